@@ -1,0 +1,42 @@
+//! `completions`: what a shell needs to complete our command lines.
+
+use anyhow::Context as _;
+use clap::{Arg, ArgMatches, Command, value_parser};
+use clap_complete::{Shell, generate};
+
+use super::{APPLETS, Applet, Context, named, program};
+use crate::exit::{Exit, Refusal};
+use crate::output::{Colour, Output};
+
+/// The row in the table of applets.
+pub static APPLET: Applet =
+    Applet { name: "completions", links: &[], about: "Print completions for a shell", command, run };
+
+fn command() -> Command {
+    Command::new("completions")
+        .long_about(
+            "Prints a script that makes a shell complete proctool's command lines, and those of its links.\n\n\
+             bash: source it from ~/.bashrc, or save it as /usr/share/bash-completion/completions/proctool. \
+             zsh: save it as _proctool in a directory of $fpath. fish: save it as \
+             ~/.config/fish/completions/proctool.fish.",
+        )
+        .arg(
+            Arg::new("shell").value_name("SHELL").required(true).value_parser(value_parser!(Shell)).help("Which shell"),
+        )
+        .after_help(crate::cli::EXIT_STATUS)
+}
+
+fn run(matches: &ArgMatches, _: &Context) -> anyhow::Result<Exit> {
+    let shell = *matches.get_one::<Shell>("shell").ok_or_else(|| Refusal::usage("no shell given"))?;
+    let mut script = Vec::new();
+    generate(shell, &mut program(), "proctool", &mut script);
+    for applet in APPLETS {
+        for link in applet.links {
+            generate(shell, &mut named(applet), *link, &mut script);
+        }
+    }
+    let mut output = Output::stdout(Colour::Never);
+    std::io::Write::write_all(&mut output, &script).context("cannot write the completions")?;
+    output.finish().context("cannot write the completions")?;
+    Ok(Exit::Done)
+}

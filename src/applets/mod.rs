@@ -1,0 +1,104 @@
+//! The doors: what each applet is called, which options it takes, and what it runs.
+//!
+//! A new applet is one file and two lines here: its module and its row.
+
+mod completions;
+mod find;
+mod show;
+mod tree;
+
+use clap::{ArgMatches, Command};
+
+use crate::exit::Exit;
+
+/// An applet.
+pub struct Applet {
+    /// `proctool NAME`
+    pub name: &'static str,
+    /// Names of links that call it. Separate from its name, which may belong to another program already.
+    pub links: &'static [&'static str],
+    /// One line of help.
+    pub about: &'static str,
+    /// Its options and help.
+    pub command: fn() -> Command,
+    /// What it does.
+    pub run: fn(&ArgMatches, &Context) -> anyhow::Result<Exit>,
+}
+
+/// How it was called.
+pub struct Context {
+    /// As messages show it: `proctool find`, or the name of the link.
+    pub name: String,
+}
+
+/// All applets, in the order of `--list`.
+pub static APPLETS: &[&Applet] = &[&tree::APPLET, &find::APPLET, &show::APPLET, &completions::APPLET];
+
+/// The parser of an applet, with what all of them have.
+pub fn named(applet: &Applet) -> Command {
+    (applet.command)()
+        .name(applet.name)
+        .bin_name(format!("proctool {}", applet.name))
+        .about(applet.about)
+        .version(env!("CARGO_PKG_VERSION"))
+        .max_term_width(100)
+}
+
+/// The whole program as one command, for its help, its completions and its man page. Calls are dispatched without it.
+pub fn program() -> Command {
+    Command::new("proctool")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Linux process tools that administrators and scripts can trust")
+        .override_usage("proctool APPLET [OPTIONS] [ARGS]\n       proctool --list | --help | --version | help APPLET")
+        .subcommand_help_heading("Applets")
+        .disable_help_subcommand(true)
+        .arg(clap::arg!(--list "Print the names of the applets, one a line"))
+        .after_help(crate::cli::EXIT_STATUS)
+        .subcommands(APPLETS.iter().map(|applet| named(applet)))
+        .max_term_width(100)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn names_and_links_are_unique() {
+        let mut names: Vec<&str> =
+            APPLETS.iter().flat_map(|applet| applet.links.iter().chain([&applet.name])).copied().collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn every_file_has_its_row() {
+        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/applets");
+        let mut files: Vec<String> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap().replace(".rs", "").replace('_', "-"))
+            .filter(|name| name != "mod")
+            .collect();
+        files.sort_unstable();
+        let mut names: Vec<&str> = APPLETS.iter().map(|applet| applet.name).collect();
+        names.sort_unstable();
+        assert_eq!(files, names);
+    }
+
+    #[test]
+    fn every_parser_is_consistent_and_explained() {
+        program().debug_assert();
+        for applet in APPLETS {
+            assert!(!applet.about.is_empty() && !applet.about.ends_with('.'), "{}", applet.name);
+            let command = named(applet);
+            command.clone().debug_assert();
+            assert!(command.get_long_about().is_some(), "{} explains itself", applet.name);
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{}: {} has help", applet.name, argument.get_id());
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! `show`: everything about a process.
+
+use std::io::Write;
+
+use anyhow::Context as _;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use super::{Applet, Context};
+use crate::cli::format::{self, Fields, Format};
+use crate::cli::verbosity::Verbosity;
+use crate::cli::{Source, parse};
+use crate::exit::{Exit, Refusal};
+use crate::output::json;
+use crate::output::message::message;
+use crate::output::record::record;
+use crate::output::{Output, Terminal};
+use crate::process::{File, Files, Pid, Proc, Process, Property, Read, Settled, property};
+
+/// The row in the table of applets.
+pub static APPLET: Applet =
+    Applet { name: "show", links: &[], about: "Show everything about some processes", command, run };
+
+#[derive(Args)]
+struct Options {
+    /// Process ids, or self
+    #[arg(value_name = "PID|self", required = true, value_parser = target, allow_negative_numbers = true)]
+    targets: Vec<Target>,
+    /// Show only these, with commas between; --help has the list
+    #[arg(long, value_name = "FIELDS", value_parser = format::fields, help_heading = "Output")]
+    fields: Option<Fields>,
+    /// Show the environment too, which may hold secrets
+    #[arg(long, help_heading = "Output")]
+    environ: bool,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+fn command() -> Command {
+    Options::augment_args(Command::new("show"))
+        .long_about(
+            "Shows everything about some processes, grouped: sizes in units of 1024, times as date and as age. What is \
+             unavailable says why. All properties of one process are read through one descriptor, so that they never \
+             mix it with a later process of the same id.\n\n\
+             The environment is shown only with --environ or when --fields names it.",
+        )
+        .after_help(EXIT_STATUS)
+        .after_long_help(format!("{}\n{EXIT_STATUS}\n\n{EXAMPLES}", format::fields_help()))
+}
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0   all of them were shown
+  1   none of them exists
+  2   wrong usage
+  3   fatal: /proc unreadable, out of descriptors, output failed
+  64  some of them do not exist";
+
+const EXAMPLES: &str = "\
+Examples:
+  proctool show 1
+  proctool show --fields exe_path,cwd,rss,uss self
+  proctool show --json 1 | jq '.[0].capabilities'";
+
+#[derive(Clone, Copy)]
+enum Target {
+    Pid(Pid),
+    Own,
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    if text == "self" { Ok(Target::Own) } else { parse::pid(text).map(Target::Pid) }
+}
+
+fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
+    let options = Options::from_arg_matches(matches)?;
+    options.verbosity.start()?;
+    let proc = options.source.open()?;
+    let properties = options.properties();
+    let mut output = Output::stdout(options.format.colour());
+    let layout = options.format.json();
+    let mut block = Vec::new();
+    let mut shown = 0;
+    output.write_all(layout.map_or(b"", |layout| layout.begin())).context(WRITING)?;
+    for target in &options.targets {
+        let pid = target.pid(&proc)?;
+        block.clear();
+        if let Err(why) = options.render(&mut block, &proc, pid, &properties, &output.terminal)? {
+            if !options.verbosity.is_quiet() {
+                message(&context.name, why);
+            }
+            continue;
+        }
+        let between = layout.map_or(&b"\n"[..], |layout| layout.between());
+        output.write_all(if shown > 0 { between } else { b"" }).context(WRITING)?;
+        output.write_all(&block).context(WRITING)?;
+        shown += 1;
+    }
+    output.write_all(layout.map_or(b"", |layout| layout.end(shown))).context(WRITING)?;
+    output.finish().context(WRITING)?;
+    Ok(Exit::of(shown, options.targets.len()))
+}
+
+const WRITING: &str = "cannot write the processes";
+
+impl Target {
+    fn pid(self, proc: &Proc) -> Result<Pid, Refusal> {
+        let absent = || Refusal::nothing(format!("we ourselves are not in {}", proc.path().display()));
+        match self {
+            Target::Pid(pid) => Ok(pid),
+            Target::Own => proc.own_pid().ok_or_else(absent),
+        }
+    }
+}
+
+impl Options {
+    fn properties(&self) -> Vec<&'static Property> {
+        let mut properties = match &self.fields {
+            Some(fields) => fields.0.clone(),
+            None => format::default_fields(),
+        };
+        if self.environ && properties.iter().all(|property| property.name != "environ") {
+            properties.extend(property("environ"));
+        }
+        properties
+    }
+
+    /// Append a process, or say why not. The error is one that ends the run.
+    fn render(
+        &self,
+        block: &mut Vec<u8>,
+        proc: &Proc,
+        pid: Pid,
+        properties: &[&Property],
+        terminal: &Terminal,
+    ) -> anyhow::Result<Result<(), String>> {
+        // Both are read anyway: what either of them tells needs no third file.
+        let process = match proc.process(pid, Files::of(&[File::Stat, File::Status]))? {
+            Settled::Known(process) => process,
+            Settled::Missing(reason) => return Ok(Err(format!("process {pid}: {reason}"))),
+            Settled::Gone => return Ok(Err(format!("there is no process {pid}"))),
+        };
+        let rendered = self.rendered(block, &process, properties, terminal);
+        Ok(match process.settle(rendered)? {
+            Settled::Known(()) => Ok(()),
+            Settled::Missing(reason) => Err(format!("process {pid}: {reason}")),
+            Settled::Gone => Err(format!("process {pid} ended while it was read")),
+        })
+    }
+
+    fn rendered(
+        &self,
+        block: &mut Vec<u8>,
+        process: &Process<'_>,
+        properties: &[&Property],
+        terminal: &Terminal,
+    ) -> Read<()> {
+        match self.format.json() {
+            Some(_) => json::object(block, process, properties),
+            None => record(block, process, properties, self.fields.is_none(), terminal),
+        }
+    }
+}

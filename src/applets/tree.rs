@@ -1,0 +1,290 @@
+//! `tree`: the process tree, or the part of it around some processes.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::iter::once;
+
+use anyhow::Context as _;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use super::{Applet, Context};
+use crate::cli::format::{BRIEF, Format};
+use crate::cli::selection::Selection;
+use crate::cli::verbosity::Verbosity;
+use crate::cli::{Source, parse};
+use crate::exit::{Exit, Refusal};
+use crate::output::message::message;
+use crate::output::tree::{Detail, Drawing, Look, Row, Rows, write_json};
+use crate::output::{Charset, Output, Terminal, json};
+use crate::process::{File, Files, Pid, Proc, Process, Read, Settled, Unread, certain_files, items, properties};
+use crate::select::{Criteria, Test, Verdict};
+use crate::tree::view::View;
+use crate::tree::{self, Forest, Kin, Node};
+
+/// The row in the table of applets.
+pub static APPLET: Applet = Applet {
+    name: "tree",
+    links: &[],
+    about: "Show the process tree, or the part of it around some processes",
+    command,
+    run,
+};
+
+#[derive(Args)]
+struct Options {
+    /// Show these processes and what is below them
+    #[arg(value_name = "PID", value_parser = parse::pid, allow_negative_numbers = true)]
+    pids: Vec<Pid>,
+    #[command(flatten)]
+    selection: Selection,
+    /// Show the way up to the root too
+    #[arg(short = 's', long, help_heading = "Extent")]
+    ancestors: bool,
+    /// Levels below a match to show: 1 children, 2 grandchildren
+    #[arg(long, value_name = "N", help_heading = "Extent")]
+    depth: Option<u32>,
+    /// Show threads of the kernel too
+    #[arg(long, help_heading = "Extent")]
+    kernel: bool,
+    /// Show arguments
+    #[arg(short, long, help_heading = "Details")]
+    arguments: bool,
+    /// Show process ids, which is done anyway
+    #[arg(short = 'p', long, help_heading = "Details")]
+    show_pids: bool,
+    /// Show process groups, behind the process id
+    #[arg(short = 'g', long, help_heading = "Details")]
+    show_pgids: bool,
+    /// Show the user where it changes from parent to child
+    #[arg(short, long, help_heading = "Details")]
+    uid_changes: bool,
+    /// Show namespaces where they change from parent to child
+    #[arg(short = 'S', long, help_heading = "Details")]
+    ns_changes: bool,
+    /// Show threads, by name and id
+    #[arg(short, long, help_heading = "Details")]
+    thread_names: bool,
+    /// Fold identical leaves: 3*[name]
+    #[arg(short, long, help_heading = "Details")]
+    compact: bool,
+    /// Sort by process id, which is done anyway
+    #[arg(short = 'n', long, help_heading = "Details")]
+    numeric_sort: bool,
+    /// Draw with ASCII characters
+    #[arg(short = 'A', long, conflicts_with = "unicode", help_heading = "Output")]
+    ascii: bool,
+    /// Draw with Unicode characters
+    #[arg(short = 'U', long, help_heading = "Output")]
+    unicode: bool,
+    /// Do not cut lines at the width of the terminal
+    #[arg(short, long, help_heading = "Output")]
+    long: bool,
+    /// Highlight this process and its ancestors
+    #[arg(short = 'H', long, value_name = "PID", value_parser = parse::pid, help_heading = "Output")]
+    highlight: Option<Pid>,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+fn command() -> Command {
+    Options::augment_args(Command::new("tree"))
+        .long_about(
+            "Shows the processes as a tree: all of them, or those that were asked for with everything below them. Of \
+             several kinds of options, all must be true. Processes whose parent is not visible are roots.\n\n\
+             Behind the name stands the process id. \"(deleted)\" marks a process whose executable was removed or \
+             replaced since it was started, such as a daemon that an upgrade left running. A part that is too deep \
+             to be drawn is numbered by its depth.",
+        )
+        .after_help(EXIT_STATUS)
+        .after_long_help(format!("{EXIT_STATUS}\n\n{EXAMPLES}"))
+}
+
+const WRITING: &str = "cannot write the tree";
+const TOO_MUCH: &str = "names and arguments of all processes exceed 4 GiB: leave out --arguments";
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0   something was shown
+  1   no process matched
+  2   wrong usage
+  3   fatal: /proc unreadable, out of descriptors, output failed
+  64  some of the process ids do not exist";
+
+const EXAMPLES: &str = "\
+Examples:
+  proctool tree
+  proctool tree --exe cron
+  proctool tree -s -a 1234
+  proctool tree --user www-data --depth 1 --json";
+
+fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
+    let options = Options::from_arg_matches(matches)?;
+    options.verbosity.start()?;
+    let proc = options.source.open()?;
+    let (forest, rows) = options.collect(&proc)?;
+    let wanted = |node| forest.data(node).is_match;
+    let matched = forest.find_all(forest.all(), |row| row.is_match).count();
+    let missing: Vec<Pid> = options.pids.iter().copied().filter(|&pid| forest.find(pid).is_none()).collect();
+    if !options.verbosity.is_quiet() {
+        missing.iter().for_each(|pid| message(&context.name, format_args!("there is no process {pid}")));
+        if matched == 0 && missing.is_empty() {
+            message(&context.name, "no process matches");
+        }
+    }
+    let mut view = View::new(&forest, wanted, options.depth);
+    if options.ancestors {
+        view = view.with_ancestors();
+    }
+    options.print(&proc, &forest, &rows, view)?;
+    Ok(if matched == 0 { Exit::Nothing } else { Exit::of(1, 1 + missing.len()) })
+}
+
+impl Options {
+    fn criteria(&self, proc: &Proc) -> anyhow::Result<Criteria> {
+        let mut tests = self.selection.tests(proc)?;
+        if !self.pids.is_empty() {
+            tests.push(Test::Pid(self.pids.clone()));
+        }
+        Ok(Criteria::new(tests, false, Vec::new()))
+    }
+
+    /// Read everything that the output needs: what were read later might be of another process.
+    fn collect(&self, proc: &Proc) -> anyhow::Result<(Forest<Row>, Rows)> {
+        let criteria = self.criteria(proc)?;
+        let mut rows = Rows::default();
+        // Whoever names a process wants it, whatever it is.
+        let with_kernel = self.kernel || !self.pids.is_empty() || !self.selection.pid.is_empty();
+        let forest = tree::read(proc, criteria.files() | self.files(), |process, kin| {
+            let is_kernel_thread = matches!(process.is_kernel_thread(), Ok(true));
+            if is_kernel_thread && !with_kernel {
+                return Ok(None);
+            }
+            let is_match = match criteria.judge(process)? {
+                Verdict::Gone => return Ok(None),
+                verdict => verdict == Verdict::Match,
+            };
+            let start = u32::try_from(rows.text.len()).context(TOO_MUCH)?;
+            let row = Row { start, is_match, is_kernel_thread, ..Row::default() };
+            let row = if self.format.json().is_some() {
+                process.settle(json_row(row, process, &mut rows))?
+            } else {
+                process.settle(self.text_row(row, process, kin, &mut rows))?
+            };
+            Ok::<_, anyhow::Error>(match row {
+                Settled::Known(row) => Some(row),
+                Settled::Missing(_) | Settled::Gone => None,
+            })
+        })?;
+        Ok((forest, rows))
+    }
+
+    fn files(&self) -> Files {
+        match self.format.json() {
+            Some(_) => certain_files(&properties(BRIEF)),
+            None => Files::of(&[File::Stat]),
+        }
+    }
+
+    fn text_row(&self, row: Row, process: &Process<'_>, kin: Kin, rows: &mut Rows) -> Read<Row> {
+        let name = known(process.name())?.unwrap_or(Cow::Borrowed(b"?"));
+        rows.text.extend_from_slice(&name);
+        let state = known(process.stat())?.map_or(b'?', |stat| stat.state);
+        // Neither has one, and asking costs more than knowing.
+        let has_exe = !row.is_kernel_thread && state != b'Z';
+        let exe_deleted = has_exe && known(process.exe_deleted())?.unwrap_or(false);
+        if self.arguments
+            && let Some(arguments) = known(process.cmdline())?
+        {
+            rows.text.extend(arguments_shown(arguments));
+        }
+        let detail = rows.details.len() as u32;
+        if self.wants_details() {
+            rows.details.push(self.detail(process, kin)?);
+        }
+        let name_length = name.len() as u32;
+        let rest_length = rows.text.len() as u32 - row.start - name_length;
+        Ok(Row { name_length, rest_length, detail, state, exe_deleted, ..row })
+    }
+
+    fn wants_details(&self) -> bool {
+        self.show_pgids || self.uid_changes || self.ns_changes || self.thread_names
+    }
+
+    fn detail(&self, process: &Process<'_>, kin: Kin) -> Read<Detail> {
+        let mut detail = Detail::default();
+        if self.show_pgids {
+            detail.pgrp = known(process.stat())?.map(|stat| stat.pgrp);
+        }
+        if self.uid_changes {
+            detail.uid = known(process.user_ids())?.map(|ids| ids[1]);
+        }
+        if self.ns_changes {
+            for file in File::NAMESPACES {
+                detail.namespaces.push(known(process.namespace(file))?);
+            }
+        }
+        if self.thread_names && known(process.stat())?.is_some_and(|stat| stat.threads > 1) {
+            detail.threads = known(process.other_threads())?.unwrap_or_default();
+        }
+        tracing::trace!(kin.pid, ?detail, "read");
+        Ok(detail)
+    }
+
+    fn print(&self, proc: &Proc, forest: &Forest<Row>, rows: &Rows, view: View<'_, Row>) -> anyhow::Result<()> {
+        let mut output = Output::stdout(self.format.colour());
+        if let Some(layout) = self.format.json() {
+            write_json(&mut output, &view, forest, rows, layout).context(WRITING)?;
+            return output.finish().context(WRITING);
+        }
+        let charset = match (self.ascii, self.unicode) {
+            (true, _) => Charset::Ascii,
+            (_, true) => Charset::Unicode,
+            _ => output.terminal.charset,
+        };
+        let terminal = Terminal { charset, ..output.terminal.clone() };
+        let look = Look {
+            fold: self.compact,
+            whole_lines: self.long,
+            emphasise: forest.all().any(|node| !forest.data(node).is_match),
+        };
+        let highlight = self.highlighted(forest)?;
+        let drawing = Drawing { forest, view, rows, users: proc.users(), look, terminal: &terminal, highlight };
+        drawing.write(&mut output).context(WRITING)?;
+        output.finish().context(WRITING)
+    }
+
+    fn highlighted(&self, forest: &Forest<Row>) -> Result<HashSet<Node>, Refusal> {
+        let Some(pid) = self.highlight else { return Ok(HashSet::new()) };
+        let absent = || Refusal::nothing(format!("there is no process {pid} to highlight"));
+        let node = forest.find(pid).ok_or_else(absent)?;
+        Ok(once(node).chain(forest.ancestors(node)).collect())
+    }
+}
+
+/// A row whose text is its JSON without the last brace.
+fn json_row(row: Row, process: &Process<'_>, rows: &mut Rows) -> Read<Row> {
+    json::object(&mut rows.text, process, &properties(BRIEF))?;
+    rows.text.pop();
+    Ok(Row { rest_length: rows.text.len() as u32 - row.start, ..row })
+}
+
+/// A value, or `None` where it is kept from us or does not exist.
+fn known<T>(read: Read<T>) -> Read<Option<T>> {
+    match read {
+        Err(Unread::Denied | Unread::Absent(_)) => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+/// The arguments behind the name of the program. A title that a process gave itself is one item with blanks in it, and
+/// is shown whole.
+fn arguments_shown(arguments: &[u8]) -> Vec<u8> {
+    let is_title = |first: &&[u8]| first.contains(&b' ') && items(arguments).nth(1).is_none();
+    let title = items(arguments).next().filter(is_title);
+    let rest: Vec<&[u8]> = title.into_iter().chain(items(arguments).skip(1)).collect();
+    rest.join(&b' ')
+}

@@ -1,0 +1,123 @@
+//! How results are to look.
+
+use clap::{Args, ValueEnum};
+
+use crate::output::Colour;
+use crate::output::json::Layout;
+use crate::process::{Cost, PROPERTIES, Property, property};
+
+/// `--json`, `--jsonl` and `--color`.
+#[derive(Args)]
+pub struct Format {
+    /// Print one JSON document
+    #[arg(long, conflicts_with = "jsonl", help_heading = "Output")]
+    json: bool,
+    /// Print one JSON object a line
+    #[arg(long, help_heading = "Output")]
+    jsonl: bool,
+    /// Highlight: auto (on a terminal, unless NO_COLOR is set), always or never
+    #[arg(
+        long,
+        value_name = "WHEN",
+        value_enum,
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    color: When,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Format {
+    /// The layout of JSON, if JSON is wanted.
+    pub fn json(&self) -> Option<Layout> {
+        match (self.json, self.jsonl) {
+            (true, _) => Some(Layout::Document),
+            (_, true) => Some(Layout::Lines),
+            _ => None,
+        }
+    }
+
+    /// When to use colour.
+    pub fn colour(&self) -> Colour {
+        match self.color {
+            When::Auto => Colour::Auto,
+            When::Always => Colour::Always,
+            When::Never => Colour::Never,
+        }
+    }
+}
+
+/// A list of properties, as `--fields` takes it.
+#[derive(Clone)]
+pub struct Fields(pub Vec<&'static Property>);
+
+/// Parse names of properties with commas between.
+pub fn fields(text: &str) -> Result<Fields, String> {
+    let find = |name: &str| property(name).ok_or_else(|| format!("unknown field '{name}': the fields are {}", names()));
+    text.split(',').map(|name| find(name.trim())).collect::<Result<_, _>>().map(Fields)
+}
+
+fn names() -> String {
+    PROPERTIES.iter().map(|property| property.name).collect::<Vec<_>>().join(", ")
+}
+
+/// What JSON tells of each process of many, unless `--fields` says what.
+pub const BRIEF: &[&str] = &["pid", "ppid", "comm", "exe_name", "state", "user", "cmdline"];
+
+/// Everything that a person is shown unasked.
+pub fn default_fields() -> Vec<&'static Property> {
+    PROPERTIES.iter().filter(|property| !property.on_request).collect()
+}
+
+/// The table of properties, for the long help of an applet.
+pub fn fields_help() -> String {
+    let mut text = "Fields, with their unit in JSON and the files below /proc/PID that they cost:\n".to_owned();
+    for property in PROPERTIES {
+        text.push_str(&format!("  {:14} {}{}\n", property.name, property.about, notes(property)));
+    }
+    text
+}
+
+fn notes(property: &Property) -> String {
+    let (files, between) = match property.cost {
+        Cost::All(files) => (files, ", "),
+        Cost::OneOf(files) => (files, " or "),
+    };
+    let files = files.names().collect::<Vec<_>>().join(between);
+    let notes: Vec<&str> = [property.kind.unit(), &files].into_iter().filter(|note| !note.is_empty()).collect();
+    if notes.is_empty() { String::new() } else { format!(" [{}]", notes.join("; ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_with_commas() {
+        let names = |text| fields(text).map(|fields| fields.0.iter().map(|field| field.name).collect::<Vec<_>>());
+        assert_eq!(names("pid, rss"), Ok(vec!["pid", "rss"]));
+        assert!(names("pid,nosuch").is_err_and(|message| message.starts_with("unknown field 'nosuch'")));
+        assert!(names("").is_err());
+    }
+
+    #[test]
+    fn secrets_are_not_shown_unasked() {
+        assert!(default_fields().iter().all(|field| field.name != "environ"));
+    }
+
+    #[test]
+    fn the_help_names_every_field_with_unit_and_cost() {
+        let help = fields_help();
+        assert!(PROPERTIES.iter().all(|property| help.contains(&format!("\n  {:14} ", property.name))));
+        assert!(help.contains("resident memory, shared pages counted in full [bytes; stat]"), "{help}");
+        assert!(help.contains("[comm or stat or status]"), "{help}");
+    }
+}

@@ -1,0 +1,38 @@
+//! Pieces of command lines that several applets share. What was typed becomes data of the rest of the program here.
+
+pub mod format;
+pub mod parse;
+pub mod pattern;
+pub mod selection;
+pub mod usage;
+pub mod verbosity;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::process::{Error, Proc};
+
+/// The exit statuses of the program, for its help.
+pub const EXIT_STATUS: &str = "\
+Exit status:
+  0   done; something matched
+  1   nothing matched, or it could not be done
+  2   wrong usage, a bad pattern too
+  3   fatal: /proc unreadable, out of descriptors, output failed
+  64  some of the targets, not all";
+
+/// Where to read from. Only for applets that never act on a process: a number from there may mean another one here.
+#[derive(Args)]
+pub struct Source {
+    /// Read this procfs instead, such as a host's mounted in a container
+    #[arg(long, value_name = "DIR", default_value = "/proc", hide_default_value = true, help_heading = "General")]
+    proc: PathBuf,
+}
+
+impl Source {
+    /// Open it.
+    pub fn open(&self) -> Result<Proc, Error> {
+        Proc::open(&self.proc)
+    }
+}

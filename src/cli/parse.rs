@@ -1,0 +1,108 @@
+//! Values that are typed: process ids, durations, anchors, run states.
+
+use crate::process::Pid;
+use crate::select::Anchor;
+
+/// The largest number of processes that Linux can have (PID_MAX_LIMIT on 64-bit machines).
+const PID_MAX_LIMIT: Pid = 4 * 1024 * 1024;
+
+/// A process id.
+pub fn pid(text: &str) -> Result<Pid, String> {
+    match text.parse::<i64>() {
+        Ok(0) => Err("process ids begin at 1".to_owned()),
+        Ok(number) if number < 0 => Err("a process id is positive".to_owned()),
+        Ok(number) => match Pid::try_from(number) {
+            Ok(pid) if pid < PID_MAX_LIMIT => Ok(pid),
+            _ => Err(format!("larger than any process id of Linux ({})", PID_MAX_LIMIT - 1)),
+        },
+        Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Err(format!("larger than any process id of Linux ({})", PID_MAX_LIMIT - 1))
+        }
+        Err(_) => Err("a process id is a number".to_owned()),
+    }
+}
+
+/// A process id, or 0 where that means our own group or session.
+pub fn pid_or_own(text: &str) -> Result<Pid, String> {
+    if text == "0" { Ok(0) } else { pid(text) }
+}
+
+/// A process, for a relation to it: a pid, or the name or the path of an executable.
+pub fn anchor(text: &str) -> Result<Anchor, String> {
+    if text.is_empty() {
+        Err("a process id or the name of an executable is wanted".to_owned())
+    } else if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        pid(text).map(Anchor::Pid)
+    } else if text.contains('/') {
+        Ok(Anchor::ExePath(text.into()))
+    } else {
+        Ok(Anchor::ExeName(text.into()))
+    }
+}
+
+/// A duration in seconds, as timeout(1) takes it: `10`, `1.5s`, `2m`, `1h`, `1d`.
+pub fn duration(text: &str) -> Result<f64, String> {
+    let (number, seconds) = match text.char_indices().next_back() {
+        Some((end, 's')) => (&text[..end], 1.0),
+        Some((end, 'm')) => (&text[..end], 60.0),
+        Some((end, 'h')) => (&text[..end], 3600.0),
+        Some((end, 'd')) => (&text[..end], 86400.0),
+        _ => (text, 1.0),
+    };
+    match number.parse::<f64>() {
+        // Not "inf" or "nan", which parse too.
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number * seconds),
+        _ => Err("a duration is a number with s, m, h or d, such as 1.5s or 2m".to_owned()),
+    }
+}
+
+/// Letters of run states, with commas or without.
+pub fn states(text: &str) -> Result<Vec<u8>, String> {
+    const LETTERS: &str = "RSDTtZXIWP";
+    let letters: Vec<u8> = text.bytes().filter(|&byte| byte != b',').collect();
+    match letters.iter().find(|letter| !LETTERS.as_bytes().contains(letter)) {
+        None if !letters.is_empty() => Ok(letters),
+        _ => Err(format!("run states are letters of {LETTERS}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pids() {
+        assert_eq!(pid("1"), Ok(1));
+        assert_eq!(pid("4194303"), Ok(4_194_303));
+        for bad in ["0", "-1", "4194304", "99999999999999999999", "x", "", "1.0", " 1"] {
+            assert!(pid(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(pid_or_own("0"), Ok(0));
+    }
+
+    #[test]
+    fn anchors() {
+        assert_eq!(anchor("12"), Ok(Anchor::Pid(12)));
+        assert_eq!(anchor("cron"), Ok(Anchor::ExeName(b"cron".to_vec())));
+        assert_eq!(anchor("/usr/sbin/cron"), Ok(Anchor::ExePath(b"/usr/sbin/cron".to_vec())));
+        assert!(anchor("0").is_err() && anchor("").is_err());
+    }
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [("10", 10.0), ("1.5s", 1.5), ("2m", 120.0), ("1h", 3600.0), ("0", 0.0), ("1d", 86400.0)]
+        {
+            assert_eq!(duration(text), Ok(seconds));
+        }
+        for bad in ["", "s", "-1", "inf", "nan", "1x", "1 s", "\u{e9}"] {
+            assert!(duration(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn run_states() {
+        assert_eq!(states("D,Z"), Ok(b"DZ".to_vec()));
+        assert_eq!(states("DZ"), Ok(b"DZ".to_vec()));
+        assert!(states("Q").is_err() && states("").is_err() && states(",").is_err());
+    }
+}

@@ -1,0 +1,75 @@
+//! Regular expressions on bytes, from what was typed.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use crate::exit::Refusal;
+
+/// Compile a pattern. `exact`: it must match the whole text.
+///
+/// It works on bytes: `.` is any byte, as in pgrep under LANG=C, so that a name in any encoding can be matched.
+pub fn compile(pattern: &OsStr, exact: bool, ignore_case: bool) -> Result<Regex, Refusal> {
+    let typed = pattern.to_string_lossy();
+    if pattern.is_empty() {
+        return Err(Refusal::usage("the pattern is empty: leave it out to match everything"));
+    }
+    let pattern = spelled(pattern.as_bytes());
+    let pattern = if exact { format!("^(?:{pattern})$") } else { pattern };
+    RegexBuilder::new(&pattern)
+        .unicode(false)
+        .dot_matches_new_line(true)
+        .case_insensitive(ignore_case)
+        .build()
+        .map_err(|error| Refusal::usage(format!("bad regular expression '{typed}': {}", reason(&error))))
+}
+
+/// The pattern as text: bytes that are not UTF-8 become escapes for themselves.
+fn spelled(pattern: &[u8]) -> String {
+    let mut text = String::with_capacity(pattern.len());
+    for chunk in pattern.utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
+    }
+    text
+}
+
+/// The reason at the end of regex's picture of the pattern.
+fn reason(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    last.trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &[u8], exact: bool, ignore_case: bool, text: &[u8]) -> bool {
+        compile(OsStr::from_bytes(pattern), exact, ignore_case).unwrap().is_match(text)
+    }
+
+    #[test]
+    fn patterns_match_bytes() {
+        assert!(matches(b"caf.$", false, false, b"caf\xe9"));
+        assert!(matches(b"caf\xe9", true, false, b"caf\xe9"));
+        assert!(matches("caf\u{e9}".as_bytes(), true, false, "caf\u{e9}".as_bytes()));
+        assert!(matches(b"a.b", true, false, b"a\nb"));
+        assert!(matches(b"SSH", false, true, b"sshd"));
+    }
+
+    #[test]
+    fn exact_means_the_whole_text() {
+        assert!(!matches(b"ssh", true, false, b"sshd"));
+        assert!(matches(b"ssh|sshd", true, false, b"sshd"));
+        assert!(matches(b"ssh", false, false, b"sshd"));
+    }
+
+    #[test]
+    fn mistakes_are_explained() {
+        let message = |pattern: &str| compile(OsStr::new(pattern), false, false).unwrap_err().message;
+        assert_eq!(message("a("), "bad regular expression 'a(': unclosed group");
+        assert!(message("").starts_with("the pattern is empty"));
+    }
+}

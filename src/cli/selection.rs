@@ -1,0 +1,308 @@
+//! Options that select processes.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
+use std::fs;
+use std::io::{Read as _, stdin};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::parse;
+use super::pattern;
+use crate::exit::Refusal;
+use crate::process::{File, Files, Pid, Proc, Process, Read, Settled, Unread};
+use crate::select::{Anchor, Criteria, Pick, Relation, Test, kindred};
+
+/// Long options that every applet that selects has. Several are and-ed; of a list, one must be true.
+#[derive(Args)]
+pub struct Selection {
+    /// Executable's name: the base name of its path, "(deleted)" or not
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Selection")]
+    exe: Vec<OsString>,
+    /// Executable's absolute path
+    #[arg(long, value_name = "PATH", help_heading = "Selection")]
+    exe_path: Vec<OsString>,
+    /// Process id
+    #[arg(long, value_name = "PID", value_delimiter = ',', value_parser = parse::pid, allow_negative_numbers = true, help_heading = "Selection")]
+    pub pid: Vec<Pid>,
+    /// Real user, by name or number
+    #[arg(long, value_name = "USER", value_delimiter = ',', help_heading = "Selection")]
+    user: Vec<String>,
+    /// Name that the kernel keeps, exactly
+    #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Selection")]
+    comm: Vec<OsString>,
+}
+
+impl Selection {
+    /// What was asked for, as tests.
+    pub fn tests(&self, proc: &Proc) -> anyhow::Result<Vec<Test>> {
+        let mut tests = Vec::new();
+        if !self.pid.is_empty() {
+            tests.push(Test::Pid(self.pid.clone()));
+        }
+        add(&mut tests, Test::ExeName, names("--exe", &self.exe)?);
+        add(&mut tests, Test::ExePath, names("--exe-path", &self.exe_path)?);
+        add(&mut tests, Test::Comm, names("--comm", &self.comm)?);
+        add(&mut tests, Test::RealUser, users(proc, &self.user)?);
+        Ok(tests)
+    }
+}
+
+/// The letters of pgrep, and what goes beyond it.
+#[derive(Args)]
+pub struct Search {
+    /// Regular expression on the process name; a name that the kernel cut is completed first
+    #[arg(value_name = "PATTERN")]
+    pattern: Option<OsString>,
+    /// Match the whole command line instead of the name
+    #[arg(short, long, help_heading = "Pattern")]
+    full: bool,
+    /// The pattern must match all of it
+    #[arg(short = 'x', long, help_heading = "Pattern")]
+    exact: bool,
+    /// Ignore case
+    #[arg(short, long, help_heading = "Pattern")]
+    ignore_case: bool,
+    /// Select what does not match the pattern and the options
+    #[arg(short = 'v', long, help_heading = "Pattern")]
+    inverse: bool,
+    #[command(flatten)]
+    selection: Selection,
+    /// Parent's process id
+    #[arg(short = 'P', long, value_name = "PID", value_delimiter = ',', value_parser = parse::pid, help_heading = "Selection")]
+    parent: Vec<Pid>,
+    /// Process group; 0 is our own
+    #[arg(short = 'g', long, value_name = "PGRP", value_delimiter = ',', value_parser = parse::pid_or_own, help_heading = "Selection")]
+    pgroup: Vec<Pid>,
+    /// Session; 0 is our own
+    #[arg(short, long, value_name = "SESSION", value_delimiter = ',', value_parser = parse::pid_or_own, help_heading = "Selection")]
+    session: Vec<Pid>,
+    /// Controlling terminal, such as pts/0
+    #[arg(short, long, value_name = "TTY", value_delimiter = ',', help_heading = "Selection")]
+    terminal: Vec<String>,
+    /// Effective user, by name or number
+    #[arg(short = 'u', long, value_name = "USER", value_delimiter = ',', help_heading = "Selection")]
+    euid: Vec<String>,
+    /// Real user, by name or number
+    #[arg(short = 'U', long, value_name = "USER", value_delimiter = ',', help_heading = "Selection")]
+    uid: Vec<String>,
+    /// Real group, by name or number
+    #[arg(short = 'G', long, value_name = "GROUP", value_delimiter = ',', help_heading = "Selection")]
+    group: Vec<String>,
+    /// Run states, such as D,Z
+    #[arg(short, long, value_name = "STATES", value_parser = parse::states, help_heading = "Selection")]
+    runstates: Option<std::vec::Vec<u8>>,
+    /// Running for longer than this (10, 1.5s, 2m, 1h)
+    #[arg(short = 'O', long, value_name = "DURATION", value_parser = parse::duration, help_heading = "Selection")]
+    older: Option<f64>,
+    /// Only the one that started last
+    #[arg(short, long, conflicts_with = "oldest", help_heading = "Selection")]
+    newest: bool,
+    /// Only the one that started first
+    #[arg(short, long, help_heading = "Selection")]
+    oldest: bool,
+    /// The process whose id is in this file, - for standard input
+    #[arg(short = 'F', long, value_name = "FILE", help_heading = "Selection")]
+    pidfile: Option<OsString>,
+    /// Started with this variable, of this value if one is given
+    #[arg(long, value_name = "NAME[=VALUE]", help_heading = "Selection")]
+    env: Vec<OsString>,
+    /// In this control group, by its path
+    #[arg(long, value_name = "PATH", value_delimiter = ',', help_heading = "Selection")]
+    cgroup: Vec<OsString>,
+    /// In all the namespaces of this process
+    #[arg(long, value_name = "PID", value_parser = parse::pid, help_heading = "Selection")]
+    ns: Option<Pid>,
+    /// Only threads of the kernel
+    #[arg(long, help_heading = "Selection")]
+    kernel: bool,
+    /// Children of a process: a process id, or the name or path of an executable
+    #[arg(long, value_name = "PROCESS", value_parser = parse::anchor, help_heading = "Relations")]
+    children_of: Option<Anchor>,
+    /// Children of the children of a process (the running jobs of a cron)
+    #[arg(long, value_name = "PROCESS", value_parser = parse::anchor, help_heading = "Relations")]
+    grandchildren_of: Option<Anchor>,
+    /// Everything below a process
+    #[arg(long, value_name = "PROCESS", value_parser = parse::anchor, help_heading = "Relations")]
+    descendants_of: Option<Anchor>,
+    /// Everything above a process
+    #[arg(long, value_name = "PROCESS", value_parser = parse::anchor, help_heading = "Relations")]
+    ancestors_of: Option<Anchor>,
+    /// Leave out our own ancestors, such as the shell
+    #[arg(short = 'A', long, help_heading = "Selection")]
+    ignore_ancestors: bool,
+}
+
+impl Search {
+    /// What was asked for. We ourselves never match.
+    pub fn criteria(&self, proc: &Proc) -> anyhow::Result<Criteria> {
+        let mut tests = self.selection.tests(proc)?;
+        tests.extend(self.pattern_test()?);
+        tests.extend(self.pidfile_test()?);
+        add(&mut tests, Test::Parent, self.parent.clone());
+        add(&mut tests, Test::ProcessGroup, or_own(proc, &self.pgroup, |process| Ok(process.stat()?.pgrp))?);
+        add(&mut tests, Test::Session, or_own(proc, &self.session, |process| Ok(process.stat()?.session))?);
+        add(&mut tests, Test::Terminal, self.terminals());
+        add(&mut tests, Test::EffectiveUser, users(proc, &self.euid)?);
+        add(&mut tests, Test::RealUser, users(proc, &self.uid)?);
+        add(&mut tests, Test::RealGroup, groups(proc, &self.group)?);
+        add(&mut tests, Test::Cgroup, names("--cgroup", &self.cgroup)?);
+        tests.extend(self.runstates.clone().map(Test::State));
+        tests.extend(self.older.map(Test::OlderThan));
+        tests.extend(self.kernel.then_some(Test::IsKernelThread));
+        for variable in &self.env {
+            tests.push(variable_test(variable)?);
+        }
+        if let Some(pid) = self.ns {
+            tests.push(namespaces_of(proc, pid)?);
+        }
+        for (relation, anchor) in self.relations() {
+            tests.push(relation_test(proc, relation, anchor)?);
+        }
+        Ok(Criteria::new(tests, self.inverse, self.except(proc)?))
+    }
+
+    /// Which of several matches is wanted, if only one is.
+    pub fn pick(&self) -> Option<Pick> {
+        match (self.newest, self.oldest) {
+            (true, _) => Some(Pick::Newest),
+            (_, true) => Some(Pick::Oldest),
+            _ => None,
+        }
+    }
+
+    fn pattern_test(&self) -> Result<Option<Test>, Refusal> {
+        let Some(pattern) = &self.pattern else { return Ok(None) };
+        let regex = pattern::compile(pattern, self.exact, self.ignore_case)?;
+        Ok(Some(if self.full { Test::CommandLine(regex) } else { Test::Name(regex) }))
+    }
+
+    fn pidfile_test(&self) -> Result<Option<Test>, Refusal> {
+        let Some(path) = &self.pidfile else { return Ok(None) };
+        let refuse = |why: String| Refusal::nothing(format!("pid file '{}': {why}", path.to_string_lossy()));
+        let mut text = String::new();
+        let read = match path == "-" {
+            true => stdin().lock().read_to_string(&mut text),
+            false => fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text)),
+        };
+        read.map_err(|error| refuse(error.to_string()))?;
+        let word = text.split_whitespace().next().unwrap_or_default();
+        let pid = parse::pid(word).map_err(|why| refuse(format!("'{word}' is no process id: {why}")))?;
+        Ok(Some(Test::Pid(vec![pid])))
+    }
+
+    fn terminals(&self) -> Vec<String> {
+        self.terminal.iter().map(|name| name.trim_start_matches("/dev/").to_owned()).collect()
+    }
+
+    fn relations(&self) -> impl Iterator<Item = (Relation, &Anchor)> {
+        [
+            (Relation::Children, &self.children_of),
+            (Relation::Grandchildren, &self.grandchildren_of),
+            (Relation::Descendants, &self.descendants_of),
+            (Relation::Ancestors, &self.ancestors_of),
+        ]
+        .into_iter()
+        .filter_map(|(relation, anchor)| Some((relation, anchor.as_ref()?)))
+    }
+
+    fn except(&self, proc: &Proc) -> anyhow::Result<Vec<Pid>> {
+        let mut except: Vec<Pid> = proc.own_pid().into_iter().collect();
+        while self.ignore_ancestors
+            && let Some(&last) = except.last()
+        {
+            let Settled::Known(process) = proc.process(last, Files::NONE)? else { break };
+            match process.settle(process.ppid())? {
+                Settled::Known(parent) if parent != 0 && !except.contains(&parent) => except.push(parent),
+                _ => break,
+            }
+        }
+        Ok(except)
+    }
+}
+
+fn add<T>(tests: &mut Vec<Test>, test: impl FnOnce(Vec<T>) -> Test, wanted: Vec<T>) {
+    if !wanted.is_empty() {
+        tests.push(test(wanted));
+    }
+}
+
+/// Names as bytes. An empty one is most often an unset variable of a script, and must not select anything.
+fn names(option: &str, typed: &[OsString]) -> Result<Vec<Vec<u8>>, Refusal> {
+    if typed.iter().any(|name| name.is_empty()) {
+        return Err(Refusal::usage(format!("{option} has an empty name")));
+    }
+    Ok(typed.iter().map(|name| name.clone().into_vec()).collect())
+}
+
+fn users(proc: &Proc, typed: &[String]) -> anyhow::Result<Vec<u32>> {
+    let uid = |name: &String| {
+        let uid = proc.users().uid(name).with_context(|| format!("cannot look up user '{name}'"))?;
+        Ok(uid.ok_or_else(|| Refusal::usage(format!("unknown user '{name}'")))?)
+    };
+    typed.iter().map(uid).collect()
+}
+
+fn groups(proc: &Proc, typed: &[String]) -> anyhow::Result<Vec<u32>> {
+    let gid = |name: &String| {
+        let gid = proc.users().gid(name).with_context(|| format!("cannot look up group '{name}'"))?;
+        Ok(gid.ok_or_else(|| Refusal::usage(format!("unknown group '{name}'")))?)
+    };
+    typed.iter().map(gid).collect()
+}
+
+/// Pids, with 0 replaced by our own process's group or session.
+fn or_own(proc: &Proc, pids: &[Pid], own: impl Fn(&Process<'_>) -> Read<Pid>) -> anyhow::Result<Vec<Pid>> {
+    let ours = || {
+        let nowhere = || Refusal::nothing("0 means our own, but we are not in this procfs");
+        let Settled::Known(process) = proc.process(proc.own_pid().ok_or_else(nowhere)?, Files::NONE)? else {
+            return Err(nowhere().into());
+        };
+        own(&process).context("cannot read our own process")
+    };
+    pids.iter().map(|&pid| if pid == 0 { ours() } else { Ok(pid) }).collect()
+}
+
+fn variable_test(typed: &OsStr) -> Result<Test, Refusal> {
+    let mut parts = typed.as_bytes().splitn(2, |&byte| byte == b'=').map(<[u8]>::to_vec);
+    match parts.next() {
+        Some(name) if !name.is_empty() => Ok(Test::Environ { name, value: parts.next() }),
+        _ => Err(Refusal::usage("--env wants NAME or NAME=VALUE")),
+    }
+}
+
+fn namespaces_of(proc: &Proc, pid: Pid) -> anyhow::Result<Test> {
+    let refuse = |why: &dyn Display| Refusal::nothing(format!("namespaces of process {pid}: {why}"));
+    let process = match proc.process(pid, Files::NONE)? {
+        Settled::Known(process) => process,
+        Settled::Missing(reason) => return Err(refuse(&reason).into()),
+        Settled::Gone => return Err(refuse(&"there is no such process").into()),
+    };
+    let mut namespaces = Vec::new();
+    for file in File::NAMESPACES {
+        match process.namespace(file) {
+            Ok(inode) => namespaces.push((file, inode)),
+            // An older kernel lacks some; a zombie lacks all.
+            Err(Unread::Absent(_)) => {}
+            Err(unread) => return Err(refuse(&unread).into()),
+        }
+    }
+    if namespaces.is_empty() {
+        return Err(refuse(&"it has none").into());
+    }
+    Ok(Test::Namespaces(namespaces))
+}
+
+fn relation_test(proc: &Proc, relation: Relation, anchor: &Anchor) -> anyhow::Result<Test> {
+    let nobody = || {
+        Refusal::nothing(match anchor {
+            Anchor::Pid(pid) => format!("there is no process {pid}"),
+            Anchor::ExeName(name) | Anchor::ExePath(name) => {
+                format!("no process runs '{}'", String::from_utf8_lossy(name))
+            }
+        })
+    };
+    Ok(kindred(proc, relation, anchor)?.ok_or_else(nobody)?)
+}

@@ -1,0 +1,70 @@
+//! proctool: Linux process tools in one program. Start, dispatch, and the one place where it ends.
+
+mod applets;
+mod cli;
+mod dispatch;
+mod exit;
+mod output;
+mod process;
+mod select;
+mod tree;
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+use crate::applets::{APPLETS, Context};
+use crate::dispatch::{Request, dispatch};
+use crate::exit::{Exit, Refusal};
+use crate::output::message::message;
+
+fn main() -> ExitCode {
+    let argv: Vec<OsString> = env::args_os().collect();
+    let request = dispatch(&argv, APPLETS);
+    let name = match &request {
+        Request::Run { name, .. } => name.clone(),
+        _ => "proctool".to_owned(),
+    };
+    match answer(request) {
+        Ok(exit) => exit,
+        Err(error) => report(&name, &error),
+    }
+    .into()
+}
+
+fn answer(request: Request<'_>) -> anyhow::Result<Exit> {
+    let text = match request {
+        Request::Run { applet, name, arguments } => return run(applet, name, arguments),
+        Request::List => APPLETS.iter().map(|applet| format!("{}\n", applet.name)).collect(),
+        Request::Help => applets::program().render_long_help().to_string(),
+        Request::HelpOn(applet) => applets::named(applet).render_long_help().to_string(),
+        Request::Version => format!("proctool {}\n", env!("CARGO_PKG_VERSION")),
+        Request::Wrong(message) => return Err(Refusal::usage(message).into()),
+    };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(Exit::Done)
+}
+
+fn run(applet: &applets::Applet, name: String, arguments: &[OsString]) -> anyhow::Result<Exit> {
+    let words = std::iter::once(OsString::from(&name)).chain(arguments.iter().cloned());
+    let matches = applets::named(applet).bin_name(&name).try_get_matches_from(words)?;
+    (applet.run)(&matches, &Context { name })
+}
+
+/// Tell what went wrong, and choose the status for it.
+fn report(name: &str, error: &anyhow::Error) -> Exit {
+    if let Some(error) = error.downcast_ref::<clap::Error>() {
+        return cli::usage::report(name, error);
+    }
+    if error.chain().any(is_closed_pipe) {
+        return Exit::Done;
+    }
+    message(name, format_args!("{error:#}"));
+    error.downcast_ref::<Refusal>().map_or(Exit::Fatal, |refusal| refusal.exit)
+}
+
+/// Whoever read our output has seen enough.
+fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}

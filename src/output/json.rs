@@ -1,0 +1,176 @@
+//! JSON: the property names, null for what is unavailable, and no byte lost.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::to_writer;
+
+use crate::process::{Process, Property, Read, Status, Unread, Value, items};
+
+use super::{join, put};
+
+/// How many results there will be, and so how they are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// One document: an array.
+    Document,
+    /// One object a line.
+    Lines,
+}
+
+impl Layout {
+    /// What comes before the first result.
+    pub fn begin(self) -> &'static [u8] {
+        match self {
+            Layout::Document => b"[",
+            Layout::Lines => b"",
+        }
+    }
+
+    /// What comes between two results.
+    pub fn between(self) -> &'static [u8] {
+        match self {
+            Layout::Document => b",\n ",
+            Layout::Lines => b"\n",
+        }
+    }
+
+    /// What comes after the last of some results.
+    pub fn end(self, count: usize) -> &'static [u8] {
+        match self {
+            Layout::Document => b"]\n",
+            Layout::Lines if count > 0 => b"\n",
+            Layout::Lines => b"",
+        }
+    }
+}
+
+/// Append an object with these properties of a process.
+pub fn object(json: &mut Vec<u8>, process: &Process<'_>, properties: &[&Property]) -> Read<()> {
+    for (at, property) in properties.iter().enumerate() {
+        json.push(if at == 0 { b'{' } else { b',' });
+        key(json, property.name);
+        match (property.get)(process) {
+            Ok(found) => value(json, &found),
+            Err(Unread::Denied | Unread::Absent(_)) => json.extend_from_slice(b"null"),
+            Err(unread) => return Err(unread),
+        }
+    }
+    json.push(b'}');
+    Ok(())
+}
+
+/// Append `"name":`.
+pub fn key(json: &mut Vec<u8>, name: &str) {
+    string(json, name);
+    json.push(b':');
+}
+
+/// Append a string.
+pub fn string(json: &mut Vec<u8>, text: &str) {
+    // Neither a str nor a Vec gives serde_json a reason to fail.
+    let _ = to_writer(json, text);
+}
+
+/// Append a string or, where that would lose something, `{"bytes": "<base64>"}`.
+pub fn bytes(json: &mut Vec<u8>, text: &[u8]) {
+    match std::str::from_utf8(text) {
+        Ok(text) => string(json, text),
+        Err(_) => {
+            json.extend_from_slice(b"{\"bytes\":\"");
+            json.extend_from_slice(BASE64_STANDARD.encode(text).as_bytes());
+            json.extend_from_slice(b"\"}");
+        }
+    }
+}
+
+/// Append an array.
+pub fn array<T>(json: &mut Vec<u8>, items: impl Iterator<Item = T>, item: impl FnMut(&mut Vec<u8>, T)) {
+    json.push(b'[');
+    join(json, items, b",", item);
+    json.push(b']');
+}
+
+fn value(json: &mut Vec<u8>, value: &Value<'_>) {
+    match value {
+        Value::Number(number) | Value::Size(number) => put(json, format_args!("{number}")),
+        Value::Signed(number) => put(json, format_args!("{number}")),
+        Value::Seconds(seconds) | Value::Time(seconds) => number(json, *seconds),
+        Value::Flag(flag) => put(json, format_args!("{flag}")),
+        Value::Bytes(text) => bytes(json, text),
+        Value::Name(name) => string(json, name),
+        Value::Items(text) | Value::Environment(text) => array(json, items(text), bytes),
+        Value::Numbers(numbers) => array(json, numbers.iter(), |json, number| put(json, format_args!("{number}"))),
+        Value::Names(names) => array(json, names.iter(), |json, name| string(json, name)),
+        Value::Ids(ids) => {
+            object_of(json, ["real", "effective", "saved", "fs"].into_iter().zip(ids), |json, (name, id)| {
+                key(json, name);
+                put(json, format_args!("{id}"));
+            })
+        }
+        Value::Fields(text) => object_of(json, Status(text).fields(), |json, (name, field)| {
+            key(json, &String::from_utf8_lossy(name));
+            bytes(json, field);
+        }),
+    }
+}
+
+/// Seconds. The kernel counts in hundredths; more digits would be noise from the arithmetic.
+fn number(json: &mut Vec<u8>, seconds: f64) {
+    let hundredths = (seconds * 100.0).round() / 100.0;
+    // As for a string.
+    let _ = to_writer(json, &hundredths);
+}
+
+fn object_of<T>(json: &mut Vec<u8>, members: impl Iterator<Item = T>, member: impl FnMut(&mut Vec<u8>, T)) {
+    json.push(b'{');
+    join(json, members, b",", member);
+    json.push(b'}');
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(found: Value<'_>) -> String {
+        let mut json = Vec::new();
+        value(&mut json, &found);
+        String::from_utf8(json).unwrap()
+    }
+
+    #[test]
+    fn every_kind_of_value() {
+        for (found, json) in [
+            (Value::Number(u64::MAX), "18446744073709551615"),
+            (Value::Signed(-5), "-5"),
+            (Value::Seconds(0.1 + 0.2), "0.3"),
+            (Value::Time(1_763_934_363.42), "1763934363.42"),
+            (Value::Flag(true), "true"),
+            (Value::Bytes(Cow::Borrowed(b"a\"\x1b\n")), r#""a\"\u001b\n""#),
+            (Value::Bytes(Cow::Borrowed(b"caf\xe9")), r#"{"bytes":"Y2Fm6Q=="}"#),
+            (Value::Name("root".into()), r#""root""#),
+            (Value::Items(b"a\0\0\xff\0"), r#"["a","",{"bytes":"/w=="}]"#),
+            (Value::Numbers(vec![77, 3]), "[77,3]"),
+            (Value::Names(vec![]), "[]"),
+            (Value::Ids([0, 1, 2, 3]), r#"{"real":0,"effective":1,"saved":2,"fs":3}"#),
+            (Value::Fields(b"Name:\tsh\nVmSwap:\t 0 kB\n"), r#"{"Name":"sh","VmSwap":"0 kB"}"#),
+        ] {
+            assert_eq!(text(found), json);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_valid_json_and_lossless(raw in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let parsed: serde_json::Value = serde_json::from_str(&text(Value::Bytes(Cow::Borrowed(&raw)))).unwrap();
+            let back = match parsed {
+                serde_json::Value::String(text) => text.into_bytes(),
+                other => BASE64_STANDARD.decode(other["bytes"].as_str().unwrap()).unwrap(),
+            };
+            prop_assert_eq!(back, raw);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Everything that is written for a user: results on standard output, messages on standard error.
+
+pub mod branches;
+mod human;
+pub mod json;
+pub mod message;
+pub mod record;
+pub mod table;
+pub mod terminal;
+mod text;
+pub mod tree;
+
+use std::fmt;
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+pub use terminal::{Charset, Colour, Terminal};
+pub use text::shown;
+
+/// Small enough that a long listing begins to appear within milliseconds, large enough that writing costs nothing.
+const BUFFER: usize = 8 * 1024;
+
+/// Standard output: locked and buffered once. End it with [`Output::finish`], or a full disk goes unnoticed.
+pub struct Output {
+    writer: BufWriter<StdoutLock<'static>>,
+    /// What it is written to.
+    pub terminal: Terminal,
+}
+
+impl Output {
+    /// Standard output of this process.
+    pub fn stdout(colour: Colour) -> Output {
+        let stdout = io::stdout().lock();
+        let terminal = Terminal::of_stdout(colour);
+        Output { writer: BufWriter::with_capacity(BUFFER, stdout), terminal }
+    }
+
+    /// Write out what is buffered, and learn whether all of it arrived.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// Append formatted text.
+fn put(line: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    // Writing to a Vec cannot fail.
+    let _ = line.write_fmt(text);
+}
+
+/// Append items with a separator between them.
+fn join<T>(
+    line: &mut Vec<u8>,
+    items: impl Iterator<Item = T>,
+    separator: &[u8],
+    mut item: impl FnMut(&mut Vec<u8>, T),
+) {
+    for (at, each) in items.enumerate() {
+        if at > 0 {
+            line.extend_from_slice(separator);
+        }
+        item(line, each);
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}

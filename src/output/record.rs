@@ -1,0 +1,94 @@
+//! One process in full: a property a line, in sections.
+
+use std::borrow::Cow;
+
+use crate::process::{Group, Process, Property, Read, Unread, Value, items};
+
+use super::{Terminal, human, join, put, text};
+
+/// Columns for the names: the longest property.
+const NAMES: usize = 14;
+
+/// Append these properties of a process. With `sections`, below headings.
+pub fn record(
+    lines: &mut Vec<u8>,
+    process: &Process<'_>,
+    properties: &[&Property],
+    sections: bool,
+    terminal: &Terminal,
+) -> Read<()> {
+    if !sections {
+        return properties.iter().try_for_each(|property| entry(lines, process, property, terminal));
+    }
+    heading(lines, process, terminal)?;
+    for group in Group::ALL {
+        put(lines, format_args!("\n{group:?}\n"));
+        for property in properties.iter().filter(|property| property.group == group) {
+            entry(lines, process, property, terminal)?;
+        }
+    }
+    Ok(())
+}
+
+fn heading(lines: &mut Vec<u8>, process: &Process<'_>, terminal: &Terminal) -> Read<()> {
+    let name = process.name()?;
+    let (bold, plain) = terminal.bold();
+    put(lines, format_args!("{bold}Process {}: ", process.pid()));
+    lines.extend_from_slice(&text::shown(&name, terminal));
+    put(lines, format_args!("{plain}\n"));
+    Ok(())
+}
+
+fn entry(lines: &mut Vec<u8>, process: &Process<'_>, property: &Property, terminal: &Terminal) -> Read<()> {
+    put(lines, format_args!("  {:NAMES$} ", property.name));
+    match (property.get)(process) {
+        Ok(found) => value(lines, &found, process.runtime(), terminal),
+        Err(unread @ (Unread::Denied | Unread::Absent(_))) => put(lines, format_args!("- ({unread})")),
+        Err(unread) => return Err(unread),
+    }
+    lines.push(b'\n');
+    Ok(())
+}
+
+/// A value with everything about it. Items come as a shell would take them, the environment a line each.
+fn value(lines: &mut Vec<u8>, value: &Value<'_>, age: Read<f64>, terminal: &Terminal) {
+    let shown = |lines: &mut Vec<u8>, bytes: &[u8]| lines.extend_from_slice(&text::shown(bytes, terminal));
+    match value {
+        Value::Number(number) => put(lines, format_args!("{number}")),
+        Value::Signed(number) => put(lines, format_args!("{number}")),
+        Value::Size(bytes) => human::long_size(lines, *bytes),
+        Value::Seconds(seconds) => human::long_duration(lines, *seconds),
+        Value::Time(seconds) => {
+            human::date(lines, *seconds, " ");
+            if let Ok(age) = age {
+                lines.extend_from_slice(b" (");
+                human::long_duration(lines, age);
+                lines.extend_from_slice(b" ago)");
+            }
+        }
+        Value::Flag(flag) => lines.extend_from_slice(if *flag { b"yes" } else { b"no" }),
+        Value::Bytes(bytes) => shown(lines, bytes),
+        Value::Name(name) => shown(lines, name.as_bytes()),
+        Value::Environment(list) => join(lines, items(list), b"\n    ", shown),
+        Value::Items(b"") => lines.extend_from_slice(b"(none)"),
+        Value::Items(list) => join(lines, items(list), b" ", |lines, item| shown(lines, &quoted(item))),
+        Value::Numbers(numbers) => {
+            join(lines, numbers.iter(), b" ", |lines, number| put(lines, format_args!("{number}")))
+        }
+        Value::Names(names) if names.is_empty() => lines.extend_from_slice(b"(none)"),
+        Value::Names(names) => join(lines, names.iter(), b" ", |lines, name| shown(lines, name.as_bytes())),
+        Value::Ids([real, effective, saved, fs]) => {
+            put(lines, format_args!("{real} (effective {effective}, saved {saved}, file system {fs})"));
+        }
+        Value::Fields(fields) => {
+            let fields = fields.trim_ascii_end().split(|&byte| byte == b'\n');
+            join(lines, fields, b"\n    ", shown);
+        }
+    }
+}
+
+/// As a shell would take it, so that empty and spaced items can be told apart.
+fn quoted(item: &[u8]) -> Cow<'_, [u8]> {
+    // It fails only for a zero byte, which ends an item and so is never inside.
+    shlex::bytes::try_quote(item).unwrap_or(Cow::Borrowed(item))
+}

@@ -1,0 +1,91 @@
+//! Aligned columns that need not know all rows: widths come from the table of properties.
+
+use crate::process::{Process, Property, Read, Unread, Value, items};
+
+use super::{Terminal, human, join, put, text};
+
+/// A table of some properties, a process a row.
+pub struct Table<'t> {
+    columns: &'t [&'static Property],
+    terminal: &'t Terminal,
+    cell: Vec<u8>,
+}
+
+impl<'t> Table<'t> {
+    /// A table with these columns.
+    pub fn new(columns: &'t [&'static Property], terminal: &'t Terminal) -> Table<'t> {
+        Table { columns, terminal, cell: Vec::new() }
+    }
+
+    /// Append the line with the names of the columns.
+    pub fn header(&mut self, line: &mut Vec<u8>) {
+        for at in 0..self.columns.len() {
+            self.cell.clear();
+            self.cell.extend(self.columns[at].name.bytes().map(|byte| byte.to_ascii_uppercase()));
+            self.push_cell(line, at);
+        }
+        self.end(line);
+    }
+
+    /// Append the line of a process. `-` stands for what is unavailable.
+    pub fn row(&mut self, line: &mut Vec<u8>, process: &Process<'_>) -> Read<()> {
+        for at in 0..self.columns.len() {
+            self.cell.clear();
+            match (self.columns[at].get)(process) {
+                Ok(value) => cell(&mut self.cell, &value, self.terminal),
+                Err(Unread::Denied | Unread::Absent(_)) => self.cell.push(b'-'),
+                Err(unread) => return Err(unread),
+            }
+            self.push_cell(line, at);
+        }
+        self.end(line);
+        Ok(())
+    }
+
+    fn push_cell(&self, line: &mut Vec<u8>, at: usize) {
+        let column = self.columns[at];
+        let width = column.width.max(column.name.len());
+        let blanks = width.saturating_sub(text::width(&self.cell));
+        let is_last = at + 1 == self.columns.len();
+        if at > 0 {
+            line.push(b' ');
+        }
+        if column.kind.is_right_aligned() {
+            line.resize(line.len() + blanks, b' ');
+            line.extend_from_slice(&self.cell);
+        } else {
+            line.extend_from_slice(&self.cell);
+            line.resize(line.len() + if is_last { 0 } else { blanks }, b' ');
+        }
+    }
+
+    fn end(&self, line: &mut Vec<u8>) {
+        if let Some(columns) = self.terminal.width {
+            text::cut(line, columns, self.terminal.cut_mark());
+        }
+        line.push(b'\n');
+    }
+}
+
+/// A value in a cell. Lists are joined as they would be typed.
+fn cell(cell: &mut Vec<u8>, value: &Value<'_>, terminal: &Terminal) {
+    let shown = |cell: &mut Vec<u8>, bytes: &[u8]| cell.extend_from_slice(&text::shown(bytes, terminal));
+    match value {
+        Value::Number(number) => put(cell, format_args!("{number}")),
+        Value::Signed(number) => put(cell, format_args!("{number}")),
+        Value::Size(bytes) => human::size(cell, *bytes),
+        Value::Seconds(seconds) => human::clock(cell, *seconds),
+        Value::Time(seconds) => human::date(cell, *seconds, "T"),
+        Value::Flag(flag) => cell.extend_from_slice(if *flag { b"yes" } else { b"no" }),
+        Value::Bytes(bytes) => shown(cell, bytes),
+        Value::Name(name) => shown(cell, name.as_bytes()),
+        Value::Items(list) | Value::Environment(list) => join(cell, items(list), b" ", shown),
+        Value::Numbers(numbers) => join(cell, numbers.iter(), b",", |cell, number| put(cell, format_args!("{number}"))),
+        Value::Names(names) => join(cell, names.iter(), b",", |cell, name| cell.extend_from_slice(name.as_bytes())),
+        Value::Ids(ids) => join(cell, ids.iter(), b",", |cell, id| put(cell, format_args!("{id}"))),
+        Value::Fields(fields) => join(cell, fields.trim_ascii_end().split(|&byte| byte == b'\n'), b";", shown),
+    }
+    if cell.is_empty() {
+        cell.push(b'-');
+    }
+}

@@ -1,0 +1,116 @@
+//! What standard output is: a terminal or not, how wide, which characters, colour or not.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io::{IsTerminal, stdout};
+
+/// When to use colour, as asked for with `--color`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colour {
+    /// On a terminal that can, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// The characters that lines are drawn with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charset {
+    Ascii,
+    Unicode,
+}
+
+/// Facts about the other end of standard output, decided once.
+#[derive(Clone, Debug)]
+pub struct Terminal {
+    /// A person reads it: text that a process chose must not reach the terminal as it is.
+    pub is_terminal: bool,
+    /// Columns that lines should fit into; `None` where nobody counts.
+    pub width: Option<usize>,
+    /// Whether to highlight.
+    pub colour: bool,
+    /// What the locale can show.
+    pub charset: Charset,
+}
+
+impl Terminal {
+    /// Standard output of this process.
+    pub fn of_stdout(colour: Colour) -> Terminal {
+        let is_terminal = stdout().is_terminal();
+        Terminal {
+            is_terminal,
+            width: is_terminal.then(width).flatten(),
+            colour: wants_colour(colour, is_terminal),
+            charset: locale_charset(),
+        }
+    }
+
+    /// What begins and what ends emphasis; empty without colour.
+    pub fn bold(&self) -> (&'static str, &'static str) {
+        if self.colour { ("\x1b[1m", "\x1b[0m") } else { ("", "") }
+    }
+
+    /// The mark that something was cut off.
+    pub fn cut_mark(&self) -> &'static str {
+        match self.charset {
+            Charset::Ascii => "+",
+            Charset::Unicode => "\u{2026}",
+        }
+    }
+}
+
+/// The width that the terminal reports, else $COLUMNS.
+fn width() -> Option<usize> {
+    let reported = rustix::termios::tcgetwinsize(stdout()).map_or(0, |size| size.ws_col);
+    let asked = || env::var("COLUMNS").ok()?.parse().ok();
+    if reported > 0 { Some(reported.into()) } else { asked().filter(|&columns| columns > 0) }
+}
+
+fn wants_colour(colour: Colour, is_terminal: bool) -> bool {
+    // https://no-color.org: any value but the empty one.
+    let forbidden = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let can = env::var_os("TERM").is_some_and(|term| term != *"dumb");
+    match colour {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => is_terminal && can && !forbidden,
+    }
+}
+
+/// The first of these that is set decides, see locale(7).
+fn locale_charset() -> Charset {
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| env::var_os(name).filter(|v| !v.is_empty()));
+    locale.as_deref().map_or(Charset::Ascii, charset_of)
+}
+
+fn charset_of(locale: &OsStr) -> Charset {
+    let name = locale.to_string_lossy().to_ascii_lowercase();
+    if name.contains("utf-8") || name.contains("utf8") { Charset::Unicode } else { Charset::Ascii }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_locale_decides_the_characters() {
+        for (locale, charset) in [
+            ("en_US.UTF-8", Charset::Unicode),
+            ("C.utf8", Charset::Unicode),
+            ("C", Charset::Ascii),
+            ("POSIX", Charset::Ascii),
+            ("de_DE.ISO-8859-1", Charset::Ascii),
+        ] {
+            assert_eq!(charset_of(OsStr::new(locale)), charset, "{locale}");
+        }
+    }
+
+    #[test]
+    fn colour_that_was_asked_for_is_used() {
+        assert!(wants_colour(Colour::Always, false));
+        assert!(!wants_colour(Colour::Never, true));
+        assert!(!wants_colour(Colour::Auto, false));
+    }
+}

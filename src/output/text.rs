@@ -1,0 +1,116 @@
+//! Text that a process chose, made harmless where a person reads it.
+
+use std::borrow::Cow;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::Terminal;
+
+/// The text as it goes out: escaped on a terminal, exact otherwise.
+pub fn shown<'a>(text: &'a [u8], terminal: &Terminal) -> Cow<'a, [u8]> {
+    let is_plain = || text.iter().all(|byte| (b' '..=b'~').contains(byte));
+    if !terminal.is_terminal || is_plain() { Cow::Borrowed(text) } else { Cow::Owned(escaped(text).into_bytes()) }
+}
+
+/// Control characters, what reorders or hides text, and bytes that are not UTF-8 as escapes.
+pub(super) fn escaped(text: &[u8]) -> String {
+    let mut safe = String::with_capacity(text.len() + 8);
+    for chunk in text.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\n' => safe.push_str("\\n"),
+                '\t' => safe.push_str("\\t"),
+                '\r' => safe.push_str("\\r"),
+                _ if character.is_ascii_control() => safe.push_str(&format!("\\x{:02x}", u32::from(character))),
+                _ if is_harmful(character) => safe.push_str(&format!("\\u{{{:x}}}", u32::from(character))),
+                _ => safe.push(character),
+            }
+        }
+        for byte in chunk.invalid() {
+            safe.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    safe
+}
+
+/// C1 controls; line and paragraph separators; marks that change the direction of text or cannot be seen.
+fn is_harmful(character: char) -> bool {
+    matches!(
+        character,
+        '\u{80}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+/// Columns that the text takes.
+pub(super) fn width(text: &[u8]) -> usize {
+    if text.is_ascii() { text.len() } else { String::from_utf8_lossy(text).width() }
+}
+
+/// The line, cut to some columns, with a mark at its end when something was cut off.
+pub(super) fn cut(line: &mut Vec<u8>, columns: usize, mark: &str) {
+    if line.len() <= columns || width(line) <= columns {
+        return;
+    }
+    let text = String::from_utf8_lossy(line);
+    let room = columns.saturating_sub(mark.width());
+    let mut used = 0;
+    let kept = text.char_indices().find(|(_, character)| {
+        used += character.width().unwrap_or(0);
+        used > room
+    });
+    let end = kept.map_or(text.len(), |(at, _)| at);
+    let cut = [&text.as_bytes()[..end], mark.as_bytes()].concat();
+    *line = cut;
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::Charset;
+    use super::*;
+
+    #[test]
+    fn what_could_harm_a_terminal_is_escaped() {
+        assert_eq!(escaped(b"a\x1b[31mb\n\t\r\x7f\x01"), "a\\x1b[31mb\\n\\t\\r\\x7f\\x01");
+        assert_eq!(escaped("caf\u{e9} \u{202e}live \u{85}".as_bytes()), "caf\u{e9} \\u{202e}live \\u{85}");
+        assert_eq!(escaped(b"caf\xe9!"), "caf\\xe9!");
+    }
+
+    #[test]
+    fn text_is_exact_where_nobody_looks() {
+        let terminal = |is_terminal| Terminal { is_terminal, width: None, colour: false, charset: Charset::Ascii };
+        assert_eq!(&*shown(b"a\x1b\xe9\n", &terminal(false)), b"a\x1b\xe9\n");
+        assert_eq!(&*shown(b"a\x1b\xe9\n", &terminal(true)), b"a\\x1b\\xe9\\n");
+        assert_eq!(&*shown(b"plain text", &terminal(true)), b"plain text");
+    }
+
+    #[test]
+    fn lines_are_cut_by_columns() {
+        let cut_to = |text: &str, columns| {
+            let mut line = text.as_bytes().to_vec();
+            cut(&mut line, columns, "+");
+            String::from_utf8(line).unwrap()
+        };
+        assert_eq!(cut_to("abcdef", 6), "abcdef");
+        assert_eq!(cut_to("abcdef", 5), "abcd+");
+        assert_eq!(cut_to("\u{6f22}\u{5b57}\u{6f22}\u{5b57}", 5), "\u{6f22}\u{5b57}+");
+        assert_eq!(cut_to("abc", 0), "+");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_harmful_is_left(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let safe = escaped(&bytes);
+            prop_assert!(safe.chars().all(|character| !character.is_control() && !is_harmful(character)));
+        }
+    }
+}

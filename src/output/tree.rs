@@ -1,0 +1,234 @@
+//! How a tree of processes looks, as text and as JSON.
+
+use std::collections::HashSet;
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use super::branches::Branches;
+use super::json::Layout;
+use super::text::cut;
+use super::{Terminal, put, shown};
+use crate::process::{File, Pid, Users};
+use crate::tree::view::{Shown, View};
+use crate::tree::{Forest, Node};
+
+/// What is kept of a process until its tree is complete.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Row {
+    /// Where its text begins in [`Rows::text`]: its name, then its arguments; or its JSON.
+    pub start: u32,
+    pub name_length: u32,
+    pub rest_length: u32,
+    /// Index into [`Rows::details`].
+    pub detail: u32,
+    pub state: u8,
+    /// It is one that was asked for, not only related to one.
+    pub is_match: bool,
+    pub is_kernel_thread: bool,
+    pub exe_deleted: bool,
+}
+
+/// What is only kept when options ask for it.
+#[derive(Clone, Debug, Default)]
+pub struct Detail {
+    pub pgrp: Option<Pid>,
+    pub uid: Option<u32>,
+    /// In the order of [`File::NAMESPACES`].
+    pub namespaces: Vec<Option<u64>>,
+    /// All threads but the first.
+    pub threads: Vec<(Pid, Vec<u8>)>,
+}
+
+/// Everything that rows refer to.
+#[derive(Default)]
+pub struct Rows {
+    pub text: Vec<u8>,
+    pub details: Vec<Detail>,
+}
+
+/// How to draw.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    /// Show identical leaves as one.
+    pub fold: bool,
+    /// Do not cut lines at the width of the terminal.
+    pub whole_lines: bool,
+    /// Emphasise matches: pointless where everything matches.
+    pub emphasise: bool,
+}
+
+/// A tree as text, a process a line.
+pub struct Drawing<'a> {
+    pub forest: &'a Forest<Row>,
+    pub view: View<'a, Row>,
+    pub rows: &'a Rows,
+    pub users: &'a Users,
+    pub look: Look,
+    pub terminal: &'a Terminal,
+    /// Emphasised instead of matches: a process and the way up from it.
+    pub highlight: HashSet<Node>,
+}
+
+impl Drawing<'_> {
+    /// Write all lines.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let width = self.terminal.width.filter(|_| !self.look.whole_lines);
+        let mut branches = Branches::new(self.terminal.charset, width);
+        let mut line = Vec::new();
+        for row in self.view.rows(|node| self.look.fold.then(|| self.folding_label(node)).flatten()) {
+            line.clear();
+            branches.draw(&mut line, row.depth, row.is_last);
+            self.label(&mut line, row);
+            self.end(out, &mut line, width, self.is_emphasised(row.node))?;
+            let threads = self.detail(row.node).map_or(&[][..], |detail| &detail.threads);
+            for (at, (id, name)) in threads.iter().enumerate() {
+                let is_last = at + 1 == threads.len() && self.view.children(row.node).next().is_none();
+                line.clear();
+                branches.draw(&mut line, row.depth + 1, is_last);
+                line.push(b'{');
+                line.extend_from_slice(&shown(name, self.terminal));
+                put(&mut line, format_args!("}}({id})"));
+                self.end(out, &mut line, width, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&self, out: &mut impl Write, line: &mut Vec<u8>, width: Option<usize>, emphasis: bool) -> io::Result<()> {
+        if let Some(columns) = width {
+            cut(line, columns, self.terminal.cut_mark());
+        }
+        let (bold, plain) = if emphasis { self.terminal.bold() } else { ("", "") };
+        out.write_all(bold.as_bytes())?;
+        out.write_all(line)?;
+        out.write_all(plain.as_bytes())?;
+        out.write_all(b"\n")
+    }
+
+    fn is_emphasised(&self, node: Node) -> bool {
+        self.highlight.contains(&node) || self.look.emphasise && self.forest.data(node).is_match
+    }
+
+    /// `name(pid,group,user,namespaces) marks arguments`, or `3*[name]` for several.
+    fn label(&self, line: &mut Vec<u8>, row: Shown) {
+        if row.count > 1 {
+            put(line, format_args!("{}*[", row.count));
+            self.name(line, row.node);
+            self.changes(line, row.node, "(");
+            line.push(b']');
+        } else {
+            self.name(line, row.node);
+            put(line, format_args!("({}", self.forest.pid(row.node)));
+            if let Some(pgrp) = self.detail(row.node).and_then(|detail| detail.pgrp) {
+                put(line, format_args!(",{pgrp}"));
+            }
+            self.changes(line, row.node, ",");
+            line.push(b')');
+        }
+        let data = self.forest.data(row.node);
+        line.extend_from_slice(mark(data.state));
+        line.extend_from_slice(if data.exe_deleted { b" (deleted)" } else { b"" });
+        let rest = (data.start + data.name_length) as usize;
+        let arguments = &self.rows.text[rest..rest + data.rest_length as usize];
+        if !arguments.is_empty() {
+            line.push(b' ');
+            line.extend_from_slice(&shown(arguments, self.terminal));
+        }
+    }
+
+    fn name(&self, line: &mut Vec<u8>, node: Node) {
+        let data = self.forest.data(node);
+        let name = &self.rows.text[data.start as usize..][..data.name_length as usize];
+        // In brackets, as in ps.
+        let (open, close) = if data.is_kernel_thread { (&b"["[..], &b"]"[..]) } else { (&b""[..], &b""[..]) };
+        line.extend_from_slice(open);
+        line.extend_from_slice(&shown(name, self.terminal));
+        line.extend_from_slice(close);
+    }
+
+    /// The user and the namespaces that differ from the parent's.
+    fn changes(&self, line: &mut Vec<u8>, node: Node, before: &str) {
+        let Some(detail) = self.detail(node) else { return };
+        let parent = self.forest.parent(node).and_then(|parent| self.detail(parent));
+        let mut changes: Vec<Rc<str>> = Vec::new();
+        if let Some(uid) = detail.uid.filter(|&uid| parent.and_then(|parent| parent.uid).unwrap_or(0) != uid) {
+            changes.push(self.users.user(uid));
+        }
+        if let Some(parent) = parent {
+            let pairs = detail.namespaces.iter().zip(&parent.namespaces);
+            for ((own, parents), file) in pairs.zip(File::NAMESPACES) {
+                if own.is_some() && parents.is_some() && own != parents {
+                    changes.push(file.name().trim_start_matches("ns/").into());
+                }
+            }
+        }
+        if !changes.is_empty() {
+            let close = if before == "(" { ")" } else { "" };
+            put(line, format_args!("{before}{}{close}", changes.join(",")));
+        }
+    }
+
+    /// What two leaves must share to be folded: all of the line but pid and group.
+    fn folding_label(&self, node: Node) -> Option<Vec<u8>> {
+        if self.detail(node).is_some_and(|detail| !detail.threads.is_empty()) {
+            return None;
+        }
+        let mut label = Vec::new();
+        self.label(&mut label, Shown { node, depth: 0, is_last: false, count: 2 });
+        Some(label)
+    }
+
+    fn detail(&self, node: Node) -> Option<&Detail> {
+        self.rows.details.get(self.forest.data(node).detail as usize)
+    }
+}
+
+/// The states that somebody who looks at a tree wants to know of.
+fn mark(state: u8) -> &'static [u8] {
+    match state {
+        b'Z' | b'X' => b" <defunct>",
+        b'T' | b't' => b" <stopped>",
+        _ => b"",
+    }
+}
+
+/// Write the shown processes as JSON: nested with `children` as a document, flat as lines. The rows' text is their
+/// JSON without its last brace.
+pub fn write_json(
+    out: &mut impl Write,
+    view: &View<'_, Row>,
+    forest: &Forest<Row>,
+    rows: &Rows,
+    layout: Layout,
+) -> io::Result<()> {
+    let mut open = 0;
+    out.write_all(layout.begin())?;
+    for (at, row) in view.rows(|_| None).enumerate() {
+        let data = forest.data(row.node);
+        let fields = &rows.text[data.start as usize..][..data.rest_length as usize];
+        match layout {
+            Layout::Lines => {
+                out.write_all(fields)?;
+                out.write_all(b"}\n")?;
+            }
+            Layout::Document => {
+                // Close what is complete: without recursion, as deep as the tree may be.
+                let is_child = at > 0 && row.depth + 1 > open;
+                while open > row.depth {
+                    out.write_all(b"]}")?;
+                    open -= 1;
+                }
+                if at > 0 && !is_child {
+                    out.write_all(b",\n ")?;
+                }
+                out.write_all(fields)?;
+                out.write_all(b",\"children\":[")?;
+                open += 1;
+            }
+        }
+    }
+    for _ in 0..open {
+        out.write_all(b"]}")?;
+    }
+    if layout == Layout::Document { out.write_all(b"]\n") } else { Ok(()) }
+}

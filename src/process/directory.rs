@@ -1,0 +1,190 @@
+//! The directory of one process: its files, each read when it is asked for and once.
+
+use std::cell::Cell;
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use once_cell::unsync::OnceCell;
+use rustix::buffer::spare_capacity;
+use rustix::fs::{AtFlags, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
+use rustix::io::{Errno, read};
+
+use super::error::{Read, Unread};
+use super::file::File;
+use super::{Pid, Proc};
+
+/// A directory below /proc, reached by its number or through a descriptor of its own.
+pub(super) struct Directory<'p> {
+    pub proc: &'p Proc,
+    pub pid: Pid,
+    pin: Option<OwnedFd>,
+    files: [Slot; File::COUNT],
+}
+
+/// A file and the buffer it is read into, which survives from one process of a scan to the next.
+#[derive(Default)]
+struct Slot {
+    content: OnceCell<Read<Vec<u8>>>,
+    spare: Cell<Vec<u8>>,
+}
+
+/// "PID/file" or, below a pinned directory, "file"; with its zero byte.
+struct Path {
+    bytes: [u8; 32],
+}
+
+impl<'p> Directory<'p> {
+    /// Reached by number, and without one yet: see [`Directory::visit`].
+    pub fn by_number(proc: &'p Proc) -> Directory<'p> {
+        Directory { proc, pid: 0, pin: None, files: std::array::from_fn(|_| Slot::default()) }
+    }
+
+    /// Reached through a descriptor. What is read later is of the process that has the number now, or nothing.
+    pub fn pin(proc: &'p Proc, pid: Pid) -> Read<Directory<'p>> {
+        let mut directory = Directory::by_number(proc);
+        directory.pid = pid;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let pin = openat(proc.dir(), directory.path("").as_c_str(), flags, Mode::empty())
+            .map_err(|errno| Unread::from_errno(errno, "", || Unread::Gone))?;
+        directory.pin = Some(pin);
+        Ok(directory)
+    }
+
+    /// Turn to another process, keeping the buffers.
+    pub fn visit(&mut self, pid: Pid) {
+        self.pid = pid;
+        for slot in &mut self.files {
+            if let Some(Ok(buffer)) = slot.content.take() {
+                slot.spare.set(buffer);
+            }
+        }
+    }
+
+    pub fn is_pinned(&self) -> bool {
+        self.pin.is_some()
+    }
+
+    /// Whether this file was read, with whatever outcome.
+    pub fn was_read(&self, file: File) -> bool {
+        self.files[file as usize].content.get().is_some()
+    }
+
+    /// The bytes of a file, or the text of a link.
+    pub fn file(&self, file: File) -> Read<&[u8]> {
+        let slot = &self.files[file as usize];
+        let content = slot.content.get_or_init(|| {
+            let mut buffer = slot.spare.take();
+            buffer.clear();
+            buffer.reserve(file.facts().capacity);
+            let outcome = if file.facts().is_link {
+                self.read_link(file, &mut buffer)
+            } else {
+                self.read_text(file, &mut buffer)
+            };
+            match outcome {
+                Ok(()) => Ok(buffer),
+                Err(errno) => {
+                    slot.spare.set(buffer);
+                    Err(self.unread(file, errno))
+                }
+            }
+        });
+        content.as_deref().map_err(|&unread| unread)
+    }
+
+    /// Open, one read, close; a second read only when the first one filled the buffer.
+    fn read_text(&self, file: File, buffer: &mut Vec<u8>) -> Result<(), Errno> {
+        let path = self.path(file.name());
+        let fd = openat(self.base(), path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        loop {
+            let room = buffer.capacity() - buffer.len();
+            match read(&fd, spare_capacity(buffer)) {
+                Ok(length) if length < room => return Ok(()),
+                Ok(_) => buffer.reserve(buffer.capacity()),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    fn read_link(&self, file: File, buffer: &mut Vec<u8>) -> Result<(), Errno> {
+        let path = self.path(file.name());
+        loop {
+            let room = buffer.capacity();
+            if readlinkat_raw(self.base(), path.as_c_str(), spare_capacity(buffer))? < room {
+                return Ok(());
+            }
+            buffer.clear();
+            buffer.reserve(2 * room);
+        }
+    }
+
+    /// ENOENT and ESRCH mean that the process has ended, or that this one lacks the file.
+    fn unread(&self, file: File, errno: Errno) -> Unread {
+        Unread::from_errno(errno, file.name(), || {
+            if file != File::Stat && self.exists() { Unread::Absent(file.absent()) } else { Unread::Gone }
+        })
+    }
+
+    /// Whether it is still there, as a zombie perhaps.
+    pub fn exists(&self) -> bool {
+        statat(self.base(), self.path("stat").as_c_str(), AtFlags::empty()).is_ok()
+    }
+
+    fn base(&self) -> BorrowedFd<'_> {
+        self.pin.as_ref().map_or(self.proc.dir(), |dir| dir.as_fd())
+    }
+
+    fn path(&self, file: &str) -> Path {
+        let mut path = Path { bytes: [0; 32] };
+        let mut end = 0;
+        if self.pin.is_none() {
+            let digits = self.pid.checked_ilog10().unwrap_or(0) as usize + 1;
+            let mut number = self.pid;
+            for byte in path.bytes[..digits].iter_mut().rev() {
+                *byte = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+            path.bytes[digits] = b'/';
+            end = digits + 1;
+        }
+        path.bytes[end..end + file.len()].copy_from_slice(file.as_bytes());
+        path
+    }
+
+    /// The name of the thread with this id.
+    pub fn thread_name(&self, id: Pid) -> Read<Vec<u8>> {
+        let path = [self.path("task/").as_c_str().to_bytes(), id.to_string().as_bytes(), b"/comm"].concat();
+        let unread = |errno| Unread::from_errno(errno, "task", || Unread::Gone);
+        let fd = openat(self.base(), path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(unread)?;
+        let mut name = Vec::with_capacity(File::Comm.facts().capacity);
+        read(&fd, spare_capacity(&mut name)).map_err(unread)?;
+        name.pop_if(|&mut byte| byte == b'\n');
+        Ok(name)
+    }
+
+    /// Count the entries of a directory, showing each.
+    pub fn list(&self, directory: &'static str, mut show: impl FnMut(&CStr)) -> Read<u64> {
+        let absent = || if self.exists() { Unread::Absent("the directory is missing") } else { Unread::Gone };
+        let unread = |errno| Unread::from_errno(errno, directory, absent);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = openat(self.base(), self.path(directory).as_c_str(), flags, Mode::empty()).map_err(unread)?;
+        let mut buffer = Vec::with_capacity(8 * 1024);
+        let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
+        let mut count = 0;
+        while let Some(entry) = entries.next() {
+            let entry = entry.map_err(unread)?;
+            if !entry.file_name().to_bytes().starts_with(b".") {
+                show(entry.file_name());
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+}
+
+impl Path {
+    fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
+    }
+}

@@ -1,0 +1,68 @@
+//! The identity of a process that no other process ever has: the inode of its pidfd.
+
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{fstat, fstatfs};
+use rustix::process::{Pid as RawPid, PidfdFlags, pidfd_open};
+
+use super::error::{Read, Unread};
+use super::{Files, Pid, Proc, Process};
+
+/// The file system of pidfds since Linux 6.9. Before, all pidfds shared one inode.
+const PIDFS_MAGIC: u64 = 0x5049_4446;
+
+/// How the pids in a procfs relate to those that system calls of this process take.
+pub(super) enum Numbering {
+    /// The procfs belongs to our pid namespace.
+    Ours,
+    /// Another pid namespace, or no kernel's procfs at all: a number from there means somebody else here.
+    Foreign,
+}
+
+impl Numbering {
+    pub(super) fn of(proc: &Proc) -> Numbering {
+        // NSpid lists our pid in every namespace from the procfs's own down to ours: one number means one namespace.
+        let ours = || {
+            let own = Process::pin(proc, proc.own_pid()?, Files::NONE).ok()?;
+            let mut numbers = own.status().ok()?.numbers("NSpid")?;
+            Some(numbers.next()? == u64::from(std::process::id()) && numbers.next().is_none())
+        };
+        if ours() == Some(true) { Numbering::Ours } else { Numbering::Foreign }
+    }
+}
+
+impl Process<'_> {
+    /// The inode of this process's pidfd, unique until the machine is rebooted (Linux 6.9 and later).
+    pub fn pidfd_inode(&self) -> Read<u64> {
+        if !matches!(self.proc().numbering(), Numbering::Ours) {
+            return Err(Unread::Absent("only known in our own pid namespace"));
+        }
+        if self.is_pinned() { self.verified_inode() } else { self.pinned()?.verified_inode() }
+    }
+
+    /// A pidfd is opened by number. That the pinned directory still answers afterwards proves that the number
+    /// belonged to this process all the time.
+    fn verified_inode(&self) -> Read<u64> {
+        let pidfd = open_pidfd(self.pid())?;
+        if !self.exists() {
+            return Err(Unread::Gone);
+        }
+        let failed = |errno| Unread::Failed { file: "pidfd", errno };
+        if fstatfs(&pidfd).map_err(failed)?.f_type as u64 != PIDFS_MAGIC {
+            return Err(Unread::Absent("this kernel is older than Linux 6.9"));
+        }
+        Ok(fstat(&pidfd).map_err(failed)?.st_ino)
+    }
+}
+
+fn open_pidfd(pid: Pid) -> Read<OwnedFd> {
+    use rustix::io::Errno;
+    let raw = i32::try_from(pid).ok().and_then(RawPid::from_raw).ok_or(Unread::Gone)?;
+    pidfd_open(raw, PidfdFlags::empty()).map_err(|errno| match errno {
+        // EINVAL is what a process that is just ending gives.
+        Errno::SRCH | Errno::INVAL => Unread::Gone,
+        Errno::NOSYS => Unread::Absent("this kernel is older than Linux 5.3"),
+        Errno::PERM | Errno::ACCESS => Unread::Denied,
+        errno => Unread::Failed { file: "pidfd", errno },
+    })
+}

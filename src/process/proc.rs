@@ -1,0 +1,200 @@
+//! A procfs mount: where all reading begins, and what it says about the machine as a whole.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use once_cell::unsync::OnceCell;
+use procfs::FromRead;
+use rustix::buffer::spare_capacity;
+use rustix::fs::{self, Access, AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::error::{Error, Read, Settled, Unread};
+use super::file::Files;
+use super::id::Numbering;
+use super::scan::Scan;
+use super::users::Users;
+use super::{Pid, Process, number};
+
+/// An open procfs, or a directory that is laid out like one.
+///
+/// Everything here is read when it is first asked for, and once.
+pub struct Proc {
+    dir: OwnedFd,
+    path: PathBuf,
+    own_pid: OnceCell<Option<Pid>>,
+    numbering: OnceCell<Numbering>,
+    boot_time: OnceCell<Read<f64>>,
+    uptime: OnceCell<Read<f64>>,
+    boot_id: OnceCell<Read<Vec<u8>>>,
+    ticks_per_second: OnceCell<f64>,
+    page_size: OnceCell<u64>,
+    executables: RefCell<HashMap<Vec<u8>, bool>>,
+    users: Users,
+}
+
+impl Proc {
+    /// Open a procfs, usually /proc.
+    ///
+    /// A directory of another file system is accepted when it holds at least one process directory, so
+    /// that a test can lay one out; anything else would look like an empty machine.
+    pub fn open(path: &Path) -> Result<Proc, Error> {
+        let failed = |errno| Error::Directory { path: path.to_owned(), errno };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = fs::open(path, flags, Mode::empty()).map_err(failed)?;
+        let is_procfs = fs::fstatfs(&dir).map_err(failed)?.f_type == fs::PROC_SUPER_MAGIC;
+        if !is_procfs && !holds_a_process(dir.as_fd()).map_err(failed)? {
+            return Err(Error::NotProc(path.to_owned()));
+        }
+        Ok(Proc {
+            dir,
+            path: path.to_owned(),
+            own_pid: OnceCell::new(),
+            numbering: OnceCell::new(),
+            boot_time: OnceCell::new(),
+            uptime: OnceCell::new(),
+            boot_id: OnceCell::new(),
+            ticks_per_second: OnceCell::new(),
+            page_size: OnceCell::new(),
+            executables: RefCell::default(),
+            users: Users::default(),
+        })
+    }
+
+    /// Visit every process, in the order of the directory (ascending pids in a real procfs).
+    /// `expected` are the files that every visit will read anyway.
+    pub fn scan(&self, expected: Files) -> Result<Scan<'_>, Error> {
+        Scan::start(self, expected)
+    }
+
+    /// The process that has this number now, pinned: what it answers is never mixed with a later one. `expected` as in
+    /// [`Proc::scan`].
+    pub fn process(&self, pid: Pid, expected: Files) -> Result<Settled<Process<'_>>, Error> {
+        match Process::pin(self, pid, expected) {
+            Ok(process) => Ok(Settled::Known(process)),
+            Err(Unread::Gone) => Ok(Settled::Gone),
+            Err(Unread::Failed { file, errno }) => Err(self.failure(pid, file, errno)),
+            Err(reason) => Ok(Settled::Missing(reason)),
+        }
+    }
+
+    /// Our own pid as this procfs numbers it; `None` when we are not in it, as in a fake one or in that of
+    /// a foreign pid namespace.
+    pub fn own_pid(&self) -> Option<Pid> {
+        *self.own_pid.get_or_init(|| {
+            let text = fs::readlinkat(&self.dir, c"self", Vec::new()).ok()?;
+            number::parse(text.as_bytes())?.try_into().ok()
+        })
+    }
+
+    /// The users and groups of this machine.
+    pub fn users(&self) -> &Users {
+        &self.users
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Seconds since the epoch at boot (`btime` of /proc/stat). The kernel computes it from the offset between its
+    /// clocks, so it stays the same until somebody sets the clock; wall clock minus uptime does not.
+    pub fn boot_time(&self) -> Read<f64> {
+        *self.boot_time.get_or_init(|| {
+            let statistics = self.whole_file("stat")?;
+            let boot = statistics.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"btime "));
+            let seconds = boot.and_then(number::parse).ok_or(Unread::Absent("this procfs tells no boot time"))?;
+            Ok(seconds as f64)
+        })
+    }
+
+    /// Seconds since boot, at the first time of asking.
+    pub fn uptime(&self) -> Read<f64> {
+        *self.uptime.get_or_init(|| {
+            let text = self.whole_file("uptime")?;
+            let uptime = procfs::Uptime::from_read(&text[..]);
+            uptime.map(|uptime| uptime.uptime).map_err(|_| Unread::Absent("this procfs tells no uptime"))
+        })
+    }
+
+    /// The random id of this boot, as text.
+    pub fn boot_id(&self) -> Read<&[u8]> {
+        let ask = || Ok(self.whole_file("sys/kernel/random/boot_id")?.trim_ascii().to_vec());
+        self.boot_id.get_or_init(ask).as_deref().map_err(|&unread| unread)
+    }
+
+    /// Clock ticks a second, the unit of times in /proc/PID/stat.
+    pub fn ticks_per_second(&self) -> f64 {
+        // 100 is what every Linux answers; sysconf cannot fail for this name.
+        let ask = || nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100) as f64;
+        *self.ticks_per_second.get_or_init(ask)
+    }
+
+    /// Bytes a page.
+    pub fn page_size(&self) -> u64 {
+        let ask = || nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096) as u64;
+        *self.page_size.get_or_init(ask)
+    }
+
+    /// Whether this path is a file that we may execute. Remembered, since many processes run the same file.
+    pub(super) fn is_executable(&self, path: &[u8]) -> bool {
+        if let Some(&known) = self.executables.borrow().get(path) {
+            return known;
+        }
+        let answer = fs::accessat(fs::CWD, OsStr::from_bytes(path), Access::EXEC_OK, AtFlags::EACCESS).is_ok()
+            && Path::new(OsStr::from_bytes(path)).is_file();
+        self.executables.borrow_mut().insert(path.to_vec(), answer);
+        answer
+    }
+
+    /// Whether a command of this name is on $PATH.
+    pub(super) fn is_command(&self, name: &[u8]) -> bool {
+        let Some(path) = std::env::var_os("PATH") else { return false };
+        path.into_vec()
+            .split(|&byte| byte == b':')
+            .filter(|directory| directory.starts_with(b"/"))
+            .any(|directory| self.is_executable(&[directory, b"/", name].concat()))
+    }
+
+    /// How the pids here relate to those that system calls take.
+    pub(super) fn numbering(&self) -> &Numbering {
+        self.numbering.get_or_init(|| Numbering::of(self))
+    }
+
+    pub(super) fn dir(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    /// A reading failure with its whole path.
+    pub(super) fn failure(&self, pid: Pid, file: &str, errno: Errno) -> Error {
+        Error::File { path: self.path.join(pid.to_string()).join(file), errno }
+    }
+
+    /// A file outside of the process directories.
+    fn whole_file(&self, name: &'static str) -> Read<Vec<u8>> {
+        let unread = |errno| Unread::from_errno(errno, name, || Unread::Absent("this procfs does not have it"));
+        let fd = fs::openat(&self.dir, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(unread)?;
+        let mut bytes = Vec::with_capacity(4096);
+        while rustix::io::read(&fd, spare_capacity(&mut bytes)).map_err(unread)? > 0 {
+            bytes.reserve(4096);
+        }
+        Ok(bytes)
+    }
+}
+
+/// Whether anything in this directory is named like a process.
+fn holds_a_process(dir: BorrowedFd<'_>) -> Result<bool, Errno> {
+    let mut buffer = vec![MaybeUninit::uninit(); 4096];
+    let mut entries = fs::RawDir::new(dir, &mut buffer);
+    while let Some(entry) = entries.next() {
+        if number::parse(entry?.file_name().to_bytes()).is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

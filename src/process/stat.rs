@@ -1,0 +1,200 @@
+//! /proc/PID/stat, parsed from bytes: the name in it may be any bytes at all.
+
+use super::Pid;
+
+/// The numbers of /proc/PID/stat that have a property, as the kernel gives them (see proc_pid_stat(5)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// Where in the line the name is.
+    comm: (usize, usize),
+    /// One of RSDTtZXIWP.
+    pub state: u8,
+    /// 0 for a process whose parent is outside the pid namespace.
+    pub ppid: Pid,
+    /// Process group; 0 when its leader is outside the pid namespace.
+    pub pgrp: Pid,
+    /// Session; 0 when its leader is outside the pid namespace.
+    pub session: Pid,
+    /// Device number of the controlling terminal, 0 for none.
+    pub tty: u32,
+    /// PF_* flags of the kernel's include/linux/sched.h.
+    pub flags: u32,
+    /// Clock ticks in user mode.
+    pub user_ticks: u64,
+    /// Clock ticks in kernel mode.
+    pub system_ticks: u64,
+    /// From 19 (low priority) to -20 (high).
+    pub nice: i64,
+    /// Threads in the process.
+    pub threads: u64,
+    /// Clock ticks from boot to the start of the process.
+    pub start_ticks: u64,
+    /// Virtual memory in bytes.
+    pub vsize: u64,
+    /// Resident memory in pages. The kernel may lag behind by some pages a thread.
+    pub rss_pages: u64,
+}
+
+/// The flag of a kernel thread. An empty command line is no proof: zombies share it.
+const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// "pid (" and a name of up to 64 bytes (kernel threads with a work queue) end before this.
+const NAME_ENDS_BEFORE: usize = 128;
+
+impl Stat {
+    /// Parse a line of /proc/PID/stat. `None` when it is not one, as when it was cut short.
+    pub fn parse(line: &[u8]) -> Option<Stat> {
+        let open = line.iter().position(|&byte| byte == b'(')?;
+        // The name may hold `)` itself, and no field behind it does: the last one counts. Looking
+        // from the end of the longest possible name, not of the line, saves half of the parsing.
+        let head = &line[..line.len().min(NAME_ENDS_BEFORE)];
+        let close = head.iter().rposition(|&byte| byte == b')')?;
+        if close < open {
+            return None;
+        }
+        let mut fields = Fields(line.get(close + 1..)?);
+        Some(Stat {
+            comm: (open + 1, close),
+            state: *fields.next()?.first()?,
+            ppid: fields.number()?.try_into().ok()?,
+            // Signed in the kernel: -1 is a zombie whose session has gone.
+            pgrp: fields.signed()?.max(0).try_into().ok()?,
+            session: fields.signed()?.max(0).try_into().ok()?,
+            tty: fields.signed()? as u32,
+            flags: fields.skip(1)?.number()?.try_into().ok()?,
+            user_ticks: fields.skip(4)?.number()?,
+            system_ticks: fields.number()?,
+            nice: fields.skip(3)?.signed()?,
+            threads: fields.number()?,
+            start_ticks: fields.skip(1)?.number()?,
+            vsize: fields.number()?,
+            rss_pages: fields.signed()?.max(0) as u64,
+        })
+    }
+
+    /// The name, cut out of the line that was parsed.
+    pub fn comm<'a>(&self, line: &'a [u8]) -> &'a [u8] {
+        line.get(self.comm.0..self.comm.1).unwrap_or_default()
+    }
+
+    /// Whether this is a thread of the kernel.
+    pub fn is_kernel_thread(&self) -> bool {
+        self.flags & PF_KTHREAD != 0
+    }
+
+    /// Whether it has ended and only waits for its parent to notice.
+    pub fn is_zombie(&self) -> bool {
+        matches!(self.state, b'Z' | b'X')
+    }
+}
+
+/// The fields behind the name, one space before each.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.0.strip_prefix(b" ")?;
+        let end = rest.iter().position(|&byte| byte == b' ' || byte == b'\n').unwrap_or(rest.len());
+        let (field, rest) = rest.split_at(end);
+        self.0 = rest;
+        Some(field)
+    }
+
+    fn skip(&mut self, count: usize) -> Option<&mut Self> {
+        for _ in 0..count {
+            self.next()?;
+        }
+        Some(self)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        super::number::parse(self.next()?)
+    }
+
+    fn signed(&mut self) -> Option<i64> {
+        let field = self.next()?;
+        match field.strip_prefix(b"-") {
+            None => super::number::parse(field)?.try_into().ok(),
+            Some(digits) => 0i64.checked_sub_unsigned(super::number::parse(digits)?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use procfs::FromRead;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TAIL: &str = " 0 -1 4194560 1 2 3 4 55 66 7 8 20 -5 3 0 241671 25174016 408 184467 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
+
+    fn line(comm: &[u8], head: &str) -> Vec<u8> {
+        [b"42 (", comm, b") ", head.as_bytes(), TAIL.as_bytes()].concat()
+    }
+
+    #[test]
+    fn a_name_may_hold_parentheses_newlines_and_any_byte() {
+        for comm in [&b"a) R 7 (b"[..], b"", b")", b"caf\xe9", b"x\ny\x1b[31m", b"(((", b") Z 1 1"] {
+            let line = line(comm, "S 7 41 40");
+            let stat = Stat::parse(&line).unwrap();
+            assert_eq!(stat.comm(&line), comm);
+            assert_eq!((stat.state, stat.ppid, stat.pgrp, stat.session), (b'S', 7, 41, 40));
+            assert_eq!((stat.nice, stat.threads, stat.start_ticks), (-5, 3, 241671));
+            assert_eq!((stat.user_ticks, stat.system_ticks), (55, 66));
+            assert_eq!((stat.vsize, stat.rss_pages), (25_174_016, 408));
+        }
+    }
+
+    #[test]
+    fn a_long_name_of_a_kernel_thread_is_whole() {
+        let comm = [b'k'; 64];
+        let line = line(&comm, "I 2 0 0");
+        assert_eq!(Stat::parse(&line).unwrap().comm(&line), comm);
+    }
+
+    #[test]
+    fn what_is_not_a_stat_line_is_refused() {
+        for bad in [&b""[..], b"42", b"42 (x", b"42 (x) S", b") (", b"42 (x) S one 2 3", b"42 (x) S -1 2 3"] {
+            assert_eq!(Stat::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _ = Stat::parse(&bytes);
+        }
+
+        /// The scan's own parser and procfs's mean the same by every field.
+        #[test]
+        fn agrees_with_procfs(
+            comm in "[^\0]{0,15}",
+            state in prop::sample::select(vec!["R", "S", "D", "Z", "T", "t", "I"]),
+            ids in prop::array::uniform3(0i32..4_194_304),
+            flags in any::<u32>(),
+            ticks in prop::array::uniform3(0u64..1 << 50),
+            nice in -20i64..20,
+            threads in 1i64..100_000,
+            memory in prop::array::uniform2(0u64..1 << 46),
+        ) {
+            let [ppid, pgrp, session] = ids;
+            let line = format!(
+                "42 ({comm}) {state} {ppid} {pgrp} {session} 34816 -1 {flags} 1 2 3 4 {} {} 7 8 20 {nice} {threads} 0 {} {} {} 184467 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+                ticks[0], ticks[1], ticks[2], memory[0], memory[1],
+            );
+            let ours = Stat::parse(line.as_bytes()).unwrap();
+            let theirs = procfs::process::Stat::from_read(line.as_bytes()).unwrap();
+            prop_assert_eq!(ours.comm(line.as_bytes()), theirs.comm.as_bytes());
+            prop_assert_eq!(ours.state as char, theirs.state);
+            prop_assert_eq!(ours.ppid as i32, theirs.ppid);
+            prop_assert_eq!(ours.pgrp as i32, theirs.pgrp);
+            prop_assert_eq!(ours.session as i32, theirs.session);
+            prop_assert_eq!(ours.tty as i32, theirs.tty_nr);
+            prop_assert_eq!(ours.flags, theirs.flags);
+            prop_assert_eq!((ours.user_ticks, ours.system_ticks), (theirs.utime, theirs.stime));
+            prop_assert_eq!((ours.nice, ours.threads as i64), (theirs.nice, theirs.num_threads));
+            prop_assert_eq!((ours.start_ticks, ours.vsize, ours.rss_pages), (theirs.starttime, theirs.vsize, theirs.rss));
+        }
+    }
+}

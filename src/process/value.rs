@@ -1,0 +1,61 @@
+//! What a property can be. How it looks is the business of `crate::output`.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+/// The value of a property.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// A count or an id.
+    Number(u64),
+    /// A number that may be negative.
+    Signed(i64),
+    /// Bytes of memory.
+    Size(u64),
+    /// A duration in seconds.
+    Seconds(f64),
+    /// Seconds since the epoch.
+    Time(f64),
+    /// Yes or no.
+    Flag(bool),
+    /// Text that the process or the kernel chose; any bytes.
+    Bytes(Cow<'a, [u8]>),
+    /// A name that is known to be text.
+    Name(Rc<str>),
+    /// Arguments, each ended by a zero byte.
+    Items(&'a [u8]),
+    /// NAME=value, each ended by a zero byte.
+    Environment(&'a [u8]),
+    /// Several numbers.
+    Numbers(Vec<u64>),
+    /// Several names.
+    Names(Vec<Cow<'static, str>>),
+    /// Real, effective, saved and file system id.
+    Ids([u32; 4]),
+    /// The text of /proc/PID/status: named fields.
+    Fields(&'a [u8]),
+}
+
+/// The items of [`Value::Items`] and [`Value::Environment`]. Empty ones are items too.
+pub fn items(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    // The last zero byte ends the last item; a process that overwrote its arguments may lack it.
+    let (text, skip) = match text {
+        [] => (text, 1),
+        _ => (text.strip_suffix(b"\0").unwrap_or(text), 0),
+    };
+    text.split(|&byte| byte == 0).skip(skip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::items;
+
+    #[test]
+    fn empty_items_are_kept() {
+        let split = |text: &'static [u8]| items(text).collect::<Vec<_>>();
+        assert_eq!(split(b""), Vec::<&[u8]>::new());
+        assert_eq!(split(b"\0"), [b""]);
+        assert_eq!(split(b"a\0\0b\0\0"), [&b"a"[..], b"", b"b", b""]);
+        assert_eq!(split(b"title without an end"), [b"title without an end"]);
+    }
+}

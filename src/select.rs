@@ -1,0 +1,246 @@
+//! Who matches: the one place that decides it, for reading and for acting.
+
+use std::collections::BTreeMap;
+
+use regex::bytes::Regex;
+
+use crate::process::{Cgroups, Error, File, Files, Pid, Proc, Process, Read, Settled, Unread, items, terminal};
+use crate::tree::{self, Forest, Node};
+
+/// One thing that must be true of a process.
+#[derive(Debug)]
+pub enum Test {
+    /// It is one of these.
+    Pid(Vec<Pid>),
+    /// It is one of these processes, by pid and start.
+    Kindred(BTreeMap<Pid, u64>),
+    /// exe_name is one of these.
+    ExeName(Vec<Vec<u8>>),
+    /// exe_path is one of these.
+    ExePath(Vec<Vec<u8>>),
+    /// comm is exactly one of these.
+    Comm(Vec<Vec<u8>>),
+    /// The completed name matches.
+    Name(Regex),
+    /// The arguments, joined by blanks, match; for a process without arguments its name.
+    CommandLine(Regex),
+    Parent(Vec<Pid>),
+    ProcessGroup(Vec<Pid>),
+    Session(Vec<Pid>),
+    /// The controlling terminal is one of these, named as below /dev.
+    Terminal(Vec<String>),
+    /// One of these letters.
+    State(Vec<u8>),
+    /// It runs for more than these seconds.
+    OlderThan(f64),
+    IsKernelThread,
+    RealUser(Vec<u32>),
+    EffectiveUser(Vec<u32>),
+    RealGroup(Vec<u32>),
+    /// It was started with this variable, of this value if there is one.
+    Environ {
+        name: Vec<u8>,
+        value: Option<Vec<u8>>,
+    },
+    /// One of its control groups has one of these paths.
+    Cgroup(Vec<Vec<u8>>),
+    /// It is in these namespaces.
+    Namespaces(Vec<(File, u64)>),
+}
+
+/// Whether a process matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Match,
+    NoMatch,
+    /// It ended meanwhile.
+    Gone,
+    /// What the decision needs is kept from us. Such a process never matches, not even inverted.
+    Unknown,
+}
+
+/// Which of several matches is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick {
+    Newest,
+    Oldest,
+}
+
+/// What must be true of a process, all of it.
+#[derive(Debug, Default)]
+pub struct Criteria {
+    /// Cheapest first, so that most processes are dismissed by one system call.
+    tests: Vec<Test>,
+    inverted: bool,
+    /// Never matched: we ourselves.
+    except: Vec<Pid>,
+}
+
+impl Criteria {
+    /// Everything that passes all these tests or, `inverted`, that fails one; but never one of `except`.
+    pub fn new(mut tests: Vec<Test>, inverted: bool, except: Vec<Pid>) -> Criteria {
+        tests.sort_by_key(|test| test.file().map(|file| file as u8));
+        Criteria { tests, inverted, except }
+    }
+
+    /// The files that a decision may read in any case.
+    pub fn files(&self) -> Files {
+        self.tests.iter().map(Test::certain_files).fold(Files::NONE, |all, files| all | files)
+    }
+
+    /// Decide. The error is one that ends the run.
+    pub fn judge(&self, process: &Process<'_>) -> Result<Verdict, Error> {
+        if self.except.contains(&process.pid()) {
+            return Ok(Verdict::NoMatch);
+        }
+        let mut all_known = true;
+        for test in &self.tests {
+            match process.settle(test.holds(process))? {
+                Settled::Known(true) => {}
+                Settled::Known(false) | Settled::Missing(Unread::Absent(_)) => return Ok(verdict(self.inverted)),
+                Settled::Missing(_) => all_known = false,
+                Settled::Gone => return Ok(Verdict::Gone),
+            }
+        }
+        Ok(if all_known { verdict(!self.inverted) } else { Verdict::Unknown })
+    }
+}
+
+fn verdict(matches: bool) -> Verdict {
+    if matches { Verdict::Match } else { Verdict::NoMatch }
+}
+
+impl Pick {
+    /// Whether to prefer the first of two processes, each by start and pid.
+    pub fn prefers(self, this: (u64, Pid), other: (u64, Pid)) -> bool {
+        match self {
+            Pick::Newest => this > other,
+            Pick::Oldest => this < other,
+        }
+    }
+}
+
+impl Test {
+    /// The costliest file that it reads; they are numbered by cost.
+    fn file(&self) -> Option<File> {
+        match self {
+            Test::Pid(_) | Test::Kindred(_) => None,
+            Test::ExeName(_) | Test::ExePath(_) => Some(File::Exe),
+            Test::Comm(_) | Test::Name(_) => Some(File::Comm),
+            Test::CommandLine(_) => Some(File::Cmdline),
+            Test::Parent(_) | Test::ProcessGroup(_) | Test::Session(_) | Test::Terminal(_) | Test::State(_) => {
+                Some(File::Stat)
+            }
+            Test::OlderThan(_) | Test::IsKernelThread => Some(File::Stat),
+            Test::RealUser(_) | Test::EffectiveUser(_) | Test::RealGroup(_) => Some(File::Status),
+            Test::Environ { .. } => Some(File::Environ),
+            Test::Cgroup(_) => Some(File::Cgroup),
+            Test::Namespaces(_) => Some(File::NsPid),
+        }
+    }
+
+    fn certain_files(&self) -> Files {
+        match self {
+            // These are found in several files: see `Process::comm`, `Process::state`.
+            Test::Comm(_) | Test::Name(_) | Test::Parent(_) | Test::State(_) => Files::NONE,
+            _ => self.file().map_or(Files::NONE, |file| Files::of(&[file])),
+        }
+    }
+
+    fn holds(&self, process: &Process<'_>) -> Read<bool> {
+        let one_of = |wanted: &[Vec<u8>], found: &[u8]| wanted.iter().any(|each| each == found);
+        Ok(match self {
+            Test::Pid(pids) => pids.contains(&process.pid()),
+            Test::Kindred(kindred) => match kindred.get(&process.pid()) {
+                Some(&start) => process.stat()?.start_ticks == start,
+                None => false,
+            },
+            Test::ExeName(names) => one_of(names, &process.exe_name()?),
+            Test::ExePath(paths) => one_of(paths, process.exe_path()?),
+            Test::Comm(names) => one_of(names, &process.comm()?),
+            Test::Name(pattern) => pattern.is_match(&process.name()?),
+            Test::CommandLine(pattern) => match process.command_line()? {
+                line if line.is_empty() => pattern.is_match(&process.name()?),
+                line => pattern.is_match(&line),
+            },
+            Test::Parent(pids) => pids.contains(&process.ppid()?),
+            Test::ProcessGroup(pids) => pids.contains(&process.stat()?.pgrp),
+            Test::Session(pids) => pids.contains(&process.stat()?.session),
+            Test::Terminal(names) => terminal::name(process.stat()?.tty).is_some_and(|name| names.contains(&name)),
+            Test::State(letters) => letters.contains(&process.state()?),
+            Test::OlderThan(seconds) => process.runtime()? > *seconds,
+            Test::IsKernelThread => process.is_kernel_thread()?,
+            Test::RealUser(ids) => ids.contains(&process.user_ids()?[0]),
+            Test::EffectiveUser(ids) => ids.contains(&process.user_ids()?[1]),
+            Test::RealGroup(ids) => ids.contains(&process.group_ids()?[0]),
+            Test::Environ { name, value } => has_variable(process.environ()?, name, value.as_deref()),
+            Test::Cgroup(paths) => Cgroups(process.file(File::Cgroup)?).paths().any(|path| one_of(paths, path)),
+            Test::Namespaces(wanted) => {
+                for &(file, inode) in wanted {
+                    if process.namespace(file)? != inode {
+                        return Ok(false);
+                    }
+                }
+                true
+            }
+        })
+    }
+}
+
+fn has_variable(environ: &[u8], name: &[u8], value: Option<&[u8]>) -> bool {
+    items(environ).any(|item| {
+        let rest = item.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"="));
+        rest.is_some_and(|found| value.is_none_or(|wanted| wanted == found))
+    })
+}
+
+/// How processes can be related to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    Children,
+    Grandchildren,
+    Descendants,
+    Ancestors,
+}
+
+/// Whom a relation starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    Pid(Pid),
+    ExeName(Vec<u8>),
+    ExePath(Vec<u8>),
+}
+
+impl Anchor {
+    fn test(&self) -> Test {
+        match self {
+            Anchor::Pid(pid) => Test::Pid(vec![*pid]),
+            Anchor::ExeName(name) => Test::ExeName(vec![name.clone()]),
+            Anchor::ExePath(path) => Test::ExePath(vec![path.clone()]),
+        }
+    }
+}
+
+/// The processes that are related so to an anchor, as a test. `None` when there is no such anchor.
+pub fn kindred(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Option<Test>, Error> {
+    let anchors = Criteria::new(vec![anchor.test()], false, proc.own_pid().into_iter().collect());
+    let forest = tree::read(proc, anchors.files(), |process, kin| {
+        let verdict = anchors.judge(process)?;
+        Ok::<_, Error>((verdict != Verdict::Gone).then_some((kin.start_ticks, verdict == Verdict::Match)))
+    })?;
+    let mut anchors = forest.find_all(forest.all(), |&(_, is_anchor)| is_anchor).peekable();
+    if anchors.peek().is_none() {
+        return Ok(None);
+    }
+    let found = anchors.flat_map(|anchor| related(&forest, relation, anchor));
+    Ok(Some(Test::Kindred(found.map(|node| (forest.pid(node), forest.data(node).0)).collect())))
+}
+
+fn related<D>(forest: &Forest<D>, relation: Relation, node: Node) -> Vec<Node> {
+    match relation {
+        Relation::Children => forest.children(node).collect(),
+        Relation::Grandchildren => forest.grandchildren(node).collect(),
+        Relation::Descendants => forest.descendants(node).collect(),
+        Relation::Ancestors => forest.ancestors(node).collect(),
+    }
+}

@@ -1,0 +1,356 @@
+//! The tree of processes: a forest, because not every parent is visible.
+//!
+//! Built once from (pid, parent, start) in linear time and walked without recursion, so that neither a chain nor a fan of
+//! 100,000 processes is special. Nodes are indices; what a caller keeps for each process lies beside them.
+
+pub mod view;
+
+use crate::process::{Error, File, Files, Pid, Proc, Process, Settled};
+
+/// A process in a [`Forest`].
+pub type Node = u32;
+
+const NONE: Node = Node::MAX;
+
+/// What a node is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Kin {
+    /// The process.
+    pub pid: Pid,
+    /// Its parent, 0 when it has none that could be seen.
+    pub ppid: Pid,
+    /// Clock ticks from boot to its start.
+    pub start_ticks: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Links {
+    pid: Pid,
+    parent: Node,
+    first_child: Node,
+    next_sibling: Node,
+}
+
+/// Processes with their parents and children, ordered by pid.
+pub struct Forest<D> {
+    links: Vec<Links>,
+    first_root: Node,
+    data: Vec<D>,
+}
+
+impl<D> Forest<D> {
+    /// Build from processes in any order. A pid that comes twice is an error of the caller's; the later one is unreachable
+    /// by number.
+    pub fn new(mut processes: Vec<(Kin, D)>) -> Forest<D> {
+        // A real procfs lists pids in order, so that this only looks.
+        processes.sort_by_key(|(kin, _)| kin.pid);
+        let parents = parents(&processes);
+        let mut links: Vec<Links> = processes
+            .iter()
+            .zip(parents)
+            .map(|((kin, _), parent)| Links { pid: kin.pid, parent, first_child: NONE, next_sibling: NONE })
+            .collect();
+        let mut first_root = NONE;
+        // From the last one backwards, each in front of its siblings: children end up in the order of their pids.
+        for node in (0..links.len()).rev() {
+            let first = match links[node].parent {
+                NONE => &mut first_root,
+                parent => &mut links[parent as usize].first_child,
+            };
+            let next = std::mem::replace(first, node as Node);
+            links[node].next_sibling = next;
+        }
+        Forest { links, first_root, data: processes.into_iter().map(|(_, data)| data).collect() }
+    }
+
+    /// The process of a node.
+    pub fn pid(&self, node: Node) -> Pid {
+        self.links[node as usize].pid
+    }
+
+    /// What the caller keeps for a node.
+    pub fn data(&self, node: Node) -> &D {
+        &self.data[node as usize]
+    }
+
+    /// The node of a process.
+    pub fn find(&self, pid: Pid) -> Option<Node> {
+        self.links.binary_search_by_key(&pid, |links| links.pid).ok().map(|node| node as Node)
+    }
+
+    /// Those among some nodes (all of them, children, descendants) whose data is wanted.
+    pub fn find_all(
+        &self,
+        among: impl Iterator<Item = Node>,
+        wanted: impl Fn(&D) -> bool,
+    ) -> impl Iterator<Item = Node> {
+        among.filter(move |&node| wanted(self.data(node)))
+    }
+
+    /// Every node, by ascending pid.
+    pub fn all(&self) -> impl Iterator<Item = Node> + use<D> {
+        0..self.links.len() as Node
+    }
+
+    /// The nodes whose parent is not visible, by ascending pid.
+    pub fn roots(&self) -> impl Iterator<Item = Node> {
+        self.siblings(self.first_root)
+    }
+
+    /// The parent; `None` for a root.
+    pub fn parent(&self, node: Node) -> Option<Node> {
+        some(self.links[node as usize].parent)
+    }
+
+    /// The children, by ascending pid.
+    pub fn children(&self, node: Node) -> impl Iterator<Item = Node> {
+        self.siblings(self.links[node as usize].first_child)
+    }
+
+    /// The children of the children.
+    pub fn grandchildren(&self, node: Node) -> impl Iterator<Item = Node> {
+        self.children(node).flat_map(|child| self.children(child))
+    }
+
+    /// All below a node, each parent before its children.
+    pub fn descendants(&self, node: Node) -> impl Iterator<Item = Node> {
+        let mut at = some(self.links[node as usize].first_child);
+        std::iter::from_fn(move || {
+            let found = at?;
+            at = self.following(found, node);
+            Some(found)
+        })
+    }
+
+    /// The way up, parent first.
+    pub fn ancestors(&self, node: Node) -> impl Iterator<Item = Node> {
+        std::iter::successors(self.parent(node), |&node| self.parent(node))
+    }
+
+    /// The next node of a walk below `top`: down, else to the side, else to the side of the nearest ancestor.
+    fn following(&self, node: Node, top: Node) -> Option<Node> {
+        let mut links = self.links[node as usize];
+        if let Some(child) = some(links.first_child) {
+            return Some(child);
+        }
+        loop {
+            if let Some(sibling) = some(links.next_sibling) {
+                return Some(sibling);
+            }
+            if links.parent == top {
+                return None;
+            }
+            links = self.links[some(links.parent)? as usize];
+        }
+    }
+
+    fn siblings(&self, first: Node) -> impl Iterator<Item = Node> {
+        std::iter::successors(some(first), |&node| some(self.links[node as usize].next_sibling))
+    }
+}
+
+fn some(node: Node) -> Option<Node> {
+    (node != NONE).then_some(node)
+}
+
+/// The parent of each process, by index.
+///
+/// The processes were read one after another, so that a parent may be missing, or its number may belong to a later
+/// process by now: a parent that started after its child is not its parent. What is left of circles is cut.
+fn parents<D>(processes: &[(Kin, D)]) -> Vec<Node> {
+    let parent_of = |(kin, _): &(Kin, D)| {
+        let found = processes.binary_search_by_key(&kin.ppid, |(kin, _)| kin.pid).ok();
+        let older = found.filter(|&parent| processes[parent].0.start_ticks <= kin.start_ticks);
+        older.map_or(NONE, |parent| parent as Node)
+    };
+    let mut parents: Vec<Node> = processes.iter().map(parent_of).collect();
+    cut_circles(&mut parents);
+    parents
+}
+
+/// Make a root of one process of every circle: that with the lowest pid, which is met first.
+fn cut_circles(parents: &mut [Node]) {
+    // The walk that passed a node, by the node it began at. Each is passed once, so that this is linear.
+    let mut passed = vec![NONE; parents.len()];
+    for start in 0..parents.len() {
+        let mut at = start;
+        while passed[at] == NONE {
+            passed[at] = start as Node;
+            match parents[at] {
+                NONE => break,
+                parent if passed[parent as usize] == start as Node => {
+                    cut_circle(parents, parent as usize);
+                    break;
+                }
+                parent => at = parent as usize,
+            }
+        }
+    }
+}
+
+fn cut_circle(parents: &mut [Node], member: usize) {
+    let mut lowest = member;
+    let mut at = parents[member] as usize;
+    while at != member {
+        lowest = lowest.min(at);
+        at = parents[at] as usize;
+    }
+    parents[lowest] = NONE;
+}
+
+/// Read the forest of all processes, keeping of each what `keep` takes; `None` leaves it out.
+///
+/// A process that does not even show its parent (hidepid=1) is a root.
+pub fn read<D, E: From<Error>>(
+    proc: &Proc,
+    files: Files,
+    mut keep: impl FnMut(&Process<'_>, Kin) -> Result<Option<D>, E>,
+) -> Result<Forest<D>, E> {
+    let mut scan = proc.scan(files | Files::of(&[File::Stat]))?;
+    let mut processes = Vec::new();
+    let mut vanished = 0;
+    while let Some(process) = scan.next()? {
+        let (ppid, start_ticks) = match process.settle(process.stat())? {
+            Settled::Known(stat) => (stat.ppid, stat.start_ticks),
+            Settled::Missing(_) => (0, 0),
+            Settled::Gone => {
+                vanished += 1;
+                continue;
+            }
+        };
+        let kin = Kin { pid: process.pid(), ppid, start_ticks };
+        match keep(process, kin)? {
+            Some(data) => processes.push((kin, data)),
+            None => vanished += 1,
+        }
+    }
+    tracing::debug!(vanished, "processes left out or ended while they were read");
+    Ok(Forest::new(processes))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Program {
+        exe_name: &'static str,
+        exe_path: &'static str,
+    }
+
+    fn forest(kin: &[(Pid, Pid, u64)]) -> Forest<()> {
+        Forest::new(kin.iter().map(|&(pid, ppid, start_ticks)| (Kin { pid, ppid, start_ticks }, ())).collect())
+    }
+
+    fn pids<D>(forest: &Forest<D>, nodes: impl Iterator<Item = Node>) -> Vec<Pid> {
+        nodes.map(|node| forest.pid(node)).collect()
+    }
+
+    /// init(1) cron(10) with two workers (20, 21), jobs (30, 31) and what the first job runs (40).
+    fn cron() -> Forest<Program> {
+        let program = |exe_name, exe_path| Program { exe_name, exe_path };
+        let rows = [
+            (1, 0, program("init", "/sbin/init")),
+            (10, 1, program("cron", "/usr/sbin/cron")),
+            (20, 10, program("cron", "/usr/sbin/cron")),
+            (21, 10, program("cron", "/usr/sbin/cron")),
+            (30, 20, program("sh", "/bin/dash")),
+            (31, 21, program("sh", "/bin/dash")),
+            (40, 30, program("backup", "/opt/backup")),
+        ];
+        Forest::new(rows.into_iter().map(|(pid, ppid, data)| (Kin { pid, ppid, start_ticks: 0 }, data)).collect())
+    }
+
+    #[test]
+    fn relations() {
+        let tree = cron();
+        let cron = tree.find(10).unwrap();
+        assert_eq!(pids(&tree, tree.children(cron)), [20, 21]);
+        assert_eq!(pids(&tree, tree.grandchildren(cron)), [30, 31]);
+        assert_eq!(pids(&tree, tree.descendants(cron)), [20, 30, 40, 21, 31]);
+        assert_eq!(pids(&tree, tree.ancestors(tree.find(40).unwrap())), [30, 20, 10, 1]);
+        assert_eq!(tree.parent(cron).map(|node| tree.pid(node)), Some(1));
+        assert_eq!(tree.parent(tree.find(1).unwrap()), None);
+        assert_eq!(tree.find(11), None);
+        let leaf = tree.find(40).unwrap();
+        assert_eq!(pids(&tree, tree.descendants(leaf)), [] as [Pid; 0]);
+    }
+
+    #[test]
+    fn find_all_by_name_and_path_recursive_and_not() {
+        let tree = cron();
+        let init = tree.find(1).unwrap();
+        let is_cron = |program: &Program| program.exe_name == "cron";
+        assert_eq!(pids(&tree, tree.find_all(tree.all(), is_cron)), [10, 20, 21]);
+        assert_eq!(pids(&tree, tree.find_all(tree.children(init), is_cron)), [10]);
+        let is_shell = |program: &Program| program.exe_path == "/bin/dash";
+        assert_eq!(pids(&tree, tree.find_all(tree.descendants(init), is_shell)), [30, 31]);
+        assert_eq!(tree.find_all(tree.children(init), is_shell).next(), None);
+    }
+
+    #[test]
+    fn every_process_without_a_visible_parent_is_a_root() {
+        let tree = forest(&[(1, 0, 0), (2, 0, 0), (50, 0, 9), (60, 7, 9), (61, 60, 9)]);
+        assert_eq!(pids(&tree, tree.roots()), [1, 2, 50, 60]);
+        let nothing = forest(&[]);
+        assert_eq!(nothing.roots().next(), None);
+    }
+
+    #[test]
+    fn a_parent_that_is_younger_than_its_child_is_another_process() {
+        let tree = forest(&[(1, 0, 0), (30, 40, 100), (40, 1, 200)]);
+        assert_eq!(pids(&tree, tree.roots()), [1, 30]);
+    }
+
+    #[test]
+    fn circles_are_cut_once_and_lose_nobody() {
+        let tree = forest(&[(5, 5, 1), (10, 12, 1), (11, 10, 1), (12, 11, 1), (13, 12, 1)]);
+        assert_eq!(pids(&tree, tree.roots()), [5, 10]);
+        assert_eq!(pids(&tree, tree.descendants(tree.find(10).unwrap())), [11, 12, 13]);
+    }
+
+    #[test]
+    fn unordered_processes_are_ordered() {
+        let tree = forest(&[(30, 10, 1), (1, 0, 0), (20, 10, 1), (10, 1, 0)]);
+        assert_eq!(pids(&tree, tree.descendants(tree.find(1).unwrap())), [10, 20, 30]);
+    }
+
+    const MANY: Pid = 100_000;
+
+    #[test]
+    fn a_chain_of_a_hundred_thousand() {
+        let chain: Vec<_> = (1..=MANY).map(|pid| (pid, pid - 1, 0)).collect();
+        let tree = forest(&chain);
+        let (first, last) = (tree.find(1).unwrap(), tree.find(MANY).unwrap());
+        assert_eq!(tree.descendants(first).count(), MANY as usize - 1);
+        assert_eq!(tree.ancestors(last).count(), MANY as usize - 1);
+        assert_eq!(pids(&tree, tree.roots()), [1]);
+    }
+
+    #[test]
+    fn a_parent_of_a_hundred_thousand() {
+        let fan: Vec<_> = (1..=MANY).map(|pid| (pid, u32::from(pid > 1), 0)).collect();
+        let tree = forest(&fan);
+        let first = tree.find(1).unwrap();
+        assert_eq!(tree.children(first).count(), MANY as usize - 1);
+        assert_eq!(tree.descendants(first).count(), MANY as usize - 1);
+        assert_eq!(tree.grandchildren(first).next(), None);
+    }
+
+    proptest! {
+        /// Whatever was read, everybody is below exactly one root.
+        #[test]
+        fn everybody_is_reached_once(kin in proptest::collection::btree_map(1u32..60, (0u32..60, 0u64..4), 0..60)) {
+            let rows: Vec<_> = kin.iter().map(|(&pid, &(ppid, start))| (pid, ppid, start)).collect();
+            let tree = forest(&rows);
+            let mut reached: Vec<Pid> = Vec::new();
+            for root in tree.roots() {
+                reached.push(tree.pid(root));
+                reached.extend(tree.descendants(root).map(|node| tree.pid(node)));
+            }
+            reached.sort_unstable();
+            prop_assert_eq!(reached, kin.keys().copied().collect::<Vec<_>>());
+        }
+    }
+}

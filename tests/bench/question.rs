@@ -1,0 +1,138 @@
+//! The four questions: how proctool is asked, what it cannot do without, who else is asked, and the ratios aimed at.
+
+use anyhow::{Context, Result};
+use std::ffi::OsString;
+
+/// A ratio of wall times that proctool must not exceed.
+#[derive(Clone, Copy)]
+pub struct Bound {
+    /// proctool's time divided by the other's.
+    pub ratio: f64,
+    /// The smallest number of processes where this is asked for: below, start-up decides.
+    pub from: usize,
+}
+
+/// Another program that answers the question.
+pub struct Peer {
+    /// Program and arguments.
+    pub command: &'static [&'static str],
+    /// What proctool aims at, if anything.
+    pub bound: Option<Bound>,
+}
+
+/// One thing people ask about all processes.
+pub struct Question {
+    /// The word for it on the command line.
+    pub name: &'static str,
+    /// The words for it in the report.
+    pub title: &'static str,
+    /// What must be touched of every process: one readlink for `exe`, open, read and close for every other file.
+    pub files: &'static [&'static str],
+    /// The same in words.
+    pub limit: &'static str,
+    /// The ratio to the limit aimed at.
+    pub bound: Bound,
+    /// proctool's arguments.
+    pub arguments: &'static [&'static str],
+    /// User instructions a process aimed at.
+    pub instructions: u32,
+    /// Whether the memory is to be the same however many processes there are.
+    pub streams: bool,
+    /// The others.
+    pub peers: &'static [Peer],
+}
+
+impl Question {
+    /// The question of that name.
+    pub fn named(name: Option<&OsString>) -> Result<&'static Question> {
+        QUESTIONS
+            .iter()
+            .find(|question| name.is_some_and(|name| name == question.name))
+            .context("a question is one of: find, list, full, tree")
+    }
+
+    /// System calls a process aimed at.
+    pub fn system_calls(&self) -> usize {
+        self.files.iter().map(|&file| if file == "exe" { 1 } else { 3 }).sum()
+    }
+
+    /// The fewest words that are an answer. pstree has several processes on a line and cuts long lines.
+    pub fn words(&self, size: usize) -> usize {
+        match self.name {
+            "find" => crate::load::NEEDLES,
+            "tree" => size / 2,
+            _ => size,
+        }
+    }
+}
+
+const fn bound(ratio: f64) -> Bound {
+    Bound { ratio, from: 1_000 }
+}
+
+const fn peer(command: &'static [&'static str], bound: Option<Bound>) -> Peer {
+    Peer { command, bound }
+}
+
+/// All of them.
+pub const QUESTIONS: &[Question] = &[
+    Question {
+        name: "find",
+        title: "Find processes by executable",
+        files: &["exe"],
+        limit: "readlink of exe",
+        bound: bound(1.15),
+        arguments: &["find", "--exe", "needle"],
+        instructions: 400,
+        streams: true,
+        peers: &[
+            peer(&["pgrep", "-x", "needle"], Some(bound(0.12))),
+            peer(&["pidof", "needle"], Some(bound(0.25))),
+            peer(&["busybox", "pidof", "needle"], None),
+            peer(&["toybox", "pidof", "needle"], Some(bound(0.65))),
+        ],
+    },
+    Question {
+        name: "list",
+        title: "List pid, name and memory",
+        files: &["stat"],
+        limit: "stat",
+        bound: bound(1.15),
+        arguments: &["find", "--fields", "pid,comm,rss"],
+        instructions: 2_500,
+        streams: true,
+        peers: &[
+            peer(&["ps", "-eo", "pid,comm,rss"], Some(bound(0.30))),
+            peer(&["busybox", "ps", "-o", "pid,comm,rss"], Some(bound(1.0))),
+            peer(&["toybox", "ps", "-eo", "pid,comm,rss"], None),
+        ],
+    },
+    Question {
+        name: "full",
+        title: "List pid, user, executable and arguments",
+        files: &["status", "cmdline", "exe"],
+        limit: "status, cmdline, readlink of exe",
+        bound: bound(1.15),
+        arguments: &["find", "--fields", "pid,user,exe,cmdline"],
+        instructions: 3_000,
+        streams: true,
+        peers: &[
+            peer(&["ps", "-eo", "pid,user,exe,args"], Some(bound(0.55))),
+            peer(&["toybox", "ps", "-eo", "pid,user,args"], None),
+        ],
+    },
+    Question {
+        name: "tree",
+        title: "The tree of all processes",
+        files: &["stat", "exe"],
+        limit: "stat, readlink of exe",
+        bound: bound(1.20),
+        arguments: &["tree"],
+        instructions: 2_500,
+        streams: false,
+        peers: &[
+            peer(&["ps", "-e", "--forest"], Some(Bound { ratio: 0.25, from: 10_000 })),
+            peer(&["pstree", "-p"], Some(Bound { ratio: 0.25, from: 10_000 })),
+        ],
+    },
+];
