@@ -91,7 +91,7 @@ enum Look {
     Nothing,
     Count,
     Lines { beside: Beside, between: Vec<u8>, at_end: &'static [u8] },
-    Table(Vec<&'static Property>),
+    Table(Table),
     Json(Layout, Vec<&'static Property>),
 }
 
@@ -109,7 +109,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let proc = options.source.open()?;
     let criteria = options.search.criteria(&proc)?;
     let mut output = Output::stdout(options.format.colour());
-    let mut printer = Printer { look: options.look(), output: &mut output, line: Vec::new(), printed: 0 };
+    let look = options.look(&output.terminal);
+    let mut printer = Printer { look, output: &mut output, line: Vec::new(), printed: 0 };
     let tally = list(&proc, &criteria, options.search.pick(), &mut printer)?;
     output.finish().context(WRITING)?;
     if tally.matched == 0 && tally.unknown > 0 && !options.verbosity.is_quiet() {
@@ -120,7 +121,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
 }
 
 impl Options {
-    fn look(&self) -> Look {
+    fn look(&self, terminal: &Terminal) -> Look {
         let fields = |brief: &[&str]| self.fields.as_ref().map_or_else(|| properties(brief), |fields| fields.0.clone());
         let beside = match (self.list_name, self.list_full) {
             (true, _) => Beside::Name,
@@ -131,7 +132,7 @@ impl Options {
             _ if self.verbosity.is_quiet() => Look::Nothing,
             _ if self.count => Look::Count,
             Some(layout) => Look::Json(layout, fields(BRIEF)),
-            None if self.fields.is_some() => Look::Table(fields(&[])),
+            None if self.fields.is_some() => Look::Table(Table::new(fields(&[]), terminal.clone())),
             None if self.null => Look::Lines { beside, between: vec![0], at_end: b"\0" },
             None => {
                 let between = self.delimiter.as_ref().map_or(&b"\n"[..], |text| text.as_bytes());
@@ -144,7 +145,8 @@ impl Options {
 impl Look {
     fn files(&self) -> Files {
         match self {
-            Look::Table(fields) | Look::Json(_, fields) => certain_files(fields),
+            Look::Table(table) => certain_files(table.columns()),
+            Look::Json(_, fields) => certain_files(fields),
             _ => Files::NONE,
         }
     }
@@ -210,10 +212,10 @@ struct Printer<'o> {
 
 impl Printer<'_> {
     fn begin(&mut self) -> anyhow::Result<()> {
-        match &self.look {
+        match &mut self.look {
             Look::Json(layout, _) => self.output.write_all(layout.begin()),
-            Look::Table(fields) => {
-                Table::new(fields, &self.output.terminal).header(&mut self.line);
+            Look::Table(table) => {
+                table.header(&mut self.line);
                 self.output.write_all(&self.line)
             }
             _ => Ok(()),
@@ -223,10 +225,10 @@ impl Printer<'_> {
 
     fn render(&mut self, process: &Process<'_>) -> Read<()> {
         self.line.clear();
-        match &self.look {
+        match &mut self.look {
             Look::Nothing | Look::Count => Ok(()),
             Look::Lines { beside, .. } => line(&mut self.line, process, *beside, &self.output.terminal),
-            Look::Table(fields) => Table::new(fields, &self.output.terminal).row(&mut self.line, process),
+            Look::Table(table) => table.row(&mut self.line, process),
             Look::Json(_, fields) => json::object(&mut self.line, process, fields),
         }
     }

@@ -3,34 +3,42 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::put;
+use super::{number, put};
 
 const UNITS: [&str; 7] = ["", "K", "M", "G", "T", "P", "E"];
 
-/// A size in units of 1024, three digits at most: `812`, `1.5K`, `12M`.
+/// A size in units of 1024, in two digits at least: `812`, `1.5K`, `12M`.
 pub(super) fn size(line: &mut Vec<u8>, bytes: u64) {
-    let (number, unit) = scaled(bytes);
-    put(line, format_args!("{number}{unit}"));
+    let unit = scaled(line, bytes);
+    line.extend_from_slice(UNITS[unit].as_bytes());
 }
 
 /// A size with its unit written out: `812 bytes`, `1.5 KiB`, `12 MiB`.
 pub(super) fn long_size(line: &mut Vec<u8>, bytes: u64) {
-    let (number, unit) = scaled(bytes);
-    let unit = if unit.is_empty() { "bytes" } else { &format!("{unit}iB") };
-    put(line, format_args!("{number} {unit}"));
+    match scaled(line, bytes) {
+        0 => line.extend_from_slice(b" bytes"),
+        unit => put(line, format_args!(" {}iB", UNITS[unit])),
+    }
 }
 
-fn scaled(bytes: u64) -> (String, &'static str) {
-    let mut scaled = bytes as f64;
+/// Append the number and return its unit. Without floating point, which costs more than reading the size.
+fn scaled(line: &mut Vec<u8>, bytes: u64) -> usize {
     let mut unit = 0;
+    // In 1024ths of the unit.
+    let mut fraction = u128::from(bytes) << 10;
     // 1023.5 would be printed as 1024.
-    while scaled >= 1023.5 && unit + 1 < UNITS.len() {
-        scaled /= 1024.0;
+    while fraction >= (1024 << 10) - 512 && unit + 1 < UNITS.len() {
+        fraction >>= 10;
         unit += 1;
     }
-    // 9.95 would be printed as 10.0.
-    let digits = usize::from(unit > 0 && scaled < 9.95);
-    (format!("{scaled:.digits$}"), UNITS[unit])
+    let tenths = ((fraction as u64) * 10 + 512) >> 10;
+    if unit > 0 && tenths < 100 {
+        number(line, tenths / 10);
+        line.extend_from_slice(&[b'.', b'0' + (tenths % 10) as u8]);
+    } else {
+        number(line, ((fraction as u64) + 512) >> 10);
+    }
+    unit
 }
 
 /// A duration as ps shows elapsed time: `[[days-]hours:]minutes:seconds`.

@@ -6,7 +6,7 @@ use serde_json::to_writer;
 
 use crate::process::{Process, Property, Read, Status, Unread, Value, items};
 
-use super::{join, put};
+use super::{join, number, put};
 
 /// How many results there will be, and so how they are put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,9 +92,9 @@ pub fn array<T>(json: &mut Vec<u8>, items: impl Iterator<Item = T>, item: impl F
 
 fn value(json: &mut Vec<u8>, value: &Value<'_>) {
     match value {
-        Value::Number(number) | Value::Size(number) => put(json, format_args!("{number}")),
+        Value::Number(found) | Value::Size(found) => number(json, *found),
         Value::Signed(number) => put(json, format_args!("{number}")),
-        Value::Seconds(seconds) | Value::Time(seconds) => number(json, *seconds),
+        Value::Seconds(seconds) | Value::Time(seconds) => seconds_of(json, *seconds),
         Value::Flag(flag) => put(json, format_args!("{flag}")),
         Value::Bytes(text) => bytes(json, text),
         Value::Name(name) => string(json, name),
@@ -115,7 +115,7 @@ fn value(json: &mut Vec<u8>, value: &Value<'_>) {
 }
 
 /// Seconds. The kernel counts in hundredths; more digits would be noise from the arithmetic.
-fn number(json: &mut Vec<u8>, seconds: f64) {
+fn seconds_of(json: &mut Vec<u8>, seconds: f64) {
     let hundredths = (seconds * 100.0).round() / 100.0;
     // As for a string.
     let _ = to_writer(json, &hundredths);

@@ -46,6 +46,11 @@ fn put(line: &mut Vec<u8>, text: fmt::Arguments<'_>) {
     let _ = line.write_fmt(text);
 }
 
+/// Append a number.
+fn number(line: &mut Vec<u8>, number: u64) {
+    line.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
 /// Append items with a separator between them.
 fn join<T>(
     line: &mut Vec<u8>,

@@ -2,19 +2,24 @@
 
 use crate::process::{Process, Property, Read, Unread, Value, items};
 
-use super::{Terminal, human, join, put, text};
+use super::{Terminal, human, join, number, put, text};
 
 /// A table of some properties, a process a row.
-pub struct Table<'t> {
-    columns: &'t [&'static Property],
-    terminal: &'t Terminal,
+pub struct Table {
+    columns: Vec<&'static Property>,
+    terminal: Terminal,
     cell: Vec<u8>,
 }
 
-impl<'t> Table<'t> {
+impl Table {
     /// A table with these columns.
-    pub fn new(columns: &'t [&'static Property], terminal: &'t Terminal) -> Table<'t> {
+    pub fn new(columns: Vec<&'static Property>, terminal: Terminal) -> Table {
         Table { columns, terminal, cell: Vec::new() }
+    }
+
+    /// Its columns.
+    pub fn columns(&self) -> &[&'static Property] {
+        &self.columns
     }
 
     /// Append the line with the names of the columns.
@@ -32,7 +37,7 @@ impl<'t> Table<'t> {
         for at in 0..self.columns.len() {
             self.cell.clear();
             match (self.columns[at].get)(process) {
-                Ok(value) => cell(&mut self.cell, &value, self.terminal),
+                Ok(value) => cell(&mut self.cell, &value, &self.terminal),
                 Err(Unread::Denied | Unread::Absent(_)) => self.cell.push(b'-'),
                 Err(unread) => return Err(unread),
             }
@@ -71,7 +76,7 @@ impl<'t> Table<'t> {
 fn cell(cell: &mut Vec<u8>, value: &Value<'_>, terminal: &Terminal) {
     let shown = |cell: &mut Vec<u8>, bytes: &[u8]| cell.extend_from_slice(&text::shown(bytes, terminal));
     match value {
-        Value::Number(number) => put(cell, format_args!("{number}")),
+        Value::Number(found) => number(cell, *found),
         Value::Signed(number) => put(cell, format_args!("{number}")),
         Value::Size(bytes) => human::size(cell, *bytes),
         Value::Seconds(seconds) => human::clock(cell, *seconds),

@@ -19,6 +19,8 @@ pub(super) struct Directory<'p> {
     pub pid: Pid,
     pin: Option<OwnedFd>,
     files: [Slot; File::COUNT],
+    /// A bit for each file that was read, with whatever outcome.
+    read: Cell<u32>,
 }
 
 /// A file and the buffer it is read into, which survives from one process of a scan to the next.
@@ -36,7 +38,7 @@ struct Path {
 impl<'p> Directory<'p> {
     /// Reached by number, and without one yet: see [`Directory::visit`].
     pub fn by_number(proc: &'p Proc) -> Directory<'p> {
-        Directory { proc, pid: 0, pin: None, files: std::array::from_fn(|_| Slot::default()) }
+        Directory { proc, pid: 0, pin: None, files: Default::default(), read: Cell::new(0) }
     }
 
     /// Reached through a descriptor. What is read later is of the process that has the number now, or nothing.
@@ -53,10 +55,14 @@ impl<'p> Directory<'p> {
     /// Turn to another process, keeping the buffers.
     pub fn visit(&mut self, pid: Pid) {
         self.pid = pid;
-        for slot in &mut self.files {
+        let mut read = self.read.take();
+        // Mostly one or two of them.
+        while read != 0 {
+            let slot = &mut self.files[read.trailing_zeros() as usize];
             if let Some(Ok(buffer)) = slot.content.take() {
                 slot.spare.set(buffer);
             }
+            read &= read - 1;
         }
     }
 
@@ -64,15 +70,16 @@ impl<'p> Directory<'p> {
         self.pin.is_some()
     }
 
-    /// Whether this file was read, with whatever outcome.
-    pub fn was_read(&self, file: File) -> bool {
-        self.files[file as usize].content.get().is_some()
+    /// Whether this file was read, and could be.
+    pub fn holds(&self, file: File) -> bool {
+        self.files[file as usize].content.get().is_some_and(Result::is_ok)
     }
 
     /// The bytes of a file, or the text of a link.
     pub fn file(&self, file: File) -> Read<&[u8]> {
         let slot = &self.files[file as usize];
         let content = slot.content.get_or_init(|| {
+            self.read.set(self.read.get() | 1 << file as u32);
             let mut buffer = slot.spare.take();
             buffer.clear();
             buffer.reserve(file.facts().capacity);

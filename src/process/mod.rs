@@ -20,6 +20,8 @@ mod scan;
 mod stat;
 mod status;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 mod users;
 mod value;
 
@@ -126,7 +128,7 @@ impl<'p> Process<'p> {
     }
 
     fn has(&self, file: File) -> bool {
-        self.expected.contains(file) || self.directory.was_read(file)
+        self.expected.contains(file) || self.directory.holds(file)
     }
 
     /// The parsed /proc/PID/stat.

@@ -2,21 +2,30 @@
 
 /// The number that these bytes spell. `None` unless they are digits only and fit.
 pub(super) fn parse(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
+    match leading(digits)? {
+        (number, []) => Some(number),
+        _ => None,
     }
-    digits.iter().try_fold(0u64, |number, &byte| {
+}
+
+/// The number that these bytes begin with, and what is behind it.
+pub(super) fn leading(text: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number = 0u64;
+    let mut length = 0;
+    while let Some(&byte) = text.get(length) {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
-            return None;
+            break;
         }
-        number.checked_mul(10)?.checked_add(u64::from(digit))
-    })
+        number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
+        length += 1;
+    }
+    (length > 0).then(|| (number, &text[length..]))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{leading, parse};
 
     #[test]
     fn only_whole_decimal_numbers_that_fit() {
@@ -25,5 +34,11 @@ mod tests {
         for bad in [&b""[..], b"-1", b"+1", b" 1", b"1 ", b"x", b"18446744073709551616"] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_number_and_what_is_behind_it() {
+        assert_eq!(leading(b"42 x"), Some((42, &b" x"[..])));
+        assert_eq!(leading(b"x"), None);
     }
 }

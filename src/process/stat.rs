@@ -1,6 +1,8 @@
 //! /proc/PID/stat, parsed from bytes: the name in it may be any bytes at all.
 
-use super::Pid;
+use memchr::{memchr, memrchr};
+
+use super::{Pid, number};
 
 /// The numbers of /proc/PID/stat that have a property, as the kernel gives them (see proc_pid_stat(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,20 +40,18 @@ pub struct Stat {
 /// The flag of a kernel thread. An empty command line is no proof: zombies share it.
 const PF_KTHREAD: u32 = 0x0020_0000;
 
-/// "pid (" and a name of up to 64 bytes (kernel threads with a work queue) end before this.
-const NAME_ENDS_BEFORE: usize = 128;
+/// The longest name: a kernel thread shows its work queue in it (proc_task_name in fs/proc/array.c). A user's process
+/// has 15 bytes at most.
+const LONGEST_NAME: usize = 64;
 
 impl Stat {
     /// Parse a line of /proc/PID/stat. `None` when it is not one, as when it was cut short.
     pub fn parse(line: &[u8]) -> Option<Stat> {
-        let open = line.iter().position(|&byte| byte == b'(')?;
-        // The name may hold `)` itself, and no field behind it does: the last one counts. Looking
-        // from the end of the longest possible name, not of the line, saves half of the parsing.
-        let head = &line[..line.len().min(NAME_ENDS_BEFORE)];
-        let close = head.iter().rposition(|&byte| byte == b')')?;
-        if close < open {
-            return None;
-        }
+        let open = memchr(b'(', line)?;
+        // The name may hold `)` itself, and no field behind it does: the last one counts. Looking from the end of the
+        // longest possible name, not of the line, saves half of the parsing.
+        let end = line.len().min(open + 1 + LONGEST_NAME + 1);
+        let close = open + 1 + memrchr(b')', &line[open + 1..end])?;
         let mut fields = Fields(line.get(close + 1..)?);
         Some(Stat {
             comm: (open + 1, close),
@@ -88,34 +88,40 @@ impl Stat {
     }
 }
 
-/// The fields behind the name, one space before each.
+/// The fields behind the name, one space before each. Every byte is looked at once.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
     fn next(&mut self) -> Option<&'a [u8]> {
-        let rest = self.0.strip_prefix(b" ")?;
-        let end = rest.iter().position(|&byte| byte == b' ' || byte == b'\n').unwrap_or(rest.len());
-        let (field, rest) = rest.split_at(end);
-        self.0 = rest;
-        Some(field)
+        let field = self.0.strip_prefix(b" ")?;
+        self.skip(1)?;
+        Some(&field[..field.len() - self.0.len()])
     }
 
     fn skip(&mut self, count: usize) -> Option<&mut Self> {
         for _ in 0..count {
-            self.next()?;
+            let rest = self.0.strip_prefix(b" ")?;
+            let end = rest.iter().position(|&byte| byte <= b' ').unwrap_or(rest.len());
+            self.0 = &rest[end..];
         }
         Some(self)
     }
 
     fn number(&mut self) -> Option<u64> {
-        super::number::parse(self.next()?)
+        let digits = self.0.strip_prefix(b" ")?;
+        let (number, rest) = number::leading(digits)?;
+        self.0 = rest;
+        Some(number)
     }
 
     fn signed(&mut self) -> Option<i64> {
-        let field = self.next()?;
-        match field.strip_prefix(b"-") {
-            None => super::number::parse(field)?.try_into().ok(),
-            Some(digits) => 0i64.checked_sub_unsigned(super::number::parse(digits)?),
+        match self.0.strip_prefix(b" -") {
+            None => self.number()?.try_into().ok(),
+            Some(digits) => {
+                let (number, rest) = number::leading(digits)?;
+                self.0 = rest;
+                0i64.checked_sub_unsigned(number)
+            }
         }
     }
 }

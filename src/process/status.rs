@@ -1,21 +1,31 @@
 //! /proc/PID/status: lines of "Name:\tvalue".
 
+use memchr::memchr;
+
 /// The text of /proc/PID/status; a field is looked for when it is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Status<'a>(pub &'a [u8]);
 
 impl<'a> Status<'a> {
-    /// All lines, name and value. Values keep what is inside them and lose the blanks around them.
+    /// All fields, name and value.
     pub fn fields(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        self.0.split(|&byte| byte == b'\n').filter_map(|line| {
-            let colon = line.iter().position(|&byte| byte == b':')?;
-            Some((&line[..colon], line[colon + 1..].trim_ascii()))
+        self.lines().map(|(name, value)| (name, value.trim_ascii()))
+    }
+
+    fn lines(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let colon = memchr(b':', rest)?;
+            let (name, value) = rest.split_at(colon);
+            let end = memchr(b'\n', value).unwrap_or(value.len());
+            rest = value.get(end + 1..).unwrap_or_default();
+            Some((name, &value[1..end]))
         })
     }
 
     /// The value of one field; `None` where this kernel or this process has no such line.
     pub fn field(self, name: &str) -> Option<&'a [u8]> {
-        self.fields().find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value)
+        self.lines().find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value.trim_ascii())
     }
 
     /// A field that holds one number, such as `Threads`.

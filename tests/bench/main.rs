@@ -80,7 +80,7 @@ fn measure_all(options: &Options, directory: &Path) -> Result<()> {
         load.end()?;
     }
     report::costs(out, &measurements)?;
-    report::memory(out, &measurements, count::peak_memory(&Contestant::new(&tool, &["--version"]))?)?;
+    report::memory(out, &measurements, count::peak_memory(&Contestant::proctool(&tool, &["--version"]))?)?;
     report::growth(out, &measurements)
 }
 
@@ -88,7 +88,7 @@ fn measure(question: &'static Question, tool: &Path, size: usize, rounds: usize)
     note(&format!("{size} processes: {}, {rounds} rounds", question.name));
     let contestants = contest::contestants(question, tool, size)?;
     let outcome = contest::hold(contestants, rounds)?;
-    let ours = Contestant::new(tool, question.arguments);
+    let ours = Contestant::proctool(tool, question.arguments);
     Ok(Measurement {
         question,
         size,
@@ -100,7 +100,7 @@ fn measure(question: &'static Question, tool: &Path, size: usize, rounds: usize)
 }
 
 fn start_up(out: &mut impl Write, tool: &Path) -> Result<()> {
-    let ours = Contestant::new(tool, &["--version"]);
+    let ours = Contestant::proctool(tool, &["--version"]);
     let instructions = count::instructions(&ours)?;
     let outcome = contest::hold(vec![Contestant::new("true", &[]), ours], 201)?;
     report::start_up(out, &outcome, instructions)
