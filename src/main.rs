@@ -4,6 +4,8 @@ mod applets;
 mod cli;
 mod dispatch;
 mod exit;
+#[cfg(test)]
+mod manual;
 mod output;
 mod process;
 mod select;

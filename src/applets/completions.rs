@@ -21,10 +21,30 @@ fn command() -> Command {
              ~/.config/fish/completions/proctool.fish.",
         )
         .arg(
-            Arg::new("shell").value_name("SHELL").required(true).value_parser(value_parser!(Shell)).help("Which shell"),
+            Arg::new("shell")
+                .value_name("SHELL")
+                .required(true)
+                .value_parser(value_parser!(Shell))
+                .hide_possible_values(true)
+                .help("bash, elvish, fish, powershell or zsh"),
         )
-        .after_help(crate::cli::EXIT_STATUS)
+        .after_help(EXIT_STATUS)
+        .after_long_help(format!("{EXIT_STATUS}\n\n{EXAMPLES}"))
 }
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0   the script was printed
+  2   wrong usage, such as an unknown shell
+  3   fatal: output failed";
+
+const EXAMPLES: &str = "\
+Examples:
+  source <(proctool completions bash)
+  proctool completions fish > ~/.config/fish/completions/proctool.fish
+
+See also:
+  proctool(1), bash(1)";
 
 fn run(matches: &ArgMatches, _: &Context) -> anyhow::Result<Exit> {
     let shell = *matches.get_one::<Shell>("shell").ok_or_else(|| Refusal::usage("no shell given"))?;

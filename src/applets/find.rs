@@ -12,7 +12,7 @@ use super::{Applet, Context};
 use crate::cli::format::{self, BRIEF, Fields, Format};
 use crate::cli::selection::Search;
 use crate::cli::verbosity::Verbosity;
-use crate::cli::{EXIT_STATUS, Source};
+use crate::cli::{ENVIRONMENT, EXIT_STATUS, Source};
 use crate::exit::Exit;
 use crate::output::json::{self, Layout};
 use crate::output::message::message;
@@ -74,7 +74,7 @@ fn command() -> Command {
              whether it matches, is not listed, not even with --inverse.",
         )
         .after_help(EXIT_STATUS)
-        .after_long_help(format!("{}\n{EXIT_STATUS}\n\n{EXAMPLES}", format::fields_help()))
+        .after_long_help(format!("{}\n{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{EXAMPLES}", format::fields_help()))
 }
 
 const WRITING: &str = "cannot write the list";
@@ -84,7 +84,10 @@ Examples:
   proctool find -a sshd
   proctool find --exe cron --fields pid,user,runtime,cmdline
   proctool find --grandchildren-of cron --json
-  proctool find --user www-data --older 1h --count";
+  proctool find --user www-data --older 1h --count
+
+See also:
+  proctool(1), pgrep(1), pidof(1)";
 
 /// How matches are printed.
 enum Look {

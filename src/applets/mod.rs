@@ -9,6 +9,7 @@ mod tree;
 
 use clap::{ArgMatches, Command};
 
+use crate::cli::{ENVIRONMENT, EXIT_STATUS};
 use crate::exit::Exit;
 
 /// An applet.
@@ -44,16 +45,29 @@ pub fn named(applet: &Applet) -> Command {
         .max_term_width(100)
 }
 
+const SEE_ALSO: &str = "\
+See also:
+  pgrep(1), pstree(1), ps(1), proc(5)";
+
 /// The whole program as one command, for its help, its completions and its man page. Calls are dispatched without it.
 pub fn program() -> Command {
     Command::new("proctool")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Linux process tools that administrators and scripts can trust")
+        .long_about(
+            "Linux process tools in one program, that administrators and scripts can trust. They read /proc, and they \
+             never take an error for an empty answer.\n\n\
+             The first argument names the applet, exactly. Each has a help of its own: proctool help APPLET. Results \
+             go to standard output, everything else to standard error. Text is for people; --json and --jsonl are for \
+             programs: UTF-8, null for what is unavailable, sizes in bytes, times in seconds, and {\"bytes\": BASE64} \
+             for a value that is not UTF-8.",
+        )
         .override_usage("proctool APPLET [OPTIONS] [ARGS]\n       proctool --list | --help | --version | help APPLET")
         .subcommand_help_heading("Applets")
         .disable_help_subcommand(true)
         .arg(clap::arg!(--list "Print the names of the applets, one a line"))
-        .after_help(crate::cli::EXIT_STATUS)
+        .after_help(EXIT_STATUS)
+        .after_long_help(format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{SEE_ALSO}"))
         .subcommands(APPLETS.iter().map(|applet| named(applet)))
         .max_term_width(100)
 }

@@ -8,7 +8,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context};
 use crate::cli::format::{self, Fields, Format};
 use crate::cli::verbosity::Verbosity;
-use crate::cli::{Source, parse};
+use crate::cli::{ENVIRONMENT, Source, parse};
 use crate::exit::{Exit, Refusal};
 use crate::output::json;
 use crate::output::message::message;
@@ -48,7 +48,7 @@ fn command() -> Command {
              The environment is shown only with --environ or when --fields names it.",
         )
         .after_help(EXIT_STATUS)
-        .after_long_help(format!("{}\n{EXIT_STATUS}\n\n{EXAMPLES}", format::fields_help()))
+        .after_long_help(format!("{}\n{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{EXAMPLES}", format::fields_help()))
 }
 
 const EXIT_STATUS: &str = "\
@@ -63,7 +63,10 @@ const EXAMPLES: &str = "\
 Examples:
   proctool show 1
   proctool show --fields exe_path,cwd,rss,uss self
-  proctool show --json 1 | jq '.[0].capabilities'";
+  proctool show --json 1 | jq '.[0].capabilities'
+
+See also:
+  proctool(1), ps(1), proc(5)";
 
 #[derive(Clone, Copy)]
 enum Target {

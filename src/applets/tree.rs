@@ -11,7 +11,7 @@ use super::{Applet, Context};
 use crate::cli::format::{BRIEF, Format};
 use crate::cli::selection::Selection;
 use crate::cli::verbosity::Verbosity;
-use crate::cli::{Source, parse};
+use crate::cli::{ENVIRONMENT, Source, parse};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::tree::{Detail, Drawing, Look, Row, Rows, write_json};
@@ -100,7 +100,7 @@ fn command() -> Command {
              to be drawn is numbered by its depth.",
         )
         .after_help(EXIT_STATUS)
-        .after_long_help(format!("{EXIT_STATUS}\n\n{EXAMPLES}"))
+        .after_long_help(format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{EXAMPLES}"))
 }
 
 const WRITING: &str = "cannot write the tree";
@@ -119,7 +119,10 @@ Examples:
   proctool tree
   proctool tree --exe cron
   proctool tree -s -a 1234
-  proctool tree --user www-data --depth 1 --json";
+  proctool tree --user www-data --depth 1 --json
+
+See also:
+  proctool(1), pstree(1), ps(1)";
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;

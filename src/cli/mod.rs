@@ -22,6 +22,15 @@ Exit status:
   3   fatal: /proc unreadable, out of descriptors, output failed
   64  some of the targets, not all";
 
+/// What the environment changes, for the help of every applet.
+pub const ENVIRONMENT: &str = "\
+Environment:
+  PROCTOOL_LOG  what to log on standard error, such as debug or proctool::select=trace
+  NO_COLOR      no colour, unless --color=always
+  COLUMNS       width of a terminal that does not tell its own
+  LC_ALL, LC_CTYPE, LANG
+                whether lines may be drawn in Unicode";
+
 /// Where to read from. Only for applets that never act on a process: a number from there may mean another one here.
 #[derive(Args)]
 pub struct Source {

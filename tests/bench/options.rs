@@ -13,7 +13,8 @@ Usage: cargo bench -- [--sizes N[,N...]] [--rounds R] [--only QUESTION]
   --rounds R        how often each command is run (51 down to 7, by size)
   --only QUESTION   find, list, full or tree
 
-PROCTOOL_BENCH_BINARY names another binary to measure, such as the static one.
+PROCTOOL_BENCH_BINARY names another binary to measure. Name the static release build for start-up and memory: in the one
+that cargo builds for a benchmark, the dependencies of the tests turn on features of shared crates, and it weighs more.
 ";
 
 /// The options, resolved.
