@@ -16,6 +16,8 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+
 use crate::applets::{APPLETS, Context};
 use crate::dispatch::{Request, dispatch};
 use crate::exit::{Exit, Refusal};
@@ -44,7 +46,7 @@ fn answer(request: Request<'_>) -> anyhow::Result<Exit> {
         Request::Version => format!("proctool {}\n", env!("CARGO_PKG_VERSION")),
         Request::Wrong(message) => return Err(Refusal::usage(message).into()),
     };
-    io::stdout().lock().write_all(text.as_bytes())?;
+    io::stdout().lock().write_all(text.as_bytes()).context("cannot write")?;
     Ok(Exit::Done)
 }
 

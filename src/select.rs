@@ -222,13 +222,18 @@ impl Anchor {
 }
 
 /// The processes that are related so to an anchor, as a test. `None` when there is no such anchor.
+///
+/// One whose parent is an anchor too is taken as a part of it: a daemon's workers, such as cron's, run the same
+/// executable, and their children are the daemon's grandchildren.
 pub fn kindred(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Option<Test>, Error> {
     let anchors = Criteria::new(vec![anchor.test()], false, proc.own_pid().into_iter().collect());
     let forest = tree::read(proc, anchors.files(), |process, kin| {
         let verdict = anchors.judge(process)?;
         Ok::<_, Error>((verdict != Verdict::Gone).then_some((kin.start_ticks, verdict == Verdict::Match)))
     })?;
-    let mut anchors = forest.find_all(forest.all(), |&(_, is_anchor)| is_anchor).peekable();
+    let belongs_to_another = |node| forest.parent(node).is_some_and(|parent| forest.data(parent).1);
+    let matching = forest.find_all(forest.all(), |&(_, is_anchor)| is_anchor);
+    let mut anchors = matching.filter(|&node| !belongs_to_another(node)).peekable();
     if anchors.peek().is_none() {
         return Ok(None);
     }

@@ -70,6 +70,8 @@ fn command() -> Command {
         .long_about(
             "Lists the processes that match a pattern and all conditions, as pgrep does, with pgrep's letters and exit \
              statuses. Without a pattern and conditions it lists all processes. It never lists itself.\n\n\
+             A relation starts from a process id, or from the processes that run an executable of this name or path; \
+             those whose parent runs it too, such as a daemon's workers, are taken as parts of the parent.\n\n\
              Names are matched as bytes. A process whose properties are kept from us, so that nobody can tell \
              whether it matches, is not listed, not even with --inverse.",
         )
@@ -201,7 +203,8 @@ fn list(proc: &Proc, criteria: &Criteria, pick: Option<Pick>, printer: &mut Prin
     }
     printer.end()?;
     tally.matched = printer.printed;
-    tracing::debug!(tally.vanished, tally.unknown, "processes that ended meanwhile, and that could not be examined");
+    let Tally { vanished, unknown, .. } = tally;
+    tracing::debug!(vanished, unknown, "processes that ended while they were read, that could not be examined");
     Ok(tally)
 }
 
