@@ -18,7 +18,7 @@ use crate::output::json::{self, Layout};
 use crate::output::message::message;
 use crate::output::table::Table;
 use crate::output::{Output, Terminal, shown};
-use crate::process::{Files, Pid, Proc, Process, Property, Read, Settled, certain_files, properties};
+use crate::process::{Files, Pid, Proc, Process, Property, Read, Settled, certain_files, known, properties};
 use crate::select::{Criteria, Pick, Verdict};
 
 /// The row in the table of applets.
@@ -266,13 +266,14 @@ impl Printer<'_> {
 /// A line as pgrep prints it.
 fn line(line: &mut Vec<u8>, process: &Process<'_>, beside: Beside, terminal: &Terminal) -> Read<()> {
     line.extend_from_slice(process.pid().to_string().as_bytes());
+    let name = |process| Ok(known(Process::name(process))?.unwrap_or(Cow::Borrowed(b"?")));
     let text = match beside {
         Beside::Nothing => return Ok(()),
-        Beside::Name => process.name()?,
-        Beside::CommandLine => match process.command_line()? {
+        Beside::Name => name(process)?,
+        Beside::CommandLine => match known(process.command_line())? {
+            Some(arguments) if !arguments.is_empty() => Cow::Owned(arguments),
             // As ps shows kernel threads and zombies.
-            arguments if arguments.is_empty() => Cow::Owned([b"[", &process.name()?[..], b"]"].concat()),
-            arguments => Cow::Owned(arguments),
+            _ => Cow::Owned([b"[", &name(process)?[..], b"]"].concat()),
         },
     };
     line.push(b' ');

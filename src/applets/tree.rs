@@ -16,7 +16,7 @@ use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::tree::{Detail, Drawing, Look, Row, Rows, write_json};
 use crate::output::{Charset, Output, Terminal, json};
-use crate::process::{File, Files, Pid, Proc, Process, Read, Settled, Unread, certain_files, items, properties};
+use crate::process::{File, Files, Pid, Proc, Process, Read, Settled, certain_files, items, known, properties};
 use crate::select::{Criteria, Test, Verdict};
 use crate::tree::view::View;
 use crate::tree::{self, Forest, Kin, Node};
@@ -103,6 +103,8 @@ fn command() -> Command {
         .after_long_help(format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{EXAMPLES}"))
 }
 
+/// In place of a name that is kept from us.
+const UNKNOWN: &[u8] = b"?";
 const WRITING: &str = "cannot write the tree";
 const TOO_MUCH: &str = "names and arguments of all processes exceed 4 GiB: leave out --arguments";
 
@@ -193,7 +195,7 @@ impl Options {
     }
 
     fn text_row(&self, row: Row, process: &Process<'_>, kin: Kin, rows: &mut Rows) -> Read<Row> {
-        let name = known(process.name())?.unwrap_or(Cow::Borrowed(b"?"));
+        let name = known(process.name())?.unwrap_or(Cow::Borrowed(UNKNOWN));
         rows.text.extend_from_slice(&name);
         let state = known(process.stat())?.map_or(b'?', |stat| stat.state);
         // Neither has one, and asking costs more than knowing.
@@ -273,14 +275,6 @@ fn json_row(row: Row, process: &Process<'_>, rows: &mut Rows) -> Read<Row> {
     json::object(&mut rows.text, process, &properties(BRIEF))?;
     rows.text.pop();
     Ok(Row { rest_length: rows.text.len() as u32 - row.start, ..row })
-}
-
-/// A value, or `None` where it is kept from us or does not exist.
-fn known<T>(read: Read<T>) -> Read<Option<T>> {
-    match read {
-        Err(Unread::Denied | Unread::Absent(_)) => Ok(None),
-        read => read.map(Some),
-    }
 }
 
 /// The arguments behind the name of the program. A title that a process gave itself is one item with blanks in it, and

@@ -37,6 +37,14 @@ impl Unread {
 /// The outcome of reading a property.
 pub type Read<T> = Result<T, Unread>;
 
+/// A value, or `None` where it is kept from us or does not exist.
+pub fn known<T>(read: Read<T>) -> Read<Option<T>> {
+    match read {
+        Err(Unread::Denied | Unread::Absent(_)) => Ok(None),
+        read => read.map(Some),
+    }
+}
+
 /// A [`Read`] whose failures were taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled<T> {

@@ -35,7 +35,7 @@ use directory::Directory;
 use stat::Stat;
 
 pub use cgroup::Cgroups;
-pub use error::{Error, Read, Settled, Unread};
+pub use error::{Error, Read, Settled, Unread, known};
 pub use file::{File, Files};
 pub use proc::Proc;
 pub use property::{Cost, Group, PROPERTIES, Property, certain_files, properties, property};

@@ -62,7 +62,8 @@ impl<'p> Scan<'p> {
                 break;
             }
         }
-        self.pids.reverse();
+        // Visited from the end. A procfs lists them in order, so that this only turns them round.
+        self.pids.sort_unstable_by(|one, other| other.cmp(one));
         Ok(())
     }
 }

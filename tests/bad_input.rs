@@ -1,0 +1,99 @@
+//! What users get wrong: one clear line each, and the right status.
+
+use super::support::command::{finish, run};
+use super::support::fake::FakeProc;
+use super::support::namespace;
+use crate::skip;
+
+#[test]
+fn process_ids() {
+    for (pid, why) in [
+        ("x", "a process id is a number"),
+        ("", "a process id is a number"),
+        ("1x", "a process id is a number"),
+        ("0", "process ids begin at 1"),
+        ("-5", "a process id is positive"),
+        ("4194304", "larger than any process id of Linux (4194303)"),
+        ("99999999999999999999", "larger than any process id of Linux (4194303)"),
+    ] {
+        run(&["tree", pid]).refuses(2, why);
+        run(&["show", pid]).refuses(2, why);
+        run(&["find", "--pid", pid]).refuses(2, why);
+        run(&["find", "--ns", pid]).exits(2);
+        run(&["tree", "-H", pid]).exits(2);
+    }
+}
+
+#[test]
+fn processes_that_are_gone() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "init");
+    let option = fake.option();
+    run(&["tree", "7", &option]).refuses(1, "there is no process 7");
+    run(&["show", "7", &option]).refuses(1, "there is no process 7");
+    run(&["find", "--pid", "7", &option]).exits(1).prints("");
+    run(&["find", "--ns", "7", &option]).refuses(1, "namespaces of process 7: there is no such process");
+    run(&["find", "--children-of", "7", &option]).refuses(1, "there is no process 7");
+    run(&["tree", "1", "7", &option]).exits(64).prints("init(1)\n").says("there is no process 7");
+    run(&["show", "--fields=pid", "1", "7", &option]).exits(64).says("there is no process 7");
+}
+
+#[test]
+fn names_that_do_not_exist() {
+    run(&["find", "-u", "no such user"]).refuses(2, "unknown user 'no such user'");
+    run(&["find", "-U", "root,nosuchuser"]).refuses(2, "unknown user 'nosuchuser'");
+    run(&["tree", "--user", "nosuchuser"]).refuses(2, "unknown user 'nosuchuser'");
+    run(&["find", "-G", "nosuchgroup"]).refuses(2, "unknown group 'nosuchgroup'");
+    run(&["find", "--fields", "pid,nosuch"]).refuses(2, "unknown field 'nosuch'");
+    run(&["show", "--fields", "", "1"]).refuses(2, "unknown field ''");
+    run(&["find", "-r", "Q"]).refuses(2, "run states are letters");
+    run(&["find", "-O", "soon"]).refuses(2, "a duration is a number");
+}
+
+#[test]
+fn patterns() {
+    run(&["find", "a("]).refuses(2, "bad regular expression 'a(': unclosed group");
+    run(&["find", "*"]).refuses(2, "bad regular expression '*'");
+    run(&["find", ""]).refuses(2, "the pattern is empty");
+    run(&["find", "a", "b"]).refuses(2, "unexpected argument 'b'");
+}
+
+#[test]
+fn empty_values_do_not_select_everything() {
+    run(&["find", "--exe", ""]).refuses(2, "--exe has an empty name");
+    run(&["tree", "--exe="]).refuses(2, "--exe has an empty name");
+    run(&["find", "--comm", ""]).refuses(2, "--comm has an empty name");
+    run(&["find", "--env", "=x"]).refuses(2, "--env wants NAME");
+    run(&["find", "--children-of", ""]).refuses(2, "a process id or the name");
+    run(&["find", "-F", ""]).refuses(1, "pid file ''");
+}
+
+#[test]
+fn options_that_contradict() {
+    run(&["find", "-n", "-o"]).refuses(2, "cannot be used with");
+    run(&["find", "--json", "--jsonl"]).refuses(2, "cannot be used with");
+    run(&["find", "-c", "--json"]).refuses(2, "cannot be used with");
+    run(&["tree", "-A", "-U"]).refuses(2, "cannot be used with");
+    run(&["show"]).refuses(2, "<PID|self>");
+}
+
+#[test]
+fn a_directory_that_is_no_procfs() {
+    let empty = tempfile::tempdir().expect("a directory");
+    let empty = empty.path().to_str().expect("its name");
+    for words in [&["tree"][..], &["find"], &["show", "1"]] {
+        let with = |directory| [words, &["--proc", directory]].concat();
+        run(&with(empty)).refuses(3, "is no procfs and holds no process directories");
+        run(&with("/nonexistent")).refuses(3, "cannot read \"/nonexistent\": No such file or directory");
+        run(&with("/dev/null")).refuses(3, "Not a directory");
+    }
+}
+
+#[test]
+fn proc_that_is_not_mounted() {
+    for words in ["tree", "find", "show 1", "show self"] {
+        let script = format!("mount -t tmpfs none /proc && exec \"$P\" {words}");
+        let Some(command) = namespace::script(&script) else { skip!("no private namespaces") };
+        finish(command).refuses(3, "is no procfs and holds no process directories");
+    }
+}

@@ -1,0 +1,163 @@
+//! A /proc that is hostile or restricted: odd bytes, processes that end, hidden ones, few descriptors.
+
+use std::process::Command;
+
+use super::support::command::{Outcome, PROCTOOL, clean, finish, proctool, run};
+use super::support::fake::FakeProc;
+use super::support::namespace::{self, is_root};
+use super::support::target::Target;
+use crate::skip;
+
+/// Names that break programs which split lines at blanks, at `)` or at newlines, or that want UTF-8.
+const NAMES: [&[u8]; 8] = [b"", b")", b"a) R 1 (b", b"x\ny", b"\x1b[31mred", b"caf\xe9", b"\xff\xfe", b" blank "];
+
+fn odd_names() -> FakeProc {
+    let fake = FakeProc::new();
+    for (at, name) in NAMES.iter().enumerate() {
+        fake.process(at as u32 + 1, at as u32, name).file("cmdline", [name, &b"\0\0"[..]].concat());
+    }
+    fake
+}
+
+#[test]
+fn odd_names_are_listed_like_any_other() {
+    let fake = odd_names();
+    let option = fake.option();
+    assert_eq!(run(&["find", &option]).succeeds().pids(), (1..=8).collect::<Vec<_>>());
+    let tree = run(&["tree", "-A", &option]).succeeds();
+    let names = run(&["find", "-l", "--null", &option]).succeeds();
+    for name in NAMES {
+        let printed = |output: &Outcome| output.stdout.windows(name.len().max(1)).any(|window| window == name);
+        assert!(name.is_empty() || printed(&tree), "{name:?}\n{}", tree.report());
+        assert!(name.is_empty() || printed(&names), "{name:?}\n{}", names.report());
+    }
+    for words in [&["tree", "--json"][..], &["find", "--json"], &["show", "--json", "1", "4", "6"]] {
+        let mut command = proctool(words);
+        command.arg(&option);
+        assert!(finish(command).succeeds().json().is_array());
+    }
+}
+
+#[test]
+fn odd_names_can_be_found_by_their_bytes() {
+    let fake = odd_names();
+    let option = fake.option();
+    let find = |pattern: &[u8]| {
+        let mut command = proctool(["find", "-x", &option]);
+        command.arg(std::os::unix::ffi::OsStrExt::from_bytes(pattern) as &std::ffi::OsStr);
+        finish(command).succeeds().pids()
+    };
+    assert_eq!(find(b"caf\xe9"), [6]);
+    assert_eq!(find(b"caf."), [6]);
+    assert_eq!(find(b"x.y"), [4]);
+    assert_eq!(find(br"a\) R 1 \(b"), [3]);
+}
+
+#[test]
+fn a_name_set_by_a_real_process_survives() {
+    // PR_SET_NAME is 15.
+    let script =
+        "import ctypes,sys;ctypes.CDLL(None).prctl(15,b'a) R 1\\n\\xe9');print('ready',flush=True);sys.stdin.read()";
+    if Command::new("python3").arg("-V").output().is_err() {
+        skip!("no python3");
+    }
+    let target = Target::start(Command::new("python3").args(["-c", script]));
+    let mut command = proctool(["find", "-l", "--pid"]);
+    command.arg(target.id());
+    let expected = [target.pid().to_string().as_bytes(), b" a) R 1\n\xe9\n"].concat();
+    finish(command).succeeds().prints(expected);
+}
+
+#[test]
+fn messages_do_not_pass_escapes_on() {
+    let outcome = run(&["find", "-u", "\u{1b}[31muser"]);
+    outcome.refuses(2, "unknown user '\\x1b[31muser'");
+}
+
+#[test]
+fn processes_that_lose_their_files_are_skipped() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "init");
+    fake.bare(2);
+    fake.bare(3).file("comm", "only a name\n").file("cmdline", "x\0");
+    fake.process(4, 3, "orphan");
+    let option = fake.option();
+    run(&["tree", &option]).succeeds().prints("init(1)\norphan(4)\n");
+    run(&["find", "--fields", "pid,ppid", &option])
+        .succeeds()
+        .prints("    PID    PPID\n      1       0\n      4       3\n");
+    run(&["show", "2", &option]).refuses(1, "process 2");
+}
+
+#[test]
+fn running_out_of_descriptors_is_an_error_and_never_an_empty_machine() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "init");
+    let option = fake.option();
+    // The loader of a dynamic program needs one itself, so that 4 is the fewest.
+    for (limit, words) in [(4, "tree"), (4, "find"), (5, "find --fields pid,rss"), (4, "show 1")] {
+        let mut command = clean("sh");
+        command.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" {words} '{option}'"), PROCTOOL]);
+        finish(command).exits(3).says("Too many open files");
+    }
+}
+
+#[test]
+fn hidden_processes_of_others_do_not_disturb() {
+    if !is_root() {
+        skip!("not root: cannot mount a restricted /proc");
+    }
+    // An unprivileged copy: the build directory may be closed to others.
+    let script = r#"
+        mount -o remount,hidepid=LEVEL /proc || exit 77
+        mount -t tmpfs none /mnt && cp "$P" /mnt/proctool && chmod 755 /mnt/proctool || exit 78
+        run() { setpriv --reuid 65534 --regid 65534 --clear-groups /mnt/proctool "$@"; echo "status $?"; }
+        run tree; run find -l; run show --fields comm self; run tree --json
+        run show 1; run find --exe bash; run tree 1"#;
+    for level in ["invisible", "noaccess"] {
+        let Some(command) = namespace::script(&script.replace("LEVEL", level)) else { skip!("no private namespaces") };
+        let outcome = finish(command);
+        if outcome.code() == 77 {
+            skip!("this kernel cannot hide processes");
+        }
+        let text = outcome.text();
+        assert!(text.contains("proctool("), "the tree has a root of our own\n{}", outcome.report());
+        assert!(text.contains("comm           proctool\nstatus 0"), "{}", outcome.report());
+        assert!(!outcome.errors().contains("panicked"), "{}", outcome.report());
+        let statuses: Vec<&str> = text.lines().filter(|line| line.starts_with("status")).collect();
+        // Where others are listed but closed, find lists them; where they are hidden, there is nobody but itself.
+        let alone = if level == "invisible" { "status 1" } else { "status 0" };
+        assert_eq!(statuses[..4], ["status 0", alone, "status 0", "status 0"], "{}", outcome.report());
+        assert_eq!(statuses[4..6], ["status 1"; 2], "{}", outcome.report());
+    }
+}
+
+#[test]
+fn an_ordinary_user_sees_the_processes_of_others_without_their_secrets() {
+    if !is_root() {
+        skip!("not root: cannot become another user");
+    }
+    let script = r#"
+        mount -t tmpfs none /mnt && cp "$P" /mnt/proctool && chmod 755 /mnt/proctool || exit 78
+        sleep 1000 </dev/null >/dev/null 2>&1 & 
+        while [ "$(cat /proc/$!/comm)" != sleep ]; do :; done
+        run() { setpriv --reuid 65534 --regid 65534 --clear-groups /mnt/proctool "$@"; echo "status $?"; }
+        run find --exe sleep -l
+        run find --env PATH --comm sleep
+        run find -v --env PATH --comm sleep
+        run find --fields comm,user,exe,cmdline --comm sleep
+        run tree --comm sleep"#;
+    let Some(command) = namespace::script(script) else { skip!("no private namespaces") };
+    let outcome = finish(command).exits(0);
+    let lines = outcome.lines();
+    let pid = lines[0].split(' ').next().expect("a pid").to_owned();
+    let expected = [format!("{pid} sleep"), "status 0".to_owned(), "status 1".to_owned(), "1".to_owned()];
+    assert_eq!(lines[..4], expected, "{}", outcome.report());
+    assert!(text_has_row(&lines, "sleep           root       -"), "{}", outcome.report());
+    assert!(lines.contains(&format!("sleep({pid})")), "{}", outcome.report());
+    assert!(outcome.errors().contains("permission denied to examine 1 process"), "{}", outcome.report());
+}
+
+fn text_has_row(lines: &[String], begin: &str) -> bool {
+    lines.iter().any(|line| line.starts_with(begin))
+}

@@ -1,0 +1,162 @@
+//! Running the program from outside, with nothing of our own environment.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write;
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// The program.
+pub const PROCTOOL: &str = env!("CARGO_BIN_EXE_proctool");
+
+/// Nothing that is tested takes this long; what does hangs.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What a run gave.
+#[derive(Debug)]
+pub struct Outcome {
+    command: String,
+    pub status: ExitStatus,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+/// A command with a scrubbed environment.
+pub fn clean(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LANG", "C.UTF-8").env("TZ", "UTC");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The program with some arguments.
+pub fn proctool<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
+    let mut command = clean(PROCTOOL);
+    command.args(arguments);
+    command
+}
+
+/// Run the program with some words.
+pub fn run(words: &[&str]) -> Outcome {
+    finish(proctool(words))
+}
+
+/// Run a command to its end, which must come.
+pub fn finish(mut command: Command) -> Outcome {
+    let shown = format!("{command:?}");
+    let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {shown}: {error}"));
+    wait(child, shown)
+}
+
+fn wait(mut child: Child, command: String) -> Outcome {
+    let reader = |stream: Option<Box<dyn Read + Send>>| {
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            stream.map(|mut stream| stream.read_to_end(&mut bytes)).transpose().expect("its output");
+            bytes
+        })
+    };
+    let stdout = reader(child.stdout.take().map(|stream| Box::new(stream) as Box<_>));
+    let stderr = reader(child.stderr.take().map(|stream| Box::new(stream) as Box<_>));
+    let (ended, end) = mpsc::channel();
+    let pid = child.id();
+    thread::spawn(move || ended.send(child.wait()));
+    let Ok(status) = end.recv_timeout(LIMIT) else {
+        // It is ours and not waited for yet, so the number is still its own.
+        let kill = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+        panic!("{command} did not end within {LIMIT:?} (killed: {kill:?})");
+    };
+    Outcome {
+        command,
+        status: status.expect("its status"),
+        stdout: stdout.join().expect("its standard output"),
+        stderr: stderr.join().expect("its standard error"),
+    }
+}
+
+impl Outcome {
+    /// The exit status; a death by signal as a shell shows it.
+    pub fn code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
+    }
+
+    /// It ended with this status.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Outcome {
+        assert!(self.code() == code, "expected status {code}\n{}", self.report());
+        self
+    }
+
+    /// It ended well and said nothing else.
+    #[track_caller]
+    pub fn succeeds(self) -> Outcome {
+        let outcome = self.exits(0);
+        assert!(outcome.stderr.is_empty(), "expected no message\n{}", outcome.report());
+        outcome
+    }
+
+    /// It ended with this status, one message and no result.
+    #[track_caller]
+    pub fn refuses(self, code: i32, message: &str) -> Outcome {
+        let outcome = self.exits(code);
+        assert!(outcome.stdout.is_empty(), "expected no result\n{}", outcome.report());
+        outcome.says(message)
+    }
+
+    /// Its only message holds this.
+    #[track_caller]
+    pub fn says(self, message: &str) -> Outcome {
+        let text = self.errors();
+        let lines = text.lines().count();
+        assert!(lines == 1 && text.contains(message), "expected one line with {message:?}\n{}", self.report());
+        self
+    }
+
+    /// It printed exactly this.
+    #[track_caller]
+    pub fn prints(self, text: impl AsRef<[u8]>) -> Outcome {
+        let expected = OsString::from(String::from_utf8_lossy(text.as_ref()).into_owned());
+        assert!(self.stdout == text.as_ref(), "expected standard output\n{}\n{}", expected.display(), self.report());
+        self
+    }
+
+    /// Standard output as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Standard error as text.
+    pub fn errors(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+
+    /// Standard output as lines.
+    pub fn lines(&self) -> Vec<String> {
+        self.text().lines().map(str::to_owned).collect()
+    }
+
+    /// Standard output as the pids that it lists.
+    pub fn pids(&self) -> Vec<u32> {
+        let pid = |line: &String| line.parse().unwrap_or_else(|_| panic!("not a pid: {line:?}\n{}", self.report()));
+        self.lines().iter().map(pid).collect()
+    }
+
+    /// Standard output as one JSON document.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.stdout).unwrap_or_else(|error| panic!("not JSON: {error}\n{}", self.report()))
+    }
+
+    /// Everything about the run, for a failure.
+    pub fn report(&self) -> String {
+        let mut report = format!("command: {}\nstatus: {}\n", self.command, self.status);
+        for (name, bytes) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            let shown = &bytes[..bytes.len().min(4000)];
+            writeln!(report, "{name} ({} bytes):\n{}", bytes.len(), String::from_utf8_lossy(shown)).expect("a report");
+        }
+        report
+    }
+}

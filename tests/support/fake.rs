@@ -1,0 +1,75 @@
+//! Directories that are laid out like a procfs.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+/// A fake procfs, gone when dropped.
+pub struct FakeProc(TempDir);
+
+/// One process of it.
+pub struct FakeProcess(PathBuf);
+
+impl FakeProc {
+    /// An empty one, in memory where that is possible.
+    pub fn new() -> FakeProc {
+        let memory = Path::new("/dev/shm");
+        let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        FakeProc(directory.expect("a temporary directory"))
+    }
+
+    /// The argument that makes the program read it.
+    pub fn option(&self) -> String {
+        format!("--proc={}", self.0.path().display())
+    }
+
+    /// Add a directory for a process, without files.
+    pub fn bare(&self, pid: u32) -> FakeProcess {
+        let path = self.0.path().join(pid.to_string());
+        fs::create_dir(&path).expect("a directory for a process");
+        FakeProcess(path)
+    }
+
+    /// Add a sleeping process that started at tick 500 after boot, with stat and comm.
+    pub fn process(&self, pid: u32, ppid: u32, comm: impl AsRef<[u8]>) -> FakeProcess {
+        self.bare(pid).stat(pid, ppid, comm.as_ref(), 'S', 500)
+    }
+
+    /// Add a file beside the processes.
+    pub fn file(&self, name: &str, content: &str) -> &FakeProc {
+        fs::write(self.0.path().join(name), content).expect("a file");
+        self
+    }
+}
+
+impl FakeProcess {
+    /// Write stat and comm. Its group and session are its own.
+    pub fn stat(self, pid: u32, ppid: u32, comm: &[u8], state: char, start_ticks: u64) -> FakeProcess {
+        let head = format!("{pid} (");
+        let tail = format!(
+            ") {state} {ppid} {pid} {pid} 0 -1 4194304 0 0 0 0 10 20 0 0 20 0 1 0 {start_ticks} 4096000 2 0 0 0\n"
+        );
+        self.file("stat", [head.as_bytes(), comm, tail.as_bytes()].concat()).file("comm", [comm, b"\n"].concat())
+    }
+
+    /// Write a status with these user and group ids.
+    pub fn owner(self, uid: u32, gid: u32) -> FakeProcess {
+        self.file("status", format!("Name:\tx\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nGid:\t{gid}\t{gid}\t{gid}\t{gid}\n"))
+    }
+
+    /// Write any file.
+    pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> FakeProcess {
+        fs::write(self.0.join(name), content).expect("a file of a process");
+        self
+    }
+
+    /// Make any link.
+    pub fn link(self, name: &str, target: impl AsRef<[u8]>) -> FakeProcess {
+        symlink(OsStr::from_bytes(target.as_ref()), self.0.join(name)).expect("a link of a process");
+        self
+    }
+}

@@ -1,0 +1,29 @@
+//! What the tests stand on: running the program, fake procfs directories, real processes, private namespaces.
+
+pub mod command;
+pub mod fake;
+pub mod namespace;
+pub mod target;
+
+use std::fs::OpenOptions;
+use std::io::Write;
+
+/// Say that a test could not run here, and why. `tests/run` shows it at the end.
+pub fn skip(test: &str, reason: &str) {
+    let note = format!("{test}: {reason}\n");
+    if let Some(path) = std::env::var_os("PROCTOOL_SKIPPED") {
+        let mut file = OpenOptions::new().append(true).create(true).open(path).expect("the file of skipped tests");
+        file.write_all(note.as_bytes()).expect("a note of the skipped test");
+    }
+    print!("skipped: {note}");
+}
+
+/// The name of the test that calls.
+#[macro_export]
+macro_rules! skip {
+    ($reason:expr) => {{
+        let thread = std::thread::current();
+        $crate::support::skip(thread.name().unwrap_or("?"), $reason);
+        return;
+    }};
+}

@@ -1,0 +1,33 @@
+//! Private pid and mount namespaces, where nobody else's processes are and numbers can be reused.
+
+use std::process::Command;
+
+use super::command::{PROCTOOL, clean};
+
+/// A shell script in namespaces of its own, with `$P` for the program; `None` when we may not make any.
+///
+/// The script's shell is pid 1 there: when it ends, so does everything that it started.
+pub fn script(script: &str) -> Option<Command> {
+    let mut probe = unshare()?;
+    probe.arg("true");
+    if !probe.output().is_ok_and(|probe| probe.status.success()) {
+        return None;
+    }
+    let mut command = unshare()?;
+    command.args(["bash", "-c", script]).env("P", PROCTOOL);
+    Some(command)
+}
+
+fn unshare() -> Option<Command> {
+    let mut command = clean("unshare");
+    command.args(["--pid", "--mount", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]);
+    if !is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    Some(command)
+}
+
+/// Whether we are the superuser.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}

@@ -1,0 +1,125 @@
+//! Real processes to look at: with unique names, a bounded life, and nothing left of them.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tempfile::TempDir;
+
+/// Set for a test binary that is started only to stay alive.
+const ROLE: &str = "PROCTOOL_TEST_STAY_ALIVE";
+
+/// A copy of the test binary under a name of its own, so that nobody else's processes have it.
+pub struct Program {
+    directory: TempDir,
+    pub name: String,
+}
+
+/// A living process, killed and reaped when dropped.
+pub struct Target {
+    child: Child,
+}
+
+impl Program {
+    /// A program of a name that begins with this and is nobody else's.
+    pub fn new(prefix: &str) -> Program {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("{prefix}{}x{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        Program::named(OsStr::new(&name))
+    }
+
+    /// A program of exactly this name.
+    pub fn named(name: &OsStr) -> Program {
+        let directory = tempfile::tempdir().expect("a directory for a program");
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("its permissions");
+        let path = directory.path().join(name);
+        let own = std::env::current_exe().expect("the test binary");
+        fs::copy(own, &path).expect("a copy of the test binary");
+        Program { directory, name: name.to_string_lossy().into_owned() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> PathBuf {
+        self.directory.path().join(&self.name)
+    }
+
+    /// Start it. It lives until it is dropped, and not longer than we do.
+    pub fn start(&self) -> Target {
+        self.start_with(|_| {})
+    }
+
+    /// Likewise, with changes to the command before it is started.
+    pub fn start_with(&self, change: impl FnOnce(&mut Command)) -> Target {
+        let mut command = Command::new(self.path());
+        command.args(["--exact", "support::target::stay_alive", "--nocapture"]);
+        change(&mut command);
+        Target::start(command.env(ROLE, "1"))
+    }
+}
+
+impl Target {
+    /// Start a command that prints a line when it is ready and ends at the end of its input.
+    pub fn start(command: &mut Command) -> Target {
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let ready = lines.by_ref().map_while(Result::ok).any(|line| line.ends_with("ready"));
+        assert!(ready, "{command:?} did not get ready");
+        Target { child }
+    }
+
+    /// Start a shell script that says `echo ready`, keeps running, and ends at the end of its input.
+    pub fn script(script: &str) -> Target {
+        Target::start(Command::new("sh").args(["-c", script]))
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its process id as an argument.
+    pub fn id(&self) -> OsString {
+        self.pid().to_string().into()
+    }
+
+    /// Its file below /proc.
+    pub fn proc(&self, name: &str) -> Vec<u8> {
+        fs::read(Path::new("/proc").join(self.pid().to_string()).join(name)).expect("a file of a living process")
+    }
+
+    /// End it, and leave its zombie until it is dropped.
+    pub fn become_zombie(&mut self) {
+        self.child.kill().expect("an end");
+        while !self.proc("stat").rsplit(|&byte| byte == b')').next().is_some_and(|rest| rest.starts_with(b" Z")) {
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // The end of its input ends it and what it started; a stopped one needs more.
+        drop(self.child.stdin.take());
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Not a test of anything: what a copy of this binary does to stay alive.
+#[test]
+fn stay_alive() {
+    if std::env::var_os(ROLE).is_none() {
+        return;
+    }
+    println!("ready");
+    std::io::stdout().flush().expect("somebody listens");
+    let mut line = String::new();
+    // Ends when whoever started us closes the pipe, dead or alive.
+    let _ = std::io::stdin().read_line(&mut line);
+}
