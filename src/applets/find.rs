@@ -9,10 +9,9 @@ use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{Applet, Context};
-use crate::cli::format::{self, BRIEF, Fields, Format};
+use crate::cli::format::{self, BRIEF, Fields};
 use crate::cli::selection::Search;
-use crate::cli::verbosity::Verbosity;
-use crate::cli::{ENVIRONMENT, EXIT_STATUS, Source};
+use crate::cli::{Common, ENVIRONMENT, EXIT_STATUS};
 use crate::exit::Exit;
 use crate::output::json::{self, Layout};
 use crate::output::message::message;
@@ -55,11 +54,7 @@ struct Options {
     #[arg(long, value_name = "FIELDS", value_parser = format::fields, help_heading = "Output")]
     fields: Option<Fields>,
     #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    source: Source,
-    #[command(flatten)]
-    verbosity: Verbosity,
+    common: Common,
 }
 
 fn command() -> Command {
@@ -110,15 +105,14 @@ enum Beside {
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
-    options.verbosity.start()?;
-    let proc = options.source.open()?;
+    let proc = options.common.start()?;
     let criteria = options.search.criteria(&proc)?;
-    let mut output = Output::stdout(options.format.colour());
+    let mut output = Output::stdout(options.common.format.colour());
     let look = options.look(&output.terminal);
     let mut printer = Printer { look, output: &mut output, line: Vec::new(), printed: 0 };
     let tally = list(&proc, &criteria, options.search.pick(), &mut printer)?;
     output.finish().context(WRITING)?;
-    if tally.matched == 0 && tally.unknown > 0 && !options.verbosity.is_quiet() {
+    if tally.matched == 0 && tally.unknown > 0 && !options.common.verbosity.is_quiet() {
         let unknown = tally.unknown;
         message(&context.name, format_args!("permission denied to examine {unknown} processes: try as root"));
     }
@@ -133,8 +127,8 @@ impl Options {
             (_, true) => Beside::CommandLine,
             _ => Beside::Nothing,
         };
-        match self.format.json() {
-            _ if self.verbosity.is_quiet() => Look::Nothing,
+        match self.common.format.json() {
+            _ if self.common.verbosity.is_quiet() => Look::Nothing,
             _ if self.count => Look::Count,
             Some(layout) => Look::Json(layout, fields(BRIEF)),
             None if self.fields.is_some() => Look::Table(Table::new(fields(&[]), terminal.clone())),

@@ -6,9 +6,8 @@ use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{Applet, Context};
-use crate::cli::format::{self, Fields, Format};
-use crate::cli::verbosity::Verbosity;
-use crate::cli::{ENVIRONMENT, Source, parse};
+use crate::cli::format::{self, Fields};
+use crate::cli::{Common, ENVIRONMENT, parse};
 use crate::exit::{Exit, Refusal};
 use crate::output::json;
 use crate::output::message::message;
@@ -32,11 +31,7 @@ struct Options {
     #[arg(long, help_heading = "Output")]
     environ: bool,
     #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    source: Source,
-    #[command(flatten)]
-    verbosity: Verbosity,
+    common: Common,
 }
 
 fn command() -> Command {
@@ -80,11 +75,10 @@ fn target(text: &str) -> Result<Target, String> {
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
-    options.verbosity.start()?;
-    let proc = options.source.open()?;
+    let proc = options.common.start()?;
     let properties = options.properties();
-    let mut output = Output::stdout(options.format.colour());
-    let layout = options.format.json();
+    let mut output = Output::stdout(options.common.format.colour());
+    let layout = options.common.format.json();
     let mut block = Vec::new();
     let mut shown = 0;
     output.write_all(layout.map_or(b"", |layout| layout.begin())).context(WRITING)?;
@@ -92,7 +86,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         let pid = target.pid(&proc)?;
         block.clear();
         if let Err(why) = options.render(&mut block, &proc, pid, &properties, &output.terminal)? {
-            if !options.verbosity.is_quiet() {
+            if !options.common.verbosity.is_quiet() {
                 message(&context.name, why);
             }
             continue;
@@ -161,7 +155,7 @@ impl Options {
         properties: &[&Property],
         terminal: &Terminal,
     ) -> Read<()> {
-        match self.format.json() {
+        match self.common.format.json() {
             Some(_) => json::object(block, process, properties),
             None => record(block, process, properties, self.fields.is_none(), terminal),
         }

@@ -8,10 +8,9 @@ use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{Applet, Context};
-use crate::cli::format::{BRIEF, Format};
+use crate::cli::format::BRIEF;
 use crate::cli::selection::Selection;
-use crate::cli::verbosity::Verbosity;
-use crate::cli::{ENVIRONMENT, Source, parse};
+use crate::cli::{Common, ENVIRONMENT, parse};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::tree::{Detail, Drawing, Look, Row, Rows, write_json};
@@ -83,11 +82,7 @@ struct Options {
     #[arg(short = 'H', long, value_name = "PID", value_parser = parse::pid, help_heading = "Output")]
     highlight: Option<Pid>,
     #[command(flatten)]
-    format: Format,
-    #[command(flatten)]
-    source: Source,
-    #[command(flatten)]
-    verbosity: Verbosity,
+    common: Common,
 }
 
 fn command() -> Command {
@@ -128,13 +123,12 @@ See also:
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
-    options.verbosity.start()?;
-    let proc = options.source.open()?;
+    let proc = options.common.start()?;
     let (forest, rows) = options.collect(&proc)?;
     let wanted = |node| forest.data(node).is_match;
     let matched = forest.find_all(forest.all(), |row| row.is_match).count();
     let missing: Vec<Pid> = options.pids.iter().copied().filter(|&pid| forest.find(pid).is_none()).collect();
-    if !options.verbosity.is_quiet() {
+    if !options.common.verbosity.is_quiet() {
         missing.iter().for_each(|pid| message(&context.name, format_args!("there is no process {pid}")));
         if matched == 0 && missing.is_empty() {
             message(&context.name, "no process matches");
@@ -174,7 +168,7 @@ impl Options {
             };
             let start = u32::try_from(rows.text.len()).context(TOO_MUCH)?;
             let row = Row { start, is_match, is_kernel_thread, ..Row::default() };
-            let row = if self.format.json().is_some() {
+            let row = if self.common.format.json().is_some() {
                 process.settle(json_row(row, process, &mut rows))?
             } else {
                 process.settle(self.text_row(row, process, kin, &mut rows))?
@@ -188,7 +182,7 @@ impl Options {
     }
 
     fn files(&self) -> Files {
-        match self.format.json() {
+        match self.common.format.json() {
             Some(_) => certain_files(&properties(BRIEF)),
             None => Files::of(&[File::Stat]),
         }
@@ -240,8 +234,8 @@ impl Options {
     }
 
     fn print(&self, proc: &Proc, forest: &Forest<Row>, rows: &Rows, view: View<'_, Row>) -> anyhow::Result<()> {
-        let mut output = Output::stdout(self.format.colour());
-        if let Some(layout) = self.format.json() {
+        let mut output = Output::stdout(self.common.format.colour());
+        if let Some(layout) = self.common.format.json() {
             write_json(&mut output, &view, forest, rows, layout).context(WRITING)?;
             return output.finish().context(WRITING);
         }

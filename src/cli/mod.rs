@@ -11,7 +11,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::process::{Error, Proc};
+use crate::process::Proc;
+
+use format::Format;
+use verbosity::Verbosity;
 
 /// The exit statuses of the program, for its help.
 pub const EXIT_STATUS: &str = "\
@@ -31,17 +34,23 @@ Environment:
   LC_ALL, LC_CTYPE, LANG
                 whether lines may be drawn in Unicode";
 
-/// Where to read from. Only for applets that never act on a process: a number from there may mean another one here.
+/// What every applet that only reads has.
 #[derive(Args)]
-pub struct Source {
+pub struct Common {
+    #[command(flatten)]
+    pub format: Format,
     /// Read this procfs instead, such as a host's mounted in a container
+    // Not for an applet that acts on processes: a number from there may mean another one here.
     #[arg(long, value_name = "DIR", default_value = "/proc", hide_default_value = true, help_heading = "General")]
     proc: PathBuf,
+    #[command(flatten)]
+    pub verbosity: Verbosity,
 }
 
-impl Source {
-    /// Open it.
-    pub fn open(&self) -> Result<Proc, Error> {
-        Proc::open(&self.proc)
+impl Common {
+    /// Begin to log, and open what to read from.
+    pub fn start(&self) -> anyhow::Result<Proc> {
+        self.verbosity.start()?;
+        Ok(Proc::open(&self.proc)?)
     }
 }
