@@ -39,17 +39,16 @@ pub struct Forest<D> {
 }
 
 impl<D> Forest<D> {
-    /// Build from processes in any order. A pid that comes twice is an error of the caller's; the later one is unreachable
-    /// by number.
-    pub fn new(mut processes: Vec<(Kin, D)>) -> Forest<D> {
+    /// Build from processes in any order, each with what is kept for it.
+    pub fn new(mut kin: Vec<Kin>, mut data: Vec<D>) -> Forest<D> {
         // A real procfs lists pids in order, so that this only looks.
-        processes.sort_by_key(|(kin, _)| kin.pid);
-        let parents = parents(&processes);
-        let mut links: Vec<Links> = processes
-            .iter()
-            .zip(parents)
-            .map(|((kin, _), parent)| Links { pid: kin.pid, parent, first_child: NONE, next_sibling: NONE })
-            .collect();
+        if !kin.is_sorted_by_key(|kin| kin.pid) {
+            let mut pairs: Vec<(Kin, D)> = kin.into_iter().zip(data).collect();
+            pairs.sort_by_key(|(kin, _)| kin.pid);
+            (kin, data) = pairs.into_iter().unzip();
+        }
+        let link = |(kin, parent): (&Kin, Node)| Links { pid: kin.pid, parent, first_child: NONE, next_sibling: NONE };
+        let mut links: Vec<Links> = kin.iter().zip(parents(&kin)).map(link).collect();
         let mut first_root = NONE;
         // From the last one backwards, each in front of its siblings: children end up in the order of their pids.
         for node in (0..links.len()).rev() {
@@ -60,7 +59,7 @@ impl<D> Forest<D> {
             let next = std::mem::replace(first, node as Node);
             links[node].next_sibling = next;
         }
-        Forest { links, first_root, data: processes.into_iter().map(|(_, data)| data).collect() }
+        Forest { links, first_root, data }
     }
 
     /// The process of a node.
@@ -157,10 +156,10 @@ fn some(node: Node) -> Option<Node> {
 ///
 /// The processes were read one after another, so that a parent may be missing, or its number may belong to a later
 /// process by now: a parent that started after its child is not its parent. What is left of circles is cut.
-fn parents<D>(processes: &[(Kin, D)]) -> Vec<Node> {
-    let parent_of = |(kin, _): &(Kin, D)| {
-        let found = processes.binary_search_by_key(&kin.ppid, |(kin, _)| kin.pid).ok();
-        let older = found.filter(|&parent| processes[parent].0.start_ticks <= kin.start_ticks);
+fn parents(processes: &[Kin]) -> Vec<Node> {
+    let parent_of = |child: &Kin| {
+        let found = processes.binary_search_by_key(&child.ppid, |kin| kin.pid).ok();
+        let older = found.filter(|&parent| processes[parent].start_ticks <= child.start_ticks);
         older.map_or(NONE, |parent| parent as Node)
     };
     let mut parents: Vec<Node> = processes.iter().map(parent_of).collect();
@@ -207,7 +206,7 @@ pub fn read<D, E: From<Error>>(
     mut keep: impl FnMut(&Process<'_>, Kin) -> Result<Option<D>, E>,
 ) -> Result<Forest<D>, E> {
     let mut scan = proc.scan(files | Files::of(&[File::Stat]))?;
-    let mut processes = Vec::new();
+    let (mut kin, mut data) = (Vec::new(), Vec::new());
     let mut vanished = 0;
     while let Some(process) = scan.next()? {
         let (ppid, start_ticks) = match process.settle(process.stat())? {
@@ -218,14 +217,17 @@ pub fn read<D, E: From<Error>>(
                 continue;
             }
         };
-        let kin = Kin { pid: process.pid(), ppid, start_ticks };
-        match keep(process, kin)? {
-            Some(data) => processes.push((kin, data)),
+        let own = Kin { pid: process.pid(), ppid, start_ticks };
+        match keep(process, own)? {
+            Some(kept) => {
+                kin.push(own);
+                data.push(kept);
+            }
             None => vanished += 1,
         }
     }
     tracing::debug!(vanished, "processes left out or ended while they were read");
-    Ok(Forest::new(processes))
+    Ok(Forest::new(kin, data))
 }
 
 #[cfg(test)]
@@ -240,7 +242,9 @@ mod tests {
     }
 
     fn forest(kin: &[(Pid, Pid, u64)]) -> Forest<()> {
-        Forest::new(kin.iter().map(|&(pid, ppid, start_ticks)| (Kin { pid, ppid, start_ticks }, ())).collect())
+        let kin: Vec<Kin> = kin.iter().map(|&(pid, ppid, start_ticks)| Kin { pid, ppid, start_ticks }).collect();
+        let data = vec![(); kin.len()];
+        Forest::new(kin, data)
     }
 
     fn pids<D>(forest: &Forest<D>, nodes: impl Iterator<Item = Node>) -> Vec<Pid> {
@@ -259,7 +263,8 @@ mod tests {
             (31, 21, program("sh", "/bin/dash")),
             (40, 30, program("backup", "/opt/backup")),
         ];
-        Forest::new(rows.into_iter().map(|(pid, ppid, data)| (Kin { pid, ppid, start_ticks: 0 }, data)).collect())
+        let (kin, data) = rows.into_iter().map(|(pid, ppid, data)| (Kin { pid, ppid, start_ticks: 0 }, data)).unzip();
+        Forest::new(kin, data)
     }
 
     #[test]

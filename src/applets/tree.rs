@@ -13,7 +13,7 @@ use crate::cli::selection::Selection;
 use crate::cli::{Common, ENVIRONMENT, parse};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
-use crate::output::tree::{Detail, Drawing, Look, Row, Rows, write_json};
+use crate::output::tree::{Detail, Drawing, Look, Marks, Row, Rows, write_json};
 use crate::output::{Charset, Output, Terminal, json};
 use crate::process::{File, Files, Pid, Proc, Process, Read, Settled, certain_files, items, known, properties};
 use crate::select::{Criteria, Test, Verdict};
@@ -125,8 +125,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let proc = options.common.start()?;
     let (forest, rows) = options.collect(&proc)?;
-    let wanted = |node| forest.data(node).is_match;
-    let matched = forest.find_all(forest.all(), |row| row.is_match).count();
+    let wanted = |node| forest.data(node).marks.has(Marks::MATCH);
+    let matched = forest.find_all(forest.all(), |row| row.marks.has(Marks::MATCH)).count();
     let missing: Vec<Pid> = options.pids.iter().copied().filter(|&pid| forest.find(pid).is_none()).collect();
     if !options.common.verbosity.is_quiet() {
         missing.iter().for_each(|pid| message(&context.name, format_args!("there is no process {pid}")));
@@ -167,7 +167,9 @@ impl Options {
                 verdict => verdict == Verdict::Match,
             };
             let start = u32::try_from(rows.text.len()).context(TOO_MUCH)?;
-            let row = Row { start, is_match, is_kernel_thread, ..Row::default() };
+            let marks = Marks::default();
+            let marks = marks.with_if(Marks::MATCH, is_match).with_if(Marks::KERNEL_THREAD, is_kernel_thread);
+            let row = Row { start, marks, ..Row::default() };
             let row = if self.common.format.json().is_some() {
                 process.settle(json_row(row, process, &mut rows))?
             } else {
@@ -190,10 +192,11 @@ impl Options {
 
     fn text_row(&self, row: Row, process: &Process<'_>, kin: Kin, rows: &mut Rows) -> Read<Row> {
         let name = known(process.name())?.unwrap_or(Cow::Borrowed(UNKNOWN));
-        rows.text.extend_from_slice(&name);
+        let name_length = u16::try_from(name.len()).unwrap_or(u16::MAX);
+        rows.text.extend_from_slice(&name[..usize::from(name_length)]);
         let state = known(process.stat())?.map_or(b'?', |stat| stat.state);
         // Neither has one, and asking costs more than knowing.
-        let has_exe = !row.is_kernel_thread && state != b'Z';
+        let has_exe = !row.marks.has(Marks::KERNEL_THREAD) && state != b'Z';
         let exe_deleted = has_exe && known(process.exe_deleted())?.unwrap_or(false);
         if self.arguments
             && let Some(arguments) = known(process.cmdline())?
@@ -204,9 +207,9 @@ impl Options {
         if self.wants_details() {
             rows.details.push(self.detail(process, kin)?);
         }
-        let name_length = name.len() as u32;
-        let rest_length = rows.text.len() as u32 - row.start - name_length;
-        Ok(Row { name_length, rest_length, detail, state, exe_deleted, ..row })
+        let rest_length = rows.text.len() as u32 - row.start - u32::from(name_length);
+        let marks = row.marks.with_if(Marks::EXE_DELETED, exe_deleted);
+        Ok(Row { name_length, rest_length, detail, state, marks, ..row })
     }
 
     fn wants_details(&self) -> bool {
@@ -248,7 +251,7 @@ impl Options {
         let look = Look {
             fold: self.compact,
             whole_lines: self.long,
-            emphasise: forest.all().any(|node| !forest.data(node).is_match),
+            emphasise: forest.all().any(|node| !forest.data(node).marks.has(Marks::MATCH)),
         };
         let highlight = self.highlighted(forest)?;
         let drawing = Drawing { forest, view, rows, users: proc.users(), look, terminal: &terminal, highlight };

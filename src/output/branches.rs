@@ -41,7 +41,8 @@ impl Branches {
     }
 
     /// Append the lines before a row at this depth (0 is a root). Rows come parents first.
-    pub fn draw(&mut self, line: &mut Vec<u8>, depth: usize, is_last: bool) {
+    pub fn draw(&mut self, line: &mut Vec<u8>, depth: u32, is_last: bool) {
+        let depth = depth as usize;
         self.continues.truncate(depth.saturating_sub(1));
         if depth == 0 {
             return;
@@ -62,7 +63,7 @@ impl Branches {
 mod tests {
     use super::*;
 
-    fn drawn(charset: Charset, width: Option<usize>, rows: &[(usize, bool)]) -> Vec<String> {
+    fn drawn(charset: Charset, width: Option<usize>, rows: &[(u32, bool)]) -> Vec<String> {
         let mut branches = Branches::new(charset, width);
         rows.iter()
             .map(|&(depth, is_last)| {

@@ -17,15 +17,33 @@ use crate::tree::{Forest, Node};
 pub struct Row {
     /// Where its text begins in [`Rows::text`]: its name, then its arguments; or its JSON.
     pub start: u32,
-    pub name_length: u32,
     pub rest_length: u32,
     /// Index into [`Rows::details`].
     pub detail: u32,
+    pub name_length: u16,
     pub state: u8,
+    pub marks: Marks,
+}
+
+/// What is true of a process, in one byte: there may be a million of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks(u8);
+
+impl Marks {
     /// It is one that was asked for, not only related to one.
-    pub is_match: bool,
-    pub is_kernel_thread: bool,
-    pub exe_deleted: bool,
+    pub const MATCH: Marks = Marks(1);
+    pub const KERNEL_THREAD: Marks = Marks(2);
+    pub const EXE_DELETED: Marks = Marks(4);
+
+    /// These and, if so, that one.
+    pub fn with_if(self, mark: Marks, is_so: bool) -> Marks {
+        if is_so { Marks(self.0 | mark.0) } else { self }
+    }
+
+    /// Whether that one is among these.
+    pub fn has(self, mark: Marks) -> bool {
+        self.0 & mark.0 != 0
+    }
 }
 
 /// What is only kept when options ask for it.
@@ -106,7 +124,7 @@ impl Drawing<'_> {
     }
 
     fn is_emphasised(&self, node: Node) -> bool {
-        self.highlight.contains(&node) || self.look.emphasise && self.forest.data(node).is_match
+        self.highlight.contains(&node) || self.look.emphasise && self.forest.data(node).marks.has(Marks::MATCH)
     }
 
     /// `name(pid,group,user,namespaces) marks arguments`, or `3*[name]` for several.
@@ -127,8 +145,8 @@ impl Drawing<'_> {
         }
         let data = self.forest.data(row.node);
         line.extend_from_slice(mark(data.state));
-        line.extend_from_slice(if data.exe_deleted { b" (deleted)" } else { b"" });
-        let rest = (data.start + data.name_length) as usize;
+        line.extend_from_slice(if data.marks.has(Marks::EXE_DELETED) { b" (deleted)" } else { b"" });
+        let rest = data.start as usize + usize::from(data.name_length);
         let arguments = &self.rows.text[rest..rest + data.rest_length as usize];
         if !arguments.is_empty() {
             line.push(b' ');
@@ -138,9 +156,10 @@ impl Drawing<'_> {
 
     fn name(&self, line: &mut Vec<u8>, node: Node) {
         let data = self.forest.data(node);
-        let name = &self.rows.text[data.start as usize..][..data.name_length as usize];
+        let name = &self.rows.text[data.start as usize..][..usize::from(data.name_length)];
         // In brackets, as in ps.
-        let (open, close) = if data.is_kernel_thread { (&b"["[..], &b"]"[..]) } else { (&b""[..], &b""[..]) };
+        let (open, close) =
+            if data.marks.has(Marks::KERNEL_THREAD) { (&b"["[..], &b"]"[..]) } else { (&b""[..], &b""[..]) };
         line.extend_from_slice(open);
         line.extend_from_slice(&shown(name, self.terminal));
         line.extend_from_slice(close);
@@ -201,7 +220,7 @@ pub fn write_json(
     rows: &Rows,
     layout: Layout,
 ) -> io::Result<()> {
-    let mut open = 0;
+    let mut open = 0u32;
     out.write_all(layout.begin())?;
     for (at, row) in view.rows(|_| None).enumerate() {
         let data = forest.data(row.node);

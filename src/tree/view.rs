@@ -16,11 +16,11 @@ pub struct View<'f, D> {
 pub struct Shown {
     pub node: Node,
     /// Levels below the top node that is shown above it.
-    pub depth: usize,
+    pub depth: u32,
     /// Whether no sibling is shown below it.
     pub is_last: bool,
     /// How many nodes it stands for: identical leaves can be folded.
-    pub count: usize,
+    pub count: u32,
 }
 
 impl<'f, D> View<'f, D> {
@@ -88,7 +88,7 @@ impl<'f, D> View<'f, D> {
         &self,
         waiting: &mut Vec<Shown>,
         siblings: impl Iterator<Item = Node>,
-        depth: usize,
+        depth: u32,
         label: &dyn Fn(Node) -> Option<Vec<u8>>,
     ) {
         let first = waiting.len();
@@ -123,6 +123,11 @@ mod tests {
     use super::super::Kin;
     use super::*;
 
+    fn made_of(rows: &[(u32, u32, &'static str)]) -> Forest<&'static str> {
+        let (kin, names) = rows.iter().map(|&(pid, ppid, name)| (Kin { pid, ppid, start_ticks: 0 }, name)).unzip();
+        Forest::new(kin, names)
+    }
+
     /// 1 - 10 - (20 - 30 - 40, 21), 2
     fn forest() -> Forest<&'static str> {
         let rows = [
@@ -134,10 +139,10 @@ mod tests {
             (30, 20, "sh"),
             (40, 30, "x"),
         ];
-        Forest::new(rows.into_iter().map(|(pid, ppid, name)| (Kin { pid, ppid, start_ticks: 0 }, name)).collect())
+        made_of(&rows)
     }
 
-    fn shown(view: &View<'_, &str>) -> Vec<(u32, usize)> {
+    fn shown(view: &View<'_, &str>) -> Vec<(u32, u32)> {
         view.rows(|_| None).map(|row| (view.forest.pid(row.node), row.depth)).collect()
     }
 
@@ -174,8 +179,7 @@ mod tests {
     #[test]
     fn identical_leaves_are_folded() {
         let rows = [(1, 0, "a"), (2, 1, "x"), (3, 1, "y"), (4, 1, "x"), (5, 1, "x"), (6, 5, "z")];
-        let forest: Forest<&str> =
-            Forest::new(rows.into_iter().map(|(pid, ppid, name)| (Kin { pid, ppid, start_ticks: 0 }, name)).collect());
+        let forest: Forest<&str> = made_of(&rows);
         let view = View::new(&forest, |_| true, None);
         let rows: Vec<_> = view
             .rows(|node| Some(forest.data(node).as_bytes().to_vec()))
