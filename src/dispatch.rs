@@ -64,7 +64,14 @@ mod tests {
     use crate::exit::Exit;
 
     fn applet(name: &'static str, links: &'static [&'static str]) -> Applet {
-        Applet { name, links, about: "", command: clap::Command::default, run: |_, _| Ok(Exit::Done) }
+        Applet {
+            name,
+            links,
+            about: "",
+            command: clap::Command::default,
+            notes: String::new,
+            run: |_, _| Ok(Exit::Done),
+        }
     }
 
     fn request(argv: &[&str]) -> String {

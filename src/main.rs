@@ -13,10 +13,12 @@ mod tree;
 
 use std::env;
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use clap::Command;
+use clap::error::ErrorKind;
 
 use crate::applets::{APPLETS, Context};
 use crate::dispatch::{Request, dispatch};
@@ -42,7 +44,7 @@ fn answer(request: Request<'_>) -> anyhow::Result<Exit> {
         Request::Run { applet, name, arguments } => return run(applet, name, arguments),
         Request::List => APPLETS.iter().map(|applet| format!("{}\n", applet.name)).collect(),
         Request::Help => applets::program().render_long_help().to_string(),
-        Request::HelpOn(applet) => applets::named(applet).render_long_help().to_string(),
+        Request::HelpOn(applet) => applets::documented(applet).render_long_help().to_string(),
         Request::Version => format!("proctool {}\n", env!("CARGO_PKG_VERSION")),
         Request::Wrong(message) => return Err(Refusal::usage(message).into()),
     };
@@ -52,7 +54,11 @@ fn answer(request: Request<'_>) -> anyhow::Result<Exit> {
 
 fn run(applet: &applets::Applet, name: String, arguments: &[OsString]) -> anyhow::Result<Exit> {
     let words = std::iter::once(OsString::from(&name)).chain(arguments.iter().cloned());
-    let matches = applets::named(applet).bin_name(&name).try_get_matches_from(words)?;
+    let parse = |command: Command| command.bin_name(&name).try_get_matches_from(words.clone());
+    let matches = match parse(applets::named(applet)) {
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => parse(applets::documented(applet)),
+        outcome => outcome,
+    }?;
     (applet.run)(&matches, &Context { name })
 }
 
@@ -70,5 +76,5 @@ fn report(name: &str, error: &anyhow::Error) -> Exit {
 
 /// Whoever read our output has seen enough.
 fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

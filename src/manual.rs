@@ -10,7 +10,7 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
-use crate::applets::{APPLETS, named, program};
+use crate::applets::{APPLETS, documented, program};
 
 /// Of the last change that a reader should know of.
 const DATE: &str = "2026-11-23";
@@ -23,7 +23,7 @@ fn directory() -> PathBuf {
 
 /// Every page: its name and its command.
 fn pages() -> Vec<(String, Command)> {
-    let applets = APPLETS.iter().map(|applet| (format!("proctool-{}", applet.name), named(applet)));
+    let applets = APPLETS.iter().map(|applet| (format!("proctool-{}", applet.name), documented(applet)));
     std::iter::once(("proctool".to_owned(), program())).chain(applets).collect()
 }
 

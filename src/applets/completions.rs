@@ -10,7 +10,7 @@ use crate::output::{Colour, Output};
 
 /// The row in the table of applets.
 pub static APPLET: Applet =
-    Applet { name: "completions", links: &[], about: "Print completions for a shell", command, run };
+    Applet { name: "completions", links: &[], about: "Print completions for a shell", command, notes, run };
 
 fn command() -> Command {
     Command::new("completions")
@@ -28,8 +28,10 @@ fn command() -> Command {
                 .hide_possible_values(true)
                 .help("bash, elvish, fish, powershell or zsh"),
         )
-        .after_help(EXIT_STATUS)
-        .after_long_help(format!("{EXIT_STATUS}\n\n{EXAMPLES}"))
+}
+
+fn notes() -> String {
+    format!("{EXIT_STATUS}\n\n{EXAMPLES}")
 }
 
 const EXIT_STATUS: &str = "\

@@ -11,7 +11,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context};
 use crate::cli::format::{self, BRIEF, Fields};
 use crate::cli::selection::Search;
-use crate::cli::{Common, ENVIRONMENT, EXIT_STATUS};
+use crate::cli::{Common, ENVIRONMENT};
 use crate::exit::Exit;
 use crate::output::json::{self, Layout};
 use crate::output::message::message;
@@ -21,8 +21,14 @@ use crate::process::{Files, Pid, Proc, Process, Property, Read, Settled, certain
 use crate::select::{Criteria, Pick, Verdict};
 
 /// The row in the table of applets.
-pub static APPLET: Applet =
-    Applet { name: "find", links: &[], about: "List the processes that match a pattern and conditions", command, run };
+pub static APPLET: Applet = Applet {
+    name: "find",
+    links: &[],
+    about: "List the processes that match a pattern and conditions",
+    command,
+    notes,
+    run,
+};
 
 #[derive(Args)]
 struct Options {
@@ -70,11 +76,20 @@ fn command() -> Command {
              Names are matched as bytes. A process whose properties are kept from us, so that nobody can tell \
              whether it matches, is not listed, not even with --inverse.",
         )
-        .after_help(EXIT_STATUS)
-        .after_long_help(format!("{}\n{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{EXAMPLES}", format::fields_help()))
+}
+
+fn notes() -> String {
+    format!("{EXIT_STATUS}\n\n{}\n\n{ENVIRONMENT}\n\n{EXAMPLES}", format::fields_help())
 }
 
 const WRITING: &str = "cannot write the list";
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0   something matched
+  1   nothing matched
+  2   wrong usage, a bad pattern too
+  3   fatal: /proc unreadable, out of descriptors, output failed";
 
 const EXAMPLES: &str = "\
 Examples:

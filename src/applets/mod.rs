@@ -20,8 +20,11 @@ pub struct Applet {
     pub links: &'static [&'static str],
     /// One line of help.
     pub about: &'static str,
-    /// Its options and help.
+    /// Its options, each with its help.
     pub command: fn() -> Command,
+    /// What follows the options in its long help and in its man page: paragraphs, each below a title that ends with a
+    /// colon. The first one is the exit status, which the short help has too.
+    pub notes: fn() -> String,
     /// What it does.
     pub run: fn(&ArgMatches, &Context) -> anyhow::Result<Exit>,
 }
@@ -35,7 +38,7 @@ pub struct Context {
 /// All applets, in the order of `--list`.
 pub static APPLETS: &[&Applet] = &[&tree::APPLET, &find::APPLET, &show::APPLET, &completions::APPLET];
 
-/// The parser of an applet, with what all of them have.
+/// The parser of an applet, with what all of them have but the notes: nobody pays for them who does not read them.
 pub fn named(applet: &Applet) -> Command {
     (applet.command)()
         .name(applet.name)
@@ -48,6 +51,13 @@ pub fn named(applet: &Applet) -> Command {
 const SEE_ALSO: &str = "\
 See also:
   pgrep(1), pstree(1), ps(1), proc(5)";
+
+/// Likewise, with all of its help.
+pub fn documented(applet: &Applet) -> Command {
+    let notes = (applet.notes)();
+    let exit_status = notes.split("\n\n").next().unwrap_or_default().to_owned();
+    named(applet).after_help(exit_status).after_long_help(notes)
+}
 
 /// The whole program as one command, for its help, its completions and its man page. Calls are dispatched without it.
 pub fn program() -> Command {
@@ -68,7 +78,7 @@ pub fn program() -> Command {
         .arg(clap::arg!(--list "Print the names of the applets, one a line"))
         .after_help(EXIT_STATUS)
         .after_long_help(format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{SEE_ALSO}"))
-        .subcommands(APPLETS.iter().map(|applet| named(applet)))
+        .subcommands(APPLETS.iter().map(|applet| documented(applet)))
         .max_term_width(100)
 }
 

@@ -17,7 +17,7 @@ use crate::process::{File, Files, Pid, Proc, Process, Property, Read, Settled, p
 
 /// The row in the table of applets.
 pub static APPLET: Applet =
-    Applet { name: "show", links: &[], about: "Show everything about some processes", command, run };
+    Applet { name: "show", links: &[], about: "Show everything about some processes", command, notes, run };
 
 #[derive(Args)]
 struct Options {
@@ -35,15 +35,16 @@ struct Options {
 }
 
 fn command() -> Command {
-    Options::augment_args(Command::new("show"))
-        .long_about(
-            "Shows everything about some processes, grouped: sizes in units of 1024, times as date and as age. What is \
+    Options::augment_args(Command::new("show")).long_about(
+        "Shows everything about some processes, grouped: sizes in units of 1024, times as date and as age. What is \
              unavailable says why. All properties of one process are read through one descriptor, so that they never \
              mix it with a later process of the same id.\n\n\
              The environment is shown only with --environ or when --fields names it.",
-        )
-        .after_help(EXIT_STATUS)
-        .after_long_help(format!("{}\n{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{EXAMPLES}", format::fields_help()))
+    )
+}
+
+fn notes() -> String {
+    format!("{EXIT_STATUS}\n\n{}\n\n{ENVIRONMENT}\n\n{EXAMPLES}", format::fields_help())
 }
 
 const EXIT_STATUS: &str = "\

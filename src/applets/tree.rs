@@ -26,6 +26,7 @@ pub static APPLET: Applet = Applet {
     links: &[],
     about: "Show the process tree, or the part of it around some processes",
     command,
+    notes,
     run,
 };
 
@@ -86,16 +87,17 @@ struct Options {
 }
 
 fn command() -> Command {
-    Options::augment_args(Command::new("tree"))
-        .long_about(
-            "Shows the processes as a tree: all of them, or those that were asked for with everything below them. Of \
+    Options::augment_args(Command::new("tree")).long_about(
+        "Shows the processes as a tree: all of them, or those that were asked for with everything below them. Of \
              several kinds of options, all must be true. Processes whose parent is not visible are roots.\n\n\
              Behind the name stands the process id. \"(deleted)\" marks a process whose executable was removed or \
              replaced since it was started, such as a daemon that an upgrade left running. A part that is too deep \
              to be drawn is numbered by its depth.",
-        )
-        .after_help(EXIT_STATUS)
-        .after_long_help(format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{EXAMPLES}"))
+    )
+}
+
+fn notes() -> String {
+    format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{EXAMPLES}")
 }
 
 /// In place of a name that is kept from us.

@@ -79,11 +79,9 @@ pub fn default_fields() -> Vec<&'static Property> {
 
 /// The table of properties, for the long help of an applet.
 pub fn fields_help() -> String {
-    let mut text = "Fields, with their unit in JSON and the files below /proc/PID that they cost:\n".to_owned();
-    for property in PROPERTIES {
-        text.push_str(&format!("  {:14} {}{}\n", property.name, property.about, notes(property)));
-    }
-    text
+    let row = |property: &Property| format!("\n  {:14} {}{}", property.name, property.about, notes(property));
+    let rows = PROPERTIES.iter().map(row).collect::<String>();
+    format!("Fields, with their unit in JSON and the files below /proc/PID that they cost:{rows}")
 }
 
 fn notes(property: &Property) -> String {
