@@ -83,6 +83,11 @@ impl Criteria {
         Criteria { tests, inverted, except }
     }
 
+    /// Whether nothing was asked for, so that everything matches.
+    pub fn is_empty(&self) -> bool {
+        self.tests.is_empty()
+    }
+
     /// The files that a decision may read in any case.
     pub fn files(&self) -> Files {
         self.tests.iter().map(Test::certain_files).fold(Files::NONE, |all, files| all | files)

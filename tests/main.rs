@@ -14,3 +14,4 @@ mod scale;
 mod show;
 mod support;
 mod tree;
+mod unusual;

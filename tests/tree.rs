@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use serde_json::Value;
 
@@ -548,7 +547,8 @@ fn a_parent_that_started_later_is_somebody_else() {
 fn a_process_that_entered_a_pid_namespace_is_a_root_there() {
     let script = "coproc unshare --pid --fork --mount-proc bash -c 'echo ready; read -r line; true'
         read -r -u \"${COPROC[0]}\" line
-        read -r inner < /proc/$COPROC_PID/task/$COPROC_PID/children || exit 77
+        read -r inner < /proc/$COPROC_PID/task/$COPROC_PID/children
+        [ -n \"$inner\" ] || exit 77
         nsenter --target $inner --pid --mount \"$P\" tree; exit";
     let Some(command) = namespace::script(script) else { skip!("no private namespaces") };
     let outcome = finish(command);
@@ -748,9 +748,9 @@ fn quiet_says_nothing_of_what_was_not_found() {
     }
 }
 
-/// A shell command on a terminal of its own, with `$P` for the program and `$O` for the option that makes it read a fake
-/// procfs; `None` where there is no script(1). Its lines, as they reach the terminal.
-fn on_terminal(fake: &FakeProc, change: impl FnOnce(&mut Command), command: &str) -> Option<Vec<String>> {
+/// What a shell command writes to a terminal of its own, as lines; `None` where there is no script(1). The command has
+/// `$P` for the program and `$O` for the option that makes it read a fake procfs.
+fn on_terminal(fake: &FakeProc, variables: &[(&str, &str)], command: &str) -> Option<Vec<String>> {
     let mut probe = clean("sh");
     probe.args(["-c", "command -v script && command -v stty"]);
     if finish(probe).code() != 0 {
@@ -758,7 +758,7 @@ fn on_terminal(fake: &FakeProc, change: impl FnOnce(&mut Command), command: &str
     }
     let mut script = clean("script");
     script.args(["-qec", command, "/dev/null"]).env("P", PROCTOOL).env("O", fake.option());
-    change(&mut script);
+    script.envs(variables.iter().copied());
     Some(finish(script).succeeds().text().lines().map(|line| line.trim_end_matches('\r').to_owned()).collect())
 }
 
@@ -774,10 +774,10 @@ fn long_arguments() -> FakeProc {
 #[test]
 fn lines_are_cut_to_the_width_of_the_terminal() {
     let fake = long_arguments();
-    let Some(lines) = on_terminal(&fake, |_| {}, "stty cols 40; \"$P\" tree -a \"$O\"") else { skip!(NO_TERMINAL) };
+    let Some(lines) = on_terminal(&fake, &[], "stty cols 40; \"$P\" tree -a \"$O\"") else { skip!(NO_TERMINAL) };
     assert_eq!(lines, ["init(1)", "└─ job(5) one two three four five six s…"]);
     assert_eq!(lines[1].chars().count(), 40);
-    let Some(lines) = on_terminal(&fake, |_| {}, "stty cols 40; \"$P\" tree -aA \"$O\"") else { skip!(NO_TERMINAL) };
+    let Some(lines) = on_terminal(&fake, &[], "stty cols 40; \"$P\" tree -aA \"$O\"") else { skip!(NO_TERMINAL) };
     assert_eq!(lines, ["init(1)", "`- job(5) one two three four five six s+"]);
 }
 
@@ -785,8 +785,7 @@ fn lines_are_cut_to_the_width_of_the_terminal() {
 fn a_terminal_of_unknown_width_has_that_of_the_environment() {
     let fake = long_arguments();
     let command = "stty cols 0; \"$P\" tree -a \"$O\"";
-    let columns = |script: &mut Command| drop(script.env("COLUMNS", "20"));
-    let Some(lines) = on_terminal(&fake, columns, command) else { skip!(NO_TERMINAL) };
+    let Some(lines) = on_terminal(&fake, &[("COLUMNS", "20")], command) else { skip!(NO_TERMINAL) };
     assert_eq!(lines, ["init(1)", "└─ job(5) one two t…"]);
 }
 
@@ -794,7 +793,7 @@ fn a_terminal_of_unknown_width_has_that_of_the_environment() {
 fn long_lines_are_whole_on_request_and_in_a_pipe() {
     let fake = long_arguments();
     let whole = ["init(1)", "└─ job(5) one two three four five six seven eight nine"];
-    let Some(lines) = on_terminal(&fake, |_| {}, "stty cols 40; \"$P\" tree -al \"$O\"") else { skip!(NO_TERMINAL) };
+    let Some(lines) = on_terminal(&fake, &[], "stty cols 40; \"$P\" tree -al \"$O\"") else { skip!(NO_TERMINAL) };
     assert_eq!(lines, whole);
     let mut piped = proctool(["tree", "-a", &fake.option()]);
     piped.env("COLUMNS", "20");
@@ -805,7 +804,7 @@ fn long_lines_are_whole_on_request_and_in_a_pipe() {
 fn names_are_escaped_on_a_terminal_and_exact_in_a_pipe() {
     let fake = FakeProc::new();
     fake.process(5, 0, "a\u{1b}[31m\nb").file("cmdline", "x\0one\ntwo\u{1b}c\0");
-    let Some(lines) = on_terminal(&fake, |_| {}, "stty cols 80; \"$P\" tree -a \"$O\"") else { skip!(NO_TERMINAL) };
+    let Some(lines) = on_terminal(&fake, &[], "stty cols 80; \"$P\" tree -a \"$O\"") else { skip!(NO_TERMINAL) };
     assert_eq!(lines, ["a\\x1b[31m\\nb(5) one\\ntwo\\x1bc"]);
     tree(&fake, &["-a"]).succeeds().prints("a\u{1b}[31m\nb(5) one\ntwo\u{1b}c\n");
 }
@@ -814,25 +813,19 @@ fn names_are_escaped_on_a_terminal_and_exact_in_a_pipe() {
 fn a_terminal_shows_matches_bold_unless_that_is_unwanted() {
     let fake = cron();
     let command = "stty cols 80; \"$P\" tree -s 50 \"$O\"";
-    let capable = |script: &mut Command| drop(script.env("TERM", "xterm"));
-    let Some(lines) = on_terminal(&fake, capable, command) else { skip!(NO_TERMINAL) };
+    let Some(lines) = on_terminal(&fake, &[("TERM", "xterm")], command) else { skip!(NO_TERMINAL) };
     assert_eq!(lines, ["init(1)", "\u{1b}[1m└─ sshd(50)\u{1b}[0m"]);
-    let unwilling = |script: &mut Command| drop(script.env("TERM", "xterm").env("NO_COLOR", "1"));
-    let Some(lines) = on_terminal(&fake, unwilling, command) else { skip!(NO_TERMINAL) };
+    let variables = [("TERM", "xterm"), ("NO_COLOR", "1")];
+    let Some(lines) = on_terminal(&fake, &variables, command) else { skip!(NO_TERMINAL) };
     assert_eq!(lines, ["init(1)", "└─ sshd(50)"]);
 }
 
 #[test]
 fn a_real_parent_is_shown_above_its_child() {
-    let program = Program::new("tp");
-    let target = Target::start(
-        Command::new("sh")
-            .args(["-c", "\"$0\" --exact support::target::stay_alive --nocapture; true"])
-            .arg(program.path())
-            .env("PROCTOOL_TEST_STAY_ALIVE", "1"),
-    );
-    let outcome = run(&["tree", &target.pid().to_string()]).succeeds();
+    let target = Target::script("sh -c 'echo ready; read -r line; true'; true");
+    let outcome = run(&["tree", "-a", &target.pid().to_string()]).succeeds();
     let lines = outcome.lines();
-    assert_eq!(lines[0], format!("sh({})", target.pid()), "{}", outcome.report());
-    assert!(lines.len() == 2 && lines[1].starts_with(&format!("└─ {}(", program.name)), "{}", outcome.report());
+    assert_eq!(lines.len(), 2, "{}", outcome.report());
+    assert!(lines[0].starts_with(&format!("sh({}) -c sh -c ", target.pid())), "{}", outcome.report());
+    assert!(lines[1].starts_with("└─ sh(") && lines[1].ends_with(") -c echo ready; read -r line; true"), "{lines:?}");
 }

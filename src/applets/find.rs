@@ -203,7 +203,8 @@ fn list(proc: &Proc, criteria: &Criteria, pick: Option<Pick>, printer: &mut Prin
                     best = Some((age, printer.line.clone()));
                 }
             }
-            (Settled::Missing(_) | Settled::Gone, _) => tally.vanished += 1,
+            (Settled::Missing(_), _) => tally.unknown += 1,
+            (Settled::Gone, _) => tally.vanished += 1,
         }
     }
     if let Some((_, line)) = best {

@@ -8,7 +8,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context};
 use crate::cli::format::{self, Fields};
 use crate::cli::{Common, ENVIRONMENT, parse};
-use crate::exit::{Exit, Refusal};
+use crate::exit::Exit;
 use crate::output::json;
 use crate::output::message::message;
 use crate::output::record::record;
@@ -84,9 +84,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let mut shown = 0;
     output.write_all(layout.map_or(b"", |layout| layout.begin())).context(WRITING)?;
     for target in &options.targets {
-        let pid = target.pid(&proc)?;
         block.clear();
-        if let Err(why) = options.render(&mut block, &proc, pid, &properties, &output.terminal)? {
+        if let Err(why) = options.render(&mut block, &proc, *target, &properties, &output.terminal)? {
             if !options.common.verbosity.is_quiet() {
                 message(&context.name, why);
             }
@@ -103,16 +102,6 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
 }
 
 const WRITING: &str = "cannot write the processes";
-
-impl Target {
-    fn pid(self, proc: &Proc) -> Result<Pid, Refusal> {
-        let absent = || Refusal::nothing(format!("we ourselves are not in {}", proc.path().display()));
-        match self {
-            Target::Pid(pid) => Ok(pid),
-            Target::Own => proc.own_pid().ok_or_else(absent),
-        }
-    }
-}
 
 impl Options {
     fn properties(&self) -> Vec<&'static Property> {
@@ -131,10 +120,14 @@ impl Options {
         &self,
         block: &mut Vec<u8>,
         proc: &Proc,
-        pid: Pid,
+        target: Target,
         properties: &[&Property],
         terminal: &Terminal,
     ) -> anyhow::Result<Result<(), String>> {
+        let pid = match (target, proc.own_pid()) {
+            (Target::Pid(pid), _) | (Target::Own, Some(pid)) => pid,
+            (Target::Own, None) => return Ok(Err(format!("we ourselves are not in {}", proc.path().display()))),
+        };
         // Both are read anyway: what either of them tells needs no third file.
         let process = match proc.process(pid, Files::of(&[File::Stat, File::Status]))? {
             Settled::Known(process) => process,

@@ -15,7 +15,9 @@ use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::tree::{Detail, Drawing, Look, Marks, Row, Rows, write_json};
 use crate::output::{Charset, Output, Terminal, json};
-use crate::process::{File, Files, Pid, Proc, Process, Read, Settled, certain_files, items, known, properties};
+use crate::process::{
+    Error, File, Files, Pid, Proc, Process, Read, Settled, certain_files, items, known, properties, title,
+};
 use crate::select::{Criteria, Test, Verdict};
 use crate::tree::view::View;
 use crate::tree::{self, Forest, Kin, Node};
@@ -126,8 +128,13 @@ See also:
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let proc = options.common.start()?;
-    let (forest, rows) = options.collect(&proc)?;
-    let wanted = |node| forest.data(node).marks.has(Marks::MATCH);
+    let criteria = options.criteria(&proc)?;
+    let (forest, rows) = options.collect(&proc, &criteria)?;
+    // Everything is below the roots, and its depth counts from there.
+    let wanted = |node| match criteria.is_empty() {
+        true => forest.parent(node).is_none(),
+        false => forest.data(node).marks.has(Marks::MATCH),
+    };
     let matched = forest.find_all(forest.all(), |row| row.marks.has(Marks::MATCH)).count();
     let missing: Vec<Pid> = options.pids.iter().copied().filter(|&pid| forest.find(pid).is_none()).collect();
     if !options.common.verbosity.is_quiet() {
@@ -154,11 +161,11 @@ impl Options {
     }
 
     /// Read everything that the output needs: what were read later might be of another process.
-    fn collect(&self, proc: &Proc) -> anyhow::Result<(Forest<Row>, Rows)> {
-        let criteria = self.criteria(proc)?;
+    fn collect(&self, proc: &Proc, criteria: &Criteria) -> anyhow::Result<(Forest<Row>, Rows)> {
         let mut rows = Rows::default();
         // Whoever names a process wants it, whatever it is.
-        let with_kernel = self.kernel || !self.pids.is_empty() || !self.selection.pid.is_empty();
+        let named = !self.pids.is_empty() || !self.selection.pid.is_empty();
+        let with_kernel = self.kernel || named || self.highlights_kernel_thread(proc)?;
         let forest = tree::read(proc, criteria.files() | self.files(), |process, kin| {
             let is_kernel_thread = matches!(process.is_kernel_thread(), Ok(true));
             if is_kernel_thread && !with_kernel {
@@ -183,6 +190,12 @@ impl Options {
             })
         })?;
         Ok((forest, rows))
+    }
+
+    fn highlights_kernel_thread(&self, proc: &Proc) -> Result<bool, Error> {
+        let Some(pid) = self.highlight else { return Ok(false) };
+        let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(false) };
+        Ok(matches!(process.settle(process.is_kernel_thread())?, Settled::Known(true)))
     }
 
     fn files(&self) -> Files {
@@ -276,11 +289,11 @@ fn json_row(row: Row, process: &Process<'_>, rows: &mut Rows) -> Read<Row> {
     Ok(Row { rest_length: rows.text.len() as u32 - row.start, ..row })
 }
 
-/// The arguments behind the name of the program. A title that a process gave itself is one item with blanks in it, and
-/// is shown whole.
+/// The arguments behind the name of the program. A title that a process gave itself is shown whole.
 fn arguments_shown(arguments: &[u8]) -> Vec<u8> {
-    let is_title = |first: &&[u8]| first.contains(&b' ') && items(arguments).nth(1).is_none();
-    let title = items(arguments).next().filter(is_title);
-    let rest: Vec<&[u8]> = title.into_iter().chain(items(arguments).skip(1)).collect();
-    rest.join(&b' ')
+    let shown: Vec<&[u8]> = match title(arguments) {
+        Some(title) => vec![title],
+        None => items(arguments).skip(1).collect(),
+    };
+    shown.join(&b' ')
 }

@@ -62,7 +62,15 @@ pub struct Fields(pub Vec<&'static Property>);
 /// Parse names of properties with commas between.
 pub fn fields(text: &str) -> Result<Fields, String> {
     let find = |name: &str| property(name).ok_or_else(|| format!("unknown field '{name}': the fields are {}", names()));
-    text.split(',').map(|name| find(name.trim())).collect::<Result<_, _>>().map(Fields)
+    let mut fields: Vec<&'static Property> = Vec::new();
+    for name in text.split(',') {
+        let field = find(name.trim())?;
+        // Once is enough: an object cannot have the same member twice.
+        if fields.iter().all(|other| other.name != field.name) {
+            fields.push(field);
+        }
+    }
+    Ok(Fields(fields))
 }
 
 fn names() -> String {
@@ -101,7 +109,7 @@ mod tests {
     #[test]
     fn names_with_commas() {
         let names = |text| fields(text).map(|fields| fields.0.iter().map(|field| field.name).collect::<Vec<_>>());
-        assert_eq!(names("pid, rss"), Ok(vec!["pid", "rss"]));
+        assert_eq!(names("pid, rss,pid"), Ok(vec!["pid", "rss"]));
         assert!(names("pid,nosuch").is_err_and(|message| message.starts_with("unknown field 'nosuch'")));
         assert!(names("").is_err());
     }

@@ -1,5 +1,8 @@
 //! Values that are typed: process ids, durations, anchors, run states.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
 use crate::process::Pid;
 use crate::select::Anchor;
 
@@ -22,21 +25,18 @@ pub fn pid(text: &str) -> Result<Pid, String> {
     }
 }
 
-/// A process id, or 0 where that means our own group or session.
-pub fn pid_or_own(text: &str) -> Result<Pid, String> {
+/// A process id, or 0 where that means something: no visible parent, our own group or session.
+pub fn pid_or_zero(text: &str) -> Result<Pid, String> {
     if text == "0" { Ok(0) } else { pid(text) }
 }
 
 /// A process, for a relation to it: a pid, or the name or the path of an executable.
-pub fn anchor(text: &str) -> Result<Anchor, String> {
-    if text.is_empty() {
-        Err("a process id or the name of an executable is wanted".to_owned())
-    } else if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        pid(text).map(Anchor::Pid)
-    } else if text.contains('/') {
-        Ok(Anchor::ExePath(text.into()))
-    } else {
-        Ok(Anchor::ExeName(text.into()))
+pub fn anchor(typed: OsString) -> Result<Anchor, String> {
+    match typed.to_str() {
+        Some("") => Err("a process id or the name of an executable is wanted".to_owned()),
+        Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => pid(text).map(Anchor::Pid),
+        _ if typed.as_bytes().contains(&b'/') => Ok(Anchor::ExePath(typed.into_vec())),
+        _ => Ok(Anchor::ExeName(typed.into_vec())),
     }
 }
 
@@ -77,11 +77,12 @@ mod tests {
         for bad in ["0", "-1", "4194304", "99999999999999999999", "x", "", "1.0", " 1"] {
             assert!(pid(bad).is_err(), "{bad:?}");
         }
-        assert_eq!(pid_or_own("0"), Ok(0));
+        assert_eq!(pid_or_zero("0"), Ok(0));
     }
 
     #[test]
     fn anchors() {
+        let anchor = |text: &str| anchor(text.into());
         assert_eq!(anchor("12"), Ok(Anchor::Pid(12)));
         assert_eq!(anchor("cron"), Ok(Anchor::ExeName(b"cron".to_vec())));
         assert_eq!(anchor("/usr/sbin/cron"), Ok(Anchor::ExePath(b"/usr/sbin/cron".to_vec())));

@@ -15,14 +15,18 @@ pub fn compile(pattern: &OsStr, exact: bool, ignore_case: bool) -> Result<Regex,
     if pattern.is_empty() {
         return Err(Refusal::usage("the pattern is empty: leave it out to match everything"));
     }
+    let build = |pattern: &str| {
+        let mut builder = RegexBuilder::new(pattern);
+        builder.unicode(false).dot_matches_new_line(true).case_insensitive(ignore_case).build()
+    };
     let pattern = spelled(pattern.as_bytes());
-    let pattern = if exact { format!("^(?:{pattern})$") } else { pattern };
-    RegexBuilder::new(&pattern)
-        .unicode(false)
-        .dot_matches_new_line(true)
-        .case_insensitive(ignore_case)
-        .build()
-        .map_err(|error| Refusal::usage(format!("bad regular expression '{typed}': {}", reason(&error))))
+    // By itself first: what is put around it must not make sense of nonsense, as of "a)|(b".
+    let mut built = build(&pattern);
+    if exact && built.is_ok() {
+        // The new line ends a comment, which only (?x) can have begun.
+        built = build(&format!("^(?:{pattern})$")).or_else(|_| build(&format!("^(?:{pattern}\n)$")));
+    }
+    built.map_err(|error| Refusal::usage(format!("bad regular expression '{typed}': {}", reason(&error))))
 }
 
 /// The pattern as text: bytes that are not UTF-8 become escapes for themselves.

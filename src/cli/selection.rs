@@ -8,6 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use anyhow::Context as _;
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::parse;
 use super::pattern;
@@ -70,14 +71,14 @@ pub struct Search {
     inverse: bool,
     #[command(flatten)]
     selection: Selection,
-    /// Parent's process id
-    #[arg(short = 'P', long, value_name = "PID", value_delimiter = ',', value_parser = parse::pid, help_heading = "Selection")]
+    /// Parent's process id; 0 is one outside of the pid namespace
+    #[arg(short = 'P', long, value_name = "PID", value_delimiter = ',', value_parser = parse::pid_or_zero, help_heading = "Selection")]
     parent: Vec<Pid>,
     /// Process group; 0 is our own
-    #[arg(short = 'g', long, value_name = "PGRP", value_delimiter = ',', value_parser = parse::pid_or_own, help_heading = "Selection")]
+    #[arg(short = 'g', long, value_name = "PGRP", value_delimiter = ',', value_parser = parse::pid_or_zero, help_heading = "Selection")]
     pgroup: Vec<Pid>,
     /// Session; 0 is our own
-    #[arg(short, long, value_name = "SESSION", value_delimiter = ',', value_parser = parse::pid_or_own, help_heading = "Selection")]
+    #[arg(short, long, value_name = "SESSION", value_delimiter = ',', value_parser = parse::pid_or_zero, help_heading = "Selection")]
     session: Vec<Pid>,
     /// Controlling terminal, such as pts/0
     #[arg(short, long, value_name = "TTY", value_delimiter = ',', help_heading = "Selection")]
@@ -119,16 +120,16 @@ pub struct Search {
     #[arg(long, help_heading = "Selection")]
     kernel: bool,
     /// Children of a process: a process id, or the name or path of an executable
-    #[arg(long, value_name = "PROCESS", value_parser = parse::anchor, help_heading = "Relations")]
+    #[arg(long, value_name = "PROCESS", value_parser = OsStringValueParser::new().try_map(parse::anchor), help_heading = "Relations")]
     children_of: Option<Anchor>,
     /// Children of the children of a process (the running jobs of a cron)
-    #[arg(long, value_name = "PROCESS", value_parser = parse::anchor, help_heading = "Relations")]
+    #[arg(long, value_name = "PROCESS", value_parser = OsStringValueParser::new().try_map(parse::anchor), help_heading = "Relations")]
     grandchildren_of: Option<Anchor>,
     /// Everything below a process
-    #[arg(long, value_name = "PROCESS", value_parser = parse::anchor, help_heading = "Relations")]
+    #[arg(long, value_name = "PROCESS", value_parser = OsStringValueParser::new().try_map(parse::anchor), help_heading = "Relations")]
     descendants_of: Option<Anchor>,
     /// Everything above a process
-    #[arg(long, value_name = "PROCESS", value_parser = parse::anchor, help_heading = "Relations")]
+    #[arg(long, value_name = "PROCESS", value_parser = OsStringValueParser::new().try_map(parse::anchor), help_heading = "Relations")]
     ancestors_of: Option<Anchor>,
     /// Leave out our own ancestors, such as the shell
     #[arg(short = 'A', long, help_heading = "Selection")]
@@ -150,7 +151,10 @@ impl Search {
         add(&mut tests, Test::RealGroup, groups(proc, &self.group)?);
         add(&mut tests, Test::Cgroup, names("--cgroup", &self.cgroup)?);
         tests.extend(self.runstates.clone().map(Test::State));
-        tests.extend(self.older.map(Test::OlderThan));
+        if let Some(seconds) = self.older {
+            proc.uptime().map_err(|unread| Refusal::nothing(format!("cannot tell any age: uptime: {unread}")))?;
+            tests.push(Test::OlderThan(seconds));
+        }
         tests.extend(self.kernel.then_some(Test::IsKernelThread));
         for variable in &self.env {
             tests.push(variable_test(variable)?);
@@ -182,12 +186,13 @@ impl Search {
     fn pidfile_test(&self) -> Result<Option<Test>, Refusal> {
         let Some(path) = &self.pidfile else { return Ok(None) };
         let refuse = |why: String| Refusal::nothing(format!("pid file '{}': {why}", path.to_string_lossy()));
-        let mut text = String::new();
+        let mut text = Vec::new();
         let read = match path == "-" {
-            true => stdin().lock().read_to_string(&mut text),
-            false => fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text)),
+            true => stdin().lock().take(PID_FILE).read_to_end(&mut text),
+            false => fs::File::open(path).and_then(|file| file.take(PID_FILE).read_to_end(&mut text)),
         };
         read.map_err(|error| refuse(error.to_string()))?;
+        let text = String::from_utf8_lossy(&text);
         let word = text.split_whitespace().next().unwrap_or_default();
         let pid = parse::pid(word).map_err(|why| refuse(format!("'{word}' is no process id: {why}")))?;
         Ok(Some(Test::Pid(vec![pid])))
@@ -222,6 +227,9 @@ impl Search {
         Ok(except)
     }
 }
+
+/// Bytes of a pid file that are read: whatever else is in it, a pid comes first.
+const PID_FILE: u64 = 64;
 
 fn add<T>(tests: &mut Vec<Test>, test: impl FnOnce(Vec<T>) -> Test, wanted: Vec<T>) {
     if !wanted.is_empty() {

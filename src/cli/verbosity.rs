@@ -27,11 +27,15 @@ pub struct Verbosity {
 impl Verbosity {
     /// Begin to log what was asked for. Without -v and PROCTOOL_LOG nothing is set up.
     pub fn start(&self) -> Result<(), Refusal> {
-        let filter = std::env::var(FILTER).ok().filter(|filter| !filter.is_empty());
+        let filter = std::env::var_os(FILTER).filter(|filter| !filter.is_empty());
         let targets = match (filter, self.verbose) {
-            (Some(filter), _) => filter.parse::<Targets>().map_err(|error| {
-                Refusal::usage(format!("bad filter in {FILTER} '{filter}': {error}: try {FILTER}=debug"))
-            })?,
+            (Some(filter), _) => {
+                let unreadable = |_| Refusal::usage(format!("{FILTER} is not UTF-8: try {FILTER}=debug"));
+                let filter = filter.into_string().map_err(unreadable)?;
+                filter.parse::<Targets>().map_err(|error| {
+                    Refusal::usage(format!("bad filter in {FILTER} '{filter}': {error}: try {FILTER}=debug"))
+                })?
+            }
             (None, 0) => return Ok(()),
             (None, 1) => Targets::new().with_default(Level::INFO),
             (None, _) => Targets::new().with_default(Level::DEBUG),

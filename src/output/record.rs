@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::process::{Group, Process, Property, Read, Unread, Value, items};
+use crate::process::{Group, Process, Property, Read, Unread, Value, items, known, title};
 
 use super::{Terminal, human, join, put, text};
 
@@ -31,7 +31,7 @@ pub fn record(
 }
 
 fn heading(lines: &mut Vec<u8>, process: &Process<'_>, terminal: &Terminal) -> Read<()> {
-    let name = process.name()?;
+    let name = known(process.name())?.unwrap_or(Cow::Borrowed(b"?"));
     let (bold, plain) = terminal.bold();
     put(lines, format_args!("{bold}Process {}: ", process.pid()));
     lines.extend_from_slice(&text::shown(&name, terminal));
@@ -69,9 +69,12 @@ fn value(lines: &mut Vec<u8>, value: &Value<'_>, age: Read<f64>, terminal: &Term
         Value::Flag(flag) => lines.extend_from_slice(if *flag { b"yes" } else { b"no" }),
         Value::Bytes(bytes) => shown(lines, bytes),
         Value::Name(name) => shown(lines, name.as_bytes()),
+        Value::Items(b"") | Value::Environment(b"") => lines.extend_from_slice(b"(none)"),
         Value::Environment(list) => join(lines, items(list), b"\n    ", shown),
-        Value::Items(b"") => lines.extend_from_slice(b"(none)"),
-        Value::Items(list) => join(lines, items(list), b" ", |lines, item| shown(lines, &quoted(item))),
+        Value::Items(list) => match title(list) {
+            Some(title) => shown(lines, &quoted(title)),
+            None => join(lines, items(list), b" ", |lines, item| shown(lines, &quoted(item))),
+        },
         Value::Numbers(numbers) => {
             join(lines, numbers.iter(), b" ", |lines, number| put(lines, format_args!("{number}")))
         }

@@ -124,7 +124,10 @@ impl Drawing<'_> {
     }
 
     fn is_emphasised(&self, node: Node) -> bool {
-        self.highlight.contains(&node) || self.look.emphasise && self.forest.data(node).marks.has(Marks::MATCH)
+        match self.highlight.is_empty() {
+            true => self.look.emphasise && self.forest.data(node).marks.has(Marks::MATCH),
+            false => self.highlight.contains(&node),
+        }
     }
 
     /// `name(pid,group,user,namespaces) marks arguments`, or `3*[name]` for several.
@@ -189,7 +192,8 @@ impl Drawing<'_> {
 
     /// What two leaves must share to be folded: all of the line but pid and group.
     fn folding_label(&self, node: Node) -> Option<Vec<u8>> {
-        if self.detail(node).is_some_and(|detail| !detail.threads.is_empty()) {
+        let has_threads = self.detail(node).is_some_and(|detail| !detail.threads.is_empty());
+        if has_threads || self.highlight.contains(&node) {
             return None;
         }
         let mut label = Vec::new();

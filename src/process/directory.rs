@@ -135,7 +135,9 @@ impl<'p> Directory<'p> {
 
     /// Whether it is still there, as a zombie perhaps.
     pub fn exists(&self) -> bool {
-        statat(self.base(), self.path("stat").as_c_str(), AtFlags::empty()).is_ok()
+        statat(self.base(), self.path("stat").as_c_str(), AtFlags::empty())
+            .err()
+            .is_none_or(|errno| !matches!(errno, Errno::NOENT | Errno::SRCH))
     }
 
     fn base(&self) -> BorrowedFd<'_> {

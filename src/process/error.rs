@@ -29,6 +29,8 @@ impl Unread {
         match errno {
             Errno::NOENT | Errno::SRCH => absent(),
             Errno::ACCESS | Errno::PERM => Unread::Denied,
+            // Anybody can move a directory to where its path exceeds PATH_MAX, and must not end our run with it.
+            Errno::NAMETOOLONG => Unread::Absent("its path is longer than the kernel can tell"),
             errno => Unread::Failed { file, errno },
         }
     }

@@ -61,7 +61,7 @@ pub(super) static FILES: [FileFacts; File::COUNT] = [
     text("cmdline", 16 * 1024, EVERY_KERNEL),
     text("stat", 2048, EVERY_KERNEL),
     text("status", 4096, EVERY_KERNEL),
-    text("environ", 64 * 1024, EVERY_KERNEL),
+    text("environ", 64 * 1024, NO_MEMORY),
     link("cwd", 1024, NO_MEMORY),
     text("cgroup", 4096, "this kernel has no control groups"),
     text("smaps_rollup", 4096, NO_MEMORY),

@@ -41,7 +41,7 @@ pub use proc::Proc;
 pub use property::{Cost, Group, PROPERTIES, Property, certain_files, properties, property};
 pub use status::Status;
 pub use users::Users;
-pub use value::{Value, items};
+pub use value::{Value, items, title};
 
 /// A process id as a procfs shows it. 0 stands for "outside of this pid namespace".
 pub type Pid = u32;
@@ -212,8 +212,9 @@ impl<'p> Process<'p> {
     /// The arguments in one line, as people type them and `find --full` matches them.
     pub fn command_line(&self) -> Read<Vec<u8>> {
         let arguments = self.cmdline()?;
-        let arguments = arguments.strip_suffix(b"\0").unwrap_or(arguments);
-        Ok(arguments.iter().map(|&byte| if byte == 0 { b' ' } else { byte }).collect())
+        // All of them: what overwrote its arguments fills their place.
+        let end = arguments.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        Ok(arguments[..end].iter().map(|&byte| if byte == 0 { b' ' } else { byte }).collect())
     }
 
     fn first_argument(&self) -> Read<&[u8]> {
@@ -268,8 +269,9 @@ impl<'p> Process<'p> {
     /// The environment it was started with: NAME=value, each ended by a zero byte, in order and with duplicates.
     pub fn environ(&self) -> Read<&[u8]> {
         let environ = self.file(File::Environ)?;
+        // Until Linux 6.16 it could be read, and was empty.
         if environ.is_empty() && (self.is_kernel_thread()? || self.stat()?.is_zombie()) {
-            return Err(Unread::Absent(File::Exe.absent()));
+            return Err(Unread::Absent(File::Environ.absent()));
         }
         Ok(environ)
     }

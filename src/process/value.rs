@@ -46,9 +46,25 @@ pub fn items(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|&byte| byte == 0).skip(skip)
 }
 
+/// What a process that overwrote its arguments calls itself (setproctitle): one item with blanks in it and, at most, the
+/// zero bytes that fill the rest of their place.
+pub fn title(arguments: &[u8]) -> Option<&[u8]> {
+    let mut items = items(arguments);
+    items.next().filter(|first| first.contains(&b' ') && items.all(<[u8]>::is_empty))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::items;
+    use super::{items, title};
+
+    #[test]
+    fn titles_are_one_item_and_filling() {
+        assert_eq!(title(b"postgres: checkpointer\0\0\0\0"), Some(&b"postgres: checkpointer"[..]));
+        assert_eq!(title(b"nginx: worker process"), Some(&b"nginx: worker process"[..]));
+        for none in [&b""[..], b"sleep\0", b"sleep\x005\0", b"my program\0-x\0"] {
+            assert_eq!(title(none), None);
+        }
+    }
 
     #[test]
     fn empty_items_are_kept() {

@@ -39,7 +39,10 @@ impl Program {
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("its permissions");
         let path = directory.path().join(name);
         let own = std::env::current_exe().expect("the test binary");
-        fs::copy(own, &path).expect("a copy of the test binary");
+        // Not in this process: a child that another test forks meanwhile would hold the copy open for writing, and
+        // what is open for writing cannot be started (ETXTBSY).
+        let copied = Command::new("cp").arg(own).arg(&path).status().expect("cp");
+        assert!(copied.success(), "no copy of the test binary");
         Program { directory, name: name.to_string_lossy().into_owned() }
     }
 
@@ -104,9 +107,9 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        // The end of its input ends it and what it started; a stopped one needs more.
-        drop(self.child.stdin.take());
         let _ = self.child.kill();
+        // What it started ends with its input.
+        drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
 }

@@ -1,0 +1,222 @@
+//! What is rare on a machine and easily mistaken for something else: paths that the kernel cannot tell, a procfs that
+//! lacks parts, input without an end.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::support::command::{Outcome, PROCTOOL, clean, finish, proctool, run};
+use super::support::fake::FakeProc;
+use super::support::namespace::{self, is_root};
+use super::support::target::{Program, Target};
+use crate::skip;
+
+/// Directories in each other, below this one, with a path that can just be used.
+fn deep(directory: &Path) -> PathBuf {
+    let deepest = (0..18).fold(directory.to_owned(), |path, _| path.join("d".repeat(200)));
+    fs::create_dir_all(&deepest).expect("directories");
+    deepest
+}
+
+/// Move the directory of a program to where its path is longer than the kernel can tell (PATH_MAX is 4096).
+fn move_far_away(program: &Program, directory: &Path) {
+    let near = directory.join("near");
+    let program = program.path();
+    fs::rename(program.parent().expect("its directory"), deep(&near).join("program")).expect("one way");
+    fs::rename(near, deep(directory).join("far")).expect("twice the way");
+}
+
+/// Anybody can start such a process, and must not spoil the answers of everybody.
+#[test]
+fn paths_that_are_too_long_for_the_kernel_are_unavailable_and_end_no_run() {
+    let program = Program::new("far");
+    let target = program.start_with(|command| {
+        command.current_dir(program.path().parent().expect("its directory"));
+    });
+    let directory = tempfile::tempdir().expect("a directory");
+    move_far_away(&program, directory.path());
+    let pid = &target.pid().to_string();
+    let link = fs::read_link(format!("/proc/{pid}/exe"));
+    assert!(link.as_ref().is_err_and(|error| error.raw_os_error() == Some(36)), "the path is not too long: {link:?}");
+    run(&["tree", "--depth", "0", pid]).succeeds().prints(format!("{}({pid})\n", program.name));
+    // Its executable is named by the next best, the name that the kernel keeps.
+    run(&["find", "--pid", pid, "--exe", &program.name]).succeeds().prints(format!("{pid}\n"));
+    run(&["find", "--pid", pid, "--exe-path", "/nosuch"]).exits(1).prints("");
+    run(&["find", "--pid", pid, "--json"]).succeeds();
+    run(&["find", "--children-of", &format!("no{}", program.name)]).refuses(1, "no process runs");
+    let shown = run(&["show", "--json", "--fields", "exe,exe_path,cwd", pid]).succeeds().json();
+    assert_eq!(shown, serde_json::json!([{ "exe": null, "exe_path": null, "cwd": null }]));
+    let text = run(&["show", pid]).succeeds();
+    assert!(text.lines().iter().any(|line| line.starts_with("  cwd            - (")), "{}", text.report());
+}
+
+/// The applets as nobody in a pid namespace of its own whose /proc shows that others exist, but nothing of them.
+fn noaccess(words: &str) -> Option<Outcome> {
+    let script = format!(
+        "mount -o remount,hidepid=noaccess /proc || exit 77
+         mount -t tmpfs none /mnt && cp \"$P\" /mnt/proctool && chmod 755 /mnt/proctool || exit 78
+         setpriv --reuid 65534 --regid 65534 --clear-groups /mnt/proctool {words}; exit $?"
+    );
+    let outcome = finish(namespace::script(&script)?);
+    (outcome.code() != 77).then_some(outcome)
+}
+
+#[test]
+fn a_process_that_shows_nothing_has_not_ended() {
+    if !is_root() {
+        skip!("not root: cannot mount a restricted /proc");
+    }
+    for words in ["show --json --fields pid,id,comm 1", "find --json --fields pid,id,comm --pid 1"] {
+        let Some(outcome) = noaccess(words) else { skip!("no private namespaces, or no hidepid") };
+        let shown = outcome.succeeds().json();
+        assert_eq!((&shown[0]["pid"], &shown[0]["comm"]), (&1.into(), &serde_json::Value::Null), "{words}");
+    }
+}
+
+#[test]
+fn the_newest_of_those_that_hide_their_start_is_not_silently_nobody() {
+    if !is_root() {
+        skip!("not root: cannot mount a restricted /proc");
+    }
+    for option in ["--newest", "--oldest"] {
+        let Some(outcome) = noaccess(&format!("find {option}")) else { skip!("no private namespaces, or no hidepid") };
+        outcome.refuses(1, "permission denied");
+    }
+}
+
+/// As in a procfs that was mounted with subset=pid.
+#[test]
+fn an_age_that_nobody_knows_is_not_silently_too_young() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "init");
+    for words in [&["find", "--older", "0"][..], &["find", "--older", "0", "--inverse"]] {
+        let mut command = proctool(words);
+        command.arg(fake.option());
+        let outcome = finish(command);
+        assert!(outcome.code() != 0 && outcome.stdout.is_empty(), "{}", outcome.report());
+        outcome.says("uptime");
+    }
+}
+
+#[test]
+fn an_age_is_known_where_proc_shows_processes_only() {
+    if !is_root() {
+        skip!("not root: cannot mount a restricted /proc");
+    }
+    let script = "umount /proc && mount -t proc -o subset=pid none /proc || exit 77; \"$P\" find --older 0 --pid 1 || echo \"status $?\"";
+    let Some(command) = namespace::script(script) else { skip!("no private namespaces") };
+    let outcome = finish(command);
+    if outcome.code() == 77 {
+        skip!("this kernel cannot mount a procfs of processes only");
+    }
+    let found = outcome.text() == "1\n" && outcome.stderr.is_empty();
+    assert!(found || outcome.errors().contains("uptime"), "silently nothing\n{}", outcome.report());
+}
+
+#[test]
+fn self_that_is_missing_leaves_the_others_shown_in_whole() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "init");
+    fake.process(2, 1, "child");
+    let option = fake.option();
+    let shown = run(&["show", "--json", "--fields", "pid", "1", "self", "2", &option]).exits(64);
+    assert_eq!(shown.json(), serde_json::json!([{ "pid": 1 }, { "pid": 2 }]));
+    shown.says("not in");
+}
+
+#[test]
+fn a_relation_can_start_from_a_name_that_is_not_text() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "init").link("exe", b"/opt/caf\xe9");
+    fake.process(2, 1, "child");
+    for anchor in [&b"caf\xe9"[..], b"/opt/caf\xe9"] {
+        let mut command = proctool(["find", &fake.option(), "--children-of"]);
+        command.arg(OsStr::from_bytes(anchor));
+        finish(command).succeeds().prints("2\n");
+    }
+}
+
+#[test]
+fn a_pattern_that_is_only_valid_inside_of_a_group_is_refused() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "b");
+    let option = fake.option();
+    run(&["find", "a)|(b", &option]).refuses(2, "bad regular expression 'a)|(b'");
+    run(&["find", "-x", "a)|(b", &option]).refuses(2, "bad regular expression 'a)|(b'");
+    run(&["find", "-x", "(?x) b # a comment", &option]).succeeds().prints("1\n");
+}
+
+#[test]
+fn a_filter_of_the_log_that_is_not_text_is_refused() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "init");
+    let mut command = proctool(["find", &fake.option()]);
+    command.env("PROCTOOL_LOG", OsStr::from_bytes(b"\xff"));
+    finish(command).refuses(2, "PROCTOOL_LOG");
+}
+
+#[test]
+fn a_pid_file_is_not_read_beyond_a_process_id() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "init");
+    // Limited, so that a program that reads on fails the test and not the machine.
+    let mut endless = clean("sh");
+    let script = format!("ulimit -v 1000000; yes | \"$0\" find -F - '{}'", fake.option());
+    endless.args(["-c", &script, PROCTOOL]);
+    finish(endless).refuses(1, "'y' is no process id");
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("pid");
+    fs::write(&file, "x".repeat(1_000_000)).expect("a file");
+    let mut long = proctool(["find", &fake.option(), "-F"]);
+    long.arg(&file);
+    let outcome = finish(long).exits(1).says("is no process id");
+    assert!(outcome.stderr.len() < 500, "a message of {} bytes", outcome.stderr.len());
+}
+
+/// Entered a pid namespace, but /proc is still that of the one outside: numbers there mean others here.
+#[test]
+fn a_procfs_of_another_pid_namespace_is_known_as_such() {
+    let enter = |words: &str| {
+        let mut command = clean("unshare");
+        command.args(["--pid", "--fork", "--kill-child", "sh", "-c", &format!("\"$0\" {words}; exit $?"), PROCTOOL]);
+        command
+    };
+    if !is_root() || finish(enter("--version")).code() != 0 {
+        skip!("cannot make a pid namespace");
+    }
+    let shown = finish(enter("show --json --fields pid,nspid,id self")).succeeds().json();
+    let pids = shown[0]["nspid"].as_array().cloned().unwrap_or_default();
+    assert_eq!((pids.len(), pids.first()), (2, Some(&shown[0]["pid"])), "{shown}");
+    assert!(shown[0]["id"].is_null(), "a pidfd of this number would be of somebody else: {shown}");
+    let text = finish(enter("show --fields id self")).succeeds();
+    text.prints("  id             - (only known in our own pid namespace)\n");
+    // Only its own command line has this in it: that of the shell has the capital letters.
+    let own = format!("find -f \"$(echo MARK-{} | tr A-Z a-z)\"", std::process::id());
+    finish(enter(&own)).exits(1).prints("");
+}
+
+/// The first thread can end before the others: the process is a zombie to look at, and still one process.
+#[test]
+fn a_process_whose_first_thread_ended_is_still_listed() {
+    let script = "import ctypes,os,sys,threading\n\
+                  def rest():\n    print('ready', flush=True); sys.stdin.read(); os._exit(0)\n\
+                  threading.Thread(target=rest).start()\n\
+                  ctypes.CDLL(None).pthread_exit(None)\n";
+    if Command::new("python3").arg("-V").output().is_err() {
+        skip!("no python3");
+    }
+    let target = Target::start(Command::new("python3").args(["-c", script]));
+    while !target.proc("status").windows(8).any(|window| window == b"State:\tZ") {
+        std::thread::yield_now();
+    }
+    let pid = &target.pid().to_string();
+    run(&["find", "-r", "Z", "--pid", pid]).succeeds().prints(format!("{pid}\n"));
+    let tree = run(&["tree", "-A", "-t", "--depth", "0", pid]).succeeds();
+    let lines = tree.lines();
+    assert_eq!(lines.len(), 2, "{}", tree.report());
+    assert!(lines[0].ends_with(&format!("({pid}) <defunct>")) && lines[1].starts_with("`- {"), "{}", tree.report());
+    let shown = run(&["show", "--json", "--fields", "state,threads,exe,cmdline", pid]).succeeds().json();
+    assert_eq!(shown, serde_json::json!([{ "state": "Z", "threads": 2, "exe": null, "cmdline": [] }]));
+}
