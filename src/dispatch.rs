@@ -23,7 +23,7 @@ pub enum Request<'a> {
 
 const HINT: &str = "try 'proctool --list' for the applets, 'proctool --help' for what they do";
 
-/// The base name of argv[0] matched exactly against the links, else argv[1] exactly against the applets.
+/// The base name of `argv[0]` matched exactly against the links, else `argv[1]` exactly against the applets.
 pub fn dispatch<'a>(argv: &'a [OsString], applets: &'static [&'static Applet]) -> Request<'a> {
     let called = argv.first().map(|path| base_name(path)).unwrap_or_default();
     if let Some(applet) = applets.iter().find(|applet| applet.links.iter().any(|link| called == *link)) {

@@ -51,6 +51,11 @@ impl Refusal {
         Refusal { message: message.into(), exit: Exit::Usage }
     }
 
+    /// Whether it only says that something is not there.
+    pub fn is_nothing(&self) -> bool {
+        self.exit == Exit::Nothing
+    }
+
     /// Something that was named is not there.
     pub fn nothing(message: impl Into<String>) -> Refusal {
         Refusal { message: message.into(), exit: Exit::Nothing }

@@ -13,14 +13,13 @@ mod tree;
 
 use std::env;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Command;
 use clap::error::ErrorKind;
 
-use crate::applets::{APPLETS, Context};
+use crate::applets::{APPLETS, Applet, Context};
 use crate::dispatch::{Request, dispatch};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
@@ -48,25 +47,36 @@ fn answer(request: Request<'_>) -> anyhow::Result<Exit> {
         Request::Version => format!("proctool {}\n", env!("CARGO_PKG_VERSION")),
         Request::Wrong(message) => return Err(Refusal::usage(message).into()),
     };
-    io::stdout().lock().write_all(text.as_bytes()).context("cannot write")?;
+    output::print(&text)?;
     Ok(Exit::Done)
 }
 
-fn run(applet: &applets::Applet, name: String, arguments: &[OsString]) -> anyhow::Result<Exit> {
+fn run(applet: &Applet, name: String, arguments: &[OsString]) -> anyhow::Result<Exit> {
     let words = std::iter::once(OsString::from(&name)).chain(arguments.iter().cloned());
     let parse = |command: Command| command.bin_name(&name).try_get_matches_from(words.clone());
-    let matches = match parse(applets::named(applet)) {
+    let parsed = match parse(applets::named(applet)) {
         Err(error) if error.kind() == ErrorKind::DisplayHelp => parse(applets::documented(applet)),
         outcome => outcome,
-    }?;
-    (applet.run)(&matches, &Context { name })
+    };
+    let matches = match parsed {
+        Ok(matches) => matches,
+        Err(error) if error.use_stderr() => return Err(cli::usage::refusal(&name, &error).into()),
+        // Help, or the version.
+        Err(error) => {
+            output::print(&error.render().to_string())?;
+            return Ok(Exit::Done);
+        }
+    };
+    let is_quiet = matches.try_get_one("quiet").ok().flatten().copied().unwrap_or(false);
+    match (applet.run)(&matches, &Context { name }) {
+        // The status says it.
+        Err(error) if is_quiet && error.downcast_ref().is_some_and(Refusal::is_nothing) => Ok(Exit::Nothing),
+        outcome => outcome,
+    }
 }
 
 /// Tell what went wrong, and choose the status for it.
 fn report(name: &str, error: &anyhow::Error) -> Exit {
-    if let Some(error) = error.downcast_ref::<clap::Error>() {
-        return cli::usage::report(name, error);
-    }
     if error.chain().any(is_closed_pipe) {
         return Exit::Done;
     }

@@ -24,24 +24,28 @@ pub enum Test {
     Name(Regex),
     /// The arguments, joined by blanks, match; for a process without arguments its name.
     CommandLine(Regex),
+    /// Its parent is one of these, 0 standing for none that is visible.
     Parent(Vec<Pid>),
+    /// It is in one of these process groups.
     ProcessGroup(Vec<Pid>),
+    /// It is in one of these sessions.
     Session(Vec<Pid>),
-    /// The controlling terminal is one of these, named as below /dev.
+    /// The controlling terminal is one of these, named as below /dev; `?` is none.
     Terminal(Vec<String>),
     /// One of these letters.
     State(Vec<u8>),
     /// It runs for more than these seconds.
     OlderThan(f64),
+    /// It is a thread of the kernel.
     IsKernelThread,
+    /// One of these started it.
     RealUser(Vec<u32>),
+    /// It acts as one of these.
     EffectiveUser(Vec<u32>),
+    /// Its real group is one of these.
     RealGroup(Vec<u32>),
     /// It was started with this variable, of this value if there is one.
-    Environ {
-        name: Vec<u8>,
-        value: Option<Vec<u8>>,
-    },
+    Environ { name: Vec<u8>, value: Option<Vec<u8>> },
     /// One of its control groups has one of these paths.
     Cgroup(Vec<Vec<u8>>),
     /// It is in these namespaces.
@@ -171,7 +175,9 @@ impl Test {
             Test::Parent(pids) => pids.contains(&process.ppid()?),
             Test::ProcessGroup(pids) => pids.contains(&process.stat()?.pgrp),
             Test::Session(pids) => pids.contains(&process.stat()?.session),
-            Test::Terminal(names) => terminal::name(process.stat()?.tty).is_some_and(|name| names.contains(&name)),
+            Test::Terminal(names) => {
+                names.contains(&terminal::name(process.stat()?.tty).unwrap_or_else(|| "?".to_owned()))
+            }
             Test::State(letters) => letters.contains(&process.state()?),
             Test::OlderThan(seconds) => process.runtime()? > *seconds,
             Test::IsKernelThread => process.is_kernel_thread()?,
@@ -228,17 +234,19 @@ impl Anchor {
 
 /// The processes that are related so to an anchor, as a test. `None` when there is no such anchor.
 ///
-/// One whose parent is an anchor too is taken as a part of it: a daemon's workers, such as cron's, run the same
-/// executable, and their children are the daemon's grandchildren.
+/// Grandchildren are those of a daemon, not of its workers, which run the same executable: those of cron are its jobs,
+/// and not also what the jobs run.
 pub fn kindred(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Option<Test>, Error> {
     let anchors = Criteria::new(vec![anchor.test()], false, proc.own_pid().into_iter().collect());
     let forest = tree::read(proc, anchors.files(), |process, kin| {
-        let verdict = anchors.judge(process)?;
-        Ok::<_, Error>((verdict != Verdict::Gone).then_some((kin.start_ticks, verdict == Verdict::Match)))
+        Ok::<_, Error>(match anchors.judge(process)? {
+            Verdict::Gone => Settled::Gone,
+            verdict => Settled::Known((kin.start_ticks, verdict == Verdict::Match)),
+        })
     })?;
-    let belongs_to_another = |node| forest.parent(node).is_some_and(|parent| forest.data(parent).1);
+    let is_worker = |node| forest.parent(node).is_some_and(|parent| forest.data(parent).1);
     let matching = forest.find_all(forest.all(), |&(_, is_anchor)| is_anchor);
-    let mut anchors = matching.filter(|&node| !belongs_to_another(node)).peekable();
+    let mut anchors = matching.filter(|&node| relation != Relation::Grandchildren || !is_worker(node)).peekable();
     if anchors.peek().is_none() {
         return Ok(None);
     }

@@ -197,17 +197,17 @@ fn cut_circle(parents: &mut [Node], member: usize) {
     parents[lowest] = NONE;
 }
 
-/// Read the forest of all processes, keeping of each what `keep` takes; `None` leaves it out.
+/// Read the forest of all processes, keeping of each what `keep` takes; [`Settled::Missing`] leaves it out.
 ///
 /// A process that does not even show its parent (hidepid=1) is a root.
 pub fn read<D, E: From<Error>>(
     proc: &Proc,
     files: Files,
-    mut keep: impl FnMut(&Process<'_>, Kin) -> Result<Option<D>, E>,
+    mut keep: impl FnMut(&Process<'_>, Kin) -> Result<Settled<D>, E>,
 ) -> Result<Forest<D>, E> {
     let mut scan = proc.scan(files | Files::of(&[File::Stat]))?;
     let (mut kin, mut data) = (Vec::new(), Vec::new());
-    let mut vanished = 0;
+    let (mut left_out, mut vanished) = (0, 0);
     while let Some(process) = scan.next()? {
         let (ppid, start_ticks) = match process.settle(process.stat())? {
             Settled::Known(stat) => (stat.ppid, stat.start_ticks),
@@ -219,14 +219,16 @@ pub fn read<D, E: From<Error>>(
         };
         let own = Kin { pid: process.pid(), ppid, start_ticks };
         match keep(process, own)? {
-            Some(kept) => {
+            Settled::Known(kept) => {
                 kin.push(own);
                 data.push(kept);
             }
-            None => vanished += 1,
+            Settled::Missing(_) => left_out += 1,
+            Settled::Gone => vanished += 1,
         }
     }
-    tracing::debug!(vanished, "processes left out or ended while they were read");
+    tracing::info!(processes = kin.len(), "read");
+    tracing::debug!(vanished, left_out, "processes that ended while they were read, that were not wanted");
     Ok(Forest::new(kin, data))
 }
 

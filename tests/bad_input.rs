@@ -84,9 +84,12 @@ fn a_directory_that_is_no_procfs() {
     for words in [&["tree"][..], &["find"], &["show", "1"]] {
         let with = |directory| [words, &["--proc", directory]].concat();
         run(&with(empty)).refuses(3, "is no procfs and holds no process directories");
-        run(&with("/nonexistent")).refuses(3, "cannot read \"/nonexistent\": No such file or directory");
+        run(&with("/nonexistent")).refuses(3, "cannot read '/nonexistent': No such file or directory");
         run(&with("/dev/null")).refuses(3, "Not a directory");
     }
+    // A number is not yet a process.
+    std::fs::create_dir(std::path::Path::new(empty).join("2024")).expect("a directory");
+    run(&["find", "--proc", empty]).refuses(3, "is no procfs and holds no process directories");
 }
 
 #[test]

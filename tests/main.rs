@@ -1,7 +1,6 @@
 //! The program from outside: one file a subject.
 
 // Tests speak to whoever runs them, and fail by panicking.
-#![allow(dead_code)]
 #![allow(clippy::print_stdout, clippy::expect_used, clippy::panic)]
 
 mod bad_input;

@@ -507,7 +507,8 @@ fn threads_of_the_kernel_are_hidden_unless_asked_for() {
     let fake = kernel();
     shows(&fake, &[], &["init(1)"]);
     shows(&fake, &["--kernel"], &["init(1)", "[kthreadd](2)", "└─ [kworker/0:1](3)"]);
-    tree(&fake, &["--comm=kthreadd"]).refuses(1, "no process matches");
+    shows(&fake, &["--comm=kthreadd"], &["[kthreadd](2)", "└─ [kworker/0:1](3)"]);
+    tree(&fake, &["--user=4294967294"]).refuses(1, "no process matches");
 }
 
 #[test]

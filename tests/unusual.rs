@@ -3,9 +3,13 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use rustix::fs::OFlags;
 
 use super::support::command::{Outcome, PROCTOOL, clean, finish, proctool, run};
 use super::support::fake::FakeProc;
@@ -219,4 +223,99 @@ fn a_process_whose_first_thread_ended_is_still_listed() {
     assert!(lines[0].ends_with(&format!("({pid}) <defunct>")) && lines[1].starts_with("`- {"), "{}", tree.report());
     let shown = run(&["show", "--json", "--fields", "state,threads,exe,cmdline", pid]).succeeds().json();
     assert_eq!(shown, serde_json::json!([{ "state": "Z", "threads": 2, "exe": null, "cmdline": [] }]));
+}
+
+#[test]
+fn numbers_that_no_kernel_gives_do_not_overflow() {
+    let fake = FakeProc::new();
+    let huge = u64::MAX;
+    let line = format!("1 (x) S 0 1 1 0 -1 0 0 0 0 0 {huge} {huge} 0 0 20 0 1 0 {huge} {huge} {} 0\n", i64::MAX);
+    fake.bare(1).file("stat", line);
+    let shown = run(&["show", "--json", "--fields", "cpu_time,rss,vsize,start_ticks", "1", &fake.option()]).succeeds();
+    assert_eq!(shown.json()[0]["rss"], serde_json::json!(huge), "{}", shown.report());
+}
+
+#[test]
+fn a_name_is_not_left_incomplete_because_reading_failed() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "exactly-15-byte");
+    // Reading a directory fails as no process makes it fail.
+    fs::create_dir(Path::new(fake.option().trim_start_matches("--proc=")).join("1/cmdline")).expect("a directory");
+    run(&["find", "exactly", &fake.option()]).refuses(3, "1/cmdline': Is a directory");
+}
+
+#[test]
+fn a_message_names_the_file_that_could_not_be_read() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "init");
+    fs::create_dir(Path::new(fake.option().trim_start_matches("--proc=")).join("uptime")).expect("a directory");
+    let outcome = run(&["find", "--fields", "runtime", &fake.option()]).exits(3);
+    let file = format!("cannot read '{}/uptime'", fake.option().trim_start_matches("--proc="));
+    outcome.says(&file);
+}
+
+#[test]
+fn a_file_that_is_really_called_deleted_is_not_deleted() {
+    let program = Program::named(OsStr::new("x (deleted)"));
+    let target = program.start();
+    let pid = &target.pid().to_string();
+    let shown = run(&["show", "--json", "--fields", "exe_name,exe_deleted", pid]).succeeds().json();
+    assert_eq!(shown, serde_json::json!([{ "exe_name": "x (deleted)", "exe_deleted": false }]));
+    fs::remove_file(program.path()).expect("its removal");
+    let shown = run(&["show", "--json", "--fields", "exe_name,exe_deleted", pid]).succeeds().json();
+    assert_eq!(shown, serde_json::json!([{ "exe_name": "x (deleted)", "exe_deleted": true }]));
+}
+
+#[test]
+fn verbose_tells_how_much_was_read() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "init");
+    fake.bare(2);
+    let option = fake.option();
+    assert!(run(&["tree", "-v", &option]).exits(0).errors().contains("processes=1"));
+    assert!(run(&["tree", "-vv", &option]).exits(0).errors().contains("vanished=1"));
+    assert!(run(&["find", "--verbose", &option]).exits(0).errors().contains("matched=2"));
+    assert!(run(&["show", "-v", "1", &option]).exits(0).errors().contains("shown=1"));
+}
+
+#[test]
+fn quiet_is_quiet_about_everything_that_is_not_there() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "init");
+    let option = fake.option();
+    for words in [&["find", "--children-of", "nosuch"][..], &["find", "-F", "/nonexistent"], &["tree", "-H", "7"]] {
+        let mut command = proctool(words);
+        command.args(["-q", &option]);
+        let outcome = finish(command).exits(1);
+        assert!(outcome.stderr.is_empty() && outcome.stdout.is_empty(), "{}", outcome.report());
+    }
+    run(&["find", "-q", "a(", &option]).refuses(2, "unclosed group");
+}
+
+/// While a row is read, the directory with the number becomes that of another process.
+#[test]
+fn a_row_is_of_one_process() {
+    let fake = FakeProc::new();
+    let directory = PathBuf::from(fake.option().trim_start_matches("--proc="));
+    fake.process(7, 1, "old").file("cmdline", "old\0");
+    fake.process(8, 1, "new").file("cmdline", "new\0");
+    let comm = directory.join("7/comm");
+    fs::remove_file(&comm).expect("room for a pipe");
+    assert!(Command::new("mkfifo").arg(&comm).status().is_ok_and(|status| status.success()), "no pipe");
+    let command = proctool(["find", "--pid", "7", "--fields", "pid,comm,cmdline", &fake.option()]);
+    let running = std::thread::spawn(|| finish(command));
+    // It can be opened for writing as soon as somebody reads it.
+    let mut pipe = loop {
+        match fs::OpenOptions::new().write(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(&comm) {
+            Ok(pipe) => break pipe,
+            Err(_) => assert!(!running.is_finished(), "nobody reads the name"),
+        }
+        std::thread::yield_now();
+    };
+    fs::rename(directory.join("7"), directory.join("ended")).expect("the end of one process");
+    fs::rename(directory.join("8"), directory.join("7")).expect("its number for another");
+    pipe.write_all(b"old\n").expect("its name");
+    drop(pipe);
+    let outcome = running.join().expect("the run").succeeds();
+    assert_eq!(outcome.lines()[1].split_whitespace().collect::<Vec<_>>(), ["7", "old", "old"], "{}", outcome.report());
 }

@@ -1,6 +1,5 @@
 //! `completions`: what a shell needs to complete our command lines.
 
-use anyhow::Context as _;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use clap_complete::{Shell, generate};
 
@@ -58,7 +57,7 @@ fn run(matches: &ArgMatches, _: &Context) -> anyhow::Result<Exit> {
         }
     }
     let mut output = Output::stdout(Colour::Never);
-    std::io::Write::write_all(&mut output, &script).context("cannot write the completions")?;
-    output.finish().context("cannot write the completions")?;
+    std::io::Write::write_all(&mut output, &script)?;
+    output.finish()?;
     Ok(Exit::Done)
 }

@@ -45,6 +45,7 @@ pub fn named(applet: &Applet) -> Command {
         .bin_name(format!("proctool {}", applet.name))
         .about(applet.about)
         .version(env!("CARGO_PKG_VERSION"))
+        .args_override_self(true)
         .max_term_width(100)
 }
 

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{Applet, Context};
@@ -82,7 +81,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let layout = options.common.format.json();
     let mut block = Vec::new();
     let mut shown = 0;
-    output.write_all(layout.map_or(b"", |layout| layout.begin())).context(WRITING)?;
+    output.write_all(layout.map_or(b"", |layout| layout.begin()))?;
     for target in &options.targets {
         block.clear();
         if let Err(why) = options.render(&mut block, &proc, *target, &properties, &output.terminal)? {
@@ -92,16 +91,15 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
             continue;
         }
         let between = layout.map_or(&b"\n"[..], |layout| layout.between());
-        output.write_all(if shown > 0 { between } else { b"" }).context(WRITING)?;
-        output.write_all(&block).context(WRITING)?;
+        output.write_all(if shown > 0 { between } else { b"" })?;
+        output.write_all(&block)?;
         shown += 1;
     }
-    output.write_all(layout.map_or(b"", |layout| layout.end(shown))).context(WRITING)?;
-    output.finish().context(WRITING)?;
+    output.write_all(layout.map_or(b"", |layout| layout.end(shown)))?;
+    output.finish()?;
+    tracing::info!(shown, "processes shown");
     Ok(Exit::of(shown, options.targets.len()))
 }
-
-const WRITING: &str = "cannot write the processes";
 
 impl Options {
     fn properties(&self) -> Vec<&'static Property> {

@@ -16,7 +16,7 @@ use crate::output::message::message;
 use crate::output::tree::{Detail, Drawing, Look, Marks, Row, Rows, write_json};
 use crate::output::{Charset, Output, Terminal, json};
 use crate::process::{
-    Error, File, Files, Pid, Proc, Process, Read, Settled, certain_files, items, known, properties, title,
+    Error, File, Files, Pid, Proc, Process, Read, Settled, Unread, certain_files, items, known, properties, title,
 };
 use crate::select::{Criteria, Test, Verdict};
 use crate::tree::view::View;
@@ -66,8 +66,7 @@ struct Options {
     /// Show threads, by name and id
     #[arg(short, long, help_heading = "Details")]
     thread_names: bool,
-    /// Fold identical leaves: 3*[name]
-    #[arg(short, long, help_heading = "Details")]
+    #[arg(short, long, help = "Fold identical leaves: 3*[name]", help_heading = "Details")]
     compact: bool,
     /// Sort by process id, which is done anyway
     #[arg(short = 'n', long, help_heading = "Details")]
@@ -104,7 +103,6 @@ fn notes() -> String {
 
 /// In place of a name that is kept from us.
 const UNKNOWN: &[u8] = b"?";
-const WRITING: &str = "cannot write the tree";
 const TOO_MUCH: &str = "names and arguments of all processes exceed 4 GiB: leave out --arguments";
 
 const EXIT_STATUS: &str = "\
@@ -136,7 +134,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         false => forest.data(node).marks.has(Marks::MATCH),
     };
     let matched = forest.find_all(forest.all(), |row| row.marks.has(Marks::MATCH)).count();
-    let missing: Vec<Pid> = options.pids.iter().copied().filter(|&pid| forest.find(pid).is_none()).collect();
+    let named = options.pids.iter().chain(&options.selection.pid).copied();
+    let missing: Vec<Pid> = named.filter(|&pid| forest.find(pid).is_none()).collect();
     if !options.common.verbosity.is_quiet() {
         missing.iter().for_each(|pid| message(&context.name, format_args!("there is no process {pid}")));
         if matched == 0 && missing.is_empty() {
@@ -164,30 +163,26 @@ impl Options {
     fn collect(&self, proc: &Proc, criteria: &Criteria) -> anyhow::Result<(Forest<Row>, Rows)> {
         let mut rows = Rows::default();
         // Whoever names a process wants it, whatever it is.
-        let named = !self.pids.is_empty() || !self.selection.pid.is_empty();
+        let named = !self.pids.is_empty() || self.selection.names_processes();
         let with_kernel = self.kernel || named || self.highlights_kernel_thread(proc)?;
         let forest = tree::read(proc, criteria.files() | self.files(), |process, kin| {
             let is_kernel_thread = matches!(process.is_kernel_thread(), Ok(true));
             if is_kernel_thread && !with_kernel {
-                return Ok(None);
+                return Ok(Settled::Missing(Unread::Absent("a thread of the kernel")));
             }
             let is_match = match criteria.judge(process)? {
-                Verdict::Gone => return Ok(None),
+                Verdict::Gone => return Ok(Settled::Gone),
                 verdict => verdict == Verdict::Match,
             };
             let start = u32::try_from(rows.text.len()).context(TOO_MUCH)?;
             let marks = Marks::default();
             let marks = marks.with_if(Marks::MATCH, is_match).with_if(Marks::KERNEL_THREAD, is_kernel_thread);
             let row = Row { start, marks, ..Row::default() };
-            let row = if self.common.format.json().is_some() {
-                process.settle(json_row(row, process, &mut rows))?
-            } else {
-                process.settle(self.text_row(row, process, kin, &mut rows))?
+            let row = match self.common.format.json() {
+                Some(_) => json_row(row, process, &mut rows),
+                None => self.text_row(row, process, kin, &mut rows),
             };
-            Ok::<_, anyhow::Error>(match row {
-                Settled::Known(row) => Some(row),
-                Settled::Missing(_) | Settled::Gone => None,
-            })
+            Ok::<_, anyhow::Error>(process.settle(row)?)
         })?;
         Ok((forest, rows))
     }
@@ -253,9 +248,10 @@ impl Options {
 
     fn print(&self, proc: &Proc, forest: &Forest<Row>, rows: &Rows, view: View<'_, Row>) -> anyhow::Result<()> {
         let mut output = Output::stdout(self.common.format.colour());
+        let highlight = self.highlighted(forest)?;
         if let Some(layout) = self.common.format.json() {
-            write_json(&mut output, &view, forest, rows, layout).context(WRITING)?;
-            return output.finish().context(WRITING);
+            write_json(&mut output, &view, forest, rows, layout)?;
+            return Ok(output.finish()?);
         }
         let charset = match (self.ascii, self.unicode) {
             (true, _) => Charset::Ascii,
@@ -268,10 +264,9 @@ impl Options {
             whole_lines: self.long,
             emphasise: forest.all().any(|node| !forest.data(node).marks.has(Marks::MATCH)),
         };
-        let highlight = self.highlighted(forest)?;
         let drawing = Drawing { forest, view, rows, users: proc.users(), look, terminal: &terminal, highlight };
-        drawing.write(&mut output).context(WRITING)?;
-        output.finish().context(WRITING)
+        drawing.write(&mut output)?;
+        Ok(output.finish()?)
     }
 
     fn highlighted(&self, forest: &Forest<Row>) -> Result<HashSet<Node>, Refusal> {

@@ -93,11 +93,11 @@ pub fn fields_help() -> String {
 }
 
 fn notes(property: &Property) -> String {
-    let (files, between) = match property.cost {
-        Cost::All(files) => (files, ", "),
-        Cost::OneOf(files) => (files, " or "),
+    let files = match property.cost {
+        Cost::All(files) => files.names().collect::<Vec<_>>().join(", "),
+        Cost::OneOf(files) => files.names().collect::<Vec<_>>().join(" or "),
+        Cost::Besides(what) => what.to_owned(),
     };
-    let files = files.names().collect::<Vec<_>>().join(between);
     let notes: Vec<&str> = [property.kind.unit(), &files].into_iter().filter(|note| !note.is_empty()).collect();
     if notes.is_empty() { String::new() } else { format!(" [{}]", notes.join("; ")) }
 }

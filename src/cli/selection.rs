@@ -13,7 +13,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use super::parse;
 use super::pattern;
 use crate::exit::Refusal;
-use crate::process::{File, Files, Pid, Proc, Process, Read, Settled, Unread};
+use crate::process::{File, Files, Pid, Proc, Process, Read, Settled, Unread, known};
 use crate::select::{Anchor, Criteria, Pick, Relation, Test, kindred};
 
 /// Long options that every applet that selects has. Several are and-ed; of a list, one must be true.
@@ -37,6 +37,11 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// Whether processes are named one way or another, not only described.
+    pub fn names_processes(&self) -> bool {
+        !(self.pid.is_empty() && self.exe.is_empty() && self.exe_path.is_empty() && self.comm.is_empty())
+    }
+
     /// What was asked for, as tests.
     pub fn tests(&self, proc: &Proc) -> anyhow::Result<Vec<Test>> {
         let mut tests = Vec::new();
@@ -80,7 +85,7 @@ pub struct Search {
     /// Session; 0 is our own
     #[arg(short, long, value_name = "SESSION", value_delimiter = ',', value_parser = parse::pid_or_zero, help_heading = "Selection")]
     session: Vec<Pid>,
-    /// Controlling terminal, such as pts/0
+    /// Controlling terminal, such as pts/0; ? is none
     #[arg(short, long, value_name = "TTY", value_delimiter = ',', help_heading = "Selection")]
     terminal: Vec<String>,
     /// Effective user, by name or number
@@ -99,10 +104,10 @@ pub struct Search {
     #[arg(short = 'O', long, value_name = "DURATION", value_parser = parse::duration, help_heading = "Selection")]
     older: Option<f64>,
     /// Only the one that started last
-    #[arg(short, long, conflicts_with = "oldest", help_heading = "Selection")]
+    #[arg(short, long, conflicts_with_all = ["oldest", "inverse"], help_heading = "Selection")]
     newest: bool,
     /// Only the one that started first
-    #[arg(short, long, help_heading = "Selection")]
+    #[arg(short, long, conflicts_with = "inverse", help_heading = "Selection")]
     oldest: bool,
     /// The process whose id is in this file, - for standard input
     #[arg(short = 'F', long, value_name = "FILE", help_heading = "Selection")]
@@ -145,14 +150,16 @@ impl Search {
         add(&mut tests, Test::Parent, self.parent.clone());
         add(&mut tests, Test::ProcessGroup, or_own(proc, &self.pgroup, |process| Ok(process.stat()?.pgrp))?);
         add(&mut tests, Test::Session, or_own(proc, &self.session, |process| Ok(process.stat()?.session))?);
-        add(&mut tests, Test::Terminal, self.terminals());
+        add(&mut tests, Test::Terminal, self.terminals()?);
         add(&mut tests, Test::EffectiveUser, users(proc, &self.euid)?);
         add(&mut tests, Test::RealUser, users(proc, &self.uid)?);
         add(&mut tests, Test::RealGroup, groups(proc, &self.group)?);
         add(&mut tests, Test::Cgroup, names("--cgroup", &self.cgroup)?);
         tests.extend(self.runstates.clone().map(Test::State));
         if let Some(seconds) = self.older {
-            proc.uptime().map_err(|unread| Refusal::nothing(format!("cannot tell any age: uptime: {unread}")))?;
+            known(proc.uptime())
+                .context("cannot tell any age")?
+                .ok_or_else(|| Refusal::nothing("cannot tell any age: this procfs tells no uptime"))?;
             tests.push(Test::OlderThan(seconds));
         }
         tests.extend(self.kernel.then_some(Test::IsKernelThread));
@@ -198,8 +205,11 @@ impl Search {
         Ok(Some(Test::Pid(vec![pid])))
     }
 
-    fn terminals(&self) -> Vec<String> {
-        self.terminal.iter().map(|name| name.trim_start_matches("/dev/").to_owned()).collect()
+    fn terminals(&self) -> Result<Vec<String>, Refusal> {
+        if self.terminal.iter().any(String::is_empty) {
+            return Err(Refusal::usage("--terminal has an empty name"));
+        }
+        Ok(self.terminal.iter().map(|name| name.trim_start_matches("/dev/").to_owned()).collect())
     }
 
     fn relations(&self) -> impl Iterator<Item = (Relation, &Anchor)> {
@@ -290,11 +300,12 @@ fn namespaces_of(proc: &Proc, pid: Pid) -> anyhow::Result<Test> {
     };
     let mut namespaces = Vec::new();
     for file in File::NAMESPACES {
-        match process.namespace(file) {
-            Ok(inode) => namespaces.push((file, inode)),
+        match process.settle(process.namespace(file))? {
+            Settled::Known(inode) => namespaces.push((file, inode)),
             // An older kernel lacks some; a zombie lacks all.
-            Err(Unread::Absent(_)) => {}
-            Err(unread) => return Err(refuse(&unread).into()),
+            Settled::Missing(Unread::Absent(_)) => {}
+            Settled::Missing(reason) => return Err(refuse(&reason).into()),
+            Settled::Gone => return Err(refuse(&"it ended meanwhile").into()),
         }
     }
     if namespaces.is_empty() {

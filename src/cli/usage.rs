@@ -1,24 +1,10 @@
 //! What is wrong with a command line, in one line.
 
-use std::io::Write;
+use crate::exit::Refusal;
 
-use crate::exit::Exit;
-use crate::output::message::message;
-
-/// Help and version go to standard output, anything else is a mistake.
-pub fn report(name: &str, error: &clap::Error) -> Exit {
-    if error.use_stderr() {
-        message(name, one_line(name, &error.render().to_string()));
-        return Exit::Usage;
-    }
-    match std::io::stdout().lock().write_all(error.render().to_string().as_bytes()) {
-        Ok(()) => Exit::Done,
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
-        Err(error) => {
-            message(name, format_args!("cannot write the help: {error}"));
-            Exit::Fatal
-        }
-    }
+/// A mistake that clap found.
+pub fn refusal(name: &str, error: &clap::Error) -> Refusal {
+    Refusal::usage(one_line(name, &error.render().to_string()))
 }
 
 /// clap's paragraphs, less its usage and its way of saying where help is.

@@ -3,6 +3,7 @@
 pub mod branches;
 mod human;
 pub mod json;
+pub mod listing;
 pub mod message;
 pub mod record;
 pub mod table;
@@ -36,8 +37,18 @@ impl Output {
 
     /// Write out what is buffered, and learn whether all of it arrived.
     pub fn finish(mut self) -> io::Result<()> {
-        self.writer.flush()
+        self.flush()
     }
+}
+
+/// Write a text that is there already, such as help.
+pub fn print(text: &str) -> io::Result<()> {
+    io::stdout().lock().write_all(text.as_bytes()).map_err(explained)
+}
+
+/// The error with what it was about; a closed pipe can still be told by its kind.
+fn explained(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot write to standard output: {error}"))
 }
 
 /// Append formatted text.
@@ -68,10 +79,10 @@ fn join<T>(
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.write(bytes)
+        self.writer.write(bytes).map_err(explained)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        self.writer.flush().map_err(explained)
     }
 }

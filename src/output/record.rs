@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::process::{Group, Process, Property, Read, Unread, Value, items, known, title};
+use crate::process::{Group, Process, Property, Read, Status, Unread, Value, items, known, title};
 
 use super::{Terminal, human, join, put, text};
 
@@ -83,10 +83,11 @@ fn value(lines: &mut Vec<u8>, value: &Value<'_>, age: Read<f64>, terminal: &Term
         Value::Ids([real, effective, saved, fs]) => {
             put(lines, format_args!("{real} (effective {effective}, saved {saved}, file system {fs})"));
         }
-        Value::Fields(fields) => {
-            let fields = fields.trim_ascii_end().split(|&byte| byte == b'\n');
-            join(lines, fields, b"\n    ", shown);
-        }
+        Value::Fields(text) => join(lines, Status(text).fields(), b"\n    ", |lines, (name, field)| {
+            shown(lines, name);
+            lines.extend_from_slice(b": ");
+            join(lines, field.split(|&byte| byte == b'\t'), b" ", shown);
+        }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Aligned columns that need not know all rows: widths come from the table of properties.
 
-use crate::process::{Process, Property, Read, Unread, Value, items};
+use crate::process::{Process, Property, Read, Status, Unread, Value, items};
 
 use super::{Terminal, human, join, number, put, text};
 
@@ -88,7 +88,11 @@ fn cell(cell: &mut Vec<u8>, value: &Value<'_>, terminal: &Terminal) {
         Value::Numbers(numbers) => join(cell, numbers.iter(), b",", |cell, number| put(cell, format_args!("{number}"))),
         Value::Names(names) => join(cell, names.iter(), b",", |cell, name| cell.extend_from_slice(name.as_bytes())),
         Value::Ids(ids) => join(cell, ids.iter(), b",", |cell, id| put(cell, format_args!("{id}"))),
-        Value::Fields(fields) => join(cell, fields.trim_ascii_end().split(|&byte| byte == b'\n'), b";", shown),
+        Value::Fields(text) => join(cell, Status(text).fields(), b"; ", |cell, (name, field)| {
+            shown(cell, name);
+            cell.extend_from_slice(b": ");
+            join(cell, field.split(|&byte| byte == b'\t'), b" ", shown);
+        }),
     }
     if cell.is_empty() {
         cell.push(b'-');

@@ -1,12 +1,13 @@
 //! The directory of one process: its files, each read when it is asked for and once.
 
 use std::cell::Cell;
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 
 use once_cell::unsync::OnceCell;
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
 use rustix::io::{Errno, read};
 
 use super::error::{Read, Unread};
@@ -131,6 +132,14 @@ impl<'p> Directory<'p> {
         Unread::from_errno(errno, file.name(), || {
             if file != File::Stat && self.exists() { Unread::Absent(file.absent()) } else { Unread::Gone }
         })
+    }
+
+    /// Whether the file behind a link is the one that has this path.
+    pub fn leads_to(&self, link: File, path: &[u8]) -> bool {
+        let behind = statat(self.base(), self.path(link.name()).as_c_str(), AtFlags::empty());
+        let named = statat(CWD, OsStr::from_bytes(path), AtFlags::empty());
+        behind
+            .is_ok_and(|behind| named.is_ok_and(|named| (behind.st_dev, behind.st_ino) == (named.st_dev, named.st_ino)))
     }
 
     /// Whether it is still there, as a zombie perhaps.

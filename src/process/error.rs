@@ -18,7 +18,8 @@ pub enum Unread {
     /// This process has no such property, and this is why.
     #[error("{0}")]
     Absent(&'static str),
-    /// Anything else, such as running out of descriptors: whoever meets it stops.
+    /// Anything else, such as running out of descriptors: whoever meets it stops. The file is one below /proc/PID or,
+    /// with a leading slash, below /proc.
     #[error("cannot read {file}: {errno}")]
     Failed { file: &'static str, errno: Errno },
 }
@@ -62,12 +63,12 @@ pub enum Settled<T> {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The directory could not be opened or listed.
-    #[error("cannot read {path:?}: {errno}")]
+    #[error("cannot read '{}': {errno}", path.display())]
     Directory { path: PathBuf, errno: Errno },
     /// It was opened, but it is no procfs and nothing in it looks like a process.
-    #[error("{0:?} is no procfs and holds no process directories: mount one there, or name another with --proc")]
+    #[error("'{}' is no procfs and holds no process directories: mount one there, or name another with --proc", .0.display())]
     NotProc(PathBuf),
     /// A file of a process could not be read for a reason that is not the process's own.
-    #[error("cannot read {path:?}: {errno}")]
+    #[error("cannot read '{}': {errno}", path.display())]
     File { path: PathBuf, errno: Errno },
 }

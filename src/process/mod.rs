@@ -163,13 +163,13 @@ impl<'p> Process<'p> {
         if comm.len() != COMM_MAX {
             return Ok(comm);
         }
-        if let Ok(path) = self.linked_path()
+        if let Some(path) = known(self.linked_path())?
             && let Some(whole) = completion(path, &comm)
         {
             return Ok(Cow::Borrowed(whole));
         }
         // `interpreter [option] script`: the kernel puts at most one option in between.
-        let arguments = self.file(File::Cmdline).unwrap_or_default().split(|&byte| byte == 0).take(3);
+        let arguments = known(self.cmdline())?.unwrap_or_default().split(|&byte| byte == 0).take(3);
         match arguments.into_iter().find_map(|argument| completion(argument, &comm)) {
             Some(whole) => Ok(Cow::Borrowed(whole)),
             None => Ok(comm),
@@ -228,12 +228,14 @@ impl<'p> Process<'p> {
 
     /// Whether the file of the executable was removed or replaced since the process began to run it.
     pub fn exe_deleted(&self) -> Read<bool> {
-        Ok(self.exe()?.ends_with(DELETED))
+        let exe = self.exe()?;
+        // A file may really be called so.
+        Ok(exe.ends_with(DELETED) && !self.directory.leads_to(File::Exe, exe))
     }
 
     fn linked_path(&self) -> Read<&[u8]> {
         let exe = self.exe()?;
-        Ok(exe.strip_suffix(DELETED).unwrap_or(exe))
+        Ok(if self.exe_deleted()? { exe.strip_suffix(DELETED).unwrap_or(exe) } else { exe })
     }
 
     /// The path of the executable: the link without " (deleted)", else an absolute first argument that can be executed.
@@ -307,7 +309,7 @@ impl<'p> Process<'p> {
         number::parse(self.file(file)?.trim_ascii()).ok_or(broken)
     }
 
-    /// The inode of a namespace, as in "pid:[4026531836]".
+    /// The inode of a namespace, as in `pid:[4026531836]`.
     pub fn namespace(&self, file: File) -> Read<u64> {
         let broken = Unread::Failed { file: file.name(), errno: Errno::BADMSG };
         let text = self.file(file)?;

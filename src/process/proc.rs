@@ -106,7 +106,7 @@ impl Proc {
     /// clocks, so it stays the same until somebody sets the clock; wall clock minus uptime does not.
     pub fn boot_time(&self) -> Read<f64> {
         *self.boot_time.get_or_init(|| {
-            let statistics = self.whole_file("stat")?;
+            let statistics = self.whole_file("/stat")?;
             let boot = statistics.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"btime "));
             let seconds = boot.and_then(number::parse).ok_or(Unread::Absent("this procfs tells no boot time"))?;
             Ok(seconds as f64)
@@ -116,7 +116,7 @@ impl Proc {
     /// Seconds since boot, at the first time of asking.
     pub fn uptime(&self) -> Read<f64> {
         *self.uptime.get_or_init(|| {
-            let text = self.whole_file("uptime")?;
+            let text = self.whole_file("/uptime")?;
             let uptime = procfs::Uptime::from_read(&text[..]);
             uptime.map(|uptime| uptime.uptime).map_err(|_| Unread::Absent("this procfs tells no uptime"))
         })
@@ -124,7 +124,7 @@ impl Proc {
 
     /// The random id of this boot, as text.
     pub fn boot_id(&self) -> Read<&[u8]> {
-        let ask = || Ok(self.whole_file("sys/kernel/random/boot_id")?.trim_ascii().to_vec());
+        let ask = || Ok(self.whole_file("/sys/kernel/random/boot_id")?.trim_ascii().to_vec());
         self.boot_id.get_or_init(ask).as_deref().map_err(|&unread| unread)
     }
 
@@ -172,13 +172,18 @@ impl Proc {
 
     /// A reading failure with its whole path.
     pub(super) fn failure(&self, pid: Pid, file: &str, errno: Errno) -> Error {
-        Error::File { path: self.path.join(pid.to_string()).join(file), errno }
+        let path = match file.strip_prefix('/') {
+            Some(name) => self.path.join(name),
+            None => self.path.join(pid.to_string()).join(file),
+        };
+        Error::File { path, errno }
     }
 
-    /// A file outside of the process directories.
+    /// A file outside of the process directories, named with a leading slash.
     fn whole_file(&self, name: &'static str) -> Read<Vec<u8>> {
         let unread = |errno| Unread::from_errno(errno, name, || Unread::Absent("this procfs does not have it"));
-        let fd = fs::openat(&self.dir, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(unread)?;
+        let fd = fs::openat(&self.dir, name.trim_start_matches('/'), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(unread)?;
         let mut bytes = Vec::with_capacity(4096);
         while rustix::io::read(&fd, spare_capacity(&mut bytes)).map_err(unread)? > 0 {
             bytes.reserve(4096);
@@ -187,12 +192,14 @@ impl Proc {
     }
 }
 
-/// Whether anything in this directory is named like a process.
+/// Whether anything in this directory is named like a process, and has its most needed file.
 fn holds_a_process(dir: BorrowedFd<'_>) -> Result<bool, Errno> {
     let mut buffer = vec![MaybeUninit::uninit(); 4096];
     let mut entries = fs::RawDir::new(dir, &mut buffer);
     while let Some(entry) = entries.next() {
-        if number::parse(entry?.file_name().to_bytes()).is_some() {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if number::parse(name).is_some() && fs::statat(dir, [name, b"/stat"].concat(), AtFlags::empty()).is_ok() {
             return Ok(true);
         }
     }

@@ -32,11 +32,17 @@ pub struct Property {
 /// The sections of `show`, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
+    /// Who it is, and to whom it belongs.
     Identity,
+    /// What it runs.
     Program,
+    /// On whose behalf.
     Owner,
+    /// What it does, and for how long.
     State,
+    /// What it takes.
     Memory,
+    /// Which part of the machine it sees and is counted in.
     Place,
 }
 
@@ -49,12 +55,19 @@ impl Group {
 /// What the values of a property are, and in which unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// A count or an id.
     Number,
+    /// Bytes of memory.
     Size,
+    /// A duration.
     Seconds,
+    /// A point in time.
     Time,
+    /// Yes or no.
     Flag,
+    /// Text.
     Text,
+    /// Several of something.
     List,
 }
 
@@ -82,6 +95,8 @@ pub enum Cost {
     All(Files),
     /// One of these: the one that is read anyway, else the cheapest.
     OneOf(Files),
+    /// Something that is read besides, at each time of asking.
+    Besides(&'static str),
 }
 
 impl Cost {
@@ -89,7 +104,7 @@ impl Cost {
     pub fn certain(self) -> Files {
         match self {
             Cost::All(files) => files,
-            Cost::OneOf(_) => Files::NONE,
+            Cost::OneOf(_) | Cost::Besides(_) => Files::NONE,
         }
     }
 }
@@ -141,7 +156,7 @@ pub static PROPERTIES: &[Property] = &[
         group: Group::Identity,
         kind: Kind::Text,
         width: 16,
-        cost: FREE,
+        cost: Cost::Besides("status and a pidfd"),
         on_request: false,
         about: "PID:INODE, the process's own until the next boot (inode of its pidfd, Linux 6.9)",
         get: |process| {
@@ -154,7 +169,7 @@ pub static PROPERTIES: &[Property] = &[
         group: Group::Identity,
         kind: Kind::Text,
         width: 36,
-        cost: FREE,
+        cost: Cost::Besides("/proc/sys/kernel/random/boot_id, once"),
         on_request: false,
         about: "random id of this boot of the machine, which makes `id` unique for ever",
         get: |process| process.proc().boot_id().map(|id| Value::Bytes(Cow::Borrowed(id))),
@@ -370,10 +385,10 @@ pub static PROPERTIES: &[Property] = &[
         group: Group::State,
         kind: Kind::Flag,
         width: 8,
-        cost: STAT_OR_STATUS,
+        cost: STAT,
         on_request: false,
-        about: "whether it still runs: a zombie does not",
-        get: |process| process.state().map(|state| Value::Flag(!matches!(state, b'Z' | b'X'))),
+        about: "whether any thread of it still runs: a zombie's does not",
+        get: |process| Ok(Value::Flag(process.stat()?.is_alive())),
     },
     Property {
         name: "starttime",
@@ -415,7 +430,7 @@ pub static PROPERTIES: &[Property] = &[
         about: "processor time used, user and system",
         get: |process| {
             let stat = process.stat()?;
-            Ok(Value::Seconds(process.seconds(stat.user_ticks + stat.system_ticks)))
+            Ok(Value::Seconds(process.seconds(stat.user_ticks.saturating_add(stat.system_ticks))))
         },
     },
     Property {
@@ -453,7 +468,7 @@ pub static PROPERTIES: &[Property] = &[
         group: Group::State,
         kind: Kind::Number,
         width: 8,
-        cost: FREE,
+        cost: Cost::Besides("the directory fd"),
         on_request: false,
         about: "open descriptors",
         get: |process| process.fd_count().map(Value::Number),
@@ -476,7 +491,7 @@ pub static PROPERTIES: &[Property] = &[
         cost: STAT,
         on_request: false,
         about: "resident memory, shared pages counted in full",
-        get: |process| Ok(Value::Size(process.stat()?.rss_pages * process.proc().page_size())),
+        get: |process| Ok(Value::Size(process.stat()?.rss_pages.saturating_mul(process.proc().page_size()))),
     },
     Property {
         name: "pss",

@@ -82,9 +82,14 @@ impl Stat {
         self.flags & PF_KTHREAD != 0
     }
 
-    /// Whether it has ended and only waits for its parent to notice.
+    /// Whether its first thread has ended.
     pub fn is_zombie(&self) -> bool {
         matches!(self.state, b'Z' | b'X')
+    }
+
+    /// Whether any thread still runs: the first one may end before the others.
+    pub fn is_alive(&self) -> bool {
+        !self.is_zombie() || self.threads > 1
     }
 }
 

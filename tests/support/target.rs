@@ -107,8 +107,10 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        // What it started ends with its input.
+        // All of its group: it is the leader, and not waited for yet, so that the number is still its own.
+        if let Some(group) = rustix::process::Pid::from_raw(self.child.id() as i32) {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
