@@ -16,7 +16,8 @@ use crate::output::message::message;
 use crate::output::tree::{Detail, Drawing, Look, Marks, Row, Rows, write_json};
 use crate::output::{Charset, Output, Terminal, json};
 use crate::process::{
-    Error, File, Files, Pid, Proc, Process, Read, Settled, Unread, certain_files, items, known, properties, title,
+    Error, File, Files, Pid, Proc, Process, Property, Read, Settled, Unread, certain_files, items, known, properties,
+    title,
 };
 use crate::select::{Criteria, Test, Verdict};
 use crate::tree::view::View;
@@ -162,6 +163,7 @@ impl Options {
     /// Read everything that the output needs: what were read later might be of another process.
     fn collect(&self, proc: &Proc, criteria: &Criteria) -> anyhow::Result<(Forest<Row>, Rows)> {
         let mut rows = Rows::default();
+        let members = properties(BRIEF);
         // Whoever names a process wants it, whatever it is.
         let named = !self.pids.is_empty() || self.selection.names_processes();
         let with_kernel = self.kernel || named || self.highlights_kernel_thread(proc)?;
@@ -179,7 +181,7 @@ impl Options {
             let marks = marks.with_if(Marks::MATCH, is_match).with_if(Marks::KERNEL_THREAD, is_kernel_thread);
             let row = Row { start, marks, ..Row::default() };
             let row = match self.common.format.json() {
-                Some(_) => json_row(row, process, &mut rows),
+                Some(_) => json_row(row, process, &members, &mut rows),
                 None => self.text_row(row, process, kin, &mut rows),
             };
             Ok::<_, anyhow::Error>(process.settle(row)?)
@@ -278,8 +280,8 @@ impl Options {
 }
 
 /// A row whose text is its JSON without the last brace.
-fn json_row(row: Row, process: &Process<'_>, rows: &mut Rows) -> Read<Row> {
-    json::object(&mut rows.text, process, &properties(BRIEF))?;
+fn json_row(row: Row, process: &Process<'_>, members: &[&Property], rows: &mut Rows) -> Read<Row> {
+    json::object(&mut rows.text, process, members)?;
     rows.text.pop();
     Ok(Row { rest_length: rows.text.len() as u32 - row.start, ..row })
 }
