@@ -1,6 +1,5 @@
 //! `tree`: the process tree, or the part of it around some processes.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::iter::once;
 
@@ -13,15 +12,13 @@ use crate::cli::selection::Selection;
 use crate::cli::{Common, ENVIRONMENT, parse};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
-use crate::output::tree::{Detail, Drawing, Look, Marks, Row, Rows, write_json};
-use crate::output::{Charset, Output, Terminal, json};
-use crate::process::{
-    Error, File, Files, Pid, Proc, Process, Property, Read, Settled, Unread, certain_files, items, known, properties,
-    title,
-};
+use crate::output::tree::row::{Extent, Marks, Row, Rows};
+use crate::output::tree::{Drawing, Look, write_json};
+use crate::output::{Charset, Output, Terminal};
+use crate::process::{Error, File, Files, Pid, Proc, Settled, Unread, certain_files, properties};
 use crate::select::{Criteria, Test, Verdict};
 use crate::tree::view::View;
-use crate::tree::{self, Forest, Kin, Node};
+use crate::tree::{self, Forest, Node};
 
 /// The row in the table of applets.
 pub static APPLET: Applet = Applet {
@@ -102,8 +99,6 @@ fn notes() -> String {
     format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{EXAMPLES}")
 }
 
-/// In place of a name that is kept from us.
-const UNKNOWN: &[u8] = b"?";
 const TOO_MUCH: &str = "names and arguments of all processes exceed 4 GiB: leave out --arguments";
 
 const EXIT_STATUS: &str = "\
@@ -164,10 +159,11 @@ impl Options {
     fn collect(&self, proc: &Proc, criteria: &Criteria) -> anyhow::Result<(Forest<Row>, Rows)> {
         let mut rows = Rows::default();
         let members = properties(BRIEF);
+        let extent = self.extent();
         // Whoever names a process wants it, whatever it is.
         let named = !self.pids.is_empty() || self.selection.names_processes();
         let with_kernel = self.kernel || named || self.highlights_kernel_thread(proc)?;
-        let forest = tree::read(proc, criteria.files() | self.files(), |process, kin| {
+        let forest = tree::read(proc, criteria.files() | self.files(), |process, _| {
             let is_kernel_thread = matches!(process.is_kernel_thread(), Ok(true));
             if is_kernel_thread && !with_kernel {
                 return Ok(Settled::Missing(Unread::Absent("a thread of the kernel")));
@@ -176,13 +172,12 @@ impl Options {
                 Verdict::Gone => return Ok(Settled::Gone),
                 verdict => verdict == Verdict::Match,
             };
-            let start = u32::try_from(rows.text.len()).context(TOO_MUCH)?;
             let marks = Marks::default();
             let marks = marks.with_if(Marks::MATCH, is_match).with_if(Marks::KERNEL_THREAD, is_kernel_thread);
-            let row = Row { start, marks, ..Row::default() };
+            let row = rows.begin(marks).context(TOO_MUCH)?;
             let row = match self.common.format.json() {
-                Some(_) => json_row(row, process, &members, &mut rows),
-                None => self.text_row(row, process, kin, &mut rows),
+                Some(_) => rows.end_as_json(row, process, &members),
+                None => rows.end_as_text(row, process, extent),
             };
             Ok::<_, anyhow::Error>(process.settle(row)?)
         })?;
@@ -202,50 +197,14 @@ impl Options {
         }
     }
 
-    fn text_row(&self, row: Row, process: &Process<'_>, kin: Kin, rows: &mut Rows) -> Read<Row> {
-        let name = known(process.name())?.unwrap_or(Cow::Borrowed(UNKNOWN));
-        let name_length = u16::try_from(name.len()).unwrap_or(u16::MAX);
-        rows.text.extend_from_slice(&name[..usize::from(name_length)]);
-        let state = known(process.stat())?.map_or(b'?', |stat| stat.state);
-        // Neither has one, and asking costs more than knowing.
-        let has_exe = !row.marks.has(Marks::KERNEL_THREAD) && state != b'Z';
-        let exe_deleted = has_exe && known(process.exe_deleted())?.unwrap_or(false);
-        if self.arguments
-            && let Some(arguments) = known(process.cmdline())?
-        {
-            rows.text.extend(arguments_shown(arguments));
+    fn extent(&self) -> Extent {
+        Extent {
+            arguments: self.arguments,
+            process_groups: self.show_pgids,
+            users: self.uid_changes,
+            namespaces: self.ns_changes,
+            threads: self.thread_names,
         }
-        let detail = rows.details.len() as u32;
-        if self.wants_details() {
-            rows.details.push(self.detail(process, kin)?);
-        }
-        let rest_length = rows.text.len() as u32 - row.start - u32::from(name_length);
-        let marks = row.marks.with_if(Marks::EXE_DELETED, exe_deleted);
-        Ok(Row { name_length, rest_length, detail, state, marks, ..row })
-    }
-
-    fn wants_details(&self) -> bool {
-        self.show_pgids || self.uid_changes || self.ns_changes || self.thread_names
-    }
-
-    fn detail(&self, process: &Process<'_>, kin: Kin) -> Read<Detail> {
-        let mut detail = Detail::default();
-        if self.show_pgids {
-            detail.pgrp = known(process.stat())?.map(|stat| stat.pgrp);
-        }
-        if self.uid_changes {
-            detail.uid = known(process.user_ids())?.map(|ids| ids[1]);
-        }
-        if self.ns_changes {
-            for file in File::NAMESPACES {
-                detail.namespaces.push(known(process.namespace(file))?);
-            }
-        }
-        if self.thread_names && known(process.stat())?.is_some_and(|stat| stat.threads > 1) {
-            detail.threads = known(process.other_threads())?.unwrap_or_default();
-        }
-        tracing::trace!(kin.pid, ?detail, "read");
-        Ok(detail)
     }
 
     fn print(&self, proc: &Proc, forest: &Forest<Row>, rows: &Rows, view: View<'_, Row>) -> anyhow::Result<()> {
@@ -277,20 +236,4 @@ impl Options {
         let node = forest.find(pid).ok_or_else(absent)?;
         Ok(once(node).chain(forest.ancestors(node)).collect())
     }
-}
-
-/// A row whose text is its JSON without the last brace.
-fn json_row(row: Row, process: &Process<'_>, members: &[&Property], rows: &mut Rows) -> Read<Row> {
-    json::object(&mut rows.text, process, members)?;
-    rows.text.pop();
-    Ok(Row { rest_length: rows.text.len() as u32 - row.start, ..row })
-}
-
-/// The arguments behind the name of the program. A title that a process gave itself is shown whole.
-fn arguments_shown(arguments: &[u8]) -> Vec<u8> {
-    let shown: Vec<&[u8]> = match title(arguments) {
-        Some(title) => vec![title],
-        None => items(arguments).skip(1).collect(),
-    };
-    shown.join(&b' ')
 }

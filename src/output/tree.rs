@@ -1,68 +1,19 @@
 //! How a tree of processes looks, as text and as JSON.
 
+pub mod row;
+
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::rc::Rc;
 
+use self::row::{Detail, Marks, Row, Rows};
 use super::branches::Branches;
 use super::json::Layout;
 use super::text::cut;
 use super::{Terminal, put, shown};
-use crate::process::{File, Pid, Users};
+use crate::process::{File, Users};
 use crate::tree::view::{Shown, View};
 use crate::tree::{Forest, Node};
-
-/// What is kept of a process until its tree is complete.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Row {
-    /// Where its text begins in [`Rows::text`]: its name, then its arguments; or its JSON.
-    pub start: u32,
-    pub rest_length: u32,
-    /// Index into [`Rows::details`].
-    pub detail: u32,
-    pub name_length: u16,
-    pub state: u8,
-    pub marks: Marks,
-}
-
-/// What is true of a process, in one byte: there may be a million of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marks(u8);
-
-impl Marks {
-    /// It is one that was asked for, not only related to one.
-    pub const MATCH: Marks = Marks(1);
-    pub const KERNEL_THREAD: Marks = Marks(2);
-    pub const EXE_DELETED: Marks = Marks(4);
-
-    /// These and, if so, that one.
-    pub fn with_if(self, mark: Marks, is_so: bool) -> Marks {
-        if is_so { Marks(self.0 | mark.0) } else { self }
-    }
-
-    /// Whether that one is among these.
-    pub fn has(self, mark: Marks) -> bool {
-        self.0 & mark.0 != 0
-    }
-}
-
-/// What is only kept when options ask for it.
-#[derive(Clone, Debug, Default)]
-pub struct Detail {
-    pub pgrp: Option<Pid>,
-    pub uid: Option<u32>,
-    /// In the order of [`File::NAMESPACES`].
-    pub namespaces: Vec<Option<u64>>,
-    /// All threads but the first.
-    pub threads: Vec<(Pid, Vec<u8>)>,
-}
-
-/// Everything that rows refer to.
-#[derive(Default)]
-pub struct Rows {
-    pub text: Vec<u8>,
-    pub details: Vec<Detail>,
-}
 
 /// How to draw.
 #[derive(Clone, Copy, Debug, Default)]
