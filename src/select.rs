@@ -232,26 +232,39 @@ impl Anchor {
     }
 }
 
-/// The processes that are related so to an anchor, as a test. `None` when there is no such anchor.
+/// What was found of a relation.
+#[derive(Debug)]
+pub enum Kindred {
+    /// The processes that are related so, as a test.
+    Found(Test),
+    /// Nobody is such an anchor, as far as could be told: of so many processes it could not.
+    NoAnchor { unknown: usize },
+}
+
+/// The processes that are related so to an anchor.
 ///
 /// Grandchildren are those of a daemon, not of its workers, which run the same executable: those of cron are its jobs,
 /// and not also what the jobs run.
-pub fn kindred(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Option<Test>, Error> {
+pub fn kindred(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Kindred, Error> {
+    let mut unknown = 0;
     let anchors = Criteria::new(vec![anchor.test()], false, proc.own_pid().into_iter().collect());
     let forest = tree::read(proc, anchors.files(), |process, kin| {
         Ok::<_, Error>(match anchors.judge(process)? {
             Verdict::Gone => Settled::Gone,
-            verdict => Settled::Known((kin.start_ticks, verdict == Verdict::Match)),
+            verdict => {
+                unknown += usize::from(verdict == Verdict::Unknown);
+                Settled::Known((kin.start_ticks, verdict == Verdict::Match))
+            }
         })
     })?;
     let is_worker = |node| forest.parent(node).is_some_and(|parent| forest.data(parent).1);
     let matching = forest.find_all(forest.all(), |&(_, is_anchor)| is_anchor);
     let mut anchors = matching.filter(|&node| relation != Relation::Grandchildren || !is_worker(node)).peekable();
     if anchors.peek().is_none() {
-        return Ok(None);
+        return Ok(Kindred::NoAnchor { unknown });
     }
     let found = anchors.flat_map(|anchor| related(&forest, relation, anchor));
-    Ok(Some(Test::Kindred(found.map(|node| (forest.pid(node), forest.data(node).0)).collect())))
+    Ok(Kindred::Found(Test::Kindred(found.map(|node| (forest.pid(node), forest.data(node).0)).collect())))
 }
 
 fn related<D>(forest: &Forest<D>, relation: Relation, node: Node) -> Vec<Node> {

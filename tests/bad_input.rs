@@ -100,3 +100,18 @@ fn proc_that_is_not_mounted() {
         finish(command).refuses(3, "is no procfs and holds no process directories");
     }
 }
+
+#[test]
+fn numbers_that_are_negative() {
+    for option in ["-P", "-g", "-s", "--ns", "--children-of", "--descendants-of"] {
+        run(&["find", option, "-5"]).refuses(2, "a process id is positive");
+    }
+    run(&["find", "-O", "-5"]).refuses(2, "a duration is a number");
+}
+
+#[test]
+fn letters_of_a_pattern_without_a_pattern() {
+    for option in ["-x", "-f", "-i"] {
+        run(&["find", option]).refuses(2, "PATTERN");
+    }
+}

@@ -162,3 +162,26 @@ fn an_ordinary_user_sees_the_processes_of_others_without_their_secrets() {
 fn text_has_row(lines: &[String], begin: &str) -> bool {
     lines.iter().any(|line| line.starts_with(begin))
 }
+
+#[test]
+fn what_could_not_be_examined_is_never_told_to_be_absent() {
+    if !is_root() {
+        skip!("not root: cannot become another user");
+    }
+    let script = r#"
+        mount -t tmpfs none /mnt && cp "$P" /mnt/proctool && chmod 755 /mnt/proctool || exit 78
+        run() { setpriv --reuid 65534 --regid 65534 --clear-groups /mnt/proctool "$@" 2>&1; echo "status $?"; }
+        run tree --exe-path /nosuch; run find --exe-path /nosuch; run find --children-of /nosuch"#;
+    let Some(command) = namespace::script(script) else { skip!("no private namespaces") };
+    let outcome = finish(command).exits(0);
+    let denied = "permission denied to examine 1 process: try as root";
+    let expected = [
+        format!("proctool tree: {denied}"),
+        "status 1".to_owned(),
+        format!("proctool find: {denied}"),
+        "status 1".to_owned(),
+        format!("proctool find: no process runs '/nosuch', as far as known: {denied}"),
+        "status 1".to_owned(),
+    ];
+    assert_eq!(outcome.lines(), expected, "{}", outcome.report());
+}

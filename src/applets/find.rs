@@ -8,7 +8,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context};
 use crate::cli::format::{self, BRIEF, Fields};
 use crate::cli::selection::Search;
-use crate::cli::{Common, ENVIRONMENT};
+use crate::cli::{Common, ENVIRONMENT, denied};
 use crate::exit::Exit;
 use crate::output::listing::{Beside, Listing, Look};
 use crate::output::message::message;
@@ -71,9 +71,9 @@ fn command() -> Command {
              A relation starts from a process id, or from every process that runs an executable of this name or path. \
              The grandchildren of a name are those of the daemon, not of its workers that run the same executable, so \
              that --grandchildren-of cron gives the running jobs.\n\n\
-             Patterns are regular expressions in Rust's syntax, and match bytes: `.` is any byte, and a class \
-             in brackets holds single bytes, so that a name in any encoding can be matched. A process whose properties are kept from us, so that nobody can tell \
-             whether it matches, is not listed, not even with --inverse.",
+             Patterns are regular expressions in Rust's syntax, and match bytes: `.` is any byte, and a class in \
+             brackets holds single bytes, so that a name in any encoding can be matched. A process whose properties \
+             are kept from us, so that nobody can tell whether it matches, is not listed, not even with --inverse.",
         )
 }
 
@@ -107,9 +107,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let tally = list(&proc, &criteria, options.search.pick(), &mut Listing::new(look, &mut output))?;
     output.finish()?;
     if tally.matched == 0 && tally.unknown > 0 && !options.common.verbosity.is_quiet() {
-        let (unknown, plural) = (tally.unknown, if tally.unknown == 1 { "" } else { "es" });
-        let advice = if nix::unistd::geteuid().is_root() { "" } else { ": try as root" };
-        message(&context.name, format_args!("permission denied to examine {unknown} process{plural}{advice}"));
+        message(&context.name, denied(tally.unknown));
     }
     Ok(if tally.matched > 0 { Exit::Done } else { Exit::Nothing })
 }

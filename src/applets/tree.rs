@@ -9,7 +9,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context};
 use crate::cli::format::BRIEF;
 use crate::cli::selection::Selection;
-use crate::cli::{Common, ENVIRONMENT, parse};
+use crate::cli::{Common, ENVIRONMENT, denied, parse};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::tree::row::{Extent, Marks, Row, Rows};
@@ -38,7 +38,7 @@ struct Options {
     #[command(flatten)]
     selection: Selection,
     /// Show the way up to the root too
-    #[arg(short = 's', long, help_heading = "Extent")]
+    #[arg(short = 's', long, visible_alias = "show-parents", help_heading = "Extent")]
     ancestors: bool,
     /// Levels below a match to show: 1 children, 2 grandchildren
     #[arg(long, value_name = "N", help_heading = "Extent")]
@@ -79,7 +79,7 @@ struct Options {
     #[arg(short, long, help_heading = "Output")]
     long: bool,
     /// Highlight this process and its ancestors
-    #[arg(short = 'H', long, value_name = "PID", value_parser = parse::pid, help_heading = "Output")]
+    #[arg(short = 'H', long, visible_alias = "highlight-pid", value_name = "PID", value_parser = parse::pid, help_heading = "Output")]
     highlight: Option<Pid>,
     #[command(flatten)]
     common: Common,
@@ -123,7 +123,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let proc = options.common.start()?;
     let criteria = options.criteria(&proc)?;
-    let (forest, rows) = options.collect(&proc, &criteria)?;
+    let (forest, rows, unknown) = options.collect(&proc, &criteria)?;
     // Everything is below the roots, and its depth counts from there.
     let wanted = |node| match criteria.is_empty() {
         true => forest.parent(node).is_none(),
@@ -134,8 +134,10 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let missing: Vec<Pid> = named.filter(|&pid| forest.find(pid).is_none()).collect();
     if !options.common.verbosity.is_quiet() {
         missing.iter().for_each(|pid| message(&context.name, format_args!("there is no process {pid}")));
-        if matched == 0 && missing.is_empty() {
-            message(&context.name, "no process matches");
+        match (matched, unknown) {
+            (0, 0) if missing.is_empty() => message(&context.name, "no process matches"),
+            (0, 1..) => message(&context.name, denied(unknown)),
+            _ => {}
         }
     }
     let mut view = View::new(&forest, wanted, options.depth);
@@ -155,8 +157,10 @@ impl Options {
         Ok(Criteria::new(tests, false, Vec::new()))
     }
 
-    /// Read everything that the output needs: what were read later might be of another process.
-    fn collect(&self, proc: &Proc, criteria: &Criteria) -> anyhow::Result<(Forest<Row>, Rows)> {
+    /// Read everything that the output needs: what were read later might be of another process. With it, how many
+    /// processes could not be judged.
+    fn collect(&self, proc: &Proc, criteria: &Criteria) -> anyhow::Result<(Forest<Row>, Rows, usize)> {
+        let mut unknown = 0;
         let mut rows = Rows::default();
         let members = properties(BRIEF);
         let extent = self.extent();
@@ -168,10 +172,12 @@ impl Options {
             if is_kernel_thread && !with_kernel {
                 return Ok(Settled::Missing(Unread::Absent("a thread of the kernel")));
             }
-            let is_match = match criteria.judge(process)? {
-                Verdict::Gone => return Ok(Settled::Gone),
-                verdict => verdict == Verdict::Match,
-            };
+            let verdict = criteria.judge(process)?;
+            if verdict == Verdict::Gone {
+                return Ok(Settled::Gone);
+            }
+            unknown += usize::from(verdict == Verdict::Unknown);
+            let is_match = verdict == Verdict::Match;
             let marks = Marks::default();
             let marks = marks.with_if(Marks::MATCH, is_match).with_if(Marks::KERNEL_THREAD, is_kernel_thread);
             let row = rows.begin(marks).context(TOO_MUCH)?;
@@ -181,7 +187,7 @@ impl Options {
             };
             Ok::<_, anyhow::Error>(process.settle(row)?)
         })?;
-        Ok((forest, rows))
+        Ok((forest, rows, unknown))
     }
 
     fn highlights_kernel_thread(&self, proc: &Proc) -> Result<bool, Error> {

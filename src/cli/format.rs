@@ -87,9 +87,31 @@ pub fn default_fields() -> Vec<&'static Property> {
 
 /// The table of properties, for the long help of an applet.
 pub fn fields_help() -> String {
-    let row = |property: &Property| format!("\n  {:14} {}{}", property.name, property.about, notes(property));
+    let row = |property: &Property| {
+        let text = format!("{}{}", property.about, notes(property));
+        format!("\n  {:14} {}", property.name, indented(&text))
+    };
     let rows = PROPERTIES.iter().map(row).collect::<String>();
     format!("Fields, with their unit in JSON and the files below /proc/PID that they cost:{rows}")
+}
+
+/// Lines that fit into 98 columns behind a name of a field, the second and later ones below the first.
+fn indented(text: &str) -> String {
+    const COLUMNS: usize = 98 - 17;
+    let mut lines = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        if used > 0 && used + 1 + word.len() > COLUMNS {
+            lines.push_str("\n                 ");
+            used = 0;
+        } else if used > 0 {
+            lines.push(' ');
+            used += 1;
+        }
+        lines.push_str(word);
+        used += word.len();
+    }
+    lines
 }
 
 fn notes(property: &Property) -> String {

@@ -34,6 +34,13 @@ Environment:
   LC_ALL, LC_CTYPE, LANG
                 whether lines may be drawn in Unicode";
 
+/// That so many processes could not be judged, and what to do about it.
+pub fn denied(count: usize) -> String {
+    let plural = if count == 1 { "" } else { "es" };
+    let advice = if nix::unistd::geteuid().is_root() { "" } else { ": try as root" };
+    format!("permission denied to examine {count} process{plural}{advice}")
+}
+
 /// What every applet that only reads has.
 #[derive(Args)]
 pub struct Common {

@@ -34,7 +34,9 @@ pub fn pid_or_zero(text: &str) -> Result<Pid, String> {
 pub fn anchor(typed: OsString) -> Result<Anchor, String> {
     match typed.to_str() {
         Some("") => Err("a process id or the name of an executable is wanted".to_owned()),
-        Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => pid(text).map(Anchor::Pid),
+        Some(text) if text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit()) => {
+            pid(text).map(Anchor::Pid)
+        }
         _ if typed.as_bytes().contains(&b'/') => Ok(Anchor::ExePath(typed.into_vec())),
         _ => Ok(Anchor::ExeName(typed.into_vec())),
     }
@@ -86,7 +88,7 @@ mod tests {
         assert_eq!(anchor("12"), Ok(Anchor::Pid(12)));
         assert_eq!(anchor("cron"), Ok(Anchor::ExeName(b"cron".to_vec())));
         assert_eq!(anchor("/usr/sbin/cron"), Ok(Anchor::ExePath(b"/usr/sbin/cron".to_vec())));
-        assert!(anchor("0").is_err() && anchor("").is_err());
+        assert!(anchor("0").is_err() && anchor("").is_err() && anchor("-1").is_err());
     }
 
     #[test]

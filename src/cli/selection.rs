@@ -10,11 +10,10 @@ use anyhow::Context as _;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
-use super::parse;
-use super::pattern;
+use super::{denied, parse, pattern};
 use crate::exit::Refusal;
 use crate::process::{File, Files, Pid, Proc, Process, Read, Settled, Unread, known};
-use crate::select::{Anchor, Criteria, Pick, Relation, Test, kindred};
+use crate::select::{Anchor, Criteria, Kindred, Pick, Relation, Test, kindred};
 
 /// Long options that every applet that selects has. Several are and-ed; of a list, one must be true.
 #[derive(Args)]
@@ -63,13 +62,13 @@ pub struct Search {
     #[arg(value_name = "PATTERN")]
     pattern: Option<OsString>,
     /// Match the whole command line instead of the name
-    #[arg(short, long, help_heading = "Pattern")]
+    #[arg(short, long, requires = "pattern", help_heading = "Pattern")]
     full: bool,
     /// The pattern must match all of it
-    #[arg(short = 'x', long, help_heading = "Pattern")]
+    #[arg(short = 'x', long, requires = "pattern", help_heading = "Pattern")]
     exact: bool,
     /// Ignore case
-    #[arg(short, long, help_heading = "Pattern")]
+    #[arg(short, long, requires = "pattern", help_heading = "Pattern")]
     ignore_case: bool,
     /// Select what does not match the pattern and the options
     #[arg(short = 'v', long, help_heading = "Pattern")]
@@ -77,13 +76,13 @@ pub struct Search {
     #[command(flatten)]
     selection: Selection,
     /// Parent's process id; 0 is one outside of the pid namespace
-    #[arg(short = 'P', long, value_name = "PID", value_delimiter = ',', value_parser = parse::pid_or_zero, help_heading = "Selection")]
+    #[arg(short = 'P', long, value_name = "PID", value_delimiter = ',', value_parser = parse::pid_or_zero, allow_negative_numbers = true, help_heading = "Selection")]
     parent: Vec<Pid>,
     /// Process group; 0 is our own
-    #[arg(short = 'g', long, value_name = "PGRP", value_delimiter = ',', value_parser = parse::pid_or_zero, help_heading = "Selection")]
+    #[arg(short = 'g', long, value_name = "PGRP", value_delimiter = ',', value_parser = parse::pid_or_zero, allow_negative_numbers = true, help_heading = "Selection")]
     pgroup: Vec<Pid>,
     /// Session; 0 is our own
-    #[arg(short, long, value_name = "SESSION", value_delimiter = ',', value_parser = parse::pid_or_zero, help_heading = "Selection")]
+    #[arg(short, long, value_name = "SESSION", value_delimiter = ',', value_parser = parse::pid_or_zero, allow_negative_numbers = true, help_heading = "Selection")]
     session: Vec<Pid>,
     /// Controlling terminal, such as pts/0; ? is none
     #[arg(short, long, value_name = "TTY", value_delimiter = ',', help_heading = "Selection")]
@@ -99,9 +98,10 @@ pub struct Search {
     group: Vec<String>,
     /// Run states, such as D,Z
     #[arg(short, long, value_name = "STATES", value_parser = parse::states, help_heading = "Selection")]
+    // Spelled out, or clap takes the letters for several values.
     runstates: Option<std::vec::Vec<u8>>,
     /// Running for longer than this (10, 1.5s, 2m, 1h)
-    #[arg(short = 'O', long, value_name = "DURATION", value_parser = parse::duration, help_heading = "Selection")]
+    #[arg(short = 'O', long, value_name = "DURATION", value_parser = parse::duration, allow_negative_numbers = true, help_heading = "Selection")]
     older: Option<f64>,
     /// Only the one that started last
     #[arg(short, long, conflicts_with_all = ["oldest", "inverse"], help_heading = "Selection")]
@@ -119,22 +119,22 @@ pub struct Search {
     #[arg(long, value_name = "PATH", value_delimiter = ',', help_heading = "Selection")]
     cgroup: Vec<OsString>,
     /// In all the namespaces of this process
-    #[arg(long, value_name = "PID", value_parser = parse::pid, help_heading = "Selection")]
+    #[arg(long, value_name = "PID", value_parser = parse::pid, allow_negative_numbers = true, help_heading = "Selection")]
     ns: Option<Pid>,
     /// Only threads of the kernel
     #[arg(long, help_heading = "Selection")]
     kernel: bool,
     /// Children of a process: a process id, or the name or path of an executable
-    #[arg(long, value_name = "PROCESS", value_parser = OsStringValueParser::new().try_map(parse::anchor), help_heading = "Relations")]
+    #[arg(long, value_name = "PROCESS", value_parser = OsStringValueParser::new().try_map(parse::anchor), allow_negative_numbers = true, help_heading = "Relations")]
     children_of: Option<Anchor>,
     /// Children of the children of a process (the running jobs of a cron)
-    #[arg(long, value_name = "PROCESS", value_parser = OsStringValueParser::new().try_map(parse::anchor), help_heading = "Relations")]
+    #[arg(long, value_name = "PROCESS", value_parser = OsStringValueParser::new().try_map(parse::anchor), allow_negative_numbers = true, help_heading = "Relations")]
     grandchildren_of: Option<Anchor>,
     /// Everything below a process
-    #[arg(long, value_name = "PROCESS", value_parser = OsStringValueParser::new().try_map(parse::anchor), help_heading = "Relations")]
+    #[arg(long, value_name = "PROCESS", value_parser = OsStringValueParser::new().try_map(parse::anchor), allow_negative_numbers = true, help_heading = "Relations")]
     descendants_of: Option<Anchor>,
     /// Everything above a process
-    #[arg(long, value_name = "PROCESS", value_parser = OsStringValueParser::new().try_map(parse::anchor), help_heading = "Relations")]
+    #[arg(long, value_name = "PROCESS", value_parser = OsStringValueParser::new().try_map(parse::anchor), allow_negative_numbers = true, help_heading = "Relations")]
     ancestors_of: Option<Anchor>,
     /// Leave out our own ancestors, such as the shell
     #[arg(short = 'A', long, help_heading = "Selection")]
@@ -315,13 +315,16 @@ fn namespaces_of(proc: &Proc, pid: Pid) -> anyhow::Result<Test> {
 }
 
 fn relation_test(proc: &Proc, relation: Relation, anchor: &Anchor) -> anyhow::Result<Test> {
-    let nobody = || {
-        Refusal::nothing(match anchor {
-            Anchor::Pid(pid) => format!("there is no process {pid}"),
-            Anchor::ExeName(name) | Anchor::ExePath(name) => {
-                format!("no process runs '{}'", String::from_utf8_lossy(name))
-            }
-        })
+    let unknown = match kindred(proc, relation, anchor)? {
+        Kindred::Found(test) => return Ok(test),
+        Kindred::NoAnchor { unknown } => unknown,
     };
-    Ok(kindred(proc, relation, anchor)?.ok_or_else(nobody)?)
+    let nobody = match anchor {
+        Anchor::Pid(pid) => format!("there is no process {pid}"),
+        Anchor::ExeName(name) | Anchor::ExePath(name) => {
+            format!("no process runs '{}'", String::from_utf8_lossy(name))
+        }
+    };
+    Err(Refusal::nothing(if unknown == 0 { nobody } else { format!("{nobody}, as far as known: {}", denied(unknown)) })
+        .into())
 }

@@ -16,7 +16,7 @@ const FILTER: &str = "PROCTOOL_LOG";
 /// `-v` and `-q`.
 #[derive(Args)]
 pub struct Verbosity {
-    /// Tell more about what is done; twice, what was skipped and why
+    /// Tell more about what is done; twice, how much was skipped
     #[arg(short, long, action = ArgAction::Count, help_heading = "General")]
     verbose: u8,
     /// Tell less: no messages about what was not found
@@ -42,7 +42,7 @@ impl Verbosity {
         };
         let lines = tracing_subscriber::fmt::layer()
             .with_writer(stderr)
-            .with_ansi(stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+            .with_ansi(stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()))
             .without_time();
         tracing_subscriber::registry().with(targets).with(lines).init();
         Ok(())

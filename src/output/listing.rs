@@ -139,7 +139,7 @@ fn line(line: &mut Vec<u8>, process: &Process<'_>, beside: Beside, terminal: &Te
         Beside::Name => name(process)?,
         Beside::CommandLine => match known(process.command_line())? {
             Some(arguments) if !arguments.is_empty() => Cow::Owned(arguments),
-            // As ps shows kernel threads and zombies.
+            // In brackets, as ps shows what has none: kernel threads and zombies.
             _ => Cow::Owned([b"[", &name(process)?[..], b"]"].concat()),
         },
     };

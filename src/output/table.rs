@@ -1,6 +1,6 @@
 //! Aligned columns that need not know all rows: widths come from the table of properties.
 
-use crate::process::{Process, Property, Read, Status, Unread, Value, items};
+use crate::process::{Process, Property, Read, Status, Unread, Value, items, title};
 
 use super::{Terminal, human, join, number, put, text};
 
@@ -84,7 +84,10 @@ fn cell(cell: &mut Vec<u8>, value: &Value<'_>, terminal: &Terminal) {
         Value::Flag(flag) => cell.extend_from_slice(if *flag { b"yes" } else { b"no" }),
         Value::Bytes(bytes) => shown(cell, bytes),
         Value::Name(name) => shown(cell, name.as_bytes()),
-        Value::Items(list) | Value::Environment(list) => join(cell, items(list), b" ", shown),
+        Value::Items(list) | Value::Environment(list) => match title(list) {
+            Some(title) => shown(cell, title),
+            None => join(cell, items(list), b" ", shown),
+        },
         Value::Numbers(numbers) => join(cell, numbers.iter(), b",", |cell, number| put(cell, format_args!("{number}"))),
         Value::Names(names) => join(cell, names.iter(), b",", |cell, name| cell.extend_from_slice(name.as_bytes())),
         Value::Ids(ids) => join(cell, ids.iter(), b",", |cell, id| put(cell, format_args!("{id}"))),
