@@ -12,6 +12,7 @@ use super::{Files, Pid, Proc, Process};
 const PIDFS_MAGIC: u64 = 0x5049_4446;
 
 /// How the pids in a procfs relate to those that system calls of this process take.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Numbering {
     /// The procfs belongs to our pid namespace.
     Ours,
@@ -20,21 +21,19 @@ pub(super) enum Numbering {
 }
 
 impl Numbering {
-    pub(super) fn of(proc: &Proc) -> Numbering {
+    pub(super) fn of(proc: &Proc) -> Read<Numbering> {
+        let Some(pid) = proc.own_pid() else { return Ok(Numbering::Foreign) };
+        let own = Process::pin(proc, pid, Files::NONE)?;
         // NSpid lists our pid in every namespace from the procfs's own down to ours: one number means one namespace.
-        let ours = || {
-            let own = Process::pin(proc, proc.own_pid()?, Files::NONE).ok()?;
-            let mut numbers = own.status().ok()?.numbers("NSpid")?;
-            Some(numbers.next()? == u64::from(std::process::id()) && numbers.next().is_none())
-        };
-        if ours() == Some(true) { Numbering::Ours } else { Numbering::Foreign }
+        let numbers: Vec<u64> = own.status()?.numbers("NSpid").into_iter().flatten().collect();
+        Ok(if numbers == [u64::from(std::process::id())] { Numbering::Ours } else { Numbering::Foreign })
     }
 }
 
 impl Process<'_> {
     /// The inode of this process's pidfd, unique until the machine is rebooted (Linux 6.9 and later).
     pub fn pidfd_inode(&self) -> Read<u64> {
-        if !matches!(self.proc().numbering(), Numbering::Ours) {
+        if self.proc().numbering()? == Numbering::Foreign {
             return Err(Unread::Absent("only known in our own pid namespace"));
         }
         if self.is_pinned() { self.verified_inode() } else { self.pinned()?.verified_inode() }

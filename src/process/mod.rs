@@ -87,7 +87,7 @@ impl<'p> Process<'p> {
     }
 
     /// The process that has our number now, pinned, with nothing read yet.
-    pub fn pinned(&self) -> Read<Process<'p>> {
+    fn pinned(&self) -> Read<Process<'p>> {
         Process::pin(self.proc(), self.pid(), self.expected)
     }
 

@@ -28,7 +28,7 @@ pub struct Proc {
     dir: OwnedFd,
     path: PathBuf,
     own_pid: OnceCell<Option<Pid>>,
-    numbering: OnceCell<Numbering>,
+    numbering: OnceCell<Read<Numbering>>,
     boot_time: OnceCell<Read<f64>>,
     uptime: OnceCell<Read<f64>>,
     boot_id: OnceCell<Read<Vec<u8>>>,
@@ -162,8 +162,8 @@ impl Proc {
     }
 
     /// How the pids here relate to those that system calls take.
-    pub(super) fn numbering(&self) -> &Numbering {
-        self.numbering.get_or_init(|| Numbering::of(self))
+    pub(super) fn numbering(&self) -> Read<Numbering> {
+        *self.numbering.get_or_init(|| Numbering::of(self))
     }
 
     pub(super) fn dir(&self) -> BorrowedFd<'_> {
