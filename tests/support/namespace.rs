@@ -18,6 +18,17 @@ pub fn script(script: &str) -> Option<Command> {
     Some(command)
 }
 
+/// Likewise for the superuser only, with a command `nobody` that runs the program as an ordinary user.
+pub fn script_with_nobody(text: &str) -> Option<Command> {
+    if !is_root() {
+        return None;
+    }
+    // From a copy: the build directory may be closed to others.
+    let copy = "mount -t tmpfs none /mnt && cp \"$P\" /mnt/proctool && chmod 755 /mnt/proctool || exit 78";
+    let nobody = "nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups /mnt/proctool \"$@\"; }";
+    script(&format!("{copy}\n{nobody}\n{text}"))
+}
+
 fn unshare() -> Option<Command> {
     let mut command = clean("unshare");
     command.args(["--pid", "--mount", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]);
