@@ -4,18 +4,21 @@ use std::process::ExitCode;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
     /// Done; something matched.
-    Done = 0,
+    Done,
     /// Nothing matched, or it could not be done.
-    Nothing = 1,
+    Nothing,
     /// Wrong usage, a bad pattern too.
-    Usage = 2,
+    Usage,
     /// /proc unreadable, out of descriptors, output failed.
-    Fatal = 3,
+    Fatal,
     /// Some of the targets, not all.
-    Some = 64,
+    Some,
+    /// The time that was given was over.
+    TimedOut,
+    /// A signal of this number ended us, after cleaning up.
+    Interrupted(u8),
 }
 
 impl Exit {
@@ -31,7 +34,15 @@ impl Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(exit as u8)
+        ExitCode::from(match exit {
+            Exit::Done => 0,
+            Exit::Nothing => 1,
+            Exit::Usage => 2,
+            Exit::Fatal => 3,
+            Exit::Some => 64,
+            Exit::TimedOut => 124,
+            Exit::Interrupted(signal) => 128 + signal,
+        })
     }
 }
 

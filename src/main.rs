@@ -2,6 +2,7 @@
 
 mod applets;
 mod cli;
+mod control;
 mod dispatch;
 mod exit;
 #[cfg(test)]

@@ -13,7 +13,7 @@ use clap_mangen::roff::{Roff, roman};
 use crate::applets::{APPLETS, documented, program};
 
 /// Of the last change that a reader should know of.
-const DATE: &str = "2026-11-23";
+const DATE: &str = "2026-11-25";
 
 const WRITE: &str = "PROCTOOL_WRITE_MAN";
 

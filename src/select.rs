@@ -70,6 +70,14 @@ pub enum Pick {
     Oldest,
 }
 
+/// Start and pid: what newest and oldest go by.
+pub type Age = (u64, Pid);
+
+/// The age of a process.
+pub fn age(process: &Process<'_>) -> Read<Age> {
+    Ok((process.stat()?.start_ticks, process.pid()))
+}
+
 /// What must be true of a process, all of it.
 #[derive(Debug, Default)]
 pub struct Criteria {
@@ -113,6 +121,20 @@ impl Criteria {
         }
         Ok(if all_known { verdict(!self.inverted) } else { Verdict::Unknown })
     }
+
+    /// Whether the process of this number, held fast, matches; and that process. `files` as in [`Proc::process`].
+    pub fn judge_pinned<'p>(
+        &self,
+        proc: &'p Proc,
+        pid: Pid,
+        files: Files,
+    ) -> Result<(Verdict, Option<Process<'p>>), Error> {
+        match proc.process(pid, files)? {
+            Settled::Known(process) => Ok((self.judge(&process)?, Some(process))),
+            Settled::Missing(_) => Ok((Verdict::Unknown, None)),
+            Settled::Gone => Ok((Verdict::Gone, None)),
+        }
+    }
 }
 
 fn verdict(matches: bool) -> Verdict {
@@ -120,8 +142,8 @@ fn verdict(matches: bool) -> Verdict {
 }
 
 impl Pick {
-    /// Whether to prefer the first of two processes, each by start and pid.
-    pub fn prefers(self, this: (u64, Pid), other: (u64, Pid)) -> bool {
+    /// Whether to prefer the first of two processes.
+    pub fn prefers(self, this: Age, other: Age) -> bool {
         match self {
             Pick::Newest => this > other,
             Pick::Oldest => this < other,

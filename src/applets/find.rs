@@ -14,8 +14,8 @@ use crate::output::listing::{Beside, Listing, Look};
 use crate::output::message::message;
 use crate::output::table::Table;
 use crate::output::{Output, Terminal};
-use crate::process::{Error, Files, Pid, Proc, Process, Read, Settled, properties};
-use crate::select::{Criteria, Pick, Verdict};
+use crate::process::{Proc, Settled, properties};
+use crate::select::{Age, Criteria, Pick, Verdict, age};
 
 /// The row in the table of applets.
 pub static APPLET: Applet = Applet {
@@ -29,6 +29,9 @@ pub static APPLET: Applet = Applet {
 
 #[derive(Args)]
 struct Options {
+    /// Regular expression on the process name, as with --pattern
+    #[arg(value_name = "PATTERN", group = "patterns")]
+    operand: Option<OsString>,
     #[command(flatten)]
     search: Search,
     /// Print the names too
@@ -101,7 +104,8 @@ See also:
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let proc = options.common.start()?;
-    let criteria = options.search.criteria(&proc)?;
+    let pattern = options.operand.as_deref().or(options.search.pattern());
+    let criteria = options.search.criteria(&proc, pattern)?;
     let mut output = Output::stdout(options.common.format.colour());
     let look = options.look(&output.terminal);
     let tally = list(&proc, &criteria, options.search.pick(), &mut Listing::new(look, &mut output))?;
@@ -154,7 +158,7 @@ fn list(proc: &Proc, criteria: &Criteria, pick: Option<Pick>, listing: &mut List
         let mut verdict = criteria.judge(process)?;
         let mut pinned = None;
         if verdict == Verdict::Match && pins {
-            (verdict, pinned) = judge_pinned(proc, criteria, process.pid(), files)?;
+            (verdict, pinned) = criteria.judge_pinned(proc, process.pid(), files)?;
         }
         match verdict {
             Verdict::NoMatch => {}
@@ -184,25 +188,4 @@ fn list(proc: &Proc, criteria: &Criteria, pick: Option<Pick>, listing: &mut List
     tracing::info!(matched, "processes listed");
     tracing::debug!(vanished, unknown, "processes that ended while they were read, that could not be examined");
     Ok(tally)
-}
-
-/// Whether the process of this number, held fast, still matches; and that process.
-fn judge_pinned<'p>(
-    proc: &'p Proc,
-    criteria: &Criteria,
-    pid: Pid,
-    files: Files,
-) -> Result<(Verdict, Option<Process<'p>>), Error> {
-    match proc.process(pid, files)? {
-        Settled::Known(process) => Ok((criteria.judge(&process)?, Some(process))),
-        Settled::Missing(_) => Ok((Verdict::Unknown, None)),
-        Settled::Gone => Ok((Verdict::Gone, None)),
-    }
-}
-
-/// Start and pid: what newest and oldest go by.
-type Age = (u64, Pid);
-
-fn age(process: &Process<'_>) -> Read<Age> {
-    Ok((process.stat()?.start_ticks, process.pid()))
 }

@@ -4,8 +4,13 @@
 
 mod completions;
 mod find;
+mod kill;
+mod resume;
 mod show;
+mod suspend;
+mod terminate;
 mod tree;
+mod wait;
 
 use clap::{ArgMatches, Command};
 
@@ -36,7 +41,17 @@ pub struct Context {
 }
 
 /// All applets, in the order of `--list`.
-pub static APPLETS: &[&Applet] = &[&tree::APPLET, &find::APPLET, &show::APPLET, &completions::APPLET];
+pub static APPLETS: &[&Applet] = &[
+    &tree::APPLET,
+    &find::APPLET,
+    &show::APPLET,
+    &suspend::APPLET,
+    &resume::APPLET,
+    &terminate::APPLET,
+    &kill::APPLET,
+    &wait::APPLET,
+    &completions::APPLET,
+];
 
 /// The parser of an applet, with what all of them have but the notes: nobody pays for them who does not read them.
 pub fn named(applet: &Applet) -> Command {

@@ -1,9 +1,11 @@
 //! Pieces of command lines that several applets share. What was typed becomes data of the rest of the program here.
 
+pub mod act;
 pub mod format;
 pub mod parse;
 pub mod pattern;
 pub mod selection;
+pub mod targets;
 pub mod usage;
 pub mod verbosity;
 
@@ -19,11 +21,13 @@ use verbosity::Verbosity;
 /// The exit statuses of the program, for its help.
 pub const EXIT_STATUS: &str = "\
 Exit status:
-  0   done; something matched
-  1   nothing matched, or it could not be done
-  2   wrong usage, a bad pattern too
-  3   fatal: /proc unreadable, out of descriptors, output failed
-  64  some of the targets, not all";
+  0    done; something matched
+  1    nothing matched, or it could not be done
+  2    wrong usage, a bad pattern too
+  3    fatal: /proc unreadable, out of descriptors, output failed
+  64   some of the targets, not all
+  124  timed out
+  130  interrupted, after cleaning up (128 and the number of the signal)";
 
 /// What the environment changes, for the help of every applet.
 pub const ENVIRONMENT: &str = "\

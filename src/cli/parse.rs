@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::time::Duration;
 
+use crate::control::Signal;
 use crate::process::Pid;
 use crate::select::Anchor;
 
@@ -58,6 +60,25 @@ pub fn duration(text: &str) -> Result<f64, String> {
     }
 }
 
+/// How long something may take; `None` is for ever.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit(pub Option<Duration>);
+
+/// A duration that limits something: 0 is for ever, as in timeout(1).
+pub fn limit(text: &str) -> Result<Limit, String> {
+    let seconds = duration(text)?;
+    // What is too long for the type is for ever.
+    Ok(Limit(if seconds > 0.0 { Duration::try_from_secs_f64(seconds).ok() } else { None }))
+}
+
+/// A signal by name or number.
+pub fn signal(text: &str) -> Result<Signal, String> {
+    match text {
+        "0" => Err("signal 0 sends nothing: find tells whether a process is there".to_owned()),
+        _ => Signal::parse(text).ok_or_else(|| "no such signal: kill --list names them".to_owned()),
+    }
+}
+
 /// Letters of run states, with commas or without.
 pub fn states(text: &str) -> Result<Vec<u8>, String> {
     const LETTERS: &str = "RSDTtZXIWP";
@@ -100,6 +121,13 @@ mod tests {
         for bad in ["", "s", "-1", "inf", "nan", "1x", "1 s", "\u{e9}"] {
             assert!(duration(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn limits() {
+        assert_eq!(limit("1.5s"), Ok(Limit(Some(Duration::from_millis(1500)))));
+        assert_eq!((limit("0"), limit("1e300d")), (Ok(Limit(None)), Ok(Limit(None))));
+        assert!(limit("-1").is_err());
     }
 
     #[test]

@@ -59,16 +59,16 @@ impl Selection {
 #[derive(Args)]
 pub struct Search {
     /// Regular expression on the process name; a name that the kernel cut is completed first
-    #[arg(value_name = "PATTERN")]
+    #[arg(long, value_name = "PATTERN", group = "patterns", help_heading = "Pattern")]
     pattern: Option<OsString>,
     /// Match the whole command line instead of the name
-    #[arg(short, long, requires = "pattern", help_heading = "Pattern")]
+    #[arg(short, long, requires = "patterns", help_heading = "Pattern")]
     full: bool,
     /// The pattern must match all of it
-    #[arg(short = 'x', long, requires = "pattern", help_heading = "Pattern")]
+    #[arg(short = 'x', long, requires = "patterns", help_heading = "Pattern")]
     exact: bool,
     /// Ignore case
-    #[arg(short, long, requires = "pattern", help_heading = "Pattern")]
+    #[arg(short, long, requires = "patterns", help_heading = "Pattern")]
     ignore_case: bool,
     /// Select what does not match the pattern and the options
     #[arg(short = 'v', long, help_heading = "Pattern")]
@@ -142,10 +142,15 @@ pub struct Search {
 }
 
 impl Search {
-    /// What was asked for. We ourselves never match.
-    pub fn criteria(&self, proc: &Proc) -> anyhow::Result<Criteria> {
+    /// The pattern that was given as an option.
+    pub fn pattern(&self) -> Option<&OsStr> {
+        self.pattern.as_deref()
+    }
+
+    /// What was asked for, with this pattern. We ourselves never match.
+    pub fn criteria(&self, proc: &Proc, pattern: Option<&OsStr>) -> anyhow::Result<Criteria> {
         let mut tests = self.selection.tests(proc)?;
-        tests.extend(self.pattern_test()?);
+        tests.extend(pattern.map(|pattern| self.pattern_test(pattern)).transpose()?);
         tests.extend(self.pidfile_test()?);
         add(&mut tests, Test::Parent, self.parent.clone());
         add(&mut tests, Test::ProcessGroup, or_own(proc, &self.pgroup, |process| Ok(process.stat()?.pgrp))?);
@@ -184,10 +189,9 @@ impl Search {
         }
     }
 
-    fn pattern_test(&self) -> Result<Option<Test>, Refusal> {
-        let Some(pattern) = &self.pattern else { return Ok(None) };
+    fn pattern_test(&self, pattern: &OsStr) -> Result<Test, Refusal> {
         let regex = pattern::compile(pattern, self.exact, self.ignore_case)?;
-        Ok(Some(if self.full { Test::CommandLine(regex) } else { Test::Name(regex) }))
+        Ok(if self.full { Test::CommandLine(regex) } else { Test::Name(regex) })
     }
 
     fn pidfile_test(&self) -> Result<Option<Test>, Refusal> {
@@ -224,15 +228,9 @@ impl Search {
     }
 
     fn except(&self, proc: &Proc) -> anyhow::Result<Vec<Pid>> {
-        let mut except: Vec<Pid> = proc.own_pid().into_iter().collect();
-        while self.ignore_ancestors
-            && let Some(&last) = except.last()
-        {
-            let Settled::Known(process) = proc.process(last, Files::NONE)? else { break };
-            match process.settle(process.ppid())? {
-                Settled::Known(parent) if parent != 0 && !except.contains(&parent) => except.push(parent),
-                _ => break,
-            }
+        let mut except = proc.own_line()?;
+        if !self.ignore_ancestors {
+            except.truncate(1);
         }
         Ok(except)
     }

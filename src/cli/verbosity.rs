@@ -1,11 +1,16 @@
 //! How much the program tells about its own work, on standard error.
 
+use std::ffi::CString;
 use std::io::{IsTerminal, stderr};
+use std::path::Path;
 
 use clap::{ArgAction, Args};
-use tracing::Level;
+use syslog_tracing::{Facility, Options, Syslog};
+use tracing::{Level, Subscriber};
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::exit::Refusal;
@@ -27,29 +32,58 @@ pub struct Verbosity {
 impl Verbosity {
     /// Begin to log what was asked for. Without -v and PROCTOOL_LOG nothing is set up.
     pub fn start(&self) -> Result<(), Refusal> {
+        if let Some(targets) = self.targets()? {
+            tracing_subscriber::registry().with(lines().with_filter(targets)).init();
+        }
+        Ok(())
+    }
+
+    /// Likewise; and, if what is done `matters` to others and there is a syslog, tell it to that too.
+    pub fn start_with_syslog(&self, name: &str, matters: bool) -> Result<(), Refusal> {
+        let to_user = self.targets()?.map(|targets| lines().with_filter(targets));
+        let to_syslog = if matters { syslog(name) } else { None };
+        if to_user.is_some() || to_syslog.is_some() {
+            tracing_subscriber::registry().with(to_user).with(to_syslog).init();
+        }
+        Ok(())
+    }
+
+    fn targets(&self) -> Result<Option<Targets>, Refusal> {
         let filter = std::env::var_os(FILTER).filter(|filter| !filter.is_empty());
-        let targets = match (filter, self.verbose) {
+        Ok(match (filter, self.verbose) {
             (Some(filter), _) => {
                 let unreadable = |_| Refusal::usage(format!("{FILTER} is not UTF-8: try {FILTER}=debug"));
                 let filter = filter.into_string().map_err(unreadable)?;
-                filter.parse::<Targets>().map_err(|error| {
+                Some(filter.parse::<Targets>().map_err(|error| {
                     Refusal::usage(format!("bad filter in {FILTER} '{filter}': {error}: try {FILTER}=debug"))
-                })?
+                })?)
             }
-            (None, 0) => return Ok(()),
-            (None, 1) => Targets::new().with_default(Level::INFO),
-            (None, _) => Targets::new().with_default(Level::DEBUG),
-        };
-        let lines = tracing_subscriber::fmt::layer()
-            .with_writer(stderr)
-            .with_ansi(stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()))
-            .without_time();
-        tracing_subscriber::registry().with(targets).with(lines).init();
-        Ok(())
+            (None, 0) => None,
+            (None, 1) => Some(Targets::new().with_default(Level::INFO)),
+            (None, _) => Some(Targets::new().with_default(Level::DEBUG)),
+        })
     }
 
     /// Whether messages about what was not found are unwanted.
     pub fn is_quiet(&self) -> bool {
         self.quiet
     }
+}
+
+/// Lines on standard error.
+fn lines<S: Subscriber + for<'s> LookupSpan<'s>>() -> impl Layer<S> {
+    let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(colour).without_time()
+}
+
+/// What is done to processes, as messages to syslog.
+fn syslog<S: Subscriber + for<'s> LookupSpan<'s>>(name: &str) -> Option<impl Layer<S>> {
+    if !Path::new("/dev/log").exists() {
+        return None;
+    }
+    let identity = CString::new(name.replace(' ', "-")).ok()?;
+    let syslog = Syslog::new(identity, Options::LOG_PID, Facility::default())?;
+    let messages = tracing_subscriber::fmt::layer().with_writer(syslog).with_ansi(false).without_time();
+    let done = Targets::new().with_target("proctool::control", Level::INFO);
+    Some(messages.with_level(false).with_target(false).with_filter(done))
 }

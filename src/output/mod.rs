@@ -5,6 +5,8 @@ mod human;
 pub mod json;
 pub mod listing;
 pub mod message;
+pub mod outcome;
+mod progress;
 pub mod record;
 pub mod table;
 pub mod terminal;

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ffi::{CStr, OsStr};
+use std::fmt::Display;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
@@ -12,6 +13,7 @@ use rustix::io::{Errno, read};
 
 use super::error::{Read, Unread};
 use super::file::File;
+use super::stat::Stat;
 use super::{Pid, Proc};
 
 /// A directory below /proc, reached by its number or through a descriptor of its own.
@@ -172,13 +174,24 @@ impl<'p> Directory<'p> {
 
     /// The name of the thread with this id.
     pub fn thread_name(&self, id: Pid) -> Read<Vec<u8>> {
-        let path = [self.path("task/").as_c_str().to_bytes(), id.to_string().as_bytes(), b"/comm"].concat();
-        let unread = |errno| Unread::from_errno(errno, "task", || Unread::Gone);
-        let fd = openat(self.base(), path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(unread)?;
-        let mut name = Vec::with_capacity(File::Comm.facts().capacity);
-        read(&fd, spare_capacity(&mut name)).map_err(unread)?;
+        let mut name = self.thread_file(id, File::Comm)?;
         name.pop_if(|&mut byte| byte == b'\n');
         Ok(name)
+    }
+
+    /// The run state of the thread with this id.
+    pub fn thread_state(&self, id: u64) -> Read<u8> {
+        let line = self.thread_file(id, File::Stat)?;
+        Stat::parse(&line).map(|stat| stat.state).ok_or(Unread::Failed { file: "task", errno: Errno::BADMSG })
+    }
+
+    fn thread_file(&self, id: impl Display, file: File) -> Read<Vec<u8>> {
+        let path = [self.path("task/").as_c_str().to_bytes(), format!("{id}/{}", file.name()).as_bytes()].concat();
+        let unread = |errno| Unread::from_errno(errno, "task", || Unread::Gone);
+        let fd = openat(self.base(), path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(unread)?;
+        let mut text = Vec::with_capacity(file.facts().capacity);
+        read(&fd, spare_capacity(&mut text)).map_err(unread)?;
+        Ok(text)
     }
 
     /// Count the entries of a directory, showing each.

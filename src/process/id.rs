@@ -36,30 +36,46 @@ impl Process<'_> {
         if self.proc().numbering()? == Numbering::Foreign {
             return Err(Unread::Absent("only known in our own pid namespace"));
         }
-        if self.is_pinned() { self.verified_inode() } else { self.pinned()?.verified_inode() }
+        pidfd_inode(&self.pidfd()?)
     }
 
-    /// A pidfd is opened by number. That the pinned directory still answers afterwards proves that the number
-    /// belonged to this process all the time.
-    fn verified_inode(&self) -> Read<u64> {
+    /// A descriptor that refers to this process and to no other. Only where [`Proc::is_ours`].
+    ///
+    /// It is opened by number. That the pinned directory still answers afterwards proves that the number belonged to
+    /// this process all the time.
+    pub fn pidfd(&self) -> Read<OwnedFd> {
+        if !self.is_pinned() {
+            return self.pinned()?.pidfd();
+        }
         let pidfd = open_pidfd(self.pid())?;
-        if !self.exists() {
-            return Err(Unread::Gone);
-        }
-        let failed = |errno| Unread::Failed { file: "pidfd", errno };
-        if fstatfs(&pidfd).map_err(failed)?.f_type as u64 != PIDFS_MAGIC {
-            return Err(Unread::Absent("this kernel is older than Linux 6.9"));
-        }
-        Ok(fstat(&pidfd).map_err(failed)?.st_ino)
+        if self.exists() { Ok(pidfd) } else { Err(Unread::Gone) }
     }
 }
 
-fn open_pidfd(pid: Pid) -> Read<OwnedFd> {
+impl Proc {
+    /// Whether its numbers are those that system calls of this process take.
+    pub fn is_ours(&self) -> Read<bool> {
+        Ok(self.numbering()? == Numbering::Ours)
+    }
+}
+
+/// The inode of a pidfd.
+pub fn pidfd_inode(pidfd: &OwnedFd) -> Read<u64> {
+    let failed = |errno| Unread::Failed { file: "pidfd", errno };
+    if fstatfs(pidfd).map_err(failed)?.f_type as u64 != PIDFS_MAGIC {
+        return Err(Unread::Absent("this kernel is older than Linux 6.9"));
+    }
+    Ok(fstat(pidfd).map_err(failed)?.st_ino)
+}
+
+/// A descriptor for the process that has this number now.
+pub fn open_pidfd(pid: Pid) -> Read<OwnedFd> {
     use rustix::io::Errno;
     let raw = i32::try_from(pid).ok().and_then(RawPid::from_raw).ok_or(Unread::Gone)?;
     pidfd_open(raw, PidfdFlags::empty()).map_err(|errno| match errno {
         // EINVAL is what a process that is just ending gives.
-        Errno::SRCH | Errno::INVAL => Unread::Gone,
+        // ENOENT (ESRCH before Linux 6.9) is a thread that is not the first of its process.
+        Errno::SRCH | Errno::INVAL | Errno::NOENT => Unread::Gone,
         Errno::NOSYS => Unread::Absent("this kernel is older than Linux 5.3"),
         Errno::PERM | Errno::ACCESS => Unread::Denied,
         errno => Unread::Failed { file: "pidfd", errno },

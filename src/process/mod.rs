@@ -37,6 +37,7 @@ use stat::Stat;
 pub use cgroup::Cgroups;
 pub use error::{Error, Read, Settled, Unread, known};
 pub use file::{File, Files};
+pub use id::{open_pidfd, pidfd_inode};
 pub use proc::Proc;
 pub use property::{Cost, Group, PROPERTIES, Property, certain_files, properties, property};
 pub use status::Status;
@@ -109,12 +110,7 @@ impl<'p> Process<'p> {
     /// Tell apart what a caller must: a value, a reason why there is none, the end of the process. The error is one
     /// that ends the run.
     pub fn settle<T>(&self, read: Read<T>) -> Result<Settled<T>, Error> {
-        match read {
-            Ok(value) => Ok(Settled::Known(value)),
-            Err(Unread::Gone) => Ok(Settled::Gone),
-            Err(Unread::Failed { file, errno }) => Err(self.proc().failure(self.pid(), file, errno)),
-            Err(reason) => Ok(Settled::Missing(reason)),
-        }
+        self.proc().settle(self.pid(), read)
     }
 
     /// The bytes of a file, or the text of a link.
@@ -320,6 +316,39 @@ impl<'p> Process<'p> {
     /// How many descriptors it has open.
     pub fn fd_count(&self) -> Read<u64> {
         self.directory.list("fd", |_| {})
+    }
+
+    /// The run state of each thread that has not ended: all of them are T when the process is really stopped.
+    pub fn thread_states(&self) -> Read<Vec<u8>> {
+        let stat = self.stat()?;
+        if stat.threads <= 1 {
+            return Ok(vec![stat.state]);
+        }
+        let mut ids = Vec::new();
+        self.directory.list("task", |id| ids.extend(number::parse(id.to_bytes())))?;
+        let mut states = Vec::with_capacity(ids.len());
+        for id in ids {
+            match self.directory.thread_state(id) {
+                Ok(b'Z' | b'X') | Err(Unread::Gone) => {}
+                Ok(state) => states.push(state),
+                Err(unread) => return Err(unread),
+            }
+        }
+        Ok(states)
+    }
+
+    /// How a zombie ended, as wait(2) encodes it.
+    pub fn wait_status(&self) -> Read<i32> {
+        if !self.stat()?.is_zombie() {
+            return Err(Unread::Absent("it has not ended"));
+        }
+        // To whom it does not let look into the process, the kernel shows 0 here, and says so only for the links.
+        if self.exe() == Err(Unread::Denied) {
+            return Err(Unread::Denied);
+        }
+        let broken = Unread::Failed { file: "stat", errno: Errno::BADMSG };
+        let last = self.file(File::Stat)?.trim_ascii().rsplit(|&byte| byte == b' ').next();
+        last.and_then(number::parse).and_then(|status| status.try_into().ok()).ok_or(broken)
     }
 
     /// Its threads but the first, by id, with their names.

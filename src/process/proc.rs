@@ -75,8 +75,13 @@ impl Proc {
     /// The process that has this number now, pinned: what it answers is never mixed with a later one. `expected` as in
     /// [`Proc::scan`].
     pub fn process(&self, pid: Pid, expected: Files) -> Result<Settled<Process<'_>>, Error> {
-        match Process::pin(self, pid, expected) {
-            Ok(process) => Ok(Settled::Known(process)),
+        self.settle(pid, Process::pin(self, pid, expected))
+    }
+
+    /// As [`Process::settle`], of what was read about the process of this number.
+    pub fn settle<T>(&self, pid: Pid, read: Read<T>) -> Result<Settled<T>, Error> {
+        match read {
+            Ok(value) => Ok(Settled::Known(value)),
             Err(Unread::Gone) => Ok(Settled::Gone),
             Err(Unread::Failed { file, errno }) => Err(self.failure(pid, file, errno)),
             Err(reason) => Ok(Settled::Missing(reason)),
@@ -90,6 +95,19 @@ impl Proc {
             let text = fs::readlinkat(&self.dir, c"self", Vec::new()).ok()?;
             number::parse(text.as_bytes())?.try_into().ok()
         })
+    }
+
+    /// We ourselves and our ancestors, nearest first, as far as they can be seen.
+    pub fn own_line(&self) -> Result<Vec<Pid>, Error> {
+        let mut line: Vec<Pid> = self.own_pid().into_iter().collect();
+        while let Some(&last) = line.last() {
+            let Settled::Known(process) = self.process(last, Files::NONE)? else { break };
+            match process.settle(process.ppid())? {
+                Settled::Known(parent) if parent != 0 && !line.contains(&parent) => line.push(parent),
+                _ => break,
+            }
+        }
+        Ok(line)
     }
 
     /// The users and groups of this machine.

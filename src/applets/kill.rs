@@ -1,0 +1,83 @@
+//! `kill`: send any signal, KILL unless another is named.
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use super::{Applet, Context};
+use crate::cli::act::{Acting, EXIT_STATUS, FILES, Force, OUTCOMES};
+use crate::cli::{ENVIRONMENT, parse};
+use crate::control::{Order, Signal, Until, signal};
+use crate::exit::Exit;
+use crate::output;
+
+/// The row in the table of applets.
+pub static APPLET: Applet = Applet {
+    name: "kill",
+    links: &[],
+    about: "Send a signal to processes, KILL unless another one is named",
+    command,
+    notes,
+    run,
+};
+
+#[derive(Args)]
+struct Options {
+    /// Send this signal, by name or number
+    #[arg(long, value_name = "SIGNAL", value_parser = parse::signal, allow_negative_numbers = true, default_value = "KILL", help_heading = "Action")]
+    signal: Signal,
+    /// List the numbers and names of all signals
+    #[arg(long, exclusive = true, help_heading = "Action")]
+    list: bool,
+    /// How long they may take to end after KILL, such as 1.5s or 2m; 0 is for ever
+    #[arg(long, value_name = "DURATION", value_parser = parse::limit, default_value = "10s", help_heading = "Action")]
+    timeout: parse::Limit,
+    /// Do not wait for the end after KILL
+    #[arg(long, help_heading = "Action")]
+    no_wait: bool,
+    #[command(flatten)]
+    force: Force,
+    #[command(flatten)]
+    acting: Acting,
+}
+
+fn command() -> Command {
+    Acting::arrange(Options::augment_args(Command::new("kill"))).long_about(
+        "Sends a signal to processes: KILL, and waits until they have ended, or any other one without waiting.\n\n\
+         With --tree, all descendants get it too. They are stopped first, and looked for until there is nobody \
+         new, so that none escapes by forking; then all get the signal and go on. If proctool itself is killed in \
+         that moment, resume --tree continues them. Signals that stop or continue are sent without that: see \
+         suspend. The targets are process ids, or what find finds with the same options.",
+    )
+}
+
+fn notes() -> String {
+    format!("{EXIT_STATUS}\n\n{OUTCOMES}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  proctool kill 1234
+  proctool kill --tree --exe runaway
+  proctool kill --signal HUP --exe rsyslogd
+  proctool kill --list
+
+See also:
+  proctool(1), proctool-find(1), proctool-terminate(1), kill(1), signal(7)";
+
+fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
+    let options = Options::from_arg_matches(matches)?;
+    if options.list {
+        let rows: String = signal::all().map(|signal| format!("{:2} {signal}\n", signal.number())).collect();
+        output::print(&rows)?;
+        return Ok(Exit::Done);
+    }
+    let is_to_end = options.signal == Signal::KILL;
+    let waits = is_to_end && !options.no_wait;
+    let order = Order {
+        signal: Some(options.signal),
+        until: if waits { Until::Ended { count: None } } else { Until::Signalled },
+        timeout: options.timeout.0,
+        is_to_end,
+        ..Order::default()
+    };
+    options.acting.run(&context.name, order, Some(options.force.force))
+}

@@ -1,0 +1,47 @@
+//! `resume`: continue stopped processes.
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use super::{Applet, Context};
+use crate::cli::ENVIRONMENT;
+use crate::cli::act::{Acting, EXIT_STATUS, FILES, Force, OUTCOMES};
+use crate::control::{Order, Signal};
+use crate::exit::Exit;
+
+/// The row in the table of applets.
+pub static APPLET: Applet =
+    Applet { name: "resume", links: &[], about: "Continue stopped processes", command, notes, run };
+
+#[derive(Args)]
+struct Options {
+    #[command(flatten)]
+    force: Force,
+    #[command(flatten)]
+    acting: Acting,
+}
+
+fn command() -> Command {
+    Acting::arrange(Options::augment_args(Command::new("resume"))).long_about(
+        "Sends CONT to processes. One that was not stopped only notices the signal if it handles it. The targets \
+         are process ids, or what find finds with the same options: --runstates T finds all that are stopped.",
+    )
+}
+
+fn notes() -> String {
+    format!("{EXIT_STATUS}\n\n{OUTCOMES}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  proctool resume 1234
+  proctool resume --tree --exe backup
+  proctool resume --user build --runstates T
+
+See also:
+  proctool(1), proctool-find(1), proctool-suspend(1), kill(1)";
+
+fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
+    let options = Options::from_arg_matches(matches)?;
+    let order = Order { signal: Some(Signal::CONT), ..Order::default() };
+    options.acting.run(&context.name, order, Some(options.force.force))
+}

@@ -1,0 +1,75 @@
+//! `terminate`: end processes, gently first.
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use super::{Applet, Context};
+use crate::cli::act::{Acting, EXIT_STATUS, FILES, Force, OUTCOMES};
+use crate::cli::{ENVIRONMENT, parse};
+use crate::control::{Order, Signal, Until};
+use crate::exit::Exit;
+
+/// The row in the table of applets.
+pub static APPLET: Applet = Applet {
+    name: "terminate",
+    links: &[],
+    about: "End processes: TERM first, KILL for those that do not heed it",
+    command,
+    notes,
+    run,
+};
+
+#[derive(Args)]
+struct Options {
+    /// How long they may take to end, before KILL and after it, such as 1.5s or 2m; 0 is for ever
+    #[arg(long, value_name = "DURATION", value_parser = parse::limit, default_value = "10s", help_heading = "Action")]
+    timeout: parse::Limit,
+    /// Do not kill those that have not ended in time
+    #[arg(long, conflicts_with = "no_wait", help_heading = "Action")]
+    no_kill: bool,
+    /// Return as soon as they have their signal
+    #[arg(long, help_heading = "Action")]
+    no_wait: bool,
+    #[command(flatten)]
+    force: Force,
+    #[command(flatten)]
+    acting: Acting,
+}
+
+fn command() -> Command {
+    Acting::arrange(Options::augment_args(Command::new("terminate"))).long_about(
+        "Ends processes: sends TERM, and CONT to those that are stopped and would not heed it; waits for them to \
+         end; after the timeout sends KILL to those that have not, and waits as long again.\n\n\
+         With --tree, all descendants are ended too. They are stopped first, and looked for until there is nobody \
+         new, so that none escapes by forking; then all get their signal and go on. If proctool itself is killed \
+         in that moment, resume --tree continues them. The targets are process ids, or what find finds with the \
+         same options.",
+    )
+}
+
+fn notes() -> String {
+    format!("{EXIT_STATUS}\n\n{OUTCOMES}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  proctool terminate 1234
+  proctool terminate --tree --timeout 1m --exe backup
+  proctool terminate --descendants-of 1234 --dry-run
+  proctool terminate --json --no-kill $(cat /run/backup.pid) --exe backup
+
+See also:
+  proctool(1), proctool-find(1), proctool-kill(1), proctool-wait(1), kill(1)";
+
+fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
+    let options = Options::from_arg_matches(matches)?;
+    let order = Order {
+        signal: Some(Signal::TERM),
+        continues: true,
+        until: if options.no_wait { Until::Signalled } else { Until::Ended { count: None } },
+        timeout: options.timeout.0,
+        kills: !options.no_kill && !options.no_wait,
+        is_to_end: true,
+        ..Order::default()
+    };
+    options.acting.run(&context.name, order, Some(options.force.force))
+}

@@ -1,0 +1,82 @@
+//! `wait`: wait for processes that need not be our children.
+
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use super::{Applet, Context};
+use crate::cli::act::{Acting, OUTCOMES};
+use crate::cli::{ENVIRONMENT, parse};
+use crate::control::{Order, Until};
+use crate::exit::Exit;
+
+/// The row in the table of applets.
+pub static APPLET: Applet =
+    Applet { name: "wait", links: &[], about: "Wait until processes have ended", command, notes, run };
+
+#[derive(Args)]
+struct Options {
+    /// Until one of them has ended
+    #[arg(long, conflicts_with = "count", help_heading = "Action")]
+    any: bool,
+    /// Until so many of them have ended
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Action")]
+    count: Option<u32>,
+    /// Wait no longer than this, such as 1.5s or 2m; 0 is for ever
+    #[arg(long, value_name = "DURATION", value_parser = parse::limit, default_value = "0", hide_default_value = true, help_heading = "Action")]
+    timeout: parse::Limit,
+    /// Print the exit status of each, or the signal that ended it
+    #[arg(long, help_heading = "Action")]
+    status: bool,
+    #[command(flatten)]
+    acting: Acting,
+}
+
+fn command() -> Command {
+    Acting::arrange(Options::augment_args(Command::new("wait"))).long_about(
+        "Waits until processes have ended, whoever their parents are, and prints a line as each ends. A zombie has \
+         ended; a stopped process has not. The kernel wakes it: it does not look again and again.\n\n\
+         With --status it also prints how each ended, which the kernel tells once the parent has asked: since \
+         Linux 6.15 of every process, before only of one that is still a zombie. It waits a second for that, and \
+         says \"status unknown\" otherwise.\n\n\
+         A process id that belongs to no process may be a mistake and counts as a failure; one with its inode \
+         (PID:INODE) is of a process that has ended. The targets are process ids, or what find finds with the same \
+         options.",
+    )
+}
+
+fn notes() -> String {
+    format!("{EXIT_STATUS}\n\n{OUTCOMES}\n\n{ENVIRONMENT}\n\n{EXAMPLES}")
+}
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0    all of them have ended, or as many as were asked for
+  1    none matched
+  2    wrong usage
+  3    fatal: /proc unreadable, out of descriptors, output failed
+  64   some have ended, and the others were not there
+  124  timed out
+  130  interrupted (128 and the number of the signal)";
+
+const EXAMPLES: &str = "\
+Examples:
+  proctool wait 1234 && shutdown now
+  proctool wait --status --jsonl --descendants-of 1234
+  proctool wait --timeout 1h --exe backup
+  id=$(proctool find --json --exe backup --newest --fields id | jq -r '.[0].id')
+  proctool wait \"$id\"
+
+See also:
+  proctool(1), proctool-find(1), proctool-terminate(1), pidwait(1)";
+
+fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
+    let options = Options::from_arg_matches(matches)?;
+    let count = if options.any { Some(1) } else { options.count.map(|count| count as usize) };
+    let order = Order {
+        until: Until::Ended { count },
+        timeout: options.timeout.0,
+        wants_status: options.status,
+        is_to_end: true,
+        ..Order::default()
+    };
+    options.acting.run(&context.name, order, None)
+}

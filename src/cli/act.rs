@@ -1,0 +1,150 @@
+//! What all applets have that do something with processes: who is concerned, what is told of it, and the way from there
+//! to the exit status. They differ in their [`Order`].
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::denied;
+use super::format::Format;
+use super::targets::Targets;
+use super::verbosity::Verbosity;
+use crate::control::{Conclusion, Interrupts, Operation, Order, Refused, Target, Until};
+use crate::exit::{Exit, Refusal};
+use crate::output::message::message;
+use crate::output::outcome::Report;
+use crate::process::{Pid, Proc};
+
+/// Options of all of them.
+#[derive(Args)]
+pub struct Acting {
+    #[command(flatten)]
+    targets: Targets,
+    /// All their descendants too
+    #[arg(long, help_heading = "Relations")]
+    tree: bool,
+    /// Only print who would be concerned, and how
+    #[arg(long, help_heading = "Action")]
+    dry_run: bool,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+/// The option of those that send signals.
+#[derive(Args)]
+pub struct Force {
+    /// Also act on the first process, on this command itself and on its ancestors
+    #[arg(long, help_heading = "Action")]
+    pub force: bool,
+}
+
+/// What is told of the outcome in the help of all of them.
+pub const OUTCOMES: &str = "\
+Outcomes:
+  ended          it ended, or was a zombie already
+  killed         it ended after we sent KILL
+  signalled      it got the signal; after suspend, it is stopped
+  gone before    it was not there any more when its turn came, whoever has its number now
+  not permitted  it belongs to another user
+  timed out      it had not come that far when the time was over
+  refused        it is the first process, this command or one that it runs below (see --force), or a
+                 thread of the kernel
+  no match       its id was given, but it does not meet the conditions that were given too
+  still running  it was not waited for any longer
+  spared         nothing was done, because of --dry-run";
+
+/// The exit statuses of those that send signals.
+pub const EXIT_STATUS: &str = "\
+Exit status:
+  0    done, with all of them
+  1    none matched, or it could be done with none
+  2    wrong usage
+  3    fatal: /proc unreadable, out of descriptors, output failed
+  64   done with some of them
+  124  timed out
+  130  interrupted (128 and the number of the signal); nothing is left stopped";
+
+/// What is logged, and where.
+pub const FILES: &str = "\
+Files:
+  /dev/log  where it exists, syslog is told of every signal and of what became of the process";
+
+impl Acting {
+    /// Make `-v` mean what it does in most programs; pkill has no letter for inverse either.
+    pub fn arrange(command: clap::Command) -> clap::Command {
+        command
+            .mut_arg("inverse", |inverse| inverse.short(None))
+            .mut_arg("quiet", |quiet| quiet.help("Print nothing but JSON, only exit with the status"))
+            .mut_arg("verbose", |verbose| verbose.help("Tell what is done; twice, how much was read and skipped"))
+    }
+
+    /// Do what was ordered. `force` is about who else than others may be signalled; `None` sends nothing.
+    pub fn run(&self, name: &str, order: Order, force: Option<bool>) -> anyhow::Result<Exit> {
+        let order = Order { tree: self.tree, ..order };
+        self.verbosity.start_with_syslog(name, force.is_some() && !self.dry_run)?;
+        let proc = Proc::open(Path::new("/proc"))?;
+        if !proc.is_ours().context("cannot tell which pid namespace /proc belongs to")? {
+            anyhow::bail!(
+                "/proc belongs to another pid namespace than ours: mount our own first (mount -t proc proc /proc)"
+            );
+        }
+        let interrupts = Interrupts::catch(&proc)?;
+        let mut operation = Operation::new(&proc, order, &interrupts);
+        let found = self.targets.find(&proc, |target| operation.add(target))?;
+        let own_line = proc.own_line()?;
+        operation.refuse(|target| refusal(target, &own_line, force));
+        check_count(order, operation.targets().len())?;
+
+        let is_quiet = self.verbosity.is_quiet();
+        let mut report = Report::new(name, &proc, order, self.format.colour(), self.format.json(), is_quiet);
+        if operation.targets().is_empty() && !is_quiet {
+            match found.unknown {
+                0 => message(name, "no process matches"),
+                unknown => message(name, denied(unknown)),
+            }
+        }
+        let conclusion =
+            if self.dry_run { operation.rehearse(&mut report)? } else { operation.carry_out(&mut report)? };
+        report.finish(operation.targets(), conclusion)?;
+        Ok(exit(order, operation.targets(), conclusion))
+    }
+}
+
+/// Why not to do anything with a target. `own_line` is we ourselves and our ancestors.
+fn refusal(target: &Target, own_line: &[Pid], force: Option<bool>) -> Option<Refused> {
+    let is_us = own_line.first() == Some(&target.pid);
+    match force {
+        // To wait for oneself takes for ever, and nothing else is wrong with waiting.
+        None => is_us.then_some(Refused::Waiter),
+        _ if target.is_kernel_thread => Some(Refused::KernelThread),
+        Some(true) => None,
+        Some(false) if is_us => Some(Refused::Ourselves),
+        Some(false) if target.pid == 1 => Some(Refused::FirstProcess),
+        Some(false) => own_line.contains(&target.pid).then_some(Refused::Ancestor),
+    }
+}
+
+fn check_count(order: Order, targets: usize) -> Result<(), Refusal> {
+    match order.until {
+        Until::Ended { count: Some(count) } if count > targets && targets > 0 => {
+            Err(Refusal::usage(format!("--count {count} is more than there are processes to wait for ({targets})")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn exit(order: Order, targets: &[Target], conclusion: Conclusion) -> Exit {
+    match conclusion {
+        Conclusion::TimedOut => return Exit::TimedOut,
+        Conclusion::Interrupted(signal) => return Exit::Interrupted(signal.number() as u8),
+        Conclusion::Finished => {}
+    }
+    let done = targets.iter().filter(|target| order.is_done(target)).count();
+    match order.until {
+        Until::Ended { count: Some(count) } => Exit::of(done, count),
+        _ => Exit::of(done, targets.len()),
+    }
+}

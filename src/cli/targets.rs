@@ -1,0 +1,213 @@
+//! Whom something is to be done with: process ids, and the options of `find`.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use clap::Args;
+
+use super::parse;
+use super::selection::Search;
+use crate::control::{self, Outcome, Reference, Target};
+use crate::exit::Refusal;
+use crate::process::{Pid, Proc, Process, Settled};
+use crate::select::{Age, Criteria, Verdict, age};
+
+/// A process id as it was typed: `PID`, or `PID:INODE` as `show` and `find --fields id` print it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operand {
+    pub pid: Pid,
+    /// The inode of its pidfd, which no other process ever has.
+    pub inode: Option<u64>,
+}
+
+/// Process ids and conditions.
+#[derive(Args)]
+pub struct Targets {
+    /// Process ids; as PID:INODE, which show and find --fields id print, never a later process of that number
+    #[arg(value_name = "PID", value_parser = operand, allow_negative_numbers = true)]
+    operands: Vec<Operand>,
+    #[command(flatten)]
+    search: Search,
+}
+
+/// What was found of the targets.
+#[derive(Default)]
+pub struct Found {
+    /// How many could not be judged.
+    pub unknown: usize,
+    best: Option<(Age, Target)>,
+}
+
+impl Targets {
+    /// Find them. Conditions hold for process ids too: a stale one must not hit something else.
+    pub fn find(
+        &self,
+        proc: &Proc,
+        mut add: impl FnMut(Target) -> Result<(), control::Error>,
+    ) -> anyhow::Result<Found> {
+        let criteria = self.search.criteria(proc, self.search.pattern())?;
+        let mut found = Found::default();
+        if !self.operands.is_empty() {
+            let mut seen = HashSet::new();
+            for &operand in &self.operands {
+                let (age, target) = find_operand(proc, &criteria, operand)?;
+                let inode = target.reference.as_ref().and_then(|reference| reference.inode()).or(operand.inode);
+                // By number and by identity, one process is one target.
+                if seen.insert((operand.pid, inode)) {
+                    self.take(&mut found, (age, target), &mut add)?;
+                }
+            }
+        } else if criteria.is_empty() {
+            return Err(
+                Refusal::usage("no process is named: give process ids, or conditions as find takes them").into()
+            );
+        } else {
+            self.scan(proc, &criteria, &mut found, &mut add)?;
+        }
+        if let Some((_, target)) = found.best.take() {
+            add(target)?;
+        }
+        Ok(found)
+    }
+
+    fn scan(
+        &self,
+        proc: &Proc,
+        criteria: &Criteria,
+        found: &mut Found,
+        add: &mut impl FnMut(Target) -> Result<(), control::Error>,
+    ) -> anyhow::Result<()> {
+        let files = criteria.files();
+        let mut scan = proc.scan(files)?;
+        while let Some(process) = scan.next()? {
+            match criteria.judge(process)? {
+                Verdict::NoMatch | Verdict::Gone => continue,
+                Verdict::Unknown => {
+                    found.unknown += 1;
+                    continue;
+                }
+                Verdict::Match => {}
+            }
+            // The number may be another's by now: what counts is what is true of the one that is held.
+            match criteria.judge_pinned(proc, process.pid(), files | Target::FILES)? {
+                (Verdict::Match, Some(pinned)) => self.take(found, hold(&pinned)?, add)?,
+                (Verdict::Match | Verdict::Gone, _) => self.take(found, (None, Target::gone(process.pid())), add)?,
+                (Verdict::NoMatch, _) => {}
+                (Verdict::Unknown, _) => found.unknown += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Add it, or keep it for as long as it is the newest or the oldest.
+    fn take(
+        &self,
+        found: &mut Found,
+        (age, target): (Option<Age>, Target),
+        add: &mut impl FnMut(Target) -> Result<(), control::Error>,
+    ) -> Result<(), control::Error> {
+        match (self.search.pick(), age) {
+            (Some(pick), Some(age)) => {
+                if found.best.as_ref().is_none_or(|(best, _)| pick.prefers(age, *best)) {
+                    found.best = Some((age, target));
+                }
+                Ok(())
+            }
+            // One that is gone is neither.
+            (Some(_), None) if target.was_there => Ok(()),
+            _ => add(target),
+        }
+    }
+}
+
+/// A process that matched and is held, as a target; gone when it ended meanwhile.
+fn hold(process: &Process<'_>) -> Result<(Option<Age>, Target), control::Error> {
+    let read = age(process).and_then(|age| Ok((age, Target::found(process)?)));
+    Ok(match process.settle(read)? {
+        Settled::Known((age, target)) => (Some(age), target),
+        Settled::Missing(_) => (None, Target::decided(process.pid(), Outcome::NotPermitted)),
+        Settled::Gone => (None, Target::gone(process.pid())),
+    })
+}
+
+fn find_operand(proc: &Proc, criteria: &Criteria, operand: Operand) -> anyhow::Result<(Option<Age>, Target)> {
+    let Operand { pid, inode } = operand;
+    let (verdict, process) = criteria.judge_pinned(proc, pid, criteria.files() | Target::FILES)?;
+    let (age, mut target) = match process {
+        Some(process) => hold(&process)?,
+        None => (None, hidden(proc, pid)?),
+    };
+    if let (Some(wanted), Some(reference)) = (inode, &target.reference) {
+        let inode = reference.inode().ok_or_else(|| {
+            Refusal::nothing(format!("{operand}: this kernel gives processes no ids: it is older than Linux 6.9"))
+        })?;
+        if inode != wanted {
+            return Ok((None, Target::gone(pid)));
+        }
+    }
+    // Named by its identity, it is certain to have been there.
+    target.was_there |= inode.is_some();
+    if target.outcome.is_none() && !criteria.is_empty() {
+        target.outcome = match verdict {
+            Verdict::Match => None,
+            Verdict::NoMatch => Some(Outcome::NoMatch),
+            Verdict::Gone => Some(Outcome::GoneBefore),
+            Verdict::Unknown => Some(Outcome::NotPermitted),
+        };
+    }
+    Ok((age, target))
+}
+
+/// A process that /proc does not show: one that hidepid hides can still be referred to, and anything else is not there.
+fn hidden(proc: &Proc, pid: Pid) -> anyhow::Result<Target> {
+    let reference = proc.settle(pid, Reference::by_number(pid))?;
+    // It may have appeared meanwhile, and then it is not what was meant.
+    let is_hidden = !matches!(proc.process(pid, Target::FILES)?, Settled::Known(_));
+    Ok(match reference {
+        Settled::Known(reference) if is_hidden => Target::hidden(reference),
+        _ => Target::decided(pid, Outcome::GoneBefore),
+    })
+}
+
+/// Parse `PID` or `PID:INODE`.
+fn operand(text: &str) -> Result<Operand, String> {
+    let (pid, inode) = match text.split_once(':') {
+        Some((pid, inode)) => {
+            let is_number = !inode.is_empty() && inode.bytes().all(|byte| byte.is_ascii_digit());
+            let inode = inode.parse().ok().filter(|_| is_number);
+            (pid, Some(inode.ok_or("behind the colon, the inode of a pidfd is a number")?))
+        }
+        None => (text, None),
+    };
+    let hint = match text.strip_prefix('-') {
+        Some(number) => format!(": name a signal with --signal {number}"),
+        None if text.starts_with(|first: char| first.is_ascii_digit()) => String::new(),
+        None => format!(": name a program with --exe {text} or --pattern {text}"),
+    };
+    Ok(Operand { pid: parse::pid(pid).map_err(|why| format!("{why}{hint}"))?, inode })
+}
+
+impl fmt::Display for Operand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.inode {
+            Some(inode) => write!(f, "{}:{inode}", self.pid),
+            None => write!(f, "{}", self.pid),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn process_ids_with_and_without_their_inode() {
+        assert_eq!(operand("12"), Ok(Operand { pid: 12, inode: None }));
+        assert_eq!(operand("12:345"), Ok(Operand { pid: 12, inode: Some(345) }));
+        for bad in ["", ":", "12:", ":5", "12:x", "12:+5", "12:5:6", "0:5", "-9", "sshd", "4194304"] {
+            assert!(operand(bad).is_err(), "{bad:?}");
+        }
+        assert!(operand("-9").is_err_and(|why| why.ends_with("--signal 9")));
+        assert!(operand("sshd").is_err_and(|why| why.contains("--exe sshd")));
+    }
+}

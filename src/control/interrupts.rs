@@ -1,0 +1,71 @@
+//! Signals to ourselves, as something to wait for among other things: whoever is interrupted cleans up first.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use nix::sys::signal::{SigSet, Signal as Named};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::{Error, Signal};
+use crate::process::{Files, Proc, Settled, known};
+
+/// What a person or a supervisor ends us with.
+const ENDING: [Named; 4] = [Named::SIGINT, Named::SIGTERM, Named::SIGHUP, Named::SIGQUIT];
+
+/// The signals that would end us, caught.
+pub struct Interrupts(SignalFd);
+
+impl Interrupts {
+    /// Catch them, for all threads that are started from now on too. Those that are ignored stay so, as under nohup:
+    /// a blocked signal is delivered even when it is ignored.
+    pub fn catch(proc: &Proc) -> Result<Interrupts, Error> {
+        let ignored = ignored(proc)?;
+        let mut signals = SigSet::empty();
+        for signal in ENDING {
+            if ignored >> (signal as i32 - 1) & 1 == 0 {
+                signals.add(signal);
+            }
+        }
+        let failed = |errno: nix::errno::Errno| Error::kernel("catch signals")(Errno::from_raw_os_error(errno as i32));
+        signals.thread_block().map_err(failed)?;
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        SignalFd::with_flags(&signals, flags).map(Interrupts).map_err(failed)
+    }
+
+    /// The signal that came, if one did.
+    pub fn arrived(&self) -> Result<Option<Signal>, Error> {
+        match self.0.read_signal() {
+            Ok(info) => Ok(info.and_then(|info| Signal::from_number(info.ssi_signo as i32))),
+            Err(nix::errno::Errno::EINTR) => Ok(None),
+            Err(errno) => Err(Error::kernel("read signals")(Errno::from_raw_os_error(errno as i32))),
+        }
+    }
+
+    /// Wait for a signal, for this long.
+    pub fn wait(&self, time: Duration) -> Result<Option<Signal>, Error> {
+        let time = Timespec::try_from(time).ok();
+        match poll(&mut [PollFd::new(self, PollFlags::IN)], time.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => self.arrived(),
+            Err(errno) => Err(Error::kernel("wait for signals")(errno)),
+        }
+    }
+}
+
+impl AsFd for Interrupts {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// The signals that we were told to ignore, a bit each.
+fn ignored(proc: &Proc) -> Result<u64, Error> {
+    let Some(pid) = proc.own_pid() else { return Ok(0) };
+    let Settled::Known(own) = proc.process(pid, Files::NONE)? else { return Ok(0) };
+    let mask = known(own.status()).map(|status| status.and_then(|status| status.mask("SigIgn")));
+    Ok(match proc.settle(pid, mask)? {
+        Settled::Known(mask) => mask.unwrap_or(0),
+        _ => 0,
+    })
+}

@@ -1,0 +1,69 @@
+//! Calls into the kernel that no safe wrapper offers: the one file that may be unsafe.
+
+#![allow(unsafe_code)]
+
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+
+use rustix::io::Errno;
+use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
+use rustix::process::Signal as RawSignal;
+
+pub use std::process::ExitStatus;
+
+/// What PIDFD_GET_INFO fills in (struct pidfd_info, include/uapi/linux/pidfd.h): its first version, of 64 bytes, which
+/// every later kernel accepts.
+#[repr(C)]
+#[derive(Default)]
+struct PidfdInfo {
+    mask: u64,
+    cgroupid: u64,
+    pid: u32,
+    tgid: u32,
+    ppid: u32,
+    ids: [u32; 8],
+    exit_code: i32,
+}
+
+/// Asked for, and answered, when the exit status is known.
+const PIDFD_INFO_EXIT: u64 = 1 << 3;
+
+const PIDFD_GET_INFO: Opcode = opcode::read_write::<PidfdInfo>(0xFF, 11);
+
+/// How the process of a pidfd ended. The kernel tells it once the process was reaped, and since Linux 6.15; `None` is
+/// anything else.
+pub fn exit_status(pidfd: impl AsFd) -> Result<Option<ExitStatus>, Errno> {
+    let mut info = PidfdInfo { mask: PIDFD_INFO_EXIT, ..PidfdInfo::default() };
+    // SAFETY: this request reads and writes one struct pidfd_info, whose size is part of its number.
+    let answer = unsafe { ioctl(pidfd, Updater::<PIDFD_GET_INFO, PidfdInfo>::new(&mut info)) };
+    match answer {
+        Ok(()) => Ok((info.mask & PIDFD_INFO_EXIT != 0).then(|| ExitStatus::from_raw(info.exit_code))),
+        // Unknown before Linux 6.13 (ENOTTY, or EINVAL); reaped, and not remembered before 6.15 (ESRCH).
+        Err(Errno::NOTTY | Errno::INVAL | Errno::SRCH) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// The signal of this number, from 1 to 64, the real-time ones included.
+pub fn signal(number: i32) -> Option<RawSignal> {
+    // SAFETY: these are the numbers that the kernel has signals for (_NSIG). The C library keeps 32 and 33 to itself
+    // where handlers are installed; here they are only sent, by the kernel's own call.
+    (1..=64).contains(&number).then(|| unsafe { RawSignal::from_raw_unchecked(number) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_request_is_the_one_of_64_bytes() {
+        assert_eq!(size_of::<PidfdInfo>(), 64);
+    }
+
+    #[test]
+    fn signals_have_the_numbers_of_the_kernel() {
+        assert_eq!(signal(9), Some(RawSignal::KILL));
+        assert_eq!(signal(64).map(RawSignal::as_raw), Some(64));
+        assert_eq!((signal(0), signal(65), signal(-1)), (None, None, None));
+    }
+}

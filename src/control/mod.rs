@@ -1,0 +1,50 @@
+//! Everything that touches a live process. The rest of the program has no other way to do so.
+//!
+//! A [`Reference`] is proved to be the process that matched, and only a reference can be signalled: no number ever is.
+//! [`Watch`] waits for many of them to end, without looking. [`Operation`] does with a set of targets what an
+//! [`Order`] says, and sees that nothing is left stopped that it stopped.
+
+mod descriptors;
+mod family;
+mod halt;
+mod interrupts;
+mod kernel;
+mod operation;
+mod reference;
+pub mod signal;
+mod target;
+mod watch;
+
+pub use interrupts::Interrupts;
+pub use kernel::ExitStatus;
+pub use operation::{Conclusion, Observer, Operation, Order, Until};
+pub use reference::Reference;
+pub use signal::Signal;
+pub use target::{Outcome, Refused, Target};
+
+use rustix::io::Errno;
+
+use crate::process;
+
+/// What ends a whole run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// /proc could not be read, or descriptors ran out.
+    #[error(transparent)]
+    Process(#[from] process::Error),
+    /// Before Linux 6.9 nothing but an open descriptor tells a process from a later one of the same number.
+    #[error(
+        "{wanted} processes at once need as many descriptors before Linux 6.9, and {limit} are allowed: raise the limit with ulimit -n"
+    )]
+    TooMany { wanted: usize, limit: usize },
+    /// The kernel refused something that does not depend on any one process.
+    #[error("cannot {what}: {errno}")]
+    Kernel { what: &'static str, errno: Errno },
+}
+
+impl Error {
+    /// For `map_err`.
+    fn kernel(what: &'static str) -> impl Fn(Errno) -> Error {
+        move |errno| Error::Kernel { what, errno }
+    }
+}

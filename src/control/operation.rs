@@ -1,0 +1,404 @@
+//! Doing with some processes what was ordered, and telling what became of each.
+
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, Instant};
+
+use super::halt::{self, Motion};
+use super::reference::Life;
+use super::watch::{Ending, Event, Watch};
+use super::{Error, Interrupts, Outcome, Reference, Refused, Signal, Target, descriptors, family};
+use crate::process::{Proc, Settled};
+
+/// What is to be done with every target.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Order {
+    /// The signal to begin with, if there is one.
+    pub signal: Option<Signal>,
+    /// Whether a stopped process is continued afterwards, without which it would not heed the signal.
+    pub continues: bool,
+    /// When a target is done with.
+    pub until: Until,
+    /// How long that may take; `None` is for ever.
+    pub timeout: Option<Duration>,
+    /// Whether the others are killed then, and waited for as long again.
+    pub kills: bool,
+    /// Whether all descendants of the targets are targets too.
+    pub tree: bool,
+    /// Whether it matters how a process ended.
+    pub wants_status: bool,
+    /// Whether they are to end, so that one that has ended already is as wanted.
+    pub is_to_end: bool,
+}
+
+impl Order {
+    /// Whether nothing is done to anybody.
+    pub fn only_waits(&self) -> bool {
+        self.signal.is_none() && self.until != Until::Stopped
+    }
+
+    /// Whether a target is as it was wanted.
+    pub fn is_done(&self, target: &Target) -> bool {
+        match target.outcome {
+            Some(Outcome::Signalled | Outcome::Spared) => true,
+            // Nobody asked for a descendant by itself.
+            _ => (self.is_to_end || target.is_kin) && target.has_ended(),
+        }
+    }
+}
+
+/// When a target is done with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Until {
+    /// It got its signal.
+    #[default]
+    Signalled,
+    /// We stopped it.
+    Stopped,
+    /// It ended; and all are done with when so many have.
+    Ended { count: Option<usize> },
+}
+
+/// How an operation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conclusion {
+    Finished,
+    TimedOut,
+    /// We were told to end.
+    Interrupted(Signal),
+}
+
+/// Who is told what happens.
+pub trait Observer {
+    /// A target has its outcome.
+    fn decided(&mut self, target: &Target);
+
+    /// Some have none yet; called at the beginning of a wait and whenever the time comes that it returned.
+    fn waiting(&mut self, targets: &[Target], since: Duration) -> Option<Instant>;
+
+    /// Nothing more is known for now. Tell whether anybody still listens.
+    fn idle(&mut self) -> bool;
+
+    /// The wait is over.
+    fn waited(&mut self);
+}
+
+/// Some targets, and what is done with them. Whatever ends it, nothing stays halted.
+pub struct Operation<'p> {
+    proc: &'p Proc,
+    order: Order,
+    interrupts: &'p Interrupts,
+    targets: Vec<Target>,
+    /// How many descriptors may be held.
+    room: usize,
+    begin: Instant,
+}
+
+impl<'p> Operation<'p> {
+    /// Nothing is done yet. The procfs must be our own (see `Proc::is_ours`).
+    pub fn new(proc: &'p Proc, order: Order, interrupts: &'p Interrupts) -> Operation<'p> {
+        let room = descriptors::room(proc);
+        Operation { proc, order, interrupts, targets: Vec::new(), room, begin: Instant::now() }
+    }
+
+    /// Add a target.
+    pub fn add(&mut self, target: Target) -> Result<(), Error> {
+        self.targets.push(target);
+        let count = self.targets.len();
+        let surplus = match count.checked_sub(self.room) {
+            None | Some(0) => return Ok(()),
+            // None of them may hold a descriptor: threads with tables of their own will.
+            Some(1) => &mut self.targets[..],
+            Some(_) => &mut self.targets[count - 1..],
+        };
+        let mut references = surplus.iter_mut().filter_map(|target| target.reference.as_mut());
+        if references.all(Reference::release) {
+            Ok(())
+        } else {
+            Err(Error::TooMany { wanted: count, limit: self.room })
+        }
+    }
+
+    /// All targets.
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// Leave these alone.
+    pub fn refuse(&mut self, reason: impl Fn(&Target) -> Option<Refused>) {
+        for target in self.targets.iter_mut().filter(|target| target.outcome.is_none()) {
+            target.outcome = reason(target).map(Outcome::Refused);
+        }
+    }
+
+    /// Do nothing but find out who would be concerned.
+    pub fn rehearse(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
+        if self.order.tree
+            && let Some(signal) = self.gather(false)?
+        {
+            return Ok(Conclusion::Interrupted(signal));
+        }
+        self.decide_rest(Outcome::Spared);
+        self.tell(observer);
+        Ok(Conclusion::Finished)
+    }
+
+    /// Do it.
+    pub fn carry_out(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
+        let conclusion = self.steps(observer);
+        // Before anything else, such as telling of it.
+        self.resume_halted();
+        self.decide_rest(match conclusion {
+            Ok(Conclusion::TimedOut) => Outcome::TimedOut,
+            _ => Outcome::StillRunning,
+        });
+        self.tell(observer);
+        conclusion
+    }
+
+    fn steps(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
+        let is_halting = self.order.signal.is_some_and(|signal| !signal.is_job_control());
+        if self.order.tree
+            && let Some(signal) = self.gather(is_halting || self.order.until == Until::Stopped)?
+        {
+            return Ok(Conclusion::Interrupted(signal));
+        }
+        if let Some(signal) = self.order.signal {
+            self.send_all(signal)?;
+        }
+        match self.order.until {
+            Until::Signalled => {
+                self.decide_rest(Outcome::Signalled);
+                Ok(Conclusion::Finished)
+            }
+            Until::Stopped => self.await_stops(observer),
+            Until::Ended { count } => match self.await_ends(count, observer)? {
+                Conclusion::TimedOut if self.order.kills => self.kill_rest(observer),
+                conclusion => Ok(conclusion),
+            },
+        }
+    }
+
+    /// Those that have no outcome yet, we ourselves last.
+    fn undecided(&self) -> Vec<usize> {
+        let is_undecided = |&at: &usize| self.targets[at].outcome.is_none();
+        let mut undecided: Vec<usize> = (0..self.targets.len()).filter(is_undecided).collect();
+        let own = self.proc.own_pid();
+        undecided.sort_by_key(|&at| own == Some(self.targets[at].pid));
+        undecided
+    }
+
+    fn decide_rest(&mut self, outcome: Outcome) {
+        self.targets.iter_mut().for_each(|target| _ = target.outcome.get_or_insert(outcome));
+    }
+
+    /// Tell of every outcome that was not told yet.
+    fn tell(&mut self, observer: &mut dyn Observer) {
+        (0..self.targets.len()).for_each(|at| self.tell_one(at, observer));
+    }
+
+    fn tell_one(&mut self, at: usize, observer: &mut dyn Observer) {
+        let target = &mut self.targets[at];
+        if let (Some(outcome), None) = (target.outcome, target.after) {
+            target.after = Some(self.begin.elapsed());
+            log(target, outcome.name());
+            observer.decided(target);
+        }
+    }
+
+    fn gather(&mut self, halts: bool) -> Result<Option<Signal>, Error> {
+        family::gather(self.proc, self.interrupts, halts.then_some(self.order.timeout), self)
+    }
+
+    /// Send a signal to every target; continue those that were halted for it, or that would not heed it.
+    fn send_all(&mut self, signal: Signal) -> Result<(), Error> {
+        for at in self.undecided() {
+            self.targets[at].outcome = self.send(at, signal)?;
+        }
+        // Only now, so that none of them sees another one end and starts something new.
+        self.resume_halted();
+        if self.order.continues {
+            for at in self.undecided() {
+                let Some(reference) = &self.targets[at].reference else { continue };
+                // The signal was permitted, and so is CONT; whether it is gone by now is for the wait to tell.
+                if halt::motion(self.proc, reference)? == Motion::Stopped && reference.send(Signal::CONT).is_ok() {
+                    log(&self.targets[at], "sent CONT");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Send a signal to one; the outcome, if that decides it.
+    fn send(&mut self, at: usize, signal: Signal) -> Result<Option<Outcome>, Error> {
+        let target = &mut self.targets[at];
+        let Some(reference) = &target.reference else { return Ok(Some(Outcome::GoneBefore)) };
+        match self.proc.settle(target.pid, reference.life())? {
+            Settled::Known(Life::Alive) => {}
+            Settled::Known(Life::Zombie) => return Ok(Some(Outcome::Ended)),
+            _ => return Ok(Some(gone(target))),
+        }
+        match self.proc.settle(target.pid, reference.send(signal))? {
+            Settled::Known(()) => {
+                target.sent = Some(signal);
+                log(target, format_args!("sent {signal}"));
+                Ok(None)
+            }
+            Settled::Missing(_) => Ok(Some(Outcome::NotPermitted)),
+            Settled::Gone => Ok(Some(gone(target))),
+        }
+    }
+
+    /// Halt all targets from this one on, but not ourselves; tell whether there was one to halt.
+    pub(super) fn halt_from(&mut self, first: usize) -> Result<bool, Error> {
+        let mut any = false;
+        for at in first..self.targets.len() {
+            let is_us = self.proc.own_pid() == Some(self.targets[at].pid);
+            if self.targets[at].outcome.is_none() && !is_us {
+                self.targets[at].outcome = self.halt(at)?;
+                any |= self.targets[at].outcome.is_none();
+            }
+        }
+        Ok(any)
+    }
+
+    /// Stop a process for the time being, unless somebody else has done so; the outcome, if that decides it.
+    fn halt(&mut self, at: usize) -> Result<Option<Outcome>, Error> {
+        let Some(reference) = &self.targets[at].reference else { return Ok(Some(Outcome::GoneBefore)) };
+        if self.targets[at].is_halted || halt::motion(self.proc, reference)? == Motion::Stopped {
+            return Ok(None);
+        }
+        let before = self.targets[at].sent;
+        let outcome = self.send(at, Signal::STOP)?;
+        self.targets[at].is_halted = outcome.is_none();
+        self.targets[at].sent = before;
+        Ok(outcome)
+    }
+
+    fn resume_halted(&mut self) {
+        for target in self.targets.iter_mut().filter(|target| target.is_halted) {
+            target.is_halted = false;
+            // STOP was permitted, and so is CONT; one that is gone by now needs none.
+            if target.reference.as_ref().is_some_and(|reference| reference.send(Signal::CONT).is_ok()) {
+                log(target, "sent CONT");
+            }
+        }
+    }
+
+    fn await_stops(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
+        let end = self.deadline();
+        for at in self.undecided() {
+            self.targets[at].outcome = self.halt(at)?;
+        }
+        let mut look_again = observer.waiting(&self.targets, self.begin.elapsed());
+        let signal = halt::until(self.interrupts, end, || {
+            let undecided = self.undecided();
+            for &at in &undecided {
+                let target = &mut self.targets[at];
+                let Some(reference) = &target.reference else { continue };
+                match halt::motion(self.proc, reference)? {
+                    Motion::Moving | Motion::Stuck => {}
+                    Motion::Ended => target.outcome = Some(Outcome::Ended),
+                    Motion::Stopped => {
+                        target.sent = Some(Signal::STOP);
+                        target.outcome = Some(Outcome::Signalled);
+                    }
+                }
+            }
+            if look_again.is_some_and(|time| time <= Instant::now()) {
+                look_again = observer.waiting(&self.targets, self.begin.elapsed());
+            }
+            Ok(undecided.iter().all(|&at| self.targets[at].outcome.is_some()))
+        });
+        observer.waited();
+        if let Some(signal) = signal? {
+            // All of it will be undone.
+            self.targets.iter_mut().filter(|target| target.is_halted).for_each(|target| {
+                (target.outcome, target.sent) = (None, None);
+            });
+            return Ok(Conclusion::Interrupted(signal));
+        }
+        // What was to be stopped stays so; and what has not come that far yet will.
+        self.targets.iter_mut().for_each(|target| target.is_halted = false);
+        Ok(if self.undecided().is_empty() { Conclusion::Finished } else { Conclusion::TimedOut })
+    }
+
+    fn await_ends(&mut self, count: Option<usize>, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
+        self.tell(observer);
+        let end = self.deadline();
+        let undecided = self.undecided();
+        let mut left = undecided.len();
+        let ended = self.targets.iter().filter(|target| target.has_ended()).count();
+        let mut missing = count.map_or(left, |count| count.saturating_sub(ended));
+        let with_reference = |&at: &usize| Some((at, self.targets[at].reference.as_ref()?));
+        let references: Vec<_> = undecided.iter().filter_map(with_reference).collect();
+        let mut watch = Watch::over(self.proc, self.interrupts, &references, self.room, self.order.wants_status)?;
+        let mut look_again = observer.waiting(&self.targets, self.begin.elapsed());
+        let conclusion = loop {
+            if missing == 0 || left == 0 {
+                break Conclusion::Finished;
+            }
+            // What is done is done to its end, but nobody waits for the sake of waiting.
+            if !watch.is_ready() && !observer.idle() && self.order.only_waits() {
+                break Conclusion::Finished;
+            }
+            match watch.next(end.into_iter().chain(look_again).min())? {
+                Event::Ended(ending) => {
+                    (missing, left) = (missing.saturating_sub(1), left - 1);
+                    self.note(ending, observer);
+                }
+                Event::Interrupted(signal) => {
+                    // Whoever has ended by now is not left.
+                    while let Event::Ended(ending) = watch.next(Some(Instant::now()))? {
+                        self.note(ending, observer);
+                    }
+                    break Conclusion::Interrupted(signal);
+                }
+                Event::Time if end.is_some_and(|end| end <= Instant::now()) => break Conclusion::TimedOut,
+                Event::Time => look_again = observer.waiting(&self.targets, self.begin.elapsed()),
+            }
+        };
+        observer.waited();
+        Ok(conclusion)
+    }
+
+    fn note(&mut self, ending: Ending, observer: &mut dyn Observer) {
+        let target = &mut self.targets[ending.token];
+        target.status = ending.status;
+        let is_killed = target.sent == Some(Signal::KILL);
+        target.outcome = Some(if is_killed { Outcome::Killed } else { Outcome::Ended });
+        self.tell_one(ending.token, observer);
+    }
+
+    fn kill_rest(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
+        if self.order.tree
+            && let Some(signal) = self.gather(true)?
+        {
+            return Ok(Conclusion::Interrupted(signal));
+        }
+        self.send_all(Signal::KILL)?;
+        self.await_ends(None, observer)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.order.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+    }
+}
+
+impl Drop for Operation<'_> {
+    fn drop(&mut self) {
+        self.resume_halted();
+    }
+}
+
+/// What becomes of a target that was reaped before its signal: one that had got another before ended of it.
+fn gone(target: &Target) -> Outcome {
+    if target.sent.is_some() { Outcome::Ended } else { Outcome::GoneBefore }
+}
+
+/// For the log of what was done.
+fn log(target: &Target, what: impl Display) {
+    let name = target.name.as_deref().map_or(OsStr::new("?"), OsStr::from_bytes);
+    tracing::info!(pid = target.pid, name = ?name, uid = target.uid, "{what}");
+}

@@ -1,0 +1,135 @@
+//! A reference to a live process that is proved to be the one that matched.
+
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::pidfd_send_signal;
+
+use super::Signal;
+use crate::process::{Pid, Process, Read, Unread, known, open_pidfd, pidfd_inode};
+
+/// What tells a process from all others until the next boot: its number, and the inode of its pidfd (Linux 6.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub pid: Pid,
+    pub inode: u64,
+}
+
+impl Identity {
+    /// A descriptor for this process; gone when its number is somebody else's by now.
+    pub fn open(self) -> Read<OwnedFd> {
+        let pidfd = open_pidfd(self.pid)?;
+        if pidfd_inode(&pidfd)? == self.inode { Ok(pidfd) } else { Err(Unread::Gone) }
+    }
+}
+
+/// A reference to one process, whoever gets its number later.
+///
+/// It holds a pidfd, which [`Reference::release`] gives back where the identity is enough to open it again.
+#[derive(Debug)]
+pub struct Reference {
+    pid: Pid,
+    inode: Option<u64>,
+    pidfd: Option<Rc<OwnedFd>>,
+}
+
+/// How far a process has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    Alive,
+    /// It has ended, and its parent has not asked for its status yet: its number is still its own.
+    Zombie,
+    /// Its number may be another's.
+    Reaped,
+}
+
+impl Reference {
+    /// The process, which must be of our own procfs (see `Proc::is_ours`).
+    ///
+    /// Its pidfd is opened by number and then verified through the descriptor on its directory below /proc, which
+    /// everything that made it match was read through: the two belong to one process.
+    pub fn of(process: &Process<'_>) -> Read<Reference> {
+        Reference::with(process.pid(), process.pidfd()?)
+    }
+
+    /// The process that has this number now, though /proc may hide it (hidepid). For a number that a user typed, who
+    /// can mean no other one.
+    pub fn by_number(pid: Pid) -> Read<Reference> {
+        Reference::with(pid, open_pidfd(pid)?)
+    }
+
+    fn with(pid: Pid, pidfd: OwnedFd) -> Read<Reference> {
+        Ok(Reference { pid, inode: known(pidfd_inode(&pidfd))?, pidfd: Some(Rc::new(pidfd)) })
+    }
+
+    /// Its number, for showing it.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// The inode of its pidfd, where the kernel gives every process its own (Linux 6.9).
+    pub fn inode(&self) -> Option<u64> {
+        self.inode
+    }
+
+    /// What it can be found by again, where there is such a thing.
+    pub fn identity(&self) -> Option<Identity> {
+        Some(Identity { pid: self.pid, inode: self.inode? })
+    }
+
+    /// Give back its descriptor if it can be done without, and tell whether it can.
+    pub fn release(&mut self) -> bool {
+        if self.inode.is_some() {
+            self.pidfd = None;
+        }
+        self.pidfd.is_none()
+    }
+
+    /// Its descriptor; gone when it was released and the process was reaped since.
+    pub fn pidfd(&self) -> Read<Rc<OwnedFd>> {
+        match (&self.pidfd, self.identity()) {
+            (Some(pidfd), _) => Ok(Rc::clone(pidfd)),
+            (None, Some(identity)) => identity.open().map(Rc::new),
+            (None, None) => Err(Unread::Gone),
+        }
+    }
+
+    /// How far it has come. Not by a signal 0, which a zombie takes too.
+    pub fn life(&self) -> Read<Life> {
+        match self.pidfd() {
+            Ok(pidfd) => life(&pidfd),
+            Err(Unread::Gone) => Ok(Life::Reaped),
+            Err(unread) => Err(unread),
+        }
+    }
+
+    /// Send a signal. Gone is a process that was reaped; a zombie takes every signal and heeds none.
+    pub fn send(&self, signal: Signal) -> Read<()> {
+        pidfd_send_signal(&*self.pidfd()?, signal.raw()).map_err(|errno| match errno {
+            Errno::SRCH => Unread::Gone,
+            Errno::PERM => Unread::Denied,
+            errno => Unread::Failed { file: "pidfd", errno },
+        })
+    }
+}
+
+/// A pidfd is readable when all threads have ended, and hung up when its process was reaped (Linux 6.9; before, a
+/// reaped one was only readable, and has no status to lose).
+pub fn life(pidfd: &OwnedFd) -> Read<Life> {
+    let mut polled = [PollFd::new(pidfd, PollFlags::IN)];
+    loop {
+        match poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+            Ok(_) => break,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(Unread::Failed { file: "pidfd", errno }),
+        }
+    }
+    let happened = polled[0].revents();
+    Ok(match () {
+        () if happened.contains(PollFlags::HUP) => Life::Reaped,
+        () if happened.contains(PollFlags::IN) => Life::Zombie,
+        () => Life::Alive,
+    })
+}

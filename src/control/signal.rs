@@ -1,0 +1,112 @@
+//! Signals by name and by number.
+
+use std::fmt;
+
+use nix::sys::signal::Signal as Named;
+
+use super::kernel;
+
+/// A signal that can be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signal(rustix::process::Signal);
+
+/// The first and the last real-time signal, as programs linked to glibc count them; the C library that we are linked to
+/// may keep more of them to itself.
+const REAL_TIME: (i32, i32) = (34, 64);
+
+/// Other names in use.
+const ALIASES: [(&str, &str); 3] = [("IOT", "ABRT"), ("CLD", "CHLD"), ("POLL", "IO")];
+
+impl Signal {
+    pub const CONT: Signal = Signal(rustix::process::Signal::CONT);
+    pub const KILL: Signal = Signal(rustix::process::Signal::KILL);
+    pub const STOP: Signal = Signal(rustix::process::Signal::STOP);
+    pub const TERM: Signal = Signal(rustix::process::Signal::TERM);
+
+    /// The signal of this number, from 1 to 64.
+    pub fn from_number(number: i32) -> Option<Signal> {
+        kernel::signal(number).map(Signal)
+    }
+
+    /// Its number.
+    pub fn number(self) -> i32 {
+        self.0.as_raw()
+    }
+
+    /// Whether it only stops or continues a process. Each of these undoes others of them.
+    pub fn is_job_control(self) -> bool {
+        use rustix::process::Signal as Raw;
+        [Raw::STOP, Raw::TSTP, Raw::TTIN, Raw::TTOU, Raw::CONT].contains(&self.0)
+    }
+
+    pub(super) fn raw(self) -> rustix::process::Signal {
+        self.0
+    }
+
+    /// A name, with or without SIG and in any case, or a number.
+    pub fn parse(text: &str) -> Option<Signal> {
+        if let Ok(number) = text.parse() {
+            return Signal::from_number(number);
+        }
+        let name = text.to_ascii_uppercase();
+        let name = name.strip_prefix("SIG").unwrap_or(&name);
+        let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name);
+        all().find(|signal| signal.to_string() == name)
+    }
+}
+
+/// Its name without SIG, such as `TERM` or `RTMIN+2`.
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = REAL_TIME;
+        match self.number() {
+            number if number == first => f.write_str("RTMIN"),
+            number if number == last => f.write_str("RTMAX"),
+            number if (first..last).contains(&number) => write!(f, "RTMIN+{}", number - first),
+            number => match Named::try_from(number) {
+                Ok(named) => f.write_str(named.as_str().trim_start_matches("SIG")),
+                Err(_) => write!(f, "{number}"),
+            },
+        }
+    }
+}
+
+/// Every signal that has a name, by number.
+pub fn all() -> impl Iterator<Item = Signal> {
+    (1..REAL_TIME.0 - 2).chain(REAL_TIME.0..=REAL_TIME.1).filter_map(Signal::from_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers() {
+        for (text, number) in [
+            ("TERM", 15),
+            ("SIGTERM", 15),
+            ("sigterm", 15),
+            ("hup", 1),
+            ("9", 9),
+            ("32", 32),
+            ("CLD", 17),
+            ("IOT", 6),
+            ("STKFLT", 16),
+            ("RTMIN", 34),
+            ("RTMIN+3", 37),
+            ("SIGRTMAX", 64),
+        ] {
+            assert_eq!(Signal::parse(text).map(Signal::number), Some(number), "{text}");
+        }
+        for bad in ["", "0", "65", "-9", "NOSUCH", "SIG", "RTMIN+31", "RTMIN+", "9x"] {
+            assert_eq!(Signal::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_signal_of_the_list_is_found_by_its_name() {
+        let names: Vec<String> = all().map(|signal| signal.to_string()).collect();
+        assert_eq!((names.len(), &*names[0], &*names[30]), (62, "HUP", "SYS"));
+        assert!(all().all(|signal| Signal::parse(&signal.to_string()) == Some(signal)));
+    }
+}

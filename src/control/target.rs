@@ -1,0 +1,157 @@
+//! One process that something is to be done with, and what became of it.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{ExitStatus, Reference, Signal};
+use crate::process::{File, Files, Pid, Process, Read, known};
+
+/// A process on the way to its outcome.
+#[derive(Debug)]
+pub struct Target {
+    pub pid: Pid,
+    /// As people know it; `None` where /proc does not show it.
+    pub name: Option<Vec<u8>>,
+    /// Real user id.
+    pub uid: Option<u32>,
+    pub is_kernel_thread: bool,
+    /// Whether there certainly was such a process: it matched, or was named by its identity. A number that was typed
+    /// may be a mistake.
+    pub was_there: bool,
+    /// Whether it was found only as a descendant of another target.
+    pub is_kin: bool,
+    /// `None` for one that could not be found.
+    pub reference: Option<Reference>,
+    /// The last signal that it was sent, but for those that stop and continue it meanwhile.
+    pub sent: Option<Signal>,
+    /// Whether it is stopped because of us and for the time being.
+    pub(super) is_halted: bool,
+    pub outcome: Option<Outcome>,
+    /// How it ended, where that was asked for and the kernel told.
+    pub status: Option<ExitStatus>,
+    /// From the beginning to its outcome.
+    pub after: Option<Duration>,
+}
+
+/// What became of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It ended, or had become a zombie before.
+    Ended,
+    /// It ended after we sent KILL.
+    Killed,
+    /// It got its signal; after STOP, it is stopped.
+    Signalled,
+    /// It was not there any more.
+    GoneBefore,
+    /// The kernel does not let us.
+    NotPermitted,
+    /// It had not come that far when the time was over.
+    TimedOut,
+    /// We do not do that.
+    Refused(Refused),
+    /// It was named, but does not meet the conditions that were given too.
+    NoMatch,
+    /// It was not waited for any longer.
+    StillRunning,
+    /// Nothing was to be done yet: this is who would be concerned.
+    Spared,
+}
+
+/// Why a target is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    FirstProcess,
+    Ourselves,
+    Ancestor,
+    KernelThread,
+    /// It would wait for itself.
+    Waiter,
+}
+
+impl Target {
+    /// What [`Target::found`] reads.
+    pub const FILES: Files = Files::of(&[File::Stat, File::Status]);
+
+    /// A process that was found, pinned.
+    pub fn found(process: &Process<'_>) -> Read<Target> {
+        Ok(Target {
+            name: known(process.name())?.map(|name| name.into_owned()),
+            uid: known(process.user_ids())?.map(|ids| ids[0]),
+            is_kernel_thread: known(process.is_kernel_thread())?.unwrap_or(false),
+            was_there: true,
+            ..Target::of(process.pid(), Some(Reference::of(process)?))
+        })
+    }
+
+    /// A process that /proc hides, but that there is.
+    pub fn hidden(reference: Reference) -> Target {
+        Target { was_there: true, ..Target::of(reference.pid(), Some(reference)) }
+    }
+
+    /// A process that can only be told of.
+    pub fn decided(pid: Pid, outcome: Outcome) -> Target {
+        Target { outcome: Some(outcome), ..Target::of(pid, None) }
+    }
+
+    /// A process that certainly was there, and is not any more.
+    pub fn gone(pid: Pid) -> Target {
+        Target { was_there: true, ..Target::decided(pid, Outcome::GoneBefore) }
+    }
+
+    fn of(pid: Pid, reference: Option<Reference>) -> Target {
+        Target {
+            pid,
+            name: None,
+            uid: None,
+            is_kernel_thread: false,
+            was_there: false,
+            is_kin: false,
+            reference,
+            sent: None,
+            is_halted: false,
+            outcome: None,
+            status: None,
+            after: None,
+        }
+    }
+
+    /// Whether it was there, and is not any more.
+    pub fn has_ended(&self) -> bool {
+        match self.outcome {
+            Some(Outcome::Ended | Outcome::Killed) => true,
+            Some(Outcome::GoneBefore) => self.was_there,
+            _ => false,
+        }
+    }
+}
+
+impl Outcome {
+    /// Its name, in text and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Ended => "ended",
+            Outcome::Killed => "killed",
+            Outcome::Signalled => "signalled",
+            Outcome::GoneBefore => "gone before",
+            Outcome::NotPermitted => "not permitted",
+            Outcome::TimedOut => "timed out",
+            Outcome::Refused(_) => "refused",
+            Outcome::NoMatch => "no match",
+            Outcome::StillRunning => "still running",
+            Outcome::Spared => "spared",
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refused::FirstProcess => "it is the first process, and all others depend on it: --force allows it",
+            Refused::Ourselves => "it is this very command: --force allows it",
+            Refused::Ancestor => "this command runs below it: --force allows it",
+            Refused::Waiter => "it is this very command, which would wait for ever",
+            Refused::KernelThread => "it is a thread of the kernel, which takes no signal",
+        })
+    }
+}

@@ -1,0 +1,253 @@
+//! Waiting for many processes to end: one sleep in the kernel, however many there are.
+//!
+//! Every process is watched through a pidfd of its own, and so costs a descriptor. What exceeds the limit of descriptors
+//! is watched by threads that have tables of descriptors of their own (see [`helper`]), so that any one of 30,000 is
+//! noticed as soon as any one of three.
+
+mod helper;
+
+use std::collections::{HashMap, VecDeque};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
+
+use super::kernel::{self, ExitStatus};
+use super::reference::{Life, life};
+use super::{Error, Interrupts, Reference, Signal};
+use crate::process::{Files, Pid, Proc, Settled, Unread};
+
+use helper::Helpers;
+
+/// How long a zombie's parent may take to ask for its status, which nobody else is told before.
+const REAPED_WITHIN: Duration = Duration::from_secs(1);
+
+/// One sleep at most: the kernel takes no more milliseconds than fit into an int.
+const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Events that are taken from the kernel at once.
+const BATCH: usize = 256;
+
+/// The tokens of what is watched besides processes.
+const INTERRUPTS: u64 = u64::MAX;
+const HELPERS: u64 = u64::MAX - 1;
+
+/// What a watch noticed.
+#[derive(Debug)]
+pub enum Event {
+    Ended(Ending),
+    /// We were told to end.
+    Interrupted(Signal),
+    /// The time is over.
+    Time,
+}
+
+/// The end of a process.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending {
+    /// What it was added with.
+    pub token: usize,
+    /// How it ended, if that was asked for and is known.
+    pub status: Option<ExitStatus>,
+}
+
+/// Processes that are waited for.
+pub struct Watch<'w> {
+    proc: &'w Proc,
+    interrupts: Option<&'w Interrupts>,
+    epoll: OwnedFd,
+    watched: HashMap<usize, Watched>,
+    wants_status: bool,
+    /// Zombies whose status is waited for, the longest waiting first.
+    lingering: VecDeque<(Instant, usize)>,
+    /// Noticed, and not told yet.
+    ready: VecDeque<Ending>,
+    events: Vec<epoll::Event>,
+    helpers: Option<Helpers>,
+}
+
+struct Watched {
+    pid: Pid,
+    pidfd: Rc<OwnedFd>,
+    is_lingering: bool,
+}
+
+impl<'w> Watch<'w> {
+    /// A watch over nothing. `wants_status`: also wait until the kernel tells how a process ended, for a second.
+    fn new(proc: &'w Proc, interrupts: Option<&'w Interrupts>, wants_status: bool) -> Result<Watch<'w>, Error> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(Error::kernel("wait for processes"))?;
+        if let Some(interrupts) = interrupts {
+            let token = epoll::EventData::new_u64(INTERRUPTS);
+            epoll::add(&epoll, interrupts, token, epoll::EventFlags::IN).map_err(Error::kernel("wait for signals"))?;
+        }
+        Ok(Watch {
+            proc,
+            interrupts,
+            epoll,
+            watched: HashMap::new(),
+            wants_status,
+            lingering: VecDeque::new(),
+            ready: VecDeque::new(),
+            events: Vec::with_capacity(BATCH),
+            helpers: None,
+        })
+    }
+
+    /// A watch over these processes, each with a token of its own, holding no more than `room` descriptors.
+    pub fn over(
+        proc: &'w Proc,
+        interrupts: &'w Interrupts,
+        references: &[(usize, &Reference)],
+        room: usize,
+        wants_status: bool,
+    ) -> Result<Watch<'w>, Error> {
+        let mut watch = Watch::new(proc, Some(interrupts), wants_status)?;
+        if references.len() <= room {
+            for &(token, reference) in references {
+                watch.add(token, reference)?;
+            }
+            return Ok(watch);
+        }
+        let identity = |&(token, reference): &(usize, &Reference)| Some((token, reference.identity()?));
+        let identities: Option<Vec<_>> = references.iter().map(identity).collect();
+        let identities = identities.ok_or(Error::TooMany { wanted: references.len(), limit: room })?;
+        let helpers = Helpers::start(&identities, room, wants_status, proc.path())?;
+        let token = epoll::EventData::new_u64(HELPERS);
+        epoll::add(&watch.epoll, &helpers, token, epoll::EventFlags::IN)
+            .map_err(Error::kernel("wait for processes"))?;
+        watch.helpers = Some(helpers);
+        Ok(watch)
+    }
+
+    fn add(&mut self, token: usize, reference: &Reference) -> Result<(), Error> {
+        match self.proc.settle(reference.pid(), reference.pidfd())? {
+            Settled::Known(pidfd) => self.add_pidfd(token, reference.pid(), pidfd),
+            _ => {
+                self.ready.push_back(Ending { token, status: None });
+                Ok(())
+            }
+        }
+    }
+
+    fn add_pidfd(&mut self, token: usize, pid: Pid, pidfd: Rc<OwnedFd>) -> Result<(), Error> {
+        let data = epoll::EventData::new_u64(token as u64);
+        epoll::add(&self.epoll, &*pidfd, data, epoll::EventFlags::IN).map_err(Error::kernel("wait for a process"))?;
+        self.watched.insert(token, Watched { pid, pidfd, is_lingering: false });
+        Ok(())
+    }
+
+    /// Whether the next thing has happened already.
+    pub fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The next thing that happens, or [`Event::Time`] at this instant.
+    pub fn next(&mut self, until: Option<Instant>) -> Result<Event, Error> {
+        let mut has_looked = false;
+        loop {
+            if let Some(ending) = self.ready.pop_front() {
+                return Ok(Event::Ended(ending));
+            }
+            let now = Instant::now();
+            if let Some(&(_, token)) = self.lingering.front().filter(|(end, _)| *end <= now) {
+                self.lingering.pop_front();
+                self.tell(token, None);
+                continue;
+            }
+            // What happened in time is told first.
+            if has_looked && until.is_some_and(|until| until <= now) {
+                return Ok(Event::Time);
+            }
+            let lingering = self.lingering.front().map(|&(end, _)| end);
+            let wake = until.into_iter().chain(lingering).min();
+            if let Some(signal) = self.sleep(wake.map(|wake| wake.saturating_duration_since(now)))? {
+                return Ok(Event::Interrupted(signal));
+            }
+            has_looked = true;
+        }
+    }
+
+    /// Sleep until something happens or this time is over, and take note of all that happened.
+    fn sleep(&mut self, time: Option<Duration>) -> Result<Option<Signal>, Error> {
+        // Up to the next millisecond: the kernel's own unit here, and waking too early would only be busy.
+        let time = time.map(|time| Duration::from_millis((time.as_micros() as u64).div_ceil(1000)).min(LONGEST_SLEEP));
+        let time = time.and_then(|time| Timespec::try_from(time).ok());
+        self.events.clear();
+        match epoll::wait(&self.epoll, spare_capacity(&mut self.events), time.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(Error::kernel("wait for processes")(errno)),
+        }
+        let mut signal = None;
+        let events = std::mem::take(&mut self.events);
+        for event in &events {
+            match event.data.u64() {
+                INTERRUPTS => signal = self.interrupts.map(Interrupts::arrived).transpose()?.flatten(),
+                HELPERS => self.hear_helpers()?,
+                token => self.note(token as usize, event.flags)?,
+            }
+        }
+        self.events = events;
+        Ok(signal)
+    }
+
+    fn hear_helpers(&mut self) -> Result<(), Error> {
+        if let Some(helpers) = &self.helpers {
+            helpers.reports(|ending| self.ready.push_back(ending))?;
+        }
+        Ok(())
+    }
+
+    /// All threads of this process have ended or, with HUP, it was reaped.
+    fn note(&mut self, token: usize, flags: epoll::EventFlags) -> Result<(), Error> {
+        let Some(watched) = self.watched.get_mut(&token) else { return Ok(()) };
+        if !self.wants_status {
+            self.tell(token, None);
+            return Ok(());
+        }
+        let mut status = kernel::exit_status(&watched.pidfd).map_err(Error::kernel("ask for an exit status"))?;
+        if status.is_none() && !watched.is_lingering {
+            status = status_of_zombie(self.proc, watched)?;
+        }
+        if status.is_some() || flags.contains(epoll::EventFlags::HUP) {
+            self.tell(token, status);
+            return Ok(());
+        }
+        watched.is_lingering = true;
+        // Nothing but HUP from now on, which is always told.
+        let data = epoll::EventData::new_u64(token as u64);
+        epoll::modify(&self.epoll, &watched.pidfd, data, epoll::EventFlags::empty())
+            .map_err(Error::kernel("wait for a process"))?;
+        self.lingering.push_back((Instant::now() + REAPED_WITHIN, token));
+        Ok(())
+    }
+
+    fn tell(&mut self, token: usize, status: Option<ExitStatus>) {
+        let Some(watched) = self.watched.remove(&token) else { return };
+        // It cannot fail for what was added, and a pidfd that is watched on would only be told of again.
+        let _ = epoll::delete(&self.epoll, &watched.pidfd);
+        if watched.is_lingering {
+            self.lingering.retain(|&(_, lingering)| lingering != token);
+        }
+        self.ready.push_back(Ending { token, status });
+    }
+}
+
+/// What /proc tells of a zombie, before its parent asks.
+fn status_of_zombie(proc: &Proc, watched: &Watched) -> Result<Option<ExitStatus>, Error> {
+    use std::os::unix::process::ExitStatusExt;
+    let Settled::Known(process) = proc.process(watched.pid, Files::NONE)? else { return Ok(None) };
+    let read = match process.wait_status() {
+        // Kept from us, or reaped meanwhile.
+        Err(Unread::Denied | Unread::Absent(_) | Unread::Gone) => return Ok(None),
+        read => process.settle(read)?,
+    };
+    // Not reaped by now, so that the number was its own while we read.
+    let is_its_own = matches!(proc.settle(watched.pid, life(&watched.pidfd))?, Settled::Known(Life::Zombie));
+    Ok(match read {
+        Settled::Known(status) if is_its_own => Some(ExitStatus::from_raw(status)),
+        _ => None,
+    })
+}

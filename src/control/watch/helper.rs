@@ -1,0 +1,112 @@
+//! Threads that watch what exceeds the limit of descriptors, which holds for a table of descriptors, not for a process:
+//! each of these has a table of its own.
+
+use std::collections::HashSet;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use nix::sched::{CloneFlags, unshare};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::Errno;
+
+use super::{Ending, Event, Watch};
+use crate::control::Error;
+use crate::control::reference::Identity;
+use crate::process::{Proc, Settled};
+
+/// The threads, and what they have to say.
+pub struct Helpers {
+    reports: Receiver<Result<Ending, Error>>,
+    /// Written to after each report, so that it can be waited for.
+    bell: Arc<OwnedFd>,
+}
+
+impl Helpers {
+    /// Watch these, `room` a thread. They end with the program.
+    pub fn start(all: &[(usize, Identity)], room: usize, wants_status: bool, proc: &Path) -> Result<Helpers, Error> {
+        let failed = Error::kernel("make a descriptor for events");
+        let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(failed)?);
+        let (report, reports) = channel();
+        for part in all.chunks(room) {
+            let part = part.to_vec();
+            let ring = Bell { report: report.clone(), bell: Arc::clone(&bell) };
+            let proc = proc.to_owned();
+            thread::Builder::new().spawn(move || ring.report(help(&part, wants_status, proc, &ring))).map_err(
+                |error| Error::kernel("start a thread")(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN)),
+            )?;
+        }
+        Ok(Helpers { reports, bell })
+    }
+
+    /// What was reported since the last time.
+    pub fn reports(&self, mut show: impl FnMut(Ending)) -> Result<(), Error> {
+        let mut count = [0; 8];
+        match rustix::io::read(&*self.bell, &mut count) {
+            Ok(_) | Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(errno) => return Err(Error::kernel("read events")(errno)),
+        }
+        for report in self.reports.try_iter() {
+            show(report?);
+        }
+        Ok(())
+    }
+}
+
+impl AsFd for Helpers {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+}
+
+/// How a thread is heard.
+struct Bell {
+    report: Sender<Result<Ending, Error>>,
+    bell: Arc<OwnedFd>,
+}
+
+impl Bell {
+    fn ending(&self, ending: Ending) {
+        self.send(Ok(ending));
+    }
+
+    fn report(&self, outcome: Result<(), Error>) {
+        if let Err(error) = outcome {
+            self.send(Err(error));
+        }
+    }
+
+    fn send(&self, report: Result<Ending, Error>) {
+        // Nobody listens once the watch is over; the bell cannot be full before 2^64 rings.
+        let _ = self.report.send(report);
+        let _ = rustix::io::write(&*self.bell, &1u64.to_ne_bytes());
+    }
+}
+
+/// Watch some processes until the last one has ended.
+fn help(part: &[(usize, Identity)], wants_status: bool, proc: PathBuf, bell: &Bell) -> Result<(), Error> {
+    unshare(CloneFlags::CLONE_FILES)
+        .map_err(|errno| Error::kernel("use more descriptors")(Errno::from_raw_os_error(errno as i32)))?;
+    let proc = Proc::open(&proc)?;
+    let mut watch = Watch::new(&proc, None, wants_status)?;
+    let mut left = HashSet::new();
+    for &(token, identity) in part {
+        match proc.settle(identity.pid, identity.open())? {
+            Settled::Known(pidfd) => {
+                watch.add_pidfd(token, identity.pid, Rc::new(pidfd))?;
+                left.insert(token);
+            }
+            _ => bell.ending(Ending { token, status: None }),
+        }
+    }
+    while !left.is_empty() {
+        if let Event::Ended(ending) = watch.next(None)? {
+            left.remove(&ending.token);
+            bell.ending(ending);
+        }
+    }
+    Ok(())
+}

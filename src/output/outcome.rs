@@ -1,0 +1,254 @@
+//! What became of each target: text for people, JSON for programs.
+
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
+
+use super::json::{self, Layout};
+use super::message::message;
+use super::progress::{Progress, duration, names};
+use super::text::escaped;
+use super::{Colour, Output, put, shown};
+use crate::control::{Conclusion, ExitStatus, Observer, Order, Outcome, Signal, Target, Until};
+use crate::process::{Pid, Proc};
+
+/// The report of an operation, written while it goes on.
+///
+/// What was done is a result; what was not is a message too. Writing cannot stop an operation that is under way: its
+/// failure is told at the end, and that nobody reads on is none.
+pub struct Report<'p> {
+    name: &'p str,
+    proc: &'p Proc,
+    order: Order,
+    output: Output,
+    layout: Option<Layout>,
+    is_quiet: bool,
+    progress: Progress,
+    printed: usize,
+    failure: Option<io::Error>,
+}
+
+impl<'p> Report<'p> {
+    /// An empty report. `name` as messages show it; `layout` if it is to be JSON.
+    pub fn new(
+        name: &'p str,
+        proc: &'p Proc,
+        order: Order,
+        colour: Colour,
+        layout: Option<Layout>,
+        is_quiet: bool,
+    ) -> Report<'p> {
+        let mut report = Report {
+            name,
+            proc,
+            order,
+            output: Output::stdout(colour),
+            layout,
+            is_quiet,
+            progress: Progress::new(name, is_quiet),
+            printed: 0,
+            failure: None,
+        };
+        report.write(layout.map_or(b"", |layout| layout.begin()));
+        report
+    }
+
+    /// End it: say who is left, and learn whether all of it could be written.
+    pub fn finish(mut self, targets: &[Target], conclusion: Conclusion) -> io::Result<()> {
+        let end = self.layout.map_or(&b""[..], |layout| match layout {
+            Layout::Document => layout.end(self.printed),
+            // Each line has its end already.
+            Layout::Lines => b"",
+        });
+        self.write(end);
+        self.flush();
+        let begin = match conclusion {
+            Conclusion::Finished => "",
+            Conclusion::TimedOut => "timed out",
+            Conclusion::Interrupted(_) => "interrupted",
+        };
+        let is_left = |target: &&Target| matches!(target.outcome, Some(Outcome::TimedOut | Outcome::StillRunning));
+        let left: Vec<_> = targets.iter().filter(is_left).map(who).collect();
+        if !begin.is_empty() && !self.is_quiet {
+            let what = match (self.order.until, left.len()) {
+                (_, 0) => "none is left".to_owned(),
+                (Until::Stopped, count) => format!("{count} not stopped: {}", names(&left)),
+                (_, count) => format!("{count} still running: {}", names(&left)),
+            };
+            message(self.name, format_args!("{begin} after {}: {what}", duration(elapsed(targets))));
+        }
+        match self.failure {
+            // The status still tells what was done.
+            Some(error) if error.kind() == ErrorKind::BrokenPipe && !self.order.only_waits() => Ok(()),
+            failure => failure.map_or(Ok(()), Err),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if self.failure.is_none() {
+            self.failure = self.output.write_all(bytes).err();
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.failure.is_none() {
+            self.failure = self.output.flush().err();
+        }
+    }
+
+    fn text(&mut self, target: &Target) {
+        let is_left = matches!(target.outcome, Some(Outcome::TimedOut | Outcome::StillRunning) | None);
+        if self.is_quiet || is_left {
+            return;
+        }
+        if !self.order.is_done(target) {
+            let name = target.name.as_deref().map(|name| format!(" ({})", escaped(name)));
+            let (name, pid) = (name.unwrap_or_default(), target.pid);
+            // What came before is to be read before.
+            self.flush();
+            return message(self.name, format_args!("process {pid}{name}: {}", self.complaint(target)));
+        }
+        let mut line = target.pid.to_string().into_bytes();
+        if let Some(name) = &target.name {
+            line.push(b' ');
+            line.extend_from_slice(&shown(name, &self.output.terminal));
+        }
+        put(&mut line, format_args!(": {}\n", self.success(target)));
+        self.write(&line);
+    }
+
+    /// What became of a target that is as it was wanted.
+    fn success(&self, target: &Target) -> String {
+        let mut text = target.outcome.map_or("", Outcome::name).to_owned();
+        match target.outcome {
+            Some(Outcome::Spared) => text = self.intention(),
+            Some(Outcome::Signalled) => {
+                let signal = target.sent.map_or(String::new(), |signal| format!(" with {signal}"));
+                text.push_str(&signal);
+            }
+            Some(Outcome::Ended | Outcome::Killed | Outcome::GoneBefore) if self.order.wants_status => {
+                text.push_str(&status(target.status));
+            }
+            _ => {}
+        }
+        text
+    }
+
+    /// What would be done with a target.
+    fn intention(&self) -> String {
+        let mut text = match (self.order.signal, self.order.until) {
+            (Some(signal), _) => format!("would get {signal}"),
+            (None, Until::Stopped) => format!("would get {}", Signal::STOP),
+            (None, _) => return "would be waited for".to_owned(),
+        };
+        if self.order.continues {
+            let _ = write!(text, ", {} if it is stopped", Signal::CONT);
+        }
+        if let (true, Some(timeout)) = (self.order.kills, self.order.timeout) {
+            let _ = write!(text, ", {} after {} s", Signal::KILL, timeout.as_secs_f64());
+        }
+        text
+    }
+
+    /// What became of a target that is not as it was wanted, and why.
+    fn complaint(&self, target: &Target) -> String {
+        let outcome = target.outcome.map_or("", Outcome::name);
+        let why = match target.outcome {
+            Some(Outcome::Refused(refused)) => refused.to_string(),
+            Some(Outcome::GoneBefore) if target.was_there => "it has ended".to_owned(),
+            Some(Outcome::GoneBefore) => "there is no such process".to_owned(),
+            Some(Outcome::NotPermitted) => match target.uid {
+                Some(uid) => format!("it belongs to {}: try as root or as that user", self.proc.users().user(uid)),
+                None => "it belongs to another user: try as root".to_owned(),
+            },
+            Some(Outcome::NoMatch) => "it does not meet the conditions".to_owned(),
+            _ => "it takes no signal any more".to_owned(),
+        };
+        format!("{outcome}: {why}")
+    }
+
+    fn json(&mut self, layout: Layout, target: &Target) {
+        let mut json =
+            if self.printed > 0 && layout == Layout::Document { layout.between().to_vec() } else { Vec::new() };
+        put(&mut json, format_args!("{{\"pid\":{}", target.pid));
+        let id = target.reference.as_ref().and_then(|reference| reference.inode());
+        member(&mut json, "id", id, |json, inode| json::string(json, &format!("{}:{inode}", target.pid)));
+        member(&mut json, "name", target.name.as_deref(), json::bytes);
+        member(&mut json, "outcome", target.outcome, |json, outcome| json::string(json, outcome.name()));
+        let reason = (!self.order.is_done(target)).then(|| self.complaint(target));
+        let is_left = matches!(target.outcome, Some(Outcome::TimedOut | Outcome::StillRunning));
+        member(&mut json, "reason", reason.filter(|_| !is_left), |json, reason: String| json::string(json, &reason));
+        member(&mut json, "signal", target.sent, |json, signal| json::string(json, &signal.to_string()));
+        if self.order.wants_status {
+            let code = target.status.and_then(|status| status.code());
+            let signal = target.status.and_then(|status| Signal::from_number(status.signal()?));
+            let dumped = target.status.map(|status| status.core_dumped());
+            member(&mut json, "exit_status", code, |json, code| put(json, format_args!("{code}")));
+            member(&mut json, "exit_signal", signal, |json, signal| json::string(json, &signal.to_string()));
+            member(&mut json, "core_dumped", dumped, |json, dumped| put(json, format_args!("{dumped}")));
+        }
+        member(&mut json, "seconds", target.after, |json, after| put(json, format_args!("{:.3}", after.as_secs_f64())));
+        json.push(b'}');
+        if layout == Layout::Lines {
+            json.push(b'\n');
+        }
+        self.write(&json);
+        self.printed += 1;
+    }
+}
+
+impl Observer for Report<'_> {
+    fn decided(&mut self, target: &Target) {
+        self.progress.clear();
+        match self.layout {
+            None => self.text(target),
+            Some(layout) => self.json(layout, target),
+        }
+    }
+
+    fn waiting(&mut self, targets: &[Target], since: Duration) -> Option<Instant> {
+        self.progress.show(targets.iter().filter(|target| target.outcome.is_none()).map(who), since)
+    }
+
+    fn idle(&mut self) -> bool {
+        // What is known by now is not kept back; a document has no parts.
+        if self.layout != Some(Layout::Document) {
+            self.flush();
+        }
+        self.failure.is_none()
+    }
+
+    fn waited(&mut self) {
+        self.progress.clear();
+    }
+}
+
+fn who(target: &Target) -> (Pid, Option<&[u8]>) {
+    (target.pid, target.name.as_deref())
+}
+
+fn elapsed(targets: &[Target]) -> Duration {
+    targets.iter().filter_map(|target| target.after).max().unwrap_or_default()
+}
+
+/// How a process ended, behind that it did.
+fn status(status: Option<ExitStatus>) -> String {
+    let Some(status) = status else { return ", status unknown".to_owned() };
+    let dumped = if status.core_dumped() { ", core dumped" } else { "" };
+    match (status.code(), status.signal().and_then(Signal::from_number)) {
+        (Some(code), _) => format!(", status {code}"),
+        (_, Some(signal)) => format!(", signal {signal}{dumped}"),
+        _ => ", status unknown".to_owned(),
+    }
+}
+
+/// Append a member of an object behind others; null where there is no value.
+fn member<T>(json: &mut Vec<u8>, name: &str, value: Option<T>, write: impl FnOnce(&mut Vec<u8>, T)) {
+    json.push(b',');
+    json::key(json, name);
+    match value {
+        Some(value) => write(json, value),
+        None => json.extend_from_slice(b"null"),
+    }
+}

@@ -1,0 +1,132 @@
+//! Who is waited for and for how long: a line that is redrawn on a terminal, a line now and then elsewhere.
+
+use std::io::{IsTerminal, stderr};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::human::long_duration;
+use super::message::message;
+use super::text::escaped;
+use crate::process::Pid;
+
+/// Nothing is shown of a wait that is over sooner.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// Between two pictures of the spinner.
+const FRAME: Duration = Duration::from_millis(250);
+/// To the first line where nobody watches; each later one takes twice as long, up to an hour.
+const FIRST_LINE: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// Names that are shown: more do not fit into a line.
+const NAMES: usize = 8;
+
+/// The state of the line on standard error.
+pub struct Progress {
+    name: String,
+    place: Place,
+}
+
+enum Place {
+    Terminal(Option<ProgressBar>),
+    Lines {
+        next: Duration,
+    },
+    /// Nobody wants to know.
+    Nowhere,
+}
+
+impl Progress {
+    /// Nothing is shown yet. `name` as messages show it.
+    pub fn new(name: &str, is_quiet: bool) -> Progress {
+        let place = match (is_quiet, stderr().is_terminal()) {
+            (true, _) => Place::Nowhere,
+            (_, true) => Place::Terminal(None),
+            _ => Place::Lines { next: FIRST_LINE },
+        };
+        Progress { name: name.to_owned(), place }
+    }
+
+    /// Show who is waited for, if it is time; the time to call again.
+    pub fn show<'a>(&mut self, who: impl Iterator<Item = (Pid, Option<&'a [u8]>)>, since: Duration) -> Option<Instant> {
+        let now = Instant::now();
+        match &mut self.place {
+            Place::Nowhere => None,
+            Place::Terminal(_) if since < PATIENCE => Some(now + (PATIENCE - since)),
+            Place::Terminal(bar) => {
+                let bar = bar.get_or_insert_with(spinner);
+                bar.set_message(summary(who, since));
+                bar.tick();
+                Some(now + FRAME)
+            }
+            Place::Lines { next } => {
+                if since >= *next {
+                    message(&self.name, summary(who, since));
+                    *next = (2 * *next).min(*next + LONGEST);
+                }
+                Some(now + next.saturating_sub(since))
+            }
+        }
+    }
+
+    /// Take the line off the terminal, as before another one is printed.
+    pub fn clear(&mut self) {
+        if let Place::Terminal(bar) = &mut self.place
+            && let Some(bar) = bar.take()
+        {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn spinner() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    match ProgressStyle::with_template("{spinner} {wide_msg}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn summary<'a>(who: impl Iterator<Item = (Pid, Option<&'a [u8]>)>, since: Duration) -> String {
+    let who: Vec<_> = who.collect();
+    let plural = if who.len() == 1 { "" } else { "es" };
+    let time = if since.as_secs() < 60 { format!("{} s", since.as_secs()) } else { duration(since) };
+    format!("waiting for {} process{plural} for {time}: {}", who.len(), names(&who))
+}
+
+/// Some processes with their names, in one line.
+pub fn names(who: &[(Pid, Option<&[u8]>)]) -> String {
+    let name = |&(pid, name): &(Pid, Option<&[u8]>)| match name {
+        Some(name) => format!("{pid} ({})", escaped(name)),
+        None => pid.to_string(),
+    };
+    let mut names: Vec<String> = who.iter().take(NAMES).map(name).collect();
+    if who.len() > NAMES {
+        names.push(format!("and {} more", who.len() - NAMES));
+    }
+    names.join(", ")
+}
+
+/// A time that has passed, for people.
+pub fn duration(time: Duration) -> String {
+    let mut text = Vec::new();
+    long_duration(&mut text, time.as_secs_f64());
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_names_and_the_number_of_the_rest() {
+        let who: Vec<(Pid, Option<&[u8]>)> = (1..=10).map(|pid| (pid, (pid != 2).then_some(&b"a\n"[..]))).collect();
+        assert_eq!(names(&who[..2]), "1 (a\\n), 2");
+        assert!(names(&who).ends_with(", 8 (a\\n), and 2 more"));
+        assert_eq!(
+            summary(who.iter().take(1).copied(), Duration::from_millis(2900)),
+            "waiting for 1 process for 2 s: 1 (a\\n)"
+        );
+        assert_eq!(duration(Duration::from_secs(200)), "3 min 20 s");
+    }
+}
