@@ -8,9 +8,9 @@ use crate::options::number;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::WaitOptions;
 use std::ffi::OsString;
-use std::io::Read;
+use std::io::{PipeReader, Read};
 use std::path::Path;
-use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ pub const ROLE: &str = "role:load";
 pub const NEEDLES: usize = 10;
 
 const NEEDLE: &str = "needle";
-const PLAIN: &str = "worker";
+/// The name of most of them.
+pub const PLAIN: &str = "worker";
 const LONG: &str = "a-name-of-more-than-fifteen-bytes";
 const HUB: usize = 16;
 const READY: u8 = b'.';
@@ -154,6 +155,13 @@ fn leaf(index: usize, size: usize) -> Result<()> {
         _ if index % 10 == 2 && index / 10 < size / 20 => start(LONG, "leaf"),
         _ => start(PLAIN, "leaf"),
     }
+}
+
+/// A process of its own that sleeps until it is killed, or until nobody holds the other end of this pipe.
+pub fn leaf_process(directory: &Path, lifeline: PipeReader) -> Result<Child> {
+    let mut command = Command::new(directory.join(PLAIN));
+    command.args([ROLE, "leaf"]).env_clear().stdin(lifeline).stdout(Stdio::null());
+    command.spawn().context("starting a process to wait for")
 }
 
 fn start(program: &str, arguments: &str) -> Result<()> {

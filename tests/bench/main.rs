@@ -11,6 +11,7 @@ mod options;
 mod question;
 mod report;
 mod sandbox;
+mod waiting;
 
 use anyhow::{Context, Result};
 use contest::Contestant;
@@ -68,7 +69,7 @@ fn measure_all(options: &Options, directory: &Path) -> Result<()> {
     report::heading(out)?;
     start_up(out, &tool)?;
     let mut measurements = Vec::new();
-    for &size in &options.sizes {
+    for &size in options.sizes.iter().filter(|_| options.questions().next().is_some()) {
         let begun = Instant::now();
         let load = Load::start(directory, size)?;
         note(&format!("{size} processes started in {:.1} s", begun.elapsed().as_secs_f32()));
@@ -78,6 +79,14 @@ fn measure_all(options: &Options, directory: &Path) -> Result<()> {
             measurements.push(measurement);
         }
         load.end()?;
+    }
+    if options.waits {
+        note("waiting for processes that end one by one");
+        let waitings = waiting::SIZES.iter().map(|&size| waiting::measure(&tool, directory, size));
+        report::waiting(out, &waitings.collect::<Result<Vec<_>>>()?)?;
+    }
+    if measurements.is_empty() {
+        return Ok(());
     }
     report::costs(out, &measurements)?;
     report::memory(out, &measurements, count::peak_memory(&Contestant::proctool(&tool, &["--version"]))?)?;

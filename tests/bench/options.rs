@@ -11,7 +11,7 @@ Usage: cargo bench -- [--sizes N[,N...]] [--rounds R] [--only QUESTION]
 
   --sizes N[,N...]  numbers of processes to measure with (100,1000,10000)
   --rounds R        how often each command is run (51 down to 7, by size)
-  --only QUESTION   find, list, full or tree
+  --only QUESTION   find, list, full, tree or waiting
 
 PROCTOOL_BENCH_BINARY names another binary to measure. Name the static release build for start-up and memory: in the one
 that cargo builds for a benchmark, the dependencies of the tests turn on features of shared crates, and it weighs more.
@@ -21,23 +21,33 @@ that cargo builds for a benchmark, the dependencies of the tests turn on feature
 pub struct Options {
     /// Numbers of processes, ascending.
     pub sizes: Vec<usize>,
+    /// Whether to measure waiting.
+    pub waits: bool,
     rounds: Option<usize>,
-    only: Option<&'static Question>,
+    only: Option<OsString>,
 }
 
 impl Options {
     /// Parse the arguments. Cargo adds `--bench`, which says nothing here.
     pub fn parse(arguments: &[OsString]) -> Result<Options> {
-        let mut options = Options { sizes: vec![100, 1_000, 10_000], rounds: None, only: None };
+        let mut options = Options { sizes: vec![100, 1_000, 10_000], waits: true, rounds: None, only: None };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match argument.to_str().unwrap_or_default() {
                 "--bench" => {}
                 "--sizes" => options.sizes = sizes(text(arguments.next())?)?,
                 "--rounds" => options.rounds = Some(number(text(arguments.next())?)?),
-                "--only" => options.only = Some(Question::named(arguments.next())?),
+                "--only" => options.only = arguments.next().cloned(),
                 _ => bail!("unknown argument '{}'\n{USAGE}", argument.display()),
             }
+        }
+        if let Some(only) = &options.only {
+            options.waits = only == "waiting";
+            ensure!(
+                options.waits || Question::named(Some(only)).is_ok(),
+                "unknown question '{}'\n{USAGE}",
+                only.display()
+            );
         }
         ensure!(options.rounds != Some(0), "--rounds must be at least 1");
         Ok(options)
@@ -45,7 +55,7 @@ impl Options {
 
     /// The questions to ask.
     pub fn questions(&self) -> impl Iterator<Item = &'static Question> {
-        let only = self.only.map(|question| question.name);
+        let only = self.only.as_ref();
         QUESTIONS.iter().filter(move |question| only.is_none_or(|name| name == question.name))
     }
 

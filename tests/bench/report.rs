@@ -2,6 +2,7 @@
 
 use crate::contest::{Outcome, Standing};
 use crate::question::Question;
+use crate::waiting::Waiting;
 use anyhow::Result;
 use std::io::Write;
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub struct Measurement {
 const GROWTH: f64 = 1.2;
 /// KiB for whatever streams.
 const MEMORY: f64 = 2.0 * 1024.0;
+/// Milliseconds until the end of a process is noticed.
+const LATENCY: f64 = 2.0;
 
 /// When, where and what.
 pub fn heading(out: &mut impl Write) -> Result<()> {
@@ -102,6 +105,25 @@ pub fn memory(out: &mut impl Write, all: &[Measurement], idle: u64) -> Result<()
     for (first, last) in extremes(all, 0).into_iter().filter(|(first, _)| !first.question.streams) {
         let bytes = slope(first, last, |one| Some(one.peak * 1024)).map_or_else(String::new, number);
         writeln!(out, "\n{} takes {bytes} bytes a process (aim: 64 and its names).", ours(last.question))?;
+    }
+    Ok(())
+}
+
+/// How soon the end of a process is noticed.
+pub fn waiting(out: &mut impl Write, all: &[Waiting]) -> Result<()> {
+    let columns = ["processes", "median ms", "99 % within ms", "aim", "", "CPU ticks and wake-ups in an idle second"];
+    title(
+        out,
+        "`proctool wait`, from the kill to the line",
+        &[&columns[..], &["CPU ticks while they ended"]].concat(),
+    )?;
+    for one in all {
+        let millis = |time: Duration| time.as_secs_f64() * 1e3;
+        let p99 = millis(one.p99);
+        let mut cells = vec![number(one.size as f64), number(millis(one.median)), number(p99)];
+        cells.extend(judged(p99, (one.size <= 1_000).then_some(LATENCY)));
+        cells.extend([format!("{}, {}", one.idle_ticks, one.idle_switches), one.busy_ticks.to_string()]);
+        row(out, &cells)?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub const PROCTOOL: &str = env!("CARGO_BIN_EXE_proctool");
 
 /// Nothing that is tested takes this long; what does hangs.
-const LIMIT: Duration = Duration::from_secs(120);
+pub(super) const LIMIT: Duration = Duration::from_secs(120);
 
 /// What a run gave.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub fn finish(mut command: Command) -> Outcome {
     wait(child, shown)
 }
 
-fn wait(mut child: Child, command: String) -> Outcome {
+pub(super) fn wait(mut child: Child, command: String) -> Outcome {
     let reader = |stream: Option<Box<dyn Read + Send>>| {
         thread::spawn(move || {
             let mut bytes = Vec::new();

@@ -3,6 +3,7 @@
 pub mod command;
 pub mod fake;
 pub mod namespace;
+pub mod running;
 pub mod target;
 
 use std::fs::OpenOptions;

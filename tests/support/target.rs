@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
+use super::running::{state, until};
+
 /// Set for a test binary that is started only to stay alive.
 const ROLE: &str = "PROCTOOL_TEST_STAY_ALIVE";
 
@@ -94,6 +96,12 @@ impl Target {
     /// Its file below /proc.
     pub fn proc(&self, name: &str) -> Vec<u8> {
         fs::read(Path::new("/proc").join(self.pid().to_string()).join(name)).expect("a file of a living process")
+    }
+
+    /// Let it end by itself, as the end of its input makes it, and leave its zombie until it is dropped.
+    pub fn let_end(&mut self) {
+        drop(self.child.stdin.take());
+        until("the end of a target", || state(self.pid()) == 'Z');
     }
 
     /// End it, and leave its zombie until it is dropped.

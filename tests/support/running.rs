@@ -1,0 +1,120 @@
+//! A command that goes on while the test does something else.
+
+use std::fs;
+use std::io::Read;
+use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::command::{LIMIT, Outcome, wait};
+
+/// A command that was started. Killed and reaped when dropped.
+pub struct Running {
+    /// `None` once its end was waited for.
+    child: Option<Child>,
+    command: String,
+}
+
+/// Look again and again until something is so, which must come.
+#[track_caller]
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < end, "not within {LIMIT:?}: {what}");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The run state of a process; X for one that is not there.
+pub fn state(pid: u32) -> char {
+    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let rest = stat.rsplit(|&byte| byte == b')').next().unwrap_or_default();
+    rest.get(1).map_or('X', |&state| state.into())
+}
+
+/// Send a signal to a child of ours that was not waited for.
+pub fn send(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid as i32).expect("a process id"), signal).expect("a signal to a child of ours");
+}
+
+impl Running {
+    /// Start a command.
+    pub fn start(mut command: Command) -> Running {
+        let shown = format!("{command:?}");
+        let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {shown}: {error}"));
+        Running { child: Some(child), command: shown }
+    }
+
+    fn child(&mut self) -> &mut Child {
+        self.child.as_mut().expect("it was not waited for")
+    }
+
+    /// Its process id, its own for as long as it was not waited for.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it was not waited for").id()
+    }
+
+    /// Whether it sleeps until one of several things happens: it has an epoll descriptor with something in it.
+    pub fn is_watching(&self) -> bool {
+        let pid = self.pid();
+        let files = fs::read_dir(format!("/proc/{pid}/fdinfo")).into_iter().flatten().flatten();
+        let has_watched = |path| fs::read_to_string(path).is_ok_and(|text| text.contains("tfd:"));
+        state(pid) == 'S' && files.map(|file| file.path()).any(has_watched)
+    }
+
+    /// Let it come so far that it sleeps. It must not end before.
+    #[track_caller]
+    pub fn watching(self) -> Running {
+        until(&format!("{} waits", self.command), || {
+            assert!(!"ZX".contains(state(self.pid())), "it has ended: {}", self.command);
+            self.is_watching()
+        });
+        self
+    }
+
+    /// The next line of its standard output, which must come.
+    #[track_caller]
+    pub fn line(&mut self) -> String {
+        let command = self.command.clone();
+        let stdout = self.child().stdout.as_mut().expect("its standard output");
+        let limit = Timespec::try_from(LIMIT).expect("a time");
+        let mut line = Vec::new();
+        // Byte by byte: what comes behind the line is left for later.
+        while line.last() != Some(&b'\n') {
+            let ready = poll(&mut [PollFd::new(stdout, PollFlags::IN)], Some(&limit)).expect("poll");
+            assert!(ready > 0, "no line within {LIMIT:?}: {command}");
+            let mut byte = [0];
+            assert!(stdout.read(&mut byte).expect("its output") == 1, "no line but the end of {command}");
+            line.push(byte[0]);
+        }
+        String::from_utf8_lossy(line.trim_ascii_end()).into_owned()
+    }
+
+    /// Do not read its output any more.
+    pub fn close_stdout(&mut self) {
+        drop(self.child().stdout.take());
+    }
+
+    /// Send it a signal.
+    pub fn signal(&self, signal: Signal) {
+        send(self.pid(), signal);
+    }
+
+    /// Wait for its end, which must come, and take what else it printed.
+    pub fn finish(mut self) -> Outcome {
+        let child = self.child.take().expect("it was not waited for");
+        wait(child, self.command.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
