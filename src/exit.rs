@@ -17,6 +17,12 @@ pub enum Exit {
     Some,
     /// The time that was given was over.
     TimedOut,
+    /// A command could not be executed.
+    NotExecutable,
+    /// A command was not found.
+    NotFound,
+    /// What a command ended with.
+    Command(u8),
     /// A signal of this number ended us, after cleaning up.
     Interrupted(u8),
 }
@@ -41,6 +47,9 @@ impl From<Exit> for ExitCode {
             Exit::Fatal => 3,
             Exit::Some => 64,
             Exit::TimedOut => 124,
+            Exit::NotExecutable => 126,
+            Exit::NotFound => 127,
+            Exit::Command(status) => status,
             Exit::Interrupted(signal) => 128 + signal,
         })
     }

@@ -1,8 +1,10 @@
 //! proctool: Linux process tools in one program. Start, dispatch, and the one place where it ends.
 
 mod applets;
+mod child;
 mod cli;
 mod control;
+mod cron;
 mod dispatch;
 mod exit;
 #[cfg(test)]

@@ -106,11 +106,6 @@ impl<D> Forest<D> {
         self.siblings(self.links[node as usize].first_child)
     }
 
-    /// The children of the children.
-    pub fn grandchildren(&self, node: Node) -> impl Iterator<Item = Node> {
-        self.children(node).flat_map(|child| self.children(child))
-    }
-
     /// All below a node, each parent before its children.
     pub fn descendants(&self, node: Node) -> impl Iterator<Item = Node> {
         let mut at = some(self.links[node as usize].first_child);
@@ -274,7 +269,6 @@ mod tests {
         let tree = cron();
         let cron = tree.find(10).unwrap();
         assert_eq!(pids(&tree, tree.children(cron)), [20, 21]);
-        assert_eq!(pids(&tree, tree.grandchildren(cron)), [30, 31]);
         assert_eq!(pids(&tree, tree.descendants(cron)), [20, 30, 40, 21, 31]);
         assert_eq!(pids(&tree, tree.ancestors(tree.find(40).unwrap())), [30, 20, 10, 1]);
         assert_eq!(tree.parent(cron).map(|node| tree.pid(node)), Some(1));
@@ -342,7 +336,6 @@ mod tests {
         let first = tree.find(1).unwrap();
         assert_eq!(tree.children(first).count(), MANY as usize - 1);
         assert_eq!(tree.descendants(first).count(), MANY as usize - 1);
-        assert_eq!(tree.grandchildren(first).next(), None);
     }
 
     proptest! {

@@ -6,7 +6,8 @@ use std::os::unix::fs::symlink;
 use super::support::command::{PROCTOOL, clean, finish, proctool, run};
 use super::support::fake::FakeProc;
 
-const APPLETS: [&str; 9] = ["tree", "find", "show", "suspend", "resume", "terminate", "kill", "wait", "completions"];
+const APPLETS: [&str; 10] =
+    ["tree", "find", "show", "suspend", "resume", "terminate", "kill", "wait", "cron-graceful", "completions"];
 
 #[test]
 fn the_list_names_the_applets() {

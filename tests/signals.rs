@@ -714,8 +714,12 @@ fn conditions_hold_for_process_ids_too() {
 #[test]
 fn without_process_ids_and_conditions_nobody_is_meant() {
     for applet in ["suspend", "resume", "terminate", "kill"] {
-        for options in [&[][..], &["--tree"], &["--force"], &["--dry-run"], &["--newest"], &["--inverse"]] {
+        for options in [&[][..], &["--tree"], &["--force"], &["--dry-run"], &["--newest"]] {
             run(&[&[applet], options].concat()).refuses(2, "no process is named");
+        }
+        // Nor is everybody, nor everybody but those.
+        for operands in [&[][..], &["1"]] {
+            run(&[&[applet, "--inverse"], operands].concat()).refuses(2, "--inverse says what not to take");
         }
     }
 }
@@ -991,7 +995,7 @@ fn logged(outcome: &Outcome) -> Vec<(String, String)> {
         let parts = line.split_once("]: ").and_then(|(head, text)| Some((head.rsplit_once('[')?, text)));
         let ((head, number), text) = parts.unwrap_or_else(|| panic!("no such head: {line:?}"));
         assert!(head.starts_with('<') && number.parse::<u32>().is_ok(), "{line:?}");
-        let name = head.rsplit(' ').next().expect("a name");
+        let name = head.rsplit([' ', '>']).next().expect("a name");
         logged.push((name.to_owned(), text.trim_end_matches(['\n', '\0']).to_owned()));
     }
     logged
@@ -1170,7 +1174,7 @@ fn no_signal_is_ever_sent_to_a_number() {
         "tgkill",
         "tkill",
         "sigqueue",
-        "process::Command",
+        "new(\"pkill",
     ];
     assert_eq!(files_with(&by_number), [""; 0]);
 }
@@ -1178,4 +1182,67 @@ fn no_signal_is_ever_sent_to_a_number() {
 #[test]
 fn one_file_only_is_unsafe() {
     assert_eq!(files_with(&["unsafe"]), ["control/kernel.rs"]);
+}
+
+/// A process that nobody may examine is not the beginning of a tree.
+#[test]
+fn nobody_below_a_process_that_cannot_be_judged_is_touched() {
+    let script = "setpriv --reuid 65534 --regid 65534 --clear-groups sleep 100 & CHILD=$!\n\
+                  until grep -q 65534 /proc/$CHILD/status; do :; done\n\
+                  nobody terminate --tree --env NOSUCH=1 $$; echo $?; kill -0 $CHILD && echo lives";
+    let Some(command) = namespace::script_with_nobody(script) else { skip!("not root, or no private namespaces") };
+    finish(command).exits(0).prints("1\nlives\n");
+}
+
+/// A log that nobody reads is no reason to wait, least of all while its reader is stopped.
+#[test]
+fn a_log_that_is_not_read_stops_nothing() {
+    let driver = "import os, signal, socket, subprocess, time\n\
+                  signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])\n\
+                  log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); log.bind('/dev/log')\n\
+                  reader = os.fork()\n\
+                  if reader == 0:\n\
+                  \x20   for _ in range(60):\n\
+                  \x20       if os.fork() == 0: time.sleep(100); os._exit(0)\n\
+                  \x20   os.kill(os.getppid(), signal.SIGUSR1); time.sleep(100)\n\
+                  signal.sigwait([signal.SIGUSR1])\n\
+                  run = subprocess.run([os.environ['P'], 'terminate', '-q', '--tree', str(reader)], timeout=60)\n\
+                  print(run.returncode)\n";
+    let private = "mount -t tmpfs none /dev && mknod /dev/null c 1 3 && mknod /dev/urandom c 1 9 || exit 77";
+    let script = format!("{private}\npython3 -c \"{driver}\"");
+    let Some(command) = namespace::script(&script) else { skip!("no private namespaces") };
+    let outcome = finish(command);
+    match outcome.code() {
+        77 | 127 => skip!("no devices can be made, or no python3"),
+        _ => outcome.exits(0).prints("0\n"),
+    };
+}
+
+/// What is above us may be hidden, and what is above that is still ours.
+#[test]
+fn an_ancestor_above_a_hidden_one_is_refused() {
+    let script = "mount -o remount,hidepid=2 /proc || exit 77\n\
+                  cp /usr/bin/setpriv /mnt/raise; chmod 4755 /mnt/raise\n\
+                  AS_NOBODY='setpriv --reuid 65534 --regid 65534 --clear-groups'\n\
+                  printf '#!/bin/sh\\n/mnt/hidden $$; :\\n' >/mnt/top\n\
+                  printf '#!/bin/sh\\n/mnt/raise --reuid 0 /mnt/root $1; :\\n' >/mnt/hidden\n\
+                  printf '#!/bin/sh\\n%s /mnt/proctool terminate $1; echo $?\\n' \"$AS_NOBODY\" >/mnt/root\n\
+                  chmod 755 /mnt/top /mnt/hidden /mnt/root; $AS_NOBODY /mnt/top; exit $?";
+    let Some(command) = namespace::script_with_nobody(script) else { skip!("not root, or no private namespaces") };
+    let outcome = finish(command);
+    if outcome.code() == 77 {
+        skip!("no hidepid");
+    }
+    outcome.exits(0).prints("1\n").says("(top): refused: this command runs below it");
+}
+
+/// Conditions come first, then which of those that meet them is the newest.
+#[test]
+fn the_newest_is_taken_of_those_that_match() {
+    let (wanted, other) = (Program::new("wanted"), Program::new("other"));
+    let (first, last) = (wanted.start(), other.start());
+    let (first_pid, last_pid) = (first.pid().to_string(), last.pid().to_string());
+    let outcome = run(&["kill", "--json", "--newest", "--exe", &wanted.name, &first_pid, &last_pid]).exits(0);
+    assert_eq!(fates(&outcome), [(first.pid().into(), "killed".to_owned())].into());
+    lives(&last);
 }

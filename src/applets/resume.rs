@@ -5,7 +5,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context};
 use crate::cli::ENVIRONMENT;
 use crate::cli::act::{Acting, EXIT_STATUS, FILES, Force, OUTCOMES};
-use crate::control::{Order, Signal};
+use crate::control::{self, Order, Signal};
 use crate::exit::Exit;
 
 /// The row in the table of applets.
@@ -14,6 +14,9 @@ pub static APPLET: Applet =
 
 #[derive(Args)]
 struct Options {
+    /// Be the guardian of a paused process; not for use by hand
+    #[arg(long, hide = true, exclusive = true)]
+    guard: bool,
     #[command(flatten)]
     force: Force,
     #[command(flatten)]
@@ -42,6 +45,10 @@ See also:
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
+    if options.guard {
+        control::stand_guard()?;
+        return Ok(Exit::Done);
+    }
     let order = Order { signal: Some(Signal::CONT), ..Order::default() };
     options.acting.run(&context.name, order, Some(options.force.force))
 }

@@ -10,7 +10,7 @@ use super::denied;
 use super::format::Format;
 use super::targets::Targets;
 use super::verbosity::Verbosity;
-use crate::control::{Conclusion, Interrupts, Operation, Order, Refused, Target, Until};
+use crate::control::{Conclusion, Interrupts, Operation, Order, Refused, Target, Until, own_line};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::outcome::Report;
@@ -94,12 +94,13 @@ impl Acting {
         let interrupts = Interrupts::catch(&proc)?;
         let mut operation = Operation::new(&proc, order, &interrupts);
         let found = self.targets.find(&proc, |target| operation.add(target))?;
-        let own_line = proc.own_line()?;
+        let own_line = own_line(&proc)?;
         operation.refuse(|target| refusal(target, &own_line, force));
         check_count(order, operation.targets().len())?;
 
         let is_quiet = self.verbosity.is_quiet();
-        let mut report = Report::new(name, &proc, order, self.format.colour(), self.format.json(), is_quiet);
+        let (colour, layout) = (self.format.colour(), self.format.json());
+        let mut report = Report::new(name, &proc, &interrupts, order, colour, layout, is_quiet);
         if operation.targets().is_empty() && !is_quiet {
             match found.unknown {
                 0 => message(name, "no process matches"),
@@ -108,7 +109,7 @@ impl Acting {
         }
         let conclusion =
             if self.dry_run { operation.rehearse(&mut report)? } else { operation.carry_out(&mut report)? };
-        report.finish(operation.targets(), conclusion)?;
+        report.finish(&operation, conclusion)?;
         Ok(exit(order, operation.targets(), conclusion))
     }
 }
@@ -129,7 +130,8 @@ fn refusal(target: &Target, own_line: &[Pid], force: Option<bool>) -> Option<Ref
 
 fn check_count(order: Order, targets: usize) -> Result<(), Refusal> {
     match order.until {
-        Until::Ended { count: Some(count) } if count > targets && targets > 0 => {
+        // With their descendants, there may be more.
+        Until::Ended { count: Some(count) } if count > targets && targets > 0 && !order.tree => {
             Err(Refusal::usage(format!("--count {count} is more than there are processes to wait for ({targets})")))
         }
         _ => Ok(()),

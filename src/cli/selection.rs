@@ -11,6 +11,7 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::{denied, parse, pattern};
+use crate::control::own_line;
 use crate::exit::Refusal;
 use crate::process::{File, Files, Pid, Proc, Process, Read, Settled, Unread, known};
 use crate::select::{Anchor, Criteria, Kindred, Pick, Relation, Test, kindred};
@@ -147,6 +148,11 @@ impl Search {
         self.pattern.as_deref()
     }
 
+    /// Whether what does not match is wanted.
+    pub fn is_inverted(&self) -> bool {
+        self.inverse
+    }
+
     /// What was asked for, with this pattern. We ourselves never match.
     pub fn criteria(&self, proc: &Proc, pattern: Option<&OsStr>) -> anyhow::Result<Criteria> {
         let mut tests = self.selection.tests(proc)?;
@@ -228,7 +234,7 @@ impl Search {
     }
 
     fn except(&self, proc: &Proc) -> anyhow::Result<Vec<Pid>> {
-        let mut except = proc.own_line()?;
+        let mut except = own_line(proc)?;
         if !self.ignore_ancestors {
             except.truncate(1);
         }

@@ -47,6 +47,9 @@ impl Targets {
     ) -> anyhow::Result<Found> {
         let criteria = self.search.criteria(proc, self.search.pattern())?;
         let mut found = Found::default();
+        if criteria.is_empty() && self.search.is_inverted() {
+            return Err(Refusal::usage("--inverse says what not to take, and needs a condition").into());
+        }
         if !self.operands.is_empty() {
             let mut seen = HashSet::new();
             for &operand in &self.operands {
@@ -107,14 +110,14 @@ impl Targets {
         add: &mut impl FnMut(Target) -> Result<(), control::Error>,
     ) -> Result<(), control::Error> {
         match (self.search.pick(), age) {
-            (Some(pick), Some(age)) => {
+            (Some(pick), Some(age)) if target.outcome.is_none() => {
                 if found.best.as_ref().is_none_or(|(best, _)| pick.prefers(age, *best)) {
                     found.best = Some((age, target));
                 }
                 Ok(())
             }
-            // One that is gone is neither.
-            (Some(_), None) if target.was_there => Ok(()),
+            // One that is gone, or does not match, is neither.
+            (Some(_), _) if target.was_there => Ok(()),
             _ => add(target),
         }
     }
@@ -154,6 +157,8 @@ fn find_operand(proc: &Proc, criteria: &Criteria, operand: Operand) -> anyhow::R
             Verdict::Gone => Some(Outcome::GoneBefore),
             Verdict::Unknown => Some(Outcome::NotPermitted),
         };
+        // Nor is what is below it taken.
+        target.reference = target.reference.filter(|_| verdict != Verdict::Unknown);
     }
     Ok((age, target))
 }
@@ -164,7 +169,7 @@ fn hidden(proc: &Proc, pid: Pid) -> anyhow::Result<Target> {
     // It may have appeared meanwhile, and then it is not what was meant.
     let is_hidden = !matches!(proc.process(pid, Target::FILES)?, Settled::Known(_));
     Ok(match reference {
-        Settled::Known(reference) if is_hidden => Target::hidden(reference),
+        Settled::Known(reference) if is_hidden => Target::held(reference),
         _ => Target::decided(pid, Outcome::GoneBefore),
     })
 }

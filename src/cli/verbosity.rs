@@ -1,11 +1,8 @@
 //! How much the program tells about its own work, on standard error.
 
-use std::ffi::CString;
 use std::io::{IsTerminal, stderr};
-use std::path::Path;
 
 use clap::{ArgAction, Args};
-use syslog_tracing::{Facility, Options, Syslog};
 use tracing::{Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
@@ -14,6 +11,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::exit::Refusal;
+use crate::output::syslog::Syslog;
 
 /// The environment variable with a filter, such as `debug` or `proctool::tree=trace`.
 const FILTER: &str = "PROCTOOL_LOG";
@@ -78,11 +76,7 @@ fn lines<S: Subscriber + for<'s> LookupSpan<'s>>() -> impl Layer<S> {
 
 /// What is done to processes, as messages to syslog.
 fn syslog<S: Subscriber + for<'s> LookupSpan<'s>>(name: &str) -> Option<impl Layer<S>> {
-    if !Path::new("/dev/log").exists() {
-        return None;
-    }
-    let identity = CString::new(name.replace(' ', "-")).ok()?;
-    let syslog = Syslog::new(identity, Options::LOG_PID, Facility::default())?;
+    let syslog = Syslog::connect(&name.replace(' ', "-"))?;
     let messages = tracing_subscriber::fmt::layer().with_writer(syslog).with_ansi(false).without_time();
     let done = Targets::new().with_target("proctool::control", Level::INFO);
     Some(messages.with_level(false).with_target(false).with_filter(done))

@@ -3,18 +3,28 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use super::halt::{self, Motion};
 use super::reference::Life;
-use super::{Error, Interrupts, Operation, Outcome, Signal, Target, halt};
+use super::{Error, Interrupts, Operation, Outcome, Signal, Target};
 use crate::process::{File, Files, Pid, Proc, Process, Read, Settled};
 
-/// How long one that is stuck in the kernel is waited for. It starts nothing new while it is.
+/// How long one that is stuck in the kernel is waited for, which rarely starts anything there.
 const STUCK: Duration = Duration::from_millis(100);
 
-/// How long all of it is waited for at most: a tracer may keep one from stopping at all, or somebody continue it.
-const UNSTOPPABLE: Duration = Duration::from_secs(5);
+/// How long all of it may take: a tracer may keep one from stopping, and one that we may not stop may start others for
+/// ever.
+pub const LIMIT: Duration = Duration::from_secs(5);
 
-/// Make targets of all descendants of the targets; with `halts`, after stopping each of them, which holds how long that
-/// may take.
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gathered {
+    Complete,
+    /// The time was over before nobody new turned up.
+    Incomplete,
+    Interrupted(Signal),
+}
+
+/// Make targets of all descendants of the targets; with `halts`, after stopping each of them.
 ///
 /// All of /proc is read again and again until nothing new turns up. With `halts`, everybody who was known when that last
 /// pass began had really stopped, and so could not have started anybody since. Without, whoever started after the
@@ -25,28 +35,28 @@ const UNSTOPPABLE: Duration = Duration::from_secs(5);
 pub fn gather(
     proc: &Proc,
     interrupts: &Interrupts,
-    halts: Option<Option<Duration>>,
+    halts: bool,
+    end: Instant,
     operation: &mut Operation<'_>,
-) -> Result<Option<Signal>, Error> {
-    let end = halts.map(|timeout| Instant::now() + timeout.unwrap_or(UNSTOPPABLE).min(UNSTOPPABLE));
-    let halts = end.is_some();
+) -> Result<Gathered, Error> {
     if halts {
         operation.halt_from(0)?;
     }
     let mut latest = None;
     loop {
-        if let Some(end) = end
-            && let Some(signal) = await_halts(proc, interrupts, operation, end)?
-        {
-            return Ok(Some(signal));
+        if halts && let Some(signal) = await_halts(proc, interrupts, operation, end)? {
+            return Ok(Gathered::Interrupted(signal));
         }
         if let Some(signal) = interrupts.arrived()? {
-            return Ok(Some(signal));
+            return Ok(Gathered::Interrupted(signal));
         }
+        let is_over = Instant::now() >= end;
         let pass = pass(proc, halts, latest, operation)?;
-        latest = latest.or(Some(pass.latest)).filter(|_| !halts);
-        if !pass.found {
-            return Ok(None);
+        match (pass.found, is_over) {
+            (_, true) => return Ok(Gathered::Incomplete),
+            (false, _) => return Ok(Gathered::Complete),
+            _ if halts => {}
+            _ => _ = latest.get_or_insert(pass.latest),
         }
     }
 }
@@ -76,7 +86,10 @@ fn pass(proc: &Proc, halts: bool, latest: Option<u64>, operation: &mut Operation
         let at = operation.targets().len();
         members.insert(child.pid, at);
         operation.add(child)?;
-        pass.found |= !halts || operation.halt_from(at)?;
+        if halts {
+            operation.halt_from(at)?;
+        }
+        pass.found = true;
     }
     Ok(pass)
 }
@@ -129,8 +142,8 @@ fn await_halts(
         for &at in &moving {
             let Some(reference) = &operation.targets()[at].reference else { continue };
             match halt::motion(proc, reference)? {
-                halt::Motion::Moving => still.push(at),
-                halt::Motion::Stuck if begin.elapsed() < STUCK => still.push(at),
+                (Motion::Moving, _) | (Motion::Traced, true) => still.push(at),
+                (Motion::Stuck, _) if begin.elapsed() < STUCK => still.push(at),
                 _ => {}
             }
         }

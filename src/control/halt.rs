@@ -2,18 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+use super::reference::Life;
 use super::{Error, Interrupts, Reference, Signal};
-use crate::process::{File, Files, Proc, Settled};
+use crate::process::{File, Files, Proc, Process, Read, Settled};
 
 /// What a process is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Motion {
     /// All its threads are stopped.
     Stopped,
+    /// Likewise, by a tracer that may let them run on at any time.
+    Traced,
     /// It runs, or will see its signals as soon as it wants to.
     Moving,
-    /// It waits in the kernel for something that no signal interrupts, and will stop when that is over. It starts no
-    /// new process before.
+    /// It waits in the kernel for something that no signal interrupts, and will stop when that is over.
     Stuck,
     Ended,
 }
@@ -22,30 +24,46 @@ pub enum Motion {
 const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
-/// What a process is about now.
-pub fn motion(proc: &Proc, reference: &Reference) -> Result<Motion, Error> {
+/// What a process is about now, and whether a STOP is on its way to it.
+pub fn motion(proc: &Proc, reference: &Reference) -> Result<(Motion, bool), Error> {
     let pid = reference.pid();
-    let states = match proc.process(pid, Files::of(&[File::Stat]))? {
-        Settled::Known(process) => process.settle(process.thread_states())?,
+    let seen = match proc.process(pid, Files::of(&[File::Stat]))? {
+        Settled::Known(process) => {
+            let states = process.thread_states();
+            process.settle(states.and_then(|states| Ok((states, is_stop_pending(&process)?))))?
+        }
         Settled::Missing(reason) => Settled::Missing(reason),
         Settled::Gone => Settled::Gone,
     };
     // Still alive now, so that what was read by its number was of it.
     if !is_alive(proc, reference)? {
-        return Ok(Motion::Ended);
+        return Ok((Motion::Ended, false));
     }
-    Ok(match states {
-        Settled::Known(states) if states.iter().all(|state| b"Tt".contains(state)) => Motion::Stopped,
-        Settled::Known(states) if states.iter().all(|state| b"TtD".contains(state)) => Motion::Stuck,
-        Settled::Known(_) => Motion::Moving,
+    Ok(match seen {
+        Settled::Known((states, is_pending)) => (motion_of(&states), is_pending),
         // Not even its state is shown to us (hidepid), and it will not be later.
-        Settled::Gone | Settled::Missing(_) => Motion::Stuck,
+        Settled::Gone | Settled::Missing(_) => (Motion::Stuck, false),
     })
 }
 
+fn motion_of(states: &[u8]) -> Motion {
+    let all = |letters: &[u8]| !states.is_empty() && states.iter().all(|state| letters.contains(state));
+    match () {
+        () if all(b"T") => Motion::Stopped,
+        () if all(b"Tt") => Motion::Traced,
+        () if all(b"TtD") => Motion::Stuck,
+        () => Motion::Moving,
+    }
+}
+
+fn is_stop_pending(process: &Process<'_>) -> Read<bool> {
+    let status = process.status()?;
+    let pending = ["ShdPnd", "SigPnd"].iter().filter_map(|name| status.mask(name)).fold(0, |all, mask| all | mask);
+    Ok(pending >> (Signal::STOP.number() - 1) & 1 == 1)
+}
+
 /// Whether a process runs, stopped or not.
-pub fn is_alive(proc: &Proc, reference: &Reference) -> Result<bool, Error> {
-    use super::reference::Life;
+fn is_alive(proc: &Proc, reference: &Reference) -> Result<bool, Error> {
     let life = proc.settle(reference.pid(), reference.life())?;
     Ok(matches!(life, Settled::Known(Life::Alive)))
 }
@@ -64,4 +82,24 @@ pub fn until(
         pause = (2 * pause).min(LONGEST_PAUSE);
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_stopped_when_all_its_threads_are() {
+        for (states, motion) in [
+            (&b"T"[..], Motion::Stopped),
+            (b"TT", Motion::Stopped),
+            (b"Tt", Motion::Traced),
+            (b"TD", Motion::Stuck),
+            (b"TS", Motion::Moving),
+            // The last thread is just leaving.
+            (b"", Motion::Moving),
+        ] {
+            assert_eq!(motion_of(states), motion, "{states:?}");
+        }
+    }
 }

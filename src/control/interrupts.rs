@@ -14,8 +14,14 @@ use crate::process::{Files, Proc, Settled, known};
 /// What a person or a supervisor ends us with.
 const ENDING: [Named; 4] = [Named::SIGINT, Named::SIGTERM, Named::SIGHUP, Named::SIGQUIT];
 
+/// What stops us from a keyboard, which must not happen while others are stopped because of us.
+const STOPPING: [Named; 3] = [Named::SIGTSTP, Named::SIGTTIN, Named::SIGTTOU];
+
 /// The signals that would end us, caught.
-pub struct Interrupts(SignalFd);
+pub struct Interrupts {
+    caught: SigSet,
+    descriptor: SignalFd,
+}
 
 impl Interrupts {
     /// Catch them, for all threads that are started from now on too. Those that are ignored stay so, as under nohup:
@@ -31,12 +37,29 @@ impl Interrupts {
         let failed = |errno: nix::errno::Errno| Error::kernel("catch signals")(Errno::from_raw_os_error(errno as i32));
         signals.thread_block().map_err(failed)?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        SignalFd::with_flags(&signals, flags).map(Interrupts).map_err(failed)
+        let descriptor = SignalFd::with_flags(&signals, flags).map_err(failed)?;
+        Ok(Interrupts { caught: signals, descriptor })
+    }
+
+    /// Do something that may take for ever, such as writing to whoever does not read, and be ended by a signal at once.
+    pub fn let_through<T>(&self, act: impl FnOnce() -> T) -> T {
+        // Neither fails for a set that was blocked before.
+        let _ = self.caught.thread_unblock();
+        let outcome = act();
+        let _ = self.caught.thread_block();
+        outcome
+    }
+
+    /// Keep us from being stopped from a keyboard, or let that happen again.
+    pub(super) fn hold_stops(&self, hold: bool) {
+        let stops = SigSet::from_iter(STOPPING);
+        // Neither fails for signals that there are.
+        let _ = if hold { stops.thread_block() } else { stops.thread_unblock() };
     }
 
     /// The signal that came, if one did.
     pub fn arrived(&self) -> Result<Option<Signal>, Error> {
-        match self.0.read_signal() {
+        match self.descriptor.read_signal() {
             Ok(info) => Ok(info.and_then(|info| Signal::from_number(info.ssi_signo as i32))),
             Err(nix::errno::Errno::EINTR) => Ok(None),
             Err(errno) => Err(Error::kernel("read signals")(Errno::from_raw_os_error(errno as i32))),
@@ -55,7 +78,7 @@ impl Interrupts {
 
 impl AsFd for Interrupts {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.descriptor.as_fd()
     }
 }
 

@@ -9,6 +9,8 @@ use rustix::io::Errno;
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 use rustix::process::Signal as RawSignal;
 
+use crate::process::Pid;
+
 pub use std::process::ExitStatus;
 
 /// What PIDFD_GET_INFO fills in (struct pidfd_info, include/uapi/linux/pidfd.h): its first version, of 64 bytes, which
@@ -25,6 +27,9 @@ struct PidfdInfo {
     exit_code: i32,
 }
 
+/// Always answered, for a process that was not reaped.
+const PIDFD_INFO_PID: u64 = 1 << 0;
+
 /// Asked for, and answered, when the exit status is known.
 const PIDFD_INFO_EXIT: u64 = 1 << 3;
 
@@ -33,11 +38,21 @@ const PIDFD_GET_INFO: Opcode = opcode::read_write::<PidfdInfo>(0xFF, 11);
 /// How the process of a pidfd ended. The kernel tells it once the process was reaped, and since Linux 6.15; `None` is
 /// anything else.
 pub fn exit_status(pidfd: impl AsFd) -> Result<Option<ExitStatus>, Errno> {
-    let mut info = PidfdInfo { mask: PIDFD_INFO_EXIT, ..PidfdInfo::default() };
+    let info = info(pidfd, PIDFD_INFO_EXIT)?.filter(|info| info.mask & PIDFD_INFO_EXIT != 0);
+    Ok(info.map(|info| ExitStatus::from_raw(info.exit_code)))
+}
+
+/// The parent of the process of a pidfd, also where /proc hides it (Linux 6.13); 0 is one outside of the pid namespace.
+pub fn parent(pidfd: impl AsFd) -> Result<Option<Pid>, Errno> {
+    Ok(info(pidfd, PIDFD_INFO_PID)?.map(|info| info.ppid))
+}
+
+fn info(pidfd: impl AsFd, mask: u64) -> Result<Option<PidfdInfo>, Errno> {
+    let mut info = PidfdInfo { mask, ..PidfdInfo::default() };
     // SAFETY: this request reads and writes one struct pidfd_info, whose size is part of its number.
     let answer = unsafe { ioctl(pidfd, Updater::<PIDFD_GET_INFO, PidfdInfo>::new(&mut info)) };
     match answer {
-        Ok(()) => Ok((info.mask & PIDFD_INFO_EXIT != 0).then(|| ExitStatus::from_raw(info.exit_code))),
+        Ok(()) => Ok(Some(info)),
         // Unknown before Linux 6.13 (ENOTTY, or EINVAL); reaped, and not remembered before 6.15 (ESRCH).
         Err(Errno::NOTTY | Errno::INVAL | Errno::SRCH) => Ok(None),
         Err(errno) => Err(errno),

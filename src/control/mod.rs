@@ -6,18 +6,22 @@
 
 mod descriptors;
 mod family;
+mod guardian;
 mod halt;
 mod interrupts;
 mod kernel;
+mod lineage;
 mod operation;
 mod reference;
 pub mod signal;
 mod target;
 mod watch;
 
+pub use guardian::{Guardian, stand as stand_guard};
 pub use interrupts::Interrupts;
 pub use kernel::ExitStatus;
-pub use operation::{Conclusion, Observer, Operation, Order, Until};
+pub use lineage::own_line;
+pub use operation::{Conclusion, Observer, Operation, Order, Silent, Until};
 pub use reference::Reference;
 pub use signal::Signal;
 pub use target::{Outcome, Refused, Target};
@@ -43,6 +47,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the standard library failed to do.
+    pub fn of_io(what: &'static str, error: &std::io::Error) -> Error {
+        Error::Kernel { what, errno: Errno::from_io_error(error).unwrap_or(Errno::IO) }
+    }
+
     /// For `map_err`.
     fn kernel(what: &'static str) -> impl Fn(Errno) -> Error {
         move |errno| Error::Kernel { what, errno }

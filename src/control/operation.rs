@@ -5,9 +5,10 @@ use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
+use super::family::Gathered;
 use super::halt::{self, Motion};
 use super::reference::Life;
-use super::watch::{Ending, Event, Watch};
+use super::watch::{Ending, Event, Over, Watch};
 use super::{Error, Interrupts, Outcome, Reference, Refused, Signal, Target, descriptors, family};
 use crate::process::{Proc, Settled};
 
@@ -77,14 +78,34 @@ pub trait Observer {
     /// Some have none yet; called at the beginning of a wait and whenever the time comes that it returned.
     fn waiting(&mut self, targets: &[Target], since: Duration) -> Option<Instant>;
 
-    /// Nothing more is known for now. Tell whether anybody still listens.
-    fn idle(&mut self) -> bool;
+    /// Nothing more is known for now.
+    fn idle(&mut self);
+
+    /// Whether all of it is only done to be read on standard output, so that it ends when nobody reads any more.
+    fn minds_reader(&self) -> bool {
+        false
+    }
 
     /// The wait is over.
     fn waited(&mut self);
 }
 
-/// Some targets, and what is done with them. Whatever ends it, nothing stays halted.
+/// For operations that nobody follows.
+pub struct Silent;
+
+impl Observer for Silent {
+    fn decided(&mut self, _: &Target) {}
+
+    fn waiting(&mut self, _: &[Target], _: Duration) -> Option<Instant> {
+        None
+    }
+
+    fn idle(&mut self) {}
+
+    fn waited(&mut self) {}
+}
+
+/// Some targets, and what is done with them. However it ends, short of our own end, nothing stays halted.
 pub struct Operation<'p> {
     proc: &'p Proc,
     order: Order,
@@ -93,13 +114,25 @@ pub struct Operation<'p> {
     /// How many descriptors may be held.
     room: usize,
     begin: Instant,
+    is_tree_complete: bool,
+    /// What was done with which target, and not written down yet.
+    journal: Vec<(usize, String)>,
 }
 
 impl<'p> Operation<'p> {
     /// Nothing is done yet. The procfs must be our own (see `Proc::is_ours`).
     pub fn new(proc: &'p Proc, order: Order, interrupts: &'p Interrupts) -> Operation<'p> {
         let room = descriptors::room(proc);
-        Operation { proc, order, interrupts, targets: Vec::new(), room, begin: Instant::now() }
+        Operation {
+            proc,
+            order,
+            interrupts,
+            targets: Vec::new(),
+            room,
+            begin: Instant::now(),
+            is_tree_complete: true,
+            journal: Vec::new(),
+        }
     }
 
     /// Add a target.
@@ -134,14 +167,10 @@ impl<'p> Operation<'p> {
 
     /// Do nothing but find out who would be concerned.
     pub fn rehearse(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
-        if self.order.tree
-            && let Some(signal) = self.gather(false)?
-        {
-            return Ok(Conclusion::Interrupted(signal));
-        }
+        let signal = if self.order.tree { self.gather(false)? } else { None };
         self.decide_rest(Outcome::Spared);
         self.tell(observer);
-        Ok(Conclusion::Finished)
+        Ok(signal.map_or(Conclusion::Finished, Conclusion::Interrupted))
     }
 
     /// Do it.
@@ -162,6 +191,10 @@ impl<'p> Operation<'p> {
         if self.order.tree
             && let Some(signal) = self.gather(is_halting || self.order.until == Until::Stopped)?
         {
+            return Ok(Conclusion::Interrupted(signal));
+        }
+        // Until now nothing was done, and from now on all of it is.
+        if let Some(signal) = self.interrupts.arrived()? {
             return Ok(Conclusion::Interrupted(signal));
         }
         if let Some(signal) = self.order.signal {
@@ -202,13 +235,22 @@ impl<'p> Operation<'p> {
         let target = &mut self.targets[at];
         if let (Some(outcome), None) = (target.outcome, target.after) {
             target.after = Some(self.begin.elapsed());
-            log(target, outcome.name());
             observer.decided(target);
+            self.log(at, outcome.name());
         }
     }
 
     fn gather(&mut self, halts: bool) -> Result<Option<Signal>, Error> {
-        family::gather(self.proc, self.interrupts, halts.then_some(self.order.timeout), self)
+        self.interrupts.hold_stops(halts);
+        let limit = self.order.timeout.unwrap_or(family::LIMIT).min(family::LIMIT);
+        let gathered = family::gather(self.proc, self.interrupts, halts, Instant::now() + limit, self)?;
+        self.is_tree_complete &= gathered != Gathered::Incomplete;
+        Ok(if let Gathered::Interrupted(signal) = gathered { Some(signal) } else { None })
+    }
+
+    /// Whether all descendants were taken, as far as they were asked for.
+    pub fn is_tree_complete(&self) -> bool {
+        self.is_tree_complete
     }
 
     /// Send a signal to every target; continue those that were halted for it, or that would not heed it.
@@ -221,9 +263,11 @@ impl<'p> Operation<'p> {
         if self.order.continues {
             for at in self.undecided() {
                 let Some(reference) = &self.targets[at].reference else { continue };
+                let (motion, is_stop_pending) = halt::motion(self.proc, reference)?;
+                let may_be_stopped = is_stop_pending || !matches!(motion, Motion::Moving | Motion::Ended);
                 // The signal was permitted, and so is CONT; whether it is gone by now is for the wait to tell.
-                if halt::motion(self.proc, reference)? == Motion::Stopped && reference.send(Signal::CONT).is_ok() {
-                    log(&self.targets[at], "sent CONT");
+                if may_be_stopped && reference.send(Signal::CONT).is_ok() {
+                    self.log(at, "sent CONT");
                 }
             }
         }
@@ -242,7 +286,7 @@ impl<'p> Operation<'p> {
         match self.proc.settle(target.pid, reference.send(signal))? {
             Settled::Known(()) => {
                 target.sent = Some(signal);
-                log(target, format_args!("sent {signal}"));
+                self.log(at, format_args!("sent {signal}"));
                 Ok(None)
             }
             Settled::Missing(_) => Ok(Some(Outcome::NotPermitted)),
@@ -250,26 +294,26 @@ impl<'p> Operation<'p> {
         }
     }
 
-    /// Halt all targets from this one on, but not ourselves; tell whether there was one to halt.
-    pub(super) fn halt_from(&mut self, first: usize) -> Result<bool, Error> {
-        let mut any = false;
+    /// Halt all targets from this one on, but not ourselves.
+    pub(super) fn halt_from(&mut self, first: usize) -> Result<(), Error> {
         for at in first..self.targets.len() {
             let is_us = self.proc.own_pid() == Some(self.targets[at].pid);
             if self.targets[at].outcome.is_none() && !is_us {
                 self.targets[at].outcome = self.halt(at)?;
-                any |= self.targets[at].outcome.is_none();
             }
         }
-        Ok(any)
+        Ok(())
     }
 
     /// Stop a process for the time being, unless somebody else has done so; the outcome, if that decides it.
     fn halt(&mut self, at: usize) -> Result<Option<Outcome>, Error> {
         let Some(reference) = &self.targets[at].reference else { return Ok(Some(Outcome::GoneBefore)) };
-        if self.targets[at].is_halted || halt::motion(self.proc, reference)? == Motion::Stopped {
+        if self.targets[at].is_halted || halt::motion(self.proc, reference)?.0 == Motion::Stopped {
             return Ok(None);
         }
         let before = self.targets[at].sent;
+        // Before it is sent, as nothing that happens in between must be written down.
+        self.targets[at].is_halted = true;
         let outcome = self.send(at, Signal::STOP)?;
         self.targets[at].is_halted = outcome.is_none();
         self.targets[at].sent = before;
@@ -277,12 +321,39 @@ impl<'p> Operation<'p> {
     }
 
     fn resume_halted(&mut self) {
-        for target in self.targets.iter_mut().filter(|target| target.is_halted) {
-            target.is_halted = false;
-            // STOP was permitted, and so is CONT; one that is gone by now needs none.
-            if target.reference.as_ref().is_some_and(|reference| reference.send(Signal::CONT).is_ok()) {
-                log(target, "sent CONT");
+        for at in 0..self.targets.len() {
+            let target = &mut self.targets[at];
+            if !std::mem::take(&mut target.is_halted) {
+                continue;
             }
+            if self.order.until == Until::Stopped {
+                // It was told to nobody yet, and is undone.
+                (target.outcome, target.sent) = (None, None);
+            }
+            // STOP was permitted, and so is CONT; one that is gone by now needs none.
+            let continued = target.reference.as_ref().map(|reference| reference.send(Signal::CONT));
+            if continued == Some(Ok(())) {
+                self.log(at, "sent CONT");
+            }
+        }
+        self.write_journal();
+        self.interrupts.hold_stops(false);
+    }
+
+    /// Write down what was done with a target. While others are halted it is kept back: whoever is to read it may be
+    /// one of them.
+    fn log(&mut self, at: usize, what: impl Display) {
+        self.journal.push((at, what.to_string()));
+        if !self.targets.iter().any(|target| target.is_halted) {
+            self.write_journal();
+        }
+    }
+
+    fn write_journal(&mut self) {
+        for (at, what) in std::mem::take(&mut self.journal) {
+            let target = &self.targets[at];
+            let name = target.name.as_deref().map_or(OsStr::new("?"), OsStr::from_bytes);
+            tracing::info!(pid = target.pid, name = ?name, uid = target.uid, "{what}");
         }
     }
 
@@ -298,12 +369,12 @@ impl<'p> Operation<'p> {
                 let target = &mut self.targets[at];
                 let Some(reference) = &target.reference else { continue };
                 match halt::motion(self.proc, reference)? {
-                    Motion::Moving | Motion::Stuck => {}
-                    Motion::Ended => target.outcome = Some(Outcome::Ended),
-                    Motion::Stopped => {
+                    (Motion::Ended, _) => target.outcome = Some(Outcome::Ended),
+                    (Motion::Stopped, _) | (Motion::Traced, false) => {
                         target.sent = Some(Signal::STOP);
                         target.outcome = Some(Outcome::Signalled);
                     }
+                    _ => {}
                 }
             }
             if look_again.is_some_and(|time| time <= Instant::now()) {
@@ -313,14 +384,11 @@ impl<'p> Operation<'p> {
         });
         observer.waited();
         if let Some(signal) = signal? {
-            // All of it will be undone.
-            self.targets.iter_mut().filter(|target| target.is_halted).for_each(|target| {
-                (target.outcome, target.sent) = (None, None);
-            });
             return Ok(Conclusion::Interrupted(signal));
         }
         // What was to be stopped stays so; and what has not come that far yet will.
         self.targets.iter_mut().for_each(|target| target.is_halted = false);
+        self.write_journal();
         Ok(if self.undecided().is_empty() { Conclusion::Finished } else { Conclusion::TimedOut })
     }
 
@@ -333,15 +401,21 @@ impl<'p> Operation<'p> {
         let mut missing = count.map_or(left, |count| count.saturating_sub(ended));
         let with_reference = |&at: &usize| Some((at, self.targets[at].reference.as_ref()?));
         let references: Vec<_> = undecided.iter().filter_map(with_reference).collect();
-        let mut watch = Watch::over(self.proc, self.interrupts, &references, self.room, self.order.wants_status)?;
+        let over = Over {
+            references: &references,
+            room: self.room,
+            wants_status: self.order.wants_status,
+            wants_all: count.is_none(),
+            minds_reader: observer.minds_reader(),
+        };
+        let mut watch = Watch::over(self.proc, self.interrupts, over)?;
         let mut look_again = observer.waiting(&self.targets, self.begin.elapsed());
         let conclusion = loop {
             if missing == 0 || left == 0 {
                 break Conclusion::Finished;
             }
-            // What is done is done to its end, but nobody waits for the sake of waiting.
-            if !watch.is_ready() && !observer.idle() && self.order.only_waits() {
-                break Conclusion::Finished;
+            if !watch.is_ready() {
+                observer.idle();
             }
             match watch.next(end.into_iter().chain(look_again).min())? {
                 Event::Ended(ending) => {
@@ -355,6 +429,7 @@ impl<'p> Operation<'p> {
                     }
                     break Conclusion::Interrupted(signal);
                 }
+                Event::Unheard => break Conclusion::Finished,
                 Event::Time if end.is_some_and(|end| end <= Instant::now()) => break Conclusion::TimedOut,
                 Event::Time => look_again = observer.waiting(&self.targets, self.begin.elapsed()),
             }
@@ -395,10 +470,4 @@ impl Drop for Operation<'_> {
 /// What becomes of a target that was reaped before its signal: one that had got another before ended of it.
 fn gone(target: &Target) -> Outcome {
     if target.sent.is_some() { Outcome::Ended } else { Outcome::GoneBefore }
-}
-
-/// For the log of what was done.
-fn log(target: &Target, what: impl Display) {
-    let name = target.name.as_deref().map_or(OsStr::new("?"), OsStr::from_bytes);
-    tracing::info!(pid = target.pid, name = ?name, uid = target.uid, "{what}");
 }

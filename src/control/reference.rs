@@ -1,6 +1,6 @@
 //! A reference to a live process that is proved to be the one that matched.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -28,7 +28,7 @@ impl Identity {
 /// A reference to one process, whoever gets its number later.
 ///
 /// It holds a pidfd, which [`Reference::release`] gives back where the identity is enough to open it again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reference {
     pid: Pid,
     inode: Option<u64>,
@@ -113,6 +113,11 @@ impl Reference {
             errno => Unread::Failed { file: "pidfd", errno },
         })
     }
+}
+
+/// Continue the process of a pidfd that a guardian was given. If it is gone, it needs none.
+pub fn continue_through(pidfd: impl AsFd) {
+    let _ = pidfd_send_signal(pidfd, Signal::CONT.raw());
 }
 
 /// A pidfd is readable when all threads have ended, and hung up when its process was reaped (Linux 6.9; before, a

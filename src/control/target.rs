@@ -84,9 +84,14 @@ impl Target {
         })
     }
 
-    /// A process that /proc hides, but that there is.
-    pub fn hidden(reference: Reference) -> Target {
+    /// A process that is held already, without what /proc tells of it.
+    pub fn held(reference: Reference) -> Target {
         Target { was_there: true, ..Target::of(reference.pid(), Some(reference)) }
+    }
+
+    /// Likewise, under a name.
+    pub fn named(reference: Reference, name: &[u8]) -> Target {
+        Target { name: Some(name.to_vec()), ..Target::held(reference) }
     }
 
     /// A process that can only be told of.

@@ -7,7 +7,9 @@
 mod helper;
 
 use std::collections::{HashMap, VecDeque};
+use std::io::stdout;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +18,7 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
 use super::kernel::{self, ExitStatus};
-use super::reference::{Life, life};
+use super::reference::{Identity, Life, life};
 use super::{Error, Interrupts, Reference, Signal};
 use crate::process::{Files, Pid, Proc, Settled, Unread};
 
@@ -34,6 +36,7 @@ const BATCH: usize = 256;
 /// The tokens of what is watched besides processes.
 const INTERRUPTS: u64 = u64::MAX;
 const HELPERS: u64 = u64::MAX - 1;
+const READER: u64 = u64::MAX - 2;
 
 /// What a watch noticed.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub enum Event {
     Ended(Ending),
     /// We were told to end.
     Interrupted(Signal),
+    /// Nobody reads standard output any more.
+    Unheard,
     /// The time is over.
     Time,
 }
@@ -52,6 +57,20 @@ pub struct Ending {
     pub token: usize,
     /// How it ended, if that was asked for and is known.
     pub status: Option<ExitStatus>,
+}
+
+/// What to watch, and how.
+pub struct Over<'r> {
+    /// Each with a token of its own.
+    pub references: &'r [(usize, &'r Reference)],
+    /// How many descriptors may be held.
+    pub room: usize,
+    /// Whether to wait also until the kernel tells how a process ended, for a second.
+    pub wants_status: bool,
+    /// Whether only the end of all of them matters.
+    pub wants_all: bool,
+    /// Whether nobody reading standard output is an event too.
+    pub minds_reader: bool,
 }
 
 /// Processes that are waited for.
@@ -67,6 +86,9 @@ pub struct Watch<'w> {
     ready: VecDeque<Ending>,
     events: Vec<epoll::Event>,
     helpers: Option<Helpers>,
+    is_unheard: bool,
+    /// Those that there is no room for yet, where helpers are not permitted.
+    later: VecDeque<(usize, Identity)>,
 }
 
 struct Watched {
@@ -76,7 +98,7 @@ struct Watched {
 }
 
 impl<'w> Watch<'w> {
-    /// A watch over nothing. `wants_status`: also wait until the kernel tells how a process ended, for a second.
+    /// A watch over nothing. `wants_status` as in [`Over`].
     fn new(proc: &'w Proc, interrupts: Option<&'w Interrupts>, wants_status: bool) -> Result<Watch<'w>, Error> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(Error::kernel("wait for processes"))?;
         if let Some(interrupts) = interrupts {
@@ -93,33 +115,58 @@ impl<'w> Watch<'w> {
             ready: VecDeque::new(),
             events: Vec::with_capacity(BATCH),
             helpers: None,
+            is_unheard: false,
+            later: VecDeque::new(),
         })
     }
 
-    /// A watch over these processes, each with a token of its own, holding no more than `room` descriptors.
-    pub fn over(
-        proc: &'w Proc,
-        interrupts: &'w Interrupts,
-        references: &[(usize, &Reference)],
-        room: usize,
-        wants_status: bool,
-    ) -> Result<Watch<'w>, Error> {
+    /// A watch over some processes.
+    pub fn over(proc: &'w Proc, interrupts: &'w Interrupts, over: Over<'_>) -> Result<Watch<'w>, Error> {
+        let Over { references, room, wants_status, wants_all, minds_reader } = over;
         let mut watch = Watch::new(proc, Some(interrupts), wants_status)?;
+        if minds_reader {
+            // Errors of a pipe are told unasked. Anything but a pipe or a terminal cannot be watched, and needs not be.
+            let token = epoll::EventData::new_u64(READER);
+            let _ = epoll::add(&watch.epoll, stdout(), token, epoll::EventFlags::empty());
+        }
         if references.len() <= room {
             for &(token, reference) in references {
                 watch.add(token, reference)?;
             }
             return Ok(watch);
         }
+        let too_many = Error::TooMany { wanted: references.len(), limit: room };
         let identity = |&(token, reference): &(usize, &Reference)| Some((token, reference.identity()?));
-        let identities: Option<Vec<_>> = references.iter().map(identity).collect();
-        let identities = identities.ok_or(Error::TooMany { wanted: references.len(), limit: room })?;
-        let helpers = Helpers::start(&identities, room, wants_status, proc.path())?;
-        let token = epoll::EventData::new_u64(HELPERS);
-        epoll::add(&watch.epoll, &helpers, token, epoll::EventFlags::IN)
-            .map_err(Error::kernel("wait for processes"))?;
-        watch.helpers = Some(helpers);
+        let Some(identities) = references.iter().map(identity).collect::<Option<Vec<_>>>() else {
+            return Err(too_many);
+        };
+        match Helpers::start(&identities, room, wants_status, proc.path())? {
+            Some(helpers) => {
+                let (token, flags) = (epoll::EventData::new_u64(HELPERS), epoll::EventFlags::IN);
+                epoll::add(&watch.epoll, &helpers, token, flags).map_err(Error::kernel("wait for processes"))?;
+                watch.helpers = Some(helpers);
+            }
+            // One after another: it only matters when the last of them has ended.
+            None if wants_all => {
+                watch.later = identities.into();
+                for _ in 0..room {
+                    watch.add_later()?;
+                }
+            }
+            None => return Err(too_many),
+        }
         Ok(watch)
+    }
+
+    /// Watch the next of those that there was no room for.
+    fn add_later(&mut self) -> Result<(), Error> {
+        while let Some((token, identity)) = self.later.pop_front() {
+            match self.proc.settle(identity.pid, identity.open())? {
+                Settled::Known(pidfd) => return self.add_pidfd(token, identity.pid, Rc::new(pidfd)),
+                _ => self.ready.push_back(Ending { token, status: None }),
+            }
+        }
+        Ok(())
     }
 
     fn add(&mut self, token: usize, reference: &Reference) -> Result<(), Error> {
@@ -151,10 +198,13 @@ impl<'w> Watch<'w> {
             if let Some(ending) = self.ready.pop_front() {
                 return Ok(Event::Ended(ending));
             }
+            if self.is_unheard {
+                return Ok(Event::Unheard);
+            }
             let now = Instant::now();
             if let Some(&(_, token)) = self.lingering.front().filter(|(end, _)| *end <= now) {
                 self.lingering.pop_front();
-                self.tell(token, None);
+                self.tell(token, None)?;
                 continue;
             }
             // What happened in time is told first.
@@ -186,6 +236,7 @@ impl<'w> Watch<'w> {
             match event.data.u64() {
                 INTERRUPTS => signal = self.interrupts.map(Interrupts::arrived).transpose()?.flatten(),
                 HELPERS => self.hear_helpers()?,
+                READER => self.is_unheard = true,
                 token => self.note(token as usize, event.flags)?,
             }
         }
@@ -204,16 +255,14 @@ impl<'w> Watch<'w> {
     fn note(&mut self, token: usize, flags: epoll::EventFlags) -> Result<(), Error> {
         let Some(watched) = self.watched.get_mut(&token) else { return Ok(()) };
         if !self.wants_status {
-            self.tell(token, None);
-            return Ok(());
+            return self.tell(token, None);
         }
         let mut status = kernel::exit_status(&watched.pidfd).map_err(Error::kernel("ask for an exit status"))?;
         if status.is_none() && !watched.is_lingering {
             status = status_of_zombie(self.proc, watched)?;
         }
         if status.is_some() || flags.contains(epoll::EventFlags::HUP) {
-            self.tell(token, status);
-            return Ok(());
+            return self.tell(token, status);
         }
         watched.is_lingering = true;
         // Nothing but HUP from now on, which is always told.
@@ -224,20 +273,21 @@ impl<'w> Watch<'w> {
         Ok(())
     }
 
-    fn tell(&mut self, token: usize, status: Option<ExitStatus>) {
-        let Some(watched) = self.watched.remove(&token) else { return };
+    fn tell(&mut self, token: usize, status: Option<ExitStatus>) -> Result<(), Error> {
+        let Some(watched) = self.watched.remove(&token) else { return Ok(()) };
         // It cannot fail for what was added, and a pidfd that is watched on would only be told of again.
         let _ = epoll::delete(&self.epoll, &watched.pidfd);
         if watched.is_lingering {
             self.lingering.retain(|&(_, lingering)| lingering != token);
         }
         self.ready.push_back(Ending { token, status });
+        drop(watched);
+        self.add_later()
     }
 }
 
 /// What /proc tells of a zombie, before its parent asks.
 fn status_of_zombie(proc: &Proc, watched: &Watched) -> Result<Option<ExitStatus>, Error> {
-    use std::os::unix::process::ExitStatusExt;
     let Settled::Known(process) = proc.process(watched.pid, Files::NONE)? else { return Ok(None) };
     let read = match process.wait_status() {
         // Kept from us, or reaped meanwhile.

@@ -1,6 +1,7 @@
 //! Everything that is written for a user: results on standard output, messages on standard error.
 
 pub mod branches;
+pub mod cron;
 mod human;
 pub mod json;
 pub mod listing;
@@ -8,6 +9,7 @@ pub mod message;
 pub mod outcome;
 mod progress;
 pub mod record;
+pub mod syslog;
 pub mod table;
 pub mod terminal;
 mod text;

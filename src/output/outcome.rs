@@ -10,7 +10,7 @@ use super::message::message;
 use super::progress::{Progress, duration, names};
 use super::text::escaped;
 use super::{Colour, Output, put, shown};
-use crate::control::{Conclusion, ExitStatus, Observer, Order, Outcome, Signal, Target, Until};
+use crate::control::{Conclusion, ExitStatus, Interrupts, Observer, Operation, Order, Outcome, Signal, Target, Until};
 use crate::process::{Pid, Proc};
 
 /// The report of an operation, written while it goes on.
@@ -25,6 +25,7 @@ pub struct Report<'p> {
     layout: Option<Layout>,
     is_quiet: bool,
     progress: Progress,
+    interrupts: &'p Interrupts,
     printed: usize,
     failure: Option<io::Error>,
 }
@@ -34,6 +35,7 @@ impl<'p> Report<'p> {
     pub fn new(
         name: &'p str,
         proc: &'p Proc,
+        interrupts: &'p Interrupts,
         order: Order,
         colour: Colour,
         layout: Option<Layout>,
@@ -42,6 +44,7 @@ impl<'p> Report<'p> {
         let mut report = Report {
             name,
             proc,
+            interrupts,
             order,
             output: Output::stdout(colour),
             layout,
@@ -55,7 +58,8 @@ impl<'p> Report<'p> {
     }
 
     /// End it: say who is left, and learn whether all of it could be written.
-    pub fn finish(mut self, targets: &[Target], conclusion: Conclusion) -> io::Result<()> {
+    pub fn finish(mut self, operation: &Operation<'_>, conclusion: Conclusion) -> io::Result<()> {
+        let targets = operation.targets();
         let end = self.layout.map_or(&b""[..], |layout| match layout {
             Layout::Document => layout.end(self.printed),
             // Each line has its end already.
@@ -78,22 +82,27 @@ impl<'p> Report<'p> {
             };
             message(self.name, format_args!("{begin} after {}: {what}", duration(elapsed(targets))));
         }
-        match self.failure {
-            // The status still tells what was done.
-            Some(error) if error.kind() == ErrorKind::BrokenPipe && !self.order.only_waits() => Ok(()),
-            failure => failure.map_or(Ok(()), Err),
+        if !operation.is_tree_complete() && !self.is_quiet {
+            message(self.name, "not all descendants could be stopped or were found in time: look again with find");
         }
+        // That nobody reads on is no failure: the status tells what was done.
+        self.failure.filter(|error| error.kind() != ErrorKind::BrokenPipe).map_or(Ok(()), Err)
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        if self.failure.is_none() {
-            self.failure = self.output.write_all(bytes).err();
-        }
+        self.put_out(|output| output.write_all(bytes));
     }
 
     fn flush(&mut self) {
+        self.put_out(Output::flush);
+    }
+
+    /// Whoever is to read may not do so for ever. Where nothing is left undone by it, we can be ended meanwhile.
+    fn put_out(&mut self, act: impl FnOnce(&mut Output) -> io::Result<()>) {
         if self.failure.is_none() {
-            self.failure = self.output.flush().err();
+            let output = &mut self.output;
+            let done = if self.order.only_waits() { self.interrupts.let_through(|| act(output)) } else { act(output) };
+            self.failure = done.err();
         }
     }
 
@@ -107,7 +116,8 @@ impl<'p> Report<'p> {
             let (name, pid) = (name.unwrap_or_default(), target.pid);
             // What came before is to be read before.
             self.flush();
-            return message(self.name, format_args!("process {pid}{name}: {}", self.complaint(target)));
+            let outcome = target.outcome.map_or("", Outcome::name);
+            return message(self.name, format_args!("process {pid}{name}: {outcome}: {}", self.complaint(target)));
         }
         let mut line = target.pid.to_string().into_bytes();
         if let Some(name) = &target.name {
@@ -151,21 +161,22 @@ impl<'p> Report<'p> {
         text
     }
 
-    /// What became of a target that is not as it was wanted, and why.
+    /// Why a target is not as it was wanted.
     fn complaint(&self, target: &Target) -> String {
-        let outcome = target.outcome.map_or("", Outcome::name);
-        let why = match target.outcome {
+        match target.outcome {
             Some(Outcome::Refused(refused)) => refused.to_string(),
             Some(Outcome::GoneBefore) if target.was_there => "it has ended".to_owned(),
             Some(Outcome::GoneBefore) => "there is no such process".to_owned(),
+            Some(Outcome::NotPermitted) if target.reference.is_none() => {
+                "what the conditions are about is kept from us: try as root".to_owned()
+            }
             Some(Outcome::NotPermitted) => match target.uid {
                 Some(uid) => format!("it belongs to {}: try as root or as that user", self.proc.users().user(uid)),
                 None => "it belongs to another user: try as root".to_owned(),
             },
             Some(Outcome::NoMatch) => "it does not meet the conditions".to_owned(),
             _ => "it takes no signal any more".to_owned(),
-        };
-        format!("{outcome}: {why}")
+        }
     }
 
     fn json(&mut self, layout: Layout, target: &Target) {
@@ -211,12 +222,15 @@ impl Observer for Report<'_> {
         self.progress.show(targets.iter().filter(|target| target.outcome.is_none()).map(who), since)
     }
 
-    fn idle(&mut self) -> bool {
+    fn idle(&mut self) {
         // What is known by now is not kept back; a document has no parts.
         if self.layout != Some(Layout::Document) {
             self.flush();
         }
-        self.failure.is_none()
+    }
+
+    fn minds_reader(&self) -> bool {
+        self.order.only_waits() && !(self.is_quiet && self.layout.is_none())
     }
 
     fn waited(&mut self) {

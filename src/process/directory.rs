@@ -1,8 +1,7 @@
 //! The directory of one process: its files, each read when it is asked for and once.
 
 use std::cell::Cell;
-use std::ffi::{CStr, OsStr};
-use std::fmt::Display;
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
@@ -174,24 +173,35 @@ impl<'p> Directory<'p> {
 
     /// The name of the thread with this id.
     pub fn thread_name(&self, id: Pid) -> Read<Vec<u8>> {
-        let mut name = self.thread_file(id, File::Comm)?;
+        let mut name = self.text_below("task", &format!("task/{id}/comm"))?;
         name.pop_if(|&mut byte| byte == b'\n');
         Ok(name)
     }
 
     /// The run state of the thread with this id.
     pub fn thread_state(&self, id: u64) -> Read<u8> {
-        let line = self.thread_file(id, File::Stat)?;
+        let line = self.text_below("task", &format!("task/{id}/stat"))?;
         Stat::parse(&line).map(|stat| stat.state).ok_or(Unread::Failed { file: "task", errno: Errno::BADMSG })
     }
 
-    fn thread_file(&self, id: impl Display, file: File) -> Read<Vec<u8>> {
-        let path = [self.path("task/").as_c_str().to_bytes(), format!("{id}/{}", file.name()).as_bytes()].concat();
-        let unread = |errno| Unread::from_errno(errno, "task", || Unread::Gone);
+    /// A short file in one of the directories of the process. Gone is one that is not there, as the others come and go.
+    pub fn text_below(&self, directory: &'static str, name: &str) -> Read<Vec<u8>> {
+        let unread = |errno| Unread::from_errno(errno, directory, || Unread::Gone);
+        let path = self.path_below(name);
         let fd = openat(self.base(), path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(unread)?;
-        let mut text = Vec::with_capacity(file.facts().capacity);
+        let mut text = Vec::with_capacity(2048);
         read(&fd, spare_capacity(&mut text)).map_err(unread)?;
         Ok(text)
+    }
+
+    /// A link in one of the directories of the process, likewise.
+    pub fn link_below(&self, directory: &'static str, name: &str) -> Read<Vec<u8>> {
+        let link = rustix::fs::readlinkat(self.base(), self.path_below(name), Vec::new());
+        link.map(CString::into_bytes).map_err(|errno| Unread::from_errno(errno, directory, || Unread::Gone))
+    }
+
+    fn path_below(&self, name: &str) -> Vec<u8> {
+        [self.path("").as_c_str().to_bytes(), name.as_bytes()].concat()
     }
 
     /// Count the entries of a directory, showing each.

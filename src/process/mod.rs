@@ -98,7 +98,7 @@ impl<'p> Process<'p> {
     }
 
     /// Whether it is read through a descriptor of its own.
-    fn is_pinned(&self) -> bool {
+    pub fn is_pinned(&self) -> bool {
         self.directory.is_pinned()
     }
 
@@ -349,6 +349,35 @@ impl<'p> Process<'p> {
         let broken = Unread::Failed { file: "stat", errno: Errno::BADMSG };
         let last = self.file(File::Stat)?.trim_ascii().rsplit(|&byte| byte == b' ').next();
         last.and_then(number::parse).and_then(|status| status.try_into().ok()).ok_or(broken)
+    }
+
+    /// The files that it holds a lock on, as the links of its descriptors name them. A lock that it only shares a
+    /// descriptor of is not shown for it.
+    pub fn locked_files(&self) -> Read<Vec<Vec<u8>>> {
+        let mut descriptors = Vec::new();
+        self.directory.list("fdinfo", |name| descriptors.extend(number::parse(name.to_bytes())))?;
+        let mut locked = Vec::new();
+        for descriptor in descriptors {
+            let info = match self.directory.text_below("fdinfo", &format!("fdinfo/{descriptor}")) {
+                Err(Unread::Gone) => continue,
+                info => info?,
+            };
+            if info.split(|&byte| byte == b'\n').any(|line| line.starts_with(b"lock:"))
+                && let Some(link) = self.descriptor(descriptor)?
+            {
+                locked.push(link);
+            }
+        }
+        Ok(locked)
+    }
+
+    /// What one of its descriptors leads to, such as `/dev/null` or `pipe:[123]`; `None` for one that is not open.
+    pub fn descriptor(&self, number: u64) -> Read<Option<Vec<u8>>> {
+        match self.directory.link_below("fd", &format!("fd/{number}")) {
+            Ok(link) => Ok(Some(link)),
+            Err(Unread::Gone) if self.exists() => Ok(None),
+            Err(unread) => Err(unread),
+        }
     }
 
     /// Its threads but the first, by id, with their names.

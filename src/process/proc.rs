@@ -97,19 +97,6 @@ impl Proc {
         })
     }
 
-    /// We ourselves and our ancestors, nearest first, as far as they can be seen.
-    pub fn own_line(&self) -> Result<Vec<Pid>, Error> {
-        let mut line: Vec<Pid> = self.own_pid().into_iter().collect();
-        while let Some(&last) = line.last() {
-            let Settled::Known(process) = self.process(last, Files::NONE)? else { break };
-            match process.settle(process.ppid())? {
-                Settled::Known(parent) if parent != 0 && !line.contains(&parent) => line.push(parent),
-                _ => break,
-            }
-        }
-        Ok(line)
-    }
-
     /// The users and groups of this machine.
     pub fn users(&self) -> &Users {
         &self.users

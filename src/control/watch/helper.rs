@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread;
 
 use nix::sched::{CloneFlags, unshare};
@@ -26,20 +26,35 @@ pub struct Helpers {
 }
 
 impl Helpers {
-    /// Watch these, `room` a thread. They end with the program.
-    pub fn start(all: &[(usize, Identity)], room: usize, wants_status: bool, proc: &Path) -> Result<Helpers, Error> {
+    /// Watch these, `room` a thread; `None` where threads may not have tables of their own, as in some containers. They
+    /// end with the program.
+    pub fn start(
+        all: &[(usize, Identity)],
+        room: usize,
+        wants_status: bool,
+        proc: &Path,
+    ) -> Result<Option<Helpers>, Error> {
         let failed = Error::kernel("make a descriptor for events");
         let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(failed)?);
         let (report, reports) = channel();
         for part in all.chunks(room) {
             let part = part.to_vec();
-            let ring = Bell { report: report.clone(), bell: Arc::clone(&bell) };
-            let proc = proc.to_owned();
-            thread::Builder::new().spawn(move || ring.report(help(&part, wants_status, proc, &ring))).map_err(
-                |error| Error::kernel("start a thread")(Errno::from_io_error(&error).unwrap_or(Errno::AGAIN)),
-            )?;
+            let bell = Bell { report: report.clone(), bell: Arc::clone(&bell) };
+            let (proc, (permitted, permission)) = (proc.to_owned(), sync_channel(1));
+            let work = move || {
+                let is_permitted = unshare(CloneFlags::CLONE_FILES).is_ok();
+                // Who asks waits for the answer.
+                let _ = permitted.send(is_permitted);
+                if is_permitted && let Err(error) = help(&part, wants_status, &proc, &bell) {
+                    bell.ring(Err(error));
+                }
+            };
+            thread::Builder::new().spawn(work).map_err(|error| Error::of_io("start a thread", &error))?;
+            if !permission.recv().unwrap_or(false) {
+                return Ok(None);
+            }
         }
-        Ok(Helpers { reports, bell })
+        Ok(Some(Helpers { reports, bell }))
     }
 
     /// What was reported since the last time.
@@ -69,17 +84,7 @@ struct Bell {
 }
 
 impl Bell {
-    fn ending(&self, ending: Ending) {
-        self.send(Ok(ending));
-    }
-
-    fn report(&self, outcome: Result<(), Error>) {
-        if let Err(error) = outcome {
-            self.send(Err(error));
-        }
-    }
-
-    fn send(&self, report: Result<Ending, Error>) {
+    fn ring(&self, report: Result<Ending, Error>) {
         // Nobody listens once the watch is over; the bell cannot be full before 2^64 rings.
         let _ = self.report.send(report);
         let _ = rustix::io::write(&*self.bell, &1u64.to_ne_bytes());
@@ -87,10 +92,8 @@ impl Bell {
 }
 
 /// Watch some processes until the last one has ended.
-fn help(part: &[(usize, Identity)], wants_status: bool, proc: PathBuf, bell: &Bell) -> Result<(), Error> {
-    unshare(CloneFlags::CLONE_FILES)
-        .map_err(|errno| Error::kernel("use more descriptors")(Errno::from_raw_os_error(errno as i32)))?;
-    let proc = Proc::open(&proc)?;
+fn help(part: &[(usize, Identity)], wants_status: bool, proc: &Path, bell: &Bell) -> Result<(), Error> {
+    let proc = Proc::open(proc)?;
     let mut watch = Watch::new(&proc, None, wants_status)?;
     let mut left = HashSet::new();
     for &(token, identity) in part {
@@ -99,13 +102,13 @@ fn help(part: &[(usize, Identity)], wants_status: bool, proc: PathBuf, bell: &Be
                 watch.add_pidfd(token, identity.pid, Rc::new(pidfd))?;
                 left.insert(token);
             }
-            _ => bell.ending(Ending { token, status: None }),
+            _ => bell.ring(Ok(Ending { token, status: None })),
         }
     }
     while !left.is_empty() {
         if let Event::Ended(ending) = watch.next(None)? {
             left.remove(&ending.token);
-            bell.ending(ending);
+            bell.ring(Ok(ending));
         }
     }
     Ok(())

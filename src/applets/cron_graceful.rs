@@ -1,0 +1,310 @@
+//! `cron-graceful`: stop cron without hurting a running job.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+
+use super::{Applet, Context};
+use crate::cli::format::Format;
+use crate::cli::verbosity::Verbosity;
+use crate::cli::{ENVIRONMENT, parse};
+use crate::control::Interrupts;
+use crate::cron::{self, Conclusion, Daemon, Job, Jobs, NAMES, Plan, Rejected, Shutdown, Wanted};
+use crate::exit::{Exit, Refusal};
+use crate::output::Output;
+use crate::output::cron::{Teller, means, outcome, shell_status};
+use crate::process::{Pid, Proc};
+
+/// The row in the table of applets.
+pub static APPLET: Applet = Applet {
+    name: "cron-graceful",
+    links: &["cron-graceful"],
+    about: "Stop cron without hurting a running job",
+    command,
+    notes,
+    run,
+};
+
+#[derive(Args)]
+struct Options {
+    /// Run this while no job runs, and let cron run on afterwards instead of stopping it
+    #[arg(value_name = "COMMAND", last = true, num_args = 1..)]
+    command: Vec<OsString>,
+    /// List the daemon and its running jobs, touching nothing
+    #[arg(long, conflicts_with_all = ["resume", "command", "dry_run", "jsonl"], help_heading = "Action")]
+    list: bool,
+    /// Let a cron run on that somebody left paused
+    #[arg(long, conflicts_with_all = ["command", "dry_run", "json", "jsonl"], help_heading = "Action")]
+    resume: bool,
+    /// Only tell what would be done, at once
+    #[arg(short = 'n', long, help_heading = "Action")]
+    dry_run: bool,
+    /// Wait no longer than this for jobs, such as 1.5s or 2m; 0 is for ever
+    #[arg(long, value_name = "DURATION", value_parser = parse::limit, default_value = "0", hide_default_value = true, help_heading = "Action")]
+    timeout: parse::Limit,
+    /// What then: resume cron, stop it all the same, or terminate the jobs and stop it
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        default_value = "resume",
+        hide_possible_values = true,
+        help_heading = "Action"
+    )]
+    on_timeout: OnTimeout,
+    /// Wait for daemons too that jobs have started
+    #[arg(long, help_heading = "Action")]
+    wait_daemons: bool,
+    /// The daemon has this name
+    #[arg(long, value_name = "NAME", help_heading = "Selection")]
+    daemon: Option<OsString>,
+    /// The daemon is this process
+    #[arg(long, value_name = "PID", value_parser = parse::pid, conflicts_with = "daemon", allow_negative_numbers = true, help_heading = "Selection")]
+    pid: Option<Pid>,
+    /// All daemons, if there are several
+    #[arg(long, help_heading = "Selection")]
+    all: bool,
+    #[command(flatten)]
+    format: Format,
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum OnTimeout {
+    Resume,
+    Stop,
+    Terminate,
+}
+
+fn command() -> Command {
+    Options::augment_args(Command::new("cron-graceful"))
+        .long_about(
+            "Stops cron without hurting a running job: when it returns, no cron job is running, and none will start. It \
+             finds the daemon, pauses it so that it starts nothing new, runs cron-graceful-additions if there is such a \
+             command, waits until all jobs have ended, telling who they are and for how long they run, and stops the \
+             daemon: by systemd where that runs it, else by TERM, with the init script to tidy up.\n\n\
+             Cron cannot be left paused: whatever becomes of this command, even KILL, a guardian process lets cron run on \
+             unless it was stopped on purpose. Cron then catches up on what it has missed, some in a burst.\n\n\
+             A job is what cron's workers run, with everything below it and everything that it left behind in its \
+             session, its audit session or cron's own control group. Daemons that a job has detached from itself are told \
+             of, and not waited for unless --wait-daemons.\n\n\
+             The daemon is a process called cron, crond, bcron-sched or fcron, or busybox as crond, that the superuser \
+             runs in our own pid namespace and that holds the lock on its pid file, where it is of a kind that has one. If \
+             there are several, they are listed and nothing is done, unless --all.",
+        )
+}
+
+fn notes() -> String {
+    format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
+}
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0    cron is stopped and no job is running; or there was no cron
+  1    it could not be done, or not safely; cron runs on
+  2    wrong usage
+  3    fatal: /proc unreadable, out of descriptors, output failed
+  124  jobs were still running when the time was over
+  126  the command could not be executed
+  127  the command was not found
+  130  interrupted, and cron runs on (128 and the number of the signal)
+  With a command, its exit status is passed on.";
+
+const FILES: &str = "\
+Files:
+  cron-graceful-additions
+                a command that is run, if it is on $PATH, as soon as cron is paused
+  /run/cron-graceful.lock
+                held while it works, so that there is one at a time
+  /dev/log      where it exists, syslog is told of what is done";
+
+const EXAMPLES: &str = "\
+Examples:
+  cron-graceful --list
+  cron-graceful
+  cron-graceful --timeout 1h --on-timeout terminate
+  cron-graceful -- apt-get upgrade
+
+See also:
+  proctool(1), cron(8), systemctl(1)";
+
+/// Held while something is done, so that there is one at a time.
+const LOCK: &str = "/run/cron-graceful.lock";
+
+fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
+    let options = Options::from_arg_matches(matches)?;
+    let changes = !(options.list || options.dry_run);
+    let name = &context.name;
+    options.verbosity.start_with_syslog(name, changes)?;
+    if changes && !nix::unistd::geteuid().is_root() {
+        return Err(
+            Refusal::nothing("only the superuser may do that: run it as root, or only --list or --dry-run").into()
+        );
+    }
+    let _lock = if changes { Some(lock()?) } else { None };
+    let proc = Proc::open(Path::new("/proc"))?;
+    if !proc.is_ours().context("cannot tell which pid namespace /proc belongs to")? {
+        bail!("/proc belongs to another pid namespace than ours: mount our own first (mount -t proc proc /proc)");
+    }
+    let is_quiet = options.verbosity.is_quiet();
+    let output = Output::stdout(options.format.colour());
+    let teller = Teller::new(name, proc.users(), output, options.format.json(), options.wait_daemons, is_quiet);
+    let plan = options.plan();
+    let found = cron::find(&proc, &plan.wanted)?;
+    options.proceed(&proc, &plan, &found.daemons, &found.rejected, teller)
+}
+
+impl Options {
+    fn plan(&self) -> Plan {
+        let wanted = match (&self.daemon, self.pid) {
+            (_, Some(pid)) => Wanted::Pid(pid),
+            (Some(name), _) => Wanted::Named(name.as_encoded_bytes().to_vec()),
+            _ => Wanted::Usual,
+        };
+        Plan {
+            wanted,
+            timeout: self.timeout.0,
+            on_timeout: match self.on_timeout {
+                OnTimeout::Resume => cron::OnTimeout::Resume,
+                OnTimeout::Stop => cron::OnTimeout::Stop,
+                OnTimeout::Terminate => cron::OnTimeout::Terminate,
+            },
+            with_daemons: self.wait_daemons,
+            command: self.command.clone(),
+        }
+    }
+
+    fn proceed(
+        &self,
+        proc: &Proc,
+        plan: &Plan,
+        daemons: &[Daemon],
+        rejected: &[Rejected],
+        mut teller: Teller<'_>,
+    ) -> anyhow::Result<Exit> {
+        for process in rejected {
+            let (pid, name) = (process.pid, String::from_utf8_lossy(&process.name));
+            tracing::info!(pid, name = %name, "not the daemon: {}", process.why);
+        }
+        if self.list {
+            teller.list(daemons, &Jobs::default().look(proc, daemons)?);
+            return ended(teller, daemons);
+        }
+        let interrupts = Interrupts::catch(proc)?;
+        if daemons.is_empty() {
+            return self.without_daemon(proc, plan, &interrupts, teller);
+        }
+        if self.resume {
+            if !cron::resume(daemons, &mut teller) {
+                teller.line("no cron is paused");
+            }
+            return ended(teller, daemons);
+        }
+        if daemons.len() > 1 && !self.all {
+            teller.warn("there are several cron daemons: take one with --pid, or all with --all");
+            teller.list(daemons, &[]);
+            teller.finish("not stopped", daemons, &[])?;
+            return Ok(Exit::Nothing);
+        }
+        let shutdown = Shutdown { proc, daemons, plan, interrupts: &interrupts };
+        if self.dry_run {
+            return self.rehearse(&shutdown, teller);
+        }
+        if !plan.command.is_empty() {
+            teller.warn("cron will catch up on what it misses meanwhile, some crons in a burst");
+        }
+        let conclusion = shutdown.carry_out(&mut teller)?;
+        conclude(conclusion, daemons, plan, teller)
+    }
+
+    /// Nothing to pause: whoever wants a command run has it run all the same.
+    fn without_daemon(
+        &self,
+        proc: &Proc,
+        plan: &Plan,
+        interrupts: &Interrupts,
+        mut teller: Teller<'_>,
+    ) -> anyhow::Result<Exit> {
+        let names = match &plan.wanted {
+            Wanted::Usual => format!("called {} or busybox crond", NAMES.join(", ")),
+            Wanted::Named(name) => format!("called {}", String::from_utf8_lossy(name)),
+            Wanted::Pid(pid) => format!("as process {pid}"),
+        };
+        teller.line(format_args!("no cron daemon is running {names}"));
+        if plan.command.is_empty() || self.dry_run {
+            teller.finish("none", &[], &[])?;
+            return Ok(Exit::Done);
+        }
+        let shutdown = Shutdown { proc, daemons: &[], plan, interrupts };
+        let conclusion = shutdown.carry_out(&mut teller)?;
+        conclude(conclusion, &[], plan, teller)
+    }
+
+    fn rehearse(&self, shutdown: &Shutdown<'_>, mut teller: Teller<'_>) -> anyhow::Result<Exit> {
+        let jobs = Jobs::default().look(shutdown.proc, shutdown.daemons)?;
+        for (daemon, way) in shutdown.ways() {
+            teller.line(format_args!("would pause {} ({})", String::from_utf8_lossy(&daemon.name), daemon.pid));
+            if self.command.is_empty() {
+                teller.line(format_args!("would stop it by {} when no job runs any more", means(&way)));
+            }
+        }
+        teller.line(if jobs.is_empty() { "no cron job is running" } else { "would wait for:" });
+        teller.finish("dry run", shutdown.daemons, &jobs)?;
+        Ok(Exit::Done)
+    }
+}
+
+fn ended(teller: Teller<'_>, _: &[Daemon]) -> anyhow::Result<Exit> {
+    teller.end()?;
+    Ok(Exit::Done)
+}
+
+/// Tell how it ended, and choose the status for it.
+fn conclude(conclusion: Conclusion, daemons: &[Daemon], plan: &Plan, mut teller: Teller<'_>) -> anyhow::Result<Exit> {
+    let word = outcome(&conclusion);
+    let nobody: &[Job] = &[];
+    let (exit, left) = match &conclusion {
+        Conclusion::Stopped => (Exit::Done, nobody),
+        Conclusion::NotStopped => (Exit::Nothing, nobody),
+        Conclusion::TimedOut { left, is_stopped } => {
+            let cron = if *is_stopped { "cron is stopped" } else { "cron runs on" };
+            teller.warn(&format!("timed out, and {cron}: {} processes of jobs are still running", left.len()));
+            (Exit::TimedOut, &left[..])
+        }
+        Conclusion::Interrupted(signal, left) => {
+            teller.warn(&format!("interrupted, and cron runs on: {} processes of jobs are still running", left.len()));
+            (Exit::Interrupted(signal.number() as u8), &left[..])
+        }
+        Conclusion::Ran(status) => (Exit::Command(shell_status(*status)), nobody),
+        Conclusion::NotRun(error) => {
+            let program = plan.command.first().map(|program| program.display().to_string()).unwrap_or_default();
+            teller.warn(&format!("cannot run '{program}': {error}"));
+            let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+            (if is_missing { Exit::NotFound } else { Exit::NotExecutable }, nobody)
+        }
+    };
+    teller.finish(word, daemons, left)?;
+    Ok(exit)
+}
+
+/// The lock that keeps a second one from working at the same time.
+fn lock() -> anyhow::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits() as i32;
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
+    let file = options.open(LOCK).with_context(|| format!("cannot open '{LOCK}'"))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(Errno::WOULDBLOCK) => {
+            Err(Refusal::nothing(format!("another cron-graceful is at work and holds {LOCK}: nothing was done")).into())
+        }
+        Err(errno) => Err(errno).with_context(|| format!("cannot lock '{LOCK}'")),
+    }
+}

@@ -1,0 +1,131 @@
+//! Commands that we run and wait for, while we can be told to end.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use crate::control::{
+    Conclusion, Error, Interrupts, Observer, Operation, Order, Reference, Signal, Silent, Target, Until,
+};
+use crate::process::{Proc, Settled};
+
+/// How a command ended, or why it did not.
+pub enum Ran {
+    Ended(ExitStatus),
+    NotStarted(io::Error),
+    /// We were told to end, and it was terminated.
+    Interrupted(Signal),
+    /// It was terminated when its time was over.
+    TimedOut,
+}
+
+/// For a command to end when it is told to.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A command of this name on $PATH: an executable file, else any other thing of that name.
+pub fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let found: Vec<PathBuf> = std::env::split_paths(&path)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(name))
+        .filter(|path| path.symlink_metadata().is_ok())
+        .collect();
+    let executable =
+        |path: &&PathBuf| path.metadata().is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0);
+    found.iter().find(executable).or(found.first()).cloned()
+}
+
+/// Run a command until it ends or this time is over. With whatever it started, it is terminated when we are told to end.
+pub fn run(
+    proc: &Proc,
+    command: Command,
+    interrupts: &Interrupts,
+    end: Option<Instant>,
+    observer: &mut dyn Observer,
+) -> Result<Ran, Error> {
+    let (mut child, reference) = match start(proc, command)? {
+        Ok(started) => started,
+        Err(error) => return Ok(Ran::NotStarted(error)),
+    };
+    let timeout = end.map(|end| end.saturating_duration_since(Instant::now()));
+    match wait(proc, &reference, interrupts, timeout, observer)? {
+        Conclusion::Finished => reap(&mut child).map(Ran::Ended),
+        Conclusion::Interrupted(signal) => {
+            terminate(proc, reference, interrupts, &mut child)?;
+            Ok(Ran::Interrupted(signal))
+        }
+        Conclusion::TimedOut => {
+            terminate(proc, reference, interrupts, &mut child)?;
+            Ok(Ran::TimedOut)
+        }
+    }
+}
+
+/// Run a command to its end. Of the signals that would end us, TERM and HUP are passed on to it; those of a keyboard
+/// reach it by themselves. With its status, the first signal that came.
+pub fn run_to_end(
+    proc: &Proc,
+    command: Command,
+    interrupts: &Interrupts,
+) -> Result<(Result<ExitStatus, io::Error>, Option<Signal>), Error> {
+    let (mut child, reference) = match start(proc, command)? {
+        Ok(started) => started,
+        Err(error) => return Ok((Err(error), None)),
+    };
+    let mut came = None;
+    while let Conclusion::Interrupted(signal) = wait(proc, &reference, interrupts, None, &mut Silent)? {
+        came = came.or(Some(signal));
+        if [Signal::TERM, Signal::HUP].contains(&signal) {
+            // Gone by now is what was wanted.
+            let _ = reference.send(signal);
+        }
+    }
+    Ok((Ok(reap(&mut child)?), came))
+}
+
+fn start(proc: &Proc, mut command: Command) -> Result<io::Result<(Child, Reference)>, Error> {
+    let child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return Ok(Err(error)),
+    };
+    // It is our child and not waited for, so that its number is its own.
+    match proc.settle(child.id(), Reference::by_number(child.id()))? {
+        Settled::Known(reference) => Ok(Ok((child, reference))),
+        _ => Ok(Err(io::Error::other("the kernel gives no descriptor for it"))),
+    }
+}
+
+fn wait(
+    proc: &Proc,
+    reference: &Reference,
+    interrupts: &Interrupts,
+    timeout: Option<Duration>,
+    observer: &mut dyn Observer,
+) -> Result<Conclusion, Error> {
+    let order = Order { until: Until::Ended { count: None }, timeout, ..Order::default() };
+    let mut operation = Operation::new(proc, order, interrupts);
+    operation.add(Target::held(reference.clone()))?;
+    operation.carry_out(observer)
+}
+
+fn terminate(proc: &Proc, reference: Reference, interrupts: &Interrupts, child: &mut Child) -> Result<(), Error> {
+    let order = Order {
+        signal: Some(Signal::TERM),
+        continues: true,
+        until: Until::Ended { count: None },
+        timeout: Some(TIMEOUT),
+        kills: true,
+        tree: true,
+        ..Order::default()
+    };
+    let mut operation = Operation::new(proc, order, interrupts);
+    operation.add(Target::held(reference))?;
+    operation.carry_out(&mut Silent)?;
+    reap(child).map(drop)
+}
+
+fn reap(child: &mut Child) -> Result<ExitStatus, Error> {
+    child.wait().map_err(|error| Error::of_io("wait for a command", &error))
+}

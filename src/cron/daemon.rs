@@ -1,0 +1,336 @@
+//! What a cron daemon looks like, and which processes are one.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use super::Error;
+use crate::control::Reference;
+use crate::process::{Cgroups, File, Files, Pid, Proc, Process, Read, Settled, known};
+
+/// The names of daemons that are looked for. That of busybox is `crond` too, but its executable is busybox.
+pub const NAMES: [&str; 4] = ["cron", "crond", "bcron-sched", "fcron"];
+
+/// Daemons that lock a pid file, so that one without is something else of that name.
+const LOCKING: [&[u8]; 2] = [b"cron", b"crond"];
+
+/// The pid files that are locked, by how their names end.
+const PID_FILE: [&[u8]; 2] = [b"/crond.pid", b"/cron.pid"];
+
+/// Where a system keeps its daemons.
+const SYSTEM: [&[u8]; 4] = [b"/usr/sbin", b"/sbin", b"/usr/bin", b"/bin"];
+
+/// What starts a daemon again that has ended.
+const SUPERVISORS: [&str; 9] =
+    ["runsv", "s6-supervise", "supervise", "supervisord", "perpd", "dinit", "monit", "circusd", "runit"];
+
+/// Which daemons are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Those of the usual names.
+    Usual,
+    /// Those of this name.
+    Named(Vec<u8>),
+    /// This process, whatever its name.
+    Pid(Pid),
+}
+
+/// A cron daemon.
+pub struct Daemon {
+    pub reference: Reference,
+    pub pid: Pid,
+    /// What it is called: `crond` for busybox.
+    pub name: Vec<u8>,
+    /// The executable, as it is matched with that of its workers.
+    pub exe_name: Vec<u8>,
+    pub exe_path: Option<Vec<u8>>,
+    pub evidence: Evidence,
+    pub session: Pid,
+    /// Its audit session; jobs have their own where pam_loginuid makes them.
+    pub audit: Option<u64>,
+    pub cgroup: Option<Vec<u8>>,
+    /// The unit that its control group is the very one of, if it is in such a one.
+    pub unit: Option<String>,
+    pub parent: Pid,
+    /// Its parent, if that would start it again.
+    pub supervisor: Option<String>,
+    /// Whether it was stopped when it was found.
+    pub is_stopped: bool,
+    /// Clock ticks from boot to its start.
+    pub start_ticks: u64,
+}
+
+/// Why a process is taken for a daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// It holds the lock on this pid file.
+    Lock(Vec<u8>),
+    /// This pid file names it, and we may not see its locks.
+    PidFile(Vec<u8>),
+    /// The superuser runs it from where a system keeps its daemons, or as a busybox.
+    Place,
+    /// It was named.
+    Named,
+}
+
+/// A process that is called like a daemon, and is none.
+pub struct Rejected {
+    pub pid: Pid,
+    pub name: Vec<u8>,
+    pub why: Why,
+}
+
+/// Why a process is no daemon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    NotRoot,
+    OtherNamespace,
+    Worker,
+    NoLock,
+    Ended,
+}
+
+/// What was found.
+#[derive(Default)]
+pub struct Found {
+    pub daemons: Vec<Daemon>,
+    pub rejected: Vec<Rejected>,
+}
+
+struct Candidate {
+    daemon: Daemon,
+    is_root: bool,
+    is_foreign: bool,
+    is_called_worker: bool,
+    is_alive: bool,
+    /// `None` where we may not see.
+    lock: Option<Option<Vec<u8>>>,
+}
+
+/// Find the daemons. Nothing is done to anybody.
+pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
+    let mut candidates = Vec::new();
+    match wanted {
+        Wanted::Pid(pid) => candidates.extend(candidate(proc, *pid, wanted)?),
+        _ => {
+            let mut scan = proc.scan(Files::of(&[File::Exe]))?;
+            while let Some(process) = scan.next()? {
+                if let Settled::Known(Some(_)) = process.settle(name(process, wanted))? {
+                    candidates.extend(candidate(proc, process.pid(), wanted)?);
+                }
+            }
+        }
+    }
+    let names: HashMap<Pid, Vec<u8>> =
+        candidates.iter().map(|candidate| (candidate.daemon.pid, candidate.daemon.exe_name.clone())).collect();
+    let has_lock: HashSet<Vec<u8>> = candidates
+        .iter()
+        .filter(|candidate| matches!(candidate.lock, Some(Some(_))) && candidate.is_root)
+        .map(|candidate| candidate.daemon.name.clone())
+        .collect();
+    let mut found = Found::default();
+    for candidate in candidates {
+        let is_child = names.get(&candidate.daemon.parent) == Some(&candidate.daemon.exe_name);
+        match judge(candidate, wanted, is_child, &has_lock) {
+            Ok(daemon) => found.daemons.push(daemon),
+            Err(rejected) => found.rejected.push(rejected),
+        }
+    }
+    Ok(found)
+}
+
+fn judge(
+    candidate: Candidate,
+    wanted: &Wanted,
+    is_child: bool,
+    has_lock: &HashSet<Vec<u8>>,
+) -> Result<Daemon, Rejected> {
+    let Candidate { mut daemon, is_root, is_foreign, is_called_worker, is_alive, lock } = candidate;
+    let is_named = *wanted != Wanted::Usual;
+    let pid_file = lock.is_none().then(|| pid_file_of(daemon.pid)).flatten();
+    let why = match () {
+        () if !is_alive => Some(Why::Ended),
+        () if is_foreign => Some(Why::OtherNamespace),
+        () if !is_root && !matches!(wanted, Wanted::Pid(_)) => Some(Why::NotRoot),
+        () if is_called_worker || is_child => Some(Why::Worker),
+        () => None,
+    };
+    daemon.evidence = match (why, lock, pid_file) {
+        (Some(why), ..) => return Err(Rejected { pid: daemon.pid, name: daemon.name, why }),
+        (None, Some(Some(path)), _) => Evidence::Lock(path),
+        (None, _, Some(path)) => Evidence::PidFile(path),
+        (None, ..) if is_named => Evidence::Named,
+        (None, ..) if has_lock.contains(&daemon.name) || !is_placed(&daemon) => {
+            return Err(Rejected { pid: daemon.pid, name: daemon.name, why: Why::NoLock });
+        }
+        (None, ..) => Evidence::Place,
+    };
+    Ok(daemon)
+}
+
+/// Whether it is where a system keeps its daemons, or is one of those that lock no pid file.
+fn is_placed(daemon: &Daemon) -> bool {
+    let path = daemon.exe_path.as_deref().unwrap_or_default();
+    let directory = path.iter().rposition(|&byte| byte == b'/').map_or(&b""[..], |slash| &path[..slash]);
+    SYSTEM.contains(&directory) || daemon.exe_name == b"busybox" || !LOCKING.contains(&&daemon.name[..])
+}
+
+/// What a process is called, if it is one of those that are looked for.
+fn name(process: &Process<'_>, wanted: &Wanted) -> Read<Option<Vec<u8>>> {
+    let exe = process.exe_name()?;
+    Ok(match wanted {
+        Wanted::Pid(_) => Some(exe.into_owned()),
+        Wanted::Named(name) => (*exe == name[..] || *process.comm()? == name[..]).then(|| name.clone()),
+        Wanted::Usual if NAMES.iter().any(|name| *exe == *name.as_bytes()) => Some(exe.into_owned()),
+        Wanted::Usual if *exe == *b"busybox" && is_busybox_crond(process.cmdline()?) => Some(b"crond".to_vec()),
+        Wanted::Usual => None,
+    })
+}
+
+/// `crond`, or `busybox crond`.
+fn is_busybox_crond(arguments: &[u8]) -> bool {
+    let mut names = arguments.split(|&byte| byte == 0).map(base_name);
+    let first = names.next().unwrap_or_default();
+    first == b"crond" || first == b"busybox" && names.next() == Some(b"crond")
+}
+
+/// Everything about a process that tells whether it is a daemon, read while it is held.
+fn candidate(proc: &Proc, pid: Pid, wanted: &Wanted) -> Result<Option<Candidate>, Error> {
+    let files = Files::of(&[File::Stat, File::Status, File::Exe]);
+    let Settled::Known(process) = proc.process(pid, files)? else { return Ok(None) };
+    match process.settle(describe(&process, wanted))? {
+        Settled::Known(Some(mut candidate)) => {
+            candidate.daemon.supervisor = supervisor(proc, candidate.daemon.parent)?;
+            Ok(Some(candidate))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn describe(process: &Process<'_>, wanted: &Wanted) -> Read<Option<Candidate>> {
+    let Some(name) = name(process, wanted)? else { return Ok(None) };
+    let stat = *process.stat()?;
+    let cgroup = known(process.file(File::Cgroup))?.and_then(|file| Cgroups(file).path()).map(<[u8]>::to_vec);
+    let lock = known(process.locked_files())?;
+    let daemon = Daemon {
+        reference: Reference::of(process)?,
+        pid: process.pid(),
+        exe_name: process.exe_name()?.into_owned(),
+        exe_path: known(process.exe_path())?.map(<[u8]>::to_vec),
+        evidence: Evidence::Named,
+        session: stat.session,
+        audit: audit_session(process)?,
+        unit: cgroup.as_deref().and_then(|cgroup| unit(cgroup, &name)),
+        cgroup,
+        parent: stat.ppid,
+        supervisor: None,
+        is_stopped: stat.state == b'T',
+        start_ticks: stat.start_ticks,
+        name,
+    };
+    let arguments = known(process.cmdline())?.unwrap_or_default();
+    Ok(Some(Candidate {
+        is_called_worker: is_called_worker(arguments, &daemon.name),
+        is_root: process.user_ids()?[0] == 0,
+        // A process of a namespace below ours has a number in each of them.
+        is_foreign: process.status()?.numbers("NSpid").is_some_and(|numbers| numbers.count() > 1),
+        is_alive: stat.is_alive(),
+        lock: lock.map(|files| files.into_iter().find_map(pid_file)),
+        daemon,
+    }))
+}
+
+/// Debian's cron and cronie call their workers by the daemon's name in capitals.
+pub fn is_called_worker(arguments: &[u8], name: &[u8]) -> bool {
+    let first = arguments.split(|&byte| byte == 0 || byte == b' ').map(base_name).next().unwrap_or_default();
+    !first.is_empty() && first == name.to_ascii_uppercase()
+}
+
+/// The audit session of a process, if it is in one.
+pub fn audit_session(process: &Process<'_>) -> Read<Option<u64>> {
+    Ok(known(process.number_in(File::Sessionid))?.filter(|&session| session != u64::from(u32::MAX)))
+}
+
+/// The path of a locked file, if that is a pid file, removed or not.
+fn pid_file(mut path: Vec<u8>) -> Option<Vec<u8>> {
+    if let Some(length) = path.strip_suffix(b" (deleted)").map(<[u8]>::len) {
+        path.truncate(length);
+    }
+    PID_FILE.iter().any(|end| path.ends_with(end)).then_some(path)
+}
+
+/// The pid file that names this process.
+fn pid_file_of(pid: Pid) -> Option<Vec<u8>> {
+    let names = |path: &&str| std::fs::read(path).is_ok_and(|text| text.trim_ascii() == pid.to_string().as_bytes());
+    ["/run/crond.pid", "/var/run/crond.pid", "/run/cron.pid"]
+        .iter()
+        .find(|path| names(path))
+        .map(|path| path.as_bytes().to_vec())
+}
+
+/// The service whose own control group this is, if it is one for cron: started by hand, a daemon is in the group of
+/// whatever it was started from.
+fn unit(cgroup: &[u8], name: &[u8]) -> Option<String> {
+    let leaf = String::from_utf8_lossy(base_name(cgroup));
+    let is_for_cron = leaf.contains("cron") || leaf.contains(&*String::from_utf8_lossy(name));
+    (leaf.ends_with(".service") && is_for_cron).then(|| leaf.into_owned())
+}
+
+/// The name of a process, if it is known to start its children again.
+fn supervisor(proc: &Proc, pid: Pid) -> Result<Option<String>, Error> {
+    let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(None) };
+    let names = process.comm().and_then(|comm| Ok([comm.into_owned(), process.exe_name()?.into_owned()]));
+    let Settled::Known(names) = process.settle(names)? else { return Ok(None) };
+    let found = SUPERVISORS.iter().find(|supervisor| names.iter().any(|name| name == supervisor.as_bytes()));
+    Ok(found.map(|name| (*name).to_owned()))
+}
+
+fn base_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Why::NotRoot => "the superuser does not run it",
+            Why::OtherNamespace => "it is in another pid namespace, as in a container",
+            Why::Worker => "it is a worker of a cron, for a job",
+            Why::NoLock => "it holds no lock on a pid file, as a daemon of that name does",
+            Why::Ended => "it has ended, and waits for its parent to ask for its status",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_are_called_in_capitals() {
+        assert!(is_called_worker(b"CRON\0", b"cron"));
+        assert!(is_called_worker(b"CRON -f\0", b"cron"));
+        assert!(is_called_worker(b"/usr/sbin/CROND\0-n\0", b"crond"));
+        assert!(!is_called_worker(b"/usr/sbin/cron\0-f\0", b"cron"));
+        assert!(!is_called_worker(b"", b"cron"));
+    }
+
+    #[test]
+    fn busybox_is_a_daemon_only_as_crond() {
+        assert!(is_busybox_crond(b"crond\0-f\0") && is_busybox_crond(b"/bin/busybox\0crond\0"));
+        assert!(!is_busybox_crond(b"busybox\0sh\0") && !is_busybox_crond(b"sh\0crond\0") && !is_busybox_crond(b""));
+    }
+
+    #[test]
+    fn a_unit_is_the_leaf_of_a_control_group() {
+        assert_eq!(unit(b"/system.slice/cron.service", b"cron").as_deref(), Some("cron.service"));
+        assert_eq!(unit(b"/system.slice/jobs.service", b"jobs").as_deref(), Some("jobs.service"));
+        assert_eq!(unit(b"/user.slice/user-0.slice/session-1.scope", b"cron"), None);
+        assert_eq!(unit(b"/system.slice/ssh.service", b"cron"), None);
+        assert_eq!(unit(b"/system.slice/cron.service/below", b"cron"), None);
+    }
+
+    #[test]
+    fn pid_files_that_were_removed_count() {
+        assert_eq!(pid_file(b"/run/crond.pid (deleted)".to_vec()).as_deref(), Some(&b"/run/crond.pid"[..]));
+        assert_eq!(pid_file(b"/tmp/lock".to_vec()), None);
+    }
+}

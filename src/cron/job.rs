@@ -1,0 +1,406 @@
+//! The jobs of a cron daemon: which processes they are, and why each counts.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::Error;
+use super::daemon::{Daemon, audit_session, is_called_worker};
+use crate::control::{Target, own_line};
+use crate::process::{Cgroups, File, Files, Pid, Proc, Process, Read, Settled, items, known};
+use crate::tree::{self, Forest, Node};
+
+/// Processes of a scheduler that are no jobs themselves, but whose children are: bcron has one for all jobs.
+const HELPERS: [&[u8]; 3] = [b"bcron-exec", b"bcron-spool", b"bcron-update"];
+
+/// Why a process counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// It is what the crontab says.
+    Job,
+    /// The daemon's own process that watches over a job, starts it soon, or waits for its output.
+    Worker,
+    /// It sends the mail with a job's output.
+    Mail,
+    /// It is below a process that counts.
+    Descendant,
+    /// A job left it behind in its session.
+    Session,
+    /// A job left it behind in its process group.
+    Group,
+    /// A job left it behind in the daemon's control group, and its output still goes to cron.
+    Cgroup,
+    /// A job left it behind in its audit session.
+    Audit,
+    /// A job that was not seen left it behind, and its output still goes to cron.
+    Output,
+    /// A job detached it, as daemons are.
+    Daemon,
+}
+
+/// A process that counts.
+#[derive(Debug)]
+pub struct Job {
+    /// Held, for waiting.
+    pub target: Target,
+    /// For a job what the crontab says, else the arguments.
+    pub command: Vec<u8>,
+    pub parent: Pid,
+    /// One of RSDTtZ.
+    pub state: u8,
+    /// Seconds since its start.
+    pub runtime: f64,
+    pub why: Why,
+}
+
+/// What is known of jobs, also of those that have ended: what they leave behind is recognised by it.
+#[derive(Default)]
+pub struct Jobs {
+    /// Sessions of jobs, each with the start of its leader.
+    sessions: BTreeMap<Pid, u64>,
+    /// Process groups of jobs of a daemon that gives them no session, likewise.
+    groups: BTreeMap<Pid, u64>,
+    audits: BTreeSet<u64>,
+}
+
+/// What is kept of every process.
+struct Member {
+    session: Pid,
+    pgrp: Pid,
+    tty: u32,
+    start_ticks: u64,
+    is_alive: bool,
+    is_kernel_thread: bool,
+    exe_name: Vec<u8>,
+    is_worker: bool,
+    audit: Option<u64>,
+    is_in_cgroup: bool,
+}
+
+impl Jobs {
+    /// Who counts now. What was learned before is remembered.
+    pub fn look(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
+        let forest = read(proc, daemons)?;
+        self.forget_reused(&forest);
+        let mut found = Search { forest: &forest, why: HashMap::new(), ours: ours(proc, &forest)? };
+        for daemon in daemons {
+            self.below_daemon(&mut found, daemon);
+        }
+        self.earlier_workers(&mut found, daemons);
+        found.add_descendants();
+        self.left_behind(&mut found, proc, daemons)?;
+        found.add_descendants();
+        let mut jobs = Vec::new();
+        for (node, why) in found.why {
+            jobs.extend(hold(proc, &forest, node, why)?);
+        }
+        jobs.sort_by_key(|job| job.target.pid);
+        Ok(jobs)
+    }
+
+    /// A number that has a new leader is another session.
+    fn forget_reused(&mut self, forest: &Forest<Member>) {
+        let is_same =
+            |pid: &Pid, start: &mut u64| forest.find(*pid).is_none_or(|node| forest.data(node).start_ticks == *start);
+        self.sessions.retain(is_same);
+        self.groups.retain(is_same);
+    }
+
+    fn below_daemon(&mut self, found: &mut Search<'_>, daemon: &Daemon) {
+        let Some(node) = found.forest.find(daemon.pid) else { return };
+        for child in found.forest.children(node) {
+            let member = found.forest.data(child);
+            if HELPERS.contains(&&member.exe_name[..]) {
+                found.forest.children(child).for_each(|job| self.add_job(found, job));
+            } else if member.is_worker || member.exe_name == daemon.exe_name && daemon.exe_name != b"busybox" {
+                self.add_worker(found, child, daemon.audit);
+            } else {
+                self.add_job(found, child);
+            }
+        }
+    }
+
+    /// Workers that outlived the daemon that started them: their jobs run on.
+    fn earlier_workers(&mut self, found: &mut Search<'_>, daemons: &[Daemon]) {
+        let audit = daemons.first().and_then(|daemon| daemon.audit);
+        for node in found.forest.all() {
+            let member = found.forest.data(node);
+            if member.is_worker && !found.why.contains_key(&node) {
+                self.add_worker(found, node, audit);
+            }
+        }
+    }
+
+    fn add_worker(&mut self, found: &mut Search<'_>, node: Node, daemons_audit: Option<u64>) {
+        if !found.add(node, Why::Worker) {
+            return;
+        }
+        let worker = found.forest.data(node);
+        self.audits.extend(worker.audit.filter(|audit| Some(*audit) != daemons_audit));
+        for child in found.forest.children(node) {
+            let member = found.forest.data(child);
+            // A job gets a session of its own before it begins; the mailer stays in the daemon's.
+            match member.session == worker.session {
+                true if member.exe_name == worker.exe_name => _ = found.add(child, Why::Worker),
+                true => _ = found.add(child, Why::Mail),
+                false => self.add_job(found, child),
+            }
+        }
+    }
+
+    fn add_job(&mut self, found: &mut Search<'_>, node: Node) {
+        if !found.add(node, Why::Job) {
+            return;
+        }
+        let (pid, member) = (found.forest.pid(node), found.forest.data(node));
+        if member.session == pid {
+            self.sessions.insert(pid, member.start_ticks);
+        }
+        if member.pgrp == pid {
+            self.groups.insert(pid, member.start_ticks);
+        }
+    }
+
+    fn left_behind(&mut self, found: &mut Search<'_>, proc: &Proc, daemons: &[Daemon]) -> Result<(), Error> {
+        let daemon_of = |member: &Member| {
+            let is_its_own = |daemon: &&Daemon| daemon.session == daemon.pid && member.session == daemon.pid;
+            daemons.iter().find(is_its_own)
+        };
+        let has_tmpfile = daemons.iter().any(|daemon| daemon.exe_name == b"cron");
+        for node in found.forest.all() {
+            let (pid, member) = (found.forest.pid(node), found.forest.data(node));
+            if found.counts(node) || daemons.iter().any(|daemon| daemon.pid == pid) || member.is_kernel_thread {
+                continue;
+            }
+            let is_of_job = |sessions: &BTreeMap<Pid, u64>, number| sessions.contains_key(number);
+            let why = if is_of_job(&self.sessions, &member.session) {
+                Why::Session
+            } else if is_of_job(&self.groups, &member.pgrp) {
+                Why::Group
+            } else if daemon_of(member).is_some() && !HELPERS.contains(&&member.exe_name[..]) {
+                Why::Session
+            } else if member.audit.is_some_and(|audit| self.audits.contains(&audit)) {
+                // The sessions of jobs of this audit session are known, and this one is in another.
+                if is_above_init(found, node) { Why::Daemon } else { Why::Audit }
+            } else if member.is_in_cgroup {
+                if member.session != pid && writes_to_cron(proc, pid)? { Why::Cgroup } else { Why::Daemon }
+            } else if has_tmpfile && is_orphan(found.forest, node) && writes_to_tmpfile(proc, pid)? {
+                Why::Output
+            } else {
+                continue;
+            };
+            found.add(node, why);
+        }
+        Ok(())
+    }
+}
+
+/// Whether nobody who counts is its parent.
+fn is_above_init(found: &Search<'_>, node: Node) -> bool {
+    found.forest.parent(node).is_none_or(|parent| !found.why.contains_key(&parent))
+}
+
+/// What was found so far.
+struct Search<'f> {
+    forest: &'f Forest<Member>,
+    why: HashMap<Node, Why>,
+    /// We ourselves, what we run below, and what runs below us: we may be a job ourselves.
+    ours: BTreeSet<Node>,
+}
+
+impl Search<'_> {
+    fn counts(&self, node: Node) -> bool {
+        self.why.contains_key(&node)
+    }
+
+    /// Tell whether it counts. One that has ended does not, and what it left behind is found by other ways.
+    fn add(&mut self, node: Node, why: Why) -> bool {
+        if !self.forest.data(node).is_alive || self.ours.contains(&node) {
+            return false;
+        }
+        self.why.entry(node).or_insert(why);
+        true
+    }
+
+    fn add_descendants(&mut self) {
+        let roots: Vec<(Node, Why)> = self.why.iter().map(|(&node, &why)| (node, why)).collect();
+        for (root, why) in roots {
+            let why = if why == Why::Daemon { Why::Daemon } else { Why::Descendant };
+            for node in self.forest.descendants(root) {
+                match self.why.get(&node) {
+                    // Below something that is waited for, it is waited for too.
+                    Some(Why::Daemon) if why == Why::Descendant => _ = self.why.insert(node, why),
+                    _ => _ = self.add(node, why),
+                }
+            }
+        }
+    }
+}
+
+fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<Member>, Error> {
+    let has_unit = |cgroup: &[u8]| daemons.iter().any(|d| d.unit.is_some() && d.cgroup.as_deref() == Some(cgroup));
+    let needs_cgroup = daemons.iter().any(|daemon| daemon.unit.is_some());
+    let member = |process: &Process<'_>| -> Read<Member> {
+        let stat = *process.stat()?;
+        let exe_name = known(process.exe_name())?.map(|name| name.into_owned()).unwrap_or_default();
+        let is_named = daemons.iter().any(|daemon| daemon.exe_name == exe_name);
+        let is_worker = is_named
+            && is_called_worker(known(process.cmdline())?.unwrap_or_default(), &exe_name)
+            && process.user_ids()?[0] == 0
+            && process.status()?.numbers("NSpid").is_none_or(|numbers| numbers.count() == 1);
+        let cgroup =
+            if needs_cgroup { known(process.file(File::Cgroup))?.and_then(|file| Cgroups(file).path()) } else { None };
+        Ok(Member {
+            session: stat.session,
+            pgrp: stat.pgrp,
+            tty: stat.tty,
+            start_ticks: stat.start_ticks,
+            is_alive: stat.is_alive(),
+            is_kernel_thread: stat.is_kernel_thread(),
+            exe_name,
+            is_worker,
+            audit: audit_session(process)?,
+            is_in_cgroup: cgroup.is_some_and(has_unit),
+        })
+    };
+    tree::read(proc, Files::of(&[File::Exe]), |process, _| Ok(process.settle(member(process))?))
+}
+
+fn ours(proc: &Proc, forest: &Forest<Member>) -> Result<BTreeSet<Node>, Error> {
+    let own_line = own_line(proc)?;
+    let mut ours: BTreeSet<Node> = own_line.iter().filter_map(|&pid| forest.find(pid)).collect();
+    if let Some(own) = own_line.first().and_then(|&pid| forest.find(pid)) {
+        ours.extend(forest.descendants(own));
+    }
+    Ok(ours)
+}
+
+/// Whether a process was left behind by a session that has no leader any more, and no terminal.
+fn is_orphan(forest: &Forest<Member>, node: Node) -> bool {
+    let member = forest.data(node);
+    member.tty == 0 && member.session != 0 && forest.find(member.session).is_none()
+}
+
+/// Whether all output of a process goes to one file in /tmp that never had a name: Debian's cron collects that of a job
+/// so (tmpfile(3)).
+fn writes_to_tmpfile(proc: &Proc, pid: Pid) -> Result<bool, Error> {
+    let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(false) };
+    let is_tmpfile = |link: &[u8]| link.starts_with(b"/tmp/#") && link.ends_with(b" (deleted)");
+    let read = process.descriptor(1).and_then(|output| Ok((output, process.descriptor(2)?)));
+    Ok(match process.settle(read)? {
+        Settled::Known((Some(output), errors)) => is_tmpfile(&output) && errors.is_some_and(|errors| errors == output),
+        _ => false,
+    })
+}
+
+/// Whether the output of a process still goes to where cron collects that of jobs: a pipe, or a file without a name.
+fn writes_to_cron(proc: &Proc, pid: Pid) -> Result<bool, Error> {
+    let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(false) };
+    let is_collected =
+        |link: Option<Vec<u8>>| link.is_some_and(|link| link.starts_with(b"pipe:") || link.ends_with(b" (deleted)"));
+    let read =
+        process.descriptor(1).and_then(|output| Ok(is_collected(output) || is_collected(process.descriptor(2)?)));
+    Ok(matches!(process.settle(read)?, Settled::Known(true)))
+}
+
+/// The process of a node, held, if it still is that one.
+fn hold(proc: &Proc, forest: &Forest<Member>, node: Node, why: Why) -> Result<Option<Job>, Error> {
+    let Settled::Known(process) = proc.process(forest.pid(node), Target::FILES)? else { return Ok(None) };
+    let describe = || {
+        let stat = process.stat()?;
+        if stat.start_ticks != forest.data(node).start_ticks {
+            return Ok(None);
+        }
+        let arguments = known(process.cmdline())?.unwrap_or_default();
+        let mut target = Target::found(&process)?;
+        let command = command(arguments, why).or(target.name.clone()).unwrap_or_default();
+        if why == Why::Job {
+            // People know a job by its command.
+            target.name = Some(command.clone());
+        }
+        Ok(Some(Job {
+            target,
+            command,
+            parent: stat.ppid,
+            state: stat.state,
+            runtime: known(process.runtime())?.unwrap_or(0.0),
+            why,
+        }))
+    };
+    match process.settle(describe())? {
+        Settled::Known(job) => Ok(job),
+        _ => Ok(None),
+    }
+}
+
+/// What the crontab says of a job, `CMD` of `sh -c CMD`; else the arguments in one line.
+fn command(arguments: &[u8], why: Why) -> Option<Vec<u8>> {
+    let words: Vec<&[u8]> = items(arguments).collect();
+    match words[..] {
+        [_, b"-c", command] if why == Why::Job => Some(command.to_vec()),
+        [] => None,
+        _ => Some(words.join(&b' ')),
+    }
+}
+
+impl Job {
+    /// Whether cron is not to be stopped while it runs.
+    pub fn is_awaited(&self, with_daemons: bool) -> bool {
+        with_daemons || self.why != Why::Daemon
+    }
+
+    /// Whether a person wants to be told of it, beside the others: not of a worker whose job is told of, nor of what a
+    /// job runs, unless that will not end by itself.
+    pub fn is_of_interest(&self, all: &[Job]) -> bool {
+        match self.why {
+            Why::Worker => !all.iter().any(|job| job.parent == self.target.pid),
+            Why::Descendant => matches!(self.state, b'T' | b't' | b'D'),
+            _ => true,
+        }
+    }
+}
+
+impl Why {
+    /// Its name, in text and in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Why::Job => "job",
+            Why::Worker => "worker",
+            Why::Mail => "mail",
+            Why::Descendant => "descendant",
+            Why::Session => "session",
+            Why::Group => "process group",
+            Why::Cgroup => "cgroup",
+            Why::Audit => "audit session",
+            Why::Output => "output",
+            Why::Daemon => "daemon",
+        }
+    }
+
+    /// What people are told beside the command.
+    pub fn note(self) -> Option<&'static str> {
+        match self {
+            Why::Job => None,
+            Why::Worker => Some("its job has not begun yet, or its output is waited for"),
+            Why::Mail => Some("sends mail"),
+            Why::Descendant => Some("run by a job"),
+            Why::Session => Some("left behind in a job's session"),
+            Why::Group => Some("left behind in a job's process group"),
+            Why::Cgroup => Some("left behind in cron's control group"),
+            Why::Audit => Some("left behind in a job's audit session"),
+            Why::Output => Some("left behind by a job, and its output still goes to cron"),
+            Why::Daemon => Some("a daemon that a job started"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_of_a_job_is_what_the_crontab_says() {
+        assert_eq!(command(b"/bin/sh\0-c\0sleep 5; true\0", Why::Job), Some(b"sleep 5; true".to_vec()));
+        assert_eq!(command(b"/bin/sh\0-c\0sleep 5\0", Why::Descendant), Some(b"/bin/sh -c sleep 5".to_vec()));
+        assert_eq!(command(b"sleep\x005\0", Why::Job), Some(b"sleep 5".to_vec()));
+        assert_eq!(command(b"", Why::Job), None);
+    }
+}

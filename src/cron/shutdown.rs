@@ -1,0 +1,213 @@
+//! The whole way: pause, additions, drain; then stop for good, or run a command and let cron run on.
+
+use std::ffi::OsString;
+use std::io;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use super::drain::{Drained, Patience, drain};
+use super::pause::{Pause, Paused};
+use super::stop::{Stopped, Way, stop, way};
+use super::{Audience, Daemon, Error, Event, Job, Jobs, Wanted};
+use crate::child::{self, Ran};
+use crate::control::{Interrupts, Operation, Order, Signal, Until};
+use crate::process::Proc;
+
+/// The command that is run, if there is one, as soon as the daemon is paused.
+pub const ADDITIONS: &str = "cron-graceful-additions";
+
+/// What happens to jobs that have not ended in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnTimeout {
+    /// Nothing, and cron runs on.
+    #[default]
+    Resume,
+    /// Nothing, and cron is stopped.
+    Stop,
+    /// They are terminated, and cron is stopped.
+    Terminate,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub struct Plan {
+    pub wanted: Wanted,
+    /// How long until no job runs; `None` is for ever.
+    pub timeout: Option<Duration>,
+    pub on_timeout: OnTimeout,
+    /// Whether daemons that jobs started are waited for too.
+    pub with_daemons: bool,
+    /// What is run while no job runs, instead of stopping cron.
+    pub command: Vec<OsString>,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub enum Conclusion {
+    /// No job runs, and the daemons have ended.
+    Stopped,
+    /// It was said why not.
+    NotStopped,
+    /// These still run; told with it, whether the daemons have ended all the same.
+    TimedOut { left: Vec<Job>, is_stopped: bool },
+    /// We were told to end, and cron runs on; these still run.
+    Interrupted(Signal, Vec<Job>),
+    /// The command was run, and cron runs on.
+    Ran(ExitStatus),
+    /// The command could not be run, and cron runs on.
+    NotRun(io::Error),
+}
+
+/// For jobs to end when they are terminated, before and after KILL.
+const TERMINATION: Duration = Duration::from_secs(10);
+
+/// Everything that the steps need.
+pub struct Shutdown<'s> {
+    pub proc: &'s Proc,
+    pub daemons: &'s [Daemon],
+    pub plan: &'s Plan,
+    pub interrupts: &'s Interrupts,
+}
+
+impl Shutdown<'_> {
+    /// Do it. Whatever goes wrong, the daemons run on unless they were stopped on purpose.
+    pub fn carry_out(&self, audience: &mut dyn Audience) -> Result<Conclusion, Error> {
+        let end = self.plan.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let pausable: Vec<&Daemon> = self.daemons.iter().filter(|daemon| daemon.pid != 1).collect();
+        let pause = match Pause::begin(self.proc, &pausable, self.interrupts, audience)? {
+            Paused::All(pause) => pause,
+            Paused::Interrupted(signal) => return Ok(Conclusion::Interrupted(signal, Vec::new())),
+            Paused::Not(daemon) => {
+                audience.event(Event::Warning(format!("process {} could not be paused", daemon.pid)));
+                return Ok(Conclusion::NotStopped);
+            }
+        };
+        let conclusion = self.while_paused(end, audience);
+        match conclusion {
+            Ok(Conclusion::Stopped | Conclusion::TimedOut { is_stopped: true, .. }) => pause.finish(),
+            _ => pause.resume(audience),
+        }
+        conclusion
+    }
+
+    fn while_paused(&self, end: Option<Instant>, audience: &mut dyn Audience) -> Result<Conclusion, Error> {
+        let begin = Instant::now();
+        if let Some(conclusion) = self.additions(end, audience)? {
+            return Ok(conclusion);
+        }
+        let cannot_pause = self.daemons.iter().any(|daemon| daemon.pid == 1);
+        if cannot_pause {
+            let why = "cron is the first process here and cannot be paused from inside: only the jobs that run now are waited for";
+            audience.event(Event::Warning(why.to_owned()));
+        }
+        let patience = Patience { until: end, with_daemons: self.plan.with_daemons, only_now: cannot_pause };
+        let mut jobs = Jobs::default();
+        match drain(self.proc, &mut jobs, self.daemons, patience, self.interrupts, audience)? {
+            Drained::Interrupted(signal, left) => return Ok(Conclusion::Interrupted(signal, left)),
+            Drained::TimedOut(left) => match self.plan.on_timeout {
+                OnTimeout::Resume => return Ok(Conclusion::TimedOut { left, is_stopped: false }),
+                OnTimeout::Stop => {
+                    let is_stopped = self.stop_all(audience)? == Stopped::Yes;
+                    return Ok(Conclusion::TimedOut { left, is_stopped });
+                }
+                OnTimeout::Terminate => {
+                    if let Some(conclusion) = self.terminate(&mut jobs, left, audience)? {
+                        return Ok(conclusion);
+                    }
+                }
+            },
+            Drained::Empty => {}
+        }
+        audience.event(Event::Drained(begin.elapsed()));
+        if !self.plan.command.is_empty() {
+            return self.command(audience);
+        }
+        Ok(match self.stop_all(audience)? {
+            Stopped::Yes => Conclusion::Stopped,
+            Stopped::No => Conclusion::NotStopped,
+            Stopped::Interrupted(signal) => Conclusion::Interrupted(signal, Vec::new()),
+        })
+    }
+
+    /// Run what the administrator has put in place. A failure is worth a warning, as it is of the reference.
+    fn additions(&self, end: Option<Instant>, audience: &mut dyn Audience) -> Result<Option<Conclusion>, Error> {
+        let Some(path) = child::find(ADDITIONS) else { return Ok(None) };
+        audience.event(Event::Additions(&path));
+        let ran = child::run(self.proc, Command::new(&path), self.interrupts, end, audience)?;
+        let problem = match ran {
+            Ran::Ended(status) if status.success() => return Ok(None),
+            Ran::Interrupted(signal) => return Ok(Some(Conclusion::Interrupted(signal, Vec::new()))),
+            Ran::TimedOut => {
+                audience.event(Event::Warning(format!("{} took too long, and was terminated", path.display())));
+                return Ok(Some(Conclusion::TimedOut { left: Vec::new(), is_stopped: false }));
+            }
+            Ran::Ended(status) => format!("failed ({status})"),
+            Ran::NotStarted(error) => format!("could not be run ({error})"),
+        };
+        audience.event(Event::Warning(format!("{} {problem}: going on without it", path.display())));
+        Ok(None)
+    }
+
+    fn terminate(
+        &self,
+        jobs: &mut Jobs,
+        left: Vec<Job>,
+        audience: &mut dyn Audience,
+    ) -> Result<Option<Conclusion>, Error> {
+        let order = Order {
+            signal: Some(Signal::TERM),
+            continues: true,
+            until: Until::Ended { count: None },
+            timeout: Some(TERMINATION),
+            kills: true,
+            tree: true,
+            is_to_end: true,
+            ..Order::default()
+        };
+        let mut operation = Operation::new(self.proc, order, self.interrupts);
+        for job in left {
+            audience.event(Event::Terminating(&job));
+            operation.add(job.target)?;
+        }
+        operation.carry_out(audience)?;
+        let patience = Patience {
+            until: Instant::now().checked_add(TERMINATION),
+            with_daemons: self.plan.with_daemons,
+            only_now: false,
+        };
+        Ok(match drain(self.proc, jobs, self.daemons, patience, self.interrupts, audience)? {
+            Drained::Empty => None,
+            Drained::TimedOut(left) => Some(Conclusion::TimedOut { left, is_stopped: false }),
+            Drained::Interrupted(signal, left) => Some(Conclusion::Interrupted(signal, left)),
+        })
+    }
+
+    fn command(&self, audience: &mut dyn Audience) -> Result<Conclusion, Error> {
+        let [program, arguments @ ..] = &self.plan.command[..] else { return Ok(Conclusion::NotStopped) };
+        audience.event(Event::Command(program));
+        let mut command = Command::new(program);
+        command.args(arguments);
+        Ok(match child::run_to_end(self.proc, command, self.interrupts)? {
+            (Ok(_), Some(signal)) => Conclusion::Interrupted(signal, Vec::new()),
+            (Ok(status), None) => Conclusion::Ran(status),
+            (Err(error), _) => Conclusion::NotRun(error),
+        })
+    }
+
+    fn stop_all(&self, audience: &mut dyn Audience) -> Result<Stopped, Error> {
+        let mut all = Stopped::Yes;
+        for daemon in self.daemons {
+            match stop(self.proc, daemon, &self.plan.wanted, self.interrupts, audience)? {
+                Stopped::Yes => {}
+                Stopped::No => all = Stopped::No,
+                Stopped::Interrupted(signal) => return Ok(Stopped::Interrupted(signal)),
+            }
+        }
+        Ok(all)
+    }
+
+    /// What would be done with each daemon.
+    pub fn ways(&self) -> Vec<(&Daemon, Way)> {
+        self.daemons.iter().map(|daemon| (daemon, way(daemon))).collect()
+    }
+}

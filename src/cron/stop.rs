@@ -1,0 +1,174 @@
+//! Stopping a daemon for good, in the way that keeps it stopped.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::{Audience, Daemon, Error, Event, Wanted, daemon};
+use crate::child::{self, Ran};
+use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target, Until};
+use crate::process::Proc;
+
+/// How a daemon is stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By systemd, which runs it as the main process of this unit.
+    Unit(String),
+    /// By TERM, and CONT as it is paused.
+    Signal,
+    /// Not at all: its parent, of this name, would start it again.
+    Supervised(String),
+    /// Not at all: it is the first process, which takes no signal from inside.
+    First,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    Yes,
+    /// Said why.
+    No,
+    Interrupted(Signal),
+}
+
+/// For systemd, and for the daemon itself, which ends within a tenth of a second.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// For the init script: there is nothing left to wait for.
+const TIDY: Duration = Duration::from_secs(10);
+/// A parent that starts it again does so by then.
+const SUCCESSOR: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How this daemon would be stopped.
+pub fn way(daemon: &Daemon) -> Way {
+    match (&daemon.unit, &daemon.supervisor) {
+        _ if daemon.pid == 1 => Way::First,
+        (Some(unit), _) if is_main_process(unit, daemon) => Way::Unit(unit.clone()),
+        (_, Some(supervisor)) => Way::Supervised(supervisor.clone()),
+        _ => Way::Signal,
+    }
+}
+
+/// Whether systemd runs here, and this daemon is what the unit is about.
+fn is_main_process(unit: &str, daemon: &Daemon) -> bool {
+    let show = || Command::new("systemctl").args(["show", "--property=MainPID", "--value", unit]).output();
+    Path::new("/run/systemd/system").is_dir()
+        && show().is_ok_and(|output| output.stdout.trim_ascii() == daemon.pid.to_string().as_bytes())
+}
+
+/// Stop a paused daemon, and see that it has ended and that none has taken its place.
+pub fn stop(
+    proc: &Proc,
+    daemon: &Daemon,
+    wanted: &Wanted,
+    interrupts: &Interrupts,
+    audience: &mut dyn Audience,
+) -> Result<Stopped, Error> {
+    let way = way(daemon);
+    let (order, name) = (Order { is_to_end: true, ..Order::default() }, String::from_utf8_lossy(&daemon.name));
+    audience.event(Event::Stopping(daemon, &way));
+    let order = match &way {
+        Way::First => {
+            return Ok(refused(
+                audience,
+                format!(
+                    "{name} is the first process here and cannot be stopped from inside: stop the container instead"
+                ),
+            ));
+        }
+        Way::Supervised(supervisor) => {
+            let advice = format!(
+                "process {} ({name}) is run by {supervisor}, which would start it again: stop it there",
+                daemon.pid
+            );
+            return Ok(refused(audience, advice));
+        }
+        Way::Unit(unit) => {
+            let mut command = Command::new("systemctl");
+            command.args(["stop", unit]);
+            match child::run(proc, command, interrupts, Instant::now().checked_add(TIMEOUT), &mut Silent)? {
+                Ran::Ended(status) if status.success() => {}
+                Ran::Interrupted(signal) => return Ok(Stopped::Interrupted(signal)),
+                _ => {
+                    return Ok(refused(
+                        audience,
+                        format!("systemctl could not stop {unit}: see systemctl status {unit}"),
+                    ));
+                }
+            }
+            // It is killed by nobody but systemd, which would otherwise start it again.
+            Order { until: Until::Ended { count: None }, timeout: Some(TIMEOUT), ..order }
+        }
+        Way::Signal => Order {
+            signal: Some(Signal::TERM),
+            continues: true,
+            until: Until::Ended { count: None },
+            timeout: Some(TIMEOUT),
+            kills: true,
+            ..order
+        },
+    };
+    let mut operation = Operation::new(proc, order, interrupts);
+    operation.add(Target::named(daemon.reference.clone(), &daemon.name))?;
+    match operation.carry_out(&mut Silent)? {
+        Conclusion::Interrupted(signal) => return Ok(Stopped::Interrupted(signal)),
+        Conclusion::TimedOut => {
+            return Ok(refused(audience, format!("process {} ({name}) has not ended: it is left running", daemon.pid)));
+        }
+        Conclusion::Finished => {}
+    }
+    if way == Way::Signal {
+        tidy(proc, daemon, interrupts, audience)?;
+    }
+    if let Some(successor) = successor(proc, daemon, wanted, interrupts)? {
+        return Ok(refused(
+            audience,
+            format!(
+                "process {} ({name}) has ended, but {successor} runs in its place: whoever started that would do so again",
+                daemon.pid
+            ),
+        ));
+    }
+    audience.event(Event::Stopped(daemon));
+    Ok(Stopped::Yes)
+}
+
+fn refused(audience: &mut dyn Audience, why: String) -> Stopped {
+    audience.event(Event::Warning(why));
+    Stopped::No
+}
+
+/// Let the init script remove what the daemon left, such as its pid file. That of bcron kills everything but bcron.
+fn tidy(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts, audience: &mut dyn Audience) -> Result<(), Error> {
+    let name = String::from_utf8_lossy(&daemon.name);
+    let has_script = ["cron", "crond"].contains(&&*name) && Path::new("/etc/init.d").join(&*name).is_file();
+    if !has_script || child::find("service").is_none() {
+        return Ok(());
+    }
+    let mut command = Command::new("service");
+    command.args([&*name, "stop"]).stdout(std::process::Stdio::null());
+    match child::run(proc, command, interrupts, Instant::now().checked_add(TIDY), &mut Silent)? {
+        Ran::Ended(status) if status.success() => {}
+        _ => audience.event(Event::Warning(format!("service {name} stop failed, after the daemon had ended"))),
+    }
+    Ok(())
+}
+
+/// A daemon that has taken the place of one that has ended. Where its parent is not init, that may take a moment.
+fn successor(proc: &Proc, stopped: &Daemon, wanted: &Wanted, interrupts: &Interrupts) -> Result<Option<String>, Error> {
+    let wanted = match wanted {
+        Wanted::Pid(_) => Wanted::Named(stopped.exe_name.clone()),
+        wanted => wanted.clone(),
+    };
+    let end = Instant::now() + if stopped.parent > 1 { SUCCESSOR } else { Duration::ZERO };
+    loop {
+        let found = daemon::find(proc, &wanted)?;
+        let is_new = |daemon: &&Daemon| daemon.exe_name == stopped.exe_name && daemon.start_ticks > stopped.start_ticks;
+        if let Some(new) = found.daemons.iter().find(is_new) {
+            return Ok(Some(format!("process {}", new.pid)));
+        }
+        if Instant::now() >= end || interrupts.wait(PAUSE)?.is_some() {
+            return Ok(None);
+        }
+    }
+}

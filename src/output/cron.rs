@@ -1,0 +1,351 @@
+//! What `cron-graceful` tells: what happens as it happens, and what runs.
+
+use std::io::{self, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant};
+
+use super::json::{self, Layout};
+use super::message::message;
+use super::progress::{Progress, duration};
+use super::{Output, human, put, shown};
+use crate::control::{Observer, Target};
+use crate::cron::{Audience, Conclusion, Daemon, Event, Evidence, Job, Way};
+use crate::process::{Pid, Users};
+
+/// The telling of a run.
+pub struct Teller<'t> {
+    name: &'t str,
+    users: &'t Users,
+    output: Output,
+    layout: Option<Layout>,
+    /// Whether daemons that jobs started are waited for.
+    with_daemons: bool,
+    is_quiet: bool,
+    progress: Progress,
+    begin: Instant,
+    failure: Option<io::Error>,
+}
+
+impl<'t> Teller<'t> {
+    /// Nothing is told yet. `name` as messages show it.
+    pub fn new(
+        name: &'t str,
+        users: &'t Users,
+        output: Output,
+        layout: Option<Layout>,
+        with_daemons: bool,
+        is_quiet: bool,
+    ) -> Teller<'t> {
+        let progress = Progress::new(name, is_quiet);
+        Teller { name, users, output, layout, with_daemons, is_quiet, progress, begin: Instant::now(), failure: None }
+    }
+
+    /// Tell of daemons and jobs, of which nothing was touched.
+    pub fn list(&mut self, daemons: &[Daemon], jobs: &[Job]) {
+        let mut text = Vec::new();
+        match self.layout {
+            Some(_) => {
+                text.extend_from_slice(b"{\"daemons\":");
+                json::array(&mut text, daemons.iter(), |json, daemon| self.daemon_json(json, daemon));
+                text.extend_from_slice(b",\"jobs\":");
+                json::array(&mut text, jobs.iter(), |json, job| self.job_json(json, job));
+                text.extend_from_slice(b"}\n");
+            }
+            None => {
+                for daemon in daemons {
+                    self.daemon_text(&mut text, daemon);
+                }
+                jobs.iter().filter(|job| job.is_of_interest(jobs)).for_each(|job| self.job_text(&mut text, job));
+                if jobs.is_empty() {
+                    text.extend_from_slice(b"no cron job is running\n");
+                }
+            }
+        }
+        self.write(&text);
+    }
+
+    /// Tell in one line; nothing to whoever wants JSON.
+    pub fn line(&mut self, text: impl std::fmt::Display) {
+        if self.layout.is_none() && !self.is_quiet {
+            self.progress.clear();
+            self.write(format!("{text}\n").as_bytes());
+            self.flush();
+        }
+    }
+
+    /// Something that is not as it should be.
+    pub fn warn(&mut self, text: &str) {
+        self.progress.clear();
+        if !self.is_quiet {
+            message(self.name, text);
+        }
+    }
+
+    /// Tell how it ended, and learn whether all could be written.
+    pub fn finish(mut self, outcome: &str, daemons: &[Daemon], left: &[Job]) -> io::Result<()> {
+        if self.layout.is_some() {
+            let mut text = Vec::new();
+            put(&mut text, format_args!("{{"));
+            if self.layout == Some(Layout::Lines) {
+                put(&mut text, format_args!("\"event\":\"end\","));
+            }
+            json::key(&mut text, "outcome");
+            json::string(&mut text, outcome);
+            text.extend_from_slice(b",\"daemons\":");
+            json::array(&mut text, daemons.iter(), |json, daemon| self.daemon_json(json, daemon));
+            text.extend_from_slice(b",\"left\":");
+            json::array(&mut text, left.iter(), |json, job| self.job_json(json, job));
+            put(&mut text, format_args!(",\"seconds\":{:.3}}}\n", self.begin.elapsed().as_secs_f64()));
+            self.write(&text);
+        } else if !self.is_quiet {
+            let mut text = Vec::new();
+            left.iter().filter(|job| job.is_of_interest(left)).for_each(|job| self.job_text(&mut text, job));
+            self.write(&text);
+        }
+        self.end()
+    }
+
+    /// Learn whether all could be written.
+    pub fn end(mut self) -> io::Result<()> {
+        self.flush();
+        self.failure.filter(|error| error.kind() != io::ErrorKind::BrokenPipe).map_or(Ok(()), Err)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if self.failure.is_none() {
+            self.failure = self.output.write_all(bytes).err();
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.failure.is_none() {
+            self.failure = self.output.flush().err();
+        }
+    }
+
+    fn daemon_text(&self, text: &mut Vec<u8>, daemon: &Daemon) {
+        put(text, format_args!("{} ", daemon.pid));
+        text.extend_from_slice(&shown(&daemon.name, &self.output.terminal));
+        if let Some(path) = &daemon.exe_path {
+            text.extend_from_slice(b", ");
+            text.extend_from_slice(&shown(path, &self.output.terminal));
+        }
+        match &daemon.evidence {
+            Evidence::Lock(path) | Evidence::PidFile(path) => {
+                text.extend_from_slice(b", ");
+                text.extend_from_slice(&shown(path, &self.output.terminal));
+            }
+            Evidence::Place | Evidence::Named => {}
+        }
+        if let Some(unit) = &daemon.unit {
+            put(text, format_args!(", {unit}"));
+        }
+        text.extend_from_slice(if daemon.is_stopped { b", paused: --resume lets it run on\n" } else { b"\n" });
+    }
+
+    fn job_text(&self, text: &mut Vec<u8>, job: &Job) {
+        let user = job.target.uid.map_or_else(|| "?".into(), |uid| self.users.user(uid));
+        put(text, format_args!("{:>7} {user:<8} ", job.target.pid));
+        human::clock(text, job.runtime);
+        text.push(b' ');
+        text.extend_from_slice(&shown(&job.command, &self.output.terminal));
+        let notes: Vec<&str> = [job.why.note(), state_note(job.state)].into_iter().flatten().collect();
+        if !notes.is_empty() {
+            put(text, format_args!(" ({})", notes.join("; ")));
+        }
+        text.push(b'\n');
+    }
+
+    fn daemon_json(&self, json: &mut Vec<u8>, daemon: &Daemon) {
+        put(json, format_args!("{{\"pid\":{},", daemon.pid));
+        id(json, daemon.pid, daemon.reference.inode());
+        text_member(json, "name", Some(&daemon.name));
+        text_member(json, "exe_path", daemon.exe_path.as_deref());
+        text_member(json, "evidence", Some(evidence(&daemon.evidence).as_bytes()));
+        text_member(json, "unit", daemon.unit.as_ref().map(String::as_bytes));
+        put(json, format_args!(",\"stopped\":{}}}", daemon.is_stopped));
+    }
+
+    fn job_json(&self, json: &mut Vec<u8>, job: &Job) {
+        put(json, format_args!("{{\"pid\":{},", job.target.pid));
+        id(json, job.target.pid, job.target.reference.as_ref().and_then(|reference| reference.inode()));
+        let user = job.target.uid.map(|uid| self.users.user(uid));
+        text_member(json, "user", user.as_ref().map(|user| user.as_bytes()));
+        text_member(json, "name", job.target.name.as_deref());
+        text_member(json, "command", Some(&job.command));
+        put(json, format_args!(",\"seconds\":{:.2}", job.runtime));
+        text_member(json, "state", Some(&[job.state]));
+        text_member(json, "why", Some(job.why.name().as_bytes()));
+        put(json, format_args!(",\"awaited\":{}}}", job.is_awaited(self.with_daemons)));
+    }
+
+    fn event_json(&mut self, event: &Event<'_>) {
+        let mut json = Vec::new();
+        put(&mut json, format_args!("{{\"event\":\"{}\"", event_name(event)));
+        match event {
+            Event::Paused(daemon) | Event::WasPaused(daemon) | Event::Resumed(daemon) | Event::Stopped(daemon) => {
+                json.extend_from_slice(b",\"daemon\":");
+                self.daemon_json(&mut json, daemon);
+            }
+            Event::Stopping(daemon, way) => {
+                json.extend_from_slice(b",\"daemon\":");
+                self.daemon_json(&mut json, daemon);
+                text_member(&mut json, "by", Some(means(way).as_bytes()));
+            }
+            Event::Job(job, _) | Event::Terminating(job) => {
+                json.extend_from_slice(b",\"job\":");
+                self.job_json(&mut json, job);
+            }
+            Event::Additions(path) => text_member(&mut json, "path", Some(path.as_os_str().as_encoded_bytes())),
+            Event::Command(command) => text_member(&mut json, "command", Some(command.as_encoded_bytes())),
+            Event::Drained(_) => {}
+            Event::Warning(text) => text_member(&mut json, "text", Some(text.as_bytes())),
+        }
+        put(&mut json, format_args!(",\"seconds\":{:.3}}}\n", self.begin.elapsed().as_secs_f64()));
+        self.write(&json);
+        self.flush();
+    }
+
+    fn event_text(&mut self, event: &Event<'_>) {
+        let daemon_name = |daemon: &Daemon| format!("{} ({})", String::from_utf8_lossy(&daemon.name), daemon.pid);
+        match event {
+            Event::Paused(daemon) => {
+                self.line(format_args!("{} is paused and starts no new jobs", daemon_name(daemon)))
+            }
+            Event::WasPaused(daemon) => {
+                self.line(format_args!("{} was paused already: somebody left it like that", daemon_name(daemon)));
+            }
+            Event::Additions(path) => self.line(format_args!("running {}", path.display())),
+            Event::Job(job, true) if job.is_awaited(self.with_daemons) => self.job_line("waiting for", job),
+            Event::Job(job, true) => self.job_line("not waiting for", job),
+            Event::Job(_, false) => {}
+            Event::Terminating(job) => self.job_line("terminating", job),
+            Event::Drained(time) => self.line(format_args!("no cron job is running (after {})", duration(*time))),
+            Event::Command(command) => self.line(format_args!("running {}", command.display())),
+            Event::Resumed(daemon) => self.line(format_args!("{} runs on", daemon_name(daemon))),
+            Event::Stopping(daemon, way) => {
+                if matches!(way, Way::Unit(_) | Way::Signal) {
+                    self.line(format_args!("stopping {} by {}", daemon_name(daemon), means(way)));
+                }
+            }
+            Event::Stopped(daemon) => self.line(format_args!("{} is stopped", daemon_name(daemon))),
+            Event::Warning(_) => {}
+        }
+    }
+
+    fn job_line(&mut self, what: &str, job: &Job) {
+        let mut text = format!("{what} ").into_bytes();
+        let mut line = Vec::new();
+        self.job_text(&mut line, job);
+        text.extend_from_slice(line.trim_ascii());
+        let text = String::from_utf8_lossy(&text).into_owned();
+        self.line(text);
+    }
+}
+
+impl Audience for Teller<'_> {
+    fn event(&mut self, event: Event<'_>) {
+        tracing::info!(event = event_name(&event));
+        if let Event::Warning(text) = &event {
+            self.warn(text);
+        }
+        match self.layout {
+            Some(Layout::Lines) => self.event_json(&event),
+            Some(Layout::Document) => {}
+            None => self.event_text(&event),
+        }
+    }
+}
+
+impl Observer for Teller<'_> {
+    fn decided(&mut self, _: &Target) {}
+
+    fn waiting(&mut self, targets: &[Target], since: Duration) -> Option<Instant> {
+        let who = |target: &Target| -> (Pid, Option<Vec<u8>>) { (target.pid, target.name.clone()) };
+        let left: Vec<_> = targets.iter().filter(|target| target.outcome.is_none()).map(who).collect();
+        self.progress.show(left.iter().map(|(pid, name)| (*pid, name.as_deref())), since)
+    }
+
+    fn idle(&mut self) {}
+
+    fn waited(&mut self) {
+        self.progress.clear();
+    }
+}
+
+/// How it ended, in a word.
+pub fn outcome(conclusion: &Conclusion) -> &'static str {
+    match conclusion {
+        Conclusion::Stopped => "stopped",
+        Conclusion::NotStopped => "not stopped",
+        Conclusion::TimedOut { .. } => "timed out",
+        Conclusion::Interrupted(..) => "interrupted",
+        Conclusion::Ran(_) => "ran",
+        Conclusion::NotRun(_) => "not run",
+    }
+}
+
+/// The exit status of a command as a shell tells it.
+pub fn shell_status(status: std::process::ExitStatus) -> u8 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)) as u8
+}
+
+fn event_name(event: &Event<'_>) -> &'static str {
+    match event {
+        Event::Paused(_) => "paused",
+        Event::WasPaused(_) => "was paused",
+        Event::Additions(_) => "additions",
+        Event::Job(..) => "job",
+        Event::Terminating(_) => "terminating",
+        Event::Drained(_) => "drained",
+        Event::Command(_) => "command",
+        Event::Resumed(_) => "resumed",
+        Event::Stopping(..) => "stopping",
+        Event::Stopped(_) => "stopped",
+        Event::Warning(_) => "warning",
+    }
+}
+
+/// By what a daemon is stopped.
+pub fn means(way: &Way) -> String {
+    match way {
+        Way::Unit(unit) => format!("systemctl stop {unit}"),
+        Way::Signal => "TERM".to_owned(),
+        Way::Supervised(supervisor) => format!("nothing: {supervisor} would start it again"),
+        Way::First => "nothing: it is the first process".to_owned(),
+    }
+}
+
+fn evidence(evidence: &Evidence) -> &'static str {
+    match evidence {
+        Evidence::Lock(_) => "lock",
+        Evidence::PidFile(_) => "pid file",
+        Evidence::Place => "place",
+        Evidence::Named => "named",
+    }
+}
+
+fn state_note(state: u8) -> Option<&'static str> {
+    match state {
+        b'T' | b't' => Some("stopped: it will not end by itself"),
+        b'D' => Some("stuck in the kernel"),
+        _ => None,
+    }
+}
+
+fn id(json: &mut Vec<u8>, pid: Pid, inode: Option<u64>) {
+    json::key(json, "id");
+    match inode {
+        Some(inode) => json::string(json, &format!("{pid}:{inode}")),
+        None => json.extend_from_slice(b"null"),
+    }
+}
+
+fn text_member(json: &mut Vec<u8>, name: &str, text: Option<&[u8]>) {
+    json.push(b',');
+    json::key(json, name);
+    match text {
+        Some(text) => json::bytes(json, text),
+        None => json.extend_from_slice(b"null"),
+    }
+}
