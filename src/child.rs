@@ -45,7 +45,7 @@ pub fn run(
     end: Option<Instant>,
     observer: &mut dyn Observer,
 ) -> Result<Ran, Error> {
-    let (mut child, reference) = match start(proc, command)? {
+    let (mut child, reference) = match start(proc, interrupts, command)? {
         Ok(started) => started,
         Err(error) => return Ok(Ran::NotStarted(error)),
     };
@@ -63,21 +63,21 @@ pub fn run(
     }
 }
 
-/// Run a command to its end. Of the signals that would end us, TERM and HUP are passed on to it; those of a keyboard
-/// reach it by themselves. With its status, the first signal that came.
+/// Run a command to its end. The signals that would end us are passed on to it, but for those of a keyboard, which reach
+/// it by themselves. With its status, the first signal that came.
 pub fn run_to_end(
     proc: &Proc,
     command: Command,
     interrupts: &Interrupts,
 ) -> Result<(Result<ExitStatus, io::Error>, Option<Signal>), Error> {
-    let (mut child, reference) = match start(proc, command)? {
+    let (mut child, reference) = match start(proc, interrupts, command)? {
         Ok(started) => started,
         Err(error) => return Ok((Err(error), None)),
     };
     let mut came = None;
     while let Conclusion::Interrupted(signal) = wait(proc, &reference, interrupts, None, &mut Silent)? {
         came = came.or(Some(signal));
-        if [Signal::TERM, Signal::HUP].contains(&signal) {
+        if !interrupts.is_from_keyboard() {
             // Gone by now is what was wanted.
             let _ = reference.send(signal);
         }
@@ -85,8 +85,9 @@ pub fn run_to_end(
     Ok((Ok(reap(&mut child)?), came))
 }
 
-fn start(proc: &Proc, mut command: Command) -> Result<io::Result<(Child, Reference)>, Error> {
-    let child = match command.spawn() {
+fn start(proc: &Proc, interrupts: &Interrupts, mut command: Command) -> Result<io::Result<(Child, Reference)>, Error> {
+    // A command begins with the signals blocked that are blocked here.
+    let child = match interrupts.let_through(|| command.spawn()) {
         Ok(child) => child,
         Err(error) => return Ok(Err(error)),
     };

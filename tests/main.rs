@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::expect_used, clippy::panic)]
 
 mod bad_input;
+mod cron;
 mod find;
 mod hostile;
 mod house;

@@ -19,7 +19,7 @@ use crate::cron::{self, Conclusion, Daemon, Job, Jobs, NAMES, Plan, Rejected, Sh
 use crate::exit::{Exit, Refusal};
 use crate::output::Output;
 use crate::output::cron::{Teller, means, outcome, shell_status};
-use crate::process::{Pid, Proc};
+use crate::process::{Files, Pid, Proc, Settled};
 
 /// The row in the table of applets.
 pub static APPLET: Applet = Applet {
@@ -193,27 +193,35 @@ impl Options {
             let (pid, name) = (process.pid, String::from_utf8_lossy(&process.name));
             tracing::info!(pid, name = %name, "not the daemon: {}", process.why);
         }
+        if hides_others(proc)? {
+            teller.warn("/proc hides the processes of other users (hidepid): run it as root to see cron");
+        }
         if self.list {
+            if daemons.is_empty() {
+                teller.line(none(&plan.wanted));
+            }
             teller.list(daemons, &Jobs::default().look(proc, daemons)?);
-            return ended(teller, daemons);
+            teller.end()?;
+            return Ok(Exit::Done);
         }
         let interrupts = Interrupts::catch(proc)?;
+        let shutdown = Shutdown { proc, daemons, plan, interrupts: &interrupts };
         if daemons.is_empty() {
-            return self.without_daemon(proc, plan, &interrupts, teller);
+            return self.without_daemon(&shutdown, rejected, teller);
         }
         if self.resume {
             if !cron::resume(daemons, &mut teller) {
                 teller.line("no cron is paused");
             }
-            return ended(teller, daemons);
+            teller.end()?;
+            return Ok(Exit::Done);
         }
         if daemons.len() > 1 && !self.all {
             teller.warn("there are several cron daemons: take one with --pid, or all with --all");
-            teller.list(daemons, &[]);
+            teller.daemons(daemons);
             teller.finish("not stopped", daemons, &[])?;
             return Ok(Exit::Nothing);
         }
-        let shutdown = Shutdown { proc, daemons, plan, interrupts: &interrupts };
         if self.dry_run {
             return self.rehearse(&shutdown, teller);
         }
@@ -221,30 +229,37 @@ impl Options {
             teller.warn("cron will catch up on what it misses meanwhile, some crons in a burst");
         }
         let conclusion = shutdown.carry_out(&mut teller)?;
-        conclude(conclusion, daemons, plan, teller)
+        conclude(conclusion, &shutdown, teller)
     }
 
-    /// Nothing to pause: whoever wants a command run has it run all the same.
+    /// Nothing to pause; but the jobs of a daemon that has ended may still run, and a command is run all the same.
     fn without_daemon(
         &self,
-        proc: &Proc,
-        plan: &Plan,
-        interrupts: &Interrupts,
+        shutdown: &Shutdown<'_>,
+        rejected: &[Rejected],
         mut teller: Teller<'_>,
     ) -> anyhow::Result<Exit> {
-        let names = match &plan.wanted {
-            Wanted::Usual => format!("called {} or busybox crond", NAMES.join(", ")),
-            Wanted::Named(name) => format!("called {}", String::from_utf8_lossy(name)),
-            Wanted::Pid(pid) => format!("as process {pid}"),
-        };
-        teller.line(format_args!("no cron daemon is running {names}"));
-        if plan.command.is_empty() || self.dry_run {
+        if let Wanted::Pid(pid) = shutdown.plan.wanted {
+            let why = rejected.first().map_or("there is no such process".to_owned(), |process| process.why.to_string());
+            teller.warn(&format!("process {pid} is no cron daemon: {why}"));
+            teller.finish("not stopped", &[], &[])?;
+            return Ok(Exit::Nothing);
+        }
+        teller.line(none(&shutdown.plan.wanted));
+        for process in rejected {
+            teller.line(format_args!("process {} is none: {}", process.pid, process.why));
+        }
+        if shutdown.plan.wanted != Wanted::Usual && self.command.is_empty() {
             teller.finish("none", &[], &[])?;
             return Ok(Exit::Done);
         }
-        let shutdown = Shutdown { proc, daemons: &[], plan, interrupts };
+        let jobs = Jobs::default().look(shutdown.proc, &[])?;
+        if self.resume || self.dry_run || jobs.is_empty() && self.command.is_empty() {
+            teller.finish("none", &[], &jobs)?;
+            return Ok(Exit::Done);
+        }
         let conclusion = shutdown.carry_out(&mut teller)?;
-        conclude(conclusion, &[], plan, teller)
+        conclude(conclusion, shutdown, teller)
     }
 
     fn rehearse(&self, shutdown: &Shutdown<'_>, mut teller: Teller<'_>) -> anyhow::Result<Exit> {
@@ -255,19 +270,33 @@ impl Options {
                 teller.line(format_args!("would stop it by {} when no job runs any more", means(&way)));
             }
         }
+        if !self.command.is_empty() {
+            let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
+            teller.line(format_args!("would run {} when no job runs any more", words.join(" ")));
+        }
         teller.line(if jobs.is_empty() { "no cron job is running" } else { "would wait for:" });
         teller.finish("dry run", shutdown.daemons, &jobs)?;
         Ok(Exit::Done)
     }
 }
 
-fn ended(teller: Teller<'_>, _: &[Daemon]) -> anyhow::Result<Exit> {
-    teller.end()?;
-    Ok(Exit::Done)
+/// Whether even the first process, which there always is, cannot be seen.
+fn hides_others(proc: &Proc) -> anyhow::Result<bool> {
+    Ok(!matches!(proc.process(1, Files::NONE)?, Settled::Known(_)))
+}
+
+/// That no daemon runs, and which was looked for.
+fn none(wanted: &Wanted) -> String {
+    let names = match wanted {
+        Wanted::Usual => format!("called {} or busybox crond", NAMES.join(", ")),
+        Wanted::Named(name) => format!("called {}", String::from_utf8_lossy(name)),
+        Wanted::Pid(pid) => format!("as process {pid}"),
+    };
+    format!("no cron daemon is running {names}")
 }
 
 /// Tell how it ended, and choose the status for it.
-fn conclude(conclusion: Conclusion, daemons: &[Daemon], plan: &Plan, mut teller: Teller<'_>) -> anyhow::Result<Exit> {
+fn conclude(conclusion: Conclusion, shutdown: &Shutdown<'_>, mut teller: Teller<'_>) -> anyhow::Result<Exit> {
     let word = outcome(&conclusion);
     let nobody: &[Job] = &[];
     let (exit, left) = match &conclusion {
@@ -284,13 +313,14 @@ fn conclude(conclusion: Conclusion, daemons: &[Daemon], plan: &Plan, mut teller:
         }
         Conclusion::Ran(status) => (Exit::Command(shell_status(*status)), nobody),
         Conclusion::NotRun(error) => {
-            let program = plan.command.first().map(|program| program.display().to_string()).unwrap_or_default();
+            let program =
+                shutdown.plan.command.first().map(|program| program.display().to_string()).unwrap_or_default();
             teller.warn(&format!("cannot run '{program}': {error}"));
             let is_missing = error.kind() == std::io::ErrorKind::NotFound;
             (if is_missing { Exit::NotFound } else { Exit::NotExecutable }, nobody)
         }
     };
-    teller.finish(word, daemons, left)?;
+    teller.finish(word, shutdown.daemons, left)?;
     Ok(exit)
 }
 

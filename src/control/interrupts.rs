@@ -1,5 +1,6 @@
 //! Signals to ourselves, as something to wait for among other things: whoever is interrupted cleans up first.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ const STOPPING: [Named; 3] = [Named::SIGTSTP, Named::SIGTTIN, Named::SIGTTOU];
 pub struct Interrupts {
     caught: SigSet,
     descriptor: SignalFd,
+    is_from_keyboard: Cell<bool>,
 }
 
 impl Interrupts {
@@ -38,7 +40,7 @@ impl Interrupts {
         signals.thread_block().map_err(failed)?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let descriptor = SignalFd::with_flags(&signals, flags).map_err(failed)?;
-        Ok(Interrupts { caught: signals, descriptor })
+        Ok(Interrupts { caught: signals, descriptor, is_from_keyboard: Cell::new(false) })
     }
 
     /// Do something that may take for ever, such as writing to whoever does not read, and be ended by a signal at once.
@@ -60,10 +62,18 @@ impl Interrupts {
     /// The signal that came, if one did.
     pub fn arrived(&self) -> Result<Option<Signal>, Error> {
         match self.descriptor.read_signal() {
-            Ok(info) => Ok(info.and_then(|info| Signal::from_number(info.ssi_signo as i32))),
+            Ok(info) => Ok(info.and_then(|info| {
+                self.is_from_keyboard.set(info.ssi_code == nix::libc::SI_KERNEL);
+                Signal::from_number(info.ssi_signo as i32)
+            })),
             Err(nix::errno::Errno::EINTR) => Ok(None),
             Err(errno) => Err(Error::kernel("read signals")(Errno::from_raw_os_error(errno as i32))),
         }
+    }
+
+    /// Whether the last signal came from a terminal, which gives it to a whole process group.
+    pub fn is_from_keyboard(&self) -> bool {
+        self.is_from_keyboard.get()
     }
 
     /// Wait for a signal, for this long.

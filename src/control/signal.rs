@@ -19,7 +19,6 @@ const ALIASES: [(&str, &str); 3] = [("IOT", "ABRT"), ("CLD", "CHLD"), ("POLL", "
 
 impl Signal {
     pub const CONT: Signal = Signal(rustix::process::Signal::CONT);
-    pub const HUP: Signal = Signal(rustix::process::Signal::HUP);
     pub const KILL: Signal = Signal(rustix::process::Signal::KILL);
     pub const STOP: Signal = Signal(rustix::process::Signal::STOP);
     pub const TERM: Signal = Signal(rustix::process::Signal::TERM);

@@ -55,8 +55,6 @@ pub struct Daemon {
     pub supervisor: Option<String>,
     /// Whether it was stopped when it was found.
     pub is_stopped: bool,
-    /// Clock ticks from boot to its start.
-    pub start_ticks: u64,
 }
 
 /// Why a process is taken for a daemon.
@@ -224,7 +222,6 @@ fn describe(process: &Process<'_>, wanted: &Wanted) -> Read<Option<Candidate>> {
         parent: stat.ppid,
         supervisor: None,
         is_stopped: stat.state == b'T',
-        start_ticks: stat.start_ticks,
         name,
     };
     let arguments = known(process.cmdline())?.unwrap_or_default();

@@ -43,7 +43,12 @@ pub fn drain(
     let mut told = BTreeSet::new();
     let mut looks_without = 0;
     while looks_without < 2 {
+        let was_known = jobs.runs_us;
         let found = jobs.look(proc, daemons)?;
+        if jobs.runs_us && !was_known {
+            let why = "this command is run by a cron job itself, which is not waited for";
+            audience.event(Event::Warning(why.to_owned()));
+        }
         for job in &found {
             if told.insert((job.target.pid, job.target.reference.as_ref().and_then(|reference| reference.inode()))) {
                 audience.event(Event::Job(job, job.is_of_interest(&found)));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Error;
-use super::daemon::{Daemon, audit_session, is_called_worker};
+use super::daemon::{Daemon, NAMES, audit_session, is_called_worker};
 use crate::control::{Target, own_line};
 use crate::process::{Cgroups, File, Files, Pid, Proc, Process, Read, Settled, items, known};
 use crate::tree::{self, Forest, Node};
@@ -59,6 +59,8 @@ pub struct Jobs {
     /// Process groups of jobs of a daemon that gives them no session, likewise.
     groups: BTreeMap<Pid, u64>,
     audits: BTreeSet<u64>,
+    /// Whether a job runs us, which we cannot wait for.
+    pub runs_us: bool,
 }
 
 /// What is kept of every process.
@@ -131,6 +133,7 @@ impl Jobs {
 
     fn add_worker(&mut self, found: &mut Search<'_>, node: Node, daemons_audit: Option<u64>) {
         if !found.add(node, Why::Worker) {
+            self.runs_us |= found.ours.contains(&node);
             return;
         }
         let worker = found.forest.data(node);
@@ -148,6 +151,7 @@ impl Jobs {
 
     fn add_job(&mut self, found: &mut Search<'_>, node: Node) {
         if !found.add(node, Why::Job) {
+            self.runs_us |= found.ours.contains(&node);
             return;
         }
         let (pid, member) = (found.forest.pid(node), found.forest.data(node));
@@ -181,13 +185,20 @@ impl Jobs {
                 // The sessions of jobs of this audit session are known, and this one is in another.
                 if is_above_init(found, node) { Why::Daemon } else { Why::Audit }
             } else if member.is_in_cgroup {
-                if member.session != pid && writes_to_cron(proc, pid)? { Why::Cgroup } else { Why::Daemon }
-            } else if has_tmpfile && is_orphan(found.forest, node) && writes_to_tmpfile(proc, pid)? {
-                Why::Output
+                match member.session == pid {
+                    true => of_leader(proc, pid)?,
+                    false if writes_to_cron(proc, pid)? => Why::Cgroup,
+                    false => Why::Daemon,
+                }
+            } else if has_tmpfile && member.tty == 0 && writes_to_tmpfile(proc, pid)? {
+                if member.session == pid { of_leader(proc, pid)? } else { Why::Output }
             } else {
                 continue;
             };
-            found.add(node, why);
+            match why {
+                Why::Job => self.add_job(found, node),
+                why => _ = found.add(node, why),
+            }
         }
         Ok(())
     }
@@ -241,7 +252,8 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<Member>, Error> {
     let member = |process: &Process<'_>| -> Read<Member> {
         let stat = *process.stat()?;
         let exe_name = known(process.exe_name())?.map(|name| name.into_owned()).unwrap_or_default();
-        let is_named = daemons.iter().any(|daemon| daemon.exe_name == exe_name);
+        let is_named = NAMES.iter().any(|name| exe_name == name.as_bytes())
+            || daemons.iter().any(|daemon| daemon.exe_name == exe_name);
         let is_worker = is_named
             && is_called_worker(known(process.cmdline())?.unwrap_or_default(), &exe_name)
             && process.user_ids()?[0] == 0
@@ -273,10 +285,11 @@ fn ours(proc: &Proc, forest: &Forest<Member>) -> Result<BTreeSet<Node>, Error> {
     Ok(ours)
 }
 
-/// Whether a process was left behind by a session that has no leader any more, and no terminal.
-fn is_orphan(forest: &Forest<Member>, node: Node) -> bool {
-    let member = forest.data(node);
-    member.tty == 0 && member.session != 0 && forest.find(member.session).is_none()
+/// What the leader of a session is whose worker, if it had one, has ended: a job, which a shell is, or a daemon.
+fn of_leader(proc: &Proc, pid: Pid) -> Result<Why, Error> {
+    let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(Why::Daemon) };
+    let is_shell = process.cmdline().map(|arguments| matches!(items(arguments).nth(1), Some(b"-c")));
+    Ok(if matches!(process.settle(is_shell)?, Settled::Known(true)) { Why::Job } else { Why::Daemon })
 }
 
 /// Whether all output of a process goes to one file in /tmp that never had a name: Debian's cron collects that of a job

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::drain::{Drained, Patience, drain};
 use super::pause::{Pause, Paused};
-use super::stop::{Stopped, Way, stop, way};
+use super::stop::{Namesake, Stopped, Way, namesakes, stop, way};
 use super::{Audience, Daemon, Error, Event, Job, Jobs, Wanted};
 use crate::child::{self, Ran};
 use crate::control::{Interrupts, Operation, Order, Signal, Until};
@@ -72,7 +72,17 @@ pub struct Shutdown<'s> {
 impl Shutdown<'_> {
     /// Do it. Whatever goes wrong, the daemons run on unless they were stopped on purpose.
     pub fn carry_out(&self, audience: &mut dyn Audience) -> Result<Conclusion, Error> {
+        let cannot_pause = self.daemons.iter().any(|daemon| daemon.pid == 1);
+        if cannot_pause && !self.plan.command.is_empty() {
+            let why = "cron is the first process here and cannot be paused from inside: the command is not run";
+            audience.event(Event::Warning(why.to_owned()));
+            return Ok(Conclusion::NotStopped);
+        }
         let end = self.plan.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut before = Vec::new();
+        for daemon in self.daemons {
+            before.extend(namesakes(self.proc, daemon)?);
+        }
         let pausable: Vec<&Daemon> = self.daemons.iter().filter(|daemon| daemon.pid != 1).collect();
         let pause = match Pause::begin(self.proc, &pausable, self.interrupts, audience)? {
             Paused::All(pause) => pause,
@@ -82,7 +92,7 @@ impl Shutdown<'_> {
                 return Ok(Conclusion::NotStopped);
             }
         };
-        let conclusion = self.while_paused(end, audience);
+        let conclusion = self.while_paused(end, &before, audience);
         match conclusion {
             Ok(Conclusion::Stopped | Conclusion::TimedOut { is_stopped: true, .. }) => pause.finish(),
             _ => pause.resume(audience),
@@ -90,7 +100,12 @@ impl Shutdown<'_> {
         conclusion
     }
 
-    fn while_paused(&self, end: Option<Instant>, audience: &mut dyn Audience) -> Result<Conclusion, Error> {
+    fn while_paused(
+        &self,
+        end: Option<Instant>,
+        before: &[Namesake],
+        audience: &mut dyn Audience,
+    ) -> Result<Conclusion, Error> {
         let begin = Instant::now();
         if let Some(conclusion) = self.additions(end, audience)? {
             return Ok(conclusion);
@@ -107,7 +122,7 @@ impl Shutdown<'_> {
             Drained::TimedOut(left) => match self.plan.on_timeout {
                 OnTimeout::Resume => return Ok(Conclusion::TimedOut { left, is_stopped: false }),
                 OnTimeout::Stop => {
-                    let is_stopped = self.stop_all(audience)? == Stopped::Yes;
+                    let is_stopped = self.stop_all(before, audience)? == Stopped::Yes;
                     return Ok(Conclusion::TimedOut { left, is_stopped });
                 }
                 OnTimeout::Terminate => {
@@ -122,7 +137,7 @@ impl Shutdown<'_> {
         if !self.plan.command.is_empty() {
             return self.command(audience);
         }
-        Ok(match self.stop_all(audience)? {
+        Ok(match self.stop_all(before, audience)? {
             Stopped::Yes => Conclusion::Stopped,
             Stopped::No => Conclusion::NotStopped,
             Stopped::Interrupted(signal) => Conclusion::Interrupted(signal, Vec::new()),
@@ -194,10 +209,10 @@ impl Shutdown<'_> {
         })
     }
 
-    fn stop_all(&self, audience: &mut dyn Audience) -> Result<Stopped, Error> {
+    fn stop_all(&self, before: &[Namesake], audience: &mut dyn Audience) -> Result<Stopped, Error> {
         let mut all = Stopped::Yes;
         for daemon in self.daemons {
-            match stop(self.proc, daemon, &self.plan.wanted, self.interrupts, audience)? {
+            match stop(self.proc, daemon, before, self.interrupts, audience)? {
                 Stopped::Yes => {}
                 Stopped::No => all = Stopped::No,
                 Stopped::Interrupted(signal) => return Ok(Stopped::Interrupted(signal)),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Audience, Daemon, Error, Event, Wanted, daemon};
 use crate::child::{self, Ran};
 use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target, Until};
-use crate::process::Proc;
+use crate::process::{Files, Pid, Proc, Settled};
 
 /// How a daemon is stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const TIDY: Duration = Duration::from_secs(10);
 /// A parent that starts it again does so by then.
 const SUCCESSOR: Duration = Duration::from_millis(500);
-const PAUSE: Duration = Duration::from_millis(20);
+/// Init asks for the status of a process by then.
+const REAPED: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// How this daemon would be stopped.
 pub fn way(daemon: &Daemon) -> Way {
@@ -56,11 +58,11 @@ fn is_main_process(unit: &str, daemon: &Daemon) -> bool {
         && show().is_ok_and(|output| output.stdout.trim_ascii() == daemon.pid.to_string().as_bytes())
 }
 
-/// Stop a paused daemon, and see that it has ended and that none has taken its place.
+/// Stop a paused daemon, and see that it has ended and that none has taken its place: none that was not there `before`.
 pub fn stop(
     proc: &Proc,
     daemon: &Daemon,
-    wanted: &Wanted,
+    before: &[Namesake],
     interrupts: &Interrupts,
     audience: &mut dyn Audience,
 ) -> Result<Stopped, Error> {
@@ -117,14 +119,14 @@ pub fn stop(
         }
         Conclusion::Finished => {}
     }
-    if way == Way::Signal {
+    if way == Way::Signal && is_alone(proc, daemon, interrupts)? {
         tidy(proc, daemon, interrupts, audience)?;
     }
-    if let Some(successor) = successor(proc, daemon, wanted, interrupts)? {
+    if let Some(successor) = successor(proc, daemon, before, interrupts)? {
         return Ok(refused(
             audience,
             format!(
-                "process {} ({name}) has ended, but {successor} runs in its place: whoever started that would do so again",
+                "process {} ({name}) has ended, but process {successor} runs in its place: whoever started that would do so again",
                 daemon.pid
             ),
         ));
@@ -136,6 +138,27 @@ pub fn stop(
 fn refused(audience: &mut dyn Audience, why: String) -> Stopped {
     audience.event(Event::Warning(why));
     Stopped::No
+}
+
+/// Whether nothing is left for an init script to hit: it goes by the name, and waits for a zombie in vain, which the
+/// daemon is until its parent asks for its status.
+fn is_alone(proc: &Proc, stopped: &Daemon, interrupts: &Interrupts) -> Result<bool, Error> {
+    let end = Instant::now() + REAPED;
+    while !matches!(proc.process(stopped.pid, Files::NONE)?, Settled::Gone) {
+        if Instant::now() >= end || interrupts.wait(PAUSE)?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(namesakes(proc, stopped)?.is_empty())
+}
+
+/// A daemon, by number and inode.
+pub type Namesake = (Pid, Option<u64>);
+
+/// The daemons of the same name.
+pub fn namesakes(proc: &Proc, daemon: &Daemon) -> Result<Vec<Namesake>, Error> {
+    let found = daemon::find(proc, &Wanted::Named(daemon.exe_name.clone()))?;
+    Ok(found.daemons.iter().map(|daemon| (daemon.pid, daemon.reference.inode())).collect())
 }
 
 /// Let the init script remove what the daemon left, such as its pid file. That of bcron kills everything but bcron.
@@ -154,18 +177,18 @@ fn tidy(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts, audience: &mut dy
     Ok(())
 }
 
-/// A daemon that has taken the place of one that has ended. Where its parent is not init, that may take a moment.
-fn successor(proc: &Proc, stopped: &Daemon, wanted: &Wanted, interrupts: &Interrupts) -> Result<Option<String>, Error> {
-    let wanted = match wanted {
-        Wanted::Pid(_) => Wanted::Named(stopped.exe_name.clone()),
-        wanted => wanted.clone(),
-    };
+/// A daemon that has taken the place of one that has ended, and was not there before. Where the parent of that one is not
+/// init, it may take a moment.
+fn successor(
+    proc: &Proc,
+    stopped: &Daemon,
+    before: &[Namesake],
+    interrupts: &Interrupts,
+) -> Result<Option<Pid>, Error> {
     let end = Instant::now() + if stopped.parent > 1 { SUCCESSOR } else { Duration::ZERO };
     loop {
-        let found = daemon::find(proc, &wanted)?;
-        let is_new = |daemon: &&Daemon| daemon.exe_name == stopped.exe_name && daemon.start_ticks > stopped.start_ticks;
-        if let Some(new) = found.daemons.iter().find(is_new) {
-            return Ok(Some(format!("process {}", new.pid)));
+        if let Some((pid, _)) = namesakes(proc, stopped)?.into_iter().find(|namesake| !before.contains(namesake)) {
+            return Ok(Some(pid));
         }
         if Instant::now() >= end || interrupts.wait(PAUSE)?.is_some() {
             return Ok(None);

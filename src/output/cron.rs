@@ -52,9 +52,7 @@ impl<'t> Teller<'t> {
                 text.extend_from_slice(b"}\n");
             }
             None => {
-                for daemon in daemons {
-                    self.daemon_text(&mut text, daemon);
-                }
+                daemons.iter().for_each(|daemon| self.daemon_text(&mut text, daemon));
                 jobs.iter().filter(|job| job.is_of_interest(jobs)).for_each(|job| self.job_text(&mut text, job));
                 if jobs.is_empty() {
                     text.extend_from_slice(b"no cron job is running\n");
@@ -62,6 +60,15 @@ impl<'t> Teller<'t> {
             }
         }
         self.write(&text);
+    }
+
+    /// Tell of daemons, a line each; whoever wants JSON is told at the end.
+    pub fn daemons(&mut self, daemons: &[Daemon]) {
+        for daemon in daemons {
+            let mut text = Vec::new();
+            self.daemon_text(&mut text, daemon);
+            self.line(String::from_utf8_lossy(text.trim_ascii_end()));
+        }
     }
 
     /// Tell in one line; nothing to whoever wants JSON.

@@ -1,6 +1,7 @@
 //! What the tests stand on: running the program, fake procfs directories, real processes, private namespaces.
 
 pub mod command;
+pub mod cron;
 pub mod fake;
 pub mod namespace;
 pub mod running;

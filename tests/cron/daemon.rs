@@ -1,0 +1,374 @@
+//! Which process is the daemon.
+
+use super::super::support::cron::{CronBox, job, soon};
+use super::{entry, mentions, pids, stops};
+use crate::cron_box;
+
+/// Busybox's crond, which has no pid file, with an empty directory of crontabs.
+const BUSYBOX: &str = "mkdir -p /run/crontabs /mnt/bin; ln -sf \"$(command -v busybox)\" /mnt/bin/crond
+    setsid crond -f -c /run/crontabs -L /dev/null </dev/null >/dev/null 2>&1 & echo $!";
+
+/// A box with a busybox that has a crond.
+fn with_busybox() -> Result<CronBox, String> {
+    let place = CronBox::needing(&["busybox"])?;
+    let has_crond = place.exec("busybox --list | grep -x crond").code() == 0;
+    if has_crond { Ok(place) } else { Err("busybox has no crond: busybox-static has one".to_owned()) }
+}
+
+#[track_caller]
+fn busybox(place: &CronBox) -> u32 {
+    let daemon = place.shell(BUSYBOX).parse().expect("a process id");
+    soon("busybox's crond", || place.name(daemon) == "crond");
+    daemon
+}
+
+/// A program called cron that is none: a copy of sleep; its pid.
+#[track_caller]
+fn impostor(place: &CronBox, directory: &str, user: &str) -> u32 {
+    let script = format!(
+        "mkdir -p {directory}; cp /bin/sleep {directory}/cron; chmod 755 {directory} {directory}/cron
+         setsid setpriv --reuid {user} --regid {user} --clear-groups {directory}/cron 1000 </dev/null >/dev/null 2>&1 &
+         echo $!"
+    );
+    let pid = place.shell(&script).parse().expect("a process id");
+    soon("a program called cron", || place.name(pid) == "cron");
+    pid
+}
+
+/// It was not touched.
+#[track_caller]
+fn is_untouched(place: &CronBox, pid: u32) {
+    place.settles();
+    assert_eq!(place.state(pid), 'S', "process {pid} was touched");
+}
+
+#[test]
+fn somebody_else_s_program_called_cron_does_not_hide_the_real_one() {
+    let place = cron_box!();
+    let other = impostor(&place, "/run/other", "65534");
+    let (daemon, _) = place.cron_with_job();
+    let list = place.list();
+    assert_eq!(pids(&list, "daemons"), [u64::from(daemon)], "{list:#}");
+    let run = place.begin_and_pause(&[], daemon);
+    place.release("a");
+    let outcome = run.finish().exits(0);
+    assert!(place.ended("a") && !place.is_alive(daemon), "{}", outcome.report());
+    is_untouched(&place, other);
+}
+
+#[test]
+fn somebody_else_s_program_called_cron_is_no_daemon_when_it_is_alone() {
+    let place = cron_box!();
+    let other = impostor(&place, "/run/other", "65534");
+    let outcome = place.graceful(&["--json"]).exits(0);
+    assert_eq!(outcome.json()["outcome"], "none", "{}", outcome.report());
+    is_untouched(&place, other);
+}
+
+#[test]
+fn a_program_of_root_s_called_cron_elsewhere_is_not_taken_for_the_real_one() {
+    let place = cron_box!();
+    let other = impostor(&place, "/run/srv", "0");
+    let (daemon, _) = place.cron_with_job();
+    let list = place.list();
+    assert_eq!(pids(&list, "daemons"), [u64::from(daemon)], "{list:#}");
+    let run = place.begin_and_pause(&[], daemon);
+    place.release("a");
+    let outcome = run.finish().exits(0);
+    assert!(place.ended("a") && !place.is_alive(daemon), "{}", outcome.report());
+    is_untouched(&place, other);
+}
+
+#[test]
+fn a_daemon_whose_binary_was_replaced_is_found() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    place.shell("cp -p /usr/sbin/cron /usr/sbin/cron.new && mv /usr/sbin/cron.new /usr/sbin/cron");
+    let link = place.shell(&format!("readlink /proc/{daemon}/exe"));
+    assert!(link.ends_with(" (deleted)"), "{link}");
+    let list = place.list();
+    assert_eq!(entry(&list, "daemons", daemon)["name"], "cron", "{list:#}");
+    let run = place.begin_and_pause(&[], daemon);
+    place.release("a");
+    let outcome = run.finish();
+    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    stops(&place, outcome, daemon);
+}
+
+#[test]
+fn a_daemon_below_a_reaper_of_its_own_is_found() {
+    let place = cron_box!();
+    place.crontab(&[&job("a")]);
+    let daemon = place.cron_by("setsid tini -s -- cron -f >/dev/null 2>&1 </dev/null &");
+    assert_ne!(place.seen(daemon).expect("cron").parent, 1);
+    place.began("a");
+    let run = place.begin_and_pause(&[], daemon);
+    place.release("a");
+    let outcome = run.finish();
+    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    outcome.exits(0);
+    place.is_stopped(daemon);
+}
+
+#[test]
+fn a_daemon_below_a_shell_is_found() {
+    let place = cron_box!();
+    place.crontab(&[&job("a")]);
+    let daemon = place.cron_by("setsid bash -c 'cron -f & wait' >/dev/null 2>&1 </dev/null &");
+    assert_ne!(place.seen(daemon).expect("cron").parent, 1);
+    place.began("a");
+    let run = place.begin_and_pause(&[], daemon);
+    place.release("a");
+    let outcome = run.finish();
+    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    outcome.exits(0);
+    place.is_stopped(daemon);
+}
+
+#[test]
+fn a_container_that_ends_with_its_cron_ends_after_the_job() {
+    let jobs = format!("printf 'MAILTO=\"\"\\n@reboot root {}\\n' >/etc/cron.d/jobs", job("a"));
+    let place = cron_box!(CronBox::with_first_after(&jobs, "tini -- cron -f"));
+    place.began("a");
+    let daemon = place.locked();
+    let run = place.begin_and_pause(&[], daemon);
+    place.release("a");
+    // The end of the container may take the run with it.
+    let outcome = run.finish();
+    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    assert!([0, 137].contains(&outcome.code()), "{}", outcome.report());
+    soon("the end of the container", || place.state(1) == 'X');
+}
+
+#[test]
+fn a_cron_in_a_pid_namespace_below_ours_is_left_alone() {
+    let place = cron_box!();
+    // Its parent in our namespace ends, so that it becomes a child of init like an ordinary daemon.
+    let script = "mkdir /run/inner; unshare --pid --mount --fork --mount-proc sh -c '
+        mount -t tmpfs none /run; exec cron -f' </dev/null >/dev/null 2>&1 & sleep_for=$!
+        until inner=$(cat /proc/$sleep_for/task/$sleep_for/children) && [ -n \"$inner\" ] &&
+            [ \"$(cat /proc/${inner% }/comm)\" = cron ]; do :; done
+        kill -KILL $sleep_for; echo $inner";
+    let inner = place.shell(script).trim().parse().expect("a process id");
+    soon("a new parent of the inner cron", || place.seen(inner).is_some_and(|seen| seen.parent == 1));
+    let outcome = place.graceful(&["--json"]).exits(0);
+    assert_eq!(outcome.json()["outcome"], "none", "{}", outcome.report());
+    is_untouched(&place, inner);
+    let daemon = place.cron();
+    assert_eq!(pids(&place.list(), "daemons"), [u64::from(daemon)]);
+    place.graceful(&[]).exits(0);
+    assert!(!place.is_alive(daemon));
+    is_untouched(&place, inner);
+}
+
+#[test]
+fn busybox_crond_is_stopped() {
+    let place = cron_box!(with_busybox());
+    let daemon = busybox(&place);
+    let list = place.list();
+    entry(&list, "daemons", daemon);
+    stops(&place, place.graceful(&[]), daemon);
+}
+
+#[test]
+fn the_jobs_of_busybox_crond_are_found_and_waited_for() {
+    let place = cron_box!(with_busybox());
+    // The last command keeps the shell from becoming the one before.
+    let shell = format!("(sh /mnt/job b &); {}; true", job("a"));
+    place.shell("mkdir /run/crontabs");
+    std::fs::write(place.root("/run/crontabs/root"), format!("* * * * * {shell}\n")).expect("a crontab");
+    let daemon = busybox(&place);
+    // It looks at its crontabs once a minute, and nothing makes its time run faster: it is linked statically.
+    let patience = std::time::Instant::now();
+    while !place.has("a.began") && patience.elapsed() < std::time::Duration::from_secs(70) {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let (script, behind) = (place.began("a"), place.began("b"));
+    let job = place.seen(script).expect("the script").parent;
+    let list = place.list();
+    let found = entry(&list, "jobs", job);
+    assert!(found["command"] == shell.as_str() && found["user"] == "root", "{list:#}");
+    assert_eq!(entry(&list, "jobs", script)["awaited"], true, "{list:#}");
+    assert_eq!(entry(&list, "jobs", behind)["awaited"], true, "{list:#}");
+    let run = place.begin_and_pause(&[], daemon);
+    place.release("a");
+    soon("the end of the job itself", || place.ended("a") && !place.is_alive(script));
+    place.release("b");
+    let outcome = run.finish();
+    assert!(place.ended("b"), "the background child had not ended\n{}", outcome.report());
+    stops(&place, outcome, daemon);
+}
+
+#[test]
+fn several_daemons_are_listed_and_not_touched() {
+    let place = cron_box!(with_busybox());
+    let daemons = [place.cron(), busybox(&place)];
+    let outcome = place.graceful(&[]).exits(1);
+    mentions(&outcome, &daemons.map(|pid| pid.to_string()).each_ref().map(String::as_str));
+    daemons.iter().for_each(|&daemon| is_untouched(&place, daemon));
+    assert_eq!(pids(&place.list(), "daemons").len(), 2);
+    place.graceful(&["--", "touch", "/mnt/ran"]).exits(1);
+    assert!(!place.has("ran"), "it has run a command beside two crons");
+}
+
+#[test]
+fn several_daemons_are_all_stopped_on_demand() {
+    let place = cron_box!(with_busybox());
+    let (daemon, _) = place.cron_with_job();
+    let other = busybox(&place);
+    let run = place.begin_and_pause(&["--all"], daemon);
+    soon("both are paused", || place.state(other) == 'T');
+    place.release("a");
+    let outcome = run.finish();
+    assert!(place.ended("a") && !place.is_alive(other), "{}", outcome.report());
+    outcome.exits(0);
+    place.is_stopped(daemon);
+}
+
+#[test]
+fn all_paused_daemons_are_continued_when_it_is_interrupted_or_killed() {
+    let place = cron_box!(with_busybox());
+    let (daemon, _) = place.cron_with_job();
+    let other = busybox(&place);
+    for (signal, code) in [("TERM", 143), ("KILL", 137)] {
+        let run = place.begin_and_pause(&["--all"], daemon);
+        soon("both are paused", || place.state(other) == 'T');
+        place.kill(signal, run.pid);
+        run.finish().exits(code);
+        place.still_runs(daemon);
+        place.still_runs(other);
+    }
+}
+
+#[test]
+fn one_of_several_daemons_is_chosen_by_its_pid() {
+    let place = cron_box!(with_busybox());
+    let (daemon, other) = (place.cron(), busybox(&place));
+    place.graceful(&["--pid", &other.to_string()]).exits(0);
+    assert!(!place.is_alive(other));
+    is_untouched(&place, daemon);
+}
+
+#[test]
+fn one_of_several_daemons_is_chosen_by_its_name() {
+    let place = cron_box!(with_busybox());
+    let (daemon, other) = (place.cron(), busybox(&place));
+    place.graceful(&["--daemon", "cron"]).exits(0);
+    assert!(!place.is_alive(daemon));
+    is_untouched(&place, other);
+}
+
+#[test]
+fn a_daemon_of_another_name_is_found_when_it_is_named() {
+    let place = cron_box!();
+    place.shell("cp /usr/sbin/cron /usr/sbin/ourcron");
+    place.crontab(&[&job("a")]);
+    place.shell("ourcron");
+    let shell = place.seen(place.began("a")).expect("the script").parent;
+    let worker = place.seen(shell).expect("the job").parent;
+    let daemon = place.seen(worker).expect("the worker").parent;
+    assert_eq!(place.graceful(&["--json"]).exits(0).json()["outcome"], "none");
+    is_untouched(&place, daemon);
+    let run = place.begin_and_pause(&["--daemon", "ourcron"], daemon);
+    place.release("a");
+    let outcome = run.finish().exits(0);
+    assert!(place.ended("a") && !place.is_alive(daemon), "{}", outcome.report());
+}
+
+#[test]
+fn a_pid_that_is_nobody_s_is_no_daemon_and_no_other_is_taken_instead() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    mentions(&place.graceful(&["--pid", "4000000"]), &["4000000"]);
+    place.still_runs(daemon);
+}
+
+#[test]
+fn the_first_process_is_not_said_to_be_stopped_when_it_is_named() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let outcome = place.graceful(&["--json", "--pid", "1", "--timeout", "0.3"]);
+    assert!(outcome.code() != 0 && outcome.json()["outcome"] != "stopped", "{}", outcome.report());
+    place.still_runs(daemon);
+}
+
+#[test]
+fn a_worker_is_not_taken_for_the_daemon_even_when_it_is_named() {
+    let place = cron_box!();
+    let (daemon, script) = place.cron_with_job();
+    let shell = place.seen(script).expect("the script").parent;
+    let worker = place.seen(shell).expect("the job").parent;
+    let outcome = place.graceful(&["--json", "--pid", &worker.to_string(), "--timeout", "5"]).exits(1);
+    assert!(outcome.errors().contains("worker"), "{}", outcome.report());
+    assert!(place.is_alive(worker) && place.state(worker) != 'T', "{}", outcome.report());
+    place.still_runs(daemon);
+}
+
+#[test]
+fn one_of_two_crons_of_the_same_name_is_stopped_without_the_other() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let other = place.second_cron();
+    place.graceful(&[]).exits(1);
+    place.still_runs(daemon);
+    // The init script knows one cron only, and it is not this one.
+    let outcome = place.graceful(&["--pid", &other.to_string()]);
+    assert!(!place.is_alive(other), "{}", outcome.report());
+    assert!(place.is_alive(daemon), "the other cron was stopped too\n{}", outcome.report());
+    place.still_runs(daemon);
+    outcome.exits(0);
+}
+
+#[test]
+fn a_cron_that_somebody_starts_meanwhile_is_not_overlooked() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    let run = place.begin_and_pause(&[], daemon);
+    place.kill("KILL", daemon);
+    soon("the end of the daemon", || !place.is_alive(daemon));
+    place.crontab(&[]);
+    let new = place.cron();
+    place.release("a");
+    let outcome = run.finish();
+    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    place.settles();
+    assert!(outcome.code() == 1 || !place.is_alive(new), "cron runs, which it does not say\n{}", outcome.report());
+    assert_ne!(place.state(new), 'T', "{}", outcome.report());
+}
+
+#[test]
+fn a_daemon_that_its_parent_does_not_reap_counts_as_stopped() {
+    let place = cron_box!();
+    place.crontab(&[&job("a")]);
+    let daemon =
+        place.cron_by("setsid perl -e 'exec qw(cron -f) unless fork; sleep 1000' >/dev/null 2>&1 </dev/null &");
+    place.began("a");
+    let run = place.begin_and_pause(&[], daemon);
+    place.release("a");
+    let before = std::time::Instant::now();
+    let outcome = run.finish().exits(0);
+    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    assert!(before.elapsed() < std::time::Duration::from_secs(4), "{}", outcome.report());
+    assert_eq!(place.state(daemon), 'Z');
+}
+
+#[test]
+fn a_daemon_that_has_ended_and_was_not_reaped_is_none() {
+    let place = cron_box!();
+    place.shell("setsid perl -e 'exec qw(cron -f) unless fork; sleep 1000' >/dev/null 2>&1 </dev/null &");
+    let daemon = place.locked();
+    place.kill("KILL", daemon);
+    soon("a zombie", || place.state(daemon) == 'Z');
+    let outcome = place.graceful(&["--json"]).exits(0);
+    assert_eq!(outcome.json()["outcome"], "none", "{}", outcome.report());
+}
+
+#[test]
+fn a_pid_file_that_names_somebody_else_is_no_evidence() {
+    let place = cron_box!();
+    let other: u32 = place.shell("setsid sleep 1000 >/dev/null 2>&1 </dev/null & echo $!").parse().expect("a pid");
+    place.shell(&format!("echo {other} >/run/crond.pid"));
+    let outcome = place.graceful(&["--json"]).exits(0);
+    assert_eq!(outcome.json()["outcome"], "none", "{}", outcome.report());
+    is_untouched(&place, other);
+}

@@ -1,0 +1,111 @@
+//! What jobs leave behind: background children, which are waited for, and daemons, which are reported.
+
+use super::super::support::cron::{CronBox, job, soon};
+use super::{counts, entry, mentions, stops};
+use crate::cron_box;
+
+/// A job that starts another process of the kind and goes on itself; the other one is no child of it.
+const DETACH: &str = "perl -e 'use POSIX; fork and exit; setsid(); fork and exit; exec qw(sh /mnt/job b)'";
+
+/// A running cron whose job `a` has left `b` behind, which goes on; the daemon and `b`.
+fn left_behind(place: &CronBox, leave: &str) -> (u32, u32) {
+    place.crontab(&[&format!("{leave}; {}", job("a"))]);
+    let daemon = place.cron();
+    place.began("a");
+    let behind = place.began("b");
+    soon("it has a new parent", || place.seen(behind).is_some_and(|seen| seen.parent == 1));
+    (daemon, behind)
+}
+
+/// The job itself ends, and nothing of its own is left.
+fn end_job(place: &CronBox) {
+    let shell = place.began("a");
+    place.release("a");
+    soon("the end of the job itself", || place.ended("a") && !place.is_alive(shell));
+}
+
+#[test]
+fn a_background_child_in_the_session_of_a_job_is_waited_for() {
+    let place = cron_box!();
+    let (daemon, behind) = left_behind(&place, "(sh /mnt/job b &)");
+    let run = place.begin_and_pause(&[], daemon);
+    end_job(&place);
+    place.release("b");
+    let outcome = run.finish();
+    assert!(place.ended("b"), "the background child had not ended\n{}", outcome.report());
+    assert!(!place.is_alive(behind));
+    stops(&place, outcome, daemon);
+}
+
+#[test]
+fn a_background_child_whose_job_has_ended_before_is_waited_for() {
+    let place = cron_box!();
+    let (daemon, behind) = left_behind(&place, "(sh /mnt/job b &)");
+    end_job(&place);
+    soon("the worker has gone", || !place.processes().iter().any(|seen| seen.parent == daemon && seen.state != 'Z'));
+    let list = place.list();
+    assert_eq!(entry(&list, "jobs", behind)["awaited"], true, "{list:#}");
+    let run = place.begin_and_pause(&[], daemon);
+    place.release("b");
+    let outcome = run.finish();
+    assert!(place.ended("b"), "the background child had not ended\n{}", outcome.report());
+    stops(&place, outcome, daemon);
+}
+
+#[test]
+fn a_background_child_counts_because_of_its_session() {
+    let place = cron_box!();
+    let (daemon, behind) = left_behind(&place, "(sh /mnt/job b &)");
+    counts(&place, behind, "session", true);
+    place.still_runs(daemon);
+}
+
+#[track_caller]
+fn is_reported_and_not_waited_for(leave: &str) {
+    let place = cron_box!();
+    let (daemon, behind) = left_behind(&place, leave);
+    counts(&place, behind, "daemon", false);
+    let run = place.begin_and_pause(&[], daemon);
+    place.release("a");
+    let outcome = run.finish().exits(0);
+    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    mentions(&outcome, &[&behind.to_string()]);
+    place.is_stopped(daemon);
+    assert!(place.is_alive(behind) && place.state(behind) != 'T', "the daemon of the job was touched");
+}
+
+#[test]
+fn a_daemon_that_a_job_detached_with_setsid_is_reported_and_not_waited_for() {
+    is_reported_and_not_waited_for("(setsid sh /mnt/job b &)");
+}
+
+#[test]
+fn a_daemon_that_a_job_detached_with_a_double_fork_is_reported_and_not_waited_for() {
+    is_reported_and_not_waited_for(DETACH);
+}
+
+#[test]
+fn a_daemon_of_a_job_is_waited_for_on_demand() {
+    let place = cron_box!();
+    let (daemon, behind) = left_behind(&place, DETACH);
+    let list = place.graceful(&["--list", "--json", "--wait-daemons"]).succeeds().json();
+    assert_eq!(entry(&list, "jobs", behind)["awaited"], true, "{list:#}");
+    let run = place.begin_and_pause(&["--wait-daemons"], daemon);
+    end_job(&place);
+    place.release("b");
+    let outcome = run.finish();
+    assert!(place.ended("b"), "the daemon of the job had not ended\n{}", outcome.report());
+    stops(&place, outcome, daemon);
+}
+
+#[test]
+fn a_daemon_that_somebody_else_started_is_nobody_s_job() {
+    let place = cron_box!();
+    let other = place.shell("setsid sh /mnt/job other >/dev/null 2>&1 </dev/null & echo $!");
+    place.began("other");
+    let daemon = place.cron();
+    assert!(super::pids(&place.list(), "jobs").is_empty(), "{:#}", place.list());
+    let outcome = place.graceful(&["--wait-daemons"]);
+    assert!(place.is_alive(other.parse().expect("a process id")), "{}", outcome.report());
+    stops(&place, outcome, daemon);
+}

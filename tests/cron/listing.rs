@@ -1,0 +1,129 @@
+//! `--list` and `--dry-run`: at once, by anybody, and nothing is touched.
+
+use std::time::{Duration, Instant};
+
+use super::super::support::cron::{CronBox, soon};
+use super::{avoids, entry, mentions};
+use crate::cron_box;
+
+/// Everybody in the box but the program: who they are and how they do.
+fn picture(place: &CronBox) -> Vec<(u32, char)> {
+    place.settles();
+    let mut picture: Vec<_> = place.processes().into_iter().map(|seen| (seen.pid, seen.state)).collect();
+    picture.sort_unstable();
+    picture
+}
+
+#[test]
+fn listing_and_a_dry_run_return_at_once_and_touch_nothing() {
+    let place = cron_box!();
+    let (daemon, script) = place.cron_with_job();
+    soon("a box at rest", || place.processes().iter().all(|seen| seen.state == 'S'));
+    let before = picture(&place);
+    let job = place.seen(script).expect("the script").parent;
+    for option in ["--list", "--dry-run", "-n"] {
+        let began = Instant::now();
+        let outcome = place.graceful(&[option]).succeeds();
+        assert!(began.elapsed() < Duration::from_secs(3), "{option}: {:?}", began.elapsed());
+        mentions(&outcome, &[&daemon.to_string(), &job.to_string(), "sh /mnt/job a"]);
+        assert_eq!(picture(&place), before, "{option} has touched something");
+    }
+    assert!(!place.ended("a"));
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_done_and_does_not_run_the_command() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    let outcome = place.graceful(&["--dry-run", "--", "touch", "/mnt/ran"]).exits(0);
+    assert!(!place.has("ran"), "it has run the command");
+    mentions(&outcome, &["touch"]);
+    let outcome = place.graceful(&["--dry-run", "--json"]).succeeds();
+    assert_eq!(outcome.json()["outcome"], "dry run", "{}", outcome.report());
+    place.still_runs(daemon);
+}
+
+#[test]
+fn a_list_in_json_has_everything_about_the_daemon() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let list = place.list();
+    let found = entry(&list, "daemons", daemon);
+    assert!(found["name"] == "cron" && found["stopped"] == false && found["unit"].is_null(), "{list:#}");
+    assert!(found["exe_path"].as_str().is_some_and(|path| path.ends_with("/cron")), "{list:#}");
+    assert!(!found["evidence"].is_null(), "{list:#}");
+    assert_eq!(list["jobs"].as_array().expect("a list").len(), 0, "{list:#}");
+}
+
+#[test]
+fn a_list_of_nothing_is_empty_and_a_success() {
+    let place = cron_box!();
+    let list = place.list();
+    assert!(super::pids(&list, "daemons").is_empty() && super::pids(&list, "jobs").is_empty(), "{list:#}");
+    place.graceful(&["--list"]).exits(0);
+}
+
+#[test]
+fn an_ordinary_user_sees_the_daemon_and_its_jobs() {
+    let place = cron_box!();
+    let (daemon, script) = place.cron_with_job();
+    let list = place.graceful_as_nobody(&["--list", "--json"]).exits(0).json();
+    entry(&list, "daemons", daemon);
+    let job = place.seen(script).expect("the script").parent;
+    assert_eq!(entry(&list, "jobs", job)["command"], "sh /mnt/job a", "{list:#}");
+    let outcome = place.graceful_as_nobody(&["--dry-run"]).exits(0);
+    mentions(&outcome, &[&daemon.to_string()]);
+    place.still_runs(daemon);
+}
+
+#[test]
+fn where_processes_are_hidden_a_list_says_so() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    place.shell("mount -o remount,hidepid=2 /proc");
+    for option in ["--list", "--dry-run"] {
+        let outcome = place.graceful_as_nobody(&[option]);
+        assert!(outcome.code() < 4, "{}", outcome.report());
+        assert!(outcome.errors().starts_with("cron-graceful: "), "no message\n{}", outcome.report());
+        avoids(&outcome, &["panicked"]);
+    }
+    place.graceful_as_nobody(&[]).exits(1);
+    place.still_runs(daemon);
+}
+
+#[test]
+fn hidden_processes_do_not_stop_the_superuser() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    place.shell("mount -o remount,hidepid=2 /proc");
+    let run = place.begin_and_pause(&[], daemon);
+    place.release("a");
+    super::stops(&place, run.finish(), daemon);
+    assert!(place.ended("a"));
+}
+
+#[test]
+fn a_command_that_is_not_text_is_listed_whole() {
+    let place = cron_box!();
+    let command = b"@reboot root : caf\xe9 \x1b[31m; sh /mnt/job a\n";
+    std::fs::write(place.root("/etc/cron.d/jobs"), [&b"MAILTO=\"\"\n"[..], command].concat()).expect("a crontab");
+    let daemon = place.cron();
+    let shell = place.seen(place.began("a")).expect("the script").parent;
+    let list = place.list();
+    let command = &entry(&list, "jobs", shell)["command"];
+    assert!(command["bytes"].is_string(), "{list:#}");
+    let outcome = place.graceful(&["--list"]).succeeds();
+    assert!(outcome.stdout.windows(4).any(|bytes| bytes == b"caf\xe9"), "{}", outcome.report());
+    place.still_runs(daemon);
+}
+
+#[test]
+fn help_is_for_everybody() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    for option in ["-h", "--help"] {
+        let outcome = place.graceful_as_nobody(&[option]).succeeds();
+        mentions(&outcome, &["Usage: cron-graceful", "--timeout"]);
+    }
+    place.still_runs(daemon);
+}

@@ -1,0 +1,139 @@
+//! cron.service under a real systemd.
+
+use super::super::support::cron::{CronBox, job, soon};
+use super::{counts, entry, mentions};
+use crate::cron_box;
+
+/// The service with a new crontab: the jobs have begun when this returns. Its main process.
+#[track_caller]
+fn restarted(place: &CronBox, jobs: &[&str]) -> u32 {
+    place.crontab(jobs);
+    place.shell("rm -f /run/crond.reboot; systemctl restart cron");
+    place.shell("systemctl show --value --property MainPID cron").parse().expect("a process id")
+}
+
+#[track_caller]
+fn is_active(place: &CronBox, expected: &str) {
+    assert_eq!(place.exec("systemctl is-active cron").text().trim(), expected);
+}
+
+#[test]
+fn systemd_stops_the_unit_after_its_jobs_and_does_not_start_it_again() {
+    let place = cron_box!(CronBox::with_systemd());
+    let daemon = restarted(&place, &[&job("a")]);
+    place.began("a");
+    let list = place.list();
+    let found = entry(&list, "daemons", daemon);
+    assert!(found["unit"] == "cron.service" && found["stopped"] == false, "{list:#}");
+    let run = place.begin_and_pause(&[], daemon);
+    place.release("a");
+    let outcome = run.finish();
+    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    let outcome = outcome.succeeds();
+    is_active(&place, "inactive");
+    assert_eq!(place.shell("systemctl show --value --property NRestarts cron"), "0", "{}", outcome.report());
+    assert_eq!(place.shell("systemctl show --value --property Result cron"), "success");
+    place.is_stopped(daemon);
+    assert_eq!(place.graceful(&["--json"]).succeeds().json()["outcome"], "none");
+}
+
+#[test]
+fn a_daemon_of_a_job_is_found_in_the_unit_and_not_waited_for() {
+    let place = cron_box!(CronBox::with_systemd());
+    let daemon = restarted(&place, &[&format!("(setsid {} &); {}", job("b"), job("a"))]);
+    place.began("a");
+    let behind = place.began("b");
+    counts(&place, behind, "daemon", false);
+    let run = place.begin_and_pause(&[], daemon);
+    place.release("a");
+    let outcome = run.finish().exits(0);
+    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    mentions(&outcome, &[&behind.to_string()]);
+    is_active(&place, "inactive");
+    place.is_stopped(daemon);
+    assert!(place.is_alive(behind), "the daemon of the job was ended");
+}
+
+#[test]
+fn a_job_whose_worker_was_killed_is_found_in_the_unit() {
+    let place = cron_box!(CronBox::with_systemd());
+    let daemon = restarted(&place, &[&job("a")]);
+    let shell = place.seen(place.began("a")).expect("the script").parent;
+    let worker = place.seen(shell).expect("the job").parent;
+    place.kill("KILL", worker);
+    soon("the end of the worker", || !place.is_alive(worker));
+    entry(&place.list(), "jobs", shell);
+    let run = place.begin_and_pause(&["--wait-daemons"], daemon);
+    place.release("a");
+    let outcome = run.finish().exits(0);
+    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    is_active(&place, "inactive");
+}
+
+#[test]
+fn a_job_that_outlived_a_restart_of_the_unit_is_waited_for() {
+    let place = cron_box!(CronBox::with_systemd());
+    restarted(&place, &[&job("a")]);
+    place.began("a");
+    let daemon = restarted(&place, &[&job("b")]);
+    place.began("b");
+    let run = place.begin_and_pause(&[], daemon);
+    place.release("b");
+    soon("the end of the new job", || place.ended("b"));
+    place.release("a");
+    let outcome = run.finish().exits(0);
+    assert!(place.ended("a"), "the old job had not ended\n{}", outcome.report());
+    is_active(&place, "inactive");
+    place.is_stopped(daemon);
+}
+
+#[test]
+fn a_timeout_or_an_interruption_leaves_the_unit_active_and_running() {
+    let place = cron_box!(CronBox::with_systemd());
+    let daemon = restarted(&place, &[&job("a")]);
+    let script = place.began("a");
+    place.graceful(&["--timeout", "0.3"]).exits(124);
+    place.still_runs(daemon);
+    for (signal, code) in [("INT", 130), ("KILL", 137)] {
+        let run = place.begin_and_pause(&[], daemon);
+        place.kill(signal, run.pid);
+        run.finish().exits(code);
+        place.still_runs(daemon);
+    }
+    is_active(&place, "active");
+    let main: u32 = place.shell("systemctl show --value --property MainPID cron").parse().expect("a process id");
+    assert!(main == daemon && place.is_alive(script));
+}
+
+#[test]
+fn on_timeout_terminate_ends_the_jobs_and_stops_the_unit() {
+    let place = cron_box!(CronBox::with_systemd());
+    let daemon = restarted(&place, &[&job("a")]);
+    let script = place.began("a");
+    place.graceful(&["--timeout", "0.3", "--on-timeout", "terminate"]).exits(0);
+    assert!(!place.is_alive(script));
+    is_active(&place, "inactive");
+    place.is_stopped(daemon);
+}
+
+#[test]
+fn a_window_leaves_the_unit_active() {
+    let place = cron_box!(CronBox::with_systemd());
+    let daemon = restarted(&place, &[]);
+    place.graceful(&["--", "sh", "-c", "exit 42"]).exits(42);
+    is_active(&place, "active");
+    place.still_runs(daemon);
+}
+
+#[test]
+fn a_cron_beside_the_unit_is_another_daemon() {
+    let place = cron_box!(CronBox::with_systemd());
+    let daemon = restarted(&place, &[]);
+    let other = place.second_cron();
+    place.graceful(&[]).exits(1);
+    place.still_runs(daemon);
+    place.graceful(&["--pid", &other.to_string()]).exits(0);
+    is_active(&place, "active");
+    assert!(!place.is_alive(other));
+    place.still_runs(daemon);
+}

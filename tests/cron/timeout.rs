@@ -1,0 +1,122 @@
+//! `--timeout`: what becomes of cron and of the jobs that are left.
+
+use std::time::{Duration, Instant};
+
+use super::super::support::cron::{job, soon};
+use super::{entry, mentions};
+use crate::cron_box;
+
+#[test]
+fn a_timeout_lets_cron_run_on_and_lists_who_is_left() {
+    let place = cron_box!();
+    let (daemon, script) = place.cron_with_job();
+    for options in [&["--timeout", "0.5"][..], &["--timeout=0.5", "--on-timeout=resume"]] {
+        let before = Instant::now();
+        let outcome = place.graceful(options).exits(124);
+        let took = before.elapsed();
+        assert!((Duration::from_millis(500)..Duration::from_secs(4)).contains(&took), "{took:?}");
+        let job = place.seen(script).expect("the script").parent;
+        mentions(&outcome, &[&job.to_string(), "sh /mnt/job a"]);
+        assert!(outcome.errors().starts_with("cron-graceful: "), "{}", outcome.report());
+        place.still_runs(daemon);
+    }
+    assert!(place.is_alive(script), "the job was hurt");
+}
+
+#[test]
+fn a_job_that_ends_in_time_is_no_timeout() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    let run = place.begin_and_pause(&["--timeout", "30"], daemon);
+    place.release("a");
+    super::stops(&place, run.finish(), daemon);
+    assert!(place.ended("a"));
+}
+
+#[test]
+fn on_timeout_stop_stops_cron_with_its_jobs_running() {
+    let place = cron_box!();
+    let (daemon, script) = place.cron_with_job();
+    let outcome = place.graceful(&["--timeout", "0.3", "--on-timeout", "stop"]).exits(124);
+    mentions(&outcome, &["sh /mnt/job a"]);
+    place.settles();
+    assert!(!place.is_alive(daemon), "cron still runs\n{}", outcome.report());
+    assert!("SR".contains(place.state(script)), "the job was hurt\n{}", outcome.report());
+    place.release("a");
+    soon("the end of the job", || place.ended("a"));
+}
+
+#[test]
+fn on_timeout_terminate_ends_the_jobs_and_then_stops_cron() {
+    let place = cron_box!();
+    place.crontab(&[&job("a"), &format!("nobody: {}", job("b"))]);
+    let daemon = place.cron();
+    let scripts = [place.began("a"), place.began("b")];
+    let outcome = place.graceful(&["--timeout", "0.3", "--on-timeout", "terminate"]).exits(0);
+    scripts.iter().for_each(|&script| assert!(!place.is_alive(script), "a job runs\n{}", outcome.report()));
+    place.is_stopped(daemon);
+    assert!(!place.ended("a") && !place.ended("b"));
+}
+
+#[test]
+fn on_timeout_terminate_ends_stopped_jobs_too() {
+    let place = cron_box!();
+    let (daemon, script) = place.cron_with_job();
+    place.kill("STOP", script);
+    soon("a stopped job", || place.state(script) == 'T');
+    place.graceful(&["--timeout", "0.3", "--on-timeout", "terminate"]).exits(0);
+    assert!(!place.is_alive(script));
+    place.is_stopped(daemon);
+}
+
+#[test]
+fn on_timeout_terminate_spares_the_daemons_of_jobs() {
+    let place = cron_box!();
+    place.crontab(&[&format!("(setsid {} &); {}", job("b"), job("a"))]);
+    let daemon = place.cron();
+    place.began("a");
+    let behind = place.began("b");
+    place.graceful(&["--timeout", "0.3", "--on-timeout", "terminate"]).exits(0);
+    assert!(place.is_alive(behind), "the daemon of a job was terminated");
+    place.is_stopped(daemon);
+}
+
+#[test]
+fn a_timeout_tells_who_is_left_in_json() {
+    let place = cron_box!();
+    let (daemon, script) = place.cron_with_job();
+    let outcome = place.graceful(&["--json", "--timeout", "0.3"]).exits(124);
+    let result = outcome.json();
+    assert_eq!(result["outcome"], "timed out", "{result:#}");
+    let job = place.seen(script).expect("the script").parent;
+    assert_eq!(entry(&result, "left", job)["command"], "sh /mnt/job a", "{result:#}");
+    entry(&result, "left", script);
+    place.still_runs(daemon);
+}
+
+#[test]
+fn a_timeout_before_the_command_does_not_run_it() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    place.graceful(&["--timeout", "0.3", "--", "touch", "/mnt/ran"]).exits(124);
+    assert!(!place.has("ran"), "the command has run beside a job");
+    place.still_runs(daemon);
+}
+
+#[test]
+fn a_timeout_does_not_limit_the_command() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    place.graceful(&["--timeout", "0.3", "--", "sh", "-c", "sleep 1; exit 7"]).exits(7);
+    place.still_runs(daemon);
+}
+
+#[test]
+fn a_bad_timeout_is_wrong_usage_and_touches_nothing() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    for options in [&["--timeout", "soon"][..], &["--on-timeout", "explode"], &["--timeout", "-1"], &["extra"]] {
+        place.graceful(options).exits(2);
+        place.still_runs(daemon);
+    }
+}

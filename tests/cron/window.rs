@@ -1,0 +1,162 @@
+//! A command in a maintenance window: no job runs meanwhile, and cron does afterwards.
+
+use std::fs;
+
+use super::super::support::cron::{CronBox, job, soon};
+use super::{FAST, mentions};
+use crate::cron_box;
+
+#[test]
+fn the_command_runs_when_no_job_does_and_its_status_is_passed_on() {
+    let place = cron_box!();
+    let (daemon, script) = place.cron_with_job();
+    place.program("maintain", "#!/bin/sh\necho \"$@\" >/mnt/words\nls /mnt/a.ended >/mnt/seen 2>&1\nexit 42\n");
+    let run = place.begin_and_pause(&["--", "maintain", "-v", "a b"], daemon);
+    assert!(!place.has("words"), "the command has run beside a job");
+    place.release("a");
+    let outcome = run.finish().exits(42);
+    assert_eq!(place.read("words"), "-v a b", "{}", outcome.report());
+    assert_eq!(place.read("seen"), "/mnt/a.ended", "{}", outcome.report());
+    assert!(!place.is_alive(script));
+    place.still_runs(daemon);
+    assert!(outcome.errors().contains("catch"), "it does not warn that cron catches up\n{}", outcome.report());
+}
+
+#[test]
+fn no_job_starts_while_the_command_runs_and_the_next_ones_start_afterwards() {
+    let place = cron_box!(CronBox::needing(&["faketime"]));
+    place.raw_crontab("MAILTO=\"\"\n* * * * * root echo job >>/mnt/log\n");
+    let daemon = place.cron_by(FAST);
+    let log = || fs::read_to_string(place.path("log")).unwrap_or_default();
+    soon("a job every minute", || log().contains("job"));
+    // Two and a half of the fast minutes.
+    let script = "echo begin >>/mnt/log; sleep 2.5; echo end >>/mnt/log";
+    place.graceful(&["--", "sh", "-c", script]).exits(0);
+    let text = log();
+    let (before, after) = text.split_once("begin\n").unwrap_or_else(|| panic!("no command: {text}"));
+    assert!(before.contains("job") && after.starts_with("end\n"), "a job has run beside the command: {text}");
+    let so_far = log().len();
+    soon("another job", || log().len() > so_far);
+    place.still_runs(daemon);
+}
+
+#[test]
+fn the_command_has_the_streams_and_the_environment() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let outcome = place.graceful(&["-q", "--", "sh", "-c", "echo out; echo err >&2; cat; echo $LANG"]).exits(0);
+    assert!(outcome.text().contains("out\n") && outcome.errors().contains("err\n"), "{}", outcome.report());
+    assert!(outcome.text().contains("C.UTF-8"), "{}", outcome.report());
+    place.still_runs(daemon);
+}
+
+#[test]
+fn the_command_has_ordinary_signals() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let show = ["--", "grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"];
+    let outcome = place.graceful(&show).exits(0);
+    let lines = outcome.lines();
+    let masks = lines.iter().filter_map(|line| line.strip_prefix("Sig")?.split_once(":\t"));
+    // The numbers above are the C library's own.
+    let ordinary = masks.map(|(_, mask)| u64::from_str_radix(mask, 16).expect("a mask") & 0x7fff_ffff);
+    assert_eq!(ordinary.collect::<Vec<_>>(), [0, 0], "{}", outcome.report());
+    place.still_runs(daemon);
+}
+
+#[test]
+fn a_command_that_is_not_there_is_127_and_cron_runs_on() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let outcome = place.graceful(&["--", "/nowhere/command"]).exits(127);
+    mentions(&outcome, &["/nowhere/command"]);
+    place.still_runs(daemon);
+    place.graceful(&["--", "no-such-command-anywhere"]).exits(127);
+    place.still_runs(daemon);
+}
+
+#[test]
+fn a_command_that_cannot_be_executed_is_126_and_cron_runs_on() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    for command in ["/run", "/etc/passwd"] {
+        let outcome = place.graceful(&["--", command]).exits(126);
+        mentions(&outcome, &[command]);
+        place.still_runs(daemon);
+    }
+}
+
+#[test]
+fn a_command_that_is_killed_is_128_and_the_signal_and_cron_runs_on() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    place.graceful(&["--", "sh", "-c", "kill -TERM $$"]).exits(143);
+    place.still_runs(daemon);
+}
+
+#[test]
+fn a_command_that_stops_itself_is_waited_for() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let script = "echo $$ >/mnt/command.began; kill -STOP $$; exit 5";
+    let run = place.begin_and_pause(&["--", "sh", "-c", script], daemon);
+    let command = place.began("command");
+    soon("a stopped command", || place.state(command) == 'T');
+    assert!(place.is_alive(run.pid));
+    place.kill("CONT", command);
+    run.finish().exits(5);
+    place.still_runs(daemon);
+}
+
+#[test]
+fn the_command_may_restart_cron() {
+    let place = cron_box!();
+    let old = place.cron();
+    let script = "kill -KILL $(cat /run/crond.pid); rm -f /run/crond.pid; cron";
+    place.graceful(&["--", "sh", "-c", script]).exits(0);
+    let new = place.locked();
+    assert!(!place.is_alive(old) && new != old);
+    place.still_runs(new);
+}
+
+#[test]
+fn what_the_command_leaves_running_keeps_nobody_waiting_and_the_next_run_is_not_kept_out() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let script = "sleep 1000 </dev/null >/dev/null 2>&1 &";
+    place.graceful(&["--", "sh", "-c", script]).exits(0);
+    place.still_runs(daemon);
+    place.graceful(&[]).exits(0);
+    place.is_stopped(daemon);
+}
+
+#[test]
+fn without_a_daemon_the_command_runs_all_the_same_or_is_refused_aloud() {
+    let place = cron_box!();
+    let outcome = place.graceful(&["--", "sh", "-c", "echo >/mnt/ran; exit 6"]);
+    let has_run = place.has("ran") && outcome.code() == 6;
+    let refused = !place.has("ran") && outcome.code() == 1 && !outcome.errors().is_empty();
+    assert!(has_run || refused, "{}", outcome.report());
+}
+
+#[test]
+fn the_result_of_a_window_says_that_it_ran() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let outcome = place.graceful(&["--json", "--", "true"]).exits(0);
+    assert_eq!(outcome.json()["outcome"], "ran", "{}", outcome.report());
+    place.still_runs(daemon);
+}
+
+#[test]
+fn a_job_that_was_running_is_not_hurt_by_a_command_that_is_not_there() {
+    let place = cron_box!();
+    place.crontab(&[&job("a")]);
+    let daemon = place.cron();
+    place.began("a");
+    let run = place.begin(&["--", "no-such-command-anywhere"]);
+    place.release("a");
+    run.finish().exits(127);
+    soon("the end of the job", || place.ended("a"));
+    place.still_runs(daemon);
+}
