@@ -3,7 +3,7 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::control::{
@@ -24,7 +24,7 @@ pub enum Ran {
 /// For a command to end when it is told to.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A command of this name on $PATH: an executable file, else any other thing of that name.
+/// A command of this name in an absolute directory of $PATH: an executable file, else any other thing of that name.
 pub fn find(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let found: Vec<PathBuf> = std::env::split_paths(&path)
@@ -85,6 +85,24 @@ pub fn run_to_end(
     Ok((Ok(reap(&mut child)?), came))
 }
 
+/// Run a command that prints an answer, for as long; `None` when it gave none.
+pub fn ask(
+    proc: &Proc,
+    mut command: Command,
+    interrupts: &Interrupts,
+    limit: Duration,
+) -> Result<Option<Vec<u8>>, Error> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let Ok((mut child, reference)) = start(proc, interrupts, command)? else { return Ok(None) };
+    if wait(proc, &reference, interrupts, Some(limit), &mut Silent)? != Conclusion::Finished {
+        terminate(proc, reference, interrupts, &mut child)?;
+        return Ok(None);
+    }
+    // It has ended, so that this does not block. An answer too long for the pipe would have kept it from that.
+    let output = child.wait_with_output().map_err(|error| Error::of_io("read an answer", &error))?;
+    Ok(output.status.success().then_some(output.stdout))
+}
+
 fn start(proc: &Proc, interrupts: &Interrupts, mut command: Command) -> Result<io::Result<(Child, Reference)>, Error> {
     // A command begins with the signals blocked that are blocked here.
     let child = match interrupts.let_through(|| command.spawn()) {
@@ -111,6 +129,7 @@ fn wait(
     operation.carry_out(observer)
 }
 
+/// End a command with all that it has started. It gets no second chance when we are told to end once more.
 fn terminate(proc: &Proc, reference: Reference, interrupts: &Interrupts, child: &mut Child) -> Result<(), Error> {
     let order = Order {
         signal: Some(Signal::TERM),
@@ -122,9 +141,16 @@ fn terminate(proc: &Proc, reference: Reference, interrupts: &Interrupts, child: 
         ..Order::default()
     };
     let mut operation = Operation::new(proc, order, interrupts);
-    operation.add(Target::held(reference))?;
-    operation.carry_out(&mut Silent)?;
-    reap(child).map(drop)
+    operation.add(Target::held(reference.clone()))?;
+    if let Conclusion::Interrupted(_) = operation.carry_out(&mut Silent)? {
+        // Gone is as good, and more is not permitted.
+        operation.targets().iter().filter_map(|target| target.reference.as_ref()).for_each(|reference| {
+            let _ = reference.send(Signal::KILL);
+        });
+        wait(proc, &reference, interrupts, Some(TIMEOUT), &mut Silent)?;
+    }
+    // One that is stuck in the kernel is left to it: whoever waits for it holds up everything.
+    child.try_wait().map_err(|error| Error::of_io("wait for a command", &error)).map(drop)
 }
 
 fn reap(child: &mut Child) -> Result<ExitStatus, Error> {

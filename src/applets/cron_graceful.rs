@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -14,11 +14,11 @@ use super::{Applet, Context};
 use crate::cli::format::Format;
 use crate::cli::verbosity::Verbosity;
 use crate::cli::{ENVIRONMENT, parse};
-use crate::control::Interrupts;
-use crate::cron::{self, Conclusion, Daemon, Job, Jobs, NAMES, Plan, Rejected, Shutdown, Wanted};
+use crate::control::{Interrupts, raise_limit};
+use crate::cron::{self, Conclusion, Job, Jobs, NAMES, Plan, Rejected, Shutdown, Wanted};
 use crate::exit::{Exit, Refusal};
 use crate::output::Output;
-use crate::output::cron::{Teller, means, outcome, shell_status};
+use crate::output::cron::{Look, Teller, outcome, shell_status};
 use crate::process::{Files, Pid, Proc, Settled};
 
 /// The row in the table of applets.
@@ -90,8 +90,8 @@ fn command() -> Command {
              finds the daemon, pauses it so that it starts nothing new, runs cron-graceful-additions if there is such a \
              command, waits until all jobs have ended, telling who they are and for how long they run, and stops the \
              daemon: by systemd where that runs it, else by TERM, with the init script to tidy up.\n\n\
-             Cron cannot be left paused: whatever becomes of this command, even KILL, a guardian process lets cron run on \
-             unless it was stopped on purpose. Cron then catches up on what it has missed, some in a burst.\n\n\
+             Cron is not left paused when this command ends, even by KILL: a guardian process lets it run on unless it was \
+             stopped on purpose. Cron then catches up on what it has missed, some in a burst.\n\n\
              A job is what cron's workers run, with everything below it and everything that it left behind in its \
              session, its audit session or cron's own control group. Daemons that a job has detached from itself are told \
              of, and not waited for unless --wait-daemons.\n\n\
@@ -108,7 +108,7 @@ fn notes() -> String {
 const EXIT_STATUS: &str = "\
 Exit status:
   0    cron is stopped and no job is running; or there was no cron
-  1    it could not be done, or not safely; cron runs on
+  1    it could not be done, or not safely
   2    wrong usage
   3    fatal: /proc unreadable, out of descriptors, output failed
   124  jobs were still running when the time was over
@@ -120,7 +120,7 @@ Exit status:
 const FILES: &str = "\
 Files:
   cron-graceful-additions
-                a command that is run, if it is on $PATH, as soon as cron is paused
+                a command that is run, if it is on $PATH, as soon as cron is paused, for 10 minutes at most
   /run/cron-graceful.lock
                 held while it works, so that there is one at a time
   /dev/log      where it exists, syslog is told of what is done";
@@ -148,17 +148,27 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
             Refusal::nothing("only the superuser may do that: run it as root, or only --list or --dry-run").into()
         );
     }
+    if !options.command.is_empty() && matches!(options.on_timeout, OnTimeout::Stop) {
+        return Err(Refusal::usage("--on-timeout stop would stop cron, and the command would not run").into());
+    }
     let _lock = if changes { Some(lock()?) } else { None };
     let proc = Proc::open(Path::new("/proc"))?;
     if !proc.is_ours().context("cannot tell which pid namespace /proc belongs to")? {
         bail!("/proc belongs to another pid namespace than ours: mount our own first (mount -t proc proc /proc)");
     }
-    let is_quiet = options.verbosity.is_quiet();
+    raise_limit();
+    let interrupts = Interrupts::catch(&proc)?;
     let output = Output::stdout(options.format.colour());
-    let teller = Teller::new(name, proc.users(), output, options.format.json(), options.wait_daemons, is_quiet);
+    let look = Look {
+        layout: options.format.json(),
+        with_daemons: options.wait_daemons,
+        is_quiet: options.verbosity.is_quiet(),
+    };
+    let teller = Teller::new(name, proc.users(), &interrupts, output, look);
     let plan = options.plan();
     let found = cron::find(&proc, &plan.wanted)?;
-    options.proceed(&proc, &plan, &found.daemons, &found.rejected, teller)
+    let shutdown = Shutdown { proc: &proc, daemons: &found.daemons, plan: &plan, interrupts: &interrupts };
+    options.proceed(&shutdown, &found.rejected, teller)
 }
 
 impl Options {
@@ -181,14 +191,8 @@ impl Options {
         }
     }
 
-    fn proceed(
-        &self,
-        proc: &Proc,
-        plan: &Plan,
-        daemons: &[Daemon],
-        rejected: &[Rejected],
-        mut teller: Teller<'_>,
-    ) -> anyhow::Result<Exit> {
+    fn proceed(&self, shutdown: &Shutdown<'_>, rejected: &[Rejected], mut teller: Teller<'_>) -> anyhow::Result<Exit> {
+        let Shutdown { proc, daemons, plan, .. } = *shutdown;
         for process in rejected {
             let (pid, name) = (process.pid, String::from_utf8_lossy(&process.name));
             tracing::info!(pid, name = %name, "not the daemon: {}", process.why);
@@ -204,17 +208,16 @@ impl Options {
             teller.end()?;
             return Ok(Exit::Done);
         }
-        let interrupts = Interrupts::catch(proc)?;
-        let shutdown = Shutdown { proc, daemons, plan, interrupts: &interrupts };
         if daemons.is_empty() {
-            return self.without_daemon(&shutdown, rejected, teller);
+            return self.without_daemon(shutdown, rejected, teller);
         }
         if self.resume {
-            if !cron::resume(daemons, &mut teller) {
+            if daemons.iter().all(|daemon| !daemon.is_stopped) {
                 teller.line("no cron is paused");
             }
+            let all = cron::resume(daemons, &mut teller);
             teller.end()?;
-            return Ok(Exit::Done);
+            return Ok(if all { Exit::Done } else { Exit::Nothing });
         }
         if daemons.len() > 1 && !self.all {
             teller.warn("there are several cron daemons: take one with --pid, or all with --all");
@@ -223,13 +226,13 @@ impl Options {
             return Ok(Exit::Nothing);
         }
         if self.dry_run {
-            return self.rehearse(&shutdown, teller);
+            return self.rehearse(shutdown, teller);
         }
         if !plan.command.is_empty() {
             teller.warn("cron will catch up on what it misses meanwhile, some crons in a burst");
         }
         let conclusion = shutdown.carry_out(&mut teller)?;
-        conclude(conclusion, &shutdown, teller)
+        conclude(conclusion, shutdown, teller)
     }
 
     /// Nothing to pause; but the jobs of a daemon that has ended may still run, and a command is run all the same.
@@ -264,10 +267,10 @@ impl Options {
 
     fn rehearse(&self, shutdown: &Shutdown<'_>, mut teller: Teller<'_>) -> anyhow::Result<Exit> {
         let jobs = Jobs::default().look(shutdown.proc, shutdown.daemons)?;
-        for (daemon, way) in shutdown.ways() {
+        for (daemon, way) in shutdown.ways()? {
             teller.line(format_args!("would pause {} ({})", String::from_utf8_lossy(&daemon.name), daemon.pid));
             if self.command.is_empty() {
-                teller.line(format_args!("would stop it by {} when no job runs any more", means(&way)));
+                teller.line(format_args!("would stop it by {way} when no job runs any more"));
             }
         }
         if !self.command.is_empty() {
@@ -303,7 +306,11 @@ fn conclude(conclusion: Conclusion, shutdown: &Shutdown<'_>, mut teller: Teller<
         Conclusion::Stopped => (Exit::Done, nobody),
         Conclusion::NotStopped => (Exit::Nothing, nobody),
         Conclusion::TimedOut { left, is_stopped } => {
-            let cron = if *is_stopped { "cron is stopped" } else { "cron runs on" };
+            let cron = match (is_stopped, shutdown.plan.on_timeout) {
+                (true, _) => "cron is stopped",
+                (false, cron::OnTimeout::Resume) => "cron runs on",
+                (false, _) => "cron could not be stopped",
+            };
             teller.warn(&format!("timed out, and {cron}: {} processes of jobs are still running", left.len()));
             (Exit::TimedOut, &left[..])
         }
@@ -331,7 +338,13 @@ fn lock() -> anyhow::Result<File> {
     options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
     let file = options.open(LOCK).with_context(|| format!("cannot open '{LOCK}'"))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
+        // Unless somebody has cleaned the directory meanwhile: what another one opens must be this very file.
+        Ok(())
+            if std::fs::metadata(LOCK).is_ok_and(|named| file.metadata().is_ok_and(|own| own.ino() == named.ino())) =>
+        {
+            Ok(file)
+        }
+        Ok(()) => bail!("'{LOCK}' was removed meanwhile: try again"),
         Err(Errno::WOULDBLOCK) => {
             Err(Refusal::nothing(format!("another cron-graceful is at work and holds {LOCK}: nothing was done")).into())
         }

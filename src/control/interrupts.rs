@@ -23,6 +23,19 @@ pub struct Interrupts {
     caught: SigSet,
     descriptor: SignalFd,
     is_from_keyboard: Cell<bool>,
+    holds: Cell<usize>,
+}
+
+/// See [`Interrupts::hold_stops`].
+pub struct Held<'i>(&'i Interrupts);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.holds.set(self.0.holds.get() - 1);
+        if self.0.holds.get() == 0 {
+            let _ = SigSet::from_iter(STOPPING).thread_unblock();
+        }
+    }
 }
 
 impl Interrupts {
@@ -40,7 +53,7 @@ impl Interrupts {
         signals.thread_block().map_err(failed)?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let descriptor = SignalFd::with_flags(&signals, flags).map_err(failed)?;
-        Ok(Interrupts { caught: signals, descriptor, is_from_keyboard: Cell::new(false) })
+        Ok(Interrupts { caught: signals, descriptor, is_from_keyboard: Cell::new(false), holds: Cell::new(0) })
     }
 
     /// Do something that may take for ever, such as writing to whoever does not read, and be ended by a signal at once.
@@ -52,11 +65,12 @@ impl Interrupts {
         outcome
     }
 
-    /// Keep us from being stopped from a keyboard, or let that happen again.
-    pub(super) fn hold_stops(&self, hold: bool) {
-        let stops = SigSet::from_iter(STOPPING);
-        // Neither fails for signals that there are.
-        let _ = if hold { stops.thread_block() } else { stops.thread_unblock() };
+    /// Keep us from being stopped from a keyboard for as long as this is held.
+    pub fn hold_stops(&self) -> Held<'_> {
+        self.holds.set(self.holds.get() + 1);
+        // It cannot fail for signals that there are.
+        let _ = SigSet::from_iter(STOPPING).thread_block();
+        Held(self)
     }
 
     /// The signal that came, if one did.

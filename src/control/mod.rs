@@ -17,12 +17,13 @@ pub mod signal;
 mod target;
 mod watch;
 
+pub use descriptors::raise_limit;
 pub use guardian::{Guardian, stand as stand_guard};
 pub use interrupts::Interrupts;
 pub use kernel::ExitStatus;
 pub use lineage::own_line;
 pub use operation::{Conclusion, Observer, Operation, Order, Silent, Until};
-pub use reference::Reference;
+pub use reference::{Life, Reference};
 pub use signal::Signal;
 pub use target::{Outcome, Refused, Target};
 

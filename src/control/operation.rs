@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::family::Gathered;
 use super::halt::{self, Motion};
+use super::interrupts::Held;
 use super::reference::Life;
 use super::watch::{Ending, Event, Over, Watch};
 use super::{Error, Interrupts, Outcome, Reference, Refused, Signal, Target, descriptors, family};
@@ -115,6 +116,8 @@ pub struct Operation<'p> {
     room: usize,
     begin: Instant,
     is_tree_complete: bool,
+    /// While others are halted, we must not be stopped.
+    held: Option<Held<'p>>,
     /// What was done with which target, and not written down yet.
     journal: Vec<(usize, String)>,
 }
@@ -131,6 +134,7 @@ impl<'p> Operation<'p> {
             room,
             begin: Instant::now(),
             is_tree_complete: true,
+            held: None,
             journal: Vec::new(),
         }
     }
@@ -241,7 +245,7 @@ impl<'p> Operation<'p> {
     }
 
     fn gather(&mut self, halts: bool) -> Result<Option<Signal>, Error> {
-        self.interrupts.hold_stops(halts);
+        self.held = halts.then(|| self.interrupts.hold_stops());
         let limit = self.order.timeout.unwrap_or(family::LIMIT).min(family::LIMIT);
         let gathered = family::gather(self.proc, self.interrupts, halts, Instant::now() + limit, self)?;
         self.is_tree_complete &= gathered != Gathered::Incomplete;
@@ -337,7 +341,7 @@ impl<'p> Operation<'p> {
             }
         }
         self.write_journal();
-        self.interrupts.hold_stops(false);
+        self.held = None;
     }
 
     /// Write down what was done with a target. While others are halted it is kept back: whoever is to read it may be

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::Error;
-use crate::control::Reference;
+use crate::control::{Reference, own_line};
 use crate::process::{Cgroups, File, Files, Pid, Proc, Process, Read, Settled, known};
 
 /// The names of daemons that are looked for. That of busybox is `crond` too, but its executable is busybox.
@@ -20,8 +20,18 @@ const PID_FILE: [&[u8]; 2] = [b"/crond.pid", b"/cron.pid"];
 const SYSTEM: [&[u8]; 4] = [b"/usr/sbin", b"/sbin", b"/usr/bin", b"/bin"];
 
 /// What starts a daemon again that has ended.
-const SUPERVISORS: [&str; 9] =
-    ["runsv", "s6-supervise", "supervise", "supervisord", "perpd", "dinit", "monit", "circusd", "runit"];
+const SUPERVISORS: [&str; 10] = [
+    "runsv",
+    "s6-supervise",
+    "supervise",
+    "supervise-daemon",
+    "supervisord",
+    "perpd",
+    "dinit",
+    "monit",
+    "circusd",
+    "runit",
+];
 
 /// Which daemons are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +58,9 @@ pub struct Daemon {
     /// Its audit session; jobs have their own where pam_loginuid makes them.
     pub audit: Option<u64>,
     pub cgroup: Option<Vec<u8>>,
-    /// The unit that its control group is the very one of, if it is in such a one.
+    /// The service that its control group is the very one of, if it is in such a one.
+    pub service: Option<String>,
+    /// Likewise, if that is one for cron, so that everything in the group is cron's.
     pub unit: Option<String>,
     pub parent: Pid,
     /// Its parent, if that would start it again.
@@ -85,6 +97,7 @@ pub enum Why {
     Worker,
     NoLock,
     Ended,
+    Ours,
 }
 
 /// What was found.
@@ -106,6 +119,7 @@ struct Candidate {
 
 /// Find the daemons. Nothing is done to anybody.
 pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
+    let own_line = if *wanted == Wanted::Usual { Vec::new() } else { own_line(proc)? };
     let mut candidates = Vec::new();
     match wanted {
         Wanted::Pid(pid) => candidates.extend(candidate(proc, *pid, wanted)?),
@@ -123,12 +137,14 @@ pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
     let has_lock: HashSet<Vec<u8>> = candidates
         .iter()
         .filter(|candidate| matches!(candidate.lock, Some(Some(_))) && candidate.is_root)
-        .map(|candidate| candidate.daemon.name.clone())
+        .map(|candidate| candidate.daemon.exe_name.clone())
         .collect();
     let mut found = Found::default();
     for candidate in candidates {
         let is_child = names.get(&candidate.daemon.parent) == Some(&candidate.daemon.exe_name);
-        match judge(candidate, wanted, is_child, &has_lock) {
+        // A job may call us, but what was named is not to be what we run below.
+        let is_ours = own_line.contains(&candidate.daemon.pid);
+        match judge(candidate, wanted, is_child, is_ours, &has_lock) {
             Ok(daemon) => found.daemons.push(daemon),
             Err(rejected) => found.rejected.push(rejected),
         }
@@ -140,6 +156,7 @@ fn judge(
     candidate: Candidate,
     wanted: &Wanted,
     is_child: bool,
+    is_ours: bool,
     has_lock: &HashSet<Vec<u8>>,
 ) -> Result<Daemon, Rejected> {
     let Candidate { mut daemon, is_root, is_foreign, is_called_worker, is_alive, lock } = candidate;
@@ -147,6 +164,7 @@ fn judge(
     let pid_file = lock.is_none().then(|| pid_file_of(daemon.pid)).flatten();
     let why = match () {
         () if !is_alive => Some(Why::Ended),
+        () if is_ours => Some(Why::Ours),
         () if is_foreign => Some(Why::OtherNamespace),
         () if !is_root && !matches!(wanted, Wanted::Pid(_)) => Some(Why::NotRoot),
         () if is_called_worker || is_child => Some(Why::Worker),
@@ -157,7 +175,7 @@ fn judge(
         (None, Some(Some(path)), _) => Evidence::Lock(path),
         (None, _, Some(path)) => Evidence::PidFile(path),
         (None, ..) if is_named => Evidence::Named,
-        (None, ..) if has_lock.contains(&daemon.name) || !is_placed(&daemon) => {
+        (None, ..) if has_lock.contains(&daemon.exe_name) || !is_placed(&daemon) => {
             return Err(Rejected { pid: daemon.pid, name: daemon.name, why: Why::NoLock });
         }
         (None, ..) => Evidence::Place,
@@ -217,7 +235,8 @@ fn describe(process: &Process<'_>, wanted: &Wanted) -> Read<Option<Candidate>> {
         evidence: Evidence::Named,
         session: stat.session,
         audit: audit_session(process)?,
-        unit: cgroup.as_deref().and_then(|cgroup| unit(cgroup, &name)),
+        service: cgroup.as_deref().and_then(service),
+        unit: cgroup.as_deref().and_then(service).filter(|service| is_for_cron(service, &name)),
         cgroup,
         parent: stat.ppid,
         supervisor: None,
@@ -264,12 +283,15 @@ fn pid_file_of(pid: Pid) -> Option<Vec<u8>> {
         .map(|path| path.as_bytes().to_vec())
 }
 
-/// The service whose own control group this is, if it is one for cron: started by hand, a daemon is in the group of
-/// whatever it was started from.
-fn unit(cgroup: &[u8], name: &[u8]) -> Option<String> {
-    let leaf = String::from_utf8_lossy(base_name(cgroup));
-    let is_for_cron = leaf.contains("cron") || leaf.contains(&*String::from_utf8_lossy(name));
-    (leaf.ends_with(".service") && is_for_cron).then(|| leaf.into_owned())
+/// The service whose own control group this is.
+fn service(cgroup: &[u8]) -> Option<String> {
+    let leaf = base_name(cgroup);
+    leaf.ends_with(b".service").then(|| String::from_utf8_lossy(leaf).into_owned())
+}
+
+/// Whether a service is one for this daemon: started by hand, that is in the group of whatever it was started from.
+fn is_for_cron(service: &str, name: &[u8]) -> bool {
+    service.contains("cron") || service.contains(&*String::from_utf8_lossy(name))
 }
 
 /// The name of a process, if it is known to start its children again.
@@ -292,6 +314,7 @@ impl fmt::Display for Why {
             Why::OtherNamespace => "it is in another pid namespace, as in a container",
             Why::Worker => "it is a worker of a cron, for a job",
             Why::NoLock => "it holds no lock on a pid file, as a daemon of that name does",
+            Why::Ours => "this very command runs below it",
             Why::Ended => "it has ended, and waits for its parent to ask for its status",
         })
     }
@@ -317,12 +340,12 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_is_the_leaf_of_a_control_group() {
-        assert_eq!(unit(b"/system.slice/cron.service", b"cron").as_deref(), Some("cron.service"));
-        assert_eq!(unit(b"/system.slice/jobs.service", b"jobs").as_deref(), Some("jobs.service"));
-        assert_eq!(unit(b"/user.slice/user-0.slice/session-1.scope", b"cron"), None);
-        assert_eq!(unit(b"/system.slice/ssh.service", b"cron"), None);
-        assert_eq!(unit(b"/system.slice/cron.service/below", b"cron"), None);
+    fn a_service_is_the_leaf_of_a_control_group() {
+        assert_eq!(service(b"/system.slice/cron.service").as_deref(), Some("cron.service"));
+        assert_eq!(service(b"/user.slice/user-0.slice/session-1.scope"), None);
+        assert_eq!(service(b"/system.slice/cron.service/below"), None);
+        assert!(is_for_cron("cron.service", b"crond") && is_for_cron("jobs.service", b"jobs"));
+        assert!(!is_for_cron("ssh.service", b"cron"));
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::job::Why;
-use super::{Audience, Daemon, Error, Event, Job, Jobs};
-use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Until};
-use crate::process::Proc;
+use super::pause::Pause;
+use super::{Audience, Error, Event, Job, Jobs, Shutdown};
+use crate::control::{Conclusion, Operation, Order, Signal, Until};
 
 /// What came of it.
 pub enum Drained {
@@ -33,16 +33,20 @@ pub struct Patience {
 /// Looks again whenever all have ended that were known, and is content when nobody was found twice in a row: during one
 /// look somebody can start a process with a number that was passed already, and end before its own number comes.
 pub fn drain(
-    proc: &Proc,
+    shutdown: &Shutdown<'_>,
+    pause: &Pause<'_>,
     jobs: &mut Jobs,
-    daemons: &[Daemon],
     patience: Patience,
-    interrupts: &Interrupts,
     audience: &mut dyn Audience,
 ) -> Result<Drained, Error> {
+    let Shutdown { proc, daemons, interrupts, .. } = *shutdown;
     let mut told = BTreeSet::new();
     let mut looks_without = 0;
     while looks_without < 2 {
+        if pause.renew(proc, interrupts, audience)? {
+            // It may have started something since the last look.
+            looks_without = 0;
+        }
         let was_known = jobs.runs_us;
         let found = jobs.look(proc, daemons)?;
         if jobs.runs_us && !was_known {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Error;
 use super::daemon::{Daemon, NAMES, audit_session, is_called_worker};
-use crate::control::{Target, own_line};
+use crate::control::{Life, Reference, Target, own_line};
 use crate::process::{Cgroups, File, Files, Pid, Proc, Process, Read, Settled, items, known};
 use crate::tree::{self, Forest, Node};
 
@@ -41,6 +41,8 @@ pub enum Why {
 pub struct Job {
     /// Held, for waiting.
     pub target: Target,
+    /// As the kernel calls it; where people are told of a job, that is named by its command.
+    pub name: Option<Vec<u8>>,
     /// For a job what the crontab says, else the arguments.
     pub command: Vec<u8>,
     pub parent: Pid,
@@ -82,14 +84,18 @@ impl Jobs {
     pub fn look(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
         let forest = read(proc, daemons)?;
         self.forget_reused(&forest);
-        let mut found = Search { forest: &forest, why: HashMap::new(), ours: ours(proc, &forest)? };
+        let mut found = Search { forest: &forest, why: HashMap::new(), ours: ours(proc, &forest, daemons)? };
         for daemon in daemons {
-            self.below_daemon(&mut found, daemon);
+            // Not reaped, so that its number is its own.
+            if !matches!(proc.settle(daemon.pid, daemon.reference.life())?, Settled::Known(Life::Reaped)) {
+                self.below_daemon(&mut found, daemon);
+            }
         }
         self.earlier_workers(&mut found, daemons);
         found.add_descendants();
         self.left_behind(&mut found, proc, daemons)?;
         found.add_descendants();
+        found.follow_daemons();
         let mut jobs = Vec::new();
         for (node, why) in found.why {
             jobs.extend(hold(proc, &forest, node, why)?);
@@ -112,7 +118,7 @@ impl Jobs {
             let member = found.forest.data(child);
             if HELPERS.contains(&&member.exe_name[..]) {
                 found.forest.children(child).for_each(|job| self.add_job(found, job));
-            } else if member.is_worker || member.exe_name == daemon.exe_name && daemon.exe_name != b"busybox" {
+            } else if member.is_worker || is_forked(member, daemon) {
                 self.add_worker(found, child, daemon.audit);
             } else {
                 self.add_job(found, child);
@@ -120,12 +126,14 @@ impl Jobs {
         }
     }
 
-    /// Workers that outlived the daemon that started them: their jobs run on.
+    /// Workers that outlived the daemon that started them: their jobs run on. Those of another daemon that runs are its.
     fn earlier_workers(&mut self, found: &mut Search<'_>, daemons: &[Daemon]) {
         let audit = daemons.first().and_then(|daemon| daemon.audit);
         for node in found.forest.all() {
             let member = found.forest.data(node);
-            if member.is_worker && !found.why.contains_key(&node) {
+            let parent = found.forest.parent(node).map(|parent| found.forest.data(parent));
+            let is_orphan = parent.is_none_or(|parent| parent.exe_name != member.exe_name);
+            if member.is_worker && is_orphan && !found.counts(node) {
                 self.add_worker(found, node, audit);
             }
         }
@@ -174,23 +182,23 @@ impl Jobs {
             if found.counts(node) || daemons.iter().any(|daemon| daemon.pid == pid) || member.is_kernel_thread {
                 continue;
             }
-            let is_of_job = |sessions: &BTreeMap<Pid, u64>, number| sessions.contains_key(number);
-            let why = if is_of_job(&self.sessions, &member.session) {
+            let why = if self.sessions.contains_key(&member.session) {
                 Why::Session
-            } else if is_of_job(&self.groups, &member.pgrp) {
+            } else if self.groups.contains_key(&member.pgrp) {
                 Why::Group
             } else if daemon_of(member).is_some() && !HELPERS.contains(&&member.exe_name[..]) {
                 Why::Session
             } else if member.audit.is_some_and(|audit| self.audits.contains(&audit)) {
                 // The sessions of jobs of this audit session are known, and this one is in another.
-                if is_above_init(found, node) { Why::Daemon } else { Why::Audit }
+                if is_detached(found, node) { Why::Daemon } else { Why::Audit }
             } else if member.is_in_cgroup {
                 match member.session == pid {
                     true => of_leader(proc, pid)?,
                     false if writes_to_cron(proc, pid)? => Why::Cgroup,
                     false => Why::Daemon,
                 }
-            } else if has_tmpfile && member.tty == 0 && writes_to_tmpfile(proc, pid)? {
+            } else if has_tmpfile && member.tty == 0 && is_orphan(found, node, daemons) && writes_to_tmpfile(proc, pid)?
+            {
                 if member.session == pid { of_leader(proc, pid)? } else { Why::Output }
             } else {
                 continue;
@@ -204,9 +212,24 @@ impl Jobs {
     }
 }
 
-/// Whether nobody who counts is its parent.
-fn is_above_init(found: &Search<'_>, node: Node) -> bool {
-    found.forest.parent(node).is_none_or(|parent| !found.why.contains_key(&parent))
+/// Whether its parent is nobody who counts.
+fn is_detached(found: &Search<'_>, node: Node) -> bool {
+    found.forest.parent(node).is_none_or(|parent| !found.counts(parent))
+}
+
+/// Whether it has become a child of the first process, or of one above the daemons that takes up orphans.
+fn is_orphan(found: &Search<'_>, node: Node, daemons: &[Daemon]) -> bool {
+    let Some(parent) = found.forest.parent(node) else { return true };
+    let is_above = |daemon: &Daemon| {
+        found.forest.find(daemon.pid).is_some_and(|daemon| found.forest.ancestors(daemon).any(|node| node == parent))
+    };
+    found.forest.pid(parent) == 1 || daemons.iter().any(is_above)
+}
+
+/// Whether a child of a daemon is its worker: a fork of it that is not a job yet.
+fn is_forked(member: &Member, daemon: &Daemon) -> bool {
+    // Daemons in scripts share their executable with much else, and busybox with everything.
+    NAMES.iter().any(|name| daemon.exe_name == name.as_bytes()) && member.exe_name == daemon.exe_name
 }
 
 /// What was found so far.
@@ -218,6 +241,16 @@ struct Search<'f> {
 }
 
 impl Search<'_> {
+    /// What a daemon has started is a daemon's, whatever its output goes to.
+    fn follow_daemons(&mut self) {
+        let is_below = |node: Node| self.forest.ancestors(node).any(|above| self.why.get(&above) == Some(&Why::Daemon));
+        let uncertain = self.why.iter().filter(|(_, why)| matches!(why, Why::Cgroup | Why::Output));
+        let below: Vec<Node> = uncertain.map(|(&node, _)| node).filter(|&node| is_below(node)).collect();
+        for node in below {
+            self.why.insert(node, Why::Daemon);
+        }
+    }
+
     fn counts(&self, node: Node) -> bool {
         self.why.contains_key(&node)
     }
@@ -276,11 +309,18 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<Member>, Error> {
     tree::read(proc, Files::of(&[File::Exe]), |process, _| Ok(process.settle(member(process))?))
 }
 
-fn ours(proc: &Proc, forest: &Forest<Member>) -> Result<BTreeSet<Node>, Error> {
+/// We ourselves, what we run below, and what runs below us; if a daemon is what we run below, also whoever else is of the
+/// job that runs us, and may wait for us.
+fn ours(proc: &Proc, forest: &Forest<Member>, daemons: &[Daemon]) -> Result<BTreeSet<Node>, Error> {
     let own_line = own_line(proc)?;
     let mut ours: BTreeSet<Node> = own_line.iter().filter_map(|&pid| forest.find(pid)).collect();
-    if let Some(own) = own_line.first().and_then(|&pid| forest.find(pid)) {
-        ours.extend(forest.descendants(own));
+    let Some(own) = own_line.first().and_then(|&pid| forest.find(pid)) else { return Ok(ours) };
+    ours.extend(forest.descendants(own));
+    let (session, pgrp) = (forest.data(own).session, forest.data(own).pgrp);
+    if let Some(daemon) = daemons.iter().find(|daemon| own_line.contains(&daemon.pid)) {
+        let is_of_our_job =
+            |member: &Member| member.pgrp == pgrp || member.session == session && session != daemon.session;
+        ours.extend(forest.find_all(forest.all(), is_of_our_job));
     }
     Ok(ours)
 }
@@ -292,16 +332,16 @@ fn of_leader(proc: &Proc, pid: Pid) -> Result<Why, Error> {
     Ok(if matches!(process.settle(is_shell)?, Settled::Known(true)) { Why::Job } else { Why::Daemon })
 }
 
-/// Whether all output of a process goes to one file in /tmp that never had a name: Debian's cron collects that of a job
-/// so (tmpfile(3)).
+/// Whether all output of a process goes to one file in /tmp that has no name and is the superuser's: Debian's cron
+/// collects that of a job so (tmpfile(3)).
 fn writes_to_tmpfile(proc: &Proc, pid: Pid) -> Result<bool, Error> {
     let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(false) };
-    let is_tmpfile = |link: &[u8]| link.starts_with(b"/tmp/#") && link.ends_with(b" (deleted)");
-    let read = process.descriptor(1).and_then(|output| Ok((output, process.descriptor(2)?)));
-    Ok(match process.settle(read)? {
-        Settled::Known((Some(output), errors)) => is_tmpfile(&output) && errors.is_some_and(|errors| errors == output),
-        _ => false,
-    })
+    let read = || {
+        let (output, errors) = (process.descriptor(1)?, process.descriptor(2)?);
+        let is_tmpfile = |link: &[u8]| link.starts_with(b"/tmp/#") && link.ends_with(b" (deleted)");
+        Ok(output == errors && output.is_some_and(|link| is_tmpfile(&link)) && process.descriptor_owner(1)? == 0)
+    };
+    Ok(matches!(process.settle(read())?, Settled::Known(true)))
 }
 
 /// Whether the output of a process still goes to where cron collects that of jobs: a pipe, or a file without a name.
@@ -324,13 +364,17 @@ fn hold(proc: &Proc, forest: &Forest<Member>, node: Node, why: Why) -> Result<Op
         }
         let arguments = known(process.cmdline())?.unwrap_or_default();
         let mut target = Target::found(&process)?;
-        let command = command(arguments, why).or(target.name.clone()).unwrap_or_default();
+        // There may be thousands, and each can be found again.
+        target.reference.as_mut().map(Reference::release);
+        let name = target.name.clone();
+        let command = command(arguments, why).or(name.clone()).unwrap_or_default();
         if why == Why::Job {
             // People know a job by its command.
             target.name = Some(command.clone());
         }
         Ok(Some(Job {
             target,
+            name,
             command,
             parent: stat.ppid,
             state: stat.state,
@@ -358,6 +402,11 @@ impl Job {
     /// Whether cron is not to be stopped while it runs.
     pub fn is_awaited(&self, with_daemons: bool) -> bool {
         with_daemons || self.why != Why::Daemon
+    }
+
+    /// Whether it is cron's beyond doubt, so that it may be terminated.
+    pub fn is_certain(&self) -> bool {
+        self.why != Why::Output
     }
 
     /// Whether a person wants to be told of it, beside the others: not of a worker whose job is told of, nor of what a

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::{Audience, Daemon, Error, Event};
-use crate::control::{Conclusion, Guardian, Interrupts, Operation, Order, Outcome, Signal, Silent, Target, Until};
-use crate::process::Proc;
+use crate::control::{
+    Conclusion, Guardian, Interrupts, Life, Operation, Order, Outcome, Signal, Silent, Target, Until,
+};
+use crate::process::{File, Files, Proc, Settled};
 
 /// How long a daemon may take to stop. It does so at once, unless the kernel is stuck in something.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,12 +37,7 @@ impl<'p> Pause<'p> {
         for &daemon in daemons {
             // First, so that there is no moment without one.
             pause.paused.push((daemon, Guardian::over(proc, &daemon.reference)?));
-            let order = Order { until: Until::Stopped, timeout: Some(TIMEOUT), ..Order::default() };
-            let mut operation = Operation::new(proc, order, interrupts);
-            operation.add(Target::named(daemon.reference.clone(), &daemon.name))?;
-            let conclusion = operation.carry_out(&mut Silent)?;
-            let outcome = operation.targets().first().and_then(|target| target.outcome);
-            match (conclusion, outcome) {
+            match stop_for_now(proc, daemon, interrupts)? {
                 (Conclusion::Interrupted(signal), _) => return Ok(Paused::Interrupted(signal)),
                 (_, Some(Outcome::Signalled)) if daemon.is_stopped => audience.event(Event::WasPaused(daemon)),
                 (_, Some(Outcome::Signalled)) => audience.event(Event::Paused(daemon)),
@@ -50,6 +47,31 @@ impl<'p> Pause<'p> {
             }
         }
         Ok(Paused::All(pause))
+    }
+
+    /// Pause again what somebody else has continued; tell whether there was one.
+    pub fn renew(&self, proc: &Proc, interrupts: &Interrupts, audience: &mut dyn Audience) -> Result<bool, Error> {
+        let mut any = false;
+        for (daemon, _) in &self.paused {
+            if runs(proc, daemon)? {
+                any = true;
+                stop_for_now(proc, daemon, interrupts)?;
+                let why = format!("somebody has continued process {}: it is paused again", daemon.pid);
+                audience.event(Event::Warning(why));
+            }
+        }
+        Ok(any)
+    }
+
+    /// Say if somebody else has continued one while nobody looked.
+    pub fn warn_if_it_ran(&self, proc: &Proc, audience: &mut dyn Audience) -> Result<(), Error> {
+        for (daemon, _) in &self.paused {
+            if runs(proc, daemon)? {
+                let why = format!("somebody has continued process {}: jobs may have run meanwhile", daemon.pid);
+                audience.event(Event::Warning(why));
+            }
+        }
+        Ok(())
     }
 
     /// Let them run on.
@@ -77,20 +99,39 @@ impl Drop for Pause<'_> {
     }
 }
 
-/// Continue daemons that somebody left stopped; tell whether there was one.
+/// Continue daemons that somebody left stopped; tell whether all of them run on.
 pub fn resume(daemons: &[Daemon], audience: &mut dyn Audience) -> bool {
-    let mut any = false;
+    let mut all = true;
     for daemon in daemons.iter().filter(|daemon| daemon.is_stopped) {
-        any = true;
         if continue_daemon(daemon) {
             audience.event(Event::Resumed(daemon));
         } else {
-            audience.event(Event::Warning(format!("process {} could not be continued: is it yours?", daemon.pid)));
+            all = false;
+            audience.event(Event::Warning(format!("process {} could not be continued", daemon.pid)));
         }
     }
-    any
+    all
 }
 
 fn continue_daemon(daemon: &Daemon) -> bool {
     daemon.reference.send(Signal::CONT).is_ok()
+}
+
+/// Stop a daemon with STOP, and wait until it is.
+fn stop_for_now(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<(Conclusion, Option<Outcome>), Error> {
+    let order = Order { until: Until::Stopped, timeout: Some(TIMEOUT), ..Order::default() };
+    let mut operation = Operation::new(proc, order, interrupts);
+    operation.add(Target::named(daemon.reference.clone(), &daemon.name))?;
+    let conclusion = operation.carry_out(&mut Silent)?;
+    Ok((conclusion, operation.targets().first().and_then(|target| target.outcome)))
+}
+
+/// Whether a paused daemon lives, and is not stopped.
+fn runs(proc: &Proc, daemon: &Daemon) -> Result<bool, Error> {
+    let Settled::Known(process) = proc.process(daemon.pid, Files::of(&[File::Stat]))? else { return Ok(false) };
+    let state = process.settle(process.stat().map(|stat| stat.state))?;
+    let is_stopped = !matches!(state, Settled::Known(state) if !b"TtZX".contains(&state));
+    // Alive now, so that what was read by its number was of it.
+    let is_alive = matches!(proc.settle(daemon.pid, daemon.reference.life())?, Settled::Known(Life::Alive));
+    Ok(is_alive && !is_stopped)
 }

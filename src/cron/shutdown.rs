@@ -2,15 +2,16 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::AsFd;
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use super::drain::{Drained, Patience, drain};
 use super::pause::{Pause, Paused};
-use super::stop::{Namesake, Stopped, Way, namesakes, stop, way};
+use super::stop::{Before, Stopped, Way, namesakes, stop, way};
 use super::{Audience, Daemon, Error, Event, Job, Jobs, Wanted};
 use crate::child::{self, Ran};
-use crate::control::{Interrupts, Operation, Order, Signal, Until};
+use crate::control::{self, Interrupts, Operation, Order, Signal, Until};
 use crate::process::Proc;
 
 /// The command that is run, if there is one, as soon as the daemon is paused.
@@ -58,6 +59,9 @@ pub enum Conclusion {
     NotRun(io::Error),
 }
 
+/// How long it may take, if no other limit comes first: cron is paused meanwhile.
+const ADDITIONS_LIMIT: Duration = Duration::from_secs(10 * 60);
+
 /// For jobs to end when they are terminated, before and after KILL.
 const TERMINATION: Duration = Duration::from_secs(10);
 
@@ -72,16 +76,17 @@ pub struct Shutdown<'s> {
 impl Shutdown<'_> {
     /// Do it. Whatever goes wrong, the daemons run on unless they were stopped on purpose.
     pub fn carry_out(&self, audience: &mut dyn Audience) -> Result<Conclusion, Error> {
-        let cannot_pause = self.daemons.iter().any(|daemon| daemon.pid == 1);
-        if cannot_pause && !self.plan.command.is_empty() {
+        if self.cannot_pause() && !self.plan.command.is_empty() {
             let why = "cron is the first process here and cannot be paused from inside: the command is not run";
             audience.event(Event::Warning(why.to_owned()));
             return Ok(Conclusion::NotStopped);
         }
         let end = self.plan.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut before = Vec::new();
+        // Asked before the pause, as it may take a moment.
+        let ways = self.ways()?;
+        let mut before = Before { wanted: &self.plan.wanted, namesakes: Vec::new() };
         for daemon in self.daemons {
-            before.extend(namesakes(self.proc, daemon)?);
+            before.namesakes.extend(namesakes(self.proc, daemon, before.wanted)?);
         }
         let pausable: Vec<&Daemon> = self.daemons.iter().filter(|daemon| daemon.pid != 1).collect();
         let pause = match Pause::begin(self.proc, &pausable, self.interrupts, audience)? {
@@ -92,7 +97,7 @@ impl Shutdown<'_> {
                 return Ok(Conclusion::NotStopped);
             }
         };
-        let conclusion = self.while_paused(end, &before, audience);
+        let conclusion = self.while_paused(&pause, end, audience, |audience| self.stop_all(&ways, &before, audience));
         match conclusion {
             Ok(Conclusion::Stopped | Conclusion::TimedOut { is_stopped: true, .. }) => pause.finish(),
             _ => pause.resume(audience),
@@ -100,62 +105,79 @@ impl Shutdown<'_> {
         conclusion
     }
 
+    fn cannot_pause(&self) -> bool {
+        self.daemons.iter().any(|daemon| daemon.pid == 1)
+    }
+
     fn while_paused(
         &self,
+        pause: &Pause<'_>,
         end: Option<Instant>,
-        before: &[Namesake],
         audience: &mut dyn Audience,
+        stop_all: impl FnOnce(&mut dyn Audience) -> Result<Stopped, Error>,
     ) -> Result<Conclusion, Error> {
         let begin = Instant::now();
+        // Who stops us from a keyboard would leave cron paused for as long.
+        let held = self.interrupts.hold_stops();
         if let Some(conclusion) = self.additions(end, audience)? {
             return Ok(conclusion);
         }
-        let cannot_pause = self.daemons.iter().any(|daemon| daemon.pid == 1);
-        if cannot_pause {
+        if self.cannot_pause() {
             let why = "cron is the first process here and cannot be paused from inside: only the jobs that run now are waited for";
             audience.event(Event::Warning(why.to_owned()));
         }
-        let patience = Patience { until: end, with_daemons: self.plan.with_daemons, only_now: cannot_pause };
+        let patience = Patience { until: end, with_daemons: self.plan.with_daemons, only_now: self.cannot_pause() };
         let mut jobs = Jobs::default();
-        match drain(self.proc, &mut jobs, self.daemons, patience, self.interrupts, audience)? {
+        match drain(self, pause, &mut jobs, patience, audience)? {
             Drained::Interrupted(signal, left) => return Ok(Conclusion::Interrupted(signal, left)),
             Drained::TimedOut(left) => match self.plan.on_timeout {
                 OnTimeout::Resume => return Ok(Conclusion::TimedOut { left, is_stopped: false }),
                 OnTimeout::Stop => {
-                    let is_stopped = self.stop_all(before, audience)? == Stopped::Yes;
+                    let is_stopped = stop_all(audience)? == Stopped::Yes;
                     return Ok(Conclusion::TimedOut { left, is_stopped });
                 }
                 OnTimeout::Terminate => {
-                    if let Some(conclusion) = self.terminate(&mut jobs, left, audience)? {
+                    if let Some(conclusion) = self.terminate(pause, &mut jobs, left, audience)? {
                         return Ok(conclusion);
                     }
                 }
             },
             Drained::Empty => {}
         }
-        audience.event(Event::Drained(begin.elapsed()));
-        if !self.plan.command.is_empty() {
-            return self.command(audience);
+        // Without a pause, others may have begun since.
+        if !self.cannot_pause() {
+            audience.event(Event::Drained(begin.elapsed()));
         }
-        Ok(match self.stop_all(before, audience)? {
+        if !self.plan.command.is_empty() {
+            drop(held);
+            return self.command(pause, audience);
+        }
+        Ok(match stop_all(audience)? {
             Stopped::Yes => Conclusion::Stopped,
             Stopped::No => Conclusion::NotStopped,
             Stopped::Interrupted(signal) => Conclusion::Interrupted(signal, Vec::new()),
         })
     }
 
-    /// Run what the administrator has put in place. A failure is worth a warning, as it is of the reference.
+    /// Run what the administrator has put in place. That it fails is worth a warning, and no reason not to go on.
     fn additions(&self, end: Option<Instant>, audience: &mut dyn Audience) -> Result<Option<Conclusion>, Error> {
         let Some(path) = child::find(ADDITIONS) else { return Ok(None) };
         audience.event(Event::Additions(&path));
-        let ran = child::run(self.proc, Command::new(&path), self.interrupts, end, audience)?;
-        let problem = match ran {
+        let mut command = Command::new(&path);
+        // Results are ours to tell.
+        if let Ok(stderr) = io::stderr().as_fd().try_clone_to_owned() {
+            command.stdout(stderr);
+        }
+        let limit = Instant::now() + ADDITIONS_LIMIT;
+        let end = end.map_or(limit, |end| end.min(limit));
+        let problem = match child::run(self.proc, command, self.interrupts, Some(end), audience)? {
             Ran::Ended(status) if status.success() => return Ok(None),
-            Ran::Interrupted(signal) => return Ok(Some(Conclusion::Interrupted(signal, Vec::new()))),
-            Ran::TimedOut => {
+            Ran::Interrupted(signal) => return Ok(Some(Conclusion::Interrupted(signal, self.left()?))),
+            Ran::TimedOut if end < limit && self.plan.on_timeout == OnTimeout::Resume => {
                 audience.event(Event::Warning(format!("{} took too long, and was terminated", path.display())));
-                return Ok(Some(Conclusion::TimedOut { left: Vec::new(), is_stopped: false }));
+                return Ok(Some(Conclusion::TimedOut { left: self.left()?, is_stopped: false }));
             }
+            Ran::TimedOut => "took too long, and was terminated".to_owned(),
             Ran::Ended(status) => format!("failed ({status})"),
             Ran::NotStarted(error) => format!("could not be run ({error})"),
         };
@@ -163,8 +185,16 @@ impl Shutdown<'_> {
         Ok(None)
     }
 
+    /// The jobs that run now.
+    fn left(&self) -> Result<Vec<Job>, Error> {
+        let mut left = Jobs::default().look(self.proc, self.daemons)?;
+        left.retain(|job| job.is_awaited(self.plan.with_daemons));
+        Ok(left)
+    }
+
     fn terminate(
         &self,
+        pause: &Pause<'_>,
         jobs: &mut Jobs,
         left: Vec<Job>,
         audience: &mut dyn Audience,
@@ -180,40 +210,56 @@ impl Shutdown<'_> {
             ..Order::default()
         };
         let mut operation = Operation::new(self.proc, order, self.interrupts);
-        for job in left {
+        for job in left.into_iter().filter(Job::is_certain) {
             audience.event(Event::Terminating(&job));
             operation.add(job.target)?;
         }
-        operation.carry_out(audience)?;
+        if let control::Conclusion::Interrupted(signal) = operation.carry_out(audience)? {
+            return Ok(Some(Conclusion::Interrupted(signal, self.left()?)));
+        }
         let patience = Patience {
             until: Instant::now().checked_add(TERMINATION),
             with_daemons: self.plan.with_daemons,
             only_now: false,
         };
-        Ok(match drain(self.proc, jobs, self.daemons, patience, self.interrupts, audience)? {
+        Ok(match drain(self, pause, jobs, patience, audience)? {
             Drained::Empty => None,
             Drained::TimedOut(left) => Some(Conclusion::TimedOut { left, is_stopped: false }),
             Drained::Interrupted(signal, left) => Some(Conclusion::Interrupted(signal, left)),
         })
     }
 
-    fn command(&self, audience: &mut dyn Audience) -> Result<Conclusion, Error> {
+    fn command(&self, pause: &Pause<'_>, audience: &mut dyn Audience) -> Result<Conclusion, Error> {
         let [program, arguments @ ..] = &self.plan.command[..] else { return Ok(Conclusion::NotStopped) };
         audience.event(Event::Command(program));
         let mut command = Command::new(program);
         command.args(arguments);
-        Ok(match child::run_to_end(self.proc, command, self.interrupts)? {
-            (Ok(_), Some(signal)) => Conclusion::Interrupted(signal, Vec::new()),
-            (Ok(status), None) => Conclusion::Ran(status),
+        let (ran, came) = child::run_to_end(self.proc, command, self.interrupts)?;
+        pause.warn_if_it_ran(self.proc, audience)?;
+        Ok(match (ran, came) {
+            // What it makes of a signal is its own affair, unless it ended of it.
+            (Ok(status), Some(signal)) if status.code().is_none() => Conclusion::Interrupted(signal, Vec::new()),
+            (Ok(status), _) => Conclusion::Ran(status),
             (Err(error), _) => Conclusion::NotRun(error),
         })
     }
 
-    fn stop_all(&self, before: &[Namesake], audience: &mut dyn Audience) -> Result<Stopped, Error> {
+    fn stop_all(
+        &self,
+        ways: &[(&Daemon, Way)],
+        before: &Before<'_>,
+        audience: &mut dyn Audience,
+    ) -> Result<Stopped, Error> {
         let mut all = Stopped::Yes;
-        for daemon in self.daemons {
-            match stop(self.proc, daemon, before, self.interrupts, audience)? {
-                Stopped::Yes => {}
+        let mut any_begun = false;
+        for (daemon, way) in ways {
+            let mut stopped = stop(self.proc, daemon, way, before, self.interrupts, audience)?;
+            // Having begun, it is done to its end.
+            while any_begun && matches!(stopped, Stopped::Interrupted(_)) {
+                stopped = stop(self.proc, daemon, way, before, self.interrupts, audience)?;
+            }
+            match stopped {
+                Stopped::Yes => any_begun = true,
                 Stopped::No => all = Stopped::No,
                 Stopped::Interrupted(signal) => return Ok(Stopped::Interrupted(signal)),
             }
@@ -222,7 +268,7 @@ impl Shutdown<'_> {
     }
 
     /// What would be done with each daemon.
-    pub fn ways(&self) -> Vec<(&Daemon, Way)> {
-        self.daemons.iter().map(|daemon| (daemon, way(daemon))).collect()
+    pub fn ways(&self) -> Result<Vec<(&Daemon, Way)>, Error> {
+        self.daemons.iter().map(|daemon| Ok((daemon, way(self.proc, daemon, self.interrupts)?))).collect()
     }
 }

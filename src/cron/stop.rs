@@ -1,7 +1,8 @@
 //! Stopping a daemon for good, in the way that keeps it stopped.
 
+use std::fmt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{Audience, Daemon, Error, Event, Wanted, daemon};
@@ -20,6 +21,20 @@ pub enum Way {
     Supervised(String),
     /// Not at all: it is the first process, which takes no signal from inside.
     First,
+    /// Not at all: systemd runs here, and does not tell whether it would start it again.
+    Untold,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Way::Unit(unit) => write!(f, "systemctl stop {unit}"),
+            Way::Signal => f.write_str("TERM"),
+            Way::Supervised(supervisor) => write!(f, "nothing: {supervisor} would start it again"),
+            Way::First => f.write_str("nothing: it is the first process"),
+            Way::Untold => f.write_str("nothing: systemd does not tell whether it runs it"),
+        }
+    }
 }
 
 /// What came of it.
@@ -35,41 +50,56 @@ pub enum Stopped {
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// For the init script: there is nothing left to wait for.
 const TIDY: Duration = Duration::from_secs(10);
+/// First processes that start nothing again by themselves.
+const REAPERS: [&str; 5] = ["systemd", "tini", "dumb-init", "docker-init", "catatonit"];
+/// For systemd to answer.
+const ANSWER: Duration = Duration::from_secs(5);
 /// A parent that starts it again does so by then.
 const SUCCESSOR: Duration = Duration::from_millis(500);
 /// Init asks for the status of a process by then.
 const REAPED: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How this daemon would be stopped.
-pub fn way(daemon: &Daemon) -> Way {
-    match (&daemon.unit, &daemon.supervisor) {
-        _ if daemon.pid == 1 => Way::First,
-        (Some(unit), _) if is_main_process(unit, daemon) => Way::Unit(unit.clone()),
-        (_, Some(supervisor)) => Way::Supervised(supervisor.clone()),
-        _ => Way::Signal,
+/// How this daemon would be stopped. Nothing is done to it.
+pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<Way, Error> {
+    if daemon.pid == 1 {
+        return Ok(Way::First);
     }
+    if let Some(service) = daemon.service.as_ref().filter(|_| is_systemd()) {
+        match main_process(proc, service, interrupts)? {
+            Some(pid) if pid == daemon.pid => return Ok(Way::Unit(service.clone())),
+            Some(_) => {}
+            None => return Ok(Way::Untold),
+        }
+    }
+    Ok(daemon.supervisor.clone().map_or(Way::Signal, Way::Supervised))
 }
 
-/// Whether systemd runs here, and this daemon is what the unit is about.
-fn is_main_process(unit: &str, daemon: &Daemon) -> bool {
-    let show = || Command::new("systemctl").args(["show", "--property=MainPID", "--value", unit]).output();
+fn is_systemd() -> bool {
     Path::new("/run/systemd/system").is_dir()
-        && show().is_ok_and(|output| output.stdout.trim_ascii() == daemon.pid.to_string().as_bytes())
+}
+
+/// The main process of a service, 0 for none; `None` when systemd gives no answer.
+fn main_process(proc: &Proc, service: &str, interrupts: &Interrupts) -> Result<Option<Pid>, Error> {
+    let Some(systemctl) = child::find("systemctl") else { return Ok(None) };
+    let mut command = Command::new(systemctl);
+    command.args(["show", "--property=MainPID", "--value", "--", service]);
+    let answer = child::ask(proc, command, interrupts, ANSWER)?;
+    Ok(answer.and_then(|answer| String::from_utf8_lossy(&answer).trim().parse().ok()))
 }
 
 /// Stop a paused daemon, and see that it has ended and that none has taken its place: none that was not there `before`.
 pub fn stop(
     proc: &Proc,
     daemon: &Daemon,
-    before: &[Namesake],
+    way: &Way,
+    before: &Before<'_>,
     interrupts: &Interrupts,
     audience: &mut dyn Audience,
 ) -> Result<Stopped, Error> {
-    let way = way(daemon);
     let (order, name) = (Order { is_to_end: true, ..Order::default() }, String::from_utf8_lossy(&daemon.name));
-    audience.event(Event::Stopping(daemon, &way));
-    let order = match &way {
+    audience.event(Event::Stopping(daemon, way));
+    let order = match way {
         Way::First => {
             return Ok(refused(
                 audience,
@@ -85,18 +115,22 @@ pub fn stop(
             );
             return Ok(refused(audience, advice));
         }
+        Way::Untold => {
+            let why = format!(
+                "process {} ({name}) is in a service, and systemd does not tell whether it runs it: try systemctl status {name}",
+                daemon.pid
+            );
+            return Ok(refused(audience, why));
+        }
         Way::Unit(unit) => {
-            let mut command = Command::new("systemctl");
-            command.args(["stop", unit]);
-            match child::run(proc, command, interrupts, Instant::now().checked_add(TIMEOUT), &mut Silent)? {
-                Ran::Ended(status) if status.success() => {}
-                Ran::Interrupted(signal) => return Ok(Stopped::Interrupted(signal)),
-                _ => {
-                    return Ok(refused(
-                        audience,
-                        format!("systemctl could not stop {unit}: see systemctl status {unit}"),
-                    ));
-                }
+            let Some(systemctl) = child::find("systemctl") else {
+                return Ok(refused(audience, "there is no systemctl on $PATH".to_owned()));
+            };
+            let mut command = Command::new(systemctl);
+            command.args(["stop", "--", unit]).stdout(Stdio::null());
+            // Whatever its status, what counts is whether the daemon ends.
+            if let (Err(error), _) = child::run_to_end(proc, command, interrupts)? {
+                return Ok(refused(audience, format!("systemctl could not be run: {error}")));
             }
             // It is killed by nobody but systemd, which would otherwise start it again.
             Order { until: Until::Ended { count: None }, timeout: Some(TIMEOUT), ..order }
@@ -110,19 +144,18 @@ pub fn stop(
             ..order
         },
     };
-    let mut operation = Operation::new(proc, order, interrupts);
-    operation.add(Target::named(daemon.reference.clone(), &daemon.name))?;
-    match operation.carry_out(&mut Silent)? {
+    match finish(proc, daemon, order, interrupts)? {
         Conclusion::Interrupted(signal) => return Ok(Stopped::Interrupted(signal)),
         Conclusion::TimedOut => {
-            return Ok(refused(audience, format!("process {} ({name}) has not ended: it is left running", daemon.pid)));
+            let why = format!("process {} ({name}) has not ended by {way}: it is left running", daemon.pid);
+            return Ok(refused(audience, why));
         }
         Conclusion::Finished => {}
     }
-    if way == Way::Signal && is_alone(proc, daemon, interrupts)? {
+    if *way == Way::Signal && is_alone(proc, daemon, before.wanted, interrupts)? {
         tidy(proc, daemon, interrupts, audience)?;
     }
-    if let Some(successor) = successor(proc, daemon, before, interrupts)? {
+    if let Some(successor) = successor(proc, daemon, way, before, interrupts)? {
         return Ok(refused(
             audience,
             format!(
@@ -135,6 +168,24 @@ pub fn stop(
     Ok(Stopped::Yes)
 }
 
+/// Carry it out. Once the daemon has its signal, there is no way back, and whoever interrupts us has a moment to wait.
+fn finish(proc: &Proc, daemon: &Daemon, order: Order, interrupts: &Interrupts) -> Result<Conclusion, Error> {
+    let end = Instant::now() + TIMEOUT;
+    let target = || Target::named(daemon.reference.clone(), &daemon.name);
+    let mut operation = Operation::new(proc, order, interrupts);
+    operation.add(target())?;
+    let mut conclusion = operation.carry_out(&mut Silent)?;
+    let is_begun = order.signal.is_none() || operation.targets().iter().any(|target| target.sent.is_some());
+    while is_begun && matches!(conclusion, Conclusion::Interrupted(_)) {
+        let timeout = Some(end.saturating_duration_since(Instant::now()));
+        let wait = Order { signal: None, continues: false, kills: false, timeout, ..order };
+        let mut operation = Operation::new(proc, wait, interrupts);
+        operation.add(target())?;
+        conclusion = operation.carry_out(&mut Silent)?;
+    }
+    Ok(conclusion)
+}
+
 fn refused(audience: &mut dyn Audience, why: String) -> Stopped {
     audience.event(Event::Warning(why));
     Stopped::No
@@ -142,34 +193,45 @@ fn refused(audience: &mut dyn Audience, why: String) -> Stopped {
 
 /// Whether nothing is left for an init script to hit: it goes by the name, and waits for a zombie in vain, which the
 /// daemon is until its parent asks for its status.
-fn is_alone(proc: &Proc, stopped: &Daemon, interrupts: &Interrupts) -> Result<bool, Error> {
+fn is_alone(proc: &Proc, stopped: &Daemon, wanted: &Wanted, interrupts: &Interrupts) -> Result<bool, Error> {
     let end = Instant::now() + REAPED;
     while !matches!(proc.process(stopped.pid, Files::NONE)?, Settled::Gone) {
         if Instant::now() >= end || interrupts.wait(PAUSE)?.is_some() {
             return Ok(false);
         }
     }
-    Ok(namesakes(proc, stopped)?.is_empty())
+    Ok(namesakes(proc, stopped, wanted)?.is_empty())
 }
 
 /// A daemon, by number and inode.
 pub type Namesake = (Pid, Option<u64>);
 
+/// What was there before anything was done.
+pub struct Before<'b> {
+    /// What was looked for.
+    pub wanted: &'b Wanted,
+    /// The daemons of the same names.
+    pub namesakes: Vec<Namesake>,
+}
+
 /// The daemons of the same name.
-pub fn namesakes(proc: &Proc, daemon: &Daemon) -> Result<Vec<Namesake>, Error> {
-    let found = daemon::find(proc, &Wanted::Named(daemon.exe_name.clone()))?;
-    Ok(found.daemons.iter().map(|daemon| (daemon.pid, daemon.reference.inode())).collect())
+pub fn namesakes(proc: &Proc, daemon: &Daemon, wanted: &Wanted) -> Result<Vec<Namesake>, Error> {
+    let wanted = match wanted {
+        Wanted::Pid(_) => Wanted::Named(daemon.name.clone()),
+        wanted => wanted.clone(),
+    };
+    let found = daemon::find(proc, &wanted)?.daemons;
+    let same = found.iter().filter(|found| found.name == daemon.name);
+    Ok(same.map(|daemon| (daemon.pid, daemon.reference.inode())).collect())
 }
 
 /// Let the init script remove what the daemon left, such as its pid file. That of bcron kills everything but bcron.
 fn tidy(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts, audience: &mut dyn Audience) -> Result<(), Error> {
     let name = String::from_utf8_lossy(&daemon.name);
     let has_script = ["cron", "crond"].contains(&&*name) && Path::new("/etc/init.d").join(&*name).is_file();
-    if !has_script || child::find("service").is_none() {
-        return Ok(());
-    }
-    let mut command = Command::new("service");
-    command.args([&*name, "stop"]).stdout(std::process::Stdio::null());
+    let Some(service) = child::find("service").filter(|_| has_script) else { return Ok(()) };
+    let mut command = Command::new(service);
+    command.args([&*name, "stop"]).stdout(Stdio::null());
     match child::run(proc, command, interrupts, Instant::now().checked_add(TIDY), &mut Silent)? {
         Ran::Ended(status) if status.success() => {}
         _ => audience.event(Event::Warning(format!("service {name} stop failed, after the daemon had ended"))),
@@ -177,21 +239,31 @@ fn tidy(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts, audience: &mut dy
     Ok(())
 }
 
-/// A daemon that has taken the place of one that has ended, and was not there before. Where the parent of that one is not
-/// init, it may take a moment.
+/// A daemon that has taken the place of one that has ended, and was not there before. Where nobody is known not to start
+/// it again, that may take a moment.
 fn successor(
     proc: &Proc,
     stopped: &Daemon,
-    before: &[Namesake],
+    way: &Way,
+    before: &Before<'_>,
     interrupts: &Interrupts,
 ) -> Result<Option<Pid>, Error> {
-    let end = Instant::now() + if stopped.parent > 1 { SUCCESSOR } else { Duration::ZERO };
+    let is_quiet = matches!(way, Way::Unit(_)) || stopped.parent <= 1 && starts_nothing_again(proc)?;
+    let end = Instant::now() + if is_quiet { Duration::ZERO } else { SUCCESSOR };
     loop {
-        if let Some((pid, _)) = namesakes(proc, stopped)?.into_iter().find(|namesake| !before.contains(namesake)) {
+        let now = namesakes(proc, stopped, before.wanted)?;
+        if let Some((pid, _)) = now.into_iter().find(|namesake| !before.namesakes.contains(namesake)) {
             return Ok(Some(pid));
         }
         if Instant::now() >= end || interrupts.wait(PAUSE)?.is_some() {
             return Ok(None);
         }
     }
+}
+
+/// Whether the first process is one that only takes up orphans, or starts its services again in ways that are asked for.
+fn starts_nothing_again(proc: &Proc) -> Result<bool, Error> {
+    let Settled::Known(init) = proc.process(1, Files::NONE)? else { return Ok(false) };
+    let name = init.exe_name().map(|name| REAPERS.iter().any(|reaper| *name == *reaper.as_bytes()));
+    Ok(matches!(init.settle(name)?, Settled::Known(true)))
 }

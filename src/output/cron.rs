@@ -8,19 +8,25 @@ use super::json::{self, Layout};
 use super::message::message;
 use super::progress::{Progress, duration};
 use super::{Output, human, put, shown};
-use crate::control::{Observer, Target};
+use crate::control::{Interrupts, Observer, Target};
 use crate::cron::{Audience, Conclusion, Daemon, Event, Evidence, Job, Way};
 use crate::process::{Pid, Users};
+
+/// What is told, and how.
+pub struct Look {
+    pub layout: Option<Layout>,
+    /// Whether daemons that jobs started are waited for.
+    pub with_daemons: bool,
+    pub is_quiet: bool,
+}
 
 /// The telling of a run.
 pub struct Teller<'t> {
     name: &'t str,
     users: &'t Users,
+    interrupts: &'t Interrupts,
     output: Output,
-    layout: Option<Layout>,
-    /// Whether daemons that jobs started are waited for.
-    with_daemons: bool,
-    is_quiet: bool,
+    look: Look,
     progress: Progress,
     begin: Instant,
     failure: Option<io::Error>,
@@ -28,22 +34,15 @@ pub struct Teller<'t> {
 
 impl<'t> Teller<'t> {
     /// Nothing is told yet. `name` as messages show it.
-    pub fn new(
-        name: &'t str,
-        users: &'t Users,
-        output: Output,
-        layout: Option<Layout>,
-        with_daemons: bool,
-        is_quiet: bool,
-    ) -> Teller<'t> {
-        let progress = Progress::new(name, is_quiet);
-        Teller { name, users, output, layout, with_daemons, is_quiet, progress, begin: Instant::now(), failure: None }
+    pub fn new(name: &'t str, users: &'t Users, interrupts: &'t Interrupts, output: Output, look: Look) -> Teller<'t> {
+        let progress = Progress::new(name, look.is_quiet);
+        Teller { name, users, interrupts, output, look, progress, begin: Instant::now(), failure: None }
     }
 
     /// Tell of daemons and jobs, of which nothing was touched.
     pub fn list(&mut self, daemons: &[Daemon], jobs: &[Job]) {
         let mut text = Vec::new();
-        match self.layout {
+        match self.look.layout {
             Some(_) => {
                 text.extend_from_slice(b"{\"daemons\":");
                 json::array(&mut text, daemons.iter(), |json, daemon| self.daemon_json(json, daemon));
@@ -73,7 +72,7 @@ impl<'t> Teller<'t> {
 
     /// Tell in one line; nothing to whoever wants JSON.
     pub fn line(&mut self, text: impl std::fmt::Display) {
-        if self.layout.is_none() && !self.is_quiet {
+        if self.look.layout.is_none() && !self.look.is_quiet {
             self.progress.clear();
             self.write(format!("{text}\n").as_bytes());
             self.flush();
@@ -82,18 +81,20 @@ impl<'t> Teller<'t> {
 
     /// Something that is not as it should be.
     pub fn warn(&mut self, text: &str) {
-        self.progress.clear();
-        if !self.is_quiet {
-            message(self.name, text);
+        if !self.look.is_quiet {
+            self.interrupts.let_through(|| {
+                self.progress.clear();
+                message(self.name, text);
+            });
         }
     }
 
     /// Tell how it ended, and learn whether all could be written.
     pub fn finish(mut self, outcome: &str, daemons: &[Daemon], left: &[Job]) -> io::Result<()> {
-        if self.layout.is_some() {
+        if self.look.layout.is_some() {
             let mut text = Vec::new();
             put(&mut text, format_args!("{{"));
-            if self.layout == Some(Layout::Lines) {
+            if self.look.layout == Some(Layout::Lines) {
                 put(&mut text, format_args!("\"event\":\"end\","));
             }
             json::key(&mut text, "outcome");
@@ -104,7 +105,7 @@ impl<'t> Teller<'t> {
             json::array(&mut text, left.iter(), |json, job| self.job_json(json, job));
             put(&mut text, format_args!(",\"seconds\":{:.3}}}\n", self.begin.elapsed().as_secs_f64()));
             self.write(&text);
-        } else if !self.is_quiet {
+        } else if !self.look.is_quiet {
             let mut text = Vec::new();
             left.iter().filter(|job| job.is_of_interest(left)).for_each(|job| self.job_text(&mut text, job));
             self.write(&text);
@@ -119,14 +120,19 @@ impl<'t> Teller<'t> {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        if self.failure.is_none() {
-            self.failure = self.output.write_all(bytes).err();
-        }
+        self.put_out(|output| output.write_all(bytes));
     }
 
     fn flush(&mut self) {
+        self.put_out(Output::flush);
+    }
+
+    /// Whoever is to read may not do so for ever, and cron must not stay paused for as long: a signal ends us at once,
+    /// and the guardian lets cron run on.
+    fn put_out(&mut self, act: impl FnOnce(&mut Output) -> io::Result<()>) {
         if self.failure.is_none() {
-            self.failure = self.output.flush().err();
+            let output = &mut self.output;
+            self.failure = self.interrupts.let_through(|| act(output)).err();
         }
     }
 
@@ -178,12 +184,12 @@ impl<'t> Teller<'t> {
         id(json, job.target.pid, job.target.reference.as_ref().and_then(|reference| reference.inode()));
         let user = job.target.uid.map(|uid| self.users.user(uid));
         text_member(json, "user", user.as_ref().map(|user| user.as_bytes()));
-        text_member(json, "name", job.target.name.as_deref());
+        text_member(json, "name", job.name.as_deref());
         text_member(json, "command", Some(&job.command));
         put(json, format_args!(",\"seconds\":{:.2}", job.runtime));
         text_member(json, "state", Some(&[job.state]));
         text_member(json, "why", Some(job.why.name().as_bytes()));
-        put(json, format_args!(",\"awaited\":{}}}", job.is_awaited(self.with_daemons)));
+        put(json, format_args!(",\"awaited\":{}}}", job.is_awaited(self.look.with_daemons)));
     }
 
     fn event_json(&mut self, event: &Event<'_>) {
@@ -197,7 +203,7 @@ impl<'t> Teller<'t> {
             Event::Stopping(daemon, way) => {
                 json.extend_from_slice(b",\"daemon\":");
                 self.daemon_json(&mut json, daemon);
-                text_member(&mut json, "by", Some(means(way).as_bytes()));
+                text_member(&mut json, "by", Some(way.to_string().as_bytes()));
             }
             Event::Job(job, _) | Event::Terminating(job) => {
                 json.extend_from_slice(b",\"job\":");
@@ -223,7 +229,7 @@ impl<'t> Teller<'t> {
                 self.line(format_args!("{} was paused already: somebody left it like that", daemon_name(daemon)));
             }
             Event::Additions(path) => self.line(format_args!("running {}", path.display())),
-            Event::Job(job, true) if job.is_awaited(self.with_daemons) => self.job_line("waiting for", job),
+            Event::Job(job, true) if job.is_awaited(self.look.with_daemons) => self.job_line("waiting for", job),
             Event::Job(job, true) => self.job_line("not waiting for", job),
             Event::Job(_, false) => {}
             Event::Terminating(job) => self.job_line("terminating", job),
@@ -232,7 +238,7 @@ impl<'t> Teller<'t> {
             Event::Resumed(daemon) => self.line(format_args!("{} runs on", daemon_name(daemon))),
             Event::Stopping(daemon, way) => {
                 if matches!(way, Way::Unit(_) | Way::Signal) {
-                    self.line(format_args!("stopping {} by {}", daemon_name(daemon), means(way)));
+                    self.line(format_args!("stopping {} by {}", daemon_name(daemon), way));
                 }
             }
             Event::Stopped(daemon) => self.line(format_args!("{} is stopped", daemon_name(daemon))),
@@ -252,11 +258,14 @@ impl<'t> Teller<'t> {
 
 impl Audience for Teller<'_> {
     fn event(&mut self, event: Event<'_>) {
-        tracing::info!(event = event_name(&event));
+        if let Some(what) = deed(&event) {
+            // Where what is done to processes is told to syslog, this is too.
+            tracing::info!(target: "proctool::control", "{what}");
+        }
         if let Event::Warning(text) = &event {
             self.warn(text);
         }
-        match self.layout {
+        match self.look.layout {
             Some(Layout::Lines) => self.event_json(&event),
             Some(Layout::Document) => {}
             None => self.event_text(&event),
@@ -270,13 +279,15 @@ impl Observer for Teller<'_> {
     fn waiting(&mut self, targets: &[Target], since: Duration) -> Option<Instant> {
         let who = |target: &Target| -> (Pid, Option<Vec<u8>>) { (target.pid, target.name.clone()) };
         let left: Vec<_> = targets.iter().filter(|target| target.outcome.is_none()).map(who).collect();
-        self.progress.show(left.iter().map(|(pid, name)| (*pid, name.as_deref())), since)
+        let progress = &mut self.progress;
+        self.interrupts.let_through(|| progress.show(left.iter().map(|(pid, name)| (*pid, name.as_deref())), since))
     }
 
     fn idle(&mut self) {}
 
     fn waited(&mut self) {
-        self.progress.clear();
+        let progress = &mut self.progress;
+        self.interrupts.let_through(|| progress.clear());
     }
 }
 
@@ -313,13 +324,16 @@ fn event_name(event: &Event<'_>) -> &'static str {
     }
 }
 
-/// By what a daemon is stopped.
-pub fn means(way: &Way) -> String {
-    match way {
-        Way::Unit(unit) => format!("systemctl stop {unit}"),
-        Way::Signal => "TERM".to_owned(),
-        Way::Supervised(supervisor) => format!("nothing: {supervisor} would start it again"),
-        Way::First => "nothing: it is the first process".to_owned(),
+/// What is done, beyond signals that are told of by themselves.
+fn deed(event: &Event<'_>) -> Option<String> {
+    match event {
+        Event::Additions(path) => Some(format!("running {}", path.display())),
+        Event::Command(command) => Some(format!("running {} while no cron job does", command.display())),
+        Event::Stopping(daemon, way) => Some(format!("stopping cron, process {}, by {way}", daemon.pid)),
+        Event::Resumed(daemon) => Some(format!("cron, process {}, runs on", daemon.pid)),
+        Event::Stopped(daemon) => Some(format!("cron, process {}, is stopped", daemon.pid)),
+        Event::Warning(text) => Some(text.clone()),
+        _ => None,
     }
 }
 

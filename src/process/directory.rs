@@ -200,6 +200,12 @@ impl<'p> Directory<'p> {
         link.map(CString::into_bytes).map_err(|errno| Unread::from_errno(errno, directory, || Unread::Gone))
     }
 
+    /// Who owns the file behind a link in one of the directories of the process, likewise.
+    pub fn owner_below(&self, directory: &'static str, name: &str) -> Read<u32> {
+        let found = statat(self.base(), self.path_below(name), AtFlags::empty());
+        found.map(|found| found.st_uid).map_err(|errno| Unread::from_errno(errno, directory, || Unread::Gone))
+    }
+
     fn path_below(&self, name: &str) -> Vec<u8> {
         [self.path("").as_c_str().to_bytes(), name.as_bytes()].concat()
     }

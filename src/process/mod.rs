@@ -380,6 +380,11 @@ impl<'p> Process<'p> {
         }
     }
 
+    /// The user that owns the file behind one of its descriptors.
+    pub fn descriptor_owner(&self, number: u64) -> Read<u32> {
+        self.directory.owner_below("fd", &format!("fd/{number}"))
+    }
+
     /// Its threads but the first, by id, with their names.
     pub fn other_threads(&self) -> Read<Vec<(Pid, Vec<u8>)>> {
         let mut ids = Vec::new();
