@@ -422,6 +422,22 @@ fn a_wait_that_nobody_listens_to_ends() {
     assert_ne!(state(third.pid()), 'X');
 }
 
+/// On a terminal, a line that is redrawn says who is left, and for how long.
+#[test]
+fn on_a_terminal_it_is_shown_who_is_waited_for() {
+    let target = sleeper();
+    let mut command = clean("script");
+    let line = format!("{PROCTOOL} wait --timeout 1 {}", target.pid());
+    command.env("TERM", "xterm").args(["-qec", &line, "/dev/null"]);
+    let outcome = finish(command);
+    if outcome.code() == 127 {
+        skip!("no script(1)");
+    }
+    let outcome = outcome.exits(124);
+    let shown = format!("waiting for 1 process for 0 s: {} (", target.pid());
+    assert!(outcome.text().contains(&shown), "{}", outcome.report());
+}
+
 // How they ended.
 
 #[test]
