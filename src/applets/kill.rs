@@ -43,9 +43,10 @@ fn command() -> Command {
     Acting::arrange(Options::augment_args(Command::new("kill"))).long_about(
         "Sends a signal to processes: KILL, and waits until they have ended, or any other one without waiting.\n\n\
          With --tree, all descendants get it too. They are stopped first, and looked for until there is nobody \
-         new, so that none escapes by forking; then all get the signal and go on. If proctool itself is killed in \
-         that moment, resume --tree continues them. Signals that stop or continue are sent without that: see \
-         suspend. The targets are process ids, or what find finds with the same options.",
+         new, so that none escapes by forking; then all get the signal and go on. If not all could be stopped \
+         within 5 seconds, a message says so; if proctool itself is killed in that moment, resume --tree continues \
+         them. Signals that stop or continue are sent without that: see suspend. The targets are process ids, or \
+         what find finds with the same options.",
     )
 }
 

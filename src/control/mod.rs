@@ -1,7 +1,7 @@
 //! Everything that touches a live process. The rest of the program has no other way to do so.
 //!
 //! A [`Reference`] is proved to be the process that matched, and only a reference can be signalled: no number ever is.
-//! [`Watch`] waits for many of them to end, without looking. [`Operation`] does with a set of targets what an
+//! [`watch`] waits for many of them to end, without looking. [`Operation`] does with a set of targets what an
 //! [`Order`] says, and sees that nothing is left stopped that it stopped.
 
 mod descriptors;
