@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::control::{
-    Conclusion, Error, Interrupts, Observer, Operation, Order, Reference, Signal, Silent, Target, Until,
-};
+use crate::control::{Conclusion, Error, Interrupts, Observer, Operation, Order, Reference, Signal, Silent, Target};
 use crate::process::{Proc, Settled};
 
 /// How a command ended, or why it did not.
@@ -123,23 +121,14 @@ fn wait(
     timeout: Option<Duration>,
     observer: &mut dyn Observer,
 ) -> Result<Conclusion, Error> {
-    let order = Order { until: Until::Ended { count: None }, timeout, ..Order::default() };
-    let mut operation = Operation::new(proc, order, interrupts);
+    let mut operation = Operation::new(proc, Order::wait(timeout), interrupts);
     operation.add(Target::held(reference.clone()))?;
     operation.carry_out(observer)
 }
 
 /// End a command with all that it has started. It gets no second chance when we are told to end once more.
 fn terminate(proc: &Proc, reference: Reference, interrupts: &Interrupts, child: &mut Child) -> Result<(), Error> {
-    let order = Order {
-        signal: Some(Signal::TERM),
-        continues: true,
-        until: Until::Ended { count: None },
-        timeout: Some(TIMEOUT),
-        kills: true,
-        tree: true,
-        ..Order::default()
-    };
+    let order = Order { tree: true, ..Order::termination(Some(TIMEOUT)) };
     let mut operation = Operation::new(proc, order, interrupts);
     operation.add(Target::held(reference.clone()))?;
     if let Conclusion::Interrupted(_) = operation.carry_out(&mut Silent)? {

@@ -6,6 +6,7 @@ mod interrupted;
 mod jobs;
 mod leavings;
 mod listing;
+mod mended;
 mod stopping;
 mod supervised;
 mod systemd;

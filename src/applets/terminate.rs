@@ -5,7 +5,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context};
 use crate::cli::act::{Acting, EXIT_STATUS, FILES, Force, OUTCOMES};
 use crate::cli::{ENVIRONMENT, parse};
-use crate::control::{Order, Signal, Until};
+use crate::control::{Order, Until};
 use crate::exit::Exit;
 
 /// The row in the table of applets.
@@ -62,14 +62,10 @@ See also:
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
-    let order = Order {
-        signal: Some(Signal::TERM),
-        continues: true,
-        until: if options.no_wait { Until::Signalled } else { Until::Ended { count: None } },
-        timeout: options.timeout.0,
-        kills: !options.no_kill && !options.no_wait,
-        is_to_end: true,
-        ..Order::default()
+    let order = Order::termination(options.timeout.0);
+    let order = match (options.no_wait, options.no_kill) {
+        (true, _) => Order { until: Until::Signalled, kills: false, ..order },
+        (_, no_kill) => Order { kills: !no_kill, ..order },
     };
     options.acting.run(&context.name, order, Some(options.force.force))
 }

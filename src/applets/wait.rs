@@ -71,12 +71,7 @@ See also:
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let count = if options.any { Some(1) } else { options.count.map(|count| count as usize) };
-    let order = Order {
-        until: Until::Ended { count },
-        timeout: options.timeout.0,
-        wants_status: options.status,
-        is_to_end: true,
-        ..Order::default()
-    };
+    let wait = Order::wait(options.timeout.0);
+    let order = Order { until: Until::Ended { count }, wants_status: options.status, ..wait };
     options.acting.run(&context.name, order, None)
 }

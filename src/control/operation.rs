@@ -3,108 +3,16 @@
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::family::Gathered;
 use super::halt::{self, Motion};
 use super::interrupts::Held;
+use super::order::{Conclusion, Observer, Order, Until};
 use super::reference::Life;
 use super::watch::{Ending, Event, Over, Watch};
 use super::{Error, Interrupts, Outcome, Reference, Refused, Signal, Target, descriptors, family};
 use crate::process::{Proc, Settled};
-
-/// What is to be done with every target.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Order {
-    /// The signal to begin with, if there is one.
-    pub signal: Option<Signal>,
-    /// Whether a stopped process is continued afterwards, without which it would not heed the signal.
-    pub continues: bool,
-    /// When a target is done with.
-    pub until: Until,
-    /// How long that may take; `None` is for ever.
-    pub timeout: Option<Duration>,
-    /// Whether the others are killed then, and waited for as long again.
-    pub kills: bool,
-    /// Whether all descendants of the targets are targets too.
-    pub tree: bool,
-    /// Whether it matters how a process ended.
-    pub wants_status: bool,
-    /// Whether they are to end, so that one that has ended already is as wanted.
-    pub is_to_end: bool,
-}
-
-impl Order {
-    /// Whether nothing is done to anybody.
-    pub fn only_waits(&self) -> bool {
-        self.signal.is_none() && self.until != Until::Stopped
-    }
-
-    /// Whether a target is as it was wanted.
-    pub fn is_done(&self, target: &Target) -> bool {
-        match target.outcome {
-            Some(Outcome::Signalled | Outcome::Spared) => true,
-            // Nobody asked for a descendant by itself.
-            _ => (self.is_to_end || target.is_kin) && target.has_ended(),
-        }
-    }
-}
-
-/// When a target is done with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Until {
-    /// It got its signal.
-    #[default]
-    Signalled,
-    /// We stopped it.
-    Stopped,
-    /// It ended; and all are done with when so many have.
-    Ended { count: Option<usize> },
-}
-
-/// How an operation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Conclusion {
-    Finished,
-    TimedOut,
-    /// We were told to end.
-    Interrupted(Signal),
-}
-
-/// Who is told what happens.
-pub trait Observer {
-    /// A target has its outcome.
-    fn decided(&mut self, target: &Target);
-
-    /// Some have none yet; called at the beginning of a wait and whenever the time comes that it returned.
-    fn waiting(&mut self, targets: &[Target], since: Duration) -> Option<Instant>;
-
-    /// Nothing more is known for now.
-    fn idle(&mut self);
-
-    /// Whether all of it is only done to be read on standard output, so that it ends when nobody reads any more.
-    fn minds_reader(&self) -> bool {
-        false
-    }
-
-    /// The wait is over.
-    fn waited(&mut self);
-}
-
-/// For operations that nobody follows.
-pub struct Silent;
-
-impl Observer for Silent {
-    fn decided(&mut self, _: &Target) {}
-
-    fn waiting(&mut self, _: &[Target], _: Duration) -> Option<Instant> {
-        None
-    }
-
-    fn idle(&mut self) {}
-
-    fn waited(&mut self) {}
-}
 
 /// Some targets, and what is done with them. However it ends, short of our own end, nothing stays halted.
 pub struct Operation<'p> {

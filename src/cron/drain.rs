@@ -1,12 +1,13 @@
 //! Waiting until no job runs any more.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::job::Why;
 use super::pause::Pause;
 use super::{Audience, Error, Event, Job, Jobs, Shutdown};
-use crate::control::{Conclusion, Operation, Order, Signal, Until};
+use crate::control::{Conclusion, Operation, Order, Signal};
+use crate::process::Pid;
 
 /// What came of it.
 pub enum Drained {
@@ -28,9 +29,12 @@ pub struct Patience {
     pub only_now: bool,
 }
 
+/// However long jobs take, somebody may let the daemon run on meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// Wait for the jobs of daemons that start no new ones.
 ///
-/// Looks again whenever all have ended that were known, and is content when nobody was found twice in a row: during one
+/// Looks again whenever all have ended that were known, and now and then, and is content when nobody was found twice in a row: during one
 /// look somebody can start a process with a number that was passed already, and end before its own number comes.
 pub fn drain(
     shutdown: &Shutdown<'_>,
@@ -47,17 +51,8 @@ pub fn drain(
             // It may have started something since the last look.
             looks_without = 0;
         }
-        let was_known = jobs.runs_us;
         let found = jobs.look(proc, daemons)?;
-        if jobs.runs_us && !was_known {
-            let why = "this command is run by a cron job itself, which is not waited for";
-            audience.event(Event::Warning(why.to_owned()));
-        }
-        for job in &found {
-            if told.insert((job.target.pid, job.target.reference.as_ref().and_then(|reference| reference.inode()))) {
-                audience.event(Event::Job(job, job.is_of_interest(&found)));
-            }
-        }
+        tell(&found, &mut told, audience);
         // Not what runs below others: what is left of it when they have ended may be a daemon by then.
         let is_root = |job: &Job| job.is_awaited(patience.with_daemons) && job.why != Why::Descendant;
         let awaited: Vec<Job> = found.into_iter().filter(is_root).collect();
@@ -66,27 +61,55 @@ pub fn drain(
             continue;
         }
         looks_without = 0;
-        let timeout = patience.until.map(|until| until.saturating_duration_since(Instant::now()));
-        let order = Order { until: Until::Ended { count: None }, timeout, ..Order::default() };
-        let mut operation = Operation::new(proc, order, interrupts);
-        for job in awaited {
-            operation.add(job.target)?;
-        }
-        let left = |jobs: &mut Jobs| -> Result<Vec<Job>, Error> {
+        let conclusion = await_end(shutdown, awaited, patience, audience)?;
+        let mut left = || -> Result<Vec<Job>, Error> {
             Ok(jobs.look(proc, daemons)?.into_iter().filter(|job| job.is_awaited(patience.with_daemons)).collect())
         };
-        match operation.carry_out(audience)? {
+        match conclusion {
             Conclusion::Finished if patience.only_now => return Ok(Drained::Empty),
             Conclusion::Finished => {}
-            Conclusion::Interrupted(signal) => return Ok(Drained::Interrupted(signal, left(jobs)?)),
-            Conclusion::TimedOut => {
-                // The last of them may have ended in this moment.
-                let left = left(jobs)?;
-                if !left.is_empty() {
-                    return Ok(Drained::TimedOut(left));
-                }
-            }
+            Conclusion::Interrupted(signal) => return Ok(Drained::Interrupted(signal, left()?)),
+            Conclusion::TimedOut if patience.until.is_none_or(|until| Instant::now() < until) => {}
+            Conclusion::TimedOut => match left()? {
+                // The last of them has ended in this moment.
+                left if left.is_empty() => {}
+                left => return Ok(Drained::TimedOut(left)),
+            },
         }
     }
+    if jobs.runs_us {
+        let why = "this command is run by a cron job itself, which is not waited for";
+        audience.event(Event::Warning(why.to_owned()));
+    }
     Ok(Drained::Empty)
+}
+
+/// What a process is told apart by from a later one of its number.
+type Told = BTreeSet<(Pid, Option<u64>)>;
+
+/// Tell of those that were not told of before.
+fn tell(found: &[Job], told: &mut Told, audience: &mut dyn Audience) {
+    for job in found {
+        let inode = job.target.reference.as_ref().and_then(|reference| reference.inode());
+        if told.insert((job.target.pid, inode)) {
+            audience.event(Event::Job(job, job.is_of_interest(found)));
+        }
+    }
+}
+
+/// Wait until all of these have ended, or it is time to look again.
+fn await_end(
+    shutdown: &Shutdown<'_>,
+    jobs: Vec<Job>,
+    patience: Patience,
+    audience: &mut dyn Audience,
+) -> Result<Conclusion, Error> {
+    let left = patience.until.map(|until| until.saturating_duration_since(Instant::now()));
+    // A daemon that is not paused starts others, which are not to be found.
+    let timeout = if patience.only_now { left } else { Some(left.map_or(LOOK_AGAIN, |left| left.min(LOOK_AGAIN))) };
+    let mut operation = Operation::new(shutdown.proc, Order::wait(timeout), shutdown.interrupts);
+    for job in jobs {
+        operation.add(job.target)?;
+    }
+    Ok(operation.carry_out(audience)?)
 }

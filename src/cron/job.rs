@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Error;
 use super::daemon::{Daemon, NAMES, audit_session, is_called_worker};
+use super::leaving::{of_leader, writes_to_cron, writes_to_tmpfile};
 use crate::control::{Life, Reference, Target, own_line};
 use crate::process::{Cgroups, File, Files, Pid, Proc, Process, Read, Settled, items, known};
 use crate::tree::{self, Forest, Node};
@@ -323,35 +324,6 @@ fn ours(proc: &Proc, forest: &Forest<Member>, daemons: &[Daemon]) -> Result<BTre
         ours.extend(forest.find_all(forest.all(), is_of_our_job));
     }
     Ok(ours)
-}
-
-/// What the leader of a session is whose worker, if it had one, has ended: a job, which a shell is, or a daemon.
-fn of_leader(proc: &Proc, pid: Pid) -> Result<Why, Error> {
-    let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(Why::Daemon) };
-    let is_shell = process.cmdline().map(|arguments| matches!(items(arguments).nth(1), Some(b"-c")));
-    Ok(if matches!(process.settle(is_shell)?, Settled::Known(true)) { Why::Job } else { Why::Daemon })
-}
-
-/// Whether all output of a process goes to one file in /tmp that has no name and is the superuser's: Debian's cron
-/// collects that of a job so (tmpfile(3)).
-fn writes_to_tmpfile(proc: &Proc, pid: Pid) -> Result<bool, Error> {
-    let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(false) };
-    let read = || {
-        let (output, errors) = (process.descriptor(1)?, process.descriptor(2)?);
-        let is_tmpfile = |link: &[u8]| link.starts_with(b"/tmp/#") && link.ends_with(b" (deleted)");
-        Ok(output == errors && output.is_some_and(|link| is_tmpfile(&link)) && process.descriptor_owner(1)? == 0)
-    };
-    Ok(matches!(process.settle(read())?, Settled::Known(true)))
-}
-
-/// Whether the output of a process still goes to where cron collects that of jobs: a pipe, or a file without a name.
-fn writes_to_cron(proc: &Proc, pid: Pid) -> Result<bool, Error> {
-    let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(false) };
-    let is_collected =
-        |link: Option<Vec<u8>>| link.is_some_and(|link| link.starts_with(b"pipe:") || link.ends_with(b" (deleted)"));
-    let read =
-        process.descriptor(1).and_then(|output| Ok(is_collected(output) || is_collected(process.descriptor(2)?)));
-    Ok(matches!(process.settle(read)?, Settled::Known(true)))
 }
 
 /// The process of a node, held, if it still is that one.

@@ -5,6 +5,7 @@
 pub mod daemon;
 mod drain;
 pub mod job;
+mod leaving;
 mod pause;
 mod shutdown;
 mod stop;

@@ -11,7 +11,7 @@ use super::pause::{Pause, Paused};
 use super::stop::{Before, Stopped, Way, namesakes, stop, way};
 use super::{Audience, Daemon, Error, Event, Job, Jobs, Wanted};
 use crate::child::{self, Ran};
-use crate::control::{self, Interrupts, Operation, Order, Signal, Until};
+use crate::control::{self, Interrupts, Operation, Order, Signal};
 use crate::process::Proc;
 
 /// The command that is run, if there is one, as soon as the daemon is paused.
@@ -199,16 +199,7 @@ impl Shutdown<'_> {
         left: Vec<Job>,
         audience: &mut dyn Audience,
     ) -> Result<Option<Conclusion>, Error> {
-        let order = Order {
-            signal: Some(Signal::TERM),
-            continues: true,
-            until: Until::Ended { count: None },
-            timeout: Some(TERMINATION),
-            kills: true,
-            tree: true,
-            is_to_end: true,
-            ..Order::default()
-        };
+        let order = Order { tree: true, ..Order::termination(Some(TERMINATION)) };
         let mut operation = Operation::new(self.proc, order, self.interrupts);
         for job in left.into_iter().filter(Job::is_certain) {
             audience.event(Event::Terminating(&job));

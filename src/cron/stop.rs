@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Audience, Daemon, Error, Event, Wanted, daemon};
 use crate::child::{self, Ran};
-use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target, Until};
+use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target};
 use crate::process::{Files, Pid, Proc, Settled};
 
 /// How a daemon is stopped.
@@ -23,6 +23,25 @@ pub enum Way {
     First,
     /// Not at all: systemd runs here, and does not tell whether it would start it again.
     Untold,
+}
+
+impl Way {
+    /// Why nothing is done to a daemon, and what to do.
+    fn advice(&self, daemon: &Daemon) -> String {
+        let who = format!("process {} ({})", daemon.pid, String::from_utf8_lossy(&daemon.name));
+        match self {
+            Way::First => {
+                format!("{who} is the first process here and cannot be stopped from inside: stop the container instead")
+            }
+            Way::Supervised(supervisor) => {
+                format!("{who} is run by {supervisor}, which would start it again: stop it there")
+            }
+            Way::Untold => {
+                format!("{who} is in a service, and systemd does not tell whether it runs it: see systemctl status")
+            }
+            Way::Unit(_) | Way::Signal => format!("{who} is left running"),
+        }
+    }
 }
 
 impl fmt::Display for Way {
@@ -75,6 +94,17 @@ pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<Way,
     Ok(daemon.supervisor.clone().map_or(Way::Signal, Way::Supervised))
 }
 
+/// Have systemd stop a unit, or say why it did not. Its status does not matter: what counts is whether the daemon ends.
+fn systemctl_stop(proc: &Proc, unit: &str, interrupts: &Interrupts) -> Result<Result<(), String>, Error> {
+    let Some(systemctl) = child::find("systemctl") else {
+        return Ok(Err("there is no systemctl on $PATH".to_owned()));
+    };
+    let mut command = Command::new(systemctl);
+    command.args(["stop", "--", unit]).stdout(Stdio::null());
+    let (ran, _) = child::run_to_end(proc, command, interrupts)?;
+    Ok(ran.map(drop).map_err(|error| format!("systemctl could not be run: {error}")))
+}
+
 fn is_systemd() -> bool {
     Path::new("/run/systemd/system").is_dir()
 }
@@ -97,52 +127,16 @@ pub fn stop(
     interrupts: &Interrupts,
     audience: &mut dyn Audience,
 ) -> Result<Stopped, Error> {
-    let (order, name) = (Order { is_to_end: true, ..Order::default() }, String::from_utf8_lossy(&daemon.name));
     audience.event(Event::Stopping(daemon, way));
+    let name = String::from_utf8_lossy(&daemon.name);
     let order = match way {
-        Way::First => {
-            return Ok(refused(
-                audience,
-                format!(
-                    "{name} is the first process here and cannot be stopped from inside: stop the container instead"
-                ),
-            ));
-        }
-        Way::Supervised(supervisor) => {
-            let advice = format!(
-                "process {} ({name}) is run by {supervisor}, which would start it again: stop it there",
-                daemon.pid
-            );
-            return Ok(refused(audience, advice));
-        }
-        Way::Untold => {
-            let why = format!(
-                "process {} ({name}) is in a service, and systemd does not tell whether it runs it: try systemctl status {name}",
-                daemon.pid
-            );
-            return Ok(refused(audience, why));
-        }
-        Way::Unit(unit) => {
-            let Some(systemctl) = child::find("systemctl") else {
-                return Ok(refused(audience, "there is no systemctl on $PATH".to_owned()));
-            };
-            let mut command = Command::new(systemctl);
-            command.args(["stop", "--", unit]).stdout(Stdio::null());
-            // Whatever its status, what counts is whether the daemon ends.
-            if let (Err(error), _) = child::run_to_end(proc, command, interrupts)? {
-                return Ok(refused(audience, format!("systemctl could not be run: {error}")));
-            }
-            // It is killed by nobody but systemd, which would otherwise start it again.
-            Order { until: Until::Ended { count: None }, timeout: Some(TIMEOUT), ..order }
-        }
-        Way::Signal => Order {
-            signal: Some(Signal::TERM),
-            continues: true,
-            until: Until::Ended { count: None },
-            timeout: Some(TIMEOUT),
-            kills: true,
-            ..order
+        Way::Signal => Order::termination(Some(TIMEOUT)),
+        // It is killed by nobody but systemd, which would otherwise start it again.
+        Way::Unit(unit) => match systemctl_stop(proc, unit, interrupts)? {
+            Ok(()) => Order::wait(Some(TIMEOUT)),
+            Err(why) => return Ok(refused(audience, why)),
         },
+        Way::Supervised(_) | Way::First | Way::Untold => return Ok(refused(audience, way.advice(daemon))),
     };
     match finish(proc, daemon, order, interrupts)? {
         Conclusion::Interrupted(signal) => return Ok(Stopped::Interrupted(signal)),

@@ -276,10 +276,11 @@ impl Audience for Teller<'_> {
 impl Observer for Teller<'_> {
     fn decided(&mut self, _: &Target) {}
 
-    fn waiting(&mut self, targets: &[Target], since: Duration) -> Option<Instant> {
+    fn waiting(&mut self, targets: &[Target], _: Duration) -> Option<Instant> {
         let who = |target: &Target| -> (Pid, Option<Vec<u8>>) { (target.pid, target.name.clone()) };
         let left: Vec<_> = targets.iter().filter(|target| target.outcome.is_none()).map(who).collect();
-        let progress = &mut self.progress;
+        // Of all waits together: each is only a part of it.
+        let (progress, since) = (&mut self.progress, self.begin.elapsed());
         self.interrupts.let_through(|| progress.show(left.iter().map(|(pid, name)| (*pid, name.as_deref())), since))
     }
 
