@@ -48,7 +48,7 @@ struct Options {
     /// Wait no longer than this for jobs, such as 1.5s or 2m; 0 is for ever
     #[arg(long, value_name = "DURATION", value_parser = parse::limit, default_value = "0", hide_default_value = true, help_heading = "Action")]
     timeout: parse::Limit,
-    /// What then: resume cron, stop it all the same, or terminate the jobs and stop it
+    /// What then: resume (cron runs on), stop (it all the same), or terminate (the jobs, and stop it)
     #[arg(
         long,
         value_name = "WHAT",

@@ -52,6 +52,12 @@ impl Guardian {
         Ok(Some(Guardian { child, line }))
     }
 
+    /// Whether somebody has ended it.
+    pub fn has_ended(&mut self) -> bool {
+        // It is our child, for which asking cannot fail.
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// It is not needed any more: it ends without doing anything.
     pub fn dismiss(mut self) {
         // Both fail only when it is gone already.

@@ -38,7 +38,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// look somebody can start a process with a number that was passed already, and end before its own number comes.
 pub fn drain(
     shutdown: &Shutdown<'_>,
-    pause: &Pause<'_>,
+    pause: &mut Pause<'_>,
     jobs: &mut Jobs,
     patience: Patience,
     audience: &mut dyn Audience,

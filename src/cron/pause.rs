@@ -49,10 +49,13 @@ impl<'p> Pause<'p> {
         Ok(Paused::All(pause))
     }
 
-    /// Pause again what somebody else has continued; tell whether there was one.
-    pub fn renew(&self, proc: &Proc, interrupts: &Interrupts, audience: &mut dyn Audience) -> Result<bool, Error> {
+    /// Pause again what somebody else has continued, and tell whether there was one; replace guardians that have ended.
+    pub fn renew(&mut self, proc: &Proc, interrupts: &Interrupts, audience: &mut dyn Audience) -> Result<bool, Error> {
         let mut any = false;
-        for (daemon, _) in &self.paused {
+        for (daemon, guardian) in &mut self.paused {
+            if guardian.as_mut().is_some_and(Guardian::has_ended) {
+                *guardian = Guardian::over(proc, &daemon.reference)?;
+            }
             if runs(proc, daemon)? {
                 any = true;
                 stop_for_now(proc, daemon, interrupts)?;

@@ -89,7 +89,7 @@ impl Shutdown<'_> {
             before.namesakes.extend(namesakes(self.proc, daemon, before.wanted)?);
         }
         let pausable: Vec<&Daemon> = self.daemons.iter().filter(|daemon| daemon.pid != 1).collect();
-        let pause = match Pause::begin(self.proc, &pausable, self.interrupts, audience)? {
+        let mut pause = match Pause::begin(self.proc, &pausable, self.interrupts, audience)? {
             Paused::All(pause) => pause,
             Paused::Interrupted(signal) => return Ok(Conclusion::Interrupted(signal, Vec::new())),
             Paused::Not(daemon) => {
@@ -97,7 +97,8 @@ impl Shutdown<'_> {
                 return Ok(Conclusion::NotStopped);
             }
         };
-        let conclusion = self.while_paused(&pause, end, audience, |audience| self.stop_all(&ways, &before, audience));
+        let conclusion =
+            self.while_paused(&mut pause, end, audience, |audience| self.stop_all(&ways, &before, audience));
         match conclusion {
             Ok(Conclusion::Stopped | Conclusion::TimedOut { is_stopped: true, .. }) => pause.finish(),
             _ => pause.resume(audience),
@@ -111,7 +112,7 @@ impl Shutdown<'_> {
 
     fn while_paused(
         &self,
-        pause: &Pause<'_>,
+        pause: &mut Pause<'_>,
         end: Option<Instant>,
         audience: &mut dyn Audience,
         stop_all: impl FnOnce(&mut dyn Audience) -> Result<Stopped, Error>,
@@ -194,7 +195,7 @@ impl Shutdown<'_> {
 
     fn terminate(
         &self,
-        pause: &Pause<'_>,
+        pause: &mut Pause<'_>,
         jobs: &mut Jobs,
         left: Vec<Job>,
         audience: &mut dyn Audience,

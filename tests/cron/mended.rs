@@ -268,3 +268,22 @@ fn what_the_additions_print_is_no_part_of_the_document() {
     assert!(!outcome.text().contains("added"), "{}", outcome.report());
     place.is_stopped(daemon);
 }
+
+/// Whoever ends the guardian first does not get cron paused for ever.
+#[test]
+fn a_guardian_that_is_killed_is_replaced() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    let run = place.begin_and_pause(&[], daemon);
+    let guardians = || -> Vec<u32> {
+        let all = place.processes();
+        all.iter().filter(|seen| seen.parent == run.pid && seen.pid != run.pid).map(|seen| seen.pid).collect()
+    };
+    soon("a guardian", || !guardians().is_empty());
+    let first = guardians()[0];
+    place.kill("KILL", first);
+    soon("another guardian", || guardians().iter().any(|&pid| pid != first && place.state(pid) != 'Z'));
+    place.kill("KILL", run.pid);
+    soon("a cron that runs on", || place.state(daemon) != 'T');
+    run.finish();
+}
