@@ -92,8 +92,13 @@ pub fn ask(
 ) -> Result<Option<Vec<u8>>, Error> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let Ok((mut child, reference)) = start(proc, interrupts, command)? else { return Ok(None) };
-    if wait(proc, &reference, interrupts, Some(limit), &mut Silent)? != Conclusion::Finished {
+    let conclusion = wait(proc, &reference, interrupts, Some(limit), &mut Silent)?;
+    if conclusion != Conclusion::Finished {
         terminate(proc, reference, interrupts, &mut child)?;
+        if let Conclusion::Interrupted(signal) = conclusion {
+            // For who can heed it.
+            interrupts.put_back(signal);
+        }
         return Ok(None);
     }
     // It has ended, so that this does not block. An answer too long for the pipe would have kept it from that.
@@ -103,7 +108,7 @@ pub fn ask(
 
 fn start(proc: &Proc, interrupts: &Interrupts, mut command: Command) -> Result<io::Result<(Child, Reference)>, Error> {
     // A command begins with the signals blocked that are blocked here.
-    let child = match interrupts.let_through(|| command.spawn()) {
+    let child = match interrupts.for_child(|| command.spawn()) {
         Ok(child) => child,
         Err(error) => return Ok(Err(error)),
     };

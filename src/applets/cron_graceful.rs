@@ -308,8 +308,8 @@ fn conclude(conclusion: Conclusion, shutdown: &Shutdown<'_>, mut teller: Teller<
         Conclusion::TimedOut { left, is_stopped } => {
             let cron = match (is_stopped, shutdown.plan.on_timeout) {
                 (true, _) => "cron is stopped",
-                (false, cron::OnTimeout::Resume) => "cron runs on",
-                (false, _) => "cron could not be stopped",
+                (false, cron::OnTimeout::Stop) => "cron could not be stopped",
+                (false, _) => "cron runs on",
             };
             teller.warn(&format!("timed out, and {cron}: {} processes of jobs are still running", left.len()));
             (Exit::TimedOut, &left[..])

@@ -24,6 +24,8 @@ pub struct Interrupts {
     descriptor: SignalFd,
     is_from_keyboard: Cell<bool>,
     holds: Cell<usize>,
+    /// One that was read by who could not heed it.
+    put_back: Cell<Option<Signal>>,
 }
 
 /// See [`Interrupts::hold_stops`].
@@ -33,8 +35,17 @@ impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.0.holds.set(self.0.holds.get() - 1);
         if self.0.holds.get() == 0 {
+            forget_stops();
             let _ = SigSet::from_iter(STOPPING).thread_unblock();
         }
+    }
+}
+
+/// Take back what was pressed while it was held: it would stop us now, when nobody expects it any more.
+fn forget_stops() {
+    let stops = SigSet::from_iter(STOPPING);
+    if let Ok(pending) = SignalFd::with_flags(&stops, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK) {
+        while matches!(pending.read_signal(), Ok(Some(_))) {}
     }
 }
 
@@ -53,7 +64,13 @@ impl Interrupts {
         signals.thread_block().map_err(failed)?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let descriptor = SignalFd::with_flags(&signals, flags).map_err(failed)?;
-        Ok(Interrupts { caught: signals, descriptor, is_from_keyboard: Cell::new(false), holds: Cell::new(0) })
+        Ok(Interrupts {
+            caught: signals,
+            descriptor,
+            is_from_keyboard: Cell::new(false),
+            holds: Cell::new(0),
+            put_back: Cell::new(None),
+        })
     }
 
     /// Do something that may take for ever, such as writing to whoever does not read, and be ended by a signal at once.
@@ -63,6 +80,25 @@ impl Interrupts {
         let outcome = act();
         let _ = self.caught.thread_block();
         outcome
+    }
+
+    /// Start a child, which begins with the signals blocked that are blocked here: none.
+    pub fn for_child<T>(&self, start: impl FnOnce() -> T) -> T {
+        let is_held = self.holds.get() > 0;
+        if is_held {
+            forget_stops();
+            let _ = SigSet::from_iter(STOPPING).thread_unblock();
+        }
+        let outcome = self.let_through(start);
+        if is_held {
+            let _ = SigSet::from_iter(STOPPING).thread_block();
+        }
+        outcome
+    }
+
+    /// Leave a signal that has arrived to whoever asks next.
+    pub fn put_back(&self, signal: Signal) {
+        self.put_back.set(Some(signal));
     }
 
     /// Keep us from being stopped from a keyboard for as long as this is held.
@@ -75,6 +111,9 @@ impl Interrupts {
 
     /// The signal that came, if one did.
     pub fn arrived(&self) -> Result<Option<Signal>, Error> {
+        if let Some(signal) = self.put_back.take() {
+            return Ok(Some(signal));
+        }
         match self.descriptor.read_signal() {
             Ok(info) => Ok(info.and_then(|info| {
                 self.is_from_keyboard.set(info.ssi_code == nix::libc::SI_KERNEL);

@@ -20,7 +20,7 @@ mod watch;
 
 pub use descriptors::raise_limit;
 pub use guardian::{Guardian, stand as stand_guard};
-pub use interrupts::Interrupts;
+pub use interrupts::{Held, Interrupts};
 pub use kernel::ExitStatus;
 pub use lineage::own_line;
 pub use operation::Operation;

@@ -169,6 +169,18 @@ impl<'w> Watch<'w> {
         Ok(())
     }
 
+    /// Take note of those that have ended without being watched.
+    fn look_at_later(&mut self) -> Result<(), Error> {
+        for (token, identity) in std::mem::take(&mut self.later) {
+            let life = identity.open().and_then(|pidfd| life(&pidfd));
+            match self.proc.settle(identity.pid, life)? {
+                Settled::Known(Life::Alive) => self.later.push_back((token, identity)),
+                _ => self.ready.push_back(Ending { token, status: None }),
+            }
+        }
+        Ok(())
+    }
+
     fn add(&mut self, token: usize, reference: &Reference) -> Result<(), Error> {
         match self.proc.settle(reference.pid(), reference.pidfd())? {
             Settled::Known(pidfd) => self.add_pidfd(token, reference.pid(), pidfd),
@@ -209,7 +221,11 @@ impl<'w> Watch<'w> {
             }
             // What happened in time is told first.
             if has_looked && until.is_some_and(|until| until <= now) {
-                return Ok(Event::Time);
+                self.look_at_later()?;
+                if self.ready.is_empty() {
+                    return Ok(Event::Time);
+                }
+                continue;
             }
             let lingering = self.lingering.front().map(|&(end, _)| end);
             let wake = until.into_iter().chain(lingering).min();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::job::Why;
-use super::pause::Pause;
+use super::pause::{Pause, Renewed};
 use super::{Audience, Error, Event, Job, Jobs, Shutdown};
 use crate::control::{Conclusion, Operation, Order, Signal};
 use crate::process::Pid;
@@ -47,9 +47,14 @@ pub fn drain(
     let mut told = BTreeSet::new();
     let mut looks_without = 0;
     while looks_without < 2 {
-        if pause.renew(proc, interrupts, audience)? {
+        let is_over = patience.until.is_some_and(|until| until <= Instant::now());
+        match pause.renew(proc, interrupts, audience)? {
+            Renewed::Untouched => {}
+            // Somebody does so again and again.
+            Renewed::Continued if is_over => return Ok(Drained::TimedOut(Vec::new())),
             // It may have started something since the last look.
-            looks_without = 0;
+            Renewed::Continued => looks_without = 0,
+            Renewed::Interrupted(signal) => return Ok(Drained::Interrupted(signal, Vec::new())),
         }
         let found = jobs.look(proc, daemons)?;
         tell(&found, &mut told, audience);

@@ -95,8 +95,8 @@ impl Jobs {
         self.earlier_workers(&mut found, daemons);
         found.add_descendants();
         self.left_behind(&mut found, proc, daemons)?;
-        found.add_descendants();
         found.follow_daemons();
+        found.add_descendants();
         let mut jobs = Vec::new();
         for (node, why) in found.why {
             jobs.extend(hold(proc, &forest, node, why)?);

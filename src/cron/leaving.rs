@@ -7,7 +7,10 @@ use crate::process::{Files, Pid, Proc, Settled, items};
 /// What the leader of a session is whose worker, if it had one, has ended: a job, which a shell is, or a daemon.
 pub fn of_leader(proc: &Proc, pid: Pid) -> Result<Why, Error> {
     let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(Why::Daemon) };
-    let is_shell = process.cmdline().map(|arguments| matches!(items(arguments).nth(1), Some(b"-c")));
+    let is_shell = process.cmdline().map(|arguments| {
+        let mut words = items(arguments);
+        words.next().is_some_and(|shell| shell.ends_with(b"sh")) && words.next() == Some(b"-c")
+    });
     Ok(if matches!(process.settle(is_shell)?, Settled::Known(true)) { Why::Job } else { Why::Daemon })
 }
 

@@ -25,6 +25,15 @@ pub enum Paused<'p> {
     Interrupted(Signal),
 }
 
+/// How a pause was found.
+pub enum Renewed {
+    Untouched,
+    /// Somebody has continued a daemon, which was said.
+    Continued,
+    /// We were told to end.
+    Interrupted(Signal),
+}
+
 impl<'p> Pause<'p> {
     /// Pause daemons. On return, they have really stopped.
     pub fn begin(
@@ -49,21 +58,31 @@ impl<'p> Pause<'p> {
         Ok(Paused::All(pause))
     }
 
-    /// Pause again what somebody else has continued, and tell whether there was one; replace guardians that have ended.
-    pub fn renew(&mut self, proc: &Proc, interrupts: &Interrupts, audience: &mut dyn Audience) -> Result<bool, Error> {
-        let mut any = false;
+    /// Pause again what somebody else has continued; replace guardians that have ended.
+    pub fn renew(
+        &mut self,
+        proc: &Proc,
+        interrupts: &Interrupts,
+        audience: &mut dyn Audience,
+    ) -> Result<Renewed, Error> {
+        let mut renewed = Renewed::Untouched;
         for (daemon, guardian) in &mut self.paused {
             if guardian.as_mut().is_some_and(Guardian::has_ended) {
                 *guardian = Guardian::over(proc, &daemon.reference)?;
             }
             if runs(proc, daemon)? {
-                any = true;
-                stop_for_now(proc, daemon, interrupts)?;
-                let why = format!("somebody has continued process {}: it is paused again", daemon.pid);
+                renewed = Renewed::Continued;
+                let what = match stop_for_now(proc, daemon, interrupts)? {
+                    (Conclusion::Interrupted(signal), _) => return Ok(Renewed::Interrupted(signal)),
+                    (_, Some(Outcome::Signalled)) => "it is paused again",
+                    (_, Some(Outcome::Ended | Outcome::GoneBefore)) => "it has ended",
+                    _ => "it could not be paused again",
+                };
+                let why = format!("somebody has continued process {}: {what}", daemon.pid);
                 audience.event(Event::Warning(why));
             }
         }
-        Ok(any)
+        Ok(renewed)
     }
 
     /// Say if somebody else has continued one while nobody looked.

@@ -11,7 +11,7 @@ use super::pause::{Pause, Paused};
 use super::stop::{Before, Stopped, Way, namesakes, stop, way};
 use super::{Audience, Daemon, Error, Event, Job, Jobs, Wanted};
 use crate::child::{self, Ran};
-use crate::control::{self, Interrupts, Operation, Order, Signal};
+use crate::control::{self, Held, Interrupts, Operation, Order, Signal};
 use crate::process::Proc;
 
 /// The command that is run, if there is one, as soon as the daemon is paused.
@@ -88,6 +88,8 @@ impl Shutdown<'_> {
         for daemon in self.daemons {
             before.namesakes.extend(namesakes(self.proc, daemon, before.wanted)?);
         }
+        // Who stops us from a keyboard would leave cron paused for as long.
+        let mut held = Some(self.interrupts.hold_stops());
         let pausable: Vec<&Daemon> = self.daemons.iter().filter(|daemon| daemon.pid != 1).collect();
         let mut pause = match Pause::begin(self.proc, &pausable, self.interrupts, audience)? {
             Paused::All(pause) => pause,
@@ -98,7 +100,7 @@ impl Shutdown<'_> {
             }
         };
         let conclusion =
-            self.while_paused(&mut pause, end, audience, |audience| self.stop_all(&ways, &before, audience));
+            self.while_paused(&mut pause, &mut held, end, audience, |audience| self.stop_all(&ways, &before, audience));
         match conclusion {
             Ok(Conclusion::Stopped | Conclusion::TimedOut { is_stopped: true, .. }) => pause.finish(),
             _ => pause.resume(audience),
@@ -113,13 +115,12 @@ impl Shutdown<'_> {
     fn while_paused(
         &self,
         pause: &mut Pause<'_>,
+        held: &mut Option<Held<'_>>,
         end: Option<Instant>,
         audience: &mut dyn Audience,
         stop_all: impl FnOnce(&mut dyn Audience) -> Result<Stopped, Error>,
     ) -> Result<Conclusion, Error> {
         let begin = Instant::now();
-        // Who stops us from a keyboard would leave cron paused for as long.
-        let held = self.interrupts.hold_stops();
         if let Some(conclusion) = self.additions(end, audience)? {
             return Ok(conclusion);
         }
@@ -134,8 +135,10 @@ impl Shutdown<'_> {
             Drained::TimedOut(left) => match self.plan.on_timeout {
                 OnTimeout::Resume => return Ok(Conclusion::TimedOut { left, is_stopped: false }),
                 OnTimeout::Stop => {
-                    let is_stopped = stop_all(audience)? == Stopped::Yes;
-                    return Ok(Conclusion::TimedOut { left, is_stopped });
+                    return Ok(match stop_all(audience)? {
+                        Stopped::Interrupted(signal) => Conclusion::Interrupted(signal, left),
+                        stopped => Conclusion::TimedOut { left, is_stopped: stopped == Stopped::Yes },
+                    });
                 }
                 OnTimeout::Terminate => {
                     if let Some(conclusion) = self.terminate(pause, &mut jobs, left, audience)? {
@@ -150,7 +153,8 @@ impl Shutdown<'_> {
             audience.event(Event::Drained(begin.elapsed()));
         }
         if !self.plan.command.is_empty() {
-            drop(held);
+            // Who stops a command from a keyboard means all of it.
+            *held = None;
             return self.command(pause, audience);
         }
         Ok(match stop_all(audience)? {

@@ -73,7 +73,8 @@ impl<'t> Teller<'t> {
     /// Tell in one line; nothing to whoever wants JSON.
     pub fn line(&mut self, text: impl std::fmt::Display) {
         if self.look.layout.is_none() && !self.look.is_quiet {
-            self.progress.clear();
+            let progress = &mut self.progress;
+            self.interrupts.let_through(|| progress.clear());
             self.write(format!("{text}\n").as_bytes());
             self.flush();
         }
@@ -260,7 +261,7 @@ impl Audience for Teller<'_> {
     fn event(&mut self, event: Event<'_>) {
         if let Some(what) = deed(&event) {
             // Where what is done to processes is told to syslog, this is too.
-            tracing::info!(target: "proctool::control", "{what}");
+            self.interrupts.let_through(|| tracing::info!(target: "proctool::control", "{what}"));
         }
         if let Event::Warning(text) = &event {
             self.warn(text);

@@ -287,3 +287,14 @@ fn a_guardian_that_is_killed_is_replaced() {
     soon("a cron that runs on", || place.state(daemon) != 'T');
     run.finish();
 }
+
+/// A key that stops us, pressed while cron is paused, is forgotten: it must not stop us later, with cron still paused.
+#[test]
+fn a_stop_from_a_keyboard_does_not_leave_cron_paused() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    let run = place.begin_and_pause(&["--timeout", "1"], daemon);
+    place.kill("TSTP", run.pid);
+    run.finish().exits(124);
+    place.still_runs(daemon);
+}
