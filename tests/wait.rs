@@ -770,3 +770,33 @@ fn more_processes_than_descriptors_are_terminated() {
     let Some(outcome) = crowd(5000, text) else { skip!(NO_NAMESPACES) };
     outcome.succeeds().prints("status 0\n5000 of 5000, 0 left\n");
 }
+
+/// Where threads may not have descriptors of their own, as in some containers, they are waited for one after another.
+#[test]
+fn where_more_descriptors_are_refused_all_are_waited_for_still() {
+    let text = r#"
+        command -v strace >/dev/null || exit 77
+        refuse="strace -f -qq -o /dev/null -e inject=unshare:error=EPERM"
+        (ulimit -n 40; exec $refuse "$P" terminate --jsonl --children-of $load) >/mnt/out; echo "status $?"
+        echo "$(grep -c '"outcome":"ended"' /mnt/out) of $(wc -l </mnt/out)"
+    "#;
+    let Some(outcome) = crowd(200, text) else { skip!(NO_NAMESPACES) };
+    if outcome.code() == 77 {
+        skip!("no strace");
+    }
+    outcome.exits(0).prints("status 0\n200 of 200\n");
+}
+
+#[test]
+fn where_more_descriptors_are_refused_any_of_too_many_is_refused() {
+    let text = r#"
+        command -v strace >/dev/null || exit 77
+        refuse="strace -f -qq -o /dev/null -e inject=unshare:error=EPERM"
+        (ulimit -n 40; exec $refuse "$P" wait --any --children-of $load); echo "status $?"
+    "#;
+    let Some(outcome) = crowd(200, text) else { skip!(NO_NAMESPACES) };
+    if outcome.code() == 77 {
+        skip!("no strace");
+    }
+    outcome.exits(0).prints("status 3\n").says("raise the limit with ulimit -n");
+}
