@@ -108,15 +108,19 @@ pub fn ask(
 
 fn start(proc: &Proc, interrupts: &Interrupts, mut command: Command) -> Result<io::Result<(Child, Reference)>, Error> {
     // A command begins with the signals blocked that are blocked here.
-    let child = match interrupts.for_child(|| command.spawn()) {
+    let mut child = match interrupts.for_child(|| command.spawn()) {
         Ok(child) => child,
         Err(error) => return Ok(Err(error)),
     };
     // It is our child and not waited for, so that its number is its own.
-    match proc.settle(child.id(), Reference::by_number(child.id()))? {
-        Settled::Known(reference) => Ok(Ok((child, reference))),
-        _ => Ok(Err(io::Error::other("the kernel gives no descriptor for it"))),
+    let reference = proc.settle(child.id(), Reference::by_number(child.id()));
+    if let Ok(Settled::Known(reference)) = reference {
+        return Ok(Ok((child, reference)));
     }
+    // Nobody could wait for it, and it must not run on by itself.
+    child.kill().and_then(|()| child.wait()).map_err(|error| Error::of_io("end a command", &error))?;
+    reference?;
+    Ok(Err(io::Error::other("the kernel gives no descriptor for it")))
 }
 
 fn wait(

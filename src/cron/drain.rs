@@ -34,8 +34,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Wait for the jobs of daemons that start no new ones.
 ///
-/// Looks again whenever all have ended that were known, and now and then, and is content when nobody was found twice in a row: during one
-/// look somebody can start a process with a number that was passed already, and end before its own number comes.
+/// Looks again whenever all have ended that were known, and now and then. It is content when nobody was found twice in a
+/// row: during one look somebody can start a process with a number that was passed already, and end before its own
+/// number comes.
 pub fn drain(
     shutdown: &Shutdown<'_>,
     pause: &mut Pause<'_>,
