@@ -1,6 +1,6 @@
 //! How much the program tells about its own work, on standard error.
 
-use std::io::{IsTerminal, stderr};
+use std::io::stderr;
 
 use clap::{ArgAction, Args};
 use tracing::{Level, Subscriber};
@@ -70,8 +70,7 @@ impl Verbosity {
 
 /// Lines on standard error.
 fn lines<S: Subscriber + for<'s> LookupSpan<'s>>() -> impl Layer<S> {
-    let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(colour).without_time()
+    tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(false).without_time()
 }
 
 /// What is done to processes, as messages to syslog.
