@@ -1,5 +1,6 @@
 //! proctool: Linux process tools in one program. Start, dispatch, and the one place where it ends.
 
+mod apache;
 mod applets;
 mod child;
 mod cli;

@@ -6,8 +6,19 @@ use std::os::unix::fs::symlink;
 use super::support::command::{PROCTOOL, clean, finish, proctool, run};
 use super::support::fake::FakeProc;
 
-const APPLETS: [&str; 10] =
-    ["tree", "find", "show", "suspend", "resume", "terminate", "kill", "wait", "cron-graceful", "completions"];
+const APPLETS: [&str; 11] = [
+    "tree",
+    "find",
+    "show",
+    "suspend",
+    "resume",
+    "terminate",
+    "kill",
+    "wait",
+    "cron-graceful",
+    "apache-mem",
+    "completions",
+];
 
 #[test]
 fn the_list_names_the_applets() {

@@ -3,6 +3,7 @@
 // Tests speak to whoever runs them, and fail by panicking.
 #![allow(clippy::print_stdout, clippy::expect_used, clippy::panic)]
 
+mod apache;
 mod bad_input;
 mod cron;
 mod find;

@@ -2,6 +2,7 @@
 //!
 //! A new applet is one file and two lines here: its module and its row.
 
+mod apache_mem;
 mod completions;
 mod cron_graceful;
 mod find;
@@ -52,6 +53,7 @@ pub static APPLETS: &[&Applet] = &[
     &kill::APPLET,
     &wait::APPLET,
     &cron_graceful::APPLET,
+    &apache_mem::APPLET,
     &completions::APPLET,
 ];
 

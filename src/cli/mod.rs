@@ -41,8 +41,12 @@ Environment:
 /// That so many processes could not be judged, and what to do about it.
 pub fn denied(count: usize) -> String {
     let plural = if count == 1 { "" } else { "es" };
-    let advice = if nix::unistd::geteuid().is_root() { "" } else { ": try as root" };
-    format!("permission denied to examine {count} process{plural}{advice}")
+    format!("permission denied to examine {count} process{plural}{}", advice())
+}
+
+/// What to do about a lack of permission, where something can be done.
+pub fn advice() -> &'static str {
+    if nix::unistd::geteuid().is_root() { "" } else { ": try as root" }
 }
 
 /// What every applet that only reads has.
@@ -62,6 +66,11 @@ impl Common {
     /// Begin to log, and open what to read from.
     pub fn start(&self) -> anyhow::Result<Proc> {
         self.verbosity.start()?;
+        self.open()
+    }
+
+    /// Open what to read from once more, to see it as it is then.
+    pub fn open(&self) -> anyhow::Result<Proc> {
         Ok(Proc::open(&self.proc)?)
     }
 }

@@ -365,10 +365,5 @@ fn id(json: &mut Vec<u8>, pid: Pid, inode: Option<u64>) {
 }
 
 fn text_member(json: &mut Vec<u8>, name: &str, text: Option<&[u8]>) {
-    json.push(b',');
-    json::key(json, name);
-    match text {
-        Some(text) => json::bytes(json, text),
-        None => json.extend_from_slice(b"null"),
-    }
+    json::member(json, name, text, json::bytes);
 }

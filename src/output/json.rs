@@ -65,6 +65,21 @@ pub fn key(json: &mut Vec<u8>, name: &str) {
     json.push(b':');
 }
 
+/// Append `,"name":` and the value, or null.
+pub fn member<T>(json: &mut Vec<u8>, name: &str, value: Option<T>, append: impl FnOnce(&mut Vec<u8>, T)) {
+    json.push(b',');
+    key(json, name);
+    optional(json, value, append);
+}
+
+/// Append the value, or null.
+pub fn optional<T>(json: &mut Vec<u8>, value: Option<T>, append: impl FnOnce(&mut Vec<u8>, T)) {
+    match value {
+        Some(value) => append(json, value),
+        None => json.extend_from_slice(b"null"),
+    }
+}
+
 /// Append a string.
 pub fn string(json: &mut Vec<u8>, text: &str) {
     // Neither a str nor a Vec gives serde_json a reason to fail.
@@ -121,7 +136,8 @@ fn seconds_of(json: &mut Vec<u8>, seconds: f64) {
     let _ = to_writer(json, &hundredths);
 }
 
-fn object_of<T>(json: &mut Vec<u8>, members: impl Iterator<Item = T>, member: impl FnMut(&mut Vec<u8>, T)) {
+/// Append an object.
+pub fn object_of<T>(json: &mut Vec<u8>, members: impl Iterator<Item = T>, member: impl FnMut(&mut Vec<u8>, T)) {
     json.push(b'{');
     join(json, members, b",", member);
     json.push(b'}');

@@ -184,22 +184,26 @@ impl<'p> Report<'p> {
             if self.printed > 0 && layout == Layout::Document { layout.between().to_vec() } else { Vec::new() };
         put(&mut json, format_args!("{{\"pid\":{}", target.pid));
         let id = target.reference.as_ref().and_then(|reference| reference.inode());
-        member(&mut json, "id", id, |json, inode| json::string(json, &format!("{}:{inode}", target.pid)));
-        member(&mut json, "name", target.name.as_deref(), json::bytes);
-        member(&mut json, "outcome", target.outcome, |json, outcome| json::string(json, outcome.name()));
+        json::member(&mut json, "id", id, |json, inode| json::string(json, &format!("{}:{inode}", target.pid)));
+        json::member(&mut json, "name", target.name.as_deref(), json::bytes);
+        json::member(&mut json, "outcome", target.outcome, |json, outcome| json::string(json, outcome.name()));
         let reason = (!self.order.is_done(target)).then(|| self.complaint(target));
         let is_left = matches!(target.outcome, Some(Outcome::TimedOut | Outcome::StillRunning));
-        member(&mut json, "reason", reason.filter(|_| !is_left), |json, reason: String| json::string(json, &reason));
-        member(&mut json, "signal", target.sent, |json, signal| json::string(json, &signal.to_string()));
+        json::member(&mut json, "reason", reason.filter(|_| !is_left), |json, reason: String| {
+            json::string(json, &reason)
+        });
+        json::member(&mut json, "signal", target.sent, |json, signal| json::string(json, &signal.to_string()));
         if self.order.wants_status {
             let code = target.status.and_then(|status| status.code());
             let signal = target.status.and_then(|status| Signal::from_number(status.signal()?));
             let dumped = target.status.map(|status| status.core_dumped());
-            member(&mut json, "exit_status", code, |json, code| put(json, format_args!("{code}")));
-            member(&mut json, "exit_signal", signal, |json, signal| json::string(json, &signal.to_string()));
-            member(&mut json, "core_dumped", dumped, |json, dumped| put(json, format_args!("{dumped}")));
+            json::member(&mut json, "exit_status", code, |json, code| put(json, format_args!("{code}")));
+            json::member(&mut json, "exit_signal", signal, |json, signal| json::string(json, &signal.to_string()));
+            json::member(&mut json, "core_dumped", dumped, |json, dumped| put(json, format_args!("{dumped}")));
         }
-        member(&mut json, "seconds", target.after, |json, after| put(json, format_args!("{:.3}", after.as_secs_f64())));
+        json::member(&mut json, "seconds", target.after, |json, after| {
+            put(json, format_args!("{:.3}", after.as_secs_f64()))
+        });
         json.push(b'}');
         if layout == Layout::Lines {
             json.push(b'\n');
@@ -254,15 +258,5 @@ fn status(status: Option<ExitStatus>) -> String {
         (Some(code), _) => format!(", status {code}"),
         (_, Some(signal)) => format!(", signal {signal}{dumped}"),
         _ => ", status unknown".to_owned(),
-    }
-}
-
-/// Append a member of an object behind others; null where there is no value.
-fn member<T>(json: &mut Vec<u8>, name: &str, value: Option<T>, write: impl FnOnce(&mut Vec<u8>, T)) {
-    json.push(b',');
-    json::key(json, name);
-    match value {
-        Some(value) => write(json, value),
-        None => json.extend_from_slice(b"null"),
     }
 }

@@ -46,6 +46,12 @@ impl Terminal {
         }
     }
 
+    /// A file that is to be written.
+    pub fn of_file(colour: Colour) -> Terminal {
+        let (is_terminal, width) = (false, None);
+        Terminal { is_terminal, width, colour: wants_colour(colour, is_terminal), charset: locale_charset() }
+    }
+
     /// What begins and what ends emphasis; empty without colour.
     pub fn bold(&self) -> (&'static str, &'static str) {
         if self.colour { ("\x1b[1m", "\x1b[0m") } else { ("", "") }

@@ -20,6 +20,12 @@ impl<'a> Cgroups<'a> {
         self.hierarchies().map(|(_, path)| path)
     }
 
+    /// The path in the hierarchy with this controller; without a name, in that of cgroups v2.
+    pub fn path_with(self, controller: &[u8]) -> Option<&'a [u8]> {
+        let has = |controllers: &[u8]| controllers.split(|&byte| byte == b',').any(|found| found == controller);
+        self.hierarchies().find(|(controllers, _)| has(controllers)).map(|(_, path)| path)
+    }
+
     /// The one path that tells where the process belongs: that of systemd's own hierarchy on machines with cgroups v1,
     /// else that of cgroups v2.
     pub fn path(self) -> Option<&'a [u8]> {

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString, OsStr};
+use std::io::{BufRead, BufReader};
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
@@ -145,7 +147,12 @@ impl<'p> Directory<'p> {
 
     /// Whether it is still there, as a zombie perhaps.
     pub fn exists(&self) -> bool {
-        statat(self.base(), self.path("stat").as_c_str(), AtFlags::empty())
+        self.has(File::Stat)
+    }
+
+    /// Whether this file is there.
+    pub fn has(&self, file: File) -> bool {
+        statat(self.base(), self.path(file.name()).as_c_str(), AtFlags::SYMLINK_NOFOLLOW)
             .err()
             .is_none_or(|errno| !matches!(errno, Errno::NOENT | Errno::SRCH))
     }
@@ -192,6 +199,34 @@ impl<'p> Directory<'p> {
         let mut text = Vec::with_capacity(2048);
         read(&fd, spare_capacity(&mut text)).map_err(unread)?;
         Ok(text)
+    }
+
+    /// Show the lines of a long file in one of the directories of the process, until enough were seen.
+    pub fn lines_below(
+        &self,
+        directory: &'static str,
+        name: &str,
+        mut show: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Read<()> {
+        let absent = || if self.exists() { Unread::Absent("the file is missing") } else { Unread::Gone };
+        let unread = |errno| Unread::from_errno(errno, directory, absent);
+        let path = self.path_below(name);
+        let fd = openat(self.base(), path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(unread)?;
+        for line in BufReader::new(std::fs::File::from(fd)).split(b'\n') {
+            let line = line.map_err(|error| unread(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
+            if show(&line).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// A descriptor on one of the directories of the process, to look further from.
+    pub fn open_directory(&self, name: &'static str) -> Read<OwnedFd> {
+        let absent = || if self.exists() { Unread::Absent("the directory is missing") } else { Unread::Gone };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        openat(self.base(), self.path_below(name), flags, Mode::empty())
+            .map_err(|errno| Unread::from_errno(errno, name, absent))
     }
 
     /// A link in one of the directories of the process, likewise.

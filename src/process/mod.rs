@@ -12,11 +12,14 @@ mod cgroup;
 mod directory;
 mod error;
 mod file;
+mod headroom;
 mod id;
 mod number;
 mod proc;
 mod property;
+mod root;
 mod scan;
+mod socket;
 mod stat;
 mod status;
 pub mod terminal;
@@ -37,9 +40,11 @@ use stat::Stat;
 pub use cgroup::Cgroups;
 pub use error::{Error, Read, Settled, Unread, known};
 pub use file::{File, Files};
+pub use headroom::Headroom;
 pub use id::{open_pidfd, pidfd_inode};
 pub use proc::Proc;
 pub use property::{Cost, Group, PROPERTIES, Property, certain_files, properties, property};
+pub use root::{Entry, Root};
 pub use status::Status;
 pub use users::Users;
 pub use value::{Value, items, title};
@@ -116,6 +121,11 @@ impl<'p> Process<'p> {
     /// The bytes of a file, or the text of a link.
     pub fn file(&self, file: File) -> Read<&[u8]> {
         self.directory.file(file)
+    }
+
+    /// Whether this kernel has such a file, whatever reading it gives.
+    pub fn has_file(&self, file: File) -> bool {
+        self.directory.has(file)
     }
 
     /// Whether it is still there, as a zombie perhaps.
@@ -296,7 +306,13 @@ impl<'p> Process<'p> {
         let rollup = procfs::process::SmapsRollup::from_read(text).map_err(|_| broken)?;
         let map = rollup.memory_map_rollup.0.first().ok_or(broken)?;
         let sum = |names: &[&str]| names.iter().filter_map(|&name| map.extension.map.get(name)).sum();
-        Ok(Memory { proportional: sum(&["Pss"]), unique: sum(&["Private_Clean", "Private_Dirty", "Private_Hugetlb"]) })
+        Ok(Memory {
+            resident: sum(&["Rss"]),
+            proportional: sum(&["Pss"]),
+            unique: sum(&["Private_Clean", "Private_Dirty", "Private_Hugetlb"]),
+            swap: sum(&["Swap"]),
+            swap_share: sum(&["SwapPss"]),
+        })
     }
 
     /// The number in a file that holds one, such as oom_score.
@@ -404,10 +420,16 @@ impl<'p> Process<'p> {
 /// Memory in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
+    /// All its pages (RSS), counted at this moment: the number in stat is brought up to date in batches.
+    pub resident: u64,
     /// Its own pages and its share of those that it shares (PSS).
     pub proportional: u64,
     /// What would be free if it ended (USS).
     pub unique: u64,
+    /// Its pages in swap.
+    pub swap: u64,
+    /// Those of them that are its own, and its share of the others.
+    pub swap_share: u64,
 }
 
 /// The last part of a path.

@@ -185,7 +185,7 @@ impl Proc {
     }
 
     /// A file outside of the process directories, named with a leading slash.
-    fn whole_file(&self, name: &'static str) -> Read<Vec<u8>> {
+    pub(super) fn whole_file(&self, name: &'static str) -> Read<Vec<u8>> {
         let unread = |errno| Unread::from_errno(errno, name, || Unread::Absent("this procfs does not have it"));
         let fd = fs::openat(&self.dir, name.trim_start_matches('/'), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
             .map_err(unread)?;

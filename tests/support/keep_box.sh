@@ -1,5 +1,6 @@
 # Starts a box, says which process holds it, and ends it when our standard input ends: whatever becomes of the test,
-# nothing stays behind. With $GROUPED the box has control groups of its own, which a systemd in it takes for the root.
+# nothing stays behind. With $GROUPED the box has control groups of its own, which a systemd in it takes for the root;
+# with $NETWORK a network.
 groups=
 hide_groups=--cgroup
 if [ -n "$GROUPED" ]; then
@@ -17,8 +18,8 @@ fi
 for group in $groups; do mkdir "$group" || exit 1; done
 (
     for group in $groups; do echo "$BASHPID" >"$group/cgroup.procs" || exit 1; done
-    exec setpriv --pdeathsig KILL unshare --mount --pid --ipc --uts $hide_groups --fork --kill-child --mount-proc \
-        --propagation private bash -c "$1"
+    exec setpriv --pdeathsig KILL unshare --mount --pid --ipc --uts ${NETWORK:+--net} $hide_groups --fork --kill-child \
+        --mount-proc --propagation private bash -c "$1"
 ) </dev/null >"$SCRATCH/log" 2>&1 &
 box=$!
 echo "$box"

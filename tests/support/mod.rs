@@ -1,9 +1,11 @@
 //! What the tests stand on: running the program, fake procfs directories, real processes, private namespaces.
 
+pub mod apache;
 pub mod command;
 pub mod cron;
 pub mod fake;
 pub mod namespace;
+pub mod place;
 pub mod running;
 pub mod target;
 

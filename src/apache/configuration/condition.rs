@@ -1,0 +1,80 @@
+//! Whether sections such as `<IfModule>` are in force.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Mpm;
+
+/// In the order in which one makes the other worthless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Truth {
+    No,
+    Unknown,
+    Yes,
+}
+
+impl Truth {
+    pub fn of(is_true: bool) -> Truth {
+        if is_true { Truth::Yes } else { Truth::No }
+    }
+
+    pub fn opposite(self) -> Truth {
+        match self {
+            Truth::No => Truth::Yes,
+            Truth::Unknown => Truth::Unknown,
+            Truth::Yes => Truth::No,
+        }
+    }
+}
+
+/// What conditions are about.
+pub(super) struct Words {
+    /// Names that were defined, with their values, if they have any.
+    pub defines: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Modules that were loaded, by identifier (`ssl_module`) and by file (`mod_ssl.c`).
+    pub modules: HashSet<Vec<u8>>,
+}
+
+/// Built in by Debian; whoever builds them otherwise loads them by name.
+const BUILT_IN: [&str; 8] =
+    ["core", "http_core", "mod_so", "mod_watchdog", "mod_log_config", "mod_logio", "mod_version", "mod_unixd"];
+
+impl Words {
+    /// Whether a module of this name is there. One that is not loaded by name might be built in: of the MPMs that is
+    /// not unusual, of others it is.
+    pub fn has_module(&self, name: &[u8], mpm: Option<Mpm>) -> Truth {
+        let is_of = |mpm: &str| name == format!("mpm_{mpm}_module").as_bytes() || name == format!("{mpm}.c").as_bytes();
+        match (Mpm::find(is_of), mpm) {
+            (Some(wanted), Some(mpm)) => Truth::of(wanted == mpm),
+            (Some(_), None) => Truth::Unknown,
+            (None, _) => {
+                let is_built_in = BUILT_IN.into_iter().any(|module| is_called(name, module));
+                Truth::of(is_built_in || self.modules.contains(name))
+            }
+        }
+    }
+}
+
+/// Whether this is the file (`mod_so.c`) or the identifier (`so_module`) of a module.
+fn is_called(name: &[u8], module: &str) -> bool {
+    let stem = module.strip_prefix("mod_").unwrap_or(module);
+    name == format!("{module}.c").as_bytes() || name == format!("{stem}_module").as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules() {
+        let modules = HashSet::from([b"wsgi_module".to_vec(), b"mod_wsgi.c".to_vec()]);
+        let words = Words { defines: HashMap::new(), modules };
+        assert_eq!(words.has_module(b"mod_wsgi.c", None), Truth::Yes);
+        assert_eq!(words.has_module(b"mod_ssl.c", None), Truth::No);
+        for built_in in [&b"core.c"[..], b"core_module", b"so_module", b"mod_log_config.c"] {
+            assert_eq!(words.has_module(built_in, None), Truth::Yes);
+        }
+        assert_eq!(words.has_module(b"prefork.c", None), Truth::Unknown);
+        assert_eq!(words.has_module(b"prefork.c", Some(Mpm::Prefork)), Truth::Yes);
+        assert_eq!(words.has_module(b"mpm_event_module", Some(Mpm::Prefork)), Truth::No);
+    }
+}

@@ -1,0 +1,120 @@
+//! The lines of a configuration file: continued, commented out, quoted, in sections.
+
+use std::borrow::Cow;
+
+/// A line that says something.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line<'t> {
+    /// Of its beginning, from 1.
+    pub number: usize,
+    text: Cow<'t, [u8]>,
+}
+
+/// The lines of a text that are neither empty nor comments. A backslash at the end continues a line in the next one.
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
+    let mut physical = text.split(|&byte| byte == b'\n').enumerate();
+    std::iter::from_fn(move || {
+        let (at, first) = physical.next()?;
+        let mut text = Cow::Borrowed(without_return(first));
+        while text.ends_with(b"\\") {
+            let whole = text.to_mut();
+            whole.pop();
+            whole.extend_from_slice(physical.next().map_or(&b""[..], |(_, next)| without_return(next)));
+        }
+        Some(Line { number: at + 1, text })
+    })
+    .filter(|line| !matches!(line.text.trim_ascii(), [] | [b'#', ..]))
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+impl Line<'_> {
+    /// `<Name condition>`: the name in lower case and the condition.
+    pub fn section_begin(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let inner = self.text.trim_ascii().strip_prefix(b"<")?;
+        let inner = inner.strip_suffix(b">").unwrap_or(inner);
+        let end = inner.iter().position(u8::is_ascii_whitespace).unwrap_or(inner.len());
+        let condition = words(&inner[end..]).into_iter().next().unwrap_or_default();
+        Some((inner[..end].to_ascii_lowercase(), condition))
+    }
+
+    /// `</Name>`: the name in lower case.
+    pub fn section_end(&self) -> Option<Vec<u8>> {
+        let inner = self.text.trim_ascii().strip_prefix(b"</")?;
+        Some(inner.strip_suffix(b">").unwrap_or(inner).trim_ascii().to_ascii_lowercase())
+    }
+
+    /// The directive and its arguments.
+    pub fn words(&self) -> Vec<Vec<u8>> {
+        words(&self.text)
+    }
+}
+
+/// Words with blanks between; quotes of either kind hold one together, a backslash takes the quote behind it as it is
+/// (ap_getword_conf).
+fn words(text: &[u8]) -> Vec<Vec<u8>> {
+    let mut words = Vec::new();
+    let mut rest = text.trim_ascii();
+    while let Some(&first) = rest.first() {
+        let quote = Some(first).filter(|first| b"\"'".contains(first));
+        let mut word = Vec::new();
+        let mut at = usize::from(quote.is_some());
+        while let Some(&byte) = rest.get(at) {
+            let next = rest.get(at + 1).copied();
+            match quote {
+                Some(quote) if byte == quote => break,
+                Some(quote) if byte == b'\\' && (next == Some(quote) || next == Some(b'\\')) => {
+                    word.extend(next);
+                    at += 1;
+                }
+                None if byte.is_ascii_whitespace() => break,
+                _ => word.push(byte),
+            }
+            at += 1;
+        }
+        rest = rest.get(at + usize::from(quote.is_some())..).unwrap_or_default().trim_ascii_start();
+        words.push(word);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texts(line: &str) -> Vec<String> {
+        words(line.as_bytes()).into_iter().map(|word| String::from_utf8(word).unwrap()).collect()
+    }
+
+    #[test]
+    fn words_and_quotes() {
+        assert_eq!(texts("  Include  conf/*.conf "), ["Include", "conf/*.conf"]);
+        assert_eq!(texts(r#"A "b c" 'd"e' "f\"g""#), ["A", "b c", "d\"e", "f\"g"]);
+        assert_eq!(texts(r#"A "open"#), ["A", "open"]);
+        assert_eq!(texts(""), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn lines_with_their_numbers() {
+        let text = b"# comment\n\nMaxRequest\\\nWorkers 5\r\n  <IfModule !a.c>\n</IfModule >\n";
+        let found: Vec<Line<'_>> = lines(text).collect();
+        assert_eq!(found.iter().map(|line| line.number).collect::<Vec<_>>(), [3, 5, 6]);
+        assert_eq!(found[0].words(), [b"MaxRequestWorkers".to_vec(), b"5".to_vec()]);
+        assert_eq!(found[1].section_begin(), Some((b"ifmodule".to_vec(), b"!a.c".to_vec())));
+        assert_eq!(found[2].section_end(), Some(b"ifmodule".to_vec()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_survived(text in proptest::collection::vec(any::<u8>(), 0..200)) {
+            for line in lines(&text) {
+                prop_assert!(line.number > 0);
+                let _ = (line.section_begin(), line.section_end(), line.words());
+            }
+        }
+    }
+}

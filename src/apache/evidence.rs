@@ -1,0 +1,101 @@
+//! What speaks for and against a process that no process of the same program has started.
+
+use crate::process::{Pid, Process, Read, items};
+
+use super::program::Program;
+use super::role::{Held, Neighbours};
+
+/// What was found out about it.
+pub struct Evidence {
+    pub is_apache: bool,
+    /// What it holds; `None` where its descriptors are kept from us.
+    pub held: Option<Held>,
+    pub process_group: Pid,
+    is_root: bool,
+    is_alone: bool,
+    is_started: bool,
+}
+
+/// What it is, then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The master of an Apache.
+    Server,
+    /// What is left of an Apache without its master.
+    Orphan,
+    /// The master of another program.
+    Pool,
+    /// A process of another program.
+    Single,
+    /// None of these.
+    Rejected(Rejection),
+}
+
+/// Why a process does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    pub why: &'static str,
+    /// Whether the superuser would learn more.
+    pub is_unproved: bool,
+}
+
+impl Evidence {
+    /// Look at a process.
+    pub fn of(process: &Process<'_>, program: &Program, neighbours: &Neighbours) -> Read<Evidence> {
+        let is_apache = program.is_apache(process)?;
+        let held = if is_apache { neighbours.held_by(process)? } else { None };
+        let stat = process.stat()?;
+        // A worker is never the leader of its process group, and with -X there are none.
+        let is_alone = stat.pgrp == process.pid() || items(process.cmdline()?).any(|argument| argument == b"-X");
+        let is_root = process.user_ids()?[1] == 0;
+        // A master may be without workers for a second. What only checks a configuration is no daemon.
+        let is_start = |argument: &[u8]| argument == b"start" || argument.ends_with(b"FOREGROUND");
+        let is_started = stat.session == process.pid() || items(process.cmdline()?).any(is_start);
+        Ok(Evidence { is_apache, held, process_group: stat.pgrp, is_root, is_alone, is_started })
+    }
+
+    /// Who serves listens, and the superuser's own processes are not somebody's imitation; a process that neither
+    /// listens nor has workers only checks a configuration, or is about to end.
+    pub fn verdict(&self, has_children: bool) -> Verdict {
+        let rejected = |why| Verdict::Rejected(Rejection { why, is_unproved: false });
+        match (&self.held, has_children) {
+            _ if !self.is_apache => [Verdict::Single, Verdict::Pool][usize::from(has_children)],
+            (None, true) if self.is_root => Verdict::Server,
+            (None, false) if self.is_root && self.is_started => Verdict::Server,
+            (None, _) => Verdict::Rejected(Rejection { why: "it keeps from us whether it listens", is_unproved: true }),
+            (Some(held), true) if self.is_root || held.listens() => Verdict::Server,
+            (Some(held), false) if held.listens() && (self.is_root || self.is_alone) => Verdict::Server,
+            (Some(held), false) if held.listens() || held.wsgi.is_some() => Verdict::Orphan,
+            (Some(_), true) => rejected("it is not the superuser's and does not listen"),
+            (Some(_), false) => rejected("it has no workers and does not listen"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masters_and_others() {
+        let listens = &Some(Held { listeners: vec![5], ..Held::default() });
+        let nothing = &Some(Held::default());
+        let verdict = |held: &Option<Held>, is_root, is_alone, has_children| {
+            Evidence { is_apache: true, held: held.clone(), process_group: 1, is_root, is_alone, is_started: is_alone }
+                .verdict(has_children)
+        };
+        let is_rejected = |verdict| matches!(verdict, Verdict::Rejected(_));
+        assert_eq!(verdict(listens, true, false, true), Verdict::Server);
+        assert_eq!(verdict(listens, true, false, false), Verdict::Server);
+        assert_eq!(verdict(listens, false, false, true), Verdict::Server);
+        assert_eq!(verdict(listens, false, true, false), Verdict::Server);
+        assert_eq!(verdict(listens, false, false, false), Verdict::Orphan);
+        assert_eq!(verdict(&None, true, false, true), Verdict::Server);
+        assert_eq!(verdict(&None, true, true, false), Verdict::Server);
+        assert!(is_rejected(verdict(&None, true, false, false)));
+        assert!(is_rejected(verdict(&None, false, true, false)));
+        assert!(is_rejected(verdict(&None, false, false, true)));
+        assert!(is_rejected(verdict(nothing, false, false, true)));
+        assert!(is_rejected(verdict(nothing, true, false, false)));
+    }
+}

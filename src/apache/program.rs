@@ -1,0 +1,158 @@
+//! Which processes run the program that is looked for.
+
+use std::ops::ControlFlow;
+
+use crate::process::{File, Files, Process, Read, items, known, title};
+
+use super::configuration::Mpm;
+
+/// A program that serves with a pool of processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// Apache, under the names that distributions give it.
+    Apache,
+    /// Whatever has this name.
+    Named(Vec<u8>),
+}
+
+const APACHE: [&[u8]; 2] = [b"apache2", b"httpd"];
+
+/// Programs whose processes are known by what they run. After options, or after -m, stands the script.
+const INTERPRETERS: [&[u8]; 6] = [b"python", b"pypy", b"ruby", b"perl", b"node", b"php"];
+
+impl Program {
+    /// The files that telling it takes anyway.
+    pub fn files(&self) -> Files {
+        Files::of(&[File::Stat, File::Exe])
+    }
+
+    /// What its processes are called, usually.
+    pub fn name(&self) -> &[u8] {
+        match self {
+            Program::Apache => b"apache2",
+            Program::Named(name) => name,
+        }
+    }
+
+    /// What stays the same from machine to machine.
+    pub fn label(&self) -> &[u8] {
+        match self {
+            Program::Apache => b"apache",
+            Program::Named(name) => name,
+        }
+    }
+
+    /// None of it, in words.
+    pub fn nothing(&self) -> String {
+        match self {
+            Program::Apache => "no Apache (apache2 or httpd)".to_owned(),
+            Program::Named(name) => format!("no {}", String::from_utf8_lossy(name)),
+        }
+    }
+
+    /// Whether a process runs it. Where its executable is kept from us, its name and its first argument have to do.
+    pub fn is_run_by(&self, process: &Process<'_>) -> Read<bool> {
+        if process.stat()?.is_zombie() || process.is_kernel_thread()? {
+            return Ok(false);
+        }
+        if self.is_called(&process.exe_name()?) {
+            return Ok(true);
+        }
+        let is_script = matches!(self, Program::Named(_));
+        if process.exe().is_ok() && !is_script {
+            return Ok(false);
+        }
+        // A script runs in the executable of its interpreter, but the kernel names it after the script.
+        Ok(self.is_called(&process.name()?) || is_script && self.is_script_of(process)?)
+    }
+
+    fn is_called(&self, name: &[u8]) -> bool {
+        match self {
+            Program::Apache => APACHE.into_iter().any(|apache| name.strip_prefix(apache).is_some_and(is_mpm_suffix)),
+            Program::Named(wanted) => name.strip_prefix(&wanted[..]).is_some_and(is_version),
+        }
+    }
+
+    /// Whether the arguments are those of a script of this name, or a title that begins with it.
+    fn is_script_of(&self, process: &Process<'_>) -> Read<bool> {
+        let arguments = process.cmdline()?;
+        if let Some(title) = title(arguments) {
+            let end = title.iter().position(|byte| matches!(byte, b':' | b' ')).unwrap_or(title.len());
+            return Ok(self.is_called(&title[..end]));
+        }
+        let exe = process.exe_name()?;
+        if !INTERPRETERS.into_iter().any(|name| exe.strip_prefix(name).is_some_and(is_version)) {
+            return Ok(false);
+        }
+        let script = items(arguments).skip(1).find(|argument| !argument.starts_with(b"-")).unwrap_or_default();
+        Ok(self.is_called(script.rsplit(|&byte| byte == b'/').next().unwrap_or_default()))
+    }
+
+    /// Whether a process that runs it is an Apache, whatever it is called: nothing else maps Apache's modules.
+    pub fn is_apache(&self, process: &Process<'_>) -> Read<bool> {
+        if Program::Apache.is_called(&process.exe_name()?) {
+            return Ok(true);
+        }
+        let mut is_apache = false;
+        let mapped = process.mapped_lines(|line| {
+            let of_apache = [&b"/mod_mpm_"[..], b"/mod_authz_core.so"];
+            is_apache = of_apache.iter().any(|part| memchr::memmem::find(line, part).is_some());
+            if is_apache { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        known(mapped).map(|_| is_apache)
+    }
+}
+
+/// Nothing, or the MPM that some distributions append.
+fn is_mpm_suffix(suffix: &[u8]) -> bool {
+    match suffix {
+        [] => true,
+        [b'.' | b'-', mpm @ ..] => Mpm::find(|name| name.as_bytes() == mpm).is_some(),
+        _ => false,
+    }
+}
+
+/// Nothing, or a version: `php-fpm8.2`, `gunicorn-3`.
+fn is_version(suffix: &[u8]) -> bool {
+    let version = suffix.strip_prefix(b"-").unwrap_or(suffix);
+    suffix.is_empty()
+        || version.first().is_some_and(u8::is_ascii_digit)
+            && version.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_apache() {
+        for (name, is_apache) in [
+            ("apache2", true),
+            ("httpd", true),
+            ("httpd.worker", true),
+            ("httpd-prefork", true),
+            ("apache2.event", true),
+            ("apache2ctl", false),
+            ("httpd.sh", false),
+            ("lighttpd", false),
+            ("", false),
+        ] {
+            assert_eq!(Program::Apache.is_called(name.as_bytes()), is_apache, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_with_versions() {
+        let php = Program::Named(b"php-fpm".to_vec());
+        for (name, is_called) in [
+            ("php-fpm", true),
+            ("php-fpm8.2", true),
+            ("php-fpm-8", true),
+            ("php-fpmx", false),
+            ("php-fpm-", false),
+            ("php", false),
+        ] {
+            assert_eq!(php.is_called(name.as_bytes()), is_called, "{name}");
+        }
+    }
+}

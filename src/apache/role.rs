@@ -1,0 +1,221 @@
+//! What a process of an Apache is: told by the sockets that it holds, or where these are kept from us, by its title.
+
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::process::{File, Process, Read, items, known};
+
+use super::title;
+
+/// How long, and how often, a process is waited for that has only been forked.
+const MOMENT: Duration = Duration::from_millis(5);
+const MOMENTS: usize = 20;
+
+/// The sockets of the network namespaces that were met: each is read once.
+#[derive(Default)]
+pub struct Neighbours {
+    namespaces: RefCell<HashMap<u64, Rc<Sockets>>>,
+}
+
+/// What the sockets of a network namespace are.
+struct Sockets {
+    tcp: HashSet<u64>,
+    unix: HashMap<u64, Option<Vec<u8>>>,
+}
+
+/// What a process holds of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// The TCP sockets on which it listens, as masters and workers do.
+    pub listeners: Vec<u64>,
+    /// The socket of a WSGI daemon process group.
+    pub wsgi: Option<WsgiSocket>,
+}
+
+/// A WSGI daemon process group: the newest generation first, then by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WsgiSocket {
+    /// How often the configuration was read since the master was started.
+    pub generation: Reverse<u32>,
+    /// Its place in the configuration, from 1.
+    pub number: u32,
+}
+
+/// What a process of an Apache is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Duty {
+    /// Answers requests.
+    Worker,
+    /// Runs the applications of this group.
+    Group(WsgiSocket),
+    /// Of a group that is only known by its title, which may be cut.
+    Titled(Vec<u8>, bool),
+    /// Listens to nobody: a worker that finishes, or a module's helper.
+    Other,
+}
+
+impl Neighbours {
+    /// What a process holds; `None` where its descriptors are kept from us, or what they are is disputed.
+    pub fn held_by(&self, process: &Process<'_>) -> Read<Option<Held>> {
+        match known(process.sockets())? {
+            None => Ok(None),
+            Some(inodes) if inodes.is_empty() => Ok(Some(Held::default())),
+            Some(inodes) => Ok(self.around(process)?.held(inodes)),
+        }
+    }
+
+    /// Likewise of a process below a master. One that was forked a moment ago still holds everything that its master
+    /// does, and is given time to close what is not for it.
+    pub fn held_below(&self, process: &Process<'_>, master: Above<'_>) -> Read<Option<Held>> {
+        let mut held = self.held_by(process)?;
+        for _ in 0..MOMENTS {
+            if !held.as_ref().is_some_and(|held| held.wsgi.is_some() && held.serves(master.held)) {
+                break;
+            }
+            std::thread::sleep(MOMENT);
+            held = self.held_by(process)?;
+        }
+        Ok(held)
+    }
+
+    fn around(&self, process: &Process<'_>) -> Read<Rc<Sockets>> {
+        let namespace = process.namespace(File::NsNet)?;
+        if let Some(sockets) = self.namespaces.borrow().get(&namespace) {
+            return Ok(Rc::clone(sockets));
+        }
+        let tcp = process.tcp_listeners()?.into_iter().collect();
+        let sockets = Rc::new(Sockets { tcp, unix: process.unix_listeners()? });
+        self.namespaces.borrow_mut().insert(namespace, Rc::clone(&sockets));
+        Ok(sockets)
+    }
+}
+
+impl Sockets {
+    fn held(&self, inodes: Vec<u64>) -> Option<Held> {
+        // What the table of TCP sockets has, nobody can make up in that of unix sockets.
+        let (tcp, other): (Vec<u64>, Vec<u64>) = inodes.into_iter().partition(|inode| self.tcp.contains(inode));
+        let mut is_disputed = false;
+        let paths = other.iter().filter_map(|inode| {
+            let path = self.unix.get(inode)?.as_deref();
+            is_disputed |= path.is_none();
+            path
+        });
+        let wsgi = paths.filter_map(wsgi_socket).min();
+        let is_told = !is_disputed || wsgi.is_some();
+        is_told.then_some(Held { listeners: tcp, wsgi })
+    }
+}
+
+/// The group of a path such as `/run/apache2/wsgi.23.0.2.sock`: master, generation and number. WSGISocketPrefix chooses
+/// what is in front.
+fn wsgi_socket(path: &[u8]) -> Option<WsgiSocket> {
+    let name = path.rsplit(|&byte| byte == b'/').next()?.strip_suffix(b".sock")?;
+    let mut parts = name.rsplit(|&byte| byte == b'.');
+    let mut number = || std::str::from_utf8(parts.next()?).ok()?.parse::<u32>().ok();
+    let (number, generation, _master) = (number()?, number()?, number()?);
+    parts.next().map(|_| WsgiSocket { generation: Reverse(generation), number })
+}
+
+impl Held {
+    /// Whether it listens on any TCP socket.
+    pub fn listens(&self) -> bool {
+        !self.listeners.is_empty()
+    }
+
+    /// Whether it listens on one of the sockets of its master or, where nobody knows these, on any.
+    fn serves(&self, master: Option<&Held>) -> bool {
+        match master {
+            Some(master) => self.listeners.iter().any(|inode| master.listeners.contains(inode)),
+            None => self.listens(),
+        }
+    }
+}
+
+/// The process that a pool is below.
+#[derive(Clone, Copy)]
+pub struct Above<'a> {
+    pub arguments: &'a [u8],
+    pub held: Option<&'a Held>,
+}
+
+impl Duty {
+    /// Of a process of an Apache: by what it holds, else by its arguments and those of its master, else that of the
+    /// process that started it.
+    ///
+    /// In a WSGI daemon the application may listen too, but not on the sockets of the server.
+    pub fn of(held: Option<&Held>, arguments: &[u8], master: Option<Above<'_>>, parent: Option<&Duty>) -> Duty {
+        let Some(held) = held else { return Duty::titled(arguments, master.map(|master| master.arguments)) };
+        match held.wsgi {
+            _ if held.serves(master.and_then(|master| master.held)) => Duty::Worker,
+            Some(socket) => Duty::Group(socket),
+            None => parent.cloned().unwrap_or(Duty::Other),
+        }
+    }
+
+    fn titled(arguments: &[u8], master: Option<&[u8]>) -> Duty {
+        if let Some(name) = title::wsgi(arguments) {
+            return Duty::Titled(name.text.to_vec(), name.is_cut);
+        }
+        // Only a WSGI daemon with a display-name of its own overwrites its first argument, as far as that reaches.
+        let first = |arguments| items(arguments).next().unwrap_or_default();
+        match master.map(first) {
+            Some(room) if room != first(arguments) => {
+                let name = first(arguments).trim_ascii_end();
+                Duty::Titled(name.to_vec(), name.len() >= room.len())
+            }
+            _ => Duty::Worker,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket(generation: u32, number: u32) -> WsgiSocket {
+        WsgiSocket { generation: Reverse(generation), number }
+    }
+
+    #[test]
+    fn sockets_of_groups() {
+        assert_eq!(wsgi_socket(b"/run/apache2/wsgi.23.0.2.sock"), Some(socket(0, 2)));
+        assert_eq!(wsgi_socket(b"/srv/my.prefix.23.1.14.sock"), Some(socket(1, 14)));
+        let others =
+            [&b"/run/cgisock.23"[..], b"/run/23.0.2.sock", b"/run/wsgi.23.0.x.sock", b"/run/wsgi.23.0.2.lock", b""];
+        assert!(others.into_iter().all(|other| wsgi_socket(other).is_none()));
+    }
+
+    #[test]
+    fn lines_that_contradict_each_other_prove_nothing() {
+        let unix = HashMap::from([(7, None), (8, Some(b"/run/wsgi.1.0.2.sock".to_vec()))]);
+        let sockets = Sockets { tcp: HashSet::from([5]), unix };
+        assert_eq!(sockets.held(vec![7]), None);
+        assert_eq!(sockets.held(vec![7, 8]), Some(Held { listeners: vec![], wsgi: Some(socket(0, 2)) }));
+        assert_eq!(sockets.held(vec![5, 6]), Some(Held { listeners: vec![5], wsgi: None }));
+    }
+
+    #[test]
+    fn sockets_decide_and_titles_help_out() {
+        let plain = &b"/usr/sbin/apache2\0-k\0start\0"[..];
+        let held = |listeners: &[u64], wsgi| Held { listeners: listeners.to_vec(), wsgi };
+        let group = Some(socket(0, 4));
+        let all = held(&[5], group);
+        let master = Some(Above { arguments: plain, held: Some(&all) });
+        let of = |held: &Held, arguments| Duty::of(Some(held), arguments, master, None);
+        assert_eq!(of(&held(&[5], None), b"(wsgi:forged)\0"), Duty::Worker);
+        assert_eq!(of(&held(&[5], group), plain), Duty::Worker);
+        assert_eq!(of(&held(&[], group), plain), Duty::Group(socket(0, 4)));
+        assert_eq!(of(&held(&[6], group), plain), Duty::Group(socket(0, 4)));
+        assert_eq!(of(&held(&[], None), plain), Duty::Other);
+        assert_eq!(Duty::of(Some(&held(&[], None)), plain, master, Some(&Duty::Worker)), Duty::Worker);
+        let titled = |arguments| Duty::of(None, arguments, master, None);
+        assert_eq!(titled(plain), Duty::Worker);
+        assert_eq!(titled(b"(wsgi:alpha)     \0-k\0"), Duty::Titled(b"alpha".to_vec(), false));
+        assert_eq!(titled(b"my-site          \0-k\0"), Duty::Titled(b"my-site".to_vec(), false));
+        assert_eq!(titled(b"my-site-my-site-m\0-k\0"), Duty::Titled(b"my-site-my-site-m".to_vec(), true));
+        assert_eq!(Duty::of(None, b"my-site\0", None, None), Duty::Worker);
+    }
+}

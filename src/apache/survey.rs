@@ -1,0 +1,280 @@
+//! One look at all pools of a program: from the tree of processes to masters, and from masters to what belongs to them.
+
+use std::collections::BTreeMap;
+
+use crate::process::{Cgroups, Error, File, Files, Headroom, Pid, Proc, Process, Read, Settled, Unread, items, known};
+use crate::tree::{self, Forest, Node};
+
+use super::configuration::{self, Configuration, Started};
+use super::evidence::{Evidence, Rejection, Verdict};
+use super::member::{Depth, Member};
+use super::pool::{Group, Kind, Master, Pool, Role};
+use super::program::Program;
+use super::role::{Above, Duty, Neighbours};
+use super::{naming, title};
+
+/// What was seen.
+#[derive(Default)]
+pub struct Survey {
+    pub pools: Vec<Pool>,
+    /// Processes of the right name that are nobody's master.
+    pub rejected: Vec<(Pid, Rejection)>,
+    /// How many processes do not even show what they run.
+    pub hidden: usize,
+}
+
+/// What the pass over all processes keeps of each.
+struct Seen {
+    is_wanted: bool,
+    start_ticks: u64,
+}
+
+/// Processes that have no master.
+#[derive(Default)]
+struct Strays {
+    /// By process group, which is that of the master that ended.
+    orphans: BTreeMap<Pid, Vec<(Duty, Member)>>,
+    singles: Vec<Member>,
+    headroom: Option<Headroom>,
+}
+
+/// Look at all pools of a program.
+pub fn survey(proc: &Proc, program: &Program, depth: Depth) -> Result<Survey, Error> {
+    let mut survey = Survey::default();
+    let forest = tree::read(proc, program.files(), |process, kin| {
+        let seen = |is_wanted| Settled::Known(Seen { is_wanted, start_ticks: kin.start_ticks });
+        Ok::<_, Error>(match process.settle(program.is_run_by(process))? {
+            Settled::Known(is_wanted) => seen(is_wanted),
+            Settled::Missing(_) => {
+                survey.hidden += 1;
+                // Still somebody's parent.
+                seen(false)
+            }
+            Settled::Gone => Settled::Gone,
+        })
+    })?;
+    let (strays, neighbours) = (Strays::default(), Neighbours::default());
+    let mut surveyor = Surveyor { proc, program, depth, forest: &forest, neighbours, strays, survey };
+    let is_wanted = |node| forest.data(node).is_wanted;
+    for node in forest.all().filter(|&node| is_wanted(node) && !forest.parent(node).is_some_and(is_wanted)) {
+        surveyor.visit(node)?;
+    }
+    Ok(surveyor.conclude())
+}
+
+struct Surveyor<'s> {
+    proc: &'s Proc,
+    program: &'s Program,
+    depth: Depth,
+    forest: &'s Forest<Seen>,
+    neighbours: Neighbours,
+    strays: Strays,
+    survey: Survey,
+}
+
+impl<'s> Surveyor<'s> {
+    /// A process that no process of the same program has started.
+    fn visit(&mut self, node: Node) -> Result<(), Error> {
+        let Some(process) = self.pin(node, None)? else { return Ok(()) };
+        let has_children = self.wanted_children(node).next().is_some();
+        let evidence = match process.settle(Evidence::of(&process, self.program, &self.neighbours))? {
+            Settled::Known(evidence) => evidence,
+            Settled::Missing(_) => {
+                self.survey.hidden += 1;
+                return Ok(());
+            }
+            Settled::Gone => return Ok(()),
+        };
+        match evidence.verdict(has_children) {
+            Verdict::Server => self.server(&process, node, &evidence),
+            Verdict::Orphan => self.orphan(&process, &evidence),
+            Verdict::Pool => self.pool(&process, node),
+            Verdict::Single => self.single(&process),
+            Verdict::Rejected(rejection) => {
+                self.survey.rejected.push((process.pid(), rejection));
+                Ok(())
+            }
+        }
+    }
+
+    fn wanted_children(&self, node: Node) -> impl Iterator<Item = Node> + use<'s> {
+        let forest = self.forest;
+        forest.children(node).filter(|&child| forest.data(child).is_wanted)
+    }
+
+    /// The process of a node through a descriptor, if it still is what it was when the tree was read.
+    fn pin(&self, node: Node, parent: Option<Pid>) -> Result<Option<Process<'s>>, Error> {
+        let expected = Files::of(&[File::Stat, File::Status, File::Exe]);
+        let Settled::Known(process) = self.proc.process(self.forest.pid(node), expected)? else { return Ok(None) };
+        let is_same = || {
+            let stat = process.stat()?;
+            let is_related = parent.is_none_or(|parent| stat.ppid == parent);
+            let is_as_old = stat.start_ticks == self.forest.data(node).start_ticks;
+            Ok(is_related && is_as_old && self.program.is_run_by(&process)?)
+        };
+        Ok(match process.settle(is_same())? {
+            Settled::Known(true) => Some(process),
+            _ => None,
+        })
+    }
+
+    /// A process below a master with what is read of it; `None` if it has ended meanwhile.
+    fn below<T>(
+        &self,
+        node: Node,
+        parent: Node,
+        read: impl FnOnce(&Process<'_>) -> Read<T>,
+    ) -> Result<Option<(T, Member)>, Error> {
+        let Some(process) = self.pin(node, Some(self.forest.pid(parent)))? else { return Ok(None) };
+        let read = || Ok((read(&process)?, Member::read(&process, self.depth)?));
+        Ok(match process.settle(read())? {
+            Settled::Known(found) => Some(found),
+            _ => None,
+        })
+    }
+
+    /// An Apache: everything below its master that runs the same, without a gap. Workers of mpm_itk have children, and
+    /// so may WSGI daemons.
+    fn server(&mut self, process: &Process<'_>, top: Node, evidence: &Evidence) -> Result<(), Error> {
+        let Settled::Known(master) = process.settle(Master::read(process, self.depth))? else { return Ok(()) };
+        let above = Above { arguments: &master.arguments, held: evidence.held.as_ref() };
+        let (mut members, mut ended, mut unexamined) = (Vec::new(), 0, 0);
+        let mut parents: Vec<(Node, Option<Duty>)> = vec![(top, None)];
+        while let Some((parent, parents_duty)) = parents.pop() {
+            for child in self.wanted_children(parent) {
+                let Some((held, member)) =
+                    self.below(child, parent, |child| self.neighbours.held_below(child, above))?
+                else {
+                    ended += 1;
+                    continue;
+                };
+                unexamined += usize::from(held.is_none());
+                let duty = Duty::of(held.as_ref(), &member.arguments, Some(above), parents_duty.as_ref());
+                parents.push((child, Some(duty.clone())));
+                members.push((duty, member));
+            }
+        }
+        let configuration = configuration_of(process, &master);
+        let configured = configuration.as_ref().ok().and_then(|found| found.groups.as_deref());
+        let mut pool = Pool::new(master.program(self.program), Kind::Apache, naming::groups(members, configured));
+        match configuration {
+            Ok(configuration) => pool.configuration = Some(configuration),
+            Err(doubt) => pool.notes.push(format!("the configuration is not known: {doubt}")),
+        }
+        (pool.master, pool.ended, pool.unexamined) = (Some(master), ended, unexamined);
+        pool.estimate(process.settle(process.headroom())?);
+        self.survey.pools.push(pool);
+        Ok(())
+    }
+
+    fn orphan(&mut self, process: &Process<'_>, evidence: &Evidence) -> Result<(), Error> {
+        if let Settled::Known(member) = process.settle(Member::read(process, self.depth))? {
+            let duty = Duty::of(evidence.held.as_ref(), &member.arguments, None, None);
+            self.strays.orphans.entry(evidence.process_group).or_default().push((duty, member));
+        }
+        Ok(())
+    }
+
+    fn single(&mut self, process: &Process<'_>) -> Result<(), Error> {
+        let Settled::Known(member) = process.settle(Member::read(process, self.depth))? else { return Ok(()) };
+        self.strays.singles.push(member);
+        if let Settled::Known(headroom) = process.settle(process.headroom())? {
+            // They need not be in the same control group: what is left for the one that has least.
+            let least = self.strays.headroom.take().into_iter().chain([headroom]).min_by_key(|headroom| headroom.bytes);
+            self.strays.headroom = least;
+        }
+        Ok(())
+    }
+
+    /// A pool of another program: everything below its master that runs the same, without a gap.
+    fn pool(&mut self, process: &Process<'_>, top: Node) -> Result<(), Error> {
+        let Settled::Known(master) = process.settle(Master::read(process, self.depth))? else { return Ok(()) };
+        let (mut members, mut ended) = (Vec::new(), 0);
+        let mut parents = vec![top];
+        while let Some(parent) = parents.pop() {
+            for child in self.wanted_children(parent) {
+                parents.push(child);
+                match self.below(child, parent, |_| Ok(()))? {
+                    Some(((), member)) => members.push(member),
+                    None => ended += 1,
+                }
+            }
+        }
+        let groups = by_name(members, Some(&master.member));
+        let mut pool = Pool::new(master.program(self.program), Kind::Pool, groups);
+        (pool.master, pool.ended) = (Some(master), ended);
+        pool.estimate(process.settle(process.headroom())?);
+        self.survey.pools.push(pool);
+        Ok(())
+    }
+
+    fn conclude(mut self) -> Survey {
+        let Strays { orphans, singles, headroom } = self.strays;
+        for (process_group, orphans) in orphans {
+            let mut groups = naming::groups(orphans, None);
+            groups.retain(|group| !group.members.is_empty());
+            let mut pool = Pool::new(self.program.name().to_vec(), Kind::Orphans(process_group), groups);
+            pool.notes.push("their master has ended: nobody replaces them, and they keep its port".to_owned());
+            self.survey.pools.push(pool);
+        }
+        if !singles.is_empty() {
+            let groups = by_name(singles, None);
+            let mut pool = Pool::new(self.program.name().to_vec(), Kind::Processes, groups);
+            pool.estimate(headroom.map_or(Settled::Gone, Settled::Known));
+            self.survey.pools.push(pool);
+        }
+        self.survey.pools.iter_mut().for_each(Pool::note_doubts);
+        self.survey
+    }
+}
+
+impl Master {
+    fn read(process: &Process<'_>, depth: Depth) -> Read<Master> {
+        let groups = known(process.file(File::Cgroup))?.map(Cgroups);
+        Ok(Master {
+            member: Member::read(process, depth)?,
+            arguments: known(process.cmdline())?.unwrap_or_default().to_vec(),
+            exe_path: known(process.exe_path())?.map(<[u8]>::to_vec),
+            exe_deleted: known(process.exe_deleted())?.unwrap_or(false),
+            container: groups.and_then(Cgroups::container),
+            unit: groups.and_then(Cgroups::unit).map(<[u8]>::to_vec),
+        })
+    }
+
+    /// What the pool is called: what was asked for or, of the names of Apache, the one that it goes by.
+    fn program(&self, program: &Program) -> Vec<u8> {
+        match (program, &self.exe_path) {
+            (Program::Apache, Some(path)) => path.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec(),
+            _ => program.name().to_vec(),
+        }
+    }
+}
+
+/// The configuration of an Apache, or why it is not known.
+fn configuration_of(process: &Process<'_>, master: &Master) -> Result<Configuration, String> {
+    let reason = |unread: Unread| unread.to_string();
+    let root = process.root().map_err(reason)?;
+    let exe = master.exe_path.as_deref().unwrap_or_default();
+    let environment = known(process.environ()).map_err(reason)?.unwrap_or_default();
+    let (arguments, environment) = (items(&master.arguments).collect(), items(environment).collect());
+    configuration::read(&root, &Started { exe, arguments, environment })
+}
+
+/// Groups by what processes call themselves. Who has the command line of its master has no name of its own.
+fn by_name(members: Vec<Member>, master: Option<&Member>) -> Vec<Group> {
+    let mut groups: BTreeMap<(Role, Option<Vec<u8>>), Vec<Member>> = BTreeMap::new();
+    for member in members {
+        let name = title::pool(&member.arguments);
+        let key = match (name, master) {
+            (_, Some(master)) if master.arguments == member.arguments => (Role::Worker, None),
+            (Some(name), _) => (Role::Pool, Some(name)),
+            (None, _) => (Role::Pool, Some(member.name.clone())),
+        };
+        groups.entry(key).or_default().push(member);
+    }
+    let group = |((role, name), mut members): (_, Vec<Member>)| {
+        members.sort_by_key(|member| member.pid);
+        Group { members, ..Group::new(role, name) }
+    };
+    groups.into_iter().map(group).collect()
+}

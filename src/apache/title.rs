@@ -1,0 +1,100 @@
+//! What processes call themselves: the titles of mod_wsgi's daemons and of the pools of other programs.
+
+use crate::process::{items, title};
+
+/// The name of a WSGI daemon process group as its processes show it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WsgiName<'a> {
+    /// As much as there was room for.
+    pub text: &'a [u8],
+    /// Whether its end is missing: mod_wsgi writes into the place of the first argument, and not beyond.
+    pub is_cut: bool,
+}
+
+/// How mod_wsgi begins `display-name=%{GROUP}`.
+const WSGI: &[u8] = b"(wsgi:";
+
+/// The name in a title such as `(wsgi:shop)` or, where there was less room, `(wsgi:sh` or `(wsgi`.
+pub fn wsgi(arguments: &[u8]) -> Option<WsgiName<'_>> {
+    let title = items(arguments).next()?.trim_ascii_end();
+    let Some(name) = title.strip_prefix(WSGI) else {
+        // Not less: a parenthesis alone means nothing.
+        let is_begin = title.len() >= 3 && WSGI.starts_with(title);
+        return is_begin.then_some(WsgiName { text: b"", is_cut: true });
+    };
+    Some(match name.strip_suffix(b")") {
+        Some(whole) => WsgiName { text: whole, is_cut: false },
+        None => WsgiName { text: name, is_cut: true },
+    })
+}
+
+/// The pool in a title such as `php-fpm: pool www` (www) or `nginx: worker process` (worker process). Numbers, as in
+/// `uWSGI worker 3`, tell members of one pool apart, and so does what comes behind a client's address (`[local] idle`,
+/// `10.0.0.1(40926) SELECT`).
+pub fn pool(arguments: &[u8]) -> Option<Vec<u8>> {
+    let text = title(arguments)?.trim_ascii();
+    let name = match text.windows(2).position(|pair| pair == b": ") {
+        Some(colon) => &text[colon + 2..],
+        None => text,
+    };
+    let name = name.strip_prefix(b"pool ").unwrap_or(name);
+    let words = name.split(u8::is_ascii_whitespace).take_while(|word| !is_client(word));
+    let words: Vec<&[u8]> = words.filter(|word| !word.is_empty() && !is_number(word)).collect();
+    Some(words.join(&b' '))
+}
+
+/// `3`, `0:` and the like.
+fn is_number(word: &[u8]) -> bool {
+    let digits = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    digits > 0 && matches!(word[digits..], [] | [b':' | b','])
+}
+
+/// `[local]` or `host(port)`.
+fn is_client(word: &[u8]) -> bool {
+    let port = word.strip_suffix(b")").and_then(|word| word.rsplit(|&byte| byte == b'(').next());
+    word == b"[local]" || word.contains(&b'(') && port.is_some_and(is_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wsgi_groups() {
+        for (arguments, name) in [
+            (&b"(wsgi:alpha)     \0-k\0start\0"[..], Some((&b"alpha"[..], false))),
+            (b"(wsgi:a-really-lo\0-k\0start\0", Some((b"a-really-lo", true))),
+            (b"(wsgi:\0", Some((b"", true))),
+            (b"(wsgi\0-k\0", Some((b"", true))),
+            (b"(wsgi:a)b)", Some((b"a)b", false))),
+            (b"/usr/sbin/apache2\0-k\0start\0", None),
+            (b"my-site          \0", None),
+            (b"(", None),
+            (b"", None),
+        ] {
+            let found = wsgi(arguments).map(|name| (name.text, name.is_cut));
+            assert_eq!(found, name, "{}", String::from_utf8_lossy(arguments));
+        }
+    }
+
+    #[test]
+    fn pools() {
+        for (arguments, name) in [
+            (&b"php-fpm: pool www\0\0\0\0"[..], Some("www")),
+            (b"php-fpm: pool www2\0", Some("www2")),
+            (b"nginx: worker process\0", Some("worker process")),
+            (b"nginx: cache manager process", Some("cache manager process")),
+            (b"gunicorn: worker [app]\0", Some("worker [app]")),
+            (b"uWSGI worker 12\0", Some("uWSGI worker")),
+            (b"uWSGI 3", Some("uWSGI")),
+            (b"puma: cluster worker 0: 473 [app]", Some("cluster worker [app]")),
+            (b"postgres: 15/main: web shop 127.0.0.1(40926) SELECT", Some("15/main: web shop")),
+            (b"postgres: 15/main: web shop [local] idle", Some("15/main: web shop")),
+            (b"/usr/bin/python3\0/usr/bin/gunicorn\0", None),
+            (b"", None),
+        ] {
+            let found = pool(arguments).map(|name| String::from_utf8_lossy(&name).into_owned());
+            assert_eq!(found.as_deref(), name, "{}", String::from_utf8_lossy(arguments));
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! `apache-mem`: what the processes of a server really use, and how many more would fit.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Context as _;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use super::{Applet, Context};
+use crate::apache::{Depth, Pool, Program, Survey, survey};
+use crate::cli::{Common, ENVIRONMENT, advice, denied, parse};
+use crate::exit::{Exit, Refusal};
+use crate::output::json::Layout;
+use crate::output::message::message;
+use crate::output::pool::metrics::Metrics;
+use crate::output::pool::{Report, json};
+use crate::output::replace::replace;
+use crate::output::{Output, Terminal};
+use crate::process::Users;
+
+/// The row in the table of applets.
+pub static APPLET: Applet = Applet {
+    name: "apache-mem",
+    links: &["apache-mem"],
+    about: "Show what Apache's workers really use, and how many more would fit",
+    command,
+    notes,
+    run,
+};
+
+#[derive(Args)]
+struct Options {
+    /// Look for this program instead of Apache, such as php-fpm; may be given several times
+    #[arg(long, value_name = "NAME", value_parser = name, help_heading = "Selection")]
+    exe: Vec<OsString>,
+    /// Do not ask the kernel who shares what, which would stop very large processes for a moment
+    #[arg(long, help_heading = "Selection")]
+    cheap: bool,
+    /// Show each process too
+    #[arg(long, help_heading = "Output")]
+    workers: bool,
+    /// Print metrics, for Prometheus or OpenMetrics
+    #[arg(long, conflicts_with_all = ["json", "jsonl"], help_heading = "Output")]
+    openmetrics: bool,
+    /// Write to this file, which is replaced as a whole
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    output: Option<PathBuf>,
+    /// Look again and again, at intervals such as 1.5s or 2m
+    #[arg(long, value_name = "DURATION", value_parser = interval, conflicts_with = "json", help_heading = "Output")]
+    interval: Option<Duration>,
+    #[command(flatten)]
+    common: Common,
+}
+
+fn name(text: &str) -> Result<OsString, String> {
+    match text {
+        "" => Err("it is empty, which is no name of a program".to_owned()),
+        _ if text.contains('/') => Err("it is a path: name the program without its directory".to_owned()),
+        _ => Ok(text.into()),
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let seconds = parse::duration(text)?;
+    let interval = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+    match Instant::now().checked_add(interval) {
+        _ if interval.is_zero() => Err("it has to be longer than nothing".to_owned()),
+        None => Err("it is too long".to_owned()),
+        Some(_) => Ok(interval),
+    }
+}
+
+fn command() -> Command {
+    Options::augment_args(Command::new("apache-mem")).long_about(
+        "Shows what the processes of each running Apache use: its workers and its WSGI daemon process groups, with \
+             minimum, average, median, maximum and total of resident memory (rss), of memory with shared pages divided \
+             among those who share them (pss), of memory that is not shared (uss), and of swap. Behind each line stands a \
+             bar a process, the largest first. Totals count no page twice, which is why rss has none.\n\n\
+             A master is a process called apache2 or httpd, with or without the name of an MPM behind a dot or a hyphen, \
+             that no other Apache has started; it has workers or listens and, if it is not the superuser's, listens. A worker holds the socket that its server listens on, a WSGI daemon that of its group. The number \
+             in the latter tells which group of the configuration it is, so that names are whole that have no room in \
+             the title of a process. Where descriptors are kept from us, titles have to do: their names may be cut, which \
+             is marked, and daemons without a display-name count as workers.\n\n\
+             One more worker takes what a worker does not share: uss, its share of swap, and page tables, on the average. \
+             The largest counts with its pss instead, for workers that unshare their pages as they grow old. Available is \
+             what the machine could give without swapping (MemAvailable) or, if that is less, what the limits of the \
+             control groups of the master leave, their inactive file cache counted as free. The quotient is how many more \
+             would fit. The configured maximum is read from the files of the server, without running it.\n\n\
+             Other programs that serve with like processes are shown the same way: --exe php-fpm, nginx, gunicorn, uwsgi. \
+             NAME is the name of the executable, with or without a version behind it, of the script, or what stands in \
+             front of the colon in the title. Processes are grouped by what their title says behind that (php-fpm: pool \
+             www), else by their name.",
+    )
+}
+
+fn notes() -> String {
+    format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{EXAMPLES}")
+}
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  0   something was found
+  1   the program is not running
+  2   wrong usage
+  3   fatal: /proc unreadable, out of descriptors, output failed
+  64  of several programs, some are not running";
+
+const EXAMPLES: &str = "\
+Examples:
+  apache-mem
+  apache-mem --workers --interval 10s
+  apache-mem --json | jq '.[].more_workers.largest'
+  apache-mem --exe php-fpm
+  apache-mem --openmetrics --output /var/lib/prometheus/node-exporter/apache.prom
+
+See also:
+  proctool(1), apache2(8), ps_mem(1), proc_pid_smaps(5)";
+
+fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
+    let options = Options::from_arg_matches(matches)?;
+    if options.openmetrics && options.interval.is_some() && options.output.is_none() {
+        return Err(Refusal::usage("metrics are one document: --interval with --openmetrics needs --output").into());
+    }
+    let mut proc = options.common.start()?;
+    let mut due = Instant::now();
+    let mut is_first = true;
+    loop {
+        let mut seen = Vec::new();
+        for program in options.programs() {
+            let survey = survey(&proc, &program, options.depth())?;
+            seen.push((program, survey));
+        }
+        options.print(&seen, proc.users(), is_first)?;
+        if !options.common.verbosity.is_quiet() {
+            seen.iter().for_each(|(program, survey)| options.tell(context, program, survey));
+        }
+        let Some(interval) = options.interval else {
+            let running = seen.iter().filter(|(_, survey)| !survey.pools.is_empty()).count();
+            return Ok(Exit::of(running, seen.len()));
+        };
+        // From the beginning on, so that what looking takes does not add up.
+        due = due.checked_add(interval).unwrap_or(due).max(Instant::now());
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        proc = options.common.open()?;
+        is_first = false;
+    }
+}
+
+impl Options {
+    fn programs(&self) -> Vec<Program> {
+        match &self.exe[..] {
+            [] => vec![Program::Apache],
+            names => {
+                let unique = names.iter().enumerate().filter(|(at, name)| !names[..*at].contains(name));
+                unique.map(|(_, name)| Program::Named(name.as_encoded_bytes().to_vec())).collect()
+            }
+        }
+    }
+
+    fn depth(&self) -> Depth {
+        if self.cheap { Depth::Cheap } else { Depth::Exact }
+    }
+
+    fn print(&self, seen: &[(Program, Survey)], users: &Users, is_first: bool) -> anyhow::Result<()> {
+        let colour = self.common.format.colour();
+        let Some(path) = &self.output else {
+            let mut output = Output::stdout(colour);
+            let text = self.render(seen, users, &output.terminal, is_first)?;
+            output.write_all(&text)?;
+            return Ok(output.finish()?);
+        };
+        let text = self.render(seen, users, &Terminal::of_file(colour), true)?;
+        replace(path, &text).map_err(|error| unwritten(path, &error)).context("cannot write the result")
+    }
+
+    fn render(
+        &self,
+        seen: &[(Program, Survey)],
+        users: &Users,
+        terminal: &Terminal,
+        is_first: bool,
+    ) -> anyhow::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock is before 1970")?;
+        let time = time.as_secs_f64();
+        if self.openmetrics {
+            let mut metrics = Metrics::default();
+            seen.iter().for_each(|(program, survey)| metrics.add(program.label(), &survey.pools));
+            metrics.write(&mut text);
+            return Ok(text);
+        }
+        let pools: Vec<&Pool> = seen.iter().flat_map(|(_, survey)| &survey.pools).collect();
+        match self.common.format.json() {
+            Some(layout) => as_json(&mut text, &pools, layout, time, users),
+            None => {
+                let report = Report { terminal, users, with_workers: self.workers };
+                if self.interval.is_some() {
+                    text.extend_from_slice(if is_first { b"" } else { b"\n" });
+                    report.time(&mut text, time);
+                }
+                for (at, pool) in pools.iter().enumerate() {
+                    text.extend_from_slice(if at == 0 { b"" } else { b"\n" });
+                    report.pool(&mut text, pool);
+                }
+            }
+        }
+        Ok(text)
+    }
+
+    /// Say what is missing.
+    fn tell(&self, context: &Context, program: &Program, survey: &Survey) {
+        for (pid, rejection) in &survey.rejected {
+            tracing::info!(pid, "not a master: {}", rejection.why);
+        }
+        let unproved = survey.rejected.iter().filter(|(_, rejection)| rejection.is_unproved).count();
+        let tell = |what: String| message(&context.name, what);
+        if survey.pools.is_empty() {
+            let called = match survey.rejected.len() - unproved {
+                0 => String::new(),
+                1 => ": a process is called so and is none (-v says why)".to_owned(),
+                count => format!(": {count} processes are called so and are none (-v says why)"),
+            };
+            let hidden = unproved + survey.hidden;
+            let hidden = if hidden > 0 { format!("; {}", denied(hidden)) } else { String::new() };
+            return tell(format!("{} is running{called}{hidden}", program.nothing()));
+        }
+        let all = survey.pools.iter().flat_map(Pool::everybody).count();
+        let unreadable = if self.cheap { 0 } else { survey.pools.iter().map(Pool::unreadable).sum::<usize>() };
+        let unexamined = survey.pools.iter().map(|pool| pool.unexamined).sum::<usize>();
+        match (unreadable, unexamined) {
+            (0, 0) => {}
+            (0, _) => {
+                tell(format!("permission denied to examine the sockets of {unexamined} of {all} processes{}", advice()))
+            }
+            _ => tell(format!(
+                "permission denied to read what {unreadable} of {all} processes share (pss, uss){}",
+                advice()
+            )),
+        }
+        if unproved > 0 {
+            tell(format!("called {} too: {}", String::from_utf8_lossy(program.name()), denied(unproved)));
+        }
+    }
+}
+
+fn as_json(text: &mut Vec<u8>, pools: &[&Pool], layout: Layout, time: f64, users: &Users) {
+    text.extend_from_slice(layout.begin());
+    for (at, pool) in pools.iter().enumerate() {
+        text.extend_from_slice(if at == 0 { b"" } else { layout.between() });
+        json::pool(text, pool, time, users);
+    }
+    text.extend_from_slice(layout.end(pools.len()));
+}
+
+/// An error of output, whose exit status is that of other output that failed.
+fn unwritten(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("'{}': {error}", path.display()))
+}

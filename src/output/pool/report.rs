@@ -1,0 +1,342 @@
+//! Pools for people: a heading, a table of groups with a small bar a process, and how many more would fit.
+
+use std::borrow::Cow;
+
+use crate::apache::{Capacity, Group, Kind, Limit, Measure, Member, Pool, Role};
+use crate::output::{Terminal, human, put, text};
+use crate::process::{Users, items};
+
+use super::chart;
+
+/// Room for bars where nobody counts columns.
+const BARS: usize = 60;
+
+/// Columns that the longest bar of a line takes, and that bars are left at least, where names can be cut for it.
+const BAR: usize = 10;
+
+/// A name is cut to so much, if the terminal leaves it no more.
+const NAME: usize = 12;
+
+/// How pools are shown.
+pub struct Report<'r> {
+    pub terminal: &'r Terminal,
+    pub users: &'r Users,
+    /// Whether each process has a line.
+    pub with_workers: bool,
+}
+
+/// Cells of a line.
+type Line<const N: usize> = [String; N];
+
+impl Report<'_> {
+    /// Append when it was, in seconds since the epoch.
+    pub fn time(&self, lines: &mut Vec<u8>, time: f64) {
+        human::date(lines, time, " ");
+        lines.push(b'\n');
+    }
+
+    /// Append a pool.
+    pub fn pool(&self, lines: &mut Vec<u8>, pool: &Pool) {
+        self.heading(lines, pool);
+        self.groups(lines, pool);
+        if self.with_workers {
+            lines.push(b'\n');
+            self.workers(lines, pool);
+        }
+        let facts = facts(pool);
+        if !facts.is_empty() || !pool.notes.is_empty() {
+            lines.push(b'\n');
+        }
+        // Never cut off, unlike the lines of a table.
+        for (name, fact) in facts {
+            put(lines, format_args!("{name:17}  {}\n", self.shown(fact.as_bytes())));
+        }
+        for note in &pool.notes {
+            put(lines, format_args!("Note: {}\n", self.shown(note.as_bytes())));
+        }
+    }
+
+    fn heading(&self, lines: &mut Vec<u8>, pool: &Pool) {
+        let (bold, plain) = self.terminal.bold();
+        let program = self.shown(&pool.program);
+        let text = match &pool.master {
+            Some(master) => {
+                let member = &master.member;
+                let mpm = pool.configuration.as_ref().and_then(|configuration| configuration.mpm);
+                let user = self.users.user(member.uid);
+                let mut text = format!("{bold}{program} {}{plain}, {}", member.pid, self.shown(user.as_bytes()));
+                text.extend(mpm.map(|mpm| format!(", {}", mpm.name())));
+                text.extend(member.age.map(|age| format!(", up {}", duration(age))));
+                text.extend(master.container.as_ref().map(|container| format!(", {}", self.shown(container))));
+                text.push_str(&format!(": {}", self.command_line(&master.arguments)));
+                text.push_str(if master.exe_deleted { " (deleted)" } else { "" });
+                text
+            }
+            None => match pool.kind {
+                Kind::Orphans(group) => format!("{bold}{program}, left by master {group}, which has ended{plain}"),
+                _ => format!("{bold}{program}, processes without a common master{plain}"),
+            },
+        };
+        self.put_line(lines, text);
+        lines.push(b'\n');
+    }
+
+    fn groups(&self, lines: &mut Vec<u8>, pool: &Pool) {
+        let heads = ["GROUP", "PROCESSES", "THREADS", "", "MIN", "AVERAGE", "MEDIAN", "MAX", "TOTAL"];
+        let mut table = Vec::from([heads.map(str::to_owned)]);
+        let mut values = Vec::from([Vec::new()]);
+        for group in &pool.groups {
+            self.group(&mut table, group);
+            let telling = Measure::ALL.into_iter().filter(|&measure| is_telling(measure, &group.members));
+            values.extend(
+                telling.map(|measure| group.members.iter().filter_map(|member| member.usage.get(measure)).collect()),
+            );
+            values.resize(table.len(), Vec::new());
+        }
+        if let Some(master) = &pool.master {
+            let usage = &master.member.usage;
+            let begin = ["master".into(), "1".into(), master.member.threads.to_string()];
+            totals(&mut table, begin, |measure| usage.get(measure));
+        }
+        let begin = ["all".into(), pool.everybody().count().to_string(), pool.threads().to_string()];
+        totals(&mut table, begin, |measure| pool.total(measure));
+        let is_left = [true, false, false, true, false, false, false, false, false];
+        self.table(lines, table, 0, is_left, |at, room| {
+            let values: Vec<u64> = values.get(at).cloned().unwrap_or_default();
+            chart::columns(values, room, self.terminal)
+        });
+    }
+
+    /// Lines of a group: a measure each, as far as there is something to tell.
+    fn group(&self, table: &mut Vec<Line<9>>, group: &Group) {
+        let mut begin = [self.label(group), group.members.len().to_string(), group.threads().to_string()];
+        if group.members.is_empty() {
+            let [name, ..] = begin;
+            return table.push([&name, "none", "", "", "", "", "", "", ""].map(str::to_owned));
+        }
+        for measure in Measure::ALL.into_iter().filter(|&measure| is_telling(measure, &group.members)) {
+            let Some(found) = group.statistics(measure) else { continue };
+            let total = match measure {
+                Measure::Rss => String::new(),
+                _ => group.total(measure).map_or("-".to_owned(), size),
+            };
+            let [name, processes, threads] = std::mem::take(&mut begin);
+            let (average, median) = (found.average.round() as u64, found.median.round() as u64);
+            let [min, average, median, max] = [found.min, average, median, found.max].map(size);
+            table.push([name, processes, threads, measure.name().into(), min, average, median, max, total]);
+        }
+    }
+
+    /// A line for each process, with a bar for what is its own.
+    fn workers(&self, lines: &mut Vec<u8>, pool: &Pool) {
+        let heads = ["PID", "GROUP", "USER", "THREADS", "AGE", "RSS", "PSS", "USS", "SWAP"];
+        let mut table = Vec::from([heads.map(str::to_owned)]);
+        let own = |member: &Member| member.usage.uss.unwrap_or(member.usage.rss);
+        let members = || pool.groups.iter().flat_map(|group| group.members.iter().map(move |member| (group, member)));
+        for (group, member) in members() {
+            let user = self.users.user(member.uid);
+            let measured = |measure| member.usage.get(measure).map_or("-".to_owned(), size);
+            let [rss, pss, uss, swap] = Measure::ALL.map(measured);
+            let (pid, threads) = (member.pid.to_string(), member.threads.to_string());
+            let (user, age) = (self.shown(user.as_bytes()), member.age.map_or("-".to_owned(), clock));
+            table.push([pid, self.label(group), user, threads, age, rss, pss, uss, swap]);
+        }
+        let values: Vec<u64> = members().map(|(_, member)| own(member)).collect();
+        let largest = values.iter().copied().max().unwrap_or(0);
+        self.table(lines, table, 1, [false, true, true, false, false, false, false, false, false], |at, room| {
+            let value = at.checked_sub(1).and_then(|at| values.get(at));
+            value.map_or(String::new(), |&value| chart::bar(value, largest, room.min(BAR), self.terminal))
+        });
+    }
+
+    /// Append lines whose cells are aligned, to the left or to the right, with something behind each that is drawn into
+    /// the room that is left. Where there is too little of it, the column of names is cut.
+    fn table<const N: usize>(
+        &self,
+        lines: &mut Vec<u8>,
+        mut table: Vec<Line<N>>,
+        names: usize,
+        is_left: [bool; N],
+        drawn: impl Fn(usize, usize) -> String,
+    ) {
+        let columns = |cell: &String| text::width(cell.as_bytes());
+        let width = |table: &[Line<N>], at: usize| table.iter().map(|line| columns(&line[at])).max().unwrap_or(0);
+        let mut widths: [usize; N] = std::array::from_fn(|at| width(&table, at));
+        let mut room = BARS;
+        if let Some(all) = self.terminal.width {
+            let others = widths.iter().sum::<usize>() - widths[names] + N;
+            let most = all.saturating_sub(others + BAR).max(NAME);
+            for line in &mut table {
+                let mut name = std::mem::take(&mut line[names]).into_bytes();
+                text::cut(&mut name, most, self.terminal.cut_mark());
+                line[names] = String::from_utf8_lossy(&name).into_owned();
+            }
+            widths[names] = width(&table, names);
+            room = all.saturating_sub(others + widths[names]);
+        }
+        for (at, cells) in table.iter().enumerate() {
+            let mut line = String::new();
+            for (column, cell) in cells.iter().enumerate() {
+                let blanks = " ".repeat(widths[column] - columns(cell));
+                let (before, behind) = if is_left[column] { ("", &blanks[..]) } else { (&blanks[..], "") };
+                line.extend([before, cell, behind, " "]);
+            }
+            line.push_str(&drawn(at, room));
+            self.put_line(lines, line);
+        }
+    }
+
+    fn put_line(&self, lines: &mut Vec<u8>, line: String) {
+        let mut line = line.into_bytes();
+        line.truncate(line.trim_ascii_end().len());
+        if let Some(columns) = self.terminal.width {
+            text::cut(&mut line, columns, self.terminal.cut_mark());
+        }
+        line.push(b'\n');
+        lines.append(&mut line);
+    }
+
+    /// A group in a few words, with a mark where its name is cut off.
+    fn label(&self, group: &Group) -> String {
+        let name = group.name.as_deref().map(|name| self.shown(name));
+        let mut label = match (group.role, name, group.number) {
+            (Role::Worker, ..) => "workers".to_owned(),
+            (Role::Other, ..) => "not listening".to_owned(),
+            (Role::Wsgi, Some(name), Some(number)) => format!("wsgi #{number} {name}"),
+            (Role::Wsgi, None, Some(number)) => format!("wsgi #{number}"),
+            (Role::Wsgi, name, None) => format!("wsgi {}", name.unwrap_or_default()),
+            (Role::Pool, name, _) => name.unwrap_or_default(),
+        };
+        if group.name_is_cut {
+            label.push_str(self.terminal.cut_mark());
+        }
+        label
+    }
+
+    fn command_line(&self, arguments: &[u8]) -> String {
+        let words: Vec<Cow<'_, [u8]>> = items(arguments).map(|item| text::shown(item, self.terminal)).collect();
+        String::from_utf8_lossy(&words.join(&b' ')).trim_end().to_owned()
+    }
+
+    fn shown(&self, bytes: &[u8]) -> String {
+        String::from_utf8_lossy(&text::shown(bytes, self.terminal)).into_owned()
+    }
+}
+
+/// Lines with nothing but sums, as far as they are known.
+fn totals(table: &mut Vec<Line<9>>, mut begin: [String; 3], total: impl Fn(Measure) -> Option<u64>) {
+    let known = Measure::ALL.into_iter().filter_map(|measure| Some((measure, total(measure)?)));
+    let telling = known.filter(|&(measure, value)| measure != Measure::Swap || value > 0);
+    let mut rows: Vec<(&str, String)> = telling.map(|(measure, value)| (measure.name(), size(value))).collect();
+    if rows.is_empty() {
+        rows.push(("pss", "-".to_owned()));
+    }
+    for (name, value) in rows {
+        let [label, processes, threads] = std::mem::take(&mut begin);
+        let none = String::new;
+        table.push([label, processes, threads, name.to_owned(), none(), none(), none(), none(), value]);
+    }
+}
+
+/// Whether a line of this measure says something: swap, only if somebody swaps.
+fn is_telling(measure: Measure, members: &[Member]) -> bool {
+    measure != Measure::Swap || members.iter().any(|member| member.usage.swap > 0)
+}
+
+/// The answer, a fact a line.
+fn facts(pool: &Pool) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    let limit = pool.configuration.as_ref().and_then(|configuration| configuration.limit.as_ref());
+    if let Some(capacity) = &pool.capacity {
+        let [average, largest] = one_more(capacity);
+        facts.extend([("One more worker", average), ("", largest)]);
+        facts.push(("Available", available(capacity)));
+        facts.push(("Would fit", would_fit(capacity, pool.workers().count(), limit)));
+    }
+    if pool.kind == Kind::Apache {
+        let configured = limit.map_or("not known".to_owned(), |limit| configured(limit, pool));
+        facts.push(("MaxRequestWorkers", configured));
+    }
+    facts
+}
+
+fn one_more(capacity: &Capacity) -> [String; 2] {
+    let [average, largest] = [capacity.average, capacity.largest].map(long_size);
+    match capacity.is_upper_bound {
+        true => [
+            format!("{average} at most, like the average (rss + swap + page tables)"),
+            format!("{largest} at most, like the largest"),
+        ],
+        false => [
+            format!("{average} like the average (uss + swap + page tables)"),
+            format!("{largest} like the largest, with its share of shared pages (pss + swap + page tables)"),
+        ],
+    }
+}
+
+fn available(capacity: &Capacity) -> String {
+    let headroom = &capacity.headroom;
+    let bytes = long_size(headroom.bytes);
+    match &headroom.group {
+        None => format!("{bytes} (MemAvailable)"),
+        Some(group) => format!(
+            "{bytes} of {} in control group {}, which is less than MemAvailable ({})",
+            long_size(group.limit),
+            String::from_utf8_lossy(&group.path),
+            long_size(headroom.machine)
+        ),
+    }
+}
+
+fn would_fit(capacity: &Capacity, now: usize, limit: Option<&Limit>) -> String {
+    let now = now as u64;
+    let (low, high) = (capacity.more_largest(), capacity.more_average());
+    let mut text = format!("{} more: {} in all", range(low, high), range(now + low, now + high));
+    if let Some(threads) = limit.map(|limit| limit.threads).filter(|&threads| threads > 1) {
+        text.push_str(&format!(", for {} requests at a time", range((now + low) * threads, (now + high) * threads)));
+    }
+    text
+}
+
+fn configured(limit: &Limit, pool: &Pool) -> String {
+    let at = limit.at.as_deref().unwrap_or("the default");
+    let mut text = match limit.threads {
+        1 => format!("{} ({at})", limit.requests),
+        threads => format!("{}: {} processes of {threads} threads ({at})", limit.requests, limit.processes),
+    };
+    let now = pool.workers().count() as u64;
+    let fits =
+        |more: fn(&Capacity) -> u64| pool.capacity.as_ref().is_none_or(|found| limit.processes <= now + more(found));
+    if !fits(Capacity::more_average) {
+        text.push_str(", which is more than would fit");
+    } else if !fits(Capacity::more_largest) {
+        text.push_str(", which is more than would fit if all became like the largest");
+    }
+    text
+}
+
+fn range(low: u64, high: u64) -> String {
+    if low == high { low.to_string() } else { format!("{low} to {high}") }
+}
+
+fn size(bytes: u64) -> String {
+    written(|text| human::size(text, bytes))
+}
+
+fn long_size(bytes: u64) -> String {
+    written(|text| human::long_size(text, bytes))
+}
+
+fn clock(seconds: f64) -> String {
+    written(|text| human::clock(text, seconds))
+}
+
+fn duration(seconds: f64) -> String {
+    written(|text| human::long_duration(text, seconds))
+}
+
+fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut text = Vec::new();
+    write(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}

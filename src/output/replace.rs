@@ -1,0 +1,79 @@
+//! A file that is replaced as a whole: whoever reads it sees the old content or the new one, never a part.
+
+use std::ffi::OsString;
+use std::fs::{self, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, fchown};
+use std::path::{Path, PathBuf};
+
+/// Give a file this content. A symbolic link keeps leading to it, and it keeps its mode and, as far as that is in our
+/// power, its owner.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let (path, old) = target(path)?;
+    let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "it names no file");
+    let name = path.file_name().ok_or_else(invalid)?;
+    // Hidden, and without the ending that node_exporter looks for.
+    let mut beside = OsString::from(".");
+    beside.push(name);
+    beside.push(format!(".{}.new", std::process::id()));
+    let beside = path.with_file_name(beside);
+    write(&beside, content, old).and_then(|()| fs::rename(&beside, &path)).inspect_err(|_| {
+        // It may not even have come to be; the first error is the one to tell.
+        let _ = fs::remove_file(&beside);
+    })
+}
+
+/// Where the file really is, and what it is if it is there. What is no file, such as /dev/null, must not become one.
+fn target(path: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
+    let refused = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok((path.canonicalize()?, Some(found))),
+        Ok(_) => refused("it is there and is not a regular file"),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Err(_) if path.is_symlink() => refused("it is a symbolic link that leads nowhere"),
+        Err(_) => Ok((path.to_owned(), None)),
+    }
+}
+
+fn write(path: &Path, content: &[u8], old: Option<Metadata>) -> io::Result<()> {
+    let create = || OpenOptions::new().write(true).create_new(true).open(path);
+    let mut file = match create() {
+        // Of one that had our pid and was killed.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(path).and_then(|()| create())?,
+        created => created?,
+    };
+    if let Some(old) = old {
+        // Only the superuser can give files away, and for others the file is theirs anyway.
+        let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
+        file.set_permissions(old.permissions())?;
+    }
+    file.write_all(content)?;
+    // Or a crash of the machine could leave an empty file behind the new name.
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn files_and_links_but_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        replace(&path("a.prom"), b"old").unwrap();
+        std::os::unix::fs::symlink("a.prom", path("link")).unwrap();
+        fs::set_permissions(path("a.prom"), fs::Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink("nowhere.prom", path("dangling")).unwrap();
+        fs::write(path(&format!(".a.prom.{}.new", std::process::id())), "left behind").unwrap();
+        replace(&path("link"), b"new").unwrap();
+        assert_eq!(fs::read(path("a.prom")).unwrap(), b"new");
+        assert!(path("link").is_symlink());
+        assert_eq!(fs::metadata(path("a.prom")).unwrap().mode() & 0o777, 0o640);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
+        for other in [Path::new("/dev/null"), directory.path(), &path("nowhere/b"), &path("dangling")] {
+            assert!(replace(other, b"new").is_err(), "{}", other.display());
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! How much more memory a process and its like could take: what the machine has left, and what control groups allow.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use procfs::FromRead;
+
+use super::cgroup::Cgroups;
+use super::{File, Proc, Process, Read, Unread, known, number};
+
+/// What is left, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Headroom {
+    /// The least of all.
+    pub bytes: u64,
+    /// What the machine could give without swapping (MemAvailable of /proc/meminfo, Linux 3.14).
+    pub machine: u64,
+    /// The control group that leaves less than the machine.
+    pub group: Option<GroupLimit>,
+    /// Sentences about control groups whose limit could not be read.
+    pub unread: Vec<String>,
+}
+
+/// A limit on the memory of a control group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupLimit {
+    /// The path of the group, as in /proc/PID/cgroup.
+    pub path: Vec<u8>,
+    /// What its processes may use together.
+    pub limit: u64,
+    /// What is left of it. Its inactive file cache counts as free, since the kernel drops that first.
+    pub left: u64,
+}
+
+/// A mounted hierarchy of control groups that knows about memory.
+struct Hierarchy {
+    files: &'static GroupFiles,
+    /// The group that is mounted, and where.
+    root: Vec<u8>,
+    mount_point: Vec<u8>,
+}
+
+/// What the files of a version are called.
+struct GroupFiles {
+    limits: &'static [&'static str],
+    usage: &'static str,
+    inactive: &'static str,
+}
+
+/// Control groups v1, see memory.txt of the kernel's documentation.
+static FIRST: GroupFiles =
+    GroupFiles { limits: &["memory.limit_in_bytes"], usage: "memory.usage_in_bytes", inactive: "total_inactive_file" };
+
+/// Control groups v2: above `high` they are throttled, above `max` killed.
+static SECOND: GroupFiles =
+    GroupFiles { limits: &["memory.high", "memory.max"], usage: "memory.current", inactive: "inactive_file" };
+
+/// As v1 says "no limit": the largest number of whole pages.
+const UNLIMITED: u64 = 1 << 62;
+
+impl Process<'_> {
+    /// How much more memory its like could take.
+    pub fn headroom(&self) -> Read<Headroom> {
+        let machine = self.proc().memory_available()?;
+        let mut headroom = Headroom { bytes: machine, machine, group: None, unread: Vec::new() };
+        let Some(text) = known(self.file(File::Cgroup))? else { return Ok(headroom) };
+        let hierarchies = hierarchies().unwrap_or_else(|error| {
+            headroom.unread.push(format!("the limits of control groups are not known: {MOUNTS}: {error}"));
+            Vec::new()
+        });
+        for hierarchy in hierarchies {
+            let Some(path) = hierarchy.path_of(Cgroups(text)) else { continue };
+            if path.starts_with(b"/..") {
+                let path = String::from_utf8_lossy(path);
+                headroom.unread.push(format!("the limit of control group {path} is not known: it is outside of ours"));
+                continue;
+            }
+            for group in above(path) {
+                match hierarchy.limit(group) {
+                    Ok(Some(limit)) if limit.left < headroom.bytes => {
+                        headroom.bytes = limit.left;
+                        headroom.group = Some(limit);
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        let group = String::from_utf8_lossy(group);
+                        headroom.unread.push(format!("the limit of control group {group} could not be read: {error}"));
+                    }
+                }
+            }
+        }
+        Ok(headroom)
+    }
+}
+
+impl Proc {
+    /// Memory that the machine could give without swapping, in bytes.
+    fn memory_available(&self) -> Read<u64> {
+        const UNTOLD: Unread = Unread::Absent("this procfs tells no MemAvailable");
+        let text = self.whole_file("/meminfo")?;
+        let meminfo = procfs::Meminfo::from_read(&text[..]).map_err(|_| UNTOLD)?;
+        meminfo.mem_available.ok_or(UNTOLD)
+    }
+}
+
+/// What is mounted where we are. Not that of the procfs that is read: paths of control groups, in whatever procfs, are
+/// shown from where the reader is.
+const MOUNTS: &str = "/proc/self/mountinfo";
+
+/// The hierarchies of control groups that we see and that know about memory.
+fn hierarchies() -> io::Result<Vec<Hierarchy>> {
+    let mounts = fs::read(MOUNTS)?;
+    Ok(mounts.split(|&byte| byte == b'\n').filter_map(Hierarchy::parse).collect())
+}
+
+impl Hierarchy {
+    /// From a line such as `51 47 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory`.
+    fn parse(line: &[u8]) -> Option<Hierarchy> {
+        let mut fields = line.split(|&byte| byte == b' ');
+        let root = unescaped(fields.nth(3)?);
+        let mount_point = unescaped(fields.next()?);
+        let mut fields = fields.skip_while(|&field| field != b"-").skip(1);
+        let (kind, options) = (fields.next()?, fields.nth(1)?);
+        let files = match kind {
+            b"cgroup2" => &SECOND,
+            b"cgroup" if options.split(|&byte| byte == b',').any(|option| option == b"memory") => &FIRST,
+            _ => return None,
+        };
+        Some(Hierarchy { files, root, mount_point })
+    }
+
+    /// Where a process is in it, seen from what is mounted.
+    fn path_of<'c>(&self, groups: Cgroups<'c>) -> Option<&'c [u8]> {
+        let controller: &[u8] = if std::ptr::eq(self.files, &SECOND) { b"" } else { b"memory" };
+        let path = groups.path_with(controller)?;
+        match path.strip_prefix(&self.root[..]) {
+            _ if self.root == b"/" => Some(path),
+            Some(b"") => Some(b"/"),
+            Some(rest) if rest.starts_with(b"/") => Some(rest),
+            _ => None,
+        }
+    }
+
+    /// The limit of one group, if it has one.
+    fn limit(&self, path: &[u8]) -> io::Result<Option<GroupLimit>> {
+        let directory = Path::new(OsStr::from_bytes(&self.mount_point)).join(OsStr::from_bytes(&path[1..]));
+        let mut limit = None;
+        for file in self.files.limits {
+            let own = read(&directory.join(file))?.and_then(|text| number::parse(&text));
+            limit = limit.into_iter().chain(own).min();
+        }
+        let Some(limit) = limit.filter(|&limit| limit < UNLIMITED) else { return Ok(None) };
+        let usage = read(&directory.join(self.files.usage))?.and_then(|text| number::parse(&text));
+        let statistics = read(&directory.join("memory.stat"))?.unwrap_or_default();
+        let inactive = statistics
+            .split(|&byte| byte == b'\n')
+            .find_map(|line| number::parse(line.strip_prefix(self.files.inactive.as_bytes())?.strip_prefix(b" ")?));
+        let used = usage.unwrap_or(0).saturating_sub(inactive.unwrap_or(0));
+        Ok(Some(GroupLimit { path: path.to_vec(), limit, left: limit.saturating_sub(used) }))
+    }
+}
+
+/// The text of a file, `None` where there is none: the topmost group has no limits.
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(text) => Ok(Some(text.trim_ascii().to_vec())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A group and all that it is in, up to `/`.
+fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::successors(path.starts_with(b"/").then_some(path), |path| {
+        match path.iter().rposition(|&byte| byte == b'/') {
+            _ if *path == b"/" => None,
+            Some(0) => Some(&b"/"[..]),
+            slash => slash.map(|slash| &path[..slash]),
+        }
+    })
+}
+
+/// mountinfo writes blanks, tabs, newlines and backslashes as three octal digits.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&first, behind)) = rest.split_first() {
+        let digits = (first == b'\\').then(|| std::str::from_utf8(behind.get(..3)?).ok()).flatten();
+        match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &behind[3..];
+            }
+            None => {
+                bytes.push(first);
+                rest = behind;
+            }
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hierarchy(files: &'static GroupFiles, root: &[u8], mount_point: &Path) -> Hierarchy {
+        Hierarchy { files, root: root.to_vec(), mount_point: mount_point.as_os_str().as_bytes().to_vec() }
+    }
+
+    #[test]
+    fn hierarchies_that_know_about_memory() {
+        let first =
+            Hierarchy::parse(b"51 47 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory").unwrap();
+        assert_eq!((first.files.usage, &first.mount_point[..]), (FIRST.usage, &b"/sys/fs/cgroup/memory"[..]));
+        let second = Hierarchy::parse(b"30 24 0:26 /a\\040b /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw").unwrap();
+        assert_eq!((second.files.usage, &second.root[..]), (SECOND.usage, &b"/a b"[..]));
+        for other in [
+            &b"48 47 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu"[..],
+            b"22 1 8:1 / / rw - ext4 /dev/sda rw",
+            b"",
+        ] {
+            assert!(Hierarchy::parse(other).is_none());
+        }
+    }
+
+    #[test]
+    fn where_a_process_is_in_what_is_mounted() {
+        let groups = Cgroups(b"4:memory:/docker/abc/web\n0::/docker/abc/web\n");
+        for (root, path) in [
+            (&b"/"[..], Some(&b"/docker/abc/web"[..])),
+            (b"/docker/abc", Some(b"/web")),
+            (b"/docker/abc/web", Some(b"/")),
+            (b"/docker/ab", None),
+        ] {
+            assert_eq!(hierarchy(&FIRST, root, Path::new("/x")).path_of(groups), path);
+        }
+        assert_eq!(hierarchy(&SECOND, b"/", Path::new("/x")).path_of(Cgroups(b"4:memory:/a\n")), None);
+    }
+
+    #[test]
+    fn groups_from_the_inside_out() {
+        assert_eq!(above(b"/a/b").collect::<Vec<_>>(), [&b"/a/b"[..], b"/a", b"/"]);
+        assert_eq!(above(b"/").collect::<Vec<_>>(), [b"/"]);
+    }
+
+    #[test]
+    fn limits_of_both_versions() {
+        let directory = tempfile::tempdir().unwrap();
+        let group = directory.path().join("web");
+        fs::create_dir(&group).unwrap();
+        let write = |name: &str, text: &str| fs::write(group.join(name), text).unwrap();
+        let left = |files: &'static GroupFiles| {
+            hierarchy(files, b"/", directory.path()).limit(b"/web").unwrap().map(|limit| (limit.limit, limit.left))
+        };
+        assert_eq!((left(&FIRST), left(&SECOND)), (None, None));
+        write("memory.limit_in_bytes", "1000\n");
+        write("memory.usage_in_bytes", "900\n");
+        write("memory.stat", "inactive_file 100\ntotal_inactive_file 300\n");
+        assert_eq!(left(&FIRST), Some((1000, 400)));
+        write("memory.limit_in_bytes", "9223372036854771712\n");
+        assert_eq!(left(&FIRST), None);
+        write("memory.max", "max\n");
+        write("memory.high", "max\n");
+        assert_eq!(left(&SECOND), None);
+        write("memory.current", "500\n");
+        write("memory.max", "2000\n");
+        assert_eq!(left(&SECOND), Some((2000, 1600)));
+        write("memory.high", "400\n");
+        assert_eq!(left(&SECOND), Some((400, 0)));
+    }
+}

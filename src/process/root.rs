@@ -1,0 +1,115 @@
+//! The file system as a process sees it: the files of a container are not ours.
+
+use std::ffi::OsStr;
+use std::io::{self, ErrorKind, Read as _};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat2};
+
+use super::{Process, Read, Unread};
+
+/// No configuration is larger than this, and what is endless is none.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// The root directory of a process, for reading. Nothing that lies there, a symbolic link for example, leads out of it.
+pub struct Root {
+    directory: OwnedFd,
+    /// Whether it is our own, for lack of a permission to find out.
+    pub is_guess: bool,
+}
+
+/// What was found at a path.
+pub enum Entry {
+    /// The bytes of a file, and when it was last changed or put there, in seconds since the epoch.
+    File(Vec<u8>, i64),
+    /// The names in a directory, sorted.
+    Directory(Vec<Vec<u8>>),
+}
+
+impl Process<'_> {
+    /// Its root directory. Where the kernel keeps it from us, it is ours for a process of our own pid namespace, which is
+    /// a likelihood only: see [`Root::is_guess`].
+    pub fn root(&self) -> Read<Root> {
+        match self.directory.open_directory("root") {
+            Err(Unread::Denied) if self.has_only_our_number()? => {
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                let directory = rustix::fs::open("/", flags, Mode::empty());
+                let directory = directory.map_err(|errno| Unread::Failed { file: "root", errno })?;
+                Ok(Root { directory, is_guess: true })
+            }
+            directory => directory.map(|directory| Root { directory, is_guess: false }),
+        }
+    }
+
+    /// Whether it has no other number in a pid namespace below that of this procfs, as the processes of containers have.
+    fn has_only_our_number(&self) -> Read<bool> {
+        Ok(self.status()?.numbers("NSpid").is_some_and(|numbers| numbers.count() == 1))
+    }
+}
+
+/// File systems whose files are no files: reading one may take messages away from whom they are for.
+const UNREAL: [u64; 4] = [0x9fa0, 0x6265_6572, 0x7472_6163, 0x6462_6720];
+
+impl Root {
+    /// A directory that a test has laid out.
+    #[cfg(test)]
+    pub fn at(path: &std::path::Path) -> io::Result<Root> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Root { directory: rustix::fs::open(path, flags, Mode::empty())?, is_guess: false })
+    }
+
+    /// Read what is at an absolute path. What is neither a file nor a directory is not even opened: that would wait for
+    /// somebody, or set a device in motion.
+    pub fn read(&self, path: &[u8]) -> io::Result<Entry> {
+        let found = self.find(path)?;
+        if UNREAL.contains(&(fstatfs(&found)?.f_type as u64)) {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "it is on no file system for files"));
+        }
+        let stat = fstat(&found)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => {
+                let mut bytes = Vec::new();
+                let file = std::fs::File::from(reopened(&found, OFlags::empty())?);
+                if file.take(LARGEST + 1).read_to_end(&mut bytes)? as u64 > LARGEST {
+                    return Err(io::Error::new(ErrorKind::FileTooLarge, "it is larger than 16 MiB"));
+                }
+                Ok(Entry::File(bytes, stat.st_ctime))
+            }
+            FileType::Directory => Ok(Entry::Directory(names(reopened(&found, OFlags::DIRECTORY)?)?)),
+            _ => Err(io::Error::new(ErrorKind::InvalidInput, "it is neither a file nor a directory")),
+        }
+    }
+
+    /// Whether there is anything at an absolute path.
+    pub fn has(&self, path: &[u8]) -> io::Result<bool> {
+        match self.find(path) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+            found => found.map(|_| true),
+        }
+    }
+
+    /// What is at a path, not opened. openat2 (Linux 5.6) takes the directory for the root of all links.
+    fn find(&self, path: &[u8]) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        Ok(openat2(&self.directory, OsStr::from_bytes(path), flags, Mode::empty(), ResolveFlags::IN_ROOT)?)
+    }
+}
+
+/// Open for reading what was found.
+fn reopened(found: &OwnedFd, flags: OFlags) -> io::Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", found.as_raw_fd());
+    Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | flags, Mode::empty())?)
+}
+
+fn names(directory: OwnedFd) -> io::Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    for entry in Dir::new(directory)? {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}

@@ -1,0 +1,125 @@
+//! The sockets of a process, and what its network namespace says about them.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use super::{Process, Read, Unread, number};
+
+/// State `TCP_LISTEN` in /proc/net/tcp, see proc_pid_net(5).
+const TCP_LISTEN: &[u8] = b"0A";
+
+/// Flag `__SO_ACCEPTCON` in /proc/net/unix: somebody listens.
+const ACCEPTS: u64 = 0x10000;
+
+impl Process<'_> {
+    /// The inodes of the sockets that it has open.
+    pub fn sockets(&self) -> Read<Vec<u64>> {
+        let mut descriptors = Vec::new();
+        self.directory.list("fd", |name| descriptors.extend(number::parse(name.to_bytes())))?;
+        let mut sockets = Vec::new();
+        for descriptor in descriptors {
+            if let Some(link) = self.descriptor(descriptor)? {
+                let inode = link.strip_prefix(b"socket:[").and_then(|rest| rest.strip_suffix(b"]"));
+                sockets.extend(inode.and_then(number::parse));
+            }
+        }
+        Ok(sockets)
+    }
+
+    /// Show the lines of its memory map, until enough were seen.
+    pub fn mapped_lines(&self, show: impl FnMut(&[u8]) -> ControlFlow<()>) -> Read<()> {
+        self.directory.lines_below("maps", "maps", show)
+    }
+
+    /// The inodes of all TCP sockets that anybody listens on in its network namespace.
+    ///
+    /// The kernel lists these in front of all connections (`tcp_get_idx` in net/ipv4/tcp_ipv4.c), so that ten thousand
+    /// of those cost nothing here.
+    pub fn tcp_listeners(&self) -> Read<Vec<u64>> {
+        let mut inodes = Vec::new();
+        for table in ["net/tcp", "net/tcp6"] {
+            let mut is_heading = true;
+            let read = self.directory.lines_below("net", table, |line| {
+                let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+                match (fields.nth(3), fields.nth(5)) {
+                    _ if std::mem::take(&mut is_heading) => ControlFlow::Continue(()),
+                    (Some(TCP_LISTEN), Some(inode)) => {
+                        inodes.extend(number::parse(inode));
+                        ControlFlow::Continue(())
+                    }
+                    _ => ControlFlow::Break(()),
+                }
+            });
+            match read {
+                // A kernel without IPv6, or that was told to do without.
+                Err(Unread::Absent(_)) => {}
+                read => read?,
+            }
+        }
+        Ok(inodes)
+    }
+
+    /// The paths of the unix sockets that anybody listens on in its network namespace, by inode.
+    ///
+    /// Anybody can bind a path with a newline in it, which the kernel prints as it is, and so make up lines here. Where
+    /// two lines are about one inode, neither is believed (`None`).
+    pub fn unix_listeners(&self) -> Read<HashMap<u64, Option<Vec<u8>>>> {
+        let mut paths = HashMap::new();
+        self.directory.lines_below("net", "net/unix", |line| {
+            if let Some((inode, path)) = unix_listener(line) {
+                paths.entry(inode).and_modify(|path| *path = None).or_insert(Some(path.to_vec()));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(paths)
+    }
+}
+
+/// Inode and path of a line such as `…: 00000002 00000000 00010000 0001 01 6522878 /run/x.sock`.
+fn unix_listener(line: &[u8]) -> Option<(u64, &[u8])> {
+    // The columns are of fixed width but for the inode's, which is right-aligned in five places.
+    let mut rest = line;
+    let mut field = || {
+        let start = rest.iter().position(|byte| !byte.is_ascii_whitespace())?;
+        let end = rest[start..].iter().position(u8::is_ascii_whitespace).map_or(rest.len(), |length| start + length);
+        let field = &rest[start..end];
+        rest = &rest[end..];
+        Some(field)
+    };
+    let flags = std::str::from_utf8((0..4).map(|_| field()).last()??).ok()?;
+    let accepts = u64::from_str_radix(flags, 16).ok()? & ACCEPTS != 0;
+    let inode = (0..3).map(|_| field()).last()?.and_then(number::parse)?;
+    let path = rest.strip_prefix(b" ")?;
+    (accepts && !path.is_empty()).then_some((inode, path))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::unix_listener;
+
+    #[test]
+    fn listening_sockets_with_a_path() {
+        let line = b"000000006b6e17d1: 00000002 00000000 00010000 0001 01 6522878 /run/a b.sock";
+        assert_eq!(unix_listener(line), Some((6_522_878, &b"/run/a b.sock"[..])));
+        assert_eq!(unix_listener(b"0: 00000002 00000000 00010000 0001 01   878 /x"), Some((878, &b"/x"[..])));
+        for other in [
+            &b"Num       RefCount Protocol Flags    Type St Inode Path"[..],
+            b"000000003a087876: 00000003 00000000 00000000 0001 03  1058",
+            b"000000003a087876: 00000003 00000000 00000000 0001 03  1058 /connected",
+            b"000000003a087876: 00000003 00000000 00010000 0001 01  1058 ",
+            b"000000003a087876: 00000003 00000000 00010000",
+            b"",
+        ] {
+            assert_eq!(unix_listener(other), None, "{}", String::from_utf8_lossy(other));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_survived(line in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let _ = unix_listener(&line);
+        }
+    }
+}

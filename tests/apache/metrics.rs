@@ -1,0 +1,314 @@
+//! Metrics for Prometheus, and the file that they go to.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+use std::thread;
+
+use super::super::support::apache::{ApacheBox, EVENT, PREFORK, groups};
+use super::super::support::command::{Outcome, clean, finish};
+use super::super::support::place::soon;
+use super::super::support::running::{Running, until};
+use crate::apache_box;
+
+fn needing() -> Result<ApacheBox, String> {
+    ApacheBox::needing(&["promtool"])
+}
+
+/// Prometheus has nothing to say against it.
+#[track_caller]
+fn is_clean(text: &[u8]) {
+    let mut command = clean("promtool");
+    command.args(["check", "metrics"]).stdin(Stdio::piped());
+    let mut child = command.spawn().expect("promtool");
+    child.stdin.take().expect("its input").write_all(text).expect("metrics");
+    let output = child.wait_with_output().expect("its output");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.is_empty(), "promtool: {said}\n{}", String::from_utf8_lossy(text));
+    has_order(&String::from_utf8_lossy(text));
+}
+
+/// Every metric is described once and before its samples, no sample is there twice, and the end is marked.
+#[track_caller]
+fn has_order(text: &str) {
+    assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1, "{text}");
+    let (mut helps, mut types, mut samples) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut last = "";
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            assert!(helps.insert(rest.split(' ').next()), "{line}");
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').expect("a type");
+            assert!(kind == "gauge" && types.insert(name), "{line}");
+            last = name;
+        } else if line != "# EOF" {
+            let name = line.split(['{', ' ']).next().expect("a name");
+            let (labels, value) = line.rsplit_once(' ').expect("a value");
+            assert!(name == last, "{line} is not with its kind:\n{text}");
+            assert!(samples.insert(labels), "{line} is there twice:\n{text}");
+            assert!(value.parse::<f64>().is_ok_and(f64::is_finite), "{line}");
+        }
+    }
+    let described: BTreeSet<Option<&str>> = types.into_iter().map(Some).collect();
+    assert_eq!(helps, described, "{text}");
+}
+
+/// The value of the only sample of this name with all of these labels.
+#[track_caller]
+fn value(text: &str, name: &str, labels: &[&str]) -> f64 {
+    let is_it = |line: &&str| {
+        let rest = line.strip_prefix(name).filter(|rest| rest.starts_with(['{', ' ']));
+        rest.is_some_and(|rest| labels.iter().all(|label| rest.contains(label)))
+    };
+    let found: Vec<&str> = text.lines().filter(is_it).collect();
+    assert!(found.len() == 1, "expected one {name} {labels:?}, not {found:#?}:\n{text}");
+    found[0].rsplit_once(' ').expect("a value").1.parse().expect("a number")
+}
+
+#[track_caller]
+fn metrics(place: &ApacheBox) -> String {
+    let outcome = place.memory(&["--openmetrics"]).succeeds();
+    is_clean(&outcome.stdout);
+    outcome.text()
+}
+
+#[test]
+fn metrics_say_what_json_says() {
+    let place = apache_box!(needing());
+    place.prefork();
+    let text = metrics(&place);
+    assert_eq!(value(&text, "proctool_pools", &[]), 1.0);
+    let config = "config=\"/mnt/one/httpd.conf\"";
+    let worker = [config, "role=\"worker\"", "group=\"\""];
+    let alpha = [config, "role=\"wsgi\"", "group=\"alpha\""];
+    assert_eq!(value(&text, "proctool_pool_processes", &worker), 3.0);
+    assert_eq!(value(&text, "proctool_pool_processes", &alpha), 2.0);
+    assert_eq!(value(&text, "proctool_pool_threads", &alpha), 10.0);
+    assert_eq!(value(&text, "proctool_pool_processes", &[config, "role=\"master\""]), 1.0);
+    assert_eq!(value(&text, "proctool_pool_unreadable_processes", &[config]), 0.0);
+    assert_eq!(value(&text, "proctool_pool_max_request_workers", &[config]), 5.0);
+    assert_eq!(value(&text, "proctool_pool_max_processes", &[config]), 5.0);
+    for kind in ["rss", "pss", "uss", "swap"] {
+        let kind = format!("kind=\"{kind}\"");
+        let statistic = |name: &str| {
+            let statistic = format!("statistic=\"{name}\"");
+            let labels = [config, "role=\"wsgi\"", "group=\"alpha\"", &kind, &statistic];
+            value(&text, "proctool_pool_process_memory_bytes", &labels)
+        };
+        assert!(statistic("min") <= statistic("median") && statistic("median") <= statistic("max"), "{text}");
+        assert_eq!(statistic("average"), statistic("median"), "of two: {text}");
+        if kind != "kind=\"rss\"" {
+            value(&text, "proctool_pool_memory_bytes", &[config, "group=\"alpha\"", &kind]);
+        }
+    }
+    for estimate in ["average", "largest"] {
+        let labels = [config, &*format!("estimate=\"{estimate}\"")];
+        let one = value(&text, "proctool_pool_one_more_bytes", &labels);
+        let available = value(&text, "proctool_pool_available_bytes", &[config]);
+        let more = value(&text, "proctool_pool_more_workers", &labels);
+        assert!((available / one - more).abs() <= 1.0, "{text}");
+    }
+}
+
+#[test]
+fn no_pid_is_a_label_where_there_is_something_better() {
+    let place = apache_box!(needing());
+    place.prefork();
+    assert!(!metrics(&place).contains("pid=\""));
+    place.site("two", "event", 8081).start(&format!("{EVENT}{}", groups()));
+    let text = metrics(&place);
+    assert!(!text.contains("pid=\""), "{text}");
+    assert_eq!(value(&text, "proctool_pools", &[]), 2.0);
+    assert_eq!(value(&text, "proctool_pool_max_processes", &["config=\"/mnt/two/httpd.conf\""]), 4.0);
+}
+
+#[test]
+fn two_of_the_same_configuration_are_told_apart() {
+    let place = apache_box!(needing());
+    let site = place.site("one", "prefork", 8080);
+    let text = site.configuration(PREFORK).replace("8080", "${PORT}").replace("httpd.pid", "${PORT}.pid");
+    site.write("httpd.conf", text);
+    for port in ["8080", "8081"] {
+        place.shell(&format!("PORT={port} /usr/sbin/apache2 -d /mnt/one -f /mnt/one/httpd.conf"));
+        soon("another Apache", || {
+            let master = place.read(&format!("one/{port}.pid")).parse().unwrap_or(0);
+            master != 0 && place.children(master).len() == 3
+        });
+    }
+    let text = metrics(&place);
+    assert!(text.contains("pid=\""), "{text}");
+    assert_eq!(value(&text, "proctool_pools", &[]), 2.0);
+}
+
+#[test]
+fn orphans_and_nothing_at_all_are_metrics_too() {
+    let place = apache_box!(needing());
+    let outcome = place.memory(&["--openmetrics"]).exits(1);
+    is_clean(&outcome.stdout);
+    let master = place.site("one", "prefork", 8080).start(PREFORK);
+    let workers = place.children(master);
+    place.kill("KILL", master);
+    soon("the end of the master", || workers.iter().all(|&pid| place.seen(pid).is_some_and(|seen| seen.parent == 1)));
+    let outcome = place.memory(&["--openmetrics"]).succeeds();
+    is_clean(&outcome.stdout);
+    assert_eq!(value(&outcome.text(), "proctool_pool_processes", &["role=\"orphan\""]), 3.0);
+}
+
+#[test]
+fn names_are_escaped_and_are_text() {
+    let place = apache_box!(needing());
+    let site = place.site("one", "prefork", 8080);
+    let mut text = site.configuration(PREFORK).into_bytes();
+    for name in [&br#""a \"quoted\" one""#[..], br#""back\\slash""#, b"\"caf\xe9\"", "\"ümläut\"".as_bytes()] {
+        text.extend([b"WSGIDaemonProcess ", name, b" threads=1 display-name=%{GROUP}\n"].concat());
+    }
+    site.write("httpd.conf", text);
+    site.start_by("/usr/sbin/apache2 -d /mnt/one -f /mnt/one/httpd.conf");
+    let text = metrics(&place);
+    assert!(text.contains(r#"group="a \"quoted\" one""#), "{text}");
+    assert!(text.contains(r#"group="back\\slash""#), "{text}");
+    assert!(text.contains("group=\"ümläut\""), "{text}");
+    assert!(text.contains("group=\"caf"), "{text}");
+    assert_eq!(super::of_role(&place.block(&[]), "wsgi").len(), 4);
+}
+
+#[test]
+fn a_path_with_odd_characters_is_a_label() {
+    let place = apache_box!(needing());
+    let site = place.site("one", "prefork", 8080);
+    site.write("od\"d\\ \n.conf", site.configuration(PREFORK));
+    site.start_by("/usr/sbin/apache2 -d /mnt/one -f $'/mnt/one/od\"d\\\\ \\n.conf'");
+    let text = metrics(&place);
+    // The line feed may have been made visible before.
+    let labels = [r#"config="/mnt/one/od\"d\\ \n.conf""#, r#"config="/mnt/one/od\"d\\ \\n.conf""#];
+    assert!(labels.iter().any(|label| text.contains(label)), "{text}");
+}
+
+#[test]
+fn a_file_of_its_own_gets_them_whole() {
+    let place = apache_box!(needing());
+    place.prefork();
+    place.shell("mkdir -m 755 /run/textfile");
+    let outcome = place.memory(&["--openmetrics", "--output", "/run/textfile/apache.prom"]).succeeds();
+    assert!(outcome.stdout.is_empty(), "{}", outcome.report());
+    is_clean(&fs::read(place.root("/run/textfile/apache.prom")).expect("the file"));
+    assert_eq!(place.shell("ls -A /run/textfile"), "apache.prom");
+    for (words, start) in [(&["--json"][..], "["), (&["--jsonl"], "{"), (&[], "")] {
+        place.memory(&[words, &["--output", "/run/textfile/other"]].concat()).succeeds().prints("");
+        let text = fs::read_to_string(place.root("/run/textfile/other")).expect("the file");
+        assert!(text.starts_with(start) && text.contains("apache2"), "{text}");
+    }
+    assert_eq!(place.shell("ls -A /run/textfile"), "apache.prom\nother");
+}
+
+#[test]
+fn the_mask_for_new_files_holds() {
+    let place = apache_box!();
+    place.prefork();
+    for (mask, mode) in [("022", "644"), ("077", "600"), ("027", "640")] {
+        let file = format!("/run/{mask}.prom");
+        let script = format!("umask {mask}; proctool apache-mem --openmetrics --output {file}; stat -c %a {file}");
+        assert_eq!(place.shell(&script), mode);
+    }
+}
+
+/// It cannot write there, says so, and leaves nothing.
+#[track_caller]
+fn refuses(outcome: Outcome, path: &str) {
+    outcome.refuses(3, path);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_an_error() {
+    let place = apache_box!();
+    place.prefork();
+    refuses(place.memory(&["--openmetrics", "--output", "/nosuch/x.prom"]), "/nosuch/x.prom");
+    refuses(place.memory(&["--openmetrics", "--output", "/proc/x.prom"]), "/proc/x.prom");
+    place.shell("mkdir -p /run/taken.prom");
+    refuses(place.memory(&["--openmetrics", "--output", "/run/taken.prom"]), "/run/taken.prom");
+    assert_eq!(place.shell("ls -A /run/taken.prom; ls -A /run | grep -c taken"), "1");
+    place.shell("mkdir -m 755 /run/closed");
+    let outcome = place.memory_as_nobody(&["--openmetrics", "--output", "/run/closed/x.prom"]).exits(3);
+    assert!(outcome.errors().contains("/run/closed/x.prom"), "{}", outcome.report());
+    assert_eq!(place.shell("ls -A /run/closed"), "");
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_file() {
+    let place = apache_box!();
+    place.prefork();
+    place.shell("mkdir /run/small && mount -t tmpfs -o size=4k,nr_inodes=10 none /run/small && echo old >/run/small/x");
+    let outcome = place.memory(&["--openmetrics", "--output", "/run/small/x"]).exits(3);
+    assert!(outcome.errors().contains("/run/small/x"), "{}", outcome.report());
+    assert_eq!(place.shell("ls -A /run/small; cat /run/small/x"), "x\nold");
+}
+
+#[test]
+fn whoever_reads_the_file_finds_it_complete_at_any_time() {
+    let place = apache_box!();
+    place.prefork();
+    place.shell("mkdir /run/textfile");
+    let options = ["--openmetrics", "--interval", "0.001s", "--output", "/run/textfile/apache.prom"];
+    let running = Running::start(place.tool(&[], &options));
+    let path = place.root("/run/textfile/apache.prom");
+    until("the first metrics", || path.exists());
+    let mut changes = 0;
+    let mut last = Vec::new();
+    until("a file that is written again and again", || {
+        let text = fs::read(&path).expect("the file");
+        assert!(text.starts_with(b"# ") && text.ends_with(b"# EOF\n"), "{}", String::from_utf8_lossy(&text));
+        for entry in fs::read_dir(place.root("/run/textfile")).expect("its directory").flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            assert!(name == "apache.prom" || name.starts_with('.') && !name.ends_with(".prom"), "{name}");
+        }
+        let identity = fs::metadata(&path).map(|file| std::os::unix::fs::MetadataExt::ino(&file)).expect("the file");
+        changes += usize::from(last.last() != Some(&identity));
+        last.push(identity);
+        changes > 10
+    });
+    drop(running);
+}
+
+#[test]
+fn an_end_by_a_signal_leaves_no_temporary_file() {
+    let place = apache_box!();
+    place.prefork();
+    place.shell("mkdir /run/textfile");
+    // A shell starts what is in the background without SIGINT.
+    let tool = "env --default-signal=INT proctool apache-mem --openmetrics --interval 0.001s";
+    for signal in ["TERM", "INT"] {
+        place.shell(&format!("{tool} --output /run/textfile/apache.prom >/dev/null 2>&1 &"));
+        let writers = || place.of_the_program();
+        soon("a file", || !writers().is_empty() && place.root("/run/textfile/apache.prom").exists());
+        writers().iter().for_each(|seen| place.kill(signal, seen.pid));
+        soon("its end", || writers().is_empty());
+        assert_eq!(place.shell("ls -A /run/textfile"), "apache.prom", "after {signal}");
+    }
+}
+
+#[test]
+fn permissions_of_a_file_that_was_there_are_no_obstacle() {
+    let place = apache_box!();
+    place.prefork();
+    place.shell("umask 022; echo old >/run/x.prom; chmod 444 /run/x.prom");
+    place.memory(&["--openmetrics", "--output", "/run/x.prom"]).succeeds();
+    let path = place.root("/run/x.prom");
+    assert!(fs::read_to_string(&path).expect("the file").ends_with("# EOF\n"));
+    assert_ne!(fs::metadata(path).expect("the file").permissions().mode() & 0o444, 0);
+}
+
+#[test]
+fn several_writers_do_not_meet() {
+    let place = apache_box!();
+    place.prefork();
+    let command = || place.tool(&[], &["--openmetrics", "--output", "/run/x.prom"]);
+    thread::scope(|scope| {
+        let writers: Vec<_> = (0..6).map(|_| scope.spawn(|| finish(command()))).collect();
+        writers.into_iter().for_each(|writer| drop(writer.join().expect("a writer").succeeds()));
+    });
+    let text = fs::read_to_string(place.root("/run/x.prom")).expect("the file");
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    assert_eq!(place.shell("ls -A /run | grep -c prom"), "1");
+}

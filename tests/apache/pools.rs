@@ -1,0 +1,216 @@
+//! Other servers that work with a pool of processes, by `--exe`.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::super::support::apache::ApacheBox;
+use super::super::support::place::soon;
+use super::{adds_up, group, list, number, of_role, pids};
+use crate::{apache_box, skip};
+
+fn php() -> Option<String> {
+    let versions = ["8.4", "8.3", "8.2", "8.1", "7.4"].map(|version| format!("/usr/sbin/php-fpm{version}"));
+    versions.into_iter().chain(["/usr/sbin/php-fpm".to_owned()]).find(|path| Path::new(path).exists())
+}
+
+const FPM: &str = "[global]\npid = /run/fpm.pid\nerror_log = /mnt/fpm.log\ndaemonize = yes\n\
+    [www]\nuser = www-data\ngroup = www-data\nlisten = /run/www.sock\npm = static\npm.max_children = 2\n\
+    [api]\nuser = www-data\ngroup = www-data\nlisten = /run/api.sock\npm = static\npm.max_children = 3\n";
+
+/// A process of this name that has as many children; its pid.
+#[track_caller]
+fn master(place: &ApacheBox, name: &str, children: usize) -> u32 {
+    let mut found = 0;
+    soon(&format!("a {name} with {children} children"), || {
+        let seen = place.processes().into_iter().filter(|seen| seen.name.starts_with(name));
+        found = seen.map(|seen| seen.pid).find(|&pid| place.children(pid).len() == children).unwrap_or(0);
+        found != 0
+    });
+    found
+}
+
+#[test]
+fn php_has_its_pools_by_name() {
+    let Some(program) = php() else { skip!("no php-fpm") };
+    let place = apache_box!(ApacheBox::without_apache());
+    std::fs::write(place.path("fpm.conf"), FPM).expect("a configuration");
+    place.shell(&format!("{program} -y /mnt/fpm.conf -c /dev/null </dev/null >/dev/null 2>&1"));
+    let pid = master(&place, "php-fpm", 5);
+    soon("titles", || place.children(pid).iter().all(|&pid| place.arguments(pid).contains("pool")));
+    let block = place.block(&["--exe", "php-fpm"]);
+    assert_eq!((&block["kind"], &block["pid"], &block["master"]["pid"]), (&json!("pool"), &json!(pid), &json!(pid)));
+    assert_eq!(group(&block, "pool", "www")["processes"], 2, "{block:#}");
+    assert_eq!(group(&block, "pool", "api")["processes"], 3, "{block:#}");
+    assert_eq!(block["processes"], 6, "{block:#}");
+    assert!(number(&block["memory"]["pss"]) > 0, "{block:#}");
+    adds_up(&block);
+    // A name is not the beginning of another.
+    place.memory(&["--exe", "php"]).refuses(1, "php");
+    place.memory(&["--exe", "php-fp"]).refuses(1, "php-fp");
+    let text = place.memory(&["--exe", "php-fpm"]).succeeds();
+    assert!(text.text().contains("www") && !text.text().contains("MaxRequestWorkers"), "{}", text.report());
+    place.memory(&["--exe", "php-fpm", "--exe", "nosuch"]).exits(64);
+}
+
+const NGINX: &str = "worker_processes 2;\npid /run/nginx.pid;\nerror_log /mnt/nginx.log;\nuser www-data;\nevents {}\n\
+    http {\n access_log off;\n server {\n  listen 127.0.0.1:8090;\n }\n}\n";
+
+#[test]
+fn nginx_has_workers() {
+    let place = apache_box!(ApacheBox::without_apache());
+    if !Path::new("/usr/sbin/nginx").exists() {
+        skip!("no nginx");
+    }
+    std::fs::write(place.path("nginx.conf"), NGINX).expect("a configuration");
+    place.shell("mkdir -p /run/lib && mount -t tmpfs none /var/lib/nginx && mount -t tmpfs none /var/log/nginx; true");
+    place.shell("nginx -c /mnt/nginx.conf </dev/null >/mnt/output 2>&1");
+    let pid = master(&place, "nginx", 2);
+    let block = place.block(&["--exe", "nginx"]);
+    assert_eq!((&block["kind"], &block["pid"]), (&json!("pool"), &json!(pid)), "{block:#}");
+    let groups = list(&block["groups"]).iter().filter(|group| group["processes"] != 0);
+    let groups: Vec<&Value> = groups.collect();
+    assert!(groups.len() == 1 && pids(groups[0]) == place.children(pid), "{block:#}");
+    assert_eq!(groups[0]["name"], "worker process", "{block:#}");
+    assert_eq!(block["processes"], 3, "{block:#}");
+    adds_up(&block);
+    assert!(block["configuration"].is_null(), "{block:#}");
+    place.memory(&["--exe", "nginx", "--workers"]).succeeds();
+    place.memory(&["--exe", "nginx", "--openmetrics"]).succeeds();
+}
+
+const GUNICORN: &str = "#!/usr/bin/python3
+import os, time
+for _ in range(3):
+    if os.fork() == 0:
+        break
+time.sleep(1000)
+";
+
+#[test]
+fn a_script_with_children_is_a_pool() {
+    let place = apache_box!(ApacheBox::without_apache());
+    place.program("gunicorn", GUNICORN);
+    place.shell("setsid gunicorn app:wsgi </dev/null >/dev/null 2>&1 &");
+    let pid = master(&place, "gunicorn", 3);
+    let block = place.block(&["--exe", "gunicorn"]);
+    assert_eq!((&block["kind"], &block["pid"]), (&json!("pool"), &json!(pid)), "{block:#}");
+    let workers = group(&block, "worker", Value::Null);
+    assert_eq!(pids(workers), place.children(pid), "{block:#}");
+    assert_eq!(block["processes"], 4, "{block:#}");
+    adds_up(&block);
+}
+
+#[test]
+fn a_script_that_python_was_told_to_run_is_a_pool_too() {
+    let place = apache_box!(ApacheBox::without_apache());
+    place.program("gunicorn", GUNICORN);
+    place.shell("setsid python3 /mnt/bin/gunicorn app:wsgi </dev/null >/dev/null 2>&1 &");
+    let pid = master(&place, "python3", 3);
+    let block = place.block(&["--exe", "gunicorn"]);
+    assert_eq!((&block["pid"], &block["processes"]), (&json!(pid), &json!(4)), "{block:#}");
+}
+
+/// Overwrites its arguments, as setproctitle does.
+const TITLED: &str = "#!/usr/bin/python3
+import ctypes, os, time
+
+def title(text):
+    address = int(open('/proc/self/stat').read().rsplit(')', 1)[1].split()[45])
+    end = int(open('/proc/self/stat').read().rsplit(')', 1)[1].split()[46])
+    ctypes.memmove(address, text.encode().ljust(end - address, b'\\0')[:end - address], end - address)
+
+for number in (1, 2, 3):
+    if os.fork() == 0:
+        title('gunicorn: worker [app]' if number < 3 else 'gunicorn: other')
+        time.sleep(1000)
+title('gunicorn: master [app]')
+time.sleep(1000)
+";
+
+#[test]
+fn titles_group_the_processes_of_a_script() {
+    let place = apache_box!(ApacheBox::without_apache());
+    place.program("titled-one", TITLED);
+    place.shell("setsid titled-one a-long-argument-so-that-there-is-room-for-titles </dev/null >/dev/null 2>&1 &");
+    let pid = master(&place, "titled-one", 3);
+    soon("titles", || {
+        let all = [vec![pid], place.children(pid)].concat();
+        all.into_iter().all(|pid| place.arguments(pid).starts_with("gunicorn: "))
+    });
+    let block = place.block(&["--exe", "gunicorn"]);
+    assert_eq!((&block["pid"], &block["processes"]), (&json!(pid), &json!(4)), "{block:#}");
+    let counts: Vec<u64> = list(&block["groups"]).iter().map(|group| number(&group["processes"])).collect();
+    let mut counts: Vec<u64> = counts.into_iter().filter(|&count| count > 0).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [1, 2], "{block:#}");
+    adds_up(&block);
+}
+
+/// A shell that is called so and waits.
+const NAMED: &str = "mkdir -p /run/named && cp $(command -v bash) /run/named/";
+
+#[test]
+fn a_number_behind_a_title_does_not_make_a_group() {
+    let place = apache_box!(ApacheBox::without_apache());
+    place.shell(&format!("{NAMED}uwsgi; mkfifo /mnt/pipe"));
+    let worker = "(exec -a \"uWSGI worker $n\" /run/named/uwsgi </mnt/pipe) &";
+    let script = format!("exec 3<>/mnt/pipe; for n in 1 2 3; do {worker} done; wait");
+    std::fs::write(place.path("script"), script).expect("a script");
+    place.shell("setsid /run/named/uwsgi /mnt/script </dev/null >/dev/null 2>&1 &");
+    let pid = master(&place, "uwsgi", 3);
+    soon("titles", || place.children(pid).iter().all(|&pid| place.arguments(pid).starts_with("uWSGI worker")));
+    let block = place.block(&["--exe", "uwsgi"]);
+    assert_eq!((&block["kind"], &block["pid"]), (&json!("pool"), &json!(pid)), "{block:#}");
+    let groups: Vec<&Value> = list(&block["groups"]).iter().filter(|group| group["processes"] != 0).collect();
+    assert!(groups.len() == 1 && groups[0]["processes"] == 3, "{block:#}");
+    adds_up(&block);
+}
+
+#[test]
+fn processes_without_relations_are_one_block() {
+    let place = apache_box!(ApacheBox::without_apache());
+    place.shell(&format!("{NAMED}lonely"));
+    for _ in 0..3 {
+        place.shell("setsid /run/named/lonely -c 'sleep 1000; :' </dev/null >/dev/null 2>&1 &");
+    }
+    soon("three of them", || place.processes().iter().filter(|seen| seen.name == "lonely").count() == 3);
+    let block = place.block(&["--exe", "lonely"]);
+    assert_eq!((&block["kind"], &block["pid"]), (&json!("processes"), &Value::Null), "{block:#}");
+    assert_eq!((&block["processes"], &block["program"]), (&json!(3), &json!("lonely")), "{block:#}");
+    assert!(block["master"].is_null(), "{block:#}");
+    adds_up(&block);
+    place.memory(&["--exe", "lonely"]).succeeds();
+    place.memory(&["--exe", "lonely", "--openmetrics"]).succeeds();
+}
+
+#[test]
+fn a_pool_and_lonely_ones_of_the_same_name_are_apart() {
+    let place = apache_box!(ApacheBox::without_apache());
+    place.shell(&format!("{NAMED}mixed"));
+    place.shell("setsid /run/named/mixed -c 'sleep 1000; :' </dev/null >/dev/null 2>&1 &");
+    let family = "/run/named/mixed -c '/run/named/mixed -c \"sleep 1000; :\" & wait'";
+    place.shell(&format!("setsid {family} </dev/null >/dev/null 2>&1 &"));
+    soon("three of them", || place.processes().iter().filter(|seen| seen.name == "mixed").count() == 3);
+    let found = place.blocks(&["--exe", "mixed"]);
+    let mut kinds: Vec<&str> = found.iter().filter_map(|block| block["kind"].as_str()).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["pool", "processes"], "{found:#?}");
+    found.iter().for_each(adds_up);
+    let total: u64 = found.iter().map(|block| number(&block["processes"])).sum();
+    assert_eq!(total, 3, "{found:#?}");
+}
+
+#[test]
+fn a_name_matches_whole() {
+    let place = apache_box!(ApacheBox::without_apache());
+    place.shell(&format!("{NAMED}pool-server"));
+    place.shell("setsid /run/named/pool-server -c 'sleep 1000; :' </dev/null >/dev/null 2>&1 &");
+    soon("one of them", || place.processes().iter().any(|seen| seen.name == "pool-server"));
+    for name in ["pool", "server", "pool-serve", "ool-server"] {
+        place.memory(&["--exe", name]).refuses(1, name);
+    }
+    let block = place.block(&["--exe", "pool-server"]);
+    assert_eq!(block["processes"], 1, "{block:#}");
+    assert!(of_role(&block, "wsgi").is_empty(), "{block:#}");
+}
