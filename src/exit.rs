@@ -17,6 +17,8 @@ pub enum Exit {
     Some,
     /// The time that was given was over.
     TimedOut,
+    /// A wrapper itself failed, and its command did not run.
+    NotRun,
     /// A command could not be executed.
     NotExecutable,
     /// A command was not found.
@@ -47,6 +49,7 @@ impl From<Exit> for ExitCode {
             Exit::Fatal => 3,
             Exit::Some => 64,
             Exit::TimedOut => 124,
+            Exit::NotRun => 125,
             Exit::NotExecutable => 126,
             Exit::NotFound => 127,
             Exit::Command(status) => status,
@@ -61,7 +64,7 @@ impl From<Exit> for ExitCode {
 pub struct Refusal {
     /// What happened, why, and what to do.
     pub message: String,
-    /// [`Exit::Usage`] or [`Exit::Nothing`].
+    /// [`Exit::Usage`], [`Exit::Nothing`] or, of a wrapper, why its command did not run.
     pub exit: Exit,
 }
 

@@ -7,7 +7,9 @@ mod cli;
 mod control;
 mod cron;
 mod dispatch;
+mod exec;
 mod exit;
+mod gpg;
 #[cfg(test)]
 mod manual;
 mod output;

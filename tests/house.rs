@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use super::support::command::{PROCTOOL, clean, finish, proctool, run};
 use super::support::fake::FakeProc;
 
-const APPLETS: [&str; 11] = [
+const APPLETS: [&str; 12] = [
     "tree",
     "find",
     "show",
@@ -17,6 +17,7 @@ const APPLETS: [&str; 11] = [
     "wait",
     "cron-graceful",
     "apache-mem",
+    "with-gpg-agent",
     "completions",
 ];
 

@@ -7,6 +7,7 @@ mod apache;
 mod bad_input;
 mod cron;
 mod find;
+mod gpg;
 mod hostile;
 mod house;
 mod json;

@@ -13,6 +13,7 @@ mod suspend;
 mod terminate;
 mod tree;
 mod wait;
+mod with_gpg_agent;
 
 use clap::{ArgMatches, Command};
 
@@ -54,6 +55,7 @@ pub static APPLETS: &[&Applet] = &[
     &wait::APPLET,
     &cron_graceful::APPLET,
     &apache_mem::APPLET,
+    &with_gpg_agent::APPLET,
     &completions::APPLET,
 ];
 

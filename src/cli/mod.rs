@@ -27,6 +27,7 @@ Exit status:
   3    fatal: /proc unreadable, out of descriptors, output failed
   64   some of the targets, not all
   124  timed out
+  125  a command did not run, because of us (126: not executable, 127: not found)
   130  interrupted, after cleaning up (128 and the number of the signal)";
 
 /// What the environment changes, for the help of every applet.

@@ -1,7 +1,12 @@
-//! How many descriptors there are to hold processes by.
+//! Descriptors: how many there are to hold processes by, and which of them others get.
+
+use std::fs;
+use std::io;
+use std::process::{Child, Command};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::kernel::{give_to_children, is_given_to_children};
 use crate::process::{Files, Proc, Settled};
 
 /// Kept free for /proc, for waiting and for the log.
@@ -25,4 +30,17 @@ pub fn room(proc: &Proc) -> usize {
         _ => 0,
     };
     usize::try_from(allowed.saturating_sub(open + RESERVE)).unwrap_or(usize::MAX).max(1)
+}
+
+/// Start a daemon: of our descriptors it gets the standard ones only. Whoever called us may hold a lock by another, or
+/// wait for its end, and a daemon keeps what it was given for life.
+pub fn spawn_daemon(command: &mut Command) -> io::Result<Child> {
+    let entries = fs::read_dir("/proc/self/fd")?;
+    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    // Our own are closed in children anyway.
+    let given: Vec<i32> = numbers.filter(|&number| number > 2 && is_given_to_children(number)).collect();
+    give_to_children(&given, false)?;
+    let child = command.spawn();
+    give_to_children(&given, true)?;
+    child
 }

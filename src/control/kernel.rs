@@ -2,10 +2,10 @@
 
 #![allow(unsafe_code)]
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::os::unix::process::ExitStatusExt;
 
-use rustix::io::Errno;
+use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 use rustix::process::Signal as RawSignal;
 
@@ -57,6 +57,26 @@ fn info(pidfd: impl AsFd, mask: u64) -> Result<Option<PidfdInfo>, Errno> {
         Err(Errno::NOTTY | Errno::INVAL | Errno::SRCH) => Ok(None),
         Err(errno) => Err(errno),
     }
+}
+
+/// Whether commands that we start get these descriptors too. They are our own, inherited, and open.
+pub fn give_to_children(descriptors: &[RawFd], gives: bool) -> Result<(), Errno> {
+    for &descriptor in descriptors {
+        // SAFETY: it is only used for this call, and one that is not open any more is an error.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+        match fcntl_setfd(descriptor, if gives { FdFlags::empty() } else { FdFlags::CLOEXEC }) {
+            Ok(()) | Err(Errno::BADF) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a command that we start gets this descriptor, which is one of our own.
+pub fn is_given_to_children(descriptor: RawFd) -> bool {
+    // SAFETY: as above.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    fcntl_getfd(descriptor).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC))
 }
 
 /// The signal of this number, from 1 to 64, the real-time ones included.

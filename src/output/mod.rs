@@ -16,6 +16,7 @@ pub mod table;
 pub mod terminal;
 mod text;
 pub mod tree;
+pub mod variables;
 
 use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};

@@ -4,6 +4,7 @@ pub mod apache;
 pub mod command;
 pub mod cron;
 pub mod fake;
+pub mod gpg;
 pub mod namespace;
 pub mod place;
 pub mod running;

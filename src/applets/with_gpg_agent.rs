@@ -1,0 +1,161 @@
+//! `with-gpg-agent`: run a command with a living gpg-agent.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use super::{Applet, Context};
+use crate::cli::parse;
+use crate::cli::verbosity::Verbosity;
+use crate::exec::become_command;
+use crate::exit::{Exit, Refusal};
+use crate::gpg::{self, Agent, Error, Home, Variable, Wanted};
+use crate::output::message::message;
+use crate::output::{Colour, Output, variables};
+use crate::process::Proc;
+
+/// The row in the table of applets.
+pub static APPLET: Applet = Applet {
+    name: "with-gpg-agent",
+    links: &["with-gpg-agent"],
+    about: "Run a command with a living gpg-agent",
+    command,
+    notes,
+    run,
+};
+
+#[derive(Args)]
+struct Options {
+    /// The command and its arguments; options behind it are its own
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, required_unless_present_any = ["print", "json"])]
+    command: Vec<OsString>,
+    /// Let it be an ssh-agent too, and set SSH_AUTH_SOCK
+    #[arg(long, help_heading = "Agent")]
+    ssh: bool,
+    /// Wait no longer than this for an agent to answer, such as 1.5s or 2m
+    #[arg(long, value_name = "DURATION", value_parser = timeout, default_value = "30", help_heading = "Agent")]
+    timeout: Duration,
+    /// Run nothing, but print the variables for a shell: eval "$(with-gpg-agent --print)"
+    #[arg(long, conflicts_with = "command", help_heading = "Output")]
+    print: bool,
+    /// Run nothing, but print the variables as JSON
+    #[arg(long, conflicts_with_all = ["command", "print"], help_heading = "Output")]
+    json: bool,
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(parse::duration(text)?).map_err(|error| error.to_string())
+}
+
+fn command() -> Command {
+    Options::augment_args(Command::new("with-gpg-agent")).long_about(
+        "Runs a command with a gpg-agent that lives and is ours: the one that is there, else a new one. It is found where \
+             GnuPG has it (gpgconf --list-dirs agent-socket), asked who it is, and never taken for alive because of a file \
+             or a process alone. One that GnuPG before 2.1 left in $GPG_AGENT_INFO, or only as a process, is found too.\n\n\
+             The command gets GPG_AGENT_INFO, and GPG_TTY if there is a terminal, which the agent is told of too, so that \
+             it asks for passphrases there. It takes the place of this program. Without gpg-agent on $PATH it runs all the \
+             same, after a notice.",
+    )
+}
+
+fn notes() -> String {
+    format!("{EXIT_STATUS}\n\n{VARIABLES}\n\n{EXAMPLES}")
+}
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  2    wrong usage
+  125  no agent could be reached or started; the command did not run
+  126  the command could not be executed
+  127  the command was not found
+  Otherwise that of the command, whose death by a signal is its own too.
+  With --print or --json:
+  0    the variables were printed
+  1    gpg-agent is not installed
+  2    wrong usage
+  3    fatal: output failed
+  125  no agent could be reached or started";
+
+const VARIABLES: &str = "\
+Environment:
+  GNUPGHOME, HOME
+                decide which agent it is
+  PATH          where the command is looked for, and gpg-agent in its absolute directories
+  GPG_AGENT_INFO
+                where GnuPG before 2.1 said that an agent is; set to SOCKET:PID:1
+  GPG_TTY       set to the terminal, if there is one
+  SSH_AUTH_SOCK set with --ssh
+  PROCTOOL_LOG  what to log on standard error, such as debug";
+
+const EXAMPLES: &str = "\
+Examples:
+  with-gpg-agent gpg --batch --clearsign message
+  with-gpg-agent --ssh rsync -a backup: /srv/backup
+  eval \"$(with-gpg-agent --print)\"
+
+See also:
+  proctool(1), gpg-agent(1), gpg-connect-agent(1), gpgconf(1)";
+
+fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
+    let options = Options::from_arg_matches(matches)?;
+    options.verbosity.start()?;
+    let runs_command = !options.command.is_empty();
+    let terminal = gpg::terminal();
+    let agent = match options.connect(terminal.clone()) {
+        Ok(agent) => Some(agent),
+        Err(Failure::Gpg(error @ Error::NotInstalled)) if runs_command => {
+            if !options.verbosity.is_quiet() {
+                message(&context.name, format_args!("{error}: the command runs without"));
+            }
+            None
+        }
+        Err(Failure::Gpg(error @ Error::NotInstalled)) => return Err(Refusal::nothing(error.to_string()).into()),
+        Err(error) => return Err(Refusal { message: error.to_string(), exit: Exit::NotRun }.into()),
+    };
+    let variables = gpg::variables(agent.as_ref(), terminal.as_deref());
+    // The agent need not know that we are still here.
+    drop(agent);
+    if runs_command {
+        let variables: Vec<(&str, &OsStr)> =
+            variables.iter().map(|variable| (variable.name, &*variable.value)).collect();
+        // One that leads nowhere would only mislead.
+        return Err(become_command(&options.command, &variables, &["GPG_AGENT_INFO"]).into());
+    }
+    options.print(&variables)?;
+    Ok(Exit::Done)
+}
+
+/// Why there is no agent.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Gpg(#[from] gpg::Error),
+    #[error(transparent)]
+    Process(#[from] crate::process::Error),
+}
+
+impl Options {
+    fn connect(&self, terminal: Option<OsString>) -> Result<Agent, Failure> {
+        let proc = Proc::open(Path::new("/proc"))?;
+        let wanted = Wanted { ssh: self.ssh, terminal, timeout: self.timeout };
+        Ok(gpg::connect(&proc, &Home::ours()?, &wanted)?)
+    }
+
+    fn print(&self, variables: &[Variable]) -> anyhow::Result<()> {
+        let mut text = Vec::new();
+        let variables = variables.iter().map(|variable| (variable.name, &*variable.value));
+        match self.json {
+            true => variables::as_json(&mut text, variables),
+            false => variables::for_shell(&mut text, variables)?,
+        }
+        let mut output = Output::stdout(Colour::Never);
+        output.write_all(&text)?;
+        output.finish().context("the variables were not printed")
+    }
+}

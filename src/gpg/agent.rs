@@ -1,0 +1,121 @@
+//! A living agent: one that answers, and whose socket is ours.
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::process::{Files, Pid, Proc, Process, Read, Settled};
+
+use super::assuan::{self, Connection};
+use super::{Error, Wanted};
+
+/// What the name of its process contains: some distributions wrap it (`.gpg-agent-wrapped`).
+const NAME: &[u8] = b"gpg-agent";
+
+/// An agent that answers.
+pub struct Agent {
+    pub socket: PathBuf,
+    /// Its process; `None` where that is on another machine, behind a socket that ssh forwards.
+    pub pid: Option<Pid>,
+    /// Where it is an ssh-agent too, if that was wanted.
+    pub ssh_socket: Option<PathBuf>,
+    connection: Connection,
+}
+
+/// What is at a socket.
+pub(super) enum Found {
+    Living(Agent),
+    /// No socket, or one that nobody listens on any more.
+    Nothing,
+}
+
+/// Ask who is at a socket. The process that answers is asked for its number, which the kernel cannot tell: it remembers
+/// who made the socket, and that is the parent of the agent, or systemd.
+pub(super) fn look(proc: &Proc, path: &Path, end: Instant) -> Result<Found, Error> {
+    let unreachable = |error: std::io::Error| Error::Unreachable { path: path.to_owned(), why: error.to_string() };
+    let mut connection = match Connection::open(path, end) {
+        Ok(connection) => connection,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+            return Ok(Found::Nothing);
+        }
+        Err(error) => return Err(unreachable(error)),
+    };
+    if connection.uid != nix::unistd::geteuid().as_raw() {
+        let user = proc.users().user(connection.uid).to_string();
+        return Err(Error::Foreign { path: path.to_owned(), user });
+    }
+    let pid = match connection.ask(b"GETINFO pid").map_err(unreachable)? {
+        Ok(text) => std::str::from_utf8(text.trim_ascii()).ok().and_then(|text| text.parse().ok()),
+        // A restricted socket, as it is forwarded to other machines, does not tell.
+        Err(_) => None,
+    };
+    let pid = match pid {
+        Some(pid) => is_agent(proc, pid)?.then_some(pid),
+        None => None,
+    };
+    Ok(Found::Living(Agent { socket: path.to_owned(), pid, ssh_socket: None, connection }))
+}
+
+/// Whether this is a living gpg-agent of our user.
+fn is_agent(proc: &Proc, pid: Pid) -> Result<bool, Error> {
+    let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(false) };
+    Ok(matches!(process.settle(is_ours(&process))?, Settled::Known(true)))
+}
+
+/// Likewise.
+pub(super) fn is_ours(process: &Process<'_>) -> Read<bool> {
+    let is_called = memchr::memmem::find(&process.comm()?, NAME).is_some();
+    if !is_called || process.stat()?.is_zombie() {
+        return Ok(false);
+    }
+    Ok(process.user_ids()?[1] == nix::unistd::geteuid().as_raw())
+}
+
+impl Agent {
+    /// Tell it on which terminal to ask, and find out where it is an ssh-agent, as far as that is wanted.
+    pub(super) fn prepare(mut self, wanted: &Wanted) -> Result<Agent, Error> {
+        if let Some(terminal) = &wanted.terminal {
+            self.tell_terminal(terminal).unwrap_or_else(|why| tracing::warn!("the terminal was not told: {why}"));
+        }
+        if wanted.ssh {
+            self.ssh_socket = Some(self.find_ssh()?);
+        }
+        Ok(self)
+    }
+
+    /// As gpg-connect-agent does for UPDATESTARTUPTTY: what ssh, which knows nothing of terminals, asks for appears there.
+    fn tell_terminal(&mut self, terminal: &OsString) -> Result<(), String> {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let locale = |name| variable("LC_ALL").or_else(|| variable(name)).or_else(|| variable("LANG"));
+        let options = [
+            ("ttyname", Some(terminal.clone())),
+            ("ttytype", variable("TERM")),
+            ("display", variable("DISPLAY")),
+            ("xauthority", variable("XAUTHORITY")),
+            ("lc-ctype", locale("LC_CTYPE")),
+            ("lc-messages", locale("LC_MESSAGES")),
+        ];
+        for (name, value) in options {
+            // A line ends at a newline.
+            let Some(value) = value.filter(|value| !value.as_encoded_bytes().contains(&b'\n')) else { continue };
+            let told = self.ask(&[b"OPTION ", name.as_bytes(), b"=", value.as_encoded_bytes()].concat());
+            // It may be too old to know it, and do without.
+            told.map_or_else(|why| tracing::debug!("{name}: {why}"), drop);
+        }
+        self.ask(b"UPDATESTARTUPTTY").map(drop)
+    }
+
+    fn find_ssh(&mut self) -> Result<PathBuf, Error> {
+        let refused = || Error::NoSsh(self.socket.clone());
+        let path = self.connection.ask(b"GETINFO ssh_socket_name").ok().and_then(Result::ok).ok_or_else(refused)?;
+        let path = PathBuf::from(OsString::from_vec(path));
+        let answers = assuan::open(&path, self.connection.end()).is_ok_and(|(_, uid)| uid == self.connection.uid);
+        if answers { Ok(path) } else { Err(refused()) }
+    }
+
+    fn ask(&mut self, command: &[u8]) -> Result<Vec<u8>, String> {
+        self.connection.ask(command).map_err(|error| error.to_string())?
+    }
+}

@@ -1,0 +1,240 @@
+//! The protocol that GnuPG's daemons speak (libassuan), as far as it is needed: lines, asked and answered one by one,
+//! never waiting longer than until a set time.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt};
+
+/// No line is longer (ASSUAN_LINELENGTH).
+const LONGEST_LINE: usize = 1000;
+
+/// A server that has more to say than this has lost its way.
+const MOST_LINES: usize = 100;
+
+/// A connection to a server that has greeted us.
+pub struct Connection {
+    stream: UnixStream,
+    received: Vec<u8>,
+    end: Instant,
+    /// The user who made the socket.
+    pub uid: u32,
+}
+
+/// What a command was answered with.
+pub type Answer = Result<Vec<u8>, String>;
+
+impl Connection {
+    /// Connect, and read the greeting. An error of kind NotFound or ConnectionRefused: nobody is there.
+    pub fn open(path: &Path, end: Instant) -> io::Result<Connection> {
+        let (stream, uid) = open(path, end)?;
+        let mut connection = Connection { stream, received: Vec::new(), end, uid };
+        let greeting = connection.line()?;
+        match greeting.starts_with(b"OK") {
+            true => Ok(connection),
+            false => Err(io::Error::new(ErrorKind::InvalidData, "it does not speak the protocol of gpg-agent")),
+        }
+    }
+
+    /// When it has to be over.
+    pub fn end(&self) -> Instant {
+        self.end
+    }
+
+    /// Send a command, and take its data and whether it succeeded.
+    pub fn ask(&mut self, command: &[u8]) -> io::Result<Answer> {
+        let rest = remaining(self.end)?;
+        self.stream.set_write_timeout(Some(rest))?;
+        self.stream.write_all(&[command, b"\n"].concat()).map_err(in_time)?;
+        let mut data = Vec::new();
+        for _ in 0..MOST_LINES {
+            let line = self.line()?;
+            match &line[..] {
+                [b'D', b' ', rest @ ..] => data.extend(unescaped(rest)),
+                [b'O', b'K', ..] => return Ok(Ok(data)),
+                [b'E', b'R', b'R', rest @ ..] => {
+                    return Ok(Err(String::from_utf8_lossy(rest.trim_ascii()).into_owned()));
+                }
+                // Comments and status lines.
+                _ => {}
+            }
+        }
+        Err(io::Error::new(ErrorKind::InvalidData, "it answers without an end"))
+    }
+
+    fn line(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            if let Some(length) = self.received.iter().position(|&byte| byte == b'\n') {
+                let line = self.received.drain(..=length).take(length).collect();
+                return Ok(line);
+            }
+            if self.received.len() > LONGEST_LINE {
+                return Err(io::Error::new(ErrorKind::InvalidData, "it does not speak the protocol of gpg-agent"));
+            }
+            let mut buffer = [0; LONGEST_LINE];
+            self.stream.set_read_timeout(Some(remaining(self.end)?))?;
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(io::Error::new(ErrorKind::UnexpectedEof, "it has hung up")),
+                Ok(length) => self.received.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(in_time(error)),
+            }
+        }
+    }
+}
+
+/// Connect to a socket, or to where a file in its place leads. With the user who made it.
+pub fn open(path: &Path, end: Instant) -> io::Result<(UnixStream, u32)> {
+    let address = SocketAddrUnix::new(&*redirected(path)?)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    loop {
+        match connect(&socket, &address) {
+            Ok(()) => break,
+            // Too many wait for an answer already: no event tells when there is room.
+            Err(Errno::AGAIN) => pause(end)?,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    let uid = sockopt::socket_peercred(&socket)?.uid.as_raw();
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok((stream, uid))
+}
+
+/// A moment, but not beyond the end.
+pub fn pause(end: Instant) -> io::Result<()> {
+    const MOMENT: Duration = Duration::from_millis(5);
+    std::thread::sleep(remaining(end)?.min(MOMENT));
+    Ok(())
+}
+
+/// What is left of the time.
+fn remaining(end: Instant) -> io::Result<Duration> {
+    let rest = end.saturating_duration_since(Instant::now());
+    if rest.is_zero() { Err(late()) } else { Ok(rest) }
+}
+
+/// A timeout of the socket in our words.
+fn in_time(error: io::Error) -> io::Error {
+    if error.kind() == ErrorKind::WouldBlock { late() } else { error }
+}
+
+fn late() -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, "it does not answer")
+}
+
+/// Where a socket really is: for homes on file systems without sockets, a file in its place says so.
+fn redirected(path: &Path) -> io::Result<PathBuf> {
+    let found = fs::metadata(path)?;
+    if !found.is_file() || found.len() > 4096 {
+        return Ok(path.to_owned());
+    }
+    Ok(redirection(&fs::read(path)?).unwrap_or_else(|| path.to_owned()))
+}
+
+/// The path in a text such as `%Assuan%`, newline, `socket=/run/elsewhere`.
+fn redirection(text: &[u8]) -> Option<PathBuf> {
+    let mut lines = text.split(|&byte| byte == b'\n');
+    lines.next().filter(|&first| first == b"%Assuan%")?;
+    let target = lines.next()?.strip_prefix(b"socket=")?;
+    Some(PathBuf::from(OsString::from_vec(expanded(target, |name| std::env::var_os(OsStr::from_bytes(name))))))
+}
+
+/// With the variables of the environment in it (`${NAME}`) replaced.
+fn expanded(text: &[u8], variable: impl Fn(&[u8]) -> Option<OsString>) -> Vec<u8> {
+    let mut done = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.windows(2).position(|pair| pair == b"${") {
+        let Some(length) = rest[start..].iter().position(|&byte| byte == b'}') else { break };
+        done.extend_from_slice(&rest[..start]);
+        done.extend(variable(&rest[start + 2..start + length]).unwrap_or_default().into_vec());
+        rest = &rest[start + length + 1..];
+    }
+    done.extend_from_slice(rest);
+    done
+}
+
+/// Data is sent with some characters as % and two digits.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&first, behind)) = rest.split_first() {
+        let digits = behind.get(..2).filter(|_| first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &behind[2..];
+            }
+            None => {
+                bytes.push(first);
+                rest = behind;
+            }
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    use super::*;
+
+    /// Talk to a server that says these things, each after it was told something, and the first unasked.
+    fn talk(says: &'static [&'static str], time: Duration) -> io::Result<Answer> {
+        let directory = tempfile::tempdir()?;
+        let path = directory.path().join("S");
+        let listener = UnixListener::bind(&path)?;
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept()?;
+            for text in says {
+                stream.write_all(text.as_bytes())?;
+                let _ = stream.read(&mut [0; 1000])?;
+            }
+            Ok::<_, io::Error>(())
+        });
+        let outcome = Connection::open(&path, Instant::now() + time).and_then(|mut server| server.ask(b"GETINFO pid"));
+        let _ = server.join();
+        outcome
+    }
+
+    #[test]
+    fn questions_and_answers() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(talk(&["OK hello\n", "# x\nD 12%0A\nD 3\nOK\n"], minute).unwrap(), Ok(b"12\n3".to_vec()));
+        assert_eq!(talk(&["OK hello\n", "ERR 1 Forbidden\n"], minute).unwrap(), Err("1 Forbidden".to_owned()));
+        assert_eq!(talk(&["HTTP/1.1\n"], minute).unwrap_err().kind(), ErrorKind::InvalidData);
+        assert_eq!(talk(&["OK"], Duration::from_millis(50)).unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(talk(&["OK\n", ""], Duration::from_millis(50)).unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn nobody_is_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("S");
+        let end = Instant::now() + Duration::from_secs(60);
+        let kind = |path: &Path| Connection::open(path, end).err().map(|error| error.kind());
+        assert_eq!(kind(&path), Some(ErrorKind::NotFound));
+        drop(UnixListener::bind(&path).unwrap());
+        assert_eq!(kind(&path), Some(ErrorKind::ConnectionRefused));
+    }
+
+    #[test]
+    fn a_file_in_place_of_the_socket() {
+        let path = redirection(b"%Assuan%\nsocket=/run/x y\n");
+        assert_eq!(path.as_deref(), Some(Path::new("/run/x y")));
+        assert_eq!(redirection(b"socket=/run/x\n"), None);
+        let variable = |name: &[u8]| (name == b"HOME").then(|| "/h".into());
+        assert_eq!(expanded(b"${HOME}/S${NONE}${", variable), b"/h/S${");
+        assert_eq!(unescaped(b"a%25b%0ac%"), b"a%b\nc%");
+    }
+}

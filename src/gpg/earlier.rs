@@ -1,0 +1,94 @@
+//! An agent that GnuPG before 2.1 left somewhere: known by $GPG_AGENT_INFO, or by nothing but the socket that it holds.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::process::{File, Files, Proc, Process, Settled, known};
+
+use super::agent::{Agent, Found, look};
+use super::home::SOCKET;
+use super::{Error, Home};
+
+/// For one of them to answer: what does not shall not keep us from a new one.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The variable that told of it: SOCKET:PID:PROTOCOL.
+const INFO: &str = "GPG_AGENT_INFO";
+
+/// One of ours that answers, and that is not bound to another home directory, as those since 2.1 are.
+pub(super) fn find(proc: &Proc, home: &Home, end: Instant) -> Result<Option<Agent>, Error> {
+    let told = std::env::var_os(INFO).and_then(|info| told(&info));
+    for path in told.into_iter().chain(held(proc)?) {
+        if is_of_another_home(&path, home) {
+            tracing::debug!(socket = %path.display(), "of another home directory");
+            continue;
+        }
+        match look(proc, &path, end.min(Instant::now() + PATIENCE)) {
+            Ok(Found::Living(agent)) if agent.pid.is_some() => return Ok(Some(agent)),
+            Ok(_) => {}
+            Err(Error::Process(error)) => return Err(error.into()),
+            // Whoever it is, it is no agent for us.
+            Err(error) => tracing::debug!("{error}"),
+        }
+    }
+    Ok(None)
+}
+
+/// The socket in SOCKET:PID:PROTOCOL.
+fn told(info: &OsStr) -> Option<PathBuf> {
+    let path = info.as_bytes().rsplitn(3, |&byte| byte == b':').nth(2)?;
+    Some(PathBuf::from(OsStr::from_bytes(path))).filter(|path| path.is_absolute())
+}
+
+/// Since 2.1 the socket is in the home directory, or in a place that stands for it.
+fn is_of_another_home(path: &Path, home: &Home) -> bool {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    home.is_runtime(directory) || directory.join("private-keys-v1.d").exists()
+}
+
+/// Sockets that processes called gpg-agent listen on: the agent keeps its descriptors from its own user, so that for most
+/// people every listening socket of the right name has to do. Who answers there is found out by asking.
+fn held(proc: &Proc) -> Result<Vec<PathBuf>, Error> {
+    let mut sockets = BTreeSet::new();
+    let mut scan = proc.scan(Files::of(&[File::Stat]))?;
+    while let Some(process) = scan.next()? {
+        if let Settled::Known(found) = process.settle(sockets_of(process))? {
+            sockets.extend(found);
+        }
+    }
+    Ok(sockets.into_iter().map(|path| PathBuf::from(OsString::from_vec(path))).collect())
+}
+
+/// The paths of the sockets that a process listens on if it is a living gpg-agent of ours.
+fn sockets_of(process: &Process<'_>) -> crate::process::Read<Vec<Vec<u8>>> {
+    if !super::agent::is_ours(process)? {
+        return Ok(Vec::new());
+    }
+    let listeners = process.unix_listeners()?;
+    let held = known(process.sockets())?;
+    let is_candidate = |inode: &u64, path: &[u8]| match &held {
+        Some(held) => held.contains(inode),
+        None => path.rsplit(|&byte| byte == b'/').next() == Some(SOCKET.as_bytes()),
+    };
+    // Not the restricted ones beside it (S.gpg-agent.extra, .browser) nor that for ssh.
+    let is_main = |path: &[u8]| path.starts_with(b"/") && path.ends_with(SOCKET.as_bytes());
+    let paths = listeners.into_iter().filter_map(|(inode, path)| path.map(|path| (inode, path)));
+    Ok(paths.filter(|(inode, path)| is_candidate(inode, path) && is_main(path)).map(|(_, path)| path).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_variable_tells() {
+        let path = |info: &str| told(OsStr::new(info)).map(|path| path.display().to_string());
+        assert_eq!(path("/tmp/gpg-a:b/S.gpg-agent:12:1").as_deref(), Some("/tmp/gpg-a:b/S.gpg-agent"));
+        for wrong in ["", "/tmp/S.gpg-agent", "S.gpg-agent:1:1", "::"] {
+            assert_eq!(path(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The home directory of GnuPG, and where its agent's socket is: as GnuPG 2.1 and later have it (common/homedir.c).
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use sha1::{Digest, Sha1};
+
+use super::Error;
+
+/// The name of the socket.
+pub(super) const SOCKET: &str = "S.gpg-agent";
+
+/// Directories of runtime directories, the likeliest first.
+const BASES: [&str; 2] = ["/run/user", "/var/run/user"];
+
+/// z-base-32, as GnuPG writes hashes into names.
+const ALPHABET: &[u8; 32] = b"ybndrfg8ejkmcpqxot1uwisza345h769";
+
+/// The home directory of GnuPG of one user.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// Absolute, but with its symbolic links.
+    pub directory: PathBuf,
+    /// Whether it is another than `~/.gnupg`.
+    is_unusual: bool,
+    uid: u32,
+}
+
+impl Home {
+    /// Ours: $GNUPGHOME, else `.gnupg` in $HOME or, without that, in the home directory of our user.
+    pub fn ours() -> Result<Home, Error> {
+        let uid = nix::unistd::geteuid();
+        let recorded = || nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.dir.into_os_string());
+        let chosen = env::var_os("GNUPGHOME").filter(|value| !value.is_empty());
+        // An empty one is taken as it is.
+        let of_user = env::var_os("HOME").or_else(recorded);
+        let current = env::current_dir().unwrap_or_default();
+        Home::new(chosen, of_user, &current, uid.as_raw())
+    }
+
+    /// Nothing is tidied up or resolved: GnuPG compares and hashes the text.
+    fn new(chosen: Option<OsString>, of_user: Option<OsString>, current: &Path, uid: u32) -> Result<Home, Error> {
+        let in_home = |rest: &[u8]| of_user.as_ref().map(|home| [home.as_bytes(), rest].concat());
+        let usual = in_home(b"/.gnupg").map(|usual| absolute(usual, current));
+        let directory = match chosen.map(|chosen| without_slashes(chosen.into_vec())) {
+            None => usual.clone().ok_or(Error::NoHome(uid))?,
+            Some(chosen) => {
+                let in_home = match &chosen[..] {
+                    [b'~'] => in_home(b""),
+                    [b'~', rest @ ..] if rest.starts_with(b"/") => in_home(rest),
+                    _ => None,
+                };
+                absolute(in_home.unwrap_or(chosen), current)
+            }
+        };
+        let is_unusual = usual.as_ref() != Some(&directory);
+        Ok(Home { directory: PathBuf::from(OsString::from_vec(directory)), is_unusual, uid })
+    }
+
+    /// Where its agent listens. In the runtime directory of the user where there is one, which is short enough for any
+    /// home directory; else in the home directory itself.
+    pub fn socket(&self) -> Result<PathBuf, Error> {
+        let mut runtime = BASES.iter().map(|base| Path::new(base).join(self.uid.to_string()));
+        let directory = runtime.find(|directory| self.owns(directory)).and_then(|found| self.below(&found));
+        Ok(directory.unwrap_or_else(|| self.directory.clone()).join(SOCKET))
+    }
+
+    /// Whether this is where agents of some home directory of GnuPG 2.1 or later listen.
+    pub(super) fn is_runtime(&self, directory: &Path) -> bool {
+        BASES.iter().any(|base| directory.starts_with(Path::new(base).join(self.uid.to_string()).join("gnupg")))
+    }
+
+    /// The directory for the sockets of this home directory in a runtime directory, unless others could get at it.
+    fn below(&self, runtime: &Path) -> Option<PathBuf> {
+        let directory = runtime.join("gnupg");
+        let directory = if self.is_unusual { directory.join(format!("d.{}", self.hash())) } else { directory };
+        // GnuPG makes what is missing, and only puts up with what is closed to others.
+        let is_closed = |path: &Path| {
+            fs::metadata(path).map_or_else(
+                |error| error.kind() == std::io::ErrorKind::NotFound,
+                |found| found.is_dir() && found.uid() == self.uid && found.mode() & 0o077 == 0,
+            )
+        };
+        (is_closed(&runtime.join("gnupg")) && is_closed(&directory)).then_some(directory)
+    }
+
+    fn owns(&self, directory: &Path) -> bool {
+        fs::metadata(directory).is_ok_and(|found| found.is_dir() && found.uid() == self.uid)
+    }
+
+    /// The first 15 bytes of the SHA-1 of its path, in 24 letters.
+    fn hash(&self) -> String {
+        let digest = Sha1::digest(self.directory.as_os_str().as_bytes());
+        let bits = |at: usize| {
+            (0..5).fold(0, |bits, bit| bits << 1 | digest[(at * 5 + bit) / 8] >> (7 - (at * 5 + bit) % 8) & 1)
+        };
+        (0..24).map(|at| char::from(ALPHABET[usize::from(bits(at))])).collect()
+    }
+}
+
+fn without_slashes(mut path: Vec<u8>) -> Vec<u8> {
+    while path.len() > 1 && path.ends_with(b"/") {
+        path.pop();
+    }
+    path
+}
+
+/// With the current directory in front of what is relative.
+fn absolute(path: Vec<u8>, current: &Path) -> Vec<u8> {
+    if path.starts_with(b"/") { path } else { [current.as_os_str().as_bytes(), b"/", &path].concat() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home(chosen: Option<&str>) -> Home {
+        Home::new(chosen.map(OsString::from), Some("/home/pt1".into()), Path::new("/work"), 1001).unwrap()
+    }
+
+    #[test]
+    fn which_directory() {
+        for (chosen, directory, is_unusual) in [
+            (None, "/home/pt1/.gnupg", false),
+            (Some("/home/pt1/.gnupg/"), "/home/pt1/.gnupg", false),
+            (Some("/home/pt1/gh//"), "/home/pt1/gh", true),
+            (Some("~/gh"), "/home/pt1/gh", true),
+            (Some("~"), "/home/pt1", true),
+            (Some("/home/pt1//.gnupg"), "/home/pt1//.gnupg", true),
+            (Some("gh"), "/work/gh", true),
+        ] {
+            let found = home(chosen);
+            assert_eq!((found.directory.as_os_str(), found.is_unusual), (directory.as_ref(), is_unusual), "{chosen:?}");
+        }
+        assert!(Home::new(None, None, Path::new("/"), 1001).is_err());
+    }
+
+    #[test]
+    fn the_hash_is_that_of_gnupg() {
+        assert_eq!(home(Some("/home/pt1/gh")).hash(), "gyfs4q95f4if6w75pihmam1j");
+        assert_eq!(home(Some("/home/pt1/../pt1/gh")).hash(), "fw8touzecou1xk31hx3mdqbp");
+    }
+}

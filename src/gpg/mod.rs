@@ -1,0 +1,78 @@
+//! GnuPG's agent: where its socket is, whether a living one of ours answers there, how one is started, and what a command
+//! has to be told about it.
+//!
+//! A socket file proves nothing, and neither does a process: only an answer does. Nothing here knows the command line,
+//! and nothing prints.
+
+mod agent;
+mod assuan;
+mod earlier;
+mod home;
+mod start;
+mod variables;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::process::{self, Proc};
+
+pub use agent::Agent;
+pub use home::Home;
+pub use variables::{Variable, terminal, variables};
+
+use agent::Found;
+
+/// Why there is no agent to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The program is not installed.
+    #[error("gpg-agent is not installed: no directory of $PATH has it")]
+    NotInstalled,
+    #[error("the gpg-agent at '{}' belongs to {user}: set HOME, or GNUPGHOME, to a directory of your own", .path.display())]
+    Foreign { path: PathBuf, user: String },
+    #[error("cannot reach a gpg-agent at '{}': {why}", .path.display())]
+    Unreachable { path: PathBuf, why: String },
+    #[error("gpg-agent could not be started: {0}")]
+    NotStarted(String),
+    #[error("the gpg-agent at '{}' offers no ssh-agent: add enable-ssh-support to gpg-agent.conf and end it (gpgconf --kill gpg-agent)", .0.display())]
+    NoSsh(PathBuf),
+    #[error("no home directory: $HOME is not set, and user {0} has none")]
+    NoHome(u32),
+    #[error(transparent)]
+    Process(#[from] process::Error),
+}
+
+/// Longer than anybody waits, where what was asked for is beyond what the clock can count.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// What is wanted of an agent.
+pub struct Wanted {
+    /// Whether it has to be an ssh-agent too.
+    pub ssh: bool,
+    /// The terminal for its questions.
+    pub terminal: Option<OsString>,
+    /// How long it may take to answer.
+    pub timeout: Duration,
+}
+
+/// A living agent: the one of this home directory, else one that an earlier GnuPG left, else a new one.
+pub fn connect(proc: &Proc, home: &Home, wanted: &Wanted) -> Result<Agent, Error> {
+    let now = Instant::now();
+    let end = now.checked_add(wanted.timeout).unwrap_or(now + LONGEST);
+    let agent = connect_until(proc, home, wanted, end)?;
+    tracing::info!(socket = %agent.socket.display(), pid = agent.pid, "a living gpg-agent");
+    Ok(agent)
+}
+
+fn connect_until(proc: &Proc, home: &Home, wanted: &Wanted, end: Instant) -> Result<Agent, Error> {
+    let path = home.socket()?;
+    if let Found::Living(agent) = agent::look(proc, &path, end)? {
+        return agent.prepare(wanted);
+    }
+    match earlier::find(proc, home, end)?.map(|agent| agent.prepare(wanted)) {
+        // A new one would do.
+        None | Some(Err(Error::NoSsh(_))) => start::start(proc, &path, wanted, end)?.prepare(wanted),
+        Some(prepared) => prepared,
+    }
+}

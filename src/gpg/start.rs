@@ -1,0 +1,120 @@
+//! Starting an agent, and waiting until it answers.
+
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::child;
+use crate::control::spawn_daemon;
+use crate::process::Proc;
+
+use super::agent::{Agent, Found, look};
+use super::{Error, Wanted, assuan};
+
+/// Of two that are started at once one gives up, and the other may still need a moment.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// The end of what a starter says is kept.
+const SAID: usize = 4096;
+
+/// The process that makes a daemon of itself. It is reaped, whatever happens: the command that takes our place shall have
+/// no child that it knows nothing of.
+struct Starter {
+    child: Child,
+    said: Vec<u8>,
+    /// When it ended, and whether well.
+    ended: Option<(Instant, bool)>,
+}
+
+/// Start the agent whose socket will be here.
+pub(super) fn start(proc: &Proc, path: &Path, wanted: &Wanted, end: Instant) -> Result<Agent, Error> {
+    let mut starter = Starter::start(wanted)?;
+    let agent = starter.await_agent(proc, path, end);
+    starter.conclude(agent.is_ok());
+    agent
+}
+
+impl Starter {
+    fn start(wanted: &Wanted) -> Result<Starter, Error> {
+        let program = child::find("gpg-agent").ok_or(Error::NotInstalled)?;
+        let mut command = Command::new(&program);
+        command.arg("--daemon").args(wanted.ssh.then_some("--enable-ssh-support"));
+        // The daemon keeps its standard error for life: whoever reads ours to its end must not wait for that.
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let child = spawn_daemon(&mut command).map_err(|error| match error.kind() {
+            // A link that leads nowhere; not a script whose interpreter is missing.
+            ErrorKind::NotFound if !program.exists() => Error::NotInstalled,
+            _ => Error::NotStarted(error.to_string()),
+        })?;
+        if let Some(stderr) = &child.stderr {
+            rustix::io::ioctl_fionbio(stderr, true).map_err(|errno| Error::NotStarted(errno.to_string()))?;
+        }
+        Ok(Starter { child, said: Vec::new(), ended: None })
+    }
+
+    fn await_agent(&mut self, proc: &Proc, path: &Path, end: Instant) -> Result<Agent, Error> {
+        let mut why = String::new();
+        loop {
+            match look(proc, path, end) {
+                Ok(Found::Living(agent)) => return Ok(agent),
+                Ok(Found::Nothing) => {}
+                Err(error @ (Error::Foreign { .. } | Error::Process(_))) => return Err(error),
+                Err(error) => why = error.to_string(),
+            }
+            self.listen();
+            self.look_after().map_err(|error| Error::NotStarted(error.to_string()))?;
+            let has_failed = matches!(self.ended, Some((since, false)) if since.elapsed() > GRACE);
+            if has_failed || assuan::pause(end).is_err() {
+                let reason = [self.complaint(), why].into_iter().find(|text| !text.is_empty());
+                return Err(Error::NotStarted(reason.unwrap_or_else(|| "it does not answer".to_owned())));
+            }
+        }
+    }
+
+    /// Take what it has said, or it would wait for that.
+    fn listen(&mut self) {
+        let Some(stderr) = &mut self.child.stderr else { return };
+        let mut buffer = [0; SAID];
+        loop {
+            match stderr.read(&mut buffer) {
+                Ok(length) if length > 0 => self.said.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                _ => break,
+            }
+            self.said.drain(..self.said.len().saturating_sub(SAID));
+        }
+    }
+
+    fn look_after(&mut self) -> io::Result<()> {
+        if self.ended.is_none()
+            && let Some(status) = self.child.try_wait()?
+        {
+            tracing::debug!("gpg-agent --daemon: {status}");
+            self.ended = Some((Instant::now(), status.success()));
+        }
+        Ok(())
+    }
+
+    /// The last line that it said, but for the one about the daemon that it has become.
+    fn complaint(&mut self) -> String {
+        self.listen();
+        let text = String::from_utf8_lossy(&self.said);
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.ends_with(" started"));
+        lines.next_back().unwrap_or_default().to_owned()
+    }
+
+    /// Let it end, as it does when the daemon has begun; without an agent, or when that takes too long, end it.
+    fn conclude(mut self, has_agent: bool) {
+        let end = Instant::now() + if has_agent { GRACE } else { Duration::ZERO };
+        while self.look_after().is_ok() && self.ended.is_none() {
+            if assuan::pause(end).is_err() {
+                // It is our child and not waited for, so that the number is its own.
+                if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
+                    tracing::warn!("gpg-agent --daemon could not be ended: {error}");
+                }
+                break;
+            }
+        }
+    }
+}

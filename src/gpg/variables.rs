@@ -1,0 +1,37 @@
+//! What a command has to be told about an agent: variables of its environment.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{stderr, stdin, stdout};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStringExt;
+
+use super::Agent;
+
+/// A variable of the environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    pub name: &'static str,
+    pub value: OsString,
+}
+
+/// The terminal that we are used from, if there is one.
+pub fn terminal() -> Option<OsString> {
+    let name = |fd: &dyn AsFd| rustix::termios::ttyname(fd.as_fd(), Vec::new()).ok();
+    let name = name(&stdin()).or_else(|| name(&stdout())).or_else(|| name(&stderr()))?;
+    Some(OsString::from_vec(name.into_bytes()))
+}
+
+/// For a command on a terminal, and with an agent, as far as there are such.
+pub fn variables(agent: Option<&Agent>, terminal: Option<&OsStr>) -> Vec<Variable> {
+    let mut variables = Vec::new();
+    if let Some(agent) = agent {
+        // GnuPG since 2.1 needs it no more, but others do. Protocol 1; 0 for an agent on another machine.
+        let mut value = agent.socket.clone().into_os_string();
+        value.push(format!(":{}:1", agent.pid.unwrap_or(0)));
+        variables.push(Variable { name: "GPG_AGENT_INFO", value });
+        let ssh = agent.ssh_socket.as_ref().map(|path| path.clone().into_os_string());
+        variables.extend(ssh.map(|value| Variable { name: "SSH_AUTH_SOCK", value }));
+    }
+    variables.extend(terminal.map(|terminal| Variable { name: "GPG_TTY", value: terminal.to_owned() }));
+    variables
+}

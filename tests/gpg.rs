@@ -1,0 +1,26 @@
+//! `with-gpg-agent` with real gpg-agents in temporary homes, and with what looks like them.
+
+mod agents;
+mod arguments;
+mod commands;
+mod earlier;
+mod failures;
+mod output;
+mod places;
+mod signing;
+mod strangers;
+mod terminals;
+
+/// A box, or the end of the test with the reason why there is none.
+#[macro_export]
+macro_rules! gpg_box {
+    () => {
+        $crate::gpg_box!($crate::support::gpg::GpgBox::new())
+    };
+    ($made:expr) => {
+        match $made {
+            Ok(made) => made,
+            Err(reason) => $crate::skip!(&reason),
+        }
+    };
+}
