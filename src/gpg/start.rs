@@ -15,6 +15,9 @@ use super::{Error, Wanted, assuan};
 /// Of two that are started at once one gives up, and the other may still need a moment.
 const GRACE: Duration = Duration::from_millis(500);
 
+/// What a pipe holds (pipe(7)).
+const PIPE: usize = 64 * 1024;
+
 /// The end of what a starter says is kept.
 const SAID: usize = 4096;
 
@@ -72,18 +75,16 @@ impl Starter {
         }
     }
 
-    /// Take what it has said, or it would wait for that.
+    /// Take what it has said, or it would wait for that. Not all at once: it may go on for ever.
     fn listen(&mut self) {
         let Some(stderr) = &mut self.child.stderr else { return };
-        let mut buffer = [0; SAID];
-        loop {
-            match stderr.read(&mut buffer) {
-                Ok(length) if length > 0 => self.said.extend_from_slice(&buffer[..length]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                _ => break,
-            }
-            self.said.drain(..self.said.len().saturating_sub(SAID));
+        let mut buffer = [0; PIPE];
+        match stderr.read(&mut buffer) {
+            Ok(length) => self.said.extend_from_slice(&buffer[..length]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error) => tracing::debug!("what gpg-agent says cannot be read: {error}"),
         }
+        self.said.drain(..self.said.len().saturating_sub(SAID));
     }
 
     fn look_after(&mut self) -> io::Result<()> {

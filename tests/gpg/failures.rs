@@ -135,6 +135,13 @@ fn nothing_is_left_of_an_agent_that_hangs() {
 }
 
 #[test]
+fn an_agent_that_never_stops_talking_is_not_listened_to_for_ever() {
+    let place = gpg_box!();
+    place.program("gpg-agent", "#!/bin/sh\nexec yes 'gpg-agent: and then' >&2\n");
+    fails(&place.user(), &["--timeout", "0.5"], "and then");
+}
+
+#[test]
 fn an_agent_that_never_listens_is_told_with_its_complaint() {
     let place = gpg_box!();
     place.program("gpg-agent", "#!/bin/sh\necho 'gpg-agent: gone to sleep' >&2\nexit 0\n");
