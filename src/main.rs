@@ -7,6 +7,7 @@ mod cli;
 mod control;
 mod cron;
 mod dispatch;
+mod escape;
 mod exec;
 mod exit;
 mod gpg;

@@ -10,6 +10,7 @@ mod directives;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind};
 
+use crate::escape::expanded;
 use crate::process::{Entry, Root};
 
 use arguments::Arguments;
@@ -352,22 +353,9 @@ impl<'r> Reader<'r> {
         defined.or_else(|| self.environment.get(name).copied())
     }
 
-    /// With `${NAME}` replaced by what was defined, else by the environment, else left as it is.
+    /// With `${NAME}` replaced.
     fn expanded(&self, text: &[u8]) -> Vec<u8> {
-        let mut done = Vec::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(start) = rest.windows(2).position(|pair| pair == b"${") {
-            let Some(length) = rest[start..].iter().position(|&byte| byte == b'}') else { break };
-            let name = &rest[start + 2..start + length];
-            done.extend_from_slice(&rest[..start]);
-            match self.value(name) {
-                Some(value) if done.len() + value.len() <= LONGEST_VALUE => done.extend_from_slice(value),
-                _ => done.extend_from_slice(&rest[start..=start + length]),
-            }
-            rest = &rest[start + length + 1..];
-        }
-        done.extend_from_slice(rest);
-        done
+        expanded(text, LONGEST_VALUE, |name| self.value(name))
     }
 
     fn conclude(mut self, path: Vec<u8>) -> Configuration {

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt};
 
+use crate::escape::{expanded, unescaped};
+
 /// No line is longer (ASSUAN_LINELENGTH).
 const LONGEST_LINE: usize = 1000;
 
@@ -56,7 +58,7 @@ impl Connection {
         for _ in 0..MOST_LINES {
             let line = self.line()?;
             match &line[..] {
-                [b'D', b' ', rest @ ..] => data.extend(unescaped(rest)),
+                [b'D', b' ', rest @ ..] => data.extend(unescaped(rest, b'%', 2, 16)),
                 [b'O', b'K', ..] => return Ok(Ok(data)),
                 [b'E', b'R', b'R', rest @ ..] => {
                     return Ok(Err(String::from_utf8_lossy(rest.trim_ascii()).into_owned()));
@@ -140,46 +142,13 @@ fn redirected(path: &Path) -> io::Result<PathBuf> {
     Ok(redirection(&fs::read(path)?).unwrap_or_else(|| path.to_owned()))
 }
 
-/// The path in a text such as `%Assuan%`, newline, `socket=/run/elsewhere`.
+/// The path in a text such as `%Assuan%`, newline, `socket=${HOME}/elsewhere`.
 fn redirection(text: &[u8]) -> Option<PathBuf> {
     let mut lines = text.split(|&byte| byte == b'\n');
     lines.next().filter(|&first| first == b"%Assuan%")?;
     let target = lines.next()?.strip_prefix(b"socket=")?;
-    Some(PathBuf::from(OsString::from_vec(expanded(target, |name| std::env::var_os(OsStr::from_bytes(name))))))
-}
-
-/// With the variables of the environment in it (`${NAME}`) replaced.
-fn expanded(text: &[u8], variable: impl Fn(&[u8]) -> Option<OsString>) -> Vec<u8> {
-    let mut done = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.windows(2).position(|pair| pair == b"${") {
-        let Some(length) = rest[start..].iter().position(|&byte| byte == b'}') else { break };
-        done.extend_from_slice(&rest[..start]);
-        done.extend(variable(&rest[start + 2..start + length]).unwrap_or_default().into_vec());
-        rest = &rest[start + length + 1..];
-    }
-    done.extend_from_slice(rest);
-    done
-}
-
-/// Data is sent with some characters as % and two digits.
-fn unescaped(text: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&first, behind)) = rest.split_first() {
-        let digits = behind.get(..2).filter(|_| first == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &behind[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = behind;
-            }
-        }
-    }
-    bytes
+    let variable = |name: &[u8]| Some(std::env::var_os(OsStr::from_bytes(name)).unwrap_or_default().into_vec());
+    Some(PathBuf::from(OsString::from_vec(expanded(target, LONGEST_LINE, variable))))
 }
 
 #[cfg(test)]
@@ -233,8 +202,5 @@ mod tests {
         let path = redirection(b"%Assuan%\nsocket=/run/x y\n");
         assert_eq!(path.as_deref(), Some(Path::new("/run/x y")));
         assert_eq!(redirection(b"socket=/run/x\n"), None);
-        let variable = |name: &[u8]| (name == b"HOME").then(|| "/h".into());
-        assert_eq!(expanded(b"${HOME}/S${NONE}${", variable), b"/h/S${");
-        assert_eq!(unescaped(b"a%25b%0ac%"), b"a%b\nc%");
     }
 }

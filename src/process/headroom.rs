@@ -8,6 +8,8 @@ use std::path::Path;
 
 use procfs::FromRead;
 
+use crate::escape::unescaped;
+
 use super::cgroup::Cgroups;
 use super::{File, Proc, Process, Read, Unread, known, number};
 
@@ -120,8 +122,8 @@ impl Hierarchy {
     /// From a line such as `51 47 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory`.
     fn parse(line: &[u8]) -> Option<Hierarchy> {
         let mut fields = line.split(|&byte| byte == b' ');
-        let root = unescaped(fields.nth(3)?);
-        let mount_point = unescaped(fields.next()?);
+        let root = path(fields.nth(3)?);
+        let mount_point = path(fields.next()?);
         let mut fields = fields.skip_while(|&field| field != b"-").skip(1);
         let (kind, options) = (fields.next()?, fields.nth(1)?);
         let files = match kind {
@@ -184,23 +186,8 @@ fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// mountinfo writes blanks, tabs, newlines and backslashes as three octal digits.
-fn unescaped(text: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&first, behind)) = rest.split_first() {
-        let digits = (first == b'\\').then(|| std::str::from_utf8(behind.get(..3)?).ok()).flatten();
-        match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &behind[3..];
-            }
-            None => {
-                bytes.push(first);
-                rest = behind;
-            }
-        }
-    }
-    bytes
+fn path(text: &[u8]) -> Vec<u8> {
+    unescaped(text, b'\\', 3, 8)
 }
 
 #[cfg(test)]
