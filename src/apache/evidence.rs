@@ -59,7 +59,8 @@ impl Evidence {
     pub fn verdict(&self, has_children: bool) -> Verdict {
         let rejected = |why| Verdict::Rejected(Rejection { why, is_unproved: false });
         match (&self.held, has_children) {
-            _ if !self.is_apache => [Verdict::Single, Verdict::Pool][usize::from(has_children)],
+            (_, true) if !self.is_apache => Verdict::Pool,
+            (_, false) if !self.is_apache => Verdict::Single,
             (None, true) if self.is_root => Verdict::Server,
             (None, false) if self.is_root && self.is_started => Verdict::Server,
             (None, _) => Verdict::Rejected(Rejection { why: "it keeps from us whether it listens", is_unproved: true }),

@@ -77,14 +77,8 @@ impl<'s> Surveyor<'s> {
     fn visit(&mut self, node: Node) -> Result<(), Error> {
         let Some(process) = self.pin(node, None)? else { return Ok(()) };
         let has_children = self.wanted_children(node).next().is_some();
-        let evidence = match process.settle(Evidence::of(&process, self.program, &self.neighbours))? {
-            Settled::Known(evidence) => evidence,
-            Settled::Missing(_) => {
-                self.survey.hidden += 1;
-                return Ok(());
-            }
-            Settled::Gone => return Ok(()),
-        };
+        let evidence = Evidence::of(&process, self.program, &self.neighbours);
+        let Some(evidence) = self.settled(&process, evidence)? else { return Ok(()) };
         match evidence.verdict(has_children) {
             Verdict::Server => self.server(&process, node, &evidence),
             Verdict::Orphan => self.orphan(&process, &evidence),
@@ -95,6 +89,18 @@ impl<'s> Surveyor<'s> {
                 Ok(())
             }
         }
+    }
+
+    /// What was read of a process; `None` if it has ended, or is hidden from us, which is counted.
+    fn settled<T>(&mut self, process: &Process<'_>, read: Read<T>) -> Result<Option<T>, Error> {
+        Ok(match process.settle(read)? {
+            Settled::Known(value) => Some(value),
+            Settled::Missing(_) => {
+                self.survey.hidden += 1;
+                None
+            }
+            Settled::Gone => None,
+        })
     }
 
     fn wanted_children(&self, node: Node) -> impl Iterator<Item = Node> + use<'s> {
@@ -136,7 +142,7 @@ impl<'s> Surveyor<'s> {
     /// An Apache: everything below its master that runs the same, without a gap. Workers of mpm_itk have children, and
     /// so may WSGI daemons.
     fn server(&mut self, process: &Process<'_>, top: Node, evidence: &Evidence) -> Result<(), Error> {
-        let Settled::Known(master) = process.settle(Master::read(process, self.depth))? else { return Ok(()) };
+        let Some(master) = self.settled(process, Master::read(process, self.depth))? else { return Ok(()) };
         let above = Above { arguments: &master.arguments, held: evidence.held.as_ref() };
         let (mut members, mut ended, mut unexamined) = (Vec::new(), 0, 0);
         let mut parents: Vec<(Node, Option<Duty>)> = vec![(top, None)];
@@ -168,7 +174,7 @@ impl<'s> Surveyor<'s> {
     }
 
     fn orphan(&mut self, process: &Process<'_>, evidence: &Evidence) -> Result<(), Error> {
-        if let Settled::Known(member) = process.settle(Member::read(process, self.depth))? {
+        if let Some(member) = self.settled(process, Member::read(process, self.depth))? {
             let duty = Duty::of(evidence.held.as_ref(), &member.arguments, None, None);
             self.strays.orphans.entry(evidence.process_group).or_default().push((duty, member));
         }
@@ -176,7 +182,7 @@ impl<'s> Surveyor<'s> {
     }
 
     fn single(&mut self, process: &Process<'_>) -> Result<(), Error> {
-        let Settled::Known(member) = process.settle(Member::read(process, self.depth))? else { return Ok(()) };
+        let Some(member) = self.settled(process, Member::read(process, self.depth))? else { return Ok(()) };
         self.strays.singles.push(member);
         if let Settled::Known(headroom) = process.settle(process.headroom())? {
             // They need not be in the same control group: what is left for the one that has least.
@@ -188,7 +194,7 @@ impl<'s> Surveyor<'s> {
 
     /// A pool of another program: everything below its master that runs the same, without a gap.
     fn pool(&mut self, process: &Process<'_>, top: Node) -> Result<(), Error> {
-        let Settled::Known(master) = process.settle(Master::read(process, self.depth))? else { return Ok(()) };
+        let Some(master) = self.settled(process, Master::read(process, self.depth))? else { return Ok(()) };
         let (mut members, mut ended) = (Vec::new(), 0);
         let mut parents = vec![top];
         while let Some(parent) = parents.pop() {

@@ -40,7 +40,7 @@ pub fn pool(arguments: &[u8]) -> Option<Vec<u8>> {
     let name = name.strip_prefix(b"pool ").unwrap_or(name);
     let words = name.split(u8::is_ascii_whitespace).take_while(|word| !is_client(word));
     let words: Vec<&[u8]> = words.filter(|word| !word.is_empty() && !is_number(word)).collect();
-    Some(words.join(&b' '))
+    (!words.is_empty()).then(|| words.join(&b' '))
 }
 
 /// `3`, `0:` and the like.
@@ -87,6 +87,7 @@ mod tests {
             (b"gunicorn: worker [app]\0", Some("worker [app]")),
             (b"uWSGI worker 12\0", Some("uWSGI worker")),
             (b"uWSGI 3", Some("uWSGI")),
+            (b"12 34", None),
             (b"puma: cluster worker 0: 473 [app]", Some("cluster worker [app]")),
             (b"postgres: 15/main: web shop 127.0.0.1(40926) SELECT", Some("15/main: web shop")),
             (b"postgres: 15/main: web shop [local] idle", Some("15/main: web shop")),

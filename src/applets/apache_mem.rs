@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{Applet, Context};
@@ -33,7 +35,7 @@ pub static APPLET: Applet = Applet {
 #[derive(Args)]
 struct Options {
     /// Look for this program instead of Apache, such as php-fpm; may be given several times
-    #[arg(long, value_name = "NAME", value_parser = name, help_heading = "Selection")]
+    #[arg(long, value_name = "NAME", value_parser = OsStringValueParser::new().try_map(name), help_heading = "Selection")]
     exe: Vec<OsString>,
     /// Do not ask the kernel who shares what, which would stop very large processes for a moment
     #[arg(long, help_heading = "Selection")]
@@ -54,11 +56,11 @@ struct Options {
     common: Common,
 }
 
-fn name(text: &str) -> Result<OsString, String> {
-    match text {
-        "" => Err("it is empty, which is no name of a program".to_owned()),
-        _ if text.contains('/') => Err("it is a path: name the program without its directory".to_owned()),
-        _ => Ok(text.into()),
+fn name(typed: OsString) -> Result<OsString, String> {
+    match typed.as_bytes() {
+        [] => Err("it is empty, which is no name of a program".to_owned()),
+        bytes if bytes.contains(&b'/') => Err("it is a path: name the program without its directory".to_owned()),
+        _ => Ok(typed),
     }
 }
 
@@ -79,10 +81,11 @@ fn command() -> Command {
              among those who share them (pss), of memory that is not shared (uss), and of swap. Behind each line stands a \
              bar a process, the largest first. Totals count no page twice, which is why rss has none.\n\n\
              A master is a process called apache2 or httpd, with or without the name of an MPM behind a dot or a hyphen, \
-             that no other Apache has started; it has workers or listens and, if it is not the superuser's, listens. A worker holds the socket that its server listens on, a WSGI daemon that of its group. The number \
-             in the latter tells which group of the configuration it is, so that names are whole that have no room in \
-             the title of a process. Where descriptors are kept from us, titles have to do: their names may be cut, which \
-             is marked, and daemons without a display-name count as workers.\n\n\
+             that no other Apache has started; it has workers or listens and, if it is not the superuser's, listens. A \
+             worker holds the socket that its server listens on, a WSGI daemon that of its group. The number in the \
+             latter tells which group of the configuration it is, so that names are whole that have no room in the title \
+             of a process. Where descriptors are kept from us, titles have to do: their names may be cut, which is \
+             marked, and daemons without a display-name count as workers.\n\n\
              One more worker takes what a worker does not share: uss, its share of swap, and page tables, on the average. \
              The largest counts with its pss instead, for workers that unshare their pages as they grow old. Available is \
              what the machine could give without swapping (MemAvailable) or, if that is less, what the limits of the \

@@ -35,10 +35,12 @@ pub fn room(proc: &Proc) -> usize {
 /// Start a daemon: of our descriptors it gets the standard ones only. Whoever called us may hold a lock by another, or
 /// wait for its end, and a daemon keeps what it was given for life.
 pub fn spawn_daemon(command: &mut Command) -> io::Result<Child> {
-    let entries = fs::read_dir("/proc/self/fd")?;
-    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let mut given: Vec<i32> = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        given.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
+    }
     // Our own are closed in children anyway.
-    let given: Vec<i32> = numbers.filter(|&number| number > 2 && is_given_to_children(number)).collect();
+    given.retain(|&number| number > 2 && is_given_to_children(number));
     give_to_children(&given, false)?;
     let child = command.spawn();
     give_to_children(&given, true)?;

@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -38,14 +39,19 @@ impl Home {
         let chosen = env::var_os("GNUPGHOME").filter(|value| !value.is_empty());
         // An empty one is taken as it is.
         let of_user = env::var_os("HOME").or_else(recorded);
-        let current = env::current_dir().unwrap_or_default();
-        Home::new(chosen, of_user, &current, uid.as_raw())
+        Home::new(chosen, of_user, env::current_dir, uid.as_raw())
     }
 
     /// Nothing is tidied up or resolved: GnuPG compares and hashes the text.
-    fn new(chosen: Option<OsString>, of_user: Option<OsString>, current: &Path, uid: u32) -> Result<Home, Error> {
+    fn new(
+        chosen: Option<OsString>,
+        of_user: Option<OsString>,
+        current: impl Fn() -> io::Result<PathBuf>,
+        uid: u32,
+    ) -> Result<Home, Error> {
+        let absolute = |path| absolute(path, &current).map_err(Error::NowhereToBegin);
         let in_home = |rest: &[u8]| of_user.as_ref().map(|home| [home.as_bytes(), rest].concat());
-        let usual = in_home(b"/.gnupg").map(|usual| absolute(usual, current));
+        let usual = in_home(b"/.gnupg").map(absolute).transpose()?;
         let directory = match chosen.map(|chosen| without_slashes(chosen.into_vec())) {
             None => usual.clone().ok_or(Error::NoHome(uid))?,
             Some(chosen) => {
@@ -54,7 +60,7 @@ impl Home {
                     [b'~', rest @ ..] if rest.starts_with(b"/") => in_home(rest),
                     _ => None,
                 };
-                absolute(in_home.unwrap_or(chosen), current)
+                absolute(in_home.unwrap_or(chosen))?
             }
         };
         let is_unusual = usual.as_ref() != Some(&directory);
@@ -63,10 +69,10 @@ impl Home {
 
     /// Where its agent listens. In the runtime directory of the user where there is one, which is short enough for any
     /// home directory; else in the home directory itself.
-    pub fn socket(&self) -> Result<PathBuf, Error> {
+    pub fn socket(&self) -> PathBuf {
         let mut runtime = BASES.iter().map(|base| Path::new(base).join(self.uid.to_string()));
         let directory = runtime.find(|directory| self.owns(directory)).and_then(|found| self.below(&found));
-        Ok(directory.unwrap_or_else(|| self.directory.clone()).join(SOCKET))
+        directory.unwrap_or_else(|| self.directory.clone()).join(SOCKET)
     }
 
     /// Whether this is where agents of some home directory of GnuPG 2.1 or later listen.
@@ -81,7 +87,7 @@ impl Home {
         // GnuPG makes what is missing, and only puts up with what is closed to others.
         let is_closed = |path: &Path| {
             fs::metadata(path).map_or_else(
-                |error| error.kind() == std::io::ErrorKind::NotFound,
+                |error| error.kind() == io::ErrorKind::NotFound,
                 |found| found.is_dir() && found.uid() == self.uid && found.mode() & 0o077 == 0,
             )
         };
@@ -110,8 +116,11 @@ fn without_slashes(mut path: Vec<u8>) -> Vec<u8> {
 }
 
 /// With the current directory in front of what is relative.
-fn absolute(path: Vec<u8>, current: &Path) -> Vec<u8> {
-    if path.starts_with(b"/") { path } else { [current.as_os_str().as_bytes(), b"/", &path].concat() }
+fn absolute(path: Vec<u8>, current: impl Fn() -> io::Result<PathBuf>) -> io::Result<Vec<u8>> {
+    if path.starts_with(b"/") {
+        return Ok(path);
+    }
+    Ok([current()?.as_os_str().as_bytes(), b"/", &path].concat())
 }
 
 #[cfg(test)]
@@ -119,7 +128,7 @@ mod tests {
     use super::*;
 
     fn home(chosen: Option<&str>) -> Home {
-        Home::new(chosen.map(OsString::from), Some("/home/pt1".into()), Path::new("/work"), 1001).unwrap()
+        Home::new(chosen.map(OsString::from), Some("/home/pt1".into()), || Ok("/work".into()), 1001).unwrap()
     }
 
     #[test]
@@ -136,7 +145,10 @@ mod tests {
             let found = home(chosen);
             assert_eq!((found.directory.as_os_str(), found.is_unusual), (directory.as_ref(), is_unusual), "{chosen:?}");
         }
-        assert!(Home::new(None, None, Path::new("/"), 1001).is_err());
+        assert!(Home::new(None, None, || Ok("/".into()), 1001).is_err());
+        let nowhere = || Err(io::Error::from(io::ErrorKind::NotFound));
+        assert!(Home::new(Some("gh".into()), Some("/home/pt1".into()), nowhere, 1001).is_err());
+        assert!(Home::new(Some("/gh".into()), Some("/home/pt1".into()), nowhere, 1001).is_ok());
     }
 
     #[test]

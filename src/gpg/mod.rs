@@ -39,6 +39,8 @@ pub enum Error {
     NoSsh(PathBuf),
     #[error("no home directory: $HOME is not set, and user {0} has none")]
     NoHome(u32),
+    #[error("the home directory of GnuPG is a relative path, and the current directory is not known: {0}")]
+    NowhereToBegin(std::io::Error),
     #[error(transparent)]
     Process(#[from] process::Error),
 }
@@ -66,7 +68,7 @@ pub fn connect(proc: &Proc, home: &Home, wanted: &Wanted) -> Result<Agent, Error
 }
 
 fn connect_until(proc: &Proc, home: &Home, wanted: &Wanted, end: Instant) -> Result<Agent, Error> {
-    let path = home.socket()?;
+    let path = home.socket();
     if let Found::Living(agent) = agent::look(proc, &path, end)? {
         return agent.prepare(wanted);
     }

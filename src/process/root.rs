@@ -49,6 +49,7 @@ impl Process<'_> {
 }
 
 /// File systems whose files are no files: reading one may take messages away from whom they are for.
+/// procfs, sysfs, tracefs and debugfs (include/uapi/linux/magic.h).
 const UNREAL: [u64; 4] = [0x9fa0, 0x6265_6572, 0x7472_6163, 0x6462_6720];
 
 impl Root {
