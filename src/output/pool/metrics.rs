@@ -195,6 +195,38 @@ mod tests {
         assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 
+    /// What is left of two servers, each with two groups whose names are cut at the same place.
+    fn orphans() -> Vec<Pool> {
+        let group = |number| Group { number, name_is_cut: true, ..Group::new(Role::Wsgi, Some(b"shop-".to_vec())) };
+        let pool = |process_group| Pool {
+            program: b"apache2".to_vec(),
+            kind: Kind::Orphans(process_group),
+            master: None,
+            groups: vec![Group::new(Role::Worker, None), group(Some(1)), group(Some(2)), group(None), group(None)],
+            ended: 0,
+            unexamined: 0,
+            configuration: None,
+            capacity: None,
+            notes: Vec::new(),
+        };
+        vec![pool(7), pool(8)]
+    }
+
+    #[test]
+    fn every_series_is_there_once() {
+        let mut metrics = Metrics::default();
+        metrics.add(b"apache", &orphans());
+        let mut text = Vec::new();
+        metrics.write(&mut text);
+        let text = String::from_utf8(text).unwrap();
+        let series = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
+        let mut names: Vec<&str> = series.map(|(name, _)| name).collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!((names.len(), all > 20), (all, true), "{text}");
+    }
+
     #[test]
     fn values_of_labels() {
         assert_eq!(label_value("a\"b\\c\nd"), "a\\\"b\\\\c\\nd");

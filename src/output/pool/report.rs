@@ -25,8 +25,18 @@ pub struct Report<'r> {
     pub with_workers: bool,
 }
 
-/// Cells of a line.
-type Line<const N: usize> = [String; N];
+/// A line of a table: its cells, and what is drawn behind them.
+struct Line<const N: usize> {
+    cells: [String; N],
+    values: Vec<u64>,
+}
+
+impl<const N: usize> Line<N> {
+    /// With nothing behind the cells.
+    fn plain(cells: [&str; N]) -> Line<N> {
+        Line { cells: cells.map(str::to_owned), values: Vec::new() }
+    }
+}
 
 impl Report<'_> {
     /// Append when it was, in seconds since the epoch.
@@ -83,15 +93,9 @@ impl Report<'_> {
 
     fn groups(&self, lines: &mut Vec<u8>, pool: &Pool) {
         let heads = ["GROUP", "PROCESSES", "THREADS", "", "MIN", "AVERAGE", "MEDIAN", "MAX", "TOTAL"];
-        let mut table = Vec::from([heads.map(str::to_owned)]);
-        let mut values = Vec::from([Vec::new()]);
+        let mut table = vec![Line::plain(heads)];
         for group in &pool.groups {
             self.group(&mut table, group);
-            let telling = Measure::ALL.into_iter().filter(|&measure| is_telling(measure, &group.members));
-            values.extend(
-                telling.map(|measure| group.members.iter().filter_map(|member| member.usage.get(measure)).collect()),
-            );
-            values.resize(table.len(), Vec::new());
         }
         if let Some(master) = &pool.master {
             let usage = &master.member.usage;
@@ -101,18 +105,14 @@ impl Report<'_> {
         let begin = ["all".into(), pool.everybody().count().to_string(), pool.threads().to_string()];
         totals(&mut table, begin, |measure| pool.total(measure));
         let is_left = [true, false, false, true, false, false, false, false, false];
-        self.table(lines, table, 0, is_left, |at, room| {
-            let values: Vec<u64> = values.get(at).cloned().unwrap_or_default();
-            chart::columns(values, room, self.terminal)
-        });
+        self.table(lines, table, 0, is_left, |values, room| chart::columns(values, room, self.terminal));
     }
 
     /// Lines of a group: a measure each, as far as there is something to tell.
     fn group(&self, table: &mut Vec<Line<9>>, group: &Group) {
         let mut begin = [self.label(group), group.members.len().to_string(), group.threads().to_string()];
         if group.members.is_empty() {
-            let [name, ..] = begin;
-            return table.push([&name, "none", "", "", "", "", "", "", ""].map(str::to_owned));
+            return table.push(Line::plain([&begin[0], "none", "", "", "", "", "", "", ""]));
         }
         for measure in Measure::ALL.into_iter().filter(|&measure| is_telling(measure, &group.members)) {
             let Some(found) = group.statistics(measure) else { continue };
@@ -123,29 +123,31 @@ impl Report<'_> {
             let [name, processes, threads] = std::mem::take(&mut begin);
             let (average, median) = (found.average.round() as u64, found.median.round() as u64);
             let [min, average, median, max] = [found.min, average, median, found.max].map(size);
-            table.push([name, processes, threads, measure.name().into(), min, average, median, max, total]);
+            let cells = [name, processes, threads, measure.name().into(), min, average, median, max, total];
+            let values = group.members.iter().filter_map(|member| member.usage.get(measure)).collect();
+            table.push(Line { cells, values });
         }
     }
 
     /// A line for each process, with a bar for what is its own.
     fn workers(&self, lines: &mut Vec<u8>, pool: &Pool) {
-        let heads = ["PID", "GROUP", "USER", "THREADS", "AGE", "RSS", "PSS", "USS", "SWAP"];
-        let mut table = Vec::from([heads.map(str::to_owned)]);
         let own = |member: &Member| member.usage.uss.unwrap_or(member.usage.rss);
-        let members = || pool.groups.iter().flat_map(|group| group.members.iter().map(move |member| (group, member)));
-        for (group, member) in members() {
-            let user = self.users.user(member.uid);
-            let measured = |measure| member.usage.get(measure).map_or("-".to_owned(), size);
-            let [rss, pss, uss, swap] = Measure::ALL.map(measured);
-            let (pid, threads) = (member.pid.to_string(), member.threads.to_string());
-            let (user, age) = (self.shown(user.as_bytes()), member.age.map_or("-".to_owned(), clock));
-            table.push([pid, self.label(group), user, threads, age, rss, pss, uss, swap]);
+        let largest = pool.groups.iter().flat_map(|group| &group.members).map(own).max().unwrap_or(0);
+        let mut table = vec![Line::plain(["PID", "GROUP", "USER", "THREADS", "AGE", "RSS", "PSS", "USS", "SWAP"])];
+        for group in &pool.groups {
+            for member in &group.members {
+                let user = self.users.user(member.uid);
+                let measured = |measure| member.usage.get(measure).map_or("-".to_owned(), size);
+                let [rss, pss, uss, swap] = Measure::ALL.map(measured);
+                let (pid, threads) = (member.pid.to_string(), member.threads.to_string());
+                let (user, age) = (self.shown(user.as_bytes()), member.age.map_or("-".to_owned(), clock));
+                let cells = [pid, self.label(group), user, threads, age, rss, pss, uss, swap];
+                table.push(Line { cells, values: vec![own(member)] });
+            }
         }
-        let values: Vec<u64> = members().map(|(_, member)| own(member)).collect();
-        let largest = values.iter().copied().max().unwrap_or(0);
-        self.table(lines, table, 1, [false, true, true, false, false, false, false, false, false], |at, room| {
-            let value = at.checked_sub(1).and_then(|at| values.get(at));
-            value.map_or(String::new(), |&value| chart::bar(value, largest, room.min(BAR), self.terminal))
+        let is_left = [false, true, true, false, false, false, false, false, false];
+        self.table(lines, table, 1, is_left, |values, room| {
+            values.iter().map(|&value| chart::bar(value, largest, room.min(BAR), self.terminal)).collect()
         });
     }
 
@@ -157,31 +159,31 @@ impl Report<'_> {
         mut table: Vec<Line<N>>,
         names: usize,
         is_left: [bool; N],
-        drawn: impl Fn(usize, usize) -> String,
+        drawn: impl Fn(Vec<u64>, usize) -> String,
     ) {
         let columns = |cell: &String| text::width(cell.as_bytes());
-        let width = |table: &[Line<N>], at: usize| table.iter().map(|line| columns(&line[at])).max().unwrap_or(0);
+        let width = |table: &[Line<N>], at: usize| table.iter().map(|line| columns(&line.cells[at])).max().unwrap_or(0);
         let mut widths: [usize; N] = std::array::from_fn(|at| width(&table, at));
         let mut room = BARS;
         if let Some(all) = self.terminal.width {
             let others = widths.iter().sum::<usize>() - widths[names] + N;
             let most = all.saturating_sub(others + BAR).max(NAME);
             for line in &mut table {
-                let mut name = std::mem::take(&mut line[names]).into_bytes();
+                let mut name = std::mem::take(&mut line.cells[names]).into_bytes();
                 text::cut(&mut name, most, self.terminal.cut_mark());
-                line[names] = String::from_utf8_lossy(&name).into_owned();
+                line.cells[names] = String::from_utf8_lossy(&name).into_owned();
             }
             widths[names] = width(&table, names);
             room = all.saturating_sub(others + widths[names]);
         }
-        for (at, cells) in table.iter().enumerate() {
+        for Line { cells, values } in table {
             let mut line = String::new();
             for (column, cell) in cells.iter().enumerate() {
                 let blanks = " ".repeat(widths[column] - columns(cell));
                 let (before, behind) = if is_left[column] { ("", &blanks[..]) } else { (&blanks[..], "") };
                 line.extend([before, cell, behind, " "]);
             }
-            line.push_str(&drawn(at, room));
+            line.push_str(&drawn(values, room));
             self.put_line(lines, line);
         }
     }
@@ -233,8 +235,7 @@ fn totals(table: &mut Vec<Line<9>>, mut begin: [String; 3], total: impl Fn(Measu
     }
     for (name, value) in rows {
         let [label, processes, threads] = std::mem::take(&mut begin);
-        let none = String::new;
-        table.push([label, processes, threads, name.to_owned(), none(), none(), none(), none(), value]);
+        table.push(Line::plain([&label, &processes, &threads, name, "", "", "", "", &value]));
     }
 }
 
