@@ -1,6 +1,6 @@
 //! Becoming another command: it takes our place, so that its exit status and its death by a signal are its own.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -9,20 +9,33 @@ use std::process::Command;
 
 use crate::exit::{Exit, Refusal};
 
-/// Become a command, with these variables in its environment beside ours, and without those. Returns only when that was not possible, with
-/// the status that env(1) has for it.
+/// What a command finds in its environment.
+#[derive(Default)]
+pub struct Environment {
+    /// Whether it has nothing of ours.
+    pub is_new: bool,
+    /// What of ours it has not.
+    pub without: Vec<&'static str>,
+    /// What it has beside.
+    pub variables: Vec<(String, OsString)>,
+}
+
+/// Become a command. Returns only when that was not possible, with the status that env(1) has for it.
 ///
 /// By std rather than execvp(3) itself: it sets SIGPIPE back, which Rust's runtime ignores.
-pub fn become_command(command: &[OsString], variables: &[(&str, &OsStr)], without: &[&str]) -> Refusal {
+pub fn become_command(command: &[OsString], environment: &Environment) -> Refusal {
     let Some((program, arguments)) = command.split_first() else {
         return Refusal { message: "no command is given".to_owned(), exit: Exit::Usage };
     };
     let mut command = Command::new(program);
     command.args(arguments);
-    for name in without {
+    if environment.is_new {
+        command.env_clear();
+    }
+    for name in &environment.without {
         command.env_remove(name);
     }
-    let error = command.envs(variables.iter().copied()).exec();
+    let error = command.envs(environment.variables.iter().map(|(name, value)| (name, value))).exec();
     let shown = program.display();
     match error.kind() {
         // A path that is there, then: what was not found is what it names in its first line.

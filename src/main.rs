@@ -1,11 +1,13 @@
 //! proctool: Linux process tools in one program. Start, dispatch, and the one place where it ends.
 
+mod account;
 mod apache;
 mod applets;
 mod child;
 mod cli;
 mod control;
 mod cron;
+mod desktop;
 mod dispatch;
 mod escape;
 mod exec;
@@ -14,6 +16,7 @@ mod gpg;
 #[cfg(test)]
 mod manual;
 mod output;
+mod peer;
 mod process;
 mod select;
 mod tree;
@@ -59,8 +62,12 @@ fn answer(request: Request<'_>) -> anyhow::Result<Exit> {
 }
 
 fn run(applet: &Applet, name: String, arguments: &[OsString]) -> anyhow::Result<Exit> {
-    let words = std::iter::once(OsString::from(&name)).chain(arguments.iter().cloned());
-    let parse = |command: Command| command.bin_name(&name).try_get_matches_from(words.clone());
+    let parse = |command: Command| {
+        // Who has no help of its own passes everything on, a `--` in front too.
+        let separator = command.is_disable_help_flag_set().then(|| OsString::from("--"));
+        let words = std::iter::once(OsString::from(&name)).chain(separator).chain(arguments.iter().cloned());
+        command.bin_name(&name).try_get_matches_from(words)
+    };
     let parsed = match parse(applets::named(applet)) {
         Err(error) if error.kind() == ErrorKind::DisplayHelp => parse(applets::documented(applet)),
         outcome => outcome,

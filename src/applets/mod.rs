@@ -7,6 +7,7 @@ mod completions;
 mod cron_graceful;
 mod find;
 mod kill;
+mod notify_send_headless;
 mod resume;
 mod show;
 mod suspend;
@@ -14,6 +15,7 @@ mod terminate;
 mod tree;
 mod wait;
 mod with_gpg_agent;
+mod with_gui_environment;
 
 use clap::{ArgMatches, Command};
 
@@ -56,6 +58,8 @@ pub static APPLETS: &[&Applet] = &[
     &cron_graceful::APPLET,
     &apache_mem::APPLET,
     &with_gpg_agent::APPLET,
+    &notify_send_headless::APPLET,
+    &with_gui_environment::APPLET,
     &completions::APPLET,
 ];
 

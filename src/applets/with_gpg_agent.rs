@@ -1,6 +1,6 @@
 //! `with-gpg-agent`: run a command with a living gpg-agent.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context};
 use crate::cli::parse;
 use crate::cli::verbosity::Verbosity;
-use crate::exec::become_command;
+use crate::exec::{Environment, become_command};
 use crate::exit::{Exit, Refusal};
 use crate::gpg::{self, Agent, Error, Home, Variable, Wanted};
 use crate::output::message::message;
@@ -122,10 +122,10 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     // The agent need not know that we are still here.
     drop(agent);
     if runs_command {
-        let variables: Vec<(&str, &OsStr)> =
-            variables.iter().map(|variable| (variable.name, &*variable.value)).collect();
+        let variables = variables.into_iter().map(|variable| (variable.name.to_owned(), variable.value)).collect();
         // One that leads nowhere would only mislead.
-        return Err(become_command(&options.command, &variables, &["GPG_AGENT_INFO"]).into());
+        let environment = Environment { without: vec!["GPG_AGENT_INFO"], variables, ..Environment::default() };
+        return Err(become_command(&options.command, &environment).into());
     }
     options.print(&variables)?;
     Ok(Exit::Done)

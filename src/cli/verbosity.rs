@@ -17,7 +17,7 @@ use crate::output::syslog::Syslog;
 const FILTER: &str = "PROCTOOL_LOG";
 
 /// `-v` and `-q`.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct Verbosity {
     /// Tell more about what is done; twice, how much was skipped
     #[arg(short, long, action = ArgAction::Count, help_heading = "General")]

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::RawFd;
 use std::process::{Child, Command};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -35,14 +36,20 @@ pub fn room(proc: &Proc) -> usize {
 /// Start a daemon: of our descriptors it gets the standard ones only. Whoever called us may hold a lock by another, or
 /// wait for its end, and a daemon keeps what it was given for life.
 pub fn spawn_daemon(command: &mut Command) -> io::Result<Child> {
-    let mut given: Vec<i32> = Vec::new();
+    let kept = keep_descriptors()?;
+    let child = command.spawn();
+    give_to_children(&kept, true)?;
+    child
+}
+
+/// Keep all descriptors but the standard ones from what we start or become. Those that it would have got.
+pub fn keep_descriptors() -> io::Result<Vec<RawFd>> {
+    let mut given: Vec<RawFd> = Vec::new();
     for entry in fs::read_dir("/proc/self/fd")? {
-        given.extend(entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()));
+        given.extend(entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()));
     }
     // Our own are closed in children anyway.
     given.retain(|&number| number > 2 && is_given_to_children(number));
     give_to_children(&given, false)?;
-    let child = command.spawn();
-    give_to_children(&given, true)?;
-    child
+    Ok(given)
 }

@@ -18,7 +18,7 @@ pub mod signal;
 mod target;
 mod watch;
 
-pub use descriptors::{raise_limit, spawn_daemon};
+pub use descriptors::{keep_descriptors, raise_limit, spawn_daemon};
 pub use guardian::{Guardian, stand as stand_guard};
 pub use interrupts::{Held, Interrupts};
 pub use kernel::ExitStatus;

@@ -42,8 +42,8 @@ pub(super) fn look(proc: &Proc, path: &Path, end: Instant) -> Result<Found, Erro
         }
         Err(error) => return Err(unreachable(error)),
     };
-    if connection.uid != nix::unistd::geteuid().as_raw() {
-        let user = proc.users().user(connection.uid).to_string();
+    if connection.uid() != nix::unistd::geteuid().as_raw() {
+        let user = proc.users().user(connection.uid()).to_string();
         return Err(Error::Foreign { path: path.to_owned(), user });
     }
     let pid = match connection.ask(b"GETINFO pid").map_err(unreachable)? {
@@ -111,7 +111,7 @@ impl Agent {
         let refused = || Error::NoSsh(self.socket.clone());
         let path = self.connection.ask(b"GETINFO ssh_socket_name").ok().and_then(Result::ok).ok_or_else(refused)?;
         let path = PathBuf::from(OsString::from_vec(path));
-        let answers = assuan::open(&path, self.connection.end()).is_ok_and(|(_, uid)| uid == self.connection.uid);
+        let answers = assuan::open(&path, self.connection.end()).is_ok_and(|peer| peer.uid == self.connection.uid());
         if answers { Ok(path) } else { Err(refused()) }
     }
 

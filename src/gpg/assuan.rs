@@ -3,16 +3,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt};
+use rustix::net::SocketAddrUnix;
 
 use crate::escape::{expanded, unescaped};
+use crate::peer::Peer;
 
 /// No line is longer (ASSUAN_LINELENGTH).
 const LONGEST_LINE: usize = 1000;
@@ -22,11 +21,8 @@ const MOST_LINES: usize = 100;
 
 /// A connection to a server that has greeted us.
 pub struct Connection {
-    stream: UnixStream,
+    peer: Peer,
     received: Vec<u8>,
-    end: Instant,
-    /// The user who made the socket.
-    pub uid: u32,
 }
 
 /// What a command was answered with.
@@ -35,8 +31,7 @@ pub type Answer = Result<Vec<u8>, String>;
 impl Connection {
     /// Connect, and read the greeting. An error of kind NotFound or ConnectionRefused: nobody is there.
     pub fn open(path: &Path, end: Instant) -> io::Result<Connection> {
-        let (stream, uid) = open(path, end)?;
-        let mut connection = Connection { stream, received: Vec::new(), end, uid };
+        let mut connection = Connection { peer: open(path, end)?, received: Vec::new() };
         let greeting = connection.line()?;
         match greeting.starts_with(b"OK") {
             true => Ok(connection),
@@ -44,16 +39,19 @@ impl Connection {
         }
     }
 
+    /// The user who made the socket.
+    pub fn uid(&self) -> u32 {
+        self.peer.uid
+    }
+
     /// When it has to be over.
     pub fn end(&self) -> Instant {
-        self.end
+        self.peer.end()
     }
 
     /// Send a command, and take its data and whether it succeeded.
     pub fn ask(&mut self, command: &[u8]) -> io::Result<Answer> {
-        let rest = remaining(self.end)?;
-        self.stream.set_write_timeout(Some(rest))?;
-        self.stream.write_all(&[command, b"\n"].concat()).map_err(in_time)?;
+        self.peer.send(&[command, b"\n"].concat())?;
         let mut data = Vec::new();
         for _ in 0..MOST_LINES {
             let line = self.line()?;
@@ -71,66 +69,13 @@ impl Connection {
     }
 
     fn line(&mut self) -> io::Result<Vec<u8>> {
-        loop {
-            if let Some(length) = self.received.iter().position(|&byte| byte == b'\n') {
-                let line = self.received.drain(..=length).take(length).collect();
-                return Ok(line);
-            }
-            if self.received.len() > LONGEST_LINE {
-                return Err(io::Error::new(ErrorKind::InvalidData, "it does not speak the protocol of gpg-agent"));
-            }
-            let mut buffer = [0; LONGEST_LINE];
-            self.stream.set_read_timeout(Some(remaining(self.end)?))?;
-            match self.stream.read(&mut buffer) {
-                Ok(0) => return Err(io::Error::new(ErrorKind::UnexpectedEof, "it has hung up")),
-                Ok(length) => self.received.extend_from_slice(&buffer[..length]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(in_time(error)),
-            }
-        }
+        self.peer.line(&mut self.received, LONGEST_LINE)
     }
 }
 
-/// Connect to a socket, or to where a file in its place leads. With the user who made it.
-pub fn open(path: &Path, end: Instant) -> io::Result<(UnixStream, u32)> {
-    let address = SocketAddrUnix::new(&*redirected(path)?)?;
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    loop {
-        match connect(&socket, &address) {
-            Ok(()) => break,
-            // Too many wait for an answer already: no event tells when there is room.
-            Err(Errno::AGAIN) => pause(end)?,
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    let uid = sockopt::socket_peercred(&socket)?.uid.as_raw();
-    let stream = UnixStream::from(socket);
-    stream.set_nonblocking(false)?;
-    Ok((stream, uid))
-}
-
-/// A moment, but not beyond the end.
-pub fn pause(end: Instant) -> io::Result<()> {
-    const MOMENT: Duration = Duration::from_millis(5);
-    std::thread::sleep(remaining(end)?.min(MOMENT));
-    Ok(())
-}
-
-/// What is left of the time.
-fn remaining(end: Instant) -> io::Result<Duration> {
-    let rest = end.saturating_duration_since(Instant::now());
-    if rest.is_zero() { Err(late()) } else { Ok(rest) }
-}
-
-/// A timeout of the socket in our words.
-fn in_time(error: io::Error) -> io::Error {
-    if error.kind() == ErrorKind::WouldBlock { late() } else { error }
-}
-
-fn late() -> io::Error {
-    io::Error::new(ErrorKind::TimedOut, "it does not answer")
+/// Connect to a socket, or to where a file in its place leads.
+pub fn open(path: &Path, end: Instant) -> io::Result<Peer> {
+    Peer::connect(&SocketAddrUnix::new(&*redirected(path)?)?, end)
 }
 
 /// Where a socket really is: for homes on file systems without sockets, a file in its place says so.
@@ -153,8 +98,10 @@ fn redirection(text: &[u8]) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::os::unix::net::UnixListener;
     use std::thread;
+    use std::time::Duration;
 
     use super::*;
 

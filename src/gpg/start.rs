@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use crate::child;
 use crate::control::spawn_daemon;
+use crate::peer::pause;
 use crate::process::Proc;
 
 use super::agent::{Agent, Found, look};
-use super::{Error, Wanted, assuan};
+use super::{Error, Wanted};
 
 /// Of two that are started at once one gives up, and the other may still need a moment.
 const GRACE: Duration = Duration::from_millis(500);
@@ -68,7 +69,7 @@ impl Starter {
             self.listen();
             self.look_after().map_err(|error| Error::NotStarted(error.to_string()))?;
             let has_failed = matches!(self.ended, Some((since, false)) if since.elapsed() > GRACE);
-            if has_failed || assuan::pause(end).is_err() {
+            if has_failed || pause(end).is_err() {
                 let reason = [self.complaint(), why].into_iter().find(|text| !text.is_empty());
                 return Err(Error::NotStarted(reason.unwrap_or_else(|| "it does not answer".to_owned())));
             }
@@ -109,7 +110,7 @@ impl Starter {
     fn conclude(mut self, has_agent: bool) {
         let end = Instant::now() + if has_agent { GRACE } else { Duration::ZERO };
         while self.look_after().is_ok() && self.ended.is_none() {
-            if assuan::pause(end).is_err() {
+            if pause(end).is_err() {
                 // It is our child and not waited for, so that the number is its own.
                 if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
                     tracing::warn!("gpg-agent --daemon could not be ended: {error}");

@@ -11,6 +11,7 @@ pub mod pool;
 mod progress;
 pub mod record;
 pub mod replace;
+pub mod session;
 pub mod syslog;
 pub mod table;
 pub mod terminal;

@@ -16,13 +16,18 @@ pub fn for_shell<'v>(text: &mut Vec<u8>, variables: impl Iterator<Item = (&'v st
     Ok(())
 }
 
-/// Append an object.
+/// Append a document: an object.
 pub fn as_json<'v>(text: &mut Vec<u8>, variables: impl Iterator<Item = (&'v str, &'v OsStr)>) {
+    object(text, variables);
+    text.push(b'\n');
+}
+
+/// Append an object.
+pub fn object<'v>(text: &mut Vec<u8>, variables: impl Iterator<Item = (&'v str, &'v OsStr)>) {
     json::object_of(text, variables, |text, (name, value)| {
         json::key(text, name);
         json::bytes(text, value.as_bytes());
     });
-    text.push(b'\n');
 }
 
 #[cfg(test)]

@@ -1,0 +1,200 @@
+//! An account of this machine, and being its user: for a moment on a thread of its own, or for good.
+
+use std::ffi::{CString, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist, getgroups, getresgid, getresuid};
+use rustix::process::{RawGid, RawUid};
+use rustix::thread::{capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+use crate::child;
+
+/// Where commands are looked for: what login(1) gives to ordinary users, and nothing that only one of them has.
+const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// A user of this machine, as in passwd(5).
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub name: String,
+    pub uid: u32,
+    gid: u32,
+    pub home: PathBuf,
+    shell: PathBuf,
+    /// Whether only the machine's own C library knows it.
+    is_elsewhere: bool,
+}
+
+/// Why nobody can be the user.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no user '{0}'")]
+    Unknown(String),
+    #[error("user '{0}' cannot be looked up: {1}")]
+    Database(String, Errno),
+    #[error("cannot become user '{name}': {why}")]
+    NotBecome { name: String, why: String },
+    #[error("what belongs to user '{0}' does not answer: a file system of theirs may hang")]
+    Late(String),
+}
+
+impl Account {
+    /// The user with this name, else with this number.
+    pub fn find(user: &str) -> Result<Account, Error> {
+        let failed = |errno| Error::Database(user.to_owned(), errno);
+        let found = match (User::from_name(user).map_err(failed)?, user.parse()) {
+            (None, Ok(uid)) => User::from_uid(Uid::from_raw(uid)).map_err(failed)?,
+            (found, _) => found,
+        };
+        found.map(Account::from).or_else(|| Account::elsewhere(user)).ok_or_else(|| Error::Unknown(user.to_owned()))
+    }
+
+    /// The user with this number; `None` when nobody has it.
+    pub fn of(uid: u32) -> Result<Option<Account>, Error> {
+        let found = User::from_uid(Uid::from_raw(uid));
+        let found = found.map_err(|errno| Error::Database(uid.to_string(), errno))?;
+        Ok(found.map(Account::from).or_else(|| Account::elsewhere(&uid.to_string())))
+    }
+
+    /// A user whom the machine's own C library knows, from a directory service perhaps, but not the one that a static
+    /// program has in it, which reads /etc/passwd only.
+    fn elsewhere(user: &str) -> Option<Account> {
+        let line = getent("passwd", user)?;
+        let fields: Vec<&str> = line.trim_end_matches('\n').split(':').collect();
+        let [name, _, uid, gid, _, home, shell] = fields[..] else { return None };
+        let path = |path: &str, other: &str| PathBuf::from(if path.is_empty() { other } else { path });
+        Some(Account {
+            name: name.to_owned(),
+            uid: uid.parse().ok()?,
+            gid: gid.parse().ok()?,
+            home: path(home, "/"),
+            shell: path(shell, "/bin/sh"),
+            is_elsewhere: true,
+        })
+    }
+
+    /// Whether it is whose rights we have.
+    pub fn is_ours(&self) -> bool {
+        geteuid().as_raw() == self.uid
+    }
+
+    /// The environment of whoever begins as this user.
+    pub fn environment(&self) -> [(&'static str, OsString); 5] {
+        [
+            ("HOME", self.home.clone().into()),
+            ("USER", self.name.clone().into()),
+            ("LOGNAME", self.name.clone().into()),
+            ("SHELL", self.shell.clone().into()),
+            ("PATH", PATH.into()),
+        ]
+    }
+
+    /// Do something with the user's rights, and no more than this time. Who asks the user's servers is the user to them,
+    /// and who opens the user's files can open those only.
+    ///
+    /// On a thread of its own, since rights belong to threads (credentials(7)). Its real user stays ours, so that the user
+    /// has no power over it. It is left to itself when it is late.
+    pub fn act<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        act: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let account = self.clone();
+        let groups = if self.is_ours() { None } else { Some(self.groups()?) };
+        let (done, outcome) = channel();
+        let begin = move || {
+            let outcome = match groups {
+                Some(groups) => account.switch(&groups, false).map(|()| act()),
+                None => Ok(act()),
+            };
+            // Nobody waits for what is late.
+            let _ = done.send(outcome);
+        };
+        thread::Builder::new().spawn(begin).map_err(|error| self.not_become(error))?;
+        match outcome.recv_timeout(limit) {
+            Ok(outcome) => outcome,
+            Err(RecvTimeoutError::Timeout) => Err(Error::Late(self.name.clone())),
+            Err(RecvTimeoutError::Disconnected) => Err(self.not_become("its thread has ended")),
+        }
+    }
+
+    /// Become the user, in all respects and without a way back. Only this thread does: whoever calls it becomes a command
+    /// next, by which all others end.
+    pub fn take_over(&self) -> Result<(), Error> {
+        let groups = self.groups()?;
+        self.switch(&groups, true)?;
+        let has_become = getresuid().is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [self.uid.into(); 3])
+            && getresgid().is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [self.gid.into(); 3])
+            && getgroups().is_ok_and(|has| sorted(has) == sorted(groups));
+        if !has_become {
+            return Err(self.not_become("the kernel did not change who we are"));
+        }
+        // Whoever calls may have told the kernel to leave them (SECBIT_NO_SETUID_FIXUP in capabilities(7)).
+        let has_none = capabilities(None).is_ok_and(|sets| sets.effective.is_empty() && sets.permitted.is_empty());
+        if self.uid != 0 && !has_none {
+            return Err(self.not_become("capabilities of the superuser would be left"));
+        }
+        Ok(())
+    }
+
+    /// Groups, then group, then user: who is no superuser any more may change no groups.
+    fn switch(&self, groups: &[Gid], for_good: bool) -> Result<(), Error> {
+        let groups: Vec<_> = groups.iter().map(|group| rustix::process::Gid::from_raw(group.as_raw())).collect();
+        let (uid, gid) = (RawUid::from(self.uid), RawGid::from(self.gid));
+        let (uid, gid) = (rustix::process::Uid::from_raw(uid), rustix::process::Gid::from_raw(gid));
+        let (other_uid, other_gid) = (for_good.then_some(uid), for_good.then_some(gid));
+        set_thread_groups(&groups)
+            .and_then(|()| set_thread_res_gid(other_gid, gid, other_gid))
+            .and_then(|()| set_thread_res_uid(other_uid, uid, other_uid))
+            .map_err(|errno| self.not_become(errno))
+    }
+
+    fn groups(&self) -> Result<Vec<Gid>, Error> {
+        if self.is_elsewhere {
+            let line = getent("initgroups", &self.name).ok_or_else(|| self.not_become("getent tells no groups"))?;
+            // The name may have blanks and numbers in it.
+            let groups = line.strip_prefix(&self.name).unwrap_or_default().split_ascii_whitespace();
+            let groups = groups.filter_map(|group| group.parse().ok());
+            return Ok(groups.chain([self.gid]).map(Gid::from_raw).collect());
+        }
+        let name = CString::new(self.name.as_bytes()).map_err(|error| self.not_become(error))?;
+        getgrouplist(&name, Gid::from_raw(self.gid)).map_err(|errno| self.not_become(errno))
+    }
+
+    fn not_become(&self, why: impl std::fmt::Display) -> Error {
+        Error::NotBecome { name: self.name.clone(), why: why.to_string() }
+    }
+}
+
+impl From<User> for Account {
+    /// With what an empty field stands for, see passwd(5).
+    fn from(user: User) -> Account {
+        let or =
+            |path: PathBuf, other: &str| if path.as_os_str().is_empty() { Path::new(other).to_owned() } else { path };
+        Account {
+            name: user.name,
+            uid: user.uid.as_raw(),
+            gid: user.gid.as_raw(),
+            home: or(user.dir, "/"),
+            shell: or(user.shell, "/bin/sh"),
+            is_elsewhere: false,
+        }
+    }
+}
+
+/// What the machine's own C library knows of this key, see getent(1).
+fn getent(database: &str, key: &str) -> Option<String> {
+    let output = Command::new(child::find("getent")?).arg("--").args([database, key]).stderr(Stdio::null()).output();
+    let output = output.ok().filter(|output| output.status.success())?;
+    String::from_utf8(output.stdout).ok()
+}
+
+fn sorted(mut groups: Vec<Gid>) -> Vec<u32> {
+    groups.sort_unstable_by_key(|group| group.as_raw());
+    groups.dedup();
+    groups.into_iter().map(Gid::as_raw).collect()
+}

@@ -1,0 +1,218 @@
+//! `with-gui-environment`: run a command in a desktop session.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+
+use anyhow::Context as _;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use super::{Applet, Context};
+use crate::cli::desktop::{enter, find, refusal};
+use crate::cli::verbosity::Verbosity;
+use crate::desktop::{self, Error, Session, Variables, Wanted};
+use crate::exec::become_command;
+use crate::exit::{Exit, Refusal};
+use crate::output::message::message;
+use crate::output::{Colour, Output, session, variables};
+use crate::process::Proc;
+
+/// The row in the table of applets.
+pub static APPLET: Applet = Applet {
+    name: "with-gui-environment",
+    links: &["with-gui-environment"],
+    about: "Run a command in the desktop session of who sits at the screen",
+    command,
+    notes,
+    run,
+};
+
+#[derive(Args)]
+struct Options {
+    /// The command and its arguments; options behind it are its own
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, required_unless_present_any = ["list", "print"])]
+    command: Vec<OsString>,
+    /// The session of this user, by name or number
+    #[arg(short, long, value_name = "NAME", help_heading = "Session")]
+    user: Option<String>,
+    /// The session that logind calls so, see --list
+    #[arg(short, long, value_name = "ID", help_heading = "Session")]
+    session: Option<String>,
+    /// Every session, one after the other
+    #[arg(long, conflicts_with_all = ["session", "list", "print"], help_heading = "Session")]
+    all: bool,
+    /// Run nothing, but list the sessions that can be reached
+    #[arg(long, conflicts_with_all = ["command", "print"], help_heading = "Output")]
+    list: bool,
+    /// Run nothing, but print the variables for a shell
+    #[arg(long, conflicts_with = "command", help_heading = "Output")]
+    print: bool,
+    /// With --list and --print: as JSON
+    #[arg(long, conflicts_with = "command", help_heading = "Output")]
+    json: bool,
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+fn command() -> Command {
+    Options::augment_args(Command::new("with-gui-environment")).long_about(
+        "Runs a command in the graphical session of who sits at the screen: of the session that a seat shows now, else of \
+         the only one that there is. Where it is not clear who is meant, nothing runs, and the sessions are listed.\n\n\
+         Which sessions there are is what logind says, or, without logind, who has a runtime directory (/run/user/UID) with \
+         a living message bus or display. Processes and their environments never decide between users. What the user's own \
+         processes say about the session is tried before it is passed on: the bus has to answer, and the display to accept \
+         us.\n\n\
+         The superuser becomes the user of the session, with the user's groups and a new environment, and none of the files \
+         that the caller has open. Everybody else reaches their own session only, also from outside of it, as from cron or \
+         ssh. The command takes the place of this program.",
+    )
+}
+
+fn notes() -> String {
+    format!("{EXIT_STATUS}\n\n{VARIABLES}\n\n{FILES}\n\n{SECURITY}\n\n{EXAMPLES}")
+}
+
+const EXIT_STATUS: &str = "\
+Exit status:
+  1    nobody is logged in graphically, or it is not clear who is meant; nothing ran
+  2    wrong usage
+  125  something of our own failed, such as becoming the user; the command did not run
+  126  the command could not be executed
+  127  the command was not found
+  Otherwise that of the command, whose death by a signal is its own too.
+  With --all:
+  0    the command succeeded in every session
+  1    in none, or there is none
+  64   in some
+  With --list or --print:
+  0    printed
+  1    there is nothing to print
+  2    wrong usage
+  3    fatal: output failed";
+
+const VARIABLES: &str = "\
+Environment:
+  DISPLAY, XAUTHORITY, WAYLAND_DISPLAY, DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR, XDG_SESSION_TYPE, XDG_SESSION_ID,
+  XDG_CURRENT_DESKTOP, SWAYSOCK, I3SOCK
+                set for the command, as far as they were found and work; not there otherwise
+  HOME, USER, LOGNAME, SHELL, PATH
+                set for the command when the superuser becomes the user; PATH is /usr/local/bin:/usr/bin:/bin
+  LANG, LANGUAGE, LC_*
+                likewise, as in the session; LANG=C.UTF-8 where that has none
+  PROCTOOL_LOG  what to log on standard error, such as debug";
+
+const FILES: &str = "\
+Files:
+  /run/systemd/sessions, /run/systemd/seats
+                what logind knows
+  /run/user/UID
+                sockets of a user's message bus and compositor
+  /tmp/.X11-unix
+                sockets of X servers";
+
+const SECURITY: &str = "\
+Security:
+  The command runs with the user's rights, and with what the user has configured for it. It shares the terminal with the
+  caller, as with su(1): on a terminal of the superuser, and a kernel before Linux 6.2, run it by setsid(1) where the user
+  is not trusted.";
+
+const EXAMPLES: &str = "\
+Examples:
+  with-gui-environment xdg-open https://example.org/
+  with-gui-environment --user alice zenity --warning --text='The machine goes down at six'
+  with-gui-environment --all loginctl lock-session
+  with-gui-environment --list
+  eval \"$(with-gui-environment --print)\"
+
+See also:
+  proctool(1), notify-send-headless(1), loginctl(1), org.freedesktop.login1(5)";
+
+/// How to say who is meant.
+const ADVICE: &str = "choose with --user or --session, or take --all";
+
+fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
+    let options = Options::from_arg_matches(matches)?;
+    options.verbosity.start()?;
+    if options.json && !options.list && !options.print {
+        return Err(Refusal::usage("--json goes with --list or --print").into());
+    }
+    let proc = Proc::open(Path::new("/proc")).map_err(|error| refusal(&error.into(), ADVICE))?;
+    let wanted = Wanted { user: options.user.clone(), session: options.session.clone() };
+    if options.list {
+        return options.list(&proc, &wanted, context);
+    }
+    if options.all {
+        return options.run_in_all(&proc, &wanted, context);
+    }
+    let (session, variables) = find(&proc, &wanted, ADVICE)?;
+    if options.print {
+        options.print(&variables)?;
+        return Ok(Exit::Done);
+    }
+    let environment = enter(&session, &variables)?;
+    Err(become_command(&options.command, &environment).into())
+}
+
+impl Options {
+    /// One after the other, each by a process of its own that becomes the user: there is no way back from that.
+    fn run_in_all(&self, proc: &Proc, wanted: &Wanted, context: &Context) -> anyhow::Result<Exit> {
+        let sessions = desktop::sessions(proc, wanted).map_err(|error| refusal(&error, ADVICE))?;
+        if sessions.is_empty() {
+            return Err(refusal(&Error::Nobody { user: wanted.user.clone() }, ADVICE).into());
+        }
+        let mut done = 0;
+        for session in &sessions {
+            let mut command = std::process::Command::new("/proc/self/exe");
+            command.arg0(APPLET.links[0]).args(["--user", &session.account.uid.to_string()]);
+            command.args(session.id.iter().flat_map(|id| ["--session", id])).arg("--").args(&self.command);
+            let status = command.status().context("cannot start a process for each session")?;
+            if !status.success() && !self.verbosity.is_quiet() {
+                message(&context.name, format_args!("{session}: {status}"));
+            }
+            done += usize::from(status.success());
+        }
+        Ok(Exit::of(done, sessions.len()))
+    }
+
+    fn list(&self, proc: &Proc, wanted: &Wanted, context: &Context) -> anyhow::Result<Exit> {
+        let mut found: Vec<(Session, Option<Variables>)> = Vec::new();
+        let sessions = desktop::sessions(proc, wanted).map_err(|error| refusal(&error, ADVICE))?;
+        for session in sessions {
+            match desktop::variables(proc, &session) {
+                Ok(variables) => found.push((session, Some(variables))),
+                // One that only would have been there.
+                Err(Error::Nobody { .. }) => {}
+                Err(error) if error.is_absence() => {
+                    message(&context.name, &error);
+                    found.push((session, None));
+                }
+                Err(error) => return Err(refusal(&error, ADVICE).into()),
+            }
+        }
+        let mut output = Output::stdout(Colour::Never);
+        let mut text = Vec::new();
+        match self.json {
+            true => session::document(&mut text, &found),
+            false if found.is_empty() => {}
+            false => session::table(&mut text, &found, &output.terminal),
+        }
+        output.write_all(&text)?;
+        output.finish().context("the sessions were not listed")?;
+        match found.is_empty() {
+            true => Err(refusal(&Error::Nobody { user: wanted.user.clone() }, ADVICE).into()),
+            false => Ok(Exit::Done),
+        }
+    }
+
+    fn print(&self, found: &Variables) -> anyhow::Result<()> {
+        let mut text = Vec::new();
+        match self.json {
+            true => variables::as_json(&mut text, session::values(found)),
+            false => variables::for_shell(&mut text, session::values(found))?,
+        }
+        let mut output = Output::stdout(Colour::Never);
+        output.write_all(&text)?;
+        output.finish().context("the variables were not printed")
+    }
+}

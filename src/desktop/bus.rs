@@ -1,0 +1,368 @@
+//! A user's message bus (D-Bus): where it is said to be, whether it answers, and calling who is on it.
+//!
+//! The wire format is the library's; its connections are not used, since they need a runtime for asynchronous code.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::time::Instant;
+
+use rustix::net::SocketAddrUnix;
+use zbus::Variant;
+use zbus::wire::serialized::{Context, Data};
+use zbus::wire::{BE, LE};
+
+use crate::escape::unescaped;
+use crate::peer::Peer;
+
+/// No line of a handshake is longer.
+const LONGEST_LINE: usize = 1024;
+
+/// An address that can be believed: a socket on this machine, whose maker the kernel tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    socket: SocketAddrUnix,
+    /// As $DBUS_SESSION_BUS_ADDRESS has it.
+    pub text: OsString,
+}
+
+impl Address {
+    /// The socket at this path.
+    pub fn at(path: &Path) -> Option<Address> {
+        Address::parse(&[b"unix:path=", path.as_os_str().as_bytes()].concat())
+    }
+
+    /// Those in a list such as `unix:path=/run/user/1000/bus,guid=…;tcp:host=…`. Others, of which `unixexec:` would run a
+    /// command, are left out, as is what an address says beside its socket.
+    pub fn list(text: &[u8]) -> impl Iterator<Item = Address> {
+        text.split(|&byte| byte == b';').filter_map(Address::parse)
+    }
+
+    fn parse(text: &[u8]) -> Option<Address> {
+        let mut places = text.strip_prefix(b"unix:")?.split(|&byte| byte == b',').filter(|pair| {
+            let key = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
+            [&b"path"[..], b"abstract", b"dir", b"tmpdir", b"runtime"].contains(&key)
+        });
+        let (place, None) = (places.next()?, places.next()) else { return None };
+        let text = OsString::from_vec([b"unix:", place].concat());
+        let unescaped = |name| Some(unescaped(name, b'%', 2, 16)).filter(|name| !name.is_empty());
+        let socket = match place.strip_prefix(b"path=") {
+            Some(path) => SocketAddrUnix::new(&*unescaped(path).filter(|path| path.starts_with(b"/"))?),
+            None => SocketAddrUnix::new_abstract_name(&unescaped(place.strip_prefix(b"abstract=")?)?),
+        };
+        Some(Address { socket: socket.ok()?, text })
+    }
+
+    /// Connect as the user whose bus it has to be, and who we are, and be let in.
+    pub fn connect(&self, uid: u32, end: Instant) -> io::Result<Bus> {
+        let mut peer = Peer::connect(&self.socket, end)?;
+        if peer.uid != uid {
+            return Err(io::Error::other(format!("it is of user {}", peer.uid)));
+        }
+        let name: String = uid.to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
+        peer.send(format!("\0AUTH EXTERNAL {name}\r\n").as_bytes())?;
+        let mut received = Vec::new();
+        let answer = peer.line(&mut received, LONGEST_LINE)?;
+        match answer.starts_with(b"OK ") {
+            true => Ok(Bus { peer, received, serial: 0 }),
+            false => Err(io::Error::new(ErrorKind::PermissionDenied, "it does not let us in")),
+        }
+    }
+}
+
+/// A method, and who has it.
+pub struct Method {
+    pub of: &'static str,
+    pub path: &'static str,
+    pub interface: &'static str,
+    pub name: &'static str,
+}
+
+/// The bus itself.
+const HELLO: Method = Method::of_bus("Hello");
+const ADD_MATCH: Method = Method::of_bus("AddMatch");
+
+impl Method {
+    const fn of_bus(name: &'static str) -> Method {
+        Method { of: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus", name }
+    }
+}
+
+/// The kinds of messages ("Header Format" of the D-Bus specification).
+const CALL: u8 = 1;
+const RETURN: u8 = 2;
+const ERROR: u8 = 3;
+const SIGNAL: u8 = 4;
+
+/// The fields of a header that matter here.
+const PATH: u8 = 1;
+const INTERFACE: u8 = 2;
+const MEMBER: u8 = 3;
+const REPLY_SERIAL: u8 = 5;
+const DESTINATION: u8 = 6;
+const SIGNATURE: u8 = 8;
+
+/// The longest message that the specification allows.
+const LONGEST_MESSAGE: usize = 128 << 20;
+
+/// Bytes of a header in front of its fields.
+const FIXED: usize = 16;
+
+/// A bus that has let us in.
+pub struct Bus {
+    peer: Peer,
+    received: Vec<u8>,
+    serial: u32,
+}
+
+/// A message that came.
+pub struct Message {
+    kind: u8,
+    reply_to: Option<u32>,
+    path: Vec<u8>,
+    member: Vec<u8>,
+    body: Data<'static, 'static>,
+}
+
+/// Why a call came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What whoever was called says.
+    #[error("{0}")]
+    Refused(String),
+    #[error("the message bus: {0}")]
+    Lost(#[from] io::Error),
+    #[error("the message bus: {0}")]
+    Unreadable(#[from] zbus::Error),
+}
+
+impl Bus {
+    /// Say that we are here now: nothing else may be said before.
+    pub fn begin(&mut self) -> Result<(), Error> {
+        self.peer.send(b"BEGIN\r\n")?;
+        self.call(&HELLO, "", None).map(drop)
+    }
+
+    /// Be told of the signals that this rule describes.
+    pub fn listen(&mut self, rule: &str) -> Result<(), Error> {
+        let body = encoded(&rule)?;
+        self.call(&ADD_MATCH, "s", Some(&body)).map(drop)
+    }
+
+    /// When it has to be over.
+    pub fn set_end(&mut self, end: Instant) {
+        self.peer.set_end(end);
+    }
+
+    /// Call a method with values of this signature, and wait for what it returns. What else comes is passed over.
+    pub fn call(&mut self, method: &Method, signature: &str, body: Option<&[u8]>) -> Result<Message, Error> {
+        self.serial += 1;
+        self.peer.send(&method.message(self.serial, signature, body.unwrap_or_default()))?;
+        loop {
+            let message = self.next()?;
+            match message.kind {
+                RETURN if message.reply_to == Some(self.serial) => return Ok(message),
+                ERROR if message.reply_to == Some(self.serial) => return Err(message.refusal()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Wait for a signal of an object, and take its name and what it says.
+    pub fn signal(&mut self, path: &str) -> Result<Message, Error> {
+        loop {
+            let message = self.next()?;
+            if message.kind == SIGNAL && message.path == path.as_bytes() {
+                return Ok(message);
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<Message, Error> {
+        self.fill(FIXED)?;
+        let length = length(&self.received).filter(|&length| length <= LONGEST_MESSAGE);
+        let length = length.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "it says what is no message"))?;
+        self.fill(length)?;
+        let bytes: Vec<u8> = self.received.drain(..length).collect();
+        Ok(Message::parse(bytes)?)
+    }
+
+    fn fill(&mut self, length: usize) -> io::Result<()> {
+        while self.received.len() < length {
+            self.peer.receive(&mut self.received)?;
+        }
+        Ok(())
+    }
+}
+
+/// The value as bytes of a message's body.
+pub fn encoded<T: zbus::wire::export::serde::Serialize + zbus::DynamicType>(value: &T) -> Result<Vec<u8>, Error> {
+    Ok(zbus::wire::to_bytes(Context::new(LE, 0), value)?.to_vec())
+}
+
+impl Method {
+    /// A call as it is sent. The library cannot make the header: it would put the signature of several values in brackets.
+    fn message(&self, serial: u32, signature: &str, body: &[u8]) -> Vec<u8> {
+        let fields = [
+            (PATH, b'o', self.path),
+            (INTERFACE, b's', self.interface),
+            (MEMBER, b's', self.name),
+            (DESTINATION, b's', self.of),
+            (SIGNATURE, b'g', signature),
+        ];
+        let number = |number: usize| (number as u32).to_le_bytes();
+        let mut message = vec![b'l', CALL, 0, 1];
+        message.extend(number(body.len()));
+        message.extend(serial.to_le_bytes());
+        message.extend([0; 4]);
+        let mut end = message.len();
+        for (code, kind, text) in fields.iter().filter(|(_, _, text)| !text.is_empty()) {
+            message.resize(message.len().next_multiple_of(8), 0);
+            message.extend([*code, 1, *kind, 0]);
+            match kind {
+                // No signature of ours is longer than 255 bytes.
+                b'g' => message.push(text.len() as u8),
+                _ => message.extend(number(text.len())),
+            }
+            message.extend(text.as_bytes());
+            message.push(0);
+            end = message.len();
+        }
+        message[FIXED - 4..FIXED].copy_from_slice(&number(end - FIXED));
+        message.resize(end.next_multiple_of(8), 0);
+        message.extend(body);
+        message
+    }
+}
+
+impl Message {
+    fn parse(bytes: Vec<u8>) -> Result<Message, zbus::Error> {
+        let endian = if bytes.first() == Some(&b'l') { LE } else { BE };
+        let message = Data::new(bytes, Context::new(endian, 0));
+        let (header, length): (Header<'_>, usize) = message.deserialize()?;
+        let (_, kind, _, _, _, _, fields) = header;
+        let field = |code| fields.iter().find(|(found, _)| *found == code).map(|(_, value)| value);
+        let text = |code| match field(code) {
+            Some(Variant::Str(text)) => text.as_bytes().to_vec(),
+            Some(Variant::ObjectPath(path)) => path.as_bytes().to_vec(),
+            _ => Vec::new(),
+        };
+        let reply_to = match field(REPLY_SERIAL) {
+            Some(Variant::U32(serial)) => Some(*serial),
+            _ => None,
+        };
+        let body = message.get(length.next_multiple_of(8)..).unwrap_or_default().to_vec();
+        let body = Data::new(body, Context::new(endian, 0));
+        Ok(Message { kind, reply_to, path: text(PATH), member: text(MEMBER), body })
+    }
+
+    /// The name of the signal or method.
+    pub fn member(&self) -> &[u8] {
+        &self.member
+    }
+
+    /// The number that its body begins with.
+    pub fn number(&self) -> Result<u32, Error> {
+        Ok(self.body.deserialize::<u32>()?.0)
+    }
+
+    /// Its body, where that is a number and a text.
+    pub fn number_and_text(&self) -> Result<(u32, &str), Error> {
+        Ok(self.body.deserialize::<(u32, &str)>()?.0)
+    }
+
+    /// What an error says: the text that its body begins with.
+    fn refusal(&self) -> Error {
+        match self.body.deserialize::<&str>() {
+            Ok((text, _)) => Error::Refused(text.to_owned()),
+            Err(_) => Error::Refused("it refused without a reason".to_owned()),
+        }
+    }
+}
+
+/// The parts of a header: byte order, kind, flags, version, length of the body, serial, fields.
+type Header<'m> = (u8, u8, u8, u8, u32, u32, Vec<(u8, Variant<'m>)>);
+
+/// How long the message is that begins with these bytes.
+fn length(start: &[u8]) -> Option<usize> {
+    let number = |at: usize| -> Option<usize> {
+        let bytes = *start.get(at..)?.first_chunk()?;
+        let number = match start.first()? {
+            b'l' => u32::from_le_bytes(bytes),
+            b'B' => u32::from_be_bytes(bytes),
+            _ => return None,
+        };
+        usize::try_from(number).ok()
+    };
+    let fields = number(FIXED - 4)?.checked_add(FIXED)?.checked_next_multiple_of(8)?;
+    fields.checked_add(number(4)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texts(list: &str) -> Vec<String> {
+        Address::list(list.as_bytes()).map(|address| address.text.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn addresses_that_can_be_believed() {
+        assert_eq!(
+            texts("unix:path=/run/user/1/bus,guid=ab;unix:abstract=x%2fy"),
+            ["unix:path=/run/user/1/bus", "unix:abstract=x%2fy"]
+        );
+        for other in [
+            "",
+            ";",
+            "unix:",
+            "unix:path=",
+            "unix:path=bus",
+            "unix:abstract=",
+            "unix:guid=ab",
+            "unix:path=/a,abstract=b",
+            "unix:dir=/tmp",
+            "unix:runtime=yes",
+            "unixexec:path=/bin/sh,argv1=-c,argv2=id",
+            "tcp:host=127.0.0.1,port=1",
+            "autolaunch:",
+            "launchd:env=X",
+            "systemd:",
+        ] {
+            assert_eq!(texts(other), [""; 0], "{other}");
+        }
+    }
+
+    #[test]
+    fn escapes_in_addresses() {
+        let address = Address::list(b"unix:path=/run/a%20b").next().unwrap();
+        assert_eq!(address.socket.path_bytes(), Some(&b"/run/a b"[..]));
+    }
+
+    #[test]
+    fn a_call_is_what_the_library_reads() {
+        let body = encoded(&("a", 7u32)).unwrap();
+        let message = ADD_MATCH.message(3, "su", &body);
+        assert_eq!(length(&message), Some(message.len()));
+        let message = Message::parse(message).unwrap();
+        assert_eq!(
+            (message.kind, message.member(), &message.path[..]),
+            (CALL, &b"AddMatch"[..], &b"/org/freedesktop/DBus"[..])
+        );
+        assert_eq!(message.body.deserialize::<(&str, u32)>().unwrap().0, ("a", 7));
+    }
+
+    proptest! {
+        #[test]
+        fn any_message_is_survived(mut bytes in proptest::collection::vec(any::<u8>(), 16..200)) {
+            bytes[0] = b'l';
+            let _ = length(&bytes);
+            if let Ok(message) = Message::parse(bytes) {
+                let _ = (message.number(), message.number_and_text(), message.refusal());
+            }
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The sessions that logind knows: its files under /run/systemd, which are written by nobody but the superuser.
+//!
+//! Their form is not promised, and the same since logind began; sd-login(3), which is, needs a library that no static
+//! program can load.
+
+use std::collections::HashMap;
+use std::fs::{self, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::OFlags;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::control::{Life, Reference};
+use crate::process::{self, File, Files, Pid, Proc, Settled};
+
+/// A file and each session and seat there is.
+const SESSIONS: &str = "/run/systemd/sessions";
+const SEATS: &str = "/run/systemd/seats";
+
+/// What the kernel dates the start of a process by (USER_HZ in time(7)).
+const TICK: Duration = Duration::from_millis(10);
+
+/// No such file is longer.
+const LONGEST: u64 = 1 << 16;
+
+/// Classes of sessions that people have (org.freedesktop.login1(5)): not greeters, not lock screens, no services.
+const CLASSES: [&str; 3] = ["user", "user-early", "user-light"];
+
+/// Types of sessions that have a screen.
+const TYPES: [&str; 3] = ["x11", "wayland", "mir"];
+
+/// A graphical session of a person, in whatever state.
+pub struct Record {
+    pub id: String,
+    pub uid: u32,
+    pub kind: String,
+    pub seat: Option<String>,
+    pub leader: Pid,
+    pub desktop: Option<String>,
+    pub display: Option<String>,
+    /// Whether it is the one of its user's sessions that programs without a session belong to.
+    pub is_main: bool,
+    /// Whether its seat shows it now.
+    pub is_foreground: bool,
+    /// Whether its user sits at another machine.
+    pub is_remote: bool,
+    /// Whether it is at this machine, has not begun to close, and whoever leads it is alive.
+    pub is_living: bool,
+}
+
+/// All graphical sessions of people; `None` where there is no logind.
+pub fn records(proc: &Proc) -> Result<Option<Vec<Record>>, super::Error> {
+    if !Path::new(SESSIONS).exists() && !Path::new(SEATS).exists() {
+        return Ok(None);
+    }
+    let mut records = Vec::new();
+    for id in names(SESSIONS)? {
+        // One that ends between two looks is gone.
+        let Some(fields) = fields(SESSIONS, &id)? else { continue };
+        records.extend(record(proc, id, &fields)?);
+    }
+    // In the order in which they began, whatever their numbers' length.
+    records.sort_by(|one, other| (one.id.len(), &one.id).cmp(&(other.id.len(), &other.id)));
+    Ok(Some(records))
+}
+
+fn record(proc: &Proc, id: String, fields: &Fields) -> Result<Option<Record>, super::Error> {
+    let field = |name: &str| fields.get(name).cloned();
+    let is_one_of = |name: &str, values: &[&str]| field(name).is_some_and(|value| values.contains(&&*value));
+    if !is_one_of("CLASS", &CLASSES) || !is_one_of("TYPE", &TYPES) {
+        return Ok(None);
+    }
+    let number = |name: &str| fields.get(name)?.parse().ok();
+    let (Some(uid), Some(leader), Some(kind)) = (number("UID"), number("LEADER"), field("TYPE")) else {
+        tracing::debug!(session = id, "its file lacks a user or a leader");
+        return Ok(None);
+    };
+    let is_remote = fields.get("REMOTE").is_none_or(|remote| remote != "0");
+    let is_open = is_one_of("STATE", &["active", "online"]);
+    let is_living = !is_remote && is_open && is_leading(proc, leader, fields)?;
+    tracing::debug!(session = id, uid, is_remote, is_open, is_living, "logind knows");
+    let seat = field("SEAT").filter(|seat| is_name(seat));
+    let is_foreground = is_living
+        && is_one_of("STATE", &["active"])
+        && match &seat {
+            Some(seat) => self::fields(SEATS, seat)?.is_some_and(|seat| seat.get("ACTIVE") == Some(&id)),
+            None => false,
+        };
+    let is_main = is_one_of("IS_DISPLAY", &["1"]);
+    let (desktop, display) = (field("DESKTOP"), field("DISPLAY"));
+    Ok(Some(Record { id, uid, kind, seat, leader, desktop, display, is_main, is_foreground, is_remote, is_living }))
+}
+
+/// Whether the leader of a session is alive, and not somebody who got its number later.
+fn is_leading(proc: &Proc, leader: Pid, fields: &Fields) -> Result<bool, process::Error> {
+    let Settled::Known(reference) = proc.settle(leader, Reference::by_number(leader))? else { return Ok(false) };
+    if proc.settle(leader, reference.life())? != Settled::Known(Life::Alive) {
+        return Ok(false);
+    }
+    let number = |name: &str| fields.get(name)?.parse::<u64>().ok();
+    if let (Some(told), Some(inode)) = (number("LEADER_PIDFDID"), reference.inode()) {
+        return Ok(told == inode);
+    }
+    let Some(begun) = number("MONOTONIC").map(Duration::from_micros) else { return Ok(true) };
+    match proc.process(leader, Files::of(&[File::Stat]))? {
+        Settled::Known(process) => {
+            let start = process.settle(process.stat().map(|stat| process.seconds(stat.start_ticks)))?;
+            Ok(matches!(start, Settled::Known(start) if started(start) <= begun + TICK))
+        }
+        // Hidden from us (hidepid in proc(5)), but alive.
+        Settled::Missing(_) | Settled::Gone => Ok(true),
+    }
+}
+
+/// When a process began on the clock that stands still while the machine sleeps, which sessions are dated by, from seconds
+/// since boot. A later sleep only makes it seem earlier, so that a leader is never taken for an impostor.
+fn started(since_boot: f64) -> Duration {
+    let now = |clock| {
+        let time = clock_gettime(clock);
+        time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+    };
+    let age = now(ClockId::Boottime) - since_boot;
+    Duration::try_from_secs_f64(now(ClockId::Monotonic) - age).unwrap_or_default()
+}
+
+/// The fields of a file: KEY=VALUE, a line each.
+type Fields = HashMap<String, String>;
+
+fn fields(directory: &str, name: &str) -> Result<Option<Fields>, super::Error> {
+    let path = Path::new(directory).join(name);
+    match text(&path) {
+        Ok(text) => Ok(Some(parse(&text))),
+        // Nobody's who could mean anything.
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => {
+            tracing::debug!(file = %path.display(), "{error}");
+            Ok(None)
+        }
+        Err(error) => Err(super::Error::of_file(&path, error)),
+    }
+}
+
+/// The text of a file that is the superuser's alone to write.
+fn text(path: &Path) -> io::Result<String> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let opened = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path);
+    let file = match opened {
+        Err(error) if error.raw_os_error() == Some(nix::libc::ELOOP) => return Err(not_theirs()),
+        opened => opened?,
+    };
+    let found = file.metadata()?;
+    if !found.is_file() || !is_safe(&found) || found.len() > LONGEST {
+        return Err(not_theirs());
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn not_theirs() -> io::Error {
+    io::Error::new(ErrorKind::InvalidInput, "it is no file that logind wrote")
+}
+
+fn is_safe(found: &Metadata) -> bool {
+    found.uid() == 0 && found.permissions().mode() & 0o022 == 0
+}
+
+fn parse(text: &str) -> Fields {
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    pairs.map(|(key, value)| (key.to_owned(), unquoted(value).to_owned())).collect()
+}
+
+/// Newer versions quote values that are more than a word, as in a shell; none of those that matter here is.
+fn unquoted(value: &str) -> &str {
+    value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
+}
+
+/// The names of sessions, of which each has a file; not the FIFOs beside them.
+fn names(directory: &str) -> Result<Vec<String>, super::Error> {
+    let failed = |error| super::Error::of_file(Path::new(directory), error);
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        names.extend(
+            name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric())).map(str::to_owned),
+        );
+    }
+    Ok(names)
+}
+
+/// Seats are called so: letters, digits, `-` and `_`.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_a_file() {
+        let fields = parse("# This is private data. Do not parse.\nUID=1002\nSEAT=seat0\nDESKTOP=\"a b\"\nTTY=\nodd\n");
+        assert_eq!(fields.get("UID").map(String::as_str), Some("1002"));
+        assert_eq!(fields.get("DESKTOP").map(String::as_str), Some("a b"));
+        assert_eq!(fields.get("TTY").map(String::as_str), Some(""));
+        assert_eq!(fields.get("odd"), None);
+    }
+
+    #[test]
+    fn names_of_seats() {
+        assert!(is_name("seat0") && is_name("seat-usb_1"));
+        assert!(!is_name("") && !is_name("../x") && !is_name("a b"));
+    }
+}

@@ -1,0 +1,71 @@
+//! Graphical sessions: which there are, which one is meant, what a command needs to be in it, and telling who sits there
+//! something.
+//!
+//! Who is logged in is decided by what nobody can forge for somebody else: logind's files, directories that the superuser
+//! made, and the kernel's word about who listens at a socket. What processes say is asked for within one user only, and
+//! tried before it is believed.
+
+mod bus;
+mod entry;
+mod hint;
+mod logind;
+pub mod notification;
+mod runtime;
+mod session;
+mod variables;
+mod wayland;
+mod x11;
+
+use std::path::{Path, PathBuf};
+
+use crate::account;
+use crate::process;
+
+pub use bus::Error as BusError;
+pub use entry::enter;
+pub use notification::Notification;
+pub use session::{Session, Wanted, choose, sessions};
+pub use variables::{NAMES, Variables, variables};
+
+/// Why nobody can be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("nobody is logged in graphically{}", .user.as_ref().map(|user| format!(" as '{user}'")).unwrap_or_default())]
+    Nobody { user: Option<String> },
+    #[error("there is no graphical session '{0}'")]
+    NoSession(String),
+    #[error("session '{session}' is not of user '{user}'")]
+    NotTheirs { session: String, user: String },
+    #[error("the session of '{user}' is not yours: only the superuser can reach those of others")]
+    NotYours { user: String },
+    /// What there is.
+    #[error("it is not clear whom to reach: {}", .0.join(", "))]
+    Several(Vec<String>),
+    #[error("{0} is not usable: neither its message bus nor its display answers")]
+    Unusable(String),
+    #[error("cannot read '{}': {why}", .path.display())]
+    File { path: PathBuf, why: std::io::Error },
+    #[error("cannot keep open files from the command: {0}")]
+    Descriptors(std::io::Error),
+    #[error(transparent)]
+    Account(#[from] account::Error),
+    #[error(transparent)]
+    Process(#[from] process::Error),
+}
+
+impl Error {
+    fn of_file(path: &Path, why: std::io::Error) -> Error {
+        Error::File { path: path.to_owned(), why }
+    }
+
+    /// Whether it says that who was meant is not there, and not that something failed.
+    pub fn is_absence(&self) -> bool {
+        match self {
+            Error::Nobody { .. } | Error::NoSession(_) | Error::NotTheirs { .. } | Error::NotYours { .. } => true,
+            Error::Several(_)
+            | Error::Unusable(_)
+            | Error::Account(account::Error::Unknown(_) | account::Error::Late(_)) => true,
+            Error::File { .. } | Error::Descriptors(_) | Error::Account(_) | Error::Process(_) => false,
+        }
+    }
+}

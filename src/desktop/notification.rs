@@ -1,0 +1,129 @@
+//! A notification, and showing it: what notify-send does, where there is none (Desktop Notifications Specification 1.2).
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use zbus::Variant;
+
+use super::bus::{Address, Bus, Error, Method, encoded};
+
+/// Services answer at once; this is what GLib waits.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+const PATH: &str = "/org/freedesktop/Notifications";
+
+const NOTIFY: Method = method("Notify");
+const CLOSE: Method = method("CloseNotification");
+
+/// The rule for what becomes of notifications.
+const SIGNALS: &str = "type='signal',interface='org.freedesktop.Notifications'";
+
+const fn method(name: &'static str) -> Method {
+    Method { of: "org.freedesktop.Notifications", path: PATH, interface: "org.freedesktop.Notifications", name }
+}
+
+/// What is shown.
+#[derive(Default)]
+pub struct Notification {
+    pub application: String,
+    /// The number of one that it takes the place of; 0 for none.
+    pub replaces: u32,
+    pub icon: String,
+    pub summary: String,
+    pub body: String,
+    /// Names and labels of what can be chosen.
+    pub actions: Vec<(String, String)>,
+    pub hints: Vec<(String, Hint)>,
+    /// Milliseconds until it disappears; -1 as the service likes.
+    pub expires: i32,
+}
+
+/// A hint, with the types that notify-send knows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Hint {
+    Flag(bool),
+    Byte(u8),
+    Number(i32),
+    Long(i64),
+    Real(f64),
+    Text(String),
+}
+
+/// What became of one that was waited for.
+#[derive(Debug, PartialEq)]
+pub enum End {
+    /// It is not there any more.
+    Closed,
+    /// This was chosen.
+    Chosen(String),
+}
+
+/// A notification that is being shown.
+pub struct Shown {
+    bus: Bus,
+    pub id: u32,
+}
+
+impl Notification {
+    /// Show it, as the user whose bus this is, and who we are.
+    pub fn show(&self, address: &Address, uid: u32) -> Result<Shown, Error> {
+        let mut bus = address.connect(uid, Instant::now() + PATIENCE)?;
+        bus.begin()?;
+        bus.listen(SIGNALS)?;
+        let actions: Vec<&str> = self.actions.iter().flat_map(|(name, label)| [&**name, label]).collect();
+        let hints: HashMap<&str, Variant<'_>> = self.hints.iter().map(|(name, hint)| (&**name, hint.value())).collect();
+        let body = encoded(&(
+            &*self.application,
+            self.replaces,
+            &*self.icon,
+            &*self.summary,
+            &*self.body,
+            actions,
+            hints,
+            self.expires,
+        ))?;
+        let id = bus.call(&NOTIFY, "susssasa{sv}i", Some(&body))?.number()?;
+        Ok(Shown { bus, id })
+    }
+}
+
+impl Shown {
+    /// Wait until it is closed or something was chosen; until this time, after which it is closed.
+    pub fn wait(mut self, limit: Option<Duration>) -> Result<End, Error> {
+        const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+        self.bus.set_end(Instant::now() + limit.unwrap_or(YEAR));
+        loop {
+            let signal = match self.bus.signal(PATH) {
+                Err(Error::Lost(error)) if error.kind() == std::io::ErrorKind::TimedOut => {
+                    self.bus.set_end(Instant::now() + PATIENCE);
+                    self.bus.call(&CLOSE, "u", Some(&encoded(&self.id)?))?;
+                    return Ok(End::Closed);
+                }
+                signal => signal?,
+            };
+            match signal.member() {
+                b"NotificationClosed" if signal.number()? == self.id => return Ok(End::Closed),
+                b"ActionInvoked" => {
+                    let (id, action) = signal.number_and_text()?;
+                    if id == self.id {
+                        return Ok(End::Chosen(action.to_owned()));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Hint {
+    fn value(&self) -> Variant<'_> {
+        match self {
+            Hint::Flag(flag) => (*flag).into(),
+            Hint::Byte(byte) => (*byte).into(),
+            Hint::Number(number) => (*number).into(),
+            Hint::Long(number) => (*number).into(),
+            Hint::Real(number) => (*number).into(),
+            Hint::Text(text) => text.as_str().into(),
+        }
+    }
+}

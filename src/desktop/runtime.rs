@@ -1,0 +1,43 @@
+//! The runtime directory of a user, which whoever lets people log in makes for them (XDG Base Directory Specification).
+
+use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Where they are.
+const DIRECTORY: &str = "/run/user";
+
+/// That of a user, if it is the user's alone; `None` when there is none that is.
+pub fn directory(uid: u32) -> io::Result<Option<PathBuf>> {
+    let path = Path::new(DIRECTORY).join(uid.to_string());
+    let found = facts(&path)?.is_some_and(|found| found.uid() == uid && found.permissions().mode() & 0o077 == 0);
+    Ok(found.then_some(path))
+}
+
+/// The users who have one. Nobody, where anybody could make one.
+pub fn users() -> io::Result<Vec<u32>> {
+    let is_safe = |found: Metadata| found.uid() == 0 && found.permissions().mode() & 0o022 == 0;
+    if !facts(Path::new(DIRECTORY))?.is_some_and(is_safe) {
+        return Ok(Vec::new());
+    }
+    let mut users = Vec::new();
+    for entry in fs::read_dir(DIRECTORY)? {
+        if let Some(uid) = entry?.file_name().to_str().and_then(|name| name.parse().ok())
+            && directory(uid)?.is_some()
+        {
+            users.push(uid);
+        }
+    }
+    users.sort_unstable();
+    Ok(users)
+}
+
+/// What is there, if it is a directory and no link to one.
+fn facts(path: &Path) -> io::Result<Option<Metadata>> {
+    match fs::symlink_metadata(path) {
+        Ok(found) => Ok(Some(found).filter(Metadata::is_dir)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

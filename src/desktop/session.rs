@@ -1,0 +1,241 @@
+//! Graphical sessions, and which one is meant.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nix::unistd::geteuid;
+
+use super::bus::Address;
+use super::logind::{self, Record};
+use super::{Error, runtime, wayland, x11};
+use crate::account::Account;
+use crate::process::{Pid, Proc};
+
+/// For all of somebody's servers to show that they are alive.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A graphical session.
+pub struct Session {
+    pub account: Account,
+    /// What logind calls it; `None` where logind does not know of it.
+    pub id: Option<String>,
+    /// `x11`, `wayland` or `mir`, as logind has it.
+    pub kind: Option<String>,
+    pub seat: Option<String>,
+    /// Whether its seat shows it now.
+    pub is_foreground: bool,
+    /// Whether it is the one of its user's sessions that programs without a session belong to.
+    is_main: bool,
+    pub leader: Option<Pid>,
+    /// As logind has them: the desktop and the X display.
+    pub desktop: Option<String>,
+    pub display: Option<String>,
+    /// The user's own directory for sockets.
+    pub runtime: Option<PathBuf>,
+    /// Whether a message bus makes a session of it, without any display.
+    pub may_lack_display: bool,
+}
+
+/// Who is to be reached.
+#[derive(Default)]
+pub struct Wanted {
+    /// A user's name or number.
+    pub user: Option<String>,
+    /// What logind calls a session.
+    pub session: Option<String>,
+}
+
+/// All sessions that may be reached, of who is wanted.
+pub fn sessions(proc: &Proc, wanted: &Wanted) -> Result<Vec<Session>, Error> {
+    let of = match &wanted.user {
+        Some(user) => Some(Account::find(user)?),
+        None if geteuid().is_root() => None,
+        None => Some(ourselves()?),
+    };
+    if let Some(account) = of.as_ref().filter(|account| !geteuid().is_root() && !account.is_ours()) {
+        return Err(Error::NotYours { user: account.name.clone() });
+    }
+    let records = logind::records(proc)?;
+    match (&wanted.session, records) {
+        (Some(id), records) => Ok(vec![named(id, records.unwrap_or_default(), of)?]),
+        (None, Some(records)) => known(records, of),
+        (None, None) => unknown(of),
+    }
+}
+
+/// Whoever we are.
+fn ourselves() -> Result<Account, Error> {
+    let uid = geteuid().as_raw();
+    Account::of(uid)?.ok_or_else(|| crate::account::Error::Unknown(uid.to_string()).into())
+}
+
+/// The session that logind calls so.
+fn named(id: &str, records: Vec<Record>, of: Option<Account>) -> Result<Session, Error> {
+    let none = || Error::NoSession(id.to_owned());
+    let record = records.into_iter().find(|record| record.id == id && record.is_living).ok_or_else(none)?;
+    match of {
+        Some(account) if account.uid == record.uid => Session::of(record, account),
+        Some(account) if geteuid().is_root() => Err(Error::NotTheirs { session: id.to_owned(), user: account.name }),
+        Some(_) => Err(Error::NotYours { user: crate::process::Users::default().user(record.uid).to_string() }),
+        None => {
+            let account = Account::of(record.uid)?.ok_or_else(none)?;
+            Session::of(record, account)
+        }
+    }
+}
+
+/// The sessions that logind has. A user who was named may also have a desktop that it has not, as from a VNC server, or not
+/// at this machine; what is left over from a session that closes is none.
+fn known(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Session>, Error> {
+    let is_theirs = |record: &Record| of.as_ref().is_none_or(|account| account.uid == record.uid);
+    let records: Vec<Record> = records.into_iter().filter(is_theirs).collect();
+    if let Some(account) = &of
+        && records.iter().all(|record| record.is_remote)
+    {
+        return Ok(vec![Session::without_logind(account.clone(), false)?]);
+    }
+    let mut sessions = Vec::new();
+    for record in records.into_iter().filter(|record| record.is_living) {
+        match Account::of(record.uid)? {
+            Some(account) => sessions.push(Session::of(record, account)?),
+            None => tracing::debug!(session = record.id, uid = record.uid, "nobody has this number"),
+        }
+    }
+    Ok(sessions)
+}
+
+/// Without logind: who has a runtime directory and somebody alive in it. Nobody's word counts but that of the kernel about
+/// who listens.
+fn unknown(of: Option<Account>) -> Result<Vec<Session>, Error> {
+    if let Some(account) = of {
+        return Ok(vec![Session::without_logind(account, true)?]);
+    }
+    let mut sessions = Vec::new();
+    for uid in runtime::users().map_err(|error| Error::of_file("/run/user".as_ref(), error))? {
+        let Some(account) = Account::of(uid)? else { continue };
+        let session = Session::without_logind(account, true)?;
+        match session.is_alive() {
+            Ok(true) => sessions.push(session),
+            Ok(false) => tracing::debug!(uid, "nobody answers in this user's runtime directory"),
+            // Whoever holds us up does not keep others from being reached.
+            Err(error) => tracing::debug!(uid, "{error}"),
+        }
+    }
+    Ok(sessions)
+}
+
+/// The one that is meant: what a seat shows, else what there is; of one user's sessions the main one.
+pub fn choose(mut sessions: Vec<Session>, wanted: &Wanted) -> Result<Session, Error> {
+    if sessions.iter().any(|session| session.is_foreground) {
+        sessions.retain(|session| session.is_foreground);
+    }
+    let is_of_one = sessions.iter().all(|session| session.account.uid == sessions[0].account.uid);
+    if is_of_one && sessions.iter().filter(|session| session.is_main).count() == 1 {
+        sessions.retain(|session| session.is_main);
+    }
+    match (sessions.pop(), &sessions[..]) {
+        (None, _) => Err(Error::Nobody { user: wanted.user.clone() }),
+        (Some(session), []) => Ok(session),
+        (Some(last), others) => {
+            let all = others.iter().chain([&last]).map(Session::to_string).collect();
+            Err(Error::Several(all))
+        }
+    }
+}
+
+impl Session {
+    fn of(record: Record, account: Account) -> Result<Session, Error> {
+        Ok(Session {
+            id: Some(record.id),
+            kind: Some(record.kind),
+            seat: record.seat,
+            is_foreground: record.is_foreground,
+            is_main: record.is_main,
+            leader: Some(record.leader),
+            desktop: record.desktop,
+            display: record.display,
+            ..Session::without_logind(account, true)?
+        })
+    }
+
+    fn without_logind(account: Account, may_lack_display: bool) -> Result<Session, Error> {
+        let runtime = runtime::directory(account.uid).map_err(|error| Error::of_file("/run/user".as_ref(), error))?;
+        Ok(Session {
+            account,
+            id: None,
+            kind: None,
+            seat: None,
+            is_foreground: false,
+            is_main: false,
+            leader: None,
+            desktop: None,
+            display: None,
+            runtime,
+            may_lack_display,
+        })
+    }
+
+    /// Whether a bus or a compositor answers in the runtime directory, or an X server whose socket is the user's.
+    fn is_alive(&self) -> Result<bool, Error> {
+        let Some(runtime) = self.runtime.clone() else { return Ok(false) };
+        let uid = self.account.uid;
+        let alive = self.account.act(PATIENCE * 2, move || {
+            let end = Instant::now() + PATIENCE;
+            let has_bus = || Address::at(&runtime.join("bus")).is_some_and(|bus| bus.connect(uid, end).is_ok());
+            let answers = |name| wayland::answers(&runtime.join(name), uid, end).is_ok();
+            let has_compositor = || wayland::names(&runtime).is_ok_and(|names| names.into_iter().any(answers));
+            let has_server = || x11::owned(uid, end).is_ok_and(|servers| !servers.is_empty());
+            has_bus() || has_compositor() || has_server()
+        })?;
+        Ok(alive)
+    }
+}
+
+/// As messages name it.
+impl std::fmt::Display for Session {
+    fn fmt(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.id, &self.seat) {
+            (Some(id), Some(seat)) => write!(text, "session {id} of {} on {seat}", self.account.name),
+            (Some(id), None) => write!(text, "session {id} of {}", self.account.name),
+            (None, _) => write!(text, "the desktop of {}", self.account.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(id: &str, uid: u32, is_foreground: bool, is_main: bool) -> Session {
+        let mut account = Account::of(0).unwrap().unwrap();
+        account.uid = uid;
+        let session = Session::without_logind(account, true).unwrap();
+        Session { id: Some(id.to_owned()), is_foreground, is_main, ..session }
+    }
+
+    fn chosen(sessions: Vec<Session>) -> String {
+        match choose(sessions, &Wanted::default()) {
+            Ok(session) => session.id.unwrap(),
+            Err(Error::Several(all)) => format!("{} of them", all.len()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn what_a_seat_shows_comes_first() {
+        assert_eq!(chosen(vec![session("1", 1, false, true), session("2", 2, true, true)]), "2");
+        assert_eq!(chosen(vec![session("1", 1, true, true), session("2", 2, true, true)]), "2 of them");
+    }
+
+    #[test]
+    fn of_one_user_the_main_session() {
+        assert_eq!(chosen(vec![session("1", 1, false, false), session("2", 1, false, true)]), "2");
+        assert_eq!(chosen(vec![session("1", 1, false, false), session("2", 1, false, false)]), "2 of them");
+        assert_eq!(chosen(vec![session("1", 1, false, false), session("2", 2, false, true)]), "2 of them");
+    }
+
+    #[test]
+    fn nobody() {
+        assert!(chosen(Vec::new()).contains("nobody is logged in graphically"));
+    }
+}

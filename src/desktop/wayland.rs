@@ -1,0 +1,64 @@
+//! Wayland compositors of a user: which sockets there are, and whether somebody answers.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rustix::net::SocketAddrUnix;
+
+use crate::peer::Peer;
+
+/// The object that every connection begins with (wl_display), and one of ours.
+const DISPLAY: u32 = 1;
+const CALLBACK: u32 = 2;
+
+/// Where a value of $WAYLAND_DISPLAY leads.
+pub fn socket(runtime: Option<&Path>, display: &OsStr) -> Option<PathBuf> {
+    let path = Path::new(display);
+    match path.is_absolute() {
+        true => Some(path.to_owned()),
+        false if display.is_empty() => None,
+        false => Some(runtime?.join(path)),
+    }
+}
+
+/// The names of sockets in a runtime directory that are called as those of compositors are.
+pub fn names(runtime: &Path) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(runtime)? {
+        let name = entry?.file_name();
+        if name.as_bytes().starts_with(b"wayland-") && !name.as_bytes().ends_with(b".lock") {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Whether a compositor of this user answers at a socket; with the process that listens.
+pub fn answers(path: &Path, uid: u32, end: Instant) -> io::Result<Option<u32>> {
+    let mut peer = connect(path, uid, end)?;
+    // wl_display.sync: object, size and number of the request, the object that will be told.
+    let request = [DISPLAY, 12 << 16, CALLBACK].map(u32::to_ne_bytes).concat();
+    peer.send(&request)?;
+    let mut answer = Vec::new();
+    while answer.len() < 8 {
+        peer.receive(&mut answer)?;
+    }
+    match answer.first_chunk() {
+        Some(object) if u32::from_ne_bytes(*object) == CALLBACK => Ok(peer.pid),
+        _ => Err(io::Error::new(ErrorKind::InvalidData, "it speaks another protocol")),
+    }
+}
+
+/// Connect to a socket that has to be of this user.
+pub fn connect(path: &Path, uid: u32, end: Instant) -> io::Result<Peer> {
+    let peer = Peer::connect(&SocketAddrUnix::new(path)?, end)?;
+    match peer.uid == uid {
+        true => Ok(peer),
+        false => Err(io::Error::other(format!("it is of user {}", peer.uid))),
+    }
+}

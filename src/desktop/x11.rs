@@ -1,0 +1,201 @@
+//! X servers of this machine: whether one accepts us, with which cookie.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rustix::fs::OFlags;
+use rustix::net::SocketAddrUnix;
+
+use crate::peer::Peer;
+
+/// Where X servers have their sockets; also as abstract names, which a private /tmp does not hide.
+const DIRECTORY: &str = "/tmp/.X11-unix";
+
+/// More than anybody's cookies.
+const LARGEST_AUTHORITY: u64 = 1 << 20;
+
+/// The only kind of cookie in use.
+const COOKIE: &[u8] = b"MIT-MAGIC-COOKIE-1";
+
+/// `FamilyLocal` and `FamilyWild` of libXau: for connections on this machine, and for any.
+const LOCAL: u16 = 256;
+const WILD: u16 = 65535;
+
+/// The number of a display of this machine, such as that of `:0` and `:0.1`. Displays elsewhere, `localhost:10.0` of ssh
+/// among them, are not where somebody sits.
+pub fn number(display: &[u8]) -> Option<u32> {
+    let rest = std::str::from_utf8(display).ok()?.strip_prefix(':')?;
+    let (number, screen) = rest.split_once('.').unwrap_or((rest, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number(number) && is_number(screen) { number.parse().ok() } else { None }
+}
+
+/// The numbers of the X servers whose sockets a user owns, and that listen; with the process that does.
+pub fn owned(uid: u32, end: Instant) -> io::Result<Vec<(u32, Option<u32>)>> {
+    let entries = match fs::read_dir(DIRECTORY) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut owned = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(number) = name.to_str().and_then(|name| number(name.replacen('X', ":", 1).as_bytes())) else {
+            continue;
+        };
+        let is_theirs = entry.metadata().is_ok_and(|found| found.file_type().is_socket() && found.uid() == uid);
+        if is_theirs
+            && let Ok(peer) = connect(number, end)
+            && peer.uid == uid
+        {
+            owned.push((number, peer.pid));
+        }
+    }
+    owned.sort_unstable();
+    Ok(owned)
+}
+
+fn connect(number: u32, end: Instant) -> io::Result<Peer> {
+    let path = format!("{DIRECTORY}/X{number}");
+    Peer::connect(&SocketAddrUnix::new(&*path)?, end)
+        .or_else(|_| Peer::connect(&SocketAddrUnix::new_abstract_name(path.as_bytes())?, end))
+}
+
+/// Whether the server of this number lets us in, with the cookie that a file has for it if any. It has to be the user's,
+/// or the superuser's, who runs the server for them on many machines. With the process that listens.
+pub fn accepts(number: u32, cookie: Option<&[u8]>, uid: u32, end: Instant) -> io::Result<Option<u32>> {
+    let mut peer = connect(number, end)?;
+    if ![uid, 0].contains(&peer.uid) {
+        return Err(io::Error::other(format!("it is of user {}", peer.uid)));
+    }
+    peer.send(&setup(cookie))?;
+    let mut answer = Vec::new();
+    peer.receive(&mut answer)?;
+    match answer.first() {
+        Some(1) => Ok(peer.pid),
+        _ => Err(io::Error::new(ErrorKind::PermissionDenied, "it does not let us in")),
+    }
+}
+
+/// The first request of a client, of protocol 11.0, with numbers in little-endian order ("Connection Setup" of the X
+/// Window System Protocol).
+fn setup(cookie: Option<&[u8]>) -> Vec<u8> {
+    let (name, data) = match cookie {
+        Some(cookie) => (COOKIE, cookie),
+        None => (&b""[..], &b""[..]),
+    };
+    let mut request = vec![b'l', 0, 11, 0, 0, 0];
+    for part in [name, data] {
+        // Both are short: a cookie's length is 16 bits in its file.
+        request.extend_from_slice(&(part.len() as u16).to_le_bytes());
+    }
+    request.extend_from_slice(&[0, 0]);
+    for part in [name, data] {
+        request.extend_from_slice(part);
+        request.resize(request.len().next_multiple_of(4), 0);
+    }
+    request
+}
+
+/// A file of cookies, as libXau reads it.
+pub struct Authority {
+    pub path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Authority {
+    /// Read it. Opening what is no file, such as a FIFO, does not wait.
+    pub fn read(path: &Path) -> io::Result<Authority> {
+        let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "it is no file"));
+        }
+        let mut bytes = Vec::new();
+        File::take(file, LARGEST_AUTHORITY).read_to_end(&mut bytes)?;
+        Ok(Authority { path: path.to_owned(), bytes })
+    }
+
+    /// The cookie for the display of this number.
+    pub fn cookie(&self, number: u32) -> Option<&[u8]> {
+        let host = rustix::system::uname();
+        let mut rest = &self.bytes[..];
+        loop {
+            let family = u16::from_be_bytes(*rest.split_off(..2)?.first_chunk()?);
+            let [address, display, name, data] =
+                [field(&mut rest)?, field(&mut rest)?, field(&mut rest)?, field(&mut rest)?];
+            let is_here = family == WILD || family == LOCAL && address == host.nodename().to_bytes();
+            let is_it = display.is_empty() || display == number.to_string().as_bytes();
+            if is_here && is_it && name == COOKIE {
+                return Some(data);
+            }
+        }
+    }
+}
+
+/// A field: its length in two bytes, and itself.
+fn field<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = u16::from_be_bytes(*rest.split_off(..2)?.first_chunk()?);
+    rest.split_off(..usize::from(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn displays_of_this_machine() {
+        assert_eq!(number(b":0"), Some(0));
+        assert_eq!(number(b":77.1"), Some(77));
+        for elsewhere in ["", ":", "0", ":0.", ":.0", "localhost:10.0", "unix:0", ":-1", ":+1", ":99999999999", ":0 "] {
+            assert_eq!(number(elsewhere.as_bytes()), None, "{elsewhere}");
+        }
+    }
+
+    fn entry(family: u16, fields: [&[u8]; 4]) -> Vec<u8> {
+        let mut bytes = family.to_be_bytes().to_vec();
+        for field in fields {
+            bytes.extend((field.len() as u16).to_be_bytes());
+            bytes.extend(field);
+        }
+        bytes
+    }
+
+    #[test]
+    fn cookies() {
+        let host = rustix::system::uname();
+        let host = host.nodename().to_bytes();
+        let bytes = [
+            entry(LOCAL, [b"elsewhere", b"7", COOKIE, b"no"]),
+            entry(LOCAL, [host, b"8", COOKIE, b"other"]),
+            entry(LOCAL, [host, b"7", b"XDM-AUTHORIZATION-1", b"no"]),
+            entry(LOCAL, [host, b"7", COOKIE, b"seven"]),
+            entry(WILD, [b"", b"", COOKIE, b"any"]),
+        ]
+        .concat();
+        let authority = Authority { path: PathBuf::new(), bytes };
+        assert_eq!(authority.cookie(7), Some(&b"seven"[..]));
+        assert_eq!(authority.cookie(8), Some(&b"other"[..]));
+        assert_eq!(authority.cookie(9), Some(&b"any"[..]));
+    }
+
+    #[test]
+    fn the_first_request() {
+        assert_eq!(setup(None), b"l\0\x0b\0\0\0\0\0\0\0\0\0");
+        let request = setup(Some(b"abcde"));
+        assert_eq!(&request[..12], b"l\0\x0b\0\0\0\x12\0\x05\0\0\0");
+        assert_eq!(&request[12..], b"MIT-MAGIC-COOKIE-1\0\0abcde\0\0\0");
+    }
+
+    proptest! {
+        #[test]
+        fn any_file_is_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Authority { path: PathBuf::new(), bytes }.cookie(0);
+        }
+    }
+}

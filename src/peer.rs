@@ -1,0 +1,111 @@
+//! A server at a unix socket: whose it is and what it says, never waited for longer than until a set time.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+
+/// A connection to one.
+pub struct Peer {
+    stream: UnixStream,
+    end: Instant,
+    /// The effective user who began to listen at the socket, as the kernel remembers it (SO_PEERCRED in unix(7)).
+    pub uid: u32,
+    /// The process that did; `None` when it is outside of our pid namespace.
+    pub pid: Option<u32>,
+}
+
+impl Peer {
+    /// Connect. An error of kind NotFound or ConnectionRefused: nobody is there.
+    pub fn connect(address: &SocketAddrUnix, end: Instant) -> io::Result<Peer> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        loop {
+            match connect(&socket, address) {
+                Ok(()) => break,
+                // Too many wait for an answer already: no event tells when there is room.
+                Err(Errno::AGAIN) => pause(end)?,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        let credentials = getsockopt(&socket, PeerCredentials)?;
+        let stream = UnixStream::from(socket);
+        stream.set_nonblocking(false)?;
+        let pid = u32::try_from(credentials.pid()).ok().filter(|&pid| pid != 0);
+        Ok(Peer { stream, end, uid: credentials.uid(), pid })
+    }
+
+    /// When it has to be over.
+    pub fn end(&self) -> Instant {
+        self.end
+    }
+
+    /// Have it over at another time.
+    pub fn set_end(&mut self, end: Instant) {
+        self.end = end;
+    }
+
+    /// Send all of this.
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.set_write_timeout(Some(remaining(self.end)?))?;
+        self.stream.write_all(bytes).map_err(in_time)
+    }
+
+    /// Wait for more of what it says, and append it.
+    pub fn receive(&mut self, received: &mut Vec<u8>) -> io::Result<()> {
+        let mut buffer = [0; 1024];
+        loop {
+            self.stream.set_read_timeout(Some(remaining(self.end)?))?;
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(io::Error::new(ErrorKind::UnexpectedEof, "it has hung up")),
+                Ok(length) => {
+                    received.extend_from_slice(&buffer[..length]);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(in_time(error)),
+            }
+        }
+    }
+
+    /// Take the next line out of what it said, without its end; wait for one that is no longer than this.
+    pub fn line(&mut self, received: &mut Vec<u8>, longest: usize) -> io::Result<Vec<u8>> {
+        loop {
+            if let Some(length) = received.iter().position(|&byte| byte == b'\n') {
+                let line = received.drain(..=length).take(length).collect();
+                return Ok(line);
+            }
+            if received.len() > longest {
+                return Err(io::Error::new(ErrorKind::InvalidData, "it speaks another protocol"));
+            }
+            self.receive(received)?;
+        }
+    }
+}
+
+/// A moment, but not beyond the end.
+pub fn pause(end: Instant) -> io::Result<()> {
+    const MOMENT: Duration = Duration::from_millis(5);
+    std::thread::sleep(remaining(end)?.min(MOMENT));
+    Ok(())
+}
+
+/// What is left of the time.
+fn remaining(end: Instant) -> io::Result<Duration> {
+    let rest = end.saturating_duration_since(Instant::now());
+    if rest.is_zero() { Err(late()) } else { Ok(rest) }
+}
+
+/// A timeout of the socket in our words.
+fn in_time(error: io::Error) -> io::Error {
+    if error.kind() == ErrorKind::WouldBlock { late() } else { error }
+}
+
+fn late() -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, "it does not answer")
+}
