@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum, value_parser};
 
 use super::{Applet, Context};
@@ -125,6 +126,7 @@ fn variable(name: &str) -> Result<Option<String>, Refusal> {
 #[derive(Args)]
 struct Options {
     /// In one line, what happened
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     summary: String,
     /// What there is to say about it
     body: Option<String>,
@@ -232,7 +234,8 @@ impl Options {
             ("urgency".to_owned(), Hint::Byte(self.urgency as u8)),
             ("sender-pid".to_owned(), Hint::Long(std::process::id().into())),
         ];
-        hints.extend(self.category.clone().map(|category| ("category".to_owned(), Hint::Text(category))));
+        let category = self.category.clone().filter(|category| !category.is_empty());
+        hints.extend(category.map(|category| ("category".to_owned(), Hint::Text(category))));
         hints.extend(self.transient.then(|| ("transient".to_owned(), Hint::Flag(true))));
         hints.extend(self.hint.iter().cloned());
         let actions = self.action.iter().enumerate().map(|(number, action)| match action.split_once('=') {

@@ -143,7 +143,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         return options.list(&proc, &wanted, context);
     }
     if options.all {
-        return options.run_in_all(&proc, &wanted, context);
+        return options.run_in_all(&proc, &wanted);
     }
     let (session, variables) = find(&proc, &wanted, ADVICE)?;
     if options.print {
@@ -156,7 +156,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
 
 impl Options {
     /// One after the other, each by a process of its own that becomes the user: there is no way back from that.
-    fn run_in_all(&self, proc: &Proc, wanted: &Wanted, context: &Context) -> anyhow::Result<Exit> {
+    fn run_in_all(&self, proc: &Proc, wanted: &Wanted) -> anyhow::Result<Exit> {
         let sessions = desktop::sessions(proc, wanted).map_err(|error| refusal(&error, ADVICE))?;
         if sessions.is_empty() {
             return Err(refusal(&Error::Nobody { user: wanted.user.clone() }, ADVICE).into());
@@ -167,9 +167,7 @@ impl Options {
             command.arg0(APPLET.links[0]).args(["--user", &session.account.uid.to_string()]);
             command.args(session.id.iter().flat_map(|id| ["--session", id])).arg("--").args(&self.command);
             let status = command.status().context("cannot start a process for each session")?;
-            if !status.success() && !self.verbosity.is_quiet() {
-                message(&context.name, format_args!("{session}: {status}"));
-            }
+            tracing::info!(session = %session, %status, "the command has ended");
             done += usize::from(status.success());
         }
         Ok(Exit::of(done, sessions.len()))

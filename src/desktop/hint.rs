@@ -61,12 +61,11 @@ fn is_theirs(process: &Process<'_>, session: &Session) -> Read<bool> {
 
 fn hint(process: &Process<'_>, session: &Session) -> Read<Option<Hint>> {
     let Some(environment) = known(process.environ())? else { return Ok(None) };
-    let groups = known(process.file(File::Cgroup))?.unwrap_or_default();
-    let scope = Cgroups(groups).path().and_then(session_of);
+    let scope = session_of(process)?;
     let hint = Hint {
         pid: process.pid(),
         parent: process.ppid()?,
-        is_inside: scope.is_some() && scope == session.id.as_deref(),
+        is_inside: scope.is_some() && scope == session.id,
         environment: environment.to_vec(),
     };
     // Where logind has the session, who is of another one has nothing to say.
@@ -77,8 +76,14 @@ fn hint(process: &Process<'_>, session: &Session) -> Read<Option<Hint>> {
     Ok((is_theirs(process, session)? && !is_elsewhere).then_some(hint))
 }
 
+/// The session whose control group a process is in.
+pub fn session_of(process: &Process<'_>) -> Read<Option<String>> {
+    let groups = known(process.file(File::Cgroup))?.unwrap_or_default();
+    Ok(Cgroups(groups).path().and_then(session_in).map(str::to_owned))
+}
+
 /// The session in a path such as `/user.slice/user-1000.slice/session-3.scope`.
-fn session_of(path: &[u8]) -> Option<&str> {
+fn session_in(path: &[u8]) -> Option<&str> {
     let part =
         path.split(|&byte| byte == b'/').find_map(|part| part.strip_prefix(b"session-")?.strip_suffix(b".scope"))?;
     std::str::from_utf8(part).ok()
@@ -90,9 +95,9 @@ mod tests {
 
     #[test]
     fn sessions_in_paths() {
-        assert_eq!(session_of(b"/user.slice/user-1000.slice/session-c3.scope"), Some("c3"));
-        assert_eq!(session_of(b"/user.slice/user-1000.slice/session-3.scope/inner"), Some("3"));
-        assert_eq!(session_of(b"/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope"), None);
+        assert_eq!(session_in(b"/user.slice/user-1000.slice/session-c3.scope"), Some("c3"));
+        assert_eq!(session_in(b"/user.slice/user-1000.slice/session-3.scope/inner"), Some("3"));
+        assert_eq!(session_in(b"/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope"), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use rustix::fs::OFlags;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -133,8 +134,10 @@ fn fields(directory: &str, name: &str) -> Result<Option<Fields>, super::Error> {
     let path = Path::new(directory).join(name);
     match text(&path) {
         Ok(text) => Ok(Some(parse(&text))),
-        // Nobody's who could mean anything.
-        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => {
+        // Gone, or not for us, or nothing that logind would have written.
+        Err(error)
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::InvalidInput) =>
+        {
             tracing::debug!(file = %path.display(), "{error}");
             Ok(None)
         }
@@ -147,7 +150,10 @@ fn text(path: &Path) -> io::Result<String> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let opened = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path);
     let file = match opened {
-        Err(error) if error.raw_os_error() == Some(nix::libc::ELOOP) => return Err(not_theirs()),
+        // A link, or a socket.
+        Err(error) if [Errno::ELOOP, Errno::ENXIO].map(|errno| Some(errno as i32)).contains(&error.raw_os_error()) => {
+            return Err(not_theirs());
+        }
         opened => opened?,
     };
     let found = file.metadata()?;

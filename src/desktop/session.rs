@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use nix::unistd::geteuid;
 
 use super::bus::Address;
+use super::hint::session_of;
 use super::logind::{self, Record};
 use super::{Error, runtime, wayland, x11};
 use crate::account::Account;
-use crate::process::{Pid, Proc};
+use crate::process::{Files, Pid, Proc, Settled};
 
 /// For all of somebody's servers to show that they are alive.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -24,6 +25,8 @@ pub struct Session {
     pub seat: Option<String>,
     /// Whether its seat shows it now.
     pub is_foreground: bool,
+    /// Whether we are in it.
+    is_own: bool,
     /// Whether it is the one of its user's sessions that programs without a session belong to.
     is_main: bool,
     pub leader: Option<Pid>,
@@ -58,9 +61,25 @@ pub fn sessions(proc: &Proc, wanted: &Wanted) -> Result<Vec<Session>, Error> {
     let records = logind::records(proc)?;
     match (&wanted.session, records) {
         (Some(id), records) => Ok(vec![named(id, records.unwrap_or_default(), of)?]),
-        (None, Some(records)) => known(records, of),
+        (None, Some(records)) => {
+            let mut sessions = known(records, of)?;
+            let own = own(proc)?;
+            sessions.iter_mut().for_each(|session| session.is_own = session.account.is_ours() && session.id == own);
+            Ok(sessions)
+        }
         (None, None) => unknown(of),
     }
+}
+
+/// The session that we are in: of our control group, or, for what the user's service manager started, as it told us.
+fn own(proc: &Proc) -> Result<Option<String>, Error> {
+    let Some(pid) = proc.own_pid() else { return Ok(None) };
+    let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(None) };
+    let scope = match process.settle(session_of(&process))? {
+        Settled::Known(scope) => scope,
+        Settled::Missing(_) | Settled::Gone => None,
+    };
+    Ok(scope.or_else(|| std::env::var("XDG_SESSION_ID").ok()))
 }
 
 /// Whoever we are.
@@ -124,8 +143,12 @@ fn unknown(of: Option<Account>) -> Result<Vec<Session>, Error> {
     Ok(sessions)
 }
 
-/// The one that is meant: what a seat shows, else what there is; of one user's sessions the main one.
+/// The one that is meant: the one that we are in, else what a seat shows, else what there is; of one user's sessions the
+/// main one.
 pub fn choose(mut sessions: Vec<Session>, wanted: &Wanted) -> Result<Session, Error> {
+    if !geteuid().is_root() && sessions.iter().any(|session| session.is_own) {
+        sessions.retain(|session| session.is_own);
+    }
     if sessions.iter().any(|session| session.is_foreground) {
         sessions.retain(|session| session.is_foreground);
     }
@@ -166,6 +189,7 @@ impl Session {
             kind: None,
             seat: None,
             is_foreground: false,
+            is_own: false,
             is_main: false,
             leader: None,
             desktop: None,

@@ -3,6 +3,8 @@
 pub mod apache;
 pub mod command;
 pub mod cron;
+pub mod desktop;
+pub mod desktop_systemd;
 pub mod fake;
 pub mod gpg;
 pub mod namespace;

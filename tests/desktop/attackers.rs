@@ -1,0 +1,261 @@
+//! Somebody else on the machine who would like to receive what is not for them, or to be run by the superuser.
+
+use super::super::support::desktop::{DesktopBox, User};
+use super::super::support::place::soon;
+use crate::desktop_box;
+
+/// What an attacker's processes say, to whoever believes them.
+const FORGED: [&str; 8] = [
+    "DISPLAY=:66",
+    "XAUTHORITY=/tmp/evil/cookies",
+    "WAYLAND_DISPLAY=/tmp/evil/wayland-0",
+    "SWAYSOCK=/tmp/evil/wayland-0",
+    "XDG_RUNTIME_DIR=/tmp/evil",
+    "XDG_SESSION_ID=5",
+    "XDG_CURRENT_DESKTOP=evil",
+    "LANG=evil",
+];
+
+/// The addresses of buses that they say.
+const ADDRESSES: [&str; 4] = [
+    "unix:path=/tmp/evil/bus",
+    "unix:abstract=/tmp/evil",
+    "unixexec:path=/usr/bin/touch,argv1=/tmp/evil/executed",
+    "tcp:host=127.0.0.1,port=6666",
+];
+
+/// Three hundred processes of somebody that say so, and listeners behind it that let everybody in.
+#[track_caller]
+fn attack(attacker: &User<'_>) {
+    attacker.shell("mkdir -m 777 /tmp/evil; touch /tmp/evil/cookies; chmod 666 /tmp/evil/cookies");
+    let sockets = "/tmp/evil/bus @/tmp/evil /tmp/evil/wayland-0 /tmp/.X11-unix/X66 @/tmp/.X11-unix/X66 6666";
+    attacker.listen("welcome", "/tmp/evil/log", sockets);
+    let mut script = String::new();
+    for address in ADDRESSES {
+        let variables = FORGED.iter().map(|one| format!("'{one}'")).collect::<Vec<_>>().join(" ");
+        script += &format!(
+            "for n in $(seq 75); do env -i {variables} 'DBUS_SESSION_BUS_ADDRESS={address}' /usr/bin/sleep infinity \
+             </dev/null >/dev/null 2>&1 & done\n"
+        );
+    }
+    attacker.shell(&script);
+    let count = || attacker.place.processes().into_iter().filter(|seen| seen.name == "sleep").count();
+    soon("the attacker's processes", || count() > 300);
+}
+
+/// Nobody came, and nothing was executed.
+#[track_caller]
+fn has_got_nothing(place: &DesktopBox) {
+    assert_eq!(place.shell("cat /tmp/evil/log; ls /tmp/evil/executed 2>/dev/null || true"), "");
+}
+
+/// What all callers get to see, of a user.
+#[track_caller]
+fn everything(place: &DesktopBox) -> Vec<String> {
+    let user = place.user();
+    let mut seen = Vec::new();
+    for caller in [user, place.superuser()] {
+        for words in [&["cat", "/proc/self/environ"][..], &["--print"], &["--list", "--json"], &["--list"]] {
+            seen.push(caller.run(words).succeeds().text());
+        }
+    }
+    seen
+}
+
+#[test]
+fn an_attacker_with_hundreds_of_processes_changes_nothing() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    let before = everything(&place);
+    attack(&place.attacker());
+    assert_eq!(everything(&place), before);
+    has_got_nothing(&place);
+}
+
+#[test]
+fn an_attacker_changes_nothing_of_a_session_that_logind_knows() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    place.login_in_front("5", &user, user.program(&[]), "seat0");
+    let before = everything(&place);
+    attack(&place.attacker());
+    assert_eq!(everything(&place), before);
+    has_got_nothing(&place);
+}
+
+#[test]
+fn an_attacker_receives_no_notification() {
+    let place = desktop_box!(DesktopBox::recording());
+    let (user, attacker) = (place.user(), place.attacker());
+    user.start_bus();
+    let file = user.record("");
+    attacker.start_bus_at("unix:path=/tmp/evil.bus");
+    let evil = attacker.record_at("unix:path=/tmp/evil.bus", "");
+    for _ in 0..30 {
+        attacker.program(&["DBUS_SESSION_BUS_ADDRESS=unix:path=/tmp/evil.bus", "DISPLAY=:66"]);
+    }
+    attack(&attacker);
+    for is_installed in [true, false] {
+        if !is_installed {
+            place.uninstall("notify-send");
+        }
+        for caller in [user, place.superuser()] {
+            caller.notify(&["secret"]).succeeds();
+        }
+    }
+    assert_eq!(place.recorded(&file).len(), 4);
+    assert!(place.recorded(&evil).is_empty());
+    has_got_nothing(&place);
+}
+
+#[test]
+fn an_attacker_alone_is_nobody() {
+    let place = desktop_box!();
+    attack(&place.attacker());
+    place.superuser().refused(&[], "nobody is logged in graphically");
+    place.superuser().refused(&["--user", "pt1"], "nobody is logged in graphically");
+    place.has_logind();
+    place.superuser().refused(&[], "nobody is logged in graphically");
+    place.superuser().refused(&["--user", "pt1"], "nobody is logged in graphically");
+    place.superuser().refused(&["--session", "5"], "'5'");
+    has_got_nothing(&place);
+}
+
+#[test]
+fn an_attacker_does_not_take_the_place_of_who_has_gone() {
+    let place = desktop_box!();
+    let user = place.user();
+    let bus = user.start_bus();
+    let leader = user.program(&[]);
+    place.login_in_front("5", &user, leader, "seat0");
+    attack(&place.attacker());
+    place.end("KILL", leader);
+    place.end("KILL", bus);
+    for options in [&[][..], &["--user", "pt1"]] {
+        place.superuser().refused(options, "nobody is logged in graphically");
+    }
+    has_got_nothing(&place);
+}
+
+#[test]
+fn sockets_of_an_attacker_where_the_user_looks_are_not_used() {
+    let place = desktop_box!(DesktopBox::needing(&["Xvfb", "xauth"]));
+    let (user, attacker) = (place.user(), place.attacker());
+    user.start_bus();
+    user.start_x(77, "~/.Xauthority");
+    // The user's own words lead there: where servers were that have gone, and names that anybody can have.
+    user.program(&[
+        "DISPLAY=:99",
+        "DBUS_SESSION_BUS_ADDRESS=unix:abstract=/tmp/dbus-gone",
+        "WAYLAND_DISPLAY=/tmp/gone/wayland-0",
+        "SWAYSOCK=/tmp/gone/sway",
+    ]);
+    user.program(&["DISPLAY=:98", "DBUS_SESSION_BUS_ADDRESS=unix:path=/tmp/gone/bus"]);
+    let before = everything(&place);
+    attacker.shell("mkdir -m 755 /tmp/gone");
+    let sockets =
+        "/tmp/.X11-unix/X99 @/tmp/.X11-unix/X98 @/tmp/dbus-gone /tmp/gone/bus /tmp/gone/wayland-0 /tmp/gone/sway";
+    attacker.listen("welcome", "/tmp/gone/log", sockets);
+    assert_eq!(everything(&place), before);
+    // They have seen that somebody came, but no word and no cookie.
+    let log = place.shell("cat /tmp/gone/log");
+    assert!(log.lines().all(|line| line == "somebody"), "{log}");
+}
+
+#[test]
+fn a_link_to_the_socket_of_an_attacker_is_not_used() {
+    let place = desktop_box!();
+    let (user, attacker) = (place.user(), place.attacker());
+    user.make_runtime();
+    attacker.shell("mkdir -m 755 /tmp/evil");
+    attacker.listen("welcome", "/tmp/evil/log", "/tmp/evil/bus /tmp/evil/wayland-0");
+    // Whoever could make them there is the user, or the superuser by mistake.
+    place.shell("ln -s /tmp/evil/bus /run/user/7001/bus; ln -s /tmp/evil/wayland-0 /run/user/7001/wayland-0");
+    for caller in [user, place.superuser()] {
+        caller.refused(&[], "nobody is logged in graphically");
+    }
+}
+
+#[test]
+fn a_program_with_the_rights_of_another_is_not_heard() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    user.start_bus_at("unix:path=/tmp/second");
+    let before = everything(&place);
+    // As a set-user-id program is, which whoever starts it gives its environment; nor one that will be another.
+    for ids in ["--ruid 7003 --euid 7001", "--ruid 7001 --euid 7003", "--ruid 7001 --euid 0", "--ruid 0 --euid 7001"] {
+        let variables = "DBUS_SESSION_BUS_ADDRESS=unix:path=/tmp/second XDG_CURRENT_DESKTOP=evil LANG=evil";
+        let program = place
+            .superuser()
+            .start(&format!("env -i {variables} setpriv {ids} --regid 7001 --clear-groups /usr/bin/sleep infinity"));
+        soon("a program", || place.name(program) == "sleep");
+    }
+    assert_eq!(everything(&place), before);
+}
+
+#[test]
+fn an_attacker_who_leads_a_session_of_another_is_not_heard() {
+    let place = desktop_box!();
+    let (user, attacker) = (place.user(), place.attacker());
+    user.start_bus();
+    attack(&attacker);
+    // A leader has the rights of the superuser, as of login(1), or of somebody else whose number is the same by now.
+    let leader = attacker.program(&["DBUS_SESSION_BUS_ADDRESS=unix:path=/tmp/evil/bus", "XDG_CURRENT_DESKTOP=evil"]);
+    place.login_in_front("5", &user, leader, "seat0");
+    for caller in [user, place.superuser()] {
+        let found = caller.environment(&[]);
+        assert_eq!(found["DBUS_SESSION_BUS_ADDRESS"], user.bus());
+        assert!(!found.contains_key("XDG_CURRENT_DESKTOP"), "{found:?}");
+    }
+    has_got_nothing(&place);
+}
+
+#[test]
+fn who_logged_in_too_gets_nothing_of_the_other() {
+    let place = desktop_box!();
+    let (user, attacker) = (place.user(), place.attacker());
+    user.start_bus();
+    attacker.start_bus();
+    place.login_in_front("5", &user, user.program(&[]), "seat0");
+    attack(&attacker);
+    let bus = format!("DBUS_SESSION_BUS_ADDRESS={}", attacker.bus());
+    let leader = attacker.program(&[&bus, "XDG_SESSION_ID=5", "XDG_SEAT=seat0"]);
+    place.login("6", &attacker, leader, &[]);
+    user.is_reached_by(place.superuser(), &[]);
+    assert_eq!(place.superuser().environment(&[])["DBUS_SESSION_BUS_ADDRESS"], user.bus());
+    attacker.refused(&["--session", "5"], "pt1");
+    attacker.refused(&["--user", "pt1"], "not yours");
+    has_got_nothing(&place);
+}
+
+#[test]
+fn a_user_cannot_have_a_command_run_as_the_superuser() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    // What the user says of the superuser, and of nobody, by everything that is read.
+    user.program(&["USER=root", "LOGNAME=root", "HOME=/root", "UID=0", "SUDO_UID=0", "XDG_RUNTIME_DIR=/run/user/0"]);
+    for name in ["id -u", "printenv HOME", "printenv XDG_RUNTIME_DIR"] {
+        let words: Vec<&str> = name.split(' ').collect();
+        let text = place.superuser().run(&words).succeeds().text();
+        assert!(["7001\n", "/home/pt1\n", "/run/user/7001\n"].contains(&&*text), "{text}");
+    }
+}
+
+#[test]
+fn files_that_a_user_points_to_are_read_with_the_rights_of_the_user() {
+    let place = desktop_box!(DesktopBox::needing(&["Xvfb", "xauth"]));
+    let user = place.user();
+    user.start_bus();
+    // A server of the superuser's, whose cookie is the superuser's too.
+    place.superuser().start_x(0, "/root/cookies");
+    user.program(&["DISPLAY=:0", "XAUTHORITY=/root/cookies"]);
+    user.shell("ln -s /root/cookies ~/.Xauthority");
+    for caller in [user, place.superuser()] {
+        let found = caller.environment(&[]);
+        assert!(!found.contains_key("DISPLAY") && !found.contains_key("XAUTHORITY"), "{found:?}");
+    }
+}

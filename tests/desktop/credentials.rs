@@ -1,0 +1,206 @@
+//! Who the command is: what the kernel says of it.
+
+use std::collections::BTreeMap;
+
+use super::super::support::command::finish;
+use super::super::support::desktop::{DesktopBox, User};
+use crate::desktop_box;
+
+/// A box with a user who has a session.
+fn with_session() -> Result<DesktopBox, String> {
+    let place = DesktopBox::new()?;
+    place.user().start_bus();
+    Ok(place)
+}
+
+/// The fields of /proc/PID/status of a command that some words start.
+#[track_caller]
+fn status(caller: &User<'_>, words: &[&str]) -> BTreeMap<String, String> {
+    let outcome = finish(caller.place.inside(&[words, &["with-gui-environment", "cat", "/proc/self/status"]].concat()));
+    let text = outcome.succeeds().text();
+    let field =
+        |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().replace('\t', " ")));
+    text.lines().filter_map(field).collect()
+}
+
+/// They are the user's in every respect, and the superuser's in none.
+#[track_caller]
+fn are_the_users(status: &BTreeMap<String, String>) {
+    assert_eq!(status["Uid"], "7001 7001 7001 7001");
+    assert_eq!(status["Gid"], "7001 7001 7001 7001");
+    let mut groups: Vec<&str> = status["Groups"].split_whitespace().collect();
+    groups.sort_unstable();
+    assert_eq!(groups, ["7001", "7101", "7102"]);
+    for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+        assert_eq!(status[set], "0000000000000000", "{set}");
+    }
+}
+
+#[test]
+fn the_command_of_the_superuser_is_the_user() {
+    let place = desktop_box!(with_session());
+    are_the_users(&status(&place.superuser(), &[]));
+}
+
+#[test]
+fn groups_of_the_superuser_are_left_behind() {
+    let place = desktop_box!(with_session());
+    let switch = ["setpriv", "--groups", "0,4,7103", "--regid", "0", "--reuid", "0"];
+    are_the_users(&status(&place.superuser(), &switch));
+    are_the_users(&status(&place.superuser(), &["setpriv", "--clear-groups", "--regid", "7103"]));
+}
+
+#[test]
+fn capabilities_are_left_behind() {
+    let place = desktop_box!(with_session());
+    let some = ["setpriv", "--inh-caps", "+chown,+kill", "--ambient-caps", "+chown,+kill"];
+    let found = status(&place.superuser(), &some);
+    for set in ["CapPrm", "CapEff", "CapAmb"] {
+        assert_eq!(found[set], "0000000000000000", "{set}");
+    }
+    assert_eq!(found["Uid"], "7001 7001 7001 7001");
+}
+
+#[test]
+fn a_superuser_whose_capabilities_would_stay_runs_nothing() {
+    let place = desktop_box!(with_session());
+    // The kernel is told to leave them to who becomes an ordinary user.
+    for bits in ["+no_setuid_fixup", "+no_setuid_fixup,+no_setuid_fixup_locked"] {
+        let words = ["setpriv", "--securebits", bits, "with-gui-environment", "cat", "/proc/self/status"];
+        let outcome = finish(place.inside(&words));
+        let text = outcome.text();
+        let is_harmless = outcome.code() == 0
+            && text.contains("CapEff:\t0000000000000000")
+            && text.contains("CapPrm:\t0000000000000000")
+            && text.contains("Uid:\t7001\t7001\t7001\t7001");
+        assert!(is_harmless || outcome.code() == 125 && text.is_empty(), "{bits}\n{}", outcome.report());
+    }
+}
+
+#[test]
+fn a_superuser_without_the_right_to_become_anybody_runs_nothing() {
+    let place = desktop_box!(with_session());
+    for without in ["-setuid", "-setgid", "-setuid,-setgid"] {
+        let words = ["setpriv", "--bounding-set", without, "with-gui-environment", "touch", "/tmp/ran"];
+        let outcome = finish(place.inside(&words));
+        assert!(![0, 101].contains(&outcome.code()), "{without}\n{}", outcome.report());
+        assert_eq!(outcome.errors().lines().count(), 1, "{}", outcome.report());
+        place.shell("[ ! -e /tmp/ran ]");
+    }
+}
+
+#[test]
+fn who_is_the_superuser_by_half_reaches_as_who_has_the_rights() {
+    let place = desktop_box!(with_session());
+    // As of a set-user-id program: an ordinary user has started it.
+    let words = ["setpriv", "--ruid", "7002", "--euid", "0", "--clear-groups"];
+    are_the_users(&status(&place.superuser(), &words));
+    // Who only was the superuser is not any more.
+    let words =
+        ["setpriv", "--ruid", "0", "--euid", "7002", "--clear-groups", "with-gui-environment", "touch", "/tmp/ran"];
+    assert_ne!(finish(place.inside(&words)).code(), 0);
+    place.shell("[ ! -e /tmp/ran ]");
+}
+
+#[test]
+fn the_user_keeps_the_own_credentials() {
+    let place = desktop_box!(with_session());
+    let words = ["setpriv", "--reuid", "7001", "--regid", "7001", "--groups", "7001,7102"];
+    let found = status(&place.user(), &words);
+    assert_eq!((&*found["Uid"], &*found["Gid"]), ("7001 7001 7001 7001", "7001 7001 7001 7001"));
+    assert_eq!(found["Groups"], "7001 7102");
+}
+
+#[test]
+fn the_environment_of_the_superuser_is_left_behind() {
+    let place = desktop_box!(with_session());
+    let variables = [
+        "SECRET=x",
+        "HOME=/root",
+        "USER=root",
+        "LOGNAME=root",
+        "SHELL=/bin/bash",
+        "MAIL=/var/mail/root",
+        "PATH=/mnt/bin:/root/bin:/usr/bin:/bin",
+        "LD_LIBRARY_PATH=/root",
+        "BASH_ENV=/root/env",
+        "SUDO_USER=root",
+        "TERM=xterm",
+        "TMPDIR=/root/tmp",
+        "XDG_RUNTIME_DIR=/run/user/0",
+        "XDG_CONFIG_HOME=/root/.config",
+        "DISPLAY=:9",
+        "PROCTOOL_USER=pt1",
+        "PROCTOOL_LOG=error",
+    ];
+    let found = place.superuser().with(&variables).environment(&[]);
+    let expected = [
+        ("DBUS_SESSION_BUS_ADDRESS", "unix:path=/run/user/7001/bus"),
+        ("HOME", "/home/pt1"),
+        ("LANG", "C.UTF-8"),
+        ("LOGNAME", "pt1"),
+        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+        ("SHELL", "/bin/sh"),
+        ("USER", "pt1"),
+        ("XDG_RUNTIME_DIR", "/run/user/7001"),
+    ];
+    let found: Vec<(&str, &str)> = found.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn no_variable_is_there_twice() {
+    let place = desktop_box!(with_session());
+    let user = place.user();
+    let variables = ["DBUS_SESSION_BUS_ADDRESS=unix:path=/none", "XDG_RUNTIME_DIR=/none", "HOME=/home/pt1"];
+    for caller in [user, place.superuser()] {
+        let text = caller.with(&variables).run(&["cat", "/proc/self/environ"]).succeeds().text();
+        let mut names: Vec<&str> = text.split_terminator('\0').filter_map(|item| item.split('=').next()).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count, "{names:?}");
+    }
+}
+
+#[test]
+fn descriptors_of_the_superuser_are_left_behind() {
+    let place = desktop_box!(with_session());
+    let list = "with-gui-environment python3 -c 'import os; print(*sorted(os.listdir(\"/proc/self/fd\"), key=int))'";
+    // The last of them is that of the directory.
+    let plain = "0 1 2 3\n";
+    let opened = "exec 5</etc/shadow 9</root 40>/root/log 200<>/dev/null;";
+    assert_eq!(place.superuser().exec(&format!("{opened} {list}")).exits(0).text(), plain);
+    // Nor are ours of our own search.
+    assert_eq!(place.superuser().exec(list).exits(0).text(), plain);
+    // More than there may be at this moment.
+    let outcome = place.superuser().exec(&format!("{opened} ulimit -n 100; {list}")).exits(0);
+    assert_eq!(outcome.text(), plain);
+}
+
+#[test]
+fn an_account_without_a_home_or_shell_has_what_an_empty_field_means() {
+    let place = desktop_box!(with_session());
+    place.shell("sed -i 's,^pt1:.*,pt1:x:7001:7001:::,' /etc/passwd");
+    let found = place.superuser().environment(&[]);
+    assert_eq!((&*found["HOME"], &*found["SHELL"]), ("/", "/bin/sh"));
+}
+
+#[test]
+fn a_user_of_a_group_that_is_not_named_is_in_it() {
+    let place = desktop_box!(with_session());
+    place.shell("sed -i 's,^pt1:.*,pt1:x:7001:7777::/home/pt1:/bin/bash,' /etc/passwd");
+    let found = status(&place.superuser(), &[]);
+    assert_eq!((&*found["Uid"], &*found["Gid"]), ("7001 7001 7001 7001", "7777 7777 7777 7777"));
+    assert_eq!(place.superuser().environment(&[])["SHELL"], "/bin/bash");
+}
+
+#[test]
+fn the_one_who_leads_a_session_cannot_make_the_superuser_leave_anything() {
+    let place = desktop_box!(with_session());
+    let user = place.user();
+    user.program(&["LD_PRELOAD=/tmp/evil.so", "PATH=/tmp", "HOME=/tmp", "BASH_ENV=/tmp/x", "IFS=x", "SHELL=/tmp/sh"]);
+    let found = place.superuser().environment(&[]);
+    assert_eq!((&*found["PATH"], &*found["HOME"]), ("/usr/local/bin:/usr/bin:/bin", "/home/pt1"));
+    assert!(!["LD_PRELOAD", "BASH_ENV", "IFS"].iter().any(|name| found.contains_key(*name)), "{found:?}");
+}

@@ -1,0 +1,608 @@
+//! Who is reached where logind's files say who is logged in.
+
+use super::super::support::desktop::{DesktopBox, User};
+use super::super::support::place::soon;
+use crate::desktop_box;
+
+/// A user at a screen in the front, and one in the background, each with a bus; their leaders.
+#[track_caller]
+fn two_at_a_seat<'place>(front: &User<'place>, back: &User<'place>) -> (u32, u32) {
+    front.start_bus();
+    back.start_bus();
+    let (one, two) = (front.program(&[]), back.program(&[]));
+    front.place.login_in_front("5", front, one, "seat0");
+    front.place.login("3", back, two, &[]);
+    (one, two)
+}
+
+/// The sessions of a user with a bus, when this is in the file of a session and otherwise it would be in front.
+#[track_caller]
+fn does_not_count(changes: &[&str]) {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    let leader = user.program(&[]);
+    place.login_in_front("5", &user, leader, "seat0");
+    user.is_reached_by(place.superuser(), &[]);
+    place.login("5", &user, leader, &[&["ACTIVE=1", "STATE=active"], changes].concat());
+    place.superuser().refused(&[], "nobody is logged in graphically");
+    place.superuser().refused(&["--session", "5"], "'5'");
+    user.refused(&[], "nobody is logged in graphically");
+}
+
+/// Likewise, when it does not matter.
+#[track_caller]
+fn counts(changes: &[&str]) {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    let leader = user.program(&[]);
+    place.login("5", &user, leader, changes);
+    for caller in [user, place.superuser()] {
+        user.is_reached_by(caller, &[]);
+        user.is_reached_by(caller, &["--session", "5"]);
+    }
+}
+
+#[test]
+fn what_the_seat_shows_is_reached() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    let (one, two) = two_at_a_seat(&user, &other);
+    user.is_reached_by(place.superuser(), &[]);
+    place.login_in_front("3", &other, two, "seat0");
+    place.login("5", &user, one, &[]);
+    other.is_reached_by(place.superuser(), &[]);
+}
+
+#[test]
+fn what_is_in_the_background_is_reached_by_name() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    two_at_a_seat(&user, &other);
+    for options in [&["--user", "pt2"][..], &["--session", "3"], &["-s3", "-u", "7002"]] {
+        other.is_reached_by(place.superuser(), options);
+    }
+    other.is_reached_by(other, &[]);
+    other.is_reached_by(other, &["--session", "3"]);
+}
+
+#[test]
+fn a_session_tells_the_command_what_it_is() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    place.login_in_front("c7", &user, user.program(&[]), "seat0");
+    place.login("c7", &user, user.program(&[]), &["STATE=active", "TYPE=wayland", "DESKTOP=sway"]);
+    for caller in [user, place.superuser()] {
+        let found = caller.environment(&[]);
+        assert_eq!(found["XDG_SESSION_ID"], "c7");
+        assert_eq!(found["XDG_SESSION_TYPE"], "wayland");
+        assert_eq!(found["XDG_CURRENT_DESKTOP"], "sway");
+        assert_eq!(found["DBUS_SESSION_BUS_ADDRESS"], user.bus());
+    }
+}
+
+#[test]
+fn a_session_of_another_user_is_refused() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    two_at_a_seat(&user, &other);
+    other.refused(&["--session", "5"], "pt1");
+    other.refused(&["--session", "5", "--user", "pt1"], "pt1");
+    other.refused(&["--user", "pt1"], "pt1");
+    user.refused(&["--session", "3"], "pt2");
+    place.user().with(&["XDG_SESSION_ID=3"]).refused(&["--session", "3"], "pt2");
+}
+
+#[test]
+fn a_user_and_a_session_that_contradict_are_told() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    two_at_a_seat(&user, &other);
+    let outcome = place.superuser().refused(&["--user", "pt1", "--session", "3"], "'3'");
+    assert!(outcome.errors().contains("pt1"), "{}", outcome.report());
+    user.refused(&["--user", "pt1", "--session", "3"], "pt2");
+}
+
+#[test]
+fn an_unknown_session_is_told() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    two_at_a_seat(&user, &other);
+    place.shell("mkfifo -m 600 /run/systemd/sessions/5.ref");
+    for id in ["4", "", "5.ref", "..", "../sessions/5", "/run/systemd/sessions/5", "./5", "05"] {
+        for caller in [user, place.superuser()] {
+            caller.refused(&["--session", id], &format!("'{id}'"));
+        }
+    }
+}
+
+#[test]
+fn two_in_the_background_are_listed() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    let (one, _) = two_at_a_seat(&user, &other);
+    place.login("5", &user, one, &[]);
+    let outcome = place.superuser().refused(&[], "pt1");
+    let errors = outcome.errors();
+    assert!(["pt2", "5", "3", "--session"].iter().all(|word| errors.contains(word)), "{}", outcome.report());
+}
+
+#[test]
+fn two_seats_that_show_two_users_are_listed() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    let (_, two) = two_at_a_seat(&user, &other);
+    place.login_in_front("3", &other, two, "seat1");
+    let outcome = place.superuser().refused(&[], "seat0");
+    assert!(outcome.errors().contains("seat1"), "{}", outcome.report());
+    other.is_reached_by(place.superuser(), &["--session", "3"]);
+    user.is_reached_by(user, &[]);
+}
+
+#[test]
+fn the_only_seat_that_shows_somebody_is_reached() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    let (_, two) = two_at_a_seat(&user, &other);
+    // The other seat shows a session that is not there.
+    place.login("3", &other, two, &["SEAT=seat1", "STATE=active", "ACTIVE=1"]);
+    place.seat("seat1", "9", &other);
+    user.is_reached_by(place.superuser(), &[]);
+}
+
+#[test]
+fn of_two_sessions_of_a_user_the_one_in_front_is_reached() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    place.login("3", &user, user.program(&[]), &["IS_DISPLAY=1"]);
+    place.login("5", &user, user.program(&[]), &["IS_DISPLAY=0", "STATE=active", "ACTIVE=1"]);
+    place.seat("seat0", "5", &user);
+    for caller in [user, place.superuser()] {
+        assert_eq!(caller.environment(&[])["XDG_SESSION_ID"], "5");
+    }
+}
+
+#[test]
+fn of_two_sessions_of_a_user_in_the_background_the_main_one_is_reached() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    place.login("3", &user, user.program(&[]), &["IS_DISPLAY=1"]);
+    place.login("5", &user, user.program(&[]), &["IS_DISPLAY=0"]);
+    for caller in [user, place.superuser()] {
+        assert_eq!(caller.environment(&[])["XDG_SESSION_ID"], "3");
+        assert_eq!(caller.environment(&["--session", "5"])["XDG_SESSION_ID"], "5");
+    }
+    for display in ["IS_DISPLAY=0", "IS_DISPLAY=", "IS_DISPLAY"] {
+        place.login("3", &user, user.program(&[]), &[display]);
+        let outcome = place.superuser().refused(&[], "3");
+        assert!(outcome.errors().contains('5'), "{}", outcome.report());
+        user.refused(&[], "3");
+    }
+}
+
+#[test]
+fn a_seat_decides_also_where_the_session_says_that_it_is_active() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    let (_, two) = two_at_a_seat(&user, &other);
+    place.login("3", &other, two, &["STATE=active", "ACTIVE=1"]);
+    user.is_reached_by(place.superuser(), &[]);
+}
+
+#[test]
+fn a_closing_session_does_not_count() {
+    does_not_count(&["STATE=closing"]);
+}
+
+#[test]
+fn a_session_that_opens_does_not_count() {
+    does_not_count(&["STATE=opening"]);
+}
+
+#[test]
+fn a_session_without_a_state_does_not_count() {
+    does_not_count(&["STATE"]);
+}
+
+#[test]
+fn a_greeter_does_not_count() {
+    does_not_count(&["CLASS=greeter"]);
+}
+
+#[test]
+fn a_lock_screen_does_not_count() {
+    does_not_count(&["CLASS=lock-screen"]);
+}
+
+#[test]
+fn a_background_session_does_not_count() {
+    does_not_count(&["CLASS=background"]);
+}
+
+#[test]
+fn a_service_manager_does_not_count() {
+    does_not_count(&["CLASS=manager"]);
+}
+
+#[test]
+fn a_remote_session_does_not_count() {
+    does_not_count(&["REMOTE=1", "REMOTE_HOST=example.org"]);
+}
+
+#[test]
+fn a_session_on_a_text_terminal_does_not_count() {
+    does_not_count(&["TYPE=tty", "TTY=tty1"]);
+}
+
+#[test]
+fn a_session_of_no_type_does_not_count() {
+    does_not_count(&["TYPE=unspecified"]);
+}
+
+#[test]
+fn a_session_without_a_leader_does_not_count() {
+    does_not_count(&["LEADER"]);
+}
+
+#[test]
+fn a_leader_that_is_no_number_does_not_count() {
+    does_not_count(&["LEADER=x"]);
+}
+
+#[test]
+fn a_leader_that_is_no_process_does_not_count() {
+    does_not_count(&["LEADER=4194303"]);
+}
+
+#[test]
+fn a_leader_out_of_all_bounds_does_not_count() {
+    does_not_count(&["LEADER=99999999999999999999"]);
+}
+
+#[test]
+fn a_leader_of_nobody_does_not_count() {
+    does_not_count(&["LEADER=0"]);
+}
+
+#[test]
+fn a_leader_that_began_after_the_session_does_not_count() {
+    does_not_count(&["MONOTONIC=1000"]);
+}
+
+#[test]
+fn a_leader_that_the_session_does_not_mean_does_not_count() {
+    does_not_count(&["LEADER_PIDFDID=1"]);
+}
+
+#[test]
+fn a_session_without_a_user_does_not_count() {
+    does_not_count(&["UID"]);
+}
+
+#[test]
+fn a_session_of_an_unknown_user_does_not_count() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    place.login("5", &user, user.program(&[]), &["UID=7999"]);
+    place.superuser().refused(&[], "nobody is logged in graphically");
+    place.superuser().refused(&["--session", "5"], "'5'");
+}
+
+#[test]
+fn an_online_session_counts() {
+    counts(&["STATE=online"]);
+}
+
+#[test]
+fn a_session_without_a_seat_counts() {
+    counts(&["SEAT"]);
+}
+
+#[test]
+fn a_session_on_a_seat_without_a_file_counts() {
+    counts(&["SEAT=seat7", "STATE=active"]);
+}
+
+#[test]
+fn a_session_early_or_light_counts() {
+    counts(&["CLASS=user-early"]);
+    counts(&["CLASS=user-light"]);
+}
+
+#[test]
+fn a_wayland_session_counts() {
+    counts(&["TYPE=wayland"]);
+}
+
+#[test]
+fn values_in_quotes_and_of_newer_versions_count() {
+    counts(&["TYPE=\"x11\"", "CLASS=\"user\"", "LEADER_FD_SAVED=1", "DEVICES=226:0 13:65", "SCOPE_JOB=", "FIFO"]);
+}
+
+#[test]
+fn a_session_without_the_time_of_its_beginning_counts() {
+    counts(&["MONOTONIC", "REALTIME"]);
+}
+
+#[test]
+fn a_leader_that_the_session_means_counts() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    let leader = user.program(&[]);
+    let script = format!("python3 -c 'import os; print(os.fstat(os.pidfd_open({leader})).st_ino)'");
+    place.login("5", &user, leader, &[&format!("LEADER_PIDFDID={}", place.shell(&script))]);
+    for caller in [user, place.superuser()] {
+        user.is_reached_by(caller, &[]);
+    }
+}
+
+#[test]
+fn a_leader_of_the_superuser_counts_also_where_processes_of_others_are_hidden() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    // As of display managers, which keep a process of their own for each session.
+    place.login_in_front("5", &user, place.superuser().program(&["XDG_CURRENT_DESKTOP=evil"]), "seat0");
+    user.program(&["XDG_CURRENT_DESKTOP=KDE"]);
+    for change in ["true", "mount -o remount,hidepid=invisible /proc"] {
+        place.shell(change);
+        for caller in [user, place.superuser()] {
+            assert_eq!(caller.environment(&[])["XDG_CURRENT_DESKTOP"], "KDE");
+        }
+    }
+}
+
+#[test]
+fn a_display_that_logind_knows_is_reached_without_anybody_who_says_so() {
+    let place = desktop_box!(DesktopBox::needing(&["Xvfb", "xauth", "xdpyinfo"]));
+    let user = place.user();
+    place.superuser().start_x(0, "/root/cookies");
+    place.shell("install -o 7001 -m 600 /root/cookies /home/pt1/.Xauthority");
+    place.login_in_front("5", &user, place.superuser().program(&[]), "seat0");
+    place.superuser().refused(&[], "not usable");
+    place.login("5", &user, place.superuser().program(&[]), &["DISPLAY=:0", "STATE=active"]);
+    for caller in [user, place.superuser()] {
+        assert_eq!(caller.environment(&[])["DISPLAY"], ":0");
+        caller.run(&["xdpyinfo"]).succeeds();
+    }
+}
+
+#[test]
+fn a_dead_leader_does_not_count() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    let leader = user.program(&[]);
+    place.login_in_front("5", &user, leader, "seat0");
+    user.is_reached_by(place.superuser(), &[]);
+    place.end("KILL", leader);
+    place.superuser().refused(&[], "nobody is logged in graphically");
+    user.refused(&[], "nobody is logged in graphically");
+}
+
+#[test]
+fn a_dead_leader_that_nobody_has_waited_for_does_not_count() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    let parent = user.start("sh -c 'sleep 0 & echo $! >/home/pt1/zombie; exec sleep infinity'");
+    soon("a zombie", || {
+        let pid = user.exec("cat ~/zombie").text().trim().parse().unwrap_or(0);
+        place.state(pid) == 'Z' && place.name(parent) == "sleep"
+    });
+    let leader = user.shell("cat ~/zombie").parse().expect("a pid");
+    place.login_in_front("5", &user, leader, "seat0");
+    place.superuser().refused(&[], "nobody is logged in graphically");
+}
+
+#[test]
+fn of_two_users_the_one_who_has_logged_out_does_not_count() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    let (one, _) = two_at_a_seat(&user, &other);
+    // As it was seen: still active at the seat, with leftovers that run on.
+    place.login("5", &user, one, &["STATE=closing", "ACTIVE=1", "IS_DISPLAY=0"]);
+    user.program(&[&format!("DBUS_SESSION_BUS_ADDRESS={}", user.bus())]);
+    place.end("KILL", one);
+    other.is_reached_by(place.superuser(), &[]);
+    place.superuser().refused(&["--user", "pt1"], "nobody is logged in graphically");
+    user.refused(&[], "nobody is logged in graphically");
+}
+
+#[test]
+fn where_logind_knows_nobody_a_message_bus_is_no_session() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    place.has_logind();
+    place.superuser().refused(&[], "nobody is logged in graphically");
+    place.superuser().refused(&["--all"], "nobody is logged in graphically");
+    // As of ssh, where the user's service manager has started one.
+    place.superuser().refused(&["--user", "pt1"], "nobody is logged in graphically");
+    user.refused(&[], "nobody is logged in graphically");
+}
+
+#[test]
+fn where_logind_knows_nobody_a_display_of_the_named_user_is_reached() {
+    let place = desktop_box!(DesktopBox::needing(&["weston", "wayland-info"]));
+    let user = place.user();
+    user.start_weston("wayland-1");
+    place.has_logind();
+    place.superuser().refused(&[], "nobody is logged in graphically");
+    for (caller, options) in [(place.superuser(), &["--user", "pt1"][..]), (user, &[])] {
+        let found = caller.environment(options);
+        assert_eq!(found["WAYLAND_DISPLAY"], "wayland-1");
+        assert!(!found.contains_key("XDG_SESSION_ID"), "{found:?}");
+    }
+}
+
+#[test]
+fn whom_logind_knows_at_a_terminal_only_is_not_reached() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    place.login_in_front("5", &user, user.program(&[]), "seat0");
+    place.login("5", &user, user.program(&[]), &["TYPE=tty", "STATE=active", "ACTIVE=1"]);
+    place.superuser().refused(&[], "nobody is logged in graphically");
+    place.superuser().refused(&["--user", "pt1"], "nobody is logged in graphically");
+}
+
+/// Somebody in the background is reached beside a file with which nothing is right, in front.
+#[track_caller]
+fn is_passed_over(make: &str) {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    two_at_a_seat(&user, &other);
+    place.shell(&format!("cd /run/systemd/sessions; mv 5 /run/saved; {make}"));
+    for caller in [other, place.superuser()] {
+        other.is_reached_by(caller, &[]);
+    }
+    place.superuser().refused(&["--session", "5"], "'5'");
+    user.refused(&["--session", "5"], "'5'");
+}
+
+#[test]
+fn a_fifo_is_passed_over() {
+    is_passed_over("mkfifo -m 644 5; mkfifo -m 600 5.ref");
+}
+
+#[test]
+fn a_directory_is_passed_over() {
+    is_passed_over("mkdir 5");
+}
+
+#[test]
+fn a_socket_is_passed_over() {
+    is_passed_over("python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"5\")'");
+}
+
+#[test]
+fn a_device_is_passed_over() {
+    is_passed_over("mknod -m 644 5 c 1 5");
+}
+
+#[test]
+fn an_empty_file_is_passed_over() {
+    is_passed_over(": >5");
+}
+
+#[test]
+fn a_file_of_garbage_is_passed_over() {
+    is_passed_over(
+        "head -c 5000 /dev/urandom >5; head -c 5000 /dev/urandom >7; printf '=\\n==\\nLEADER==\\n\\0\\n' >8",
+    );
+}
+
+#[test]
+fn half_a_file_is_passed_over() {
+    is_passed_over("head -c 60 /run/saved >5");
+}
+
+#[test]
+fn a_huge_file_is_passed_over() {
+    is_passed_over("cp /run/saved 5; truncate -s 4G 5");
+}
+
+#[test]
+fn a_link_is_passed_over() {
+    is_passed_over("ln -s /run/saved 5; ln -s 7 7; ln -s none 8; ln -s /dev/zero 9");
+}
+
+#[test]
+fn a_file_of_somebody_else_is_passed_over() {
+    is_passed_over("cp /run/saved 5; chown 7001 5");
+}
+
+#[test]
+fn a_file_that_others_can_write_is_passed_over() {
+    is_passed_over("cp /run/saved 5; chmod 666 5");
+}
+
+#[test]
+fn names_that_are_no_sessions_are_passed_over() {
+    is_passed_over(
+        "cp /run/saved .#5abc; cp /run/saved 5~; cp /run/saved '5 6'; cp /run/saved $'\\377'; cp /run/saved .5",
+    );
+}
+
+#[test]
+fn a_file_that_we_may_not_read_is_passed_over() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    two_at_a_seat(&user, &other);
+    place.shell("chmod 600 /run/systemd/sessions/5");
+    other.is_reached_by(other, &[]);
+    // Also that of the seat, which then shows nobody.
+    place.shell("chmod 600 /run/systemd/seats/seat0; chmod 644 /run/systemd/sessions/5");
+    user.is_reached_by(user, &[]);
+    place.shell("chmod 600 /run/systemd/sessions/5");
+    user.refused(&[], "nobody is logged in graphically");
+}
+
+#[test]
+fn odd_files_of_seats_show_nobody() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    let seat = "/run/systemd/seats/seat0";
+    for make in ["rm $S", "mkfifo $S.new; mv $S.new $S", "ln -sf /run/saved $S", "truncate -s 4G $S", "chown 7001 $S"] {
+        two_at_a_seat_again(&user, &other);
+        place.shell(&format!("cp {seat} /run/saved; S={seat}; {make}"));
+        let outcome = place.superuser().refused(&[], "pt1");
+        assert!(outcome.errors().contains("pt2"), "{make}\n{}", outcome.report());
+        place.shell(&format!("rm -f {seat}"));
+    }
+}
+
+/// Likewise where their buses run already.
+#[track_caller]
+fn two_at_a_seat_again<'place>(front: &User<'place>, back: &User<'place>) {
+    if front.exec("[ -S /run/user/$(id -u)/bus ]").code() != 0 {
+        two_at_a_seat(front, back);
+    }
+    front.place.login_in_front("5", front, front.program(&[]), "seat0");
+}
+
+#[test]
+fn a_seat_of_an_odd_name_leads_nowhere() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    let (one, _) = two_at_a_seat(&user, &other);
+    place.shell("printf 'ACTIVE=5\\n' >/run/seat");
+    for seat in ["SEAT=../../seat", "SEAT=/run/seat", "SEAT=.", "SEAT="] {
+        place.login("5", &user, one, &["STATE=active", "ACTIVE=1", seat]);
+        place.superuser().refused(&[], "pt2");
+    }
+}
+
+#[test]
+fn many_sessions_are_survived() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    two_at_a_seat(&user, &other);
+    place.shell("cd /run/systemd/sessions; for n in $(seq 100 400); do sed s/LEADER=.*/LEADER=4194303/ 3 >$n; done");
+    user.is_reached_by(place.superuser(), &[]);
+    other.is_reached_by(place.superuser(), &["--user", "pt2"]);
+}
+
+#[test]
+fn a_session_of_which_nothing_answers_is_told() {
+    let place = desktop_box!();
+    let user = place.user();
+    place.login_in_front("5", &user, user.program(&["DISPLAY=:0"]), "seat0");
+    for caller in [user, place.superuser()] {
+        let outcome = caller.refused(&[], "not usable");
+        assert!(outcome.errors().contains("pt1"), "{}", outcome.report());
+    }
+    // Also when there is a directory, and somebody else whose session would be usable.
+    user.make_runtime();
+    let other = place.other();
+    other.start_bus();
+    place.login("3", &other, other.program(&[]), &[]);
+    place.superuser().refused(&[], "not usable");
+}

@@ -1,0 +1,362 @@
+//! Places of their own for real desktops, with users who are nobody else's, and what the tests do and see in them.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::time::{ClockId, clock_gettime};
+use serde_json::Value;
+
+use super::command::{Outcome, finish};
+use super::place::{Own, Place, child_of, missing, soon};
+
+/// What a box finds below /mnt.
+const FILES: [(&str, &str); 4] = [
+    ("bin/proctool", ""),
+    ("bus.conf", include_str!("desktop_bus.conf")),
+    ("desktop_listener.py", include_str!("desktop_listener.py")),
+    ("desktop_recorder.py", include_str!("desktop_recorder.py")),
+];
+
+/// What notifications are recorded with.
+const GLIB: &str = "/usr/lib/python3/dist-packages/gi";
+
+/// A box: namespaces of their own with home directories, users, runtime directories and a network of their own. It ends
+/// when dropped.
+pub struct DesktopBox {
+    place: Place,
+}
+
+/// Somebody who is at home in a box.
+#[derive(Clone, Copy)]
+pub struct User<'place> {
+    pub place: &'place DesktopBox,
+    pub name: &'static str,
+    pub uid: u32,
+    variables: &'place [&'place str],
+}
+
+impl Deref for DesktopBox {
+    type Target = Place;
+
+    fn deref(&self) -> &Place {
+        &self.place
+    }
+}
+
+impl DesktopBox {
+    /// A box with an ordinary init and nothing else.
+    pub fn new() -> Result<DesktopBox, String> {
+        missing(&["unshare", "nsenter", "setpriv", "tini", "python3", "dbus-daemon"])?;
+        let script = format!("{}\nexec tini -s -- sleep infinity", include_str!("desktop_box.sh"));
+        let mut place = Place::start(&script, Own { network: true, ..Own::default() }, &FILES)?;
+        place.await_ready(|place| place.has("ready"))?;
+        place.first = child_of(place.first).ok_or("the box has ended")?;
+        Ok(DesktopBox { place })
+    }
+
+    /// Likewise, with further programs.
+    pub fn needing(programs: &[&str]) -> Result<DesktopBox, String> {
+        missing(programs)?;
+        DesktopBox::new()
+    }
+
+    /// Likewise, for notifications that are recorded.
+    pub fn recording() -> Result<DesktopBox, String> {
+        if !Path::new(GLIB).exists() {
+            return Err("no gi module for python3".to_owned());
+        }
+        DesktopBox::needing(&["notify-send"])
+    }
+
+    /// An ordinary user.
+    pub fn user(&self) -> User<'_> {
+        User { place: self, name: "pt1", uid: 7001, variables: &[] }
+    }
+
+    /// Another one.
+    pub fn other(&self) -> User<'_> {
+        User { place: self, name: "pt2", uid: 7002, variables: &[] }
+    }
+
+    /// One who means no good.
+    pub fn attacker(&self) -> User<'_> {
+        User { place: self, name: "pt3", uid: 7003, variables: &[] }
+    }
+
+    /// The superuser of the box.
+    pub fn superuser(&self) -> User<'_> {
+        User { place: self, name: "root", uid: 0, variables: &[] }
+    }
+
+    /// Have logind's directories.
+    #[track_caller]
+    pub fn has_logind(&self) {
+        self.shell("mkdir -p /run/systemd/sessions /run/systemd/seats /run/systemd/users");
+    }
+
+    /// A session as logind would have written it, of a user at seat0, in the background, with these lines in place of its
+    /// own: KEY=VALUE, or KEY for none of that name.
+    #[track_caller]
+    pub fn login(&self, id: &str, user: &User<'_>, leader: u32, changes: &[&str]) {
+        self.has_logind();
+        let time = clock_gettime(ClockId::Monotonic);
+        let time = time.tv_sec * 1_000_000 + time.tv_nsec / 1000;
+        let (uid, name) = (user.uid, user.name);
+        let text = format!(
+            "UID={uid}\nUSER={name}\nACTIVE=0\nIS_DISPLAY=1\nSTATE=online\nREMOTE=0\nTYPE=x11\nORIGINAL_TYPE=x11\n\
+             CLASS=user\nSCOPE=session-{id}.scope\nFIFO=/run/systemd/sessions/{id}.ref\nSEAT=seat0\nSERVICE=login\n\
+             POSITION=2\nLEADER={leader}\nAUDIT={id}\nREALTIME=1700000000000000\nMONOTONIC={time}\n"
+        );
+        let name_of = |line: &str| line.split('=').next().unwrap_or_default().to_owned();
+        let is_changed = |line: &&str| changes.iter().any(|change| name_of(change) == name_of(line));
+        let kept = text.lines().filter(|line| !is_changed(line));
+        let mut lines: Vec<&str> = kept.collect();
+        for change in changes {
+            lines.retain(|line| name_of(line) != name_of(change));
+            lines.extend(Some(*change).filter(|change| change.contains('=')));
+        }
+        let text = format!("# This is private data. Do not parse.\n{}\n", lines.join("\n"));
+        self.shell(&format!("cat >/run/systemd/sessions/{id} <<'END'\n{text}END\n"));
+    }
+
+    /// Likewise, in the foreground of a seat.
+    #[track_caller]
+    pub fn login_in_front(&self, id: &str, user: &User<'_>, leader: u32, seat: &str) {
+        let seat_line = format!("SEAT={seat}");
+        self.login(id, user, leader, &["ACTIVE=1", "STATE=active", &seat_line]);
+        self.seat(seat, id, user);
+    }
+
+    /// What a seat shows.
+    #[track_caller]
+    pub fn seat(&self, seat: &str, id: &str, user: &User<'_>) {
+        let uid = user.uid;
+        let text = format!(
+            "IS_SEAT0=1\nCAN_MULTI_SESSION=1\nCAN_TTY=0\nCAN_GRAPHICAL=1\nACTIVE={id}\nACTIVE_UID={uid}\nSESSIONS={id}\n\
+             UIDS={uid}\n"
+        );
+        self.shell(&format!(
+            "cat >/run/systemd/seats/{seat} <<'END'\n# This is private data. Do not parse.\n{text}END\n"
+        ));
+    }
+
+    /// Take a program away from all of the box.
+    #[track_caller]
+    pub fn uninstall(&self, program: &str) {
+        self.shell(&format!(
+            "mkdir -p /run/upper /run/worked && \
+             mount -t overlay overlay -o lowerdir=/usr/bin,upperdir=/run/upper,workdir=/run/worked /usr/bin && \
+             rm /usr/bin/{program}"
+        ));
+    }
+
+    /// End a process, which must be gone then but for its zombie.
+    #[track_caller]
+    pub fn end(&self, signal: &str, pid: u32) {
+        self.kill(signal, pid);
+        soon("the end of a process", || !self.is_alive(pid));
+    }
+
+    /// The notifications that were recorded in a file.
+    #[track_caller]
+    pub fn recorded(&self, file: &str) -> Vec<Value> {
+        let text = self.shell(&format!("cat {file}"));
+        text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect()
+    }
+}
+
+impl<'place> User<'place> {
+    /// With these variables, as NAME=VALUE, or as NAME for none of that name.
+    pub fn with(self, variables: &'place [&'place str]) -> User<'place> {
+        User { variables, ..self }
+    }
+
+    /// Where the user is at home.
+    pub fn home(&self) -> String {
+        if self.uid == 0 { "/root".to_owned() } else { format!("/home/{}", self.name) }
+    }
+
+    /// Where the user's runtime directory is.
+    pub fn runtime(&self) -> String {
+        format!("/run/user/{}", self.uid)
+    }
+
+    /// The address of the user's message bus.
+    pub fn bus(&self) -> String {
+        format!("unix:path={}/bus", self.runtime())
+    }
+
+    /// Give the user a runtime directory, as logind does.
+    #[track_caller]
+    pub fn make_runtime(&self) {
+        let (uid, runtime) = (self.uid, self.runtime());
+        self.place.shell(&format!("install -d -m 700 -o {uid} -g {uid} {runtime}"));
+    }
+
+    /// A command as this user, with an environment as of a daemon's job.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let uid = self.uid.to_string();
+        let limit = ["timeout", "--foreground", "-s", "KILL", "60"];
+        let switch = ["setpriv", "--reuid", &uid, "--regid", &uid, "--clear-groups"];
+        let home = format!("HOME={}", self.home());
+        let mut environment = vec!["env", "-i", "-C", "/", "PATH=/mnt/bin:/usr/bin:/bin", "LANG=C.UTF-8", &home];
+        for variable in self.variables {
+            environment.retain(|known| variable.split('=').next() != known.split('=').next() || *known == "env");
+            environment.extend(Some(*variable).filter(|variable| variable.contains('=')));
+        }
+        self.place.inside(&[&limit[..], &switch, &environment, words].concat())
+    }
+
+    /// Run a shell script to its end.
+    pub fn exec(&self, script: &str) -> Outcome {
+        let outcome = finish(self.command(&["bash", "-c", script]));
+        let crashed = outcome.errors().contains("panicked");
+        assert!(!crashed, "a crash\n{}", outcome.report());
+        outcome
+    }
+
+    /// Likewise, which must end well; what it printed.
+    #[track_caller]
+    pub fn shell(&self, script: &str) -> String {
+        self.exec(script).exits(0).text().trim_end().to_owned()
+    }
+
+    /// Start something that goes on, in an environment that says nothing; its pid.
+    #[track_caller]
+    pub fn start(&self, command: &str) -> u32 {
+        let environment = "env -i HOME=\"$HOME\" PATH=\"$PATH\"";
+        let script = format!("{environment} setsid {command} </dev/null >/tmp/{}.log 2>&1 & echo $!", self.name);
+        self.shell(&script).parse().expect("a pid")
+    }
+
+    /// A program of the user's with just these variables.
+    #[track_caller]
+    pub fn program(&self, variables: &[&str]) -> u32 {
+        let variables: Vec<String> = variables.iter().map(|variable| format!("'{variable}'")).collect();
+        let pid = self.start(&format!("env -i {} /usr/bin/sleep infinity", variables.join(" ")));
+        soon("a program", || self.place.name(pid) == "sleep");
+        pid
+    }
+
+    /// Start a message bus at its usual place, in a runtime directory; its pid.
+    #[track_caller]
+    pub fn start_bus(&self) -> u32 {
+        self.make_runtime();
+        let socket = format!("{}/bus", self.runtime());
+        self.start_bus_at(&format!("unix:path={socket}"))
+    }
+
+    /// Start a message bus at an address; its pid.
+    #[track_caller]
+    pub fn start_bus_at(&self, address: &str) -> u32 {
+        let options = format!("--config-file=/mnt/bus.conf --nofork --nopidfile --address={address} --print-address=3");
+        let file = format!("/tmp/{}.bus", self.name);
+        self.shell(&format!("rm -f {file}"));
+        let pid = self.start(&format!("dbus-daemon {options} 3>{file}"));
+        soon("a message bus", || self.exec(&format!("[ -s {file} ]")).code() == 0);
+        pid
+    }
+
+    /// Record what notifications come to the user's message bus, see `desktop_recorder.py`; the file that has them.
+    #[track_caller]
+    pub fn record(&self, answer: &str) -> String {
+        self.record_at(&self.bus(), answer)
+    }
+
+    /// Likewise at the bus of this address.
+    #[track_caller]
+    pub fn record_at(&self, address: &str, answer: &str) -> String {
+        let file = format!("{}/record", self.home());
+        self.shell(&format!("rm -f {file}"));
+        self.start(&format!("env DBUS_SESSION_BUS_ADDRESS={address} python3 /mnt/desktop_recorder.py {file} {answer}"));
+        soon("a recorder", || self.exec(&format!("[ -e {file} ]")).code() == 0);
+        file
+    }
+
+    /// Start an X server with a cookie that is in a file of the user's; its pid.
+    #[track_caller]
+    pub fn start_x(&self, number: u32, authority: &str) -> u32 {
+        self.shell(&format!("xauth -q -f {authority} add :{number} . $(mcookie) 2>/dev/null"));
+        let ready = format!("/tmp/{}.ready", self.name);
+        self.shell(&format!("rm -f {ready}"));
+        let options = format!("-screen 0 320x200x24 -nolisten tcp -noreset -auth {authority} -displayfd 3");
+        let pid = self.start(&format!("Xvfb :{number} {options} 3>{ready}"));
+        soon("an X server", || self.exec(&format!("[ -s {ready} ]")).code() == 0);
+        pid
+    }
+
+    /// Start a compositor with a socket of this name; its pid.
+    #[track_caller]
+    pub fn start_weston(&self, name: &str) -> u32 {
+        self.make_runtime();
+        let runtime = self.runtime();
+        let options = format!("--backend=headless-backend.so --shell=fullscreen-shell.so --socket={name}");
+        let pid = self.start(&format!("env XDG_RUNTIME_DIR={runtime} weston {options}"));
+        let check = format!("XDG_RUNTIME_DIR={runtime} WAYLAND_DISPLAY={name} wayland-info");
+        soon("a compositor", || self.exec(&check).code() == 0);
+        pid
+    }
+
+    /// Listen at sockets, see `desktop_listener.py`; its pid.
+    #[track_caller]
+    pub fn listen(&self, kind: &str, log: &str, addresses: &str) -> u32 {
+        let pid = self.shell(&format!("python3 /mnt/desktop_listener.py {kind} {log} {addresses}"));
+        pid.parse().expect("a pid")
+    }
+
+    /// The command that runs with-gui-environment.
+    pub fn tool(&self, words: &[&str]) -> Command {
+        self.command(&[&["with-gui-environment"], words].concat())
+    }
+
+    /// Run with-gui-environment to its end.
+    pub fn run(&self, words: &[&str]) -> Outcome {
+        checked(finish(self.tool(words)))
+    }
+
+    /// Run notify-send-headless to its end.
+    pub fn notify(&self, words: &[&str]) -> Outcome {
+        checked(finish(self.command(&[&["notify-send-headless"], words].concat())))
+    }
+
+    /// The environment that a command gets, with these options.
+    #[track_caller]
+    pub fn environment(&self, options: &[&str]) -> BTreeMap<String, String> {
+        let outcome = self.run(&[options, &["cat", "/proc/self/environ"]].concat()).succeeds();
+        let text = outcome.text();
+        let pair = |item: &str| item.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        text.split_terminator('\0').map(|item| pair(item).expect("NAME=VALUE")).collect()
+    }
+
+    /// What `--list --json` says, which must succeed.
+    #[track_caller]
+    pub fn list(&self) -> Vec<Value> {
+        let json = self.run(&["--list", "--json"]).succeeds().json();
+        json.as_array().expect("an array").clone()
+    }
+
+    /// A command runs as this user when somebody asks for it so.
+    #[track_caller]
+    pub fn is_reached_by(&self, caller: User<'_>, options: &[&str]) {
+        caller.run(&[options, &["id", "-un"]].concat()).succeeds().prints(format!("{}\n", self.name));
+    }
+
+    /// Somebody who asks for a command so is refused in a line with this message, and nothing runs.
+    #[track_caller]
+    pub fn refused(&self, options: &[&str], message: &str) -> Outcome {
+        let place = self.place;
+        place.shell("rm -rf /tmp/ran; mkdir -m 777 /tmp/ran");
+        let outcome = self.run(&[options, &["touch", "/tmp/ran/it"]].concat()).refuses(1, message);
+        assert!(place.shell("ls /tmp/ran").is_empty(), "the command ran\n{}", outcome.report());
+        outcome
+    }
+}
+
+#[track_caller]
+fn checked(outcome: Outcome) -> Outcome {
+    let crashed = outcome.errors().contains("panicked") || [101, 137].contains(&outcome.code());
+    assert!(!crashed, "a crash, or no end\n{}", outcome.report());
+    outcome
+}
