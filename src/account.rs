@@ -1,18 +1,23 @@
 //! An account of this machine, and being its user: for a moment on a thread of its own, or for good.
 
 use std::ffi::{CString, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use nix::errno::Errno;
+use nix::errno::Errno as NixErrno;
 use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist, getgroups, getresgid, getresuid};
+use rustix::io::Errno;
 use rustix::process::{RawGid, RawUid};
-use rustix::thread::{capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, set_capabilities, set_thread_groups,
+    set_thread_res_gid, set_thread_res_uid,
+};
 
 use crate::child;
+use crate::control::new_session_keyring;
 
 /// Where commands are looked for: what login(1) gives to ordinary users, and nothing that only one of them has.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -35,44 +40,54 @@ pub enum Error {
     #[error("there is no user '{0}'")]
     Unknown(String),
     #[error("user '{0}' cannot be looked up: {1}")]
-    Database(String, Errno),
+    Database(String, NixErrno),
     #[error("cannot become user '{name}': {why}")]
     NotBecome { name: String, why: String },
-    #[error("what belongs to user '{0}' does not answer: a file system of theirs may hang")]
+    #[error("what belongs to user '{0}' did not answer in time")]
     Late(String),
 }
 
 impl Account {
     /// The user with this name, else with this number.
     pub fn find(user: &str) -> Result<Account, Error> {
+        let unknown = || Error::Unknown(user.to_owned());
         let failed = |errno| Error::Database(user.to_owned(), errno);
+        // Who looks numbers up as strtoul(3) does finds others behind blanks, signs and numbers that are too great.
+        let is_number = user.bytes().all(|byte| byte.is_ascii_digit());
+        if user.is_empty() || user.starts_with([' ', '+', '-']) || is_number && user.parse::<u32>().is_err() {
+            return Err(unknown());
+        }
         let found = match (User::from_name(user).map_err(failed)?, user.parse()) {
             (None, Ok(uid)) => User::from_uid(Uid::from_raw(uid)).map_err(failed)?,
             (found, _) => found,
         };
-        found.map(Account::from).or_else(|| Account::elsewhere(user)).ok_or_else(|| Error::Unknown(user.to_owned()))
+        found.map(Account::from).or_else(|| Account::elsewhere(user)).ok_or_else(unknown)
     }
 
     /// The user with this number; `None` when nobody has it.
     pub fn of(uid: u32) -> Result<Option<Account>, Error> {
         let found = User::from_uid(Uid::from_raw(uid));
         let found = found.map_err(|errno| Error::Database(uid.to_string(), errno))?;
-        Ok(found.map(Account::from).or_else(|| Account::elsewhere(&uid.to_string())))
+        let elsewhere = || Account::elsewhere(&uid.to_string()).filter(|account| account.uid == uid);
+        Ok(found.map(Account::from).or_else(elsewhere))
     }
 
     /// A user whom the machine's own C library knows, from a directory service perhaps, but not the one that a static
     /// program has in it, which reads /etc/passwd only.
     fn elsewhere(user: &str) -> Option<Account> {
-        let line = getent("passwd", user)?;
+        Account::parse(&getent("passwd", user)?)
+    }
+
+    /// A line of passwd(5).
+    fn parse(line: &str) -> Option<Account> {
         let fields: Vec<&str> = line.trim_end_matches('\n').split(':').collect();
         let [name, _, uid, gid, _, home, shell] = fields[..] else { return None };
-        let path = |path: &str, other: &str| PathBuf::from(if path.is_empty() { other } else { path });
         Some(Account {
             name: name.to_owned(),
             uid: uid.parse().ok()?,
             gid: gid.parse().ok()?,
-            home: path(home, "/"),
-            shell: path(shell, "/bin/sh"),
+            home: or(home.into(), "/"),
+            shell: or(shell.into(), "/bin/sh"),
             is_elsewhere: true,
         })
     }
@@ -97,36 +112,47 @@ impl Account {
     /// and who opens the user's files can open those only.
     ///
     /// On a thread of its own, since rights belong to threads (credentials(7)). Its real user stays ours, so that the user
-    /// has no power over it. It is left to itself when it is late.
+    /// has no power over it; a file system of the user's own (FUSE) refuses it for that. It is left to itself when it is
+    /// late.
     pub fn act<T: Send + 'static>(
         &self,
         limit: Duration,
         act: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
+        if self.is_ours() {
+            return self.watch(limit, act);
+        }
         let account = self.clone();
-        let groups = if self.is_ours() { None } else { Some(self.groups()?) };
+        let groups = self.groups()?;
+        self.watch(limit, move || account.switch(&groups, false).map(|()| act()))?
+    }
+
+    /// Do something with our own rights about what the user may make last for ever, and no more than this time.
+    pub fn watch<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        act: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let (done, outcome) = channel();
         let begin = move || {
-            let outcome = match groups {
-                Some(groups) => account.switch(&groups, false).map(|()| act()),
-                None => Ok(act()),
-            };
             // Nobody waits for what is late.
-            let _ = done.send(outcome);
+            let _ = done.send(act());
         };
         thread::Builder::new().spawn(begin).map_err(|error| self.not_become(error))?;
-        match outcome.recv_timeout(limit) {
-            Ok(outcome) => outcome,
-            Err(RecvTimeoutError::Timeout) => Err(Error::Late(self.name.clone())),
-            Err(RecvTimeoutError::Disconnected) => Err(self.not_become("its thread has ended")),
-        }
+        outcome.recv_timeout(limit).map_err(|error| match error {
+            RecvTimeoutError::Timeout => Error::Late(self.name.clone()),
+            RecvTimeoutError::Disconnected => self.not_become("its thread has ended"),
+        })
     }
 
     /// Become the user, in all respects and without a way back. Only this thread does: whoever calls it becomes a command
     /// next, by which all others end.
     pub fn take_over(&self) -> Result<(), Error> {
         let groups = self.groups()?;
+        self.drop_capabilities().map_err(|errno| self.not_become(errno))?;
         self.switch(&groups, true)?;
+        // The keys of whoever called are not the user's (session-keyring(7)).
+        new_session_keyring().map_err(|errno| self.not_become(errno))?;
         let has_become = getresuid().is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [self.uid.into(); 3])
             && getresgid().is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [self.gid.into(); 3])
             && getgroups().is_ok_and(|has| sorted(has) == sorted(groups));
@@ -134,11 +160,23 @@ impl Account {
             return Err(self.not_become("the kernel did not change who we are"));
         }
         // Whoever calls may have told the kernel to leave them (SECBIT_NO_SETUID_FIXUP in capabilities(7)).
-        let has_none = capabilities(None).is_ok_and(|sets| sets.effective.is_empty() && sets.permitted.is_empty());
+        let has_none = capabilities(None)
+            .is_ok_and(|sets| sets.effective.is_empty() && sets.permitted.is_empty() && sets.inheritable.is_empty());
         if self.uid != 0 && !has_none {
             return Err(self.not_become("capabilities of the superuser would be left"));
         }
         Ok(())
+    }
+
+    /// Those that would outlive the change of user.
+    fn drop_capabilities(&self) -> Result<(), Errno> {
+        let sets = capabilities(None)?;
+        set_capabilities(None, CapabilitySets { inheritable: CapabilitySet::empty(), ..sets })?;
+        match clear_ambient_capability_set() {
+            // Before Linux 4.3 there are none.
+            Err(Errno::INVAL) => Ok(()),
+            cleared => cleared,
+        }
     }
 
     /// Groups, then group, then user: who is no superuser any more may change no groups.
@@ -173,8 +211,6 @@ impl Account {
 impl From<User> for Account {
     /// With what an empty field stands for, see passwd(5).
     fn from(user: User) -> Account {
-        let or =
-            |path: PathBuf, other: &str| if path.as_os_str().is_empty() { Path::new(other).to_owned() } else { path };
         Account {
             name: user.name,
             uid: user.uid.as_raw(),
@@ -184,6 +220,11 @@ impl From<User> for Account {
             is_elsewhere: false,
         }
     }
+}
+
+/// What an empty field stands for.
+fn or(path: PathBuf, other: &str) -> PathBuf {
+    if path.as_os_str().is_empty() { other.into() } else { path }
 }
 
 /// What the machine's own C library knows of this key, see getent(1).
@@ -197,4 +238,37 @@ fn sorted(mut groups: Vec<Gid>) -> Vec<u32> {
     groups.sort_unstable_by_key(|group| group.as_raw());
     groups.dedup();
     groups.into_iter().map(Gid::as_raw).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_passwd() {
+        let account = Account::parse("EXAMPLE\\jo doe:*:70001:70002:Jo,,:/home/jo:\n").unwrap();
+        assert_eq!((account.name.as_str(), account.uid, account.gid), ("EXAMPLE\\jo doe", 70001, 70002));
+        assert_eq!((account.home, account.shell), ("/home/jo".into(), "/bin/sh".into()));
+        for wrong in ["", "a:b", "a:x:1:2:g:/h", "a:x:-1:2:g:/h:/s", "a:x:1:2:g:/h:/s:more"] {
+            assert!(Account::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_numbers() {
+        assert_eq!(Account::find("0").unwrap().name, "root");
+        for wrong in ["", " 0", "+0", "-0", "4294967296", "0x0"] {
+            assert!(matches!(Account::find(wrong), Err(Error::Unknown(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_late_is_not_waited_for() {
+        let account = Account::of(0).unwrap().unwrap();
+        let (keep, kept) = channel::<()>();
+        let outcome = account.watch(Duration::from_millis(10), move || kept.recv().is_ok());
+        assert!(matches!(outcome, Err(Error::Late(_))));
+        drop(keep);
+        assert_eq!(account.watch(Duration::from_secs(60), || 7).unwrap(), 7);
+    }
 }

@@ -18,6 +18,7 @@ use crate::desktop::notification::{End, Hint};
 use crate::desktop::{BusError, Notification, Session, Variables, Wanted};
 use crate::exec::{Environment, become_command};
 use crate::exit::{Exit, Refusal};
+use crate::output::message::message;
 use crate::output::{self, Colour, Output};
 use crate::process::Proc;
 
@@ -131,10 +132,10 @@ struct Options {
     /// What there is to say about it
     body: Option<String>,
     /// How urgent it is
-    #[arg(short, long, value_name = "LEVEL", value_enum, default_value = "normal")]
+    #[arg(short, long, value_name = "LEVEL", value_enum, ignore_case = true, default_value = "normal")]
     urgency: Urgency,
     /// Milliseconds until it disappears
-    #[arg(short = 't', long, value_name = "TIME", default_value = "-1", allow_negative_numbers = true)]
+    #[arg(short = 't', long, value_name = "TIME", default_value = "-1", allow_negative_numbers = true, value_parser = integer::<i32>)]
     expire_time: i32,
     /// The name of the application
     #[arg(short, long, value_name = "NAME", default_value = PROGRAM)]
@@ -155,7 +156,7 @@ struct Options {
     #[arg(short, long)]
     print_id: bool,
     /// The number of a notification that it takes the place of
-    #[arg(short, long, value_name = "ID", default_value = "0")]
+    #[arg(short, long, value_name = "ID", default_value = "0", value_parser = integer::<u32>)]
     replace_id: u32,
     /// Wait until it is closed
     #[arg(short, long)]
@@ -175,25 +176,47 @@ enum Urgency {
     Critical,
 }
 
+/// A number, in decimal or, behind `0x`, in hexadecimal.
+fn integer<T: TryFrom<i64>>(text: &str) -> Result<T, String> {
+    let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => i64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    T::try_from(number.map_err(|error| error.to_string())?).map_err(|_| "it is too large or too small".to_owned())
+}
+
+fn flag(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "1" => Ok(true),
+        "false" | "no" | "0" => Ok(false),
+        _ => Err(format!("'{text}' is neither true nor false")),
+    }
+}
+
 /// `TYPE:NAME:VALUE`.
 fn hint(text: &str) -> Result<(String, Hint), String> {
     let mut parts = text.splitn(3, ':');
     let (Some(kind), Some(name), Some(value)) = (parts.next(), parts.next(), parts.next()) else {
         return Err("it is not TYPE:NAME:VALUE".to_owned());
     };
+    if name.is_empty() {
+        return Err("it has no name".to_owned());
+    }
     let hint = match kind.to_ascii_lowercase().as_str() {
         "string" => Ok(Hint::Text(value.to_owned())),
-        "int" => value.parse().map(Hint::Number).map_err(|error| error.to_string()),
-        "byte" => value.parse().map(Hint::Byte).map_err(|error| error.to_string()),
+        "int" => integer(value).map(Hint::Number),
+        "byte" => integer(value).map(Hint::Byte),
         "double" => value.parse().map(Hint::Real).map_err(|error| error.to_string()),
-        "boolean" => value.to_ascii_lowercase().parse().map(Hint::Flag).map_err(|error| error.to_string()),
+        "boolean" => flag(value).map(Hint::Flag),
         _ => Err(format!("'{kind}' is none of BOOLEAN, BYTE, DOUBLE, INT and STRING")),
     };
     hint.map(|hint| (name.to_owned(), hint))
 }
 
 fn own_command() -> Command {
-    Options::augment_args(Command::new(PROGRAM).disable_help_flag(true)).about("Shows a desktop notification")
+    Options::augment_args(Command::new(PROGRAM).disable_help_flag(true))
+        .about("Shows a desktop notification")
+        .args_override_self(true)
 }
 
 /// What notify-send would print.
@@ -218,10 +241,14 @@ fn show(name: &str, words: &[OsString], session: &Session, variables: &Variables
         writeln!(output, "{}", shown.id)?;
         output.flush()?;
     }
-    if options.wait || !options.action.is_empty() {
+    if !options.action.is_empty() && !shown.has_actions {
+        message(name, "who shows notifications here offers nothing to choose");
+    }
+    if options.wait || shown.has_actions {
         let limit = u64::try_from(options.expire_time).ok().filter(|&limit| limit > 0).map(Duration::from_millis);
         if let End::Chosen(action) = shown.wait(limit).map_err(undelivered)? {
-            writeln!(output, "{action}")?;
+            let action = output::shown(action.as_bytes(), &output.terminal).into_owned();
+            output.write_all(&[&action[..], b"\n"].concat())?;
         }
     }
     output.finish().context("what was chosen was not printed")?;
@@ -237,11 +264,13 @@ impl Options {
         let category = self.category.clone().filter(|category| !category.is_empty());
         hints.extend(category.map(|category| ("category".to_owned(), Hint::Text(category))));
         hints.extend(self.transient.then(|| ("transient".to_owned(), Hint::Flag(true))));
-        hints.extend(self.hint.iter().cloned());
+        // As notify-send leaves out what is empty.
+        hints.extend(self.hint.iter().filter(|(_, hint)| *hint != Hint::Text(String::new())).cloned());
         let actions = self.action.iter().enumerate().map(|(number, action)| match action.split_once('=') {
             Some((name, label)) => (name.to_owned(), label.to_owned()),
             None => (number.to_string(), action.clone()),
         });
+        let actions = actions.filter(|(name, label)| !name.is_empty() && !label.is_empty());
         Notification {
             application: self.app_name.clone(),
             replaces: self.replace_id,
@@ -299,10 +328,12 @@ mod tests {
 
     #[test]
     fn hints() {
+        assert_eq!(hint("int:x:0x10"), Ok(("x".to_owned(), Hint::Number(16))));
+        assert_eq!(hint("boolean:t:1"), Ok(("t".to_owned(), Hint::Flag(true))));
         assert_eq!(hint("int:x:-5"), Ok(("x".to_owned(), Hint::Number(-5))));
         assert_eq!(hint("STRING:image-path:/a:b"), Ok(("image-path".to_owned(), Hint::Text("/a:b".to_owned()))));
         assert_eq!(hint("boolean:t:True"), Ok(("t".to_owned(), Hint::Flag(true))));
-        for wrong in ["", "int", "int:x", "int:x:y", "byte:x:256", "variant:x:1"] {
+        for wrong in ["", "int", "int:x", "int:x:y", "byte:x:256", "variant:x:1", "int::1"] {
             assert!(hint(wrong).is_err(), "{wrong}");
         }
     }

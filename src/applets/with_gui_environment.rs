@@ -9,8 +9,10 @@ use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{Applet, Context};
+use crate::child;
 use crate::cli::desktop::{enter, find, refusal};
 use crate::cli::verbosity::Verbosity;
+use crate::control::Interrupts;
 use crate::desktop::{self, Error, Session, Variables, Wanted};
 use crate::exec::become_command;
 use crate::exit::{Exit, Refusal};
@@ -57,10 +59,11 @@ struct Options {
 
 fn command() -> Command {
     Options::augment_args(Command::new("with-gui-environment")).long_about(
-        "Runs a command in the graphical session of who sits at the screen: of the session that a seat shows now, else of \
-         the only one that there is. Where it is not clear who is meant, nothing runs, and the sessions are listed.\n\n\
+        "Runs a command in the graphical session of who sits at the screen: of the session that we are in, or that a seat \
+         shows now, else of the only one that there is. Where it is not clear who is meant, nothing runs, and the sessions are listed.\n\n\
          Which sessions there are is what logind says, or, without logind, who has a runtime directory (/run/user/UID) with \
-         a living message bus or display. Processes and their environments never decide between users. What the user's own \
+         a living message bus or display. A session that is at no seat, such as of a remote desktop, is reached only by its \
+         name, its user\'s, or its user. Processes and their environments never decide between users. What the user's own \
          processes say about the session is tried before it is passed on: the bus has to answer, and the display to accept \
          us.\n\n\
          The superuser becomes the user of the session, with the user's groups and a new environment, and none of the files \
@@ -85,6 +88,7 @@ Exit status:
   0    the command succeeded in every session
   1    in none, or there is none
   64   in some
+  128+n  it was ended by signal n, after the command had ended
   With --list or --print:
   0    printed
   1    there is nothing to print
@@ -157,17 +161,24 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
 impl Options {
     /// One after the other, each by a process of its own that becomes the user: there is no way back from that.
     fn run_in_all(&self, proc: &Proc, wanted: &Wanted) -> anyhow::Result<Exit> {
-        let sessions = desktop::sessions(proc, wanted).map_err(|error| refusal(&error, ADVICE))?;
+        let mut sessions = desktop::sessions(proc, wanted).map_err(|error| refusal(&error, ADVICE))?;
+        sessions.retain(|session| session.is_reached_by(wanted));
         if sessions.is_empty() {
             return Err(refusal(&Error::Nobody { user: wanted.user.clone() }, ADVICE).into());
         }
+        let interrupts = Interrupts::catch(proc)?;
         let mut done = 0;
         for session in &sessions {
             let mut command = std::process::Command::new("/proc/self/exe");
-            command.arg0(APPLET.links[0]).args(["--user", &session.account.uid.to_string()]);
+            command.arg0(APPLET.links[0]).args(self.verbosity.options());
+            command.args(["--user", &session.account.uid.to_string()]);
             command.args(session.id.iter().flat_map(|id| ["--session", id])).arg("--").args(&self.command);
-            let status = command.status().context("cannot start a process for each session")?;
+            let (status, signal) = child::run_to_end(proc, command, &interrupts)?;
+            let status = status.context("cannot start a process for each session")?;
             tracing::info!(session = %session, %status, "the command has ended");
+            if let Some(signal) = signal {
+                return Ok(Exit::Interrupted(signal.number() as u8));
+            }
             done += usize::from(status.success());
         }
         Ok(Exit::of(done, sessions.len()))

@@ -9,6 +9,7 @@ use crate::process::Proc;
 pub fn find(proc: &Proc, wanted: &Wanted, advice: &str) -> Result<(Session, Variables), Refusal> {
     let find = || {
         let session = desktop::choose(desktop::sessions(proc, wanted)?, wanted)?;
+        tracing::info!(session = %session, "who is meant");
         let variables = desktop::variables(proc, &session)?;
         Ok((session, variables))
     };

@@ -62,6 +62,12 @@ impl Verbosity {
         })
     }
 
+    /// Likewise for another run of ours.
+    pub fn options(&self) -> Vec<&'static str> {
+        let verbose = std::iter::repeat_n("--verbose", self.verbose.into());
+        verbose.chain(self.quiet.then_some("--quiet")).collect()
+    }
+
     /// Whether messages about what was not found are unwanted.
     pub fn is_quiet(&self) -> bool {
         self.quiet

@@ -79,6 +79,20 @@ pub fn is_given_to_children(descriptor: RawFd) -> bool {
     fcntl_getfd(descriptor).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC))
 }
 
+/// Leave the keyring of whoever called for a new one (KEYCTL_JOIN_SESSION_KEYRING in keyctl(2)).
+pub fn new_session_keyring() -> Result<(), Errno> {
+    const JOIN_SESSION_KEYRING: nix::libc::c_int = 1;
+    // SAFETY: without a name it reads no memory of ours.
+    let answer = unsafe {
+        nix::libc::syscall(nix::libc::SYS_keyctl, JOIN_SESSION_KEYRING, std::ptr::null::<nix::libc::c_char>())
+    };
+    match nix::errno::Errno::result(answer) {
+        // A kernel without keys, or a container that forbids them, has none to give away.
+        Ok(_) | Err(nix::errno::Errno::ENOSYS | nix::errno::Errno::EPERM | nix::errno::Errno::EACCES) => Ok(()),
+        Err(errno) => Err(Errno::from_raw_os_error(errno as i32)),
+    }
+}
+
 /// The signal of this number, from 1 to 64, the real-time ones included.
 pub fn signal(number: i32) -> Option<RawSignal> {
     // SAFETY: these are the numbers that the kernel has signals for (_NSIG). The C library keeps 32 and 33 to itself

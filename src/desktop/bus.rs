@@ -120,7 +120,6 @@ pub struct Bus {
 pub struct Message {
     kind: u8,
     reply_to: Option<u32>,
-    path: Vec<u8>,
     member: Vec<u8>,
     body: Data<'static, 'static>,
 }
@@ -169,11 +168,11 @@ impl Bus {
         }
     }
 
-    /// Wait for a signal of an object, and take its name and what it says.
-    pub fn signal(&mut self, path: &str) -> Result<Message, Error> {
+    /// Wait for a signal.
+    pub fn signal(&mut self) -> Result<Message, Error> {
         loop {
             let message = self.next()?;
-            if message.kind == SIGNAL && message.path == path.as_bytes() {
+            if message.kind == SIGNAL {
                 return Ok(message);
             }
         }
@@ -245,7 +244,6 @@ impl Message {
         let field = |code| fields.iter().find(|(found, _)| *found == code).map(|(_, value)| value);
         let text = |code| match field(code) {
             Some(Variant::Str(text)) => text.as_bytes().to_vec(),
-            Some(Variant::ObjectPath(path)) => path.as_bytes().to_vec(),
             _ => Vec::new(),
         };
         let reply_to = match field(REPLY_SERIAL) {
@@ -254,7 +252,7 @@ impl Message {
         };
         let body = message.get(length.next_multiple_of(8)..).unwrap_or_default().to_vec();
         let body = Data::new(body, Context::new(endian, 0));
-        Ok(Message { kind, reply_to, path: text(PATH), member: text(MEMBER), body })
+        Ok(Message { kind, reply_to, member: text(MEMBER), body })
     }
 
     /// The name of the signal or method.
@@ -270,6 +268,11 @@ impl Message {
     /// Its body, where that is a number and a text.
     pub fn number_and_text(&self) -> Result<(u32, &str), Error> {
         Ok(self.body.deserialize::<(u32, &str)>()?.0)
+    }
+
+    /// Whether its body is a list of texts with this one in it.
+    pub fn has_text(&self, text: &str) -> Result<bool, Error> {
+        Ok(self.body.deserialize::<Vec<&str>>()?.0.contains(&text))
     }
 
     /// What an error says: the text that its body begins with.
@@ -348,10 +351,7 @@ mod tests {
         let message = ADD_MATCH.message(3, "su", &body);
         assert_eq!(length(&message), Some(message.len()));
         let message = Message::parse(message).unwrap();
-        assert_eq!(
-            (message.kind, message.member(), &message.path[..]),
-            (CALL, &b"AddMatch"[..], &b"/org/freedesktop/DBus"[..])
-        );
+        assert_eq!((message.kind, message.member()), (CALL, &b"AddMatch"[..]));
         assert_eq!(message.body.deserialize::<(&str, u32)>().unwrap().0, ("a", 7));
     }
 

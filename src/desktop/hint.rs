@@ -2,11 +2,19 @@
 //! believed, and about nobody else's session.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 
-use super::Session;
-use crate::process::items;
-use crate::process::{self, Cgroups, File, Files, Pid, Proc, Process, Read, Settled, known};
+use super::variables::is_hint;
+use crate::process::{self, Cgroups, File, Files, Pid, Proc, Process, Read, Settled, items, known};
+
+/// More than any environment that says something has in front of it.
+const LONGEST_ENVIRONMENT: usize = 128 << 10;
+
+/// No value that means something is longer (PATH_MAX).
+const LONGEST_VALUE: usize = 4096;
+
+/// More than this nobody has to say, and whoever says it has it in our memory.
+const MOST: usize = 4 << 20;
 
 /// What one process says.
 pub struct Hint {
@@ -14,40 +22,50 @@ pub struct Hint {
     pub parent: Pid,
     /// Whether it is known to belong to the session.
     pub is_inside: bool,
-    environment: Vec<u8>,
+    variables: Vec<(String, OsString)>,
 }
 
 impl Hint {
     /// The value of a variable; nothing where it is empty.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
-        let value = |item| <[u8]>::strip_prefix(item, name.as_bytes())?.strip_prefix(b"=");
-        items(&self.environment).find_map(value).filter(|value| !value.is_empty()).map(OsStr::from_bytes)
+        self.variables.iter().find(|(found, _)| found == name).map(|(_, value)| &**value)
     }
 
     /// All variables whose names this accepts.
     pub fn all(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<(String, OsString)> {
-        let pair = |item: &[u8]| {
-            let at = memchr::memchr(b'=', item)?;
-            let name = std::str::from_utf8(&item[..at]).ok().filter(|name| is_wanted(name))?;
-            Some((name.to_owned(), OsString::from_vec(item[at + 1..].to_vec())))
-        };
-        items(&self.environment).filter_map(pair).collect()
+        self.variables.iter().filter(|(name, _)| is_wanted(name)).cloned().collect()
+    }
+
+    /// For tests.
+    #[cfg(test)]
+    pub fn new(pid: Pid, parent: Pid, is_inside: bool, environment: &[u8]) -> Hint {
+        Hint { pid, parent, is_inside, variables: variables(environment) }
+    }
+
+    fn size(&self) -> usize {
+        let variables = self.variables.iter().map(|(name, value)| name.len() + value.len() + 64);
+        size_of::<Hint>() + variables.sum::<usize>()
     }
 }
 
-/// Hints about a session from all processes that are its user's in every respect, and of no other session.
-pub fn hints(proc: &Proc, session: &Session) -> Result<Vec<Hint>, process::Error> {
+/// Hints about a user's session, which may have a name, from all processes that are the user's in every respect, and of no
+/// other session.
+pub fn hints(proc: &Proc, uid: u32, session: Option<&str>) -> Result<Vec<Hint>, process::Error> {
     let files = Files::of(&[File::Status]);
     let mut hints = Vec::new();
+    let mut size = 0;
     let mut scan = proc.scan(files)?;
-    while let Some(process) = scan.next()? {
-        if process.settle(is_theirs(process, session))? != Settled::Known(true) {
+    while size < MOST
+        && let Some(process) = scan.next()?
+    {
+        if process.settle(is_theirs(process, uid))? != Settled::Known(true) {
             continue;
         }
         // Once more, of one that cannot become another between two looks.
         if let Settled::Known(process) = proc.process(process.pid(), files)?
-            && let Settled::Known(Some(hint)) = process.settle(hint(&process, session))?
+            && let Settled::Known(Some(hint)) = process.settle(hint(&process, uid, session))?
         {
+            size += hint.size();
             hints.push(hint);
         }
     }
@@ -55,25 +73,40 @@ pub fn hints(proc: &Proc, session: &Session) -> Result<Vec<Hint>, process::Error
 }
 
 /// Not of programs that run with somebody else's rights, whoever started them.
-fn is_theirs(process: &Process<'_>, session: &Session) -> Read<bool> {
-    Ok(process.user_ids()? == [session.account.uid; 4])
+fn is_theirs(process: &Process<'_>, uid: u32) -> Read<bool> {
+    Ok(process.user_ids()? == [uid; 4])
 }
 
-fn hint(process: &Process<'_>, session: &Session) -> Read<Option<Hint>> {
-    let Some(environment) = known(process.environ())? else { return Ok(None) };
+fn hint(process: &Process<'_>, uid: u32, session: Option<&str>) -> Read<Option<Hint>> {
+    let Some(environment) = known(process.environ_start(LONGEST_ENVIRONMENT))? else { return Ok(None) };
     let scope = session_of(process)?;
     let hint = Hint {
         pid: process.pid(),
         parent: process.ppid()?,
-        is_inside: scope.is_some() && scope == session.id,
-        environment: environment.to_vec(),
+        is_inside: scope.is_some() && scope.as_deref() == session,
+        variables: variables(&environment),
     };
-    // Where logind has the session, who is of another one has nothing to say.
-    let is_of_it = |id: &OsStr| session.id.as_deref().is_none_or(|own| id == own);
-    let is_elsewhere = !hint.is_inside
-        && (scope.is_some_and(|scope| !is_of_it(scope.as_ref()))
-            || hint.get("XDG_SESSION_ID").is_some_and(|id| !is_of_it(id)));
-    Ok((is_theirs(process, session)? && !is_elsewhere).then_some(hint))
+    Ok((is_theirs(process, uid)? && !is_elsewhere(&hint, scope.as_deref(), session)).then_some(hint))
+}
+
+/// Where logind has the session, who is of another one has nothing to say.
+fn is_elsewhere(hint: &Hint, scope: Option<&str>, session: Option<&str>) -> bool {
+    let is_other = |id: &OsStr| session.is_some_and(|session| id != session);
+    !hint.is_inside
+        && (scope.is_some_and(|scope| is_other(scope.as_ref())) || hint.get("XDG_SESSION_ID").is_some_and(is_other))
+}
+
+/// The variables in an environment that may mean something, with values that can.
+fn variables(environment: &[u8]) -> Vec<(String, OsString)> {
+    let pair = |item: &[u8]| {
+        let at = memchr::memchr(b'=', item)?;
+        let name = std::str::from_utf8(&item[..at]).ok().filter(|name| is_hint(name))?;
+        let value = &item[at + 1..];
+        // Nobody has paths with control characters in them who means well.
+        let is_good = !value.is_empty() && value.len() <= LONGEST_VALUE && !value.iter().any(u8::is_ascii_control);
+        is_good.then(|| (name.to_owned(), OsString::from_vec(value.to_vec())))
+    };
+    items(environment).filter_map(pair).collect()
 }
 
 /// The session whose control group a process is in.
@@ -101,11 +134,27 @@ mod tests {
     }
 
     #[test]
-    fn variables() {
-        let environment = b"DISPLAY=:1\0DISPLAYS=x\0EMPTY=\0LC_TIME=C\0odd\0".to_vec();
-        let hint = Hint { pid: 1, parent: 0, is_inside: true, environment };
+    fn what_an_environment_says() {
+        let hint = Hint::new(
+            1,
+            0,
+            true,
+            b"DISPLAY=:1\0DISPLAYS=x\0XAUTHORITY=\0LC_TIME=C\0odd\0SWAYSOCK=/a\x1b[m\0PATH=/bin\0",
+        );
         assert_eq!(hint.get("DISPLAY"), Some(OsStr::new(":1")));
-        assert_eq!((hint.get("EMPTY"), hint.get("DISPLA"), hint.get("odd")), (None, None, None));
+        assert_eq!(
+            (hint.get("XAUTHORITY"), hint.get("odd"), hint.get("SWAYSOCK"), hint.get("PATH")),
+            (None, None, None, None)
+        );
         assert_eq!(hint.all(|name| name.starts_with("LC_")), [("LC_TIME".to_owned(), "C".into())]);
+    }
+
+    #[test]
+    fn who_is_of_another_session() {
+        let plain = Hint::new(1, 0, false, b"");
+        let said = Hint::new(1, 0, false, b"XDG_SESSION_ID=4\0");
+        assert!(!is_elsewhere(&plain, None, Some("3")) && !is_elsewhere(&said, Some("4"), None));
+        assert!(is_elsewhere(&plain, Some("4"), Some("3")) && is_elsewhere(&said, None, Some("3")));
+        assert!(!is_elsewhere(&Hint::new(1, 0, true, b"XDG_SESSION_ID=4\0"), Some("3"), Some("3")));
     }
 }

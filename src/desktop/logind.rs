@@ -17,7 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::control::{Life, Reference};
 use crate::process::{self, File, Files, Pid, Proc, Settled};
 
-/// A file and each session and seat there is.
+/// Where each session and each seat has a file.
 const SESSIONS: &str = "/run/systemd/sessions";
 const SEATS: &str = "/run/systemd/seats";
 
@@ -28,16 +28,18 @@ const TICK: Duration = Duration::from_millis(10);
 const LONGEST: u64 = 1 << 16;
 
 /// Classes of sessions that people have (org.freedesktop.login1(5)): not greeters, not lock screens, no services.
-const CLASSES: [&str; 3] = ["user", "user-early", "user-light"];
+const CLASSES: [&str; 4] = ["user", "user-early", "user-light", "user-early-light"];
 
-/// Types of sessions that have a screen.
+/// Types of sessions that have a screen; and of those at a terminal, from which somebody may have started one.
 const TYPES: [&str; 3] = ["x11", "wayland", "mir"];
+const TERMINAL: &str = "tty";
 
-/// A graphical session of a person, in whatever state.
+/// A session of a person, in whatever state.
 pub struct Record {
     pub id: String,
     pub uid: u32,
-    pub kind: String,
+    /// One of [`TYPES`]; `None` at a terminal.
+    pub kind: Option<String>,
     pub seat: Option<String>,
     pub leader: Pid,
     pub desktop: Option<String>,
@@ -52,13 +54,15 @@ pub struct Record {
     pub is_living: bool,
 }
 
-/// All graphical sessions of people; `None` where there is no logind.
+/// All sessions of people; `None` where there is no logind, which has at least one seat. The directories alone are there
+/// on every machine with systemd.
 pub fn records(proc: &Proc) -> Result<Option<Vec<Record>>, super::Error> {
-    if !Path::new(SESSIONS).exists() && !Path::new(SEATS).exists() {
+    let ids = names(SESSIONS)?;
+    if ids.is_empty() && names(SEATS)?.is_empty() {
         return Ok(None);
     }
     let mut records = Vec::new();
-    for id in names(SESSIONS)? {
+    for id in ids {
         // One that ends between two looks is gone.
         let Some(fields) = fields(SESSIONS, &id)? else { continue };
         records.extend(record(proc, id, &fields)?);
@@ -71,11 +75,12 @@ pub fn records(proc: &Proc) -> Result<Option<Vec<Record>>, super::Error> {
 fn record(proc: &Proc, id: String, fields: &Fields) -> Result<Option<Record>, super::Error> {
     let field = |name: &str| fields.get(name).cloned();
     let is_one_of = |name: &str, values: &[&str]| field(name).is_some_and(|value| values.contains(&&*value));
-    if !is_one_of("CLASS", &CLASSES) || !is_one_of("TYPE", &TYPES) {
+    let kind = field("TYPE").filter(|kind| TYPES.contains(&&**kind));
+    if !is_one_of("CLASS", &CLASSES) || kind.is_none() && !is_one_of("TYPE", &[TERMINAL]) {
         return Ok(None);
     }
     let number = |name: &str| fields.get(name)?.parse().ok();
-    let (Some(uid), Some(leader), Some(kind)) = (number("UID"), number("LEADER"), field("TYPE")) else {
+    let (Some(uid), Some(leader)) = (number("UID"), number("LEADER")) else {
         tracing::debug!(session = id, "its file lacks a user or a leader");
         return Ok(None);
     };
@@ -109,9 +114,14 @@ fn is_leading(proc: &Proc, leader: Pid, fields: &Fields) -> Result<bool, process
     match proc.process(leader, Files::of(&[File::Stat]))? {
         Settled::Known(process) => {
             let start = process.settle(process.stat().map(|stat| process.seconds(stat.start_ticks)))?;
-            Ok(matches!(start, Settled::Known(start) if started(start) <= begun + TICK))
+            // Denied with hidepid=noaccess (proc(5)): it is alive all the same.
+            Ok(match start {
+                Settled::Known(start) => started(start) <= begun + TICK,
+                Settled::Missing(_) => true,
+                Settled::Gone => false,
+            })
         }
-        // Hidden from us (hidepid in proc(5)), but alive.
+        // Hidden from us (hidepid=invisible), but alive.
         Settled::Missing(_) | Settled::Gone => Ok(true),
     }
 }
@@ -193,14 +203,12 @@ fn names(directory: &str) -> Result<Vec<String>, super::Error> {
     let mut names = Vec::new();
     for entry in entries {
         let name = entry.map_err(failed)?.file_name();
-        names.extend(
-            name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric())).map(str::to_owned),
-        );
+        names.extend(name.to_str().filter(|name| is_name(name)).map(str::to_owned));
     }
     Ok(names)
 }
 
-/// Seats are called so: letters, digits, `-` and `_`.
+/// Sessions and seats are called so: letters, digits, `-` and `_`.
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
@@ -219,8 +227,8 @@ mod tests {
     }
 
     #[test]
-    fn names_of_seats() {
+    fn names_of_sessions_and_seats() {
         assert!(is_name("seat0") && is_name("seat-usb_1"));
-        assert!(!is_name("") && !is_name("../x") && !is_name("a b"));
+        assert!(!is_name("") && !is_name("../x") && !is_name("a b") && !is_name("5.ref"));
     }
 }

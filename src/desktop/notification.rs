@@ -1,6 +1,7 @@
 //! A notification, and showing it: what notify-send does, where there is none (Desktop Notifications Specification 1.2).
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use zbus::Variant;
@@ -12,14 +13,19 @@ const PATIENCE: Duration = Duration::from_secs(25);
 
 const PATH: &str = "/org/freedesktop/Notifications";
 
+const NAME: &str = "org.freedesktop.Notifications";
+
+const CAPABILITIES: Method = method("GetCapabilities");
 const NOTIFY: Method = method("Notify");
 const CLOSE: Method = method("CloseNotification");
 
-/// The rule for what becomes of notifications.
-const SIGNALS: &str = "type='signal',interface='org.freedesktop.Notifications'";
+/// The rules for what becomes of notifications, and of who shows them. Nobody else may tell.
+const SIGNALS: &str = "type='signal',sender='org.freedesktop.Notifications',interface='org.freedesktop.Notifications'";
+const OWNER: &str = "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',\
+                     member='NameOwnerChanged',arg0='org.freedesktop.Notifications'";
 
 const fn method(name: &'static str) -> Method {
-    Method { of: "org.freedesktop.Notifications", path: PATH, interface: "org.freedesktop.Notifications", name }
+    Method { of: NAME, path: PATH, interface: NAME, name }
 }
 
 /// What is shown.
@@ -62,6 +68,10 @@ pub enum End {
 pub struct Shown {
     bus: Bus,
     pub id: u32,
+    /// Whether something can be chosen.
+    pub has_actions: bool,
+    /// The names of what can.
+    actions: Vec<String>,
 }
 
 impl Notification {
@@ -70,7 +80,10 @@ impl Notification {
         let mut bus = address.connect(uid, Instant::now() + PATIENCE)?;
         bus.begin()?;
         bus.listen(SIGNALS)?;
-        let actions: Vec<&str> = self.actions.iter().flat_map(|(name, label)| [&**name, label]).collect();
+        bus.listen(OWNER)?;
+        let has_actions = !self.actions.is_empty() && bus.call(&CAPABILITIES, "", None)?.has_text("actions")?;
+        let offered = if has_actions { &self.actions[..] } else { &[] };
+        let actions: Vec<&str> = offered.iter().flat_map(|(name, label)| [&**name, label]).collect();
         let hints: HashMap<&str, Variant<'_>> = self.hints.iter().map(|(name, hint)| (&**name, hint.value())).collect();
         let body = encoded(&(
             &*self.application,
@@ -83,35 +96,36 @@ impl Notification {
             self.expires,
         ))?;
         let id = bus.call(&NOTIFY, "susssasa{sv}i", Some(&body))?.number()?;
-        Ok(Shown { bus, id })
+        let actions = offered.iter().map(|(name, _)| name.clone()).collect();
+        Ok(Shown { bus, id, has_actions, actions })
     }
 }
 
 impl Shown {
-    /// Wait until it is closed or something was chosen; until this time, after which it is closed.
+    /// Wait until it is closed or something was chosen, after which it is closed too; no longer than this.
     pub fn wait(mut self, limit: Option<Duration>) -> Result<End, Error> {
         const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
         self.bus.set_end(Instant::now() + limit.unwrap_or(YEAR));
-        loop {
-            let signal = match self.bus.signal(PATH) {
-                Err(Error::Lost(error)) if error.kind() == std::io::ErrorKind::TimedOut => {
-                    self.bus.set_end(Instant::now() + PATIENCE);
-                    self.bus.call(&CLOSE, "u", Some(&encoded(&self.id)?))?;
-                    return Ok(End::Closed);
-                }
+        let end = loop {
+            let signal = match self.bus.signal() {
+                Err(Error::Lost(error)) if error.kind() == ErrorKind::TimedOut => break End::Closed,
                 signal => signal?,
             };
             match signal.member() {
                 b"NotificationClosed" if signal.number()? == self.id => return Ok(End::Closed),
                 b"ActionInvoked" => {
                     let (id, action) = signal.number_and_text()?;
-                    if id == self.id {
-                        return Ok(End::Chosen(action.to_owned()));
+                    if id == self.id && self.actions.iter().any(|offered| offered == action) {
+                        break End::Chosen(action.to_owned());
                     }
                 }
+                b"NameOwnerChanged" => return Err(Error::Refused("who shows notifications has ended".to_owned())),
                 _ => {}
             }
-        }
+        };
+        self.bus.set_end(Instant::now() + PATIENCE);
+        self.bus.call(&CLOSE, "u", Some(&encoded(&self.id)?))?;
+        Ok(end)
     }
 }
 

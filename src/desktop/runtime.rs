@@ -8,14 +8,16 @@ use std::path::{Path, PathBuf};
 /// Where they are.
 const DIRECTORY: &str = "/run/user";
 
-/// That of a user, if it is the user's alone; `None` when there is none that is.
-pub fn directory(uid: u32) -> io::Result<Option<PathBuf>> {
+/// That of a user, if it is the user's alone; `None` when there is none that is. Asked with the user's rights: a user may
+/// have mounted anything there.
+pub fn directory(uid: u32) -> Option<PathBuf> {
     let path = Path::new(DIRECTORY).join(uid.to_string());
-    let found = facts(&path)?.is_some_and(|found| found.uid() == uid && found.permissions().mode() & 0o077 == 0);
-    Ok(found.then_some(path))
+    let found = facts(&path).inspect_err(|error| tracing::debug!(directory = %path.display(), "{error}"));
+    let found = found.ok().flatten()?;
+    (found.uid() == uid && found.permissions().mode() & 0o077 == 0).then_some(path)
 }
 
-/// The users who have one. Nobody, where anybody could make one.
+/// The users who seem to have one. Nobody, where anybody could make one.
 pub fn users() -> io::Result<Vec<u32>> {
     let is_safe = |found: Metadata| found.uid() == 0 && found.permissions().mode() & 0o022 == 0;
     if !facts(Path::new(DIRECTORY))?.is_some_and(is_safe) {
@@ -23,11 +25,7 @@ pub fn users() -> io::Result<Vec<u32>> {
     }
     let mut users = Vec::new();
     for entry in fs::read_dir(DIRECTORY)? {
-        if let Some(uid) = entry?.file_name().to_str().and_then(|name| name.parse().ok())
-            && directory(uid)?.is_some()
-        {
-            users.push(uid);
-        }
+        users.extend(entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
     }
     users.sort_unstable();
     Ok(users)

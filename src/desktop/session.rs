@@ -1,6 +1,6 @@
 //! Graphical sessions, and which one is meant.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use nix::unistd::geteuid;
@@ -10,10 +10,10 @@ use super::hint::session_of;
 use super::logind::{self, Record};
 use super::{Error, runtime, wayland, x11};
 use crate::account::Account;
-use crate::process::{Files, Pid, Proc, Settled};
+use crate::process::{Files, Pid, Proc, Settled, Users};
 
-/// For all of somebody's servers to show that they are alive.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// For one kind of somebody's servers to show that they are alive.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A graphical session.
 pub struct Session {
@@ -33,8 +33,6 @@ pub struct Session {
     /// As logind has them: the desktop and the X display.
     pub desktop: Option<String>,
     pub display: Option<String>,
-    /// The user's own directory for sockets.
-    pub runtime: Option<PathBuf>,
     /// Whether a message bus makes a session of it, without any display.
     pub may_lack_display: bool,
 }
@@ -92,15 +90,16 @@ fn ourselves() -> Result<Account, Error> {
 fn named(id: &str, records: Vec<Record>, of: Option<Account>) -> Result<Session, Error> {
     let none = || Error::NoSession(id.to_owned());
     let record = records.into_iter().find(|record| record.id == id && record.is_living).ok_or_else(none)?;
-    match of {
-        Some(account) if account.uid == record.uid => Session::of(record, account),
-        Some(account) if geteuid().is_root() => Err(Error::NotTheirs { session: id.to_owned(), user: account.name }),
-        Some(_) => Err(Error::NotYours { user: crate::process::Users::default().user(record.uid).to_string() }),
-        None => {
-            let account = Account::of(record.uid)?.ok_or_else(none)?;
-            Session::of(record, account)
+    let account = match of {
+        Some(account) if account.uid == record.uid => account,
+        Some(account) if geteuid().is_root() => {
+            return Err(Error::NotTheirs { session: id.to_owned(), user: account.name });
         }
-    }
+        Some(_) => return Err(Error::NotYours { user: Users::default().user(record.uid).to_string() }),
+        None => Account::of(record.uid)?.ok_or_else(none)?,
+    };
+    let session = Session::of(record, account);
+    if session.kind.is_some() || session.is_alive(false) { Ok(session) } else { Err(none()) }
 }
 
 /// The sessions that logind has. A user who was named may also have a desktop that it has not, as from a VNC server, or not
@@ -108,37 +107,44 @@ fn named(id: &str, records: Vec<Record>, of: Option<Account>) -> Result<Session,
 fn known(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Session>, Error> {
     let is_theirs = |record: &Record| of.as_ref().is_none_or(|account| account.uid == record.uid);
     let records: Vec<Record> = records.into_iter().filter(is_theirs).collect();
-    if let Some(account) = &of
-        && records.iter().all(|record| record.is_remote)
-    {
-        return Ok(vec![Session::without_logind(account.clone(), false)?]);
-    }
+    let (graphical, terminal): (Vec<Record>, Vec<Record>) =
+        records.into_iter().partition(|record| record.kind.is_some());
+    let only_remote = graphical.iter().all(|record| record.is_remote);
+    let with_screen: HashSet<u32> = graphical.iter().map(|record| record.uid).collect();
     let mut sessions = Vec::new();
-    for record in records.into_iter().filter(|record| record.is_living) {
-        match Account::of(record.uid)? {
-            Some(account) => sessions.push(Session::of(record, account)?),
-            None => tracing::debug!(session = record.id, uid = record.uid, "nobody has this number"),
-        }
+    for record in graphical.into_iter().filter(|record| record.is_living) {
+        sessions.extend(account_of(&record)?.map(|account| Session::of(record, account)));
+    }
+    // Who began a desktop from a terminal (startx) still has the session of the terminal.
+    let at_a_seat = |record: &Record| record.is_living && record.seat.is_some() && !with_screen.contains(&record.uid);
+    for record in terminal.into_iter().filter(at_a_seat) {
+        let session = account_of(&record)?.map(|account| Session::of(record, account));
+        sessions.extend(session.filter(|session| session.is_alive(false)));
+    }
+    if let (Some(account), true, true) = (of, sessions.is_empty(), only_remote) {
+        sessions.push(Session::without_logind(account, false));
     }
     Ok(sessions)
+}
+
+fn account_of(record: &Record) -> Result<Option<Account>, Error> {
+    let account = Account::of(record.uid)?;
+    if account.is_none() {
+        tracing::debug!(session = record.id, uid = record.uid, "nobody has this number");
+    }
+    Ok(account)
 }
 
 /// Without logind: who has a runtime directory and somebody alive in it. Nobody's word counts but that of the kernel about
 /// who listens.
 fn unknown(of: Option<Account>) -> Result<Vec<Session>, Error> {
     if let Some(account) = of {
-        return Ok(vec![Session::without_logind(account, true)?]);
+        return Ok(vec![Session::without_logind(account, true)]);
     }
     let mut sessions = Vec::new();
     for uid in runtime::users().map_err(|error| Error::of_file("/run/user".as_ref(), error))? {
         let Some(account) = Account::of(uid)? else { continue };
-        let session = Session::without_logind(account, true)?;
-        match session.is_alive() {
-            Ok(true) => sessions.push(session),
-            Ok(false) => tracing::debug!(uid, "nobody answers in this user's runtime directory"),
-            // Whoever holds us up does not keep others from being reached.
-            Err(error) => tracing::debug!(uid, "{error}"),
-        }
+        sessions.extend(Some(Session::without_logind(account, true)).filter(|session| session.is_alive(true)));
     }
     Ok(sessions)
 }
@@ -148,6 +154,13 @@ fn unknown(of: Option<Account>) -> Result<Vec<Session>, Error> {
 pub fn choose(mut sessions: Vec<Session>, wanted: &Wanted) -> Result<Session, Error> {
     if !geteuid().is_root() && sessions.iter().any(|session| session.is_own) {
         sessions.retain(|session| session.is_own);
+    }
+    if !sessions.iter().all(|session| session.is_reached_by(wanted)) {
+        let all = sessions.iter().map(Session::to_string).collect();
+        sessions.retain(|session| session.is_reached_by(wanted));
+        if sessions.is_empty() {
+            return Err(Error::Several(all));
+        }
     }
     if sessions.iter().any(|session| session.is_foreground) {
         sessions.retain(|session| session.is_foreground);
@@ -167,23 +180,23 @@ pub fn choose(mut sessions: Vec<Session>, wanted: &Wanted) -> Result<Session, Er
 }
 
 impl Session {
-    fn of(record: Record, account: Account) -> Result<Session, Error> {
-        Ok(Session {
+    fn of(record: Record, account: Account) -> Session {
+        Session {
             id: Some(record.id),
-            kind: Some(record.kind),
+            may_lack_display: record.kind.is_some(),
+            kind: record.kind,
             seat: record.seat,
             is_foreground: record.is_foreground,
             is_main: record.is_main,
             leader: Some(record.leader),
             desktop: record.desktop,
             display: record.display,
-            ..Session::without_logind(account, true)?
-        })
+            ..Session::without_logind(account, true)
+        }
     }
 
-    fn without_logind(account: Account, may_lack_display: bool) -> Result<Session, Error> {
-        let runtime = runtime::directory(account.uid).map_err(|error| Error::of_file("/run/user".as_ref(), error))?;
-        Ok(Session {
+    fn without_logind(account: Account, may_lack_display: bool) -> Session {
+        Session {
             account,
             id: None,
             kind: None,
@@ -194,24 +207,39 @@ impl Session {
             leader: None,
             desktop: None,
             display: None,
-            runtime,
             may_lack_display,
-        })
+        }
     }
 
-    /// Whether a bus or a compositor answers in the runtime directory, or an X server whose socket is the user's.
-    fn is_alive(&self) -> Result<bool, Error> {
-        let Some(runtime) = self.runtime.clone() else { return Ok(false) };
+    /// Whether nobody has to name it, or its user: anybody can have logind open a session that is nowhere, and call it
+    /// graphical then (SetType in org.freedesktop.login1(5)), but not at a seat.
+    pub fn is_reached_by(&self, wanted: &Wanted) -> bool {
+        let is_named = wanted.user.is_some() || wanted.session.is_some() || !geteuid().is_root();
+        is_named || self.id.is_none() || self.seat.is_some()
+    }
+
+    /// Whether a compositor answers in the user's runtime directory, or an X server whose socket is the user's; or a bus, if
+    /// that will do. Without a runtime directory, nobody does.
+    fn is_alive(&self, by_bus: bool) -> bool {
         let uid = self.account.uid;
-        let alive = self.account.act(PATIENCE * 2, move || {
-            let end = Instant::now() + PATIENCE;
-            let has_bus = || Address::at(&runtime.join("bus")).is_some_and(|bus| bus.connect(uid, end).is_ok());
-            let answers = |name| wayland::answers(&runtime.join(name), uid, end).is_ok();
+        let alive = self.account.act(PATIENCE * 4, move || {
+            let Some(runtime) = runtime::directory(uid) else { return false };
+            let end = || Instant::now() + PATIENCE;
+            let has_bus = || Address::at(&runtime.join("bus")).is_some_and(|bus| bus.connect(uid, end()).is_ok());
+            let compositor_end = end() + PATIENCE;
+            let answers = |name| wayland::answers(&runtime.join(name), uid, compositor_end).is_ok();
             let has_compositor = || wayland::names(&runtime).is_ok_and(|names| names.into_iter().any(answers));
-            let has_server = || x11::owned(uid, end).is_ok_and(|servers| !servers.is_empty());
-            has_bus() || has_compositor() || has_server()
-        })?;
-        Ok(alive)
+            let has_server = || x11::owned(uid, end()).is_ok_and(|servers| !servers.is_empty());
+            by_bus && has_bus() || has_server() || has_compositor()
+        });
+        match alive {
+            Ok(alive) => alive,
+            // Whoever holds us up does not keep others from being reached.
+            Err(error) => {
+                tracing::debug!(uid, "{error}");
+                false
+            }
+        }
     }
 }
 
@@ -233,8 +261,8 @@ mod tests {
     fn session(id: &str, uid: u32, is_foreground: bool, is_main: bool) -> Session {
         let mut account = Account::of(0).unwrap().unwrap();
         account.uid = uid;
-        let session = Session::without_logind(account, true).unwrap();
-        Session { id: Some(id.to_owned()), is_foreground, is_main, ..session }
+        let session = Session::without_logind(account, true);
+        Session { id: Some(id.to_owned()), seat: Some("seat0".to_owned()), is_foreground, is_main, ..session }
     }
 
     fn chosen(sessions: Vec<Session>) -> String {
@@ -256,6 +284,15 @@ mod tests {
         assert_eq!(chosen(vec![session("1", 1, false, false), session("2", 1, false, true)]), "2");
         assert_eq!(chosen(vec![session("1", 1, false, false), session("2", 1, false, false)]), "2 of them");
         assert_eq!(chosen(vec![session("1", 1, false, false), session("2", 2, false, true)]), "2 of them");
+    }
+
+    #[test]
+    fn nowhere_counts_only_by_name() {
+        let nowhere = || Session { seat: None, ..session("9", 9, false, true) };
+        assert_eq!(chosen(vec![nowhere(), session("1", 1, false, false)]), "1");
+        assert_eq!(chosen(vec![nowhere()]), "1 of them");
+        let wanted = Wanted { user: Some("x".to_owned()), session: None };
+        assert!(choose(vec![nowhere()], &wanted).is_ok());
     }
 
     #[test]

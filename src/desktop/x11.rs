@@ -2,11 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 
 use crate::peer::Peer;
@@ -41,15 +43,10 @@ pub fn owned(uid: u32, end: Instant) -> io::Result<Vec<(u32, Option<u32>)>> {
     };
     let mut owned = Vec::new();
     for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name();
-        let Some(number) = name.to_str().and_then(|name| number(name.replacen('X', ":", 1).as_bytes())) else {
-            continue;
-        };
-        let is_theirs = entry.metadata().is_ok_and(|found| found.file_type().is_socket() && found.uid() == uid);
-        if is_theirs
-            && let Ok(peer) = connect(number, end)
-            && peer.uid == uid
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix('X')?.parse().ok());
+        if let Some(number) = number
+            && let Ok(peer) = connect(number, &[uid], end)
         {
             owned.push((number, peer.pid));
         }
@@ -58,19 +55,33 @@ pub fn owned(uid: u32, end: Instant) -> io::Result<Vec<(u32, Option<u32>)>> {
     Ok(owned)
 }
 
-fn connect(number: u32, end: Instant) -> io::Result<Peer> {
+/// Connect to the server of this number, which has to be of one of these users. Anybody can put anything into that
+/// directory: what is no socket of theirs itself, such as a link to one of the superuser's, is none.
+fn connect(number: u32, users: &[u32], end: Instant) -> io::Result<Peer> {
     let path = format!("{DIRECTORY}/X{number}");
-    Peer::connect(&SocketAddrUnix::new(&*path)?, end)
-        .or_else(|_| Peer::connect(&SocketAddrUnix::new_abstract_name(path.as_bytes())?, end))
+    let peer = match rustix::fs::open(&*path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
+        // Where /tmp is private (PrivateTmp= in systemd.exec(5)), the abstract name is what is left.
+        Err(Errno::NOENT) => Peer::connect(&SocketAddrUnix::new_abstract_name(path.as_bytes())?, end)?,
+        socket => {
+            let socket = File::from(socket?);
+            let found = socket.metadata()?;
+            if !found.file_type().is_socket() || !users.contains(&found.uid()) {
+                return Err(io::Error::other("it is no socket of the user's"));
+            }
+            // That very one, whatever has its name by now.
+            Peer::connect(&SocketAddrUnix::new(format!("/proc/self/fd/{}", socket.as_raw_fd()))?, end)?
+        }
+    };
+    match users.contains(&peer.uid) {
+        true => Ok(peer),
+        false => Err(io::Error::other(format!("it is of user {}", peer.uid))),
+    }
 }
 
 /// Whether the server of this number lets us in, with the cookie that a file has for it if any. It has to be the user's,
 /// or the superuser's, who runs the server for them on many machines. With the process that listens.
 pub fn accepts(number: u32, cookie: Option<&[u8]>, uid: u32, end: Instant) -> io::Result<Option<u32>> {
-    let mut peer = connect(number, end)?;
-    if ![uid, 0].contains(&peer.uid) {
-        return Err(io::Error::other(format!("it is of user {}", peer.uid)));
-    }
+    let mut peer = connect(number, &[uid, 0], end)?;
     peer.send(&setup(cookie))?;
     let mut answer = Vec::new();
     peer.receive(&mut answer)?;

@@ -118,6 +118,26 @@ impl<'p> Directory<'p> {
         }
     }
 
+    /// The beginning of a file that its process may make as long as it likes; all of it where it is no longer.
+    pub fn start_of(&self, file: File, most: usize) -> Read<Vec<u8>> {
+        let path = self.path(file.name());
+        let unread = |errno| self.unread(file, errno);
+        let fd =
+            openat(self.base(), path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(unread)?;
+        let mut bytes = vec![0; most];
+        let mut length = 0;
+        while length < most {
+            match read(&fd, &mut bytes[length..]) {
+                Ok(0) => break,
+                Ok(more) => length += more,
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(unread(errno)),
+            }
+        }
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+
     fn read_link(&self, file: File, buffer: &mut Vec<u8>) -> Result<(), Errno> {
         let path = self.path(file.name());
         loop {

@@ -284,6 +284,11 @@ impl<'p> Process<'p> {
         Ok(environ)
     }
 
+    /// The beginning of its environment, which it can make as long as it likes.
+    pub fn environ_start(&self, most: usize) -> Read<Vec<u8>> {
+        self.directory.start_of(File::Environ, most)
+    }
+
     /// Seconds since the epoch at its start: the same at every read.
     pub fn start_time(&self) -> Read<f64> {
         Ok(self.proc().boot_time()? + self.seconds(self.stat()?.start_ticks))

@@ -259,3 +259,27 @@ fn files_that_a_user_points_to_are_read_with_the_rights_of_the_user() {
         assert!(!found.contains_key("DISPLAY") && !found.contains_key("XAUTHORITY"), "{found:?}");
     }
 }
+
+#[test]
+fn a_link_to_a_socket_of_the_superuser_in_the_place_of_an_x_server_is_not_used() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    place.superuser().listen("welcome", "/run/daemon.log", "/run/daemon");
+    user.shell("ln -s /run/daemon /tmp/.X11-unix/X77");
+    user.program(&["DISPLAY=:77"]);
+    for caller in [place.superuser(), user] {
+        assert!(!caller.environment(&[]).contains_key("DISPLAY"));
+    }
+    assert_eq!(place.shell("cat /run/daemon.log"), "", "nobody came");
+}
+
+#[test]
+fn numbers_that_only_wrap_around_to_a_user_are_nobodys() {
+    let place = desktop_box!();
+    place.user().start_bus();
+    // 7001 and 2 to the power of 32.
+    for number in ["4294974297", "+7001", " 7001", "-7001"] {
+        place.superuser().run(&[&format!("--user={number}"), "true"]).refuses(1, "there is no user");
+    }
+}

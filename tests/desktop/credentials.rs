@@ -55,7 +55,7 @@ fn capabilities_are_left_behind() {
     let place = desktop_box!(with_session());
     let some = ["setpriv", "--inh-caps", "+chown,+kill", "--ambient-caps", "+chown,+kill"];
     let found = status(&place.superuser(), &some);
-    for set in ["CapPrm", "CapEff", "CapAmb"] {
+    for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
         assert_eq!(found[set], "0000000000000000", "{set}");
     }
     assert_eq!(found["Uid"], "7001 7001 7001 7001");
@@ -203,4 +203,19 @@ fn the_one_who_leads_a_session_cannot_make_the_superuser_leave_anything() {
     let found = place.superuser().environment(&[]);
     assert_eq!((&*found["PATH"], &*found["HOME"]), ("/usr/local/bin:/usr/bin:/bin", "/home/pt1"));
     assert!(!["LD_PRELOAD", "BASH_ENV", "IFS"].iter().any(|name| found.contains_key(*name)), "{found:?}");
+}
+
+#[test]
+fn keys_of_the_superuser_are_left_behind() {
+    let place = desktop_box!(with_session());
+    // add_key(2) and keyctl(2), whose numbers differ.
+    let script = "import ctypes, os, platform
+add_key, keyctl = {'x86_64': (248, 250), 'aarch64': (217, 219)}[platform.machine()]
+call = ctypes.CDLL(None, use_errno=True).syscall
+assert call(keyctl, 1, b'box') > 0 and call(add_key, b'user', b'the-secret', b'x', 1, -3) > 0
+assert 'the-secret' in open('/proc/keys').read()
+os.execvp('with-gui-environment', ['with-gui-environment', 'cat', '/proc/keys'])";
+    let outcome = place.superuser().command(&["python3", "-c", script]);
+    let outcome = finish(outcome).succeeds();
+    assert!(!outcome.text().contains("the-secret"), "{}", outcome.report());
 }

@@ -299,8 +299,47 @@ fn an_online_session_counts() {
 }
 
 #[test]
-fn a_session_without_a_seat_counts() {
-    counts(&["SEAT"]);
+fn a_session_without_a_seat_counts_for_its_user_and_by_name() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    let (one, _) = two_at_a_seat(&other, &user);
+    // As anybody can make one, and call it graphical.
+    place.login("4", &user, one, &["STATE=active", "ACTIVE=1", "IS_DISPLAY=1", "SEAT", "TYPE=x11"]);
+    place.shell("rm /run/systemd/sessions/3");
+    other.is_reached_by(place.superuser(), &[]);
+    place.login("5", &other, one, &["STATE=online", "ACTIVE=0"]);
+    other.is_reached_by(place.superuser(), &[]);
+    place.shell("rm /run/systemd/sessions/5");
+    place.superuser().refused(&[], "it is not clear whom to reach: session 4");
+    place.superuser().refused(&["--all"], "nobody is logged in graphically");
+    user.is_reached_by(user, &[]);
+    user.is_reached_by(place.superuser(), &["--session", "4"]);
+    user.is_reached_by(place.superuser(), &["--user", "pt1"]);
+}
+
+#[test]
+fn directories_of_systemd_alone_are_no_logind() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    place.shell("mkdir -p /run/systemd/sessions /run/systemd/seats");
+    user.is_reached_by(place.superuser(), &[]);
+}
+
+#[test]
+fn a_display_that_was_started_from_a_terminal_is_reached() {
+    let place = desktop_box!(DesktopBox::needing(&["weston", "wayland-info"]));
+    let user = place.user();
+    user.start_bus();
+    place.login_in_front("5", &user, user.program(&[]), "seat0");
+    place.login("5", &user, user.program(&[]), &["TYPE=tty", "STATE=active", "ACTIVE=1"]);
+    place.superuser().refused(&[], "nobody is logged in graphically");
+    user.start_weston("wayland-1");
+    for caller in [place.superuser(), user] {
+        let found = caller.environment(&[]);
+        assert_eq!((&*found["WAYLAND_DISPLAY"], &*found["XDG_SESSION_TYPE"]), ("wayland-1", "wayland"));
+        assert_eq!(found["XDG_SESSION_ID"], "5");
+    }
 }
 
 #[test]
@@ -576,7 +615,8 @@ fn a_seat_of_an_odd_name_leads_nowhere() {
     place.shell("printf 'ACTIVE=5\\n' >/run/seat");
     for seat in ["SEAT=../../seat", "SEAT=/run/seat", "SEAT=.", "SEAT="] {
         place.login("5", &user, one, &["STATE=active", "ACTIVE=1", seat]);
-        place.superuser().refused(&[], "pt2");
+        // It is at no seat, and the other one is.
+        other.is_reached_by(place.superuser(), &[]);
     }
 }
 
@@ -605,4 +645,16 @@ fn a_session_of_which_nothing_answers_is_told() {
     other.start_bus();
     place.login("3", &other, other.program(&[]), &[]);
     place.superuser().refused(&[], "not usable");
+}
+
+#[test]
+fn a_leader_that_is_hidden_is_alive() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    place.login_in_front("5", &user, place.superuser().start("sleep 1000"), "seat0");
+    for hidden in ["noaccess", "invisible"] {
+        place.shell(&format!("mount -o remount,hidepid={hidden} /proc"));
+        user.is_reached_by(user, &[]);
+    }
 }

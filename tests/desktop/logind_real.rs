@@ -151,7 +151,7 @@ fn only_people_at_a_screen_are_reached() {
         is_nobody(machine.tool("true"));
     }
     machine.tool("--list --json").exits(1).prints("[]\n");
-    let person = machine.log_in("pt2", "x11", &[], "exec sleep infinity");
+    let person = machine.log_in("pt2", "x11", &SEAT0, "exec sleep infinity");
     reaches(machine.tool(WHO), "pt2", &person);
 }
 
@@ -170,9 +170,10 @@ fn the_lock_screen_does_not_hide_the_session_behind_it() {
 fn of_two_sessions_of_one_user_the_main_one_is_reached() {
     let machine = desktop_box!(Machine::new());
     let logins: Vec<Login> = (0..2).map(|_| machine.log_in("pt1", "x11", &[], "exec sleep infinity")).collect();
+    machine.tool("touch /tmp/ran").refuses(1, "it is not clear whom to reach");
     let main = machine.shell("loginctl show-user -P Display pt1");
     let login = logins.iter().find(|login| login.id == main).expect("a main session");
-    reaches(machine.tool(WHO), "pt1", login);
+    reaches(machine.tool(&format!("--user pt1 {WHO}")), "pt1", login);
     reaches(machine.tool_as("pt1", WHO), "pt1", login);
     for login in &logins {
         reaches(machine.tool(&format!("--session {} {WHO}", login.id)), "pt1", login);

@@ -169,7 +169,8 @@ fn what_is_printed_of_odd_values_is_for_a_shell() {
         }
         place.shell(&format!("mv {name} \"$(cat <<'END'\n{odd}\nEND\n)\""));
         let program = user.shell(&format!(
-            "v=$(cat <<'END'\nSWAYSOCK={odd}\nEND\n); env -i \"$v\" setsid sleep infinity </dev/null >/dev/null 2>&1 & echo $!"
+            "v=$(cat <<'END'\nSWAYSOCK={odd}\nEND\n); \
+             env -i \"$v\" setsid sleep infinity </dev/null >/dev/null 2>&1 & echo $!"
         ));
         let script = "cd /tmp; eval \"$(with-gui-environment --print)\"; printenv SWAYSOCK";
         soon("the odd value", || user.exec(script).text().trim_end() == odd);
@@ -285,4 +286,13 @@ fn quiet_says_nothing_and_verbose_more() {
     let outcome = user.run(&["-vv", "--print"]).exits(0);
     assert!(outcome.lines().iter().all(|line| line.ends_with(';')), "{}", outcome.report());
     user.run(&["-q", "no-such-program"]).refuses(127, "was not found");
+}
+
+#[test]
+fn who_ends_it_ends_the_command_of_all_too() {
+    let place = desktop_box!(with_two());
+    let script = "with-gui-environment --all sh -c 'touch /tmp/begun; exec sleep 12345' & P=$!
+        while [ ! -e /tmp/begun ]; do sleep 0.01; done
+        kill -TERM $P; wait $P; echo $?; ! pgrep -f '^sleep 12345'";
+    place.superuser().exec(script).succeeds().prints("143\n");
 }

@@ -67,7 +67,8 @@ fn a_bus_that_is_said_and_dead_is_not_believed() {
     let place = desktop_box!();
     let user = place.user();
     user.start_bus();
-    user.shell("python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"/tmp/stale\")'; touch /tmp/file; mkfifo /tmp/fifo");
+    user.shell("python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"/tmp/stale\")'");
+    user.shell("touch /tmp/file; mkfifo /tmp/fifo");
     for path in ["/tmp/stale", "/tmp/none", "/tmp/file", "/tmp/fifo", "/tmp", "/dev/null", "relative", ""] {
         user.program(&[&format!("DBUS_SESSION_BUS_ADDRESS=unix:path={path}")]);
     }
@@ -366,6 +367,8 @@ fn sockets_of_window_managers_are_passed_on_when_they_answer() {
     let user = place.user();
     user.start_bus();
     user.listen("silent", "/tmp/manager", "/run/user/7001/sway.sock");
+    // What means another thing to everybody, then one that means the same.
+    user.program(&["SWAYSOCK=run/user/7001/sway.sock", "I3SOCK=/proc/self/root/run/user/7001/sway.sock"]);
     user.program(&["SWAYSOCK=/run/user/7001/sway.sock", "I3SOCK=/run/user/7001/none.sock"]);
     for caller in [user, place.superuser()] {
         let found = caller.environment(&[]);
@@ -461,5 +464,18 @@ fn a_large_environment_is_survived() {
         let found = caller.environment(&[]);
         assert_eq!(found["DBUS_SESSION_BUS_ADDRESS"], user.bus());
         assert!(!found.contains_key("DISPLAY") && !found.contains_key("WAYLAND_DISPLAY"));
+    }
+}
+
+#[test]
+fn what_is_said_outside_of_a_session_comes_after_what_it_has_itself() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    user.start_bus_at("unix:path=/tmp/elsewhere");
+    place.login_in_front("5", &user, place.superuser().start("sleep 1000"), "seat0");
+    user.program(&["DBUS_SESSION_BUS_ADDRESS=unix:path=/tmp/elsewhere"]);
+    for caller in [place.superuser(), user] {
+        assert_eq!(caller.environment(&[])["DBUS_SESSION_BUS_ADDRESS"], user.bus());
     }
 }

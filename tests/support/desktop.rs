@@ -90,14 +90,17 @@ impl DesktopBox {
         User { place: self, name: "root", uid: 0, variables: &[] }
     }
 
-    /// Have logind's directories.
+    /// Have logind, which has a seat.
     #[track_caller]
     pub fn has_logind(&self) {
-        self.shell("mkdir -p /run/systemd/sessions /run/systemd/seats /run/systemd/users");
+        self.shell(
+            "cd /run/systemd 2>/dev/null || { mkdir /run/systemd; cd /run/systemd; }; mkdir -p sessions seats users
+             [ -e seats/seat0 ] || echo IS_SEAT0=1 >seats/seat0",
+        );
     }
 
-    /// A session as logind would have written it, of a user at seat0, in the background, with these lines in place of its
-    /// own: KEY=VALUE, or KEY for none of that name.
+    /// A session as logind would have written it, of a user at seat0, in the background, with these lines in place of
+    /// its own: KEY=VALUE, or KEY for none of that name.
     #[track_caller]
     pub fn login(&self, id: &str, user: &User<'_>, leader: u32, changes: &[&str]) {
         self.has_logind();
@@ -134,8 +137,8 @@ impl DesktopBox {
     pub fn seat(&self, seat: &str, id: &str, user: &User<'_>) {
         let uid = user.uid;
         let text = format!(
-            "IS_SEAT0=1\nCAN_MULTI_SESSION=1\nCAN_TTY=0\nCAN_GRAPHICAL=1\nACTIVE={id}\nACTIVE_UID={uid}\nSESSIONS={id}\n\
-             UIDS={uid}\n"
+            "IS_SEAT0=1\nCAN_MULTI_SESSION=1\nCAN_TTY=0\nCAN_GRAPHICAL=1\nACTIVE={id}\nACTIVE_UID={uid}\n\
+             SESSIONS={id}\nUIDS={uid}\n"
         );
         self.shell(&format!(
             "cat >/run/systemd/seats/{seat} <<'END'\n# This is private data. Do not parse.\n{text}END\n"
