@@ -264,14 +264,14 @@ impl Search {
         found.unwrap_or_else(|| vec![(LOCALE.0.to_owned(), LOCALE.1.into())])
     }
 
-    /// The first value that is good, of those that processes have, while there is time; the usual one, which is, comes
-    /// before what processes say that may belong elsewhere.
+    /// The first value that is good, of those that processes have; the usual one, which is, comes before what is said by
+    /// processes that may belong elsewhere.
     fn first(&self, name: &str, usual: Option<OsString>, is_good: impl Fn(&OsStr) -> bool) -> Option<OsString> {
         let said = |ranks| self.said(name, ranks).into_iter().find(|value| is_good(value)).map(OsStr::to_owned);
         said(NEAR).or(usual).or_else(|| said(FAR))
     }
 
-    /// What processes of these ranks say, each thing once; nothing when the time for it is over.
+    /// What processes of these ranks say, each thing once.
     fn said(&self, name: &str, ranks: RangeInclusive<Rank>) -> Vec<&OsStr> {
         let mut seen = HashSet::new();
         let hints = self.hints.iter().filter(|(_, rank)| ranks.contains(rank));
