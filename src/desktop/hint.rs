@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 
-use super::variables::is_hint;
+use super::variables::NAMES;
 use crate::process::{self, Cgroups, File, Files, Pid, Proc, Process, Read, Settled, items, known};
 
 /// More than any environment that says something has in front of it.
@@ -94,6 +94,16 @@ fn is_elsewhere(hint: &Hint, scope: Option<&str>, session: Option<&str>) -> bool
     let is_other = |id: &OsStr| session.is_some_and(|session| id != session);
     !hint.is_inside
         && (scope.is_some_and(|scope| is_other(scope.as_ref())) || hint.get("XDG_SESSION_ID").is_some_and(is_other))
+}
+
+/// Whether a variable of this name may say something about a session.
+fn is_hint(name: &str) -> bool {
+    NAMES.contains(&name) || is_locale(name)
+}
+
+/// Whether it says which language its user speaks.
+pub fn is_locale(name: &str) -> bool {
+    ["LANG", "LANGUAGE"].contains(&name) || name.starts_with("LC_")
 }
 
 /// The variables in an environment that may mean something, with values that can.

@@ -11,6 +11,7 @@ mod hint;
 mod logind;
 pub mod notification;
 mod runtime;
+mod search;
 mod session;
 mod variables;
 mod wayland;

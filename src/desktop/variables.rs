@@ -1,29 +1,16 @@
 //! What a command has to be told to be in a session: variables, of which each was tried before it is passed on.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::fmt::Display;
-use std::ops::RangeInclusive;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::bus::Address;
-use super::hint::{Hint, hints};
-use super::x11::{self, Authority};
-use super::{Error, Session, runtime, wayland};
-use crate::process::{Pid, Proc};
+use super::hint::hints;
+use super::search::{Found, Search, is_plain};
+use super::{Error, Session};
+use crate::process::Proc;
 
-/// For one server to answer.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// For everything that hints lead to; the rest of the time is for what a session has without them.
-const FOR_HINTS: Duration = Duration::from_secs(3);
-
-/// For all of it.
-const LIMIT: Duration = Duration::from_secs(5);
-
-/// When even that was not kept, something hangs.
+/// When a search has not ended by itself, something hangs.
 const END: Duration = Duration::from_secs(8);
 
 /// The variables that are set, or not left as they are.
@@ -39,9 +26,6 @@ pub const NAMES: [&str; 10] = [
     "SWAYSOCK",
     "I3SOCK",
 ];
-
-/// Without a locale, text that is not ASCII would be refused by programs that know what it is encoded in.
-const LOCALE: (&str, &str) = ("LANG", "C.UTF-8");
 
 /// What is known of a session that somebody can be reached in.
 pub struct Variables {
@@ -60,33 +44,13 @@ impl Variables {
     }
 }
 
-/// Whether a variable of this name may say something about a session.
-pub(super) fn is_hint(name: &str) -> bool {
-    NAMES.contains(&name) || is_locale(name)
-}
-
-fn is_locale(name: &str) -> bool {
-    ["LANG", "LANGUAGE"].contains(&name) || name.starts_with("LC_")
-}
-
 /// Find out, as the session's user. An error where neither a bus nor a display of it is alive.
 pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
     let (uid, id, path) = (session.account.uid, session.id.clone(), proc.path().to_owned());
     // What a process shows in /proc is in its own memory, behind which there may be anything.
     let hints = session.account.watch(END, move || hints(&Proc::open(&path)?, uid, id.as_deref()))??;
     tracing::debug!(session = %session, hints = hints.len(), "processes that may know it");
-    let search = Search {
-        uid,
-        home: session.account.home.clone(),
-        runtime: None,
-        kind: session.kind.clone(),
-        display: session.display.clone().map(OsString::from),
-        has_own_processes: session.id.is_some(),
-        first: proc.own_pid().into_iter().chain(session.leader).collect(),
-        hints: hints.into_iter().map(|hint| (hint, Rank::Other)).collect(),
-        hints_end: Instant::now() + FOR_HINTS,
-        end: Instant::now() + LIMIT,
-    };
+    let search = Search::new(session, hints, proc.own_pid());
     let found = session.account.act(END, move || search.run())?;
     if found.display.is_none() && found.wayland.is_none() && (found.bus.is_none() || !session.may_lack_display) {
         return Err(match session.id {
@@ -95,239 +59,6 @@ pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
         });
     }
     Ok(found.variables(session))
-}
-
-/// How near a process is to the session.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Rank {
-    /// We ourselves, and the leader of the session.
-    First,
-    /// Who listens as a compositor or X server, and who descends from there.
-    Display,
-    Inside,
-    /// Some process of the user's.
-    Other,
-}
-
-/// What is asked about a session, and of whom.
-struct Search {
-    uid: u32,
-    home: PathBuf,
-    runtime: Option<PathBuf>,
-    kind: Option<String>,
-    display: Option<OsString>,
-    /// Whether the session's processes can be told from the user's others.
-    has_own_processes: bool,
-    first: Vec<Pid>,
-    hints: Vec<(Hint, Rank)>,
-    hints_end: Instant,
-    end: Instant,
-}
-
-/// What was found.
-#[derive(Default)]
-struct Found {
-    bus: Option<Address>,
-    wayland: Option<OsString>,
-    display: Option<OsString>,
-    authority: Option<PathBuf>,
-    runtime: Option<PathBuf>,
-    desktop: Option<OsString>,
-    sockets: Vec<(&'static str, OsString)>,
-    locale: Vec<(String, OsString)>,
-}
-
-impl Search {
-    fn run(mut self) -> Found {
-        self.runtime = runtime::directory(self.uid);
-        let bus = self.usual_bus();
-        let compositors = self.compositors();
-        let servers = x11::owned(self.uid, self.soon()).unwrap_or_else(|error| {
-            tracing::debug!("the sockets of X servers: {error}");
-            Vec::new()
-        });
-        let listening = compositors.iter().map(|(_, pid)| pid).chain(servers.iter().map(|(_, pid)| pid));
-        self.rank(&listening.flatten().copied().collect());
-        let mut found = Found { bus: self.bus(bus), runtime: self.runtime.clone(), ..Found::default() };
-        if self.kind.as_deref() != Some("x11") {
-            found.wayland = self.wayland(compositors);
-        }
-        // An X server beside a compositor is its own only if somebody says so.
-        let servers = if found.wayland.is_some() { Vec::new() } else { servers };
-        (found.display, found.authority) =
-            self.x11(servers).map_or((None, None), |(display, path)| (Some(display), path));
-        found.desktop = self.first("XDG_CURRENT_DESKTOP", None, is_plain);
-        for name in ["SWAYSOCK", "I3SOCK"] {
-            let answers = |path: &OsStr| {
-                is_safe_path(path) && is_alive(wayland::connect(path.as_ref(), self.uid, self.soon()), name, path)
-            };
-            found.sockets.extend(self.first(name, None, answers).map(|path| (name, path)));
-        }
-        found.locale = self.locale();
-        found
-    }
-
-    /// The bus in the runtime directory, if it answers.
-    fn usual_bus(&self) -> Option<Address> {
-        let usual = Address::at(&self.runtime.as_ref()?.join("bus"))?;
-        is_alive(usual.connect(self.uid, Instant::now() + PATIENCE), "bus", &usual.text).then_some(usual)
-    }
-
-    /// The sockets that compositors answer at, and the processes that listen there.
-    fn compositors(&self) -> Vec<(OsString, Option<Pid>)> {
-        let Some(runtime) = &self.runtime else { return Vec::new() };
-        let names = wayland::names(runtime).unwrap_or_else(|error| {
-            tracing::debug!(directory = %runtime.display(), "{error}");
-            Vec::new()
-        });
-        let answer = |name: OsString| {
-            let answer = wayland::answers(&runtime.join(&name), self.uid, self.soon());
-            answer.ok().map(|pid| (name, pid))
-        };
-        names.into_iter().filter_map(answer).collect()
-    }
-
-    /// The nearest first. Where nothing tells the session's processes from others, all are as near.
-    fn rank(&mut self, servers: &HashSet<Pid>) {
-        let parents: HashMap<Pid, Pid> = self.hints.iter().map(|(hint, _)| (hint.pid, hint.parent)).collect();
-        let below = descendants(&parents, servers);
-        for (hint, rank) in &mut self.hints {
-            *rank = match () {
-                () if self.first.contains(&hint.pid) => Rank::First,
-                () if below.contains(&hint.pid) => Rank::Display,
-                () if hint.is_inside || !self.has_own_processes => Rank::Inside,
-                () => Rank::Other,
-            };
-        }
-        self.hints.sort_by_key(|(_, rank)| *rank);
-    }
-
-    fn bus(&self, usual: Option<Address>) -> Option<Address> {
-        let list = |text: &OsStr| Address::list(text.as_bytes()).collect::<Vec<_>>();
-        let answers = |bus: &Address| is_alive(bus.connect(self.uid, self.soon()), "bus", &bus.text);
-        let said = |ranks| self.said("DBUS_SESSION_BUS_ADDRESS", ranks).into_iter().flat_map(list).find(&answers);
-        said(NEAR).or(usual).or_else(|| said(FAR))
-    }
-
-    fn wayland(&self, compositors: Vec<(OsString, Option<Pid>)>) -> Option<OsString> {
-        let answers = |name: &OsStr| {
-            let socket = wayland::socket(self.runtime.as_deref(), name).filter(|path| is_safe_path(path.as_os_str()));
-            let answer = socket.map(|path| wayland::answers(&path, self.uid, self.soon()));
-            answer.is_some_and(|answer| is_alive(answer, "WAYLAND_DISPLAY", name))
-        };
-        self.first("WAYLAND_DISPLAY", compositors.into_iter().next().map(|(name, _)| name), answers)
-    }
-
-    /// A display that lets us in, and the file with its cookie if that is needed: the one that logind names, else those that
-    /// near processes have, that the user's servers are, and that others have.
-    fn x11(&self, servers: Vec<(u32, Option<Pid>)>) -> Option<(OsString, Option<PathBuf>)> {
-        let said = |ranks| self.said("DISPLAY", ranks).into_iter().map(OsStr::to_owned);
-        let servers = servers.into_iter().map(|(number, _)| OsString::from(format!(":{number}")));
-        let displays = self.display.clone().into_iter().chain(said(NEAR)).chain(servers).chain(said(FAR));
-        let mut tried = HashSet::new();
-        displays.filter(|display| tried.insert(display.clone())).find_map(|display| self.accepted(display))
-    }
-
-    /// The display, and the file if it is needed, if the server accepts us.
-    fn accepted(&self, display: OsString) -> Option<(OsString, Option<PathBuf>)> {
-        let number = x11::number(display.as_bytes())?;
-        let is_it =
-            |hint: &Hint| hint.get("DISPLAY").and_then(|display| x11::number(display.as_bytes())) == Some(number);
-        let knowing = self.hints.iter().map(|(hint, _)| hint).filter(|hint| is_it(hint));
-        let mut seen = HashSet::new();
-        let said = knowing.filter_map(|hint| hint.get("XAUTHORITY")).filter(|path| seen.insert(*path));
-        let said = said.filter(|path| is_safe_path(path)).map(|path| (PathBuf::from(path), true));
-        for (path, is_said) in said.chain([(self.home.join(".Xauthority"), false)]) {
-            let authority = Authority::read(&path);
-            if let Err(error) = &authority {
-                tracing::debug!(XAUTHORITY = %path.display(), "{error}");
-            }
-            // Who said so has a file that the server may not ask for.
-            let cookie = authority.as_ref().ok().and_then(|authority| authority.cookie(number));
-            if is_alive(x11::accepts(number, cookie, self.uid, self.at_last()), "DISPLAY", &display) {
-                let path = authority.ok().filter(|_| is_said).map(|authority| authority.path);
-                return Some((display, path));
-            }
-        }
-        None
-    }
-
-    /// The language that the first process with any speaks.
-    fn locale(&self) -> Vec<(String, OsString)> {
-        let mut locales = self.hints.iter().map(|(hint, _)| {
-            let mut variables = hint.all(is_locale);
-            variables.retain(|(_, value)| is_plain(value));
-            variables
-        });
-        let decides = |name: &str| ["LANG", "LC_ALL", "LC_CTYPE"].contains(&name);
-        let found = locales.find(|variables| variables.iter().any(|(name, _)| decides(name)));
-        found.unwrap_or_else(|| vec![(LOCALE.0.to_owned(), LOCALE.1.into())])
-    }
-
-    /// The first value that is good, of those that processes have; the usual one, which is, comes before what is said by
-    /// processes that may belong elsewhere.
-    fn first(&self, name: &str, usual: Option<OsString>, is_good: impl Fn(&OsStr) -> bool) -> Option<OsString> {
-        let said = |ranks| self.said(name, ranks).into_iter().find(|value| is_good(value)).map(OsStr::to_owned);
-        said(NEAR).or(usual).or_else(|| said(FAR))
-    }
-
-    /// What processes of these ranks say, each thing once.
-    fn said(&self, name: &str, ranks: RangeInclusive<Rank>) -> Vec<&OsStr> {
-        let mut seen = HashSet::new();
-        let hints = self.hints.iter().filter(|(_, rank)| ranks.contains(rank));
-        hints.filter_map(|(hint, _)| hint.get(name)).filter(|value| seen.insert(*value)).collect()
-    }
-
-    /// When a server that a hint leads to has to have answered.
-    fn soon(&self) -> Instant {
-        self.hints_end.min(Instant::now() + PATIENCE)
-    }
-
-    /// Likewise, any other.
-    fn at_last(&self) -> Instant {
-        self.end.min(Instant::now() + PATIENCE)
-    }
-}
-
-/// Ranks of processes that are of the session, and of those that may be.
-const NEAR: RangeInclusive<Rank> = Rank::First..=Rank::Inside;
-const FAR: RangeInclusive<Rank> = Rank::Other..=Rank::Other;
-
-/// Processes and whoever descends from them, in time linear in how many there are.
-fn descendants(parents: &HashMap<Pid, Pid>, of: &HashSet<Pid>) -> HashSet<Pid> {
-    let mut below = of.clone();
-    let mut beside = HashSet::new();
-    for &pid in parents.keys() {
-        let mut line = vec![pid];
-        // What was read at different instants may make a circle.
-        while let Some(&last) = line.last()
-            && !below.contains(&last)
-            && beside.insert(last)
-            && let Some(&parent) = parents.get(&last)
-        {
-            line.push(parent);
-        }
-        if line.last().is_some_and(|last| below.contains(last)) {
-            below.extend(line);
-        }
-    }
-    below
-}
-
-fn is_alive<T>(answer: Result<T, impl Display>, what: &str, value: &OsStr) -> bool {
-    if let Err(error) = &answer {
-        tracing::debug!(value = %value.display(), "{what}: {error}");
-    }
-    answer.is_ok()
-}
-
-/// Whether a path means the same to everybody, whatever the current directory: not one below /proc, where `self` is whoever
-/// asks.
-fn is_safe_path(path: &OsStr) -> bool {
-    let path = Path::new(path);
-    path.is_absolute()
-        && path.components().nth(1).is_some_and(|first| first.as_os_str() != "proc")
-        && !path.components().any(|part| part == Component::ParentDir)
 }
 
 impl Found {
@@ -351,80 +82,5 @@ impl Found {
         set("XDG_CURRENT_DESKTOP", self.desktop.or(logged));
         let session = NAMES.iter().filter_map(|name| values.remove(name).map(|value| (*name, value))).collect();
         Variables { session, locale: self.locale, bus: self.bus }
-    }
-}
-
-/// Whether a value is of the characters that names of desktops and languages are made of, and so means nothing else.
-fn is_plain(value: &OsStr) -> bool {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:;@+= ".contains(byte);
-    !value.is_empty() && value.as_bytes().iter().all(is_plain)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn search(hints: Vec<Hint>) -> Search {
-        Search {
-            uid: 1,
-            home: "/nowhere".into(),
-            runtime: None,
-            kind: None,
-            display: None,
-            has_own_processes: true,
-            first: vec![10],
-            hints: hints.into_iter().map(|hint| (hint, Rank::Other)).collect(),
-            hints_end: Instant::now() + PATIENCE,
-            end: Instant::now() + PATIENCE,
-        }
-    }
-
-    #[test]
-    fn the_nearest_come_first() {
-        let hint = |pid, parent, is_inside| Hint::new(pid, parent, is_inside, format!("DISPLAY=:{pid}\0").as_bytes());
-        // The server is 20; 22 descends from it through 21, which says nothing of itself here.
-        let hints =
-            vec![hint(5, 1, false), hint(7, 1, true), hint(22, 21, true), hint(21, 20, false), hint(10, 1, true)];
-        let mut search = search(hints);
-        search.rank(&HashSet::from([20]));
-        let said = |ranks| {
-            search.said("DISPLAY", ranks).into_iter().map(|text| text.display().to_string()).collect::<Vec<_>>()
-        };
-        assert_eq!((said(NEAR).join(" "), said(FAR).join(" ")), (":10 :22 :21 :7".to_owned(), ":5".to_owned()));
-        assert_eq!(search.first("DISPLAY", Some(":0".into()), |value| value == ":5"), Some(":0".into()));
-        assert_eq!(search.first("DISPLAY", None, |value| value == ":5"), Some(":5".into()));
-    }
-
-    #[test]
-    fn circles_of_parents_end() {
-        let parents = HashMap::from([(1, 2), (2, 3), (3, 1), (4, 3), (6, 5), (7, 6)]);
-        assert_eq!(descendants(&parents, &HashSet::from([5])), HashSet::from([5, 6, 7]));
-        assert_eq!(descendants(&parents, &HashSet::from([3])), HashSet::from([1, 2, 3, 4]));
-    }
-
-    #[test]
-    fn the_language_is_one_process_s() {
-        let mut search = search(vec![
-            Hint::new(1, 0, true, b"LC_TIME=de_DE.UTF-8\0"),
-            Hint::new(2, 0, true, b"LANG=fr_FR.UTF-8\0LC_TIME=../x\0"),
-        ]);
-        assert_eq!(search.locale(), [("LANG".to_owned(), "fr_FR.UTF-8".into())]);
-        search.hints.clear();
-        assert_eq!(search.locale(), [("LANG".to_owned(), "C.UTF-8".into())]);
-    }
-
-    #[test]
-    fn paths_that_mean_the_same_to_everybody() {
-        let is_safe = |path: &str| is_safe_path(OsStr::new(path));
-        assert!(is_safe("/run/user/1/bus") && is_safe("/process/x"));
-        for path in ["", "x", "/", "/proc/self/fd/3", "//proc/self", "/./proc/1/root", "/run/../proc/self", "./x"] {
-            assert!(!is_safe(path), "{path}");
-        }
-    }
-
-    #[test]
-    fn values_that_mean_nothing_else() {
-        assert!(is_plain(OsStr::new("ubuntu:GNOME")) && is_plain(OsStr::new("de_DE.UTF-8@euro")));
-        assert!(!is_plain(OsStr::new("")) && !is_plain(OsStr::new("../x")) && !is_plain(OsStr::new("$(x)")));
     }
 }
