@@ -11,6 +11,8 @@ pub enum Request<'a> {
     Run { applet: &'static Applet, name: String, arguments: &'a [OsString] },
     /// `proctool --list`
     List,
+    /// `proctool --list-links`
+    ListLinks,
     /// `proctool --help`
     Help,
     /// `proctool help APPLET`
@@ -36,10 +38,11 @@ pub fn dispatch<'a>(argv: &'a [OsString], applets: &'static [&'static Applet]) -
     let find = |name: &OsStr| applets.iter().find(|applet| name == applet.name);
     match (word.to_str(), rest) {
         (Some("--list"), []) => Request::List,
+        (Some("--list-links"), []) => Request::ListLinks,
         (Some("--help" | "-h" | "help"), []) => Request::Help,
         (Some("--version" | "-V"), []) => Request::Version,
         (Some("help"), [name]) => find(name).map_or_else(|| unknown(name), |applet| Request::HelpOn(applet)),
-        (Some(option @ ("--list" | "--help" | "-h" | "help" | "--version" | "-V")), [.., extra]) => {
+        (Some(option @ ("--list" | "--list-links" | "--help" | "-h" | "help" | "--version" | "-V")), [.., extra]) => {
             Request::Wrong(format!("'{option}' takes no argument '{}': {HINT}", extra.to_string_lossy()))
         }
         _ => match find(word) {
@@ -83,6 +86,7 @@ mod tests {
         match dispatch(&argv, table) {
             Request::Run { applet, name, arguments } => format!("{}|{name}|{arguments:?}", applet.name),
             Request::List => "list".to_owned(),
+            Request::ListLinks => "links".to_owned(),
             Request::Help => "help".to_owned(),
             Request::HelpOn(applet) => format!("help {}", applet.name),
             Request::Version => "version".to_owned(),
@@ -111,6 +115,7 @@ mod tests {
     #[test]
     fn the_program_itself() {
         assert_eq!(request(&["proctool", "--list"]), "list");
+        assert_eq!(request(&["proctool", "--list-links"]), "links");
         assert_eq!(request(&["proctool", "help"]), "help");
         assert_eq!(request(&["proctool", "-h"]), "help");
         assert_eq!(request(&["proctool", "help", "kill"]), "help kill");

@@ -52,6 +52,7 @@ fn answer(request: Request<'_>) -> anyhow::Result<Exit> {
     let text = match request {
         Request::Run { applet, name, arguments } => return run(applet, name, arguments),
         Request::List => APPLETS.iter().map(|applet| format!("{}\n", applet.name)).collect(),
+        Request::ListLinks => APPLETS.iter().flat_map(|applet| applet.links).map(|link| format!("{link}\n")).collect(),
         Request::Help => applets::program().render_long_help().to_string(),
         Request::HelpOn(applet) => applets::documented(applet).render_long_help().to_string(),
         Request::Version => format!("proctool {}\n", env!("CARGO_PKG_VERSION")),

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Command;
 use clap_mangen::Man;
-use clap_mangen::roff::{Roff, roman};
+use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::applets::{APPLETS, documented, program};
+use crate::applets::{APPLETS, Applet, documented, program};
 
 /// Of the last change that a reader should know of.
 const DATE: &str = "2026-11-25";
@@ -21,34 +21,97 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("man")
 }
 
-/// Every page: its name and its command.
-fn pages() -> Vec<(String, Command)> {
-    let applets = APPLETS.iter().map(|applet| (format!("proctool-{}", applet.name), documented(applet)));
-    std::iter::once(("proctool".to_owned(), program())).chain(applets).collect()
+/// A page.
+struct Page {
+    /// A command is looked for by the name that it is called by.
+    name: String,
+    /// 1 for commands, 8 for those of administrators (man(1)).
+    section: &'static str,
+    command: Command,
+}
+
+impl Page {
+    fn of(applet: &Applet) -> Page {
+        let name = applet.links.first().map_or_else(|| format!("proctool-{}", applet.name), |link| (*link).to_owned());
+        let section = if ADMINISTRATORS.contains(&applet.name) { "8" } else { "1" };
+        Page { name, section, command: documented(applet) }
+    }
+
+    fn file(&self) -> String {
+        format!("{}.{}", self.name, self.section)
+    }
+}
+
+/// Applets that change how a machine is run, or are of use to nobody else.
+const ADMINISTRATORS: [&str; 2] = ["cron-graceful", "apache-mem"];
+
+fn pages() -> Vec<Page> {
+    let program = Page { name: "proctool".to_owned(), section: "1", command: program() };
+    std::iter::once(program).chain(APPLETS.iter().map(|applet| Page::of(applet))).collect()
 }
 
 /// A page. The paragraphs behind the options, each under its title, become sections.
-fn render(name: &str, command: Command) -> String {
+fn render(page: Page) -> String {
+    let Page { name, section: number, command } = page;
     let sections = command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
-    let command = command.display_name(name.to_owned());
+    let command = command.display_name(name.clone());
     let has_applets = command.has_subcommands();
-    let usage = command.clone().render_usage().to_string();
+    // As it is called through its link, where it has one.
+    let usage = command.clone().bin_name(name.replace("proctool-", "proctool ")).render_usage().to_string();
     let man = Man::new(command);
-    let mut page = Vec::new();
+    let mut text = Vec::new();
     let mut title = Roff::new();
-    title.control("TH", [name.to_uppercase().as_str(), "1", DATE, "proctool", "User Commands"]);
-    title.to_writer(&mut page).unwrap();
-    man.render_name_section(&mut page).unwrap();
-    section(&usage.replace("Usage: ", "Synopsis:\n")).to_writer(&mut page).unwrap();
-    man.render_description_section(&mut page).unwrap();
-    man.render_options_section(&mut page).unwrap();
+    let manual = if number == "8" { "System Administration" } else { "User Commands" };
+    title.control("TH", [name.to_uppercase().as_str(), number, DATE, "proctool", manual]);
+    title.to_writer(&mut text).unwrap();
+    man.render_name_section(&mut text).unwrap();
+    section(&usage.replace("Usage: ", "Synopsis:\n")).to_writer(&mut text).unwrap();
+    man.render_description_section(&mut text).unwrap();
+    man.render_options_section(&mut text).unwrap();
     if has_applets {
-        man.render_subcommands_section(&mut page).unwrap();
+        applets().to_writer(&mut text).unwrap();
     }
     for paragraph in sections.unwrap_or_default().split("\n\n") {
-        section(paragraph).to_writer(&mut page).unwrap();
+        section(paragraph).to_writer(&mut text).unwrap();
     }
-    String::from_utf8(page).unwrap()
+    wrapped(&String::from_utf8(text).unwrap())
+}
+
+/// What there is, and where each is explained.
+fn applets() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["APPLETS"]);
+    for (applet, page) in APPLETS.iter().map(|applet| (applet, Page::of(applet))) {
+        roff.control("TP", []);
+        roff.text([bold(applet.name)]);
+        roff.text([roman(format!("{}, see {}({})", applet.about, page.name, page.section))]);
+    }
+    roff
+}
+
+/// Lines of the source that are no longer than a terminal's, as mandoc wants them. Where lines are kept as they are, `\c`
+/// joins the parts.
+fn wrapped(page: &str) -> String {
+    const LONGEST: usize = 78;
+    let mut text = String::new();
+    let mut is_kept = false;
+    for mut line in page.lines() {
+        is_kept = is_kept && line != ".fi" || line == ".nf";
+        while line.len() > LONGEST && !line.starts_with('.') {
+            // Not where the rest would begin as a request, or with a blank, which has a meaning.
+            let is_good =
+                |at: &usize| *at > 0 && line[*at + 1..].starts_with(|next: char| next.is_ascii_alphanumeric());
+            let ends = |line: &str| line.match_indices(' ').map(|(at, _)| at).filter(is_good).collect::<Vec<_>>();
+            let Some(&at) = ends(line).iter().rev().find(|at| **at < LONGEST - 2) else { break };
+            let (start, rest) = line.split_at(at);
+            text += start;
+            text += if is_kept { " \\c\n" } else { "\n" };
+            line = rest.trim_start();
+        }
+        text += line;
+        text.push('\n');
+    }
+    text
 }
 
 fn section(paragraph: &str) -> Roff {
@@ -66,30 +129,46 @@ fn section(paragraph: &str) -> Roff {
 
 #[test]
 fn the_pages_match_the_program() {
-    for (name, command) in pages() {
-        let path = directory().join(format!("{name}.1"));
-        let page = render(&name, command);
+    for page in pages() {
+        let path = directory().join(page.file());
+        let text = render(page);
         if std::env::var_os(WRITE).is_some() {
-            fs::write(&path, &page).unwrap();
+            fs::write(&path, &text).unwrap();
         }
         let committed = fs::read_to_string(&path).unwrap_or_default();
-        assert!(committed == page, "{} is not what the program says: {WRITE}=1 cargo test manual", path.display());
+        assert!(committed == text, "{} is not what the program says: {WRITE}=1 cargo test manual", path.display());
     }
 }
 
 #[test]
 fn every_page_belongs_to_a_command_and_names_all_its_options() {
-    let expected: BTreeSet<String> = pages().iter().map(|(name, _)| format!("{name}.1")).collect();
+    let expected: BTreeSet<String> = pages().iter().map(Page::file).collect();
     let found = fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert_eq!(found.collect::<BTreeSet<_>>(), expected);
-    for (name, command) in pages() {
-        let page = fs::read_to_string(directory().join(format!("{name}.1"))).unwrap().replace("\\-", "-");
-        for long in command
+    for page in pages() {
+        let text = fs::read_to_string(directory().join(page.file())).unwrap().replace("\\-", "-");
+        for long in page
+            .command
             .get_arguments()
             .filter(|argument| !argument.is_hide_set())
             .filter_map(|argument| argument.get_long())
         {
-            assert!(page.contains(&format!("--{long}")), "{name}: --{long}");
+            assert!(text.contains(&format!("--{long}")), "{}: --{long}", page.name);
+        }
+    }
+}
+
+#[test]
+fn pages_that_pages_refer_to_are_there() {
+    let pages: Vec<String> = pages().iter().map(|page| format!("{}({})", page.name, page.section)).collect();
+    let applets: Vec<&str> = APPLETS.iter().map(|applet| applet.name).collect();
+    for page in self::pages() {
+        let text = render(page).replace("\\-", "-");
+        let references = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || "-()".contains(letter)));
+        for reference in references.filter(|word| word.ends_with(')')) {
+            let name = reference.split('(').next().unwrap_or_default();
+            let is_ours = name.starts_with("proctool") || applets.contains(&name) && name.contains('-');
+            assert!(!is_ours || pages.iter().any(|page| page == reference), "{reference}");
         }
     }
 }

@@ -99,7 +99,7 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{EXAMPLES}")
+    format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
 }
 
 const EXIT_STATUS: &str = "\
@@ -109,6 +109,17 @@ Exit status:
   2   wrong usage
   3   fatal: /proc unreadable, out of descriptors, output failed
   64  of several programs, some are not running";
+
+const FILES: &str = "\
+Files:
+  /proc/PID/smaps_rollup
+                what the kernel says of a process's memory
+  the configuration of each server
+                as the server itself sees it, also in a container
+
+Security:
+  The configuration is read, and nothing in it is run. What belongs to a server is known by its parent and its sockets, not
+  by what it calls itself alone. The file of --output is replaced as a whole.";
 
 const EXAMPLES: &str = "\
 Examples:

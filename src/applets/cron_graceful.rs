@@ -123,7 +123,11 @@ Files:
                 a command that is run, if it is on $PATH, as soon as cron is paused, for 10 minutes at most
   /run/cron-graceful.lock
                 held while it works, so that there is one at a time
-  /dev/log      where it exists, syslog is told of what is done";
+  /dev/log      where it exists, syslog is told of what is done
+
+Security:
+  It runs what is called cron-graceful-additions in an absolute directory of $PATH, as whoever calls it: keep those
+  directories to trusted people. A process that only calls itself cron is never taken for it, nor is one in a container.";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -8,7 +8,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context};
 use crate::cli::format::{self, BRIEF, Fields};
 use crate::cli::selection::Search;
-use crate::cli::{Common, ENVIRONMENT, denied};
+use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, denied};
 use crate::exit::Exit;
 use crate::output::listing::{Beside, Listing, Look};
 use crate::output::message::message;
@@ -81,7 +81,7 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{}\n\n{ENVIRONMENT}\n\n{EXAMPLES}", format::fields_help())
+    format!("{EXIT_STATUS}\n\n{}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}", format::fields_help())
 }
 
 const EXIT_STATUS: &str = "\

@@ -74,6 +74,15 @@ pub fn named(applet: &Applet) -> Command {
         .max_term_width(100)
 }
 
+const FILES_AND_SECURITY: &str = "\
+Files:
+  /proc         the processes, see proc(5)
+  /dev/log      where it exists, syslog is told of what was done to processes
+
+Security:
+  Not to be made set-user-ID. Processes are known by what the kernel says of them, and by what they call themselves only
+  where that was asked for.";
+
 const SEE_ALSO: &str = "\
 See also:
   pgrep(1), pstree(1), ps(1), proc(5)";
@@ -98,12 +107,13 @@ pub fn program() -> Command {
              programs: UTF-8, null for what is unavailable, sizes in bytes, times in seconds, and {\"bytes\": BASE64} \
              for a value that is not UTF-8.",
         )
-        .override_usage("proctool APPLET [OPTIONS] [ARGS]\n       proctool --list | --help | --version | help APPLET")
+        .override_usage("proctool APPLET [OPTIONS] [ARGS]\n       proctool --list | --list-links | --help | --version | help APPLET")
         .subcommand_help_heading("Applets")
         .disable_help_subcommand(true)
         .arg(clap::arg!(--list "Print the names of the applets, one a line"))
+        .arg(clap::arg!(--"list-links" "Print the names of links that call applets, one a line"))
         .after_help(EXIT_STATUS)
-        .after_long_help(format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{SEE_ALSO}"))
+        .after_long_help(format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{SEE_ALSO}"))
         .subcommands(APPLETS.iter().map(|applet| documented(applet)))
         .max_term_width(100)
 }

@@ -60,7 +60,7 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{VARIABLES}\n\n{EXAMPLES}")
+    format!("{EXIT_STATUS}\n\n{VARIABLES}\n\n{SECURITY}\n\n{EXAMPLES}")
 }
 
 const EXIT_STATUS: &str = "\
@@ -79,6 +79,11 @@ Environment:
   PROCTOOL_SESSION
                 what logind calls the session, see with-gui-environment --list
   PROCTOOL_LOG  what to log on standard error, such as debug";
+
+const SECURITY: &str = "\
+Security:
+  The text is for whoever sits at the screen, and for every program that this user runs. As root, notify-send is run with
+  the user's rights, by with-gui-environment's rules.";
 
 const EXAMPLES: &str = "\
 Examples:

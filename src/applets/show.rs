@@ -6,7 +6,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{Applet, Context};
 use crate::cli::format::{self, Fields};
-use crate::cli::{Common, ENVIRONMENT, parse};
+use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, parse};
 use crate::exit::Exit;
 use crate::output::json;
 use crate::output::message::message;
@@ -43,7 +43,7 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{}\n\n{ENVIRONMENT}\n\n{EXAMPLES}", format::fields_help())
+    format!("{EXIT_STATUS}\n\n{}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}", format::fields_help())
 }
 
 const EXIT_STATUS: &str = "\

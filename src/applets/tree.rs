@@ -9,7 +9,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context};
 use crate::cli::format::BRIEF;
 use crate::cli::selection::Selection;
-use crate::cli::{Common, ENVIRONMENT, denied, parse};
+use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, denied, parse};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::tree::row::{Extent, Marks, Row, Rows};
@@ -96,7 +96,7 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{EXAMPLES}")
+    format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}")
 }
 
 const TOO_MUCH: &str = "names and arguments of all processes exceed 4 GiB: leave out --arguments";

@@ -4,7 +4,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{Applet, Context};
 use crate::cli::act::{Acting, OUTCOMES};
-use crate::cli::{ENVIRONMENT, parse};
+use crate::cli::{ENVIRONMENT, FILES_AND_SECURITY, parse};
 use crate::control::{Order, Until};
 use crate::exit::Exit;
 
@@ -44,7 +44,7 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{OUTCOMES}\n\n{ENVIRONMENT}\n\n{EXAMPLES}")
+    format!("{EXIT_STATUS}\n\n{OUTCOMES}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}")
 }
 
 const EXIT_STATUS: &str = "\

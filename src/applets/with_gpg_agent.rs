@@ -65,7 +65,7 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{VARIABLES}\n\n{EXAMPLES}")
+    format!("{EXIT_STATUS}\n\n{VARIABLES}\n\n{FILES}\n\n{EXAMPLES}")
 }
 
 const EXIT_STATUS: &str = "\
@@ -92,6 +92,15 @@ Environment:
   GPG_TTY       set to the terminal, if there is one
   SSH_AUTH_SOCK set with --ssh
   PROCTOOL_LOG  what to log on standard error, such as debug";
+
+const FILES: &str = "\
+Files:
+  ~/.gnupg/S.gpg-agent, /run/user/UID/gnupg/S.gpg-agent
+                where the agent's socket is, by GnuPG's own rules
+
+Security:
+  An agent counts if it answers and the kernel says that its socket is ours; one of another user is never used, whatever
+  $GPG_AGENT_INFO says.";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -40,6 +40,15 @@ Environment:
   LC_ALL, LC_CTYPE, LANG
                 whether lines may be drawn in Unicode";
 
+/// What whoever reads processes should know, for the help of every applet that does.
+pub const FILES_AND_SECURITY: &str = "\
+Files:
+  /proc         the processes, see proc(5); --proc DIR reads another one
+
+Security:
+  Every process chooses what it is called and which arguments and environment it shows: control characters in them are
+  escaped on a terminal, and exact elsewhere. What the kernel keeps from us is told of as unavailable, never left out.";
+
 /// That so many processes could not be judged, and what to do about it.
 pub fn denied(count: usize) -> String {
     let plural = if count == 1 { "" } else { "es" };
