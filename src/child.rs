@@ -1,5 +1,6 @@
 //! Commands that we run and wait for, while we can be told to end.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -24,8 +25,12 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A command of this name in an absolute directory of $PATH: an executable file, else any other thing of that name.
 pub fn find(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let found: Vec<PathBuf> = std::env::split_paths(&path)
+    find_in(&std::env::var_os("PATH")?, name.as_ref())
+}
+
+/// Likewise, in a path like that.
+pub fn find_in(path: &OsStr, name: &OsStr) -> Option<PathBuf> {
+    let found: Vec<PathBuf> = std::env::split_paths(path)
         .filter(|directory| directory.is_absolute())
         .map(|directory| directory.join(name))
         .filter(|path| path.symlink_metadata().is_ok())

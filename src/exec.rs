@@ -1,12 +1,15 @@
 //! Becoming another command: it takes our place, so that its exit status and its death by a signal are its own.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::errno::Errno;
+
+use crate::child;
 use crate::exit::{Exit, Refusal};
 
 /// What a command finds in its environment.
@@ -27,15 +30,13 @@ pub fn become_command(command: &[OsString], environment: &Environment) -> Refusa
     let Some((program, arguments)) = command.split_first() else {
         return Refusal { message: "no command is given".to_owned(), exit: Exit::Usage };
     };
-    let mut command = Command::new(program);
-    command.args(arguments);
-    if environment.is_new {
-        command.env_clear();
+    let mut error = environment.command(program).args(arguments).exec();
+    // POSIX has the shell run a script without a first line for it; not every C library does that in execvp(3).
+    if error.raw_os_error() == Some(Errno::ENOEXEC as i32)
+        && let Some(script) = environment.find(program)
+    {
+        error = environment.command("/bin/sh".as_ref()).arg(script).args(arguments).exec();
     }
-    for name in &environment.without {
-        command.env_remove(name);
-    }
-    let error = command.envs(environment.variables.iter().map(|(name, value)| (name, value))).exec();
     let shown = program.display();
     match error.kind() {
         // A path that is there, then: what was not found is what it names in its first line.
@@ -44,5 +45,29 @@ pub fn become_command(command: &[OsString], environment: &Environment) -> Refusa
         }
         ErrorKind::NotFound => Refusal { message: format!("'{shown}' was not found"), exit: Exit::NotFound },
         _ => Refusal { message: format!("'{shown}' cannot be executed: {error}"), exit: Exit::NotExecutable },
+    }
+}
+
+impl Environment {
+    fn command(&self, program: &OsStr) -> Command {
+        let mut command = Command::new(program);
+        if self.is_new {
+            command.env_clear();
+        }
+        for name in &self.without {
+            command.env_remove(name);
+        }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Where a program is: a path, or in a directory of the $PATH that it will have.
+    fn find(&self, program: &OsStr) -> Option<PathBuf> {
+        if program.as_bytes().contains(&b'/') {
+            return Some(program.into());
+        }
+        let own = self.variables.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
+        let path = own.or_else(|| std::env::var_os("PATH"))?;
+        child::find_in(&path, program)
     }
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use nix::sys::signal::{SigSet, Signal as Named};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal as Named};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -143,6 +143,17 @@ impl AsFd for Interrupts {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
     }
+}
+
+/// Do something short that no signal may cut short; one that came meanwhile ends us then.
+pub fn undisturbed<T>(act: impl FnOnce() -> T) -> T {
+    // It cannot fail for signals that there are.
+    let before = SigSet::from_iter(ENDING).thread_swap_mask(SigmaskHow::SIG_BLOCK);
+    let outcome = act();
+    if let Ok(before) = before {
+        let _ = before.thread_set_mask();
+    }
+    outcome
 }
 
 /// The signals that we were told to ignore, a bit each.

@@ -20,7 +20,7 @@ mod watch;
 
 pub use descriptors::{keep_descriptors, raise_limit, spawn_daemon};
 pub use guardian::{Guardian, stand as stand_guard};
-pub use interrupts::{Held, Interrupts};
+pub use interrupts::{Held, Interrupts, undisturbed};
 pub use kernel::{ExitStatus, new_session_keyring};
 pub use lineage::own_line;
 pub use operation::Operation;

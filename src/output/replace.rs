@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
+use crate::control::undisturbed;
+
 /// Give a file this content. A symbolic link keeps leading to it, and it keeps its mode and, as far as that is in our
 /// power, its owner.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
@@ -17,9 +19,12 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     beside.push(name);
     beside.push(format!(".{}.new", std::process::id()));
     let beside = path.with_file_name(beside);
-    write(&beside, content, old).and_then(|()| fs::rename(&beside, &path)).inspect_err(|_| {
-        // It may not even have come to be; the first error is the one to tell.
-        let _ = fs::remove_file(&beside);
+    // A signal that ends us would leave the new file behind.
+    undisturbed(|| {
+        write(&beside, content, old).and_then(|()| fs::rename(&beside, &path)).inspect_err(|_| {
+            // It may not even have come to be; the first error is the one to tell.
+            let _ = fs::remove_file(&beside);
+        })
     })
 }
 
