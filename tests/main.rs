@@ -11,6 +11,7 @@ mod find;
 mod gpg;
 mod hostile;
 mod house;
+mod install;
 mod json;
 mod race;
 mod reuse;

@@ -10,7 +10,11 @@ use std::thread;
 use std::time::Duration;
 
 /// The program.
-pub const PROCTOOL: &str = env!("CARGO_BIN_EXE_proctool");
+pub const PROCTOOL: &str = match option_env!("PROCTOOL_TEST_BINARY") {
+    // Such as the static one, installed.
+    Some(path) => path,
+    None => env!("CARGO_BIN_EXE_proctool"),
+};
 
 /// Nothing that is tested takes this long; what does hangs.
 pub(super) const LIMIT: Duration = Duration::from_secs(120);

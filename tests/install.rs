@@ -1,0 +1,349 @@
+//! `install.sh`, with a binary that is there already, below directories of the tests; and calling what it installed.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::skip;
+use crate::support::command::{Outcome, PROCTOOL, clean, finish, run};
+use crate::support::namespace::is_root;
+use crate::support::running::Running;
+use crate::support::target::Program;
+
+/// What the binary may take, stripped: 4 MiB.
+const BUDGET: u64 = 4 << 20;
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/install.sh");
+
+/// A place to install to.
+struct Place {
+    directory: TempDir,
+    /// Below the directory.
+    prefix: &'static str,
+}
+
+impl Place {
+    fn new(prefix: &'static str) -> Place {
+        Place { directory: tempfile::tempdir().expect("a directory"), prefix }
+    }
+
+    fn prefix(&self) -> PathBuf {
+        self.directory.path().join(self.prefix)
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.prefix().join(path)
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = clean("sh");
+        command.arg(SCRIPT).args(words).arg("--prefix").arg(self.prefix());
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Outcome {
+        finish(self.command(words))
+    }
+
+    fn install(&self) -> Outcome {
+        self.run(&["--binary", PROCTOOL])
+    }
+
+    /// Every file and link below the directory, with what it holds or where it leads.
+    fn contents(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut contents = BTreeMap::new();
+        let mut directories = vec![self.directory.path().to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).expect("a directory") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() && !path.is_symlink() {
+                    contents.insert(path.clone(), Vec::new());
+                    directories.push(path);
+                } else if let Ok(link) = fs::read_link(&path) {
+                    contents.insert(path, link.into_os_string().into_encoded_bytes());
+                } else {
+                    let bytes = fs::read(&path).expect("a file");
+                    contents.insert(path, bytes);
+                }
+            }
+        }
+        contents
+    }
+}
+
+fn links() -> Vec<String> {
+    run(&["--list-links"]).succeeds().text().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn links_are_named_one_a_line() {
+    let links = links();
+    assert!(links.contains(&"cron-graceful".to_owned()) && !links.contains(&"kill".to_owned()), "{links:?}");
+    run(&["--list-links", "x"]).refuses(2, "'--list-links' takes no argument 'x'");
+}
+
+#[test]
+fn what_is_installed_is_where_a_system_looks_for_it() {
+    let place = Place::new("usr/local");
+    let outcome = place.install().succeeds();
+    assert!(
+        outcome.text().contains("Installed below") && outcome.text().contains("Type next:")
+            || outcome.text().contains("is not on your $PATH"),
+        "{}",
+        outcome.report()
+    );
+    let mode =
+        |path: &str| fs::metadata(place.path(path)).unwrap_or_else(|error| panic!("{path}: {error}")).mode() & 0o777;
+    assert_eq!(mode("bin/proctool"), 0o755);
+    for link in links() {
+        assert_eq!(fs::read_link(place.path(&format!("bin/{link}"))).ok(), Some(PathBuf::from("proctool")));
+        for completions in [
+            format!("share/bash-completion/completions/{link}"),
+            format!("share/zsh/site-functions/_{link}"),
+            format!("share/fish/vendor_completions.d/{link}.fish"),
+        ] {
+            assert_eq!(mode(&completions), 0o644);
+        }
+    }
+    for page in ["man1/proctool.1", "man1/proctool-find.1", "man1/with-gpg-agent.1", "man8/cron-graceful.8"] {
+        assert_eq!(mode(&format!("share/man/{page}")), 0o644);
+    }
+    let mut command = clean(place.path("bin/proctool"));
+    command.arg("--version");
+    assert_eq!(finish(command).succeeds().stdout, run(&["--version"]).stdout);
+}
+
+#[test]
+fn installing_again_changes_nothing() {
+    let place = Place::new("x");
+    place.install().succeeds();
+    let before = place.contents();
+    let inode = fs::metadata(place.path("bin/proctool")).expect("the binary").ino();
+    place.install().succeeds();
+    assert!(before == place.contents());
+    assert_eq!(fs::metadata(place.path("bin/proctool")).expect("the binary").ino(), inode, "it was not even rewritten");
+}
+
+#[test]
+fn uninstalling_leaves_nothing() {
+    let place = Place::new("some/where");
+    fs::create_dir(place.directory.path().join("some")).expect("a directory");
+    place.install().succeeds();
+    let outcome = place.run(&["--uninstall"]).succeeds();
+    assert!(outcome.text().contains("Removed"), "{}", outcome.report());
+    assert_eq!(place.contents().into_keys().collect::<Vec<_>>(), [place.directory.path().join("some")]);
+    place.run(&["--uninstall"]).refuses(1, "nothing is installed");
+}
+
+#[test]
+fn uninstalling_leaves_what_others_put_there() {
+    let place = Place::new("x");
+    fs::create_dir_all(place.path("bin")).expect("a directory");
+    fs::write(place.path("bin/other"), "theirs").expect("a file");
+    place.install().succeeds();
+    fs::write(place.path("share/man/man1/other.1"), "theirs").expect("a file");
+    // And what they changed.
+    fs::write(place.path("share/man/man1/proctool.1"), "changed").expect("a file");
+    let outcome = place.run(&["--uninstall"]).exits(1);
+    assert!(outcome.errors().contains("left alone"), "{}", outcome.report());
+    let files: Vec<PathBuf> = place.contents().into_keys().filter(|path| path.is_file()).collect();
+    let expected = ["bin/other", "share/man/man1/other.1", "share/man/man1/proctool.1"].map(|path| place.path(path));
+    assert_eq!(files, expected);
+}
+
+#[test]
+fn a_file_in_the_place_of_a_link_is_left_alone() {
+    let place = Place::new("x");
+    fs::create_dir_all(place.path("bin")).expect("a directory");
+    fs::write(place.path("bin/apache-mem"), "theirs").expect("a file");
+    symlink("elsewhere", place.path("bin/cron-graceful")).expect("a link");
+    for _ in 0..2 {
+        let outcome = place.install().exits(1);
+        assert!(outcome.errors().contains("left alone, since it is not ours"), "{}", outcome.report());
+        assert_eq!(fs::read(place.path("bin/apache-mem")).expect("the file"), b"theirs");
+        assert_eq!(fs::read_link(place.path("bin/cron-graceful")).ok(), Some(PathBuf::from("elsewhere")));
+        assert!(place.path("bin/with-gpg-agent").is_symlink(), "the others are installed");
+    }
+    place.run(&["--uninstall"]).succeeds();
+    assert_eq!(fs::read(place.path("bin/apache-mem")).expect("the file"), b"theirs");
+}
+
+#[test]
+fn a_binary_of_others_is_not_overwritten() {
+    let place = Place::new("x");
+    fs::create_dir_all(place.path("bin")).expect("a directory");
+    fs::write(place.path("bin/proctool"), "theirs").expect("a file");
+    let before = place.contents();
+    place.install().refuses(1, "was not installed by this script");
+    assert!(before == place.contents());
+}
+
+#[test]
+fn an_upgrade_leaves_what_runs_alone() {
+    let place = Place::new("x");
+    place.install().succeeds();
+    let target = Program::new("up").start();
+    let mut command = clean(place.path("bin/proctool"));
+    command.args(["wait", &target.pid().to_string()]);
+    let waiting = Running::start(command).watching();
+    // Another one, as after a change: what a binary has behind its end does not matter.
+    let newer = place.directory.path().join("newer");
+    fs::copy(PROCTOOL, &newer).expect("a copy");
+    let mut bytes = fs::read(&newer).expect("its bytes");
+    bytes.push(0);
+    fs::write(&newer, bytes).expect("a newer one");
+    place.run(&["--binary", newer.to_str().expect("its path")]).succeeds();
+    assert_eq!(fs::read(place.path("bin/proctool")).expect("it"), fs::read(&newer).expect("the newer one"));
+    drop(target);
+    waiting.finish().succeeds();
+}
+
+#[test]
+fn what_a_later_version_does_not_have_is_removed() {
+    let place = Place::new("x");
+    place.install().succeeds();
+    let manifest = place.path("share/proctool/manifest");
+    let text = fs::read_to_string(&manifest).expect("the manifest");
+    symlink("proctool", place.path("bin/old-link")).expect("a link");
+    fs::write(&manifest, format!("{text}-> proctool\tbin/old-link\n-> proctool\tbin/gone\n")).expect("the manifest");
+    place.install().succeeds();
+    assert!(!place.path("bin/old-link").is_symlink());
+    assert!(!fs::read_to_string(&manifest).expect("the manifest").contains("old-link"));
+}
+
+#[test]
+fn only_links() {
+    let place = Place::new("x");
+    place.run(&["--links-only"]).refuses(1, "there is no");
+    place.install().succeeds();
+    let before = place.contents();
+    fs::remove_file(place.path("bin/apache-mem")).expect("a link");
+    place.run(&["--links-only"]).succeeds();
+    assert!(before == place.contents());
+    place.run(&["--links-only", "--uninstall"]).refuses(2, "exclude each other");
+}
+
+#[test]
+fn a_prefix_with_blanks() {
+    let place = Place::new("a  b/it's $HOME");
+    place.install().succeeds();
+    let mut link = clean(place.path("bin/cron-graceful"));
+    link.arg("--version");
+    finish(link).succeeds();
+    place.run(&["--uninstall"]).succeeds();
+    assert_eq!(place.contents().len(), 0);
+}
+
+#[test]
+fn a_package_is_made_below_destdir() {
+    let place = Place::new("root");
+    let mut command = clean("sh");
+    command.arg(SCRIPT).args(["--binary", PROCTOOL, "--prefix", "/usr"]).env("DESTDIR", place.prefix());
+    finish(command).succeeds();
+    assert!(place.path("usr/bin/proctool").is_file() && place.path("usr/bin/apache-mem").is_symlink());
+}
+
+#[test]
+fn a_prefix_that_is_read_only() {
+    if !is_root() {
+        skip!("not root");
+    }
+    let place = Place::new("ro");
+    fs::create_dir(place.prefix()).expect("a directory");
+    let script =
+        "mount -t tmpfs none \"$1\" && mount -o remount,ro \"$1\" && exec sh \"$2\" --binary \"$3\" --prefix \"$1\"";
+    let mut command = clean("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]);
+    command.arg(place.prefix()).args([SCRIPT, PROCTOOL]);
+    finish(command).refuses(1, "cannot write to");
+}
+
+#[test]
+fn wrong_usage_is_refused() {
+    let place = Place::new("x");
+    place.run(&["--nosuch"]).refuses(2, "unknown argument '--nosuch'");
+    let mut command = clean("sh");
+    command.args([SCRIPT, "--prefix"]);
+    finish(command).refuses(2, "--prefix needs a value");
+    let mut command = clean("sh");
+    command.args([SCRIPT, "--help"]);
+    assert!(finish(command).succeeds().text().contains("--uninstall"));
+    assert_eq!(place.contents().len(), 0);
+}
+
+#[test]
+fn links_of_all_kinds_call_their_applet() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    fs::create_dir_all(path("bin")).expect("a directory");
+    symlink(PROCTOOL, path("bin/proctool")).expect("a link");
+    symlink("proctool", path("bin/cron-graceful")).expect("a relative link");
+    symlink(PROCTOOL, path("apache-mem")).expect("an absolute link");
+    // Of a chain, the name that was called counts.
+    symlink("bin/cron-graceful", path("with-gpg-agent")).expect("a link to a link");
+    for (called, help) in [
+        ("bin/cron-graceful", "Usage: cron-graceful "),
+        ("apache-mem", "Usage: apache-mem "),
+        ("with-gpg-agent", "Usage: with-gpg-agent "),
+    ] {
+        let mut command = clean(path(called));
+        command.arg("--help");
+        let outcome = finish(command).succeeds();
+        assert!(outcome.text().contains(help), "{}", outcome.report());
+    }
+    let mut command = clean("sh");
+    command.current_dir(path("bin")).args(["-c", "./cron-graceful --version; PATH=.:$PATH; cron-graceful --version"]);
+    assert_eq!(finish(command).succeeds().text().lines().count(), 2);
+}
+
+#[test]
+fn a_link_of_an_unknown_name_is_the_program_itself() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let link = directory.path().join("cron-gracefully");
+    symlink(PROCTOOL, &link).expect("a link");
+    finish(clean(&link)).refuses(2, "no applet given");
+    let mut command = clean(&link);
+    command.arg("cron-gracefulx");
+    finish(command).refuses(2, "unknown applet 'cron-gracefulx'");
+    // Nobody's argv[0], as from a program that is careless.
+    let mut command = clean(PROCTOOL);
+    command.arg0("");
+    finish(command).refuses(2, "no applet given");
+}
+
+#[test]
+fn completions_of_one_command() {
+    let only = run(&["completions", "zsh", "cron-graceful"]).succeeds().text();
+    assert!(only.starts_with("#compdef cron-graceful") && !only.contains("#compdef proctool"), "{only}");
+    run(&["completions", "zsh", "kill"]).refuses(2, "invalid value 'kill'");
+}
+
+#[test]
+fn the_static_binary_is_small_and_needs_nothing() {
+    if option_env!("PROCTOOL_TEST_BINARY").is_none() {
+        skip!("not the static build");
+    }
+    let size = fs::metadata(PROCTOOL).expect("the binary").len();
+    assert!(size <= BUDGET, "{size} bytes");
+    let mut command = clean("readelf");
+    command.args(["--program-headers", "--dynamic", PROCTOOL]);
+    let headers = finish(command).exits(0).text();
+    assert!(!headers.contains("INTERP") && !headers.contains("NEEDED"), "{headers}");
+}
+
+#[test]
+fn names_of_users_and_groups_are_known() {
+    let target = Program::new("named").start();
+    let known = run(&["show", "--json", "--fields", "user,group", &target.pid().to_string()]).succeeds().json();
+    let named = |option: &str| {
+        let mut command = clean("id");
+        command.arg(option);
+        finish(command).exits(0).text().trim_end().to_owned()
+    };
+    assert_eq!((known[0]["user"].as_str(), known[0]["group"].as_str()), (Some(&*named("-un")), Some(&*named("-gn"))));
+}
