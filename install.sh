@@ -9,7 +9,7 @@ usage() {
 Usage: ./install.sh [OPTIONS]
 
 Builds proctool as one static binary, checks it, and installs it with its links, man pages and completions.
-Files that are not proctool's are never overwritten or removed.
+Files that are not proctool's are never overwritten or removed; what is there already, and the same, counts as installed.
 
   --prefix DIR   install below this directory, such as ~/.local [default: /usr/local]
   --binary FILE  install this binary, built before or elsewhere
@@ -32,10 +32,6 @@ say() {
 fail() {
     printf 'install.sh: %s\n' "$*" >&2
     exit 1
-}
-
-one_line() {
-    printf '%s' "$1" | tr '\n' ' '
 }
 
 # ---- What is wanted ----
@@ -76,24 +72,40 @@ while [ $# -gt 0 ]; do
     shift
 done
 
+# A shell that leaves '~' as it is would have us make a directory of that name.
 case $prefix in
-/*) ;;
-*) prefix=$PWD/$prefix ;;
+'~'*) misuse "--prefix '$prefix': write \$HOME in place of ~" ;;
 esac
-case $binary in
-'' | /*) ;;
-*) binary=$PWD/$binary ;;
-esac
+for name in sha256sum awk mktemp realpath; do
+    command -v "$name" >/dev/null || fail "no $name on \$PATH"
+done
+absolute() {
+    realpath -ms -- "$1" || fail "cannot resolve '$1'"
+}
+prefix=$(absolute "$prefix")
 prefix=${prefix%/}
-cd "$(dirname "$0")"
-root=${DESTDIR:-}$prefix
+[ -z "$binary" ] || binary=$(absolute "$binary")
+destination=${DESTDIR:-}
+[ -z "$destination" ] || destination=$(absolute "$destination")
+root=${destination%/}$prefix
 bin=$root/bin
-# What was installed: a checksum, or the target of a link, and the path below the prefix.
-manifest=$root/share/proctool/manifest
+own=$root/share/proctool
+# What was installed: a checksum, or '-> TARGET' of a link; a tab; the path below the prefix. Whole if END is last.
+manifest=$own/manifest
+END='# end'
+# The directories that were made for it.
+directories=$own/directories
+
+unset CDPATH
+cd -- "$(dirname -- "$(readlink -f -- "$0")")"
+[ -e man/proctool.1 ] || fail "this script is not where proctool's source is"
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
+new=
+trap 'rm -rf "$work" ${new:+"$new"}' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 # ---- Building ----
 
@@ -106,7 +118,7 @@ build() {
     else
         command -v cargo >/dev/null || fail "no cargo on \$PATH: install Rust first, see https://rustup.rs/"
         say "Building against the C library of this machine: the binary will run only where that is as new as here."
-        cargo build --release --locked
+        cargo build --release --locked --target-dir target || fail "it could not be built"
         binary=$PWD/target/release/proctool
     fi
     report_costs
@@ -117,7 +129,8 @@ build_static() {
     if has_target || add_target; then
         say "Building for $target with $(rustc --version)."
         # Nothing to relocate: smaller, and all pages of the text are those of the file.
-        RUSTFLAGS='-C relocation-model=static' cargo build --release --locked --target "$target"
+        RUSTFLAGS='-C relocation-model=static' \
+            cargo build --release --locked --target-dir target --target "$target" || fail "it could not be built"
     elif has_source; then
         say "Building for $target, and the standard library with it, with $(/usr/bin/rustc --version)."
         build_with_source
@@ -153,17 +166,21 @@ build_with_source() {
     RUSTFLAGS="-C linker=musl-gcc -C link-self-contained=no -C target-feature=+crt-static -C relocation-model=static"
     RUSTFLAGS="$RUSTFLAGS -L native=$(pwd -P)/target/unwinder"
     RUSTFLAGS=$RUSTFLAGS RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc \
-        /usr/bin/cargo build --release --locked --target "$target" -Z build-std=std,panic_abort
+        /usr/bin/cargo build --release --locked --target-dir target --target "$target" -Z build-std=std,panic_abort ||
+        fail "it could not be built"
 }
 
 # It needs nothing of the machine that it runs on.
 check_static() {
+    command -v readelf >/dev/null || fail "no readelf on \$PATH to check the binary with: install binutils"
     readelf --program-headers "$binary" >"$work/headers" || fail "cannot read $binary"
     readelf --dynamic "$binary" >"$work/dynamic" || fail "cannot read $binary"
     ! grep -q INTERP "$work/headers" || fail "$binary has an interpreter, so that it is not static"
     ! grep -q NEEDED "$work/dynamic" || fail "$binary needs shared libraries, so that it is not static"
-    mkdir "$work/empty"
-    cp "$binary" "$work/empty/"
+    # Not below /tmp, where nothing may be executed on some machines.
+    rm -rf target/empty
+    mkdir target/empty
+    cp "$binary" target/empty/
     if in_empty_root true; then
         version=$(in_empty_root version) || fail "$binary does not run in an empty directory"
         say "Checked: no interpreter, no shared libraries, and it runs in an empty directory ($version)."
@@ -181,7 +198,7 @@ in_empty_root() {
     fi
     case $1 in
     true) $enter chroot / true 2>/dev/null ;;
-    version) $enter chroot "$work/empty" /proctool --version ;;
+    version) $enter chroot target/empty /proctool --version ;;
     esac
 }
 
@@ -197,50 +214,126 @@ report_costs() {
     say "Built: $size bytes ($((size / 1024)) KiB), $(((end - begin) / starts / 1000)) microseconds from start to end (--version)."
 }
 
-# ---- Installing ----
+# ---- What is there ----
 
-checksum() {
-    sha256sum <"$1" | cut -d ' ' -f 1
-}
-
-# What the manifest says of a path: its checksum, or '-> TARGET'.
-recorded() {
-    [ -e "$manifest" ] || return 0
-    while IFS='	' read -r what path; do
-        [ "$path" != "$1" ] || printf '%s' "$what"
-    done <"$manifest"
-}
-
-# What is at a path now, in the same words; nothing where nothing is.
+# What is at a path, in the words of the manifest; nothing where nothing is.
 found() {
     if [ -L "$1" ]; then
         printf -- '-> %s' "$(readlink "$1")"
-    elif [ -f "$1" ]; then
-        checksum "$1"
+    elif [ -f "$1" ] && sum=$(sha256sum <"$1" 2>/dev/null); then
+        printf '%s' "${sum%% *}"
     elif [ -e "$1" ]; then
         printf 'something else'
     fi
 }
 
+# The lines of the manifest, in $work/old. One that is not whole, or names what is not below the prefix, is not believed.
+read_manifest() {
+    : >"$work/old"
+    [ -e "$manifest" ] || return 0
+    [ "$(tail -n 1 "$manifest")" = "$END" ] && grep -v "^$END\$" "$manifest" >"$work/old" &&
+        awk -F '\t' '
+            NF != 2 || $2 == "" || $2 ~ /^\// || ("/" $2 "/") ~ /\/\.\.?\// { exit 1 }
+            $1 !~ /^-> ./ && (length($1) != 64 || $1 ~ /[^0-9a-f]/) { exit 1 }' "$work/old" ||
+        fail "$manifest is damaged: mend it, or move it away to have nothing of what is there taken for proctool's"
+}
+
+# Whether the manifest has a line.
+is_recorded() {
+    grep -qxF -e "$1	$2" "$work/old"
+}
+
 # Whether a path below the prefix is free, has what we would put there, or has what we put there before.
 is_ours() {
-    is=$(found "$root/$1")
-    [ -z "$is" ] || [ "$is" = "$2" ] || [ "$is" = "$(recorded "$1")" ]
+    is=$(found "$root/$2")
+    [ -z "$is" ] || [ "$is" = "$1" ] || is_recorded "$is" "$2"
 }
 
 foreign=
 
 leave() {
-    printf 'install.sh: left alone, since it is not ours: %s\n' "$root/$1" >&2
+    printf 'install.sh: left alone, since it is not what this script put there: %s\n' "$root/$1" >&2
     foreign=yes
 }
 
-record() {
-    printf '%s\t%s\n' "$1" "$2" >>"$work/manifest"
+# ---- Installing ----
+
+# What is to be installed: a checksum or '-> TARGET', the path below the prefix, a mode, and where it is now.
+plan() {
+    printf '%s\t%s\t%s\t%s\n' "$@" >>"$work/plan"
 }
 
-# Directories are made one by one, so that those that were not there can be removed again: below the prefix, the prefix
-# itself ('.') and those above it ('..', '../..').
+plan_file() {
+    sum=$(sha256sum <"$1") || fail "cannot read $1"
+    plan "${sum%% *}" "$2" "$3" "$1"
+}
+
+plan_links() {
+    links=$("$1" --list-links) && [ -n "$links" ] && "$1" --version | grep -q '^proctool ' || fail "$1 is no proctool that runs here"
+    for link in $links; do
+        case $link in
+        *[!a-z0-9-]*) fail "$1 names an odd link: $link" ;;
+        esac
+        plan '-> proctool' "bin/$link" - -
+    done
+}
+
+# A file a command, since shells load them when the command is typed.
+plan_completions() {
+    for command in proctool $links; do
+        for shell in bash zsh fish; do
+            "$binary" completions "$shell" "$command" >"$work/$command.$shell" || fail "no completions for $shell"
+        done
+        plan_file "$work/$command.bash" "share/bash-completion/completions/$command" 644
+        plan_file "$work/$command.zsh" "share/zsh/site-functions/_$command" 644
+        plan_file "$work/$command.fish" "share/fish/vendor_completions.d/$command.fish" 644
+    done
+}
+
+# All of the plan that may be done, in $work/todo; what is not ours is left alone.
+judge() {
+    : >"$work/todo"
+    while IFS='	' read -r what path mode from; do
+        if is_ours "$what" "$path"; then
+            printf '%s\t%s\t%s\t%s\n' "$what" "$path" "$mode" "$from" >>"$work/todo"
+        else
+            leave "$path"
+        fi
+    done <"$work/plan"
+}
+
+check_writable() {
+    while IFS='	' read -r what path mode from; do
+        directory=$(dirname "$root/$path")
+        while [ ! -e "$directory" ]; do
+            directory=$(dirname "$directory")
+        done
+        [ -d "$directory" ] || fail "$directory is no directory"
+        [ -w "$directory" ] && new=$(mktemp "$directory/.proctool.XXXXXX" 2>/dev/null) ||
+            fail "cannot write to $directory: try as root, or --prefix \$HOME/.local"
+        rm -f "$new"
+        new=
+    done <"$work/todo"
+}
+
+# Give a file this content at once, whatever happens meanwhile.
+replace() {
+    new=$(mktemp "$(dirname "$2")/.proctool.XXXXXX")
+    cat "$1" >"$new"
+    chmod "$3" "$new"
+    mv -fT "$new" "$2"
+    new=
+}
+
+write_manifest() {
+    sort -u -t '	' -k 2 -k 1 "$1" >"$work/manifest"
+    printf '%s\n' "$END" >>"$work/manifest"
+    replace "$work/manifest" "$manifest" 644
+}
+
+# Directories are made one by one, and recorded first, so that those that were not there can be removed again: below the
+# prefix, the prefix itself ('.') and those above it ('..', '../..'). In a package, none but proctool's own: the others are
+# there where it is unpacked.
 make_directory() {
     [ ! -d "$root/$1" ] || return 0
     case $1 in
@@ -248,136 +341,125 @@ make_directory() {
     */*) make_directory "${1%/*}" ;;
     *) make_directory . ;;
     esac
-    [ "$1" = . ] || mkdir "$root/$1"
-    printf '%s\n' "$1" >>"$work/directories"
+    mkdir -p "$root/$1"
+    record_directory "$1"
 }
 
 make_prefix() {
     above=..
     directory=$(dirname "$root")
     while [ ! -d "$directory" ]; do
-        printf '%s\n' "$above" >>"$work/directories"
+        record_directory "$above"
         above=../$above
         directory=$(dirname "$directory")
     done
     mkdir -p "$root"
 }
 
-# Put a file at a path below the prefix, at once: whoever runs the old one goes on with it.
+record_directory() {
+    if [ -z "$destination" ] || [ "$1" = share/proctool ]; then
+        printf '%s\n' "$1" >>"$work/directories"
+        [ ! -d "$own" ] || write_directories
+    fi
+}
+
+write_directories() {
+    sort -u "$work/directories" >"$work/sorted"
+    replace "$work/sorted" "$directories" 644
+}
+
+# Put a file or link at its path, at once: whoever runs the old one goes on with it.
 put() {
-    sum=$(checksum "$1")
-    if ! is_ours "$2" "$sum"; then
-        leave "$2"
-        return
-    fi
     make_directory "${2%/*}"
-    if [ "$(found "$root/$2")" != "$sum" ]; then
-        cp "$1" "$root/${2%/*}/.proctool.new"
-        chmod "$3" "$root/${2%/*}/.proctool.new"
-        mv -f "$root/${2%/*}/.proctool.new" "$root/$2"
+    case $1 in
+    '-> '*)
+        [ "$(found "$root/$2")" != "$1" ] || return 0
+        new=$(mktemp -u "$root/${2%/*}/.proctool.XXXXXX")
+        ln -s "${1#-> }" "$new"
+        mv -fT "$new" "$root/$2"
+        new=
+        ;;
+    *)
+        [ "$(found "$root/$2")" != "$1" ] || [ "$(stat -c '%a %u' "$root/$2")" != "$3 $(id -u)" ] || return 0
+        replace "$4" "$root/$2" "$3"
+        ;;
+    esac
+}
+
+# Only one of us at a time, where there is a flock(1). Nothing is there before a manifest says so: what was, and what will
+# be, since an interruption may leave either.
+begin() {
+    : >"$work/directories"
+    [ ! -e "$directories" ] || cp "$directories" "$work/directories"
+    make_directory share/proctool
+    [ ! -s "$work/directories" ] || write_directories
+    if command -v flock >/dev/null; then
+        exec 9>"$own/lock"
+        flock -n 9 || fail "another install.sh is at work below $root"
     fi
-    record "$sum" "$2"
+    read_manifest
 }
 
-put_link() {
-    if ! is_ours "$2" "-> $1"; then
-        leave "$2"
-        return
-    fi
-    make_directory "${2%/*}"
-    if [ "$(found "$root/$2")" != "-> $1" ]; then
-        rm -f "$root/${2%/*}/.proctool.new"
-        ln -s "$1" "$root/${2%/*}/.proctool.new"
-        mv -f "$root/${2%/*}/.proctool.new" "$root/$2"
-    fi
-    record "-> $1" "$2"
+carry_out() {
+    cut -f 1,2 "$work/todo" | cat "$work/old" - >"$work/either"
+    write_manifest "$work/either"
+    while IFS='	' read -r what path mode from; do
+        put "$what" "$path" "$mode" "$from"
+    done <"$work/todo"
 }
 
-put_links() {
-    links=$("$1" --list-links) || fail "$1 does not name its links"
-    for link in $links; do
-        put_link proctool "bin/$link"
-    done
-}
-
-put_pages() {
-    for page in man/*.[1-8]; do
-        put "$page" "share/man/man${page##*.}/${page##*/}" 644
-    done
-}
-
-# A file a command, since shells load them when the command is typed.
-put_completions() {
-    for command in proctool $links; do
-        for shell in bash zsh fish; do
-            "$binary" completions "$shell" "$command" >"$work/completions" || fail "no completions for $shell"
-            case $shell in
-            bash) path=share/bash-completion/completions/$command ;;
-            zsh) path=share/zsh/site-functions/_$command ;;
-            fish) path=share/fish/vendor_completions.d/$command.fish ;;
-            esac
-            put "$work/completions" "$path" 644
-        done
-    done
-}
-
-# What an earlier version installed and this one does not.
-remove_superseded() {
-    [ -e "$manifest" ] || return 0
-    while IFS='	' read -r what path; do
-        grep -qF "	$path" "$work/manifest" || remove "$what" "$path"
-    done <"$manifest"
+# Whether the plan has a path.
+is_planned() {
+    cut -f 2 "$work/plan" | grep -qxF -e "$1"
 }
 
 remove() {
     case $(found "$root/$2") in
     '') ;;
     "$1") rm -f "$root/$2" ;;
-    *) leave "$2" ;;
+    *) is_recorded "$(found "$root/$2")" "$2" || leave "$2" ;;
     esac
 }
 
-# What is recorded is what is there, at any moment: the new manifest takes the place of the old one at once.
-write_manifest() {
-    make_directory share/proctool
-    directories=$root/share/proctool/directories
-    [ ! -e "$directories" ] || cat "$directories" >>"$work/directories"
-    [ ! -e "$work/directories" ] || sort -u -o "$directories" "$work/directories"
-    sort -k 2 "$work/manifest" >"$manifest.new"
-    mv -f "$manifest.new" "$manifest"
-}
-
-check_writable() {
-    directory=$bin
-    while [ ! -e "$directory" ]; do
-        directory=$(dirname "$directory")
-    done
-    [ -d "$directory" ] || fail "$directory is no directory"
-    [ -w "$directory" ] && touch "$directory/.proctool.new" 2>/dev/null ||
-        fail "cannot write to $directory: try as root, or --prefix ~/.local"
-    rm -f "$directory/.proctool.new"
-}
-
 install_all() {
-    check_writable
     [ -n "$binary" ] || build
-    [ -x "$binary" ] || fail "$binary is no program"
-    is_ours bin/proctool "$(checksum "$binary")" ||
+    [ -f "$binary" ] && [ -x "$binary" ] || fail "$binary is no program"
+    : >"$work/plan"
+    plan_file "$binary" bin/proctool 755
+    plan_links "$binary"
+    for page in man/*.[1-8]; do
+        plan_file "$page" "share/man/man${page##*.}/${page##*/}" 644
+    done
+    plan_completions
+    read_manifest
+    sum=$(cut -f 1 "$work/plan" | head -n 1)
+    is_ours "$sum" bin/proctool ||
         fail "there is a $bin/proctool that was not installed by this script: move it away, or choose another --prefix"
-    : >"$work/manifest"
-    put "$binary" bin/proctool 755
-    put_links "$binary"
-    put_pages
-    put_completions
-    remove_superseded
-    write_manifest
+    judge
+    check_writable
+    begin
+    carry_out
+    # What an earlier version installed and this one does not have.
+    while IFS='	' read -r what path; do
+        is_planned "$path" || remove "$what" "$path"
+    done <"$work/old"
+    cut -f 1,2 "$work/todo" >"$work/done"
+    write_manifest "$work/done"
     say
-    say "Installed below $root: bin/proctool, its links ($(one_line "$links")), man pages, completions for bash, zsh and fish."
+    say "Installed below $root: bin/proctool, its links ($(made_links)), man pages, completions for bash, zsh and fish."
     suggest
     [ -z "$foreign" ]
 }
 
+made_links() {
+    cut -f 2,3 "$work/todo" | sed -n 's,^bin/\(.*\)	-$,\1,p' | tr '\n' ' ' | sed 's/ $//'
+}
+
 suggest() {
+    if [ -n "$destination" ]; then
+        say "It is a package for $prefix: see \"Many machines\" in README.md."
+        return
+    fi
     case :$PATH: in
     *":$prefix/bin:"*) say "Type next: proctool tree, or man proctool." ;;
     *) say "$prefix/bin is not on your \$PATH: add it, then type: proctool tree, or man proctool." ;;
@@ -386,41 +468,53 @@ suggest() {
 
 install_links() {
     [ -x "$bin/proctool" ] || fail "there is no $bin/proctool to make links to"
+    : >"$work/plan"
+    plan_links "$bin/proctool"
+    read_manifest
+    judge
     check_writable
-    : >"$work/manifest"
-    put_links "$bin/proctool"
+    begin
+    carry_out
     # All else that was installed stays.
-    if [ -e "$manifest" ]; then
-        while IFS='	' read -r what path; do
-            grep -qF "	$path" "$work/manifest" || record "$what" "$path"
-        done <"$manifest"
-    fi
-    write_manifest
-    say "Links in $bin: $(one_line "$links")."
+    while IFS='	' read -r what path; do
+        is_planned "$path" || printf '%s\t%s\n' "$what" "$path"
+    done <"$work/old" >"$work/done"
+    cut -f 1,2 "$work/todo" >>"$work/done"
+    write_manifest "$work/done"
+    say "Links in $bin: $(made_links)."
     [ -z "$foreign" ]
 }
 
 uninstall() {
     [ -e "$manifest" ] || fail "nothing is installed below $root: there is no $manifest"
+    begin
     while IFS='	' read -r what path; do
         remove "$what" "$path"
-    done <"$manifest"
-    directories=$root/share/proctool/directories
-    : >"$work/directories"
-    [ ! -e "$directories" ] || cp "$directories" "$work/directories"
-    rm -f "$manifest" "$directories"
-    # What others put there keeps a directory.
+    done <"$work/old"
+    remove_directories
+    rm -f "$manifest" "$directories" "$own/lock"
+    remove_directories
+    if [ -n "$foreign" ]; then
+        say "Removed what was installed below $root, but for what was left alone."
+        return 1
+    fi
+    say "Removed what was installed below $root."
+}
+
+# What others put there keeps a directory.
+remove_directories() {
     grep -v '^\.' "$work/directories" | sort -r | while IFS= read -r directory; do
-        rmdir "$root/$directory" 2>/dev/null || true
+        case /$directory/ in
+        */../*) ;;
+        *) rmdir "$root/$directory" 2>/dev/null || true ;;
+        esac
     done
     directory=$root
     above=.
-    while grep -qxF "$above" "$work/directories" && rmdir "$directory" 2>/dev/null; do
+    while grep -qxF -e "$above" "$work/directories" && rmdir "$directory" 2>/dev/null; do
         directory=$(dirname "$directory")
         [ "$above" = . ] && above=.. || above=../$above
     done
-    say "Removed what was installed below $root."
-    [ -z "$foreign" ]
 }
 
 case $action in

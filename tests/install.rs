@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -50,6 +50,16 @@ impl Place {
         finish(self.command(words))
     }
 
+    /// Another binary beside the prefix, as after a change: what one has behind its end does not matter.
+    fn newer(&self, name: &str) -> String {
+        let path = self.directory.path().join(name);
+        // Not written here: what another test forks meanwhile would keep it from being started.
+        let mut command = clean("sh");
+        command.args(["-c", "cp \"$1\" \"$2\" && echo \"$2\" >>\"$2\"", "sh", PROCTOOL]).arg(&path);
+        finish(command).exits(0);
+        path.to_str().expect("its path").to_owned()
+    }
+
     fn install(&self) -> Outcome {
         self.run(&["--binary", PROCTOOL])
     }
@@ -91,12 +101,8 @@ fn links_are_named_one_a_line() {
 fn what_is_installed_is_where_a_system_looks_for_it() {
     let place = Place::new("usr/local");
     let outcome = place.install().succeeds();
-    assert!(
-        outcome.text().contains("Installed below") && outcome.text().contains("Type next:")
-            || outcome.text().contains("is not on your $PATH"),
-        "{}",
-        outcome.report()
-    );
+    let told = ["Installed below", "is not on your $PATH"].iter().all(|part| outcome.text().contains(part));
+    assert!(told, "{}", outcome.report());
     let mode =
         |path: &str| fs::metadata(place.path(path)).unwrap_or_else(|error| panic!("{path}: {error}")).mode() & 0o777;
     assert_eq!(mode("bin/proctool"), 0o755);
@@ -164,7 +170,7 @@ fn a_file_in_the_place_of_a_link_is_left_alone() {
     symlink("elsewhere", place.path("bin/cron-graceful")).expect("a link");
     for _ in 0..2 {
         let outcome = place.install().exits(1);
-        assert!(outcome.errors().contains("left alone, since it is not ours"), "{}", outcome.report());
+        assert!(outcome.errors().contains("left alone, since it is not what this script put there"), "{}", outcome.report());
         assert_eq!(fs::read(place.path("bin/apache-mem")).expect("the file"), b"theirs");
         assert_eq!(fs::read_link(place.path("bin/cron-graceful")).ok(), Some(PathBuf::from("elsewhere")));
         assert!(place.path("bin/with-gpg-agent").is_symlink(), "the others are installed");
@@ -191,13 +197,8 @@ fn an_upgrade_leaves_what_runs_alone() {
     let mut command = clean(place.path("bin/proctool"));
     command.args(["wait", &target.pid().to_string()]);
     let waiting = Running::start(command).watching();
-    // Another one, as after a change: what a binary has behind its end does not matter.
-    let newer = place.directory.path().join("newer");
-    fs::copy(PROCTOOL, &newer).expect("a copy");
-    let mut bytes = fs::read(&newer).expect("its bytes");
-    bytes.push(0);
-    fs::write(&newer, bytes).expect("a newer one");
-    place.run(&["--binary", newer.to_str().expect("its path")]).succeeds();
+    let newer = place.newer("newer");
+    place.run(&["--binary", &newer]).succeeds();
     assert_eq!(fs::read(place.path("bin/proctool")).expect("it"), fs::read(&newer).expect("the newer one"));
     drop(target);
     waiting.finish().succeeds();
@@ -210,10 +211,111 @@ fn what_a_later_version_does_not_have_is_removed() {
     let manifest = place.path("share/proctool/manifest");
     let text = fs::read_to_string(&manifest).expect("the manifest");
     symlink("proctool", place.path("bin/old-link")).expect("a link");
-    fs::write(&manifest, format!("{text}-> proctool\tbin/old-link\n-> proctool\tbin/gone\n")).expect("the manifest");
+    // One of them with a name that others begin with.
+    symlink("proctool", place.path("bin/cron")).expect("a link");
+    let old = "-> proctool\tbin/old-link\n-> proctool\tbin/gone\n-> proctool\tbin/cron\n";
+    fs::write(&manifest, format!("{old}{text}")).expect("the manifest");
     place.install().succeeds();
-    assert!(!place.path("bin/old-link").is_symlink());
+    assert!(!place.path("bin/old-link").is_symlink() && !place.path("bin/cron").is_symlink());
     assert!(!fs::read_to_string(&manifest).expect("the manifest").contains("old-link"));
+}
+
+#[test]
+fn what_was_interrupted_can_be_done_again_and_undone() {
+    // The manifest of what may be there, the binary, the manifest of what is.
+    for moves in 1..=3 {
+        let place = Place::new("x");
+        place.install().succeeds();
+        // A program that ends whoever calls it for the MOVES-th time, when it has moved.
+        let bin = place.directory.path().join("programs");
+        fs::create_dir(&bin).expect("a directory");
+        let script = format!(
+            "#!/bin/sh\n/bin/mv \"$@\"; echo x >>{0}/count; [ $(wc -l <{0}/count) -lt {moves} ] || kill -KILL $PPID\n",
+            bin.display()
+        );
+        fs::write(bin.join("mv"), script).expect("a program");
+        fs::set_permissions(bin.join("mv"), fs::Permissions::from_mode(0o755)).expect("its mode");
+        let newer = place.newer("newer");
+        let mut command = place.command(&["--binary", &newer]);
+        command.env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display()));
+        finish(command).exits(137);
+        fs::remove_dir_all(&bin).expect("the programs");
+        place.run(&["--binary", &place.newer("newest")]).succeeds();
+        place.run(&["--uninstall"]).succeeds();
+        assert!(!place.prefix().exists(), "{moves}: {:?}", place.contents().keys());
+    }
+}
+
+#[test]
+fn what_is_no_proctool_is_not_installed() {
+    let place = Place::new("x");
+    place.install().succeeds();
+    let before = place.contents();
+    let broken = place.newer("broken");
+    fs::write(&broken, "#!/nonexistent\n").expect("a file");
+    for binary in ["/bin/true", "/bin", "/nonexistent", &*broken] {
+        let outcome = place.run(&["--binary", binary]).exits(1);
+        assert!(outcome.stdout.is_empty(), "{}", outcome.report());
+    }
+    fs::remove_file(&broken).expect("the file");
+    assert!(before == place.contents());
+}
+
+#[test]
+fn a_manifest_that_is_damaged_is_not_believed() {
+    for damage in ["s/# end//", "1d;$d", "1i-> x\t../outside", "1i-> x\t/outside", "1ix\tbin/proctool"] {
+        let place = Place::new("x");
+        place.install().succeeds();
+        fs::write(place.directory.path().join("outside"), "theirs").expect("a file");
+        let manifest = place.path("share/proctool/manifest");
+        let mut command = clean("sed");
+        command.args(["-i", damage]).arg(&manifest);
+        finish(command).exits(0);
+        let before = place.contents();
+        for words in [&["--uninstall"][..], &["--binary", PROCTOOL], &["--links-only"]] {
+            place.run(words).refuses(1, "is damaged");
+        }
+        assert!(before == place.contents(), "{damage}");
+    }
+}
+
+#[test]
+fn a_mode_is_mended() {
+    let place = Place::new("x");
+    place.install().succeeds();
+    fs::set_permissions(place.path("bin/proctool"), fs::Permissions::from_mode(0o600)).expect("a mode");
+    place.install().succeeds();
+    assert_eq!(fs::metadata(place.path("bin/proctool")).expect("it").mode() & 0o7777, 0o755);
+}
+
+#[test]
+fn the_script_is_found_through_a_link_and_from_elsewhere() {
+    let place = Place::new("x");
+    let link = place.directory.path().join("link.sh");
+    symlink(SCRIPT, &link).expect("a link");
+    let mut command = clean("sh");
+    command.arg(&link).args(["--binary", PROCTOOL, "--prefix", "x"]).current_dir(place.directory.path());
+    command.env("CDPATH", "/");
+    finish(command).succeeds();
+    assert!(place.path("share/man/man8/cron-graceful.8").is_file());
+    let mut command = clean("sh");
+    command.args([SCRIPT, "--binary", PROCTOOL, "--prefix", "~/x"]).current_dir(place.directory.path());
+    finish(command).refuses(2, "write $HOME");
+}
+
+#[test]
+fn a_package_leaves_directories_of_the_machine_alone() {
+    let place = Place::new("root");
+    fs::create_dir_all(place.path("usr/share/man")).expect("a directory");
+    let packaged = |words: &[&str]| {
+        let mut command = clean("sh");
+        command.arg(SCRIPT).args(words).args(["--prefix", "/usr"]).env("DESTDIR", place.prefix());
+        finish(command).exits(0)
+    };
+    packaged(&["--binary", PROCTOOL]);
+    packaged(&["--uninstall"]);
+    assert!(place.path("usr/share/man/man8").is_dir() && place.path("usr/bin").is_dir(), "whoever made them");
+    assert!(!place.path("usr/share/proctool").exists() && !place.path("usr/bin/proctool").exists());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::command::{Outcome, clean, finish, proctool};
-use super::place::{Own, Place, child_of, missing, soon};
+use super::place::{Own, Place, missing, soon};
 
 /// Apache's own program.
 pub const APACHE: &str = "/usr/sbin/apache2";
@@ -88,12 +88,9 @@ impl ApacheBox {
 
     /// A box for other servers.
     pub fn without_apache() -> Result<ApacheBox, String> {
-        missing(&["unshare", "nsenter", "setpriv", "tini", "python3"])?;
-        let script = format!("{}\nexec tini -s -- sleep infinity", include_str!("apache_box.sh"));
         let own = Own { network: true, ..Own::default() };
-        let mut place = Place::start(&script, own, &[("bin/proctool", ""), ("app.wsgi", APPLICATION)])?;
-        place.await_ready(|place| place.has("ready"))?;
-        place.first = child_of(place.first).ok_or("the box has ended")?;
+        let files = [("bin/proctool", ""), ("app.wsgi", APPLICATION)];
+        let place = Place::private(include_str!("apache_box.sh"), own, &files)?;
         Ok(ApacheBox { place })
     }
 

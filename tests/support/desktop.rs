@@ -9,7 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
 use super::command::{Outcome, finish};
-use super::place::{Own, Place, child_of, missing, soon};
+use super::place::{Own, Place, missing, soon};
 
 /// What a box finds below /mnt.
 const FILES: [(&str, &str); 4] = [
@@ -48,11 +48,9 @@ impl Deref for DesktopBox {
 impl DesktopBox {
     /// A box with an ordinary init and nothing else.
     pub fn new() -> Result<DesktopBox, String> {
-        missing(&["unshare", "nsenter", "setpriv", "tini", "python3", "dbus-daemon"])?;
-        let script = format!("{}\nexec tini -s -- sleep infinity", include_str!("desktop_box.sh"));
-        let mut place = Place::start(&script, Own { network: true, ..Own::default() }, &FILES)?;
-        place.await_ready(|place| place.has("ready"))?;
-        place.first = child_of(place.first).ok_or("the box has ended")?;
+        missing(&["dbus-daemon"])?;
+        let own = Own { network: true, ..Own::default() };
+        let place = Place::private(include_str!("desktop_box.sh"), own, &FILES)?;
         Ok(DesktopBox { place })
     }
 

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::process::Command;
 
 use super::command::{Outcome, finish};
-use super::place::{Own, Place, Seen, child_of, missing, soon};
+use super::place::{Own, Place, Seen, missing, soon};
 
 /// What a box finds below /mnt.
 const FILES: [(&str, &str); 2] = [("bin/proctool", ""), ("gpg_server.py", include_str!("gpg_server.py"))];
@@ -43,11 +43,8 @@ impl Deref for GpgBox {
 impl GpgBox {
     /// A box with an ordinary init and nothing else.
     pub fn new() -> Result<GpgBox, String> {
-        missing(&["unshare", "nsenter", "setpriv", "tini", "python3", "gpg", "gpg-agent", "gpgconf"])?;
-        let script = format!("{}\nexec tini -s -- sleep infinity", include_str!("gpg_box.sh"));
-        let mut place = Place::start(&script, Own::default(), &FILES)?;
-        place.await_ready(|place| place.has("ready"))?;
-        place.first = child_of(place.first).ok_or("the box has ended")?;
+        missing(&["gpg", "gpg-agent", "gpgconf"])?;
+        let place = Place::private(include_str!("gpg_box.sh"), Own::default(), &FILES)?;
         Ok(GpgBox { place })
     }
 

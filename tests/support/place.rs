@@ -95,6 +95,16 @@ impl Place {
         Ok(made)
     }
 
+    /// A private place with an ordinary init, which this script makes a box of some kind; ready when it has said so.
+    pub fn private(kind: &str, own: Own, files: &[(&str, &str)]) -> Result<Place, String> {
+        missing(&["unshare", "nsenter", "setpriv", "tini", "python3"])?;
+        let script = format!("{}{kind}exec tini -s -- sleep infinity", include_str!("own_box.sh"));
+        let mut place = Place::start(&script, own, files)?;
+        place.await_ready(|place| place.has("ready"))?;
+        place.first = child_of(place.first).ok_or("the box has ended")?;
+        Ok(place)
+    }
+
     /// What the box said while it was made.
     fn log(&self) -> String {
         let log = fs::read_to_string(self.path("log")).unwrap_or_default();
