@@ -170,7 +170,11 @@ fn a_file_in_the_place_of_a_link_is_left_alone() {
     symlink("elsewhere", place.path("bin/cron-graceful")).expect("a link");
     for _ in 0..2 {
         let outcome = place.install().exits(1);
-        assert!(outcome.errors().contains("left alone, since it is not what this script put there"), "{}", outcome.report());
+        assert!(
+            outcome.errors().contains("left alone, since it is not what this script put there"),
+            "{}",
+            outcome.report()
+        );
         assert_eq!(fs::read(place.path("bin/apache-mem")).expect("the file"), b"theirs");
         assert_eq!(fs::read_link(place.path("bin/cron-graceful")).ok(), Some(PathBuf::from("elsewhere")));
         assert!(place.path("bin/with-gpg-agent").is_symlink(), "the others are installed");

@@ -9,7 +9,7 @@ use super::bus::Address;
 use super::hint::session_of;
 use super::logind::{self, Record};
 use super::{Error, runtime, wayland, x11};
-use crate::account::Account;
+use crate::account::{self, Account};
 use crate::process::{Files, Pid, Proc, Settled, Users};
 
 /// For one kind of somebody's servers to show that they are alive.
@@ -83,7 +83,7 @@ fn own(proc: &Proc) -> Result<Option<String>, Error> {
 /// Whoever we are.
 fn ourselves() -> Result<Account, Error> {
     let uid = geteuid().as_raw();
-    Account::of(uid)?.ok_or_else(|| crate::account::Error::Unknown(uid.to_string()).into())
+    Account::of(uid)?.ok_or_else(|| account::Error::Unknown(uid.to_string()).into())
 }
 
 /// The session that logind calls so.
@@ -99,7 +99,7 @@ fn named(id: &str, records: Vec<Record>, of: Option<Account>) -> Result<Session,
         None => Account::of(record.uid)?.ok_or_else(none)?,
     };
     let session = Session::of(record, account);
-    if session.kind.is_some() || session.is_alive(false) { Ok(session) } else { Err(none()) }
+    if session.kind.is_some() || session.is_alive(false)? { Ok(session) } else { Err(none()) }
 }
 
 /// The sessions that logind has. A user who was named may also have a desktop that it has not, as from a VNC server, or not
@@ -118,8 +118,10 @@ fn known(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Session>, Erro
     // Who began a desktop from a terminal (startx) still has the session of the terminal.
     let at_a_seat = |record: &Record| record.is_living && record.seat.is_some() && !with_screen.contains(&record.uid);
     for record in terminal.into_iter().filter(at_a_seat) {
-        let session = account_of(&record)?.map(|account| Session::of(record, account));
-        sessions.extend(session.filter(|session| session.is_alive(false)));
+        if let Some(account) = account_of(&record)? {
+            let session = Session::of(record, account);
+            sessions.extend(session.is_alive(false)?.then_some(session));
+        }
     }
     if let (Some(account), true, true) = (of, sessions.is_empty(), only_remote) {
         sessions.push(Session::without_logind(account, false));
@@ -144,7 +146,8 @@ fn unknown(of: Option<Account>) -> Result<Vec<Session>, Error> {
     let mut sessions = Vec::new();
     for uid in runtime::users().map_err(|error| Error::of_file("/run/user".as_ref(), error))? {
         let Some(account) = Account::of(uid)? else { continue };
-        sessions.extend(Some(Session::without_logind(account, true)).filter(|session| session.is_alive(true)));
+        let session = Session::without_logind(account, true);
+        sessions.extend(session.is_alive(true)?.then_some(session));
     }
     Ok(sessions)
 }
@@ -220,7 +223,7 @@ impl Session {
 
     /// Whether a compositor answers in the user's runtime directory, or an X server whose socket is the user's; or a bus, if
     /// that will do. Without a runtime directory, nobody does.
-    fn is_alive(&self, by_bus: bool) -> bool {
+    fn is_alive(&self, by_bus: bool) -> Result<bool, Error> {
         let uid = self.account.uid;
         let alive = self.account.act(PATIENCE * 4, move || {
             let Some(runtime) = runtime::directory(uid) else { return false };
@@ -233,12 +236,12 @@ impl Session {
             by_bus && has_bus() || has_server() || has_compositor()
         });
         match alive {
-            Ok(alive) => alive,
             // Whoever holds us up does not keep others from being reached.
-            Err(error) => {
+            Err(error @ account::Error::Late(_)) => {
                 tracing::debug!(uid, "{error}");
-                false
+                Ok(false)
             }
+            alive => Ok(alive?),
         }
     }
 }
