@@ -10,7 +10,6 @@ use std::time::Duration;
 use nix::errno::Errno as NixErrno;
 use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist, getgroups, getresgid, getresuid};
 use rustix::io::Errno;
-use rustix::process::{RawGid, RawUid};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, set_capabilities, set_thread_groups,
     set_thread_res_gid, set_thread_res_uid,
@@ -40,7 +39,7 @@ pub enum Error {
     #[error("there is no user '{0}'")]
     Unknown(String),
     #[error("user '{0}' cannot be looked up: {1}")]
-    Database(String, NixErrno),
+    Database(String, String),
     #[error("cannot become user '{name}': {why}")]
     NotBecome { name: String, why: String },
     #[error("what belongs to user '{0}' did not answer in time")]
@@ -51,7 +50,7 @@ impl Account {
     /// The user with this name, else with this number.
     pub fn find(user: &str) -> Result<Account, Error> {
         let unknown = || Error::Unknown(user.to_owned());
-        let failed = |errno| Error::Database(user.to_owned(), errno);
+        let failed = |errno: NixErrno| Error::Database(user.to_owned(), errno.to_string());
         // Who looks numbers up as strtoul(3) does finds others behind blanks, signs and numbers that are too great.
         let is_number = user.bytes().all(|byte| byte.is_ascii_digit());
         if user.is_empty() || user.starts_with([' ', '+', '-']) || is_number && user.parse::<u32>().is_err() {
@@ -61,21 +60,27 @@ impl Account {
             (None, Ok(uid)) => User::from_uid(Uid::from_raw(uid)).map_err(failed)?,
             (found, _) => found,
         };
-        found.map(Account::from).or_else(|| Account::elsewhere(user)).ok_or_else(unknown)
+        match found {
+            Some(user) => Ok(user.into()),
+            None => Account::elsewhere(user)?.ok_or_else(unknown),
+        }
     }
 
     /// The user with this number; `None` when nobody has it.
     pub fn of(uid: u32) -> Result<Option<Account>, Error> {
-        let found = User::from_uid(Uid::from_raw(uid));
-        let found = found.map_err(|errno| Error::Database(uid.to_string(), errno))?;
-        let elsewhere = || Account::elsewhere(&uid.to_string()).filter(|account| account.uid == uid);
-        Ok(found.map(Account::from).or_else(elsewhere))
+        let failed = |errno: NixErrno| Error::Database(uid.to_string(), errno.to_string());
+        match User::from_uid(Uid::from_raw(uid)).map_err(failed)? {
+            Some(user) => Ok(Some(user.into())),
+            None => Ok(Account::elsewhere(&uid.to_string())?.filter(|account| account.uid == uid)),
+        }
     }
 
     /// A user whom the machine's own C library knows, from a directory service perhaps, but not the one that a static
     /// program has in it, which reads /etc/passwd only.
-    fn elsewhere(user: &str) -> Option<Account> {
-        Account::parse(&getent("passwd", user)?)
+    fn elsewhere(user: &str) -> Result<Option<Account>, Error> {
+        let Some(line) = getent("passwd", user)? else { return Ok(None) };
+        let unreadable = || Error::Database(user.to_owned(), "getent gives no line of passwd(5)".to_owned());
+        Account::parse(&line).map(Some).ok_or_else(unreadable)
     }
 
     /// A line of passwd(5).
@@ -182,8 +187,8 @@ impl Account {
     /// Groups, then group, then user: who is no superuser any more may change no groups.
     fn switch(&self, groups: &[Gid], for_good: bool) -> Result<(), Error> {
         let groups: Vec<_> = groups.iter().map(|group| rustix::process::Gid::from_raw(group.as_raw())).collect();
-        let (uid, gid) = (RawUid::from(self.uid), RawGid::from(self.gid));
-        let (uid, gid) = (rustix::process::Uid::from_raw(uid), rustix::process::Gid::from_raw(gid));
+        let uid = rustix::process::Uid::from_raw(self.uid);
+        let gid = rustix::process::Gid::from_raw(self.gid);
         let (other_uid, other_gid) = (for_good.then_some(uid), for_good.then_some(gid));
         set_thread_groups(&groups)
             .and_then(|()| set_thread_res_gid(other_gid, gid, other_gid))
@@ -193,11 +198,13 @@ impl Account {
 
     fn groups(&self) -> Result<Vec<Gid>, Error> {
         if self.is_elsewhere {
-            let line = getent("initgroups", &self.name).ok_or_else(|| self.not_become("getent tells no groups"))?;
+            let line = getent("initgroups", &self.name)?;
             // The name may have blanks and numbers in it.
-            let groups = line.strip_prefix(&self.name).unwrap_or_default().split_ascii_whitespace();
-            let groups = groups.filter_map(|group| group.parse().ok());
-            return Ok(groups.chain([self.gid]).map(Gid::from_raw).collect());
+            let groups = line.as_deref().and_then(|line| line.strip_prefix(&self.name));
+            let groups = groups.ok_or_else(|| self.not_become("getent tells no groups"))?;
+            let groups: Result<Vec<u32>, _> = groups.split_ascii_whitespace().map(str::parse).collect();
+            let groups = groups.map_err(|error| self.not_become(format_args!("groups of getent: {error}")))?;
+            return Ok(groups.into_iter().chain([self.gid]).map(Gid::from_raw).collect());
         }
         let name = CString::new(self.name.as_bytes()).map_err(|error| self.not_become(error))?;
         getgrouplist(&name, Gid::from_raw(self.gid)).map_err(|errno| self.not_become(errno))
@@ -227,11 +234,19 @@ fn or(path: PathBuf, other: &str) -> PathBuf {
     if path.as_os_str().is_empty() { other.into() } else { path }
 }
 
-/// What the machine's own C library knows of this key, see getent(1).
-fn getent(database: &str, key: &str) -> Option<String> {
-    let output = Command::new(child::find("getent")?).arg("--").args([database, key]).stderr(Stdio::null()).output();
-    let output = output.ok().filter(|output| output.status.success())?;
-    String::from_utf8(output.stdout).ok()
+/// What the machine's own C library knows of this key; nothing where it has none, or there is no getent(1).
+fn getent(database: &str, key: &str) -> Result<Option<String>, Error> {
+    let failed = |why: String| Error::Database(key.to_owned(), format!("getent: {why}"));
+    let Some(program) = child::find("getent") else { return Ok(None) };
+    let mut command = Command::new(program);
+    command.arg("--").args([database, key]).stderr(Stdio::null());
+    let output = command.output().map_err(|error| failed(error.to_string()))?;
+    match output.status.code() {
+        Some(0) => String::from_utf8(output.stdout).map(Some).map_err(|error| failed(error.to_string())),
+        // No such key.
+        Some(2) => Ok(None),
+        _ => Err(failed(output.status.to_string())),
+    }
 }
 
 fn sorted(mut groups: Vec<Gid>) -> Vec<u32> {
