@@ -40,6 +40,14 @@ impl Peer {
         Ok(Peer { stream, end, uid: credentials.uid(), pid })
     }
 
+    /// This one, if it is of one of these users.
+    pub fn of(self, users: &[u32]) -> io::Result<Peer> {
+        match users.contains(&self.uid) {
+            true => Ok(self),
+            false => Err(io::Error::other(format!("it is of user {}", self.uid))),
+        }
+    }
+
     /// When it has to be over.
     pub fn end(&self) -> Instant {
         self.end

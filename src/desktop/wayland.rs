@@ -56,9 +56,5 @@ pub fn answers(path: &Path, uid: u32, end: Instant) -> io::Result<Option<u32>> {
 
 /// Connect to a socket that has to be of this user.
 pub fn connect(path: &Path, uid: u32, end: Instant) -> io::Result<Peer> {
-    let peer = Peer::connect(&SocketAddrUnix::new(path)?, end)?;
-    match peer.uid == uid {
-        true => Ok(peer),
-        false => Err(io::Error::other(format!("it is of user {}", peer.uid))),
-    }
+    Peer::connect(&SocketAddrUnix::new(path)?, end)?.of(&[uid])
 }

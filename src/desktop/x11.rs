@@ -72,10 +72,7 @@ fn connect(number: u32, users: &[u32], end: Instant) -> io::Result<Peer> {
             Peer::connect(&SocketAddrUnix::new(format!("/proc/self/fd/{}", socket.as_raw_fd()))?, end)?
         }
     };
-    match users.contains(&peer.uid) {
-        true => Ok(peer),
-        false => Err(io::Error::other(format!("it is of user {}", peer.uid))),
-    }
+    peer.of(users)
 }
 
 /// Whether the server of this number lets us in, with the cookie that a file has for it if any. It has to be the user's,
