@@ -1,7 +1,6 @@
 //! `with-gpg-agent`: run a command with a living gpg-agent.
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,9 +12,9 @@ use crate::cli::parse;
 use crate::cli::verbosity::Verbosity;
 use crate::exec::{Environment, become_command};
 use crate::exit::{Exit, Refusal};
-use crate::gpg::{self, Agent, Error, Home, Variable, Wanted};
+use crate::gpg::{self, Agent, Error, Home, Wanted};
+use crate::output;
 use crate::output::message::message;
-use crate::output::{Colour, Output, variables};
 use crate::process::Proc;
 
 /// The row in the table of applets.
@@ -136,7 +135,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         let environment = Environment { without: vec!["GPG_AGENT_INFO"], variables, ..Environment::default() };
         return Err(become_command(&options.command, &environment).into());
     }
-    options.print(&variables)?;
+    let variables = variables.iter().map(|variable| (variable.name, &*variable.value));
+    output::variables::print(variables, options.json).context("the variables were not printed")?;
     Ok(Exit::Done)
 }
 
@@ -154,17 +154,5 @@ impl Options {
         let proc = Proc::open(Path::new("/proc"))?;
         let wanted = Wanted { ssh: self.ssh, terminal, timeout: self.timeout };
         Ok(gpg::connect(&proc, &Home::ours()?, &wanted)?)
-    }
-
-    fn print(&self, variables: &[Variable]) -> anyhow::Result<()> {
-        let mut text = Vec::new();
-        let variables = variables.iter().map(|variable| (variable.name, &*variable.value));
-        match self.json {
-            true => variables::as_json(&mut text, variables),
-            false => variables::for_shell(&mut text, variables)?,
-        }
-        let mut output = Output::stdout(Colour::Never);
-        output.write_all(&text)?;
-        output.finish().context("the variables were not printed")
     }
 }

@@ -149,12 +149,12 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     if options.all {
         return options.run_in_all(&proc, &wanted);
     }
-    let (session, variables) = find(&proc, &wanted, ADVICE)?;
+    let (session, found) = find(&proc, &wanted, ADVICE)?;
     if options.print {
-        options.print(&variables)?;
+        variables::print(session::values(&found), options.json).context("the variables were not printed")?;
         return Ok(Exit::Done);
     }
-    let environment = enter(&session, &variables)?;
+    let environment = enter(&session, &found)?;
     Err(become_command(&options.command, &environment).into())
 }
 
@@ -212,16 +212,5 @@ impl Options {
             true => Err(refusal(&Error::Nobody { user: wanted.user.clone() }, ADVICE).into()),
             false => Ok(Exit::Done),
         }
-    }
-
-    fn print(&self, found: &Variables) -> anyhow::Result<()> {
-        let mut text = Vec::new();
-        match self.json {
-            true => variables::as_json(&mut text, session::values(found)),
-            false => variables::for_shell(&mut text, session::values(found))?,
-        }
-        let mut output = Output::stdout(Colour::Never);
-        output.write_all(&text)?;
-        output.finish().context("the variables were not printed")
     }
 }

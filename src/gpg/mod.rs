@@ -19,7 +19,7 @@ use crate::process::{self, Proc};
 
 pub use agent::Agent;
 pub use home::Home;
-pub use variables::{Variable, terminal, variables};
+pub use variables::{terminal, variables};
 
 use agent::Found;
 

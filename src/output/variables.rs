@@ -1,13 +1,25 @@
 //! Variables of an environment, for a shell or as JSON.
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 
-use super::json;
+use super::{Colour, Output, json};
+
+/// Print them: as JSON, or for a shell.
+pub fn print<'v>(variables: impl Iterator<Item = (&'v str, &'v OsStr)>, is_json: bool) -> io::Result<()> {
+    let mut text = Vec::new();
+    match is_json {
+        true => as_json(&mut text, variables),
+        false => for_shell(&mut text, variables)?,
+    }
+    let mut output = Output::stdout(Colour::Never);
+    output.write_all(&text)?;
+    output.finish()
+}
 
 /// Append lines that set and export the variables when a POSIX shell evaluates them.
-pub fn for_shell<'v>(text: &mut Vec<u8>, variables: impl Iterator<Item = (&'v str, &'v OsStr)>) -> io::Result<()> {
+fn for_shell<'v>(text: &mut Vec<u8>, variables: impl Iterator<Item = (&'v str, &'v OsStr)>) -> io::Result<()> {
     for (name, value) in variables {
         let quoted = shlex::bytes::try_quote(value.as_bytes());
         let quoted = quoted.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("${name}: {error}")))?;
@@ -17,7 +29,7 @@ pub fn for_shell<'v>(text: &mut Vec<u8>, variables: impl Iterator<Item = (&'v st
 }
 
 /// Append a document: an object.
-pub fn as_json<'v>(text: &mut Vec<u8>, variables: impl Iterator<Item = (&'v str, &'v OsStr)>) {
+fn as_json<'v>(text: &mut Vec<u8>, variables: impl Iterator<Item = (&'v str, &'v OsStr)>) {
     object(text, variables);
     text.push(b'\n');
 }
