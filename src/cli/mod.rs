@@ -3,6 +3,7 @@
 pub mod act;
 pub mod desktop;
 pub mod format;
+pub mod notification;
 pub mod parse;
 pub mod pattern;
 pub mod selection;

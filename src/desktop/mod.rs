@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use crate::account;
 use crate::process;
 
-pub use bus::Error as BusError;
+pub use bus::{Address, Error as BusError};
 pub use entry::enter;
 pub use notification::Notification;
 pub use session::{Session, Wanted, choose, sessions};
