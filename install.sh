@@ -341,8 +341,8 @@ make_directory() {
     */*) make_directory "${1%/*}" ;;
     *) make_directory . ;;
     esac
-    mkdir -p "$root/$1"
     record_directory "$1"
+    mkdir -p "$root/$1"
 }
 
 make_prefix() {

@@ -124,17 +124,18 @@ impl<'p> Directory<'p> {
         let unread = |errno| self.unread(file, errno);
         let fd =
             openat(self.base(), path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(unread)?;
-        let mut bytes = vec![0; most];
-        let mut length = 0;
-        while length < most {
-            match read(&fd, &mut bytes[length..]) {
+        // A page at most is what one read gives of an environment.
+        const ROOM: usize = 4096;
+        let mut bytes = Vec::with_capacity(ROOM);
+        while bytes.len() < most {
+            match read(&fd, spare_capacity(&mut bytes)) {
                 Ok(0) => break,
-                Ok(more) => length += more,
+                Ok(_) => bytes.reserve(ROOM),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(unread(errno)),
             }
         }
-        bytes.truncate(length);
+        bytes.truncate(most);
         Ok(bytes)
     }
 
