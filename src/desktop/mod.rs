@@ -5,6 +5,7 @@
 //! made, and the kernel's word about who listens at a socket. What processes say is asked for within one user only, and
 //! tried before it is believed.
 
+mod address;
 mod bus;
 mod entry;
 mod hint;
@@ -22,7 +23,8 @@ use std::path::{Path, PathBuf};
 use crate::account;
 use crate::process;
 
-pub use bus::{Address, Error as BusError};
+pub use address::Address;
+pub use bus::Error as BusError;
 pub use entry::enter;
 pub use notification::Notification;
 pub use session::{Session, Wanted, choose, sessions};

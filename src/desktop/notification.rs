@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use zbus::Variant;
 
-use super::bus::{Address, Bus, Error, Method, encoded};
+use super::address::Address;
+use super::bus::{Bus, Error, Method, encoded};
 
 /// Services answer at once; this is what GLib waits.
 const PATIENCE: Duration = Duration::from_secs(25);

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::bus::Address;
+use super::address::Address;
 use super::hint::{Hint, is_locale};
 use super::x11::{self, Authority};
 use super::{Session, runtime, wayland};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::geteuid;
 
-use super::bus::Address;
+use super::address::Address;
 use super::hint::session_of;
 use super::logind::{self, Record};
 use super::{Error, runtime, wayland, x11};

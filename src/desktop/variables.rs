@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
-use super::bus::Address;
+use super::address::Address;
 use super::hint::hints;
 use super::search::{Found, Search, is_plain};
 use super::{Error, Session};

@@ -1,0 +1,107 @@
+//! Addresses of message buses (D-Bus): which can be believed, and being let in there.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::time::Instant;
+
+use rustix::net::SocketAddrUnix;
+
+use super::bus::Bus;
+use crate::escape::unescaped;
+use crate::peer::Peer;
+
+/// No line of a handshake is longer.
+const LONGEST_LINE: usize = 1024;
+
+/// An address that can be believed: a socket on this machine, whose maker the kernel tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    socket: SocketAddrUnix,
+    /// As $DBUS_SESSION_BUS_ADDRESS has it.
+    pub text: OsString,
+}
+
+impl Address {
+    /// The socket at this path.
+    pub fn at(path: &Path) -> Option<Address> {
+        Address::parse(&[b"unix:path=", path.as_os_str().as_bytes()].concat())
+    }
+
+    /// Those in a list such as `unix:path=/run/user/1000/bus,guid=…;tcp:host=…`. Others, of which `unixexec:` would run a
+    /// command, are left out, as is what an address says beside its socket.
+    pub fn list(text: &[u8]) -> impl Iterator<Item = Address> {
+        text.split(|&byte| byte == b';').filter_map(Address::parse)
+    }
+
+    fn parse(text: &[u8]) -> Option<Address> {
+        let mut places = text.strip_prefix(b"unix:")?.split(|&byte| byte == b',').filter(|pair| {
+            let key = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
+            [&b"path"[..], b"abstract", b"dir", b"tmpdir", b"runtime"].contains(&key)
+        });
+        let (place, None) = (places.next()?, places.next()) else { return None };
+        let text = OsString::from_vec([b"unix:", place].concat());
+        let unescaped = |name| Some(unescaped(name, b'%', 2, 16)).filter(|name| !name.is_empty());
+        let socket = match place.strip_prefix(b"path=") {
+            Some(path) => SocketAddrUnix::new(&*unescaped(path).filter(|path| path.starts_with(b"/"))?),
+            None => SocketAddrUnix::new_abstract_name(&unescaped(place.strip_prefix(b"abstract=")?)?),
+        };
+        Some(Address { socket: socket.ok()?, text })
+    }
+
+    /// Connect as the user whose bus it has to be, and who we are, and be let in.
+    pub fn connect(&self, uid: u32, end: Instant) -> io::Result<Bus> {
+        let mut peer = Peer::connect(&self.socket, end)?.of(&[uid])?;
+        let name: String = uid.to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
+        peer.send(format!("\0AUTH EXTERNAL {name}\r\n").as_bytes())?;
+        let mut received = Vec::new();
+        let answer = peer.line(&mut received, LONGEST_LINE)?;
+        match answer.starts_with(b"OK ") {
+            true => Ok(Bus::new(peer, received)),
+            false => Err(io::Error::new(ErrorKind::PermissionDenied, "it does not let us in")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(list: &str) -> Vec<String> {
+        Address::list(list.as_bytes()).map(|address| address.text.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn addresses_that_can_be_believed() {
+        assert_eq!(
+            texts("unix:path=/run/user/1/bus,guid=ab;unix:abstract=x%2fy"),
+            ["unix:path=/run/user/1/bus", "unix:abstract=x%2fy"]
+        );
+        for other in [
+            "",
+            ";",
+            "unix:",
+            "unix:path=",
+            "unix:path=bus",
+            "unix:abstract=",
+            "unix:guid=ab",
+            "unix:path=/a,abstract=b",
+            "unix:dir=/tmp",
+            "unix:runtime=yes",
+            "unixexec:path=/bin/sh,argv1=-c,argv2=id",
+            "tcp:host=127.0.0.1,port=1",
+            "autolaunch:",
+            "launchd:env=X",
+            "systemd:",
+        ] {
+            assert_eq!(texts(other), [""; 0], "{other}");
+        }
+    }
+
+    #[test]
+    fn escapes_in_addresses() {
+        let address = Address::list(b"unix:path=/run/a%20b").next().unwrap();
+        assert_eq!(address.socket.path_bytes(), Some(&b"/run/a b"[..]));
+    }
+}
