@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::drain::{Drained, Patience, drain};
 use super::pause::{Pause, Paused};
-use super::stop::{Before, Stopped, Way, namesakes, stop, way};
+use super::stop::{Before, Stopped, Way, stop, way};
 use super::{Audience, Daemon, Error, Event, Job, Jobs, Wanted};
 use crate::child::{self, Ran};
 use crate::control::{self, Held, Interrupts, Operation, Order, Signal};
@@ -82,12 +82,9 @@ impl Shutdown<'_> {
             return Ok(Conclusion::NotStopped);
         }
         let end = self.plan.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let before = Before::of(self.proc, self.daemons, &self.plan.wanted)?;
         // Asked before the pause, as it may take a moment.
         let ways = self.ways()?;
-        let mut before = Before { wanted: &self.plan.wanted, namesakes: Vec::new() };
-        for daemon in self.daemons {
-            before.namesakes.extend(namesakes(self.proc, daemon, before.wanted)?);
-        }
         // Who stops us from a keyboard would leave cron paused for as long.
         let mut held = Some(self.interrupts.hold_stops());
         let pausable: Vec<&Daemon> = self.daemons.iter().filter(|daemon| daemon.pid != 1).collect();

@@ -200,25 +200,43 @@ fn is_alone(proc: &Proc, stopped: &Daemon, wanted: &Wanted, interrupts: &Interru
 }
 
 /// A daemon, by number and inode.
-pub type Namesake = (Pid, Option<u64>);
+type Namesake = (Pid, Option<u64>);
 
 /// What was there before anything was done.
 pub struct Before<'b> {
     /// What was looked for.
-    pub wanted: &'b Wanted,
+    wanted: &'b Wanted,
     /// The daemons of the same names.
-    pub namesakes: Vec<Namesake>,
+    namesakes: Vec<Namesake>,
+}
+
+impl Before<'_> {
+    /// The daemons that were found, and nobody who has become one since: a cron that was still starting then, and had
+    /// no lock yet, would be left running without a word. Only where one was named are others left alone.
+    pub fn of<'b>(proc: &Proc, daemons: &[Daemon], wanted: &'b Wanted) -> Result<Before<'b>, Error> {
+        let mut before = Before { wanted, namesakes: daemons.iter().map(namesake).collect() };
+        if let Wanted::Pid(_) = wanted {
+            for daemon in daemons {
+                before.namesakes.extend(namesakes(proc, daemon, wanted)?);
+            }
+        }
+        Ok(before)
+    }
+}
+
+fn namesake(daemon: &Daemon) -> Namesake {
+    (daemon.pid, daemon.reference.inode())
 }
 
 /// The daemons of the same name.
-pub fn namesakes(proc: &Proc, daemon: &Daemon, wanted: &Wanted) -> Result<Vec<Namesake>, Error> {
+fn namesakes(proc: &Proc, daemon: &Daemon, wanted: &Wanted) -> Result<Vec<Namesake>, Error> {
     let wanted = match wanted {
         Wanted::Pid(_) => Wanted::Named(daemon.name.clone()),
         wanted => wanted.clone(),
     };
     let found = daemon::find(proc, &wanted)?.daemons;
     let same = found.iter().filter(|found| found.name == daemon.name);
-    Ok(same.map(|daemon| (daemon.pid, daemon.reference.inode())).collect())
+    Ok(same.map(namesake).collect())
 }
 
 /// Let the init script remove what the daemon left, such as its pid file. That of bcron kills everything but bcron.

@@ -9,7 +9,9 @@ use crate::cron_box;
 fn restarted(place: &CronBox, jobs: &[&str]) -> u32 {
     place.crontab(jobs);
     place.shell("rm -f /run/crond.reboot; systemctl restart cron");
-    place.shell("systemctl show --value --property MainPID cron").parse().expect("a process id")
+    let daemon = place.shell("systemctl show --value --property MainPID cron").parse().expect("a process id");
+    place.await_lock(daemon);
+    daemon
 }
 
 #[track_caller]
@@ -136,4 +138,38 @@ fn a_cron_beside_the_unit_is_another_daemon() {
     is_active(&place, "active");
     assert!(!place.is_alive(other));
     place.still_runs(daemon);
+}
+
+/// A program called cron that locks its pid file as soon as it is let.
+const LATE: &str = "import fcntl, signal\n\
+                    open('/mnt/late.began', 'w').write('\\n')\n\
+                    open('/mnt/late.go').read()\n\
+                    file = open('/mnt/crond.pid', 'w')\n\
+                    fcntl.lockf(file, fcntl.LOCK_EX)\n\
+                    open('/mnt/late.ended', 'w').write('\\n')\n\
+                    signal.pause()\n";
+
+/// Answers the first question when it is let.
+const SYSTEMCTL: &str = "#!/bin/sh\n\
+                         [ -e /mnt/asked.began ] || { echo >/mnt/asked.began; read -r _ </mnt/asked.go; }\n\
+                         exec /usr/bin/systemctl \"$@\"\n";
+
+#[test]
+fn a_cron_that_was_still_starting_at_the_first_look_is_not_overlooked() {
+    let place = cron_box!(CronBox::with_systemd());
+    let daemon = restarted(&place, &[]);
+    place.shell("mkfifo /mnt/late.go /mnt/asked.go; cp \"$(readlink -f /usr/bin/python3)\" /usr/bin/cron");
+    place.program("late.py", LATE);
+    place.program("systemctl", SYSTEMCTL);
+    let late = place.shell("setsid /usr/bin/cron /mnt/bin/late.py </dev/null >/dev/null 2>&1 & echo $!");
+    soon("the other cron", || place.has("late.began"));
+    let run = place.begin(&[]);
+    // It has looked, and asks systemd now what it needs to know before the pause.
+    soon("the question", || place.has("asked.began"));
+    place.release("late");
+    soon("the lock", || place.ended("late"));
+    place.release("asked");
+    let outcome = run.finish().exits(1);
+    assert!(outcome.errors().contains(&late), "{}", outcome.report());
+    assert!(!place.is_alive(daemon) && place.is_alive(late.parse().expect("a process id")));
 }

@@ -129,8 +129,15 @@ impl CronBox {
         let command = "mount -t tmpfs none /run; exec setsid cron -f";
         let script = format!("unshare --mount sh -c '{command}' </dev/null >/dev/null 2>&1 & echo $!");
         let other = self.shell(&script).parse().expect("a process id");
-        soon("another cron", || self.name(other) == "cron");
+        self.await_lock(other);
         other
+    }
+
+    /// A cron is one as soon as its pid file, which it sees and perhaps nobody else, is locked and names it.
+    #[track_caller]
+    pub fn await_lock(&self, daemon: u32) {
+        let file = self.root(&format!("/proc/{daemon}/root/run/crond.pid"));
+        soon("the lock of a cron", || fs::read_to_string(&file).is_ok_and(|pid| pid.trim() == daemon.to_string()));
     }
 
     /// The cron that has the lock on its pid file, which must come.
