@@ -26,6 +26,7 @@ use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Command;
 use clap::error::ErrorKind;
 
@@ -41,7 +42,8 @@ fn main() -> ExitCode {
         Request::Run { name, .. } => name.clone(),
         _ => "proctool".to_owned(),
     };
-    match answer(request) {
+    let heeded = control::heed_children().context("cannot heed children");
+    match heeded.and_then(|()| answer(request)) {
         Ok(exit) => exit,
         Err(error) => report(&name, &error),
     }

@@ -79,6 +79,14 @@ pub fn is_given_to_children(descriptor: RawFd) -> bool {
     fcntl_getfd(descriptor).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC))
 }
 
+/// Learn how our children end, also when whoever started us does not care for its own: that SIGCHLD is ignored is
+/// inherited, and then the kernel tells nobody (waitpid(2)). As timeout(1) does, and so for what we become too.
+pub fn heed_children() -> Result<(), Errno> {
+    // SAFETY: the default has no handler, which would have to be safe at any moment.
+    let before = unsafe { nix::sys::signal::signal(nix::sys::signal::SIGCHLD, nix::sys::signal::SigHandler::SigDfl) };
+    before.map(drop).map_err(|errno| Errno::from_raw_os_error(errno as i32))
+}
+
 /// Leave the keyring of whoever called for a new one (KEYCTL_JOIN_SESSION_KEYRING in keyctl(2)).
 pub fn new_session_keyring() -> Result<(), Errno> {
     const JOIN_SESSION_KEYRING: nix::libc::c_int = 1;

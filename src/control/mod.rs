@@ -21,7 +21,7 @@ mod watch;
 pub use descriptors::{keep_descriptors, raise_limit, spawn_daemon};
 pub use guardian::{Guardian, stand as stand_guard};
 pub use interrupts::{Held, Interrupts, undisturbed};
-pub use kernel::{ExitStatus, new_session_keyring};
+pub use kernel::{ExitStatus, heed_children, new_session_keyring};
 pub use lineage::own_line;
 pub use operation::Operation;
 pub use order::{Conclusion, Observer, Order, Silent, Until};

@@ -173,3 +173,15 @@ fn a_cron_that_was_still_starting_at_the_first_look_is_not_overlooked() {
     assert!(outcome.errors().contains(&late), "{}", outcome.report());
     assert!(!place.is_alive(daemon) && place.is_alive(late.parse().expect("a process id")));
 }
+
+#[test]
+fn whoever_starts_it_may_ignore_the_end_of_children() {
+    let place = cron_box!(CronBox::with_systemd());
+    let daemon = restarted(&place, &[]);
+    let ignoring = ["env", "--ignore-signal=CHLD"];
+    place.graceful_by(&ignoring, &["--", "sh", "-c", "exit 42"]).exits(42);
+    place.still_runs(daemon);
+    place.graceful_by(&ignoring, &[]).exits(0);
+    is_active(&place, "inactive");
+    place.is_stopped(daemon);
+}
