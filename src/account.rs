@@ -15,8 +15,8 @@ use rustix::thread::{
     set_thread_res_gid, set_thread_res_uid,
 };
 
-use crate::child;
 use crate::control::new_session_keyring;
+use crate::program;
 
 /// Where commands are looked for: what login(1) gives to ordinary users, and nothing that only one of them has.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -237,7 +237,7 @@ fn or(path: PathBuf, other: &str) -> PathBuf {
 /// What the machine's own C library knows of this key; nothing where it has none, or there is no getent(1).
 fn getent(database: &str, key: &str) -> Result<Option<String>, Error> {
     let failed = |why: String| Error::Database(key.to_owned(), format!("getent: {why}"));
-    let Some(program) = child::find("getent") else { return Ok(None) };
+    let Some(program) = program::find("getent") else { return Ok(None) };
     let mut command = Command::new(program);
     command.arg("--").args([database, key]).stderr(Stdio::null());
     let output = command.output().map_err(|error| failed(error.to_string()))?;

@@ -1,9 +1,6 @@
 //! Commands that we run and wait for, while we can be told to end.
 
-use std::ffi::OsStr;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,23 +19,6 @@ pub enum Ran {
 
 /// For a command to end when it is told to.
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A command of this name in an absolute directory of $PATH: an executable file, else any other thing of that name.
-pub fn find(name: &str) -> Option<PathBuf> {
-    find_in(&std::env::var_os("PATH")?, name.as_ref())
-}
-
-/// Likewise, in a path like that.
-pub fn find_in(path: &OsStr, name: &OsStr) -> Option<PathBuf> {
-    let found: Vec<PathBuf> = std::env::split_paths(path)
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join(name))
-        .filter(|path| path.symlink_metadata().is_ok())
-        .collect();
-    let executable =
-        |path: &&PathBuf| path.metadata().is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0);
-    found.iter().find(executable).or(found.first()).cloned()
-}
 
 /// Run a command until it ends or this time is over. With whatever it started, it is terminated when we are told to end.
 pub fn run(

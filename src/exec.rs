@@ -9,8 +9,8 @@ use std::process::Command;
 
 use nix::errno::Errno;
 
-use crate::child;
 use crate::exit::{Exit, Refusal};
+use crate::program;
 
 /// What a command finds in its environment.
 #[derive(Default)]
@@ -68,6 +68,6 @@ impl Environment {
         }
         let own = self.variables.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
         let path = own.or_else(|| std::env::var_os("PATH"))?;
-        child::find_in(&path, program)
+        program::find_in(&path, program)
     }
 }

@@ -18,6 +18,7 @@ mod manual;
 mod output;
 mod peer;
 mod process;
+mod program;
 mod select;
 mod tree;
 

@@ -13,6 +13,7 @@ use super::{Audience, Daemon, Error, Event, Job, Jobs, Wanted};
 use crate::child::{self, Ran};
 use crate::control::{self, Held, Interrupts, Operation, Order, Signal};
 use crate::process::Proc;
+use crate::program;
 
 /// The command that is run, if there is one, as soon as the daemon is paused.
 pub const ADDITIONS: &str = "cron-graceful-additions";
@@ -163,7 +164,7 @@ impl Shutdown<'_> {
 
     /// Run what the administrator has put in place. That it fails is worth a warning, and no reason not to go on.
     fn additions(&self, end: Option<Instant>, audience: &mut dyn Audience) -> Result<Option<Conclusion>, Error> {
-        let Some(path) = child::find(ADDITIONS) else { return Ok(None) };
+        let Some(path) = program::find(ADDITIONS) else { return Ok(None) };
         audience.event(Event::Additions(&path));
         let mut command = Command::new(&path);
         // Results are ours to tell.

@@ -9,6 +9,7 @@ use super::{Audience, Daemon, Error, Event, Wanted, daemon};
 use crate::child::{self, Ran};
 use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target};
 use crate::process::{Files, Pid, Proc, Settled};
+use crate::program;
 
 /// How a daemon is stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +97,7 @@ pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<Way,
 
 /// Have systemd stop a unit, or say why it did not. Its status does not matter: what counts is whether the daemon ends.
 fn systemctl_stop(proc: &Proc, unit: &str, interrupts: &Interrupts) -> Result<Result<(), String>, Error> {
-    let Some(systemctl) = child::find("systemctl") else {
+    let Some(systemctl) = program::find("systemctl") else {
         return Ok(Err("there is no systemctl on $PATH".to_owned()));
     };
     let mut command = Command::new(systemctl);
@@ -111,7 +112,7 @@ fn is_systemd() -> bool {
 
 /// The main process of a service, 0 for none; `None` when systemd gives no answer.
 fn main_process(proc: &Proc, service: &str, interrupts: &Interrupts) -> Result<Option<Pid>, Error> {
-    let Some(systemctl) = child::find("systemctl") else { return Ok(None) };
+    let Some(systemctl) = program::find("systemctl") else { return Ok(None) };
     let mut command = Command::new(systemctl);
     command.args(["show", "--property=MainPID", "--value", "--", service]);
     let answer = child::ask(proc, command, interrupts, ANSWER)?;
@@ -243,7 +244,7 @@ fn namesakes(proc: &Proc, daemon: &Daemon, wanted: &Wanted) -> Result<Vec<Namesa
 fn tidy(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts, audience: &mut dyn Audience) -> Result<(), Error> {
     let name = String::from_utf8_lossy(&daemon.name);
     let has_script = ["cron", "crond"].contains(&&*name) && Path::new("/etc/init.d").join(&*name).is_file();
-    let Some(service) = child::find("service").filter(|_| has_script) else { return Ok(()) };
+    let Some(service) = program::find("service").filter(|_| has_script) else { return Ok(()) };
     let mut command = Command::new(service);
     command.args([&*name, "stop"]).stdout(Stdio::null());
     match child::run(proc, command, interrupts, Instant::now().checked_add(TIDY), &mut Silent)? {

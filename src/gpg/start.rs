@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::child;
 use crate::control::spawn_daemon;
 use crate::peer::pause;
 use crate::process::Proc;
+use crate::program;
 
 use super::agent::{Agent, Found, look};
 use super::{Error, Wanted};
@@ -41,7 +41,7 @@ pub(super) fn start(proc: &Proc, path: &Path, wanted: &Wanted, end: Instant) -> 
 
 impl Starter {
     fn start(wanted: &Wanted) -> Result<Starter, Error> {
-        let program = child::find("gpg-agent").ok_or(Error::NotInstalled)?;
+        let program = program::find("gpg-agent").ok_or(Error::NotInstalled)?;
         let mut command = Command::new(&program);
         command.arg("--daemon").args(wanted.ssh.then_some("--enable-ssh-support"));
         // The daemon keeps its standard error for life: whoever reads ours to its end must not wait for that.
