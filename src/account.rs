@@ -2,7 +2,6 @@
 
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use rustix::thread::{
 };
 
 use crate::control::new_session_keyring;
-use crate::program;
+use crate::getent;
 
 /// Where commands are looked for: what login(1) gives to ordinary users, and nothing that only one of them has.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -51,9 +50,7 @@ impl Account {
     pub fn find(user: &str) -> Result<Account, Error> {
         let unknown = || Error::Unknown(user.to_owned());
         let failed = |errno: NixErrno| Error::Database(user.to_owned(), errno.to_string());
-        // Who looks numbers up as strtoul(3) does finds others behind blanks, signs and numbers that are too great.
-        let is_number = user.bytes().all(|byte| byte.is_ascii_digit());
-        if user.is_empty() || user.starts_with([' ', '+', '-']) || is_number && user.parse::<u32>().is_err() {
+        if !getent::is_key(user) {
             return Err(unknown());
         }
         let found = match (User::from_name(user).map_err(failed)?, user.parse()) {
@@ -75,10 +72,9 @@ impl Account {
         }
     }
 
-    /// A user whom the machine's own C library knows, from a directory service perhaps, but not the one that a static
-    /// program has in it, which reads /etc/passwd only.
+    /// A user whom the machine's own C library knows, but not ours.
     fn elsewhere(user: &str) -> Result<Option<Account>, Error> {
-        let Some(line) = getent("passwd", user)? else { return Ok(None) };
+        let Some(line) = line_of("passwd", user)? else { return Ok(None) };
         let unreadable = || Error::Database(user.to_owned(), "getent gives no line of passwd(5)".to_owned());
         Account::parse(&line).map(Some).ok_or_else(unreadable)
     }
@@ -198,7 +194,7 @@ impl Account {
 
     fn groups(&self) -> Result<Vec<Gid>, Error> {
         if self.is_elsewhere {
-            let line = getent("initgroups", &self.name)?;
+            let line = line_of("initgroups", &self.name)?;
             // The name may have blanks and numbers in it.
             let groups = line.as_deref().and_then(|line| line.strip_prefix(&self.name));
             let groups = groups.ok_or_else(|| self.not_become("getent tells no groups"))?;
@@ -234,19 +230,8 @@ fn or(path: PathBuf, other: &str) -> PathBuf {
     if path.as_os_str().is_empty() { other.into() } else { path }
 }
 
-/// What the machine's own C library knows of this key; nothing where it has none, or there is no getent(1).
-fn getent(database: &str, key: &str) -> Result<Option<String>, Error> {
-    let failed = |why: String| Error::Database(key.to_owned(), format!("getent: {why}"));
-    let Some(program) = program::find("getent") else { return Ok(None) };
-    let mut command = Command::new(program);
-    command.arg("--").args([database, key]).stderr(Stdio::null());
-    let output = command.output().map_err(|error| failed(error.to_string()))?;
-    match output.status.code() {
-        Some(0) => String::from_utf8(output.stdout).map(Some).map_err(|error| failed(error.to_string())),
-        // No such key.
-        Some(2) => Ok(None),
-        _ => Err(failed(output.status.to_string())),
-    }
+fn line_of(database: &str, key: &str) -> Result<Option<String>, Error> {
+    getent::line(database, key).map_err(|error| Error::Database(key.to_owned(), error.to_string()))
 }
 
 fn sorted(mut groups: Vec<Gid>) -> Vec<u32> {

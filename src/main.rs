@@ -12,6 +12,7 @@ mod dispatch;
 mod escape;
 mod exec;
 mod exit;
+mod getent;
 mod gpg;
 #[cfg(test)]
 mod manual;

@@ -21,4 +21,5 @@ mod signals;
 mod support;
 mod tree;
 mod unusual;
+mod users;
 mod wait;

@@ -1,59 +1,102 @@
 //! Names of users and groups, asked for once each.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::io;
 use std::rc::Rc;
 
-use nix::errno::Errno;
 use nix::unistd::{Gid, Group, Uid, User};
+
+use crate::getent;
 
 /// A cache over the system's user and group database.
 ///
 /// An id without a name stays a number, and so does one whose name cannot be looked up now: a listing of
 /// processes must not fail because a directory service does.
-#[derive(Default)]
 pub struct Users {
-    users: RefCell<HashMap<u32, Rc<str>>>,
-    groups: RefCell<HashMap<u32, Rc<str>>>,
+    users: Names,
+    groups: Names,
+}
+
+impl Default for Users {
+    fn default() -> Users {
+        Users { users: Names::of("passwd"), groups: Names::of("group") }
+    }
 }
 
 impl Users {
     /// The name of a user.
     pub fn user(&self, uid: u32) -> Rc<str> {
-        remembered(&self.users, uid, || User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name))
+        self.users.name(uid, || User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name))
     }
 
     /// The name of a group.
     pub fn group(&self, gid: u32) -> Rc<str> {
-        remembered(&self.groups, gid, || Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name))
+        self.groups.name(gid, || Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name))
     }
 
     /// The id of a user given by name or number; `None` when there is no such name.
-    pub fn uid(&self, user: &str) -> Result<Option<u32>, Errno> {
-        if let Ok(uid) = user.parse() {
-            return Ok(Some(uid));
-        }
-        Ok(User::from_name(user)?.map(|user| user.uid.as_raw()))
+    pub fn uid(&self, user: &str) -> io::Result<Option<u32>> {
+        self.users.id(user, || Ok(User::from_name(user)?.map(|user| user.uid.as_raw())))
     }
 
     /// The id of a group given by name or number; `None` when there is no such name.
-    pub fn gid(&self, group: &str) -> Result<Option<u32>, Errno> {
-        if let Ok(gid) = group.parse() {
-            return Ok(Some(gid));
+    pub fn gid(&self, group: &str) -> io::Result<Option<u32>> {
+        self.groups.id(group, || Ok(Group::from_name(group)?.map(|group| group.gid.as_raw())))
+    }
+}
+
+/// One of the two databases: what our own C library knows, then what the machine's does.
+struct Names {
+    database: &'static str,
+    known: RefCell<HashMap<u32, Rc<str>>>,
+    /// Whether others are asked for names. Not any more when one gave no answer, which takes its time.
+    asks_others: Cell<Option<bool>>,
+}
+
+impl Names {
+    fn of(database: &'static str) -> Names {
+        Names { database, known: RefCell::default(), asks_others: Cell::new(None) }
+    }
+
+    fn name(&self, id: u32, ask: impl FnOnce() -> Option<String>) -> Rc<str> {
+        if let Some(name) = self.known.borrow().get(&id) {
+            return Rc::clone(name);
         }
-        Ok(Group::from_name(group)?.map(|group| group.gid.as_raw()))
+        let name = ask().or_else(|| self.elsewhere(id)).unwrap_or_else(|| id.to_string());
+        let name: Rc<str> = name.into();
+        self.known.borrow_mut().insert(id, Rc::clone(&name));
+        name
+    }
+
+    fn elsewhere(&self, id: u32) -> Option<String> {
+        let asks = self.asks_others.get().unwrap_or_else(|| getent::is_elsewhere(self.database));
+        let answer = asks.then(|| self.entry(&id.to_string()));
+        self.asks_others.set(Some(matches!(answer, Some(Ok(_)))));
+        answer?.ok()?.filter(|&(_, found)| found == id).map(|(name, _)| name)
+    }
+
+    fn id(&self, name: &str, ask: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Option<u32>> {
+        if let Ok(id) = name.parse() {
+            return Ok(Some(id));
+        }
+        match ask()? {
+            None if getent::is_key(name) => Ok(self.entry(name)?.map(|(_, id)| id)),
+            found => Ok(found),
+        }
+    }
+
+    /// The name and the id that the machine's own C library knows.
+    fn entry(&self, key: &str) -> io::Result<Option<(String, u32)>> {
+        let Some(line) = getent::line(self.database, key)? else { return Ok(None) };
+        let mut fields = line.split(':');
+        let name = fields.next().map(str::to_owned);
+        let entry = name.zip(fields.nth(1).and_then(|id| id.parse().ok()));
+        entry
+            .map(Some)
+            .ok_or_else(|| io::Error::other(format!("getent gives no line of the {} database", self.database)))
     }
 }
-
-fn remembered(names: &RefCell<HashMap<u32, Rc<str>>>, id: u32, ask: impl FnOnce() -> Option<String>) -> Rc<str> {
-    if let Some(name) = names.borrow().get(&id) {
-        return Rc::clone(name);
-    }
-    let name: Rc<str> = ask().unwrap_or_else(|| id.to_string()).into();
-    names.borrow_mut().insert(id, Rc::clone(&name));
-    name
-}
-
 #[cfg(test)]
 mod tests {
     use super::Users;
@@ -63,8 +106,8 @@ mod tests {
         let users = Users::default();
         assert_eq!(&*users.user(0), "root");
         assert_eq!(&*users.group(0), "root");
-        assert_eq!(users.uid("root"), Ok(Some(0)));
-        assert_eq!(users.gid("0"), Ok(Some(0)));
+        assert_eq!(users.uid("root").unwrap(), Some(0));
+        assert_eq!(users.gid("0").unwrap(), Some(0));
     }
 
     #[test]
@@ -72,7 +115,7 @@ mod tests {
         let users = Users::default();
         assert_eq!(&*users.user(3_999_999_999), "3999999999");
         assert_eq!(&*users.group(3_999_999_999), "3999999999");
-        assert_eq!(users.uid("no such user"), Ok(None));
-        assert_eq!(users.gid("no such group"), Ok(None));
+        assert_eq!(users.uid("no such user").unwrap(), None);
+        assert_eq!(users.gid("no such group").unwrap(), None);
     }
 }

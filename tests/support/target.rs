@@ -2,11 +2,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
@@ -25,6 +25,8 @@ pub struct Program {
 /// A living process, killed and reaped when dropped.
 pub struct Target {
     child: Child,
+    /// Held: after a minute the test binary says that its test takes long, and ends if nobody can hear it.
+    _output: ChildStdout,
 }
 
 impl Program {
@@ -72,10 +74,10 @@ impl Target {
     pub fn start(command: &mut Command) -> Target {
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let ready = lines.by_ref().map_while(Result::ok).any(|line| line.ends_with("ready"));
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let ready = output.by_ref().lines().map_while(Result::ok).any(|line| line.ends_with("ready"));
         assert!(ready, "{command:?} did not get ready");
-        Target { child }
+        Target { child, _output: output.into_inner() }
     }
 
     /// Start a shell script that says `echo ready`, keeps running, and ends at the end of its input.
