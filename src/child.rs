@@ -91,9 +91,8 @@ pub fn ask(
     Ok(output.status.success().then_some(output.stdout))
 }
 
-fn start(proc: &Proc, interrupts: &Interrupts, mut command: Command) -> Result<io::Result<(Child, Reference)>, Error> {
-    // A command begins with the signals blocked that are blocked here.
-    let mut child = match interrupts.for_child(|| command.spawn()) {
+fn start(proc: &Proc, interrupts: &Interrupts, command: Command) -> Result<io::Result<(Child, Reference)>, Error> {
+    let mut child = match interrupts.spawn(command) {
         Ok(child) => child,
         Err(error) => return Ok(Err(error)),
     };

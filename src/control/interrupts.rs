@@ -1,7 +1,9 @@
 //! Signals to ourselves, as something to wait for among other things: whoever is interrupted cleans up first.
 
 use std::cell::Cell;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal as Named};
@@ -9,6 +11,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use super::kernel::unblock_in_child;
 use super::{Error, Signal};
 use crate::process::{Files, Proc, Settled, known};
 
@@ -82,18 +85,15 @@ impl Interrupts {
         outcome
     }
 
-    /// Start a child, which begins with the signals blocked that are blocked here: none.
-    pub fn for_child<T>(&self, start: impl FnOnce() -> T) -> T {
-        let is_held = self.holds.get() > 0;
-        if is_held {
-            forget_stops();
-            let _ = SigSet::from_iter(STOPPING).thread_unblock();
+    /// Start a command, which begins with none of the signals blocked that are blocked here. They stay blocked for us:
+    /// one that comes at this moment must not end us and leave the command running.
+    pub fn spawn(&self, mut command: Command) -> io::Result<Child> {
+        let mut blocked = self.caught;
+        if self.holds.get() > 0 {
+            blocked.extend(STOPPING);
         }
-        let outcome = self.let_through(start);
-        if is_held {
-            let _ = SigSet::from_iter(STOPPING).thread_block();
-        }
-        outcome
+        unblock_in_child(&mut command, blocked);
+        command.spawn()
     }
 
     /// Leave a signal that has arrived to whoever asks next.

@@ -3,8 +3,10 @@
 #![allow(unsafe_code)]
 
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::Command;
 
+use nix::sys::signal::{SIGCHLD, SigHandler, SigSet};
 use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 use rustix::process::Signal as RawSignal;
@@ -83,8 +85,15 @@ pub fn is_given_to_children(descriptor: RawFd) -> bool {
 /// inherited, and then the kernel tells nobody (waitpid(2)). As timeout(1) does, and so for what we become too.
 pub fn heed_children() -> Result<(), Errno> {
     // SAFETY: the default has no handler, which would have to be safe at any moment.
-    let before = unsafe { nix::sys::signal::signal(nix::sys::signal::SIGCHLD, nix::sys::signal::SigHandler::SigDfl) };
+    let before = unsafe { nix::sys::signal::signal(SIGCHLD, SigHandler::SigDfl) };
     before.map(drop).map_err(|errno| Errno::from_raw_os_error(errno as i32))
+}
+
+/// Have a command begin with these signals not blocked. It inherits what is blocked here otherwise (execve(2)).
+pub fn unblock_in_child(command: &mut Command, signals: SigSet) {
+    // SAFETY: between fork and exec only what is safe in a signal handler may be called, as pthread_sigmask is
+    // (signal-safety(7)); nothing is allocated.
+    unsafe { command.pre_exec(move || Ok(signals.thread_unblock()?)) };
 }
 
 /// Leave the keyring of whoever called for a new one (KEYCTL_JOIN_SESSION_KEYRING in keyctl(2)).

@@ -90,6 +90,18 @@ fn interrupted_it_does_not_leave_the_command_running_beside_cron() {
 }
 
 #[test]
+fn interrupted_as_the_command_starts_it_does_not_leave_it_running() {
+    let place = cron_box!(CronBox::needing(&["strace"]));
+    let daemon = place.cron();
+    place.program("maintain", &hanging("command").replace("exec", "kill -TERM $PPID\nexec"));
+    // Whatever it does about its signals takes its time, so that the command is always sooner.
+    let delayed = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=rt_sigprocmask:delay_enter=100000"];
+    let outcome = place.graceful_by(&delayed, &["--", "maintain"]).exits(143);
+    assert!(!place.is_alive(place.began("command")), "the command still runs\n{}", outcome.report());
+    place.still_runs(daemon);
+}
+
+#[test]
 fn interrupted_it_does_not_leave_the_additions_running() {
     let place = cron_box!();
     let daemon = place.cron();
