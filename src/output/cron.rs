@@ -73,8 +73,7 @@ impl<'t> Teller<'t> {
     /// Tell in one line; nothing to whoever wants JSON.
     pub fn line(&mut self, text: impl std::fmt::Display) {
         if self.look.layout.is_none() && !self.look.is_quiet {
-            let progress = &mut self.progress;
-            self.interrupts.let_through(|| progress.clear());
+            self.progress.clear();
             self.write(format!("{text}\n").as_bytes());
             self.flush();
         }
@@ -83,10 +82,8 @@ impl<'t> Teller<'t> {
     /// Something that is not as it should be.
     pub fn warn(&mut self, text: &str) {
         if !self.look.is_quiet {
-            self.interrupts.let_through(|| {
-                self.progress.clear();
-                message(self.name, text);
-            });
+            self.progress.clear();
+            self.interrupts.let_through(|| message(self.name, text));
         }
     }
 
@@ -281,15 +278,13 @@ impl Observer for Teller<'_> {
         let who = |target: &Target| -> (Pid, Option<Vec<u8>>) { (target.pid, target.name.clone()) };
         let left: Vec<_> = targets.iter().filter(|target| target.outcome.is_none()).map(who).collect();
         // Of all waits together: each is only a part of it.
-        let (progress, since) = (&mut self.progress, self.begin.elapsed());
-        self.interrupts.let_through(|| progress.show(left.iter().map(|(pid, name)| (*pid, name.as_deref())), since))
+        self.progress.show(left.iter().map(|(pid, name)| (*pid, name.as_deref())), self.begin.elapsed())
     }
 
     fn idle(&mut self) {}
 
     fn waited(&mut self) {
-        let progress = &mut self.progress;
-        self.interrupts.let_through(|| progress.clear());
+        self.progress.clear();
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::human::long_duration;
 use super::message::message;
@@ -53,6 +54,7 @@ impl Progress {
         match &mut self.place {
             Place::Nowhere => None,
             Place::Terminal(_) if since < PATIENCE => Some(now + (PATIENCE - since)),
+            _ if !takes_a_line() => Some(now + FRAME),
             Place::Terminal(bar) => {
                 let bar = bar.get_or_insert_with(spinner);
                 bar.set_message(summary(who, since));
@@ -72,11 +74,20 @@ impl Progress {
     /// Take the line off the terminal, as before another one is printed.
     pub fn clear(&mut self) {
         if let Place::Terminal(bar) = &mut self.place
+            && takes_a_line()
             && let Some(bar) = bar.take()
         {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Whether standard error can be written to now. A terminal that was stopped by ^S, or a pipe that nobody reads, holds
+/// up whoever writes, and what is done meanwhile matters more than that somebody sees it.
+fn takes_a_line() -> bool {
+    let stderr = stderr();
+    let mut polled = [PollFd::new(&stderr, PollFlags::OUT)];
+    poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
 }
 
 fn spinner() -> ProgressBar {

@@ -186,6 +186,41 @@ fn a_terminal_that_is_closed_leaves_cron_running() {
     assert!(place.is_alive(script), "the job was hurt");
 }
 
+/// Runs cron-graceful on a terminal, stops the output of that while the additions run, and terminates it.
+const STOPPED_TERMINAL: &str = r"
+import os, pty, select, signal, termios
+pid, master = pty.fork()
+if pid == 0:
+    termios.tcsetwinsize(2, (24, 80))
+    os.execvpe('cron-graceful', ['cron-graceful'], os.environ | {'TERM': 'xterm'})
+shown = b''
+while b'waiting for' not in shown:
+    shown += os.read(master, 4096)
+slave = os.open(os.readlink(f'/proc/{pid}/fd/2'), os.O_RDWR | os.O_NOCTTY)
+termios.tcflow(slave, termios.TCOOFF)
+# What was on its way, and the time that some more pictures would have taken.
+while select.select([master], [], [], 0.6)[0]:
+    os.read(master, 4096)
+os.kill(pid, signal.SIGTERM)
+additions = int(open('/mnt/additions.began').read())
+while os.path.exists(f'/proc/{additions}'):
+    if os.waitpid(pid, os.WNOHANG)[0]:
+        raise SystemExit('it has ended, and the additions run on')
+termios.tcflow(slave, termios.TCOON)
+os.close(slave)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+";
+
+#[test]
+fn a_terminal_that_takes_nothing_more_does_not_keep_the_additions_running() {
+    let place = cron_box!(CronBox::needing(&["python3"]));
+    let daemon = place.cron();
+    place.program("cron-graceful-additions", &hanging("additions"));
+    place.program("terminal.py", STOPPED_TERMINAL);
+    place.exec("python3 /mnt/bin/terminal.py").succeeds().prints("143\n");
+    place.still_runs(daemon);
+}
+
 #[test]
 fn killed_with_its_group_while_the_command_runs_cron_runs_on() {
     let place = cron_box!();
