@@ -118,8 +118,8 @@ Files:
                 as the server itself sees it, also in a container
 
 Security:
-  The configuration is read, and nothing in it is run. What belongs to a server is known by its parent and its sockets, not
-  by what it calls itself alone. The file of --output is replaced as a whole.";
+  The configuration is read, and nothing in it is run. What belongs to a server is known by its parent and its sockets, not \
+by what it calls itself alone. The file of --output is replaced as a whole.";
 
 const EXAMPLES: &str = "\
 Examples:

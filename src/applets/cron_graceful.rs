@@ -126,8 +126,8 @@ Files:
   /dev/log      where it exists, syslog is told of what is done
 
 Security:
-  It runs what is called cron-graceful-additions in an absolute directory of $PATH, as whoever calls it: keep those
-  directories to trusted people. A process that only calls itself cron is never taken for it, nor is one in a container.";
+  It runs what is called cron-graceful-additions in an absolute directory of $PATH, as whoever calls it: keep those \
+directories to trusted people. A process that only calls itself cron is never taken for it, nor is one in a container.";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -80,8 +80,8 @@ Files:
   /dev/log      where it exists, syslog is told of what was done to processes
 
 Security:
-  Not to be made set-user-ID. Processes are known by what the kernel says of them, and by what they call themselves only
-  where that was asked for.";
+  Not to be made set-user-ID. Processes are known by what the kernel says of them, and by what they call themselves only \
+where that was asked for.";
 
 const SEE_ALSO: &str = "\
 See also:

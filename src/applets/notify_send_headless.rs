@@ -79,8 +79,8 @@ Environment:
 
 const SECURITY: &str = "\
 Security:
-  The text is for whoever sits at the screen, and for every program that this user runs. As root, notify-send is run with
-  the user's rights, by with-gui-environment's rules.";
+  The text is for whoever sits at the screen, and for every program that this user runs. As root, notify-send is run with \
+the user's rights, by with-gui-environment's rules.";
 
 const EXAMPLES: &str = "\
 Examples:

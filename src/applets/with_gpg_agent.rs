@@ -98,8 +98,8 @@ Files:
                 where the agent's socket is, by GnuPG's own rules
 
 Security:
-  An agent counts if it answers and the kernel says that its socket is ours; one of another user is never used, whatever
-  $GPG_AGENT_INFO says.";
+  An agent counts if it answers and the kernel says that its socket is ours; one of another user is never used, whatever \
+$GPG_AGENT_INFO says.";
 
 const EXAMPLES: &str = "\
 Examples:

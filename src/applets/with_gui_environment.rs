@@ -117,9 +117,9 @@ Files:
 
 const SECURITY: &str = "\
 Security:
-  The command runs with the user's rights, and with what the user has configured for it. It shares the terminal with the
-  caller, as with su(1): on a terminal of the superuser, and a kernel before Linux 6.2, run it by setsid(1) where the user
-  is not trusted.";
+  The command runs with the user's rights, and with what the user has configured for it. It shares the terminal with the \
+caller, as with su(1): on a terminal of the superuser, and a kernel before Linux 6.2, run it by setsid(1) where the user \
+is not trusted.";
 
 const EXAMPLES: &str = "\
 Examples:

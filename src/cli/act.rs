@@ -73,9 +73,9 @@ Files:
   /dev/log  where it exists, syslog is told of every signal and of what became of the process
 
 Security:
-  A process is held by a pidfd before its conditions are judged for the last time, and signalled through it: whoever gets
-  its number later is left alone. Names and arguments are the process's own choice: where others may run programs, select
-  by process id, user or executable too. Not to be made set-user-ID: it would act with the rights of its owner.";
+  A process is held by a pidfd before its conditions are judged for the last time, and signalled through it: whoever gets \
+its number later is left alone. Names and arguments are the process's own choice: where others may run programs, select \
+by process id, user or executable too. Not to be made set-user-ID: it would act with the rights of its owner.";
 
 impl Acting {
     /// Make `-v` mean what it does in most programs; pkill has no letter for inverse either.

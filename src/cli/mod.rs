@@ -45,10 +45,13 @@ Environment:
 pub const FILES_AND_SECURITY: &str = "\
 Files:
   /proc         the processes, see proc(5); --proc DIR reads another one
+  /etc/passwd, /etc/group
+                names of users and groups; getent(1) is asked for others, such as those of a
+                directory service, where nsswitch.conf(5) has more than files
 
 Security:
-  Every process chooses what it is called and which arguments and environment it shows: control characters in them are
-  escaped on a terminal, and exact elsewhere. What the kernel keeps from us is told of as unavailable, never left out.";
+  Every process chooses what it is called and which arguments and environment it shows: control characters in them \
+are escaped on a terminal, and exact elsewhere. What the kernel keeps from us is told of as unavailable, never left out.";
 
 /// That so many processes could not be judged, and what to do about it.
 pub fn denied(count: usize) -> String {
