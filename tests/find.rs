@@ -519,9 +519,10 @@ fn executables_by_name() {
     finds(&fake, &["--exe", "dash"], &[30, 31]);
     finds(&fake, &["--exe", "init,backup"], &[1, 40]);
     finds(&fake, &["--exe", "init", "--exe", "backup"], &[1, 40]);
-    for name in ["sh", "cro", "Cron", "/usr/sbin/cron", "sbin/cron"] {
+    for name in ["sh", "cro", "Cron", "sbin/cron"] {
         finds_nothing(find(&fake, &["--exe", name]));
     }
+    find(&fake, &["--exe", "cron,/usr/sbin/cron"]).refuses(2, "'/usr/sbin/cron' is a path: use --exe-path");
 }
 
 #[test]
@@ -529,9 +530,10 @@ fn executables_by_path() {
     let fake = cron();
     finds(&fake, &["--exe-path", "/usr/bin/dash"], &[30, 31]);
     finds(&fake, &["--exe-path", "/sbin/init", "--exe-path", "/opt/backup"], &[1, 40]);
-    for path in ["dash", "/bin/sh", "/usr/bin", "/usr/bin/dash/"] {
+    for path in ["/bin/sh", "/usr/bin", "/usr/bin/dash/"] {
         finds_nothing(find(&fake, &["--exe-path", path]));
     }
+    find(&fake, &["--exe-path", "dash"]).refuses(2, "'dash' is no absolute path: use --exe");
 }
 
 #[test]

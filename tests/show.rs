@@ -11,7 +11,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::support::command::{Outcome, PROCTOOL, clean, finish, run};
+use super::support::command::{Outcome, PROCTOOL, clean, finish, proctool, run};
 use super::support::fake::FakeProc;
 use super::support::namespace;
 use super::support::target::{Program, Target};
@@ -347,6 +347,24 @@ fn values_are_for_people_in_text() {
     let names =
         "pid,exe,exe_path,exe_deleted,user,group,user_ids,state,is_alive,starttime,runtime,cpu_time,vsize,tty,boot_id";
     run(&["show", "5", "--fields", names, &fake.option()]).succeeds().prints(text);
+}
+
+#[test]
+fn dates_are_in_the_time_zone_that_was_asked_for() {
+    if !Path::new("/usr/share/zoneinfo/America/New_York").exists() {
+        skip!("no time zones");
+    }
+    let fake = FakeProc::new();
+    fake.file("stat", "btime 1000000000\n").process(5, 0, "job");
+    let line = |zone: &str| {
+        let mut command = proctool(&["show", "5", "--fields", "starttime", &fake.option()]);
+        command.env("TZ", zone);
+        finish(command).exits(0).text()
+    };
+    assert!(line("UTC").contains(" 2001-09-09 01:46:45\n"), "{}", line("UTC"));
+    for zone in ["America/New_York", ":America/New_York", "EST5EDT,M4.1.0,M10.5.0"] {
+        assert!(line(zone).contains(" 2001-09-08 21:46:45\n"), "{zone}: {}", line(zone));
+    }
 }
 
 fn with_two_variables() -> Target {

@@ -136,7 +136,7 @@ fn an_executable_s_name_shows_its_processes_and_what_is_below() {
 fn an_executable_s_path_must_be_whole() {
     let fake = cron();
     shows(&fake, &["--exe-path", "/bin/dash"], &["sh(30)", "└─ backup(40)", "sh(31)"]);
-    tree(&fake, &["--exe-path", "dash"]).refuses(1, "no process matches");
+    tree(&fake, &["--exe-path", "/dash"]).refuses(1, "no process matches");
 }
 
 #[test]

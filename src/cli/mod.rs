@@ -39,7 +39,8 @@ Environment:
   NO_COLOR      no colour, unless --color=always
   COLUMNS       width of a terminal that does not tell its own
   LC_ALL, LC_CTYPE, LANG
-                whether lines may be drawn in Unicode";
+                whether lines may be drawn in Unicode
+  TZ            time zone of dates, instead of the machine's";
 
 /// What whoever reads processes should know, for the help of every applet that does.
 pub const FILES_AND_SECURITY: &str = "\

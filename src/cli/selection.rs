@@ -22,7 +22,7 @@ pub struct Selection {
     /// Executable's name: the base name of its path, "(deleted)" or not
     #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Selection")]
     exe: Vec<OsString>,
-    /// Executable's absolute path
+    /// Executable's absolute path, as the kernel tells it: with no symbolic link in it
     #[arg(long, value_name = "PATH", help_heading = "Selection")]
     exe_path: Vec<OsString>,
     /// Process id
@@ -48,8 +48,8 @@ impl Selection {
         if !self.pid.is_empty() {
             tests.push(Test::Pid(self.pid.clone()));
         }
-        add(&mut tests, Test::ExeName, names("--exe", &self.exe)?);
-        add(&mut tests, Test::ExePath, names("--exe-path", &self.exe_path)?);
+        add(&mut tests, Test::ExeName, exe_names(&self.exe)?);
+        add(&mut tests, Test::ExePath, exe_paths(&self.exe_path)?);
         add(&mut tests, Test::Comm, names("--comm", &self.comm)?);
         add(&mut tests, Test::RealUser, users(proc, &self.user)?);
         Ok(tests)
@@ -257,6 +257,30 @@ fn names(option: &str, typed: &[OsString]) -> Result<Vec<Vec<u8>>, Refusal> {
         return Err(Refusal::usage(format!("{option} has an empty name")));
     }
     Ok(typed.iter().map(|name| name.clone().into_vec()).collect())
+}
+
+/// What nothing can match is a mistake that would be told as nothing running.
+fn exe_names(typed: &[OsString]) -> Result<Vec<Vec<u8>>, Refusal> {
+    let names = names("--exe", typed)?;
+    match names.iter().find(|name| name.starts_with(b"/")) {
+        Some(path) => {
+            Err(Refusal::usage(format!("--exe '{}' is a path: use --exe-path", String::from_utf8_lossy(path))))
+        }
+        None => Ok(names),
+    }
+}
+
+fn exe_paths(typed: &[OsString]) -> Result<Vec<Vec<u8>>, Refusal> {
+    let paths = names("--exe-path", typed)?;
+    // As the kernel links an executable that is not below our root directory.
+    let is_whole = |path: &[u8]| path.starts_with(b"/") || path.starts_with(b"(unreachable)");
+    match paths.iter().find(|path| !is_whole(path)) {
+        Some(name) => Err(Refusal::usage(format!(
+            "--exe-path '{}' is no absolute path: use --exe",
+            String::from_utf8_lossy(name)
+        ))),
+        None => Ok(paths),
+    }
 }
 
 fn users(proc: &Proc, typed: &[String]) -> anyhow::Result<Vec<u32>> {
