@@ -28,9 +28,20 @@ pub struct Account {
     gid: u32,
     pub home: PathBuf,
     shell: PathBuf,
-    /// Whether only the machine's own C library knows it.
-    is_elsewhere: bool,
+    known: Known,
 }
+
+/// Who knows of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Here,
+    /// Only the machine's own C library.
+    Elsewhere,
+    Nowhere,
+}
+
+/// The group of whom no group is known.
+const NO_GROUP: u32 = 65534;
 
 /// Why nobody can be the user.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +83,12 @@ impl Account {
         }
     }
 
+    /// A user of whom nobody knows more than the number. Nobody can become this user for good.
+    pub fn nameless(uid: u32) -> Account {
+        let (home, shell) = ("/".into(), "/bin/sh".into());
+        Account { name: uid.to_string(), uid, gid: NO_GROUP, home, shell, known: Known::Nowhere }
+    }
+
     /// A user whom the machine's own C library knows, but not ours.
     fn elsewhere(user: &str) -> Result<Option<Account>, Error> {
         let Some(line) = line_of("passwd", user)? else { return Ok(None) };
@@ -89,8 +106,13 @@ impl Account {
             gid: gid.parse().ok()?,
             home: or(home.into(), "/"),
             shell: or(shell.into(), "/bin/sh"),
-            is_elsewhere: true,
+            known: Known::Elsewhere,
         })
+    }
+
+    /// Whether more is known of it than its number.
+    pub fn is_known(&self) -> bool {
+        self.known != Known::Nowhere
     }
 
     /// Whether it is whose rights we have.
@@ -149,6 +171,9 @@ impl Account {
     /// Become the user, in all respects and without a way back. Only this thread does: whoever calls it becomes a command
     /// next, by which all others end.
     pub fn take_over(&self) -> Result<(), Error> {
+        if !self.is_known() {
+            return Err(Error::Unknown(self.name.clone()));
+        }
         let groups = self.groups()?;
         self.drop_capabilities().map_err(|errno| self.not_become(errno))?;
         self.switch(&groups, true)?;
@@ -193,7 +218,10 @@ impl Account {
     }
 
     fn groups(&self) -> Result<Vec<Gid>, Error> {
-        if self.is_elsewhere {
+        if !self.is_known() {
+            return Ok(vec![Gid::from_raw(self.gid)]);
+        }
+        if self.known == Known::Elsewhere {
             let line = line_of("initgroups", &self.name)?;
             // The name may have blanks and numbers in it.
             let groups = line.as_deref().and_then(|line| line.strip_prefix(&self.name));
@@ -220,7 +248,7 @@ impl From<User> for Account {
             gid: user.gid.as_raw(),
             home: or(user.dir, "/"),
             shell: or(user.shell, "/bin/sh"),
-            is_elsewhere: false,
+            known: Known::Here,
         }
     }
 }

@@ -9,6 +9,9 @@ use nix::sys::socket::sockopt::PeerCredentials;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
+/// Bytes that are sent at once: the kernel waits anew for room for each part of more.
+const PART: usize = 16 * 1024;
+
 /// A connection to one.
 pub struct Peer {
     stream: UnixStream,
@@ -59,9 +62,17 @@ impl Peer {
     }
 
     /// Send all of this.
-    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.set_write_timeout(Some(remaining(self.end)?))?;
-        self.stream.write_all(bytes).map_err(in_time)
+    pub fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            // Anew for each part: whoever reads little at a time would have all of it for each.
+            self.stream.set_write_timeout(Some(remaining(self.end)?))?;
+            match self.stream.write(&bytes[..bytes.len().min(PART)]) {
+                Ok(length) => bytes = &bytes[length..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(in_time(error)),
+            }
+        }
+        Ok(())
     }
 
     /// Wait for more of what it says, and append it.
@@ -103,8 +114,8 @@ pub fn pause(end: Instant) -> io::Result<()> {
     Ok(())
 }
 
-/// What is left of the time.
-fn remaining(end: Instant) -> io::Result<Duration> {
+/// What is left of the time; an error of kind TimedOut when nothing is.
+pub fn remaining(end: Instant) -> io::Result<Duration> {
     let rest = end.saturating_duration_since(Instant::now());
     if rest.is_zero() { Err(late()) } else { Ok(rest) }
 }

@@ -357,7 +357,7 @@ fn dates_are_in_the_time_zone_that_was_asked_for() {
     let fake = FakeProc::new();
     fake.file("stat", "btime 1000000000\n").process(5, 0, "job");
     let line = |zone: &str| {
-        let mut command = proctool(&["show", "5", "--fields", "starttime", &fake.option()]);
+        let mut command = proctool(["show", "5", "--fields", "starttime", &fake.option()]);
         command.env("TZ", zone);
         finish(command).exits(0).text()
     };

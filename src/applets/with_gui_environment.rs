@@ -171,7 +171,8 @@ impl Options {
         for session in &sessions {
             let mut command = std::process::Command::new("/proc/self/exe");
             command.arg0(APPLET.links[0]).args(self.verbosity.options());
-            command.args(["--user", &session.account.uid.to_string()]);
+            // Not by number: that may be somebody's name.
+            command.arg(format!("--user={}", session.account.name));
             command.args(session.id.iter().flat_map(|id| ["--session", id])).arg("--").args(&self.command);
             let (status, signal) = child::run_to_end(proc, command, &interrupts)?;
             let status = status.context("cannot start a process for each session")?;

@@ -46,6 +46,8 @@ pub enum Error {
     Several(Vec<String>),
     #[error("{0} is not usable: neither its message bus nor its display answers")]
     Unusable(String),
+    #[error("{0}: this machine knows no such user")]
+    Stranger(String),
     #[error("cannot read '{}': {why}", .path.display())]
     File { path: PathBuf, why: std::io::Error },
     #[error("cannot keep open files from the command: {0}")]
@@ -67,6 +69,7 @@ impl Error {
             Error::Nobody { .. } | Error::NoSession(_) | Error::NotTheirs { .. } | Error::NotYours { .. } => true,
             Error::Several(_)
             | Error::Unusable(_)
+            | Error::Stranger(_)
             | Error::Account(account::Error::Unknown(_) | account::Error::Late(_)) => true,
             Error::File { .. } | Error::Descriptors(_) | Error::Account(_) | Error::Process(_) => false,
         }

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
+use std::io::{self, ErrorKind};
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
@@ -18,10 +19,13 @@ use crate::process::Pid;
 /// For one server to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// For the usual bus, which may only be started when somebody asks for it.
+const FOR_BUS: Duration = Duration::from_secs(4);
+
 /// For everything that hints lead to; the rest of the time is for what a session has without them.
 const FOR_HINTS: Duration = Duration::from_secs(3);
 
-/// For all of it.
+/// For all of it but the usual bus.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Without a locale, text that is not ASCII would be refused by programs that know what it is encoded in.
@@ -65,6 +69,8 @@ pub struct Found {
     pub desktop: Option<OsString>,
     pub sockets: Vec<(&'static str, OsString)>,
     pub locale: Vec<(String, OsString)>,
+    /// Whether what a session has without hints did not answer in time, and so may be there.
+    pub is_late: bool,
 }
 
 impl Search {
@@ -87,15 +93,15 @@ impl Search {
     /// Ask everybody, as the session's user.
     pub fn run(mut self) -> Found {
         self.runtime = runtime::directory(self.uid);
-        let bus = self.usual_bus();
-        let compositors = self.compositors();
-        let servers = x11::owned(self.uid, self.soon()).unwrap_or_else(|error| {
-            tracing::debug!("the sockets of X servers: {error}");
-            Vec::new()
-        });
+        let mut found = Found { runtime: self.runtime.clone(), ..Found::default() };
+        let usual = self.usual_bus().and_then(|bus| found.answered("bus", bus));
+        self.hints_end = Instant::now() + FOR_HINTS;
+        self.end = Instant::now() + LIMIT;
+        let compositors = self.compositors(&mut found);
+        let servers = found.answered("X servers", x11::owned(self.uid, self.soon())).unwrap_or_default();
         let listening = compositors.iter().map(|(_, pid)| pid).chain(servers.iter().map(|(_, pid)| pid));
         self.rank(&listening.flatten().copied().collect());
-        let mut found = Found { bus: self.bus(bus), runtime: self.runtime.clone(), ..Found::default() };
+        found.bus = self.bus(usual);
         if self.kind.as_deref() != Some("x11") {
             found.wayland = self.wayland(compositors);
         }
@@ -114,22 +120,19 @@ impl Search {
         found
     }
 
-    /// The bus in the runtime directory, if it answers.
-    fn usual_bus(&self) -> Option<Address> {
+    /// The bus in the runtime directory, or why it does not answer.
+    fn usual_bus(&self) -> Option<io::Result<Address>> {
         let usual = Address::at(&self.runtime.as_ref()?.join("bus"))?;
-        is_alive(usual.connect(self.uid, Instant::now() + PATIENCE), "bus", &usual.text).then_some(usual)
+        Some(usual.connect(self.uid, Instant::now() + FOR_BUS).map(|_| usual))
     }
 
     /// The sockets that compositors answer at, and the processes that listen there.
-    fn compositors(&self) -> Vec<(OsString, Option<Pid>)> {
+    fn compositors(&self, found: &mut Found) -> Vec<(OsString, Option<Pid>)> {
         let Some(runtime) = &self.runtime else { return Vec::new() };
-        let names = wayland::names(runtime).unwrap_or_else(|error| {
-            tracing::debug!(directory = %runtime.display(), "{error}");
-            Vec::new()
-        });
+        let names = found.answered("compositors", wayland::names(runtime)).unwrap_or_default();
         let answer = |name: OsString| {
             let answer = wayland::answers(&runtime.join(&name), self.uid, self.soon());
-            answer.ok().map(|pid| (name, pid))
+            found.answered("compositor", answer).map(|pid| (name, pid))
         };
         names.into_iter().filter_map(answer).collect()
     }
@@ -233,6 +236,19 @@ impl Search {
     /// Likewise, any other.
     fn at_last(&self) -> Instant {
         self.end.min(Instant::now() + PATIENCE)
+    }
+}
+
+impl Found {
+    /// What was answered by whom a session has without hints.
+    fn answered<T>(&mut self, who: &str, answer: io::Result<T>) -> Option<T> {
+        let error = match answer {
+            Ok(answer) => return Some(answer),
+            Err(error) => error,
+        };
+        tracing::debug!("{who}: {error}");
+        self.is_late |= error.kind() == ErrorKind::TimedOut;
+        None
     }
 }
 

@@ -1,6 +1,7 @@
 //! Graphical sessions, and which one is meant.
 
 use std::collections::HashSet;
+use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use nix::unistd::geteuid;
@@ -96,10 +97,10 @@ fn named(id: &str, records: Vec<Record>, of: Option<Account>) -> Result<Session,
             return Err(Error::NotTheirs { session: id.to_owned(), user: account.name });
         }
         Some(_) => return Err(Error::NotYours { user: Users::default().user(record.uid).to_string() }),
-        None => Account::of(record.uid)?.ok_or_else(none)?,
+        None => account_of(record.uid)?,
     };
     let session = Session::of(record, account);
-    if session.kind.is_some() || session.is_alive(false)? { Ok(session) } else { Err(none()) }
+    if session.kind.is_some() || session.is_there(false)? { Ok(session) } else { Err(none()) }
 }
 
 /// The sessions that logind has. A user who was named may also have a desktop that it has not, as from a VNC server, or not
@@ -113,15 +114,15 @@ fn known(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Session>, Erro
     let with_screen: HashSet<u32> = graphical.iter().map(|record| record.uid).collect();
     let mut sessions = Vec::new();
     for record in graphical.into_iter().filter(|record| record.is_living) {
-        sessions.extend(account_of(&record)?.map(|account| Session::of(record, account)));
+        let account = account_of(record.uid)?;
+        sessions.push(Session::of(record, account));
     }
     // Who began a desktop from a terminal (startx) still has the session of the terminal.
     let at_a_seat = |record: &Record| record.is_living && record.seat.is_some() && !with_screen.contains(&record.uid);
     for record in terminal.into_iter().filter(at_a_seat) {
-        if let Some(account) = account_of(&record)? {
-            let session = Session::of(record, account);
-            sessions.extend(session.is_alive(false)?.then_some(session));
-        }
+        let account = account_of(record.uid)?;
+        let session = Session::of(record, account);
+        sessions.extend(session.is_there(false)?.then_some(session));
     }
     if let (Some(account), true, true) = (of, sessions.is_empty(), only_remote) {
         sessions.push(Session::without_logind(account, false));
@@ -129,12 +130,10 @@ fn known(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Session>, Erro
     Ok(sessions)
 }
 
-fn account_of(record: &Record) -> Result<Option<Account>, Error> {
-    let account = Account::of(record.uid)?;
-    if account.is_none() {
-        tracing::debug!(session = record.id, uid = record.uid, "nobody has this number");
-    }
-    Ok(account)
+/// Who is not known, as while a directory service is away, may still be who is meant, and is not passed over for somebody
+/// else.
+fn account_of(uid: u32) -> Result<Account, Error> {
+    Ok(Account::of(uid)?.unwrap_or_else(|| Account::nameless(uid)))
 }
 
 /// Without logind: who has a runtime directory and somebody alive in it. Nobody's word counts but that of the kernel about
@@ -145,9 +144,8 @@ fn unknown(of: Option<Account>) -> Result<Vec<Session>, Error> {
     }
     let mut sessions = Vec::new();
     for uid in runtime::users().map_err(|error| Error::of_file("/run/user".as_ref(), error))? {
-        let Some(account) = Account::of(uid)? else { continue };
-        let session = Session::without_logind(account, true);
-        sessions.extend(session.is_alive(true)?.then_some(session));
+        let session = Session::without_logind(account_of(uid)?, true);
+        sessions.extend(session.is_there(true)?.then_some(session));
     }
     Ok(sessions)
 }
@@ -222,28 +220,37 @@ impl Session {
     }
 
     /// Whether a compositor answers in the user's runtime directory, or an X server whose socket is the user's; or a bus, if
-    /// that will do. Without a runtime directory, nobody does.
-    fn is_alive(&self, by_bus: bool) -> Result<bool, Error> {
+    /// that will do. Without a runtime directory, nobody does. Who does not answer in time is there all the same: whoever
+    /// is slow, or was made so, is not passed over for somebody else.
+    fn is_there(&self, by_bus: bool) -> Result<bool, Error> {
         let uid = self.account.uid;
-        let alive = self.account.act(PATIENCE * 4, move || {
+        let there = self.account.act(PATIENCE * 4, move || {
             let Some(runtime) = runtime::directory(uid) else { return false };
             let end = || Instant::now() + PATIENCE;
-            let has_bus = || Address::at(&runtime.join("bus")).is_some_and(|bus| bus.connect(uid, end()).is_ok());
+            let has_bus = || Address::at(&runtime.join("bus")).is_some_and(|bus| is_there(bus.connect(uid, end())));
             let compositor_end = end() + PATIENCE;
-            let answers = |name| wayland::answers(&runtime.join(name), uid, compositor_end).is_ok();
+            let answers = |name| is_there(wayland::answers(&runtime.join(name), uid, compositor_end));
             let has_compositor = || wayland::names(&runtime).is_ok_and(|names| names.into_iter().any(answers));
-            let has_server = || x11::owned(uid, end()).is_ok_and(|servers| !servers.is_empty());
+            let servers = || x11::owned(uid, end());
+            let has_server = || servers().map_or_else(|error| is_late(&error), |servers| !servers.is_empty());
             by_bus && has_bus() || has_server() || has_compositor()
         });
-        match alive {
-            // Whoever holds us up does not keep others from being reached.
+        match there {
             Err(error @ account::Error::Late(_)) => {
                 tracing::debug!(uid, "{error}");
-                Ok(false)
+                Ok(true)
             }
-            alive => Ok(alive?),
+            there => Ok(there?),
         }
     }
+}
+
+fn is_there<T>(answer: io::Result<T>) -> bool {
+    answer.as_ref().map_or_else(is_late, |_| true)
+}
+
+fn is_late(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::TimedOut
 }
 
 /// As messages name it.

@@ -11,7 +11,7 @@ use super::{Error, Session};
 use crate::process::Proc;
 
 /// When a search has not ended by itself, something hangs.
-const END: Duration = Duration::from_secs(8);
+const END: Duration = Duration::from_secs(12);
 
 /// The variables that are set, or not left as they are.
 pub const NAMES: [&str; 10] = [
@@ -46,6 +46,9 @@ impl Variables {
 
 /// Find out, as the session's user. An error where neither a bus nor a display of it is alive.
 pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
+    if !session.account.is_known() {
+        return Err(Error::Stranger(session.to_string()));
+    }
     let (uid, id, path) = (session.account.uid, session.id.clone(), proc.path().to_owned());
     // What a process shows in /proc is in its own memory, behind which there may be anything.
     let hints = session.account.watch(END, move || hints(&Proc::open(&path)?, uid, id.as_deref()))??;
@@ -53,9 +56,9 @@ pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
     let search = Search::new(session, hints, proc.own_pid());
     let found = session.account.act(END, move || search.run())?;
     if found.display.is_none() && found.wayland.is_none() && (found.bus.is_none() || !session.may_lack_display) {
-        return Err(match session.id {
-            Some(_) => Error::Unusable(session.to_string()),
-            None => Error::Nobody { user: Some(session.account.name.clone()) },
+        return Err(match session.id.is_some() || found.is_late {
+            true => Error::Unusable(session.to_string()),
+            false => Error::Nobody { user: Some(session.account.name.clone()) },
         });
     }
     Ok(found.variables(session))

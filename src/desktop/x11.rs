@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 
-use crate::peer::Peer;
+use crate::peer::{Peer, remaining};
 
 /// Where X servers have their sockets; also as abstract names, which a private /tmp does not hide.
 const DIRECTORY: &str = "/tmp/.X11-unix";
@@ -35,24 +35,32 @@ pub fn number(display: &[u8]) -> Option<u32> {
     if is_number(number) && is_number(screen) { number.parse().ok() } else { None }
 }
 
-/// The numbers of the X servers whose sockets a user owns, and that listen; with the process that does.
+/// The numbers of the X servers whose sockets a user owns, and that listen; with the process that does. Anybody can put any
+/// number of things there: what was found in time counts, and it is an error if that is nothing.
 pub fn owned(uid: u32, end: Instant) -> io::Result<Vec<(u32, Option<u32>)>> {
     let entries = match fs::read_dir(DIRECTORY) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
     let mut owned = Vec::new();
+    let mut late = None;
     for entry in entries {
         let name = entry?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix('X')?.parse().ok());
-        if let Some(number) = number
-            && let Ok(peer) = connect(number, &[uid], end)
-        {
-            owned.push((number, peer.pid));
+        let Some(number) = name.to_str().and_then(|name| name.strip_prefix('X')?.parse().ok()) else { continue };
+        match remaining(end).and_then(|_| connect(number, &[uid], end)) {
+            Ok(peer) => owned.push((number, peer.pid)),
+            Err(error) if error.kind() == ErrorKind::TimedOut => late = Some(error),
+            Err(_) => {}
+        }
+        if late.is_some() && Instant::now() >= end {
+            break;
         }
     }
     owned.sort_unstable();
-    Ok(owned)
+    match late {
+        Some(error) if owned.is_empty() => Err(error),
+        _ => Ok(owned),
+    }
 }
 
 /// Connect to the server of this number, which has to be of one of these users. Anybody can put anything into that

@@ -289,8 +289,22 @@ fn a_session_of_an_unknown_user_does_not_count() {
     let user = place.user();
     user.start_bus();
     place.login("5", &user, user.program(&[]), &["UID=7999"]);
-    place.superuser().refused(&[], "nobody is logged in graphically");
-    place.superuser().refused(&["--session", "5"], "'5'");
+    for options in [&[][..], &["--session", "5"]] {
+        place.superuser().refused(options, "session 5 of 7999 on seat0: this machine knows no such user");
+    }
+}
+
+#[test]
+fn who_is_not_known_is_not_passed_over_for_somebody_in_the_background() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    let (one, _) = two_at_a_seat(&user, &other);
+    // As while a directory service is away.
+    place.login("5", &user, one, &["UID=7999", "ACTIVE=1", "STATE=active"]);
+    place.superuser().refused(&[], "session 5 of 7999 on seat0: this machine knows no such user");
+    other.is_reached_by(place.superuser(), &["--user", "pt2"]);
+    let listed = place.superuser().run(&["--list"]).exits(0);
+    assert!(listed.text().contains("pt2") && listed.errors().contains("knows no such user"), "{}", listed.report());
 }
 
 #[test]

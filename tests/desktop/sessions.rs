@@ -237,18 +237,20 @@ fn where_anybody_may_make_runtime_directories_they_count_for_nothing() {
 }
 
 #[test]
-fn a_user_whom_the_machine_does_not_know_is_passed_over() {
+fn a_user_whom_the_machine_does_not_know_is_not_passed_over() {
     let place = desktop_box!();
     let user = place.user();
     user.start_bus();
     place.shell(
         "install -d -m 700 -o 7999 -g 7999 /run/user/7999; mkdir -m 700 /run/user/odd /run/user/-1; touch /run/user/7",
     );
+    user.is_reached_by(place.superuser(), &[]);
     place.shell(
         "cd /run/user/7999; setsid setpriv --reuid 7999 --regid 7999 --clear-groups \
          python3 /mnt/desktop_listener.py welcome /tmp/7999 /run/user/7999/bus >/dev/null",
     );
-    user.is_reached_by(place.superuser(), &[]);
+    place.superuser().refused(&[], "it is not clear whom to reach: the desktop of pt1, the desktop of 7999");
+    user.is_reached_by(place.superuser(), &["--user", "pt1"]);
 }
 
 #[test]
@@ -265,4 +267,13 @@ fn the_superuser_has_a_session_too() {
     place.user().start_bus();
     root.refused(&[], "root");
     root.is_reached_by(root, &["--user", "root"]);
+}
+
+#[test]
+fn a_name_that_is_the_number_of_another_is_not_taken_for_it() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    place.shell("echo '7001:x:7003:7003::/home/pt3:/bin/sh' >>/etc/passwd");
+    place.superuser().run(&["--all", "id", "-un"]).succeeds().prints("pt1\n");
 }

@@ -116,7 +116,7 @@ fn a_bus_that_does_not_go_on_is_not_waited_for() {
     }
     place.kill("STOP", bus);
     for caller in [user, place.superuser()] {
-        caller.refused(&[], "nobody is logged in graphically");
+        caller.refused(&[], "the desktop of pt1 is not usable");
     }
     place.kill("CONT", bus);
     user.is_reached_by(place.superuser(), &[]);
@@ -135,7 +135,21 @@ fn listeners_that_never_answer_are_not_waited_for() {
     ]);
     let sockets = "/tmp/silent /tmp/.X11-unix/X50 /run/user/7001/wayland-0 /run/user/7001/bus";
     user.listen("silent", "/tmp/silent.log", sockets);
-    place.superuser().refused(&[], "nobody is logged in graphically");
+    place.superuser().refused(&[], "the desktop of pt1 is not usable");
+}
+
+#[test]
+fn who_is_slow_is_not_passed_over_for_somebody_else() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    let bus = user.start_bus();
+    other.start_bus();
+    place.superuser().refused(&[], "it is not clear whom to reach");
+    place.kill("STOP", bus);
+    place.superuser().refused(&[], "it is not clear whom to reach: the desktop of pt1, the desktop of pt2");
+    other.is_reached_by(place.superuser(), &["--user", "pt2"]);
+    let outcome = place.superuser().run(&["--all", "id", "-un"]).exits(64);
+    assert!(outcome.text() == "pt2\n" && outcome.errors().contains("pt1 is not usable"), "{}", outcome.report());
 }
 
 #[test]
@@ -172,7 +186,7 @@ fn a_listener_without_room_is_not_waited_for() {
     let user = place.user();
     user.make_runtime();
     user.listen("full", "/tmp/full", "/run/user/7001/bus /run/user/7001/wayland-0");
-    place.superuser().refused(&[], "nobody is logged in graphically");
+    place.superuser().refused(&[], "the desktop of pt1 is not usable");
 }
 
 #[test]
