@@ -1,7 +1,7 @@
 //! Becoming another command: it takes our place, so that its exit status and its death by a signal are its own.
 
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -37,6 +37,11 @@ pub fn become_command(command: &[OsString], environment: &Environment) -> Refusa
     {
         error = environment.command("/bin/sh".as_ref()).arg(script).args(arguments).exec();
     }
+    not_run(program, &error)
+}
+
+/// Why a program did not run, with the status that env(1) has for it.
+pub fn not_run(program: &OsStr, error: &io::Error) -> Refusal {
     let shown = program.display();
     match error.kind() {
         // A path that is there, then: what was not found is what it names in its first line.
@@ -49,7 +54,8 @@ pub fn become_command(command: &[OsString], environment: &Environment) -> Refusa
 }
 
 impl Environment {
-    fn command(&self, program: &OsStr) -> Command {
+    /// A program that will have it.
+    pub fn command(&self, program: &OsStr) -> Command {
         let mut command = Command::new(program);
         if self.is_new {
             command.env_clear();

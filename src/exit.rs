@@ -1,6 +1,7 @@
 //! The exit statuses, in one type. `main` is the only place that ends the program.
 
-use std::process::ExitCode;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitCode, ExitStatus};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,11 @@ impl Exit {
             _ if done < wanted => Exit::Some,
             _ => Exit::Done,
         }
+    }
+
+    /// What a command ended with, as a shell has it.
+    pub fn of_command(status: ExitStatus) -> Exit {
+        Exit::Command(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)) as u8)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::control::{Interrupts, raise_limit};
 use crate::cron::{self, Conclusion, Job, Jobs, NAMES, Plan, Rejected, Shutdown, Wanted};
 use crate::exit::{Exit, Refusal};
 use crate::output::Output;
-use crate::output::cron::{Look, Teller, outcome, shell_status};
+use crate::output::cron::{Look, Teller, outcome};
 use crate::process::{Files, Pid, Proc, Settled};
 
 /// The row in the table of applets.
@@ -322,7 +322,7 @@ fn conclude(conclusion: Conclusion, shutdown: &Shutdown<'_>, mut teller: Teller<
             teller.warn(&format!("interrupted, and cron runs on: {} processes of jobs are still running", left.len()));
             (Exit::Interrupted(signal.number() as u8), &left[..])
         }
-        Conclusion::Ran(status) => (Exit::Command(shell_status(*status)), nobody),
+        Conclusion::Ran(status) => (Exit::of_command(*status), nobody),
         Conclusion::NotRun(error) => {
             let program =
                 shutdown.plan.command.first().map(|program| program.display().to_string()).unwrap_or_default();

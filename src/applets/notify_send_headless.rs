@@ -2,21 +2,24 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use clap::error::ErrorKind as ClapError;
 use clap::{Arg, ArgMatches, Command, FromArgMatches, value_parser};
 
 use super::{Applet, Context};
+use crate::child::{self, Ran};
 use crate::cli::desktop::{enter, find, refusal};
 use crate::cli::notification::{self, Options, PROGRAM};
 use crate::cli::usage;
 use crate::cli::verbosity::Verbosity;
+use crate::control::{Interrupts, Silent};
 use crate::desktop::notification::End;
 use crate::desktop::{Address, BusError, Wanted};
-use crate::exec::{Environment, become_command};
+use crate::exec::{Environment, become_command, not_run};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::{self, Colour, Output};
@@ -31,6 +34,9 @@ pub static APPLET: Applet = Applet {
     notes,
     run,
 };
+
+/// For notify-send to end: services answer at once, and GLib waits 25 s for an answer.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// What needs nobody to see it.
 const QUESTIONS: [&str; 5] = ["--help", "--help-all", "-?", "--version", "-v"];
@@ -113,9 +119,33 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         return Err(Refusal::nothing(format!("{session}: its message bus does not answer")).into());
     };
     let environment = enter(&session, &variables)?;
-    match become_command(&words, &environment) {
-        missing if missing.exit == Exit::NotFound => show(&context.name, &words, bus, session.account.uid),
-        refusal => Err(refusal.into()),
+    match notify(&proc, &words, &environment)? {
+        Some(exit) => Ok(exit),
+        None => show(&context.name, &words, bus, session.account.uid),
+    }
+}
+
+/// Have notify-send do it; `None` where there is none. It would wait for ever for a message bus that goes no further, and
+/// gets no more than its time, unless it was asked to wait for who sits at the screen.
+fn notify(proc: &Proc, words: &[OsString], environment: &Environment) -> anyhow::Result<Option<Exit>> {
+    let parsed = notification::command().try_get_matches_from(words);
+    // What we do not know may be a newer way to wait.
+    let waits = parsed.and_then(|matches| Options::from_arg_matches(&matches)).map_or(true, |options| options.waits());
+    if waits {
+        return match become_command(words, environment) {
+            missing if missing.exit == Exit::NotFound => Ok(None),
+            refusal => Err(refusal.into()),
+        };
+    }
+    let mut command = environment.command(PROGRAM.as_ref());
+    command.args(&words[1..]);
+    let interrupts = Interrupts::catch(proc)?;
+    match child::run(proc, command, &interrupts, Instant::now().checked_add(LIMIT), &mut Silent)? {
+        Ran::Ended(status) => Ok(Some(Exit::of_command(status))),
+        Ran::Interrupted(signal) => Ok(Some(Exit::Interrupted(signal.number() as u8))),
+        Ran::TimedOut => Err(Refusal::nothing("the message bus does not go on: notify-send was terminated").into()),
+        Ran::NotStarted(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Ran::NotStarted(error) => Err(not_run(PROGRAM.as_ref(), &error).into()),
     }
 }
 
@@ -137,21 +167,29 @@ fn answer(question: &OsStr) -> anyhow::Result<Exit> {
 
 /// Do what notify-send would.
 fn show(name: &str, words: &[OsString], bus: &Address, uid: u32) -> anyhow::Result<Exit> {
-    let matches = notification::command().try_get_matches_from(words).map_err(|error| usage::refusal(name, &error))?;
+    let matches = match notification::command().try_get_matches_from(words) {
+        Err(error) if error.kind() == ClapError::DisplayHelp => return answer("--help".as_ref()),
+        parsed => parsed.map_err(|error| usage::refusal(name, &error))?,
+    };
     let options = Options::from_arg_matches(&matches)?;
-    let undelivered = |error: BusError| Refusal::nothing(format!("the notification was not delivered: {error}"));
-    let shown = options.notification().show(bus, uid).map_err(undelivered)?;
+    if options.version {
+        return answer("--version".as_ref());
+    }
+    let failed = |what: &'static str| move |error: BusError| Refusal::nothing(format!("{what}: {error}"));
+    let notification = options.notification();
+    let shown = notification.show(bus, uid).map_err(failed("the notification was not delivered"))?;
     let mut output = Output::stdout(Colour::Never);
     if options.print_id {
         writeln!(output, "{}", shown.id)?;
         output.flush()?;
     }
-    if !options.action.is_empty() && !shown.has_actions {
+    if !notification.actions.is_empty() && !shown.has_actions {
         message(name, "who shows notifications here offers nothing to choose");
     }
     if options.wait || shown.has_actions {
         let limit = u64::try_from(options.expire_time).ok().filter(|&limit| limit > 0).map(Duration::from_millis);
-        if let End::Chosen(action) = shown.wait(limit).map_err(undelivered)? {
+        let end = shown.wait(limit).map_err(failed("the notification was shown, but not what became of it"))?;
+        if let End::Chosen(action) = end {
             let action = output::shown(action.as_bytes(), &output.terminal).into_owned();
             output.write_all(&[&action[..], b"\n"].concat())?;
         }

@@ -50,6 +50,9 @@ pub struct Options {
     /// Something to choose: its name is printed then
     #[arg(short = 'A', long, value_name = "[NAME=]TEXT")]
     pub action: Vec<String>,
+    /// Print the version
+    #[arg(short, long)]
+    pub version: bool,
     /// Print this help
     #[arg(short = '?', long, action = ArgAction::Help)]
     help: Option<bool>,
@@ -107,6 +110,11 @@ pub fn command() -> Command {
 }
 
 impl Options {
+    /// Whether it goes on until somebody at the screen does something.
+    pub fn waits(&self) -> bool {
+        self.wait || !self.action.is_empty()
+    }
+
     /// What to show.
     pub fn notification(&self) -> Notification {
         let mut hints = vec![

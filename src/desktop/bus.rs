@@ -223,8 +223,8 @@ impl Message {
     /// What an error says: the text that its body begins with.
     fn refusal(&self) -> Error {
         match self.body.deserialize::<&str>() {
-            Ok((text, _)) => Error::Refused(text.to_owned()),
-            Err(_) => Error::Refused("it refused without a reason".to_owned()),
+            Ok((text, _)) if !text.is_empty() => Error::Refused(text.to_owned()),
+            _ => Error::Refused("it refused without a reason".to_owned()),
         }
     }
 }

@@ -125,8 +125,11 @@ impl Shown {
             }
         };
         self.bus.set_end(Instant::now() + PATIENCE);
-        self.bus.call(&CLOSE, "u", Some(&encoded(&self.id)?))?;
-        Ok(end)
+        match self.bus.call(&CLOSE, "u", Some(&encoded(&self.id)?)) {
+            // That it is not there any more, as most services have it after a choice, is as good.
+            Ok(_) | Err(Error::Refused(_)) => Ok(end),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! What `cron-graceful` tells: what happens as it happens, and what runs.
 
 use std::io::{self, Write};
-use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use super::json::{self, Layout};
@@ -298,11 +297,6 @@ pub fn outcome(conclusion: &Conclusion) -> &'static str {
         Conclusion::Ran(_) => "ran",
         Conclusion::NotRun(_) => "not run",
     }
-}
-
-/// The exit status of a command as a shell tells it.
-pub fn shell_status(status: std::process::ExitStatus) -> u8 {
-    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)) as u8
 }
 
 fn event_name(event: &Event<'_>) -> &'static str {

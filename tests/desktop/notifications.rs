@@ -447,3 +447,27 @@ fn the_options_of_notify_send_are_not_ours() {
     }
     assert!(place.recorded(&file).is_empty());
 }
+
+#[test]
+fn a_bus_that_lets_in_only_us_does_not_hold_up_notify_send() {
+    let place = desktop_box!(DesktopBox::needing(&["notify-send", "python3"]));
+    let user = place.user();
+    user.make_runtime();
+    user.listen("stuck", "/tmp/log", "/run/user/7001/bus");
+    place.superuser().notify(&["summary"]).refuses(1, "the message bus does not go on");
+    let left: Vec<_> = place.processes().into_iter().filter(|seen| seen.name == "notify-send").collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn questions_beside_other_words_are_answered_without_notify_send() {
+    let (place, file) = desktop_box!(recorded(""));
+    place.uninstall("notify-send");
+    for (words, answer) in [(["--help", "body"], "--urgency"), (["-v", "summary"], "proctool ")] {
+        let outcome = place.user().notify(&words).succeeds();
+        assert!(outcome.text().contains(answer), "{}", outcome.report());
+    }
+    // Nothing to choose is nothing that the service could lack.
+    place.user().notify(&["-A", "=x", "summary"]).succeeds();
+    assert_eq!(place.recorded(&file).len(), 1);
+}

@@ -7,6 +7,7 @@ port. KIND is what happens to whoever comes:
   garbage   it is told nonsense
   welcome   it is let in, as by a message bus, an X server or a Wayland compositor, whatever it speaks, and written down
             with what it said
+  stuck     likewise, but only a message bus's first answer, to who says at once who it is
   full      there is no room for anybody
 
 It goes on in the background; the pid is printed.
@@ -78,14 +79,15 @@ while True:
             log("somebody")
             if KIND == "garbage":
                 connection.sendall(b"\xff\xfe" * 2000 + b"\r\n")
-            if KIND == "welcome":
+            if KIND in ("welcome", "stuck"):
                 watched.register(connection, selectors.EVENT_READ)
             continue
         try:
             data = key.fileobj.recv(65536)
             if data:
                 log(repr(data))
-                key.fileobj.sendall(answer(data))
+                if KIND == "welcome" or b"AUTH EXTERNAL" in data:
+                    key.fileobj.sendall(answer(data))
                 continue
         except OSError:
             pass

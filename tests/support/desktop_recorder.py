@@ -29,6 +29,7 @@ INTERFACE = """<node><interface name="org.freedesktop.Notifications">
 FILE = sys.argv[1]
 ANSWER = sys.argv[2] if len(sys.argv) > 2 else ""
 last = 40
+shown = set()
 
 
 def write(document):
@@ -58,10 +59,12 @@ def notify(connection, sender, values, invocation):
         invocation.return_dbus_error("org.freedesktop.Notifications.Error", "the wall is full")
         return
     last += 2
+    shown.add(last)
     invocation.return_value(GLib.Variant("(u)", (last,)))
     if ANSWER and ANSWER != "close":
         signal(connection, "ActionInvoked", GLib.Variant("(us)", (last, ANSWER)))
     if ANSWER:
+        shown.discard(last)
         signal(connection, "NotificationClosed", GLib.Variant("(uu)", (last, 2)))
 
 
@@ -77,6 +80,10 @@ def called(connection, sender, path, interface, method, values, invocation):
         notify(connection, sender, values, invocation)
     elif method == "CloseNotification":
         write({"closed": values.unpack()[0]})
+        if values.unpack()[0] not in shown:
+            # As the specification has it: an error, and an empty one.
+            invocation.return_dbus_error("org.freedesktop.Notifications.Error", "")
+            return
         invocation.return_value(None)
         connection.emit_signal(None, PATH, NAME, "NotificationClosed", GLib.Variant("(uu)", (values.unpack()[0], 3)))
     elif method == "GetCapabilities":
