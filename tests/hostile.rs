@@ -153,6 +153,11 @@ fn hidden_processes_of_others_do_not_disturb() {
         let alone = if level == "invisible" { "status 1" } else { "status 0" };
         assert_eq!(statuses[..4], ["status 0", alone, "status 0", "status 0"], "{}", outcome.report());
         let closed = if level == "invisible" { "status 1" } else { "status 0" };
+        if level == "invisible" {
+            let absent = "there is no process 1, as far as known: /proc hides the processes of other users (hidepid)";
+            assert_eq!(outcome.errors().matches(absent).count(), 2, "{}", outcome.report());
+            assert_eq!(outcome.errors().matches("(hidepid): try as root").count(), 4, "{}", outcome.report());
+        }
         assert_eq!(statuses[4..6], [closed, "status 1"], "{}", outcome.report());
     }
 }

@@ -21,6 +21,20 @@ pub struct Survey {
     pub rejected: Vec<(Pid, Rejection)>,
     /// How many processes do not even show what they run.
     pub hidden: usize,
+    /// Whether there may be others that are not shown at all.
+    hides_others: bool,
+}
+
+impl Survey {
+    /// How many of those of the right name may be a master.
+    pub fn unproved(&self) -> usize {
+        self.rejected.iter().filter(|(_, rejection)| rejection.is_unproved).count()
+    }
+
+    /// Whether there are no other pools for certain.
+    pub fn is_complete(&self) -> bool {
+        self.unproved() == 0 && self.hidden == 0 && !self.hides_others
+    }
 }
 
 /// What the pass over all processes keeps of each.
@@ -40,7 +54,7 @@ struct Strays {
 
 /// Look at all pools of a program.
 pub fn survey(proc: &Proc, program: &Program, depth: Depth) -> Result<Survey, Error> {
-    let mut survey = Survey::default();
+    let mut survey = Survey { hides_others: proc.hides_others()?, ..Survey::default() };
     let forest = tree::read(proc, program.files(), |process, kin| {
         let seen = |is_wanted| Settled::Known(Seen { is_wanted, start_ticks: kin.start_ticks });
         Ok::<_, Error>(match process.settle(program.is_run_by(process))? {

@@ -12,7 +12,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{Applet, Context};
 use crate::apache::{Depth, Pool, Program, Survey, survey};
-use crate::cli::{Common, ENVIRONMENT, advice, denied, parse};
+use crate::cli::{Common, ENVIRONMENT, advice, denied, doubt, parse};
 use crate::exit::{Exit, Refusal};
 use crate::output::json::Layout;
 use crate::output::message::message;
@@ -20,7 +20,7 @@ use crate::output::pool::metrics::Metrics;
 use crate::output::pool::{Report, json};
 use crate::output::replace::replace;
 use crate::output::{Output, Terminal};
-use crate::process::Users;
+use crate::process::{Proc, Users};
 
 /// The row in the table of applets.
 pub static APPLET: Applet = Applet {
@@ -148,7 +148,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         }
         options.print(&seen, proc.users(), is_first)?;
         if !options.common.verbosity.is_quiet() {
-            seen.iter().for_each(|(program, survey)| options.tell(context, program, survey));
+            seen.iter().try_for_each(|(program, survey)| options.tell(&proc, context, program, survey))?;
         }
         let Some(interval) = options.interval else {
             let running = seen.iter().filter(|(_, survey)| !survey.pools.is_empty()).count();
@@ -201,7 +201,9 @@ impl Options {
         let time = time.as_secs_f64();
         if self.openmetrics {
             let mut metrics = Metrics::default();
-            seen.iter().for_each(|(program, survey)| metrics.add(program.label(), &survey.pools));
+            // That there are none is told only where that is certain.
+            let known = seen.iter().filter(|(_, survey)| !survey.pools.is_empty() || survey.is_complete());
+            known.for_each(|(program, survey)| metrics.add(program.label(), &survey.pools));
             metrics.write(&mut text);
             return Ok(text);
         }
@@ -224,11 +226,11 @@ impl Options {
     }
 
     /// Say what is missing.
-    fn tell(&self, context: &Context, program: &Program, survey: &Survey) {
+    fn tell(&self, proc: &Proc, context: &Context, program: &Program, survey: &Survey) -> anyhow::Result<()> {
         for (pid, rejection) in &survey.rejected {
             tracing::info!(pid, "not a master: {}", rejection.why);
         }
-        let unproved = survey.rejected.iter().filter(|(_, rejection)| rejection.is_unproved).count();
+        let unproved = survey.unproved();
         let tell = |what: String| message(&context.name, what);
         if survey.pools.is_empty() {
             let called = match survey.rejected.len() - unproved {
@@ -236,9 +238,9 @@ impl Options {
                 1 => ": a process is called so and is none (-v says why)".to_owned(),
                 count => format!(": {count} processes are called so and are none (-v says why)"),
             };
-            let hidden = unproved + survey.hidden;
-            let hidden = if hidden > 0 { format!("; {}", denied(hidden)) } else { String::new() };
-            return tell(format!("{} is running{called}{hidden}", program.nothing()));
+            let doubt = doubt(proc, unproved + survey.hidden)?.map(|doubt| format!("; {doubt}"));
+            tell(format!("{} is running{called}{}", program.nothing(), doubt.unwrap_or_default()));
+            return Ok(());
         }
         let all = survey.pools.iter().flat_map(Pool::everybody).count();
         let unreadable = if self.cheap { 0 } else { survey.pools.iter().map(Pool::unreadable).sum::<usize>() };
@@ -256,6 +258,7 @@ impl Options {
         if unproved > 0 {
             tell(format!("called {} too: {}", String::from_utf8_lossy(program.name()), denied(unproved)));
         }
+        Ok(())
     }
 }
 

@@ -13,13 +13,13 @@ use rustix::io::Errno;
 use super::{Applet, Context};
 use crate::cli::format::Format;
 use crate::cli::verbosity::Verbosity;
-use crate::cli::{ENVIRONMENT, parse};
+use crate::cli::{ENVIRONMENT, doubt, parse};
 use crate::control::{Interrupts, raise_limit};
 use crate::cron::{self, Conclusion, Job, Jobs, NAMES, Plan, Rejected, Shutdown, Wanted};
 use crate::exit::{Exit, Refusal};
 use crate::output::Output;
 use crate::output::cron::{Look, Teller, outcome};
-use crate::process::{Files, Pid, Proc, Settled};
+use crate::process::{Pid, Proc};
 
 /// The row in the table of applets.
 pub static APPLET: Applet = Applet {
@@ -172,6 +172,11 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let plan = options.plan();
     let found = cron::find(&proc, &plan.wanted)?;
     let shutdown = Shutdown { proc: &proc, daemons: &found.daemons, plan: &plan, interrupts: &interrupts };
+    let missing = found.daemons.is_empty() && !matches!(plan.wanted, Wanted::Pid(_));
+    if missing && let Some(doubt) = doubt(&proc, found.unknown)? {
+        let none = none(&plan.wanted);
+        return Err(Refusal::nothing(format!("{none}, as far as known: {doubt}")).into());
+    }
     options.proceed(&shutdown, &found.rejected, teller)
 }
 
@@ -200,9 +205,6 @@ impl Options {
         for process in rejected {
             let (pid, name) = (process.pid, String::from_utf8_lossy(&process.name));
             tracing::info!(pid, name = %name, "not the daemon: {}", process.why);
-        }
-        if hides_others(proc)? {
-            teller.warn("/proc hides the processes of other users (hidepid): run it as root to see cron");
         }
         if self.list {
             if daemons.is_empty() {
@@ -285,11 +287,6 @@ impl Options {
         teller.finish("dry run", shutdown.daemons, &jobs)?;
         Ok(Exit::Done)
     }
-}
-
-/// Whether even the first process, which there always is, cannot be seen.
-fn hides_others(proc: &Proc) -> anyhow::Result<bool> {
-    Ok(!matches!(proc.process(1, Files::NONE)?, Settled::Known(_)))
 }
 
 /// That no daemon runs, and which was looked for.

@@ -8,7 +8,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context};
 use crate::cli::format::{self, BRIEF, Fields};
 use crate::cli::selection::Search;
-use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, denied};
+use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, doubt};
 use crate::exit::Exit;
 use crate::output::listing::{Beside, Listing, Look};
 use crate::output::message::message;
@@ -110,8 +110,11 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let look = options.look(&output.terminal);
     let tally = list(&proc, &criteria, options.search.pick(), &mut Listing::new(look, &mut output))?;
     output.finish()?;
-    if tally.matched == 0 && tally.unknown > 0 && !options.common.verbosity.is_quiet() {
-        message(&context.name, denied(tally.unknown));
+    if tally.matched == 0
+        && !options.common.verbosity.is_quiet()
+        && let Some(doubt) = doubt(&proc, tally.unknown)?
+    {
+        message(&context.name, doubt);
     }
     Ok(if tally.matched > 0 { Exit::Done } else { Exit::Nothing })
 }

@@ -6,7 +6,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{Applet, Context};
 use crate::cli::format::{self, Fields};
-use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, parse};
+use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, absence, parse};
 use crate::exit::Exit;
 use crate::output::json;
 use crate::output::message::message;
@@ -130,7 +130,7 @@ impl Options {
         let process = match proc.process(pid, Files::of(&[File::Stat, File::Status]))? {
             Settled::Known(process) => process,
             Settled::Missing(reason) => return Ok(Err(format!("process {pid}: {reason}"))),
-            Settled::Gone => return Ok(Err(format!("there is no process {pid}"))),
+            Settled::Gone => return Ok(Err(absence(&format!("there is no process {pid}"), proc, 0)?)),
         };
         let rendered = self.rendered(block, &process, properties, terminal);
         Ok(match process.settle(rendered)? {

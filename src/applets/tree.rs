@@ -9,7 +9,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context};
 use crate::cli::format::BRIEF;
 use crate::cli::selection::Selection;
-use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, denied, parse};
+use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, absence, doubt, parse};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::tree::row::{Extent, Marks, Row, Rows};
@@ -133,11 +133,11 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let named = options.pids.iter().chain(&options.selection.pid).copied();
     let missing: Vec<Pid> = named.filter(|&pid| forest.find(pid).is_none()).collect();
     if !options.common.verbosity.is_quiet() {
-        missing.iter().for_each(|pid| message(&context.name, format_args!("there is no process {pid}")));
-        match (matched, unknown) {
-            (0, 0) if missing.is_empty() => message(&context.name, "no process matches"),
-            (0, 1..) => message(&context.name, denied(unknown)),
-            _ => {}
+        for pid in &missing {
+            message(&context.name, absence(&format!("there is no process {pid}"), &proc, 0)?);
+        }
+        if matched == 0 && (missing.is_empty() || unknown > 0) {
+            message(&context.name, doubt(&proc, unknown)?.as_deref().unwrap_or("no process matches"));
         }
     }
     let mut view = View::new(&forest, wanted, options.depth);

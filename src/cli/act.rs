@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::denied;
+use super::doubt;
 use super::format::Format;
 use super::targets::Targets;
 use super::verbosity::Verbosity;
@@ -107,10 +107,8 @@ impl Acting {
         let (colour, layout) = (self.format.colour(), self.format.json());
         let mut report = Report::new(name, &proc, &interrupts, order, colour, layout, is_quiet);
         if operation.targets().is_empty() && !is_quiet {
-            match found.unknown {
-                0 => message(name, "no process matches"),
-                unknown => message(name, denied(unknown)),
-            }
+            let doubt = doubt(&proc, found.unknown)?;
+            message(name, doubt.as_deref().unwrap_or("no process matches"));
         }
         let conclusion =
             if self.dry_run { operation.rehearse(&mut report)? } else { operation.carry_out(&mut report)? };

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::process::Proc;
+use crate::process::{self, Proc};
 
 use format::Format;
 use verbosity::Verbosity;
@@ -52,12 +52,30 @@ Files:
 
 Security:
   Every process chooses what it is called and which arguments and environment it shows: control characters in them \
-are escaped on a terminal, and exact elsewhere. What the kernel keeps from us is told of as unavailable, never left out.";
+are escaped on a terminal, and exact elsewhere. What the kernel keeps from us is told of as unavailable, never left out; where it hides whole \
+processes of others (hidepid in proc(5)), that nothing was found is told with the doubt.";
 
 /// That so many processes could not be judged, and what to do about it.
 pub fn denied(count: usize) -> String {
     let plural = if count == 1 { "" } else { "es" };
     format!("permission denied to examine {count} process{plural}{}", advice())
+}
+
+/// Why nobody can tell that there is nothing, if so: these could not be judged, or those of others are hidden.
+pub fn doubt(proc: &Proc, unknown: usize) -> Result<Option<String>, process::Error> {
+    Ok(match unknown {
+        0 if proc.hides_others()? => Some(format!("/proc hides the processes of other users (hidepid){}", advice())),
+        0 => None,
+        unknown => Some(denied(unknown)),
+    })
+}
+
+/// That something is not there, with the doubt if there is any.
+pub fn absence(what: &str, proc: &Proc, unknown: usize) -> Result<String, process::Error> {
+    Ok(match doubt(proc, unknown)? {
+        Some(doubt) => format!("{what}, as far as known: {doubt}"),
+        None => what.to_owned(),
+    })
 }
 
 /// What to do about a lack of permission, where something can be done.

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
-use super::{denied, parse, pattern};
+use super::{absence, parse, pattern};
 use crate::control::own_line;
 use crate::exit::Refusal;
 use crate::process::{File, Files, Pid, Proc, Process, Read, Settled, Unread, known};
@@ -353,6 +353,5 @@ fn relation_test(proc: &Proc, relation: Relation, anchor: &Anchor) -> anyhow::Re
             format!("no process runs '{}'", String::from_utf8_lossy(name))
         }
     };
-    Err(Refusal::nothing(if unknown == 0 { nobody } else { format!("{nobody}, as far as known: {}", denied(unknown)) })
-        .into())
+    Err(Refusal::nothing(absence(&nobody, proc, unknown)?).into())
 }

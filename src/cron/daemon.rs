@@ -105,6 +105,8 @@ pub enum Why {
 pub struct Found {
     pub daemons: Vec<Daemon>,
     pub rejected: Vec<Rejected>,
+    /// How many processes do not show whether they are one.
+    pub unknown: usize,
 }
 
 struct Candidate {
@@ -121,13 +123,16 @@ struct Candidate {
 pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
     let own_line = if *wanted == Wanted::Usual { Vec::new() } else { own_line(proc)? };
     let mut candidates = Vec::new();
+    let mut unknown = 0;
     match wanted {
         Wanted::Pid(pid) => candidates.extend(candidate(proc, *pid, wanted)?),
         _ => {
             let mut scan = proc.scan(Files::of(&[File::Exe]))?;
             while let Some(process) = scan.next()? {
-                if let Settled::Known(Some(_)) = process.settle(name(process, wanted))? {
-                    candidates.extend(candidate(proc, process.pid(), wanted)?);
+                match process.settle(name(process, wanted))? {
+                    Settled::Known(Some(_)) => candidates.extend(candidate(proc, process.pid(), wanted)?),
+                    Settled::Missing(_) => unknown += 1,
+                    Settled::Known(None) | Settled::Gone => {}
                 }
             }
         }
@@ -139,7 +144,7 @@ pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
         .filter(|candidate| matches!(candidate.lock, Some(Some(_))) && candidate.is_root)
         .map(|candidate| candidate.daemon.exe_name.clone())
         .collect();
-    let mut found = Found::default();
+    let mut found = Found { unknown, ..Found::default() };
     for candidate in candidates {
         let is_child = names.get(&candidate.daemon.parent) == Some(&candidate.daemon.exe_name);
         // A job may call us, but what was named is not to be what we run below.

@@ -66,7 +66,7 @@ pub enum Error {
     #[error("cannot read '{}': {errno}", path.display())]
     Directory { path: PathBuf, errno: Errno },
     /// It was opened, but it is no procfs and nothing in it looks like a process.
-    #[error("'{}' is no procfs and holds no process directories: mount one there, or name another with --proc", .0.display())]
+    #[error("'{}' is no procfs and holds no process directories: mount one there (mount -t proc proc /proc)", .0.display())]
     NotProc(PathBuf),
     /// A file of a process could not be read for a reason that is not the process's own.
     #[error("cannot read '{}': {errno}", path.display())]

@@ -27,6 +27,7 @@ use super::{Pid, Process, number};
 pub struct Proc {
     dir: OwnedFd,
     path: PathBuf,
+    is_procfs: bool,
     own_pid: OnceCell<Option<Pid>>,
     numbering: OnceCell<Read<Numbering>>,
     boot_time: OnceCell<Read<f64>>,
@@ -54,6 +55,7 @@ impl Proc {
         Ok(Proc {
             dir,
             path: path.to_owned(),
+            is_procfs,
             own_pid: OnceCell::new(),
             numbering: OnceCell::new(),
             boot_time: OnceCell::new(),
@@ -95,6 +97,12 @@ impl Proc {
             let text = fs::readlinkat(&self.dir, c"self", Vec::new()).ok()?;
             number::parse(text.as_bytes())?.try_into().ok()
         })
+    }
+
+    /// Whether the processes of others are not shown at all (hidepid=invisible in proc(5)): not even the first process is
+    /// there then, which there always is.
+    pub fn hides_others(&self) -> Result<bool, Error> {
+        Ok(self.is_procfs && matches!(self.process(1, Files::NONE)?, Settled::Gone))
     }
 
     /// The users and groups of this machine.

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::support::cron::{CronBox, soon};
-use super::{avoids, entry, mentions};
+use super::{entry, mentions};
 use crate::cron_box;
 
 /// Everybody in the box but the program: who they are and how they do.
@@ -80,14 +80,14 @@ fn an_ordinary_user_sees_the_daemon_and_its_jobs() {
 fn where_processes_are_hidden_a_list_says_so() {
     let place = cron_box!();
     let (daemon, _) = place.cron_with_job();
-    place.shell("mount -o remount,hidepid=2 /proc");
-    for option in ["--list", "--dry-run"] {
-        let outcome = place.graceful_as_nobody(&[option]);
-        assert!(outcome.code() < 4, "{}", outcome.report());
-        assert!(outcome.errors().starts_with("cron-graceful: "), "no message\n{}", outcome.report());
-        avoids(&outcome, &["panicked"]);
+    for hidden in ["invisible", "noaccess"] {
+        place.shell(&format!("mount -o remount,hidepid={hidden} /proc"));
+        place.graceful_as_nobody(&[]).exits(1);
+        for options in [&["--list"][..], &["--list", "--json"], &["--dry-run"]] {
+            let outcome = place.graceful_as_nobody(options).refuses(1, ", as far as known: ");
+            assert!(outcome.errors().ends_with(": try as root\n"), "{}", outcome.report());
+        }
     }
-    place.graceful_as_nobody(&[]).exits(1);
     place.still_runs(daemon);
 }
 
