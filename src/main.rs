@@ -71,7 +71,7 @@ fn run(applet: &Applet, name: String, arguments: &[OsString]) -> anyhow::Result<
         // Who has no help of its own passes everything on, a `--` in front too.
         let separator = command.is_disable_help_flag_set().then(|| OsString::from("--"));
         let words = std::iter::once(OsString::from(&name)).chain(separator).chain(arguments.iter().cloned());
-        command.bin_name(&name).try_get_matches_from(words)
+        command.bin_name(&name).display_name(&name).try_get_matches_from(words)
     };
     let parsed = match parse(applets::named(applet)) {
         Err(error) if error.kind() == ErrorKind::DisplayHelp => parse(applets::documented(applet)),

@@ -45,7 +45,8 @@ fn help_and_version_are_results() {
         }
         assert_eq!(run(&[applet, "--help"]).succeeds().stdout, help.stdout, "{applet}");
         assert!(run(&[applet, "-h"]).succeeds().text().contains("Usage:"));
-        assert!(run(&[applet, "--version"]).succeeds().text().ends_with(concat!(env!("CARGO_PKG_VERSION"), "\n")));
+        let version = format!("proctool {applet} {}\n", env!("CARGO_PKG_VERSION"));
+        run(&[applet, "--version"]).succeeds().prints(version);
     }
 }
 

@@ -33,7 +33,8 @@ pub static APPLET: Applet = Applet {
 
 #[derive(Args)]
 struct Options {
-    /// Run this while no job runs, and let cron run on afterwards instead of stopping it
+    /// Run this while no job runs, and let cron run on afterwards instead of stopping it; with --json and --jsonl, what it
+    /// prints goes to standard error
     #[arg(value_name = "COMMAND", last = true, num_args = 1..)]
     command: Vec<OsString>,
     /// List the daemon and its running jobs, touching nothing
@@ -197,6 +198,7 @@ impl Options {
             },
             with_daemons: self.wait_daemons,
             command: self.command.clone(),
+            is_document: self.format.json().is_some(),
         }
     }
 

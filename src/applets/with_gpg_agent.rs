@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{Applet, Context};
-use crate::cli::parse;
+use crate::cli::parse::{self, Limit};
 use crate::cli::verbosity::Verbosity;
 use crate::exec::{Environment, become_command};
 use crate::exit::{Exit, Refusal};
@@ -35,9 +35,9 @@ struct Options {
     /// Let it be an ssh-agent too, and set SSH_AUTH_SOCK
     #[arg(long, help_heading = "Agent")]
     ssh: bool,
-    /// Wait no longer than this for an agent to answer, such as 1.5s or 2m
-    #[arg(long, value_name = "DURATION", value_parser = timeout, default_value = "30", help_heading = "Agent")]
-    timeout: Duration,
+    /// Wait no longer than this for an agent to answer, such as 1.5s or 2m; 0 is for ever
+    #[arg(long, value_name = "DURATION", value_parser = parse::limit, default_value = "30", help_heading = "Agent")]
+    timeout: Limit,
     /// Run nothing, but print the variables for a shell: eval "$(with-gpg-agent --print)"
     #[arg(long, conflicts_with = "command", help_heading = "Output")]
     print: bool,
@@ -46,10 +46,6 @@ struct Options {
     json: bool,
     #[command(flatten)]
     verbosity: Verbosity,
-}
-
-fn timeout(text: &str) -> Result<Duration, String> {
-    Duration::try_from_secs_f64(parse::duration(text)?).map_err(|error| error.to_string())
 }
 
 fn command() -> Command {
@@ -152,7 +148,7 @@ enum Failure {
 impl Options {
     fn connect(&self, terminal: Option<OsString>) -> Result<Agent, Failure> {
         let proc = Proc::open(Path::new("/proc"))?;
-        let wanted = Wanted { ssh: self.ssh, terminal, timeout: self.timeout };
+        let wanted = Wanted { ssh: self.ssh, terminal, timeout: self.timeout.0.unwrap_or(Duration::MAX) };
         Ok(gpg::connect(&proc, &Home::ours()?, &wanted)?)
     }
 }

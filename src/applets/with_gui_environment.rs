@@ -33,7 +33,7 @@ pub static APPLET: Applet = Applet {
 #[derive(Args)]
 struct Options {
     /// The command and its arguments; options behind it are its own
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, required_unless_present_any = ["list", "print"])]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, required_unless_present_any = ["list", "print", "json"])]
     command: Vec<OsString>,
     /// The session of this user, by name or number
     #[arg(short, long, value_name = "NAME", help_heading = "Session")]

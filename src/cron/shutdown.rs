@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::drain::{Drained, Patience, drain};
@@ -41,6 +41,8 @@ pub struct Plan {
     pub with_daemons: bool,
     /// What is run while no job runs, instead of stopping cron.
     pub command: Vec<OsString>,
+    /// Whether standard output is a document of ours, and what that prints goes elsewhere.
+    pub is_document: bool,
 }
 
 /// How it ended.
@@ -168,9 +170,7 @@ impl Shutdown<'_> {
         audience.event(Event::Additions(&path));
         let mut command = Command::new(&path);
         // Results are ours to tell.
-        if let Ok(stderr) = io::stderr().as_fd().try_clone_to_owned() {
-            command.stdout(stderr);
-        }
+        print_elsewhere(&mut command);
         let limit = Instant::now() + ADDITIONS_LIMIT;
         let end = end.map_or(limit, |end| end.min(limit));
         let problem = match child::run(self.proc, command, self.interrupts, Some(end), audience)? {
@@ -228,6 +228,9 @@ impl Shutdown<'_> {
         audience.event(Event::Command(program));
         let mut command = Command::new(program);
         command.args(arguments);
+        if self.plan.is_document {
+            print_elsewhere(&mut command);
+        }
         let (ran, came) = child::run_to_end(self.proc, command, self.interrupts)?;
         pause.warn_if_it_ran(self.proc, audience)?;
         Ok(match (ran, came) {
@@ -265,4 +268,10 @@ impl Shutdown<'_> {
     pub fn ways(&self) -> Result<Vec<(&Daemon, Way)>, Error> {
         self.daemons.iter().map(|daemon| Ok((daemon, way(self.proc, daemon, self.interrupts)?))).collect()
     }
+}
+
+/// What a command prints becomes messages.
+fn print_elsewhere(command: &mut Command) {
+    let stderr = io::stderr().as_fd().try_clone_to_owned();
+    command.stdout(stderr.map_or_else(|_| Stdio::null(), Stdio::from));
 }

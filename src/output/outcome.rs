@@ -168,7 +168,7 @@ impl<'p> Report<'p> {
             Some(Outcome::GoneBefore) if target.was_there => "it has ended".to_owned(),
             Some(Outcome::GoneBefore) => "there is no such process".to_owned(),
             Some(Outcome::NotPermitted) if target.reference.is_none() => {
-                "what the conditions are about is kept from us: try as root".to_owned()
+                "what has to be known of it is kept from us: try as root".to_owned()
             }
             Some(Outcome::NotPermitted) => match target.uid {
                 Some(uid) => format!("it belongs to {}: try as root or as that user", self.proc.users().user(uid)),

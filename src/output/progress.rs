@@ -93,7 +93,8 @@ fn takes_a_line() -> bool {
 fn spinner() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
     match ProgressStyle::with_template("{spinner} {wide_msg}") {
-        Ok(style) => bar.with_style(style),
+        // In every character set.
+        Ok(style) => bar.with_style(style.tick_chars("-\\|/ ")),
         Err(_) => bar,
     }
 }

@@ -23,7 +23,11 @@ fn goes_on(prepare: impl FnOnce(&CronBox), warning: &[&str]) {
         let errors = outcome.errors();
         let is_there = |word: &&&str| errors.contains(**word);
         let missing: Vec<_> = warning.iter().filter(|word| !is_there(word)).collect();
-        assert!(missing.is_empty() && errors.starts_with("cron-graceful: "), "no {missing:?}\n{}", outcome.report());
+        assert!(
+            missing.is_empty() && errors.lines().any(|line| line.starts_with("cron-graceful: ")),
+            "no {missing:?}\n{}",
+            outcome.report()
+        );
     }
     place.is_stopped(daemon);
 }
@@ -105,7 +109,8 @@ fn additions_without_an_interpreter_line_do_no_harm() {
 
 #[test]
 fn additions_that_are_no_program_at_all_are_a_warning() {
-    goes_on(|place| place.program(NAME, "\u{1}\u{2}\u{3}\n"), &[NAME]);
+    // Nor anything that a shell could run, as which some C libraries start it.
+    goes_on(|place| place.program(NAME, "no-such-command\n"), &[NAME]);
 }
 
 #[test]

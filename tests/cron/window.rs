@@ -23,6 +23,18 @@ fn the_command_runs_when_no_job_does_and_its_status_is_passed_on() {
 }
 
 #[test]
+fn a_document_is_not_mixed_with_what_the_command_prints() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    for format in ["--json", "--jsonl"] {
+        let outcome = place.graceful(&[format, "--", "sh", "-c", "echo words; exit 42"]).exits(42);
+        let is_json = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+        assert!(outcome.text().lines().all(is_json) && outcome.errors().contains("words"), "{}", outcome.report());
+    }
+    place.still_runs(daemon);
+}
+
+#[test]
 fn no_job_starts_while_the_command_runs_and_the_next_ones_start_afterwards() {
     let place = cron_box!(CronBox::needing(&["faketime"]));
     place.raw_crontab("MAILTO=\"\"\n* * * * * root echo job >>/mnt/log\n");
