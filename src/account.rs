@@ -1,6 +1,7 @@
 //! An account of this machine, and being its user: for a moment on a thread of its own, or for good.
 
 use std::ffi::{CString, OsString};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -14,7 +15,7 @@ use rustix::thread::{
     set_thread_res_gid, set_thread_res_uid,
 };
 
-use crate::control::new_session_keyring;
+use crate::control::{apart, new_session_keyring};
 use crate::getent;
 
 /// Where commands are looked for: what login(1) gives to ordinary users, and nothing that only one of them has.
@@ -131,23 +132,28 @@ impl Account {
         ]
     }
 
-    /// Do something with the user's rights, and no more than this time. Who asks the user's servers is the user to them,
-    /// and who opens the user's files can open those only.
+    /// Do something with the user's rights, and no more than this time; what it answers. Who asks the user's servers is
+    /// the user to them, and who opens the user's files can open those only.
     ///
-    /// On a thread of its own, since rights belong to threads (credentials(7)). Its real user stays ours, so that the user
-    /// has no power over it; a file system of the user's own (FUSE) refuses it for that. It is left to itself when it is
-    /// late.
-    pub fn act<T: Send + 'static>(
-        &self,
-        limit: Duration,
-        act: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Error> {
-        if self.is_ours() {
-            return self.watch(limit, act);
+    /// In a process of its own, which is left to itself when it is late. Its real user stays ours, so that the user has no
+    /// power over it; a file system of the user's own (FUSE) refuses it for that.
+    pub fn act(&self, limit: Duration, act: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Error> {
+        const DONE: &[u8] = b"+";
+        let groups = if self.is_ours() { None } else { Some(self.groups()?) };
+        let answer = apart(limit, || match groups.map_or(Ok(()), |groups| self.switch(&groups, false)) {
+            Ok(()) => [DONE, &act()].concat(),
+            Err(Error::NotBecome { why, .. }) => why.into_bytes(),
+            Err(error) => error.to_string().into_bytes(),
+        });
+        let answer = answer.map_err(|error| match error.kind() {
+            ErrorKind::TimedOut => Error::Late(self.name.clone()),
+            _ => self.not_become(error),
+        })?;
+        match answer.strip_prefix(DONE) {
+            Some(answer) => Ok(answer.to_vec()),
+            None if answer.is_empty() => Err(self.not_become("the process that did has ended")),
+            None => Err(self.not_become(String::from_utf8_lossy(&answer))),
         }
-        let account = self.clone();
-        let groups = self.groups()?;
-        self.watch(limit, move || account.switch(&groups, false).map(|()| act()))?
     }
 
     /// Do something with our own rights about what the user may make last for ever, and no more than this time.

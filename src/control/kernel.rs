@@ -2,11 +2,14 @@
 
 #![allow(unsafe_code)]
 
-use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
 use nix::sys::signal::{SIGCHLD, SigHandler, SigSet};
+use nix::unistd;
 use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 use rustix::process::Signal as RawSignal;
@@ -94,6 +97,39 @@ pub fn unblock_in_child(command: &mut Command, signals: SigSet) {
     // SAFETY: between fork and exec only what is safe in a signal handler may be called, as pthread_sigmask is
     // (signal-safety(7)); nothing is allocated.
     unsafe { command.pre_exec(move || Ok(signals.thread_unblock()?)) };
+}
+
+/// Do something in a process of its own, our child, which ends with it. Of our descriptors it has this one and, where it
+/// may say something, standard error: whoever waits for the end of the others does not wait for it. The parent gets its
+/// number.
+pub fn fork(kept: OwnedFd, may_say: bool, act: impl FnOnce(OwnedFd)) -> io::Result<unistd::Pid> {
+    // SAFETY: where we have other threads, one of them may hold a lock for ever in the child. Those of the allocator are
+    // taken care of by glibc and musl (1.2.2); for any other, the child waits, and nobody waits for it without a limit.
+    match unsafe { unistd::fork() }? {
+        unistd::ForkResult::Parent { child } => Ok(child),
+        unistd::ForkResult::Child => {
+            let ended = catch_unwind(AssertUnwindSafe(|| act(keep_only(kept, may_say))));
+            // SAFETY: it never returns, and so nothing runs twice that belongs to the end of the parent.
+            unsafe { nix::libc::_exit(i32::from(ended.is_err())) }
+        }
+    }
+}
+
+/// In a child that never returns: have no descriptors but this one and the standard ones, which lead nowhere.
+fn keep_only(kept: OwnedFd, may_say: bool) -> OwnedFd {
+    const FIRST: RawFd = 3;
+    let null = std::fs::File::options().read(true).write(true).open("/dev/null");
+    let null = null.map_or(-1, IntoRawFd::into_raw_fd);
+    // SAFETY: what had these numbers belongs to objects that are not used any more. What does not work, such as
+    // close_range(2) before Linux 5.9, leaves more open than is needed, and nothing else.
+    unsafe {
+        for number in 0..if may_say { 2 } else { 3 } {
+            nix::libc::dup2(null, number);
+        }
+        nix::libc::dup2(kept.into_raw_fd(), FIRST);
+        nix::libc::syscall(nix::libc::SYS_close_range, FIRST + 1, nix::libc::c_uint::MAX, 0);
+        OwnedFd::from_raw_fd(FIRST)
+    }
 }
 
 /// Leave the keyring of whoever called for a new one (KEYCTL_JOIN_SESSION_KEYRING in keyctl(2)).

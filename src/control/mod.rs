@@ -4,6 +4,7 @@
 //! [`watch`] waits for many of them to end, without looking. [`Operation`] does with a set of targets what an
 //! [`Order`] says, and sees that nothing is left stopped that it stopped.
 
+mod apart;
 mod descriptors;
 mod family;
 mod guardian;
@@ -18,6 +19,7 @@ pub mod signal;
 mod target;
 mod watch;
 
+pub use apart::apart;
 pub use descriptors::{keep_descriptors, raise_limit, spawn_daemon};
 pub use guardian::{Guardian, stand as stand_guard};
 pub use interrupts::{Held, Interrupts, undisturbed};

@@ -8,6 +8,7 @@
 mod address;
 mod bus;
 mod entry;
+mod found;
 mod hint;
 mod logind;
 pub mod notification;

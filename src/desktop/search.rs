@@ -4,13 +4,14 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::address::Address;
+use super::found::{Found, SOCKETS};
 use super::hint::{Hint, is_locale};
 use super::x11::{self, Authority};
 use super::{Session, runtime, wayland};
@@ -58,21 +59,6 @@ pub struct Search {
     end: Instant,
 }
 
-/// What was found.
-#[derive(Default)]
-pub struct Found {
-    pub bus: Option<Address>,
-    pub wayland: Option<OsString>,
-    pub display: Option<OsString>,
-    pub authority: Option<PathBuf>,
-    pub runtime: Option<PathBuf>,
-    pub desktop: Option<OsString>,
-    pub sockets: Vec<(&'static str, OsString)>,
-    pub locale: Vec<(String, OsString)>,
-    /// Whether what a session has without hints did not answer in time, and so may be there.
-    pub is_late: bool,
-}
-
 impl Search {
     /// Search for what leads into a session, with these hints; `own` is our own process, if that is known.
     pub fn new(session: &Session, hints: Vec<Hint>, own: Option<Pid>) -> Search {
@@ -110,7 +96,7 @@ impl Search {
         (found.display, found.authority) =
             self.x11(servers).map_or((None, None), |(display, path)| (Some(display), path));
         found.desktop = self.first("XDG_CURRENT_DESKTOP", None, is_plain);
-        for name in ["SWAYSOCK", "I3SOCK"] {
+        for name in SOCKETS {
             let answers = |path: &OsStr| {
                 is_safe_path(path) && is_alive(wayland::connect(path.as_ref(), self.uid, self.soon()), name, path)
             };
@@ -236,19 +222,6 @@ impl Search {
     /// Likewise, any other.
     fn at_last(&self) -> Instant {
         self.end.min(Instant::now() + PATIENCE)
-    }
-}
-
-impl Found {
-    /// What was answered by whom a session has without hints.
-    fn answered<T>(&mut self, who: &str, answer: io::Result<T>) -> Option<T> {
-        let error = match answer {
-            Ok(answer) => return Some(answer),
-            Err(error) => error,
-        };
-        tracing::debug!("{who}: {error}");
-        self.is_late |= error.kind() == ErrorKind::TimedOut;
-        None
     }
 }
 

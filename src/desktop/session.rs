@@ -223,9 +223,10 @@ impl Session {
     /// that will do. Without a runtime directory, nobody does. Who does not answer in time is there all the same: whoever
     /// is slow, or was made so, is not passed over for somebody else.
     fn is_there(&self, by_bus: bool) -> Result<bool, Error> {
+        const THERE: &[u8] = b"there";
         let uid = self.account.uid;
-        let there = self.account.act(PATIENCE * 4, move || {
-            let Some(runtime) = runtime::directory(uid) else { return false };
+        let there = self.account.act(PATIENCE * 4, || {
+            let Some(runtime) = runtime::directory(uid) else { return Vec::new() };
             let end = || Instant::now() + PATIENCE;
             let has_bus = || Address::at(&runtime.join("bus")).is_some_and(|bus| is_there(bus.connect(uid, end())));
             let compositor_end = end() + PATIENCE;
@@ -233,14 +234,15 @@ impl Session {
             let has_compositor = || wayland::names(&runtime).is_ok_and(|names| names.into_iter().any(answers));
             let servers = || x11::owned(uid, end());
             let has_server = || servers().map_or_else(|error| is_late(&error), |servers| !servers.is_empty());
-            by_bus && has_bus() || has_server() || has_compositor()
+            let is_there = by_bus && has_bus() || has_server() || has_compositor();
+            if is_there { THERE.to_vec() } else { Vec::new() }
         });
         match there {
             Err(error @ account::Error::Late(_)) => {
                 tracing::debug!(uid, "{error}");
                 Ok(true)
             }
-            there => Ok(there?),
+            there => Ok(there? == THERE),
         }
     }
 }

@@ -5,8 +5,9 @@ use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use super::address::Address;
+use super::found::Found;
 use super::hint::hints;
-use super::search::{Found, Search, is_plain};
+use super::search::{Search, is_plain};
 use super::{Error, Session};
 use crate::process::Proc;
 
@@ -54,7 +55,7 @@ pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
     let hints = session.account.watch(END, move || hints(&Proc::open(&path)?, uid, id.as_deref()))??;
     tracing::debug!(session = %session, hints = hints.len(), "processes that may know it");
     let search = Search::new(session, hints, proc.own_pid());
-    let found = session.account.act(END, move || search.run())?;
+    let found = Found::decoded(&session.account.act(END, || search.run().encoded())?);
     if found.display.is_none() && found.wayland.is_none() && (found.bus.is_none() || !session.may_lack_display) {
         return Err(match session.id.is_some() || found.is_late {
             true => Error::Unusable(session.to_string()),

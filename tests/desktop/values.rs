@@ -1,7 +1,7 @@
 //! What the command is told about the session: what was tried, and not what somebody says.
 
 use super::super::support::desktop::{DesktopBox, User};
-use crate::desktop_box;
+use crate::{desktop_box, skip};
 
 /// The variables that are the session's.
 const NAMES: [&str; 10] = [
@@ -492,4 +492,17 @@ fn what_is_said_outside_of_a_session_comes_after_what_it_has_itself() {
     for caller in [place.superuser(), user] {
         assert_eq!(caller.environment(&[])["DBUS_SESSION_BUS_ADDRESS"], user.bus());
     }
+}
+
+#[test]
+fn a_file_system_that_never_answers_is_left_behind() {
+    let place = desktop_box!(DesktopBox::needing(&["python3"]));
+    let user = place.user();
+    user.start_bus();
+    place.shell("mkdir /tmp/mounted");
+    if place.exec("python3 /mnt/desktop_fuse.py /tmp/mounted").code() != 0 {
+        skip!("no file systems of users (FUSE)");
+    }
+    user.program(&["DISPLAY=:50", "XAUTHORITY=/tmp/mounted/x"]);
+    place.superuser().refused(&[], "what belongs to user 'pt1' did not answer in time");
 }

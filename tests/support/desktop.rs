@@ -12,9 +12,10 @@ use super::command::{Outcome, finish};
 use super::place::{Own, Place, missing, soon};
 
 /// What a box finds below /mnt.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("bin/proctool", ""),
     ("bus.conf", include_str!("desktop_bus.conf")),
+    ("desktop_fuse.py", include_str!("desktop_fuse.py")),
     ("desktop_listener.py", include_str!("desktop_listener.py")),
     ("desktop_recorder.py", include_str!("desktop_recorder.py")),
 ];

@@ -1,0 +1,112 @@
+//! What was found of a session, and telling it to the process that has us search.
+
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use super::address::Address;
+
+/// Variables of compositors and window managers, with the path of a socket each.
+pub const SOCKETS: [&str; 2] = ["SWAYSOCK", "I3SOCK"];
+
+/// What was found.
+#[derive(Debug, Default, PartialEq)]
+pub struct Found {
+    pub bus: Option<Address>,
+    pub wayland: Option<OsString>,
+    pub display: Option<OsString>,
+    pub authority: Option<PathBuf>,
+    pub runtime: Option<PathBuf>,
+    pub desktop: Option<OsString>,
+    pub sockets: Vec<(&'static str, OsString)>,
+    pub locale: Vec<(String, OsString)>,
+    /// Whether what a session has without hints did not answer in time, and so may be there.
+    pub is_late: bool,
+}
+
+impl Found {
+    /// What was answered by whom a session has without hints.
+    pub fn answered<T>(&mut self, who: &str, answer: io::Result<T>) -> Option<T> {
+        let error = match answer {
+            Ok(answer) => return Some(answer),
+            Err(error) => error,
+        };
+        tracing::debug!("{who}: {error}");
+        self.is_late |= error.kind() == ErrorKind::TimedOut;
+        None
+    }
+
+    /// As bytes: names and values in turn, none of which has a zero byte in it, as they come from environments.
+    pub fn encoded(self) -> Vec<u8> {
+        let one = |name: &str, value: Option<OsString>| value.map(|value| (name.to_owned(), value));
+        let bus = self.bus.map(|bus| bus.text);
+        let late = self.is_late.then(OsString::new);
+        let mut pairs: Vec<(String, OsString)> = [
+            one("bus", bus),
+            one("wayland", self.wayland),
+            one("display", self.display),
+            one("authority", self.authority.map(OsString::from)),
+            one("runtime", self.runtime.map(OsString::from)),
+            one("desktop", self.desktop),
+            one("late", late),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        pairs.extend(self.sockets.into_iter().map(|(name, path)| (name.to_owned(), path)));
+        pairs.extend(self.locale.into_iter().map(|(name, value)| (format!("{LOCALE}{name}"), value)));
+        let parts = pairs.iter().flat_map(|(name, value)| [name.as_bytes(), b"\0", value.as_bytes(), b"\0"]);
+        parts.flatten().copied().collect()
+    }
+
+    /// From these bytes.
+    pub fn decoded(bytes: &[u8]) -> Found {
+        let mut found = Found::default();
+        let mut parts = bytes.split(|&byte| byte == 0);
+        while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
+            let name = String::from_utf8_lossy(name);
+            let value = OsString::from_vec(value.to_vec());
+            match &*name {
+                "bus" => found.bus = Address::list(value.as_bytes()).next(),
+                "wayland" => found.wayland = Some(value),
+                "display" => found.display = Some(value),
+                "authority" => found.authority = Some(PathBuf::from(value)),
+                "runtime" => found.runtime = Some(PathBuf::from(value)),
+                "desktop" => found.desktop = Some(value),
+                "late" => found.is_late = true,
+                name => match name.strip_prefix(LOCALE) {
+                    Some(name) => found.locale.push((name.to_owned(), value)),
+                    None => found.sockets.extend(SOCKETS.into_iter().find(|known| *known == name).zip(Some(value))),
+                },
+            }
+        }
+        found
+    }
+}
+
+/// In front of variables of the locale.
+const LOCALE: &str = "locale ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_is_what_was_found() {
+        let text = |text: &str| Some(OsString::from(text));
+        let found = || Found {
+            bus: Address::list(b"unix:path=/run/user/1/bus").next(),
+            wayland: text("wayland-1"),
+            display: Some(OsString::from_vec(b":0\xff".to_vec())),
+            authority: Some("/a".into()),
+            runtime: Some("/run/user/1".into()),
+            desktop: text(""),
+            sockets: vec![("I3SOCK", "/b".into())],
+            locale: vec![("LANG".to_owned(), "de_DE".into()), ("LC_ALL".to_owned(), "C".into())],
+            is_late: true,
+        };
+        assert_eq!(Found::decoded(&found().encoded()), found());
+        assert_eq!(Found::decoded(&Found::default().encoded()), Found::default());
+    }
+}
