@@ -189,8 +189,9 @@ check_static() {
     fi
 }
 
-# Whether that can be tried at all (true), and trying it (version).
-in_empty_root() {
+# Whether that can be tried at all (true), and trying it (version). Where chroot(8) is, is on the superuser's $PATH only.
+in_empty_root() (
+    PATH=$PATH:/usr/sbin:/sbin
     if [ "$(id -u)" = 0 ]; then
         enter=
     else
@@ -200,7 +201,7 @@ in_empty_root() {
     true) $enter chroot / true 2>/dev/null ;;
     version) $enter chroot target/empty /proctool --version ;;
     esac
-}
+)
 
 # Size, and what one start takes of time on average.
 report_costs() {

@@ -369,6 +369,37 @@ fn a_prefix_that_is_read_only() {
     finish(command).refuses(1, "cannot write to");
 }
 
+/// Makes a source directory where building is nothing but copying a program that needs shared libraries, unnoticed.
+const PRETENCE: &str = r#"
+cd "$1" && cp -r "$2/install.sh" "$2/man" . && mkdir bin && cd bin
+target=$(uname -m)-unknown-linux-musl
+mkdir -p "../toolchain/lib/rustlib/$target/lib" && : >"../toolchain/lib/rustlib/$target/lib/libstd-x.rlib"
+printf '#!/bin/sh\nmkdir -p target/%s/release && cp /bin/true target/%s/release/proctool\n' "$target" "$target" >cargo
+printf '#!/bin/sh\necho "%s/toolchain"\n' "$1" >rustc
+printf '#!/bin/sh\n' >readelf
+chmod +x cargo rustc readelf
+"#;
+
+#[test]
+fn what_does_not_run_in_an_empty_directory_is_not_installed() {
+    let mut namespaces = clean("unshare");
+    namespaces.args(["--map-root-user", "true"]);
+    if !is_root() && finish(namespaces).code() != 0 {
+        skip!("not root, and no user namespaces");
+    }
+    let source = tempfile::tempdir().expect("a directory");
+    let mut prepare = clean("sh");
+    prepare.args(["-ec", PRETENCE, "sh"]).arg(source.path()).arg(env!("CARGO_MANIFEST_DIR"));
+    finish(prepare).succeeds();
+    let mut command = clean("sh");
+    command.arg(source.path().join("install.sh")).arg("--prefix").arg(source.path().join("prefix"));
+    // The $PATH of an ordinary user.
+    command.env("PATH", format!("{}:/usr/bin:/bin", source.path().join("bin").display()));
+    let outcome = finish(command).exits(1);
+    assert!(outcome.errors().contains("does not run in an empty directory"), "{}", outcome.report());
+    assert!(!source.path().join("prefix").exists());
+}
+
 #[test]
 fn wrong_usage_is_refused() {
     let place = Place::new("x");
