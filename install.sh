@@ -387,14 +387,14 @@ put() {
     esac
 }
 
-# Only one of us at a time, where there is a flock(1). Nothing is there before a manifest says so: what was, and what will
-# be, since an interruption may leave either.
+# Only one of us at a time, where there is a flock(1); a package is nobody else's yet, and is not to carry a lock. Nothing
+# is there before a manifest says so: what was, and what will be, since an interruption may leave either.
 begin() {
     : >"$work/directories"
     [ ! -e "$directories" ] || cp "$directories" "$work/directories"
     make_directory share/proctool
     [ ! -s "$work/directories" ] || write_directories
-    if command -v flock >/dev/null; then
+    if [ -z "$destination" ] && command -v flock >/dev/null; then
         exec 9>"$own/lock"
         flock -n 9 || fail "another install.sh is at work below $root"
     fi
