@@ -89,6 +89,20 @@ destination=${DESTDIR:-}
 [ -z "$destination" ] || destination=$(absolute "$destination")
 root=${destination%/}$prefix
 bin=$root/bin
+# What is to be done is written down in lines of columns.
+BREAK='
+'
+TAB='	'
+refuse_breaks() {
+    case $2 in
+    *"$BREAK"* | *"$TAB"*) fail "$1 has a newline or a tab in its path: use another one" ;;
+    esac
+}
+refuse_breaks "the directory of --prefix" "$prefix"
+refuse_breaks "the file of --binary" "$binary"
+refuse_breaks "\$DESTDIR" "${DESTDIR:-}"
+refuse_breaks "\$TMPDIR" "${TMPDIR:-}"
+refuse_breaks "the directory that we are in" "$PWD"
 own=$root/share/proctool
 # What was installed: a checksum, or '-> TARGET' of a link; a tab; the path below the prefix. Whole if END is last.
 manifest=$own/manifest
@@ -115,6 +129,7 @@ build() {
         build_static
         binary=$PWD/target/$target/release/proctool
         check_static
+refuse_breaks "the directory of this script" "$PWD"
     else
         command -v cargo >/dev/null || fail "no cargo on \$PATH: install Rust first, see https://rustup.rs/"
         say "Building against the C library of this machine: the binary will run only where that is as new as here."
