@@ -46,6 +46,19 @@ set_action() {
     action=$1
 }
 
+set_path() {
+    case $1 in
+    --prefix)
+        [ -n "$2" ] || misuse "--prefix needs a directory"
+        prefix=$2
+        ;;
+    --binary)
+        [ -n "$2" ] || misuse "--binary needs a file"
+        binary=$2
+        ;;
+    esac
+}
+
 misuse() {
     printf "install.sh: %s: try './install.sh --help'\n" "$*" >&2
     exit 2
@@ -54,12 +67,11 @@ misuse() {
 while [ $# -gt 0 ]; do
     case $1 in
     --prefix | --binary)
-        [ $# -ge 2 ] && [ -n "$2" ] || misuse "$1 needs a value"
-        [ "$1" = --prefix ] && prefix=$2 || binary=$2
+        [ $# -ge 2 ] || set -- "$1" ''
+        set_path "$1" "$2"
         shift
         ;;
-    --prefix=?*) prefix=${1#*=} ;;
-    --binary=?*) binary=${1#*=} ;;
+    --prefix=* | --binary=*) set_path "${1%%=*}" "${1#*=}" ;;
     --no-static) static= ;;
     --links-only) set_action links-only ;;
     --uninstall) set_action uninstall ;;
@@ -72,23 +84,11 @@ while [ $# -gt 0 ]; do
     shift
 done
 
+[ -z "$binary" ] || [ "$action" = install ] || misuse "--binary and --$action exclude each other"
 # A shell that leaves '~' as it is would have us make a directory of that name.
 case $prefix in
 '~'*) misuse "--prefix '$prefix': write \$HOME in place of ~" ;;
 esac
-for name in sha256sum awk mktemp realpath; do
-    command -v "$name" >/dev/null || fail "no $name on \$PATH"
-done
-absolute() {
-    realpath -ms -- "$1" || fail "cannot resolve '$1'"
-}
-prefix=$(absolute "$prefix")
-prefix=${prefix%/}
-[ -z "$binary" ] || binary=$(absolute "$binary")
-destination=${DESTDIR:-}
-[ -z "$destination" ] || destination=$(absolute "$destination")
-root=${destination%/}$prefix
-bin=$root/bin
 # What is to be done is written down in lines of columns.
 BREAK='
 '
@@ -103,6 +103,22 @@ refuse_breaks "the file of --binary" "$binary"
 refuse_breaks "\$DESTDIR" "${DESTDIR:-}"
 refuse_breaks "\$TMPDIR" "${TMPDIR:-}"
 refuse_breaks "the directory that we are in" "$PWD"
+for name in sha256sum awk mktemp realpath; do
+    command -v "$name" >/dev/null || fail "no $name on \$PATH: this script needs the GNU coreutils, and awk"
+done
+realpath -ms / >/dev/null 2>&1 || fail "the realpath on \$PATH does not know -ms: this script needs the GNU coreutils"
+absolute() {
+    realpath -ms -- "$1" || fail "cannot resolve '$1'"
+}
+prefix=$(absolute "$prefix")
+prefix=${prefix%/}
+[ -z "$binary" ] || binary=$(absolute "$binary")
+destination=${DESTDIR:-}
+[ -z "$destination" ] || destination=$(absolute "$destination")
+root=${destination%/}$prefix
+# As messages show it: of / nothing is left above.
+place=${root:-/}
+bin=$root/bin
 own=$root/share/proctool
 # What was installed: a checksum, or '-> TARGET' of a link; a tab; the path below the prefix. Whole if END is last.
 manifest=$own/manifest
@@ -113,6 +129,7 @@ directories=$own/directories
 unset CDPATH
 cd -- "$(dirname -- "$(readlink -f -- "$0")")"
 [ -e man/proctool.1 ] || fail "this script is not where proctool's source is"
+refuse_breaks "the directory of this script" "$PWD"
 
 work=$(mktemp -d)
 new=
@@ -129,7 +146,6 @@ build() {
         build_static
         binary=$PWD/target/$target/release/proctool
         check_static
-refuse_breaks "the directory of this script" "$PWD"
     else
         command -v cargo >/dev/null || fail "no cargo on \$PATH: install Rust first, see https://rustup.rs/"
         say "Building against the C library of this machine: the binary will run only where that is as new as here."
@@ -318,23 +334,29 @@ judge() {
     done <"$work/plan"
 }
 
+# Before anything is changed. What this cannot foresee is told of when it comes to that.
 check_writable() {
-    while IFS='	' read -r what path mode from; do
+    { cut -f 2 "$work/todo" && printf 'share/proctool/manifest\n'; } >"$work/paths"
+    while IFS= read -r path; do
         directory=$(dirname "$root/$path")
         while [ ! -e "$directory" ]; do
             directory=$(dirname "$directory")
         done
         [ -d "$directory" ] || fail "$directory is no directory"
-        [ -w "$directory" ] && new=$(mktemp "$directory/.proctool.XXXXXX" 2>/dev/null) ||
-            fail "cannot write to $directory: try as root, or --prefix \$HOME/.local"
-        rm -f "$new"
-        new=
-    done <"$work/todo"
+        [ -w "$directory" ] || refuse_to_write "$directory"
+    done <"$work/paths"
+}
+
+refuse_to_write() {
+    case $action in
+    install) fail "cannot write to $1: try as root, or --prefix \$HOME/.local" ;;
+    *) fail "cannot write to $1: try as root" ;;
+    esac
 }
 
 # Give a file this content at once, whatever happens meanwhile.
 replace() {
-    new=$(mktemp "$(dirname "$2")/.proctool.XXXXXX")
+    new=$(mktemp "$(dirname "$2")/.proctool.XXXXXX" 2>/dev/null) || refuse_to_write "$(dirname "$2")"
     cat "$1" >"$new"
     chmod "$3" "$new"
     mv -fT "$new" "$2"
@@ -358,7 +380,7 @@ make_directory() {
     *) make_directory . ;;
     esac
     record_directory "$1"
-    mkdir -p "$root/$1"
+    mkdir -p "$root/$1" 2>/dev/null || refuse_to_write "$(dirname "$root/$1")"
 }
 
 make_prefix() {
@@ -369,7 +391,7 @@ make_prefix() {
         above=../$above
         directory=$(dirname "$directory")
     done
-    mkdir -p "$root"
+    mkdir -p "$root" 2>/dev/null || refuse_to_write "$directory"
 }
 
 record_directory() {
@@ -391,7 +413,7 @@ put() {
     '-> '*)
         [ "$(found "$root/$2")" != "$1" ] || return 0
         new=$(mktemp -u "$root/${2%/*}/.proctool.XXXXXX")
-        ln -s "${1#-> }" "$new"
+        ln -s "${1#-> }" "$new" 2>/dev/null || refuse_to_write "$root/${2%/*}"
         mv -fT "$new" "$root/$2"
         new=
         ;;
@@ -411,7 +433,7 @@ begin() {
     [ ! -s "$work/directories" ] || write_directories
     if [ -z "$destination" ] && command -v flock >/dev/null; then
         exec 9>"$own/lock"
-        flock -n 9 || fail "another install.sh is at work below $root"
+        flock -n 9 || fail "another install.sh is at work below $place"
     fi
     read_manifest
 }
@@ -462,7 +484,7 @@ install_all() {
     cut -f 1,2 "$work/todo" >"$work/done"
     write_manifest "$work/done"
     say
-    say "Installed below $root: bin/proctool, its links ($(made_links)), man pages, completions for bash, zsh and fish."
+    say "Installed below $place: bin/proctool, its links ($(made_links)), man pages, completions for bash, zsh and fish."
     suggest
     [ -z "$foreign" ]
 }
@@ -473,7 +495,7 @@ made_links() {
 
 suggest() {
     if [ -n "$destination" ]; then
-        say "It is a package for $prefix: see \"Many machines\" in README.md."
+        say "It is a package for ${prefix:-/}: see \"Many machines\" in README.md."
         return
     fi
     case :$PATH: in
@@ -502,7 +524,10 @@ install_links() {
 }
 
 uninstall() {
-    [ -e "$manifest" ] || fail "nothing is installed below $root: there is no $manifest"
+    [ -e "$manifest" ] || fail "nothing is installed below $place: there is no $manifest"
+    read_manifest
+    cp "$work/old" "$work/todo"
+    check_writable
     begin
     while IFS='	' read -r what path; do
         remove "$what" "$path"
@@ -511,10 +536,10 @@ uninstall() {
     rm -f "$manifest" "$directories" "$own/lock"
     remove_directories
     if [ -n "$foreign" ]; then
-        say "Removed what was installed below $root, but for what was left alone."
+        say "Removed what was installed below $place, but for what was left alone."
         return 1
     fi
-    say "Removed what was installed below $root."
+    say "Removed what was installed below $place."
 }
 
 # What others put there keeps a directory.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -355,6 +355,85 @@ fn a_package_is_made_below_destdir() {
 }
 
 #[test]
+fn a_package_has_no_lock() {
+    let place = Place::new("root");
+    let mut command = clean("sh");
+    command.arg(SCRIPT).args(["--binary", PROCTOOL, "--prefix", "/usr"]).env("DESTDIR", place.prefix());
+    finish(command).succeeds();
+    let own = fs::read_dir(place.path("usr/share/proctool")).expect("it");
+    let mut names: Vec<_> = own.map(|entry| entry.expect("an entry").file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["directories", "manifest"]);
+}
+
+#[test]
+fn paths_with_a_newline_are_refused_before_anything_is_written() {
+    let place = Place::new("x");
+    let odd = place.directory.path().join("a\nb");
+    fs::create_dir(&odd).expect("a directory");
+    let binary = odd.join("proctool");
+    symlink(PROCTOOL, &binary).expect("a link");
+    let before = place.contents();
+    let refuses = |binary: &Path, prefix: &Path, variable: &str, directory: &Path, message: &str| {
+        let mut command = clean("sh");
+        command.arg(SCRIPT).arg("--binary").arg(binary).arg("--prefix").arg(prefix).env(variable, &odd);
+        command.current_dir(directory);
+        finish(command).refuses(1, &format!("{message} has a newline or a tab"));
+        assert!(before == place.contents());
+    };
+    let (proctool, prefix) = (Path::new(PROCTOOL), place.prefix());
+    refuses(&binary, &prefix, "X", Path::new("/"), "the file of --binary");
+    refuses(proctool, &odd, "X", Path::new("/"), "the directory of --prefix");
+    refuses(proctool, Path::new("x"), "X", &odd, "the directory that we are in");
+    refuses(proctool, &prefix, "DESTDIR", Path::new("/"), "$DESTDIR");
+    refuses(proctool, &prefix, "TMPDIR", Path::new("/"), "$TMPDIR");
+}
+
+#[test]
+fn the_root_directory_has_a_name() {
+    let mut command = clean("sh");
+    command.args([SCRIPT, "--uninstall", "--prefix", "/"]);
+    if Path::new("/share/proctool").exists() {
+        skip!("it is installed there");
+    }
+    finish(command).refuses(1, "nothing is installed below /: ");
+}
+
+#[test]
+fn what_the_script_needs_is_named() {
+    let place = Place::new("x");
+    let programs = place.directory.path().join("programs");
+    let mut prepare = clean("sh");
+    // As busybox's: it knows no options.
+    let script = "mkdir \"$1\" && cd \"$1\" && printf '#!/bin/sh\\nexit 1\\n' >realpath && chmod +x realpath";
+    prepare.args(["-ec", script, "sh"]).arg(&programs);
+    finish(prepare).succeeds();
+    let mut command = place.command(&["--uninstall"]);
+    command.env("PATH", format!("{}:/usr/bin:/bin", programs.display()));
+    finish(command).refuses(1, "needs the GNU coreutils");
+}
+
+#[test]
+fn what_may_not_be_removed_is_said() {
+    if !is_root() {
+        skip!("not root");
+    }
+    let place = Place::new("x");
+    place.install().succeeds();
+    let before = place.contents();
+    // The mount is of the directory itself, so that it has what was installed.
+    let script =
+        "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && exec sh \"$2\" \"$3\" --prefix \"$1\"";
+    for word in ["--uninstall", "--links-only"] {
+        let mut command = clean("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]);
+        command.arg(place.prefix()).args([SCRIPT, word]);
+        finish(command).refuses(1, "cannot write to ");
+    }
+    assert!(before == place.contents());
+}
+
+#[test]
 fn a_prefix_that_is_read_only() {
     if !is_root() {
         skip!("not root");
@@ -406,7 +485,17 @@ fn wrong_usage_is_refused() {
     place.run(&["--nosuch"]).refuses(2, "unknown argument '--nosuch'");
     let mut command = clean("sh");
     command.args([SCRIPT, "--prefix"]);
-    finish(command).refuses(2, "--prefix needs a value");
+    finish(command).refuses(2, "--prefix needs a directory");
+    for (word, message) in [
+        ("--prefix=", "--prefix needs a directory"),
+        ("--binary=", "--binary needs a file"),
+        ("--links-only", "--binary and --links-only exclude each other"),
+        ("--uninstall", "--binary and --uninstall exclude each other"),
+    ] {
+        let mut command = clean("sh");
+        command.args([SCRIPT, "--binary", PROCTOOL, word]);
+        finish(command).refuses(2, message);
+    }
     let mut command = clean("sh");
     command.args([SCRIPT, "--help"]);
     assert!(finish(command).succeeds().text().contains("--uninstall"));
