@@ -50,11 +50,11 @@ fn pages() -> Vec<Page> {
     std::iter::once(program).chain(APPLETS.iter().map(|applet| Page::of(applet))).collect()
 }
 
-/// A page. The paragraphs behind the options, each under its title, become sections.
+/// The source of a page. The paragraphs behind the options, each under its title, become sections.
 fn render(page: Page) -> String {
     let Page { name, section: number, command } = page;
     let sections = command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
-    let command = command.display_name(name.clone());
+    let command = with_aliases(command.display_name(name.clone()));
     let has_applets = command.has_subcommands();
     // As it is called through its link, where it has one.
     let usage = command.clone().bin_name(name.replace("proctool-", "proctool ")).render_usage().to_string();
@@ -114,17 +114,107 @@ fn wrapped(page: &str) -> String {
     text
 }
 
+/// A title, and what stands below it: lines that are kept as they are, or rows of a table and prose.
 fn section(paragraph: &str) -> Roff {
     let (title, body) = paragraph.split_once('\n').unwrap_or((paragraph, ""));
     let title = title.split([':', ',']).next().unwrap_or_default();
     let mut roff = Roff::new();
     roff.control("SH", [title.to_uppercase().as_str()]);
+    match title {
+        // The second line of a usage stands below the first in the help.
+        "Synopsis" => kept(&mut roff, body.lines().map(str::trim_start)),
+        "Examples" => kept(&mut roff, body.lines().map(|line| line.strip_prefix(MARGIN).unwrap_or(line))),
+        _ => filled(&mut roff, &entries(body)),
+    }
+    roff
+}
+
+/// In front of what stands below a title of the help.
+const MARGIN: &str = "  ";
+
+fn kept<'a>(roff: &mut Roff, lines: impl Iterator<Item = &'a str>) {
     roff.control("nf", []);
-    for line in body.lines() {
+    for line in lines {
         roff.text([roman(line)]);
     }
     roff.control("fi", []);
-    roff
+}
+
+/// A row of a table; or prose, which has no names.
+#[derive(Default)]
+struct Entry<'a> {
+    /// One a line, as in the help.
+    names: Vec<&'a str>,
+    text: String,
+}
+
+/// What the lines below a title of the help mean. Behind its name, and more than one blank, stands what a row tells; it goes
+/// on in lines that begin with more blanks than the name. Where many names stand in front, each line of them but the last
+/// ends with a comma.
+fn entries(body: &str) -> Vec<Entry<'_>> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for line in body.lines().map(|line| line.strip_prefix(MARGIN).unwrap_or(line)) {
+        let (name, text) = line.split_once("  ").unwrap_or((line, ""));
+        let last = entries.last_mut();
+        match last {
+            Some(last) if line.starts_with(' ') => {
+                let blank = if last.text.is_empty() { "" } else { " " };
+                last.text += &format!("{blank}{}", line.trim_start());
+            }
+            Some(last) if last.names.last().is_some_and(|name| name.ends_with(',')) => last.names.push(name),
+            _ => entries.push(Entry { names: vec![name], text: text.trim_start().to_owned() }),
+        }
+    }
+    for entry in entries.iter_mut().filter(|entry| entry.text.is_empty()) {
+        entry.text = entry.names.drain(..).collect();
+    }
+    entries
+}
+
+/// As wide as it takes. Names that are longer than most stand above what is told of them.
+fn filled(roff: &mut Roff, entries: &[Entry<'_>]) {
+    const LONG: usize = 16;
+    let widths = entries.iter().flat_map(|entry| &entry.names).map(|name| name.len());
+    let width = (widths.filter(|width| *width < LONG).max().unwrap_or(LONG - 2) + 2).to_string();
+    let mut is_in_table = false;
+    for (at, entry) in entries.iter().enumerate() {
+        let is_row = !entry.names.is_empty();
+        match (is_in_table, is_row) {
+            (false, true) => roff.control("PD", ["0"]),
+            (true, false) => roff.control("PD", []),
+            _ => roff,
+        };
+        is_in_table = is_row;
+        if !is_row && at > 0 {
+            roff.control("PP", []);
+        }
+        for (at, name) in entry.names.iter().enumerate() {
+            if at == 0 {
+                roff.control("TP", [width.as_str()])
+            } else {
+                roff.control("TQ", [])
+            };
+            roff.text([roman(*name)]);
+        }
+        roff.text([roman(entry.text.as_str())]);
+    }
+    if is_in_table {
+        roff.control("PD", []);
+    }
+}
+
+/// Other names of an option behind its help, as the help has them.
+fn with_aliases(command: Command) -> Command {
+    command.mut_args(|argument| {
+        let aliases = argument.get_visible_aliases().unwrap_or_default();
+        match (aliases.as_slice(), argument.get_help()) {
+            ([], _) | (_, None) => argument,
+            (aliases, Some(help)) => {
+                let help = format!("{help} [alias: --{}]", aliases.join(", --"));
+                argument.help(help)
+            }
+        }
+    })
 }
 
 #[test]
@@ -147,13 +237,11 @@ fn every_page_belongs_to_a_command_and_names_all_its_options() {
     assert_eq!(found.collect::<BTreeSet<_>>(), expected);
     for page in pages() {
         let text = fs::read_to_string(directory().join(page.file())).unwrap().replace("\\-", "-");
-        for long in page
-            .command
-            .get_arguments()
-            .filter(|argument| !argument.is_hide_set())
-            .filter_map(|argument| argument.get_long())
-        {
-            assert!(text.contains(&format!("--{long}")), "{}: --{long}", page.name);
+        for argument in page.command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+            let aliases = argument.get_visible_aliases().unwrap_or_default();
+            for long in argument.get_long().into_iter().chain(aliases) {
+                assert!(text.contains(&format!("--{long}")), "{}: --{long}", page.name);
+            }
         }
     }
 }
@@ -169,6 +257,48 @@ fn pages_that_pages_refer_to_are_there() {
             let name = reference.split('(').next().unwrap_or_default();
             let is_ours = name.starts_with("proctool") || applets.contains(&name) && name.contains('-');
             assert!(!is_ours || pages.iter().any(|page| page == reference), "{reference}");
+        }
+    }
+}
+
+/// What is not filled is no longer than a line of a terminal: what is kept as it is, and names in front of what is told of
+/// them.
+#[test]
+fn pages_fit_into_80_columns() {
+    const COLUMNS: usize = 80 - 7;
+    for page in pages() {
+        let name = page.name.clone();
+        let text = render(page).replace(" \\c\n", " ");
+        let mut is_kept = false;
+        let mut last = "";
+        for line in text.lines() {
+            is_kept = is_kept && line != ".fi" || line == ".nf";
+            if is_kept || last.starts_with(".TP") || last == ".TQ" {
+                let columns = shown(line).chars().count();
+                assert!(columns <= COLUMNS, "{name}: {columns} columns: {line}");
+            }
+            last = line;
+        }
+    }
+}
+
+/// What a terminal shows of a line.
+fn shown(line: &str) -> String {
+    ["\\fB", "\\fI", "\\fR"]
+        .iter()
+        .fold(line.to_owned(), |line, font| line.replace(font, ""))
+        .replace("\\*(Aq", "'")
+        .replace('\\', "")
+}
+
+/// What wraps lines for a terminal knows no columns, so that only prose may be longer.
+#[test]
+fn tables_of_the_help_fit_into_80_columns() {
+    for page in pages() {
+        let notes = page.command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+        for line in notes.lines().filter(|line| line.chars().count() > 80) {
+            let is_prose = line.strip_prefix(MARGIN).is_some_and(|line| !line.starts_with(' ') && !line.contains("  "));
+            assert!(is_prose, "{}: {line}", page.name);
         }
     }
 }

@@ -127,7 +127,8 @@ Examples:
   apache-mem --workers --interval 10s
   apache-mem --json | jq '.[].more_workers.largest'
   apache-mem --exe php-fpm
-  apache-mem --openmetrics --output /var/lib/prometheus/node-exporter/apache.prom
+  apache-mem --openmetrics \\
+    --output /var/lib/prometheus/node-exporter/apache.prom
 
 See also:
   proctool(1), apache2(8), ps_mem(1), proc_pid_smaps(5)";

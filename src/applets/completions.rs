@@ -53,7 +53,8 @@ Exit status:
 const EXAMPLES: &str = "\
 Examples:
   source <(proctool completions bash)
-  proctool completions fish proctool > ~/.config/fish/completions/proctool.fish
+  proctool completions fish proctool \\
+    > ~/.config/fish/completions/proctool.fish
 
 See also:
   proctool(1), bash(1)";

@@ -121,7 +121,8 @@ Exit status:
 const FILES: &str = "\
 Files:
   cron-graceful-additions
-                a command that is run, if it is on $PATH, as soon as cron is paused, for 10 minutes at most
+                a command that is run, if it is on $PATH, as soon as cron is
+                paused, for 10 minutes at most
   /run/cron-graceful.lock
                 held while it works, so that there is one at a time
   /dev/log      where it exists, syslog is told of what is done

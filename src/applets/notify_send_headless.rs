@@ -69,7 +69,8 @@ fn notes() -> String {
 const EXIT_STATUS: &str = "\
 Exit status:
   0    the notification was delivered
-  1    it was not: nobody is logged in graphically, it is not clear who is meant, or nobody shows notifications there
+  1    it was not: nobody is logged in graphically, it is not clear who is
+       meant, or nobody shows notifications there
   2    wrong usage, without a program notify-send
   125  something of our own failed, such as becoming the user
   126  notify-send could not be executed
@@ -90,9 +91,9 @@ the user's rights, by with-gui-environment's rules.";
 
 const EXAMPLES: &str = "\
 Examples:
-  notify-send-headless -u critical 'Backup failed' 'See /var/log/backup.log'
+  notify-send-headless -u critical 'Backup failed' 'See the log'
   PROCTOOL_USER=alice notify-send-headless 'Your job is done'
-  */5 * * * * root mountpoint -q /srv || notify-send-headless 'The disk /srv is gone'
+  @hourly root mountpoint -q /srv || notify-send-headless '/srv is gone'
 
 See also:
   proctool(1), notify-send(1), with-gui-environment(1)";

@@ -62,7 +62,8 @@ Examples:
   proctool wait 1234 && shutdown now
   proctool wait --status --jsonl --descendants-of 1234
   proctool wait --timeout 1h --exe backup
-  id=$(proctool find --json --exe backup --newest --fields id | jq -r '.[0].id')
+  id=$(proctool find --json --fields id --newest --exe backup |
+    jq -r '.[0].id')
   proctool wait \"$id\"
 
 See also:

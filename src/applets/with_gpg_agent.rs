@@ -81,11 +81,14 @@ const VARIABLES: &str = "\
 Environment:
   GNUPGHOME, HOME
                 decide which agent it is
-  PATH          where the command is looked for, and gpg-agent in its absolute directories
+  PATH          where the command is looked for, and gpg-agent in its absolute
+                directories
   GPG_AGENT_INFO
-                where GnuPG before 2.1 said that an agent is; set to SOCKET:PID:1
+                where GnuPG before 2.1 said that an agent is; set to
+                SOCKET:PID:1
   GPG_TTY       set to the terminal, if there is one
-  SSH_AUTH_SOCK set with --ssh
+  SSH_AUTH_SOCK
+                set with --ssh
   PROCTOOL_LOG  what to log on standard error, such as debug";
 
 const FILES: &str = "\

@@ -78,9 +78,11 @@ fn notes() -> String {
 
 const EXIT_STATUS: &str = "\
 Exit status:
-  1    nobody is logged in graphically, or it is not clear who is meant; nothing ran
+  1    nobody is logged in graphically, or it is not clear who is meant; nothing
+       ran
   2    wrong usage
-  125  something of our own failed, such as becoming the user; the command did not run
+  125  something of our own failed, such as becoming the user; the command did
+       not run
   126  the command could not be executed
   127  the command was not found
   Otherwise that of the command, whose death by a signal is its own too.
@@ -97,11 +99,14 @@ Exit status:
 
 const VARIABLES: &str = "\
 Environment:
-  DISPLAY, XAUTHORITY, WAYLAND_DISPLAY, DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR, XDG_SESSION_TYPE, XDG_SESSION_ID,
-  XDG_CURRENT_DESKTOP, SWAYSOCK, I3SOCK
-                set for the command, as far as they were found and work; not there otherwise
+  DISPLAY, XAUTHORITY, WAYLAND_DISPLAY, DBUS_SESSION_BUS_ADDRESS,
+  XDG_RUNTIME_DIR, XDG_SESSION_TYPE, XDG_SESSION_ID, XDG_CURRENT_DESKTOP,
+  SWAYSOCK, I3SOCK
+                set for the command, as far as they were found and work; not
+                there otherwise
   HOME, USER, LOGNAME, SHELL, PATH
-                set for the command when the superuser becomes the user; PATH is /usr/local/bin:/usr/bin:/bin
+                set for the command when the superuser becomes the user; PATH is
+                /usr/local/bin:/usr/bin:/bin
   LANG, LANGUAGE, LC_*
                 likewise, as in the session; LANG=C.UTF-8 where that has none
   PROCTOOL_LOG  what to log on standard error, such as debug";
@@ -124,7 +129,7 @@ is not trusted.";
 const EXAMPLES: &str = "\
 Examples:
   with-gui-environment xdg-open https://example.org/
-  with-gui-environment --user alice zenity --warning --text='The machine goes down at six'
+  with-gui-environment --user alice zenity --info --text='Down at six'
   with-gui-environment --all loginctl lock-session
   with-gui-environment --list
   eval \"$(with-gui-environment --print)\"

@@ -47,12 +47,14 @@ Outcomes:
   ended          it ended, or was a zombie already
   killed         it ended after we sent KILL
   signalled      it got the signal; after suspend, it is stopped
-  gone before    it was not there any more when its turn came, whoever has its number now
+  gone before    it was not there any more when its turn came, whoever has its
+                 number now
   not permitted  it belongs to another user
   timed out      it had not come that far when the time was over
-  refused        it is the first process, this command or one that it runs below (see --force), or a
-                 thread of the kernel
-  no match       its id was given, but it does not meet the conditions that were given too
+  refused        it is the first process, this command or one that it runs below
+                 (see --force), or a thread of the kernel
+  no match       its id was given, but it does not meet the conditions that were
+                 given too
   still running  it was not waited for any longer
   spared         nothing was done, because of --dry-run";
 
@@ -70,7 +72,8 @@ Exit status:
 /// What is logged, and where.
 pub const FILES: &str = "\
 Files:
-  /dev/log  where it exists, syslog is told of every signal and of what became of the process
+  /dev/log  where it exists, syslog is told of every signal and of what became
+            of the process
 
 Security:
   A process is held by a pidfd before its conditions are judged for the last time, and signalled through it: whoever gets \

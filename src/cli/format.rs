@@ -95,9 +95,9 @@ pub fn fields_help() -> String {
     format!("Fields, with their unit in JSON and the files below /proc/PID that they cost:{rows}")
 }
 
-/// Lines that fit into 98 columns behind a name of a field, the second and later ones below the first.
+/// Lines that fit into 80 columns behind a name of a field, the second and later ones below the first.
 fn indented(text: &str) -> String {
-    const COLUMNS: usize = 98 - 17;
+    const COLUMNS: usize = 80 - 17;
     let mut lines = String::new();
     let mut used = 0;
     for word in text.split(' ') {

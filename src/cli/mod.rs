@@ -29,13 +29,15 @@ Exit status:
   3    fatal: /proc unreadable, out of descriptors, output failed
   64   some of the targets, not all
   124  timed out
-  125  a command did not run, because of us (126: not executable, 127: not found)
+  125  a command did not run, because of us (126: not executable, 127: not
+       found)
   130  interrupted, after cleaning up (128 and the number of the signal)";
 
 /// What the environment changes, for the help of every applet.
 pub const ENVIRONMENT: &str = "\
 Environment:
-  PROCTOOL_LOG  what to log on standard error, such as debug or proctool::select=trace
+  PROCTOOL_LOG  what to log on standard error, such as debug or
+                proctool::select=trace
   NO_COLOR      no colour, unless --color=always
   COLUMNS       width of a terminal that does not tell its own
   LC_ALL, LC_CTYPE, LANG
@@ -47,8 +49,9 @@ pub const FILES_AND_SECURITY: &str = "\
 Files:
   /proc         the processes, see proc(5); --proc DIR reads another one
   /etc/passwd, /etc/group
-                names of users and groups; getent(1) is asked for others, such as those of a
-                directory service, where nsswitch.conf(5) has more than files
+                names of users and groups; getent(1) is asked for others, such
+                as those of a directory service, where nsswitch.conf(5) has more
+                than files
 
 Security:
   Every process chooses what it is called and which arguments and environment it shows: control characters in them \
