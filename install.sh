@@ -502,6 +502,19 @@ suggest() {
     *":$prefix/bin:"*) say "Type next: proctool tree, or man proctool." ;;
     *) say "$prefix/bin is not on your \$PATH: add it, then type: proctool tree, or man proctool." ;;
     esac
+    suggest_for_shells
+}
+
+# Completions are found by themselves below /usr; below /usr/local by zsh, and by fish where $XDG_DATA_DIRS says so, which is
+# in desktops; below ~/.local by fish.
+suggest_for_shells() {
+    if [ "$prefix" != /usr ] && [ "$prefix" != /usr/local ] && command -v zsh >/dev/null; then
+        say "For completions in zsh, put in front of compinit: fpath+=$prefix/share/zsh/site-functions"
+    fi
+    if [ "$prefix" != /usr ] && [ "$prefix" != "${HOME:-}/.local" ] && command -v fish >/dev/null; then
+        say "For completions in fish, put into config.fish where \$XDG_DATA_DIRS does not have $prefix/share, as over ssh:"
+        say "  set -p fish_complete_path $prefix/share/fish/vendor_completions.d"
+    fi
 }
 
 install_links() {

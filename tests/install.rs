@@ -125,6 +125,25 @@ fn what_is_installed_is_where_a_system_looks_for_it() {
 }
 
 #[test]
+fn what_shells_do_not_find_by_themselves_is_said() {
+    let place = Place::new("x");
+    let shells = place.directory.path().join("shells");
+    fs::create_dir(&shells).expect("a directory");
+    for shell in ["zsh", "fish"] {
+        symlink("/bin/true", shells.join(shell)).expect("a link");
+    }
+    let mut command = place.command(&["--binary", PROCTOOL]);
+    command.env("PATH", format!("{}:/usr/bin:/bin", shells.display()));
+    let outcome = finish(command).succeeds();
+    for line in
+        ["fpath+=PREFIX/share/zsh/site-functions", "set -p fish_complete_path PREFIX/share/fish/vendor_completions.d"]
+    {
+        let line = line.replace("PREFIX", place.prefix().to_str().expect("its path"));
+        assert!(outcome.text().contains(&line), "{}", outcome.report());
+    }
+}
+
+#[test]
 fn installing_again_changes_nothing() {
     let place = Place::new("x");
     place.install().succeeds();
