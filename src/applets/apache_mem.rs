@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
 
 use super::{Applet, Context};
 use crate::apache::{Depth, Pool, Program, Survey, survey};
@@ -47,7 +47,7 @@ struct Options {
     #[arg(long, conflicts_with_all = ["json", "jsonl"], help_heading = "Output")]
     openmetrics: bool,
     /// Write to this file, which is replaced as a whole
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     output: Option<PathBuf>,
     /// Look again and again, at intervals such as 1.5s or 2m
     #[arg(long, value_name = "DURATION", value_parser = interval, conflicts_with = "json", help_heading = "Output")]

@@ -1,6 +1,6 @@
 //! `completions`: what a shell needs to complete our command lines.
 
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command, ValueHint, value_parser};
 use clap_complete::{Shell, generate};
 
 use super::{APPLETS, Applet, Context, named, program};
@@ -16,7 +16,9 @@ fn command() -> Command {
         .long_about(
             "Prints a script that makes a shell complete proctool's command lines, and those of its links.\n\n\
              bash: source it from ~/.bashrc. zsh and fish load them from a file a command, for which COMMAND is there: _proctool \
-             in a directory of $fpath, ~/.config/fish/completions/proctool.fish. install.sh does all of it.",
+             in a directory of $fpath, ~/.config/fish/completions/proctool.fish. install.sh does all of it.\n\n\
+             A command behind the options of with-gpg-agent, with-gui-environment and cron-graceful is completed as it is by \
+             itself; in bash and fish only behind the links, and in bash without bash-completion only its name.",
         )
         .arg(
             Arg::new("shell")
@@ -63,15 +65,128 @@ fn run(matches: &ArgMatches, _: &Context) -> anyhow::Result<Exit> {
     let shell = *matches.get_one::<Shell>("shell").ok_or_else(|| Refusal::usage("no shell given"))?;
     let wanted = matches.get_one::<String>("command");
     let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted == name);
-    let mut script = Vec::new();
+    let mut text = String::new();
     if is_wanted("proctool") {
-        generate(shell, &mut program(), "proctool", &mut script);
+        text += &script(shell, &mut program(), "proctool");
     }
     for (applet, link) in links().filter(|(_, link)| is_wanted(link)) {
-        generate(shell, &mut named(applet), link, &mut script);
+        text += &script(shell, &mut named(applet), link);
     }
     let mut output = Output::stdout(Colour::Never);
-    std::io::Write::write_all(&mut output, &script)?;
+    std::io::Write::write_all(&mut output, text.as_bytes())?;
     output.finish()?;
     Ok(Exit::Done)
 }
+
+fn script(shell: Shell, command: &mut Command, name: &str) -> String {
+    let mut generated = Vec::new();
+    generate(shell, command, name, &mut generated);
+    let generated = String::from_utf8_lossy(&generated).into_owned();
+    match (shell, Wrapper::of(command, name)) {
+        (Shell::Bash, Some(wrapper)) => generated + &wrapper.bash(),
+        (Shell::Fish, Some(wrapper)) => wrapper.fish(&generated),
+        (Shell::Zsh, _) => generated.replace(":_cmdambivalent'", ZSH),
+        _ => generated,
+    }
+}
+
+/// What is generated for zsh takes a `--` in front of a command's name for the command.
+const ZSH: &str = ":{ [[ $words[1] != -- ]] || { shift words; (( CURRENT-- )) }; _cmdambivalent }'";
+
+/// Behind our options stands a command with options of its own. What is generated for bash and fish does not know of it.
+struct Wrapper<'a> {
+    name: &'a str,
+    /// Our options that take a value.
+    valued: Vec<String>,
+    /// It begins only behind `--`.
+    is_behind_dashes: bool,
+}
+
+impl Wrapper<'_> {
+    fn of<'a>(command: &Command, name: &'a str) -> Option<Wrapper<'a>> {
+        let operand = command.get_positionals().find(|it| it.get_value_hint() == ValueHint::CommandWithArguments)?;
+        let valued = command.get_opts().filter(|option| option.get_action().takes_values()).flat_map(|option| {
+            let long = option.get_long().map(|long| format!("--{long}"));
+            long.into_iter().chain(option.get_short().map(|short| format!("-{short}")))
+        });
+        Some(Wrapper { name, valued: valued.collect(), is_behind_dashes: operand.is_last_set() })
+    }
+
+    fn bash(&self) -> String {
+        let (operand, option) = match self.is_behind_dashes {
+            true => ("at+=1", ""),
+            false => ("break", " && ${COMP_WORDS[at]} == -*"),
+        };
+        BASH.replace("GENERATED", &format!("_{}", self.name.replace('-', "__")))
+            .replace("NAME", self.name)
+            .replace("VALUED", &self.valued.join("|"))
+            .replace("OPERAND", operand)
+            .replace("OPTION", option)
+    }
+
+    fn fish(&self, generated: &str) -> String {
+        let begins = format!("complete -c {} ", self.name);
+        let function = format!("__fish_{}_options", self.name.replace('-', "_"));
+        let (operand, condition) = match self.is_behind_dashes {
+            true => ("return 0", format!("-n 'not {function}' ")),
+            false => ("return 1", String::new()),
+        };
+        let ours = generated.replace(&begins, &format!("{begins}-n {function} "));
+        let functions =
+            FISH.replace("FUNCTION", &function).replace("VALUED", &self.valued.join(" ")).replace("OPERAND", operand);
+        let subcommand = format!("__fish_complete_subcommand - {}", self.valued.join(" "));
+        format!("{functions}{ours}{begins}{condition}-f -a '({subcommand})'\n")
+    }
+}
+
+/// The word that is typed is one of ours, or belongs to the command that begins at a word before. `=` is a word of its own.
+const BASH: &str = r#"
+GENERATED_or_command() {
+    local -i at=1
+    local offset dashes=
+    while ((at < COMP_CWORD)); do
+        case ${COMP_WORDS[at]} in
+            --) at+=1; dashes=yes; break ;;
+            VALUED)
+                [[ ${COMP_WORDS[at + 1]} != = ]] || at+=1
+                at+=2
+                ;;
+            -*) at+=1 ;;
+            *) OPERAND ;;
+        esac
+    done
+    if ((at > COMP_CWORD)) || [[ -z ${dashes}OPTION ]]; then
+        GENERATED "$@"
+        return
+    fi
+    for offset in _comp_command_offset _command_offset; do
+        if declare -F "$offset" >/dev/null; then
+            "$offset" "$at"
+            return
+        fi
+    done
+    COMPREPLY=()
+    ((at < COMP_CWORD)) || mapfile -t COMPREPLY < <(compgen -c -- "$2")
+}
+
+complete -F GENERATED_or_command -o bashdefault -o default NAME
+"#;
+
+/// Whether the command has not begun.
+const FISH: &str = "\
+function FUNCTION
+    set -l words (commandline -opc)[2..]
+    while set -q words[1]
+        switch $words[1]
+            case --
+                return 1
+            case VALUED
+                set -e words[1]
+            case '-*'
+            case '*'
+                OPERAND
+        end
+        set -e words[1]
+    end
+end
+";

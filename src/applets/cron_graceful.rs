@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum, ValueHint};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
@@ -35,7 +35,7 @@ pub static APPLET: Applet = Applet {
 struct Options {
     /// Run this while no job runs, and let cron run on afterwards instead of stopping it; with --json and --jsonl, what it
     /// prints goes to standard error
-    #[arg(value_name = "COMMAND", last = true, num_args = 1..)]
+    #[arg(value_name = "COMMAND", last = true, num_args = 1.., value_hint = ValueHint::CommandWithArguments)]
     command: Vec<OsString>,
     /// List the daemon and its running jobs, touching nothing
     #[arg(long, conflicts_with_all = ["resume", "command", "dry_run", "jsonl"], help_heading = "Action")]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
 
 use super::{Applet, Context};
 use crate::cli::parse::{self, Limit};
@@ -30,7 +30,7 @@ pub static APPLET: Applet = Applet {
 #[derive(Args)]
 struct Options {
     /// The command and its arguments; options behind it are its own
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, required_unless_present_any = ["print", "json"])]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments, required_unless_present_any = ["print", "json"])]
     command: Vec<OsString>,
     /// Let it be an ssh-agent too, and set SSH_AUTH_SOCK
     #[arg(long, help_heading = "Agent")]

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use anyhow::Context as _;
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
 
 use super::{Applet, Context};
 use crate::child;
@@ -33,10 +33,10 @@ pub static APPLET: Applet = Applet {
 #[derive(Args)]
 struct Options {
     /// The command and its arguments; options behind it are its own
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, required_unless_present_any = ["list", "print", "json"])]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments, required_unless_present_any = ["list", "print", "json"])]
     command: Vec<OsString>,
     /// The session of this user, by name or number
-    #[arg(short, long, value_name = "NAME", help_heading = "Session")]
+    #[arg(short, long, value_name = "NAME", value_hint = ValueHint::Username, help_heading = "Session")]
     user: Option<String>,
     /// The session that logind calls so, see --list
     #[arg(short, long, value_name = "ID", help_heading = "Session")]

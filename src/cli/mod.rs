@@ -13,7 +13,7 @@ pub mod verbosity;
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use crate::process::{self, Proc};
 
@@ -93,7 +93,7 @@ pub struct Common {
     pub format: Format,
     /// Read this procfs instead, such as a host's mounted in a container
     // Not for an applet that acts on processes: a number from there may mean another one here.
-    #[arg(long, value_name = "DIR", default_value = "/proc", hide_default_value = true, help_heading = "General")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = "/proc", hide_default_value = true, help_heading = "General")]
     proc: PathBuf,
     #[command(flatten)]
     pub verbosity: Verbosity,
