@@ -134,6 +134,7 @@ impl Wrapper<'_> {
         let ours = generated.replace(&begins, &format!("{begins}-n {function} "));
         let functions =
             FISH.replace("FUNCTION", &function).replace("VALUED", &self.valued.join(" ")).replace("OPERAND", operand);
+        // What stands first must not look like an option, nor be `--`, which it would take for one of ours with a value.
         let subcommand = format!("__fish_complete_subcommand - {}", self.valued.join(" "));
         format!("{functions}{ours}{begins}{condition}-f -a '({subcommand})'\n")
     }
