@@ -58,7 +58,9 @@ fn command() -> Command {
             "Shows a desktop notification to who sits at the screen, from cron, from a daemon, as root or over ssh. The \
              arguments are those of notify-send, --help among them, and are passed on as they are. Who is reached, and that \
              nobody can divert it, is as with with-gui-environment(1).\n\n\
-             Without a program notify-send it speaks to the message bus itself, with the same options.",
+             Without a program notify-send it speaks to the message bus itself, with the same options, but for hints of type \
+             variant. It ends within a minute, whatever becomes of the message bus, but with --wait and --action as late \
+             as whoever sits there does something.",
         )
 }
 

@@ -95,7 +95,8 @@ Exit status:
   0    printed
   1    there is nothing to print
   2    wrong usage
-  3    fatal: output failed";
+  3    fatal: output failed
+  125  it could not be found out";
 
 const VARIABLES: &str = "\
 Environment:
