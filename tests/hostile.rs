@@ -68,6 +68,43 @@ fn a_name_set_by_a_real_process_survives() {
     finish(command).succeeds().prints(expected);
 }
 
+/// Has 64 MiB of its memory taken for its arguments and its environment (struct prctl_mm_map in prctl(2)).
+const ENDLESS: &str = r#"
+import ctypes, mmap, sys
+SIZE = 64 << 20
+region = mmap.mmap(-1, SIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+region.write(b"x" * (SIZE - 1) + b"\0")
+start = ctypes.addressof(ctypes.c_char.from_buffer(region))
+fields = open("/proc/self/stat").read().rsplit(") ", 1)[1].split(" ")
+number = lambda field: int(fields[field - 3])
+libc = ctypes.CDLL(None)
+libc.sbrk.restype = ctypes.c_void_p
+values = [number(26), number(27), number(45), number(46), number(47), libc.sbrk(0), number(28)]
+values += [start, start + SIZE, start, start + SIZE, 0]
+class Map(ctypes.Structure):
+    _fields_ = [("values", ctypes.c_uint64 * 12), ("auxv_size", ctypes.c_uint32), ("exe_fd", ctypes.c_uint32)]
+memory = Map((ctypes.c_uint64 * 12)(*values), 0, 0xffffffff)
+libc.prctl(35, 14, ctypes.byref(memory), ctypes.c_size_t(ctypes.sizeof(memory)), 0)
+print("ready", flush=True)
+sys.stdin.read()
+"#;
+
+#[test]
+fn arguments_and_environments_without_an_end_do_not_use_up_our_memory() {
+    if Command::new("python3").arg("-V").output().is_err() {
+        skip!("no python3");
+    }
+    let target = Target::start(Command::new("python3").args(["-c", ENDLESS]));
+    if target.proc("cmdline").len() < 64 << 20 {
+        skip!("this kernel lets nobody do so");
+    }
+    for field in ["cmdline", "environ"] {
+        let outcome = run(&["show", "--jsonl", "--fields", field, &target.pid().to_string()]).succeeds();
+        let length = outcome.stdout.len();
+        assert!((8 << 20..9 << 20).contains(&length), "{field}: {length}");
+    }
+}
+
 #[test]
 fn messages_do_not_pass_escapes_on() {
     let outcome = run(&["find", "-u", "\u{1b}[31muser"]);

@@ -17,6 +17,10 @@ use super::file::File;
 use super::stat::Stat;
 use super::{Pid, Proc};
 
+/// Arguments and environment take 6 MiB together at most (execve(2)), but a process can have anything of its memory taken for
+/// them later (PR_SET_MM_MAP in prctl(2)), and must not use up ours.
+const LONGEST: usize = 8 << 20;
+
 /// A directory below /proc, reached by its number or through a descriptor of its own.
 pub(super) struct Directory<'p> {
     pub proc: &'p Proc,
@@ -103,7 +107,8 @@ impl<'p> Directory<'p> {
         content.as_deref().map_err(|&unread| unread)
     }
 
-    /// Open, one read, close; a second read only when the first one filled the buffer.
+    /// Open, one read, close; a second read only when the first one filled the buffer. Of what is longer than any process
+    /// was started with, the beginning.
     fn read_text(&self, file: File, buffer: &mut Vec<u8>) -> Result<(), Errno> {
         let path = self.path(file.name());
         let fd = openat(self.base(), path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
@@ -111,6 +116,10 @@ impl<'p> Directory<'p> {
             let room = buffer.capacity() - buffer.len();
             match read(&fd, spare_capacity(buffer)) {
                 Ok(length) if length < room => return Ok(()),
+                Ok(_) if buffer.len() >= LONGEST => {
+                    buffer.truncate(LONGEST);
+                    return Ok(());
+                }
                 Ok(_) => buffer.reserve(buffer.capacity()),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno),
