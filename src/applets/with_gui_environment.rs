@@ -62,7 +62,8 @@ fn command() -> Command {
         "Runs a command in the graphical session of who sits at the screen: of the session that we are in, or that a seat \
          shows now, else of the only one that there is. Where it is not clear who is meant, nothing runs, and the sessions are listed.\n\n\
          Which sessions there are is what logind says, or, without logind, who has a runtime directory (/run/user/UID) with \
-         a living message bus or display. A session that is at no seat, such as of a remote desktop, is reached only by \
+         a living message bus or display; who is only slow to answer counts, so that nobody is reached in place of somebody \
+         else. A session that is at no seat, such as of a remote desktop, is reached only by \
          name, or by its own user. Processes and their environments never decide between users. What the user's own \
          processes say about the session is tried before it is passed on: the bus has to answer, and the display to accept \
          us.\n\n\
