@@ -79,7 +79,7 @@ fn run(applet: &Applet, name: String, arguments: &[OsString]) -> anyhow::Result<
     };
     let matches = match parsed {
         Ok(matches) => matches,
-        Err(error) if error.use_stderr() => return Err(cli::usage::refusal(&name, &error).into()),
+        Err(error) if error.use_stderr() => return Err(cli::usage::refusal(&name, arguments, &error).into()),
         // Help, or the version.
         Err(error) => {
             output::print(&error.render().to_string())?;

@@ -529,7 +529,7 @@ fn signals_that_do_not_exist_are_refused() {
     }
     run(&["kill", "--signal", "0", pid]).refuses(2, "signal 0 sends nothing");
     run(&["kill", "-9", pid]).refuses(2, "name a signal with --signal 9");
-    run(&["kill", "-KILL", pid]).exits(2).prints("");
+    run(&["kill", "-KILL", pid]).refuses(2, "a signal is named with kill --signal KILL");
     lives(&target);
 }
 
