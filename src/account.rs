@@ -1,4 +1,4 @@
-//! An account of this machine, and being its user: for a moment on a thread of its own, or for good.
+//! An account of this machine, and being its user: for a moment in a process of its own, or for good.
 
 use std::ffi::{CString, OsString};
 use std::io::ErrorKind;
