@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::peer::pause;
 use crate::process::{Files, Pid, Proc, Process, Read, Settled};
 
 use super::assuan::{self, Connection};
@@ -31,10 +32,28 @@ pub(super) enum Found {
     Nothing,
 }
 
+/// For an agent that was just ended to be gone: until then it takes connections, and hangs up.
+const ENDING: Duration = Duration::from_millis(500);
+
+/// Ask who is at a socket, and once more whenever whoever listened there is just ending.
+pub(super) fn look(proc: &Proc, path: &Path, end: Instant) -> Result<Found, Error> {
+    let gone = end.min(Instant::now() + ENDING);
+    loop {
+        match look_once(proc, path, end) {
+            Err(Error::Unreachable { why, .. }) if is_ending(&why) && pause(gone).is_ok() => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+fn is_ending(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof)
+}
+
 /// Ask who is at a socket. The process that answers is asked for its number, which the kernel cannot tell: it remembers
 /// who made the socket, and that is the parent of the agent, or systemd.
-pub(super) fn look(proc: &Proc, path: &Path, end: Instant) -> Result<Found, Error> {
-    let unreachable = |error: std::io::Error| Error::Unreachable { path: path.to_owned(), why: error.to_string() };
+fn look_once(proc: &Proc, path: &Path, end: Instant) -> Result<Found, Error> {
+    let unreachable = |error: std::io::Error| Error::Unreachable { path: path.to_owned(), why: error };
     let mut connection = match Connection::open(path, end) {
         Ok(connection) => connection,
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {

@@ -32,7 +32,7 @@ pub enum Error {
     #[error("the gpg-agent at '{}' belongs to {user}: set HOME, or GNUPGHOME, to a directory of your own", .path.display())]
     Foreign { path: PathBuf, user: String },
     #[error("cannot reach a gpg-agent at '{}': {why}", .path.display())]
-    Unreachable { path: PathBuf, why: String },
+    Unreachable { path: PathBuf, why: std::io::Error },
     #[error("gpg-agent could not be started: {0}")]
     NotStarted(String),
     #[error("the gpg-agent at '{}' offers no ssh-agent: add enable-ssh-support to gpg-agent.conf and end it (gpgconf --kill gpg-agent)", .0.display())]

@@ -82,6 +82,22 @@ fn after_a_terminated_agent_a_new_one_is_started() {
     user.owns(&user.given());
 }
 
+#[test]
+fn in_place_of_an_agent_that_is_just_ending_a_new_one_is_started() {
+    let place = gpg_box!();
+    let user = place.user();
+    user.serve(&user.socket(), "ending");
+    user.owns(&user.given());
+    for _ in 0..5 {
+        let before = place.agent();
+        // It is killed, and whoever comes now may still be let in.
+        let words = format!("kill -KILL {before}; exec with-gpg-agent printenv GPG_AGENT_INFO");
+        let after = info(&user.shell(&words));
+        assert_ne!(after.pid, before);
+        user.owns(&after);
+    }
+}
+
 /// Start runs all at once, and hear of which agent they tell.
 fn at_once(user: &User<'_>, runs: usize) -> BTreeSet<(String, u32)> {
     let commands = (0..runs).map(|_| user.tool(&["printenv", "GPG_AGENT_INFO"]));

@@ -4,8 +4,9 @@
 # silent      accepts, and says nothing
 # garbage     says something, but nothing that an agent would say
 # claims      says what an agent says, and that its pid is ARGUMENT
+# ending      ends when somebody comes
 # full        does not accept, and has as many waiting as there is room for
-import os, socket, sys, time
+import os, select, socket, sys, time
 
 path, kind = sys.argv[1:3]
 server = socket.socket(socket.AF_UNIX)
@@ -56,6 +57,9 @@ if kind != "kept":
 os.close(told)
 if kind in ("supervised", "kept"):
     agent()
+if kind == "ending":
+    select.select([server], [], [])
+    sys.exit()
 clients = []
 while kind == "full":
     client = socket.socket(socket.AF_UNIX)
