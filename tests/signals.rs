@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::support::command::{Outcome, PROCTOOL, clean, finish, proctool, run};
+use super::support::command::{Outcome, PROCTOOL, clean, finish, heedful, proctool, run};
 use super::support::namespace;
 use super::support::running::{Running, state, until};
 use super::support::target::{Program, Target};
@@ -151,8 +151,8 @@ impl Stuck {
 
 /// A run that goes on meanwhile. Being interrupted ends it, even if whoever started us ignores that.
 fn background(words: &[&str]) -> Running {
-    let mut command = clean("env");
-    command.args(["--default-signal=INT,TERM,HUP,QUIT", PROCTOOL]).args(words);
+    let mut command = heedful(PROCTOOL);
+    command.args(words);
     Running::start(command)
 }
 

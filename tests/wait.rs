@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::support::command::{Outcome, PROCTOOL, clean, finish, proctool, run};
+use super::support::command::{Outcome, PROCTOOL, clean, finish, heedful, proctool, run};
 use super::support::namespace::{self, is_root};
 use super::support::running::{Running, send, state, until};
 use super::support::target::{Program, Target};
@@ -87,8 +87,8 @@ fn kernel() -> (u32, u32) {
 
 /// A wait whose interrupts are what they are on a terminal, whoever started us and ignores them.
 fn interruptible(words: &[&str]) -> Running {
-    let mut command = clean("env");
-    command.args(["--default-signal=INT,TERM,HUP,QUIT", PROCTOOL, "wait"]).args(words);
+    let mut command = heedful(PROCTOOL);
+    command.arg("wait").args(words);
     Running::start(command).watching()
 }
 

@@ -36,6 +36,13 @@ pub fn clean(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// Likewise, which heeds the signals that whoever started us may ignore, as under nohup or in the background of a script.
+pub fn heedful(program: impl AsRef<OsStr>) -> Command {
+    let mut command = clean("env");
+    command.arg("--default-signal=INT,TERM,HUP,QUIT").arg(program);
+    command
+}
+
 /// The program with some arguments.
 pub fn proctool<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = clean(PROCTOOL);

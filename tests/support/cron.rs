@@ -248,7 +248,7 @@ impl CronBox {
         let file = format!("run.{run}");
         let path = format!("/mnt/{file}");
         let script = "echo $$ >\"$0\"; exec \"$@\"";
-        let defaults = ["env", "--default-signal=INT,TERM,HUP,QUIT", "sh", "-c", script, &path];
+        let defaults = ["sh", "-c", script, &path];
         let limited =
             [&["timeout", "--foreground", "-s", "KILL", "30"], &defaults[..], before, &["cron-graceful"], words];
         (self.inside(&limited.concat()), file)

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::command::{Outcome, PROCTOOL, clean, finish};
+use super::command::{Outcome, PROCTOOL, finish, heedful};
 use super::namespace;
 use super::running::state;
 
@@ -80,7 +80,7 @@ impl Place {
         for (name, text) in files {
             fs::write(scratch.path().join(name), text).expect("a file of the box");
         }
-        let mut command = clean("bash");
+        let mut command = heedful("bash");
         command.args(["-c", include_str!("keep_box.sh"), "keep_box", script]);
         let flag = |is_set| if is_set { "1" } else { "" };
         command.env("SCRATCH", scratch.path()).env("PROCTOOL", PROCTOOL);
@@ -159,7 +159,7 @@ impl Place {
 
     /// A command in the box.
     pub fn inside(&self, words: &[&str]) -> Command {
-        let mut command = clean("nsenter");
+        let mut command = heedful("nsenter");
         command.args([
             "--mount",
             "--pid",
