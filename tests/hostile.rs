@@ -153,7 +153,10 @@ fn an_identity_that_cannot_be_told_for_want_of_descriptors_is_an_error() {
     let mut told = 0;
     for limit in 4..=9 {
         let mut command = clean("sh");
-        command.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" show --fields id self"), PROCTOOL]);
+        // Those that we inherited count too.
+        let script =
+            format!("exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&-; ulimit -n {limit} && exec \"$0\" show --fields id self");
+        command.args(["-c", &script, PROCTOOL]);
         let outcome = finish(command);
         match outcome.code() {
             0 => {

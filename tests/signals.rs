@@ -162,15 +162,16 @@ fn interrupt(running: Running, signal: Signal) -> Outcome {
     running.finish()
 }
 
-/// For scripts in namespaces: the states of all others there, and waiting until they are so many.
+/// For scripts in namespaces: the states of all others there, and waiting until they are so many, or so many that sleep.
 const OTHERS: &str = r#"
     others() {
         for process in /proc/[0-9]*; do
             case ${process#/proc/} in $$|$BASHPID) continue;; esac
-            read -r line < $process/stat && line=${line##*) } && [ "${line%% *}" != Z ] && echo "${line%% *}"
+            read -r line < $process/stat && line=${line##*) } && case $line in [ZX]*) ;; *) echo "${line%% *}";; esac
         done 2>/dev/null
     }
     await() { set -- $1; until count=$(others) && set -- $1 $count && [ $(($# - 1)) -ge $1 ]; do set -- $1; done; }
+    await_asleep() { await $1; until states=$(others) && [ -z "${states//[S$'\n']}" ]; do :; done; }
     # It becomes 341 processes that stay, and others that come and go meanwhile.
     grow() { [ $1 = 0 ] || for i in 1 2 3 4; do grow $(($1 - 1)) & sleep 0.01; done; exec sleep 100; }
 "#;
@@ -393,7 +394,7 @@ fn those_that_a_target_starts_because_of_term_are_killed_with_it() {
         (trap start TERM; : > /mnt/ready; while :; do sleep 0.02; done) &
         disown
         until [ -e /mnt/ready ]; do :; done
-        "$P" terminate --tree --timeout 0.5 --json $! > /mnt/told
+        "$P" terminate --tree --timeout 2 --json $! > /mnt/told
         echo "status $? left $(others)"
         grep -o '"name":"sleep","outcome":"killed"' /mnt/told | sort | uniq -c | grep -o '[0-9]*' | head -n 1"#;
     let Some(outcome) = inside(script) else { skip!("no private namespaces") };
@@ -411,7 +412,7 @@ fn a_child_with_a_session_of_its_own_is_in_the_tree() {
     let script = r#"
         bash -c 'setsid sleep 100 & setsid bash -c "sleep 100 & wait" & wait' & family=$!
         sleep 100 & spared=$!
-        await 5
+        await_asleep 5
         "$P" terminate --tree -q $family
         echo "status $? left $(others)"
         kill -0 $spared && echo spared"#;
@@ -435,7 +436,8 @@ fn a_tree_that_was_stopped_before_is_ended_with_term() {
 #[test]
 fn a_zombie_in_a_tree_is_no_failure() {
     let script = r#"
-        bash -c 'sleep 0 & exec sleep 100' & family=$!
+        # The child ends when nobody can wait for it any more.
+        bash -c '(until read -r name < /proc/$$/comm && [ "$name" = sleep ]; do :; done) & exec sleep 100' & family=$!
         disown
         await 1
         until "$P" find --children-of $family --runstates Z -q; do :; done
@@ -838,7 +840,7 @@ fn a_dry_run_lists_the_tree() {
     let script = r#"
         bash -c 'sleep 100 & sleep 100 & wait' & family=$!
         sleep 100 &
-        await 4
+        await_asleep 4
         "$P" terminate --tree --dry-run --json $family | grep -o '"outcome":"spared"' | grep -c .
         states=$(others)
         echo $states"#;
@@ -952,7 +954,7 @@ fn what_is_stuck_in_the_kernel_is_not_stopped_in_time() {
 #[test]
 fn what_is_stuck_in_the_kernel_does_not_keep_its_tree_waiting() {
     let Some(stuck) = Stuck::start() else { skip!("no python3") };
-    let outcome = on(&stuck.target, "terminate", &["--tree", "--timeout", "0.3", "--json"]).succeeds();
+    let outcome = on(&stuck.target, "terminate", &["--tree", "--timeout", "3", "--json"]).succeeds();
     // TERM is blocked while a program is being started, in both of them.
     let fates = fates(&outcome);
     assert!(fates.len() == 2 && fates.contains_key(&stuck.target.pid().into()), "{}", outcome.report());
@@ -971,7 +973,7 @@ fn with_syslog(listens: bool, words: &[&str]) -> Option<Outcome> {
          listener.setblocking(False)\n\
          for words in sys.argv[1:]:\n\
          \x20   target = subprocess.Popen(['sleep', '100'])\n\
-         \x20   while open(f'/proc/{{target.pid}}/comm').read() != 'sleep\\n': pass\n\
+         \x20   while open(f'/proc/{{target.pid}}/stat').read().split()[1:3] != ['(sleep)', 'S']: pass\n\
          \x20   words = [word.replace('PID', str(target.pid)) for word in words.split()]\n\
          \x20   run = subprocess.run([os.environ['P']] + words, capture_output=True, text=True)\n\
          \x20   told = (run.stdout + run.stderr).replace(str(target.pid), 'PID').strip()\n\

@@ -427,15 +427,16 @@ fn a_wait_that_nobody_listens_to_ends() {
 fn on_a_terminal_it_is_shown_who_is_waited_for() {
     let target = sleeper();
     let mut command = clean("script");
-    let line = format!("{PROCTOOL} wait --timeout 1 {}", target.pid());
+    let line = format!("{PROCTOOL} wait --timeout 3 {}", target.pid());
     command.env("TERM", "xterm").args(["-qec", &line, "/dev/null"]);
     let outcome = finish(command);
     if outcome.code() == 127 {
         skip!("no script(1)");
     }
     let outcome = outcome.exits(124);
-    let shown = format!("waiting for 1 process for 0 s: {} (", target.pid());
-    assert!(outcome.text().contains(&shown), "{}", outcome.report());
+    let text = outcome.text();
+    let who = format!(" s: {} (", target.pid());
+    assert!(text.contains("waiting for 1 process for ") && text.contains(&who), "{}", outcome.report());
 }
 
 // How they ended.
