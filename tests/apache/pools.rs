@@ -66,6 +66,7 @@ fn nginx_has_workers() {
     place.shell("mkdir -p /run/lib && mount -t tmpfs none /var/lib/nginx && mount -t tmpfs none /var/log/nginx; true");
     place.shell("nginx -c /mnt/nginx.conf </dev/null >/mnt/output 2>&1");
     let pid = master(&place, "nginx", 2);
+    soon("titles", || place.children(pid).iter().all(|&pid| place.arguments(pid).starts_with("nginx: worker process")));
     let block = place.block(&["--exe", "nginx"]);
     assert_eq!((&block["kind"], &block["pid"]), (&json!("pool"), &json!(pid)), "{block:#}");
     let groups = list(&block["groups"]).iter().filter(|group| group["processes"] != 0);
@@ -147,6 +148,14 @@ fn titles_group_the_processes_of_a_script() {
     adds_up(&block);
 }
 
+/// So many processes of this name, of which so many have started their sleep: before, there is one more of the name.
+#[track_caller]
+fn await_names(place: &ApacheBox, name: &str, count: usize, asleep: usize) {
+    let named = |name: &str| place.processes().iter().filter(|seen| seen.name == name).count();
+    // The box has a sleep of its own.
+    soon("those with the name", || named(name) == count && named("sleep") == asleep + 1);
+}
+
 /// A shell that is called so and waits.
 const NAMED: &str = "mkdir -p /run/named && cp $(command -v bash) /run/named/";
 
@@ -174,7 +183,7 @@ fn processes_without_relations_are_one_block() {
     for _ in 0..3 {
         place.shell("setsid /run/named/lonely -c 'sleep 1000; :' </dev/null >/dev/null 2>&1 &");
     }
-    soon("three of them", || place.processes().iter().filter(|seen| seen.name == "lonely").count() == 3);
+    await_names(&place, "lonely", 3, 3);
     let block = place.block(&["--exe", "lonely"]);
     assert_eq!((&block["kind"], &block["pid"]), (&json!("processes"), &Value::Null), "{block:#}");
     assert_eq!((&block["processes"], &block["program"]), (&json!(3), &json!("lonely")), "{block:#}");
@@ -191,7 +200,7 @@ fn a_pool_and_lonely_ones_of_the_same_name_are_apart() {
     place.shell("setsid /run/named/mixed -c 'sleep 1000; :' </dev/null >/dev/null 2>&1 &");
     let family = "/run/named/mixed -c '/run/named/mixed -c \"sleep 1000; :\" & wait'";
     place.shell(&format!("setsid {family} </dev/null >/dev/null 2>&1 &"));
-    soon("three of them", || place.processes().iter().filter(|seen| seen.name == "mixed").count() == 3);
+    await_names(&place, "mixed", 3, 2);
     let found = place.blocks(&["--exe", "mixed"]);
     let mut kinds: Vec<&str> = found.iter().filter_map(|block| block["kind"].as_str()).collect();
     kinds.sort_unstable();
@@ -206,7 +215,7 @@ fn a_name_matches_whole() {
     let place = apache_box!(ApacheBox::without_apache());
     place.shell(&format!("{NAMED}pool-server"));
     place.shell("setsid /run/named/pool-server -c 'sleep 1000; :' </dev/null >/dev/null 2>&1 &");
-    soon("one of them", || place.processes().iter().any(|seen| seen.name == "pool-server"));
+    await_names(&place, "pool-server", 1, 1);
     for name in ["pool", "server", "pool-serve", "ool-server"] {
         place.memory(&["--exe", name]).refuses(1, name);
     }

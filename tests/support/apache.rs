@@ -179,6 +179,12 @@ impl ApacheBox {
         fs::read_dir(self.root(&format!("/proc/{pid}/task"))).map_or(0, |tasks| tasks.count() as u64)
     }
 
+    /// Whether a process of the box has become an ordinary user.
+    pub fn is_ordinary(&self, pid: u32) -> bool {
+        let text = fs::read_to_string(self.root(&format!("/proc/{pid}/status"))).unwrap_or_default();
+        text.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) != Some("0"))
+    }
+
     /// The arguments of a process of the box, joined by blanks.
     pub fn arguments(&self, pid: u32) -> String {
         let bytes = fs::read(self.root(&format!("/proc/{pid}/cmdline"))).unwrap_or_default();
@@ -286,7 +292,9 @@ impl Site<'_> {
         let workers = self.workers(&conf);
         let children = self.place.children(master);
         let running: u64 = children.iter().map(|&pid| self.place.threads(pid)).sum();
-        children.len() as u64 >= processes + workers.0 && running >= threads + workers.0 * workers.1
+        // One that was only forked is root's still, and nobody can tell it from a master.
+        let have_begun = children.iter().all(|&pid| self.place.is_ordinary(pid));
+        have_begun && children.len() as u64 >= processes + workers.0 && running >= threads + workers.0 * workers.1
     }
 
     /// How many workers it begins with at the least, and their threads.
