@@ -39,7 +39,7 @@ fn impostor(place: &CronBox, directory: &str, user: &str) -> u32 {
 #[track_caller]
 fn is_untouched(place: &CronBox, pid: u32) {
     place.settles();
-    assert_eq!(place.state(pid), 'S', "process {pid} was touched");
+    assert!(place.goes_on(pid), "process {pid} was touched: {:?}", place.seen(pid));
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn a_daemon_that_its_parent_does_not_reap_counts_as_stopped() {
     let before = std::time::Instant::now();
     let outcome = run.finish().exits(0);
     assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
-    assert!(before.elapsed() < std::time::Duration::from_secs(4), "{}", outcome.report());
+    assert!(before.elapsed() < std::time::Duration::from_secs(15), "{}", outcome.report());
     assert_eq!(place.state(daemon), 'Z');
 }
 

@@ -245,7 +245,7 @@ fn is_not_kept_waiting(newcomer: &str) {
     place.release("a");
     soon("the end of the job", || place.ended("a") && place.state(shell) == 'X' && !place.is_alive(worker));
     reuse(&place, shell, newcomer);
-    soon("a newcomer", || place.name(shell) == "sleep");
+    soon("a newcomer", || place.sleeps(shell));
     place.kill("CONT", run.pid);
     let outcome = run.finish();
     assert!(place.is_alive(shell), "the newcomer was killed\n{}", outcome.report());

@@ -39,7 +39,7 @@ fn is_no_job(text: &str, command: &str) {
     place.program("other.py", text);
     place.shell(&format!("setsid {command} </dev/null >/dev/null 2>&1 &"));
     let other = place.began("other");
-    soon("the other program", || place.name(other) == "sleep");
+    soon("the other program", || place.sleeps(other));
     for descriptor in [1, 2] {
         let link = place.shell(&format!("readlink /proc/{other}/fd/{descriptor}"));
         assert!(link.starts_with("/tmp/") && link.ends_with(" (deleted)"), "{link}");
@@ -48,7 +48,7 @@ fn is_no_job(text: &str, command: &str) {
     let list = place.list();
     assert!(pids(&list, "jobs").is_empty(), "{list:#}");
     let outcome = place.graceful(&["--timeout", "0.5", "--on-timeout", "terminate"]);
-    assert_eq!(place.state(other), 'S', "it was touched\n{}", outcome.report());
+    assert!(place.goes_on(other), "it was touched\n{}", outcome.report());
     stops(&place, outcome, daemon);
 }
 
@@ -82,7 +82,7 @@ fn the_job_of_another_cron_is_not_terminated() {
     let (daemon, other, script) = two_crons(&place);
     let words = ["--pid", &daemon.to_string(), "--timeout", "0.5", "--on-timeout", "terminate"];
     let outcome = place.graceful(&words).exits(0);
-    assert_eq!(place.state(script), 'S', "the other cron's job was touched\n{}", outcome.report());
+    assert!(place.goes_on(script), "the other cron's job was touched\n{}", outcome.report());
     assert!(!place.is_alive(daemon) && !place.ended("a"), "{}", outcome.report());
     place.still_runs(other);
     place.release("b");
@@ -97,7 +97,7 @@ fn the_job_of_another_cron_is_not_waited_for() {
     place.release("a");
     let outcome = run.finish().exits(0);
     assert!(place.ended("a") && !place.is_alive(daemon), "{}", outcome.report());
-    assert_eq!(place.state(script), 'S', "the other cron's job was touched\n{}", outcome.report());
+    assert!(place.goes_on(script), "the other cron's job was touched\n{}", outcome.report());
     place.still_runs(other);
 }
 
@@ -155,13 +155,13 @@ fn interrupted_at_a_full_pipe_of_events_that_nobody_reads_cron_runs_on() {
 
 #[test]
 fn a_cron_that_the_first_process_starts_again_is_not_said_to_be_stopped() {
-    let place = cron_box!(CronBox::with_first("bash -c 'while :; do cron -f; sleep 0.1; done'"));
+    let place = cron_box!(CronBox::with_first("bash -c 'while :; do cron -f; done'"));
     let daemon = place.locked();
     assert_eq!(place.seen(daemon).expect("cron").parent, 1);
     let outcome = place.graceful(&[]).exits(1);
     avoids(&outcome, &["cron is stopped", "stopped cron"]);
     place.settles();
-    soon("a cron that runs", || "SR".contains(place.state(place.locked())));
+    soon("a cron that runs", || place.goes_on(place.locked()));
     let outcome = place.graceful(&["--json"]).exits(1);
     assert_eq!(outcome.json()["outcome"], "not stopped", "{}", outcome.report());
 }
@@ -172,7 +172,7 @@ fn it_does_not_stop_itself_when_it_is_named() {
     let before = Instant::now();
     let outcome = place.exec("bash -c 'exec cron-graceful --pid $$'").exits(1);
     assert!(!outcome.errors().is_empty(), "no message\n{}", outcome.report());
-    assert!(before.elapsed() < Duration::from_secs(5), "{:?}\n{}", before.elapsed(), outcome.report());
+    assert!(before.elapsed() < Duration::from_secs(15), "{:?}\n{}", before.elapsed(), outcome.report());
     place.settles();
 }
 

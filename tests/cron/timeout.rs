@@ -14,7 +14,7 @@ fn a_timeout_lets_cron_run_on_and_lists_who_is_left() {
         let before = Instant::now();
         let outcome = place.graceful(options).exits(124);
         let took = before.elapsed();
-        assert!((Duration::from_millis(500)..Duration::from_secs(4)).contains(&took), "{took:?}");
+        assert!((Duration::from_millis(500)..Duration::from_secs(15)).contains(&took), "{took:?}");
         let job = place.seen(script).expect("the script").parent;
         mentions(&outcome, &[&job.to_string(), "sh /mnt/job a"]);
         assert!(outcome.errors().starts_with("cron-graceful: "), "{}", outcome.report());
@@ -41,7 +41,7 @@ fn on_timeout_stop_stops_cron_with_its_jobs_running() {
     mentions(&outcome, &["sh /mnt/job a"]);
     place.settles();
     assert!(!place.is_alive(daemon), "cron still runs\n{}", outcome.report());
-    assert!("SR".contains(place.state(script)), "the job was hurt\n{}", outcome.report());
+    assert!(place.goes_on(script), "the job was hurt\n{}", outcome.report());
     place.release("a");
     soon("the end of the job", || place.ended("a"));
 }

@@ -258,7 +258,7 @@ impl CronBox {
     #[track_caller]
     pub fn still_runs(&self, daemon: u32) {
         self.settles();
-        assert!("SR".contains(self.state(daemon)), "cron: {:?}\n{:#?}", self.seen(daemon), self.processes());
+        assert!(self.goes_on(daemon), "cron: {:?}\n{:#?}", self.seen(daemon), self.processes());
     }
 
     /// A daemon runs no more, and none has taken its place.

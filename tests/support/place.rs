@@ -48,6 +48,13 @@ pub struct Seen {
     pub parent: u32,
 }
 
+impl Seen {
+    /// Whether it is sleep(1), and has got so far that it sleeps.
+    pub fn sleeps(&self) -> bool {
+        self.name == "sleep" && self.state == 'S'
+    }
+}
+
 /// Wait until something is so, which must come soon.
 #[track_caller]
 pub fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -200,6 +207,16 @@ impl Place {
     /// Whether a process of the box is alive.
     pub fn is_alive(&self, pid: u32) -> bool {
         !"ZX".contains(self.state(pid))
+    }
+
+    /// Whether a process of the box has neither ended nor been stopped. It may be at work: on a page, or on a signal.
+    pub fn goes_on(&self, pid: u32) -> bool {
+        "SRD".contains(self.state(pid))
+    }
+
+    /// Whether a process of the box has become sleep(1). It has that name before it has its environment.
+    pub fn sleeps(&self, pid: u32) -> bool {
+        self.seen(pid).is_some_and(|seen| seen.sleeps())
     }
 
     /// The name of a process of the box.
