@@ -1,7 +1,7 @@
 //! Somebody else on the machine who would like to receive what is not for them, or to be run by the superuser.
 
 use super::super::support::desktop::{DesktopBox, User};
-use super::super::support::place::soon;
+use super::super::support::place::{Seen, soon};
 use crate::desktop_box;
 
 /// What an attacker's processes say, to whoever believes them.
@@ -38,9 +38,10 @@ fn attack(attacker: &User<'_>) {
              </dev/null >/dev/null 2>&1 & done\n"
         );
     }
+    let count = || attacker.place.processes().into_iter().filter(Seen::sleeps).count();
+    let before = count();
     attacker.shell(&script);
-    let count = || attacker.place.processes().into_iter().filter(|seen| seen.name == "sleep").count();
-    soon("the attacker's processes", || count() > 300);
+    soon("the attacker's processes", || count() == before + 300);
 }
 
 /// Nobody came, and nothing was executed.
@@ -191,7 +192,7 @@ fn a_program_with_the_rights_of_another_is_not_heard() {
         let program = place
             .superuser()
             .start(&format!("env -i {variables} setpriv {ids} --regid 7001 --clear-groups /usr/bin/sleep infinity"));
-        soon("a program", || place.name(program) == "sleep");
+        soon("a program", || place.sleeps(program));
     }
     assert_eq!(everything(&place), before);
 }

@@ -666,7 +666,7 @@ fn a_leader_that_is_hidden_is_alive() {
     let place = desktop_box!();
     let user = place.user();
     user.start_bus();
-    place.login_in_front("5", &user, place.superuser().start("sleep 1000"), "seat0");
+    place.login_in_front("5", &user, place.superuser().program(&[]), "seat0");
     for hidden in ["noaccess", "invisible"] {
         place.shell(&format!("mount -o remount,hidepid={hidden} /proc"));
         user.is_reached_by(user, &[]);

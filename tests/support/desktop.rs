@@ -238,7 +238,7 @@ impl<'place> User<'place> {
     pub fn program(&self, variables: &[&str]) -> u32 {
         let variables: Vec<String> = variables.iter().map(|variable| format!("'{variable}'")).collect();
         let pid = self.start(&format!("env -i {} /usr/bin/sleep infinity", variables.join(" ")));
-        soon("a program", || self.place.name(pid) == "sleep");
+        soon("a program", || self.place.sleeps(pid));
         pid
     }
 
