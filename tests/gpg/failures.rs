@@ -121,7 +121,7 @@ fn an_agent_that_hangs_is_not_waited_for_longer_than_wanted() {
 fn an_agent_that_hangs_is_told_with_its_complaint() {
     let place = gpg_box!();
     place.program("gpg-agent", "#!/bin/sh\necho 'looking for my keys' >&2\nexec sleep 1000\n");
-    place.user().run(&["--timeout", "0.5", "true"]).refuses(125, "looking for my keys");
+    place.user().run(&["--timeout", "2", "true"]).refuses(125, "looking for my keys");
 }
 
 #[test]
@@ -138,14 +138,14 @@ fn nothing_is_left_of_an_agent_that_hangs() {
 fn an_agent_that_never_stops_talking_is_not_listened_to_for_ever() {
     let place = gpg_box!();
     place.program("gpg-agent", "#!/bin/sh\nexec yes 'gpg-agent: and then' >&2\n");
-    fails(&place.user(), &["--timeout", "0.5"], "and then");
+    fails(&place.user(), &["--timeout", "2"], "and then");
 }
 
 #[test]
 fn an_agent_that_never_listens_is_told_with_its_complaint() {
     let place = gpg_box!();
     place.program("gpg-agent", "#!/bin/sh\necho 'gpg-agent: gone to sleep' >&2\nexit 0\n");
-    fails(&place.user(), &["--timeout", "0.5"], "gone to sleep");
+    fails(&place.user(), &["--timeout", "2"], "gone to sleep");
 }
 
 #[test]
