@@ -18,6 +18,9 @@ done
 rm -rf etc/systemd/user/*.wants usr/lib/systemd/user/*.wants
 mkdir -p etc/systemd/user/sockets.target.wants
 ln -s /usr/lib/systemd/user/dbus.socket etc/systemd/user/sockets.target.wants
+# It stays when its user has logged out, in case of another login: always, not for ten seconds.
+mkdir -p etc/systemd/logind.conf.d
+printf '[Login]\nUserStopDelaySec=infinity\n' >etc/systemd/logind.conf.d/box.conf
 # No service comes by itself when it is first talked to.
 rm -f usr/share/dbus-1/services/*
 ln -s proctool "$SCRATCH/bin/with-gui-environment"
