@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::Mode;
 use tempfile::TempDir;
 
 use super::command::{Outcome, PROCTOOL, finish, heedful};
@@ -81,6 +82,8 @@ pub fn missing(programs: &[&str]) -> Result<(), String> {
 impl Place {
     /// A place where a script runs, with these files below /mnt. It is not ready before the script says so.
     pub fn start(script: &str, own: Own, files: &[(&str, &str)]) -> Result<Place, String> {
+        // What is made in it is for users of its own too, whoever started us.
+        rustix::process::umask(Mode::WGRP | Mode::WOTH);
         let scratch = tempfile::tempdir().expect("a directory for a box");
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o777)).expect("its permissions");
         fs::create_dir(scratch.path().join("bin")).expect("a directory for programs");
