@@ -74,8 +74,7 @@ impl CronBox {
         missing(&["unshare", "nsenter", "setpriv", "tini", "cron"])?;
         let script = format!("{}\n{preparation}\nexec {command}", include_str!("cron_box.sh"));
         let mut place = Place::start(&script, Own::default(), &FILES)?;
-        place.await_ready(|place| place.has("ready"))?;
-        place.first = child_of(place.first).ok_or("the box has ended")?;
+        place.await_ready();
         Ok(CronBox { place, runs: Cell::new(0) })
     }
 
@@ -88,11 +87,11 @@ impl CronBox {
         let own = Own { groups: true, ..Own::default() };
         let mut place = Place::start(include_str!("systemd_box.sh"), own, &FILES)?;
         let holder = place.first;
-        place.await_ready(|place| {
+        place.await_that(|place| {
             let leader = child_of(holder).and_then(child_of);
             place.first = leader.unwrap_or(holder);
             leader.is_some() && place.exec("systemctl is-active cron").text() == "active\n"
-        })?;
+        });
         Ok(CronBox { place, runs: Cell::new(0) })
     }
 

@@ -1,6 +1,7 @@
 //! Private pid and mount namespaces, where nobody else's processes are and numbers can be reused.
 
 use std::process::Command;
+use std::sync::LazyLock;
 
 use super::command::{PROCTOOL, clean};
 
@@ -8,12 +9,10 @@ use super::command::{PROCTOOL, clean};
 ///
 /// The script's shell is pid 1 there: when it ends, so does everything that it started.
 pub fn script(script: &str) -> Option<Command> {
-    let mut probe = unshare()?;
-    probe.arg("true");
-    if !probe.output().is_ok_and(|probe| probe.status.success()) {
+    if !are_permitted() {
         return None;
     }
-    let mut command = unshare()?;
+    let mut command = unshare();
     command.args(["bash", "-c", script]).env("P", PROCTOOL);
     Some(command)
 }
@@ -29,13 +28,20 @@ pub fn script_with_nobody(text: &str) -> Option<Command> {
     script(&format!("{copy}\n{nobody}\n{text}"))
 }
 
-fn unshare() -> Option<Command> {
+/// Whether we may make namespaces, which not even the superuser of a container may everywhere.
+pub fn are_permitted() -> bool {
+    static PERMITTED: LazyLock<bool> =
+        LazyLock::new(|| unshare().arg("true").output().is_ok_and(|probe| probe.status.success()));
+    *PERMITTED
+}
+
+fn unshare() -> Command {
     let mut command = clean("unshare");
     command.args(["--pid", "--mount", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]);
     if !is_root() {
         command.args(["--user", "--map-root-user"]);
     }
-    Some(command)
+    command
 }
 
 /// Whether we are the superuser.

@@ -75,6 +75,7 @@ pub fn missing(programs: &[&str]) -> Result<(), String> {
     let is_there = |program: &&&str| directories.iter().any(|directory| Path::new(directory).join(program).exists());
     match programs.iter().find(|program| !is_there(program)) {
         Some(program) => Err(format!("no {program}")),
+        None if !namespace::are_permitted() => Err("no private namespaces".to_owned()),
         None => Ok(()),
     }
 }
@@ -100,9 +101,9 @@ impl Place {
         let input = keeper.stdin.take();
         let mut line = String::new();
         BufReader::new(keeper.stdout.take().expect("its output")).read_line(&mut line).expect("a line of it");
-        let mut made = Place { keeper, input, first: 0, scratch };
-        made.first = line.trim_end().parse().map_err(|_| made.log())?;
-        Ok(made)
+        let mut place = Place { keeper, input, first: 0, scratch };
+        place.first = line.trim_end().parse().map_err(|_| "no control groups")?;
+        Ok(place)
     }
 
     /// A private place with an ordinary init, which this script makes a box of some kind; ready when it has said so.
@@ -110,29 +111,28 @@ impl Place {
         missing(&["unshare", "nsenter", "setpriv", "tini", "python3"])?;
         let script = format!("{}{kind}exec tini -s -- sleep infinity", include_str!("own_box.sh"));
         let mut place = Place::start(&script, own, files)?;
-        place.await_ready(|place| place.has("ready"))?;
-        place.first = child_of(place.first).ok_or("the box has ended")?;
+        place.await_ready();
         Ok(place)
     }
 
-    /// What the box said while it was made.
-    fn log(&self) -> String {
-        let log = fs::read_to_string(self.path("log")).unwrap_or_default();
-        format!("no box: {}", log.lines().last().unwrap_or("it has ended"))
+    /// Let it come so far that it is ready, and its first process be the one that says so.
+    #[track_caller]
+    pub fn await_ready(&mut self) {
+        self.await_that(|place| place.has("ready"));
+        self.first = child_of(self.first).expect("a box that goes on");
     }
 
-    /// Let it come so far that it is ready.
-    pub fn await_ready(&mut self, mut is_ready: impl FnMut(&mut Place) -> bool) -> Result<(), String> {
+    /// Let it come so far that something is so. What may be made and is not must not go unnoticed.
+    #[track_caller]
+    pub fn await_that(&mut self, mut is_so: impl FnMut(&mut Place) -> bool) {
         let holder = self.first;
         let end = Instant::now() + SOON;
-        while !is_ready(self) {
-            let has_ended = !fs::read_to_string(format!("/proc/{holder}/comm")).is_ok_and(|_| state(holder) != 'Z');
-            if has_ended || Instant::now() > end {
-                return Err(self.log());
-            }
+        while !is_so(self) {
+            let log = || fs::read_to_string(self.path("log")).unwrap_or_default();
+            assert!(!"ZX".contains(state(holder)), "the box has ended\n{}", log());
+            assert!(Instant::now() < end, "the box is not ready within {SOON:?}\n{}", log());
             thread::sleep(Duration::from_millis(5));
         }
-        Ok(())
     }
 
     /// Where a file below /mnt of the box is.
