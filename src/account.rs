@@ -174,8 +174,8 @@ impl Account {
         })
     }
 
-    /// Become the user, in all respects and without a way back. Only this thread does: whoever calls it becomes a command
-    /// next, by which all others end.
+    /// Become the user, in all respects and without a way back. Only this thread does: whoever calls it has no
+    /// others that go on, or becomes a command next, by which they end.
     pub fn take_over(&self) -> Result<(), Error> {
         if !self.is_known() {
             return Err(Error::Unknown(self.name.clone()));

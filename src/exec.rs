@@ -31,11 +31,8 @@ pub fn become_command(command: &[OsString], environment: &Environment) -> Refusa
         return Refusal { message: "no command is given".to_owned(), exit: Exit::Usage };
     };
     let mut error = environment.command(program).args(arguments).exec();
-    // POSIX has the shell run a script without a first line for it; not every C library does that in execvp(3).
-    if error.raw_os_error() == Some(Errno::ENOEXEC as i32)
-        && let Some(script) = environment.find(program)
-    {
-        error = environment.command("/bin/sh".as_ref()).arg(script).args(arguments).exec();
+    if let Some(mut command) = environment.by_shell(program, arguments, &error) {
+        error = command.exec();
     }
     not_run(program, &error)
 }
@@ -65,6 +62,15 @@ impl Environment {
         }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
+    }
+
+    /// What did not run because it is a script without a first line, by the shell: POSIX has execvp(3) do so, and not every
+    /// C library does.
+    pub fn by_shell(&self, program: &OsStr, arguments: &[OsString], error: &io::Error) -> Option<Command> {
+        let script = self.find(program).filter(|_| error.raw_os_error() == Some(Errno::ENOEXEC as i32))?;
+        let mut command = self.command("/bin/sh".as_ref());
+        command.arg(script).args(arguments);
+        Some(command)
     }
 
     /// Where a program is: a path, or in a directory of the $PATH that it will have.

@@ -2,48 +2,55 @@
 //! program has a C library in it that reads /etc/passwd and /etc/group only (nsswitch.conf(5)).
 
 use std::fs;
-use std::io::{self, ErrorKind, Read};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
+use crate::peer::{pause, read_to_end};
 use crate::program;
 
-/// For each part of an answer.
+/// For an answer.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// The line of a database, of getent(1), that this key has; nothing where there is none, or no getent(1).
 pub fn line(database: &str, key: &str) -> io::Result<Option<String>> {
     let failed = |why: String| io::Error::other(format!("getent: {why}"));
-    let Some(program) = program::find("getent") else { return Ok(None) };
+    let Some(program) = program::find("getent").filter(|_| is_key(key)) else { return Ok(None) };
     let (ours, theirs) = UnixStream::pair()?;
-    ours.set_read_timeout(Some(LIMIT))?;
     let mut command = Command::new(program);
-    command.arg("--").args([database, key]).stdin(Stdio::null()).stdout(OwnedFd::from(theirs)).stderr(Stdio::null());
+    // Not every one takes `--` in front of them.
+    command.args([database, key]).stdin(Stdio::null()).stdout(OwnedFd::from(theirs)).stderr(Stdio::null());
     let child = command.spawn().map_err(|error| failed(error.to_string()))?;
     // With its end of the connection.
     drop(command);
     let (answer, status) = answer(ours, child).map_err(|error| failed(error.to_string()))?;
     match status.code() {
-        Some(0) => String::from_utf8(answer).map(Some).map_err(|error| failed(error.to_string())),
+        Some(0) => Ok(Some(String::from_utf8_lossy(&answer).into_owned())),
         // No such key.
         Some(2) => Ok(None),
         _ => Err(failed(status.to_string())),
     }
 }
 
-fn answer(mut stream: UnixStream, mut child: Child) -> io::Result<(Vec<u8>, std::process::ExitStatus)> {
-    let mut answer = Vec::new();
-    let read = stream.read_to_end(&mut answer);
-    if read.is_err() {
+fn answer(stream: UnixStream, mut child: Child) -> io::Result<(Vec<u8>, ExitStatus)> {
+    let end = Instant::now() + LIMIT;
+    let answer = read_to_end(stream, end).and_then(|answer| Ok((answer, wait(&mut child, end)?)));
+    if answer.is_err() {
         child.kill()?;
+        // One that is stuck in the kernel is left to it.
+        child.try_wait()?;
     }
-    let status = child.wait()?;
-    match read {
-        Ok(_) => Ok((answer, status)),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Err(io::Error::other("it does not answer")),
-        Err(error) => Err(error),
+    answer
+}
+
+fn wait(child: &mut Child, end: Instant) -> io::Result<ExitStatus> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        pause(end)?;
     }
 }
 

@@ -107,6 +107,21 @@ impl Peer {
     }
 }
 
+/// All that comes, until nobody is left who could say more.
+pub fn read_to_end(mut stream: UnixStream, end: Instant) -> io::Result<Vec<u8>> {
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        stream.set_read_timeout(Some(remaining(end)?))?;
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(answer),
+            Ok(length) => answer.extend_from_slice(&buffer[..length]),
+            Err(error) if [ErrorKind::Interrupted, ErrorKind::WouldBlock].contains(&error.kind()) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// A moment, but not beyond the end.
 pub fn pause(end: Instant) -> io::Result<()> {
     const MOMENT: Duration = Duration::from_millis(5);

@@ -12,8 +12,8 @@ const MACHINE: &str = r#"
     : >asked
     cat >getent <<'END'
 #!/bin/sh
-echo "$2 $3" >>/mnt/asked
-case "$2 $3" in
+echo "$1 $2" >>/mnt/asked
+case "$1 $2" in
 'passwd 70001' | 'passwd jo doe') echo 'jo doe:*:70001:70002:::' ;;
 'group 70002' | 'group crew') echo 'crew:*:70002:someone,other' ;;
 *) exit 2 ;;
@@ -56,7 +56,7 @@ fn they_are_selected_by_their_names() {
 #[test]
 fn a_directory_service_that_fails_hides_no_process_and_names_nobody() {
     let script = r#"
-        printf '#!/bin/sh\necho "$2 $3" >>/mnt/asked\nexit 1\n' >getent
+        printf '#!/bin/sh\necho "$1 $2" >>/mnt/asked\nexit 1\n' >getent
         as 70003 70003
         "$P" find -x sleep --jsonl --fields user; echo $?
         cat asked
@@ -81,4 +81,26 @@ fn nobody_is_asked_where_names_are_in_files_only() {
         cat asked"#;
     let Some(outcome) = machine(script) else { skip!("not root: cannot start processes of others") };
     outcome.succeeds().prints("{\"user\":\"70001\"}\n0\n");
+}
+
+#[test]
+fn a_slow_directory_service_is_not_asked_for_every_number() {
+    let script = r#"
+        printf '#!/bin/sh\necho "$1 $2" >>/mnt/asked\nsleep 1.2\nexit 2\n' >getent
+        as 70003 70003; as 70004 70004
+        "$P" find -x sleep --jsonl --fields user; echo $?
+        cat asked"#;
+    let Some(outcome) = machine(script) else { skip!("not root: cannot start processes of others") };
+    let users = "{\"user\":\"70001\"}\n{\"user\":\"70003\"}\n{\"user\":\"70004\"}\n";
+    outcome.succeeds().prints(format!("{users}0\npasswd 70001\n"));
+}
+
+#[test]
+fn a_directory_service_that_does_not_answer_is_not_waited_for() {
+    for hanging in ["while :; do printf x; sleep 1; done", "exec >&-; sleep 1000"] {
+        let script = format!("printf '#!/bin/sh\n{hanging}\n' >getent\n\"$P\" find -u 'jo doe'; echo $?");
+        let Some(outcome) = machine(&script) else { skip!("not root: cannot start processes of others") };
+        let outcome = outcome.exits(0).prints("3\n");
+        assert!(outcome.errors().contains("it does not answer"), "{}", outcome.report());
+    }
 }

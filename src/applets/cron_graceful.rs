@@ -174,8 +174,9 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let plan = options.plan();
     let found = cron::find(&proc, &plan.wanted)?;
     let shutdown = Shutdown { proc: &proc, daemons: &found.daemons, plan: &plan, interrupts: &interrupts };
-    let missing = found.daemons.is_empty() && !matches!(plan.wanted, Wanted::Pid(_));
-    if missing && let Some(doubt) = doubt(&proc, found.unknown)? {
+    if found.daemons.is_empty()
+        && let Some(doubt) = doubt(&proc, found.unknown)?
+    {
         let none = none(&plan.wanted);
         return Err(Refusal::nothing(format!("{none}, as far as known: {doubt}")).into());
     }

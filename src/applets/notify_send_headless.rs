@@ -140,15 +140,23 @@ fn notify(proc: &Proc, words: &[OsString], environment: &Environment) -> anyhow:
             refusal => Err(refusal.into()),
         };
     }
-    let mut command = environment.command(PROGRAM.as_ref());
-    command.args(&words[1..]);
+    let (program, arguments) = (OsStr::new(PROGRAM), &words[1..]);
+    let mut command = environment.command(program);
+    command.args(arguments);
     let interrupts = Interrupts::catch(proc)?;
-    match child::run(proc, command, &interrupts, Instant::now().checked_add(LIMIT), &mut Silent)? {
+    let run = |command| child::run(proc, command, &interrupts, Instant::now().checked_add(LIMIT), &mut Silent);
+    let mut ran = run(command)?;
+    if let Ran::NotStarted(error) = &ran
+        && let Some(command) = environment.by_shell(program, arguments, error)
+    {
+        ran = run(command)?;
+    }
+    match ran {
         Ran::Ended(status) => Ok(Some(Exit::of_command(status))),
         Ran::Interrupted(signal) => Ok(Some(Exit::Interrupted(signal.number() as u8))),
         Ran::TimedOut => Err(Refusal::nothing("the message bus does not go on: notify-send was terminated").into()),
         Ran::NotStarted(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Ran::NotStarted(error) => Err(not_run(PROGRAM.as_ref(), &error).into()),
+        Ran::NotStarted(error) => Err(not_run(program, &error).into()),
     }
 }
 

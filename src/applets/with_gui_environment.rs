@@ -117,6 +117,9 @@ const FILES: &str = "\
 Files:
   /run/systemd/sessions, /run/systemd/seats
                 what logind knows
+  /etc/passwd, /etc/group
+                users and groups; what is called getent in an absolute directory
+                of $PATH is asked for others
   /run/user/UID
                 sockets of a user's message bus and compositor
   /tmp/.X11-unix

@@ -1,7 +1,7 @@
 //! Doing something in a process of its own, which is left behind when it is late. Who waits for a file system that never
 //! answers cannot even be killed: a thread that did would keep us from our end, and from becoming a command.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::kernel::fork;
-use crate::peer::{pause, remaining};
+use crate::peer::{pause, read_to_end};
 
 /// For it to have ended after its answer.
 const ENDING: Duration = Duration::from_millis(100);
@@ -23,27 +23,13 @@ pub fn apart(limit: Duration, act: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u
         // Whoever does not read it any more has no use for it.
         let _ = UnixStream::from(theirs).write_all(&answer);
     })?;
-    let answer = read(ours, Instant::now() + limit);
+    let answer = read_to_end(ours, Instant::now() + limit);
     if answer.is_err() {
         // Its number is its own, as nobody has waited for it.
         kill(child, Signal::SIGKILL)?;
     }
     reap(child)?;
     answer
-}
-
-fn read(mut stream: UnixStream, end: Instant) -> io::Result<Vec<u8>> {
-    let mut answer = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        stream.set_read_timeout(Some(remaining(end)?))?;
-        match stream.read(&mut buffer) {
-            Ok(0) => return Ok(answer),
-            Ok(length) => answer.extend_from_slice(&buffer[..length]),
-            Err(error) if [ErrorKind::Interrupted, ErrorKind::WouldBlock].contains(&error.kind()) => {}
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 /// One that cannot end is left to whoever takes up our children.
@@ -59,6 +45,8 @@ fn reap(child: Pid) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
     use super::*;
 
     #[test]

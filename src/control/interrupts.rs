@@ -139,6 +139,14 @@ impl Interrupts {
     }
 }
 
+impl Drop for Interrupts {
+    /// Nobody heeds them any more: one that is pending ends us here.
+    fn drop(&mut self) {
+        // It cannot fail for a set that was blocked before.
+        let _ = self.caught.thread_unblock();
+    }
+}
+
 impl AsFd for Interrupts {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()

@@ -108,6 +108,7 @@ pub fn fork(kept: OwnedFd, may_say: bool, act: impl FnOnce(OwnedFd)) -> io::Resu
     match unsafe { unistd::fork() }? {
         unistd::ForkResult::Parent { child } => Ok(child),
         unistd::ForkResult::Child => {
+            // A panic ends the release build by itself.
             let ended = catch_unwind(AssertUnwindSafe(|| act(keep_only(kept, may_say))));
             // SAFETY: it never returns, and so nothing runs twice that belongs to the end of the parent.
             unsafe { nix::libc::_exit(i32::from(ended.is_err())) }

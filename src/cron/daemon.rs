@@ -125,7 +125,11 @@ pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
     let mut candidates = Vec::new();
     let mut unknown = 0;
     match wanted {
-        Wanted::Pid(pid) => candidates.extend(candidate(proc, *pid, wanted)?),
+        Wanted::Pid(pid) => {
+            candidates.extend(candidate(proc, *pid, wanted)?);
+            let is_there = || Ok::<_, Error>(!matches!(proc.process(*pid, Files::NONE)?, Settled::Gone));
+            unknown = usize::from(candidates.is_empty() && is_there()?);
+        }
         _ => {
             let mut scan = proc.scan(Files::of(&[File::Exe]))?;
             while let Some(process) = scan.next()? {

@@ -47,7 +47,7 @@ pub enum Error {
     Several(Vec<String>),
     #[error("{0} is not usable: neither its message bus nor its display answers")]
     Unusable(String),
-    #[error("{0}: this machine knows no such user")]
+    #[error("{0}: its user is unknown, or cannot be looked up now")]
     Stranger(String),
     #[error("cannot read '{}': {why}", .path.display())]
     File { path: PathBuf, why: std::io::Error },

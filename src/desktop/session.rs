@@ -133,7 +133,13 @@ fn known(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Session>, Erro
 /// Who is not known, as while a directory service is away, may still be who is meant, and is not passed over for somebody
 /// else.
 fn account_of(uid: u32) -> Result<Account, Error> {
-    Ok(Account::of(uid)?.unwrap_or_else(|| Account::nameless(uid)))
+    match Account::of(uid) {
+        Err(error @ account::Error::Database(..)) => {
+            tracing::debug!("{error}");
+            Ok(Account::nameless(uid))
+        }
+        account => Ok(account?.unwrap_or_else(|| Account::nameless(uid))),
+    }
 }
 
 /// Without logind: who has a runtime directory and somebody alive in it. Nobody's word counts but that of the kernel about

@@ -1,5 +1,7 @@
 //! Numbers for people: sizes, durations, dates.
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -68,11 +70,19 @@ fn parts(seconds: f64) -> (u64, u64, u64, u64) {
     (whole / 86400, whole / 3600 % 24, whole / 60 % 60, whole % 60)
 }
 
+/// The time zone of dates. Without $TZ, from the machine's own file, which has all of it: to find out its name takes a walk
+/// through all zones that there are.
+static ZONE: LazyLock<TimeZone> = LazyLock::new(|| {
+    let is_set = std::env::var_os("TZ").is_some_and(|zone| !zone.is_empty());
+    let machine = || TimeZone::tzif("", &std::fs::read("/etc/localtime").ok()?).ok();
+    if is_set { None } else { machine() }.unwrap_or_else(TimeZone::system)
+});
+
 /// A date and time in the machine's time zone, with this between the two; the bare number when it is no possible date.
 pub(super) fn date(line: &mut Vec<u8>, seconds: f64, separator: &str) {
     match Timestamp::from_second(seconds as i64) {
         Ok(time) => {
-            let time = time.to_zoned(TimeZone::system());
+            let time = time.to_zoned(ZONE.clone());
             put(line, format_args!("{}{separator}{}", time.strftime("%Y-%m-%d"), time.strftime("%H:%M:%S")));
         }
         Err(_) => put(line, format_args!("{seconds}")),

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::human::long_duration;
@@ -78,6 +78,16 @@ impl Progress {
             && let Some(bar) = bar.take()
         {
             bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+        // What is still there is not drawn once more.
+        if let Place::Terminal(Some(bar)) = &self.place {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
         }
     }
 }

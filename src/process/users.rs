@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use nix::unistd::{Gid, Group, Uid, User};
 
@@ -50,13 +51,16 @@ impl Users {
 struct Names {
     database: &'static str,
     known: RefCell<HashMap<u32, Rc<str>>>,
-    /// Whether others are asked for names. Not any more when one gave no answer, which takes its time.
-    asks_others: Cell<Option<bool>>,
+    /// How long others are still asked for names: an answer takes a process. None is to be had any more from one that failed.
+    patience: Cell<Option<Duration>>,
 }
+
+/// For all names of a listing: containers have many numbers that nobody has a name for.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Names {
     fn of(database: &'static str) -> Names {
-        Names { database, known: RefCell::default(), asks_others: Cell::new(None) }
+        Names { database, known: RefCell::default(), patience: Cell::new(None) }
     }
 
     fn name(&self, id: u32, ask: impl FnOnce() -> Option<String>) -> Rc<str> {
@@ -70,10 +74,13 @@ impl Names {
     }
 
     fn elsewhere(&self, id: u32) -> Option<String> {
-        let asks = self.asks_others.get().unwrap_or_else(|| getent::is_elsewhere(self.database));
-        let answer = asks.then(|| self.entry(&id.to_string()));
-        self.asks_others.set(Some(matches!(answer, Some(Ok(_)))));
-        answer?.ok()?.filter(|&(_, found)| found == id).map(|(name, _)| name)
+        let all = || if getent::is_elsewhere(self.database) { PATIENCE } else { Duration::ZERO };
+        let patience = self.patience.get().unwrap_or_else(all);
+        let begin = Instant::now();
+        let answer = if patience.is_zero() { Ok(None) } else { self.entry(&id.to_string()) };
+        let left = if answer.is_ok() { patience.saturating_sub(begin.elapsed()) } else { Duration::ZERO };
+        self.patience.set(Some(left));
+        answer.ok()?.filter(|&(_, found)| found == id).map(|(name, _)| name)
     }
 
     fn id(&self, name: &str, ask: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Option<u32>> {
@@ -81,7 +88,7 @@ impl Names {
             return Ok(Some(id));
         }
         match ask()? {
-            None if getent::is_key(name) => Ok(self.entry(name)?.map(|(_, id)| id)),
+            None => Ok(self.entry(name)?.map(|(_, id)| id)),
             found => Ok(found),
         }
     }
@@ -97,6 +104,7 @@ impl Names {
             .ok_or_else(|| io::Error::other(format!("getent gives no line of the {} database", self.database)))
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::Users;

@@ -80,10 +80,11 @@ fn an_ordinary_user_sees_the_daemon_and_its_jobs() {
 fn where_processes_are_hidden_a_list_says_so() {
     let place = cron_box!();
     let (daemon, _) = place.cron_with_job();
+    let pid = daemon.to_string();
     for hidden in ["invisible", "noaccess"] {
         place.shell(&format!("mount -o remount,hidepid={hidden} /proc"));
         place.graceful_as_nobody(&[]).exits(1);
-        for options in [&["--list"][..], &["--list", "--json"], &["--dry-run"]] {
+        for options in [&["--list"][..], &["--list", "--json"], &["--dry-run"], &["--list", "--pid", &pid]] {
             let outcome = place.graceful_as_nobody(options).refuses(1, ", as far as known: ");
             assert!(outcome.errors().ends_with(": try as root\n"), "{}", outcome.report());
         }

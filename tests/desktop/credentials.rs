@@ -224,7 +224,7 @@ os.execvp('with-gui-environment', ['with-gui-environment', 'cat', '/proc/keys'])
 fn a_user_whom_only_the_machines_own_library_knows_is_as_any_other() {
     let place = desktop_box!(with_session());
     place.shell("grep '^pt1:' /etc/passwd >/run/pt1; sed -i '/^pt1:/d' /etc/passwd");
-    let getent = "case \"$2 $3\" in 'passwd pt1' | 'passwd 7001') cat /run/pt1 ;;
+    let getent = "case \"$1 $2\" in 'passwd pt1' | 'passwd 7001') cat /run/pt1 ;;
         'initgroups pt1') echo 'pt1                   7101 7102' ;; *) exit 2 ;; esac";
     place.program("getent", &format!("#!/bin/sh\n{getent}\n"));
     for options in [&[][..], &["--user", "pt1"], &["--user", "7001"]] {
@@ -233,7 +233,7 @@ fn a_user_whom_only_the_machines_own_library_knows_is_as_any_other() {
     }
     // A directory service that fails.
     place.program("getent", "#!/bin/sh\nexit 1\n");
-    for options in [&[][..], &["--user", "pt1"]] {
-        place.superuser().run(&[options, &["true"]].concat()).refuses(125, "cannot be looked up");
+    for (options, status) in [(&[][..], 1), (&["--user", "pt1"], 125)] {
+        place.superuser().run(&[options, &["true"]].concat()).refuses(status, "cannot be looked up");
     }
 }

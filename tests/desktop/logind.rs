@@ -290,7 +290,9 @@ fn a_session_of_an_unknown_user_does_not_count() {
     user.start_bus();
     place.login("5", &user, user.program(&[]), &["UID=7999"]);
     for options in [&[][..], &["--session", "5"]] {
-        place.superuser().refused(options, "session 5 of 7999 on seat0: this machine knows no such user");
+        place
+            .superuser()
+            .refused(options, "session 5 of 7999 on seat0: its user is unknown, or cannot be looked up now");
     }
 }
 
@@ -301,10 +303,23 @@ fn who_is_not_known_is_not_passed_over_for_somebody_in_the_background() {
     let (one, _) = two_at_a_seat(&user, &other);
     // As while a directory service is away.
     place.login("5", &user, one, &["UID=7999", "ACTIVE=1", "STATE=active"]);
-    place.superuser().refused(&[], "session 5 of 7999 on seat0: this machine knows no such user");
+    place.superuser().refused(&[], "session 5 of 7999 on seat0: its user is unknown, or cannot be looked up now");
     other.is_reached_by(place.superuser(), &["--user", "pt2"]);
     let listed = place.superuser().run(&["--list"]).exits(0);
-    assert!(listed.text().contains("pt2") && listed.errors().contains("knows no such user"), "{}", listed.report());
+    assert!(listed.text().contains("pt2") && listed.errors().contains("its user is unknown"), "{}", listed.report());
+}
+
+#[test]
+fn a_directory_service_that_fails_keeps_nobody_else_from_being_reached() {
+    let place = desktop_box!();
+    let (user, other) = (place.user(), place.other());
+    let (_, two) = two_at_a_seat(&user, &other);
+    place.login("3", &other, two, &["UID=7999"]);
+    place.program("getent", "#!/bin/sh\nexit 1\n");
+    user.is_reached_by(place.superuser(), &[]);
+    place
+        .superuser()
+        .refused(&["--session", "3"], "session 3 of 7999 on seat0: its user is unknown, or cannot be looked up now");
 }
 
 #[test]

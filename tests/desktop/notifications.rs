@@ -471,3 +471,27 @@ fn questions_beside_other_words_are_answered_without_notify_send() {
     place.user().notify(&["-A", "=x", "summary"]).succeeds();
     assert_eq!(place.recorded(&file).len(), 1);
 }
+
+#[test]
+fn a_signal_ends_the_wait_for_a_service_without_notify_send() {
+    let (place, file) = desktop_box!(recorded("silence"));
+    place.uninstall("notify-send");
+    let script = "echo $$ >/tmp/own; exec notify-send-headless summary";
+    let running = Running::start(place.superuser().command(&["sh", "-c", script]));
+    soon("a notification", || !place.recorded(&file).is_empty());
+    let own: u32 = place.shell("cat /tmp/own").parse().expect("a pid");
+    place.kill("TERM", own);
+    running.finish().exits(143);
+}
+
+#[test]
+fn a_notify_send_without_a_first_line_is_run_by_the_shell() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    place.program("notify-send", "echo \"$@\" >/tmp/words\n");
+    for words in ["summary", "-w summary"] {
+        user.notify(&words.split(' ').collect::<Vec<_>>()).succeeds();
+        assert_eq!(place.shell("cat /tmp/words"), words);
+    }
+}
