@@ -194,7 +194,8 @@ if pid == 0:
     termios.tcsetwinsize(2, (24, 80))
     os.execvpe('cron-graceful', ['cron-graceful'], os.environ | {'TERM': 'xterm'})
 shown = b''
-while b'waiting for' not in shown:
+# Between two pictures: within one, it would be held up after all.
+while b'waiting for' not in shown or select.select([master], [], [], 0.1)[0]:
     shown += os.read(master, 4096)
 slave = os.open(os.readlink(f'/proc/{pid}/fd/2'), os.O_RDWR | os.O_NOCTTY)
 termios.tcflow(slave, termios.TCOOFF)
