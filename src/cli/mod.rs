@@ -55,8 +55,8 @@ Files:
 
 Security:
   Every process chooses what it is called and which arguments and environment it shows: control characters in them \
-are escaped on a terminal, and exact elsewhere. What the kernel keeps from us is told of as unavailable, never left out; where it hides whole \
-processes of others (hidepid in proc(5)), that nothing was found is told with the doubt.";
+are escaped on a terminal, and exact elsewhere. What the kernel keeps from us is told of as unavailable, never left \
+out; where it hides whole processes of others (hidepid in proc(5)), that nothing was found is told with the doubt.";
 
 /// That so many processes could not be judged, and what to do about it.
 pub fn denied(count: usize) -> String {
