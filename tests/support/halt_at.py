@@ -149,7 +149,12 @@ def children(pid):
 
 def harm(pid, is_ours=True):
     """What happened to a process that nothing should happen to."""
-    if is_ours and os.waitpid(pid, os.WNOHANG | os.WUNTRACED | os.WCONTINUED) != (0, 0):
+    try:
+        is_changed = is_ours and os.waitpid(pid, os.WNOHANG | os.WUNTRACED | os.WCONTINUED) != (0, 0)
+    except ChildProcessError:
+        # Whoever waited for what is traced has had its end.
+        is_changed = True
+    if is_changed:
         return "it ended, or was stopped or continued"
     pending = [field(pid, name) for name in ("SigPnd", "ShdPnd")]
     if state(pid) != "S" or any(int(mask or "1", 16) for mask in pending):
