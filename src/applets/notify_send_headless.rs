@@ -59,8 +59,8 @@ fn command() -> Command {
              arguments are those of notify-send, --help among them, and are passed on as they are. Who is reached, and that \
              nobody can divert it, is as with with-gui-environment(1).\n\n\
              Without a program notify-send it speaks to the message bus itself, with the same options, but for hints of type \
-             variant. It ends within a minute, whatever becomes of the message bus, but with --wait and --action as late \
-             as whoever sits there does something.",
+             variant. It ends after about a minute at the latest, whatever becomes of the message bus, but with --wait and \
+             --action as late as whoever sits there does something.",
         )
 }
 

@@ -49,7 +49,7 @@ pub struct Options {
     pub wait: bool,
     /// Something to choose: its name is printed then
     #[arg(short = 'A', long, value_name = "[NAME=]TEXT")]
-    pub action: Vec<String>,
+    action: Vec<String>,
     /// Print the version
     #[arg(short, long)]
     pub version: bool,
