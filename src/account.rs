@@ -1,7 +1,8 @@
 //! An account of this machine, and being its user: for a moment in a process of its own, or for good.
 
-use std::ffi::{CString, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -98,15 +99,17 @@ impl Account {
     }
 
     /// A line of passwd(5).
-    fn parse(line: &str) -> Option<Account> {
-        let fields: Vec<&str> = line.trim_end_matches('\n').split(':').collect();
+    fn parse(line: &[u8]) -> Option<Account> {
+        let fields: Vec<&[u8]> = line.strip_suffix(b"\n").unwrap_or(line).split(|&byte| byte == b':').collect();
         let [name, _, uid, gid, _, home, shell] = fields[..] else { return None };
+        let text = |field| std::str::from_utf8(field).ok();
+        let path = |field| PathBuf::from(OsStr::from_bytes(field));
         Some(Account {
-            name: name.to_owned(),
-            uid: uid.parse().ok()?,
-            gid: gid.parse().ok()?,
-            home: or(home.into(), "/"),
-            shell: or(shell.into(), "/bin/sh"),
+            name: text(name)?.to_owned(),
+            uid: text(uid)?.parse().ok()?,
+            gid: text(gid)?.parse().ok()?,
+            home: or(path(home), "/"),
+            shell: or(path(shell), "/bin/sh"),
             known: Known::Elsewhere,
         })
     }
@@ -230,7 +233,8 @@ impl Account {
         if self.known == Known::Elsewhere {
             let line = line_of("initgroups", &self.name)?;
             // The name may have blanks and numbers in it.
-            let groups = line.as_deref().and_then(|line| line.strip_prefix(&self.name));
+            let groups = line.as_deref().and_then(|line| line.strip_prefix(self.name.as_bytes()));
+            let groups = groups.and_then(|groups| std::str::from_utf8(groups).ok());
             let groups = groups.ok_or_else(|| self.not_become("getent tells no groups"))?;
             let groups: Result<Vec<u32>, _> = groups.split_ascii_whitespace().map(str::parse).collect();
             let groups = groups.map_err(|error| self.not_become(format_args!("groups of getent: {error}")))?;
@@ -264,7 +268,7 @@ fn or(path: PathBuf, other: &str) -> PathBuf {
     if path.as_os_str().is_empty() { other.into() } else { path }
 }
 
-fn line_of(database: &str, key: &str) -> Result<Option<String>, Error> {
+fn line_of(database: &str, key: &str) -> Result<Option<Vec<u8>>, Error> {
     getent::line(database, key).map_err(|error| Error::Database(key.to_owned(), error.to_string()))
 }
 
@@ -280,11 +284,11 @@ mod tests {
 
     #[test]
     fn lines_of_passwd() {
-        let account = Account::parse("EXAMPLE\\jo doe:*:70001:70002:Jo,,:/home/jo:\n").unwrap();
+        let account = Account::parse(b"EXAMPLE\\jo doe:*:70001:70002:J\xf6,,:/home/j\xf6:\n").unwrap();
         assert_eq!((account.name.as_str(), account.uid, account.gid), ("EXAMPLE\\jo doe", 70001, 70002));
-        assert_eq!((account.home, account.shell), ("/home/jo".into(), "/bin/sh".into()));
+        assert_eq!((account.home, account.shell), (OsStr::from_bytes(b"/home/j\xf6").into(), "/bin/sh".into()));
         for wrong in ["", "a:b", "a:x:1:2:g:/h", "a:x:-1:2:g:/h:/s", "a:x:1:2:g:/h:/s:more"] {
-            assert!(Account::parse(wrong).is_none(), "{wrong}");
+            assert!(Account::parse(wrong.as_bytes()).is_none(), "{wrong}");
         }
     }
 

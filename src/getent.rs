@@ -15,7 +15,7 @@ use crate::program;
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// The line of a database, of getent(1), that this key has; nothing where there is none, or no getent(1).
-pub fn line(database: &str, key: &str) -> io::Result<Option<String>> {
+pub fn line(database: &str, key: &str) -> io::Result<Option<Vec<u8>>> {
     let failed = |why: String| io::Error::other(format!("getent: {why}"));
     let Some(program) = program::find("getent").filter(|_| is_key(key)) else { return Ok(None) };
     let (ours, theirs) = UnixStream::pair()?;
@@ -27,7 +27,7 @@ pub fn line(database: &str, key: &str) -> io::Result<Option<String>> {
     drop(command);
     let (answer, status) = answer(ours, child).map_err(|error| failed(error.to_string()))?;
     match status.code() {
-        Some(0) => Ok(Some(String::from_utf8_lossy(&answer).into_owned())),
+        Some(0) => Ok(Some(answer)),
         // No such key.
         Some(2) => Ok(None),
         _ => Err(failed(status.to_string())),

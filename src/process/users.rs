@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::{Gid, Group, Uid, User};
 
+use super::number;
 use crate::getent;
 
 /// A cache over the system's user and group database.
@@ -96,9 +97,9 @@ impl Names {
     /// The name and the id that the machine's own C library knows.
     fn entry(&self, key: &str) -> io::Result<Option<(String, u32)>> {
         let Some(line) = getent::line(self.database, key)? else { return Ok(None) };
-        let mut fields = line.split(':');
-        let name = fields.next().map(str::to_owned);
-        let entry = name.zip(fields.nth(1).and_then(|id| id.parse().ok()));
+        let mut fields = line.split(|&byte| byte == b':');
+        let name = fields.next().map(|name| String::from_utf8_lossy(name).into_owned());
+        let entry = name.zip(fields.nth(1).and_then(number::parse).and_then(|id| id.try_into().ok()));
         entry
             .map(Some)
             .ok_or_else(|| io::Error::other(format!("getent gives no line of the {} database", self.database)))
