@@ -4,7 +4,10 @@ use std::io;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::control::{Conclusion, Error, Interrupts, Observer, Operation, Order, Reference, Signal, Silent, Target};
+use crate::control::{
+    Conclusion, Error, Interrupts, Observer, Operation, Order, Reference, Signal, Silent, Target, has_ended,
+    signal_child,
+};
 use crate::process::{Proc, Settled};
 
 /// How a command ended, or why it did not.
@@ -20,6 +23,9 @@ pub enum Ran {
 /// For a command to end when it is told to.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Between two questions whether a command has ended, where nothing else tells.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Run a command until it ends or this time is over. With whatever it started, it is terminated when we are told to end.
 pub fn run(
     proc: &Proc,
@@ -28,44 +34,53 @@ pub fn run(
     end: Option<Instant>,
     observer: &mut dyn Observer,
 ) -> Result<Ran, Error> {
-    let (mut child, reference) = match start(proc, interrupts, command)? {
+    let mut started = match Started::start(proc, interrupts, command)? {
         Ok(started) => started,
         Err(error) => return Ok(Ran::NotStarted(error)),
     };
     let timeout = end.map(|end| end.saturating_duration_since(Instant::now()));
-    match wait(proc, &reference, interrupts, timeout, observer)? {
-        Conclusion::Finished => reap(&mut child).map(Ran::Ended),
+    match started.wait(proc, interrupts, timeout, observer)? {
+        Conclusion::Finished => started.reap().map(Ran::Ended),
         Conclusion::Interrupted(signal) => {
-            terminate(proc, reference, interrupts, &mut child)?;
+            started.terminate(proc, interrupts)?;
             Ok(Ran::Interrupted(signal))
         }
         Conclusion::TimedOut => {
-            terminate(proc, reference, interrupts, &mut child)?;
+            started.terminate(proc, interrupts)?;
             Ok(Ran::TimedOut)
         }
     }
 }
 
-/// Run a command to its end. The signals that would end us are passed on to it, but for those of a keyboard, which reach
-/// it by themselves. With its status, the first signal that came.
+/// Run a command to its end, or terminate it when this time is over. The signals that would end us are passed on to it,
+/// but for those of a keyboard, which reach it by themselves. With its status, the first signal that came.
 pub fn run_to_end(
     proc: &Proc,
     command: Command,
     interrupts: &Interrupts,
+    end: Option<Instant>,
 ) -> Result<(Result<ExitStatus, io::Error>, Option<Signal>), Error> {
-    let (mut child, reference) = match start(proc, interrupts, command)? {
+    let mut started = match Started::start(proc, interrupts, command)? {
         Ok(started) => started,
         Err(error) => return Ok((Err(error), None)),
     };
     let mut came = None;
-    while let Conclusion::Interrupted(signal) = wait(proc, &reference, interrupts, None, &mut Silent)? {
-        came = came.or(Some(signal));
-        if !interrupts.is_from_keyboard() {
-            // Gone by now is what was wanted.
-            let _ = reference.send(signal);
+    loop {
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        match started.wait(proc, interrupts, left, &mut Silent)? {
+            Conclusion::Finished => return Ok((Ok(started.reap()?), came)),
+            Conclusion::TimedOut => {
+                started.terminate(proc, interrupts)?;
+                return Ok((Err(io::Error::new(io::ErrorKind::TimedOut, "it took too long")), came));
+            }
+            Conclusion::Interrupted(signal) => {
+                came = came.or(Some(signal));
+                if !interrupts.is_from_keyboard() {
+                    started.send(signal);
+                }
+            }
         }
     }
-    Ok((Ok(reap(&mut child)?), came))
 }
 
 /// Run a command that prints an answer, for as long; `None` when it gave none.
@@ -76,10 +91,10 @@ pub fn ask(
     limit: Duration,
 ) -> Result<Option<Vec<u8>>, Error> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let Ok((mut child, reference)) = start(proc, interrupts, command)? else { return Ok(None) };
-    let conclusion = wait(proc, &reference, interrupts, Some(limit), &mut Silent)?;
+    let Ok(mut started) = Started::start(proc, interrupts, command)? else { return Ok(None) };
+    let conclusion = started.wait(proc, interrupts, Some(limit), &mut Silent)?;
     if conclusion != Conclusion::Finished {
-        terminate(proc, reference, interrupts, &mut child)?;
+        started.terminate(proc, interrupts)?;
         if let Conclusion::Interrupted(signal) = conclusion {
             // For who can heed it.
             interrupts.put_back(signal);
@@ -87,54 +102,106 @@ pub fn ask(
         return Ok(None);
     }
     // It has ended, so that this does not block. An answer too long for the pipe would have kept it from that.
-    let output = child.wait_with_output().map_err(|error| Error::of_io("read an answer", &error))?;
+    let output = started.child.wait_with_output().map_err(|error| Error::of_io("read an answer", &error))?;
     Ok(output.status.success().then_some(output.stdout))
 }
 
-fn start(proc: &Proc, interrupts: &Interrupts, command: Command) -> Result<io::Result<(Child, Reference)>, Error> {
-    let mut child = match interrupts.spawn(command) {
-        Ok(child) => child,
-        Err(error) => return Ok(Err(error)),
-    };
-    // It is our child and not waited for, so that its number is its own.
-    let reference = proc.settle(child.id(), Reference::by_number(child.id()));
-    if let Ok(Settled::Known(reference)) = reference {
-        return Ok(Ok((child, reference)));
+/// A command that runs. Until we wait for it, its number is its own.
+struct Started {
+    child: Child,
+    /// `None` where the kernel has no pidfds (before Linux 5.3), or a sandbox forbids them.
+    reference: Option<Reference>,
+}
+
+impl Started {
+    fn start(proc: &Proc, interrupts: &Interrupts, command: Command) -> Result<io::Result<Started>, Error> {
+        let mut child = match interrupts.spawn(command) {
+            Ok(child) => child,
+            Err(error) => return Ok(Err(error)),
+        };
+        match proc.settle(child.id(), Reference::by_number(child.id())) {
+            Ok(Settled::Known(reference)) => Ok(Ok(Started { child, reference: Some(reference) })),
+            Ok(_) => Ok(Ok(Started { child, reference: None })),
+            Err(error) => {
+                // It must not run on by itself.
+                child.kill().and_then(|()| child.wait()).map_err(|error| Error::of_io("end a command", &error))?;
+                Err(error.into())
+            }
+        }
     }
-    // Nobody could wait for it, and it must not run on by itself.
-    child.kill().and_then(|()| child.wait()).map_err(|error| Error::of_io("end a command", &error))?;
-    reference?;
-    Ok(Err(io::Error::other("the kernel gives no descriptor for it")))
-}
 
-fn wait(
-    proc: &Proc,
-    reference: &Reference,
-    interrupts: &Interrupts,
-    timeout: Option<Duration>,
-    observer: &mut dyn Observer,
-) -> Result<Conclusion, Error> {
-    let mut operation = Operation::new(proc, Order::wait(timeout), interrupts);
-    operation.add(Target::held(reference.clone()))?;
-    operation.carry_out(observer)
-}
-
-/// End a command with all that it has started. It gets no second chance when we are told to end once more.
-fn terminate(proc: &Proc, reference: Reference, interrupts: &Interrupts, child: &mut Child) -> Result<(), Error> {
-    let order = Order { tree: true, ..Order::termination(Some(TIMEOUT)) };
-    let mut operation = Operation::new(proc, order, interrupts);
-    operation.add(Target::held(reference.clone()))?;
-    if let Conclusion::Interrupted(_) = operation.carry_out(&mut Silent)? {
-        // Gone is as good, and more is not permitted.
-        operation.targets().iter().filter_map(|target| target.reference.as_ref()).for_each(|reference| {
-            let _ = reference.send(Signal::KILL);
-        });
-        wait(proc, &reference, interrupts, Some(TIMEOUT), &mut Silent)?;
+    fn wait(
+        &mut self,
+        proc: &Proc,
+        interrupts: &Interrupts,
+        timeout: Option<Duration>,
+        observer: &mut dyn Observer,
+    ) -> Result<Conclusion, Error> {
+        match &self.reference {
+            Some(reference) => {
+                let mut operation = Operation::new(proc, Order::wait(timeout), interrupts);
+                operation.add(Target::held(reference.clone()))?;
+                operation.carry_out(observer)
+            }
+            None => self.ask_again_and_again(interrupts, timeout),
+        }
     }
-    // One that is stuck in the kernel is left to it: whoever waits for it holds up everything.
-    child.try_wait().map_err(|error| Error::of_io("wait for a command", &error)).map(drop)
-}
 
-fn reap(child: &mut Child) -> Result<ExitStatus, Error> {
-    child.wait().map_err(|error| Error::of_io("wait for a command", &error))
+    /// Wait for it where no descriptor tells of its end.
+    fn ask_again_and_again(&mut self, interrupts: &Interrupts, timeout: Option<Duration>) -> Result<Conclusion, Error> {
+        let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        loop {
+            if has_ended(&self.child)? {
+                return Ok(Conclusion::Finished);
+            }
+            if end.is_some_and(|end| end <= Instant::now()) {
+                return Ok(Conclusion::TimedOut);
+            }
+            if let Some(signal) = interrupts.wait(PAUSE)? {
+                return Ok(Conclusion::Interrupted(signal));
+            }
+        }
+    }
+
+    /// Send it a signal. Gone by now is what was wanted.
+    fn send(&self, signal: Signal) {
+        match &self.reference {
+            Some(reference) => _ = reference.send(signal),
+            None => signal_child(&self.child, signal),
+        }
+    }
+
+    /// End a command with all that it has started. It gets no second chance when we are told to end once more.
+    fn terminate(&mut self, proc: &Proc, interrupts: &Interrupts) -> Result<(), Error> {
+        match self.reference.clone() {
+            Some(reference) => self.terminate_tree(proc, interrupts, reference)?,
+            None => {
+                self.send(Signal::TERM);
+                if self.ask_again_and_again(interrupts, Some(TIMEOUT))? != Conclusion::Finished {
+                    self.send(Signal::KILL);
+                    self.ask_again_and_again(interrupts, Some(TIMEOUT))?;
+                }
+            }
+        }
+        // One that is stuck in the kernel is left to it: whoever waits for it holds up everything.
+        self.child.try_wait().map_err(|error| Error::of_io("wait for a command", &error)).map(drop)
+    }
+
+    fn terminate_tree(&mut self, proc: &Proc, interrupts: &Interrupts, reference: Reference) -> Result<(), Error> {
+        let order = Order { tree: true, ..Order::termination(Some(TIMEOUT)) };
+        let mut operation = Operation::new(proc, order, interrupts);
+        operation.add(Target::held(reference))?;
+        if let Conclusion::Interrupted(_) = operation.carry_out(&mut Silent)? {
+            // Gone is as good, and more is not permitted.
+            operation.targets().iter().filter_map(|target| target.reference.as_ref()).for_each(|reference| {
+                let _ = reference.send(Signal::KILL);
+            });
+            self.wait(proc, interrupts, Some(TIMEOUT), &mut Silent)?;
+        }
+        Ok(())
+    }
+
+    fn reap(&mut self) -> Result<ExitStatus, Error> {
+        self.child.wait().map_err(|error| Error::of_io("wait for a command", &error))
+    }
 }

@@ -40,15 +40,9 @@ impl Exit {
         }
     }
 
-    /// What a command ended with, as a shell has it.
-    pub fn of_command(status: ExitStatus) -> Exit {
-        Exit::Command(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)) as u8)
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(match exit {
+    /// The number that the program ends with.
+    fn status(self) -> u8 {
+        match self {
             Exit::Done => 0,
             Exit::Nothing => 1,
             Exit::Usage => 2,
@@ -60,8 +54,25 @@ impl From<Exit> for ExitCode {
             Exit::NotFound => 127,
             Exit::Command(status) => status,
             Exit::Interrupted(signal) => 128 + signal,
-        })
+        }
     }
+
+    /// What a command ended with, as a shell has it.
+    pub fn of_command(status: ExitStatus) -> Exit {
+        Exit::Command(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)) as u8)
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.status())
+    }
+}
+
+/// End the program at once, from a thread that finds that the others hang.
+pub fn leave(exit: Exit) -> ! {
+    #[allow(clippy::exit)] // `main` will not come to its end.
+    std::process::exit(exit.status().into())
 }
 
 /// An error that the person who called can mend: a message, and the status that goes with it.

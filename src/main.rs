@@ -21,12 +21,14 @@ mod peer;
 mod process;
 mod program;
 mod select;
+mod thread;
 mod tree;
 
 use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::Command;
@@ -38,6 +40,7 @@ use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 
 fn main() -> ExitCode {
+    let begin = Instant::now();
     let argv: Vec<OsString> = env::args_os().collect();
     let request = dispatch(&argv, APPLETS);
     let name = match &request {
@@ -45,16 +48,17 @@ fn main() -> ExitCode {
         _ => "proctool".to_owned(),
     };
     let heeded = control::heed_children().context("cannot heed children");
-    match heeded.and_then(|()| answer(request)) {
+    let exit = match heeded.and_then(|()| answer(request, begin)) {
         Ok(exit) => exit,
         Err(error) => report(&name, &error),
-    }
-    .into()
+    };
+    output::outlet::close();
+    exit.into()
 }
 
-fn answer(request: Request<'_>) -> anyhow::Result<Exit> {
+fn answer(request: Request<'_>, begin: Instant) -> anyhow::Result<Exit> {
     let text = match request {
-        Request::Run { applet, name, arguments } => return run(applet, name, arguments),
+        Request::Run { applet, name, arguments } => return run(applet, name, arguments, begin),
         Request::List => APPLETS.iter().map(|applet| format!("{}\n", applet.name)).collect(),
         Request::ListLinks => APPLETS.iter().flat_map(|applet| applet.links).map(|link| format!("{link}\n")).collect(),
         Request::Help => applets::program().render_long_help().to_string(),
@@ -66,7 +70,7 @@ fn answer(request: Request<'_>) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn run(applet: &Applet, name: String, arguments: &[OsString]) -> anyhow::Result<Exit> {
+fn run(applet: &Applet, name: String, arguments: &[OsString], begin: Instant) -> anyhow::Result<Exit> {
     let parse = |command: Command| {
         // Who has no help of its own passes everything on, a `--` in front too.
         let separator = command.is_disable_help_flag_set().then(|| OsString::from("--"));
@@ -87,7 +91,7 @@ fn run(applet: &Applet, name: String, arguments: &[OsString]) -> anyhow::Result<
         }
     };
     let is_quiet = matches.try_get_one("quiet").ok().flatten().copied().unwrap_or(false);
-    match (applet.run)(&matches, &Context { name }) {
+    match (applet.run)(&matches, &Context { name, begin }) {
         // The status says it.
         Err(error) if is_quiet && error.downcast_ref().is_some_and(Refusal::is_nothing) => Ok(Exit::Nothing),
         outcome => outcome,

@@ -62,8 +62,8 @@ pub enum Verdict {
     NoMatch,
     /// It ended meanwhile.
     Gone,
-    /// What the decision needs is kept from us. Such a process never matches, not even inverted.
-    Unknown,
+    /// What the decision needs is unavailable, for this reason. Such a process never matches, not even inverted.
+    Unknown(Unread),
 }
 
 /// Which of several matches is wanted.
@@ -108,21 +108,26 @@ impl Criteria {
         self.tests.iter().map(Test::certain_files).fold(Files::NONE, |all, files| all | files)
     }
 
+    /// The file that a decision reads of every process, if it reads one.
+    pub fn first_file(&self) -> Files {
+        self.tests.first().map_or(Files::NONE, Test::certain_files)
+    }
+
     /// Decide. The error is one that ends the run.
     pub fn judge(&self, process: &Process<'_>) -> Result<Verdict, Error> {
         if self.except.contains(&process.pid()) {
             return Ok(Verdict::NoMatch);
         }
-        let mut all_known = true;
+        let mut unknown = None;
         for test in &self.tests {
             match process.settle(test.holds(process))? {
                 Settled::Known(true) => {}
                 Settled::Known(false) | Settled::Missing(Unread::Absent(_)) => return Ok(verdict(self.inverted)),
-                Settled::Missing(_) => all_known = false,
+                Settled::Missing(reason) => unknown = unknown.or(Some(reason)),
                 Settled::Gone => return Ok(Verdict::Gone),
             }
         }
-        Ok(if all_known { verdict(!self.inverted) } else { Verdict::Unknown })
+        Ok(unknown.map_or_else(|| verdict(!self.inverted), Verdict::Unknown))
     }
 
     /// Whether the process of this number, held fast, matches; and that process. `files` as in [`Proc::process`].
@@ -134,7 +139,7 @@ impl Criteria {
     ) -> Result<(Verdict, Option<Process<'p>>), Error> {
         match proc.process(pid, files)? {
             Settled::Known(process) => Ok((self.judge(&process)?, Some(process))),
-            Settled::Missing(_) => Ok((Verdict::Unknown, None)),
+            Settled::Missing(reason) => Ok((Verdict::Unknown(reason), None)),
             Settled::Gone => Ok((Verdict::Gone, None)),
         }
     }

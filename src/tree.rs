@@ -5,7 +5,7 @@
 
 pub mod view;
 
-use crate::process::{Error, File, Files, Pid, Proc, Process, Settled};
+use crate::process::{Error, File, Files, Pid, Process, Scan, Settled};
 
 /// A process in a [`Forest`].
 pub type Node = u32;
@@ -192,15 +192,17 @@ fn cut_circle(parents: &mut [Node], member: usize) {
     parents[lowest] = NONE;
 }
 
-/// Read the forest of all processes, keeping of each what `keep` takes; [`Settled::Missing`] leaves it out.
+/// What a scan reads for [`read`] of every process.
+pub const FILES: Files = Files::of(&[File::Stat]);
+
+/// Read the forest of all processes that a scan visits, keeping of each what `keep` takes; [`Settled::Missing`] leaves
+/// it out.
 ///
 /// A process that does not even show its parent (hidepid=1) is a root.
 pub fn read<D, E: From<Error>>(
-    proc: &Proc,
-    files: Files,
+    mut scan: Scan<'_>,
     mut keep: impl FnMut(&Process<'_>, Kin) -> Result<Settled<D>, E>,
 ) -> Result<Forest<D>, E> {
-    let mut scan = proc.scan(files | Files::of(&[File::Stat]))?;
     let (mut kin, mut data) = (Vec::new(), Vec::new());
     let (mut left_out, mut vanished) = (0, 0);
     while let Some(process) = scan.next()? {

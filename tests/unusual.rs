@@ -212,13 +212,29 @@ fn a_process_whose_first_thread_ended_is_still_listed() {
         std::thread::yield_now();
     }
     let pid = &target.pid().to_string();
-    run(&["find", "-r", "Z", "--pid", pid]).succeeds().prints(format!("{pid}\n"));
+    let exe = std::fs::read_link(format!("/proc/{pid}/task/{pid}/exe"));
+    assert!(exe.is_err(), "the kernel shows no executable of a thread that has ended: {exe:?}");
+    run(&["find", "-r", "Z", "--pid", pid]).exits(1).prints("");
     let tree = run(&["tree", "-A", "-t", "--depth", "0", pid]).succeeds();
     let lines = tree.lines();
     assert_eq!(lines.len(), 2, "{}", tree.report());
-    assert!(lines[0].ends_with(&format!("({pid}) <defunct>")) && lines[1].starts_with("`- {"), "{}", tree.report());
-    let shown = run(&["show", "--json", "--fields", "state,threads,exe,cmdline", pid]).succeeds().json();
-    assert_eq!(shown, serde_json::json!([{ "state": "Z", "threads": 2, "exe": null, "cmdline": [] }]));
+    assert!(lines[0].ends_with(&format!("({pid})")) && lines[1].starts_with("`- {"), "{}", tree.report());
+    let fields = "state,is_alive,threads,exe_name,exe_deleted,cmdline,cwd,environ,rss,uss,swap,fd_count,pid_namespace";
+    let shown = run(&["show", "--json", "--fields", fields, pid]).succeeds().json();
+    let shown = &shown[0];
+    assert_eq!(
+        (&shown["state"], &shown["is_alive"], &shown["threads"]),
+        (&"S".into(), &true.into(), &2.into()),
+        "{shown}"
+    );
+    assert!(shown["exe_name"].as_str().is_some_and(|name| name.starts_with("python3")), "{shown}");
+    assert_eq!(shown["cmdline"][1], "-c", "{shown}");
+    assert!(["rss", "uss", "fd_count", "pid_namespace"].iter().all(|name| shown[name].as_u64() > Some(0)), "{shown}");
+    assert!(!shown["cwd"].is_null() && !shown["environ"].is_null() && !shown["swap"].is_null(), "{shown}");
+    let exe = shown["exe_name"].as_str().unwrap_or_default();
+    run(&["find", "--pid", pid, "--exe", exe]).succeeds().prints(format!("{pid}\n"));
+    run(&["find", "--pid", pid, "-f", "pthread_exit"]).succeeds().prints(format!("{pid}\n"));
+    run(&["find", "--pid", pid, "--env", "PATH"]).succeeds().prints(format!("{pid}\n"));
 }
 
 #[test]
@@ -235,9 +251,10 @@ fn numbers_that_no_kernel_gives_do_not_overflow() {
 fn a_name_is_not_left_incomplete_because_reading_failed() {
     let fake = FakeProc::new();
     fake.process(1, 0, "exactly-15-byte");
-    // Reading a directory fails as no process makes it fail.
+    // Reading a directory fails.
     fs::create_dir(Path::new(fake.option().trim_start_matches("--proc=")).join("1/cmdline")).expect("a directory");
-    run(&["find", "exactly", &fake.option()]).refuses(3, "1/cmdline': Is a directory");
+    let why = "1 process could not be examined: process 1: cmdline cannot be read: Is a directory";
+    run(&["find", "exactly", &fake.option()]).refuses(1, why);
 }
 
 #[test]

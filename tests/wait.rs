@@ -407,19 +407,22 @@ fn nothing_that_is_waited_for_is_an_empty_document() {
     wait(&["--jsonl", "--exe", &name]).exits(1).prints("");
 }
 
-/// Whoever reads the lines has seen enough.
+/// A closed connection is not the end of a process: what comes next must not begin too early.
 #[test]
-fn a_wait_that_nobody_listens_to_ends() {
-    let (first, second, third) = (sleeper(), sleeper(), sleeper());
-    let [one, two, three] = [&first, &second, &third].map(pid);
-    let mut running = waiting(&["--jsonl", &one, &two, &three]);
-    drop(first);
-    running.line();
-    running.close_stdout();
-    drop(second);
-    let outcome = running.finish();
-    assert!(outcome.stderr.is_empty(), "{}", outcome.report());
-    assert_ne!(state(third.pid()), 'X');
+fn a_wait_goes_on_when_nobody_reads_any_more() {
+    for words in [&["--jsonl"][..], &[], &["--json", "--status"], &["-q"]] {
+        let (first, second, third) = (sleeper(), sleeper(), sleeper());
+        let pids = [&first, &second, &third].map(pid);
+        let words: Vec<&str> = words.iter().copied().chain(pids.iter().map(String::as_str)).collect();
+        let mut running = waiting(&words);
+        running.close_stdout();
+        drop(first);
+        drop(second);
+        assert!(!"ZX".contains(state(running.pid())), "it has not waited for the last one");
+        drop(third);
+        let outcome = running.finish().exits(0);
+        assert!(outcome.stderr.is_empty(), "{}", outcome.report());
+    }
 }
 
 /// On a terminal, a line that is redrawn says who is left, and for how long.

@@ -96,8 +96,7 @@ impl Usage {
     }
 
     fn of(process: &Process<'_>, depth: Depth) -> Read<Usage> {
-        let status = process.status()?;
-        let size = |name| status.size(name).ok_or(Unread::Gone);
+        let size = |name| process.size(name)?.ok_or(Unread::Gone);
         // A process on its way out has given its memory back already.
         let (rss, swap, page_tables) = (size("VmRSS")?, size("VmSwap")?, size("VmPTE")?);
         let counted = Usage { rss, swap, page_tables, ..Usage::default() };
@@ -113,10 +112,10 @@ impl Usage {
                 swap_share: Some(memory.swap_share),
                 page_tables,
             }),
-            Err(Unread::Denied) => Ok(counted),
-            // Linux before 4.14, or one that was built without it.
-            Err(Unread::Absent(_)) if !process.has_file(File::SmapsRollup) => Ok(counted),
-            Err(Unread::Absent(_)) => Err(Unread::Gone),
+            // Linux before 4.14 lacks the file, and so does one that was built without it; else a process that has none
+            // has given its memory back.
+            Err(Unread::Absent(_)) if process.has_file(File::SmapsRollup) => Err(Unread::Gone),
+            Err(unread) if unread.is_unavailable() => Ok(counted),
             Err(unread) => Err(unread),
         }
     }
@@ -133,7 +132,7 @@ impl Member {
         Ok(Member {
             pid: process.pid(),
             uid: process.user_ids()?[1],
-            name: process.name()?.into_owned(),
+            name: process.name_or_comm()?.into_owned(),
             threads: stat.threads,
             start_time: known(process.start_time())?,
             age: known(process.runtime())?,

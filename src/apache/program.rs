@@ -1,7 +1,5 @@
 //! Which processes run the program that is looked for.
 
-use std::ops::ControlFlow;
-
 use crate::process::{File, Files, Process, Read, items, known, title};
 
 use super::configuration::Mpm;
@@ -93,14 +91,13 @@ impl Program {
         if Program::Apache.is_called(&process.exe_name()?) {
             return Ok(true);
         }
-        let mut is_apache = false;
-        let mapped = process.mapped_lines(|line| {
-            let of_apache = [&b"/mod_mpm_"[..], b"/mod_authz_core.so"];
-            is_apache = of_apache.iter().any(|part| memchr::memmem::find(line, part).is_some());
-            if is_apache { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        known(mapped).map(|_| is_apache)
+        Ok(known(process.maps_any(names_module))?.unwrap_or(false))
     }
+}
+
+/// Whether a line of a memory map names a module that every Apache has.
+fn names_module(line: &[u8]) -> bool {
+    [&b"/mod_mpm_"[..], b"/mod_authz_core.so"].iter().any(|part| memchr::memmem::find(line, part).is_some())
 }
 
 /// Nothing, or the MPM that some distributions append.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::process::{Cgroups, Error, File, Files, Headroom, Pid, Proc, Process, Read, Settled, Unread, items, known};
+use crate::process::{
+    Cgroups, Error, File, Files, Headroom, Pid, Proc, Process, Read, Settled, Unexamined, Unread, items, known,
+};
 use crate::tree::{self, Forest, Node};
 
 use super::configuration::{self, Configuration, Started};
@@ -10,7 +12,7 @@ use super::evidence::{Evidence, Rejection, Verdict};
 use super::member::{Depth, Member};
 use super::pool::{Group, Kind, Master, Pool, Role};
 use super::program::Program;
-use super::role::{Above, Duty, Neighbours};
+use super::role::{Above, Duty, Held, Neighbours};
 use super::{naming, title};
 
 /// What was seen.
@@ -19,8 +21,8 @@ pub struct Survey {
     pub pools: Vec<Pool>,
     /// Processes of the right name that are nobody's master.
     pub rejected: Vec<(Pid, Rejection)>,
-    /// How many processes do not even show what they run.
-    pub hidden: usize,
+    /// Processes that do not even show what they run.
+    pub hidden: Unexamined,
     /// Whether there may be others that are not shown at all.
     hides_others: bool,
 }
@@ -33,7 +35,7 @@ impl Survey {
 
     /// Whether there are no other pools for certain.
     pub fn is_complete(&self) -> bool {
-        self.unproved() == 0 && self.hidden == 0 && !self.hides_others
+        self.unproved() == 0 && self.hidden.is_empty() && !self.hides_others
     }
 }
 
@@ -55,12 +57,12 @@ struct Strays {
 /// Look at all pools of a program.
 pub fn survey(proc: &Proc, program: &Program, depth: Depth) -> Result<Survey, Error> {
     let mut survey = Survey { hides_others: proc.hides_others()?, ..Survey::default() };
-    let forest = tree::read(proc, program.files(), |process, kin| {
+    let forest = tree::read(proc.scan(program.files() | tree::FILES)?, |process, kin| {
         let seen = |is_wanted| Settled::Known(Seen { is_wanted, start_ticks: kin.start_ticks });
         Ok::<_, Error>(match process.settle(program.is_run_by(process))? {
             Settled::Known(is_wanted) => seen(is_wanted),
-            Settled::Missing(_) => {
-                survey.hidden += 1;
+            Settled::Missing(reason) => {
+                survey.hidden.add(process.pid(), reason);
                 // Still somebody's parent.
                 seen(false)
             }
@@ -107,14 +109,20 @@ impl<'s> Surveyor<'s> {
 
     /// What was read of a process; `None` if it has ended, or is hidden from us, which is counted.
     fn settled<T>(&mut self, process: &Process<'_>, read: Read<T>) -> Result<Option<T>, Error> {
-        Ok(match process.settle(read)? {
+        let settled = process.settle(read)?;
+        Ok(self.count(process.pid(), settled))
+    }
+
+    /// A value; `None` of a process that has ended, or that could not be examined, which is counted.
+    fn count<T>(&mut self, pid: Pid, settled: Settled<T>) -> Option<T> {
+        match settled {
             Settled::Known(value) => Some(value),
-            Settled::Missing(_) => {
-                self.survey.hidden += 1;
+            Settled::Missing(reason) => {
+                self.survey.hidden.add(pid, reason);
                 None
             }
             Settled::Gone => None,
-        })
+        }
     }
 
     fn wanted_children(&self, node: Node) -> impl Iterator<Item = Node> + use<'s> {
@@ -123,34 +131,32 @@ impl<'s> Surveyor<'s> {
     }
 
     /// The process of a node through a descriptor, if it still is what it was when the tree was read.
-    fn pin(&self, node: Node, parent: Option<Pid>) -> Result<Option<Process<'s>>, Error> {
+    fn pin(&mut self, node: Node, parent: Option<Pid>) -> Result<Option<Process<'s>>, Error> {
         let expected = Files::of(&[File::Stat, File::Status, File::Exe]);
-        let Settled::Known(process) = self.proc.process(self.forest.pid(node), expected)? else { return Ok(None) };
+        let pid = self.forest.pid(node);
+        let pinned = self.proc.process(pid, expected)?;
+        let Some(process) = self.count(pid, pinned) else { return Ok(None) };
         let is_same = || {
             let stat = process.stat()?;
             let is_related = parent.is_none_or(|parent| stat.ppid == parent);
             let is_as_old = stat.start_ticks == self.forest.data(node).start_ticks;
             Ok(is_related && is_as_old && self.program.is_run_by(&process)?)
         };
-        Ok(match process.settle(is_same())? {
-            Settled::Known(true) => Some(process),
-            _ => None,
-        })
+        let is_same = self.settled(&process, is_same())?;
+        Ok(if is_same == Some(true) { Some(process) } else { None })
     }
 
-    /// A process below a master with what is read of it; `None` if it has ended meanwhile.
-    fn below<T>(
-        &self,
+    /// A process below a master with what it holds; `None` if it has ended meanwhile.
+    fn below(
+        &mut self,
         node: Node,
         parent: Node,
-        read: impl FnOnce(&Process<'_>) -> Read<T>,
-    ) -> Result<Option<(T, Member)>, Error> {
+        master: Option<Above<'_>>,
+    ) -> Result<Option<(Option<Held>, Member)>, Error> {
         let Some(process) = self.pin(node, Some(self.forest.pid(parent)))? else { return Ok(None) };
-        let read = || Ok((read(&process)?, Member::read(&process, self.depth)?));
-        Ok(match process.settle(read())? {
-            Settled::Known(found) => Some(found),
-            _ => None,
-        })
+        let held = master.map_or(Ok(None), |master| self.neighbours.held_below(&process, master));
+        let read = held.and_then(|held| Ok((held, Member::read(&process, self.depth)?)));
+        self.settled(&process, read)
     }
 
     /// An Apache: everything below its master that runs the same, without a gap. Workers of mpm_itk have children, and
@@ -162,9 +168,7 @@ impl<'s> Surveyor<'s> {
         let mut parents: Vec<(Node, Option<Duty>)> = vec![(top, None)];
         while let Some((parent, parents_duty)) = parents.pop() {
             for child in self.wanted_children(parent) {
-                let Some((held, member)) =
-                    self.below(child, parent, |child| self.neighbours.held_below(child, above))?
-                else {
+                let Some((held, member)) = self.below(child, parent, Some(above))? else {
                     ended += 1;
                     continue;
                 };
@@ -214,8 +218,8 @@ impl<'s> Surveyor<'s> {
         while let Some(parent) = parents.pop() {
             for child in self.wanted_children(parent) {
                 parents.push(child);
-                match self.below(child, parent, |_| Ok(()))? {
-                    Some(((), member)) => members.push(member),
+                match self.below(child, parent, None)? {
+                    Some((_, member)) => members.push(member),
                     None => ended += 1,
                 }
             }

@@ -12,7 +12,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
 
 use super::{Applet, Context};
 use crate::apache::{Depth, Pool, Program, Survey, survey};
-use crate::cli::{Common, ENVIRONMENT, advice, denied, doubt, parse};
+use crate::cli::{Common, ENVIRONMENT, advice, denied, doubt, parse, tell_held_up};
 use crate::exit::{Exit, Refusal};
 use crate::output::json::Layout;
 use crate::output::message::message;
@@ -150,6 +150,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         options.print(&seen, proc.users(), is_first)?;
         if !options.common.verbosity.is_quiet() {
             seen.iter().try_for_each(|(program, survey)| options.tell(&proc, context, program, survey))?;
+            tell_held_up(&context.name, &proc);
         }
         let Some(interval) = options.interval else {
             let running = seen.iter().filter(|(_, survey)| !survey.pools.is_empty()).count();
@@ -158,7 +159,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         // From the beginning on, so that what looking takes does not add up.
         due = due.checked_add(interval).unwrap_or(due).max(Instant::now());
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        proc = options.common.open()?;
+        proc = proc.anew()?;
         is_first = false;
     }
 }
@@ -239,7 +240,9 @@ impl Options {
                 1 => ": a process is called so and is none (-v says why)".to_owned(),
                 count => format!(": {count} processes are called so and are none (-v says why)"),
             };
-            let doubt = doubt(proc, unproved + survey.hidden)?.map(|doubt| format!("; {doubt}"));
+            let mut unexamined = survey.hidden.clone();
+            unexamined.denied += unproved;
+            let doubt = doubt(proc, &unexamined)?.map(|doubt| format!("; {doubt}"));
             tell(format!("{} is running{called}{}", program.nothing(), doubt.unwrap_or_default()));
             return Ok(());
         }

@@ -11,14 +11,15 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::{Applet, Context};
+use crate::cli::act::leave;
 use crate::cli::format::Format;
 use crate::cli::verbosity::Verbosity;
-use crate::cli::{ENVIRONMENT, doubt, parse};
-use crate::control::{Interrupts, raise_limit};
+use crate::cli::{ENVIRONMENT, doubt, parse, told, unexamined};
+use crate::control::{Interrupts, check_references, raise_limit};
 use crate::cron::{self, Conclusion, Job, Jobs, NAMES, Plan, Rejected, Shutdown, Wanted};
 use crate::exit::{Exit, Refusal};
-use crate::output::Output;
 use crate::output::cron::{Look, Teller, outcome};
+use crate::output::{Output, outlet};
 use crate::process::{Pid, Proc};
 
 /// The row in the table of applets.
@@ -157,6 +158,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     if !options.command.is_empty() && matches!(options.on_timeout, OnTimeout::Stop) {
         return Err(Refusal::usage("--on-timeout stop would stop cron, and the command would not run").into());
     }
+    check_references()?;
     let _lock = if changes { Some(lock()?) } else { None };
     let proc = Proc::open(Path::new("/proc"))?;
     if !proc.is_ours().context("cannot tell which pid namespace /proc belongs to")? {
@@ -164,21 +166,36 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     }
     raise_limit();
     let interrupts = Interrupts::catch(&proc)?;
+    let plan = options.plan();
+    let limit = plan.timeout.and_then(|timeout| context.begin.checked_add(timeout));
+    outlet::open();
+    outlet::limit(limit);
+    let overseer = interrupts.oversee(limit, {
+        let (name, is_quiet) = (name.clone(), options.verbosity.is_quiet());
+        move |ended| leave(&name, ended, is_quiet)
+    })?;
     let output = Output::stdout(options.format.colour());
     let look = Look {
         layout: options.format.json(),
         with_daemons: options.wait_daemons,
         is_quiet: options.verbosity.is_quiet(),
+        limit,
     };
     let teller = Teller::new(name, proc.users(), &interrupts, output, look);
-    let plan = options.plan();
     let found = cron::find(&proc, &plan.wanted)?;
-    let shutdown = Shutdown { proc: &proc, daemons: &found.daemons, plan: &plan, interrupts: &interrupts };
+    // What follows heeds its time itself, and some of that has none.
+    overseer.iter().for_each(|overseer| overseer.trust(None));
+    let shutdown =
+        Shutdown { proc: &proc, daemons: &found.daemons, plan: &plan, interrupts: &interrupts, begin: context.begin };
     if found.daemons.is_empty()
-        && let Some(doubt) = doubt(&proc, found.unknown)?
+        && let Some(doubt) = doubt(&proc, &found.unexamined)?
     {
         let none = none(&plan.wanted);
         return Err(Refusal::nothing(format!("{none}, as far as known: {doubt}")).into());
+    }
+    if !found.unexamined.is_empty() {
+        let why = unexamined(&found.unexamined);
+        return Err(Refusal::nothing(format!("there may be another cron daemon: {why}: nothing was done")).into());
     }
     options.proceed(&shutdown, &found.rejected, teller)
 }
@@ -320,6 +337,7 @@ fn conclude(conclusion: Conclusion, shutdown: &Shutdown<'_>, mut teller: Teller<
             (Exit::TimedOut, &left[..])
         }
         Conclusion::Interrupted(signal, left) => {
+            teller.hurry();
             teller.warn(&format!("interrupted, and cron runs on: {} processes of jobs are still running", left.len()));
             (Exit::Interrupted(signal.number() as u8), &left[..])
         }
@@ -332,8 +350,7 @@ fn conclude(conclusion: Conclusion, shutdown: &Shutdown<'_>, mut teller: Teller<
             (if is_missing { Exit::NotFound } else { Exit::NotExecutable }, nobody)
         }
     };
-    teller.finish(word, shutdown.daemons, left)?;
-    Ok(exit)
+    told(exit, teller.finish(word, shutdown.daemons, left))
 }
 
 /// The lock that keeps a second one from working at the same time.

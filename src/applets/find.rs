@@ -8,13 +8,13 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context};
 use crate::cli::format::{self, BRIEF, Fields};
 use crate::cli::selection::Search;
-use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, doubt};
+use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, doubt, tell_held_up};
 use crate::exit::Exit;
 use crate::output::listing::{Beside, Listing, Look};
 use crate::output::message::message;
 use crate::output::table::Table;
 use crate::output::{Output, Terminal};
-use crate::process::{Proc, Settled, properties};
+use crate::process::{Proc, Settled, Unexamined, properties};
 use crate::select::{Age, Criteria, Pick, Verdict, age};
 
 /// The row in the table of applets.
@@ -112,9 +112,12 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     output.finish()?;
     if tally.matched == 0
         && !options.common.verbosity.is_quiet()
-        && let Some(doubt) = doubt(&proc, tally.unknown)?
+        && let Some(doubt) = doubt(&proc, &tally.unexamined)?
     {
         message(&context.name, doubt);
+    }
+    if !options.common.verbosity.is_quiet() {
+        tell_held_up(&context.name, &proc);
     }
     Ok(if tally.matched > 0 { Exit::Done } else { Exit::Nothing })
 }
@@ -144,7 +147,7 @@ impl Options {
 #[derive(Default)]
 struct Tally {
     matched: usize,
-    unknown: usize,
+    unexamined: Unexamined,
     vanished: usize,
 }
 
@@ -155,7 +158,9 @@ fn list(proc: &Proc, criteria: &Criteria, pick: Option<Pick>, listing: &mut List
     let pins = listing.look.reads_properties() && !criteria.is_empty() || listing.look.shows_identity();
     let mut tally = Tally::default();
     let mut best: Option<(Age, Vec<u8>)> = None;
-    let mut scan = proc.scan(files)?;
+    // What every visit reads.
+    let ahead = if criteria.is_empty() { listing.look.files() } else { criteria.first_file() };
+    let mut scan = proc.scan(files)?.reading_ahead(ahead);
     listing.begin()?;
     while let Some(process) = scan.next()? {
         let mut verdict = criteria.judge(process)?;
@@ -165,7 +170,7 @@ fn list(proc: &Proc, criteria: &Criteria, pick: Option<Pick>, listing: &mut List
         }
         match verdict {
             Verdict::NoMatch => {}
-            Verdict::Unknown => tally.unknown += 1,
+            Verdict::Unknown(reason) => tally.unexamined.add(process.pid(), reason),
             Verdict::Gone => tally.vanished += 1,
             Verdict::Match => {
                 let process = pinned.as_ref().unwrap_or(process);
@@ -177,7 +182,7 @@ fn list(proc: &Proc, criteria: &Criteria, pick: Option<Pick>, listing: &mut List
                             best = Some((age, listing.rendered().to_vec()));
                         }
                     }
-                    (Settled::Missing(_), _) => tally.unknown += 1,
+                    (Settled::Missing(reason), _) => tally.unexamined.add(process.pid(), reason),
                     (Settled::Gone, _) => tally.vanished += 1,
                 }
             }
@@ -187,8 +192,8 @@ fn list(proc: &Proc, criteria: &Criteria, pick: Option<Pick>, listing: &mut List
         listing.print_again(line)?;
     }
     tally.matched = listing.end()?;
-    let Tally { matched, vanished, unknown } = tally;
+    let (matched, vanished, unexamined) = (tally.matched, tally.vanished, tally.unexamined.count());
     tracing::info!(matched, "processes listed");
-    tracing::debug!(vanished, unknown, "processes that ended while they were read, that could not be examined");
+    tracing::debug!(vanished, unexamined, "processes that ended while they were read, that could not be examined");
     Ok(tally)
 }

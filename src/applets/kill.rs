@@ -80,5 +80,5 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         is_to_end,
         ..Order::default()
     };
-    options.acting.run(&context.name, order, Some(options.force.force))
+    options.acting.run(&context.name, context.begin, order, Some(options.force.force))
 }

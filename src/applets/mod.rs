@@ -17,6 +17,8 @@ mod wait;
 mod with_gpg_agent;
 mod with_gui_environment;
 
+use std::time::Instant;
+
 use clap::{ArgMatches, Command};
 
 use crate::cli::{ENVIRONMENT, EXIT_STATUS};
@@ -43,6 +45,8 @@ pub struct Applet {
 pub struct Context {
     /// As messages show it: `proctool find`, or the name of the link.
     pub name: String,
+    /// When the program began, which time limits count from.
+    pub begin: Instant,
 }
 
 /// All applets, in the order of `--list`.

@@ -6,13 +6,13 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{Applet, Context};
 use crate::cli::format::{self, Fields};
-use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, absence, parse};
+use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, absence, parse, tell_held_up};
 use crate::exit::Exit;
 use crate::output::json;
 use crate::output::message::message;
 use crate::output::record::record;
 use crate::output::{Output, Terminal};
-use crate::process::{File, Files, Pid, Proc, Process, Property, Read, Settled, property};
+use crate::process::{File, Files, Pid, Proc, Process, Property, Read, Settled, Unexamined, property};
 
 /// The row in the table of applets.
 pub static APPLET: Applet =
@@ -97,6 +97,9 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     }
     output.write_all(layout.map_or(b"", |layout| layout.end(shown)))?;
     output.finish()?;
+    if !options.common.verbosity.is_quiet() {
+        tell_held_up(&context.name, &proc);
+    }
     tracing::info!(shown, "processes shown");
     Ok(Exit::of(shown, options.targets.len()))
 }
@@ -130,7 +133,9 @@ impl Options {
         let process = match proc.process(pid, Files::of(&[File::Stat, File::Status]))? {
             Settled::Known(process) => process,
             Settled::Missing(reason) => return Ok(Err(format!("process {pid}: {reason}"))),
-            Settled::Gone => return Ok(Err(absence(&format!("there is no process {pid}"), proc, 0)?)),
+            Settled::Gone => {
+                return Ok(Err(absence(&format!("there is no process {pid}"), proc, &Unexamined::default())?));
+            }
         };
         let rendered = self.rendered(block, &process, properties, terminal);
         Ok(match process.settle(rendered)? {

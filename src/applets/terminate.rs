@@ -67,5 +67,5 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         (true, _) => Order { until: Until::Signalled, kills: false, ..order },
         (_, no_kill) => Order { kills: !no_kill, ..order },
     };
-    options.acting.run(&context.name, order, Some(options.force.force))
+    options.acting.run(&context.name, context.begin, order, Some(options.force.force))
 }

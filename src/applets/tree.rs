@@ -9,13 +9,13 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context};
 use crate::cli::format::BRIEF;
 use crate::cli::selection::Selection;
-use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, absence, doubt, parse};
+use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, absence, doubt, parse, tell_held_up};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::tree::row::{Extent, Marks, Row, Rows};
 use crate::output::tree::{Drawing, Look, write_json};
 use crate::output::{Charset, Output, Terminal};
-use crate::process::{Error, File, Files, Pid, Proc, Settled, Unread, certain_files, properties};
+use crate::process::{Error, File, Files, Pid, Proc, Settled, Unexamined, Unread, certain_files, properties};
 use crate::select::{Criteria, Test, Verdict};
 use crate::tree::view::View;
 use crate::tree::{self, Forest, Node};
@@ -123,7 +123,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let proc = options.common.start()?;
     let criteria = options.criteria(&proc)?;
-    let (forest, rows, unknown) = options.collect(&proc, &criteria)?;
+    let (forest, rows, unexamined) = options.collect(&proc, &criteria)?;
     // Everything is below the roots, and its depth counts from there.
     let wanted = |node| match criteria.is_empty() {
         true => forest.parent(node).is_none(),
@@ -134,10 +134,10 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let missing: Vec<Pid> = named.filter(|&pid| forest.find(pid).is_none()).collect();
     if !options.common.verbosity.is_quiet() {
         for pid in &missing {
-            message(&context.name, absence(&format!("there is no process {pid}"), &proc, 0)?);
+            message(&context.name, absence(&format!("there is no process {pid}"), &proc, &Unexamined::default())?);
         }
-        if matched == 0 && (missing.is_empty() || unknown > 0) {
-            message(&context.name, doubt(&proc, unknown)?.as_deref().unwrap_or("no process matches"));
+        if matched == 0 && (missing.is_empty() || !unexamined.is_empty()) {
+            message(&context.name, doubt(&proc, &unexamined)?.as_deref().unwrap_or("no process matches"));
         }
     }
     let mut view = View::new(&forest, wanted, options.depth);
@@ -145,6 +145,9 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         view = view.with_ancestors();
     }
     options.print(&proc, &forest, &rows, view)?;
+    if !options.common.verbosity.is_quiet() {
+        tell_held_up(&context.name, &proc);
+    }
     Ok(if matched == 0 { Exit::Nothing } else { Exit::of(1, 1 + missing.len()) })
 }
 
@@ -157,17 +160,18 @@ impl Options {
         Ok(Criteria::new(tests, false, Vec::new()))
     }
 
-    /// Read everything that the output needs: what were read later might be of another process. With it, how many
-    /// processes could not be judged.
-    fn collect(&self, proc: &Proc, criteria: &Criteria) -> anyhow::Result<(Forest<Row>, Rows, usize)> {
-        let mut unknown = 0;
+    /// Read everything that the output needs: what were read later might be of another process. With it, the processes
+    /// that could not be judged.
+    fn collect(&self, proc: &Proc, criteria: &Criteria) -> anyhow::Result<(Forest<Row>, Rows, Unexamined)> {
+        let mut unexamined = Unexamined::default();
         let mut rows = Rows::default();
         let members = properties(BRIEF);
         let extent = self.extent();
         // Whoever names a process wants it, whatever it is.
         let named = !self.pids.is_empty() || self.selection.names_processes();
         let with_kernel = self.kernel || named || self.highlights_kernel_thread(proc)?;
-        let forest = tree::read(proc, criteria.files() | self.files(), |process, _| {
+        let scan = proc.scan(criteria.files() | self.files() | tree::FILES)?.reading_ahead(self.files());
+        let forest = tree::read(scan, |process, _| {
             let is_kernel_thread = matches!(process.is_kernel_thread(), Ok(true));
             if is_kernel_thread && !with_kernel {
                 return Ok(Settled::Missing(Unread::Absent("a thread of the kernel")));
@@ -176,7 +180,9 @@ impl Options {
             if verdict == Verdict::Gone {
                 return Ok(Settled::Gone);
             }
-            unknown += usize::from(verdict == Verdict::Unknown);
+            if let Verdict::Unknown(reason) = verdict {
+                unexamined.add(process.pid(), reason);
+            }
             let is_match = verdict == Verdict::Match;
             let marks = Marks::default();
             let marks = marks.with_if(Marks::MATCH, is_match).with_if(Marks::KERNEL_THREAD, is_kernel_thread);
@@ -187,7 +193,7 @@ impl Options {
             };
             Ok::<_, anyhow::Error>(process.settle(row)?)
         })?;
-        Ok((forest, rows, unknown))
+        Ok((forest, rows, unexamined))
     }
 
     fn highlights_kernel_thread(&self, proc: &Proc) -> Result<bool, Error> {
@@ -199,7 +205,8 @@ impl Options {
     fn files(&self) -> Files {
         match self.common.format.json() {
             Some(_) => certain_files(&properties(BRIEF)),
-            None => Files::of(&[File::Stat]),
+            None if self.arguments => Files::of(&[File::Cmdline]),
+            None => Files::NONE,
         }
     }
 

@@ -74,5 +74,5 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let count = if options.any { Some(1) } else { options.count.map(|count| count as usize) };
     let wait = Order::wait(options.timeout.0);
     let order = Order { until: Until::Ended { count }, wants_status: options.status, ..wait };
-    options.acting.run(&context.name, order, None)
+    options.acting.run(&context.name, context.begin, order, None)
 }

@@ -184,7 +184,7 @@ impl Options {
             // Not by number: that may be somebody's name.
             command.arg(format!("--user={}", session.account.name));
             command.args(session.id.iter().flat_map(|id| ["--session", id])).arg("--").args(&self.command);
-            let (status, signal) = child::run_to_end(proc, command, &interrupts)?;
+            let (status, signal) = child::run_to_end(proc, command, &interrupts, None)?;
             let status = status.context("cannot start a process for each session")?;
             tracing::info!(session = %session, %status, "the command has ended");
             if let Some(signal) = signal {

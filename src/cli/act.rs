@@ -2,18 +2,22 @@
 //! to the exit status. They differ in their [`Order`].
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
 
-use super::doubt;
 use super::format::Format;
 use super::targets::Targets;
 use super::verbosity::Verbosity;
-use crate::control::{Conclusion, Interrupts, Operation, Order, Refused, Target, Until, own_line};
-use crate::exit::{Exit, Refusal};
+use super::{doubt, tell_held_up, told};
+use crate::control::{
+    Conclusion, Ended, Interrupts, Operation, Order, Refused, Target, Until, check_references, own_line,
+};
+use crate::exit::{self, Exit, Refusal};
 use crate::output::message::message;
 use crate::output::outcome::Report;
+use crate::output::outlet;
 use crate::process::{Pid, Proc};
 
 /// Options of all of them.
@@ -90,9 +94,10 @@ impl Acting {
     }
 
     /// Do what was ordered. `force` is about who else than others may be signalled; `None` sends nothing.
-    pub fn run(&self, name: &str, order: Order, force: Option<bool>) -> anyhow::Result<Exit> {
+    pub fn run(&self, name: &str, begin: Instant, order: Order, force: Option<bool>) -> anyhow::Result<Exit> {
         let order = Order { tree: self.tree, ..order };
         self.verbosity.start_with_syslog(name, force.is_some() && !self.dry_run)?;
+        check_references()?;
         let proc = Proc::open(Path::new("/proc"))?;
         if !proc.is_ours().context("cannot tell which pid namespace /proc belongs to")? {
             anyhow::bail!(
@@ -100,23 +105,36 @@ impl Acting {
             );
         }
         let interrupts = Interrupts::catch(&proc)?;
-        let mut operation = Operation::new(&proc, order, &interrupts);
+        let (is_quiet, layout) = (self.verbosity.is_quiet(), self.format.json());
+        let limit = order.limit(begin);
+        outlet::open();
+        outlet::limit(limit);
+        let overseer = interrupts.oversee(order.timeout.and_then(|timeout| begin.checked_add(timeout)), {
+            let name = name.to_owned();
+            move |ended| leave(&name, ended, is_quiet)
+        })?;
+        let mut operation = Operation::new(&proc, order, &interrupts).begun(begin);
         let found = self.targets.find(&proc, |target| operation.add(target))?;
+        operation.check_room()?;
         let own_line = own_line(&proc)?;
         operation.refuse(|target| refusal(target, &own_line, force));
         check_count(order, operation.targets().len())?;
+        overseer.iter().for_each(|overseer| overseer.trust(limit));
 
-        let is_quiet = self.verbosity.is_quiet();
-        let (colour, layout) = (self.format.colour(), self.format.json());
+        let colour = self.format.colour();
         let mut report = Report::new(name, &proc, &interrupts, order, colour, layout, is_quiet);
         if operation.targets().is_empty() && !is_quiet {
-            let doubt = doubt(&proc, found.unknown)?;
+            let doubt = doubt(&proc, &found.unexamined)?;
             message(name, doubt.as_deref().unwrap_or("no process matches"));
         }
         let conclusion =
             if self.dry_run { operation.rehearse(&mut report)? } else { operation.carry_out(&mut report)? };
-        report.finish(&operation, conclusion)?;
-        Ok(exit(order, operation.targets(), conclusion))
+        let is_doubtful = !proc.held_up().is_empty();
+        if !is_quiet {
+            tell_held_up(name, &proc);
+        }
+        let exit = exit(order, &operation, conclusion, is_doubtful);
+        told(exit, report.finish(&operation, conclusion))
     }
 }
 
@@ -144,15 +162,35 @@ fn check_count(order: Order, targets: usize) -> Result<(), Refusal> {
     }
 }
 
-fn exit(order: Order, targets: &[Target], conclusion: Conclusion) -> Exit {
+/// The status for what was done. Where some of the processes could not be examined, or some may have escaped, not all was
+/// done.
+fn exit(order: Order, operation: &Operation<'_>, conclusion: Conclusion, is_doubtful: bool) -> Exit {
     match conclusion {
         Conclusion::TimedOut => return Exit::TimedOut,
         Conclusion::Interrupted(signal) => return Exit::Interrupted(signal.number() as u8),
         Conclusion::Finished => {}
     }
+    let targets = operation.targets();
     let done = targets.iter().filter(|target| order.is_done(target)).count();
+    let missing = usize::from(is_doubtful || !operation.is_tree_complete());
     match order.until {
         Until::Ended { count: Some(count) } => Exit::of(done, count),
-        _ => Exit::of(done, targets.len()),
+        _ => Exit::of(done, targets.len() + missing),
     }
+}
+
+/// For a last message to be written.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// End the program where it hangs.
+pub fn leave(name: &str, ended: Ended, is_quiet: bool) -> ! {
+    let (what, exit) = match ended {
+        Ended::Interrupted(signal) => ("interrupted", Exit::Interrupted(signal.number() as u8)),
+        Ended::TimedOut => ("timed out", Exit::TimedOut),
+    };
+    if !is_quiet {
+        message(name, format_args!("{what} before all could be done: nothing is left stopped"));
+        outlet::settle_within(LAST_WORDS);
+    }
+    exit::leave(exit)
 }

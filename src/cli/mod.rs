@@ -11,11 +11,14 @@ pub mod targets;
 pub mod usage;
 pub mod verbosity;
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use crate::process::{self, Proc};
+use crate::exit::Exit;
+use crate::output::message::message;
+use crate::process::{self, HeldUp, Proc, Unexamined};
 
 use format::Format;
 use verbosity::Verbosity;
@@ -60,25 +63,70 @@ out; where it hides whole processes of others (hidepid in proc(5)), that nothing
 
 /// That so many processes could not be judged, and what to do about it.
 pub fn denied(count: usize) -> String {
-    let plural = if count == 1 { "" } else { "es" };
-    format!("permission denied to examine {count} process{plural}{}", advice())
+    format!("permission denied to examine {}{}", processes(count), advice())
 }
 
-/// Why nobody can tell that there is nothing, if so: these could not be judged, or those of others are hidden.
-pub fn doubt(proc: &Proc, unknown: usize) -> Result<Option<String>, process::Error> {
-    Ok(match unknown {
-        0 if proc.hides_others()? => Some(format!("/proc hides the processes of other users (hidepid){}", advice())),
-        0 => None,
-        unknown => Some(denied(unknown)),
+fn processes(count: usize) -> String {
+    format!("{count} process{}", if count == 1 { "" } else { "es" })
+}
+
+/// Why some processes could not be examined, and what to do about it.
+pub fn unexamined(unexamined: &Unexamined) -> String {
+    match unexamined.first {
+        None => denied(unexamined.denied),
+        Some((pid, reason)) => {
+            format!("{} could not be examined: process {pid}: {reason}", processes(unexamined.count()))
+        }
+    }
+}
+
+/// Why nobody can tell that there is nothing, if so: some processes could not be examined, or those of others are hidden.
+pub fn doubt(proc: &Proc, processes: &Unexamined) -> Result<Option<String>, process::Error> {
+    Ok(match processes.is_empty() {
+        true if proc.hides_others()? => Some(format!("/proc hides the processes of other users (hidepid){}", advice())),
+        true => None,
+        false => Some(unexamined(processes)),
     })
+}
+
+/// Name the processes that held up the readers of their files, and were given up.
+pub fn tell_held_up(name: &str, proc: &Proc) {
+    const MOST: usize = 8;
+    let held_up = proc.held_up();
+    for HeldUp { pid, file } in held_up.iter().take(MOST) {
+        let what = match *file {
+            "cmdline" => "its arguments",
+            "environ" => "its environment",
+            "fd" => "its descriptors",
+            _ => "its memory map",
+        };
+        let process =
+            proc.comm_of(*pid).map_or_else(String::new, |comm| format!(" ({})", String::from_utf8_lossy(&comm)));
+        message(
+            name,
+            format_args!("process {pid}{process}: {what} cannot be read: it holds up its readers, in the kernel"),
+        );
+    }
+    if held_up.len() > MOST {
+        message(name, format_args!("{} more hold up their readers, in the kernel", processes(held_up.len() - MOST)));
+    }
 }
 
 /// That something is not there, with the doubt if there is any.
-pub fn absence(what: &str, proc: &Proc, unknown: usize) -> Result<String, process::Error> {
-    Ok(match doubt(proc, unknown)? {
+pub fn absence(what: &str, proc: &Proc, unexamined: &Unexamined) -> Result<String, process::Error> {
+    Ok(match doubt(proc, unexamined)? {
         Some(doubt) => format!("{what}, as far as known: {doubt}"),
         None => what.to_owned(),
     })
+}
+
+/// The status of what was done, and told: that it was not read in time counts as any other delay.
+pub fn told(exit: Exit, written: io::Result<()>) -> anyhow::Result<Exit> {
+    match (written, exit) {
+        (Err(error), Exit::Interrupted(_)) if error.kind() == io::ErrorKind::TimedOut => Ok(exit),
+        (Err(error), _) if error.kind() == io::ErrorKind::TimedOut => Ok(Exit::TimedOut),
+        (written, _) => Ok(written.map(|()| exit)?),
+    }
 }
 
 /// What to do about a lack of permission, where something can be done.
@@ -103,11 +151,6 @@ impl Common {
     /// Begin to log, and open what to read from.
     pub fn start(&self) -> anyhow::Result<Proc> {
         self.verbosity.start()?;
-        self.open()
-    }
-
-    /// Open what to read from once more, to see it as it is then.
-    pub fn open(&self) -> anyhow::Result<Proc> {
         Ok(Proc::open(&self.proc)?)
     }
 }

@@ -343,9 +343,9 @@ fn namespaces_of(proc: &Proc, pid: Pid) -> anyhow::Result<Test> {
 }
 
 fn relation_test(proc: &Proc, relation: Relation, anchor: &Anchor) -> anyhow::Result<Test> {
-    let unknown = match kindred(proc, relation, anchor)? {
+    let unexamined = match kindred(proc, relation, anchor)? {
         Kindred::Found(test) => return Ok(test),
-        Kindred::NoAnchor { unknown } => unknown,
+        Kindred::NoAnchor(unexamined) => unexamined,
     };
     let nobody = match anchor {
         Anchor::Pid(pid) => format!("there is no process {pid}"),
@@ -353,5 +353,5 @@ fn relation_test(proc: &Proc, relation: Relation, anchor: &Anchor) -> anyhow::Re
             format!("no process runs '{}'", String::from_utf8_lossy(name))
         }
     };
-    Err(Refusal::nothing(absence(&nobody, proc, unknown)?).into())
+    Err(Refusal::nothing(absence(&nobody, proc, &unexamined)?).into())
 }

@@ -9,7 +9,7 @@ use super::parse;
 use super::selection::Search;
 use crate::control::{self, Outcome, Reference, Target};
 use crate::exit::Refusal;
-use crate::process::{Pid, Proc, Process, Settled};
+use crate::process::{Pid, Proc, Process, Settled, Unexamined};
 use crate::select::{Age, Criteria, Verdict, age};
 
 /// A process id as it was typed: `PID`, or `PID:INODE` as `show` and `find --fields id` print it.
@@ -33,8 +33,8 @@ pub struct Targets {
 /// What was found of the targets.
 #[derive(Default)]
 pub struct Found {
-    /// How many could not be judged.
-    pub unknown: usize,
+    /// Those that could not be judged.
+    pub unexamined: Unexamined,
     best: Option<(Age, Target)>,
 }
 
@@ -81,12 +81,12 @@ impl Targets {
         add: &mut impl FnMut(Target) -> Result<(), control::Error>,
     ) -> anyhow::Result<()> {
         let files = criteria.files();
-        let mut scan = proc.scan(files)?;
+        let mut scan = proc.scan(files)?.reading_ahead(criteria.first_file());
         while let Some(process) = scan.next()? {
             match criteria.judge(process)? {
                 Verdict::NoMatch | Verdict::Gone => continue,
-                Verdict::Unknown => {
-                    found.unknown += 1;
+                Verdict::Unknown(reason) => {
+                    found.unexamined.add(process.pid(), reason);
                     continue;
                 }
                 Verdict::Match => {}
@@ -96,7 +96,7 @@ impl Targets {
                 (Verdict::Match, Some(pinned)) => self.take(found, hold(&pinned)?, add)?,
                 (Verdict::Match | Verdict::Gone, _) => self.take(found, (None, Target::gone(process.pid())), add)?,
                 (Verdict::NoMatch, _) => {}
-                (Verdict::Unknown, _) => found.unknown += 1,
+                (Verdict::Unknown(reason), _) => found.unexamined.add(process.pid(), reason),
             }
         }
         Ok(())
@@ -128,7 +128,7 @@ fn hold(process: &Process<'_>) -> Result<(Option<Age>, Target), control::Error> 
     let read = age(process).and_then(|age| Ok((age, Target::found(process)?)));
     Ok(match process.settle(read)? {
         Settled::Known((age, target)) => (Some(age), target),
-        Settled::Missing(_) => (None, Target::decided(process.pid(), Outcome::NotPermitted)),
+        Settled::Missing(reason) => (None, Target::unavailable(process.pid(), reason)),
         Settled::Gone => (None, Target::gone(process.pid())),
     })
 }
@@ -155,10 +155,10 @@ fn find_operand(proc: &Proc, criteria: &Criteria, operand: Operand) -> anyhow::R
             Verdict::Match => None,
             Verdict::NoMatch => Some(Outcome::NoMatch),
             Verdict::Gone => Some(Outcome::GoneBefore),
-            Verdict::Unknown => Some(Outcome::NotPermitted),
+            Verdict::Unknown(_) => Some(Outcome::NotPermitted),
         };
         // Nor is what is below it taken.
-        target.reference = target.reference.filter(|_| verdict != Verdict::Unknown);
+        target.reference = target.reference.filter(|_| !matches!(verdict, Verdict::Unknown(_)));
     }
     Ok((age, target))
 }

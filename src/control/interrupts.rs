@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{Child, Command};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal as Named};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -12,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::kernel::unblock_in_child;
+use super::overseer::{Ended, Overseer};
 use super::{Error, Signal};
 use crate::process::{Files, Proc, Settled, known};
 
@@ -74,6 +75,15 @@ impl Interrupts {
             holds: Cell::new(0),
             put_back: Cell::new(None),
         })
+    }
+
+    /// Have a thread end the program by `end` where we do not do so ourselves: see [`Overseer`].
+    pub fn oversee(
+        &self,
+        until: Option<Instant>,
+        end: impl FnOnce(Ended) + Send + 'static,
+    ) -> Result<Option<Overseer>, Error> {
+        Overseer::start(self.caught, until, end)
     }
 
     /// Do something that may take for ever, such as writing to whoever does not read, and be ended by a signal at once.

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -40,11 +40,24 @@ const PIDFD_INFO_EXIT: u64 = 1 << 3;
 
 const PIDFD_GET_INFO: Opcode = opcode::read_write::<PidfdInfo>(0xFF, 11);
 
-/// How the process of a pidfd ended. The kernel tells it once the process was reaped, and since Linux 6.15; `None` is
-/// anything else.
-pub fn exit_status(pidfd: impl AsFd) -> Result<Option<ExitStatus>, Errno> {
-    let info = info(pidfd, PIDFD_INFO_EXIT)?.filter(|info| info.mask & PIDFD_INFO_EXIT != 0);
-    Ok(info.map(|info| ExitStatus::from_raw(info.exit_code)))
+/// What the kernel tells through a pidfd about the end of its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitInfo {
+    /// It ended so (Linux 6.15, once the process was reaped).
+    Known(ExitStatus),
+    /// It was not reaped yet.
+    Pending,
+    /// This kernel will not tell.
+    Never,
+}
+
+/// How the process of a pidfd ended.
+pub fn exit_info(pidfd: impl AsFd) -> Result<ExitInfo, Errno> {
+    Ok(match info(pidfd, PIDFD_INFO_EXIT)? {
+        Some(info) if info.mask & PIDFD_INFO_EXIT != 0 => ExitInfo::Known(ExitStatus::from_raw(info.exit_code)),
+        Some(_) => ExitInfo::Pending,
+        None => ExitInfo::Never,
+    })
 }
 
 /// The parent of the process of a pidfd, also where /proc hides it (Linux 6.13); 0 is one outside of the pid namespace.
@@ -58,10 +71,50 @@ fn info(pidfd: impl AsFd, mask: u64) -> Result<Option<PidfdInfo>, Errno> {
     let answer = unsafe { ioctl(pidfd, Updater::<PIDFD_GET_INFO, PidfdInfo>::new(&mut info)) };
     match answer {
         Ok(()) => Ok(Some(info)),
-        // Unknown before Linux 6.13 (ENOTTY, or EINVAL); reaped, and not remembered before 6.15 (ESRCH).
-        Err(Errno::NOTTY | Errno::INVAL | Errno::SRCH) => Ok(None),
+        // Unknown before Linux 6.13 (ENOTTY, or EINVAL), to an emulator (ENOSYS), or forbidden by a sandbox (EPERM,
+        // EACCES); reaped, and not remembered before 6.15 (ESRCH).
+        Err(Errno::NOTTY | Errno::INVAL | Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::SRCH) => Ok(None),
         Err(errno) => Err(errno),
     }
+}
+
+/// Which processes a signal through a pidfd goes to (pidfd_send_signal(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The process itself.
+    Process,
+    /// Every process of the process group that it leads, or led (PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9).
+    ProcessGroup,
+}
+
+/// Whether a pidfd leads to anything that takes signals: a process that was reaped does not, nor does a process group
+/// without members. A zombie does.
+pub fn takes_signals(pidfd: impl AsFd, scope: Scope) -> Result<bool, Errno> {
+    match ask_by_signal(pidfd, scope) {
+        Ok(()) => Ok(true),
+        Err(Errno::SRCH) => Ok(false),
+        // The kernel looks for the process first, and asks for permission then (check_kill_permission).
+        Err(Errno::PERM) => Ok(true),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Send signal 0 through a pidfd, which nobody gets.
+pub fn ask_by_signal(pidfd: impl AsFd, scope: Scope) -> Result<(), Errno> {
+    let flags: nix::libc::c_uint = match scope {
+        Scope::Process => 0,
+        Scope::ProcessGroup => 1 << 2,
+    };
+    let pidfd = pidfd.as_fd().as_raw_fd();
+    // pidfd_send_signal(2), which has one number on every architecture (include/uapi/asm-generic/unistd.h); rustix has no
+    // signal 0.
+    const SEND_SIGNAL: nix::libc::c_long = 424;
+    // SAFETY: without a siginfo_t the call reads no memory of ours.
+    let answer = unsafe {
+        let no_info = std::ptr::null::<nix::libc::siginfo_t>();
+        nix::libc::syscall(SEND_SIGNAL, pidfd, 0, no_info, flags)
+    };
+    nix::errno::Errno::result(answer).map(drop).map_err(|errno| Errno::from_raw_os_error(errno as i32))
 }
 
 /// Whether commands that we start get these descriptors too. They are our own, inherited, and open.

@@ -5,8 +5,8 @@
 //! [`Order`] says, and sees that nothing is left stopped that it stopped.
 
 mod apart;
+mod descendants;
 mod descriptors;
-mod family;
 mod guardian;
 mod halt;
 mod interrupts;
@@ -14,6 +14,10 @@ mod kernel;
 mod lineage;
 mod operation;
 mod order;
+mod orphan;
+
+mod overseer;
+mod own_child;
 mod reference;
 pub mod signal;
 mod target;
@@ -27,13 +31,15 @@ pub use kernel::{ExitStatus, heed_children, new_session_keyring};
 pub use lineage::own_line;
 pub use operation::Operation;
 pub use order::{Conclusion, Observer, Order, Silent, Until};
-pub use reference::{Life, Reference};
+pub use overseer::Ended;
+pub use own_child::{has_ended, signal_child};
+pub use reference::{Life, Reference, check_references};
 pub use signal::Signal;
 pub use target::{Outcome, Refused, Target};
 
 use rustix::io::Errno;
 
-use crate::process;
+use crate::process::{self, Unread};
 
 /// What ends a whole run.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +52,12 @@ pub enum Error {
         "{wanted} processes at once need as many descriptors before Linux 6.9, and {limit} are allowed: raise the limit with ulimit -n"
     )]
     TooMany { wanted: usize, limit: usize },
+    /// There is no way to refer to processes, so that each signal could hit a later process of the same number.
+    #[error("no process can be referred to safely: {0}: nothing was done")]
+    NoReferences(&'static str),
+    /// We cannot even refer to ourselves, for want of descriptors or memory.
+    #[error("no process can be referred to: {0}")]
+    Unreferenced(Unread),
     /// The kernel refused something that does not depend on any one process.
     #[error("cannot {what}: {errno}")]
     Kernel { what: &'static str, errno: Errno },

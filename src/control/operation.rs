@@ -1,18 +1,21 @@
 //! Doing with some processes what was ordered, and telling what became of each.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
-use super::family::Gathered;
+use super::descendants::{self, Gathered};
 use super::halt::{self, Motion};
 use super::interrupts::Held;
 use super::order::{Conclusion, Observer, Order, Until};
+use super::orphan::Bonds;
 use super::reference::Life;
+use super::target::Place;
 use super::watch::{Ending, Event, Over, Watch};
-use super::{Error, Interrupts, Outcome, Reference, Refused, Signal, Target, descriptors, family};
-use crate::process::{Proc, Settled};
+use super::{Error, Guardian, Interrupts, Outcome, Reference, Refused, Signal, Target, descriptors, orphan};
+use crate::process::{Files, Pid, Proc, Settled};
 
 /// Some targets, and what is done with them. However it ends, short of our own end, nothing stays halted.
 pub struct Operation<'p> {
@@ -22,8 +25,16 @@ pub struct Operation<'p> {
     targets: Vec<Target>,
     /// How many descriptors may be held.
     room: usize,
+    /// How many targets there was no room for.
+    surplus: usize,
     begin: Instant,
     is_tree_complete: bool,
+    /// What ties orphans to the tree.
+    bonds: Bonds,
+    /// Orphans that may belong to the tree and were not taken.
+    suspects: BTreeSet<Pid>,
+    /// Lets run on what is halted, when we do not.
+    guardian: Option<Guardian>,
     /// While others are halted, we must not be stopped.
     held: Option<Held<'p>>,
     /// What was done with which target, and not written down yet.
@@ -40,28 +51,56 @@ impl<'p> Operation<'p> {
             interrupts,
             targets: Vec::new(),
             room,
+            surplus: 0,
             begin: Instant::now(),
             is_tree_complete: true,
+            bonds: Bonds::new(proc.ticks_now()),
+            suspects: BTreeSet::new(),
+            guardian: None,
             held: None,
             journal: Vec::new(),
         }
     }
 
-    /// Add a target.
-    pub fn add(&mut self, target: Target) -> Result<(), Error> {
+    /// Count the time from this moment, and look for orphans that started later than that.
+    pub fn begun(mut self, begin: Instant) -> Operation<'p> {
+        self.begin = begin;
+        // A moment earlier, as starts are told in whole ticks.
+        let since = begin.elapsed().as_secs_f64() * self.proc.ticks_per_second();
+        self.bonds = Bonds::new(self.proc.ticks_now().saturating_sub(since as u64 + 1));
+        self
+    }
+
+    /// Add a target. Where there are more than descriptors, and the kernel gives no other way to hold them (before Linux
+    /// 6.9), the rest is only counted: see [`Operation::check_room`].
+    pub fn add(&mut self, mut target: Target) -> Result<(), Error> {
+        if self.surplus > 0 {
+            self.surplus += 1;
+            return Ok(());
+        }
+        if self.targets.len() >= self.room {
+            if self.targets.len() == self.room {
+                // None of them may hold a descriptor: threads with tables of their own will.
+                self.targets
+                    .iter_mut()
+                    .filter_map(|target| target.reference.as_mut())
+                    .for_each(|reference| _ = reference.release());
+            }
+            let holds = |target: &mut Target| target.reference.as_mut().is_some_and(|reference| !reference.release());
+            if holds(&mut target) || self.targets.iter_mut().any(holds) {
+                self.surplus = 1;
+                return Ok(());
+            }
+        }
         self.targets.push(target);
-        let count = self.targets.len();
-        let surplus = match count.checked_sub(self.room) {
-            None | Some(0) => return Ok(()),
-            // None of them may hold a descriptor: threads with tables of their own will.
-            Some(1) => &mut self.targets[..],
-            Some(_) => &mut self.targets[count - 1..],
-        };
-        let mut references = surplus.iter_mut().filter_map(|target| target.reference.as_mut());
-        if references.all(Reference::release) {
-            Ok(())
-        } else {
-            Err(Error::TooMany { wanted: count, limit: self.room })
+        Ok(())
+    }
+
+    /// Whether there was room for all targets.
+    pub fn check_room(&self) -> Result<(), Error> {
+        match self.surplus {
+            0 => Ok(()),
+            surplus => Err(Error::TooMany { wanted: self.targets.len() + surplus, limit: self.room }),
         }
     }
 
@@ -90,6 +129,7 @@ impl<'p> Operation<'p> {
         let conclusion = self.steps(observer);
         // Before anything else, such as telling of it.
         self.resume_halted();
+        self.add_suspects()?;
         self.decide_rest(match conclusion {
             Ok(Conclusion::TimedOut) => Outcome::TimedOut,
             _ => Outcome::StillRunning,
@@ -99,9 +139,9 @@ impl<'p> Operation<'p> {
     }
 
     fn steps(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
-        let is_halting = self.order.signal.is_some_and(|signal| !signal.is_job_control());
+        self.check_room()?;
         if self.order.tree
-            && let Some(signal) = self.gather(is_halting || self.order.until == Until::Stopped)?
+            && let Some(signal) = self.gather(self.halts())?
         {
             return Ok(Conclusion::Interrupted(signal));
         }
@@ -118,10 +158,33 @@ impl<'p> Operation<'p> {
                 Ok(Conclusion::Finished)
             }
             Until::Stopped => self.await_stops(observer),
-            Until::Ended { count } => match self.await_ends(count, observer)? {
+            Until::Ended { count } => match self.await_tree(count, observer)? {
                 Conclusion::TimedOut if self.order.kills => self.kill_rest(observer),
                 conclusion => Ok(conclusion),
             },
+        }
+    }
+
+    /// Whether descendants are halted while they are looked for.
+    fn halts(&self) -> bool {
+        self.order.until == Until::Stopped || self.order.signal.is_some_and(|signal| !signal.is_job_control())
+    }
+
+    /// Wait until all have ended and, where they were to be ended, nobody is left whom they have started since.
+    fn await_tree(&mut self, count: Option<usize>, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
+        loop {
+            let conclusion = self.await_ends(count, observer)?;
+            let Some(signal) = self.order.signal.filter(|_| self.order.tree && conclusion == Conclusion::Finished)
+            else {
+                return Ok(conclusion);
+            };
+            if let Some(signal) = self.gather(true)? {
+                return Ok(Conclusion::Interrupted(signal));
+            }
+            if self.undecided().is_empty() {
+                return Ok(conclusion);
+            }
+            self.send_all(signal)?;
         }
     }
 
@@ -153,11 +216,70 @@ impl<'p> Operation<'p> {
     }
 
     fn gather(&mut self, halts: bool) -> Result<Option<Signal>, Error> {
-        self.held = halts.then(|| self.interrupts.hold_stops());
-        let limit = self.order.timeout.unwrap_or(family::LIMIT).min(family::LIMIT);
-        let gathered = family::gather(self.proc, self.interrupts, halts, Instant::now() + limit, self)?;
+        if halts {
+            self.held = Some(self.interrupts.hold_stops());
+            self.learn_places()?;
+            self.bonds.learn(&self.targets);
+            // Without one, as where no process can be started any more, what is halted depends on us alone.
+            self.guardian =
+                self.guardian.take().or_else(|| Guardian::start().ok()).filter(|_| self.order.until != Until::Stopped);
+        }
+        // Half of the time is for what is done with them.
+        let now = Instant::now();
+        let half = self.deadline().map(|deadline| deadline.saturating_duration_since(now) / 2);
+        let end = now + half.unwrap_or(descendants::LIMIT).min(descendants::LIMIT);
+        let gathered = descendants::gather(self.proc, self.interrupts, halts, end, self)?;
         self.is_tree_complete &= gathered != Gathered::Incomplete;
         Ok(if let Gathered::Interrupted(signal) = gathered { Some(signal) } else { None })
+    }
+
+    /// Read where targets are that were held without that.
+    fn learn_places(&mut self) -> Result<(), Error> {
+        for target in self.targets.iter_mut().filter(|target| target.place.is_none()) {
+            let Some(reference) = &target.reference else { continue };
+            let Settled::Known(process) = self.proc.process(target.pid, Files::NONE)? else { continue };
+            let place = process.settle(Place::of(&process))?;
+            if let Settled::Known(place) = place
+                && orphan::is_there(self.proc, target.pid, reference)?
+            {
+                target.place = Some(place);
+            }
+        }
+        Ok(())
+    }
+
+    /// What ties orphans to the tree.
+    pub(super) fn bonds(&self) -> &Bonds {
+        &self.bonds
+    }
+
+    /// Look which control groups hold nobody but the tree. Only the first time counts.
+    pub(super) fn look_at_groups(&mut self, is_of_tree: impl Fn(Pid) -> bool) -> Result<(), Error> {
+        self.bonds.look_at_groups(self.proc, &self.targets, is_of_tree)
+    }
+
+    /// Remember processes that may belong to the tree.
+    pub(super) fn suspect(&mut self, suspects: Vec<Pid>) {
+        self.suspects.extend(suspects);
+    }
+
+    /// Make targets of those that may belong to the tree and still run, which nothing was done with.
+    fn add_suspects(&mut self) -> Result<(), Error> {
+        for pid in std::mem::take(&mut self.suspects) {
+            let Settled::Known(process) = self.proc.process(pid, Target::FILES)? else { continue };
+            let Settled::Known(target) = process.settle(Target::kin(&process))? else { continue };
+            let is_alive = target.reference.as_ref().map(|reference| self.proc.settle(pid, reference.life()));
+            let is_alive = matches!(is_alive.transpose()?, Some(Settled::Known(Life::Alive)));
+            let is_target = |other: &Target| {
+                other.pid == pid
+                    && other.reference.as_ref().and_then(Reference::inode)
+                        == target.reference.as_ref().and_then(Reference::inode)
+            };
+            if is_alive && !self.targets.iter().any(is_target) {
+                self.targets.push(Target { outcome: Some(Outcome::LeftAlone), ..target });
+            }
+        }
+        Ok(())
     }
 
     /// Whether all descendants were taken, as far as they were asked for.
@@ -201,7 +323,10 @@ impl<'p> Operation<'p> {
                 self.log(at, format_args!("sent {signal}"));
                 Ok(None)
             }
-            Settled::Missing(_) => Ok(Some(Outcome::NotPermitted)),
+            Settled::Missing(reason) => {
+                target.reason = Some(reason);
+                Ok(Some(Outcome::NotPermitted))
+            }
             Settled::Gone => Ok(Some(gone(target))),
         }
     }
@@ -224,6 +349,10 @@ impl<'p> Operation<'p> {
             return Ok(None);
         }
         let before = self.targets[at].sent;
+        if let Some(guardian) = &self.guardian {
+            // Without it, it depends on us alone.
+            let _ = guardian.keep(reference);
+        }
         // Before it is sent, as nothing that happens in between must be written down.
         self.targets[at].is_halted = true;
         let outcome = self.send(at, Signal::STOP)?;
@@ -248,6 +377,7 @@ impl<'p> Operation<'p> {
                 self.log(at, "sent CONT");
             }
         }
+        self.guardian.take().into_iter().for_each(Guardian::dismiss);
         self.write_journal();
         self.held = None;
     }
@@ -318,7 +448,6 @@ impl<'p> Operation<'p> {
             room: self.room,
             wants_status: self.order.wants_status,
             wants_all: count.is_none(),
-            minds_reader: observer.minds_reader(),
         };
         let mut watch = Watch::over(self.proc, self.interrupts, over)?;
         let mut look_again = observer.waiting(&self.targets, self.begin.elapsed());
@@ -341,7 +470,6 @@ impl<'p> Operation<'p> {
                     }
                     break Conclusion::Interrupted(signal);
                 }
-                Event::Unheard => break Conclusion::Finished,
                 Event::Time if end.is_some_and(|end| end <= Instant::now()) => break Conclusion::TimedOut,
                 Event::Time => look_again = observer.waiting(&self.targets, self.begin.elapsed()),
             }
@@ -359,17 +487,20 @@ impl<'p> Operation<'p> {
     }
 
     fn kill_rest(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
+        // They have as long again.
+        self.order.timeout = self.order.timeout.map(|timeout| 2 * timeout);
         if self.order.tree
             && let Some(signal) = self.gather(true)?
         {
             return Ok(Conclusion::Interrupted(signal));
         }
         self.send_all(Signal::KILL)?;
-        self.await_ends(None, observer)
+        self.order.signal = Some(Signal::KILL);
+        self.await_tree(None, observer)
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.order.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+        self.order.timeout.and_then(|timeout| self.begin.checked_add(timeout))
     }
 }
 

@@ -36,9 +36,10 @@ impl Order {
         Order { signal: Some(Signal::TERM), continues: true, kills: true, ..Order::wait(timeout) }
     }
 
-    /// Whether nothing is done to anybody.
-    pub fn only_waits(&self) -> bool {
-        self.signal.is_none() && self.until != Until::Stopped
+    /// Until when all of it is over, from its beginning; `None` is for ever.
+    pub fn limit(&self, begin: Instant) -> Option<Instant> {
+        let phases = if self.kills { 2 } else { 1 };
+        self.timeout.and_then(|timeout| begin.checked_add(timeout.saturating_mul(phases)))
     }
 
     /// Whether a target is as it was wanted.
@@ -82,11 +83,6 @@ pub trait Observer {
 
     /// Nothing more is known for now.
     fn idle(&mut self);
-
-    /// Whether all of it is only done to be read on standard output, so that it ends when nobody reads any more.
-    fn minds_reader(&self) -> bool {
-        false
-    }
 
     /// The wait is over.
     fn waited(&mut self);

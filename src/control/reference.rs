@@ -7,7 +7,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::pidfd_send_signal;
 
-use super::Signal;
+use super::kernel::{self, Scope};
+use super::{Error, Signal};
 use crate::process::{Pid, Process, Read, Unread, known, open_pidfd, pidfd_inode};
 
 /// What tells a process from all others until the next boot: its number, and the inode of its pidfd (Linux 6.9).
@@ -43,6 +44,17 @@ pub enum Life {
     Zombie,
     /// Its number may be another's.
     Reaped,
+}
+
+/// Find out whether this kernel lets us refer to processes and signal them so, before anything is begun.
+pub fn check_references() -> Result<(), Error> {
+    let own = match open_pidfd(std::process::id()) {
+        Err(Unread::Absent(reason)) => return Err(Error::NoReferences(reason)),
+        own => own.map_err(Error::Unreferenced)?,
+    };
+    kernel::ask_by_signal(own, Scope::Process).map_err(|_| {
+        Error::NoReferences("this kernel is older than Linux 5.1, or a sandbox forbids pidfd_send_signal(2)")
+    })
 }
 
 impl Reference {
@@ -110,7 +122,7 @@ impl Reference {
         pidfd_send_signal(&*self.pidfd()?, signal.raw()).map_err(|errno| match errno {
             Errno::SRCH => Unread::Gone,
             Errno::PERM => Unread::Denied,
-            errno => Unread::Failed { file: "pidfd", errno },
+            errno => Unread::Broken { file: "pidfd", errno },
         })
     }
 }
@@ -120,21 +132,25 @@ pub fn continue_through(pidfd: impl AsFd) {
     let _ = pidfd_send_signal(pidfd, Signal::CONT.raw());
 }
 
-/// A pidfd is readable when all threads have ended, and hung up when its process was reaped (Linux 6.9; before, a
-/// reaped one was only readable, and has no status to lose).
+/// How far the process of a pidfd has come: the pidfd is readable when all threads have ended, and hung up when the
+/// process was reaped. Before Linux 6.9 it is only readable in both cases, and signal 0 tells them apart.
 pub fn life(pidfd: &OwnedFd) -> Read<Life> {
+    let failed = |errno| Unread::Broken { file: "pidfd", errno };
     let mut polled = [PollFd::new(pidfd, PollFlags::IN)];
     loop {
         match poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
             Ok(_) => break,
             Err(Errno::INTR) => {}
-            Err(errno) => return Err(Unread::Failed { file: "pidfd", errno }),
+            Err(errno) => return Err(failed(errno)),
         }
     }
     let happened = polled[0].revents();
-    Ok(match () {
-        () if happened.contains(PollFlags::HUP) => Life::Reaped,
-        () if happened.contains(PollFlags::IN) => Life::Zombie,
-        () => Life::Alive,
-    })
+    if happened.contains(PollFlags::HUP) {
+        return Ok(Life::Reaped);
+    }
+    if !happened.contains(PollFlags::IN) {
+        return Ok(Life::Alive);
+    }
+    let is_zombie = kernel::takes_signals(pidfd, Scope::Process).map_err(failed)?;
+    Ok(if is_zombie { Life::Zombie } else { Life::Reaped })
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{ExitStatus, Reference, Signal};
-use crate::process::{File, Files, Pid, Process, Read, known};
+use crate::process::{File, Files, Pid, Process, Read, Unread, known};
 
 /// A process on the way to its outcome.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub struct Target {
     /// Real user id.
     pub uid: Option<u32>,
     pub is_kernel_thread: bool,
+    /// Where it was when it was held, if that was read.
+    pub(super) place: Option<Place>,
     /// Whether there certainly was such a process: it matched, or was named by its identity. A number that was typed
     /// may be a mistake.
     pub was_there: bool,
@@ -27,10 +29,26 @@ pub struct Target {
     /// Whether it is stopped because of us and for the time being.
     pub(super) is_halted: bool,
     pub outcome: Option<Outcome>,
+    /// Why the outcome is that it is not permitted, where the kernel gave a reason.
+    pub reason: Option<Unread>,
     /// How it ended, where that was asked for and the kernel told.
     pub status: Option<ExitStatus>,
     /// From the beginning to its outcome.
     pub after: Option<Duration>,
+}
+
+/// The session and the process group of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub session: Pid,
+    pub pgrp: Pid,
+}
+
+impl Place {
+    pub fn of(process: &Process<'_>) -> Read<Place> {
+        let stat = process.stat()?;
+        Ok(Place { session: stat.session, pgrp: stat.pgrp })
+    }
 }
 
 /// What became of a target.
@@ -54,6 +72,8 @@ pub enum Outcome {
     NoMatch,
     /// It was not waited for any longer.
     StillRunning,
+    /// It may belong to the tree, which is not certain, and nothing was done with it.
+    LeftAlone,
     /// Nothing was to be done yet: this is who would be concerned.
     Spared,
 }
@@ -75,10 +95,22 @@ impl Target {
 
     /// A process that was found, pinned.
     pub fn found(process: &Process<'_>) -> Read<Target> {
+        let name = known(process.name_or_comm())?.map(|name| name.into_owned());
+        Ok(Target { name, ..Target::pinned(process)? })
+    }
+
+    /// A process that was found as a descendant of another target, pinned. Nothing is read that it can hold up, as others
+    /// are stopped meanwhile.
+    pub(super) fn kin(process: &Process<'_>) -> Read<Target> {
+        let name = known(process.name_by_link())?.map(|name| name.into_owned());
+        Ok(Target { name, is_kin: true, ..Target::pinned(process)? })
+    }
+
+    fn pinned(process: &Process<'_>) -> Read<Target> {
         Ok(Target {
-            name: known(process.name())?.map(|name| name.into_owned()),
             uid: known(process.user_ids())?.map(|ids| ids[0]),
             is_kernel_thread: known(process.is_kernel_thread())?.unwrap_or(false),
+            place: known(Place::of(process))?,
             was_there: true,
             ..Target::of(process.pid(), Some(Reference::of(process)?))
         })
@@ -99,6 +131,11 @@ impl Target {
         Target { outcome: Some(outcome), ..Target::of(pid, None) }
     }
 
+    /// A process that could not be held, for this reason.
+    pub fn unavailable(pid: Pid, reason: Unread) -> Target {
+        Target { reason: Some(reason), ..Target::decided(pid, Outcome::NotPermitted) }
+    }
+
     /// A process that certainly was there, and is not any more.
     pub fn gone(pid: Pid) -> Target {
         Target { was_there: true, ..Target::decided(pid, Outcome::GoneBefore) }
@@ -110,12 +147,14 @@ impl Target {
             name: None,
             uid: None,
             is_kernel_thread: false,
+            place: None,
             was_there: false,
             is_kin: false,
             reference,
             sent: None,
             is_halted: false,
             outcome: None,
+            reason: None,
             status: None,
             after: None,
         }
@@ -144,6 +183,7 @@ impl Outcome {
             Outcome::Refused(_) => "refused",
             Outcome::NoMatch => "no match",
             Outcome::StillRunning => "still running",
+            Outcome::LeftAlone => "left alone",
             Outcome::Spared => "spared",
         }
     }

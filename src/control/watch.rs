@@ -7,7 +7,6 @@
 mod helper;
 
 use std::collections::{HashMap, VecDeque};
-use std::io::stdout;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::rc::Rc;
@@ -17,7 +16,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
-use super::kernel::{self, ExitStatus};
+use super::kernel::{self, ExitInfo, ExitStatus};
 use super::reference::{Identity, Life, life};
 use super::{Error, Interrupts, Reference, Signal};
 use crate::process::{Files, Pid, Proc, Settled, Unread};
@@ -36,7 +35,6 @@ const BATCH: usize = 256;
 /// The tokens of what is watched besides processes.
 const INTERRUPTS: u64 = u64::MAX;
 const HELPERS: u64 = u64::MAX - 1;
-const READER: u64 = u64::MAX - 2;
 
 /// What a watch noticed.
 #[derive(Debug)]
@@ -44,8 +42,6 @@ pub enum Event {
     Ended(Ending),
     /// We were told to end.
     Interrupted(Signal),
-    /// Nobody reads standard output any more.
-    Unheard,
     /// The time is over.
     Time,
 }
@@ -69,8 +65,6 @@ pub struct Over<'r> {
     pub wants_status: bool,
     /// Whether only the end of all of them matters.
     pub wants_all: bool,
-    /// Whether nobody reading standard output is an event too.
-    pub minds_reader: bool,
 }
 
 /// Processes that are waited for.
@@ -86,7 +80,6 @@ pub struct Watch<'w> {
     ready: VecDeque<Ending>,
     events: Vec<epoll::Event>,
     helpers: Option<Helpers>,
-    is_unheard: bool,
     /// Those that there is no room for yet, where helpers are not permitted.
     later: VecDeque<(usize, Identity)>,
 }
@@ -115,20 +108,14 @@ impl<'w> Watch<'w> {
             ready: VecDeque::new(),
             events: Vec::with_capacity(BATCH),
             helpers: None,
-            is_unheard: false,
             later: VecDeque::new(),
         })
     }
 
     /// A watch over some processes.
     pub fn over(proc: &'w Proc, interrupts: &'w Interrupts, over: Over<'_>) -> Result<Watch<'w>, Error> {
-        let Over { references, room, wants_status, wants_all, minds_reader } = over;
+        let Over { references, room, wants_status, wants_all } = over;
         let mut watch = Watch::new(proc, Some(interrupts), wants_status)?;
-        if minds_reader {
-            // Errors of a pipe are told unasked. Anything but a pipe or a terminal cannot be watched, and needs not be.
-            let token = epoll::EventData::new_u64(READER);
-            let _ = epoll::add(&watch.epoll, stdout(), token, epoll::EventFlags::empty());
-        }
         if references.len() <= room {
             for &(token, reference) in references {
                 watch.add(token, reference)?;
@@ -210,9 +197,6 @@ impl<'w> Watch<'w> {
             if let Some(ending) = self.ready.pop_front() {
                 return Ok(Event::Ended(ending));
             }
-            if self.is_unheard {
-                return Ok(Event::Unheard);
-            }
             let now = Instant::now();
             if let Some(&(_, token)) = self.lingering.front().filter(|(end, _)| *end <= now) {
                 self.lingering.pop_front();
@@ -252,7 +236,6 @@ impl<'w> Watch<'w> {
             match event.data.u64() {
                 INTERRUPTS => signal = self.interrupts.map(Interrupts::arrived).transpose()?.flatten(),
                 HELPERS => self.hear_helpers()?,
-                READER => self.is_unheard = true,
                 token => self.note(token as usize, event.flags)?,
             }
         }
@@ -273,11 +256,14 @@ impl<'w> Watch<'w> {
         if !self.wants_status {
             return self.tell(token, None);
         }
-        let mut status = kernel::exit_status(&watched.pidfd).map_err(Error::kernel("ask for an exit status"))?;
-        if status.is_none() && !watched.is_lingering {
-            status = status_of_zombie(self.proc, watched)?;
-        }
-        if status.is_some() || flags.contains(epoll::EventFlags::HUP) {
+        let info = kernel::exit_info(&watched.pidfd).map_err(Error::kernel("ask for an exit status"))?;
+        let status = match info {
+            ExitInfo::Known(status) => Some(status),
+            _ if watched.is_lingering => None,
+            _ => status_of_zombie(self.proc, watched)?,
+        };
+        // Before Linux 6.9 no HUP says that the process was reaped, and no kernel before 6.13 has an answer left then.
+        if status.is_some() || info == ExitInfo::Never || flags.contains(epoll::EventFlags::HUP) {
             return self.tell(token, status);
         }
         watched.is_lingering = true;
@@ -306,8 +292,8 @@ impl<'w> Watch<'w> {
 fn status_of_zombie(proc: &Proc, watched: &Watched) -> Result<Option<ExitStatus>, Error> {
     let Settled::Known(process) = proc.process(watched.pid, Files::NONE)? else { return Ok(None) };
     let read = match process.wait_status() {
-        // Kept from us, or reaped meanwhile.
-        Err(Unread::Denied | Unread::Absent(_) | Unread::Gone) => return Ok(None),
+        // Reaped meanwhile, or kept from us.
+        Err(unread) if unread == Unread::Gone || unread.is_unavailable() => return Ok(None),
         read => process.settle(read)?,
     };
     // Not reaped by now, so that the number was its own while we read.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::Error;
 use crate::control::{Reference, own_line};
-use crate::process::{Cgroups, File, Files, Pid, Proc, Process, Read, Settled, known};
+use crate::process::{Cgroups, File, Files, Pid, Proc, Process, Read, Settled, Unexamined, known};
 
 /// The names of daemons that are looked for. That of busybox is `crond` too, but its executable is busybox.
 pub const NAMES: [&str; 4] = ["cron", "crond", "bcron-sched", "fcron"];
@@ -105,8 +105,8 @@ pub enum Why {
 pub struct Found {
     pub daemons: Vec<Daemon>,
     pub rejected: Vec<Rejected>,
-    /// How many processes do not show whether they are one.
-    pub unknown: usize,
+    /// Processes that do not show whether they are one.
+    pub unexamined: Unexamined,
 }
 
 struct Candidate {
@@ -123,19 +123,20 @@ struct Candidate {
 pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
     let own_line = if *wanted == Wanted::Usual { Vec::new() } else { own_line(proc)? };
     let mut candidates = Vec::new();
-    let mut unknown = 0;
+    let mut unexamined = Unexamined::default();
+    let mut add = |pid: Pid, candidate: Settled<Option<Candidate>>| match candidate {
+        Settled::Known(candidate) => candidates.extend(candidate),
+        Settled::Missing(reason) => unexamined.add(pid, reason),
+        Settled::Gone => {}
+    };
     match wanted {
-        Wanted::Pid(pid) => {
-            candidates.extend(candidate(proc, *pid, wanted)?);
-            let is_there = || Ok::<_, Error>(!matches!(proc.process(*pid, Files::NONE)?, Settled::Gone));
-            unknown = usize::from(candidates.is_empty() && is_there()?);
-        }
+        Wanted::Pid(pid) => add(*pid, candidate(proc, *pid, wanted)?),
         _ => {
             let mut scan = proc.scan(Files::of(&[File::Exe]))?;
             while let Some(process) = scan.next()? {
                 match process.settle(name(process, wanted))? {
-                    Settled::Known(Some(_)) => candidates.extend(candidate(proc, process.pid(), wanted)?),
-                    Settled::Missing(_) => unknown += 1,
+                    Settled::Known(Some(_)) => add(process.pid(), candidate(proc, process.pid(), wanted)?),
+                    Settled::Missing(reason) => add(process.pid(), Settled::Missing(reason)),
                     Settled::Known(None) | Settled::Gone => {}
                 }
             }
@@ -148,7 +149,7 @@ pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
         .filter(|candidate| matches!(candidate.lock, Some(Some(_))) && candidate.is_root)
         .map(|candidate| candidate.daemon.exe_name.clone())
         .collect();
-    let mut found = Found { unknown, ..Found::default() };
+    let mut found = Found { unexamined, ..Found::default() };
     for candidate in candidates {
         let is_child = names.get(&candidate.daemon.parent) == Some(&candidate.daemon.exe_name);
         // A job may call us, but what was named is not to be what we run below.
@@ -206,9 +207,19 @@ fn name(process: &Process<'_>, wanted: &Wanted) -> Read<Option<Vec<u8>>> {
         Wanted::Pid(_) => Some(exe.into_owned()),
         Wanted::Named(name) => (*exe == name[..] || *process.comm()? == name[..]).then(|| name.clone()),
         Wanted::Usual if NAMES.iter().any(|name| *exe == *name.as_bytes()) => Some(exe.into_owned()),
-        Wanted::Usual if *exe == *b"busybox" && is_busybox_crond(process.cmdline()?) => Some(b"crond".to_vec()),
+        Wanted::Usual if *exe == *b"busybox" && is_busybox_crond(arguments_of_root(process)?) => {
+            Some(b"crond".to_vec())
+        }
         Wanted::Usual => None,
     })
+}
+
+/// The arguments of a process, if the superuser runs it: others may hold up whoever reads theirs, and are no daemons.
+fn arguments_of_root<'p>(process: &'p Process<'_>) -> Read<&'p [u8]> {
+    match process.cmdline() {
+        Err(unread) if unread.is_unavailable() && process.user_ids()?[0] != 0 => Ok(b""),
+        arguments => arguments,
+    }
 }
 
 /// `crond`, or `busybox crond`.
@@ -219,23 +230,30 @@ fn is_busybox_crond(arguments: &[u8]) -> bool {
 }
 
 /// Everything about a process that tells whether it is a daemon, read while it is held.
-fn candidate(proc: &Proc, pid: Pid, wanted: &Wanted) -> Result<Option<Candidate>, Error> {
+fn candidate(proc: &Proc, pid: Pid, wanted: &Wanted) -> Result<Settled<Option<Candidate>>, Error> {
     let files = Files::of(&[File::Stat, File::Status, File::Exe]);
-    let Settled::Known(process) = proc.process(pid, files)? else { return Ok(None) };
-    match process.settle(describe(&process, wanted))? {
-        Settled::Known(Some(mut candidate)) => {
-            candidate.daemon.supervisor = supervisor(proc, candidate.daemon.parent)?;
-            Ok(Some(candidate))
-        }
-        _ => Ok(None),
+    let process = match proc.process(pid, files)? {
+        Settled::Known(process) => process,
+        Settled::Missing(reason) => return Ok(Settled::Missing(reason)),
+        Settled::Gone => return Ok(Settled::Gone),
+    };
+    let mut described = process.settle(describe(&process, wanted))?;
+    if let Settled::Known(Some(candidate)) = &mut described {
+        candidate.daemon.supervisor = supervisor(proc, candidate.daemon.parent)?;
     }
+    Ok(described)
 }
 
 fn describe(process: &Process<'_>, wanted: &Wanted) -> Read<Option<Candidate>> {
     let Some(name) = name(process, wanted)? else { return Ok(None) };
     let stat = *process.stat()?;
     let cgroup = known(process.file(File::Cgroup))?.and_then(|file| Cgroups(file).path()).map(<[u8]>::to_vec);
-    let lock = known(process.locked_files())?;
+    let is_root = process.user_ids()?[0] == 0;
+    // One of another user is no daemon, and may hold up whoever looks closer.
+    let (lock, arguments) = match is_root || matches!(wanted, Wanted::Pid(_)) {
+        true => (known(process.locked_file(is_pid_file))?, known(process.cmdline())?.unwrap_or_default()),
+        false => (None, &b""[..]),
+    };
     let daemon = Daemon {
         reference: Reference::of(process)?,
         pid: process.pid(),
@@ -252,14 +270,13 @@ fn describe(process: &Process<'_>, wanted: &Wanted) -> Read<Option<Candidate>> {
         is_stopped: stat.state == b'T',
         name,
     };
-    let arguments = known(process.cmdline())?.unwrap_or_default();
     Ok(Some(Candidate {
         is_called_worker: is_called_worker(arguments, &daemon.name),
-        is_root: process.user_ids()?[0] == 0,
+        is_root,
         // A process of a namespace below ours has a number in each of them.
         is_foreign: process.status()?.numbers("NSpid").is_some_and(|numbers| numbers.count() > 1),
         is_alive: stat.is_alive(),
-        lock: lock.map(|files| files.into_iter().find_map(pid_file)),
+        lock: lock.map(|file| file.map(without_deletion)),
         daemon,
     }))
 }
@@ -275,13 +292,22 @@ pub fn audit_session(process: &Process<'_>) -> Read<Option<u64>> {
     Ok(known(process.number_in(File::Sessionid))?.filter(|&session| session != u64::from(u32::MAX)))
 }
 
-/// The path of a locked file, if that is a pid file, removed or not.
-fn pid_file(mut path: Vec<u8>) -> Option<Vec<u8>> {
-    if let Some(length) = path.strip_suffix(b" (deleted)").map(<[u8]>::len) {
-        path.truncate(length);
-    }
-    PID_FILE.iter().any(|end| path.ends_with(end)).then_some(path)
+/// Whether a file that a descriptor is open on is a pid file, removed or not.
+fn is_pid_file(link: &[u8]) -> bool {
+    let path = link.strip_suffix(DELETED).unwrap_or(link);
+    PID_FILE.iter().any(|end| path.ends_with(end))
 }
+
+/// The path that a link names, whether its file was removed or not.
+fn without_deletion(mut link: Vec<u8>) -> Vec<u8> {
+    if let Some(length) = link.strip_suffix(DELETED).map(<[u8]>::len) {
+        link.truncate(length);
+    }
+    link
+}
+
+/// What the kernel appends to the path of a file that was removed.
+const DELETED: &[u8] = b" (deleted)";
 
 /// The pid file that names this process.
 fn pid_file_of(pid: Pid) -> Option<Vec<u8>> {
@@ -359,7 +385,8 @@ mod tests {
 
     #[test]
     fn pid_files_that_were_removed_count() {
-        assert_eq!(pid_file(b"/run/crond.pid (deleted)".to_vec()).as_deref(), Some(&b"/run/crond.pid"[..]));
-        assert_eq!(pid_file(b"/tmp/lock".to_vec()), None);
+        assert!(is_pid_file(b"/run/crond.pid (deleted)") && is_pid_file(b"/var/run/cron.pid"));
+        assert!(!is_pid_file(b"/tmp/lock"));
+        assert_eq!(without_deletion(b"/run/crond.pid (deleted)".to_vec()), b"/run/crond.pid");
     }
 }

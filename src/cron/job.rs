@@ -6,7 +6,7 @@ use super::Error;
 use super::daemon::{Daemon, NAMES, audit_session, is_called_worker};
 use super::leaving::{of_leader, writes_to_cron, writes_to_tmpfile};
 use crate::control::{Life, Reference, Target, own_line};
-use crate::process::{Cgroups, File, Files, Pid, Proc, Process, Read, Settled, items, known};
+use crate::process::{Cgroups, File, Files, Pid, Proc, Process, Read, Settled, Unread, items, known};
 use crate::tree::{self, Forest, Node};
 
 /// Processes of a scheduler that are no jobs themselves, but whose children are: bcron has one for all jobs.
@@ -307,7 +307,15 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<Member>, Error> {
             is_in_cgroup: cgroup.is_some_and(has_unit),
         })
     };
-    tree::read(proc, Files::of(&[File::Exe]), |process, _| Ok(process.settle(member(process))?))
+    tree::read(proc.scan(Files::of(&[File::Exe]) | tree::FILES)?, |process, _| {
+        match process.settle(member(process))? {
+            // What the kernel keeps from ordinary users is left out: they only list jobs.
+            Settled::Missing(reason) if reason != Unread::Denied || nix::unistd::geteuid().is_root() => {
+                Err(Error::Unexamined { pid: process.pid(), reason })
+            }
+            member => Ok(member),
+        }
+    })
 }
 
 /// We ourselves, what we run below, and what runs below us; if a daemon is what we run below, also whoever else is of the
@@ -328,7 +336,12 @@ fn ours(proc: &Proc, forest: &Forest<Member>, daemons: &[Daemon]) -> Result<BTre
 
 /// The process of a node, held, if it still is that one.
 fn hold(proc: &Proc, forest: &Forest<Member>, node: Node, why: Why) -> Result<Option<Job>, Error> {
-    let Settled::Known(process) = proc.process(forest.pid(node), Target::FILES)? else { return Ok(None) };
+    let pid = forest.pid(node);
+    let process = match proc.process(pid, Target::FILES)? {
+        Settled::Known(process) => process,
+        Settled::Missing(reason) => return Err(Error::Unexamined { pid, reason }),
+        Settled::Gone => return Ok(None),
+    };
     let describe = || {
         let stat = process.stat()?;
         if stat.start_ticks != forest.data(node).start_ticks {
@@ -356,7 +369,8 @@ fn hold(proc: &Proc, forest: &Forest<Member>, node: Node, why: Why) -> Result<Op
     };
     match process.settle(describe())? {
         Settled::Known(job) => Ok(job),
-        _ => Ok(None),
+        Settled::Missing(reason) => Err(Error::Unexamined { pid: process.pid(), reason }),
+        Settled::Gone => Ok(None),
     }
 }
 

@@ -20,6 +20,7 @@ pub use pause::resume;
 pub use shutdown::{Conclusion, OnTimeout, Plan, Shutdown};
 pub use stop::Way;
 
+use crate::process::{Pid, Unread};
 use crate::{control, process};
 
 /// What ends a whole run.
@@ -29,6 +30,9 @@ pub enum Error {
     Process(#[from] process::Error),
     #[error(transparent)]
     Control(#[from] control::Error),
+    /// Nobody can tell whether a process is a job.
+    #[error("process {pid} may be a cron job, and could not be examined: {reason}")]
+    Unexamined { pid: Pid, reason: Unread },
 }
 
 /// Who is told of everything.

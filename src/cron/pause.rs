@@ -1,10 +1,10 @@
 //! Pausing daemons so that it cannot be forgotten.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Audience, Daemon, Error, Event};
 use crate::control::{
-    Conclusion, Guardian, Interrupts, Life, Operation, Order, Outcome, Signal, Silent, Target, Until,
+    self, Conclusion, Guardian, Interrupts, Life, Operation, Order, Outcome, Signal, Silent, Target, Until,
 };
 use crate::process::{File, Files, Proc, Settled};
 
@@ -13,7 +13,9 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Daemons that are paused, each with a guardian. Unless they are said to have ended, they run on when this is dropped.
 pub struct Pause<'p> {
-    paused: Vec<(&'p Daemon, Option<Guardian>)>,
+    paused: Vec<(&'p Daemon, Guardian)>,
+    /// Until when they may stay paused.
+    limit: Option<Instant>,
 }
 
 /// What came of it.
@@ -39,13 +41,14 @@ impl<'p> Pause<'p> {
     pub fn begin(
         proc: &Proc,
         daemons: &[&'p Daemon],
+        limit: Option<Instant>,
         interrupts: &Interrupts,
         audience: &mut dyn Audience,
     ) -> Result<Paused<'p>, Error> {
-        let mut pause = Pause { paused: Vec::new() };
+        let mut pause = Pause { paused: Vec::new(), limit };
         for &daemon in daemons {
             // First, so that there is no moment without one.
-            pause.paused.push((daemon, Guardian::over(proc, &daemon.reference)?));
+            pause.paused.push((daemon, guardian_over(daemon, limit)?));
             match stop_for_now(proc, daemon, interrupts)? {
                 (Conclusion::Interrupted(signal), _) => return Ok(Paused::Interrupted(signal)),
                 (_, Some(Outcome::Signalled)) if daemon.is_stopped => audience.event(Event::WasPaused(daemon)),
@@ -67,8 +70,8 @@ impl<'p> Pause<'p> {
     ) -> Result<Renewed, Error> {
         let mut renewed = Renewed::Untouched;
         for (daemon, guardian) in &mut self.paused {
-            if guardian.as_mut().is_some_and(Guardian::has_ended) {
-                *guardian = Guardian::over(proc, &daemon.reference)?;
+            if guardian.has_ended() {
+                *guardian = guardian_over(daemon, self.limit)?;
             }
             if runs(proc, daemon)? {
                 renewed = Renewed::Continued;
@@ -83,6 +86,15 @@ impl<'p> Pause<'p> {
             }
         }
         Ok(renewed)
+    }
+
+    /// Let them stay paused until another time, whatever becomes of us; without one, for as long as we want it.
+    pub fn extend(&mut self, limit: Option<Instant>) {
+        self.limit = limit;
+        for (_, guardian) in &self.paused {
+            // One that has ended is replaced when that is seen.
+            let _ = guardian.limit(limit);
+        }
     }
 
     /// Say if somebody else has continued one while nobody looked.
@@ -102,13 +114,13 @@ impl<'p> Pause<'p> {
             if continue_daemon(daemon) {
                 audience.event(Event::Resumed(daemon));
             }
-            guardian.into_iter().for_each(Guardian::dismiss);
+            guardian.dismiss();
         }
     }
 
     /// They have ended, and nobody has to run on.
     pub fn finish(mut self) {
-        self.paused.drain(..).filter_map(|(_, guardian)| guardian).for_each(Guardian::dismiss);
+        self.paused.drain(..).for_each(|(_, guardian)| guardian.dismiss());
     }
 }
 
@@ -116,9 +128,17 @@ impl Drop for Pause<'_> {
     fn drop(&mut self) {
         for (daemon, guardian) in self.paused.drain(..) {
             continue_daemon(daemon);
-            guardian.into_iter().for_each(Guardian::dismiss);
+            guardian.dismiss();
         }
     }
+}
+
+/// A guardian that lets a daemon run on at this time, or when we do not.
+fn guardian_over(daemon: &Daemon, limit: Option<Instant>) -> Result<Guardian, Error> {
+    let guardian = Guardian::start()?;
+    let failed = |errno| control::Error::Kernel { what: "set up a guardian", errno };
+    guardian.keep(&daemon.reference).and_then(|()| guardian.limit(limit)).map_err(failed)?;
+    Ok(guardian)
 }
 
 /// Continue daemons that somebody left stopped; tell whether all of them run on.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::drain::{Drained, Patience, drain};
 use super::pause::{Pause, Paused};
-use super::stop::{Before, Stopped, Way, stop, way};
+use super::stop::{Before, STOPPED_WITHIN, Stopped, Way, stop, way};
 use super::{Audience, Daemon, Error, Event, Job, Jobs, Wanted};
 use crate::child::{self, Ran};
 use crate::control::{self, Held, Interrupts, Operation, Order, Signal};
@@ -74,6 +74,8 @@ pub struct Shutdown<'s> {
     pub daemons: &'s [Daemon],
     pub plan: &'s Plan,
     pub interrupts: &'s Interrupts,
+    /// When the command began, which its time counts from.
+    pub begin: Instant,
 }
 
 impl Shutdown<'_> {
@@ -84,14 +86,14 @@ impl Shutdown<'_> {
             audience.event(Event::Warning(why.to_owned()));
             return Ok(Conclusion::NotStopped);
         }
-        let end = self.plan.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let end = self.plan.timeout.and_then(|timeout| self.begin.checked_add(timeout));
         let before = Before::of(self.proc, self.daemons, &self.plan.wanted)?;
         // Asked before the pause, as it may take a moment.
         let ways = self.ways()?;
         // Who stops us from a keyboard would leave cron paused for as long.
         let mut held = Some(self.interrupts.hold_stops());
         let pausable: Vec<&Daemon> = self.daemons.iter().filter(|daemon| daemon.pid != 1).collect();
-        let mut pause = match Pause::begin(self.proc, &pausable, self.interrupts, audience)? {
+        let mut pause = match Pause::begin(self.proc, &pausable, end, self.interrupts, audience)? {
             Paused::All(pause) => pause,
             Paused::Interrupted(signal) => return Ok(Conclusion::Interrupted(signal, Vec::new())),
             Paused::Not(daemon) => {
@@ -106,6 +108,12 @@ impl Shutdown<'_> {
             _ => pause.resume(audience),
         }
         conclusion
+    }
+
+    /// Until when all daemons have ended, if they end.
+    fn until_stopped(&self) -> Option<Instant> {
+        let daemons = u32::try_from(self.daemons.len()).unwrap_or(u32::MAX);
+        Instant::now().checked_add(STOPPED_WITHIN.saturating_mul(daemons))
     }
 
     fn cannot_pause(&self) -> bool {
@@ -135,12 +143,14 @@ impl Shutdown<'_> {
             Drained::TimedOut(left) => match self.plan.on_timeout {
                 OnTimeout::Resume => return Ok(Conclusion::TimedOut { left, is_stopped: false }),
                 OnTimeout::Stop => {
+                    pause.extend(self.until_stopped());
                     return Ok(match stop_all(audience)? {
                         Stopped::Interrupted(signal) => Conclusion::Interrupted(signal, left),
                         stopped => Conclusion::TimedOut { left, is_stopped: stopped == Stopped::Yes },
                     });
                 }
                 OnTimeout::Terminate => {
+                    pause.extend(Instant::now().checked_add(4 * TERMINATION));
                     if let Some(conclusion) = self.terminate(pause, &mut jobs, left, audience)? {
                         return Ok(conclusion);
                     }
@@ -155,8 +165,10 @@ impl Shutdown<'_> {
         if !self.plan.command.is_empty() {
             // Who stops a command from a keyboard means all of it.
             *held = None;
+            pause.extend(None);
             return self.command(pause, audience);
         }
+        pause.extend(self.until_stopped());
         Ok(match stop_all(audience)? {
             Stopped::Yes => Conclusion::Stopped,
             Stopped::No => Conclusion::NotStopped,
@@ -231,7 +243,7 @@ impl Shutdown<'_> {
         if self.plan.is_document {
             print_elsewhere(&mut command);
         }
-        let (ran, came) = child::run_to_end(self.proc, command, self.interrupts)?;
+        let (ran, came) = child::run_to_end(self.proc, command, self.interrupts, None)?;
         pause.warn_if_it_ran(self.proc, audience)?;
         Ok(match (ran, came) {
             // What it makes of a signal is its own affair, unless it ended of it.

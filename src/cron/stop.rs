@@ -66,8 +66,12 @@ pub enum Stopped {
     Interrupted(Signal),
 }
 
-/// For systemd, and for the daemon itself, which ends within a tenth of a second.
+/// For the daemon itself, which ends within a tenth of a second.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// For systemd, which gives a service 90 seconds by default before it kills it.
+const SYSTEMD: Duration = Duration::from_secs(100);
+/// All of it takes no longer.
+pub const STOPPED_WITHIN: Duration = Duration::from_secs(150);
 /// For the init script: there is nothing left to wait for.
 const TIDY: Duration = Duration::from_secs(10);
 /// First processes that start nothing again by themselves.
@@ -102,7 +106,7 @@ fn systemctl_stop(proc: &Proc, unit: &str, interrupts: &Interrupts) -> Result<Re
     };
     let mut command = Command::new(systemctl);
     command.args(["stop", "--", unit]).stdout(Stdio::null());
-    let (ran, _) = child::run_to_end(proc, command, interrupts)?;
+    let (ran, _) = child::run_to_end(proc, command, interrupts, Instant::now().checked_add(SYSTEMD))?;
     Ok(ran.map(drop).map_err(|error| format!("systemctl could not be run: {error}")))
 }
 

@@ -102,13 +102,19 @@ fn record(proc: &Proc, id: String, fields: &Fields) -> Result<Option<Record>, su
 
 /// Whether the leader of a session is alive, and not somebody who got its number later.
 fn is_leading(proc: &Proc, leader: Pid, fields: &Fields) -> Result<bool, process::Error> {
-    let Settled::Known(reference) = proc.settle(leader, Reference::by_number(leader))? else { return Ok(false) };
-    if proc.settle(leader, reference.life())? != Settled::Known(Life::Alive) {
-        return Ok(false);
-    }
     let number = |name: &str| fields.get(name)?.parse::<u64>().ok();
-    if let (Some(told), Some(inode)) = (number("LEADER_PIDFDID"), reference.inode()) {
-        return Ok(told == inode);
+    match proc.settle(leader, Reference::by_number(leader))? {
+        Settled::Known(reference) => {
+            if proc.settle(leader, reference.life())? != Settled::Known(Life::Alive) {
+                return Ok(false);
+            }
+            if let (Some(told), Some(inode)) = (number("LEADER_PIDFDID"), reference.inode()) {
+                return Ok(told == inode);
+            }
+        }
+        // Before Linux 5.3 only its start tells.
+        Settled::Missing(_) if lives(proc, leader)? => {}
+        Settled::Missing(_) | Settled::Gone => return Ok(false),
     }
     let Some(begun) = number("MONOTONIC").map(Duration::from_micros) else { return Ok(true) };
     match proc.process(leader, Files::of(&[File::Stat]))? {
@@ -124,6 +130,12 @@ fn is_leading(proc: &Proc, leader: Pid, fields: &Fields) -> Result<bool, process
         // Hidden from us (hidepid=invisible), but alive.
         Settled::Missing(_) | Settled::Gone => Ok(true),
     }
+}
+
+/// Whether /proc shows a process that has not ended.
+fn lives(proc: &Proc, pid: Pid) -> Result<bool, process::Error> {
+    let Settled::Known(process) = proc.process(pid, Files::of(&[File::Stat]))? else { return Ok(false) };
+    Ok(process.settle(process.stat().map(|stat| stat.is_alive()))? == Settled::Known(true))
 }
 
 /// When a process began on the clock that stands still while the machine sleeps, which sessions are dated by, from seconds

@@ -5,11 +5,15 @@ use std::time::{Duration, Instant};
 
 use super::json::{self, Layout};
 use super::message::message;
+use super::outlet;
 use super::progress::{Progress, duration};
 use super::{Output, human, put, shown};
 use crate::control::{Interrupts, Observer, Target};
 use crate::cron::{Audience, Conclusion, Daemon, Event, Evidence, Job, Way};
 use crate::process::{Pid, Users};
+
+/// For what was told to be written before a command begins to print.
+const BEFORE_COMMAND: Duration = Duration::from_millis(500);
 
 /// What is told, and how.
 pub struct Look {
@@ -17,6 +21,8 @@ pub struct Look {
     /// Whether daemons that jobs started are waited for.
     pub with_daemons: bool,
     pub is_quiet: bool,
+    /// When the time is over that the command has.
+    pub limit: Option<Instant>,
 }
 
 /// The telling of a run.
@@ -82,7 +88,7 @@ impl<'t> Teller<'t> {
     pub fn warn(&mut self, text: &str) {
         if !self.look.is_quiet {
             self.progress.clear();
-            self.interrupts.let_through(|| message(self.name, text));
+            message(self.name, text);
         }
     }
 
@@ -110,10 +116,18 @@ impl<'t> Teller<'t> {
         self.end()
     }
 
-    /// Learn whether all could be written.
+    /// From now on, wait no longer for a reader: we were told to end.
+    pub fn hurry(&mut self) {
+        self.look.limit = Some(Instant::now());
+    }
+
+    /// Learn whether all could be written. A signal ends us while that waits for a reader.
     pub fn end(mut self) -> io::Result<()> {
         self.flush();
-        self.failure.filter(|error| error.kind() != io::ErrorKind::BrokenPipe).map_or(Ok(()), Err)
+        // The time of a command that was run meanwhile is no reader's fault.
+        outlet::limit(self.look.limit);
+        let failure = self.failure.or_else(|| self.interrupts.let_through(outlet::settle).err());
+        failure.filter(|error| error.kind() != io::ErrorKind::BrokenPipe).map_or(Ok(()), Err)
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -124,12 +138,9 @@ impl<'t> Teller<'t> {
         self.put_out(Output::flush);
     }
 
-    /// Whoever is to read may not do so for ever, and cron must not stay paused for as long: a signal ends us at once,
-    /// and the guardian lets cron run on.
     fn put_out(&mut self, act: impl FnOnce(&mut Output) -> io::Result<()>) {
         if self.failure.is_none() {
-            let output = &mut self.output;
-            self.failure = self.interrupts.let_through(|| act(output)).err();
+            self.failure = act(&mut self.output).err();
         }
     }
 
@@ -231,7 +242,11 @@ impl<'t> Teller<'t> {
             Event::Job(_, false) => {}
             Event::Terminating(job) => self.job_line("terminating", job),
             Event::Drained(time) => self.line(format_args!("no cron job is running (after {})", duration(*time))),
-            Event::Command(command) => self.line(format_args!("running {}", command.display())),
+            Event::Command(command) => {
+                self.line(format_args!("running {}", command.display()));
+                // It prints to the same places.
+                outlet::settle_within(BEFORE_COMMAND);
+            }
             Event::Resumed(daemon) => self.line(format_args!("{} runs on", daemon_name(daemon))),
             Event::Stopping(daemon, way) => {
                 if matches!(way, Way::Unit(_) | Way::Signal) {
@@ -257,7 +272,7 @@ impl Audience for Teller<'_> {
     fn event(&mut self, event: Event<'_>) {
         if let Some(what) = deed(&event) {
             // Where what is done to processes is told to syslog, this is too.
-            self.interrupts.let_through(|| tracing::info!(target: "proctool::control", "{what}"));
+            tracing::info!(target: "proctool::control", "{what}");
         }
         if let Event::Warning(text) = &event {
             self.warn(text);

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::to_writer;
 
-use crate::process::{Process, Property, Read, Status, Unread, Value, items};
+use crate::process::{Process, Property, Read, Status, Value, items};
 
 use super::{join, number, put};
 
@@ -51,7 +51,7 @@ pub fn object(json: &mut Vec<u8>, process: &Process<'_>, properties: &[&Property
         key(json, property.name);
         match (property.get)(process) {
             Ok(found) => value(json, &found),
-            Err(Unread::Denied | Unread::Absent(_)) => json.extend_from_slice(b"null"),
+            Err(unread) if unread.is_unavailable() => json.extend_from_slice(b"null"),
             Err(unread) => return Err(unread),
         }
     }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::json::{self, Layout};
 use super::table::Table;
 use super::{Output, Terminal, shown};
-use crate::process::{Files, Process, Property, Read, certain_files, known};
+use crate::process::{File, Files, Process, Property, Read, certain_files, known};
 
 /// How each process is printed.
 pub enum Look {
@@ -33,7 +33,10 @@ pub enum Beside {
 impl Look {
     /// The files that it reads in any case.
     pub fn files(&self) -> Files {
-        certain_files(self.properties())
+        match self {
+            Look::Lines { beside: Beside::CommandLine, .. } => Files::of(&[File::Cmdline]),
+            _ => certain_files(self.properties()),
+        }
     }
 
     /// Whether it shows more of a process than its pid.
@@ -133,7 +136,7 @@ impl<'o> Listing<'o> {
 /// A line as pgrep prints it.
 fn line(line: &mut Vec<u8>, process: &Process<'_>, beside: Beside, terminal: &Terminal) -> Read<()> {
     line.extend_from_slice(process.pid().to_string().as_bytes());
-    let name = |process| Ok(known(Process::name(process))?.unwrap_or(Cow::Borrowed(b"?")));
+    let name = |process| Ok(known(Process::name_or_comm(process))?.unwrap_or(Cow::Borrowed(b"?")));
     let text = match beside {
         Beside::Nothing => return Ok(()),
         Beside::Name => name(process)?,

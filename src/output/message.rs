@@ -1,13 +1,31 @@
 //! Messages to the person who called: one line on standard error.
 
 use std::fmt::Display;
-use std::io::{Write, stderr};
+use std::io::{self, Write, stderr};
 
+use super::outlet::{self, Stream};
 use super::text::escaped;
 
 /// Write `who: what`. It quotes what users typed and processes chose, so it is escaped.
 pub fn message(who: &str, what: impl Display) {
     let line = format!("{}: {}\n", escaped(who.as_bytes()), escaped(what.to_string().as_bytes()));
     // Nobody is left to be told when standard error is closed.
-    let _ = stderr().lock().write_all(line.as_bytes());
+    let _ = Errors.write_all(line.as_bytes());
+}
+
+/// Standard error, through the outlet where that is open.
+#[derive(Clone, Copy, Debug)]
+pub struct Errors;
+
+impl Write for Errors {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !outlet::send(Stream::Error, bytes)? {
+            stderr().lock().write_all(bytes)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -7,6 +7,7 @@ pub mod json;
 pub mod listing;
 pub mod message;
 pub mod outcome;
+pub mod outlet;
 pub mod pool;
 mod progress;
 pub mod record;
@@ -22,6 +23,7 @@ pub mod variables;
 use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
+use outlet::Stream;
 pub use terminal::{Charset, Colour, Terminal};
 pub use text::shown;
 
@@ -30,7 +32,7 @@ const BUFFER: usize = 8 * 1024;
 
 /// Standard output: locked and buffered once. End it with [`Output::finish`], or a full disk goes unnoticed.
 pub struct Output {
-    writer: BufWriter<StdoutLock<'static>>,
+    writer: BufWriter<Sink>,
     /// What it is written to.
     pub terminal: Terminal,
 }
@@ -38,14 +40,36 @@ pub struct Output {
 impl Output {
     /// Standard output of this process.
     pub fn stdout(colour: Colour) -> Output {
-        let stdout = io::stdout().lock();
+        let sink = if outlet::is_open() { Sink::Outlet } else { Sink::Stdout(io::stdout().lock()) };
         let terminal = Terminal::of_stdout(colour);
-        Output { writer: BufWriter::with_capacity(BUFFER, stdout), terminal }
+        Output { writer: BufWriter::with_capacity(BUFFER, sink), terminal }
     }
 
     /// Write out what is buffered, and learn whether all of it arrived.
     pub fn finish(mut self) -> io::Result<()> {
         self.flush()
+    }
+}
+
+/// Where output goes to.
+enum Sink {
+    Stdout(StdoutLock<'static>),
+    Outlet,
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Sink::Stdout(stdout) => stdout.write(bytes),
+            Sink::Outlet => outlet::send(Stream::Output, bytes).map(|_| bytes.len()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Sink::Stdout(stdout) => stdout.flush(),
+            Sink::Outlet => Ok(()),
+        }
     }
 }
 
@@ -55,7 +79,7 @@ pub fn print(text: &str) -> io::Result<()> {
 }
 
 /// The error with what it was about; a closed pipe can still be told by its kind.
-fn explained(error: io::Error) -> io::Error {
+pub fn explained(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot write to standard output: {error}"))
 }
 

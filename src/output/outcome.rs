@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::json::{self, Layout};
 use super::message::message;
+use super::outlet;
 use super::progress::{Progress, duration, names};
 use super::text::escaped;
 use super::{Colour, Output, put, shown};
 use crate::control::{Conclusion, ExitStatus, Interrupts, Observer, Operation, Order, Outcome, Signal, Target, Until};
-use crate::process::{Pid, Proc};
+use crate::process::{Pid, Proc, Unread};
 
 /// The report of an operation, written while it goes on.
 ///
@@ -59,6 +60,9 @@ impl<'p> Report<'p> {
 
     /// End it: say who is left, and learn whether all of it could be written.
     pub fn finish(mut self, operation: &Operation<'_>, conclusion: Conclusion) -> io::Result<()> {
+        if let Conclusion::Interrupted(_) = conclusion {
+            outlet::limit(Some(Instant::now()));
+        }
         let targets = operation.targets();
         let end = self.layout.map_or(&b""[..], |layout| match layout {
             Layout::Document => layout.end(self.printed),
@@ -85,8 +89,10 @@ impl<'p> Report<'p> {
         if !operation.is_tree_complete() && !self.is_quiet {
             message(self.name, "not all descendants could be stopped or were found in time: look again with find");
         }
+        // A signal ends us while that waits for a reader.
+        let failure = self.failure.or_else(|| self.interrupts.let_through(outlet::settle).err());
         // That nobody reads on is no failure: the status tells what was done.
-        self.failure.filter(|error| error.kind() != ErrorKind::BrokenPipe).map_or(Ok(()), Err)
+        failure.filter(|error| error.kind() != ErrorKind::BrokenPipe).map_or(Ok(()), Err)
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -97,12 +103,9 @@ impl<'p> Report<'p> {
         self.put_out(Output::flush);
     }
 
-    /// Whoever is to read may not do so for ever. Where nothing is left undone by it, we can be ended meanwhile.
     fn put_out(&mut self, act: impl FnOnce(&mut Output) -> io::Result<()>) {
         if self.failure.is_none() {
-            let output = &mut self.output;
-            let done = if self.order.only_waits() { self.interrupts.let_through(|| act(output)) } else { act(output) };
-            self.failure = done.err();
+            self.failure = act(&mut self.output).err();
         }
     }
 
@@ -167,6 +170,9 @@ impl<'p> Report<'p> {
             Some(Outcome::Refused(refused)) => refused.to_string(),
             Some(Outcome::GoneBefore) if target.was_there => "it has ended".to_owned(),
             Some(Outcome::GoneBefore) => "there is no such process".to_owned(),
+            Some(Outcome::NotPermitted) if target.reason.is_some_and(|reason| reason != Unread::Denied) => {
+                target.reason.map_or_else(String::new, |reason| reason.to_string())
+            }
             Some(Outcome::NotPermitted) if target.reference.is_none() => {
                 "what has to be known of it is kept from us: try as root".to_owned()
             }
@@ -175,6 +181,9 @@ impl<'p> Report<'p> {
                 None => "it belongs to another user: try as root".to_owned(),
             },
             Some(Outcome::NoMatch) => "it does not meet the conditions".to_owned(),
+            Some(Outcome::LeftAlone) => "it may belong to the tree: it is an orphan that started in the same session \
+                                         after this command, which is no proof"
+                .to_owned(),
             _ => "it takes no signal any more".to_owned(),
         }
     }
@@ -231,10 +240,6 @@ impl Observer for Report<'_> {
         if self.layout != Some(Layout::Document) {
             self.flush();
         }
-    }
-
-    fn minds_reader(&self) -> bool {
-        self.order.only_waits() && !(self.is_quiet && self.layout.is_none())
     }
 
     fn waited(&mut self) {

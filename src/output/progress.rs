@@ -1,13 +1,15 @@
 //! Who is waited for and for how long: a line that is redrawn on a terminal, a line now and then elsewhere.
 
-use std::io::{IsTerminal, stderr};
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use rustix::termios::tcgetwinsize;
 
 use super::human::long_duration;
-use super::message::message;
+use super::message::{Errors, message};
+use super::outlet;
 use super::text::escaped;
 use crate::process::Pid;
 
@@ -54,7 +56,8 @@ impl Progress {
         match &mut self.place {
             Place::Nowhere => None,
             Place::Terminal(_) if since < PATIENCE => Some(now + (PATIENCE - since)),
-            _ if !takes_a_line() => Some(now + FRAME),
+            // Nobody would see it now, as on a terminal that was stopped by ^S.
+            _ if outlet::is_behind() => Some(now + FRAME),
             Place::Terminal(bar) => {
                 let bar = bar.get_or_insert_with(spinner);
                 bar.set_message(summary(who, since));
@@ -74,7 +77,6 @@ impl Progress {
     /// Take the line off the terminal, as before another one is printed.
     pub fn clear(&mut self) {
         if let Place::Terminal(bar) = &mut self.place
-            && takes_a_line()
             && let Some(bar) = bar.take()
         {
             bar.finish_and_clear();
@@ -85,23 +87,60 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.clear();
-        // What is still there is not drawn once more.
-        if let Place::Terminal(Some(bar)) = &self.place {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
-        }
     }
 }
 
-/// Whether standard error can be written to now. A terminal that was stopped by ^S, or a pipe that nobody reads, holds
-/// up whoever writes, and what is done meanwhile matters more than that somebody sees it.
-fn takes_a_line() -> bool {
-    let stderr = stderr();
-    let mut polled = [PollFd::new(&stderr, PollFlags::OUT)];
-    poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|ready| ready > 0)
+/// The terminal at standard error, which indicatif draws on through the outlet.
+#[derive(Debug)]
+struct Canvas;
+
+impl Canvas {
+    fn put(text: impl Display) -> io::Result<()> {
+        Errors.write_all(text.to_string().as_bytes())
+    }
+}
+
+impl TermLike for Canvas {
+    fn width(&self) -> u16 {
+        const USUAL: u16 = 80;
+        tcgetwinsize(stderr()).map_or(USUAL, |size| if size.ws_col > 0 { size.ws_col } else { USUAL })
+    }
+
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        if lines > 0 { Canvas::put(format_args!("\x1b[{lines}A")) } else { Ok(()) }
+    }
+
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        if lines > 0 { Canvas::put(format_args!("\x1b[{lines}B")) } else { Ok(()) }
+    }
+
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        if columns > 0 { Canvas::put(format_args!("\x1b[{columns}C")) } else { Ok(()) }
+    }
+
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        if columns > 0 { Canvas::put(format_args!("\x1b[{columns}D")) } else { Ok(()) }
+    }
+
+    fn write_line(&self, line: &str) -> io::Result<()> {
+        Canvas::put(format_args!("{line}\n"))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        Canvas::put(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        Canvas::put("\r\x1b[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn spinner() -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::term_like(Box::new(Canvas)));
     match ProgressStyle::with_template("{spinner} {wide_msg}") {
         // In every character set.
         Ok(style) => bar.with_style(style.tick_chars("-\\|/ ")),

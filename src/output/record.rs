@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::process::{Group, Process, Property, Read, Status, Unread, Value, items, known, title};
+use crate::process::{Group, Process, Property, Read, Status, Value, items, known, title};
 
 use super::{Terminal, human, join, put, text};
 
@@ -31,7 +31,7 @@ pub fn record(
 }
 
 fn heading(lines: &mut Vec<u8>, process: &Process<'_>, terminal: &Terminal) -> Read<()> {
-    let name = known(process.name())?.unwrap_or(Cow::Borrowed(b"?"));
+    let name = known(process.name_or_comm())?.unwrap_or(Cow::Borrowed(b"?"));
     let (bold, plain) = terminal.bold();
     put(lines, format_args!("{bold}Process {}: ", process.pid()));
     lines.extend_from_slice(&text::shown(&name, terminal));
@@ -43,7 +43,7 @@ fn entry(lines: &mut Vec<u8>, process: &Process<'_>, property: &Property, termin
     put(lines, format_args!("  {:NAMES$} ", property.name));
     match (property.get)(process) {
         Ok(found) => value(lines, &found, process.runtime(), terminal),
-        Err(unread @ (Unread::Denied | Unread::Absent(_))) => put(lines, format_args!("- ({unread})")),
+        Err(unread) if unread.is_unavailable() => put(lines, format_args!("- ({unread})")),
         Err(unread) => return Err(unread),
     }
     lines.push(b'\n');

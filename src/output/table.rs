@@ -1,6 +1,6 @@
 //! Aligned columns that need not know all rows: widths come from the table of properties.
 
-use crate::process::{Process, Property, Read, Status, Unread, Value, items, title};
+use crate::process::{Process, Property, Read, Status, Value, items, title};
 
 use super::{Terminal, human, join, number, put, text};
 
@@ -38,7 +38,7 @@ impl Table {
             self.cell.clear();
             match (self.columns[at].get)(process) {
                 Ok(value) => cell(&mut self.cell, &value, &self.terminal),
-                Err(Unread::Denied | Unread::Absent(_)) => self.cell.push(b'-'),
+                Err(unread) if unread.is_unavailable() => self.cell.push(b'-'),
                 Err(unread) => return Err(unread),
             }
             self.push_cell(line, at);

@@ -18,8 +18,14 @@ pub enum Unread {
     /// This process has no such property, and this is why.
     #[error("{0}")]
     Absent(&'static str),
-    /// Anything else, such as running out of descriptors: whoever meets it stops. The file is one below /proc/PID or,
-    /// with a leading slash, below /proc.
+    /// The process does not let the file be read: it holds up whoever reads it, in the kernel.
+    #[error("{file} cannot be read: the process holds up its readers, in the kernel")]
+    HeldUp { file: &'static str },
+    /// Reading the file fails for this process, or its text makes no sense (EBADMSG).
+    #[error("{file} cannot be read: {errno}")]
+    Broken { file: &'static str, errno: Errno },
+    /// We lack descriptors or memory, or /proc itself cannot be read, which ends the run. The file is one below /proc/PID
+    /// or, with a leading slash, below /proc.
     #[error("cannot read {file}: {errno}")]
     Failed { file: &'static str, errno: Errno },
 }
@@ -30,20 +36,33 @@ impl Unread {
         match errno {
             Errno::NOENT | Errno::SRCH => absent(),
             Errno::ACCESS | Errno::PERM => Unread::Denied,
-            // Anybody can move a directory to where its path exceeds PATH_MAX, and must not end our run with it.
+            // Anybody can move a directory to where its path exceeds PATH_MAX.
             Errno::NAMETOOLONG => Unread::Absent("its path is longer than the kernel can tell"),
-            errno => Unread::Failed { file, errno },
+            Errno::MFILE | Errno::NFILE | Errno::NOMEM => Unread::Failed { file, errno },
+            // No process has to do with it.
+            _ if file.starts_with('/') => Unread::Failed { file, errno },
+            errno => Unread::Broken { file, errno },
         }
+    }
+
+    /// A text that makes no sense.
+    pub(super) const fn malformed(file: &'static str) -> Unread {
+        Unread::Broken { file, errno: Errno::BADMSG }
+    }
+
+    /// Whether the process goes on, and so does the run: only this value is not to be had.
+    pub fn is_unavailable(self) -> bool {
+        !matches!(self, Unread::Gone | Unread::Failed { .. })
     }
 }
 
 /// The outcome of reading a property.
 pub type Read<T> = Result<T, Unread>;
 
-/// A value, or `None` where it is kept from us or does not exist.
+/// A value, or `None` where it is unavailable.
 pub fn known<T>(read: Read<T>) -> Read<Option<T>> {
     match read {
-        Err(Unread::Denied | Unread::Absent(_)) => Ok(None),
+        Err(unread) if unread.is_unavailable() => Ok(None),
         read => read.map(Some),
     }
 }
@@ -53,7 +72,7 @@ pub fn known<T>(read: Read<T>) -> Read<Option<T>> {
 pub enum Settled<T> {
     /// The value.
     Known(T),
-    /// There is none, for this reason: denied or absent.
+    /// It is unavailable, for this reason.
     Missing(Unread),
     /// The process has ended.
     Gone,
@@ -68,7 +87,7 @@ pub enum Error {
     /// It was opened, but it is no procfs and nothing in it looks like a process.
     #[error("'{}' is no procfs and holds no process directories: mount one there (mount -t proc proc /proc)", .0.display())]
     NotProc(PathBuf),
-    /// A file of a process could not be read for a reason that is not the process's own.
+    /// A file could not be read because we lack descriptors or memory.
     #[error("cannot read '{}': {errno}", path.display())]
     File { path: PathBuf, errno: Errno },
 }

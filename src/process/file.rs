@@ -38,6 +38,9 @@ pub(super) struct FileFacts {
     pub capacity: usize,
     /// Why a living process may lack it.
     pub absent: &'static str,
+    /// Whether the kernel tells it of each thread, and of one that has ended nothing: the memory, the directories and the
+    /// namespaces.
+    pub is_of_threads: bool,
 }
 
 const NO_MEMORY: &str = "a kernel thread or a zombie has none";
@@ -46,11 +49,15 @@ const NO_NAMESPACE: &str = "this kernel does not show it, or the process is a zo
 const EVERY_KERNEL: &str = "the file is missing";
 
 const fn text(name: &'static str, capacity: usize, absent: &'static str) -> FileFacts {
-    FileFacts { name, is_link: false, capacity, absent }
+    FileFacts { name, is_link: false, capacity, absent, is_of_threads: false }
+}
+
+const fn memory(name: &'static str, capacity: usize, absent: &'static str) -> FileFacts {
+    FileFacts { is_of_threads: true, ..text(name, capacity, absent) }
 }
 
 const fn link(name: &'static str, capacity: usize, absent: &'static str) -> FileFacts {
-    FileFacts { name, is_link: true, capacity, absent }
+    FileFacts { is_link: true, is_of_threads: true, ..text(name, capacity, absent) }
 }
 
 /// In the order of [`File`], which is also, cheapest first, the order of what reading one costs
@@ -58,13 +65,13 @@ const fn link(name: &'static str, capacity: usize, absent: &'static str) -> File
 pub(super) static FILES: [FileFacts; File::COUNT] = [
     link("exe", 1024, NO_MEMORY),
     text("comm", 128, EVERY_KERNEL),
-    text("cmdline", 16 * 1024, EVERY_KERNEL),
+    memory("cmdline", 16 * 1024, EVERY_KERNEL),
     text("stat", 2048, EVERY_KERNEL),
     text("status", 4096, EVERY_KERNEL),
-    text("environ", 64 * 1024, NO_MEMORY),
+    memory("environ", 64 * 1024, NO_MEMORY),
     link("cwd", 1024, NO_MEMORY),
     text("cgroup", 4096, "this kernel has no control groups"),
-    text("smaps_rollup", 4096, NO_MEMORY),
+    memory("smaps_rollup", 4096, NO_MEMORY),
     text("oom_score", 64, EVERY_KERNEL),
     text("loginuid", 64, NO_AUDIT),
     text("sessionid", 64, NO_AUDIT),
@@ -85,6 +92,10 @@ impl File {
     /// The namespaces of a process, in the order of namespaces(7).
     pub const NAMESPACES: [File; 8] =
         [File::NsCgroup, File::NsIpc, File::NsMnt, File::NsNet, File::NsPid, File::NsTime, File::NsUser, File::NsUts];
+
+    /// Those that the kernel reads under the lock of the memory map, so that the process can hold up its readers (see
+    /// [`super::reader`]); in the order of what reading one costs.
+    pub(super) const HELD_UP: [File; 3] = [File::Cmdline, File::Environ, File::SmapsRollup];
 
     /// The name below /proc/PID.
     pub fn name(self) -> &'static str {

@@ -8,9 +8,8 @@ use std::path::Path;
 
 use procfs::FromRead;
 
-use crate::escape::unescaped;
-
 use super::cgroup::Cgroups;
+use super::mount::{Mount, below};
 use super::{File, Proc, Process, Read, Unread, known, number};
 
 /// What is left, in bytes.
@@ -115,35 +114,24 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 /// The hierarchies of control groups that we see and that know about memory.
 fn hierarchies() -> io::Result<Vec<Hierarchy>> {
     let mounts = fs::read(MOUNTS)?;
-    Ok(mounts.split(|&byte| byte == b'\n').filter_map(Hierarchy::parse).collect())
+    Ok(mounts.split(|&byte| byte == b'\n').filter_map(|line| Hierarchy::of(Mount::parse(line)?)).collect())
 }
 
 impl Hierarchy {
-    /// From a line such as `51 47 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory`.
-    fn parse(line: &[u8]) -> Option<Hierarchy> {
-        let mut fields = line.split(|&byte| byte == b' ');
-        let root = path(fields.nth(3)?);
-        let mount_point = path(fields.next()?);
-        let mut fields = fields.skip_while(|&field| field != b"-").skip(1);
-        let (kind, options) = (fields.next()?, fields.nth(1)?);
-        let files = match kind {
+    fn of(mount: Mount<'_>) -> Option<Hierarchy> {
+        let files = match mount.kind {
             b"cgroup2" => &SECOND,
-            b"cgroup" if options.split(|&byte| byte == b',').any(|option| option == b"memory") => &FIRST,
+            b"cgroup" if mount.has(b"memory") => &FIRST,
             _ => return None,
         };
-        Some(Hierarchy { files, root, mount_point })
+        let Mount { root, point, .. } = mount;
+        Some(Hierarchy { files, root, mount_point: point })
     }
 
     /// Where a process is in it, seen from what is mounted.
     fn path_of<'c>(&self, groups: Cgroups<'c>) -> Option<&'c [u8]> {
         let controller: &[u8] = if std::ptr::eq(self.files, &SECOND) { b"" } else { b"memory" };
-        let path = groups.path_with(controller)?;
-        match path.strip_prefix(&self.root[..]) {
-            _ if self.root == b"/" => Some(path),
-            Some(b"") => Some(b"/"),
-            Some(rest) if rest.starts_with(b"/") => Some(rest),
-            _ => None,
-        }
+        below(&self.root, groups.path_with(controller)?)
     }
 
     /// The limit of one group, if it has one.
@@ -185,11 +173,6 @@ fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// mountinfo writes blanks, tabs, newlines and backslashes as three octal digits.
-fn path(text: &[u8]) -> Vec<u8> {
-    unescaped(text, b'\\', 3, 8)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,17 +183,17 @@ mod tests {
 
     #[test]
     fn hierarchies_that_know_about_memory() {
-        let first =
-            Hierarchy::parse(b"51 47 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory").unwrap();
+        let parse = |line: &'static [u8]| Hierarchy::of(Mount::parse(line)?);
+        let first = parse(b"51 47 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory").unwrap();
         assert_eq!((first.files.usage, &first.mount_point[..]), (FIRST.usage, &b"/sys/fs/cgroup/memory"[..]));
-        let second = Hierarchy::parse(b"30 24 0:26 /a\\040b /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw").unwrap();
+        let second = parse(b"30 24 0:26 /a\\040b /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw").unwrap();
         assert_eq!((second.files.usage, &second.root[..]), (SECOND.usage, &b"/a b"[..]));
         for other in [
             &b"48 47 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu"[..],
             b"22 1 8:1 / / rw - ext4 /dev/sda rw",
             b"",
         ] {
-            assert!(Hierarchy::parse(other).is_none());
+            assert!(parse(other).is_none());
         }
     }
 

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{fstat, fstatfs};
+use rustix::io::Errno;
 use rustix::process::{Pid as RawPid, PidfdFlags, pidfd_open};
 
 use super::error::{Read, Unread};
@@ -10,6 +11,9 @@ use super::{Files, Pid, Proc, Process};
 
 /// The file system of pidfds since Linux 6.9. Before, all pidfds shared one inode.
 const PIDFS_MAGIC: u64 = 0x5049_4446;
+
+/// Why there is no way to refer to a process.
+const NO_PIDFDS: &str = "this kernel is older than Linux 5.3, or a sandbox forbids pidfd_open(2)";
 
 /// How the pids in a procfs relate to those that system calls of this process take.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,23 +65,22 @@ impl Proc {
 
 /// The inode of a pidfd.
 pub fn pidfd_inode(pidfd: &OwnedFd) -> Read<u64> {
-    let failed = |errno| Unread::Failed { file: "pidfd", errno };
-    if fstatfs(pidfd).map_err(failed)?.f_type as u64 != PIDFS_MAGIC {
+    let unread = |errno| Unread::from_errno(errno, "pidfd", || Unread::Gone);
+    if fstatfs(pidfd).map_err(unread)?.f_type as u64 != PIDFS_MAGIC {
         return Err(Unread::Absent("this kernel is older than Linux 6.9"));
     }
-    Ok(fstat(pidfd).map_err(failed)?.st_ino)
+    Ok(fstat(pidfd).map_err(unread)?.st_ino)
 }
 
 /// A descriptor for the process that has this number now.
 pub fn open_pidfd(pid: Pid) -> Read<OwnedFd> {
-    use rustix::io::Errno;
     let raw = i32::try_from(pid).ok().and_then(RawPid::from_raw).ok_or(Unread::Gone)?;
     pidfd_open(raw, PidfdFlags::empty()).map_err(|errno| match errno {
         // EINVAL is what a process that is just ending gives.
         // ENOENT (ESRCH before Linux 6.9) is a thread that is not the first of its process.
         Errno::SRCH | Errno::INVAL | Errno::NOENT => Unread::Gone,
-        Errno::NOSYS => Unread::Absent("this kernel is older than Linux 5.3"),
-        Errno::PERM | Errno::ACCESS => Unread::Denied,
-        errno => Unread::Failed { file: "pidfd", errno },
+        // No kernel asks for a permission here.
+        Errno::NOSYS | Errno::PERM | Errno::ACCESS => Unread::Absent(NO_PIDFDS),
+        errno => Unread::from_errno(errno, "pidfd", || Unread::Gone),
     })
 }

@@ -7,16 +7,23 @@
 //! `procfs` parses what is not on the hot path. Its own way of opening files is not used: it costs 1.4 to 3.8 times
 //! the system calls, and its `cmdline()` fails for arguments that are not UTF-8.
 
+mod ahead;
+mod below;
 mod capability;
 mod cgroup;
+mod control_group;
 mod directory;
 mod error;
 mod file;
+
 mod headroom;
 mod id;
+mod mount;
 mod number;
+mod path;
 mod proc;
 mod property;
+mod reader;
 mod root;
 mod scan;
 mod socket;
@@ -25,6 +32,7 @@ mod status;
 pub mod terminal;
 #[cfg(test)]
 mod tests;
+mod unexamined;
 mod users;
 mod value;
 
@@ -32,20 +40,23 @@ use std::borrow::Cow;
 
 use once_cell::unsync::OnceCell;
 use procfs::FromRead;
-use rustix::io::Errno;
 
 use directory::Directory;
 use stat::Stat;
 
 pub use cgroup::Cgroups;
+pub use control_group::ControlGroup;
 pub use error::{Error, Read, Settled, Unread, known};
 pub use file::{File, Files};
 pub use headroom::Headroom;
 pub use id::{open_pidfd, pidfd_inode};
 pub use proc::Proc;
 pub use property::{Cost, Group, PROPERTIES, Property, certain_files, properties, property};
+pub use reader::HeldUp;
 pub use root::{Entry, Root};
+pub use scan::Scan;
 pub use status::Status;
+pub use unexamined::Unexamined;
 pub use users::Users;
 pub use value::{Value, items, title};
 
@@ -54,6 +65,9 @@ pub type Pid = u32;
 
 /// What the kernel appends to the link of an executable whose file was removed or replaced.
 const DELETED: &[u8] = b" (deleted)";
+
+/// How the link of an executable begins that never had a name (memfd_create(2)). The kernel appends [`DELETED`] to each.
+const MEMFD: &[u8] = b"/memfd:";
 
 /// The longest name the kernel keeps of a user's process (TASK_COMM_LEN less its zero byte).
 const COMM_MAX: usize = 15;
@@ -76,7 +90,7 @@ impl<'p> Process<'p> {
         let process = Process { directory: Directory::pin(proc, pid)?, expected, stat: OnceCell::new() };
         match process.status() {
             Ok(status) if status.number("Tgid").is_some_and(|leader| leader != u64::from(pid)) => Err(Unread::Gone),
-            Err(unread @ (Unread::Gone | Unread::Failed { .. })) => Err(unread),
+            Err(unread) if !unread.is_unavailable() => Err(unread),
             _ => Ok(process),
         }
     }
@@ -90,6 +104,11 @@ impl<'p> Process<'p> {
     fn visit(&mut self, pid: Pid) {
         self.directory.visit(pid);
         self.stat.take();
+    }
+
+    /// Take what was read ahead of it.
+    fn take(&self, file: File, found: ahead::Found<'_>) {
+        self.directory.take(file, found);
     }
 
     /// The process that has our number now, pinned, with nothing read yet.
@@ -139,7 +158,13 @@ impl<'p> Process<'p> {
 
     /// The parsed /proc/PID/stat.
     pub fn stat(&self) -> Read<&Stat> {
-        let parse = || Stat::parse(self.file(File::Stat)?).ok_or(Unread::Failed { file: "stat", errno: Errno::BADMSG });
+        let parse = || {
+            let stat = Stat::parse(self.file(File::Stat)?).ok_or(Unread::malformed("stat"))?;
+            match self.directory.other_thread()? {
+                None => Ok(stat),
+                Some(thread) => Ok(stat.going_on(&self.directory.thread_stat(thread)?)),
+            }
+        };
         self.stat.get_or_init(parse).as_ref().map_err(|&unread| unread)
     }
 
@@ -155,7 +180,7 @@ impl<'p> Process<'p> {
         if self.has(File::Stat) {
             Ok(Cow::Borrowed(self.stat()?.comm(self.file(File::Stat)?)))
         } else if self.has(File::Status) {
-            self.status()?.comm().map(Cow::Owned).ok_or(Unread::Failed { file: "status", errno: Errno::BADMSG })
+            self.status()?.comm().map(Cow::Owned).ok_or(Unread::malformed("status"))
         } else {
             let line = self.file(File::Comm)?;
             Ok(Cow::Borrowed(line.strip_suffix(b"\n").unwrap_or(line)))
@@ -163,23 +188,41 @@ impl<'p> Process<'p> {
     }
 
     /// The name for people: comm, and where the kernel cut it, the whole of it from the executable's name or, for a
-    /// script, from its path among the arguments.
+    /// script, from its path among the arguments. An error where it may be longer, and nobody can tell.
     pub fn name(&self) -> Read<Cow<'_, [u8]>> {
-        let comm = self.comm()?;
-        if comm.len() != COMM_MAX {
+        let comm = self.name_by_link()?;
+        if comm.len() != COMM_MAX || !self.has_memory()? {
             return Ok(comm);
         }
-        if let Some(path) = known(self.linked_path())?
+        // `interpreter [option] script`: the kernel puts at most one option in between.
+        let arguments = match self.cmdline() {
+            Err(Unread::Denied | Unread::Absent(_)) => b"",
+            arguments => arguments?,
+        };
+        match arguments.split(|&byte| byte == 0).take(3).find_map(|argument| completion(argument, &comm)) {
+            Some(whole) => Ok(Cow::Borrowed(whole)),
+            None => Ok(comm),
+        }
+    }
+
+    /// The name for people, or what is known of it.
+    pub fn name_or_comm(&self) -> Read<Cow<'_, [u8]>> {
+        match self.name() {
+            Err(unread) if unread.is_unavailable() => self.comm(),
+            name => name,
+        }
+    }
+
+    /// Comm, completed from the executable's name only: nothing is read that the process can hold up.
+    pub fn name_by_link(&self) -> Read<Cow<'_, [u8]>> {
+        let comm = self.comm()?;
+        if comm.len() == COMM_MAX
+            && let Some(path) = known(self.linked_path())?
             && let Some(whole) = completion(path, &comm)
         {
             return Ok(Cow::Borrowed(whole));
         }
-        // `interpreter [option] script`: the kernel puts at most one option in between.
-        let arguments = known(self.cmdline())?.unwrap_or_default().split(|&byte| byte == 0).take(3);
-        match arguments.into_iter().find_map(|argument| completion(argument, &comm)) {
-            Some(whole) => Ok(Cow::Borrowed(whole)),
-            None => Ok(comm),
-        }
+        Ok(comm)
     }
 
     /// One of RSDTtZXI, see proc_pid_stat(5).
@@ -188,7 +231,7 @@ impl<'p> Process<'p> {
             return Ok(self.stat()?.state);
         }
         let state = self.status()?.field("State").and_then(|state| state.first().copied());
-        state.ok_or(Unread::Failed { file: "status", errno: Errno::BADMSG })
+        state.ok_or(Unread::malformed("status"))
     }
 
     /// The parent's pid, 0 when it is outside of the pid namespace.
@@ -197,17 +240,17 @@ impl<'p> Process<'p> {
             return Ok(self.stat()?.ppid);
         }
         let ppid = self.status()?.number("PPid").and_then(|ppid| ppid.try_into().ok());
-        ppid.ok_or(Unread::Failed { file: "status", errno: Errno::BADMSG })
+        ppid.ok_or(Unread::malformed("status"))
     }
 
     /// Real, effective, saved and file system user id.
     pub fn user_ids(&self) -> Read<[u32; 4]> {
-        self.status()?.ids("Uid").ok_or(Unread::Failed { file: "status", errno: Errno::BADMSG })
+        self.status()?.ids("Uid").ok_or(Unread::malformed("status"))
     }
 
     /// Real, effective, saved and file system group id.
     pub fn group_ids(&self) -> Read<[u32; 4]> {
-        self.status()?.ids("Gid").ok_or(Unread::Failed { file: "status", errno: Errno::BADMSG })
+        self.status()?.ids("Gid").ok_or(Unread::malformed("status"))
     }
 
     /// The arguments, each ended by a zero byte. Empty for kernel threads and zombies.
@@ -223,8 +266,20 @@ impl<'p> Process<'p> {
         Ok(arguments[..end].iter().map(|&byte| if byte == 0 { b' ' } else { byte }).collect())
     }
 
+    /// Whether it has memory of its own, and so arguments: a thread of the kernel and a zombie have none.
+    fn has_memory(&self) -> Read<bool> {
+        let stat = self.stat()?;
+        Ok(!stat.is_kernel_thread() && !stat.is_zombie())
+    }
+
+    /// The first argument of a process that shows no executable. A title, which overwrote the arguments, is none.
     fn first_argument(&self) -> Read<&[u8]> {
-        Ok(self.cmdline()?.split(|&byte| byte == 0).next().unwrap_or_default())
+        if !self.has_memory()? {
+            return Ok(b"");
+        }
+        let arguments = self.cmdline()?;
+        let is_title = title(arguments).is_some();
+        Ok(if is_title { b"" } else { arguments.split(|&byte| byte == 0).next().unwrap_or_default() })
     }
 
     /// The link to the executable as the kernel gives it, with its " (deleted)".
@@ -233,25 +288,37 @@ impl<'p> Process<'p> {
     }
 
     /// Whether the file of the executable was removed or replaced since the process began to run it.
+    ///
+    /// Told by the link alone: a look at the file would ask its file system, which may be one that does not answer.
     pub fn exe_deleted(&self) -> Read<bool> {
         let exe = self.exe()?;
-        // A file may really be called so.
-        Ok(exe.ends_with(DELETED) && !self.directory.leads_to(File::Exe, exe))
+        if !exe.ends_with(DELETED) || exe.starts_with(MEMFD) {
+            return Ok(false);
+        }
+        // A file may really be called so, and the kernel names the process after it.
+        let comm = self.comm()?;
+        let name = base_name(exe);
+        let is_name = *comm == *name
+            || comm.len() == COMM_MAX && name.len() - DELETED.len() < COMM_MAX && name.starts_with(&comm);
+        Ok(!is_name)
     }
 
     fn linked_path(&self) -> Read<&[u8]> {
         let exe = self.exe()?;
-        Ok(if self.exe_deleted()? { exe.strip_suffix(DELETED).unwrap_or(exe) } else { exe })
+        Ok(match exe.strip_suffix(DELETED) {
+            Some(path) if exe.starts_with(MEMFD) || self.exe_deleted()? => path,
+            _ => exe,
+        })
     }
 
-    /// The path of the executable: the link without " (deleted)", else an absolute first argument that can be executed.
+    /// The path of the executable: the link without " (deleted)", else an absolute first argument.
     pub fn exe_path(&self) -> Read<&[u8]> {
         let unread = match self.linked_path() {
-            Err(unread @ (Unread::Denied | Unread::Absent(_))) => unread,
+            Err(unread) if unread == Unread::Denied || unread == Unread::Absent(File::Exe.absent()) => unread,
             outcome => return outcome,
         };
         let argument = self.first_argument()?;
-        if argument.starts_with(b"/") && self.proc().is_executable(argument) { Ok(argument) } else { Err(unread) }
+        if argument.starts_with(b"/") { Ok(argument) } else { Err(unread) }
     }
 
     /// The name of the executable: the last part of its path, else a first argument that is a command on $PATH,
@@ -259,7 +326,7 @@ impl<'p> Process<'p> {
     pub fn exe_name(&self) -> Read<Cow<'_, [u8]>> {
         match self.exe_path() {
             Ok(path) => return Ok(Cow::Borrowed(base_name(path))),
-            Err(Unread::Denied | Unread::Absent(_)) => {}
+            Err(unread) if unread.is_unavailable() => {}
             Err(unread) => return Err(unread),
         }
         let argument = self.first_argument()?;
@@ -267,6 +334,14 @@ impl<'p> Process<'p> {
             return Ok(Cow::Borrowed(argument));
         }
         self.comm()
+    }
+
+    /// A size in status, in bytes, such as `VmSwap`; `None` where this process has none.
+    pub fn size(&self, name: &str) -> Read<Option<u64>> {
+        match self.directory.other_thread()? {
+            None => Ok(self.status()?.size(name)),
+            Some(thread) => Ok(Status(&self.directory.thread_status(thread)?).size(name)),
+        }
     }
 
     /// Whether it is a thread of the kernel.
@@ -307,7 +382,7 @@ impl<'p> Process<'p> {
     /// What its memory consists of. The kernel walks all its pages for the answer.
     pub fn memory(&self) -> Read<Memory> {
         let text = self.file(File::SmapsRollup)?;
-        let broken = Unread::Failed { file: "smaps_rollup", errno: Errno::BADMSG };
+        let broken = Unread::malformed("smaps_rollup");
         let rollup = procfs::process::SmapsRollup::from_read(text).map_err(|_| broken)?;
         let map = rollup.memory_map_rollup.0.first().ok_or(broken)?;
         let sum = |names: &[&str]| names.iter().filter_map(|&name| map.extension.map.get(name)).sum();
@@ -322,13 +397,13 @@ impl<'p> Process<'p> {
 
     /// The number in a file that holds one, such as oom_score.
     pub fn number_in(&self, file: File) -> Read<u64> {
-        let broken = Unread::Failed { file: file.name(), errno: Errno::BADMSG };
+        let broken = Unread::malformed(file.name());
         number::parse(self.file(file)?.trim_ascii()).ok_or(broken)
     }
 
     /// The inode of a namespace, as in `pid:[4026531836]`.
     pub fn namespace(&self, file: File) -> Read<u64> {
-        let broken = Unread::Failed { file: file.name(), errno: Errno::BADMSG };
+        let broken = Unread::malformed(file.name());
         let text = self.file(file)?;
         let number = text.split(|&byte| byte == b'[').nth(1).and_then(|number| number.strip_suffix(b"]"));
         number.and_then(number::parse).ok_or(broken)
@@ -348,7 +423,7 @@ impl<'p> Process<'p> {
         let mut ids = Vec::new();
         self.directory.list("task", |id| ids.extend(number::parse(id.to_bytes())))?;
         let mut states = Vec::with_capacity(ids.len());
-        for id in ids {
+        for id in ids.into_iter().filter_map(|id| Pid::try_from(id).ok()) {
             match self.directory.thread_state(id) {
                 Ok(b'Z' | b'X') | Err(Unread::Gone) => {}
                 Ok(state) => states.push(state),
@@ -367,34 +442,35 @@ impl<'p> Process<'p> {
         if self.exe() == Err(Unread::Denied) {
             return Err(Unread::Denied);
         }
-        let broken = Unread::Failed { file: "stat", errno: Errno::BADMSG };
+        let broken = Unread::malformed("stat");
         let last = self.file(File::Stat)?.trim_ascii().rsplit(|&byte| byte == b' ').next();
         last.and_then(number::parse).and_then(|status| status.try_into().ok()).ok_or(broken)
     }
 
-    /// The files that it holds a lock on, as the links of its descriptors name them. A lock that it only shares a
+    /// The first of some files that it holds a lock on, told by the link of a descriptor. A lock that it only shares a
     /// descriptor of is not shown for it.
-    pub fn locked_files(&self) -> Read<Vec<Vec<u8>>> {
+    ///
+    /// Nothing is asked about other descriptors: fdinfo waits for a lock of some kinds of them, such as that of an epoll,
+    /// which its process can hold for as long as it likes.
+    pub fn locked_file(&self, is_wanted: impl Fn(&[u8]) -> bool) -> Read<Option<Vec<u8>>> {
         let mut descriptors = Vec::new();
-        self.directory.list("fdinfo", |name| descriptors.extend(number::parse(name.to_bytes())))?;
-        let mut locked = Vec::new();
+        self.directory.list("fd", |name| descriptors.extend(number::parse(name.to_bytes())))?;
         for descriptor in descriptors {
-            let info = match self.directory.text_below("fdinfo", &format!("fdinfo/{descriptor}")) {
+            let Some(link) = self.descriptor(descriptor)?.filter(|link| is_wanted(link)) else { continue };
+            let info = match self.directory.descriptor_info(descriptor) {
                 Err(Unread::Gone) => continue,
                 info => info?,
             };
-            if info.split(|&byte| byte == b'\n').any(|line| line.starts_with(b"lock:"))
-                && let Some(link) = self.descriptor(descriptor)?
-            {
-                locked.push(link);
+            if info.split(|&byte| byte == b'\n').any(|line| line.starts_with(b"lock:")) {
+                return Ok(Some(link));
             }
         }
-        Ok(locked)
+        Ok(None)
     }
 
     /// What one of its descriptors leads to, such as `/dev/null` or `pipe:[123]`; `None` for one that is not open.
     pub fn descriptor(&self, number: u64) -> Read<Option<Vec<u8>>> {
-        match self.directory.link_below("fd", &format!("fd/{number}")) {
+        match self.directory.descriptor_link(number) {
             Ok(link) => Ok(Some(link)),
             Err(Unread::Gone) if self.exists() => Ok(None),
             Err(unread) => Err(unread),
@@ -403,7 +479,7 @@ impl<'p> Process<'p> {
 
     /// The user that owns the file behind one of its descriptors.
     pub fn descriptor_owner(&self, number: u64) -> Read<u32> {
-        self.directory.owner_below("fd", &format!("fd/{number}"))
+        self.directory.descriptor_owner(number)
     }
 
     /// Its threads but the first, by id, with their names.

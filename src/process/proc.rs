@@ -7,16 +7,19 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use once_cell::unsync::OnceCell;
 use procfs::FromRead;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{self, Access, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
 
 use super::error::{Error, Read, Settled, Unread};
 use super::file::Files;
 use super::id::Numbering;
+use super::reader::{HeldUp, Readers};
 use super::scan::Scan;
 use super::users::Users;
 use super::{Pid, Process, number};
@@ -25,7 +28,7 @@ use super::{Pid, Process, number};
 ///
 /// Everything here is read when it is first asked for, and once.
 pub struct Proc {
-    dir: OwnedFd,
+    dir: Arc<OwnedFd>,
     path: PathBuf,
     is_procfs: bool,
     own_pid: OnceCell<Option<Pid>>,
@@ -37,6 +40,7 @@ pub struct Proc {
     page_size: OnceCell<u64>,
     executables: RefCell<HashMap<Vec<u8>, bool>>,
     users: Users,
+    readers: Readers,
 }
 
 impl Proc {
@@ -53,7 +57,7 @@ impl Proc {
             return Err(Error::NotProc(path.to_owned()));
         }
         Ok(Proc {
-            dir,
+            dir: Arc::new(dir),
             path: path.to_owned(),
             is_procfs,
             own_pid: OnceCell::new(),
@@ -65,7 +69,14 @@ impl Proc {
             page_size: OnceCell::new(),
             executables: RefCell::default(),
             users: Users::default(),
+            readers: Readers::default(),
         })
+    }
+
+    /// The same procfs, to be seen as it is now.
+    pub fn anew(self) -> Result<Proc, Error> {
+        self.readers.begin_anew();
+        Ok(Proc { readers: self.readers, ..Proc::open(&self.path)? })
     }
 
     /// Visit every process, in the order of the directory (ascending pids in a real procfs).
@@ -148,6 +159,13 @@ impl Proc {
         *self.ticks_per_second.get_or_init(ask)
     }
 
+    /// Clock ticks from boot to now, on the clock that starts of processes are told by.
+    pub fn ticks_now(&self) -> u64 {
+        let now = clock_gettime(ClockId::Boottime);
+        let seconds = now.tv_sec as f64 + now.tv_nsec as f64 / 1e9;
+        (seconds * self.ticks_per_second()) as u64
+    }
+
     /// Bytes a page.
     pub fn page_size(&self) -> u64 {
         let ask = || nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096) as u64;
@@ -181,6 +199,27 @@ impl Proc {
 
     pub(super) fn dir(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
+    }
+
+    /// Its directory, for a thread that may outlive us.
+    pub(super) fn shared_dir(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.dir)
+    }
+
+    /// The threads that read what a process can hold up.
+    pub(super) fn readers(&self) -> &Readers {
+        &self.readers
+    }
+
+    /// The name that the kernel keeps of the process that has this number now, where it can be read.
+    pub fn comm_of(&self, pid: Pid) -> Option<Vec<u8>> {
+        let process = Process::pin(self, pid, Files::NONE).ok()?;
+        process.comm().ok().map(|comm| comm.into_owned())
+    }
+
+    /// The processes that held up their readers and were given up, each once.
+    pub fn held_up(&self) -> Vec<HeldUp> {
+        self.readers.held_up()
     }
 
     /// A reading failure with its whole path.

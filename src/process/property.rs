@@ -244,7 +244,7 @@ pub static PROPERTIES: &[Property] = &[
         width: 30,
         cost: file(File::Exe),
         on_request: false,
-        about: "path of the executable, else an absolute executable first argument",
+        about: "path of the executable, else an absolute first argument",
         get: |process| process.exe_path().map(|path| Value::Bytes(Cow::Borrowed(path))),
     },
     Property {
@@ -522,7 +522,7 @@ pub static PROPERTIES: &[Property] = &[
         on_request: false,
         about: "memory swapped out",
         get: |process| {
-            let swap = process.status()?.size("VmSwap");
+            let swap = process.size("VmSwap")?;
             swap.map(Value::Size).ok_or(Unread::Absent(File::SmapsRollup.absent()))
         },
     },

@@ -35,7 +35,7 @@ impl Process<'_> {
             Err(Unread::Denied) if self.has_only_our_number()? => {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 let directory = rustix::fs::open("/", flags, Mode::empty());
-                let directory = directory.map_err(|errno| Unread::Failed { file: "root", errno })?;
+                let directory = directory.map_err(|errno| Unread::from_errno(errno, "root", || Unread::Gone))?;
                 Ok(Root { directory, is_guess: true })
             }
             directory => directory.map(|directory| Root { directory, is_guess: false }),

@@ -4,8 +4,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{Mode, OFlags, RawDir, openat};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
+use super::ahead::Ahead;
 use super::error::Error;
 use super::file::Files;
 use super::{Pid, Proc, Process, number};
@@ -17,37 +18,71 @@ const ENTRIES: usize = 32 * 1024;
 ///
 /// Memory does not grow with their number, and nothing is allocated for a process.
 pub struct Scan<'p> {
-    proc: &'p Proc,
-    /// Its own descriptor: the position in the directory belongs to this pass alone.
-    dir: OwnedFd,
-    entries: Vec<MaybeUninit<u8>>,
-    /// What the last system call listed and was not visited yet, last one first.
-    pids: Vec<Pid>,
+    pids: Pids<'p>,
+    ahead: Option<Ahead<'p>>,
     process: Process<'p>,
 }
 
 impl<'p> Scan<'p> {
     pub(super) fn start(proc: &'p Proc, expected: Files) -> Result<Scan<'p>, Error> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir = openat(proc.dir(), c".", flags, Mode::empty()).map_err(|errno| unlisted(proc, errno))?;
-        Ok(Scan {
-            proc,
-            dir,
-            entries: vec![MaybeUninit::uninit(); ENTRIES],
-            pids: Vec::new(),
-            process: Process::by_number(proc, expected),
-        })
+        Ok(Scan { pids: Pids::list(proc)?, ahead: None, process: Process::by_number(proc, expected) })
+    }
+
+    /// Have these files read ahead, which every visit reads.
+    pub fn reading_ahead(mut self, files: Files) -> Scan<'p> {
+        self.ahead = Ahead::of(self.pids.proc, files);
+        self
     }
 
     /// The next process, to be read before the following call. `None` after the last one.
     pub fn next(&mut self) -> Result<Option<&Process<'p>>, Error> {
-        if self.pids.is_empty() {
+        let Scan { pids, ahead, process } = self;
+        let next = match ahead {
+            None => pids.next()?,
+            Some(ahead) => ahead.next(|most| pids.some(most))?,
+        };
+        let Some(pid) = next else { return Ok(None) };
+        process.visit(pid);
+        if let Some(ahead) = ahead {
+            ahead.show(|file, found| process.take(file, found));
+        }
+        Ok(Some(process))
+    }
+}
+
+/// The numbers of all processes, as the directory of a procfs lists them.
+struct Pids<'p> {
+    proc: &'p Proc,
+    /// Its own descriptor: the position in the directory belongs to this pass alone.
+    dir: OwnedFd,
+    entries: Vec<MaybeUninit<u8>>,
+    /// What the last system call listed and was not visited yet, last one first.
+    listed: Vec<Pid>,
+}
+
+impl<'p> Pids<'p> {
+    fn list(proc: &'p Proc) -> Result<Pids<'p>, Error> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = retry_on_intr(|| openat(proc.dir(), c".", flags, Mode::empty()));
+        let dir = dir.map_err(|errno| unlisted(proc, errno))?;
+        Ok(Pids { proc, dir, entries: vec![MaybeUninit::uninit(); ENTRIES], listed: Vec::new() })
+    }
+
+    fn next(&mut self) -> Result<Option<Pid>, Error> {
+        if self.listed.is_empty() {
             self.list_more()?;
         }
-        Ok(self.pids.pop().map(|pid| {
-            self.process.visit(pid);
-            &self.process
-        }))
+        Ok(self.listed.pop())
+    }
+
+    /// The next ones, at most so many; none at the end.
+    fn some(&mut self, most: usize) -> Result<Vec<Pid>, Error> {
+        if self.listed.is_empty() {
+            self.list_more()?;
+        }
+        let mut some = self.listed.split_off(self.listed.len().saturating_sub(most));
+        some.reverse();
+        Ok(some)
     }
 
     fn list_more(&mut self) -> Result<(), Error> {
@@ -55,15 +90,18 @@ impl<'p> Scan<'p> {
         // One buffer at a time, so that processes started meanwhile at the end are still seen, and until a
         // buffer had a process in it: the first may hold other names only.
         while let Some(entry) = entries.next() {
-            let entry = entry.map_err(|errno| unlisted(self.proc, errno))?;
+            let entry = match entry {
+                Err(Errno::INTR) => continue,
+                entry => entry.map_err(|errno| unlisted(self.proc, errno))?,
+            };
             let pid = number::parse(entry.file_name().to_bytes()).and_then(|pid| pid.try_into().ok());
-            self.pids.extend(pid.filter(|&pid: &Pid| pid != 0));
-            if entries.is_buffer_empty() && !self.pids.is_empty() {
+            self.listed.extend(pid.filter(|&pid: &Pid| pid != 0));
+            if entries.is_buffer_empty() && !self.listed.is_empty() {
                 break;
             }
         }
         // Visited from the end. A procfs lists them in order, so that this only turns them round.
-        self.pids.sort_unstable_by(|one, other| other.cmp(one));
+        self.listed.sort_unstable_by(|one, other| other.cmp(one));
         Ok(())
     }
 }

@@ -26,9 +26,9 @@ impl Process<'_> {
         Ok(sockets)
     }
 
-    /// Show the lines of its memory map, until enough were seen.
-    pub fn mapped_lines(&self, show: impl FnMut(&[u8]) -> ControlFlow<()>) -> Read<()> {
-        self.directory.lines_below("maps", "maps", show)
+    /// Whether a line of its memory map is one that is looked for.
+    pub fn maps_any(&self, is_wanted: fn(&[u8]) -> bool) -> Read<bool> {
+        self.directory.maps_any(is_wanted)
     }
 
     /// The inodes of all TCP sockets that anybody listens on in its network namespace.

@@ -77,6 +77,12 @@ impl Stat {
         line.get(self.comm.0..self.comm.1).unwrap_or_default()
     }
 
+    /// These numbers of the first thread, which has ended, with what only another thread tells, which has not: what the
+    /// process does and what memory it has.
+    pub fn going_on(self, other: &Stat) -> Stat {
+        Stat { state: other.state, vsize: other.vsize, rss_pages: other.rss_pages, ..self }
+    }
+
     /// Whether this is a thread of the kernel.
     pub fn is_kernel_thread(&self) -> bool {
         self.flags & PF_KTHREAD != 0

@@ -116,25 +116,35 @@ fn a_process_that_ended_is_gone_and_a_file_that_it_lacks_is_absent() {
 }
 
 #[test]
-fn other_errors_end_the_run() {
+fn a_file_that_cannot_be_read_is_unavailable() {
     let fake = Fake::new();
-    // Reading a directory as a file is EISDIR, which no process causes.
+    // Reading a directory as a file is EISDIR.
     fake.process(7, 1, b"x");
     fs::create_dir(fake.0.path().join("7/cmdline")).unwrap();
     let proc = fake.open();
     let process = process(&proc, 7);
-    assert_eq!(process.cmdline(), Err(Unread::Failed { file: "cmdline", errno: Errno::ISDIR }));
-    let message = process.settle(process.cmdline()).unwrap_err().to_string();
-    assert!(message.contains("7/cmdline") && message.contains("directory"), "{message}");
+    let broken = Unread::Broken { file: "cmdline", errno: Errno::ISDIR };
+    assert_eq!(process.settle(process.cmdline()).unwrap(), Settled::Missing(broken));
+    assert!(broken.to_string().starts_with("cmdline cannot be read: "), "{broken}");
 }
 
 #[test]
-fn a_stat_that_is_none_ends_the_run() {
+fn our_own_want_of_descriptors_and_memory_ends_the_run() {
+    let proc = Fake::new().process(7, 1, b"x").open();
+    for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM] {
+        let read: Read<()> = Err(Unread::from_errno(errno, "stat", || Unread::Gone));
+        let message = proc.settle(7, read).unwrap_err().to_string();
+        assert!(message.contains("7/stat"), "{message}");
+    }
+}
+
+#[test]
+fn a_stat_that_is_none_is_unavailable() {
     let fake = Fake::new();
     fake.file(7, "stat", b"nonsense");
     let proc = fake.open();
     let process = process(&proc, 7);
-    assert!(process.settle(process.stat()).is_err());
+    assert_eq!(process.settle(process.stat().copied()).unwrap(), Settled::Missing(Unread::malformed("stat")));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Criteria, Test, Verdict};
-use crate::process::{Error, Files, Pid, Proc, Process, Read, Settled, known};
+use crate::process::{Error, Files, Pid, Proc, Process, Read, Settled, Unexamined, known};
 use crate::tree::{self, Forest, Node};
 
 /// How processes can be related to another.
@@ -38,8 +38,8 @@ impl Anchor {
 pub enum Kindred {
     /// The processes that are related so, as a test.
     Found(Test),
-    /// Nobody is such an anchor, as far as could be told: of so many processes it could not.
-    NoAnchor { unknown: usize },
+    /// Nobody is such an anchor, as far as could be told: of these processes it could not.
+    NoAnchor(Unexamined),
 }
 
 /// What a relative is recognised by.
@@ -74,22 +74,24 @@ impl Identity {
 /// Grandchildren are those of a daemon, not of its workers, which run the same executable: those of cron are its jobs,
 /// and not also what the jobs run.
 pub fn kindred(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Kindred, Error> {
-    let mut unknown = 0;
+    let mut unexamined = Unexamined::default();
     let criteria = Criteria::new(vec![anchor.test()], false, proc.own_pid().into_iter().collect());
-    let forest = tree::read(proc, criteria.files(), |process, _| {
+    let scan = proc.scan(criteria.files() | tree::FILES)?.reading_ahead(criteria.first_file());
+    let forest = tree::read(scan, |process, _| {
         Ok::<_, Error>(match criteria.judge(process)? {
             Verdict::Gone => Settled::Gone,
-            verdict => {
-                unknown += usize::from(verdict == Verdict::Unknown);
-                Settled::Known(verdict == Verdict::Match)
+            Verdict::Unknown(reason) => {
+                unexamined.add(process.pid(), reason);
+                Settled::Known(false)
             }
+            verdict => Settled::Known(verdict == Verdict::Match),
         })
     })?;
     let is_worker = |node| forest.parent(node).is_some_and(|parent| *forest.data(parent));
     let matching = forest.find_all(forest.all(), |&is_anchor| is_anchor);
     let mut anchors = matching.filter(|&node| relation != Relation::Grandchildren || !is_worker(node)).peekable();
     if anchors.peek().is_none() {
-        return Ok(Kindred::NoAnchor { unknown });
+        return Ok(Kindred::NoAnchor(unexamined));
     }
     let mut found = BTreeMap::new();
     for node in anchors {

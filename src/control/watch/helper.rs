@@ -7,7 +7,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
-use std::thread;
 
 use nix::sched::{CloneFlags, unshare};
 use rustix::event::{EventfdFlags, eventfd};
@@ -17,6 +16,7 @@ use super::{Ending, Event, Watch};
 use crate::control::Error;
 use crate::control::reference::Identity;
 use crate::process::{Proc, Settled};
+use crate::thread;
 
 /// The threads, and what they have to say.
 pub struct Helpers {
@@ -49,7 +49,7 @@ impl Helpers {
                     bell.ring(Err(error));
                 }
             };
-            thread::Builder::new().spawn(work).map_err(|error| Error::of_io("start a thread", &error))?;
+            thread::start("watch", work).map_err(|error| Error::of_io("start a thread", &error))?;
             if !permission.recv().unwrap_or(false) {
                 return Ok(None);
             }

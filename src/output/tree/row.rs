@@ -86,7 +86,7 @@ impl Rows {
 
     /// The row of a process as text.
     pub fn end_as_text(&mut self, row: Row, process: &Process<'_>, extent: Extent) -> Read<Row> {
-        let name = known(process.name())?.unwrap_or(Cow::Borrowed(UNKNOWN));
+        let name = known(process.name_or_comm())?.unwrap_or(Cow::Borrowed(UNKNOWN));
         let name_length = u16::try_from(name.len()).unwrap_or(u16::MAX);
         self.text.extend_from_slice(&name[..usize::from(name_length)]);
         let state = known(process.stat())?.map_or(b'?', |stat| stat.state);

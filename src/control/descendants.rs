@@ -1,0 +1,265 @@
+//! All descendants of the targets, taken so that none escapes by forking.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::halt::{self, Motion};
+use super::orphan::{Seen, is_spared, is_there};
+use super::{Error, Interrupts, Operation, Signal, Target};
+use crate::process::{File, Files, Pid, Proc, Process, Settled, Unread};
+
+/// How long one that is stuck in the kernel is waited for, which rarely starts anything there.
+const STUCK: Duration = Duration::from_millis(100);
+
+/// How long all of it may take: a tracer may keep one from stopping, and one that we may not stop may start others for
+/// ever.
+pub const LIMIT: Duration = Duration::from_secs(5);
+
+/// The passes in a row that find nobody new, before nobody is looked for any more. During one pass, a process can start
+/// another one with a number that was passed already, and end before its own number comes.
+const ENOUGH: usize = 2;
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gathered {
+    Complete,
+    /// The time was over before nobody new turned up.
+    Incomplete,
+    Interrupted(Signal),
+}
+
+/// Make targets of all descendants of the targets; with `halts`, after stopping each of them.
+///
+/// All of /proc is read again and again until nobody new turns up. With `halts`, all that were known when the last passes
+/// began had really stopped, and so could not have started anybody since; and orphans are taken that the tree has started
+/// since we began, as far as that is certain. Without, those that started after the beginning are not looked for: somebody
+/// might start new ones for ever.
+pub fn gather(
+    proc: &Proc,
+    interrupts: &Interrupts,
+    halts: bool,
+    end: Instant,
+    operation: &mut Operation<'_>,
+) -> Result<Gathered, Error> {
+    if halts {
+        operation.halt_from(0)?;
+    }
+    let mut latest = None;
+    let mut passes_without = 0;
+    loop {
+        if halts && let Some(signal) = await_halts(proc, interrupts, operation, end)? {
+            return Ok(Gathered::Interrupted(signal));
+        }
+        if let Some(signal) = interrupts.arrived()? {
+            return Ok(Gathered::Interrupted(signal));
+        }
+        let is_over = Instant::now() >= end;
+        let pass = pass(proc, halts, latest, operation)?;
+        passes_without = if pass.found { 0 } else { passes_without + 1 };
+        if pass.is_blind || is_over {
+            return Ok(Gathered::Incomplete);
+        }
+        if passes_without >= if halts { ENOUGH } else { 1 } {
+            return Ok(Gathered::Complete);
+        }
+        latest = latest.or(Some(pass.latest).filter(|_| !halts));
+    }
+}
+
+/// What a pass over all processes gave.
+#[derive(Default)]
+struct Pass {
+    /// Whether there was anybody new, who may have started others.
+    found: bool,
+    /// The latest start of a process, in clock ticks since boot.
+    latest: u64,
+    /// Whether a process could not be examined that may be a descendant.
+    is_blind: bool,
+}
+
+/// Add the children of targets that started no later than `latest` and, with `halts`, the orphans of the tree.
+fn pass(proc: &Proc, halts: bool, latest: Option<u64>, operation: &mut Operation<'_>) -> Result<Pass, Error> {
+    let mut members = members(proc, operation)?;
+    let mut pass = Pass::default();
+    let mut newborn: Vec<Seen> = Vec::new();
+    let mut sessions: HashMap<Pid, Pid> = HashMap::new();
+    let own = proc.own_pid();
+    let mut scan = proc.scan(Files::of(&[File::Stat]))?;
+    while let Some(process) = scan.next()? {
+        let stat = match process.settle(process.stat())? {
+            Settled::Known(stat) => stat,
+            Settled::Missing(reason) => {
+                pass.is_blind |= is_blinding(reason);
+                continue;
+            }
+            Settled::Gone => continue,
+        };
+        let (pid, ppid, start_ticks) = (process.pid(), stat.ppid, stat.start_ticks);
+        let seen = Seen { pid, ppid, pgrp: stat.pgrp, session: stat.session, start_ticks };
+        pass.latest = pass.latest.max(start_ticks);
+        if members.contains_key(&pid) || Some(pid) == own || Some(ppid) == own {
+            continue;
+        }
+        let taken = match members.get(&ppid) {
+            Some(_) if latest.is_some_and(|latest| start_ticks > latest) => continue,
+            Some(&parent) => pin_child(proc, pid, ppid, &operation.targets()[parent])?,
+            None if halts => {
+                sessions.insert(pid, seen.session);
+                newborn.extend(Some(seen).filter(|seen| operation.bonds().is_newborn(seen)));
+                if !operation.bonds().may_tie(&seen) {
+                    continue;
+                }
+                pin_orphan(proc, pid, operation)?
+            }
+            None => continue,
+        };
+        take(taken, halts, &mut members, &mut pass, operation)?;
+    }
+    if halts {
+        take_from_groups(proc, &newborn, &mut members, &mut pass, operation)?;
+        let session_of = |pid: &Pid| sessions.get(pid).copied();
+        let is_left = |seen: &&Seen| !members.contains_key(&seen.pid);
+        let suspects =
+            newborn.iter().filter(is_left).filter(|seen| operation.bonds().is_suspect(seen, session_of(&seen.ppid)));
+        let suspects: Vec<Pid> = suspects.map(|seen| seen.pid).collect();
+        operation.suspect(suspects);
+    }
+    Ok(pass)
+}
+
+/// The orphans that the control groups of the tree hold.
+fn take_from_groups(
+    proc: &Proc,
+    newborn: &[Seen],
+    members: &mut HashMap<Pid, usize>,
+    pass: &mut Pass,
+    operation: &mut Operation<'_>,
+) -> Result<(), Error> {
+    let is_newborn = |pid: Pid| newborn.binary_search_by_key(&pid, |seen| seen.pid).is_ok();
+    operation.look_at_groups(|pid| members.contains_key(&pid) || is_newborn(pid))?;
+    for pid in operation.bonds().in_groups() {
+        if is_newborn(pid) && !members.contains_key(&pid) {
+            let taken = pin_orphan(proc, pid, operation)?;
+            take(taken, true, members, pass, operation)?;
+        }
+    }
+    Ok(())
+}
+
+/// What came of an attempt to hold a process.
+enum Taken {
+    New(Target),
+    /// It is none of the tree.
+    Other,
+    /// It has ended, or has got another parent, and may have started others.
+    Gone,
+    /// It could not be examined.
+    Unavailable(Unread),
+}
+
+fn take(
+    taken: Taken,
+    halts: bool,
+    members: &mut HashMap<Pid, usize>,
+    pass: &mut Pass,
+    operation: &mut Operation<'_>,
+) -> Result<(), Error> {
+    match taken {
+        Taken::New(target) => {
+            let at = operation.targets().len();
+            members.insert(target.pid, at);
+            operation.add(target)?;
+            if halts {
+                operation.halt_from(at)?;
+            }
+            pass.found = true;
+        }
+        Taken::Other => {}
+        Taken::Gone => pass.found |= halts,
+        Taken::Unavailable(reason) => pass.is_blind |= is_blinding(reason),
+    }
+    Ok(())
+}
+
+/// Whether a process that could not be examined may be a descendant that we could do something with. What the kernel keeps
+/// from ordinary users belongs to others (hidepid).
+fn is_blinding(reason: Unread) -> bool {
+    reason != Unread::Denied || nix::unistd::geteuid().is_root()
+}
+
+/// The targets that are of the tree, by number, which is still their own. A zombie among them has no children any more.
+fn members(proc: &Proc, operation: &Operation<'_>) -> Result<HashMap<Pid, usize>, Error> {
+    let mut members = HashMap::new();
+    for (at, target) in operation.targets().iter().enumerate() {
+        let Some(reference) = &target.reference else { continue };
+        if !is_spared(target) && is_there(proc, target.pid, reference)? {
+            members.insert(target.pid, at);
+        }
+    }
+    Ok(members)
+}
+
+/// The process of this number, if it is a child of that target.
+fn pin_child(proc: &Proc, pid: Pid, ppid: Pid, parent: &Target) -> Result<Taken, Error> {
+    let child = match proc.process(pid, Target::FILES)? {
+        Settled::Known(child) => child,
+        Settled::Missing(reason) => return Ok(Taken::Unavailable(reason)),
+        Settled::Gone => return Ok(Taken::Gone),
+    };
+    match child.settle(child.ppid())? {
+        Settled::Known(found) if found == ppid => {}
+        Settled::Missing(reason) => return Ok(Taken::Unavailable(reason)),
+        // Its parent has ended, or it is another process by now.
+        Settled::Known(_) | Settled::Gone => return Ok(Taken::Gone),
+    }
+    // The parent is not reaped by now, so that the number that the child called its parent's was its own.
+    match &parent.reference {
+        Some(reference) if is_there(proc, ppid, reference)? => as_target(&child),
+        _ => Ok(Taken::Gone),
+    }
+}
+
+/// The process of this number, if it is an orphan of the tree for certain.
+fn pin_orphan(proc: &Proc, pid: Pid, operation: &Operation<'_>) -> Result<Taken, Error> {
+    match proc.process(pid, Target::FILES)? {
+        Settled::Known(process) if operation.bonds().proves(proc, operation.targets(), &process)? => {
+            as_target(&process)
+        }
+        Settled::Known(_) => Ok(Taken::Other),
+        Settled::Missing(reason) => Ok(Taken::Unavailable(reason)),
+        Settled::Gone => Ok(Taken::Gone),
+    }
+}
+
+fn as_target(process: &Process<'_>) -> Result<Taken, Error> {
+    Ok(match process.settle(Target::kin(process))? {
+        Settled::Known(target) => Taken::New(target),
+        Settled::Missing(reason) => Taken::Unavailable(reason),
+        Settled::Gone => Taken::Gone,
+    })
+}
+
+/// Wait until everybody who was halted has stopped.
+fn await_halts(
+    proc: &Proc,
+    interrupts: &Interrupts,
+    operation: &Operation<'_>,
+    end: Instant,
+) -> Result<Option<Signal>, Error> {
+    let mut moving: Vec<usize> =
+        (0..operation.targets().len()).filter(|&at| operation.targets()[at].is_halted).collect();
+    let begin = Instant::now();
+    halt::until(interrupts, Some(end), || {
+        let mut still = Vec::with_capacity(moving.len());
+        for &at in &moving {
+            let Some(reference) = &operation.targets()[at].reference else { continue };
+            match halt::motion(proc, reference)? {
+                (Motion::Moving, _) | (Motion::Traced, true) => still.push(at),
+                (Motion::Stuck, _) if begin.elapsed() < STUCK => still.push(at),
+                _ => {}
+            }
+        }
+        moving = still;
+        Ok(moving.is_empty())
+    })
+}

@@ -1,0 +1,145 @@
+//! Being a guardian.
+
+use std::io::{IoSliceMut, stdin};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::SigSet;
+use rustix::cmsg_space;
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
+use rustix::process::getppid;
+
+use super::{NEVER, is_ready, kind};
+use crate::control::reference::{Identity, continue_through};
+use crate::control::{Error, Signal};
+use crate::process::{Files, Pid, Proc, Settled};
+
+/// Between two looks at who set us up.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// How long a signal may wait for them to heed it, and how long their limit may be over.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The signals that should end them: HUP, INT, QUIT and TERM.
+const ENDING: [i32; 4] = [1, 2, 3, 15];
+
+/// A process that is stopped for the time being.
+enum Kept {
+    Pidfd(OwnedFd),
+    Identity(Identity),
+}
+
+/// What a guardian knows.
+#[derive(Default)]
+struct Duty {
+    kept: Vec<Kept>,
+    limit: Option<Instant>,
+    /// Since when a signal waits for those who set us up.
+    unheeded: Option<Instant>,
+}
+
+/// Stand guard over what those who set us up give us at standard input, until they dismiss us, are gone, or hang.
+pub fn stand() -> Result<(), Error> {
+    let failed = |errno: nix::errno::Errno| Error::kernel("be a guardian")(Errno::from_raw_os_error(errno as i32));
+    SigSet::all().thread_block().map_err(failed)?;
+    // It fails for the leader of a process group, which a child is not.
+    let _ = nix::unistd::setsid();
+    let parent = getppid();
+    // Without it, a socket that closes and the limit still tell.
+    let proc = Proc::open(Path::new("/proc")).ok();
+    let mut duty = Duty::default();
+    let mut goes_on = rustix::io::write(stdin(), &[kind::READY]).is_ok();
+    while goes_on {
+        if is_ready(stdin().as_fd(), PollFlags::IN, LOOK) {
+            match duty.hear() {
+                Some(kind::DISMISSED) => return Ok(()),
+                Some(_) => {}
+                None => goes_on = false,
+            }
+        }
+        let is_orphan = getppid() != parent;
+        let parent = parent.and_then(|parent| Pid::try_from(parent.as_raw_pid()).ok());
+        let hangs = proc.as_ref().zip(parent).is_some_and(|(proc, parent)| duty.is_neglected_by(proc, parent));
+        goes_on = goes_on && !is_orphan && !hangs && !duty.is_late();
+    }
+    duty.fulfil();
+    Ok(())
+}
+
+impl Duty {
+    /// Take the next message; its kind, or `None` when nobody is there to send one.
+    fn hear(&mut self) -> Option<u8> {
+        let mut word = [0; 16];
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let received = recvmsg(stdin(), &mut [IoSliceMut::new(&mut word)], &mut ancillary, RecvFlags::CMSG_CLOEXEC);
+        let length = match received {
+            Ok(message) if message.flags.contains(ReturnFlags::CTRUNC) => return Some(kind::READY),
+            Ok(message) => message.bytes,
+            Err(Errno::INTR) => return Some(kind::READY),
+            Err(_) => return None,
+        };
+        let pidfds = ancillary.drain().flat_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
+            _ => Vec::new(),
+        });
+        self.kept.extend(pidfds.map(Kept::Pidfd));
+        let [kind, text @ ..] = &word[..length] else { return None };
+        match *kind {
+            kind::IDENTITY => self.kept.extend(identity(text).map(Kept::Identity)),
+            kind::LIMIT => self.limit = limit(text),
+            _ => {}
+        }
+        Some(*kind)
+    }
+
+    fn is_late(&self) -> bool {
+        self.limit.is_some_and(|limit| Instant::now() >= limit + GRACE)
+    }
+
+    /// Whether those who set us up hang: nothing is left of them but threads that wait in the kernel, or they do not heed
+    /// a signal.
+    fn is_neglected_by(&mut self, proc: &Proc, parent: Pid) -> bool {
+        let Ok(Settled::Known(process)) = proc.process(parent, Files::NONE) else { return false };
+        let Ok(status) = process.status() else { return false };
+        let pending = ["SigPnd", "ShdPnd"].iter().filter_map(|name| status.mask(name)).fold(0, |all, mask| all | mask);
+        let has = |signal: i32| pending >> (signal - 1) & 1 == 1;
+        let is_ending = status.field("State").is_some_and(|state| state.starts_with(b"Z") || state.starts_with(b"X"));
+        if is_ending || has(Signal::KILL.number()) {
+            return true;
+        }
+        if !ENDING.into_iter().any(has) {
+            self.unheeded = None;
+            return false;
+        }
+        self.unheeded.get_or_insert_with(Instant::now).elapsed() >= GRACE
+    }
+
+    /// Let all of them run on. One that is gone needs nothing.
+    fn fulfil(&self) {
+        for kept in &self.kept {
+            match kept {
+                Kept::Pidfd(pidfd) => continue_through(pidfd),
+                Kept::Identity(identity) => {
+                    let _ = identity.open().map(continue_through);
+                }
+            }
+        }
+    }
+}
+
+fn identity(text: &[u8]) -> Option<Identity> {
+    let (pid, inode) = text.split_first_chunk()?;
+    Some(Identity { pid: Pid::from_ne_bytes(*pid), inode: u64::from_ne_bytes(*inode.first_chunk()?) })
+}
+
+fn limit(text: &[u8]) -> Option<Instant> {
+    match u64::from_ne_bytes(*text.first_chunk()?) {
+        NEVER => None,
+        left => Instant::now().checked_add(Duration::from_millis(left)),
+    }
+}

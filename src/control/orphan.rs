@@ -1,0 +1,180 @@
+//! What proves that an orphan belongs to a tree of processes: its parent has ended, and the kernel has given it another.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::kernel::{Scope, takes_signals};
+use super::reference::Life;
+use super::{Error, Outcome, Reference, Target};
+use crate::process::{Cgroups, ControlGroup, File, Files, Pid, Proc, Process, Settled, known};
+
+/// What ties processes to a tree beside their parents.
+pub struct Bonds {
+    /// Processes that started earlier were no descendants when we began, and are not looked for; in clock ticks since boot.
+    begin_ticks: u64,
+    /// The targets that lead a session or a process group, or led it, by the number of both.
+    leaders: BTreeMap<Pid, usize>,
+    /// The sessions that targets are in.
+    sessions: BTreeSet<Pid>,
+    /// How many targets were looked at.
+    known: usize,
+    /// The control groups that held nobody but the tree when we began; `None` before that was looked at.
+    groups: Option<Vec<ControlGroup>>,
+}
+
+/// A process as a scan shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    pub pid: Pid,
+    pub ppid: Pid,
+    pub pgrp: Pid,
+    pub session: Pid,
+    pub start_ticks: u64,
+}
+
+impl Bonds {
+    /// None yet.
+    pub fn new(begin_ticks: u64) -> Bonds {
+        let (leaders, sessions) = (BTreeMap::new(), BTreeSet::new());
+        Bonds { begin_ticks, leaders, sessions, known: 0, groups: None }
+    }
+
+    /// Learn of targets that were added.
+    pub fn learn(&mut self, targets: &[Target]) {
+        for (at, target) in targets.iter().enumerate().skip(self.known) {
+            let (Some(place), false) = (target.place, is_spared(target)) else { continue };
+            if [place.session, place.pgrp].contains(&target.pid) {
+                self.leaders.insert(target.pid, at);
+            }
+            // 0 is any session whose leader is outside of our pid namespace.
+            self.sessions.extend(Some(place.session).filter(|&session| session != 0));
+        }
+        self.known = targets.len();
+    }
+
+    /// Whether a process started after we began, and so may have been started by the tree.
+    pub fn is_newborn(&self, seen: &Seen) -> bool {
+        seen.start_ticks >= self.begin_ticks
+    }
+
+    /// Whether a process may be tied to the tree by its session or its process group.
+    pub fn may_tie(&self, seen: &Seen) -> bool {
+        self.is_newborn(seen) && (self.leaders.contains_key(&seen.session) || self.leaders.contains_key(&seen.pgrp))
+    }
+
+    /// Whether a process that was not taken may belong to the tree: an orphan in a session of the tree.
+    pub fn is_suspect(&self, seen: &Seen, session_of_parent: Option<Pid>) -> bool {
+        // A parent in the same session is one that has started it: who takes up orphans is in another.
+        let is_orphan = seen.ppid <= 1 || session_of_parent != Some(seen.session);
+        self.is_newborn(seen) && is_orphan && self.sessions.contains(&seen.session)
+    }
+
+    /// Whether a process that is held is tied to the tree for certain.
+    pub fn proves(&self, proc: &Proc, targets: &[Target], process: &Process<'_>) -> Result<bool, Error> {
+        let Settled::Known(stat) = process.settle(process.stat().copied())? else { return Ok(false) };
+        if stat.start_ticks < self.begin_ticks {
+            return Ok(false);
+        }
+        for (number, is_group) in [(stat.pgrp, true), (stat.session, false)] {
+            if let Some(&leader) = self.leaders.get(&number)
+                && self.is_the_same(proc, targets, leader, is_group)?
+            {
+                return Ok(true);
+            }
+        }
+        self.is_in_group(process)
+    }
+
+    /// Whether the session or the process group of this number still is the one that a target led. A number is given again
+    /// only when neither a process nor a session nor a process group has it any more.
+    fn is_the_same(&self, proc: &Proc, targets: &[Target], leader: usize, is_group: bool) -> Result<bool, Error> {
+        let number = targets[leader].pid;
+        let Some(reference) = &targets[leader].reference else { return Ok(false) };
+        if is_there(proc, number, reference)? {
+            return Ok(true);
+        }
+        // The kernel knows the group by the leader itself, though that was reaped (Linux 6.9).
+        if is_group
+            && let Ok(pidfd) = reference.pidfd()
+            && takes_signals(pidfd, Scope::ProcessGroup) == Ok(true)
+        {
+            return Ok(true);
+        }
+        for target in targets {
+            let was_in = |place: super::target::Place| if is_group { place.pgrp } else { place.session };
+            if target.place.map(was_in) == Some(number) && is_still_in(proc, target, number, is_group)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn is_in_group(&self, process: &Process<'_>) -> Result<bool, Error> {
+        let groups = self.groups.as_deref().unwrap_or_default();
+        if groups.is_empty() {
+            return Ok(false);
+        }
+        let path = known(process.file(File::Cgroup)).map(|text| text.and_then(|text| Cgroups(text).path()));
+        Ok(matches!(process.settle(path)?, Settled::Known(Some(path)) if groups.iter().any(|group| group.path == path)))
+    }
+
+    /// Look, once, which control groups hold nobody but the targets, and those that started after we began.
+    pub fn look_at_groups(
+        &mut self,
+        proc: &Proc,
+        targets: &[Target],
+        is_of_tree: impl Fn(Pid) -> bool,
+    ) -> Result<(), Error> {
+        if self.groups.is_some() {
+            return Ok(());
+        }
+        let mut groups: Vec<ControlGroup> = Vec::new();
+        for target in targets.iter().filter(|target| !is_spared(target)) {
+            if let Some(group) = group_of(proc, target, &groups)?
+                && group.processes().is_ok_and(|pids| pids.into_iter().all(&is_of_tree))
+            {
+                groups.push(group);
+            }
+        }
+        self.groups = Some(groups);
+        Ok(())
+    }
+
+    /// The processes in the control groups of the tree.
+    pub fn in_groups(&self) -> BTreeSet<Pid> {
+        let groups = self.groups.iter().flatten();
+        groups.filter_map(|group| group.processes().ok()).flatten().collect()
+    }
+}
+
+/// Whether nothing is done to a target, so that it is not of the tree.
+pub fn is_spared(target: &Target) -> bool {
+    matches!(target.outcome, Some(Outcome::Refused(_) | Outcome::NoMatch))
+}
+
+/// Whether a process was not reaped, so that its number is its own.
+pub fn is_there(proc: &Proc, pid: Pid, reference: &Reference) -> Result<bool, Error> {
+    Ok(matches!(proc.settle(pid, reference.life())?, Settled::Known(Life::Alive | Life::Zombie)))
+}
+
+/// Whether a target is in the session or the process group of this number now.
+fn is_still_in(proc: &Proc, target: &Target, number: Pid, is_group: bool) -> Result<bool, Error> {
+    let Some(reference) = &target.reference else { return Ok(false) };
+    let Settled::Known(process) = proc.process(target.pid, Files::of(&[File::Stat]))? else { return Ok(false) };
+    let place = process.stat().map(|stat| if is_group { stat.pgrp } else { stat.session });
+    let is_in = process.settle(place)? == Settled::Known(number);
+    // Not reaped by now, so that what was read by its number was of it.
+    Ok(is_in && is_there(proc, target.pid, reference)?)
+}
+
+/// The control group of a target, unless it is one of these.
+fn group_of(proc: &Proc, target: &Target, known_groups: &[ControlGroup]) -> Result<Option<ControlGroup>, Error> {
+    let Some(reference) = &target.reference else { return Ok(None) };
+    let Settled::Known(process) = proc.process(target.pid, Files::NONE)? else { return Ok(None) };
+    let Settled::Known(text) = process.settle(process.file(File::Cgroup))? else { return Ok(None) };
+    let is_known = known_groups.iter().any(|group| Some(&group.path[..]) == Cgroups(text).path());
+    if is_known || !is_there(proc, target.pid, reference)? {
+        return Ok(None);
+    }
+    // Without a hierarchy that we see, it proves nothing.
+    Ok(ControlGroup::of(Cgroups(text)).ok().flatten())
+}

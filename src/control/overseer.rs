@@ -1,0 +1,143 @@
+//! A thread that ends the program when it is told to end, or its time is over, and it does not heed that itself.
+//!
+//! While an applet looks for its targets, all of that work may be held up, by storage or by a process; nothing is under
+//! way then, and the thread ends the program at once. Later on the applet heeds signals and time itself, and the thread
+//! ends the program only when that hangs. Guardians let run on whatever is stopped then.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::SigSet;
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::io::Errno;
+
+use super::{Error, Signal};
+use crate::thread;
+
+/// How long the applet has for what it heeds itself.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Between two looks at a signal that the applet has not heeded yet.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Why the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Interrupted(Signal),
+    TimedOut,
+}
+
+/// What the thread goes by.
+#[derive(Clone, Copy)]
+struct Terms {
+    until: Option<Instant>,
+    /// What the applet gets beyond that, and for a signal.
+    grace: Duration,
+    is_over: bool,
+}
+
+/// The thread; it ends when this is dropped.
+pub struct Overseer {
+    terms: Arc<Mutex<Terms>>,
+    /// Written to when the terms have changed.
+    bell: Arc<OwnedFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Overseer {
+    /// Oversee a search, which may take until then. `end` ends the program. `None` where no thread can be started: then
+    /// nothing but KILL ends what hangs.
+    pub(super) fn start(
+        caught: SigSet,
+        until: Option<Instant>,
+        end: impl FnOnce(Ended) + Send + 'static,
+    ) -> Result<Option<Overseer>, Error> {
+        let bell =
+            eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(Error::kernel("make an event"))?;
+        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+        let signals = SignalFd::with_flags(&caught, flags)
+            .map_err(|errno| Error::kernel("catch signals")(Errno::from_raw_os_error(errno as i32)))?;
+        let terms = Arc::new(Mutex::new(Terms { until, grace: Duration::ZERO, is_over: false }));
+        let mut overseer = Overseer { terms: Arc::clone(&terms), bell: Arc::new(bell), thread: None };
+        let bell = Arc::clone(&overseer.bell);
+        let watch = move || {
+            if let Some(ended) = watch(&terms, &bell, &signals) {
+                end(ended);
+            }
+        };
+        overseer.thread = thread::start("overseer", watch).ok();
+        Ok(Some(overseer).filter(|overseer| overseer.thread.is_some()))
+    }
+
+    /// From now on the applet heeds signals itself, and is done by then.
+    pub fn trust(&self, until: Option<Instant>) {
+        self.change(|terms| (terms.until, terms.grace) = (until, GRACE));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Terms)) {
+        change(&mut lock(&self.terms));
+        // It cannot be full before 2^64 changes.
+        let _ = rustix::io::write(&*self.bell, &1u64.to_ne_bytes());
+    }
+}
+
+impl Drop for Overseer {
+    fn drop(&mut self) {
+        self.change(|terms| terms.is_over = true);
+        // A thread that panics ends the program.
+        self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// A thread that panics ends the program, and so leaves no lock behind.
+fn lock(terms: &Mutex<Terms>) -> MutexGuard<'_, Terms> {
+    terms.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Wait until the program has to end; `None` when nobody asks any more.
+fn watch(terms: &Mutex<Terms>, bell: &OwnedFd, signals: &SignalFd) -> Option<Ended> {
+    let mut unheeded: Option<Instant> = None;
+    loop {
+        let Terms { until, grace, is_over } = *lock(terms);
+        if is_over {
+            return None;
+        }
+        let now = Instant::now();
+        let end = until.and_then(|until| until.checked_add(grace));
+        if end.is_some_and(|end| end <= now) {
+            return Some(Ended::TimedOut);
+        }
+        let left = end.map(|end| end - now);
+        let is_pending = is_ready(signals.as_fd(), Some(Duration::ZERO));
+        if !is_pending {
+            unheeded = None;
+            sleep(bell, Some(signals), left);
+            continue;
+        }
+        if unheeded.get_or_insert(now).elapsed() >= grace
+            && let Ok(Some(info)) = signals.read_signal()
+            && let Some(signal) = Signal::from_number(info.ssi_signo as i32)
+        {
+            return Some(Ended::Interrupted(signal));
+        }
+        sleep(bell, None, Some(left.map_or(LOOK, |left| left.min(LOOK))));
+    }
+}
+
+/// Sleep until the terms have changed, a signal comes, or this time is over.
+fn sleep(bell: &OwnedFd, signals: Option<&SignalFd>, time: Option<Duration>) {
+    let mut polled = vec![PollFd::new(bell, PollFlags::IN)];
+    polled.extend(signals.map(|signals| PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)));
+    let time = time.and_then(|time| Timespec::try_from(time).ok());
+    // Whatever wakes it, what counts is looked at anew.
+    let _ = poll(&mut polled, time.as_ref());
+    let _ = rustix::io::read(bell, &mut [0; 8]);
+}
+
+fn is_ready(descriptor: BorrowedFd<'_>, time: Option<Duration>) -> bool {
+    let time = time.and_then(|time| Timespec::try_from(time).ok());
+    matches!(poll(&mut [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)], time.as_ref()), Ok(ready) if ready > 0)
+}

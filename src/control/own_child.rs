@@ -1,0 +1,28 @@
+//! Children of ours where the kernel has no pidfds: until we wait for a child, its number is its own.
+
+use std::process::Child;
+
+use nix::sys::signal::{Signal as Named, kill};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
+use super::{Error, Signal};
+
+/// Whether a child has ended. It is not waited for.
+pub fn has_ended(child: &Child) -> Result<bool, Error> {
+    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return Ok(false) };
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    match waitid(WaitId::Pid(pid), options) {
+        Ok(status) => Ok(status.is_some()),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(errno) => Err(Error::kernel("ask for a child")(errno)),
+    }
+}
+
+/// Send a signal to a child that was not waited for.
+pub fn signal_child(child: &Child, signal: Signal) {
+    let (Ok(pid), Ok(signal)) = (i32::try_from(child.id()), Named::try_from(signal.number())) else {
+        return;
+    };
+    // One that has ended needs none, and another user's takes none.
+    let _ = kill(nix::unistd::Pid::from_raw(pid), signal);
+}

@@ -1,0 +1,161 @@
+//! What is in the directories of a process, such as fd and task.
+
+use std::ffi::{CStr, CString};
+use std::io::{BufRead, BufReader};
+use std::ops::ControlFlow;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use rustix::buffer::spare_capacity;
+use rustix::fs::{AtFlags, Mode, OFlags, RawDir, StatxFlags, openat, readlinkat, statx};
+use rustix::io::{Errno, read, retry_on_intr};
+
+use super::Pid;
+use super::directory::Directory;
+use super::error::{Read, Unread};
+use super::stat::Stat;
+
+impl Directory<'_> {
+    /// The name of the thread with this id.
+    pub fn thread_name(&self, id: Pid) -> Read<Vec<u8>> {
+        let mut name = self.text_below("task", &format!("task/{id}/comm"))?;
+        name.pop_if(|&mut byte| byte == b'\n');
+        Ok(name)
+    }
+
+    /// The run state of the thread with this id.
+    pub fn thread_state(&self, id: Pid) -> Read<u8> {
+        Ok(self.thread_stat(id)?.state)
+    }
+
+    /// The numbers of the thread with this id. Those of memory are of the whole process.
+    pub fn thread_stat(&self, id: Pid) -> Read<Stat> {
+        Stat::parse(&self.text_below("task", &format!("task/{id}/stat"))?).ok_or(Unread::malformed("task"))
+    }
+
+    /// The text of status of the thread with this id.
+    pub fn thread_status(&self, id: Pid) -> Read<Vec<u8>> {
+        self.text_below("task", &format!("task/{id}/status"))
+    }
+
+    /// A short file in one of the directories. Gone is one that is not there, as the others come and go.
+    pub fn text_below(&self, directory: &'static str, name: &str) -> Read<Vec<u8>> {
+        let unread = |errno| Unread::from_errno(errno, directory, || Unread::Gone);
+        let fd = self.open(name, OFlags::RDONLY).map_err(unread)?;
+        let mut text = Vec::with_capacity(4096);
+        retry_on_intr(|| read(&fd, spare_capacity(&mut text))).map_err(unread)?;
+        Ok(text)
+    }
+
+    /// Show the lines of a long file in one of the directories, until enough were seen.
+    pub fn lines_below(
+        &self,
+        directory: &'static str,
+        name: &str,
+        show: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> Read<()> {
+        let unread = |errno| Unread::from_errno(errno, directory, || self.lacking("the file is missing"));
+        let fd = open_at(self.base(), &self.path_of_threads(name)?, OFlags::RDONLY).map_err(unread)?;
+        show_lines(fd, show).map_err(unread)
+    }
+
+    /// Whether a line of its memory map is one that is looked for.
+    pub fn maps_any(&self, is_wanted: fn(&[u8]) -> bool) -> Read<bool> {
+        let path = self.path_of_threads("maps")?;
+        let looked = self.on_thread("maps", move |base| {
+            let fd = open_at(base, &path, OFlags::RDONLY)?;
+            let mut is_found = false;
+            show_lines(fd, |line| {
+                is_found = is_wanted(line);
+                if is_found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            Ok(is_found)
+        })?;
+        looked.map_err(|errno| Unread::from_errno(errno, "maps", || self.lacking("the file is missing")))
+    }
+
+    /// A descriptor on one of the directories, to look further from.
+    pub fn open_directory(&self, name: &'static str) -> Read<OwnedFd> {
+        let path = self.path_of_threads(name)?;
+        open_at(self.base(), &path, OFlags::PATH | OFlags::DIRECTORY)
+            .map_err(|errno| Unread::from_errno(errno, name, || self.lacking("the directory is missing")))
+    }
+
+    /// What one of the descriptors is open on, as text; gone is one that is not open.
+    pub fn descriptor_link(&self, number: u64) -> Read<Vec<u8>> {
+        let path = self.path_of_threads(&format!("fd/{number}"))?;
+        let link = readlinkat(self.base(), path, Vec::new());
+        link.map(CString::into_bytes).map_err(|errno| Unread::from_errno(errno, "fd", || Unread::Gone))
+    }
+
+    /// What the kernel tells of one of the descriptors; gone is one that is not open.
+    pub fn descriptor_info(&self, number: u64) -> Read<Vec<u8>> {
+        self.text_below("fdinfo", &format!("{}fdinfo/{number}", self.threads_prefix()?))
+    }
+
+    /// The user who owns the file that one of the descriptors is open on, as far as the kernel remembers. Its file system
+    /// is not asked (AT_STATX_DONT_SYNC), as it may be one that does not answer; gone is one that is not open.
+    pub fn descriptor_owner(&self, number: u64) -> Read<u32> {
+        let path = self.path_of_threads(&format!("fd/{number}"))?;
+        let found = self.on_thread("fd", move |base| {
+            statx(base, &path, AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT, StatxFlags::UID)
+        })?;
+        found.map(|found| found.stx_uid).map_err(|errno| Unread::from_errno(errno, "fd", || Unread::Gone))
+    }
+
+    /// Count the entries of one of the directories, showing each.
+    pub fn list(&self, directory: &'static str, mut show: impl FnMut(&CStr)) -> Read<u64> {
+        let unread = |errno| Unread::from_errno(errno, directory, || self.lacking("the directory is missing"));
+        // The threads are those of the process; all else is where they are.
+        let prefix = if directory == "task" { String::new() } else { self.threads_prefix()? };
+        let dir = self.open(&format!("{prefix}{directory}"), OFlags::RDONLY | OFlags::DIRECTORY).map_err(unread)?;
+        let mut buffer = Vec::with_capacity(8 * 1024);
+        let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
+        let mut count = 0;
+        while let Some(entry) = entries.next() {
+            let entry = match entry {
+                Err(Errno::INTR) => continue,
+                entry => entry.map_err(unread)?,
+            };
+            if !entry.file_name().to_bytes().starts_with(b".") {
+                show(entry.file_name());
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    fn open(&self, name: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        open_at(self.base(), &self.path_below(name), flags)
+    }
+
+    fn path_below(&self, name: &str) -> Vec<u8> {
+        [self.path("").as_c_str().to_bytes(), name.as_bytes()].concat()
+    }
+
+    /// The path of what all threads share, which the first one does not have any more when it has ended.
+    fn path_of_threads(&self, name: &str) -> Read<Vec<u8>> {
+        Ok(self.path_below(&format!("{}{name}", self.threads_prefix()?)))
+    }
+
+    fn threads_prefix(&self) -> Read<String> {
+        Ok(self.other_thread()?.map_or_else(String::new, |thread| format!("task/{thread}/")))
+    }
+
+    fn lacking(&self, why: &'static str) -> Unread {
+        if self.exists() { Unread::Absent(why) } else { Unread::Gone }
+    }
+}
+
+fn open_at(base: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    retry_on_intr(|| openat(base, path, flags | OFlags::CLOEXEC, Mode::empty()))
+}
+
+fn show_lines(file: OwnedFd, mut show: impl FnMut(&[u8]) -> ControlFlow<()>) -> Result<(), Errno> {
+    for line in BufReader::new(std::fs::File::from(file)).split(b'\n') {
+        let line = line.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        if show(&line).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}

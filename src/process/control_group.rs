@@ -1,0 +1,57 @@
+//! Control groups as directories: who is in one.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::cgroup::Cgroups;
+use super::mount::{Mount, below};
+use super::{Pid, number};
+
+/// What is mounted where we are: paths of control groups are shown from where the reader is.
+const MOUNTS: &str = "/proc/self/mountinfo";
+
+/// A control group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ControlGroup {
+    /// As /proc/PID/cgroup has it.
+    pub path: Vec<u8>,
+    directory: PathBuf,
+    /// A later group of that path has another one.
+    inode: u64,
+}
+
+impl ControlGroup {
+    /// The group that tells where a process belongs; `None` where no such hierarchy is mounted.
+    pub fn of(groups: Cgroups<'_>) -> io::Result<Option<ControlGroup>> {
+        let Some(path) = groups.path() else { return Ok(None) };
+        let mounts = fs::read(MOUNTS)?;
+        let mut mounts = mounts.split(|&byte| byte == b'\n').filter_map(Mount::parse);
+        let is_first = groups.path_with(b"name=systemd").is_some();
+        let Some(mount) = mounts.find(|mount| match is_first {
+            true => mount.kind == b"cgroup" && mount.has(b"name=systemd"),
+            false => mount.kind == b"cgroup2",
+        }) else {
+            return Ok(None);
+        };
+        let Some(path_below) = below(&mount.root, path) else { return Ok(None) };
+        let path_below = OsStr::from_bytes(path_below.strip_prefix(b"/").unwrap_or(path_below));
+        let directory = Path::new(OsStr::from_bytes(&mount.point)).join(path_below);
+        let inode = fs::metadata(&directory)?.ino();
+        Ok(Some(ControlGroup { path: path.to_vec(), directory, inode }))
+    }
+
+    /// The processes that are in it now, but for those outside of our pid namespace, which count as 0. An error of kind
+    /// NotFound: it is not there any more.
+    pub fn processes(&self) -> io::Result<Vec<Pid>> {
+        let text = fs::read(self.directory.join("cgroup.procs"))?;
+        if fs::metadata(&self.directory)?.ino() != self.inode {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        Ok(lines.filter_map(|line| number::parse(line)?.try_into().ok()).collect())
+    }
+}

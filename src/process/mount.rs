@@ -1,0 +1,80 @@
+//! Lines of /proc/PID/mountinfo (proc_pid_mountinfo(5)).
+
+use crate::escape::unescaped;
+
+/// A mount.
+pub(super) struct Mount<'m> {
+    /// What of its file system is mounted.
+    pub root: Vec<u8>,
+    /// Where.
+    pub point: Vec<u8>,
+    /// Its kind, such as `cgroup2`.
+    pub kind: &'m [u8],
+    /// The options of its file system.
+    options: &'m [u8],
+}
+
+impl<'m> Mount<'m> {
+    /// From a line such as `51 47 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory`.
+    pub fn parse(line: &'m [u8]) -> Option<Mount<'m>> {
+        let mut fields = line.split(|&byte| byte == b' ');
+        let root = path(fields.nth(3)?);
+        let point = path(fields.next()?);
+        let mut fields = fields.skip_while(|&field| field != b"-").skip(1);
+        let (kind, options) = (fields.next()?, fields.nth(1)?);
+        Some(Mount { root, point, kind, options })
+    }
+
+    /// Whether it has this option.
+    pub fn has(&self, option: &[u8]) -> bool {
+        self.options.split(|&byte| byte == b',').any(|found| found == option)
+    }
+}
+
+/// Where a path is in what is mounted, of which this is the root.
+pub(super) fn below<'p>(root: &[u8], path: &'p [u8]) -> Option<&'p [u8]> {
+    match path.strip_prefix(root) {
+        _ if root == b"/" => Some(path),
+        Some(b"") => Some(b"/"),
+        Some(rest) if rest.starts_with(b"/") => Some(rest),
+        _ => None,
+    }
+}
+
+/// Blanks, tabs, newlines and backslashes are written as three octal digits.
+fn path(text: &[u8]) -> Vec<u8> {
+    unescaped(text, b'\\', 3, 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Mount, below};
+
+    #[test]
+    fn a_line_and_the_paths_below_it() {
+        let line = b"30 24 0:26 /docker/abc /sys/fs/c\\040group rw shared:4 - cgroup cgroup rw,cpu,memory";
+        let mount = Mount::parse(line).unwrap();
+        assert_eq!(
+            (&mount.root[..], &mount.point[..], mount.kind),
+            (&b"/docker/abc"[..], &b"/sys/fs/c group"[..], &b"cgroup"[..])
+        );
+        assert!(mount.has(b"memory") && !mount.has(b"mem"));
+        for (path, expected) in [
+            (&b"/docker/abc/web"[..], Some(&b"/web"[..])),
+            (b"/docker/abc", Some(b"/")),
+            (b"/docker/abcd", None),
+            (b"/other", None),
+        ] {
+            assert_eq!(below(&mount.root, path), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_survived(line in proptest::collection::vec(any::<u8>(), 0..100)) {
+            let _ = Mount::parse(&line).map(|mount| below(&mount.root, &line).is_some());
+        }
+    }
+}

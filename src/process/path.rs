@@ -1,0 +1,66 @@
+//! Paths below a procfs, made without a heap.
+
+use std::ffi::CStr;
+
+use super::Pid;
+
+/// "PID/file" or, below a pinned directory, "file"; with its zero byte.
+#[derive(Clone, Copy)]
+pub(super) struct Path {
+    bytes: [u8; 64],
+    end: usize,
+}
+
+impl Path {
+    /// A file of the process that has this number; an empty name for its directory.
+    pub fn of(pid: Pid, file: &str) -> Path {
+        Path::EMPTY.number(pid).text("/").text(file)
+    }
+
+    /// A file below a directory that is held.
+    pub fn below(file: &str) -> Path {
+        Path::EMPTY.text(file)
+    }
+
+    /// Likewise, of one thread of the process.
+    pub fn of_thread(self, thread: Pid, file: &str) -> Path {
+        self.text("task/").number(thread).text("/").text(file)
+    }
+
+    pub fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
+    }
+
+    const EMPTY: Path = Path { bytes: [0; 64], end: 0 };
+
+    fn number(mut self, number: u32) -> Path {
+        let digits = number.checked_ilog10().unwrap_or(0) as usize + 1;
+        let mut rest = number;
+        for byte in self.bytes[self.end..self.end + digits].iter_mut().rev() {
+            *byte = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        self.end += digits;
+        self
+    }
+
+    fn text(mut self, text: &str) -> Path {
+        self.bytes[self.end..self.end + text.len()].copy_from_slice(text.as_bytes());
+        self.end += text.len();
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_processes_and_of_their_threads() {
+        assert_eq!(Path::of(4_294_967_295, "smaps_rollup").as_c_str(), c"4294967295/smaps_rollup");
+        assert_eq!(Path::of(7, "").as_c_str(), c"7/");
+        assert_eq!(Path::below("ns/cgroup").as_c_str(), c"ns/cgroup");
+        let longest = Path::of(4_294_967_295, "").of_thread(4_294_967_295, "smaps_rollup");
+        assert_eq!(longest.as_c_str(), c"4294967295/task/4294967295/smaps_rollup");
+    }
+}
