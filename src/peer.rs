@@ -107,6 +107,23 @@ impl Peer {
     }
 }
 
+/// So many bytes that come.
+pub fn read_exactly(stream: &mut UnixStream, count: usize, end: Instant) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    while bytes.len() < count {
+        stream.set_read_timeout(Some(remaining(end)?))?;
+        let room = buffer.len().min(count - bytes.len());
+        match stream.read(&mut buffer[..room]) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(length) => bytes.extend_from_slice(&buffer[..length]),
+            Err(error) if [ErrorKind::Interrupted, ErrorKind::WouldBlock].contains(&error.kind()) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes)
+}
+
 /// All that comes, until nobody is left who could say more.
 pub fn read_to_end(mut stream: UnixStream, end: Instant) -> io::Result<Vec<u8>> {
     let mut answer = Vec::new();

@@ -1,7 +1,9 @@
-//! Threads beside the first one, which alone heeds signals.
+//! Threads beside the first one, which alone heeds signals, and how one hands something to another.
 
 use std::io;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 
@@ -9,13 +11,96 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 const STACK: usize = 128 * 1024;
 
 /// Start a thread that no signal is delivered to: one that stops or ends us would do so at a moment that nobody expects.
-pub fn start<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
+pub fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     // A thread inherits what is blocked (pthread_create(3)).
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
+    let work: Box<dyn FnOnce() + Send> = Box::new(work);
     let started = Builder::new().name(name.to_owned()).stack_size(STACK).spawn(work);
     if let Ok(before) = before {
         // It cannot fail for a set that was there before.
         let _ = before.thread_set_mask();
     }
     started
+}
+
+/// Lock what threads share. A thread that panics ends the program, and so leaves no lock behind.
+pub fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Wait until another thread tells of a change, for this long; without a time, for ever.
+pub fn await_change<'m, T>(told: &Condvar, guard: MutexGuard<'m, T>, time: Option<Duration>) -> MutexGuard<'m, T> {
+    match time {
+        Some(time) => told.wait_timeout(guard, time).map_or_else(|error| error.into_inner().0, |waited| waited.0),
+        None => told.wait(guard).unwrap_or_else(PoisonError::into_inner),
+    }
+}
+
+/// A place where one thread leaves something for another, one thing at a time.
+pub struct Mailbox<T> {
+    content: Mutex<Content<T>>,
+    told: Condvar,
+}
+
+struct Content<T> {
+    item: Option<T>,
+    is_closed: bool,
+}
+
+impl<T> Default for Mailbox<T> {
+    fn default() -> Mailbox<T> {
+        Mailbox { content: Mutex::new(Content { item: None, is_closed: false }), told: Condvar::new() }
+    }
+}
+
+impl<T> Mailbox<T> {
+    /// Leave something. It is for those who use it to see that the last thing was taken.
+    pub fn put(&self, item: T) {
+        lock(&self.content).item = Some(item);
+        self.told.notify_one();
+    }
+
+    /// Leave nothing any more.
+    pub fn close(&self) {
+        lock(&self.content).is_closed = true;
+        self.told.notify_one();
+    }
+
+    /// Wait for something; `None` when nothing comes any more.
+    pub fn take(&self) -> Option<T> {
+        let mut content = lock(&self.content);
+        while content.item.is_none() && !content.is_closed {
+            content = await_change(&self.told, content, None);
+        }
+        content.item.take()
+    }
+
+    /// Wait for something, for this long.
+    pub fn take_within(&self, time: Duration) -> Option<T> {
+        let mut content = lock(&self.content);
+        if content.item.is_none() {
+            content = await_change(&self.told, content, Some(time));
+        }
+        content.item.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_one_thread_leaves_another_takes() {
+        let mailbox = Arc::new(Mailbox::default());
+        let theirs = Arc::clone(&mailbox);
+        assert_eq!(mailbox.take_within(Duration::from_millis(1)), None);
+        let thread = start("test", move || theirs.put(7)).unwrap();
+        assert_eq!(mailbox.take(), Some(7));
+        mailbox.put(8);
+        mailbox.close();
+        assert_eq!((mailbox.take(), mailbox.take()), (Some(8), None));
+        thread.join().unwrap();
+    }
 }

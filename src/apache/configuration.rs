@@ -8,9 +8,11 @@ mod condition;
 mod directives;
 mod limit;
 mod reader;
+mod source;
 
 pub use limit::Limit;
 pub use reader::read;
+pub use source::{Owner, Patience, Source};
 
 /// What was configured.
 #[derive(Clone, Debug, Default)]
@@ -84,7 +86,8 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let root = Root::at(directory.path()).unwrap();
+        let patience = Patience::default();
+        let root = Source::of(Root::at(directory.path()).unwrap(), Owner::default(), &patience).unwrap();
         let arguments = arguments.iter().map(|word| word.as_bytes()).collect();
         let environment = vec![&b"MANY=77"[..], b"APACHE_CONFDIR=/etc/apache2"];
         read(&root, &Started { exe: b"/usr/sbin/apache2", arguments, environment }).unwrap()
@@ -211,7 +214,8 @@ mod tests {
         let pipe = directory.path().join("pipe.conf");
         use rustix::fs::{CWD, FileType, Mode, mknodat};
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
-        let root = Root::at(std::path::Path::new("/")).unwrap();
+        let patience = Patience::default();
+        let root = Source::of(Root::at(std::path::Path::new("/")).unwrap(), Owner::default(), &patience).unwrap();
         let arguments = vec![&b"apache2"[..], b"-f", pipe.as_os_str().as_bytes()];
         let refused = read(&root, &Started { exe: b"/usr/sbin/apache2", arguments, environment: vec![] }).unwrap_err();
         assert!(refused.contains("neither a file nor a directory"), "{refused}");

@@ -7,7 +7,7 @@ use crate::process::{
 };
 use crate::tree::{self, Forest, Node};
 
-use super::configuration::{self, Configuration, Started};
+use super::configuration::{self, Configuration, Owner, Patience, Source, Started};
 use super::evidence::{Evidence, Rejection, Verdict};
 use super::member::{Depth, Member};
 use super::pool::{Group, Kind, Master, Pool, Role};
@@ -69,8 +69,8 @@ pub fn survey(proc: &Proc, program: &Program, depth: Depth) -> Result<Survey, Er
             Settled::Gone => Settled::Gone,
         })
     })?;
-    let (strays, neighbours) = (Strays::default(), Neighbours::default());
-    let mut surveyor = Surveyor { proc, program, depth, forest: &forest, neighbours, strays, survey };
+    let (strays, neighbours, patience) = (Strays::default(), Neighbours::default(), Patience::default());
+    let mut surveyor = Surveyor { proc, program, depth, forest: &forest, neighbours, patience, strays, survey };
     let is_wanted = |node| forest.data(node).is_wanted;
     for node in forest.all().filter(|&node| is_wanted(node) && !forest.parent(node).is_some_and(is_wanted)) {
         surveyor.visit(node)?;
@@ -84,6 +84,7 @@ struct Surveyor<'s> {
     depth: Depth,
     forest: &'s Forest<Seen>,
     neighbours: Neighbours,
+    patience: Patience,
     strays: Strays,
     survey: Survey,
 }
@@ -178,7 +179,7 @@ impl<'s> Surveyor<'s> {
                 members.push((duty, member));
             }
         }
-        let configuration = configuration_of(process, &master);
+        let configuration = configuration_of(process, &master, &self.patience);
         let configured = configuration.as_ref().ok().and_then(|found| found.groups.as_deref());
         let mut pool = Pool::new(master.program(self.program), Kind::Apache, naming::groups(members, configured));
         match configuration {
@@ -275,13 +276,14 @@ impl Master {
 }
 
 /// The configuration of an Apache, or why it is not known.
-fn configuration_of(process: &Process<'_>, master: &Master) -> Result<Configuration, String> {
+fn configuration_of(process: &Process<'_>, master: &Master, patience: &Patience) -> Result<Configuration, String> {
     let reason = |unread: Unread| unread.to_string();
-    let root = process.root().map_err(reason)?;
+    let (root, owner) = (process.root().map_err(reason)?, Owner::of(process).map_err(reason)?);
+    let source = Source::of(root, owner, patience).map_err(|error| format!("no process to read it: {error}"))?;
     let exe = master.exe_path.as_deref().unwrap_or_default();
     let environment = known(process.environ()).map_err(reason)?.unwrap_or_default();
     let (arguments, environment) = (items(&master.arguments).collect(), items(environment).collect());
-    configuration::read(&root, &Started { exe, arguments, environment })
+    configuration::read(&source, &Started { exe, arguments, environment })
 }
 
 /// Groups by what processes call themselves. Who has the command line of its master has no name of its own.

@@ -14,7 +14,7 @@ use crate::output::listing::{Beside, Listing, Look};
 use crate::output::message::message;
 use crate::output::table::Table;
 use crate::output::{Output, Terminal};
-use crate::process::{Proc, Settled, Unexamined, properties};
+use crate::process::{Error, Proc, Process, Settled, Unexamined, properties};
 use crate::select::{Age, Criteria, Pick, Verdict, age};
 
 /// The row in the table of applets.
@@ -108,18 +108,18 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let criteria = options.search.criteria(&proc, pattern)?;
     let mut output = Output::stdout(options.common.format.colour());
     let look = options.look(&output.terminal);
-    let tally = list(&proc, &criteria, options.search.pick(), &mut Listing::new(look, &mut output))?;
+    let (matched, unexamined) = list(&proc, &criteria, options.search.pick(), &mut Listing::new(look, &mut output))?;
     output.finish()?;
-    if tally.matched == 0
+    if matched == 0
         && !options.common.verbosity.is_quiet()
-        && let Some(doubt) = doubt(&proc, &tally.unexamined)?
+        && let Some(doubt) = doubt(&proc, &unexamined)?
     {
         message(&context.name, doubt);
     }
     if !options.common.verbosity.is_quiet() {
         tell_held_up(&context.name, &proc);
     }
-    Ok(if tally.matched > 0 { Exit::Done } else { Exit::Nothing })
+    Ok(if matched > 0 { Exit::Done } else { Exit::Nothing })
 }
 
 impl Options {
@@ -144,56 +144,104 @@ impl Options {
     }
 }
 
-#[derive(Default)]
-struct Tally {
-    matched: usize,
+/// Pinned processes are read so many at a time: each takes a descriptor.
+const TOGETHER: usize = 16;
+
+/// The making of a list.
+struct List<'l> {
+    criteria: &'l Criteria,
+    /// What is printed of each, or at the end of the one that was wanted.
+    pick: Option<Pick>,
+    best: Option<(Age, Vec<u8>)>,
     unexamined: Unexamined,
     vanished: usize,
 }
 
-/// Print what matches while reading, or at the end the one that was wanted.
-fn list(proc: &Proc, criteria: &Criteria, pick: Option<Pick>, listing: &mut Listing<'_>) -> anyhow::Result<Tally> {
+/// Print what matches while reading, or at the end the one that was wanted. How many were printed, and which processes could
+/// not be examined.
+fn list(
+    proc: &Proc,
+    criteria: &Criteria,
+    pick: Option<Pick>,
+    listing: &mut Listing<'_>,
+) -> anyhow::Result<(usize, Unexamined)> {
     let files = criteria.files() | listing.look.files();
     // What matched by number may be of two processes by the time that it is shown.
     let pins = listing.look.reads_properties() && !criteria.is_empty() || listing.look.shows_identity();
-    let mut tally = Tally::default();
-    let mut best: Option<(Age, Vec<u8>)> = None;
+    let mut list = List { criteria, pick, best: None, unexamined: Unexamined::default(), vanished: 0 };
     // What every visit reads.
     let ahead = if criteria.is_empty() { listing.look.files() } else { criteria.first_file() };
     let mut scan = proc.scan(files)?.reading_ahead(ahead);
+    let (mut pinned, mut size) = (Vec::new(), 1);
     listing.begin()?;
     while let Some(process) = scan.next()? {
-        let mut verdict = criteria.judge(process)?;
-        let mut pinned = None;
-        if verdict == Verdict::Match && pins {
-            (verdict, pinned) = criteria.judge_pinned(proc, process.pid(), files)?;
+        if !list.matches(process)? {
+            continue;
         }
-        match verdict {
-            Verdict::NoMatch => {}
-            Verdict::Unknown(reason) => tally.unexamined.add(process.pid(), reason),
-            Verdict::Gone => tally.vanished += 1,
-            Verdict::Match => {
-                let process = pinned.as_ref().unwrap_or(process);
-                let age = |()| if pick.is_some() { age(process) } else { Ok((0, 0)) };
-                match (process.settle(listing.render(process).and_then(age))?, pick) {
-                    (Settled::Known(_), None) => listing.print()?,
-                    (Settled::Known(age), Some(pick)) => {
-                        if best.as_ref().is_none_or(|(best, _)| pick.prefers(age, *best)) {
-                            best = Some((age, listing.rendered().to_vec()));
-                        }
-                    }
-                    (Settled::Missing(reason), _) => tally.unexamined.add(process.pid(), reason),
-                    (Settled::Gone, _) => tally.vanished += 1,
-                }
-            }
+        if !pins {
+            list.print(process, listing)?;
+            continue;
+        }
+        match proc.process(process.pid(), files)? {
+            Settled::Known(process) => pinned.push(process),
+            Settled::Missing(reason) => list.unexamined.add(process.pid(), reason),
+            Settled::Gone => list.vanished += 1,
+        }
+        if pinned.len() >= size {
+            list.print_pinned(proc, &mut pinned, listing)?;
+            size = TOGETHER.min(2 * size);
         }
     }
-    if let Some((_, line)) = best {
+    list.print_pinned(proc, &mut pinned, listing)?;
+    if let Some((_, line)) = list.best {
         listing.print_again(line)?;
     }
-    tally.matched = listing.end()?;
-    let (matched, vanished, unexamined) = (tally.matched, tally.vanished, tally.unexamined.count());
+    let matched = listing.end()?;
+    let (vanished, unexamined) = (list.vanished, list.unexamined.count());
     tracing::info!(matched, "processes listed");
     tracing::debug!(vanished, unexamined, "processes that ended while they were read, that could not be examined");
-    Ok(tally)
+    Ok((matched, list.unexamined))
+}
+
+impl List<'_> {
+    fn matches(&mut self, process: &Process<'_>) -> Result<bool, Error> {
+        let verdict = self.criteria.judge(process)?;
+        match verdict {
+            Verdict::Unknown(reason) => self.unexamined.add(process.pid(), reason),
+            Verdict::Gone => self.vanished += 1,
+            Verdict::Match | Verdict::NoMatch => {}
+        }
+        Ok(verdict == Verdict::Match)
+    }
+
+    /// Print those of some pinned processes that still match.
+    fn print_pinned(
+        &mut self,
+        proc: &Proc,
+        pinned: &mut Vec<Process<'_>>,
+        listing: &mut Listing<'_>,
+    ) -> anyhow::Result<()> {
+        proc.read_together(pinned, self.criteria.first_file() | listing.look.files());
+        for process in pinned.drain(..) {
+            if self.matches(&process)? {
+                self.print(&process, listing)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, process: &Process<'_>, listing: &mut Listing<'_>) -> anyhow::Result<()> {
+        let age = |()| if self.pick.is_some() { age(process) } else { Ok((0, 0)) };
+        match (process.settle(listing.render(process).and_then(age))?, self.pick) {
+            (Settled::Known(_), None) => listing.print()?,
+            (Settled::Known(age), Some(pick)) => {
+                if self.best.as_ref().is_none_or(|(best, _)| pick.prefers(age, *best)) {
+                    self.best = Some((age, listing.rendered().to_vec()));
+                }
+            }
+            (Settled::Missing(reason), _) => self.unexamined.add(process.pid(), reason),
+            (Settled::Gone, _) => self.vanished += 1,
+        }
+        Ok(())
+    }
 }

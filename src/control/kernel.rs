@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -152,37 +152,44 @@ pub fn unblock_in_child(command: &mut Command, signals: SigSet) {
     unsafe { command.pre_exec(move || Ok(signals.thread_unblock()?)) };
 }
 
-/// Do something in a process of its own, our child, which ends with it. Of our descriptors it has this one and, where it
-/// may say something, standard error: whoever waits for the end of the others does not wait for it. The parent gets its
+/// Do something in a process of its own, our child, which ends with it. Of our descriptors it has these and, where it may
+/// say something, standard error: whoever waits for the end of the others does not wait for it. The parent gets its
 /// number.
-pub fn fork(kept: OwnedFd, may_say: bool, act: impl FnOnce(OwnedFd)) -> io::Result<unistd::Pid> {
+pub fn fork(kept: &[RawFd], may_say: bool, act: impl FnOnce()) -> io::Result<unistd::Pid> {
     // SAFETY: where we have other threads, one of them may hold a lock for ever in the child. Those of the allocator are
     // taken care of by glibc and musl (1.2.2); for any other, the child waits, and nobody waits for it without a limit.
     match unsafe { unistd::fork() }? {
         unistd::ForkResult::Parent { child } => Ok(child),
         unistd::ForkResult::Child => {
             // A panic ends the release build by itself.
-            let ended = catch_unwind(AssertUnwindSafe(|| act(keep_only(kept, may_say))));
+            let ended = catch_unwind(AssertUnwindSafe(|| {
+                keep_only(kept, may_say);
+                act();
+            }));
             // SAFETY: it never returns, and so nothing runs twice that belongs to the end of the parent.
             unsafe { nix::libc::_exit(i32::from(ended.is_err())) }
         }
     }
 }
 
-/// In a child that never returns: have no descriptors but this one and the standard ones, which lead nowhere.
-fn keep_only(kept: OwnedFd, may_say: bool) -> OwnedFd {
-    const FIRST: RawFd = 3;
+/// In a child that never returns: have no descriptors but these and the standard ones, which lead nowhere.
+fn keep_only(kept: &[RawFd], may_say: bool) {
     let null = std::fs::File::options().read(true).write(true).open("/dev/null");
     let null = null.map_or(-1, IntoRawFd::into_raw_fd);
+    let mut kept = kept.to_vec();
+    kept.sort_unstable();
     // SAFETY: what had these numbers belongs to objects that are not used any more. What does not work, such as
     // close_range(2) before Linux 5.9, leaves more open than is needed, and nothing else.
     unsafe {
         for number in 0..if may_say { 2 } else { 3 } {
             nix::libc::dup2(null, number);
         }
-        nix::libc::dup2(kept.into_raw_fd(), FIRST);
-        nix::libc::syscall(nix::libc::SYS_close_range, FIRST + 1, nix::libc::c_uint::MAX, 0);
-        OwnedFd::from_raw_fd(FIRST)
+        let mut first = 3;
+        for number in kept.into_iter().filter(|&number| number >= 3) {
+            nix::libc::syscall(nix::libc::SYS_close_range, first, number - 1, 0);
+            first = number + 1;
+        }
+        nix::libc::syscall(nix::libc::SYS_close_range, first, nix::libc::c_uint::MAX, 0);
     }
 }
 

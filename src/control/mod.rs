@@ -23,7 +23,7 @@ pub mod signal;
 mod target;
 mod watch;
 
-pub use apart::apart;
+pub use apart::{Clerk, apart};
 pub use descriptors::{keep_descriptors, raise_limit, spawn_daemon};
 pub use guardian::{Guardian, stand as stand_guard};
 pub use interrupts::{Held, Interrupts, undisturbed};

@@ -5,7 +5,7 @@
 //! ends the program only when that hangs. Guardians let run on whatever is stopped then.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
 use super::{Error, Signal};
-use crate::thread;
+use crate::thread::{self, lock};
 
 /// How long the applet has for what it heeds itself.
 const GRACE: Duration = Duration::from_secs(1);
@@ -90,11 +90,6 @@ impl Drop for Overseer {
         // A thread that panics ends the program.
         self.thread.take().map(JoinHandle::join);
     }
-}
-
-/// A thread that panics ends the program, and so leaves no lock behind.
-fn lock(terms: &Mutex<Terms>) -> MutexGuard<'_, Terms> {
-    terms.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Wait until the program has to end; `None` when nobody asks any more.

@@ -4,10 +4,10 @@
 //! or a file system that does not answer must keep it from nothing else. All that goes to standard output and standard
 //! error goes through the outlet from then on, in the order in which it was written.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use rustix::io::{Errno, write};
 use rustix::stdio::{stderr, stdout};
 
 use super::explained;
-use crate::thread;
+use crate::thread::{self, await_change, lock};
 
 /// What is to be read has so much more than the time limit.
 const GRACE: Duration = Duration::from_millis(500);
@@ -36,46 +36,49 @@ type Piece = (Stream, Vec<u8>);
 
 struct Outlet {
     /// `None` when it is closed.
-    writer: Mutex<Option<Writer>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     shared: Arc<Shared>,
 }
 
-/// The thread, and the way to it.
-struct Writer {
-    pieces: Sender<Piece>,
-    thread: JoinHandle<()>,
-}
-
+/// What we share with the thread.
+#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
+    /// Told when there is more to write, and when nothing will come any more.
+    more: Condvar,
     /// Told when all is written.
     settled: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// The pieces that are not written yet.
-    pending: usize,
+    pieces: VecDeque<Piece>,
+    is_writing: bool,
+    is_closed: bool,
     /// Why standard output takes nothing more.
     failure: Option<Errno>,
-    /// Until when the pending ones are waited for at the end.
+    /// Until when the pieces are waited for at the end.
     until: Option<Instant>,
+}
+
+impl State {
+    fn is_settled(&self) -> bool {
+        self.pieces.is_empty() && !self.is_writing
+    }
 }
 
 /// Open the outlet.
 pub fn open() {
-    let shared = Arc::new(Shared { state: Mutex::default(), settled: Condvar::new() });
-    let (pieces, received) = channel();
+    let shared = Arc::new(Shared::default());
     let theirs = Arc::clone(&shared);
     // Without a thread, each writer waits, as everywhere else.
-    let work = move || write_pieces(&received, &theirs);
-    if let Ok(thread) = thread::start("outlet", work) {
+    if let Ok(thread) = thread::start("outlet", move || theirs.write_pieces()) {
         // There is one applet in a run, which opens it once.
-        let _ = OUTLET.set(Outlet { writer: Mutex::new(Some(Writer { pieces, thread })), shared });
+        let _ = OUTLET.set(Outlet { thread: Mutex::new(Some(thread)), shared });
     }
 }
 
-/// At the end, wait for what is pending until a moment after this time; without one, for ever.
+/// At the end, wait for what is not written until a moment after this time; without one, for ever.
 pub fn limit(until: Option<Instant>) {
     if let Some(outlet) = OUTLET.get() {
         outlet.shared.lock().until = until.and_then(|until| until.max(Instant::now()).checked_add(GRACE));
@@ -94,17 +97,17 @@ pub fn send(stream: Stream, bytes: &[u8]) -> io::Result<bool> {
     if let (Stream::Output, Some(errno)) = (stream, state.failure) {
         return Err(errno.into());
     }
-    let writer = lock(&outlet.writer);
-    let Some(writer) = writer.as_ref() else { return Ok(false) };
-    state.pending += 1;
-    // The thread receives for as long as there is a sender.
-    let _ = writer.pieces.send((stream, bytes.to_vec()));
+    if state.is_closed {
+        return Ok(false);
+    }
+    state.pieces.push_back((stream, bytes.to_vec()));
+    outlet.shared.more.notify_one();
     Ok(true)
 }
 
 /// Whether something is not written yet.
 pub fn is_behind() -> bool {
-    OUTLET.get().is_some_and(|outlet| outlet.shared.lock().pending > 0)
+    OUTLET.get().is_some_and(|outlet| !outlet.shared.lock().is_settled())
 }
 
 /// Wait until all is written, or for this long.
@@ -122,29 +125,25 @@ pub fn settle() -> io::Result<()> {
     let state = outlet.shared.lock();
     match state.failure {
         Some(errno) => Err(explained(errno.into())),
-        None if state.pending > 0 => {
-            Err(explained(io::Error::new(io::ErrorKind::TimedOut, "nobody has read it in time")))
-        }
-        None => Ok(()),
+        None if state.is_settled() => Ok(()),
+        None => Err(explained(io::Error::new(io::ErrorKind::TimedOut, "nobody has read it in time"))),
     }
 }
 
-/// Write what is pending, if that does not take too long, and end the thread.
+/// Write what is left, if that does not take too long, and end the thread.
 pub fn close() {
     let Some(outlet) = OUTLET.get() else { return };
     // What became of it counts for the applet, which has asked by now.
     let _ = settle();
-    let is_settled = outlet.shared.lock().pending == 0;
-    if let Some(Writer { pieces, thread }) = lock(&outlet.writer).take().filter(|_| is_settled) {
-        drop(pieces);
+    let mut state = outlet.shared.lock();
+    state.is_closed = true;
+    let is_settled = state.is_settled();
+    drop(state);
+    outlet.shared.more.notify_one();
+    if let Some(thread) = lock(&outlet.thread).take().filter(|_| is_settled) {
         // A thread that panics ends the program.
         let _ = thread.join();
     }
-}
-
-/// A thread that panics ends the program, and so leaves no lock behind.
-fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {
@@ -154,31 +153,40 @@ impl Shared {
 
     fn settle(&self, until: Option<Instant>) {
         let mut state = self.lock();
-        while state.pending > 0 {
+        while !state.is_settled() {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            state = match left {
-                Some(Duration::ZERO) => return,
-                Some(left) => {
-                    self.settled.wait_timeout(state, left).map_or_else(|error| error.into_inner().0, |waited| waited.0)
-                }
-                None => self.settled.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
+            if left.is_some_and(|left| left.is_zero()) {
+                return;
+            }
+            state = await_change(&self.settled, state, left);
         }
     }
-}
 
-fn write_pieces(pieces: &Receiver<Piece>, shared: &Shared) {
-    for (stream, bytes) in pieces {
-        let is_over = stream == Stream::Output && shared.lock().failure.is_some();
-        let written = if is_over { Ok(()) } else { write_all(stream, &bytes) };
-        let mut state = shared.lock();
-        if let (Stream::Output, Err(errno)) = (stream, written) {
-            state.failure = Some(errno);
+    /// What the thread does.
+    fn write_pieces(&self) {
+        while let Some((stream, bytes)) = self.next() {
+            let is_over = stream == Stream::Output && self.lock().failure.is_some();
+            let written = if is_over { Ok(()) } else { write_all(stream, &bytes) };
+            let mut state = self.lock();
+            state.is_writing = false;
+            if let (Stream::Output, Err(errno)) = (stream, written) {
+                state.failure = Some(errno);
+            }
+            if state.is_settled() {
+                self.settled.notify_all();
+            }
         }
-        state.pending -= 1;
-        if state.pending == 0 {
-            shared.settled.notify_all();
+    }
+
+    /// The next piece; `None` when nothing will come any more.
+    fn next(&self) -> Option<Piece> {
+        let mut state = self.lock();
+        while state.pieces.is_empty() && !state.is_closed {
+            state = await_change(&self.more, state, None);
         }
+        let piece = state.pieces.pop_front();
+        state.is_writing = piece.is_some();
+        piece
     }
 }
 

@@ -9,7 +9,7 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat_raw, statat};
 use rustix::io::{Errno, read, retry_on_intr};
 
-use super::ahead::Found;
+use super::batch::Found;
 use super::error::{Read, Unread};
 use super::file::File;
 use super::path::Path;
@@ -70,6 +70,11 @@ impl<'p> Directory<'p> {
 
     pub fn is_pinned(&self) -> bool {
         self.pin.is_some()
+    }
+
+    /// The descriptor on it, if there is one, for a thread that may outlive us.
+    pub fn shared_pin(&self) -> Option<Arc<OwnedFd>> {
+        self.pin.clone()
     }
 
     /// Whether this file was read, and could be.

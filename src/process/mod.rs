@@ -8,6 +8,7 @@
 //! the system calls, and its `cmdline()` fails for arguments that are not UTF-8.
 
 mod ahead;
+mod batch;
 mod below;
 mod capability;
 mod cgroup;
@@ -107,7 +108,7 @@ impl<'p> Process<'p> {
     }
 
     /// Take what was read ahead of it.
-    fn take(&self, file: File, found: ahead::Found<'_>) {
+    fn take(&self, file: File, found: batch::Found<'_>) {
         self.directory.take(file, found);
     }
 

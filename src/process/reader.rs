@@ -7,17 +7,18 @@
 //! it ends with the program.
 
 use std::cell::{Cell, RefCell};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::sched::{CloneFlags, unshare};
 use rustix::process::{Resource, getrlimit};
 
 use super::Pid;
 use super::error::{Read, Unread};
 use super::stat::Stat;
-use crate::thread;
+use crate::thread::{self, Mailbox};
 
 /// How long a run stands still because of such processes, all of them together.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -53,12 +54,18 @@ pub struct HeldUp {
     pub file: &'static str,
 }
 
-/// A thread.
+/// A thread. It ends when this is dropped and it has answered.
 pub(super) struct Reader {
-    requests: Sender<Request>,
-    thread: JoinHandle<()>,
-    /// Its thread id.
-    id: i32,
+    desk: Arc<Desk>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What we share with a thread.
+#[derive(Default)]
+struct Desk {
+    requests: Mailbox<Request>,
+    /// Its thread id; 0 before it has begun.
+    id: AtomicI32,
 }
 
 impl Readers {
@@ -74,15 +81,15 @@ impl Readers {
         }
         // Without a thread, as where no process can be started any more, reading matters more than what could happen.
         let Some(reader) = self.take() else { return Ok(act()) };
-        let (answer, answers) = sync_channel(1);
+        let answer = Arc::new(Mailbox::default());
+        let theirs = Arc::clone(&answer);
         let mark = Arc::new(());
         let is_under_way = Arc::downgrade(&mark);
         reader.ask(move || {
-            // Not wanted any more when it comes too late.
-            let _ = answer.send(act());
+            theirs.put(act());
             drop(mark);
         });
-        match self.wait(&reader, &answers, || false) {
+        match self.wait(&reader, &answer, || false) {
             Some(value) => {
                 self.put_back(reader);
                 Ok(value)
@@ -93,21 +100,21 @@ impl Readers {
 
     /// Wait for an answer; `None` when the thread has stood still for too long. `has_moved` tells whether it has come
     /// further since it was asked that last.
-    pub fn wait<T>(&self, reader: &Reader, answers: &Receiver<T>, mut has_moved: impl FnMut() -> bool) -> Option<T> {
+    pub fn wait<T>(&self, reader: &Reader, answer: &Mailbox<T>, mut has_moved: impl FnMut() -> bool) -> Option<T> {
         let mut stood = Duration::ZERO;
         loop {
             let patience = (PATIENCE.saturating_sub(self.stood_still.get()) / 4).max(LEAST);
-            match answers.recv_timeout(LOOK) {
-                Ok(answer) => return Some(answer),
-                Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) if has_moved() || !reader.stands_still() => stood = Duration::ZERO,
-                Err(RecvTimeoutError::Timeout) => {
-                    stood += LOOK;
-                    self.stood_still.set(self.stood_still.get() + LOOK);
-                    if stood >= patience {
-                        return None;
-                    }
-                }
+            if let Some(answer) = answer.take_within(LOOK) {
+                return Some(answer);
+            }
+            if has_moved() || !reader.stands_still() {
+                stood = Duration::ZERO;
+                continue;
+            }
+            stood += LOOK;
+            self.stood_still.set(self.stood_still.get() + LOOK);
+            if stood >= patience {
+                return None;
             }
         }
     }
@@ -115,6 +122,9 @@ impl Readers {
     /// Whether this process may be read: not while it holds up a thread already.
     pub fn may_ask(&self, pid: Pid) -> bool {
         let mut left_behind = self.left_behind.borrow_mut();
+        if left_behind.is_empty() {
+            return true;
+        }
         left_behind.retain(|(_, is_under_way)| is_under_way.strong_count() > 0);
         let room = getrlimit(Resource::Nofile).current.map_or(MOST_LEFT_BEHIND, |limit| limit / 4);
         let is_full = left_behind.len() as u64 >= room.min(MOST_LEFT_BEHIND);
@@ -160,35 +170,61 @@ impl Readers {
 impl Drop for Readers {
     /// Those that wait for a request end. What was left behind ends with the program.
     fn drop(&mut self) {
-        for Reader { requests, thread, .. } in self.idle.take() {
-            drop(requests);
-            // A thread that panics ends the program.
-            let _ = thread.join();
-        }
+        self.idle.take().into_iter().for_each(Reader::end);
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.desk.requests.close();
     }
 }
 
 impl Reader {
+    /// One that reads through any of our descriptors.
     fn start() -> Option<Reader> {
-        let (requests, received) = channel::<Request>();
-        let (identified, identity) = sync_channel(1);
+        Reader::start_with(|| {})
+    }
+
+    /// One that reads through those descriptors only that there are now.
+    pub fn start_apart() -> Option<Reader> {
+        // Where that is not permitted, it shares ours.
+        Reader::start_with(|| _ = unshare(CloneFlags::CLONE_FILES))
+    }
+
+    fn start_with(begin: impl FnOnce() + Send + 'static) -> Option<Reader> {
+        let desk = Arc::new(Desk::default());
+        let theirs = Arc::clone(&desk);
         let work = move || {
-            let _ = identified.send(nix::unistd::gettid().as_raw());
-            received.into_iter().for_each(|request| request());
+            begin();
+            theirs.id.store(nix::unistd::gettid().as_raw(), Ordering::Relaxed);
+            while let Some(request) = theirs.requests.take() {
+                request();
+            }
         };
         let thread = thread::start("reader", work).ok()?;
-        Some(Reader { requests, thread, id: identity.recv().ok()? })
+        Some(Reader { desk, thread: Some(thread) })
+    }
+
+    /// It has nothing more to do.
+    pub fn end(mut self) {
+        self.desk.requests.close();
+        // A thread that panics ends the program.
+        self.thread.take().map(JoinHandle::join);
     }
 
     /// Have it do something.
     pub fn ask(&self, request: impl FnOnce() + Send + 'static) {
-        // It takes requests for as long as we can make them.
-        let _ = self.requests.send(Box::new(request));
+        self.desk.requests.put(Box::new(request));
     }
 
     /// Whether it sleeps in the kernel, and so does not only want for a processor.
     fn stands_still(&self) -> bool {
-        let stat = std::fs::read(format!("/proc/self/task/{}/stat", self.id));
+        let id = self.desk.id.load(Ordering::Relaxed);
+        if id == 0 {
+            return false;
+        }
+        let stat = std::fs::read(format!("/proc/self/task/{id}/stat"));
         let stat = stat.ok().and_then(|line| Stat::parse(&line));
         stat.is_none_or(|stat| stat.state != b'R')
     }

@@ -2,10 +2,11 @@
 
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Read as _};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat2};
+use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat, openat2, readlinkat};
+use rustix::io::Errno;
 
 use super::{Process, Read, Unread};
 
@@ -90,11 +91,70 @@ impl Root {
         }
     }
 
-    /// What is at a path, not opened. openat2 (Linux 5.6) takes the directory for the root of all links.
+    /// What is at a path, not opened.
     fn find(&self, path: &[u8]) -> io::Result<OwnedFd> {
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        Ok(openat2(&self.directory, OsStr::from_bytes(path), flags, Mode::empty(), ResolveFlags::IN_ROOT)?)
+        match openat2(&self.directory, OsStr::from_bytes(path), PATH, Mode::empty(), ResolveFlags::IN_ROOT) {
+            // Before Linux 5.6, or in a sandbox that forbids it.
+            Err(Errno::NOSYS | Errno::PERM) => Ok(self.walk(path)?),
+            found => Ok(found?),
+        }
     }
+
+    /// What is at a path, as openat2(2) finds it, which takes the directory for the root of all links: part by part, and
+    /// no link is followed but by its text.
+    fn walk(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
+        let mut parts: Vec<Vec<u8>> = reversed(path);
+        // The way to where we are, below the root.
+        let mut way: Vec<OwnedFd> = Vec::new();
+        let mut links = 0;
+        while let Some(part) = parts.pop() {
+            let here = way.last().unwrap_or(&self.directory);
+            match &part[..] {
+                b"" | b"." => continue,
+                // Nothing is above the root.
+                b".." => {
+                    way.pop();
+                    continue;
+                }
+                name => {
+                    let found = openat(here, OsStr::from_bytes(name), PATH | OFlags::NOFOLLOW, Mode::empty())?;
+                    if FileType::from_raw_mode(fstat(&found)?.st_mode) != FileType::Symlink {
+                        way.push(found);
+                        continue;
+                    }
+                    links += 1;
+                    if links > MOST_LINKS {
+                        return Err(Errno::LOOP);
+                    }
+                    let target = readlinkat(&found, "", Vec::new())?.into_bytes();
+                    if target.starts_with(b"/") {
+                        way.clear();
+                    }
+                    parts.extend(reversed(&target));
+                }
+            }
+        }
+        match way.pop() {
+            Some(found) => Ok(found),
+            None => openat(&self.directory, ".", PATH | OFlags::DIRECTORY, Mode::empty()),
+        }
+    }
+}
+
+impl AsRawFd for Root {
+    fn as_raw_fd(&self) -> RawFd {
+        self.directory.as_raw_fd()
+    }
+}
+
+const PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+
+/// As many links as the kernel follows in one path (MAXSYMLINKS).
+const MOST_LINKS: usize = 40;
+
+/// The parts of a path, the last one first.
+fn reversed(path: &[u8]) -> Vec<Vec<u8>> {
+    path.split(|&byte| byte == b'/').rev().map(<[u8]>::to_vec).collect()
 }
 
 /// Open for reading what was found.
@@ -113,4 +173,72 @@ fn names(directory: OwnedFd) -> io::Result<Vec<Vec<u8>>> {
     }
     names.sort_unstable();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    use super::*;
+
+    /// The inode of what is found, by the kernel or by ourselves.
+    fn inode(found: Result<OwnedFd, Errno>) -> Result<u64, Errno> {
+        found.and_then(|found| Ok(fstat(&found)?.st_ino))
+    }
+
+    #[test]
+    fn what_the_kernel_finds_is_found_without_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let outside = directory.path().join("outside");
+        let inside = directory.path().join("root");
+        fs::create_dir_all(inside.join("etc/apache2")).unwrap();
+        fs::write(&outside, "secret").unwrap();
+        fs::write(inside.join("etc/apache2/conf"), "text").unwrap();
+        for (target, link) in [
+            ("/etc/apache2", "absolute"),
+            ("../etc/apache2", "etc/relative"),
+            ("../../../../outside", "etc/escape"),
+            ("/outside", "etc/absolute-escape"),
+            ("loop", "loop"),
+            ("none", "dangling"),
+            (outside.to_str().unwrap(), "whole"),
+        ] {
+            symlink(target, inside.join(link)).unwrap();
+        }
+        let root = Root::at(&inside).unwrap();
+        for path in [
+            "/",
+            "",
+            "/etc",
+            "/etc/",
+            "/etc/apache2/conf",
+            "etc//apache2/./conf",
+            "/absolute/conf",
+            "/etc/relative/conf",
+            "/etc/escape",
+            "/etc/absolute-escape",
+            "/loop",
+            "/dangling",
+            "/whole",
+            "/../../outside",
+            "/..",
+            "/etc/../..",
+            "/etc/apache2/conf/more",
+            "/etc/apache2/conf/",
+            "/none/..",
+            "/absolute/..",
+        ] {
+            let by_kernel = openat2(&root.directory, path, PATH, Mode::empty(), ResolveFlags::IN_ROOT);
+            if by_kernel.as_ref().err() == Some(&Errno::NOSYS) {
+                return;
+            }
+            // An empty path is none to the kernel, and a file is no directory with a slash behind it.
+            if path.is_empty() || path.ends_with("conf/") {
+                continue;
+            }
+            assert_eq!(inode(root.walk(path.as_bytes())), inode(by_kernel), "{path}");
+        }
+        assert_ne!(inode(root.walk(b"/etc/escape")), Ok(fs::metadata(&outside).unwrap().ino()));
+    }
 }

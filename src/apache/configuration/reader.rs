@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind};
 
 use crate::escape::expanded;
-use crate::process::{Entry, Root};
+use crate::process::Entry;
 
 use super::arguments::Arguments;
 use super::condition::{Truth, Words};
 use super::directives::{Line, lines};
 use super::limit::{Numbers, numeric};
+use super::source::Source;
 use super::{Configuration, Mpm, Started};
 
 /// How deep files include files, as Apache has it (AP_MAX_INCLUDE_DEPTH).
@@ -31,7 +32,7 @@ const DIRECTIVES: [&[u8]; 7] =
     [b"include", b"includeoptional", b"define", b"undefine", b"serverroot", b"loadmodule", b"wsgidaemonprocess"];
 
 /// Read the configuration of a server, or say why that is not possible.
-pub fn read(root: &Root, started: &Started<'_>) -> Result<Configuration, String> {
+pub fn read(root: &Source<'_>, started: &Started<'_>) -> Result<Configuration, String> {
     let arguments = Arguments::parse(&started.arguments)?;
     let (server_root, path) = arguments.main_file(started.exe, |path| root.has(path))?;
     let mut reader = Reader::new(root, started, server_root);
@@ -52,7 +53,7 @@ pub fn read(root: &Root, started: &Started<'_>) -> Result<Configuration, String>
 
 /// Reads files in the order that Apache does.
 struct Reader<'r> {
-    root: &'r Root,
+    root: &'r Source<'r>,
     environment: HashMap<&'r [u8], &'r [u8]>,
     server_root: Vec<u8>,
     mpm: Option<Mpm>,
@@ -70,7 +71,7 @@ struct Reader<'r> {
 }
 
 impl<'r> Reader<'r> {
-    fn new(root: &'r Root, started: &Started<'r>, server_root: Vec<u8>) -> Reader<'r> {
+    fn new(root: &'r Source<'r>, started: &Started<'r>, server_root: Vec<u8>) -> Reader<'r> {
         let name = started.exe.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
         // Built-in where the executable is called so (httpd.worker of old Red Hats, httpd-prefork of SUSE).
         let mpm = Mpm::find(|mpm| {

@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
 
 use nix::sched::{CloneFlags, unshare};
 use rustix::event::{EventfdFlags, eventfd};
@@ -16,11 +15,11 @@ use super::{Ending, Event, Watch};
 use crate::control::Error;
 use crate::control::reference::Identity;
 use crate::process::{Proc, Settled};
-use crate::thread;
+use crate::thread::{self, Mailbox, lock};
 
 /// The threads, and what they have to say.
 pub struct Helpers {
-    reports: Receiver<Result<Ending, Error>>,
+    reports: Arc<Reports>,
     /// Written to after each report, so that it can be waited for.
     bell: Arc<OwnedFd>,
 }
@@ -36,21 +35,21 @@ impl Helpers {
     ) -> Result<Option<Helpers>, Error> {
         let failed = Error::kernel("make a descriptor for events");
         let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(failed)?);
-        let (report, reports) = channel();
+        let reports = Arc::new(Reports::default());
         for part in all.chunks(room) {
             let part = part.to_vec();
-            let bell = Bell { report: report.clone(), bell: Arc::clone(&bell) };
-            let (proc, (permitted, permission)) = (proc.to_owned(), sync_channel(1));
+            let bell = Bell { reports: Arc::clone(&reports), bell: Arc::clone(&bell) };
+            let (proc, permission) = (proc.to_owned(), Arc::new(Mailbox::default()));
+            let permitted = Arc::clone(&permission);
             let work = move || {
                 let is_permitted = unshare(CloneFlags::CLONE_FILES).is_ok();
-                // Who asks waits for the answer.
-                let _ = permitted.send(is_permitted);
+                permitted.put(is_permitted);
                 if is_permitted && let Err(error) = help(&part, wants_status, &proc, &bell) {
                     bell.ring(Err(error));
                 }
             };
             thread::start("watch", work).map_err(|error| Error::of_io("start a thread", &error))?;
-            if !permission.recv().unwrap_or(false) {
+            if permission.take() != Some(true) {
                 return Ok(None);
             }
         }
@@ -64,7 +63,8 @@ impl Helpers {
             Ok(_) | Err(Errno::AGAIN | Errno::INTR) => {}
             Err(errno) => return Err(Error::kernel("read events")(errno)),
         }
-        for report in self.reports.try_iter() {
+        let reports = std::mem::take(&mut *lock(&self.reports));
+        for report in reports {
             show(report?);
         }
         Ok(())
@@ -77,16 +77,19 @@ impl AsFd for Helpers {
     }
 }
 
+/// What threads have reported.
+type Reports = Mutex<Vec<Result<Ending, Error>>>;
+
 /// How a thread is heard.
 struct Bell {
-    report: Sender<Result<Ending, Error>>,
+    reports: Arc<Reports>,
     bell: Arc<OwnedFd>,
 }
 
 impl Bell {
     fn ring(&self, report: Result<Ending, Error>) {
-        // Nobody listens once the watch is over; the bell cannot be full before 2^64 rings.
-        let _ = self.report.send(report);
+        lock(&self.reports).push(report);
+        // It cannot be full before 2^64 rings.
         let _ = rustix::io::write(&*self.bell, &1u64.to_ne_bytes());
     }
 }

@@ -1,0 +1,170 @@
+//! Where the files of a configuration are read: in a process of its own, with the rights of the server.
+//!
+//! Anybody may run an Apache, and so choose what we read. Its paths are not resolved with our rights, and a file system of
+//! its own that does not answer holds up a process that can be left behind.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Gid, Uid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+use crate::control::Clerk;
+use crate::process::{Entry, Process, Read, Root};
+
+/// The least that each question gets when the patience of a run is used up.
+const LEAST: Duration = Duration::from_millis(20);
+
+/// Whose rights a server has; by default the rights of root.
+#[derive(Clone, Debug, Default)]
+pub struct Owner {
+    uid: u32,
+    gid: u32,
+    groups: Vec<u32>,
+}
+
+/// How long a run waits for file systems that do not answer, all servers together.
+pub struct Patience(Cell<Duration>);
+
+/// The files of a server.
+pub struct Source<'p> {
+    clerk: RefCell<Option<Clerk>>,
+    patience: &'p Patience,
+    /// Whether they are read from our own file system, for lack of a permission.
+    pub is_guess: bool,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience(Cell::new(Duration::from_secs(1)))
+    }
+}
+
+impl Owner {
+    /// The effective user and groups of a process.
+    pub fn of(process: &Process<'_>) -> Read<Owner> {
+        let groups = process.status()?.numbers("Groups").into_iter().flatten();
+        let groups = groups.filter_map(|group| group.try_into().ok()).collect();
+        Ok(Owner { uid: process.user_ids()?[1], gid: process.group_ids()?[1], groups })
+    }
+
+    /// Have no more rights than it. For a process of its own, as there is no way back.
+    fn become_it(&self) -> io::Result<()> {
+        if self.uid == 0 || !nix::unistd::geteuid().is_root() {
+            return Ok(());
+        }
+        let groups: Vec<Gid> = self.groups.iter().map(|&group| Gid::from_raw(group)).collect();
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        set_thread_groups(&groups)?;
+        set_thread_res_gid(Some(gid), gid, Some(gid))?;
+        Ok(set_thread_res_uid(Some(uid), uid, Some(uid))?)
+    }
+}
+
+impl<'p> Source<'p> {
+    /// The files below the root directory of a server.
+    pub fn of(root: Root, owner: Owner, patience: &'p Patience) -> io::Result<Source<'p>> {
+        let (is_guess, descriptor) = (root.is_guess, root.as_raw_fd());
+        let mut changed = None;
+        let answer = move |question: &[u8]| match changed.get_or_insert_with(|| owner.become_it()) {
+            Ok(()) => answer(&root, question),
+            Err(error) => failure(error),
+        };
+        let clerk = RefCell::new(Some(Clerk::start(&[descriptor], answer)?));
+        Ok(Source { clerk, patience, is_guess })
+    }
+
+    /// Read what is at an absolute path.
+    pub fn read(&self, path: &[u8]) -> io::Result<Entry> {
+        match self.ask(b'r', path)? {
+            (b'f', text) => {
+                let (changed, bytes) = text.split_first_chunk().ok_or(ErrorKind::InvalidData)?;
+                Ok(Entry::File(bytes.to_vec(), i64::from_ne_bytes(*changed)))
+            }
+            (_, names) => {
+                let names = names.split(|&byte| byte == 0).filter(|name| !name.is_empty());
+                Ok(Entry::Directory(names.map(<[u8]>::to_vec).collect()))
+            }
+        }
+    }
+
+    /// Whether there is anything at an absolute path.
+    pub fn has(&self, path: &[u8]) -> io::Result<bool> {
+        Ok(self.ask(b'h', path)?.0 == b'y')
+    }
+
+    fn ask(&self, what: u8, path: &[u8]) -> io::Result<(u8, Vec<u8>)> {
+        let mut clerk = self.clerk.borrow_mut();
+        let late = || io::Error::new(ErrorKind::TimedOut, "its file system does not answer");
+        let asked = clerk.as_mut().ok_or_else(late)?;
+        let begin = Instant::now();
+        let mut answer = match asked.ask(&[&[what], path].concat(), self.patience.0.get().max(LEAST)) {
+            Ok(answer) => answer,
+            Err(error) => {
+                *clerk = None;
+                self.patience.0.set(self.patience.0.get().saturating_sub(begin.elapsed()));
+                return Err(if error.kind() == ErrorKind::TimedOut { late() } else { error });
+            }
+        };
+        match answer.first().copied() {
+            Some(b'e') => Err(error_of(&answer[1..])),
+            Some(kind) => Ok((kind, answer.split_off(1))),
+            None => Err(ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+/// What the process of its own answers: a letter for the kind, and what belongs to it.
+fn answer(root: &Root, question: &[u8]) -> Vec<u8> {
+    let Some((&what, path)) = question.split_first() else { return Vec::new() };
+    match what {
+        b'h' => root.has(path).map_or_else(|error| failure(&error), |has| vec![if has { b'y' } else { b'n' }]),
+        _ => match root.read(path) {
+            Ok(Entry::File(bytes, changed)) => [b"f", &changed.to_ne_bytes()[..], &bytes].concat(),
+            Ok(Entry::Directory(names)) => [b"d", &names.join(&0)[..]].concat(),
+            Err(error) => failure(&error),
+        },
+    }
+}
+
+/// An error: its number, or 0 and its text.
+fn failure(error: &io::Error) -> Vec<u8> {
+    let text = if error.raw_os_error().is_none() { error.to_string() } else { String::new() };
+    [b"e", &error.raw_os_error().unwrap_or(0).to_ne_bytes()[..], text.as_bytes()].concat()
+}
+
+fn error_of(answer: &[u8]) -> io::Error {
+    match answer.split_first_chunk() {
+        Some((number, text)) if i32::from_ne_bytes(*number) == 0 => {
+            io::Error::new(ErrorKind::InvalidInput, String::from_utf8_lossy(text).into_owned())
+        }
+        Some((number, _)) => io::Error::from_raw_os_error(i32::from_ne_bytes(*number)),
+        None => ErrorKind::UnexpectedEof.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn files_directories_and_errors_arrive() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("file"), b"text\0\xff").unwrap();
+        fs::create_dir(directory.path().join("sub")).unwrap();
+        let patience = Patience::default();
+        let source = Source::of(Root::at(directory.path()).unwrap(), Owner::default(), &patience).unwrap();
+        assert!(
+            matches!(source.read(b"/file"), Ok(Entry::File(bytes, changed)) if bytes == b"text\0\xff" && changed > 0)
+        );
+        let Ok(Entry::Directory(names)) = source.read(b"/") else { panic!("it is a directory") };
+        assert_eq!(names, [b"file".to_vec(), b"sub".to_vec()]);
+        assert!(matches!(source.read(b"/sub"), Ok(Entry::Directory(names)) if names.is_empty()));
+        assert_eq!(source.read(b"/none").err().map(|error| error.kind()), Some(ErrorKind::NotFound));
+        assert!(source.has(b"/file").unwrap() && !source.has(b"/none").unwrap());
+    }
+}
