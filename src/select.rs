@@ -15,8 +15,8 @@ pub use kindred::{Anchor, Identity, Kindred, Relation, kindred};
 pub enum Test {
     /// It is one of these.
     Pid(Vec<Pid>),
-    /// It is one of these processes.
-    Kindred(BTreeMap<Pid, Identity>),
+    /// It is one of these processes; of some it is not known, for this reason.
+    Kindred(BTreeMap<Pid, Read<Identity>>),
     /// exe_name is one of these.
     ExeName(Vec<Vec<u8>>),
     /// exe_path is one of these.
@@ -191,7 +191,8 @@ impl Test {
         Ok(match self {
             Test::Pid(pids) => pids.contains(&process.pid()),
             Test::Kindred(kindred) => match kindred.get(&process.pid()) {
-                Some(identity) => identity.is_of(process)?,
+                Some(Ok(identity)) => identity.is_of(process)?,
+                Some(Err(reason)) => return Err(*reason),
                 None => false,
             },
             Test::ExeName(names) => one_of(names, &process.exe_name()?),

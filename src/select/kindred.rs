@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Criteria, Test, Verdict};
-use crate::process::{Error, Files, Pid, Proc, Process, Read, Settled, Unexamined, known};
+use crate::process::{Error, Files, Pid, Proc, Process, Read, Settled, Unexamined, Unread, known};
 use crate::tree::{self, Forest, Node};
 
 /// How processes can be related to another.
@@ -74,109 +74,161 @@ impl Identity {
 /// Grandchildren are those of a daemon, not of its workers, which run the same executable: those of cron are its jobs,
 /// and not also what the jobs run.
 pub fn kindred(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Kindred, Error> {
-    let mut unexamined = Unexamined::default();
     let criteria = Criteria::new(vec![anchor.test()], false, proc.own_pid().into_iter().collect());
     let scan = proc.scan(criteria.files() | tree::FILES)?.reading_ahead(criteria.first_file());
+    let mut kin_unknown = BTreeMap::new();
     let forest = tree::read(scan, |process, _| {
+        if let Settled::Missing(reason) = process.settle(process.stat())? {
+            // It may be anybody's child.
+            kin_unknown.insert(process.pid(), reason);
+        }
         Ok::<_, Error>(match criteria.judge(process)? {
             Verdict::Gone => Settled::Gone,
-            Verdict::Unknown(reason) => {
-                unexamined.add(process.pid(), reason);
-                Settled::Known(false)
-            }
-            verdict => Settled::Known(verdict == Verdict::Match),
+            Verdict::Unknown(reason) => Settled::Known(Err(reason)),
+            verdict => Settled::Known(Ok(verdict == Verdict::Match)),
         })
     })?;
-    let is_worker = |node| forest.parent(node).is_some_and(|parent| *forest.data(parent));
-    let matching = forest.find_all(forest.all(), |&is_anchor| is_anchor);
+    let is_worker = |node| forest.parent(node).is_some_and(|parent| *forest.data(parent) == Ok(true));
+    let matching = forest.find_all(forest.all(), |is_anchor| *is_anchor == Ok(true));
     let mut anchors = matching.filter(|&node| relation != Relation::Grandchildren || !is_worker(node)).peekable();
+    let doubtful: Vec<_> = forest.all().filter_map(|node| Some((node, forest.data(node).err()?))).collect();
     if anchors.peek().is_none() {
+        let mut unexamined = Unexamined::default();
+        doubtful.iter().for_each(|&(node, reason)| unexamined.add(forest.pid(node), reason));
         return Ok(Kindred::NoAnchor(unexamined));
     }
-    let mut found = BTreeMap::new();
+    let mut kin = Kin { proc, forest: &forest, found: BTreeMap::new(), doubts: kin_unknown };
     for node in anchors {
-        let (Verdict::Match, Some(process)) = criteria.judge_pinned(proc, forest.pid(node), Files::NONE)? else {
-            continue;
-        };
-        let Settled::Known(identity) = process.settle(Identity::of(&process))? else { continue };
-        related(proc, &forest, relation, (node, identity), &mut found)?;
+        let (verdict, process) = criteria.judge_pinned(proc, forest.pid(node), Files::NONE)?;
+        match (verdict, process) {
+            (Verdict::Match, Some(process)) => match process.settle(Identity::of(&process))? {
+                Settled::Known(identity) => kin.relate(relation, (node, identity))?,
+                Settled::Missing(reason) => kin.doubt(relation, node, reason),
+                Settled::Gone => {}
+            },
+            (Verdict::Unknown(reason), _) => kin.doubt(relation, node, reason),
+            _ => {}
+        }
     }
-    Ok(Kindred::Found(Test::Kindred(found)))
+    for (node, reason) in doubtful {
+        kin.doubt(relation, node, reason);
+    }
+    let (found, doubts) = (kin.found.into_iter(), kin.doubts.into_iter());
+    let kindred =
+        doubts.map(|(pid, reason)| (pid, Err(reason))).chain(found.map(|(pid, identity)| (pid, Ok(identity))));
+    // A proof outdoes a doubt.
+    Ok(Kindred::Found(Test::Kindred(kindred.collect())))
 }
 
 /// A process of the forest that was held, and is known by its identity since.
 type Known = (Node, Identity);
 
-fn related(
-    proc: &Proc,
-    forest: &Forest<bool>,
-    relation: Relation,
-    anchor: Known,
-    found: &mut BTreeMap<Pid, Identity>,
-) -> Result<(), Error> {
-    let mut add = |known: &[Known]| found.extend(known.iter().map(|&(node, identity)| (forest.pid(node), identity)));
-    let children_of = |parents: &[Known]| {
-        parents.iter().try_fold(Vec::new(), |mut all, &parent| {
-            all.extend(children(proc, forest, parent)?);
-            Ok::<_, Error>(all)
+/// Finds relatives.
+struct Kin<'k> {
+    proc: &'k Proc,
+    /// With whether each process may be an anchor, or why that is not known.
+    forest: &'k Forest<Read<bool>>,
+    /// The relatives, each proved.
+    found: BTreeMap<Pid, Identity>,
+    /// The processes that may be relatives, and why that is not known.
+    doubts: BTreeMap<Pid, Unread>,
+}
+
+impl Kin<'_> {
+    /// Add the relatives of an anchor.
+    fn relate(&mut self, relation: Relation, anchor: Known) -> Result<(), Error> {
+        let generations = match relation {
+            Relation::Children => 0..=0,
+            Relation::Grandchildren => 1..=1,
+            Relation::Descendants => 0..=usize::MAX,
+            Relation::Ancestors => return self.ancestors(anchor),
+        };
+        let mut parents = vec![anchor];
+        for generation in 0..=*generations.end() {
+            let mut children = Vec::new();
+            for parent in parents {
+                children.extend(self.children(parent)?);
+            }
+            if children.is_empty() {
+                break;
+            }
+            if generations.contains(&generation) {
+                self.found.extend(children.iter().map(|&(node, identity)| (self.forest.pid(node), identity)));
+            }
+            parents = children;
+        }
+        Ok(())
+    }
+
+    fn ancestors(&mut self, mut last: Known) -> Result<(), Error> {
+        while let Some(parent) = self.parent(last)? {
+            self.found.insert(self.forest.pid(parent.0), parent.1);
+            last = parent;
+        }
+        Ok(())
+    }
+
+    /// The relatives of what may be an anchor are in doubt.
+    fn doubt(&mut self, relation: Relation, node: Node, reason: Unread) {
+        let forest = self.forest;
+        let relatives: Vec<Node> = match relation {
+            Relation::Children => forest.children(node).collect(),
+            Relation::Grandchildren => forest.children(node).flat_map(|child| forest.children(child)).collect(),
+            Relation::Descendants => forest.descendants(node).collect(),
+            Relation::Ancestors => forest.ancestors(node).collect(),
+        };
+        for relative in relatives {
+            self.doubts.entry(forest.pid(relative)).or_insert(reason);
+        }
+    }
+
+    /// The children of a process: what they call their parent is read while it was not reaped yet, and so means it.
+    fn children(&mut self, (node, identity): Known) -> Result<Vec<Known>, Error> {
+        let pid = self.forest.pid(node);
+        let mut children = Vec::new();
+        for child in self.forest.children(node) {
+            if let Some(identity) = self.child_of(self.forest.pid(child), pid)? {
+                children.push((child, identity));
+            }
+        }
+        let parent_is_there = children.is_empty() || self.has(pid, &identity)?;
+        Ok(if parent_is_there { children } else { Vec::new() })
+    }
+
+    /// The parent of a process, likewise.
+    fn parent(&mut self, (node, identity): Known) -> Result<Option<Known>, Error> {
+        let Some(parent) = self.forest.parent(node) else { return Ok(None) };
+        let (child_pid, pid) = (self.forest.pid(node), self.forest.pid(parent));
+        let Some(found) = self.held(pid, Identity::of)? else { return Ok(None) };
+        let calls_it_so = self.child_of(child_pid, pid)?.is_some_and(|child| child.inode == identity.inode);
+        Ok(if calls_it_so && self.has(pid, &found)? { Some((parent, found)) } else { None })
+    }
+
+    /// The process of this number, if it calls that one its parent.
+    fn child_of(&mut self, pid: Pid, parent: Pid) -> Result<Option<Identity>, Error> {
+        let read = self.held(pid, |process| Ok((Identity::of(process)?, process.ppid()?)))?;
+        Ok(read.and_then(|(identity, ppid)| (ppid == parent).then_some(identity)))
+    }
+
+    /// Whether this number still belongs to that process, which may be a zombie.
+    fn has(&mut self, pid: Pid, identity: &Identity) -> Result<bool, Error> {
+        Ok(self.held(pid, |process| identity.is_of(process))?.unwrap_or(false))
+    }
+
+    /// What is read of the process of this number while it is held. It is in doubt where that is kept from us.
+    fn held<T>(&mut self, pid: Pid, read: impl FnOnce(&Process<'_>) -> Read<T>) -> Result<Option<T>, Error> {
+        let settled = match self.proc.process(pid, Files::NONE)? {
+            Settled::Known(process) => process.settle(read(&process))?,
+            Settled::Missing(reason) => Settled::Missing(reason),
+            Settled::Gone => Settled::Gone,
+        };
+        Ok(match settled {
+            Settled::Known(value) => Some(value),
+            Settled::Missing(reason) => {
+                self.doubts.entry(pid).or_insert(reason);
+                None
+            }
+            Settled::Gone => None,
         })
-    };
-    match relation {
-        Relation::Children => add(&children_of(&[anchor])?),
-        Relation::Grandchildren => add(&children_of(&children_of(&[anchor])?)?),
-        Relation::Descendants => {
-            let mut generation = children_of(&[anchor])?;
-            while !generation.is_empty() {
-                add(&generation);
-                generation = children_of(&generation)?;
-            }
-        }
-        Relation::Ancestors => {
-            let mut last = anchor;
-            while let Some(parent) = parent(proc, forest, last)? {
-                add(&[parent]);
-                last = parent;
-            }
-        }
     }
-    Ok(())
-}
-
-/// The children of a process: what they call their parent is read while it was not reaped yet, and so means it.
-fn children(proc: &Proc, forest: &Forest<bool>, (node, identity): Known) -> Result<Vec<Known>, Error> {
-    let pid = forest.pid(node);
-    let mut children = Vec::new();
-    for child in forest.children(node) {
-        if let Some(identity) = child_of(proc, forest.pid(child), pid)? {
-            children.push((child, identity));
-        }
-    }
-    let parent_is_there = children.is_empty() || has(proc, pid, &identity)?;
-    Ok(if parent_is_there { children } else { Vec::new() })
-}
-
-/// The parent of a process, likewise.
-fn parent(proc: &Proc, forest: &Forest<bool>, (node, identity): Known) -> Result<Option<Known>, Error> {
-    let Some(parent) = forest.parent(node) else { return Ok(None) };
-    let (child_pid, pid) = (forest.pid(node), forest.pid(parent));
-    let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(None) };
-    let Settled::Known(found) = process.settle(Identity::of(&process))? else { return Ok(None) };
-    let calls_it_so = child_of(proc, child_pid, pid)?.is_some_and(|child| child.inode == identity.inode);
-    Ok(if calls_it_so && has(proc, pid, &found)? { Some((parent, found)) } else { None })
-}
-
-/// The process of this number, if it calls that one its parent.
-fn child_of(proc: &Proc, pid: Pid, parent: Pid) -> Result<Option<Identity>, Error> {
-    let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(None) };
-    let read = Identity::of(&process).and_then(|identity| Ok((identity, process.ppid()?)));
-    Ok(match process.settle(read)? {
-        Settled::Known((identity, ppid)) if ppid == parent => Some(identity),
-        _ => None,
-    })
-}
-
-/// Whether this number still belongs to that process, which may be a zombie.
-fn has(proc: &Proc, pid: Pid, identity: &Identity) -> Result<bool, Error> {
-    let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(false) };
-    Ok(matches!(process.settle(identity.is_of(&process))?, Settled::Known(true)))
 }
