@@ -4,25 +4,60 @@ use std::fs;
 use std::io;
 use std::os::fd::RawFd;
 use std::process::{Child, Command};
+use std::sync::OnceLock;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::Error;
 use super::kernel::{give_to_children, is_given_to_children};
 use crate::process::{Files, Proc, Settled};
 
 /// Kept free for /proc, for waiting and for the log.
 const RESERVE: u64 = 24;
 
+/// The limit with which we began. Programs that use select(2) fail above 1,024, so that others do not get the raised one.
+static GIVEN: OnceLock<Rlimit> = OnceLock::new();
+
 /// Raise the soft limit to the hard one.
 pub fn raise_limit() {
-    let limit = getrlimit(Resource::Nofile);
+    let maximum = GIVEN.get_or_init(|| getrlimit(Resource::Nofile)).maximum;
     // Refused at worst; what is allowed is what counts.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+/// The limit with which we began, if it was raised since.
+pub fn given_limit() -> Option<Rlimit> {
+    GIVEN.get().cloned()
+}
+
+/// Raise the limit as far as the kernel allows for any process (proc(5), nr_open), which takes CAP_SYS_RESOURCE; whether
+/// it is higher now.
+fn raise_hard_limit() -> bool {
+    let most = fs::read_to_string("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse().ok());
+    let Some(most): Option<u64> = most else { return false };
+    let is_higher = getrlimit(Resource::Nofile).current.is_some_and(|current| current < most);
+    is_higher && setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: Some(most) }).is_ok()
 }
 
 /// How many processes may be held at once: at least one.
 pub fn room(proc: &Proc) -> usize {
     raise_limit();
+    left(proc)
+}
+
+/// Likewise, after the limit was raised as far as we may, for when there was not enough room.
+pub fn more_room(proc: &Proc) -> Option<usize> {
+    raise_hard_limit().then(|| left(proc))
+}
+
+/// For when there is room for so many processes, and more are wanted.
+pub fn too_many(wanted: usize, room: usize) -> Error {
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
+    Error::TooMany { wanted, needed: allowed.saturating_sub(room) + wanted, allowed }
+}
+
+fn left(proc: &Proc) -> usize {
     let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     // Who called may have left many open to us.
     let own = proc.own_pid().map(|pid| proc.process(pid, Files::NONE));

@@ -11,7 +11,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::kernel::unblock_in_child;
+use super::descriptors;
+use super::kernel::prepare_child;
 use super::overseer::{Ended, Overseer};
 use super::{Error, Signal};
 use crate::process::{Files, Proc, Settled, known};
@@ -95,14 +96,15 @@ impl Interrupts {
         outcome
     }
 
-    /// Start a command, which begins with none of the signals blocked that are blocked here. They stay blocked for us:
-    /// one that comes at this moment must not end us and leave the command running.
+    /// Start a command, which begins with none of the signals blocked that are blocked here, and with no more descriptors
+    /// than we began with. The signals stay blocked for us: one that comes at this moment must not end us and leave the
+    /// command running.
     pub fn spawn(&self, mut command: Command) -> io::Result<Child> {
         let mut blocked = self.caught;
         if self.holds.get() > 0 {
             blocked.extend(STOPPING);
         }
-        unblock_in_child(&mut command, blocked);
+        prepare_child(&mut command, blocked, descriptors::given_limit());
         command.spawn()
     }
 

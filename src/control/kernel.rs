@@ -12,7 +12,7 @@ use nix::sys::signal::{SIGCHLD, SigHandler, SigSet};
 use nix::unistd;
 use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
-use rustix::process::Signal as RawSignal;
+use rustix::process::{Resource, Rlimit, Signal as RawSignal, setrlimit};
 
 use crate::process::Pid;
 
@@ -145,11 +145,16 @@ pub fn heed_children() -> Result<(), Errno> {
     before.map(drop).map_err(|errno| Errno::from_raw_os_error(errno as i32))
 }
 
-/// Have a command begin with these signals not blocked. It inherits what is blocked here otherwise (execve(2)).
-pub fn unblock_in_child(command: &mut Command, signals: SigSet) {
-    // SAFETY: between fork and exec only what is safe in a signal handler may be called, as pthread_sigmask is
-    // (signal-safety(7)); nothing is allocated.
-    unsafe { command.pre_exec(move || Ok(signals.thread_unblock()?)) };
+/// Have a command begin with these signals not blocked, and with this limit of descriptors. It inherits ours otherwise
+/// (execve(2), getrlimit(2)).
+pub fn prepare_child(command: &mut Command, unblocked: SigSet, descriptors: Option<Rlimit>) {
+    let prepare = move || {
+        unblocked.thread_unblock()?;
+        Ok(descriptors.map_or(Ok(()), |limit| setrlimit(Resource::Nofile, limit))?)
+    };
+    // SAFETY: between fork and exec only what is safe in a signal handler may be called, as pthread_sigmask and the bare
+    // system call are (signal-safety(7)); nothing is allocated.
+    unsafe { command.pre_exec(prepare) };
 }
 
 /// Do something in a process of its own, our child, which ends with it. Of our descriptors it has these and, where it may

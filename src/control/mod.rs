@@ -49,9 +49,10 @@ pub enum Error {
     Process(#[from] process::Error),
     /// Before Linux 6.9 nothing but an open descriptor tells a process from a later one of the same number.
     #[error(
-        "{wanted} processes at once need as many descriptors before Linux 6.9, and {limit} are allowed: raise the limit with ulimit -n"
+        "before Linux 6.9 each process that is held takes a descriptor: {wanted} processes need a limit of {needed}, and it is \
+         {allowed}: raise it (ulimit -n {needed})"
     )]
-    TooMany { wanted: usize, limit: usize },
+    TooMany { wanted: usize, needed: usize, allowed: usize },
     /// There is no way to refer to processes, so that each signal could hit a later process of the same number.
     #[error("no process can be referred to safely: {0}: nothing was done")]
     NoReferences(&'static str),

@@ -78,29 +78,33 @@ impl<'p> Operation<'p> {
             self.surplus += 1;
             return Ok(());
         }
-        if self.targets.len() >= self.room {
-            if self.targets.len() == self.room {
-                // None of them may hold a descriptor: threads with tables of their own will.
-                self.targets
-                    .iter_mut()
-                    .filter_map(|target| target.reference.as_mut())
-                    .for_each(|reference| _ = reference.release());
-            }
-            let holds = |target: &mut Target| target.reference.as_mut().is_some_and(|reference| !reference.release());
-            if holds(&mut target) || self.targets.iter_mut().any(holds) {
-                self.surplus = 1;
-                return Ok(());
+        if self.targets.len() >= self.room && !self.release_all(&mut target) {
+            match descriptors::more_room(self.proc) {
+                Some(room) if room > self.targets.len() => self.room = room,
+                _ => {
+                    self.surplus = 1;
+                    return Ok(());
+                }
             }
         }
         self.targets.push(target);
         Ok(())
     }
 
+    /// Hold all targets, and this one, without a descriptor: threads with tables of their own will open those again.
+    /// Whether that is possible.
+    fn release_all(&mut self, newest: &mut Target) -> bool {
+        let is_released = |target: &mut Target| target.reference.as_mut().is_none_or(Reference::release);
+        // The first time there is no room, all that came before; from then on they hold none.
+        let before = if self.targets.len() == self.room { &mut self.targets[..] } else { &mut [] };
+        before.iter_mut().fold(true, |all, target| is_released(target) & all) && is_released(newest)
+    }
+
     /// Whether there was room for all targets.
     pub fn check_room(&self) -> Result<(), Error> {
         match self.surplus {
             0 => Ok(()),
-            surplus => Err(Error::TooMany { wanted: self.targets.len() + surplus, limit: self.room }),
+            surplus => Err(descriptors::too_many(self.targets.len() + surplus, self.room)),
         }
     }
 

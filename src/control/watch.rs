@@ -18,7 +18,7 @@ use rustix::io::Errno;
 
 use super::kernel::{self, ExitInfo, ExitStatus};
 use super::reference::{Identity, Life, life};
-use super::{Error, Interrupts, Reference, Signal};
+use super::{Error, Interrupts, Reference, Signal, descriptors};
 use crate::process::{Files, Pid, Proc, Settled, Unread};
 
 use helper::Helpers;
@@ -122,7 +122,7 @@ impl<'w> Watch<'w> {
             }
             return Ok(watch);
         }
-        let too_many = Error::TooMany { wanted: references.len(), limit: room };
+        let too_many = descriptors::too_many(references.len(), room);
         let identity = |&(token, reference): &(usize, &Reference)| Some((token, reference.identity()?));
         let Some(identities) = references.iter().map(identity).collect::<Option<Vec<_>>>() else {
             return Err(too_many);
