@@ -1,6 +1,6 @@
 //! What a process of an Apache is: told by the sockets that it holds, or where these are kept from us, by its title.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -10,14 +10,18 @@ use crate::process::{File, Process, Read, items, known};
 
 use super::title;
 
-/// How long, and how often, a process is waited for that has only been forked.
+/// How long, and how often, a process is waited for that has only been forked; and how often in a whole run, as anybody
+/// may run workers that stay so.
 const MOMENT: Duration = Duration::from_millis(5);
 const MOMENTS: usize = 20;
+const MOST_MOMENTS: usize = 100;
 
 /// The sockets of the network namespaces that were met: each is read once.
 #[derive(Default)]
 pub struct Neighbours {
     namespaces: RefCell<HashMap<u64, Rc<Sockets>>>,
+    /// How often processes were waited for.
+    moments: Cell<usize>,
 }
 
 /// What the sockets of a network namespace are.
@@ -72,9 +76,11 @@ impl Neighbours {
     pub fn held_below(&self, process: &Process<'_>, master: Above<'_>) -> Read<Option<Held>> {
         let mut held = self.held_by(process)?;
         for _ in 0..MOMENTS {
-            if !held.as_ref().is_some_and(|held| held.wsgi.is_some() && held.serves(master.held)) {
+            let is_forked_now = held.as_ref().is_some_and(|held| held.wsgi.is_some() && held.serves(master.held));
+            if !is_forked_now || self.moments.get() == MOST_MOMENTS {
                 break;
             }
+            self.moments.update(|moments| moments + 1);
             std::thread::sleep(MOMENT);
             held = self.held_by(process)?;
         }

@@ -2,6 +2,7 @@
 //! answers cannot even be killed: a thread that did would keep us from our end, and from becoming a command.
 
 use std::io::{self, Read, Write};
+use std::net::Shutdown;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -13,8 +14,9 @@ use nix::unistd::Pid;
 use super::kernel::fork;
 use crate::peer::{pause, read_exactly, read_to_end, remaining};
 
-/// For it to have ended after its answer.
+/// For it to have ended after its answer, and after it was killed.
 const ENDING: Duration = Duration::from_millis(100);
+const DYING: Duration = Duration::from_millis(5);
 
 /// What this answers; an error of kind TimedOut when it took longer.
 pub fn apart(limit: Duration, act: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
@@ -34,6 +36,7 @@ pub fn apart(limit: Duration, act: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u
 pub struct Clerk {
     child: Pid,
     line: UnixStream,
+    is_late: bool,
 }
 
 impl Clerk {
@@ -47,12 +50,17 @@ impl Clerk {
                 && tell(&mut theirs, &answer(&question)).is_ok()
             {}
         })?;
-        Ok(Clerk { child, line })
+        Ok(Clerk { child, line, is_late: false })
     }
 
     /// What it answers; an error of kind TimedOut when it takes longer. It answers nothing after an error.
     pub fn ask(&mut self, question: &[u8], limit: Duration) -> io::Result<Vec<u8>> {
-        let until = Instant::now() + limit;
+        let answer = self.answer(question, Instant::now() + limit);
+        self.is_late |= answer.is_err();
+        answer
+    }
+
+    fn answer(&mut self, question: &[u8], until: Instant) -> io::Result<Vec<u8>> {
         self.line.set_write_timeout(Some(remaining(until)?))?;
         tell(&mut self.line, question)?;
         let length = read_exactly(&mut self.line, size_of::<u64>(), until)?;
@@ -64,7 +72,7 @@ impl Clerk {
 impl Drop for Clerk {
     fn drop(&mut self) {
         // It may be held up for ever, and is left to whoever takes up our children then.
-        let _ = end(self.child, true);
+        let _ = self.line.shutdown(Shutdown::Both).and_then(|()| end(self.child, self.is_late));
     }
 }
 
@@ -93,7 +101,7 @@ fn end(child: Pid, is_late: bool) -> io::Result<()> {
         // Its number is its own, as nobody has waited for it.
         kill(child, Signal::SIGKILL)?;
     }
-    let end = Instant::now() + ENDING;
+    let end = Instant::now() + if is_late { DYING } else { ENDING };
     while waitpid(child, Some(WaitPidFlag::WNOHANG))? == WaitStatus::StillAlive {
         if pause(end).is_err() {
             break;

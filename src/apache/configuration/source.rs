@@ -15,7 +15,7 @@ use crate::control::Clerk;
 use crate::process::{Entry, Process, Read, Root};
 
 /// The least that each question gets when the patience of a run is used up.
-const LEAST: Duration = Duration::from_millis(20);
+const LEAST: Duration = Duration::from_millis(5);
 
 /// Whose rights a server has; by default the rights of root.
 #[derive(Clone, Debug, Default)]
