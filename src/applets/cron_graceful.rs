@@ -93,7 +93,8 @@ fn command() -> Command {
              command, waits until all jobs have ended, telling who they are and for how long they run, and stops the \
              daemon: by systemd where that runs it, else by TERM, with the init script to tidy up.\n\n\
              Cron is not left paused when this command ends, even by KILL: a guardian process lets it run on unless it was \
-             stopped on purpose. Cron then catches up on what it has missed, some in a burst.\n\n\
+             stopped on purpose. That holds too while this command hangs, as on a job that stands in a file system that \
+             does not answer, or on an output that is not read: --timeout counts from its start. Cron then catches up on what it has missed, some in a burst.\n\n\
              A job is what cron's workers run, with everything below it and everything that it left behind in its \
              session, its audit session or cron's own control group. Daemons that a job has detached from itself are told \
              of, and not waited for unless --wait-daemons.\n\n\
@@ -112,7 +113,8 @@ Exit status:
   0    cron is stopped and no job is running; or there was no cron
   1    it could not be done, or not safely
   2    wrong usage
-  3    fatal: /proc unreadable, out of descriptors, output failed
+  3    fatal: no pidfds (before Linux 5.3, or in a sandbox), /proc unreadable,
+       out of descriptors, output failed
   124  jobs were still running when the time was over
   126  the command could not be executed
   127  the command was not found

@@ -76,7 +76,10 @@ fn command() -> Command {
              that --grandchildren-of cron gives the running jobs.\n\n\
              Patterns are regular expressions in Rust's syntax, and match bytes: `.` is any byte, and a class in \
              brackets holds single bytes, so that a name in any encoding can be matched. A process whose properties \
-             are kept from us, so that nobody can tell whether it matches, is not listed, not even with --inverse.",
+             are kept from us, so that nobody can tell whether it matches, is not listed, not even with --inverse. If \
+             nothing else matches, a message says that it was not examined, and why.\n\n\
+             A process can hold up in the kernel whoever reads its arguments, its environment or its memory. All \
+             such processes together cost a second at most; they are named and count as not examined.",
         )
 }
 

@@ -43,9 +43,11 @@ fn command() -> Command {
     Acting::arrange(Options::augment_args(Command::new("kill"))).long_about(
         "Sends a signal to processes: KILL, and waits until they have ended, or any other one without waiting.\n\n\
          With --tree, all descendants get it too. They are stopped first, and looked for until there is nobody \
-         new, so that none escapes by forking; then all get the signal and go on. If not all could be stopped \
-         within 5 seconds, a message says so; if proctool itself is killed in that moment, resume --tree continues \
-         them. Signals that stop or continue are sent without that: see suspend. The targets are process ids, or \
+         new, so that none escapes by forking; then all get the signal and go on. One that lost its parent meanwhile \
+         is taken where its process group, its session or its control group proves that it belongs to the tree. What \
+         is tied to the tree by less is named and left alone, and the status is 64; likewise where not all could be \
+         stopped and found within 5 seconds, or half of the timeout. Whatever becomes of proctool itself, a guardian \
+         process lets go on what was stopped for the moment. Signals that stop or continue are sent without that: see suspend. The targets are process ids, or \
          what find finds with the same options.",
     )
 }

@@ -40,9 +40,11 @@ fn command() -> Command {
         "Ends processes: sends TERM, and CONT to those that are stopped and would not heed it; waits for them to \
          end; after the timeout sends KILL to those that have not, and waits as long again.\n\n\
          With --tree, all descendants are ended too. They are stopped first, and looked for until there is nobody \
-         new, so that none escapes by forking; then all get their signal and go on. If not all could be stopped \
-         within 5 seconds, a message says so; if proctool itself is killed in that moment, resume --tree continues \
-         them. The targets are process ids, or what find finds with the same options.",
+         new, so that none escapes by forking; then all get their signal and go on. One that lost its parent meanwhile \
+         is taken where its process group, its session or its control group proves that it belongs to the tree. What \
+         is tied to the tree by less is named and left alone, and the status is 64; likewise where not all could be \
+         stopped and found within 5 seconds, or half of the timeout. Whatever becomes of proctool itself, a guardian \
+         process lets go on what was stopped for the moment. The targets are process ids, or what find finds with the same options.",
     )
 }
 

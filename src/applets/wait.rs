@@ -39,7 +39,8 @@ fn command() -> Command {
          says \"status unknown\" otherwise.\n\n\
          A process id that belongs to no process may be a mistake and counts as a failure; one with its inode \
          (PID:INODE) is of a process that has ended. The targets are process ids, or what find finds with the same \
-         options.",
+         options.\n\n\
+         It waits on when nobody reads its output any more, as after a connection was lost; its status is what counts.",
     )
 }
 
@@ -52,9 +53,10 @@ Exit status:
   0    all of them have ended, or as many as were asked for
   1    none matched
   2    wrong usage
-  3    fatal: /proc unreadable, out of descriptors, output failed
-  64   some have ended, and the others were not there
-  124  timed out
+  3    fatal: no pidfds (before Linux 5.3, or in a sandbox), /proc unreadable,
+       out of descriptors, output failed
+  64   some have ended, and the others were not there or could not be examined
+  124  timed out; the time counts from the start of the command
   130  interrupted (128 and the number of the signal)";
 
 const EXAMPLES: &str = "\

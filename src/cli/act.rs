@@ -53,13 +53,16 @@ Outcomes:
   signalled      it got the signal; after suspend, it is stopped
   gone before    it was not there any more when its turn came, whoever has its
                  number now
-  not permitted  it belongs to another user
+  not permitted  it belongs to another user, or it could not be examined
   timed out      it had not come that far when the time was over
   refused        it is the first process, this command or one that it runs below
                  (see --force), or a thread of the kernel
   no match       its id was given, but it does not meet the conditions that were
                  given too
   still running  it was not waited for any longer
+  left alone     it may belong to the tree, and nothing proves it (--tree)
+  incomplete     of no process (JSON: pid null): more descendants may have
+                 escaped (--tree)
   spared         nothing was done, because of --dry-run";
 
 /// The exit statuses of those that send signals.
@@ -68,9 +71,11 @@ Exit status:
   0    done, with all of them
   1    none matched, or it could be done with none
   2    wrong usage
-  3    fatal: /proc unreadable, out of descriptors, output failed
-  64   done with some of them
-  124  timed out
+  3    fatal, with nothing done: no pidfds (before Linux 5.3, or in a sandbox),
+       /proc unreadable, out of descriptors; or output failed
+  64   done with some of them, or not certainly with all: descendants may have
+       escaped, or a process could not be examined
+  124  timed out; the time counts from the start of the command
   130  interrupted (128 and the number of the signal); nothing is left stopped";
 
 /// What is logged, and where.

@@ -14,6 +14,9 @@ use super::{Colour, Output, put, shown};
 use crate::control::{Conclusion, ExitStatus, Interrupts, Observer, Operation, Order, Outcome, Signal, Target, Until};
 use crate::process::{Pid, Proc, Unread};
 
+/// When descendants may have escaped, of whom nothing is known.
+const INCOMPLETE: &str = "not all descendants could be stopped or were found in time";
+
 /// The report of an operation, written while it goes on.
 ///
 /// What was done is a result; what was not is a message too. Writing cannot stop an operation that is under way: its
@@ -64,6 +67,12 @@ impl<'p> Report<'p> {
             outlet::limit(Some(Instant::now()));
         }
         let targets = operation.targets();
+        if let Some(layout) = self.layout.filter(|_| !operation.is_tree_complete()) {
+            let mut members = Vec::new();
+            json::member(&mut members, "outcome", Some("incomplete"), json::string);
+            json::member(&mut members, "reason", Some(INCOMPLETE), json::string);
+            self.entry(layout, None, &members);
+        }
         let end = self.layout.map_or(&b""[..], |layout| match layout {
             Layout::Document => layout.end(self.printed),
             // Each line has its end already.
@@ -87,7 +96,7 @@ impl<'p> Report<'p> {
             message(self.name, format_args!("{begin} after {}: {what}", duration(elapsed(targets))));
         }
         if !operation.is_tree_complete() && !self.is_quiet {
-            message(self.name, "not all descendants could be stopped or were found in time: look again with find");
+            message(self.name, format_args!("{INCOMPLETE}: look again with find"));
         }
         // A signal ends us while that waits for a reader.
         let failure = self.failure.or_else(|| self.interrupts.let_through(outlet::settle).err());
@@ -189,9 +198,7 @@ impl<'p> Report<'p> {
     }
 
     fn json(&mut self, layout: Layout, target: &Target) {
-        let mut json =
-            if self.printed > 0 && layout == Layout::Document { layout.between().to_vec() } else { Vec::new() };
-        put(&mut json, format_args!("{{\"pid\":{}", target.pid));
+        let mut json = Vec::new();
         let id = target.reference.as_ref().and_then(|reference| reference.inode());
         json::member(&mut json, "id", id, |json, inode| json::string(json, &format!("{}:{inode}", target.pid)));
         json::member(&mut json, "name", target.name.as_deref(), json::bytes);
@@ -213,6 +220,16 @@ impl<'p> Report<'p> {
         json::member(&mut json, "seconds", target.after, |json, after| {
             put(json, format_args!("{:.3}", after.as_secs_f64()))
         });
+        self.entry(layout, Some(target.pid), &json);
+    }
+
+    /// Write an entry of JSON: a process, or null for what is about none that is known, and its members.
+    fn entry(&mut self, layout: Layout, pid: Option<Pid>, members: &[u8]) {
+        let mut json =
+            if self.printed > 0 && layout == Layout::Document { layout.between().to_vec() } else { Vec::new() };
+        json.extend_from_slice(b"{\"pid\":");
+        json::optional(&mut json, pid, |json, pid| put(json, format_args!("{pid}")));
+        json.extend_from_slice(members);
         json.push(b'}');
         if layout == Layout::Lines {
             json.push(b'\n');
