@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -19,15 +19,15 @@ const MOST_MOMENTS: usize = 100;
 /// The sockets of the network namespaces that were met: each is read once.
 #[derive(Default)]
 pub struct Neighbours {
-    namespaces: RefCell<HashMap<u64, Rc<Sockets>>>,
+    namespaces: RefCell<BTreeMap<u64, Rc<Sockets>>>,
     /// How often processes were waited for.
     moments: Cell<usize>,
 }
 
 /// What the sockets of a network namespace are.
 struct Sockets {
-    tcp: HashSet<u64>,
-    unix: HashMap<u64, Option<Vec<u8>>>,
+    tcp: BTreeSet<u64>,
+    unix: BTreeMap<u64, Option<Vec<u8>>>,
 }
 
 /// What a process holds of them.
@@ -196,8 +196,8 @@ mod tests {
 
     #[test]
     fn lines_that_contradict_each_other_prove_nothing() {
-        let unix = HashMap::from([(7, None), (8, Some(b"/run/wsgi.1.0.2.sock".to_vec()))]);
-        let sockets = Sockets { tcp: HashSet::from([5]), unix };
+        let unix = BTreeMap::from([(7, None), (8, Some(b"/run/wsgi.1.0.2.sock".to_vec()))]);
+        let sockets = Sockets { tcp: BTreeSet::from([5]), unix };
         assert_eq!(sockets.held(vec![7]), None);
         assert_eq!(sockets.held(vec![7, 8]), Some(Held { listeners: vec![], wsgi: Some(socket(0, 2)) }));
         assert_eq!(sockets.held(vec![5, 6]), Some(Held { listeners: vec![5], wsgi: None }));

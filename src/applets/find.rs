@@ -8,10 +8,9 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context};
 use crate::cli::format::{self, BRIEF, Fields};
 use crate::cli::selection::Search;
-use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, doubt, tell_held_up};
+use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, tell_doubts};
 use crate::exit::Exit;
 use crate::output::listing::{Beside, Listing, Look};
-use crate::output::message::message;
 use crate::output::table::Table;
 use crate::output::{Output, Terminal};
 use crate::process::{Error, Proc, Process, Settled, Unexamined, properties};
@@ -113,14 +112,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let look = options.look(&output.terminal);
     let (matched, unexamined) = list(&proc, &criteria, options.search.pick(), &mut Listing::new(look, &mut output))?;
     output.finish()?;
-    if matched == 0
-        && !options.common.verbosity.is_quiet()
-        && let Some(doubt) = doubt(&proc, &unexamined)?
-    {
-        message(&context.name, doubt);
-    }
     if !options.common.verbosity.is_quiet() {
-        tell_held_up(&context.name, &proc);
+        tell_doubts(&context.name, &proc, &unexamined, matched == 0, None)?;
     }
     Ok(if matched > 0 { Exit::Done } else { Exit::Nothing })
 }

@@ -1,6 +1,6 @@
 //! `tree`: the process tree, or the part of it around some processes.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::iter::once;
 
 use anyhow::Context as _;
@@ -9,7 +9,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context};
 use crate::cli::format::BRIEF;
 use crate::cli::selection::Selection;
-use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, absence, doubt, parse, tell_held_up};
+use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, absence, parse, tell_doubts};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::tree::row::{Extent, Marks, Row, Rows};
@@ -136,9 +136,6 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         for pid in &missing {
             message(&context.name, absence(&format!("there is no process {pid}"), &proc, &Unexamined::default())?);
         }
-        if matched == 0 && (missing.is_empty() || !unexamined.is_empty()) {
-            message(&context.name, doubt(&proc, &unexamined)?.as_deref().unwrap_or("no process matches"));
-        }
     }
     let mut view = View::new(&forest, wanted, options.depth);
     if options.ancestors {
@@ -146,7 +143,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     }
     options.print(&proc, &forest, &rows, view)?;
     if !options.common.verbosity.is_quiet() {
-        tell_held_up(&context.name, &proc);
+        let is_untold = missing.is_empty() || !unexamined.is_empty();
+        tell_doubts(&context.name, &proc, &unexamined, matched == 0 && is_untold, Some("no process matches"))?;
     }
     Ok(if matched == 0 { Exit::Nothing } else { Exit::of(1, 1 + missing.len()) })
 }
@@ -243,8 +241,8 @@ impl Options {
         Ok(output.finish()?)
     }
 
-    fn highlighted(&self, forest: &Forest<Row>) -> Result<HashSet<Node>, Refusal> {
-        let Some(pid) = self.highlight else { return Ok(HashSet::new()) };
+    fn highlighted(&self, forest: &Forest<Row>) -> Result<BTreeSet<Node>, Refusal> {
+        let Some(pid) = self.highlight else { return Ok(BTreeSet::new()) };
         let absent = || Refusal::nothing(format!("there is no process {pid} to highlight"));
         let node = forest.find(pid).ok_or_else(absent)?;
         Ok(once(node).chain(forest.ancestors(node)).collect())

@@ -10,7 +10,7 @@ use clap::Args;
 use super::format::Format;
 use super::targets::Targets;
 use super::verbosity::Verbosity;
-use super::{doubt, tell_held_up, told};
+use super::{tell_doubts, told};
 use crate::control::{
     Conclusion, Ended, Interrupts, Operation, Order, Refused, Target, Until, check_references, own_line,
 };
@@ -128,15 +128,12 @@ impl Acting {
 
         let colour = self.format.colour();
         let mut report = Report::new(name, &proc, &interrupts, order, colour, layout, is_quiet);
-        if operation.targets().is_empty() && !is_quiet {
-            let doubt = doubt(&proc, &found.unexamined)?;
-            message(name, doubt.as_deref().unwrap_or("no process matches"));
-        }
         let conclusion =
             if self.dry_run { operation.rehearse(&mut report)? } else { operation.carry_out(&mut report)? };
-        let is_doubtful = !proc.held_up().is_empty();
+        let is_doubtful = !proc.held_up().is_empty() || !found.unexamined.unusual().is_empty();
         if !is_quiet {
-            tell_held_up(name, &proc);
+            let is_empty = operation.targets().is_empty();
+            tell_doubts(name, &proc, &found.unexamined, is_empty, Some("no process matches"))?;
         }
         let exit = exit(order, &operation, conclusion, is_doubtful);
         told(exit, report.finish(&operation, conclusion))

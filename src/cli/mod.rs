@@ -72,7 +72,7 @@ fn processes(count: usize) -> String {
 
 /// Why some processes could not be examined, and what to do about it.
 pub fn unexamined(unexamined: &Unexamined) -> String {
-    match unexamined.first {
+    match unexamined.others.first() {
         None => denied(unexamined.denied),
         Some((pid, reason)) => {
             format!("{} could not be examined: process {pid}: {reason}", processes(unexamined.count()))
@@ -87,6 +87,24 @@ pub fn doubt(proc: &Proc, processes: &Unexamined) -> Result<Option<String>, proc
         true => None,
         false => Some(unexamined(processes)),
     })
+}
+
+/// Tell what may be missing from an answer. Of an empty one, tell why nobody can be sure of it, or else `nothing`.
+pub fn tell_doubts(
+    name: &str,
+    proc: &Proc,
+    processes: &Unexamined,
+    is_empty: bool,
+    nothing: Option<&str>,
+) -> Result<(), process::Error> {
+    let unusual = processes.unusual();
+    if is_empty {
+        doubt(proc, processes)?.as_deref().or(nothing).iter().for_each(|text| message(name, text));
+    } else if !unusual.is_empty() {
+        message(name, unexamined(&unusual));
+    }
+    tell_held_up(name, proc);
+    Ok(())
 }
 
 /// Name the processes that held up the readers of their files, and were given up.

@@ -1,6 +1,6 @@
 //! Whom something is to be done with: process ids, and the options of `find`.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use clap::Args;
@@ -51,7 +51,7 @@ impl Targets {
             return Err(Refusal::usage("--inverse says what not to take, and needs a condition").into());
         }
         if !self.operands.is_empty() {
-            let mut seen = HashSet::new();
+            let mut seen = BTreeSet::new();
             for &operand in &self.operands {
                 let (age, target) = find_operand(proc, &criteria, operand)?;
                 let inode = target.reference.as_ref().and_then(|reference| reference.inode()).or(operand.inode);

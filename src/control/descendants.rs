@@ -1,6 +1,6 @@
 //! All descendants of the targets, taken so that none escapes by forking.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::halt::{self, Motion};
@@ -82,7 +82,7 @@ fn pass(proc: &Proc, halts: bool, latest: Option<u64>, operation: &mut Operation
     let mut members = members(proc, operation)?;
     let mut pass = Pass::default();
     let mut newborn: Vec<Seen> = Vec::new();
-    let mut sessions: HashMap<Pid, Pid> = HashMap::new();
+    let mut sessions: BTreeMap<Pid, Pid> = BTreeMap::new();
     let own = proc.own_pid();
     let mut scan = proc.scan(Files::of(&[File::Stat]))?;
     while let Some(process) = scan.next()? {
@@ -131,7 +131,7 @@ fn pass(proc: &Proc, halts: bool, latest: Option<u64>, operation: &mut Operation
 fn take_from_groups(
     proc: &Proc,
     newborn: &[Seen],
-    members: &mut HashMap<Pid, usize>,
+    members: &mut BTreeMap<Pid, usize>,
     pass: &mut Pass,
     operation: &mut Operation<'_>,
 ) -> Result<(), Error> {
@@ -160,7 +160,7 @@ enum Taken {
 fn take(
     taken: Taken,
     halts: bool,
-    members: &mut HashMap<Pid, usize>,
+    members: &mut BTreeMap<Pid, usize>,
     pass: &mut Pass,
     operation: &mut Operation<'_>,
 ) -> Result<(), Error> {
@@ -188,8 +188,8 @@ fn is_blinding(reason: Unread) -> bool {
 }
 
 /// The targets that are of the tree, by number, which is still their own. A zombie among them has no children any more.
-fn members(proc: &Proc, operation: &Operation<'_>) -> Result<HashMap<Pid, usize>, Error> {
-    let mut members = HashMap::new();
+fn members(proc: &Proc, operation: &Operation<'_>) -> Result<BTreeMap<Pid, usize>, Error> {
+    let mut members = BTreeMap::new();
     for (at, target) in operation.targets().iter().enumerate() {
         let Some(reference) = &target.reference else { continue };
         if !is_spared(target) && is_there(proc, target.pid, reference)? {

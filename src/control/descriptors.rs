@@ -6,7 +6,7 @@ use std::os::fd::RawFd;
 use std::process::{Child, Command};
 use std::sync::OnceLock;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
 use super::Error;
 use super::kernel::{give_to_children, is_given_to_children};
@@ -16,17 +16,21 @@ use crate::process::{Files, Proc, Settled};
 const RESERVE: u64 = 24;
 
 /// The limit with which we began. Programs that use select(2) fail above 1,024, so that others do not get the raised one.
-static GIVEN: OnceLock<Rlimit> = OnceLock::new();
+static GIVEN: OnceLock<Limit> = OnceLock::new();
+
+/// The soft and the hard limit of descriptors.
+pub type Limit = (rlim_t, rlim_t);
 
 /// Raise the soft limit to the hard one.
 pub fn raise_limit() {
-    let maximum = GIVEN.get_or_init(|| getrlimit(Resource::Nofile)).maximum;
+    let Ok(given) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    let (_, hard) = GIVEN.get_or_init(|| given);
     // Refused at worst; what is allowed is what counts.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let _ = setrlimit(Resource::RLIMIT_NOFILE, *hard, *hard);
 }
 
 /// The limit with which we began, if it was raised since.
-pub fn given_limit() -> Option<Rlimit> {
+pub fn given_limit() -> Option<Limit> {
     GIVEN.get().cloned()
 }
 
@@ -35,8 +39,7 @@ pub fn given_limit() -> Option<Rlimit> {
 fn raise_hard_limit() -> bool {
     let most = fs::read_to_string("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse().ok());
     let Some(most): Option<u64> = most else { return false };
-    let is_higher = getrlimit(Resource::Nofile).current.is_some_and(|current| current < most);
-    is_higher && setrlimit(Resource::Nofile, Rlimit { current: Some(most), maximum: Some(most) }).is_ok()
+    allowed() < most && setrlimit(Resource::RLIMIT_NOFILE, most, most).is_ok()
 }
 
 /// How many processes may be held at once: at least one.
@@ -52,13 +55,17 @@ pub fn more_room(proc: &Proc) -> Option<usize> {
 
 /// For when there is room for so many processes, and more are wanted.
 pub fn too_many(wanted: usize, room: usize) -> Error {
-    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
+    let allowed = usize::try_from(allowed()).unwrap_or(usize::MAX);
     Error::TooMany { wanted, needed: allowed.saturating_sub(room) + wanted, allowed }
 }
 
+/// How many descriptors we may have. As many as POSIX promises where that is not told.
+fn allowed() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(20, |(soft, _)| soft)
+}
+
 fn left(proc: &Proc) -> usize {
-    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let allowed = allowed();
     // Who called may have left many open to us.
     let own = proc.own_pid().map(|pid| proc.process(pid, Files::NONE));
     let open = match own {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::reference::Life;
-use super::{Error, Interrupts, Reference, Signal};
+use super::{Error, Interrupts, Reference, Signal, told};
 use crate::process::{File, Files, Proc, Process, Read, Settled};
 
 /// What a process is about.
@@ -64,8 +64,7 @@ fn is_stop_pending(process: &Process<'_>) -> Read<bool> {
 
 /// Whether a process runs, stopped or not.
 fn is_alive(proc: &Proc, reference: &Reference) -> Result<bool, Error> {
-    let life = proc.settle(reference.pid(), reference.life())?;
-    Ok(matches!(life, Settled::Known(Life::Alive)))
+    Ok(told(proc, reference.pid(), reference.life())? == Some(Life::Alive))
 }
 
 /// Look again and again, ever more seldom, until `look` is content or the time is over; or a signal tells us to end.

@@ -8,12 +8,14 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SIGCHLD, SigHandler, SigSet};
 use nix::unistd;
 use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
-use rustix::process::{Resource, Rlimit, Signal as RawSignal, setrlimit};
+use rustix::process::Signal as RawSignal;
 
+use super::descriptors::Limit;
 use crate::process::Pid;
 
 pub use std::process::ExitStatus;
@@ -147,10 +149,10 @@ pub fn heed_children() -> Result<(), Errno> {
 
 /// Have a command begin with these signals not blocked, and with this limit of descriptors. It inherits ours otherwise
 /// (execve(2), getrlimit(2)).
-pub fn prepare_child(command: &mut Command, unblocked: SigSet, descriptors: Option<Rlimit>) {
+pub fn prepare_child(command: &mut Command, unblocked: SigSet, descriptors: Option<Limit>) {
     let prepare = move || {
         unblocked.thread_unblock()?;
-        Ok(descriptors.map_or(Ok(()), |limit| setrlimit(Resource::Nofile, limit))?)
+        Ok(descriptors.map_or(Ok(()), |(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, soft, hard))?)
     };
     // SAFETY: between fork and exec only what is safe in a signal handler may be called, as pthread_sigmask and the bare
     // system call are (signal-safety(7)); nothing is allocated.

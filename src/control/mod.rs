@@ -39,7 +39,7 @@ pub use target::{Outcome, Refused, Target};
 
 use rustix::io::Errno;
 
-use crate::process::{self, Unread};
+use crate::process::{self, Pid, Proc, Read, Settled, Unread};
 
 /// What ends a whole run.
 #[derive(Debug, thiserror::Error)]
@@ -56,12 +56,24 @@ pub enum Error {
     /// There is no way to refer to processes, so that each signal could hit a later process of the same number.
     #[error("no process can be referred to safely: {0}: nothing was done")]
     NoReferences(&'static str),
+    /// The kernel does not tell any more what becomes of a process that is held.
+    #[error("process {pid} cannot be followed any more: {reason}")]
+    Lost { pid: Pid, reason: Unread },
     /// We cannot even refer to ourselves, for want of descriptors or memory.
     #[error("no process can be referred to: {0}")]
     Unreferenced(Unread),
     /// The kernel refused something that does not depend on any one process.
     #[error("cannot {what}: {errno}")]
     Kernel { what: &'static str, errno: Errno },
+}
+
+/// What the kernel tells of a process that is held; `None` when it is gone. What is not told is no end of a process.
+pub fn told<T>(proc: &Proc, pid: Pid, read: Read<T>) -> Result<Option<T>, Error> {
+    match proc.settle(pid, read)? {
+        Settled::Known(value) => Ok(Some(value)),
+        Settled::Gone => Ok(None),
+        Settled::Missing(reason) => Err(Error::Lost { pid, reason }),
+    }
 }
 
 impl Error {

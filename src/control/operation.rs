@@ -319,7 +319,11 @@ impl<'p> Operation<'p> {
         match self.proc.settle(target.pid, reference.life())? {
             Settled::Known(Life::Alive) => {}
             Settled::Known(Life::Zombie) => return Ok(Some(Outcome::Ended)),
-            _ => return Ok(Some(gone(target))),
+            Settled::Known(Life::Reaped) | Settled::Gone => return Ok(Some(gone(target))),
+            Settled::Missing(reason) => {
+                target.reason = Some(reason);
+                return Ok(Some(Outcome::NotPermitted));
+            }
         }
         match self.proc.settle(target.pid, reference.send(signal))? {
             Settled::Known(()) => {

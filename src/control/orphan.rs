@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::kernel::{Scope, takes_signals};
 use super::reference::Life;
-use super::{Error, Outcome, Reference, Target};
+use super::{Error, Outcome, Reference, Target, told};
 use crate::process::{Cgroups, ControlGroup, File, Files, Pid, Proc, Process, Settled, known};
 
 /// What ties processes to a tree beside their parents.
@@ -153,7 +153,7 @@ pub fn is_spared(target: &Target) -> bool {
 
 /// Whether a process was not reaped, so that its number is its own.
 pub fn is_there(proc: &Proc, pid: Pid, reference: &Reference) -> Result<bool, Error> {
-    Ok(matches!(proc.settle(pid, reference.life())?, Settled::Known(Life::Alive | Life::Zombie)))
+    Ok(matches!(told(proc, pid, reference.life())?, Some(Life::Alive | Life::Zombie)))
 }
 
 /// Whether a target is in the session or the process group of this number now.

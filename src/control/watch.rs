@@ -6,7 +6,7 @@
 
 mod helper;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use rustix::io::Errno;
 
 use super::kernel::{self, ExitInfo, ExitStatus};
 use super::reference::{Identity, Life, life};
-use super::{Error, Interrupts, Reference, Signal, descriptors};
+use super::{Error, Interrupts, Reference, Signal, descriptors, told};
 use crate::process::{Files, Pid, Proc, Settled, Unread};
 
 use helper::Helpers;
@@ -72,7 +72,7 @@ pub struct Watch<'w> {
     proc: &'w Proc,
     interrupts: Option<&'w Interrupts>,
     epoll: OwnedFd,
-    watched: HashMap<usize, Watched>,
+    watched: BTreeMap<usize, Watched>,
     wants_status: bool,
     /// Zombies whose status is waited for, the longest waiting first.
     lingering: VecDeque<(Instant, usize)>,
@@ -102,7 +102,7 @@ impl<'w> Watch<'w> {
             proc,
             interrupts,
             epoll,
-            watched: HashMap::new(),
+            watched: BTreeMap::new(),
             wants_status,
             lingering: VecDeque::new(),
             ready: VecDeque::new(),
@@ -148,9 +148,9 @@ impl<'w> Watch<'w> {
     /// Watch the next of those that there was no room for.
     fn add_later(&mut self) -> Result<(), Error> {
         while let Some((token, identity)) = self.later.pop_front() {
-            match self.proc.settle(identity.pid, identity.open())? {
-                Settled::Known(pidfd) => return self.add_pidfd(token, identity.pid, Rc::new(pidfd)),
-                _ => self.ready.push_back(Ending { token, status: None }),
+            match told(self.proc, identity.pid, identity.open())? {
+                Some(pidfd) => return self.add_pidfd(token, identity.pid, Rc::new(pidfd)),
+                None => self.ready.push_back(Ending { token, status: None }),
             }
         }
         Ok(())
@@ -160,8 +160,8 @@ impl<'w> Watch<'w> {
     fn look_at_later(&mut self) -> Result<(), Error> {
         for (token, identity) in std::mem::take(&mut self.later) {
             let life = identity.open().and_then(|pidfd| life(&pidfd));
-            match self.proc.settle(identity.pid, life)? {
-                Settled::Known(Life::Alive) => self.later.push_back((token, identity)),
+            match told(self.proc, identity.pid, life)? {
+                Some(Life::Alive) => self.later.push_back((token, identity)),
                 _ => self.ready.push_back(Ending { token, status: None }),
             }
         }
@@ -169,9 +169,9 @@ impl<'w> Watch<'w> {
     }
 
     fn add(&mut self, token: usize, reference: &Reference) -> Result<(), Error> {
-        match self.proc.settle(reference.pid(), reference.pidfd())? {
-            Settled::Known(pidfd) => self.add_pidfd(token, reference.pid(), pidfd),
-            _ => {
+        match told(self.proc, reference.pid(), reference.pidfd())? {
+            Some(pidfd) => self.add_pidfd(token, reference.pid(), pidfd),
+            None => {
                 self.ready.push_back(Ending { token, status: None });
                 Ok(())
             }

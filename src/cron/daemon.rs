@@ -1,6 +1,6 @@
 //! What a cron daemon looks like, and which processes are one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::Error;
@@ -142,9 +142,9 @@ pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
             }
         }
     }
-    let names: HashMap<Pid, Vec<u8>> =
+    let names: BTreeMap<Pid, Vec<u8>> =
         candidates.iter().map(|candidate| (candidate.daemon.pid, candidate.daemon.exe_name.clone())).collect();
-    let has_lock: HashSet<Vec<u8>> = candidates
+    let has_lock: BTreeSet<Vec<u8>> = candidates
         .iter()
         .filter(|candidate| matches!(candidate.lock, Some(Some(_))) && candidate.is_root)
         .map(|candidate| candidate.daemon.exe_name.clone())
@@ -167,7 +167,7 @@ fn judge(
     wanted: &Wanted,
     is_child: bool,
     is_ours: bool,
-    has_lock: &HashSet<Vec<u8>>,
+    has_lock: &BTreeSet<Vec<u8>>,
 ) -> Result<Daemon, Rejected> {
     let Candidate { mut daemon, is_root, is_foreign, is_called_worker, is_alive, lock } = candidate;
     let is_named = *wanted != Wanted::Usual;

@@ -1,6 +1,6 @@
 //! The jobs of a cron daemon: which processes they are, and why each counts.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Error;
 use super::daemon::{Daemon, NAMES, audit_session, is_called_worker};
@@ -85,7 +85,7 @@ impl Jobs {
     pub fn look(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
         let forest = read(proc, daemons)?;
         self.forget_reused(&forest);
-        let mut found = Search { forest: &forest, why: HashMap::new(), ours: ours(proc, &forest, daemons)? };
+        let mut found = Search { forest: &forest, why: BTreeMap::new(), ours: ours(proc, &forest, daemons)? };
         for daemon in daemons {
             // Not reaped, so that its number is its own.
             if !matches!(proc.settle(daemon.pid, daemon.reference.life())?, Settled::Known(Life::Reaped)) {
@@ -236,7 +236,7 @@ fn is_forked(member: &Member, daemon: &Daemon) -> bool {
 /// What was found so far.
 struct Search<'f> {
     forest: &'f Forest<Member>,
-    why: HashMap<Node, Why>,
+    why: BTreeMap<Node, Why>,
     /// We ourselves, what we run below, and what runs below us: we may be a job ourselves.
     ours: BTreeSet<Node>,
 }

@@ -170,10 +170,14 @@ fn stop_for_now(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result
 
 /// Whether a paused daemon lives, and is not stopped.
 fn runs(proc: &Proc, daemon: &Daemon) -> Result<bool, Error> {
-    let Settled::Known(process) = proc.process(daemon.pid, Files::of(&[File::Stat]))? else { return Ok(false) };
-    let state = process.settle(process.stat().map(|stat| stat.state))?;
-    let is_stopped = !matches!(state, Settled::Known(state) if !b"TtZX".contains(&state));
+    let process = match proc.process(daemon.pid, Files::of(&[File::Stat]))? {
+        Settled::Known(process) => process,
+        Settled::Missing(reason) => return Err(control::Error::Lost { pid: daemon.pid, reason }.into()),
+        Settled::Gone => return Ok(false),
+    };
+    let state = control::told(proc, daemon.pid, process.stat().map(|stat| stat.state))?;
+    let is_stopped = state.is_none_or(|state| b"TtZX".contains(&state));
     // Alive now, so that what was read by its number was of it.
-    let is_alive = matches!(proc.settle(daemon.pid, daemon.reference.life())?, Settled::Known(Life::Alive));
+    let is_alive = control::told(proc, daemon.pid, daemon.reference.life())? == Some(Life::Alive);
     Ok(is_alive && !is_stopped)
 }

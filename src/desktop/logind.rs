@@ -3,7 +3,7 @@
 //! Their form is not promised, and the same since logind began; sd-login(3), which is, needs a library that no static
 //! program can load.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -150,7 +150,7 @@ fn started(since_boot: f64) -> Duration {
 }
 
 /// The fields of a file: KEY=VALUE, a line each.
-type Fields = HashMap<String, String>;
+type Fields = BTreeMap<String, String>;
 
 fn fields(directory: &str, name: &str) -> Result<Option<Fields>, super::Error> {
     let path = Path::new(directory).join(name);

@@ -1,6 +1,6 @@
 //! A notification, and showing it: what notify-send does, where there is none (Desktop Notifications Specification 1.2).
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
@@ -85,7 +85,8 @@ impl Notification {
         let has_actions = !self.actions.is_empty() && bus.call(&CAPABILITIES, "", None)?.has_text("actions")?;
         let offered = if has_actions { &self.actions[..] } else { &[] };
         let actions: Vec<&str> = offered.iter().flat_map(|(name, label)| [&**name, label]).collect();
-        let hints: HashMap<&str, Variant<'_>> = self.hints.iter().map(|(name, hint)| (&**name, hint.value())).collect();
+        let hints: BTreeMap<&str, Variant<'_>> =
+            self.hints.iter().map(|(name, hint)| (&**name, hint.value())).collect();
         let body = encoded(&(
             &*self.application,
             self.replaces,

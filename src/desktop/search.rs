@@ -1,7 +1,7 @@
 //! Searching for what leads into a session: whom its user's processes and sockets name, the nearest first, and whether it
 //! answers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::io;
@@ -124,8 +124,8 @@ impl Search {
     }
 
     /// The nearest first. Where nothing tells the session's processes from others, all are as near.
-    fn rank(&mut self, servers: &HashSet<Pid>) {
-        let parents: HashMap<Pid, Pid> = self.hints.iter().map(|(hint, _)| (hint.pid, hint.parent)).collect();
+    fn rank(&mut self, servers: &BTreeSet<Pid>) {
+        let parents: BTreeMap<Pid, Pid> = self.hints.iter().map(|(hint, _)| (hint.pid, hint.parent)).collect();
         let below = descendants(&parents, servers);
         for (hint, rank) in &mut self.hints {
             *rank = match () {
@@ -160,7 +160,7 @@ impl Search {
         let said = |ranks| self.said("DISPLAY", ranks).into_iter().map(OsStr::to_owned);
         let servers = servers.into_iter().map(|(number, _)| OsString::from(format!(":{number}")));
         let displays = self.display.clone().into_iter().chain(said(NEAR)).chain(servers).chain(said(FAR));
-        let mut tried = HashSet::new();
+        let mut tried = BTreeSet::new();
         displays.filter(|display| tried.insert(display.clone())).find_map(|display| self.accepted(display))
     }
 
@@ -170,7 +170,7 @@ impl Search {
         let is_it =
             |hint: &Hint| hint.get("DISPLAY").and_then(|display| x11::number(display.as_bytes())) == Some(number);
         let knowing = self.hints.iter().map(|(hint, _)| hint).filter(|hint| is_it(hint));
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let said = knowing.filter_map(|hint| hint.get("XAUTHORITY")).filter(|path| seen.insert(*path));
         let said = said.filter(|path| is_safe_path(path)).map(|path| (PathBuf::from(path), true));
         for (path, is_said) in said.chain([(self.home.join(".Xauthority"), false)]) {
@@ -209,7 +209,7 @@ impl Search {
 
     /// What processes of these ranks say, each thing once.
     fn said(&self, name: &str, ranks: RangeInclusive<Rank>) -> Vec<&OsStr> {
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let hints = self.hints.iter().filter(|(_, rank)| ranks.contains(rank));
         hints.filter_map(|(hint, _)| hint.get(name)).filter(|value| seen.insert(*value)).collect()
     }
@@ -230,9 +230,9 @@ const NEAR: RangeInclusive<Rank> = Rank::First..=Rank::Inside;
 const FAR: RangeInclusive<Rank> = Rank::Other..=Rank::Other;
 
 /// Processes and whoever descends from them, in time linear in how many there are.
-fn descendants(parents: &HashMap<Pid, Pid>, of: &HashSet<Pid>) -> HashSet<Pid> {
+fn descendants(parents: &BTreeMap<Pid, Pid>, of: &BTreeSet<Pid>) -> BTreeSet<Pid> {
     let mut below = of.clone();
-    let mut beside = HashSet::new();
+    let mut beside = BTreeSet::new();
     for &pid in parents.keys() {
         let mut line = vec![pid];
         // What was read at different instants may make a circle.
@@ -298,7 +298,7 @@ mod tests {
         let hints =
             vec![hint(5, 1, false), hint(7, 1, true), hint(22, 21, true), hint(21, 20, false), hint(10, 1, true)];
         let mut search = search(hints);
-        search.rank(&HashSet::from([20]));
+        search.rank(&BTreeSet::from([20]));
         let said = |ranks| {
             search.said("DISPLAY", ranks).into_iter().map(|text| text.display().to_string()).collect::<Vec<_>>()
         };
@@ -309,9 +309,9 @@ mod tests {
 
     #[test]
     fn circles_of_parents_end() {
-        let parents = HashMap::from([(1, 2), (2, 3), (3, 1), (4, 3), (6, 5), (7, 6)]);
-        assert_eq!(descendants(&parents, &HashSet::from([5])), HashSet::from([5, 6, 7]));
-        assert_eq!(descendants(&parents, &HashSet::from([3])), HashSet::from([1, 2, 3, 4]));
+        let parents = BTreeMap::from([(1, 2), (2, 3), (3, 1), (4, 3), (6, 5), (7, 6)]);
+        assert_eq!(descendants(&parents, &BTreeSet::from([5])), BTreeSet::from([5, 6, 7]));
+        assert_eq!(descendants(&parents, &BTreeSet::from([3])), BTreeSet::from([1, 2, 3, 4]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Graphical sessions, and which one is meant.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
@@ -111,7 +111,7 @@ fn known(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Session>, Erro
     let (graphical, terminal): (Vec<Record>, Vec<Record>) =
         records.into_iter().partition(|record| record.kind.is_some());
     let only_remote = graphical.iter().all(|record| record.is_remote);
-    let with_screen: HashSet<u32> = graphical.iter().map(|record| record.uid).collect();
+    let with_screen: BTreeSet<u32> = graphical.iter().map(|record| record.uid).collect();
     let mut sessions = Vec::new();
     for record in graphical.into_iter().filter(|record| record.is_living) {
         let account = account_of(record.uid)?;

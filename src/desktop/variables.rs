@@ -1,6 +1,6 @@
 //! What a command has to be told to be in a session: variables, of which each was tried before it is passed on.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ impl Found {
             (None, None, None) => None,
         };
         let logged = session.desktop.clone().map(OsString::from).filter(|desktop| is_plain(desktop));
-        let mut values: HashMap<&str, OsString> = self.sockets.into_iter().collect();
+        let mut values: BTreeMap<&str, OsString> = self.sockets.into_iter().collect();
         let mut set = |name, value: Option<OsString>| values.extend(value.map(|value| (name, value)));
         set("DISPLAY", self.display);
         set("XAUTHORITY", self.authority.map(OsString::from));

@@ -2,7 +2,7 @@
 
 pub mod row;
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::rc::Rc;
 
@@ -35,7 +35,7 @@ pub struct Drawing<'a> {
     pub look: Look,
     pub terminal: &'a Terminal,
     /// Emphasised instead of matches: a process and the way up from it.
-    pub highlight: HashSet<Node>,
+    pub highlight: BTreeSet<Node>,
 }
 
 impl Drawing<'_> {

@@ -1,7 +1,7 @@
 //! A procfs mount: where all reading begins, and what it says about the machine as a whole.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -38,7 +38,7 @@ pub struct Proc {
     boot_id: OnceCell<Read<Vec<u8>>>,
     ticks_per_second: OnceCell<f64>,
     page_size: OnceCell<u64>,
-    executables: RefCell<HashMap<Vec<u8>, bool>>,
+    executables: RefCell<BTreeMap<Vec<u8>, bool>>,
     users: Users,
     readers: Readers,
 }

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
-use rustix::process::{Resource, getrlimit};
+use nix::sys::resource::{Resource, getrlimit};
 
 use super::Pid;
 use super::error::{Read, Unread};
@@ -126,7 +126,7 @@ impl Readers {
             return true;
         }
         left_behind.retain(|(_, is_under_way)| is_under_way.strong_count() > 0);
-        let room = getrlimit(Resource::Nofile).current.map_or(MOST_LEFT_BEHIND, |limit| limit / 4);
+        let room = getrlimit(Resource::RLIMIT_NOFILE).map_or(MOST_LEFT_BEHIND, |(limit, _)| limit / 4);
         let is_full = left_behind.len() as u64 >= room.min(MOST_LEFT_BEHIND);
         !is_full && left_behind.iter().all(|&(held, _)| held != pid)
     }

@@ -1,6 +1,6 @@
 //! The sockets of a process, and what its network namespace says about them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::{Process, Read, Unread, number};
@@ -63,8 +63,8 @@ impl Process<'_> {
     ///
     /// Anybody can bind a path with a newline in it, which the kernel prints as it is, and so make up lines here. Where
     /// two lines are about one inode, neither is believed (`None`).
-    pub fn unix_listeners(&self) -> Read<HashMap<u64, Option<Vec<u8>>>> {
-        let mut paths = HashMap::new();
+    pub fn unix_listeners(&self) -> Read<BTreeMap<u64, Option<Vec<u8>>>> {
+        let mut paths = BTreeMap::new();
         self.directory.lines_below("net", "net/unix", |line| {
             if let Some((inode, path)) = unix_listener(line) {
                 paths.entry(inode).and_modify(|path| *path = None).or_insert(Some(path.to_vec()));

@@ -3,36 +3,38 @@
 use super::Pid;
 use super::error::Unread;
 
-/// How many processes could not be examined, and why.
+/// Which processes could not be examined, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unexamined {
     /// The kernel keeps so many from us.
     pub denied: usize,
-    /// So many could not be examined for another reason.
-    pub others: usize,
-    /// The first of the others, with the reason.
-    pub first: Option<(Pid, Unread)>,
+    /// These could not be examined for another reason.
+    pub others: Vec<(Pid, Unread)>,
 }
 
 impl Unexamined {
     /// Count a process.
     pub fn add(&mut self, pid: Pid, reason: Unread) {
-        if reason == Unread::Denied {
-            self.denied += 1;
-        } else {
-            self.others += 1;
-            self.first.get_or_insert((pid, reason));
+        match reason {
+            Unread::Denied => self.denied += 1,
+            reason => self.others.push((pid, reason)),
         }
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.denied + self.others
+        self.denied + self.others.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.count() == 0
+    }
+
+    /// Those that are not usual: an ordinary user lacks many permissions. Who holds us up is told apart.
+    pub fn unusual(&self) -> Unexamined {
+        let is_unusual = |(_, reason): &&(Pid, Unread)| !matches!(reason, Unread::HeldUp { .. });
+        Unexamined { denied: 0, others: self.others.iter().filter(is_unusual).copied().collect() }
     }
 }
 
@@ -45,9 +47,10 @@ mod tests {
         let mut unexamined = Unexamined::default();
         assert!(unexamined.is_empty());
         unexamined.add(7, Unread::Denied);
+        assert!(unexamined.unusual().is_empty());
         unexamined.add(8, Unread::HeldUp { file: "cmdline" });
         unexamined.add(9, Unread::Absent("x"));
-        assert_eq!((unexamined.count(), unexamined.denied, unexamined.others), (3, 1, 2));
-        assert_eq!(unexamined.first, Some((8, Unread::HeldUp { file: "cmdline" })));
+        assert_eq!((unexamined.count(), unexamined.denied, unexamined.others.len()), (3, 1, 2));
+        assert_eq!(unexamined.unusual().others, [(9, Unread::Absent("x"))]);
     }
 }

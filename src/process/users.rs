@@ -1,7 +1,7 @@
 //! Names of users and groups, asked for once each.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -51,7 +51,7 @@ impl Users {
 /// One of the two databases: what our own C library knows, then what the machine's does.
 struct Names {
     database: &'static str,
-    known: RefCell<HashMap<u32, Rc<str>>>,
+    known: RefCell<BTreeMap<u32, Rc<str>>>,
     /// How long others are still asked for names: an answer takes a process. None is to be had any more from one that failed.
     patience: Cell<Option<Duration>>,
 }

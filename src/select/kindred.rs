@@ -191,8 +191,16 @@ impl Kin<'_> {
                 children.push((child, identity));
             }
         }
-        let parent_is_there = children.is_empty() || self.has(pid, &identity)?;
-        Ok(if parent_is_there { children } else { Vec::new() })
+        if children.is_empty() || self.has(pid, &identity)? {
+            return Ok(children);
+        }
+        if let Some(&reason) = self.doubts.get(&pid) {
+            // Whether their parent is still the one that was meant, nobody can tell.
+            for (child, _) in children {
+                self.doubts.entry(self.forest.pid(child)).or_insert(reason);
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// The parent of a process, likewise.

@@ -1,6 +1,6 @@
 //! The part of a forest that is shown: around some nodes, to some depth.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::{Forest, Node};
 
@@ -92,7 +92,7 @@ impl<'f, D> View<'f, D> {
         label: &dyn Fn(Node) -> Option<Vec<u8>>,
     ) {
         let first = waiting.len();
-        let mut alike: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut alike: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
         for node in siblings {
             let is_leaf = || self.children(node).next().is_none();
             if let Some(label) = label(node).filter(|_| is_leaf()) {

@@ -1,6 +1,6 @@
 //! Whether sections such as `<IfModule>` are in force.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Mpm;
 
@@ -29,9 +29,9 @@ impl Truth {
 /// What conditions are about.
 pub(super) struct Words {
     /// Names that were defined, with their values, if they have any.
-    pub defines: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    pub defines: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// Modules that were loaded, by identifier (`ssl_module`) and by file (`mod_ssl.c`).
-    pub modules: HashSet<Vec<u8>>,
+    pub modules: BTreeSet<Vec<u8>>,
 }
 
 /// Built in by Debian; whoever builds them otherwise loads them by name.
@@ -66,8 +66,8 @@ mod tests {
 
     #[test]
     fn modules() {
-        let modules = HashSet::from([b"wsgi_module".to_vec(), b"mod_wsgi.c".to_vec()]);
-        let words = Words { defines: HashMap::new(), modules };
+        let modules = BTreeSet::from([b"wsgi_module".to_vec(), b"mod_wsgi.c".to_vec()]);
+        let words = Words { defines: BTreeMap::new(), modules };
         assert_eq!(words.has_module(b"mod_wsgi.c", None), Truth::Yes);
         assert_eq!(words.has_module(b"mod_ssl.c", None), Truth::No);
         for built_in in [&b"core.c"[..], b"core_module", b"so_module", b"mod_log_config.c"] {

@@ -1,6 +1,6 @@
 //! How many workers there may be: what some directives set, and the arithmetic that the MPMs do with it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::Mpm;
 
@@ -21,7 +21,7 @@ pub struct Limit {
 #[derive(Default)]
 pub(super) struct Numbers {
     /// By the name of the directive, with where it stands; no number where that is in doubt.
-    found: HashMap<&'static str, (Option<u64>, String)>,
+    found: BTreeMap<&'static str, (Option<u64>, String)>,
 }
 
 impl Numbers {

@@ -1,6 +1,6 @@
 //! Reading the files of a configuration in the order that Apache does.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 
 use crate::escape::expanded;
@@ -54,7 +54,7 @@ pub fn read(root: &Source<'_>, started: &Started<'_>) -> Result<Configuration, S
 /// Reads files in the order that Apache does.
 struct Reader<'r> {
     root: &'r Source<'r>,
-    environment: HashMap<&'r [u8], &'r [u8]>,
+    environment: BTreeMap<&'r [u8], &'r [u8]>,
     server_root: Vec<u8>,
     mpm: Option<Mpm>,
     words: Words,
@@ -86,7 +86,7 @@ impl<'r> Reader<'r> {
             environment: variables.collect(),
             server_root,
             mpm,
-            words: Words { defines: HashMap::new(), modules: HashSet::new() },
+            words: Words { defines: BTreeMap::new(), modules: BTreeSet::new() },
             numbers: Numbers::default(),
             groups: Vec::new(),
             groups_are_certain: true,

@@ -1,7 +1,7 @@
 //! Threads that watch what exceeds the limit of descriptors, which holds for a table of descriptors, not for a process:
 //! each of these has a table of its own.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
@@ -98,7 +98,7 @@ impl Bell {
 fn help(part: &[(usize, Identity)], wants_status: bool, proc: &Path, bell: &Bell) -> Result<(), Error> {
     let proc = Proc::open(proc)?;
     let mut watch = Watch::new(&proc, None, wants_status)?;
-    let mut left = HashSet::new();
+    let mut left = BTreeSet::new();
     for &(token, identity) in part {
         match proc.settle(identity.pid, identity.open())? {
             Settled::Known(pidfd) => {
