@@ -9,6 +9,7 @@ mod cron;
 mod desktop;
 mod find;
 mod gpg;
+mod held_up;
 mod hostile;
 mod house;
 mod install;

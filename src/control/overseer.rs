@@ -77,18 +77,19 @@ impl Overseer {
         self.change(|terms| (terms.until, terms.grace) = (until, GRACE));
     }
 
-    fn change(&self, change: impl FnOnce(&mut Terms)) {
+    /// Whether the thread is told. It cannot be full before 2^64 changes; only a sandbox refuses this.
+    fn change(&self, change: impl FnOnce(&mut Terms)) -> bool {
         change(&mut lock(&self.terms));
-        // It cannot be full before 2^64 changes.
-        let _ = rustix::io::write(&*self.bell, &1u64.to_ne_bytes());
+        rustix::io::write(&*self.bell, &1u64.to_ne_bytes()).is_ok()
     }
 }
 
 impl Drop for Overseer {
     fn drop(&mut self) {
-        self.change(|terms| terms.is_over = true);
-        // A thread that panics ends the program.
-        self.thread.take().map(JoinHandle::join);
+        if self.change(|terms| terms.is_over = true) {
+            // A thread that panics ends the program.
+            self.thread.take().map(JoinHandle::join);
+        }
     }
 }
 
@@ -128,7 +129,9 @@ fn sleep(bell: &OwnedFd, signals: Option<&SignalFd>, time: Option<Duration>) {
     polled.extend(signals.map(|signals| PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)));
     let time = time.and_then(|time| Timespec::try_from(time).ok());
     // Whatever wakes it, what counts is looked at anew.
-    let _ = poll(&mut polled, time.as_ref());
+    if !matches!(poll(&mut polled, time.as_ref()), Ok(_) | Err(Errno::INTR)) {
+        std::thread::sleep(LOOK);
+    }
     let _ = rustix::io::read(bell, &mut [0; 8]);
 }
 

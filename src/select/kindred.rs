@@ -56,11 +56,13 @@ impl Identity {
         Ok(Identity { start_ticks: process.stat()?.start_ticks, inode: known(process.pidfd_inode())? })
     }
 
-    /// Whether this is the process. By number, as in a scan, only as far as its start tells.
+    /// Whether this is the process. By number, as in a scan, or without pidfds, only as far as its start tells.
     pub fn is_of(&self, process: &Process<'_>) -> Read<bool> {
         let may_be = process.stat()?.start_ticks == self.start_ticks;
         match self.inode {
-            Some(inode) if may_be && process.is_pinned() => Ok(process.pidfd_inode()? == inode),
+            Some(inode) if may_be && process.is_pinned() => {
+                Ok(known(process.pidfd_inode())?.is_none_or(|found| found == inode))
+            }
             _ => Ok(may_be),
         }
     }
