@@ -156,3 +156,37 @@ fn a_file_system_that_does_not_answer_is_never_asked() {
         ],
     );
 }
+
+/// A script with an output that nobody reads: `unread terminal COMMAND` and `unread pipe COMMAND`.
+fn unread(script: &str) -> Option<Outcome> {
+    let text = format!("unread() {{ python3 -I -S \"$SUPPORT/stopped_output.py\" \"$@\"; echo $?; }}\n{script}");
+    let mut command = namespace::script(&text)?;
+    command.env("SUPPORT", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support"));
+    Some(finish(command))
+}
+
+#[test]
+fn an_output_that_nobody_reads_holds_nobody_up_beyond_the_timeout() {
+    for kind in ["terminal", "pipe"] {
+        let script = format!(
+            r#"sleep 1000 & one=$!; sleep 1000 & two=$!; sleep 1000 & three=$!
+            unread {kind} "$P" terminate --timeout 0.5 $one
+            unread {kind} "$P" kill --timeout 0.5 --tree $two
+            unread {kind} "$P" wait --timeout 0.5 $three
+            wait $one; echo $?; wait $two; echo $?; kill -0 $three && echo "it runs""#
+        );
+        prints(unread(&script), &["124", "124", "124", "143", "137", "it runs"]);
+    }
+}
+
+#[test]
+fn who_does_not_read_can_interrupt() {
+    let script = r#"sleep 1000 & target=$!
+        for signal in INT TERM; do
+            env --default-signal=INT python3 -I -S "$SUPPORT/stopped_output.py" terminal "$P" wait $target & run=$!
+            until child=$(cat /proc/$run/task/$run/children 2>/dev/null) && [ -n "$child" ] &&
+                grep -q . /proc/${child% }/fdinfo/3 2>/dev/null; do sleep 0.02; done
+            kill -$signal ${child% }; wait $run; echo $?
+        done"#;
+    prints(unread(script), &["130", "143"]);
+}

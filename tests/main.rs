@@ -6,6 +6,7 @@
 mod apache;
 mod bad_input;
 mod cron;
+mod denied;
 mod desktop;
 mod find;
 mod gpg;

@@ -2,7 +2,7 @@
 //! to the exit status. They differ in their [`Order`].
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -181,9 +181,6 @@ fn exit(order: Order, operation: &Operation<'_>, conclusion: Conclusion, is_doub
     }
 }
 
-/// For a last message to be written.
-const LAST_WORDS: Duration = Duration::from_millis(200);
-
 /// End the program where it hangs.
 pub fn leave(name: &str, ended: Ended, is_quiet: bool) -> ! {
     let (what, exit) = match ended {
@@ -192,7 +189,7 @@ pub fn leave(name: &str, ended: Ended, is_quiet: bool) -> ! {
     };
     if !is_quiet {
         message(name, format_args!("{what} before all could be done: nothing is left stopped"));
-        outlet::settle_within(LAST_WORDS);
+        outlet::settle_within(outlet::LAST_WORDS);
     }
     exit::leave(exit)
 }

@@ -117,10 +117,13 @@ pub fn settle_within(time: Duration) {
     }
 }
 
+/// For what is said last, when the time that was set is over.
+pub const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// Wait until all is written, or the time that was set is over; learn whether standard output took all of it.
 pub fn settle() -> io::Result<()> {
     let Some(outlet) = OUTLET.get() else { return Ok(()) };
-    let until = outlet.shared.lock().until;
+    let until = outlet.shared.lock().until.map(|until| until.max(Instant::now() + LAST_WORDS));
     outlet.shared.settle(until);
     let state = outlet.shared.lock();
     match state.failure {
