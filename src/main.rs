@@ -77,13 +77,15 @@ fn run(applet: &Applet, name: String, arguments: &[OsString], begin: Instant) ->
         let words = std::iter::once(OsString::from(&name)).chain(separator).chain(arguments.iter().cloned());
         command.bin_name(&name).display_name(&name).try_get_matches_from(words)
     };
-    let parsed = match parse(applets::named(applet)) {
+    let command = applets::named(applet);
+    cli::spelling::check(&command, arguments)?;
+    let parsed = match parse(command) {
         Err(error) if error.kind() == ErrorKind::DisplayHelp => parse(applets::documented(applet)),
         outcome => outcome,
     };
     let matches = match parsed {
         Ok(matches) => matches,
-        Err(error) if error.use_stderr() => return Err(cli::usage::refusal(&name, arguments, &error).into()),
+        Err(error) if error.use_stderr() => return Err(cli::usage::refusal(&name, &error).into()),
         // Help, or the version.
         Err(error) => {
             output::print(&error.render().to_string())?;

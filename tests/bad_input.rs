@@ -3,6 +3,7 @@
 use super::support::command::{finish, run};
 use super::support::fake::FakeProc;
 use super::support::namespace;
+use super::support::target::Program;
 use crate::skip;
 
 #[test]
@@ -107,6 +108,58 @@ fn numbers_that_are_negative() {
         run(&["find", option, "-5"]).refuses(2, "a process id is positive");
     }
     run(&["find", "-O", "-5"]).refuses(2, "a duration is a number");
+}
+
+#[test]
+fn what_is_given_again_is_added_or_refused() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "init");
+    fake.process(7, 1, "seven");
+    let option = fake.option();
+    let both = run(&["find", "--fields", "pid", "--fields=name", "--fields", "ppid,pid", &option]).succeeds();
+    assert_eq!(both.lines()[0].split_whitespace().collect::<Vec<_>>(), ["PID", "NAME", "PPID"]);
+    let shown = run(&["show", "--fields", "pid", "--fields", "name", "7", &option]).succeeds();
+    assert_eq!(shown.lines().len(), 2, "{shown:?}");
+    run(&["find", "-r", "S", "-r", "R", "-c", &option]).succeeds().prints("2\n");
+    run(&["find", "--pid", "1", "--pid", "7", "-c", &option]).succeeds().prints("2\n");
+    run(&["find", "--color", "always", "--color=never", "-c", "-c", &option]).succeeds().prints("2\n");
+    for words in [
+        &["find", "--pattern", "a", "--pattern", "b"][..],
+        &["find", "--older", "1h", "--older", "2h"],
+        &["find", "--children-of", "1", "--children-of", "2"],
+        &["find", "--pidfile", "a", "-F", "b"],
+        &["find", "--ns", "1", "--ns", "2"],
+        &["find", "--delimiter", "a", "-d", "b"],
+        &["tree", "--depth", "1", "--depth", "2"],
+        &["tree", "-H", "1", "-H", "2"],
+        &["kill", "--signal", "HUP", "--signal", "TERM", "1"],
+        &["kill", "--timeout", "1", "--timeout", "2", "1"],
+        &["wait", "--count", "1", "--count", "2", "1"],
+        &["cron-graceful", "--timeout", "1", "--timeout", "2", "--list"],
+        &["apache-mem", "--interval", "1", "--interval", "2"],
+    ] {
+        run(words).refuses(2, "cannot be used multiple times");
+    }
+    run(&["find", "--env", "A,B"]).refuses(2, "--env A --env B wants both");
+    run(&["find", "--env", "A,B=c"]).refuses(2, "one variable at a time");
+    run(&["find", "--env", "A=b,c", &option]).exits(1);
+}
+
+#[test]
+fn durations() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "init");
+    let option = fake.option();
+    for good in ["1h30m", "500ms", "2 days", "1d 12h", "1.5s", "90", "3 weeks", "1 hour, 2 minutes"] {
+        assert!(run(&["find", "--older", good, &option]).code() < 2, "{good}");
+    }
+    for bad in ["1x", "", "-1h", "1h ago", "2 months", "1 year", "inf", "1h30", "h"] {
+        run(&["find", &format!("--older={bad}"), &option]).refuses(2, "a duration is a number");
+    }
+    let target = Program::new("unharmed").start();
+    for tiny in ["1e-5000", "0.0000000000001", "1ns", "1e-300d"] {
+        run(&["wait", "--timeout", tiny, &target.pid().to_string()]).exits(124);
+    }
 }
 
 #[test]

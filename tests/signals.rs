@@ -537,6 +537,61 @@ fn signals_that_do_not_exist_are_refused() {
 }
 
 #[test]
+fn signals_behind_one_dash_are_told_how_they_are_written_and_nothing_is_sent() {
+    let target = Program::new("unharmed").start();
+    let pid = &target.pid().to_string();
+    let names: Vec<String> = run(&["kill", "--list"]).lines().iter().map(|line| line[3..].to_owned()).collect();
+    for name in
+        names.iter().flat_map(|name| [name.clone(), name.to_lowercase(), format!("SIG{name}"), format!("Sig{name}")])
+    {
+        let spelled = name.to_uppercase();
+        let spelled = format!("--signal {}", spelled.strip_prefix("SIG").unwrap_or(&spelled));
+        for applet in ["kill", "terminate", "suspend", "resume", "wait"] {
+            run(&[applet, &format!("-{name}"), pid]).refuses(2, &spelled);
+        }
+        run(&["kill", pid, &format!("-{name}")]).refuses(2, &spelled);
+    }
+    for number in ["-1", "-15", "-64"] {
+        run(&["kill", number, pid]).refuses(2, &format!("name a signal with --signal {}", &number[1..]));
+    }
+    lives(&target);
+}
+
+#[test]
+fn no_number_is_a_target_by_mistake() {
+    let target = Program::new("unharmed").start();
+    let other = Program::new("neither").start();
+    let (pid, other_pid) = (&*target.pid().to_string(), &*other.pid().to_string());
+    for (words, why) in [
+        (&["-n", other_pid, pid][..], "-n beside process ids"),
+        (&["-q", other_pid, "--signal", "USR1", pid], "-q beside process ids"),
+        (&["-q", pid], "--quiet is written in full"),
+        (&["-o", pid], "-o beside process ids"),
+        (&["-s", "1", pid], "-s beside process ids"),
+        (&["-qn", pid], "-n beside process ids"),
+        (&["--exe", "neither", pid, "-n"], "-n beside process ids"),
+        (&["--", "-1234"], "a process group with --pgroup 1234"),
+        (&["-0", pid], "signal 0 sends nothing"),
+    ] {
+        for applet in ["kill", "terminate", "suspend", "resume"] {
+            run(&[&[applet], words].concat()).refuses(2, why);
+        }
+    }
+    lives(&target);
+    lives(&other);
+}
+
+#[test]
+fn letters_without_process_ids_are_options() {
+    let program = Program::new("letters");
+    let (target, name) = (program.start(), &*program.name);
+    for letter in ["-n", "-o", "-q"] {
+        run(&["suspend", letter, "--dry-run", "--exe", name]).exits(0);
+    }
+    becomes(&target, "kill", &["--quiet", "--json"], 0, "killed");
+}
+
+#[test]
 fn kill_lists_the_signals() {
     let list = run(&["kill", "--list"]).succeeds();
     let lines = list.lines();

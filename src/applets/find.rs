@@ -57,7 +57,7 @@ struct Options {
     null: bool,
     /// Print a table of these, with commas between; --help has the list
     #[arg(long, value_name = "FIELDS", value_parser = format::fields, help_heading = "Output")]
-    fields: Option<Fields>,
+    fields: Vec<Fields>,
     #[command(flatten)]
     common: Common,
 }
@@ -120,7 +120,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
 
 impl Options {
     fn look(&self, terminal: &Terminal) -> Look {
-        let fields = |brief: &[&str]| self.fields.as_ref().map_or_else(|| properties(brief), |fields| fields.0.clone());
+        let fields = |brief: &[&str]| format::joined(&self.fields).unwrap_or_else(|| properties(brief));
         let beside = match (self.list_name, self.list_full) {
             (_, true) => Beside::CommandLine,
             (true, _) => Beside::Name,
@@ -130,7 +130,7 @@ impl Options {
             _ if self.common.verbosity.is_quiet() => Look::Nothing,
             _ if self.count => Look::Count,
             Some(layout) => Look::Json(layout, fields(BRIEF)),
-            None if self.fields.is_some() => Look::Table(Table::new(fields(&[]), terminal.clone())),
+            None if !self.fields.is_empty() => Look::Table(Table::new(fields(&[]), terminal.clone())),
             None if self.null => Look::Lines { beside, between: vec![0], at_end: b"\0" },
             None => {
                 let between = self.delimiter.as_ref().map_or(&b"\n"[..], |text| text.as_bytes());

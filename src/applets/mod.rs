@@ -19,7 +19,7 @@ mod with_gui_environment;
 
 use std::time::Instant;
 
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command};
 
 use crate::cli::{ENVIRONMENT, EXIT_STATUS};
 use crate::exit::Exit;
@@ -74,8 +74,14 @@ pub fn named(applet: &Applet) -> Command {
         .bin_name(format!("proctool {}", applet.name))
         .about(applet.about)
         .version(env!("CARGO_PKG_VERSION"))
-        .args_override_self(true)
+        .mut_args(|arg| if is_repeatable(&arg) { arg.clone().overrides_with(arg.get_id()) } else { arg })
         .max_term_width(100)
+}
+
+/// Whether an option may be given again: a switch, which is on then too, and what an alias of a shell may have. Of the
+/// others, lists grow; anything else would silently be lost, and is refused.
+fn is_repeatable(arg: &Arg) -> bool {
+    !arg.get_action().takes_values() && !arg.is_positional() || arg.get_long() == Some("color")
 }
 
 const FILES_AND_SECURITY: &str = "\

@@ -180,7 +180,7 @@ fn answer(question: &OsStr) -> anyhow::Result<Exit> {
 fn show(name: &str, words: &[OsString], bus: &Address, uid: u32) -> anyhow::Result<Exit> {
     let matches = match notification::command().try_get_matches_from(words) {
         Err(error) if error.kind() == ClapError::DisplayHelp => return answer("--help".as_ref()),
-        parsed => parsed.map_err(|error| usage::refusal(name, words, &error))?,
+        parsed => parsed.map_err(|error| usage::refusal(name, &error))?,
     };
     let options = Options::from_arg_matches(&matches)?;
     if options.version {

@@ -25,7 +25,7 @@ struct Options {
     targets: Vec<Target>,
     /// Show only these, with commas between; --help has the list
     #[arg(long, value_name = "FIELDS", value_parser = format::fields, help_heading = "Output")]
-    fields: Option<Fields>,
+    fields: Vec<Fields>,
     /// Show the environment too, which may hold secrets
     #[arg(long, help_heading = "Output")]
     environ: bool,
@@ -106,10 +106,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
 
 impl Options {
     fn properties(&self) -> Vec<&'static Property> {
-        let mut properties = match &self.fields {
-            Some(fields) => fields.0.clone(),
-            None => format::default_fields(),
-        };
+        let mut properties = format::joined(&self.fields).unwrap_or_else(format::default_fields);
         if self.environ && properties.iter().all(|property| property.name != "environ") {
             properties.extend(property("environ"));
         }
@@ -154,7 +151,7 @@ impl Options {
     ) -> Read<()> {
         match self.common.format.json() {
             Some(_) => json::object(block, process, properties),
-            None => record(block, process, properties, self.fields.is_none(), terminal),
+            None => record(block, process, properties, self.fields.is_empty(), terminal),
         }
     }
 }

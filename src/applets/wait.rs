@@ -52,7 +52,8 @@ const EXIT_STATUS: &str = "\
 Exit status:
   0    all of them have ended, or as many as were asked for
   1    none matched
-  2    wrong usage
+  2    wrong usage; beside process ids, also -n, -o, -q and -s: --newest and the
+       like are written in full there
   3    fatal: no pidfds (before Linux 5.3, or in a sandbox), /proc unreadable,
        out of descriptors, output failed
   64   some have ended, and the others were not there or could not be examined

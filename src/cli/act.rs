@@ -70,7 +70,8 @@ pub const EXIT_STATUS: &str = "\
 Exit status:
   0    done, with all of them
   1    none matched, or it could be done with none
-  2    wrong usage
+  2    wrong usage; beside process ids, also -n, -o, -q and -s, which take a
+       number in other kills: --newest and the like are written in full there
   3    fatal, with nothing done: no pidfds (before Linux 5.3, or in a sandbox),
        /proc unreadable, out of descriptors; or output failed
   64   done with some of them, or not certainly with all: descendants may have
@@ -122,7 +123,8 @@ impl Acting {
         let found = self.targets.find(&proc, |target| operation.add(target))?;
         operation.check_room()?;
         let own_line = own_line(&proc)?;
-        operation.refuse(|target| refusal(target, &own_line, force));
+        let is_matched = self.targets.are_matched();
+        operation.refuse(|target| refusal(target, &own_line, force, is_matched));
         check_count(order, operation.targets().len())?;
         overseer.iter().for_each(|overseer| overseer.trust(limit));
 
@@ -140,8 +142,9 @@ impl Acting {
     }
 }
 
-/// Why not to do anything with a target. `own_line` is we ourselves and our ancestors.
-fn refusal(target: &Target, own_line: &[Pid], force: Option<bool>) -> Option<Refused> {
+/// Why not to do anything with a target. `own_line` is we ourselves and our ancestors; `is_matched` where conditions were
+/// given, and no process ids.
+fn refusal(target: &Target, own_line: &[Pid], force: Option<bool>, is_matched: bool) -> Option<Refused> {
     let is_us = own_line.first() == Some(&target.pid);
     match force {
         // To wait for oneself takes for ever, and nothing else is wrong with waiting.
@@ -150,7 +153,7 @@ fn refusal(target: &Target, own_line: &[Pid], force: Option<bool>) -> Option<Ref
         Some(true) => None,
         Some(false) if is_us => Some(Refused::Ourselves),
         Some(false) if target.pid == 1 => Some(Refused::FirstProcess),
-        Some(false) => own_line.contains(&target.pid).then_some(Refused::Ancestor),
+        Some(false) => own_line.contains(&target.pid).then_some(Refused::Ancestor { is_matched }),
     }
 }
 

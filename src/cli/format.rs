@@ -73,6 +73,17 @@ pub fn fields(text: &str) -> Result<Fields, String> {
     Ok(Fields(fields))
 }
 
+/// What several lists name together; `None` without any.
+pub fn joined(lists: &[Fields]) -> Option<Vec<&'static Property>> {
+    let mut fields: Vec<&'static Property> = Vec::new();
+    for field in lists.iter().flat_map(|list| &list.0) {
+        if fields.iter().all(|other| other.name != field.name) {
+            fields.push(field);
+        }
+    }
+    (!lists.is_empty()).then_some(fields)
+}
+
 fn names() -> String {
     PROPERTIES.iter().map(|property| property.name).collect::<Vec<_>>().join(", ")
 }
@@ -134,6 +145,14 @@ mod tests {
         assert_eq!(names("pid, rss,pid"), Ok(vec!["pid", "rss"]));
         assert!(names("pid,nosuch").is_err_and(|message| message.starts_with("unknown field 'nosuch'")));
         assert!(names("").is_err());
+    }
+
+    #[test]
+    fn several_lists_are_one() {
+        let lists = [fields("pid,rss").unwrap(), fields("name,pid").unwrap()];
+        let names: Vec<_> = joined(&lists).unwrap().iter().map(|field| field.name).collect();
+        assert_eq!(names, ["pid", "rss", "name"]);
+        assert!(joined(&[]).is_none());
     }
 
     #[test]

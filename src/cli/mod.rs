@@ -7,6 +7,7 @@ pub mod notification;
 pub mod parse;
 pub mod pattern;
 pub mod selection;
+pub mod spelling;
 pub mod targets;
 pub mod usage;
 pub mod verbosity;

@@ -4,6 +4,9 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
+use jiff::SpanRelativeTo;
+use jiff::fmt::friendly::SpanParser;
+
 use crate::control::Signal;
 use crate::process::Pid;
 use crate::select::Anchor;
@@ -44,8 +47,16 @@ pub fn anchor(typed: OsString) -> Result<Anchor, String> {
     }
 }
 
-/// A duration in seconds, as timeout(1) takes it: `10`, `1.5s`, `2m`, `1h`, `1d`.
+/// A duration in seconds, as timeout(1) takes it: `10`, `1.5s`, `2m`, `1h`, `1d`; or as people write it: `1h30m`, `500ms`,
+/// `2 days`.
 pub fn duration(text: &str) -> Result<f64, String> {
+    simple_duration(text).or_else(|| friendly_duration(text)).ok_or_else(|| {
+        "a duration is a number with s, m, h or d, such as 1.5s or 2m, or several as in 1h30m, and not negative"
+            .to_owned()
+    })
+}
+
+fn simple_duration(text: &str) -> Option<f64> {
     let (number, seconds) = match text.char_indices().next_back() {
         Some((end, 's')) => (&text[..end], 1.0),
         Some((end, 'm')) => (&text[..end], 60.0),
@@ -53,11 +64,18 @@ pub fn duration(text: &str) -> Result<f64, String> {
         Some((end, 'd')) => (&text[..end], 86400.0),
         _ => (text, 1.0),
     };
-    match number.parse::<f64>() {
-        // Not "inf" or "nan", which parse too.
-        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number * seconds),
-        _ => Err("a duration is a number with s, m, h or d, such as 1.5s or 2m".to_owned()),
-    }
+    // Not "inf" or "nan", which parse too, nor what is too large.
+    let parsed = number.parse::<f64>().ok().filter(|parsed| parsed.is_finite() && *parsed >= 0.0)?;
+    let has_digits = number.split(['e', 'E']).next()?.contains(|digit: char| ('1'..='9').contains(&digit));
+    // What is too small for the type is something still, as 0 may be for ever.
+    Some(if has_digits { (parsed * seconds).max(f64::MIN_POSITIVE) } else { 0.0 })
+}
+
+/// Hours and days are of one length each; months and years are not, and are refused.
+fn friendly_duration(text: &str) -> Option<f64> {
+    let span = SpanParser::new().parse_span(text.trim()).ok()?;
+    let seconds = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?.as_secs_f64();
+    (seconds > 0.0 || span.is_zero()).then_some(seconds)
 }
 
 /// How long something may take; `None` is for ever.
@@ -67,8 +85,9 @@ pub struct Limit(pub Option<Duration>);
 /// A duration that limits something: 0 is for ever, as in timeout(1).
 pub fn limit(text: &str) -> Result<Limit, String> {
     let seconds = duration(text)?;
-    // What is too long for the type is for ever.
-    Ok(Limit(if seconds > 0.0 { Duration::try_from_secs_f64(seconds).ok() } else { None }))
+    // What is too long for the type is for ever; what is too short for it is not.
+    let limit = Duration::try_from_secs_f64(seconds).ok().map(|limit| limit.max(Duration::from_nanos(1)));
+    Ok(Limit(limit.filter(|_| seconds > 0.0)))
 }
 
 /// A signal by name or number.
@@ -79,12 +98,16 @@ pub fn signal(text: &str) -> Result<Signal, String> {
     }
 }
 
+/// Letters of run states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct States(pub Vec<u8>);
+
 /// Letters of run states, with commas or without.
-pub fn states(text: &str) -> Result<Vec<u8>, String> {
+pub fn states(text: &str) -> Result<States, String> {
     const LETTERS: &str = "RSDTtZXIWP";
     let letters: Vec<u8> = text.bytes().filter(|&byte| byte != b',').collect();
     match letters.iter().find(|letter| !LETTERS.as_bytes().contains(letter)) {
-        None if !letters.is_empty() => Ok(letters),
+        None if !letters.is_empty() => Ok(States(letters)),
         _ => Err(format!("run states are letters of {LETTERS}")),
     }
 }
@@ -118,7 +141,20 @@ mod tests {
         {
             assert_eq!(duration(text), Ok(seconds));
         }
-        for bad in ["", "s", "-1", "inf", "nan", "1x", "1 s", "\u{e9}"] {
+        for (text, seconds) in [
+            ("1h30m", 5400.0),
+            ("500ms", 0.5),
+            ("2 days", 172_800.0),
+            ("1 s", 1.0),
+            ("1d 12h", 129_600.0),
+            ("1 week", 604_800.0),
+        ] {
+            assert_eq!(duration(text), Ok(seconds), "{text}");
+        }
+        for tiny in ["1e-5000", "0.1e-400d", "0.00000000000000001ms"] {
+            assert!(duration(tiny).is_ok_and(|seconds| seconds > 0.0) || tiny.ends_with("ms"), "{tiny}");
+        }
+        for bad in ["", "s", "-1", "-1h", "1h ago", "2 months", "1y", "inf", "nan", "1e400", "1x", "\u{e9}"] {
             assert!(duration(bad).is_err(), "{bad:?}");
         }
     }
@@ -127,13 +163,14 @@ mod tests {
     fn limits() {
         assert_eq!(limit("1.5s"), Ok(Limit(Some(Duration::from_millis(1500)))));
         assert_eq!((limit("0"), limit("1e300d")), (Ok(Limit(None)), Ok(Limit(None))));
+        assert_eq!(limit("1e-5000"), Ok(Limit(Some(Duration::from_nanos(1)))));
         assert!(limit("-1").is_err());
     }
 
     #[test]
     fn run_states() {
-        assert_eq!(states("D,Z"), Ok(b"DZ".to_vec()));
-        assert_eq!(states("DZ"), Ok(b"DZ".to_vec()));
+        assert_eq!(states("D,Z"), Ok(States(b"DZ".to_vec())));
+        assert_eq!(states("DZ"), Ok(States(b"DZ".to_vec())));
         assert!(states("Q").is_err() && states("").is_err() && states(",").is_err());
     }
 }

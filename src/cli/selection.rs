@@ -99,9 +99,8 @@ pub struct Search {
     group: Vec<String>,
     /// Run states, such as D,Z
     #[arg(short, long, value_name = "STATES", value_parser = parse::states, help_heading = "Selection")]
-    // Spelled out, or clap takes the letters for several values.
-    runstates: Option<std::vec::Vec<u8>>,
-    /// Running for longer than this (10, 1.5s, 2m, 1h)
+    runstates: Vec<parse::States>,
+    /// Running for longer than this (10, 1.5s, 2m, 1h30m)
     #[arg(short = 'O', long, value_name = "DURATION", value_parser = parse::duration, allow_negative_numbers = true, help_heading = "Selection")]
     older: Option<f64>,
     /// Only the one that started last
@@ -110,7 +109,7 @@ pub struct Search {
     /// Only the one that started first
     #[arg(short, long, conflicts_with = "inverse", help_heading = "Selection")]
     oldest: bool,
-    /// The process whose id is in this file, - for standard input
+    /// The process whose id is in this file, alone on its first line; - is standard input
     #[arg(short = 'F', long, value_name = "FILE", help_heading = "Selection")]
     pidfile: Option<OsString>,
     /// Started with this variable, of this value if one is given
@@ -166,7 +165,7 @@ impl Search {
         add(&mut tests, Test::RealUser, users(proc, &self.uid)?);
         add(&mut tests, Test::RealGroup, groups(proc, &self.group)?);
         add(&mut tests, Test::Cgroup, names("--cgroup", &self.cgroup)?);
-        tests.extend(self.runstates.clone().map(Test::State));
+        add(&mut tests, Test::State, self.runstates.iter().flat_map(|states| &states.0).copied().collect());
         if let Some(seconds) = self.older {
             known(proc.uptime())
                 .context("cannot tell any age")?
@@ -205,14 +204,11 @@ impl Search {
         let refuse = |why: String| Refusal::nothing(format!("pid file '{}': {why}", path.to_string_lossy()));
         let mut text = Vec::new();
         let read = match path == "-" {
-            true => stdin().lock().take(PID_FILE).read_to_end(&mut text),
-            false => fs::File::open(path).and_then(|file| file.take(PID_FILE).read_to_end(&mut text)),
+            true => stdin().lock().take(PID_FILE + 1).read_to_end(&mut text),
+            false => fs::File::open(path).and_then(|file| file.take(PID_FILE + 1).read_to_end(&mut text)),
         };
         read.map_err(|error| refuse(error.to_string()))?;
-        let text = String::from_utf8_lossy(&text);
-        let word = text.split_whitespace().next().unwrap_or_default();
-        let pid = parse::pid(word).map_err(|why| refuse(format!("'{word}' is no process id: {why}")))?;
-        Ok(Some(Test::Pid(vec![pid])))
+        Ok(Some(Test::Pid(vec![pid_of_file(&text).map_err(refuse)?])))
     }
 
     fn terminals(&self) -> Result<Vec<String>, Refusal> {
@@ -242,8 +238,23 @@ impl Search {
     }
 }
 
-/// Bytes of a pid file that are read: whatever else is in it, a pid comes first.
-const PID_FILE: u64 = 64;
+/// Bytes that a pid file has at most.
+const PID_FILE: u64 = 4096;
+
+/// The process id in a pid file: alone on its first line. Some daemons write text below it, such as their command line; a
+/// second number may be the one that was meant.
+fn pid_of_file(text: &[u8]) -> Result<Pid, String> {
+    if text.len() as u64 > PID_FILE {
+        return Err(format!("it has more than {PID_FILE} bytes, and no pid file has"));
+    }
+    let text = String::from_utf8_lossy(text);
+    let mut numbers = text.split_whitespace().filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+    if let (Some(first), Some(second)) = (numbers.next(), numbers.next()) {
+        return Err(format!("it holds more than one number: {first} and {second}"));
+    }
+    let word = text.trim_start().lines().next().unwrap_or_default().trim_end();
+    parse::pid(word).map_err(|why| format!("'{}' is no process id: {why}", word.escape_debug()))
+}
 
 fn add<T>(tests: &mut Vec<Test>, test: impl FnOnce(Vec<T>) -> Test, wanted: Vec<T>) {
     if !wanted.is_empty() {
@@ -314,6 +325,10 @@ fn or_own(proc: &Proc, pids: &[Pid], own: impl Fn(&Process<'_>) -> Read<Pid>) ->
 fn variable_test(typed: &OsStr) -> Result<Test, Refusal> {
     let mut parts = typed.as_bytes().splitn(2, |&byte| byte == b'=').map(<[u8]>::to_vec);
     match parts.next() {
+        Some(name) if name.contains(&b',') => {
+            let name = String::from_utf8_lossy(&name).into_owned();
+            Err(Refusal::usage(format!("--env '{name}': one variable at a time; --env A --env B wants both")))
+        }
         Some(name) if !name.is_empty() => Ok(Test::Environ { name, value: parts.next() }),
         _ => Err(Refusal::usage("--env wants NAME or NAME=VALUE")),
     }

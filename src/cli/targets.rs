@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::parse;
 use super::selection::Search;
-use crate::control::{self, Outcome, Reference, Target};
+use crate::control::{self, Outcome, Reference, Signal, Target};
 use crate::exit::Refusal;
 use crate::process::{Pid, Proc, Process, Settled, Unexamined};
 use crate::select::{Age, Criteria, Verdict, age};
@@ -39,6 +39,11 @@ pub struct Found {
 }
 
 impl Targets {
+    /// Whether they are what matches conditions, and are not named by their ids.
+    pub fn are_matched(&self) -> bool {
+        self.operands.is_empty()
+    }
+
     /// Find them. Conditions hold for process ids too: a stale one must not hit something else.
     pub fn find(
         &self,
@@ -185,7 +190,11 @@ fn operand(text: &str) -> Result<Operand, String> {
         None => (text, None),
     };
     let hint = match text.strip_prefix('-') {
-        Some(number) => format!(": name a signal with --signal {number}"),
+        Some("0") => ": signal 0 sends nothing: find --pid tells whether a process is there".to_owned(),
+        Some(number) => match Signal::parse(number) {
+            Some(_) => format!(": name a signal with --signal {number}, a process group with --pgroup {number}"),
+            None => format!(": name a process group with --pgroup {number}"),
+        },
         None if text.starts_with(|first: char| first.is_ascii_digit()) => String::new(),
         None => format!(": name a program with --exe {text} or --pattern {text}"),
     };
@@ -212,7 +221,11 @@ mod tests {
         for bad in ["", ":", "12:", ":5", "12:x", "12:+5", "12:5:6", "0:5", "-9", "sshd", "4194304"] {
             assert!(operand(bad).is_err(), "{bad:?}");
         }
-        assert!(operand("-9").is_err_and(|why| why.ends_with("--signal 9")));
+        assert!(operand("-9").is_err_and(|why| why.contains("--signal 9,")));
+        assert!(
+            operand("-1234")
+                .is_err_and(|why| why.ends_with("a process id is positive: name a process group with --pgroup 1234"))
+        );
         assert!(operand("sshd").is_err_and(|why| why.contains("--exe sshd")));
     }
 }

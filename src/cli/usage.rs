@@ -1,24 +1,10 @@
 //! What is wrong with a command line, in one line.
 
-use std::ffi::OsString;
-
-use clap::error::ErrorKind;
-
-use crate::control::Signal;
 use crate::exit::Refusal;
 
-/// A mistake that clap found among these arguments.
-pub fn refusal(name: &str, arguments: &[OsString], error: &clap::Error) -> Refusal {
-    let signal = arguments.iter().find_map(signal).filter(|_| error.kind() == ErrorKind::UnknownArgument);
-    Refusal::usage(match signal {
-        Some(signal) => format!("unexpected argument '-{signal}': a signal is named with kill --signal {signal}"),
-        None => one_line(name, &error.render().to_string()),
-    })
-}
-
-/// The name of a signal behind a dash, as kill(1) and pkill(1) take it.
-fn signal(argument: &OsString) -> Option<&str> {
-    argument.to_str()?.strip_prefix('-').filter(|name| Signal::parse(name).is_some())
+/// A mistake that clap found.
+pub fn refusal(name: &str, error: &clap::Error) -> Refusal {
+    Refusal::usage(one_line(name, &error.render().to_string()))
 }
 
 /// clap's paragraphs, less its usage and its way of saying where help is.

@@ -50,8 +50,25 @@ impl Signal {
         }
         let name = text.to_ascii_uppercase();
         let name = name.strip_prefix("SIG").unwrap_or(&name);
+        if let Some(number) = real_time(name) {
+            return Signal::from_number(number);
+        }
         let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name);
         all().find(|signal| signal.to_string() == name)
+    }
+}
+
+/// The number of a real-time signal: `RTMIN+2`, or `RTMAX-2` as bash names the upper half of them.
+fn real_time(name: &str) -> Option<i32> {
+    let (first, last) = REAL_TIME;
+    let distance = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => text.parse::<i32>().ok().filter(|distance| *distance <= last - first),
+        false => None,
+    };
+    match (name.strip_prefix("RTMIN+"), name.strip_prefix("RTMAX-")) {
+        (Some(above), _) => Some(first + distance(above)?),
+        (_, Some(below)) => Some(last - distance(below)?),
+        _ => None,
     }
 }
 
@@ -94,11 +111,19 @@ mod tests {
             ("STKFLT", 16),
             ("RTMIN", 34),
             ("RTMIN+3", 37),
+            ("RTMIN+0", 34),
+            ("RTMIN+30", 64),
             ("SIGRTMAX", 64),
+            ("RTMAX-0", 64),
+            ("rtmax-14", 50),
+            ("RTMAX-30", 34),
         ] {
             assert_eq!(Signal::parse(text).map(Signal::number), Some(number), "{text}");
         }
-        for bad in ["", "0", "65", "-9", "NOSUCH", "SIG", "RTMIN+31", "RTMIN+", "9x"] {
+        for bad in [
+            "", "0", "65", "-9", "NOSUCH", "SIG", "RTMIN+31", "RTMIN+", "RTMAX-31", "RTMAX-", "RTMIN-1", "RTMAX+1",
+            "RTMIN++1", "9x",
+        ] {
             assert_eq!(Signal::parse(bad), None, "{bad}");
         }
     }

@@ -83,7 +83,10 @@ pub enum Outcome {
 pub enum Refused {
     FirstProcess,
     Ourselves,
-    Ancestor,
+    /// Conditions matched it, or its id was given.
+    Ancestor {
+        is_matched: bool,
+    },
     KernelThread,
     /// It would wait for itself.
     Waiter,
@@ -194,7 +197,8 @@ impl fmt::Display for Refused {
         f.write_str(match self {
             Refused::FirstProcess => "it is the first process, and all others depend on it: --force allows it",
             Refused::Ourselves => "it is this very command: --force allows it",
-            Refused::Ancestor => "this command runs below it: --force allows it",
+            Refused::Ancestor { is_matched: true } => "this command runs below it: -A leaves such out",
+            Refused::Ancestor { is_matched: false } => "this command runs below it: --force allows it",
             Refused::Waiter => "it is this very command, which would wait for ever",
             Refused::KernelThread => "it is a thread of the kernel, which takes no signal",
         })

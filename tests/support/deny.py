@@ -270,7 +270,7 @@ class CronList(Cron):
 
     def lie(self, output):
         # Cron, and below it the job, or the worker where nobody can tell that it is one.
-        is_whole = re.search(rf"^{self.pids[0]} cron.*\n    ", output)
+        is_whole = re.search(rf"^{self.pids[0]} cron.*\n +\d", output)
         return None if is_whole else "cron or its job is missing"
 
 
