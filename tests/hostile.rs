@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::support::command::{Outcome, PROCTOOL, clean, finish, proctool, run};
 use super::support::fake::FakeProc;
 use super::support::namespace;
@@ -102,6 +104,85 @@ fn arguments_and_environments_without_an_end_do_not_use_up_our_memory() {
         let outcome = run(&["show", "--jsonl", "--fields", field, &target.pid().to_string()]).succeeds();
         let length = outcome.stdout.len();
         assert!((8 << 20..9 << 20).contains(&length), "{field}: {length}");
+    }
+}
+
+/// What the program prints on a terminal of this locale.
+fn on_terminal(fake: &FakeProc, locale: &str, words: &str) -> Option<Vec<u8>> {
+    let mut script = clean("script");
+    script.args(["-qec", &format!("\"$P\" {words} \"$O\" 2>&1"), "/dev/null"]);
+    script.env("P", PROCTOOL).env("O", fake.option()).env("LC_ALL", locale);
+    let outcome = script.output().is_ok().then(|| finish(script))?;
+    Some(outcome.stdout)
+}
+
+/// Names with every kind of character that a terminal must not get.
+fn harmful_names() -> FakeProc {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "init");
+    for (pid, name) in (2..).zip([
+        "c1 \u{9b}31m",
+        "bidi \u{202e}live",
+        "zero\u{200b}width",
+        "mark\u{feff}",
+        "tag\u{e0041}",
+        "esc\u{1b}[31m",
+        "del\u{7f}",
+        "caf\u{e9}",
+        "\u{6f22}\u{5b57}",
+        "\u{1f600}",
+        "line\u{2028}",
+        "soft\u{ad}",
+    ]) {
+        fake.process(pid, 1, name).file("cmdline", format!("{name}\0--{name}\0"));
+    }
+    fake.process(50, 1, b"byte\x9b\xe9").file("cmdline", b"byte\x9b\xe9\0\x84\0".as_slice());
+    fake
+}
+
+#[test]
+fn a_terminal_gets_no_character_that_does_harm_or_that_it_has_not() {
+    let fake = harmful_names();
+    for words in [
+        "find -l",
+        "find -a",
+        "find --fields pid,name,comm,cmdline",
+        "find --json --fields name,cmdline",
+        "find --jsonl",
+        "tree -a",
+        "tree --json",
+        "show 2 3 4 5 6 7 8 9 10 11 12 13 50",
+        "show --json 2 5 6 9 50",
+        "find -u caf\u{e9}\u{9b}",
+        "tree --comm '\u{202e}'",
+        "show '\u{9b}'",
+    ] {
+        for locale in ["C.UTF-8", "C", "de_DE.ISO-8859-1"] {
+            let Some(bytes) = on_terminal(&fake, locale, words) else { skip!("script(1) is missing") };
+            let text = String::from_utf8(bytes).unwrap_or_else(|error| panic!("{words} {locale}: {error}"));
+            assert!(!text.is_empty() && !text.contains("panicked"), "{words}: {text}");
+            let harm = text.chars().find(|character| {
+                let is_usual = ['\n', '\r', '\t'].contains(character);
+                character.is_control() && !is_usual
+                    || "\u{202e}\u{200b}\u{feff}\u{e0041}\u{2028}\u{ad}".contains(*character)
+                    || locale != "C.UTF-8" && !character.is_ascii()
+            });
+            assert_eq!(harm, None, "{words} {locale}: {text:?}");
+        }
+    }
+}
+
+#[test]
+fn json_on_a_terminal_means_what_it_means_in_a_pipe() {
+    let fake = harmful_names();
+    let words = "find --json --fields pid,name,cmdline";
+    let exact: Value = serde_json::from_slice(
+        &run(&["find", "--json", "--fields", "pid,name,cmdline", &fake.option()]).succeeds().stdout,
+    )
+    .expect("JSON");
+    for locale in ["C.UTF-8", "C"] {
+        let Some(bytes) = on_terminal(&fake, locale, words) else { skip!("script(1) is missing") };
+        assert_eq!(serde_json::from_slice::<Value>(&bytes).expect("JSON"), exact, "{locale}");
     }
 }
 

@@ -21,6 +21,7 @@ mod scale;
 mod show;
 mod signals;
 mod support;
+mod time;
 mod tree;
 mod unusual;
 mod users;

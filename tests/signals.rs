@@ -271,10 +271,10 @@ fn the_report_in_json_is_complete() {
 #[test]
 fn quiet_prints_nothing_but_json() {
     let target = ignores_term();
-    let silent = on(&target, "terminate", &["-q", "--no-kill", "--timeout", "0.1"]).exits(124).prints("");
+    let silent = on(&target, "terminate", &["--quiet", "--no-kill", "--timeout", "0.1"]).exits(124).prints("");
     assert!(silent.stderr.is_empty(), "{}", silent.report());
-    becomes(&target, "kill", &["-q"], 0, "killed");
-    let silent = run(&["terminate", "-q", "4194303"]).exits(1).prints("");
+    becomes(&target, "kill", &["--quiet"], 0, "killed");
+    let silent = run(&["terminate", "--quiet", "4194303"]).exits(1).prints("");
     assert!(silent.stderr.is_empty(), "{}", silent.report());
 }
 
@@ -341,7 +341,7 @@ fn terminate_with_its_tree_lets_nobody_escape_who_forks_meanwhile() {
             (grow 4) & family=$!
             disown
             await 5
-            "$P" terminate --tree -q $family
+            "$P" terminate --tree --quiet $family
             echo "status $? left $(others)"
         done"#;
     let Some(outcome) = inside(script) else { skip!("no private namespaces") };
@@ -355,7 +355,7 @@ fn kill_with_its_tree_lets_nobody_escape_who_forks_meanwhile() {
             (grow 4) & family=$!
             disown
             await 5
-            "$P" kill --tree -q $family
+            "$P" kill --tree --quiet $family
             echo "status $? left $(others)"
         done"#;
     let Some(outcome) = inside(script) else { skip!("no private namespaces") };
@@ -369,18 +369,18 @@ fn suspend_with_its_tree_stops_all_and_resume_lets_them_go_on() {
         disown
         await 5
         # Those that end meanwhile cannot be stopped: what counts is that nobody goes on.
-        "$P" suspend --tree -q $family
+        "$P" suspend --tree --quiet $family
         case $? in 0|64) ;; *) echo 'suspend failed';; esac
         stopped=$(others)
         echo "others than T ${stopped//[T$'\n']}"
         again=$(others)
         [ ${#again} = ${#stopped} ] || echo 'some are new'
-        "$P" resume --tree -q $family
+        "$P" resume --tree --quiet $family
         case $? in 0|64) ;; *) echo 'resume failed';; esac
         going=$(others)
         echo "T ${going//[!T]}"
         await 341
-        "$P" kill --tree -q $family
+        "$P" kill --tree --quiet $family
         echo "status $? left $(others)""#;
     let Some(outcome) = inside(script) else { skip!("no private namespaces") };
     says(outcome, &["others than T ", "T ", "status 0 left "]);
@@ -413,7 +413,7 @@ fn a_child_with_a_session_of_its_own_is_in_the_tree() {
         bash -c 'setsid sleep 100 & setsid bash -c "sleep 100 & wait" & wait' & family=$!
         sleep 100 & spared=$!
         await_asleep 5
-        "$P" terminate --tree -q $family
+        "$P" terminate --tree --quiet $family
         echo "status $? left $(others)"
         kill -0 $spared && echo spared"#;
     let Some(outcome) = inside(script) else { skip!("no private namespaces") };
@@ -425,7 +425,7 @@ fn a_tree_that_was_stopped_before_is_ended_with_term() {
     let script = r#"
         bash -c 'sleep 100 & sleep 100 & wait' & family=$!
         await 3
-        "$P" suspend -q --tree $family
+        "$P" suspend --quiet --tree $family
         "$P" terminate --tree --jsonl $family | grep -c '"outcome":"ended"'
         echo "left $(others)""#;
     let Some(outcome) = inside(script) else { skip!("no private namespaces") };
@@ -442,7 +442,7 @@ fn a_zombie_in_a_tree_is_no_failure() {
         await 1
         until "$P" find --children-of $family --runstates Z -q; do :; done
         for words in 'suspend' 'resume' 'kill --signal WINCH' 'terminate --no-wait --dry-run' 'kill'; do
-            "$P" $words --tree -q $family
+            "$P" $words --tree --quiet $family
             echo "$words: $?"
         done"#;
     let Some(outcome) = inside(script) else { skip!("no private namespaces") };
@@ -457,7 +457,7 @@ fn a_tree_below_the_first_process_is_not_waited_for_until_that_stops() {
         trap 'handled=1' USR1
         sleep 100 &
         disown
-        "$P" kill --tree --force --signal USR1 -q 1
+        "$P" kill --tree --force --signal USR1 --quiet 1
         echo "status $? handled ${handled:-0}"
         until [ -z "$(others)" ]; do :; done"#;
     let Some(outcome) = inside(script) else { skip!("no private namespaces") };
@@ -473,7 +473,7 @@ fn a_tree_that_somebody_keeps_continuing_is_ended_in_time() {
         sleep 100 & family=$!
         (: > /mnt/ready; while kill -CONT $family; do :; done) 2>/dev/null &
         until [ -e /mnt/ready ]; do :; done
-        "$P" terminate --tree --timeout 1 -q $family
+        "$P" terminate --tree --timeout 1 --quiet $family
         echo "status $?"
         kill -0 $family 2>/dev/null && echo 'it lives'
         true"#;
@@ -693,7 +693,7 @@ fn the_first_process_and_ancestors_are_refused_unless_forced() {
         echo "status $?"
         bash -c 'parent=$$ bash -c "\"\$P\" terminate \$parent \$\$; echo \"status \$?\""; :' 2>&1 |
             sed 's/process [0-9]*/process N/'
-        bash -c 'trap "echo handled; exit 5" TERM; "$P" terminate --force --no-wait -q $$; :'
+        bash -c 'trap "echo handled; exit 5" TERM; "$P" terminate --force --no-wait --quiet $$; :'
         echo "status $?""#;
     let Some(outcome) = inside(script) else { skip!("no private namespaces") };
     let first = "(bash): refused: it is the first process, and all others depend on it: --force allows it";

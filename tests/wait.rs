@@ -321,7 +321,7 @@ fn a_timeout_says_who_is_left() {
     outcome.says("proctool wait: timed out after 0.3").says(&format!(": 1 still running: {two} (sh)"));
     let outcome = wait(&["--timeout", "0.2", "--json", &one, &two]).exits(124).says("timed out");
     assert_outcomes(&outcome.json(), &[(&one, "ended"), (&two, "timed out")]);
-    let quiet = wait(&["-q", "--timeout", "0.2", &one, &two]).exits(124).prints("");
+    let quiet = wait(&["--quiet", "--timeout", "0.2", &one, &two]).exits(124).prints("");
     assert!(quiet.stderr.is_empty(), "{}", quiet.report());
 }
 
@@ -410,7 +410,7 @@ fn nothing_that_is_waited_for_is_an_empty_document() {
 /// A closed connection is not the end of a process: what comes next must not begin too early.
 #[test]
 fn a_wait_goes_on_when_nobody_reads_any_more() {
-    for words in [&["--jsonl"][..], &[], &["--json", "--status"], &["-q"]] {
+    for words in [&["--jsonl"][..], &[], &["--json", "--status"], &["--quiet"]] {
         let (first, second, third) = (sleeper(), sleeper(), sleeper());
         let pids = [&first, &second, &third].map(pid);
         let words: Vec<&str> = words.iter().copied().chain(pids.iter().map(String::as_str)).collect();

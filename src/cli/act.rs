@@ -87,8 +87,10 @@ Files:
 
 Security:
   A process is held by a pidfd before its conditions are judged for the last time, and signalled through it: whoever gets \
-its number later is left alone. Names and arguments are the process's own choice: where others may run programs, select \
-by process id, user or executable too. Not to be made set-user-ID: it would act with the rights of its owner.";
+its number later is left alone. Names and arguments are the process's own choice, and its executable is no proof either: \
+in a user namespace anybody can mount a file of his own at any path. Where others may run programs, select by the user \
+too, whom nobody forges, or by PID:INODE. How a daemon is proved, cron-graceful shows: it is the superuser's, in our own \
+pid namespace, and holds the lock on its pid file. Not to be made set-user-ID: it would act with the rights of its owner.";
 
 impl Acting {
     /// Make `-v` mean what it does in most programs; pkill has no letter for inverse either.

@@ -7,6 +7,7 @@ use super::json::{self, Layout};
 use super::message::message;
 use super::outlet;
 use super::progress::{Progress, duration};
+use super::text::escaped;
 use super::{Output, human, put, shown};
 use crate::control::{Interrupts, Observer, Target};
 use crate::cron::{Audience, Conclusion, Daemon, Event, Evidence, Job, Way};
@@ -71,15 +72,15 @@ impl<'t> Teller<'t> {
         for daemon in daemons {
             let mut text = Vec::new();
             self.daemon_text(&mut text, daemon);
-            self.line(String::from_utf8_lossy(text.trim_ascii_end()));
+            self.line(escaped(text.trim_ascii_end()));
         }
     }
 
-    /// Tell in one line; nothing to whoever wants JSON.
+    /// Tell in one line, whatever names are in it; nothing to whoever wants JSON.
     pub fn line(&mut self, text: impl std::fmt::Display) {
         if self.look.layout.is_none() && !self.look.is_quiet {
             self.progress.clear();
-            self.write(format!("{text}\n").as_bytes());
+            self.write(format!("{}\n", escaped(text.to_string().as_bytes())).as_bytes());
             self.flush();
         }
     }
@@ -228,7 +229,7 @@ impl<'t> Teller<'t> {
     }
 
     fn event_text(&mut self, event: &Event<'_>) {
-        let daemon_name = |daemon: &Daemon| format!("{} ({})", String::from_utf8_lossy(&daemon.name), daemon.pid);
+        let daemon_name = |daemon: &Daemon| format!("{} ({})", escaped(&daemon.name), daemon.pid);
         match event {
             Event::Paused(daemon) => {
                 self.line(format_args!("{} is paused and starts no new jobs", daemon_name(daemon)))
@@ -236,14 +237,16 @@ impl<'t> Teller<'t> {
             Event::WasPaused(daemon) => {
                 self.line(format_args!("{} was paused already: somebody left it like that", daemon_name(daemon)));
             }
-            Event::Additions(path) => self.line(format_args!("running {}", path.display())),
+            Event::Additions(path) => {
+                self.line(format_args!("running {}", escaped(path.as_os_str().as_encoded_bytes())))
+            }
             Event::Job(job, true) if job.is_awaited(self.look.with_daemons) => self.job_line("waiting for", job),
             Event::Job(job, true) => self.job_line("not waiting for", job),
             Event::Job(_, false) => {}
             Event::Terminating(job) => self.job_line("terminating", job),
             Event::Drained(time) => self.line(format_args!("no cron job is running (after {})", duration(*time))),
             Event::Command(command) => {
-                self.line(format_args!("running {}", command.display()));
+                self.line(format_args!("running {}", escaped(command.as_encoded_bytes())));
                 // It prints to the same places.
                 outlet::settle_within(BEFORE_COMMAND);
             }
@@ -263,8 +266,7 @@ impl<'t> Teller<'t> {
         let mut line = Vec::new();
         self.job_text(&mut line, job);
         text.extend_from_slice(line.trim_ascii());
-        let text = String::from_utf8_lossy(&text).into_owned();
-        self.line(text);
+        self.line(escaped(&text));
     }
 }
 

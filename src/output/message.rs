@@ -4,11 +4,12 @@ use std::fmt::Display;
 use std::io::{self, Write, stderr};
 
 use super::outlet::{self, Stream};
-use super::text::escaped;
+use super::terminal::charset_of_messages;
+use super::text::escaped_for;
 
 /// Write `who: what`. It quotes what users typed and processes chose, so it is escaped.
 pub fn message(who: &str, what: impl Display) {
-    let line = format!("{}: {}\n", escaped(who.as_bytes()), escaped(what.to_string().as_bytes()));
+    let line = format!("{}\n", escaped_for(format!("{who}: {what}").as_bytes(), charset_of_messages()));
     // Nobody is left to be told when standard error is closed.
     let _ = Errors.write_all(line.as_bytes());
 }

@@ -75,7 +75,9 @@ impl Write for Sink {
 
 /// Write a text that is there already, such as help.
 pub fn print(text: &str) -> io::Result<()> {
-    io::stdout().lock().write_all(text.as_bytes()).map_err(explained)
+    let mut output = Output::stdout(Colour::Never);
+    output.write_all(text.as_bytes())?;
+    output.finish()
 }
 
 /// The error with what it was about; a closed pipe can still be told by its kind.
@@ -110,7 +112,12 @@ fn join<T>(
 }
 
 impl Write for Output {
+    /// All of it: no piece is cut within a character, whose parts would be escaped.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.terminal.is_terminal {
+            self.writer.write_all(&text::screened(bytes, self.terminal.charset)).map_err(explained)?;
+            return Ok(bytes.len());
+        }
         self.writer.write(bytes).map_err(explained)
     }
 

@@ -10,7 +10,8 @@ use rustix::termios::tcgetwinsize;
 use super::human::long_duration;
 use super::message::{Errors, message};
 use super::outlet;
-use super::text::escaped;
+use super::terminal::charset_of_messages;
+use super::text::{escaped, escaped_for};
 use crate::process::Pid;
 
 /// Nothing is shown of a wait that is over sooner.
@@ -60,7 +61,7 @@ impl Progress {
             _ if outlet::is_behind() => Some(now + FRAME),
             Place::Terminal(bar) => {
                 let bar = bar.get_or_insert_with(spinner);
-                bar.set_message(summary(who, since));
+                bar.set_message(escaped_for(summary(who, since).as_bytes(), charset_of_messages()));
                 bar.tick();
                 Some(now + FRAME)
             }

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::io::{IsTerminal, stdout};
+use std::io::{IsTerminal, stderr, stdout};
 
 /// When to use colour, as asked for with `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,6 +82,11 @@ fn wants_colour(colour: Colour, is_terminal: bool) -> bool {
         Colour::Never => false,
         Colour::Auto => is_terminal && can && !forbidden,
     }
+}
+
+/// The characters that messages on standard error may have.
+pub fn charset_of_messages() -> Charset {
+    if stderr().is_terminal() { locale_charset() } else { Charset::Unicode }
 }
 
 /// The first of these that is set decides, see locale(7).

@@ -4,16 +4,51 @@ use std::borrow::Cow;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::Terminal;
+use super::{Charset, Terminal};
 
 /// The text as it goes out: escaped on a terminal, exact otherwise.
 pub fn shown<'a>(text: &'a [u8], terminal: &Terminal) -> Cow<'a, [u8]> {
     let is_plain = || text.iter().all(|byte| (b' '..=b'~').contains(byte));
-    if !terminal.is_terminal || is_plain() { Cow::Borrowed(text) } else { Cow::Owned(escaped(text).into_bytes()) }
+    if !terminal.is_terminal || is_plain() {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(escaped_for(text, terminal.charset).into_bytes())
+    }
+}
+
+/// What goes to a terminal, whatever it is: in place of characters that it must not get, what they are in JSON. Most such
+/// text is JSON, as any other was escaped by then.
+pub(super) fn screened(text: &[u8], charset: Charset) -> Cow<'_, [u8]> {
+    if text.iter().all(|byte| *byte < 0x7f) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for chunk in text.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if character == '\x7f' || is_harmful(character) || !has(charset, character) {
+                character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
+            } else {
+                safe.push(character);
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| safe.push_str(&format!("\\x{byte:02x}")));
+    }
+    Cow::Owned(safe.into_bytes())
+}
+
+/// Whether a character can be shown. In a charset of single bytes, those of UTF-8 would be others, from 0x80 to 0x9f even
+/// controls.
+fn has(charset: Charset, character: char) -> bool {
+    charset == Charset::Unicode || character.is_ascii()
 }
 
 /// Control characters, what reorders or hides text, and bytes that are not UTF-8 as escapes.
 pub(super) fn escaped(text: &[u8]) -> String {
+    escaped_for(text, Charset::Unicode)
+}
+
+/// Likewise, and what the charset has not.
+pub(super) fn escaped_for(text: &[u8], charset: Charset) -> String {
     let mut safe = String::with_capacity(text.len() + 8);
     for chunk in text.utf8_chunks() {
         for character in chunk.valid().chars() {
@@ -22,7 +57,9 @@ pub(super) fn escaped(text: &[u8]) -> String {
                 '\t' => safe.push_str("\\t"),
                 '\r' => safe.push_str("\\r"),
                 _ if character.is_ascii_control() => safe.push_str(&format!("\\x{:02x}", u32::from(character))),
-                _ if is_harmful(character) => safe.push_str(&format!("\\u{{{:x}}}", u32::from(character))),
+                _ if is_harmful(character) || !has(charset, character) => {
+                    safe.push_str(&format!("\\u{{{:x}}}", u32::from(character)))
+                }
                 _ => safe.push(character),
             }
         }
@@ -75,7 +112,6 @@ pub(super) fn cut(line: &mut Vec<u8>, columns: usize, mark: &str) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Charset;
     use super::*;
 
     #[test]
@@ -91,6 +127,16 @@ mod tests {
         assert_eq!(&*shown(b"a\x1b\xe9\n", &terminal(false)), b"a\x1b\xe9\n");
         assert_eq!(&*shown(b"a\x1b\xe9\n", &terminal(true)), b"a\\x1b\\xe9\\n");
         assert_eq!(&*shown(b"plain text", &terminal(true)), b"plain text");
+    }
+
+    #[test]
+    fn a_terminal_gets_only_what_its_charset_has() {
+        assert_eq!(escaped_for("caf\u{e9}".as_bytes(), Charset::Ascii), "caf\\u{e9}");
+        let screen = |text: &str, charset| String::from_utf8(screened(text.as_bytes(), charset).into_owned()).unwrap();
+        assert_eq!(screen("[\"a\\n\"]\n", Charset::Ascii), "[\"a\\n\"]\n");
+        assert_eq!(screen("\u{e9}\u{1f600}\u{9b}\u{7f}", Charset::Ascii), "\\u00e9\\ud83d\\ude00\\u009b\\u007f");
+        assert_eq!(screen("\u{e9}\u{1f600}\u{9b}\u{202e}", Charset::Unicode), "\u{e9}\u{1f600}\\u009b\\u202e");
+        assert_eq!(screen("\x1b[1m\u{e9}", Charset::Ascii), "\x1b[1m\\u00e9");
     }
 
     #[test]
@@ -111,6 +157,19 @@ mod tests {
         fn nothing_harmful_is_left(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
             let safe = escaped(&bytes);
             prop_assert!(safe.chars().all(|character| !character.is_control() && !is_harmful(character)));
+            prop_assert!(escaped_for(&bytes, Charset::Ascii).is_ascii());
+        }
+
+        #[test]
+        fn json_on_a_terminal_is_the_same_json(text in any::<String>()) {
+            let json = serde_json::to_vec(&text).unwrap();
+            for charset in [Charset::Ascii, Charset::Unicode] {
+                let screened = screened(&json, charset);
+                prop_assert_eq!(&serde_json::from_slice::<String>(&screened).unwrap(), &text);
+                let shown = String::from_utf8(screened.into_owned()).unwrap();
+                prop_assert!(shown.chars().all(|character| !character.is_control() && !is_harmful(character)));
+                prop_assert!(charset == Charset::Unicode || shown.is_ascii());
+            }
         }
     }
 }

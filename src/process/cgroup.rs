@@ -50,48 +50,89 @@ impl<'a> Cgroups<'a> {
     }
 }
 
-/// Prefixes of a scope that is a container, and the engine.
-const SCOPES: [(&[u8], &str); 5] = [
-    (b"docker-", "docker"),
-    (b"libpod-", "podman"),
-    (b"crio-", "cri-o"),
-    (b"cri-containerd-", "containerd"),
-    (b"machine-", "machine"),
+/// How the names of containers begin in front of a hyphen, and the engine; the longer ones first.
+const PREFIXES: [(&[u8], &str); 7] = [
+    (b"libpod-payload", "podman"),
+    (b"libpod", "podman"),
+    (b"docker", "docker"),
+    (b"crio", "cri-o"),
+    (b"cri-containerd", "containerd"),
+    (b"nerdctl", "containerd"),
+    (b"machine", "machine"),
 ];
 
-/// Directories whose child is a container, and the engine.
+/// Directories whose children are containers, and the engine.
 const PARENTS: [(&[u8], &str); 4] =
     [(b"docker", "docker"), (b"libpod_parent", "podman"), (b"lxc", "lxc"), (b"garden", "garden")];
 
 fn container_of(path: &[u8]) -> Option<Vec<u8>> {
-    let name = |engine: &str, id: &[u8]| [engine.as_bytes(), b":", id].concat();
     let mut parent: &[u8] = b"";
     let mut in_pod = false;
     for part in path.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
-        for (prefix, engine) in SCOPES {
-            if let Some(id) = part.strip_prefix(prefix).and_then(|id| id.strip_suffix(b".scope"))
-                // podman's monitor of a container is outside of it.
-                && !id.starts_with(b"conmon-")
-            {
-                return Some(name(engine, id));
-            }
-        }
-        if let Some(id) = part.strip_prefix(b"lxc.payload.") {
-            return Some(name("lxc", id));
-        }
-        if let Some((_, engine)) = PARENTS.iter().find(|(found, _)| *found == parent)
-            && !part.ends_with(b".scope")
-        {
-            return Some(name(engine, part));
-        }
-        // The cgroupfs driver of Kubernetes: kubepods/[class/]podUID/ID.
-        if in_pod && part.len() == 64 && part.iter().all(u8::is_ascii_hexdigit) {
-            return Some(name("kubernetes", part));
+        if let Some((engine, id)) = by_name(part).or_else(|| by_parent(part, parent, in_pod)) {
+            return Some([engine.as_bytes(), b":", &without_escapes(id)].concat());
         }
         in_pod |= part == b"kubepods";
         parent = base_name(part);
     }
     None
+}
+
+/// The container of a group whose name tells that it is one.
+fn by_name(part: &[u8]) -> Option<(&'static str, &[u8])> {
+    if let Some(name) = part.strip_prefix(b"lxc.payload.") {
+        return Some(("lxc", name));
+    }
+    if let Some(name) = part.strip_prefix(b"systemd-nspawn@") {
+        return Some(("machine", name.strip_suffix(b".service")?));
+    }
+    // As systemd is told to name a scope, where the group was made without it: SLICE:PREFIX:ID.
+    let mut words = part.rsplitn(3, |&byte| byte == b':');
+    if let (Some(id), Some(prefix), Some(slice)) = (words.next(), words.next(), words.next())
+        && slice.ends_with(b".slice")
+    {
+        let engine = PREFIXES.iter().find(|(found, _)| *found == prefix);
+        return engine.map(|&(_, engine)| (engine, id));
+    }
+    let name = part.strip_suffix(b".scope").or_else(|| part.starts_with(b"libpod-payload-").then_some(part))?;
+    by_prefix(name)
+}
+
+/// The container of a group that is one because of where it is.
+fn by_parent<'p>(part: &'p [u8], parent: &[u8], in_pod: bool) -> Option<(&'static str, &'p [u8])> {
+    let is_id = |id: &[u8]| id.len() == 64 && id.iter().all(u8::is_ascii_hexdigit);
+    // The cgroupfs driver of Kubernetes: kubepods/[class/]podUID/[PREFIX-]ID.
+    if in_pod {
+        return by_prefix(part).or_else(|| is_id(part).then_some(("kubernetes", part)));
+    }
+    let (_, engine) = PARENTS.iter().find(|(found, _)| *found == parent)?;
+    match *engine {
+        // Beside them are groups of its own, such as those of builds.
+        "docker" => is_id(part).then_some((*engine, part)),
+        // And its monitors.
+        "podman" => by_prefix(part),
+        _ => Some((*engine, part)).filter(|_| !part.ends_with(b".scope")),
+    }
+}
+
+fn by_prefix(name: &[u8]) -> Option<(&'static str, &[u8])> {
+    let found =
+        |&(prefix, engine): &(&[u8], &'static str)| Some((engine, name.strip_prefix(prefix)?.strip_prefix(b"-")?));
+    // podman's monitor of a container is outside of it.
+    PREFIXES.iter().find_map(found).filter(|(_, id)| !id.starts_with(b"conmon-") && !id.is_empty())
+}
+
+/// systemd writes a hyphen in the name of a unit as \x2d, and other bytes likewise (systemd-escape(1)).
+fn without_escapes(name: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((&first, others)) = rest.split_first() {
+        let code = others.strip_prefix(b"x").filter(|_| first == b'\\').and_then(|code| code.get(..2));
+        let byte = code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
+        text.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &others[3..] } else { others };
+    }
+    text
 }
 
 #[cfg(test)]
@@ -123,6 +164,26 @@ mod tests {
                 Some(format!("containerd:{id}")),
             ),
             (format!("0::/kubepods/besteffort/pod1-2/{id}"), Some(format!("kubernetes:{id}"))),
+            (format!("0::/kubepods-besteffort-pod1_2.slice:cri-containerd:{id}"), Some(format!("containerd:{id}"))),
+            (format!("0::/system.slice/kubepods-pod1.slice:crio:{id}"), Some(format!("cri-o:{id}"))),
+            (format!("0::/system.slice:docker:{id}/init"), Some(format!("docker:{id}"))),
+            (format!("0::/a.slice:b:{id}"), None),
+            (format!("0::/a:cri-containerd:{id}"), None),
+            (format!("0::/kubepods/burstable/pod1/crio-{id}"), Some(format!("cri-o:{id}"))),
+            (format!("0::/libpod_parent/libpod-{id}"), Some(format!("podman:{id}"))),
+            (format!("1:name=systemd:/libpod_parent/libpod-{id}/x\n0::/"), Some(format!("podman:{id}"))),
+            (format!("0::/system.slice/web.service/libpod-payload-{id}"), Some(format!("podman:{id}"))),
+            (
+                format!("0::/user.slice/user-1.slice/user@1.service/user.slice/libpod-{id}.scope"),
+                Some(format!("podman:{id}")),
+            ),
+            ("0::/libpod_parent/conmon".to_owned(), None),
+            (format!("0::/libpod_parent/libpod-conmon-{id}"), None),
+            (format!("0::/system.slice/nerdctl-{id}.scope"), Some(format!("containerd:{id}"))),
+            ("0::/docker/buildkit".to_owned(), None),
+            ("0::/machine.slice/systemd-nspawn@deb.service/payload".to_owned(), Some("machine:deb".to_owned())),
+            (r"0::/machine.slice/machine-a\x2db\x2.scope".to_owned(), Some(r"machine:a-b\x2".to_owned())),
+            ("0::/lxc.monitor.web".to_owned(), None),
             ("0::/lxc.payload.web/system.slice/cron.service".to_owned(), Some("lxc:web".to_owned())),
             ("0::/machine.slice/machine-deb.scope".to_owned(), Some("machine:deb".to_owned())),
             ("0::/system.slice/docker.service".to_owned(), None),

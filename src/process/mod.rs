@@ -12,6 +12,7 @@ mod batch;
 mod below;
 mod capability;
 mod cgroup;
+mod clock;
 mod control_group;
 mod directory;
 mod error;

@@ -14,7 +14,6 @@ use procfs::FromRead;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{self, Access, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::error::{Error, Read, Settled, Unread};
 use super::file::Files;
@@ -22,7 +21,7 @@ use super::id::Numbering;
 use super::reader::{HeldUp, Readers};
 use super::scan::Scan;
 use super::users::Users;
-use super::{Pid, Process, number};
+use super::{Pid, Process, clock, number};
 
 /// An open procfs, or a directory that is laid out like one.
 ///
@@ -126,10 +125,13 @@ impl Proc {
         &self.path
     }
 
-    /// Seconds since the epoch at boot (`btime` of /proc/stat). The kernel computes it from the offset between its
-    /// clocks, so it stays the same until somebody sets the clock; wall clock minus uptime does not.
+    /// Seconds since the epoch at boot: the same at every read, until somebody sets the clock. `btime` of /proc/stat is the
+    /// same, cut to whole seconds, and serves where this is no procfs of our own kernel.
     pub fn boot_time(&self) -> Read<f64> {
         *self.boot_time.get_or_init(|| {
+            if self.is_procfs {
+                return Ok(clock::boot_time());
+            }
             let statistics = self.whole_file("/stat")?;
             let boot = statistics.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"btime "));
             let seconds = boot.and_then(number::parse).ok_or(Unread::Absent("this procfs tells no boot time"))?;
@@ -137,9 +139,13 @@ impl Proc {
         })
     }
 
-    /// Seconds since boot, at the first time of asking.
+    /// Seconds since boot, at the first time of asking. Of our own kernel not by /proc/uptime, which is that of a container
+    /// in LXC (lxcfs), while starts are still told by the kernel.
     pub fn uptime(&self) -> Read<f64> {
         *self.uptime.get_or_init(|| {
+            if self.is_procfs {
+                return Ok(clock::since_boot().as_secs_f64());
+            }
             let text = self.whole_file("/uptime")?;
             let uptime = procfs::Uptime::from_read(&text[..]);
             uptime.map(|uptime| uptime.uptime).map_err(|_| Unread::Absent("this procfs tells no uptime"))
@@ -161,9 +167,7 @@ impl Proc {
 
     /// Clock ticks from boot to now, on the clock that starts of processes are told by.
     pub fn ticks_now(&self) -> u64 {
-        let now = clock_gettime(ClockId::Boottime);
-        let seconds = now.tv_sec as f64 + now.tv_nsec as f64 / 1e9;
-        (seconds * self.ticks_per_second()) as u64
+        (clock::since_boot().as_secs_f64() * self.ticks_per_second()) as u64
     }
 
     /// Bytes a page.

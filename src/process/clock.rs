@@ -1,0 +1,56 @@
+//! The clock that the kernel tells starts of processes by: CLOCK_BOOTTIME, with the offset of our time namespace, as it has
+//! the times in /proc/PID/stat (timens_add_boottime_ns in fs/proc/array.c).
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// What boot times are rounded to, in nanoseconds: a clock tick, as starts are told in whole ones.
+const GRAIN: i128 = 10_000_000;
+
+/// How often the clocks are compared.
+const SAMPLES: usize = 8;
+
+/// The time since boot.
+pub fn since_boot() -> Duration {
+    Duration::from_nanos(u64::try_from(nanoseconds(ClockId::Boottime)).unwrap_or(0))
+}
+
+/// Seconds since the epoch at boot, rounded to a clock tick.
+///
+/// The kernel keeps the distance of the two clocks as one number, which only setting the clock changes: what slows down or
+/// speeds up one does so to the other. Between two readings pass some ten nanoseconds, and so two reads differ only where
+/// the true value is that close to the middle between two ticks.
+pub fn boot_time() -> f64 {
+    let sample = |_| {
+        let before = nanoseconds(ClockId::Boottime);
+        let now = nanoseconds(ClockId::Realtime);
+        let after = nanoseconds(ClockId::Boottime);
+        (after - before, now - (before + after) / 2)
+    };
+    // The one that was least disturbed.
+    let distance = (0..SAMPLES).map(sample).min().map_or(0, |(_, distance)| distance);
+    ((distance + GRAIN / 2).div_euclid(GRAIN) * GRAIN) as f64 / 1e9
+}
+
+fn nanoseconds(clock: ClockId) -> i128 {
+    let now = clock_gettime(clock);
+    i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_time_of_boot_is_the_same_at_every_read_and_that_of_the_kernel() {
+        let read: BTreeSet<u64> = (0..1000).map(|_| boot_time().to_bits()).collect();
+        let statistics = std::fs::read_to_string("/proc/stat").unwrap();
+        let boot = statistics.lines().find_map(|line| line.strip_prefix("btime ")).unwrap().parse::<f64>().unwrap();
+        assert_eq!(read.len(), 1);
+        let distance = boot_time() - boot;
+        assert!((-0.01..1.01).contains(&distance), "{distance}");
+    }
+}
