@@ -8,6 +8,7 @@ mod bad_input;
 mod cron;
 mod denied;
 mod desktop;
+mod escape;
 mod find;
 mod gpg;
 mod held_up;

@@ -57,7 +57,7 @@ Examples:
   proctool terminate 1234
   proctool terminate --tree --timeout 1m --exe backup
   proctool terminate --descendants-of 1234 --dry-run
-  proctool terminate --no-kill $(cat /run/backup.pid) --exe backup --user root
+  proctool terminate --no-kill $(cat backup.pid) --exe backup --user root
 
 See also:
   proctool(1), proctool-find(1), proctool-kill(1), proctool-wait(1), kill(1)";
