@@ -65,4 +65,12 @@ mod tests {
             prop_assert_eq!(expanded(&text, 100, |_| None::<&str>), text);
         }
     }
+
+    #[test]
+    fn any_change_is_survived() {
+        crate::fuzz::survives(&[b"a%2fb%20", b"a\\040b\\\\", b"${HOME}/$USER:x${"], |text| {
+            let _ = (unescaped(text, b'%', 2, 16), unescaped(text, b'\\', 3, 8));
+            let _ = expanded(text, 1000, |name| (name == b"HOME").then_some(b"/root"));
+        });
+    }
 }

@@ -12,6 +12,8 @@ mod dispatch;
 mod escape;
 mod exec;
 mod exit;
+#[cfg(test)]
+mod fuzz;
 mod getent;
 mod gpg;
 #[cfg(test)]

@@ -98,4 +98,14 @@ mod tests {
             assert_eq!(found.as_deref(), name, "{}", String::from_utf8_lossy(arguments));
         }
     }
+
+    #[test]
+    fn any_change_is_survived() {
+        let samples: [&[u8]; 3] = [
+            b"(wsgi:shop)    -k\0start\0",
+            b"php-fpm: pool www\0\0\0",
+            b"nginx: worker process\0postgres: 13/main: a b 1.2.3.4(5) idle\0",
+        ];
+        crate::fuzz::survives(&samples, |text| _ = (wsgi(text), pool(text)));
+    }
 }

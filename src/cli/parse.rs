@@ -173,4 +173,18 @@ mod tests {
         assert_eq!(states("DZ"), Ok(States(b"DZ".to_vec())));
         assert!(states("Q").is_err() && states("").is_err() && states(",").is_err());
     }
+
+    #[test]
+    fn any_change_is_survived() {
+        let samples: [&[u8]; 8] =
+            [b"1h30m", b"1.5s", b"1e-5000", b"2 days ago", b"RTMAX-14", b"SIGTERM", b"D,Z", b"4194303"];
+        crate::fuzz::survives(&samples, |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            let _ = (duration(&text), limit(&text), signal(&text), states(&text), pid(&text), pid_or_zero(&text));
+            let _ = anchor(OsString::from_vec(bytes.to_vec()));
+            assert!(
+                duration(&text).is_ok_and(|seconds| seconds.is_finite() && seconds >= 0.0) || duration(&text).is_err()
+            );
+        });
+    }
 }

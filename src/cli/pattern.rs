@@ -76,4 +76,12 @@ mod tests {
         assert_eq!(message("a("), "bad regular expression 'a(': unclosed group");
         assert!(message("").starts_with("the pattern is empty"));
     }
+
+    #[test]
+    fn any_change_is_survived() {
+        use std::os::unix::ffi::OsStrExt;
+        crate::fuzz::survives(&[b"^(a|b)[[:alpha:]]+.*\\d{1,3}$", b"caf\xe9?", b"(?i)x*?"], |text| {
+            _ = compile(OsStr::from_bytes(text), true, false);
+        });
+    }
 }

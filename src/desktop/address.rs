@@ -104,4 +104,13 @@ mod tests {
         let address = Address::list(b"unix:path=/run/a%20b").next().unwrap();
         assert_eq!(address.socket.path_bytes(), Some(&b"/run/a b"[..]));
     }
+
+    #[test]
+    fn any_change_is_survived() {
+        let samples: [&[u8]; 2] = [
+            b"unix:path=/run/user/1000/bus,guid=0a;tcp:host=x,port=1",
+            b"unix:abstract=/tmp/%2fdbus-x;unix:runtime=yes",
+        ];
+        crate::fuzz::survives(&samples, |text| _ = Address::list(text).count());
+    }
 }

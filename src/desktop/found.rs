@@ -109,4 +109,12 @@ mod tests {
         assert_eq!(Found::decoded(&found().encoded()), found());
         assert_eq!(Found::decoded(&Found::default().encoded()), Found::default());
     }
+
+    #[test]
+    fn any_change_is_survived() {
+        crate::fuzz::survives(
+            &[b"bus\0unix:path=/x\0wayland\0/run/w\0display\0:0\0authority\0/x\0runtime\0/r\0"],
+            |bytes| _ = Found::decoded(bytes),
+        );
+    }
 }

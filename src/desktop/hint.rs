@@ -167,4 +167,17 @@ mod tests {
         assert!(is_elsewhere(&plain, Some("4"), Some("3")) && is_elsewhere(&said, None, Some("3")));
         assert!(!is_elsewhere(&Hint::new(1, 0, true, b"XDG_SESSION_ID=4\0"), Some("3"), Some("3")));
     }
+
+    #[test]
+    fn any_change_is_survived() {
+        crate::fuzz::survives(
+            &[b"DISPLAY=:0\0WAYLAND_DISPLAY=wayland-0\0LC_ALL=C\0DBUS_SESSION_BUS_ADDRESS=unix:path=/x\0"],
+            |text| {
+                let _ = Hint::new(1, 2, true, text);
+            },
+        );
+        crate::fuzz::survives(&[b"/user.slice/user-1000.slice/session-2.scope", b"/a/session-c1.scope/b"], |text| {
+            _ = session_in(text)
+        });
+    }
 }

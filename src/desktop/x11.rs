@@ -214,4 +214,15 @@ mod tests {
             let _ = Authority { path: PathBuf::new(), bytes }.cookie(0);
         }
     }
+
+    #[test]
+    fn any_change_is_survived() {
+        crate::fuzz::survives(&[b":0.0", b"unix:10", b"localhost:1.2", b"/tmp/launch/x:0"], |text| _ = number(text));
+        let file =
+            [entry(256, [b"host", b"0", b"MIT-MAGIC-COOKIE-1", b"cookie"]), entry(0xffff, [b"", b"", b"x", b""])]
+                .concat();
+        crate::fuzz::survives(&[&file], |bytes| {
+            _ = Authority { path: PathBuf::new(), bytes: bytes.to_vec() }.cookie(0)
+        });
+    }
 }

@@ -150,4 +150,11 @@ mod tests {
         assert_eq!(path.as_deref(), Some(Path::new("/run/x y")));
         assert_eq!(redirection(b"socket=/run/x\n"), None);
     }
+
+    #[test]
+    fn any_change_is_survived() {
+        crate::fuzz::survives(&[b"%Assuan%\nsocket=${HOME}/x\n", b"%Assuan%\r\nsocket=/run/a\r\nfoo=1\n"], |text| {
+            _ = redirection(text)
+        });
+    }
 }

@@ -172,4 +172,15 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn any_change_is_survived() {
+        let samples: [&[u8]; 3] =
+            ["caf\u{e9} \u{6f22}\u{5b57}\u{1f600}".as_bytes(), b"a\x1b[31m\n", b"{\"name\":\"x\\n\"}"];
+        crate::fuzz::survives(&samples, |text| {
+            let mut line = text.to_vec();
+            cut(&mut line, 10, "+");
+            let _ = (escaped(text), screened(text, Charset::Ascii), width(text));
+        });
+    }
 }

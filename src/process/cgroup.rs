@@ -193,4 +193,19 @@ mod tests {
             assert_eq!(found.map(|name| String::from_utf8(name).unwrap()), container, "{text}");
         }
     }
+
+    #[test]
+    fn any_change_is_survived() {
+        let samples: [&[u8]; 4] = [
+            b"2:cpu,cpuacct:/\n1:name=systemd:/system.slice/cron.service\n0::/ignored\n",
+            b"0::/kubepods.slice/a.slice:cri-containerd:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n",
+            b"0::/machine.slice/libpod-0123.scope/container\n",
+            b"0::/machine.slice/machine-a\\x2db.scope\n0::/lxc.payload.web/libpod_parent/kubepods/pod1\n",
+        ];
+        crate::fuzz::survives(&samples, |text| {
+            let groups = Cgroups(text);
+            let _ =
+                (groups.container(), groups.unit(), groups.path(), groups.path_with(b"cpu"), groups.paths().count());
+        });
+    }
 }

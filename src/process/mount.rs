@@ -77,4 +77,15 @@ mod tests {
             let _ = Mount::parse(&line).map(|mount| below(&mount.root, &line).is_some());
         }
     }
+
+    #[test]
+    fn any_change_is_survived() {
+        let line = b"36 35 98:0 /mnt1 /mnt2\\040x rw,noatime master:1 - ext3 /dev/root rw,errors=continue";
+        crate::fuzz::survives(&[line, b"1 2 0:5 / / rw - proc proc rw,hidepid=invisible"], |line| {
+            if let Some(mount) = Mount::parse(line) {
+                let _ = mount.has(b"hidepid=invisible");
+            }
+            let _ = (super::path(line), below(line, b"/mnt"));
+        });
+    }
 }

@@ -122,4 +122,10 @@ mod tests {
             let _ = unix_listener(&line);
         }
     }
+
+    #[test]
+    fn any_change_is_survived() {
+        let line = b"0000000000000000: 00000002 00000000 00010000 0001 01 12345 /run/wsgi.1.0.2.sock";
+        crate::fuzz::survives(&[line, b"Num       RefCount Protocol Flags"], |line| _ = unix_listener(line));
+    }
 }

@@ -214,4 +214,14 @@ mod tests {
             prop_assert_eq!((ours.start_ticks, ours.vsize, ours.rss_pages), (theirs.starttime, theirs.vsize, theirs.rss));
         }
     }
+
+    #[test]
+    fn any_change_is_survived() {
+        let line = b"7 (a b) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 100 200 300 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
+        crate::fuzz::survives(&[line, b"1 ()) R 0"], |line| {
+            if let Some(stat) = Stat::parse(line) {
+                assert!(stat.comm(line).len() <= line.len());
+            }
+        });
+    }
 }

@@ -115,4 +115,15 @@ mod tests {
             let _ = (status.comm(), status.ids("Uid"), status.fields().count());
         }
     }
+
+    #[test]
+    fn any_change_is_survived() {
+        let text = b"Name:\ta\\nb\\\\c\nUmask:\t0022\nState:\tS (sleeping)\nUid:\t0\t0\t0\t0\nGroups:\t1 2 3 \nVmRSS:\t    1234 kB\nNSpid:\t5\t1\nSigPnd:\t0000000000000000\nCapEff:\t000001ffffffffff\n";
+        crate::fuzz::survives(&[text], |text| {
+            let status = Status(text);
+            let _ =
+                (status.comm(), status.ids("Uid"), status.mask("CapEff"), status.size("VmRSS"), status.number("Umask"));
+            let _ = (status.numbers("NSpid").map(Iterator::count), status.fields().count());
+        });
+    }
 }

@@ -117,4 +117,14 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn any_change_is_survived() {
+        let text = b"# a\n<IfModule !mpm_event.c>\nMaxRequestWorkers \\\n 5\n</IfModule>\nInclude \"a b\" conf-enabled/*.conf\nDefine x ${y}\n";
+        crate::fuzz::survives(&[text, b"<IfDefine x>\r\nWSGIDaemonProcess a processes=2\r\n"], |text| {
+            for line in lines(text) {
+                let _ = (line.section_begin(), line.section_end());
+            }
+        });
+    }
 }
