@@ -187,6 +187,18 @@ fn json_on_a_terminal_means_what_it_means_in_a_pipe() {
 }
 
 #[test]
+fn any_change_of_proc_is_survived() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut fuzzer = clean("python3");
+    fuzzer.args(["-I", "-S", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/fuzz_proc.py"), PROCTOOL, "2"]);
+    fuzzer.arg(directory.path());
+    let outcome = finish(fuzzer).exits(0);
+    let lines = outcome.lines();
+    let report: Value = serde_json::from_str(lines.last().expect("a report")).expect("JSON");
+    assert!(report["faults"] == 0 && report["runs"].as_u64() > Some(10), "{lines:#?}");
+}
+
+#[test]
 fn messages_do_not_pass_escapes_on() {
     let outcome = run(&["find", "-u", "\u{1b}[31muser"]);
     outcome.refuses(2, "unknown user '\\x1b[31muser'");

@@ -66,8 +66,8 @@ for _ in range(int(rounds)):
         if leader.poll() == 77:
             sys.exit(77)
         time.sleep(0.001)
-    # Who had lost its parent by then was not of the tree.
-    begin = int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
+    # Who had lost its parent when the program began was not of the tree. It takes a moment to begin.
+    begin = int((time.clock_gettime(time.CLOCK_BOOTTIME) + 0.03) * os.sysconf("SC_CLK_TCK"))
     outcome = subprocess.run([program, words[0], "--tree", "--json", *words[1:], str(leader.pid)], stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     reap()
