@@ -41,6 +41,12 @@ take_cron() {
     for kind in auth account session; do echo "$kind required pam_permit.so"; done >"$root/etc/pam.d/cron"
 }
 
+take_apache() {
+    [ -x /usr/sbin/apache2 ] || return 0
+    take /usr/sbin/apache2
+    take /usr/lib/apache2/modules/mod_mpm_prefork.so
+}
+
 make() {
     program=$1
     root=$2/root
@@ -55,6 +61,7 @@ make() {
     ln -sf /usr/bin/unshare /usr/bin/setpriv "$root/bin/"
     take_python
     take_cron
+    take_apache
     printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n' >"$root/etc/passwd"
     printf 'root:x:0:\ncrontab:x:101:\nnogroup:x:65534:\n' >"$root/etc/group"
     cp "$program" "$root/opt/bin/proctool"
