@@ -796,11 +796,20 @@ fn where_more_descriptors_are_refused_any_of_too_many_is_refused() {
     let text = r#"
         command -v strace >/dev/null || exit 77
         refuse="strace -f -qq -o /dev/null -e inject=unshare:error=EPERM"
-        (ulimit -n 40; exec $refuse "$P" wait --any --children-of $load); echo "status $?"
+        waits() { (ulimit -n "$1"; exec $refuse $as_nobody wait --any --timeout "$2" --children-of $load); echo "status $?"; }
+        waits 40 60 2>/mnt/err
+        cat /mnt/err >&2
+        # What it says is enough, and no more than is needed.
+        limit=$(sed -n 's/.*raise the limit with ulimit -n //p' /mnt/err)
+        waits $((limit - 1)) 60 2>/dev/null
+        waits "$limit" 1 2>/dev/null
+        # The superuser raises it, where he may (CAP_SYS_RESOURCE).
+        as_nobody=$P
+        if (ulimit -n 40; ulimit -n 41) 2>/dev/null; then waits 40 1 2>/dev/null; else echo "status 124"; fi
     "#;
     let Some(outcome) = crowd(200, text) else { skip!(NO_NAMESPACES) };
     if outcome.code() == 77 {
         skip!("no strace");
     }
-    outcome.exits(0).prints("status 3\n").says("raise the limit with ulimit -n");
+    outcome.exits(0).prints("status 3\nstatus 3\nstatus 124\nstatus 124\n").says("raise the limit with ulimit -n");
 }

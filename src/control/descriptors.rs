@@ -8,7 +8,6 @@ use std::sync::OnceLock;
 
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
-use super::Error;
 use super::kernel::{give_to_children, is_given_to_children};
 use crate::process::{Files, Proc, Settled};
 
@@ -42,37 +41,46 @@ fn raise_hard_limit() -> bool {
     allowed() < most && setrlimit(Resource::RLIMIT_NOFILE, most, most).is_ok()
 }
 
-/// How many processes may be held at once: at least one.
-pub fn room(proc: &Proc) -> usize {
+/// How many processes may be held at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// At least one.
+    pub processes: usize,
+    /// What else descriptors are needed for.
+    others: u64,
+}
+
+impl Room {
+    fn within(limit: u64, others: u64) -> Room {
+        Room { processes: usize::try_from(limit.saturating_sub(others)).unwrap_or(usize::MAX).max(1), others }
+    }
+
+    /// The room after the limit was raised as far as we may; `None` where that gives no more.
+    pub fn more(self) -> Option<Room> {
+        raise_hard_limit().then(|| Room::within(allowed(), self.others))
+    }
+
+    /// The limit of descriptors that it takes to hold so many.
+    pub fn limit_for(self, processes: usize) -> u64 {
+        self.others.saturating_add(processes as u64)
+    }
+}
+
+/// How many processes may be held at once.
+pub fn room(proc: &Proc) -> Room {
     raise_limit();
-    left(proc)
-}
-
-/// Likewise, after the limit was raised as far as we may, for when there was not enough room.
-pub fn more_room(proc: &Proc) -> Option<usize> {
-    raise_hard_limit().then(|| left(proc))
-}
-
-/// For when there is room for so many processes, and more are wanted.
-pub fn too_many(wanted: usize, room: usize) -> Error {
-    let allowed = usize::try_from(allowed()).unwrap_or(usize::MAX);
-    Error::TooMany { wanted, needed: allowed.saturating_sub(room) + wanted, allowed }
-}
-
-/// How many descriptors we may have. As many as POSIX promises where that is not told.
-fn allowed() -> u64 {
-    getrlimit(Resource::RLIMIT_NOFILE).map_or(20, |(soft, _)| soft)
-}
-
-fn left(proc: &Proc) -> usize {
-    let allowed = allowed();
     // Who called may have left many open to us.
     let own = proc.own_pid().map(|pid| proc.process(pid, Files::NONE));
     let open = match own {
         Some(Ok(Settled::Known(own))) => own.fd_count().unwrap_or(0),
         _ => 0,
     };
-    usize::try_from(allowed.saturating_sub(open + RESERVE)).unwrap_or(usize::MAX).max(1)
+    Room::within(allowed(), open + RESERVE)
+}
+
+/// How many descriptors we may have. As many as POSIX promises where that is not told.
+fn allowed() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(20, |(soft, _)| soft)
 }
 
 /// Start a daemon: of our descriptors it gets the standard ones only. Whoever called us may hold a lock by another, or

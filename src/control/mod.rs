@@ -37,6 +37,7 @@ pub use reference::{Life, Reference, check_references};
 pub use signal::Signal;
 pub use target::{Outcome, Refused, Target};
 
+use descriptors::Room;
 use rustix::io::Errno;
 
 use crate::process::{self, Pid, Proc, Read, Settled, Unread};
@@ -47,12 +48,13 @@ pub enum Error {
     /// /proc could not be read, or descriptors ran out.
     #[error(transparent)]
     Process(#[from] process::Error),
-    /// Before Linux 6.9 nothing but an open descriptor tells a process from a later one of the same number.
+    /// Before Linux 6.9 nothing but an open descriptor tells a process from a later one of the same number; and waiting for
+    /// more of them takes threads with descriptors of their own.
     #[error(
-        "before Linux 6.9 each process that is held takes a descriptor: {wanted} processes need a limit of {needed}, and it is \
-         {allowed}: raise it (ulimit -n {needed})"
+        "{wanted} processes at once need a descriptor each, as this kernel is older than Linux 6.9, or a sandbox forbids \
+         unshare(2); there is room for {room}: raise the limit with ulimit -n {needed}"
     )]
-    TooMany { wanted: usize, needed: usize, allowed: usize },
+    TooMany { wanted: usize, room: usize, needed: u64 },
     /// There is no way to refer to processes, so that each signal could hit a later process of the same number.
     #[error("no process can be referred to safely: {0}: nothing was done")]
     NoReferences(&'static str),
@@ -77,6 +79,11 @@ pub fn told<T>(proc: &Proc, pid: Pid, read: Read<T>) -> Result<Option<T>, Error>
 }
 
 impl Error {
+    /// There are more targets than this room holds.
+    fn too_many(wanted: usize, room: Room) -> Error {
+        Error::TooMany { wanted, room: room.processes, needed: room.limit_for(wanted) }
+    }
+
     /// What the standard library failed to do.
     pub fn of_io(what: &'static str, error: &std::io::Error) -> Error {
         Error::Kernel { what, errno: Errno::from_io_error(error).unwrap_or(Errno::IO) }

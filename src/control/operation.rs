@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Instant;
 
 use super::descendants::{self, Gathered};
+use super::descriptors::Room;
 use super::halt::{self, Motion};
 use super::interrupts::Held;
 use super::order::{Conclusion, Observer, Order, Until};
@@ -23,8 +24,7 @@ pub struct Operation<'p> {
     order: Order,
     interrupts: &'p Interrupts,
     targets: Vec<Target>,
-    /// How many descriptors may be held.
-    room: usize,
+    room: Room,
     /// How many targets there was no room for.
     surplus: usize,
     begin: Instant,
@@ -78,9 +78,9 @@ impl<'p> Operation<'p> {
             self.surplus += 1;
             return Ok(());
         }
-        if self.targets.len() >= self.room && !self.release_all(&mut target) {
-            match descriptors::more_room(self.proc) {
-                Some(room) if room > self.targets.len() => self.room = room,
+        if self.targets.len() >= self.room.processes && !self.release_all(&mut target) {
+            match self.room.more() {
+                Some(room) if room.processes > self.targets.len() => self.room = room,
                 _ => {
                     self.surplus = 1;
                     return Ok(());
@@ -96,7 +96,7 @@ impl<'p> Operation<'p> {
     fn release_all(&mut self, newest: &mut Target) -> bool {
         let is_released = |target: &mut Target| target.reference.as_mut().is_none_or(Reference::release);
         // The first time there is no room, all that came before; from then on they hold none.
-        let before = if self.targets.len() == self.room { &mut self.targets[..] } else { &mut [] };
+        let before = if self.targets.len() == self.room.processes { &mut self.targets[..] } else { &mut [] };
         before.iter_mut().fold(true, |all, target| is_released(target) & all) && is_released(newest)
     }
 
@@ -104,7 +104,7 @@ impl<'p> Operation<'p> {
     pub fn check_room(&self) -> Result<(), Error> {
         match self.surplus {
             0 => Ok(()),
-            surplus => Err(descriptors::too_many(self.targets.len() + surplus, self.room)),
+            surplus => Err(Error::too_many(self.targets.len() + surplus, self.room)),
         }
     }
 

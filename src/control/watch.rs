@@ -16,9 +16,10 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 
+use super::descriptors::Room;
 use super::kernel::{self, ExitInfo, ExitStatus};
 use super::reference::{Identity, Life, life};
-use super::{Error, Interrupts, Reference, Signal, descriptors, told};
+use super::{Error, Interrupts, Reference, Signal, told};
 use crate::process::{Files, Pid, Proc, Settled, Unread};
 
 use helper::Helpers;
@@ -59,8 +60,7 @@ pub struct Ending {
 pub struct Over<'r> {
     /// Each with a token of its own.
     pub references: &'r [(usize, &'r Reference)],
-    /// How many descriptors may be held.
-    pub room: usize,
+    pub room: Room,
     /// Whether to wait also until the kernel tells how a process ended, for a second.
     pub wants_status: bool,
     /// Whether only the end of all of them matters.
@@ -116,18 +116,16 @@ impl<'w> Watch<'w> {
     pub fn over(proc: &'w Proc, interrupts: &'w Interrupts, over: Over<'_>) -> Result<Watch<'w>, Error> {
         let Over { references, room, wants_status, wants_all } = over;
         let mut watch = Watch::new(proc, Some(interrupts), wants_status)?;
-        if references.len() <= room {
-            for &(token, reference) in references {
-                watch.add(token, reference)?;
-            }
+        if references.len() <= room.processes {
+            watch.add_all(references)?;
             return Ok(watch);
         }
-        let too_many = descriptors::too_many(references.len(), room);
+        let too_many = Error::too_many(references.len(), room);
         let identity = |&(token, reference): &(usize, &Reference)| Some((token, reference.identity()?));
         let Some(identities) = references.iter().map(identity).collect::<Option<Vec<_>>>() else {
             return Err(too_many);
         };
-        match Helpers::start(&identities, room, wants_status, proc.path())? {
+        match Helpers::start(&identities, room.processes, wants_status, proc.path())? {
             Some(helpers) => {
                 let (token, flags) = (epoll::EventData::new_u64(HELPERS), epoll::EventFlags::IN);
                 epoll::add(&watch.epoll, &helpers, token, flags).map_err(Error::kernel("wait for processes"))?;
@@ -136,13 +134,18 @@ impl<'w> Watch<'w> {
             // One after another: it only matters when the last of them has ended.
             None if wants_all => {
                 watch.later = identities.into();
-                for _ in 0..room {
+                for _ in 0..room.processes {
                     watch.add_later()?;
                 }
             }
+            None if room.more().is_some_and(|room| references.len() <= room.processes) => watch.add_all(references)?,
             None => return Err(too_many),
         }
         Ok(watch)
+    }
+
+    fn add_all(&mut self, references: &[(usize, &Reference)]) -> Result<(), Error> {
+        references.iter().try_for_each(|&(token, reference)| self.add(token, reference))
     }
 
     /// Watch the next of those that there was no room for.
