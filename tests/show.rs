@@ -269,6 +269,28 @@ fn an_id_is_of_one_process_only() {
     assert_eq!(object(targets[0].pid())["id"], ids[0]);
 }
 
+/// The counter of the kernel lags behind what the pages of a process add up to.
+#[test]
+fn resident_memory_is_not_less_than_its_parts() {
+    let fake = FakeProc::new();
+    let rollup = "1000-2000 ---p 00000000 00:00 0 [rollup]\nRss: 500 kB\nPss: 400 kB\nPrivate_Dirty: 300 kB\n";
+    fake.process(10, 1, "x").owner(0, 0).file("smaps_rollup", rollup);
+    fake.process(11, 1, "x").owner(0, 0);
+    let counted = 2 * rustix::param::page_size();
+    let rss = |words: &str| {
+        let option = fake.option();
+        let outcome = finish(proctool(words.split(' ').chain(["--json", &option]))).succeeds();
+        outcome.json()[0]["rss"].as_u64().unwrap_or_else(|| panic!("{}", outcome.report())) as usize
+    };
+    for words in ["show 10", "find --pid 10"] {
+        assert_eq!(rss(&format!("{words} --fields rss,pss")), 500 << 10);
+        assert_eq!(rss(&format!("{words} --fields uss,rss")), 500 << 10);
+        assert_eq!(rss(&format!("{words} --fields rss")), counted);
+    }
+    // One whose pages cannot be added up.
+    assert_eq!(rss("show 11 --fields rss,pss"), counted);
+}
+
 #[test]
 fn memory_is_in_bytes_and_its_parts_fit() {
     let target = Target::script("echo ready; read -r line");

@@ -12,7 +12,7 @@ use crate::output::json;
 use crate::output::message::message;
 use crate::output::record::record;
 use crate::output::{Output, Terminal};
-use crate::process::{File, Files, Pid, Proc, Process, Property, Read, Settled, Unexamined, property};
+use crate::process::{File, Files, Pid, Proc, Process, Property, Read, Settled, Unexamined, certain_files, property};
 
 /// The row in the table of applets.
 pub static APPLET: Applet =
@@ -126,8 +126,9 @@ impl Options {
             (Target::Pid(pid), _) | (Target::Own, Some(pid)) => pid,
             (Target::Own, None) => return Ok(Err(format!("we ourselves are not in {}", proc.path().display()))),
         };
-        // Both are read anyway: what either of them tells needs no third file.
-        let process = match proc.process(pid, Files::of(&[File::Stat, File::Status]))? {
+        // Two are read anyway: what either of them tells needs no third file.
+        let files = Files::of(&[File::Stat, File::Status]) | certain_files(properties);
+        let process = match proc.process(pid, files)? {
             Settled::Known(process) => process,
             Settled::Missing(reason) => return Ok(Err(format!("process {pid}: {reason}"))),
             Settled::Gone => {

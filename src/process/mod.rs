@@ -381,6 +381,16 @@ impl<'p> Process<'p> {
         ticks as f64 / self.proc().ticks_per_second()
     }
 
+    /// Resident memory. Counters of the kernel lag behind, by up to 64 pages a thread before Linux 6.2 and by those of each
+    /// CPU later (proc_pid_stat(5)); where the exact sum is read too, nothing that is a part of it may be more.
+    pub fn resident(&self) -> Read<u64> {
+        let counted = self.stat()?.rss_pages.saturating_mul(self.proc().page_size());
+        if !self.has(File::SmapsRollup) {
+            return Ok(counted);
+        }
+        Ok(self.memory().map_or(counted, |memory| memory.resident))
+    }
+
     /// What its memory consists of. The kernel walks all its pages for the answer.
     pub fn memory(&self) -> Read<Memory> {
         let text = self.file(File::SmapsRollup)?;

@@ -491,7 +491,7 @@ pub static PROPERTIES: &[Property] = &[
         cost: STAT,
         on_request: false,
         about: "resident memory, shared pages counted in full",
-        get: |process| Ok(Value::Size(process.stat()?.rss_pages.saturating_mul(process.proc().page_size()))),
+        get: |process| process.resident().map(Value::Size),
     },
     Property {
         name: "pss",

@@ -88,9 +88,17 @@ impl Names {
         if let Ok(id) = name.parse() {
             return Ok(Some(id));
         }
-        match ask()? {
+        match ask().map_err(|error| self.named(error))? {
             None => Ok(self.entry(name)?.map(|(_, id)| id)),
             found => Ok(found),
+        }
+    }
+
+    /// Which file is not there, where there is no such file.
+    fn named(&self, error: io::Error) -> io::Error {
+        match error.kind() {
+            kind @ io::ErrorKind::NotFound => io::Error::new(kind, format!("there is no /etc/{}", self.database)),
+            _ => error,
         }
     }
 
