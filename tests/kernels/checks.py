@@ -6,6 +6,7 @@ It runs in a virtual machine of its own, as root, and starts and ends what it ne
 all that the program said for one that does not hold, and ends with 1 if there was one.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -179,7 +180,8 @@ def end_all():
     while True:
         left = [pid for pid in numbers() - own if read(f"/proc/{pid}/cmdline") and state(pid) not in "ZX"]
         for pid in left:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass

@@ -10,6 +10,7 @@ stays to be seen; those that cannot be blocked end or stop them. It needs root, 
 It prints a line for each fault and one with the figures, and ends with 1 if there was a fault.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -313,15 +314,14 @@ class Run:
                     return os.waitstatus_to_exitcode(status)
                 continue
             deliver = 0
-            if os.WSTOPSIG(status) == signal.SIGTRAP | 0x80:
-                self.at_call(tid)
-            elif status >> 16 == 0 and (tid in known or os.WSTOPSIG(status) != signal.SIGSTOP):
-                deliver = os.WSTOPSIG(status)
-            known.add(tid)
-            try:
+            # Where the program ends, so does a thread that is halted.
+            with contextlib.suppress(ProcessLookupError):
+                if os.WSTOPSIG(status) == signal.SIGTRAP | 0x80:
+                    self.at_call(tid)
+                elif status >> 16 == 0 and (tid in known or os.WSTOPSIG(status) != signal.SIGSTOP):
+                    deliver = os.WSTOPSIG(status)
+                known.add(tid)
                 ptrace(SYSCALL, tid, 0, deliver)
-            except ProcessLookupError:
-                pass
 
     def at_call(self, tid):
         buffer = ctypes.create_string_buffer(88)
