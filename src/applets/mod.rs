@@ -93,6 +93,31 @@ Security:
   Not to be made set-user-ID. Processes are known by what the kernel says of them, and by what they call themselves only \
 where that was asked for.";
 
+/// What the code asks kernels for, and what it does on those that have no answer.
+const KERNELS: &str = "\
+Kernels:
+  Reading works on any kernel. Signals and waiting take Linux 5.3 or later; on an older one, or where a sandbox forbids the \
+calls, nothing is begun, and the status is 3. What needs more, and what is done without it:
+  4.14   /proc/PID/smaps_rollup: pss and uss, and what apache-mem makes of
+         them; unavailable before
+  5.3    pidfd_open(2), and pidfd_send_signal(2) of 5.1: suspend, resume,
+         terminate, kill, wait, cron-graceful
+  5.6    openat2(2): apache-mem finds the files of a server in a container;
+         before, it follows each part of a path by itself
+  5.9    close_range(2): guardians close what they do not need; before, they
+         keep open what the caller had open
+  6.9    pidfds with inodes of their own: PID:INODE, and more targets than
+         descriptors. Before, there are no ids, the limit of descriptors has
+         to be as high as there are targets, and signal 0 through a pidfd
+         tells whether its process was reaped
+  6.9    PIDFD_SIGNAL_PROCESS_GROUP: --tree knows an orphan by its process
+         group, though the leader was reaped; before, only while another
+         target is still in it
+  6.13   PIDFD_GET_INFO: our own ancestors, though /proc hides them
+         (hidepid); before, those that it hides are not known as ancestors
+  6.15   PIDFD_INFO_EXIT: wait --status tells how any process ended; before,
+         only of one that is still a zombie";
+
 const SEE_ALSO: &str = "\
 See also:
   pgrep(1), pstree(1), ps(1), proc(5)";
@@ -123,7 +148,7 @@ pub fn program() -> Command {
         .arg(clap::arg!(--list "Print the names of the applets, one a line"))
         .arg(clap::arg!(--"list-links" "Print the names of links that call applets, one a line"))
         .after_help(EXIT_STATUS)
-        .after_long_help(format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{SEE_ALSO}"))
+        .after_long_help(format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{KERNELS}\n\n{FILES_AND_SECURITY}\n\n{SEE_ALSO}"))
         .subcommands(APPLETS.iter().map(|applet| documented(applet)))
         .max_term_width(100)
 }
