@@ -280,6 +280,9 @@ class Run:
         self.descriptors, self.inside = {}, {}
         self.faults = []
 
+    def give_up(self):
+        raise SystemExit(f"it did not end within {PATIENCE} s: {' '.join(self.words())}")
+
     def words(self):
         words = [self.program]
         for word in self.mode.words:
@@ -436,8 +439,9 @@ def main():
     forced, ended, runs, harmed, faults = 0, 0, 0, 0, 0
     # Every mode has its turn.
     while forced < wanted or runs < len(MODES):
-        signal.alarm(PATIENCE)
         run = Run(program, MODES[runs % len(MODES)], nursery, chance)
+        signal.signal(signal.SIGALRM, lambda *_: run.give_up())
+        signal.alarm(PATIENCE)
         run.trace()
         nursery.clean()
         runs += 1

@@ -44,7 +44,7 @@ try() {
 # show KERNEL STATUS
 show() {
     echo "-- Linux $1: $(cat "$cache/$1/package")"
-    tr -d '\r' <"$work/console.$1" | grep -v -e '^FINISHED ' -e '^holds: '
+    tr -d '\r' <"$work/console.$1" | grep -v -e '^FINISHED ' -e '^holds: ' -e 'reboot: Power down'
     cat "$work/log.$1"
     [ "$2" != 124 ] || echo "It did not come to its end within $LIMIT s."
     [ "$2" = 0 ] || failed="$failed $1"
