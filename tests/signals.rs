@@ -1061,7 +1061,7 @@ fn logged(outcome: &Outcome) -> Vec<(String, String)> {
 
 #[test]
 fn syslog_is_told_what_is_done() {
-    let words = ["terminate PID", "kill -q --signal CONT PID", "suspend PID", "resume --json PID"];
+    let words = ["terminate PID", "kill --quiet --signal CONT PID", "suspend PID", "resume --json PID"];
     let Some(outcome) = with_syslog(true, &words) else { skip!("no private namespaces, or no python3") };
     let logged = logged(&outcome.exits(0));
     let fields = "pid=PID name=\"sleep\" uid=0";
@@ -1264,7 +1264,7 @@ fn a_log_that_is_not_read_stops_nothing() {
                   \x20       if os.fork() == 0: time.sleep(100); os._exit(0)\n\
                   \x20   os.kill(os.getppid(), signal.SIGUSR1); time.sleep(100)\n\
                   signal.sigwait([signal.SIGUSR1])\n\
-                  run = subprocess.run([os.environ['P'], 'terminate', '-q', '--tree', str(reader)], timeout=60)\n\
+                  run = subprocess.run([os.environ['P'], 'terminate', '--quiet', '--tree', str(reader)], timeout=60)\n\
                   print(run.returncode)\n";
     let private = "mount -t tmpfs none /dev && mknod /dev/null c 1 3 && mknod /dev/urandom c 1 9 || exit 77";
     let script = format!("{private}\npython3 -c \"{driver}\"");

@@ -100,7 +100,7 @@ Kernels:
 calls, nothing is begun, and the status is 3. What needs more, and what is done without it:
   4.14   /proc/PID/smaps_rollup: pss and uss, and what apache-mem makes of
          them; unavailable before
-  5.3    pidfd_open(2), and pidfd_send_signal(2) of 5.1: suspend, resume,
+  5.3    pidfd_open(2), and signals through pidfds, of 5.1: suspend, resume,
          terminate, kill, wait, cron-graceful
   5.6    openat2(2): apache-mem finds the files of a server in a container;
          before, it follows each part of a path by itself
