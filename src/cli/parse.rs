@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
-use jiff::SpanRelativeTo;
 use jiff::fmt::friendly::SpanParser;
 
 use crate::control::Signal;
@@ -74,8 +73,18 @@ fn simple_duration(text: &str) -> Option<f64> {
 /// Hours and days are of one length each; months and years are not, and are refused.
 fn friendly_duration(text: &str) -> Option<f64> {
     let span = SpanParser::new().parse_span(text.trim()).ok()?;
-    let seconds = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?.as_secs_f64();
-    (seconds > 0.0 || span.is_zero()).then_some(seconds)
+    let is_of_one_length = span.get_years() == 0 && span.get_months() == 0;
+    let whole = [
+        (i64::from(span.get_weeks()), 604_800),
+        (i64::from(span.get_days()), 86_400),
+        (i64::from(span.get_hours()), 3600),
+        (span.get_minutes(), 60),
+        (span.get_seconds(), 1),
+    ];
+    let parts = [(span.get_milliseconds(), 1e3), (span.get_microseconds(), 1e6), (span.get_nanoseconds(), 1e9)];
+    let seconds = whole.iter().map(|&(count, seconds)| count as f64 * f64::from(seconds)).sum::<f64>()
+        + parts.iter().map(|&(count, parts)| count as f64 / parts).sum::<f64>();
+    (is_of_one_length && !span.is_negative()).then_some(seconds)
 }
 
 /// How long something may take; `None` is for ever.
