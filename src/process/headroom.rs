@@ -6,11 +6,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use procfs::FromRead;
-
 use super::cgroup::Cgroups;
 use super::mount::{Mount, below};
-use super::{File, Proc, Process, Read, Unread, known, number};
+use super::{File, Proc, Process, Read, Status, Unread, known, number};
 
 /// What is left, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,8 +100,8 @@ impl Proc {
     fn memory_available(&self) -> Read<u64> {
         const UNTOLD: Unread = Unread::Absent("this procfs tells no MemAvailable");
         let text = self.whole_file("/meminfo")?;
-        let meminfo = procfs::Meminfo::from_read(&text[..]).map_err(|_| UNTOLD)?;
-        meminfo.mem_available.ok_or(UNTOLD)
+        // Lines like those of status. The parser of procfs panics at characters that no kernel writes.
+        Status(&text).size("MemAvailable").ok_or(UNTOLD)
     }
 }
 
