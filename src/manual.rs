@@ -13,7 +13,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::applets::{APPLETS, Applet, documented, program};
 
 /// Of the last change that a reader should know of.
-const DATE: &str = "2026-11-25";
+const DATE: &str = "2026-11-26";
 
 const WRITE: &str = "PROCTOOL_WRITE_MAN";
 

@@ -11,7 +11,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::{Applet, Context};
-use crate::cli::act::leave;
+use crate::cli::act::{ALL_DONE, leave};
 use crate::cli::format::Format;
 use crate::cli::verbosity::Verbosity;
 use crate::cli::{ENVIRONMENT, doubt, parse, told, unexamined};
@@ -174,7 +174,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     outlet::limit(limit);
     let overseer = interrupts.oversee(limit, {
         let (name, is_quiet) = (name.clone(), options.verbosity.is_quiet());
-        move |ended| leave(&name, ended, is_quiet)
+        move |ended| leave(&name, ended, ALL_DONE, is_quiet)
     })?;
     let output = Output::stdout(options.format.colour());
     let look = Look {

@@ -119,7 +119,8 @@ impl Acting {
         outlet::limit(limit);
         let overseer = interrupts.oversee(order.timeout.and_then(|timeout| begin.checked_add(timeout)), {
             let name = name.to_owned();
-            move |ended| leave(&name, ended, is_quiet)
+            let what = if force.is_some() { ALL_DONE } else { "all that is to be waited for was found" };
+            move |ended| leave(&name, ended, what, is_quiet)
         })?;
         let mut operation = Operation::new(&proc, order, &interrupts).begun(begin);
         let found = self.targets.find(&proc, |target| operation.add(target))?;
@@ -186,14 +187,17 @@ fn exit(order: Order, operation: &Operation<'_>, conclusion: Conclusion, is_doub
     }
 }
 
-/// End the program where it hangs.
-pub fn leave(name: &str, ended: Ended, is_quiet: bool) -> ! {
+/// What had to be done, when the program ends where it hangs.
+pub const ALL_DONE: &str = "all could be done: nothing is left stopped";
+
+/// End the program where it hangs, before something.
+pub fn leave(name: &str, ended: Ended, before: &str, is_quiet: bool) -> ! {
     let (what, exit) = match ended {
         Ended::Interrupted(signal) => ("interrupted", Exit::Interrupted(signal.number() as u8)),
         Ended::TimedOut => ("timed out", Exit::TimedOut),
     };
     if !is_quiet {
-        message(name, format_args!("{what} before all could be done: nothing is left stopped"));
+        message(name, format_args!("{what} before {before}"));
         outlet::settle_within(outlet::LAST_WORDS);
     }
     exit::leave(exit)
