@@ -478,7 +478,9 @@ fn a_tree_that_somebody_keeps_continuing_is_ended_in_time() {
         kill -0 $family 2>/dev/null && echo 'it lives'
         true"#;
     let Some(outcome) = inside(script) else { skip!("no private namespaces") };
-    says(outcome, &["status 64"]);
+    // 0 where the other one was too slow to matter.
+    let lines = outcome.exits(0).lines();
+    assert!(lines == ["status 64"] || lines == ["status 0"], "{lines:?}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub const PROCTOOL: &str = match option_env!("PROCTOOL_TEST_BINARY") {
 };
 
 /// Nothing that is tested takes this long; what does hangs.
-pub(super) const LIMIT: Duration = Duration::from_secs(120);
+pub(super) const LIMIT: Duration = Duration::from_secs(300);
 
 /// What a run gave.
 #[derive(Debug)]
