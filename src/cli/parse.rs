@@ -66,8 +66,8 @@ fn simple_duration(text: &str) -> Option<f64> {
     // Not "inf" or "nan", which parse too, nor what is too large.
     let parsed = number.parse::<f64>().ok().filter(|parsed| parsed.is_finite() && *parsed >= 0.0)?;
     let has_digits = number.split(['e', 'E']).next()?.contains(|digit: char| ('1'..='9').contains(&digit));
-    // What is too small for the type is something still, as 0 may be for ever.
-    Some(if has_digits { (parsed * seconds).max(f64::MIN_POSITIVE) } else { 0.0 })
+    // What is too small for the type is something still, as 0 may be for ever; what is too large is a number.
+    Some(if has_digits { (parsed * seconds).clamp(f64::MIN_POSITIVE, f64::MAX) } else { 0.0 })
 }
 
 /// Hours and days are of one length each; months and years are not, and are refused.
@@ -160,6 +160,7 @@ mod tests {
         ] {
             assert_eq!(duration(text), Ok(seconds), "{text}");
         }
+        assert_eq!(duration(&format!("{}d", "9".repeat(305))), Ok(f64::MAX));
         for tiny in ["1e-5000", "0.1e-400d", "0.00000000000000001ms"] {
             assert!(duration(tiny).is_ok_and(|seconds| seconds > 0.0) || tiny.ends_with("ms"), "{tiny}");
         }
