@@ -24,10 +24,11 @@ ERRORS = ["ENOSYS", "EPERM", "EACCES", "EINTR", "ENOMEM", "EMFILE", "EIO"]
 # How long a run may take: five seconds to stop a tree, and what strace adds.
 PATIENCE = 30
 MOST = 60
-# What ends a program without a word in any language: memory, threads' own set-up, the loader's and the runtime's.
+# What ends a program without a word in any language: memory, threads' own set-up, the loader's and the runtime's. And
+# close, which frees the descriptor whatever it says (close(2)): one that is denied does not, and pipes stay open.
 RUNTIME = {"execve", "brk", "mmap", "munmap", "mprotect", "mremap", "madvise", "arch_prctl", "set_tid_address", "rseq",
            "set_robust_list", "exit", "exit_group", "rt_sigreturn", "restart_syscall", "sigaltstack", "fork", "vfork",
-           "pread64", "access", "futex"}
+           "pread64", "access", "futex", "close"}
 # What the runtime of the language does before the program begins, and aborts without.
 STARTING = {"poll", "ppoll", "rt_sigaction"}
 STATUSES = {0, 1, 3, 64, 124, 125, 126, 127}
