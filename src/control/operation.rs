@@ -16,7 +16,7 @@ use super::reference::Life;
 use super::target::Place;
 use super::watch::{Ending, Event, Over, Watch};
 use super::{Error, Guardian, Interrupts, Outcome, Reference, Refused, Signal, Target, descriptors, orphan};
-use crate::process::{Files, Pid, Proc, Settled};
+use crate::process::{Files, Pid, Proc, Settled, Unread};
 
 /// Some targets, and what is done with them. However it ends, short of our own end, nothing stays halted.
 pub struct Operation<'p> {
@@ -370,6 +370,7 @@ impl<'p> Operation<'p> {
     }
 
     fn resume_halted(&mut self) {
+        let mut are_all_continued = true;
         for at in 0..self.targets.len() {
             let target = &mut self.targets[at];
             if !std::mem::take(&mut target.is_halted) {
@@ -381,11 +382,14 @@ impl<'p> Operation<'p> {
             }
             // STOP was permitted, and so is CONT; one that is gone by now needs none.
             let continued = target.reference.as_ref().map(|reference| reference.send(Signal::CONT));
-            if continued == Some(Ok(())) {
-                self.log(at, "sent CONT");
+            match continued {
+                Some(Ok(())) => self.log(at, "sent CONT"),
+                Some(Err(Unread::Gone)) | None => {}
+                Some(Err(_)) => are_all_continued = false,
             }
         }
-        self.guardian.take().into_iter().for_each(Guardian::dismiss);
+        // Where that failed, the guardian sees itself left and tries too.
+        self.guardian.take().into_iter().filter(|_| are_all_continued).for_each(Guardian::dismiss);
         self.write_journal();
         self.held = None;
     }

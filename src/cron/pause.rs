@@ -113,8 +113,9 @@ impl<'p> Pause<'p> {
         for (daemon, guardian) in self.paused.drain(..) {
             if continue_daemon(daemon) {
                 audience.event(Event::Resumed(daemon));
+                guardian.dismiss();
             }
-            guardian.dismiss();
+            // Else its guardian, which sees itself left, tries too.
         }
     }
 
@@ -127,8 +128,9 @@ impl<'p> Pause<'p> {
 impl Drop for Pause<'_> {
     fn drop(&mut self) {
         for (daemon, guardian) in self.paused.drain(..) {
-            continue_daemon(daemon);
-            guardian.dismiss();
+            if continue_daemon(daemon) {
+                guardian.dismiss();
+            }
         }
     }
 }

@@ -384,3 +384,19 @@ fn the_configuration_is_read_below_the_root_of_the_server() {
         "{block:#}"
     );
 }
+
+#[test]
+fn without_openat2_the_configuration_is_the_same() {
+    let place = apache_box!(ApacheBox::needing(&["strace"]));
+    let site = place.site("one", "prefork", 8080);
+    site.start(&format!("{FEW}MaxRequestWorkers 5\nIncludeOptional extra/*.conf\n"));
+    let expected = place.block(&[])["configuration"].clone();
+    assert_eq!(expected["max_request_workers"], 5, "{expected:#}");
+    for error in ["ENOSYS", "EPERM"] {
+        let inject = format!("inject=openat2:error={error}");
+        let denied = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=openat2", "-e", &inject];
+        let outcome = place.memory_by(&denied, &["--json"]).succeeds();
+        let block = super::super::support::apache::only(super::super::support::apache::blocks(&outcome));
+        assert_eq!(block["configuration"], expected, "{error}");
+    }
+}

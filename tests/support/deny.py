@@ -155,8 +155,8 @@ class Acting(Scenario):
 
 class Stopping(Acting):
     def harm(self, status, call):
-        # It was done, and only could not be told.
-        return None if call in WRITES else super().harm(status, call)
+        # It was done, and only could not be told; or with some of them, which stay so.
+        return None if call in WRITES or status == 64 else super().harm(status, call)
 
 
 class Suspend(Stopping):

@@ -32,9 +32,11 @@ PATIENCE = 60
 EVERYWHERE = {424: "pidfd_send_signal", 434: "pidfd_open", 441: "epoll_wait"}
 MACHINES = {
     "x86_64": {2: "open", 5: "fstat", 138: "fstatfs", 257: "openat", 262: "newfstatat", 267: "readlinkat", 232: "epoll_wait",
-               281: "epoll_wait", 7: "poll", 271: "poll", 217: "getdents64", 0: "read", 3: "close", 62: "kill"},
+               281: "epoll_wait", 7: "poll", 271: "poll", 217: "getdents64", 0: "read", 3: "close", 62: "kill",
+               202: "futex"},
     "aarch64": {80: "fstat", 44: "fstatfs", 56: "openat", 79: "newfstatat", 78: "readlinkat", 22: "epoll_wait",
-                73: "poll", 61: "getdents64", 63: "read", 57: "close", 129: "kill"},
+                73: "poll", 61: "getdents64", 63: "read", 57: "close", 129: "kill",
+                98: "futex"},
 }
 CALLS = {**EVERYWHERE, **MACHINES.get(platform.machine(), {})}
 
@@ -188,6 +190,8 @@ class Run:
         self.victim_is_reaped = False
         # Where it was halted.
         self.halted, self.call = None, None
+        # The first thread of the program.
+        self.command = None
         self.count = 0
         # Whether the calls are counted from now on.
         self.has_begun = False
@@ -212,7 +216,7 @@ class Run:
     def trace(self):
         """Run it to its end, and return its exit status."""
         words = self.words()
-        command = start(lambda: self.become(words))
+        command = self.command = start(lambda: self.become(words))
         os.waitpid(command, WALL | os.WUNTRACED)
         ptrace(SETOPTIONS, command, 0, O_TRACESYSGOOD | O_TRACECLONE | O_TRACEEXEC | O_EXITKILL)
         known = {command}
@@ -270,7 +274,8 @@ class Run:
 
     def is_wanted(self, tid, call, arguments):
         if self.options.call is None:
-            return self.has_begun
+            # Each run counts the same: what other threads do, and who waits for whom, is different every time.
+            return self.has_begun and tid == self.command and call != "futex"
         if call != self.options.call:
             return False
         if call == "pidfd_open":
