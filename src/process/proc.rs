@@ -139,13 +139,13 @@ impl Proc {
         })
     }
 
-    /// Seconds since boot, at the first time of asking. Of our own kernel not by /proc/uptime, which is that of a container
-    /// in LXC (lxcfs), while starts are still told by the kernel.
+    /// Seconds since boot: now; of what is no procfs of our own kernel, at the first time of asking. Not by /proc/uptime
+    /// where there is a choice: that is a container's in LXC (lxcfs), while starts are still told by the kernel.
     pub fn uptime(&self) -> Read<f64> {
+        if self.is_procfs {
+            return Ok(clock::since_boot().as_secs_f64());
+        }
         *self.uptime.get_or_init(|| {
-            if self.is_procfs {
-                return Ok(clock::since_boot().as_secs_f64());
-            }
             let text = self.whole_file("/uptime")?;
             let uptime = procfs::Uptime::from_read(&text[..]);
             uptime.map(|uptime| uptime.uptime).map_err(|_| Unread::Absent("this procfs tells no uptime"))
