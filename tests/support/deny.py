@@ -24,11 +24,13 @@ ERRORS = ["ENOSYS", "EPERM", "EACCES", "EINTR", "ENOMEM", "EMFILE", "EIO"]
 # How long a run may take: five seconds to stop a tree, and what strace adds.
 PATIENCE = 30
 MOST = 60
+# These are always successful, and have no way to say that they were not (getpid(2), getuid(2)).
+NEVER_FAIL = {"getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid"}
 # What ends a program without a word in any language: memory, threads' own set-up, the loader's and the runtime's. And
 # close, which frees the descriptor whatever it says (close(2)): one that is denied does not, and pipes stay open.
 RUNTIME = {"execve", "brk", "mmap", "munmap", "mprotect", "mremap", "madvise", "arch_prctl", "set_tid_address", "rseq",
            "set_robust_list", "exit", "exit_group", "rt_sigreturn", "restart_syscall", "sigaltstack", "fork", "vfork",
-           "pread64", "access", "futex", "close"}
+           "pread64", "access", "futex", "close", *NEVER_FAIL}
 # What the runtime of the language does before the program begins, and aborts without.
 STARTING = {"poll", "ppoll", "rt_sigaction"}
 STATUSES = {0, 1, 3, 64, 124, 125, 126, 127}
