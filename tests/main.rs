@@ -22,6 +22,7 @@ mod scale;
 mod show;
 mod signals;
 mod support;
+mod terminal;
 mod time;
 mod tree;
 mod unusual;

@@ -14,7 +14,7 @@ use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::tree::row::{Extent, Marks, Row, Rows};
 use crate::output::tree::{Drawing, Look, write_json};
-use crate::output::{Charset, Output, Terminal};
+use crate::output::{Charset, Output};
 use crate::process::{Error, File, Files, Pid, Proc, Settled, Unexamined, Unread, certain_files, properties};
 use crate::select::{Criteria, Test, Verdict};
 use crate::tree::view::View;
@@ -69,10 +69,10 @@ struct Options {
     /// Sort by process id, which is done anyway
     #[arg(short = 'n', long, help_heading = "Details")]
     numeric_sort: bool,
-    /// Draw with ASCII characters
+    /// Draw with ASCII characters; names are shown as ever
     #[arg(short = 'A', long, conflicts_with = "unicode", help_heading = "Output")]
     ascii: bool,
-    /// Draw with Unicode characters
+    /// Show Unicode characters, whatever the locale says
     #[arg(short = 'U', long, help_heading = "Output")]
     unicode: bool,
     /// Do not cut lines at the width of the terminal
@@ -225,12 +225,14 @@ impl Options {
             write_json(&mut output, &view, forest, rows, layout)?;
             return Ok(output.finish()?);
         }
-        let charset = match (self.ascii, self.unicode) {
-            (true, _) => Charset::Ascii,
-            (_, true) => Charset::Unicode,
-            _ => output.terminal.charset,
-        };
-        let terminal = Terminal { charset, ..output.terminal.clone() };
+        if self.ascii {
+            output.terminal.lines = Charset::Ascii;
+        }
+        if self.unicode {
+            // The terminal can, whatever the locale says.
+            (output.terminal.charset, output.terminal.lines) = (Charset::Unicode, Charset::Unicode);
+        }
+        let terminal = output.terminal.clone();
         let look = Look {
             fold: self.compact,
             whole_lines: self.long,

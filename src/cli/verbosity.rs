@@ -9,7 +9,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::exit::Refusal;
-use crate::output::message::Errors;
+use crate::output::message::Log;
 use crate::output::syslog::Syslog;
 
 /// The environment variable with a filter, such as `debug` or `proctool::tree=trace`.
@@ -75,7 +75,7 @@ impl Verbosity {
 
 /// Lines on standard error.
 fn lines<S: Subscriber + for<'s> LookupSpan<'s>>() -> impl Layer<S> {
-    tracing_subscriber::fmt::layer().with_writer(|| Errors).with_ansi(false).without_time()
+    tracing_subscriber::fmt::layer().with_writer(|| Log).with_ansi(false).without_time()
 }
 
 /// What is done to processes, as messages to syslog.

@@ -9,9 +9,13 @@ use super::text::escaped_for;
 
 /// Write `who: what`. It quotes what users typed and processes chose, so it is escaped.
 pub fn message(who: &str, what: impl Display) {
-    let line = format!("{}\n", escaped_for(format!("{who}: {what}").as_bytes(), charset_of_messages()));
+    let line = line(format!("{who}: {what}").as_bytes());
     // Nobody is left to be told when standard error is closed.
     let _ = Errors.write_all(line.as_bytes());
+}
+
+fn line(text: &[u8]) -> String {
+    format!("{}\n", escaped_for(text, charset_of_messages()))
 }
 
 /// Standard error, through the outlet where that is open.
@@ -24,6 +28,21 @@ impl Write for Errors {
             stderr().lock().write_all(bytes)?;
         }
         Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Standard error for the events of a log, which come one at a time. They tell names and paths as they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Log;
+
+impl Write for Log {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        Errors.write_all(line(event.trim_ascii_end()).as_bytes())?;
+        Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -8,6 +8,8 @@ use std::os::unix::net::UnixDatagram;
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::text::escaped;
+
 /// Facility user, severity notice (syslog(3)).
 const PRIORITY: u8 = 8 | 5;
 
@@ -35,9 +37,10 @@ pub struct Message<'s>(&'s Syslog);
 
 impl Write for Message<'_> {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        let message = [self.0.head.as_bytes(), text.trim_ascii_end()].concat();
+        // Not every syslogd keeps a newline in a name from beginning an entry of its own.
+        let message = format!("{}{}", self.0.head, escaped(text.trim_ascii_end()));
         // A log that is full or has gone is no reason to stop.
-        let _ = self.0.socket.send(&message);
+        let _ = self.0.socket.send(message.as_bytes());
         Ok(text.len())
     }
 
@@ -51,5 +54,21 @@ impl<'s> MakeWriter<'s> for Syslog {
 
     fn make_writer(&'s self) -> Message<'s> {
         Message(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_whatever_it_tells_of() {
+        let (socket, log) = UnixDatagram::pair().unwrap();
+        let syslog = Syslog { socket, head: "<13>proctool-kill[7]: ".to_owned() };
+        syslog.make_writer().write_all("running x\n<0>kernel: \x1b[31m\u{9b}caf\u{e9}\n".as_bytes()).unwrap();
+        let mut entry = [0; 100];
+        let length = log.recv(&mut entry).unwrap();
+        let expected = "<13>proctool-kill[7]: running x\\n<0>kernel: \\x1b[31m\\u{9b}caf\u{e9}";
+        assert_eq!(String::from_utf8_lossy(&entry[..length]), expected);
     }
 }

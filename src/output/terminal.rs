@@ -14,12 +14,17 @@ pub enum Colour {
     Never,
 }
 
-/// The characters that lines are drawn with.
+/// The characters that can be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Charset {
+    /// What all charsets have in common: which others one has, and how, nobody tells us for certain.
     Ascii,
     Unicode,
 }
+
+/// What begins and what ends emphasis.
+pub(super) const BOLD: &str = "\x1b[1m";
+pub(super) const PLAIN: &str = "\x1b[0m";
 
 /// Facts about the other end of standard output, decided once.
 #[derive(Clone, Debug)]
@@ -32,34 +37,37 @@ pub struct Terminal {
     pub colour: bool,
     /// What the locale can show.
     pub charset: Charset,
+    /// What lines, bars and marks are drawn with.
+    pub lines: Charset,
 }
 
 impl Terminal {
     /// Standard output of this process.
     pub fn of_stdout(colour: Colour) -> Terminal {
-        let is_terminal = stdout().is_terminal();
+        let (is_terminal, charset) = (stdout().is_terminal(), locale_charset());
         Terminal {
             is_terminal,
             width: is_terminal.then(width).flatten(),
             colour: wants_colour(colour, is_terminal),
-            charset: locale_charset(),
+            charset,
+            lines: charset,
         }
     }
 
     /// A file that is to be written.
     pub fn of_file(colour: Colour) -> Terminal {
-        let (is_terminal, width) = (false, None);
-        Terminal { is_terminal, width, colour: wants_colour(colour, is_terminal), charset: locale_charset() }
+        let (is_terminal, width, charset) = (false, None, locale_charset());
+        Terminal { is_terminal, width, colour: wants_colour(colour, is_terminal), charset, lines: charset }
     }
 
     /// What begins and what ends emphasis; empty without colour.
     pub fn bold(&self) -> (&'static str, &'static str) {
-        if self.colour { ("\x1b[1m", "\x1b[0m") } else { ("", "") }
+        if self.colour { (BOLD, PLAIN) } else { ("", "") }
     }
 
     /// The mark that something was cut off.
     pub fn cut_mark(&self) -> &'static str {
-        match self.charset {
+        match self.lines {
             Charset::Ascii => "+",
             Charset::Unicode => "\u{2026}",
         }
@@ -97,8 +105,11 @@ fn locale_charset() -> Charset {
 }
 
 fn charset_of(locale: &OsStr) -> Charset {
-    let name = locale.to_string_lossy().to_ascii_lowercase();
-    if name.contains("utf-8") || name.contains("utf8") { Charset::Unicode } else { Charset::Ascii }
+    let name = locale.to_string_lossy();
+    // language_TERRITORY.CODESET@modifier (setlocale(3)); ssh brings a bare UTF-8 along from macOS.
+    let name = name.split('@').next().unwrap_or_default();
+    let codeset = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    if matches!(&*codeset, "utf-8" | "utf8") { Charset::Unicode } else { Charset::Ascii }
 }
 
 #[cfg(test)]
@@ -112,7 +123,15 @@ mod tests {
             ("C.utf8", Charset::Unicode),
             ("C", Charset::Ascii),
             ("POSIX", Charset::Ascii),
+            ("UTF-8", Charset::Unicode),
+            ("sr_RS.UTF-8@latin", Charset::Unicode),
             ("de_DE.ISO-8859-1", Charset::Ascii),
+            ("de_DE@euro", Charset::Ascii),
+            ("en_US", Charset::Ascii),
+            ("en_US.ISO-8859-1@utf8", Charset::Ascii),
+            ("zh_CN.GB18030", Charset::Ascii),
+            ("xutf8", Charset::Ascii),
+            ("", Charset::Ascii),
         ] {
             assert_eq!(charset_of(OsStr::new(locale)), charset, "{locale}");
         }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::terminal::{BOLD, PLAIN};
 use super::{Charset, Terminal};
 
 /// The text as it goes out: escaped on a terminal, exact otherwise.
@@ -16,20 +17,28 @@ pub fn shown<'a>(text: &'a [u8], terminal: &Terminal) -> Cow<'a, [u8]> {
     }
 }
 
+/// What of our own does more than to show itself: ends of lines and of columns, zero bytes, which a terminal ignores, and
+/// highlighting.
+const OURS: [&str; 5] = ["\n", "\t", "\0", BOLD, PLAIN];
+
 /// What goes to a terminal, whatever it is: in place of characters that it must not get, what they are in JSON. Most such
 /// text is JSON, as any other was escaped by then.
 pub(super) fn screened(text: &[u8], charset: Charset) -> Cow<'_, [u8]> {
-    if text.iter().all(|byte| *byte < 0x7f) {
+    if text.iter().all(|byte| (b' '..=b'~').contains(byte) || *byte == b'\n') {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 8);
     for chunk in text.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            if character == '\x7f' || is_harmful(character) || !has(charset, character) {
-                character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
+        let mut rest = chunk.valid();
+        while let Some(character) = rest.chars().next() {
+            let ours = OURS.iter().find(|ours| rest.starts_with(**ours));
+            let (part, others) = rest.split_at(ours.map_or(character.len_utf8(), |ours| ours.len()));
+            if ours.is_some() || !(character.is_control() || is_harmful(character)) && has(charset, character) {
+                safe.push_str(part);
             } else {
-                safe.push(character);
+                character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
             }
+            rest = others;
         }
         chunk.invalid().iter().for_each(|byte| safe.push_str(&format!("\\x{byte:02x}")));
     }
@@ -70,18 +79,36 @@ pub(super) fn escaped_for(text: &[u8], charset: Charset) -> String {
     safe
 }
 
-/// C1 controls; line and paragraph separators; marks that change the direction of text or cannot be seen.
+/// C1 controls; line and paragraph separators; marks that change the direction of text, and whatever else cannot be
+/// seen: the general categories Cf, Zl and Zp, and the property Default_Ignorable_Code_Point of Unicode 16.
 fn is_harmful(character: char) -> bool {
     matches!(
         character,
         '\u{80}'..='\u{9f}'
             | '\u{ad}'
+            | '\u{34f}'
+            | '\u{600}'..='\u{605}'
             | '\u{61c}'
+            | '\u{6dd}'
+            | '\u{70f}'
+            | '\u{890}'..='\u{891}'
+            | '\u{8e2}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
             | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{110bd}'
+            | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}'
     )
 }
@@ -119,11 +146,18 @@ mod tests {
         assert_eq!(escaped(b"a\x1b[31mb\n\t\r\x7f\x01"), "a\\x1b[31mb\\n\\t\\r\\x7f\\x01");
         assert_eq!(escaped("caf\u{e9} \u{202e}live \u{85}".as_bytes()), "caf\u{e9} \\u{202e}live \\u{85}");
         assert_eq!(escaped(b"caf\xe9!"), "caf\\xe9!");
+        assert_eq!(escaped("\u{3164}\u{1d173}\u{180e}".as_bytes()), "\\u{3164}\\u{1d173}\\u{180e}");
     }
 
     #[test]
     fn text_is_exact_where_nobody_looks() {
-        let terminal = |is_terminal| Terminal { is_terminal, width: None, colour: false, charset: Charset::Ascii };
+        let terminal = |is_terminal| Terminal {
+            is_terminal,
+            width: None,
+            colour: false,
+            charset: Charset::Ascii,
+            lines: Charset::Ascii,
+        };
         assert_eq!(&*shown(b"a\x1b\xe9\n", &terminal(false)), b"a\x1b\xe9\n");
         assert_eq!(&*shown(b"a\x1b\xe9\n", &terminal(true)), b"a\\x1b\\xe9\\n");
         assert_eq!(&*shown(b"plain text", &terminal(true)), b"plain text");
@@ -136,7 +170,8 @@ mod tests {
         assert_eq!(screen("[\"a\\n\"]\n", Charset::Ascii), "[\"a\\n\"]\n");
         assert_eq!(screen("\u{e9}\u{1f600}\u{9b}\u{7f}", Charset::Ascii), "\\u00e9\\ud83d\\ude00\\u009b\\u007f");
         assert_eq!(screen("\u{e9}\u{1f600}\u{9b}\u{202e}", Charset::Unicode), "\u{e9}\u{1f600}\\u009b\\u202e");
-        assert_eq!(screen("\x1b[1m\u{e9}", Charset::Ascii), "\x1b[1m\\u00e9");
+        assert_eq!(screen("\x1b[1m\u{e9}\x1b[0m", Charset::Ascii), "\x1b[1m\\u00e9\x1b[0m");
+        assert_eq!(screen("a\x1b[2J\r\t\x1b", Charset::Unicode), "a\\u001b[2J\\u000d\t\\u001b");
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Drawing<'_> {
     /// Write all lines.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let width = self.terminal.width.filter(|_| !self.look.whole_lines);
-        let mut branches = Branches::new(self.terminal.charset, width);
+        let mut branches = Branches::new(self.terminal.lines, width);
         let mut line = Vec::new();
         for row in self.view.rows(|node| self.look.fold.then(|| self.folding_label(node)).flatten()) {
             line.clear();

@@ -1,7 +1,5 @@
 //! /proc/PID/cgroup, and what its paths say about systemd units and containers.
 
-use super::base_name;
-
 /// The control groups of a process: lines of "number:controllers:path" (see cgroups(7)).
 #[derive(Clone, Copy)]
 pub struct Cgroups<'a>(pub &'a [u8]);
@@ -50,94 +48,127 @@ impl<'a> Cgroups<'a> {
     }
 }
 
-/// How the names of containers begin in front of a hyphen, and the engine; the longer ones first.
-const PREFIXES: [(&[u8], &str); 7] = [
-    (b"libpod-payload", "podman"),
-    (b"libpod", "podman"),
+/// What stands before the id in the name of a control group, and the engine. The monitor that an engine runs for a
+/// container has a group of its own, PREFIX-conmon-ID, and is outside of it.
+const PREFIXES: [(&[u8], &str); 6] = [
     (b"docker", "docker"),
+    (b"libpod", "podman"),
+    // With --cgroups=split, as in a Quadlet: below the group of the service.
+    (b"libpod-payload", "podman"),
     (b"crio", "cri-o"),
     (b"cri-containerd", "containerd"),
     (b"nerdctl", "containerd"),
-    (b"machine", "machine"),
 ];
 
-/// Directories whose children are containers, and the engine.
-const PARENTS: [(&[u8], &str); 4] =
-    [(b"docker", "docker"), (b"libpod_parent", "podman"), (b"lxc", "lxc"), (b"garden", "garden")];
+/// Directories of the cgroupfs driver whose child has only the id for a name, and the engine. containerd's are its
+/// namespaces.
+const PARENTS: [(&[u8], &str); 3] = [(b"docker", "docker"), (b"default", "containerd"), (b"k8s.io", "containerd")];
 
+/// Directories whose child has the name of a container that its user chose, and the engine.
+const NAMED_PARENTS: [(&[u8], &str); 3] = [(b"lxc", "lxc"), (b"lxc.payload", "lxc"), (b"garden", "garden")];
+
+/// One name for one container, whichever driver of the engine has named its group.
 fn container_of(path: &[u8]) -> Option<Vec<u8>> {
     let mut parent: &[u8] = b"";
-    let mut in_pod = false;
-    for part in path.split(|&byte| byte == b'/').filter(|part| !part.is_empty()) {
-        if let Some((engine, id)) = by_name(part).or_else(|| by_parent(part, parent, in_pod)) {
-            return Some([engine.as_bytes(), b":", &without_escapes(id)].concat());
+    let mut in_kubernetes = false;
+    let mut parts = path.split(|&byte| byte == b'/').filter(|part| !part.is_empty()).peekable();
+    while let Some(part) = parts.next() {
+        if let Some(machine) = machine(part) {
+            // systemd-nspawn itself is outside of what it runs.
+            return (parts.peek() != Some(&&b"supervisor"[..])).then(|| named("machine", &unit_unescaped(machine)));
         }
-        in_pod |= part == b"kubepods";
-        parent = base_name(part);
+        let found = prefixed(part).or_else(|| below(parent, part)).or_else(|| {
+            // The cgroupfs driver of Kubernetes: kubepods/[class/]podUID/ID.
+            ((in_kubernetes || is_pod(parent)) && is_whole_id(part)).then_some(("kubernetes", part))
+        });
+        if let Some((engine, id)) = found {
+            return Some(named(engine, id));
+        }
+        in_kubernetes |= part == b"kubepods";
+        parent = part;
     }
     None
 }
 
-/// The container of a group whose name tells that it is one.
-fn by_name(part: &[u8]) -> Option<(&'static str, &[u8])> {
-    if let Some(name) = part.strip_prefix(b"lxc.payload.") {
+fn named(engine: &str, id: &[u8]) -> Vec<u8> {
+    [engine.as_bytes(), b":", id].concat()
+}
+
+/// PREFIX-ID.scope of the systemd driver, PREFIX-ID of the cgroupfs driver, and SLICE:PREFIX:ID, which is what the
+/// systemd driver is told to make, and the name of a group where the cgroupfs driver got it instead.
+fn prefixed(part: &[u8]) -> Option<(&'static str, &[u8])> {
+    let mut words = part.splitn(3, |&byte| byte == b':');
+    if let (Some(_), Some(prefix), Some(id)) = (words.next(), words.next(), words.next()) {
+        let (_, engine) = PREFIXES.iter().find(|(found, _)| *found == prefix)?;
+        return is_id(id).then_some((engine, id));
+    }
+    let name = part.strip_suffix(b".scope").unwrap_or(part);
+    PREFIXES.iter().find_map(|(prefix, engine)| {
+        let id = name.strip_prefix(*prefix)?.strip_prefix(b"-")?;
+        is_id(id).then_some((*engine, id))
+    })
+}
+
+/// What is known by the directory that it is in.
+fn below<'a>(parent: &[u8], part: &'a [u8]) -> Option<(&'static str, &'a [u8])> {
+    if let Some(name) = part.strip_prefix(b"lxc.payload.").filter(|name| !name.is_empty()) {
         return Some(("lxc", name));
     }
-    if let Some(name) = part.strip_prefix(b"systemd-nspawn@") {
-        return Some(("machine", name.strip_suffix(b".service")?));
-    }
-    // As systemd is told to name a scope, where the group was made without it: SLICE:PREFIX:ID.
-    let mut words = part.rsplitn(3, |&byte| byte == b':');
-    if let (Some(id), Some(prefix), Some(slice)) = (words.next(), words.next(), words.next())
-        && slice.ends_with(b".slice")
-    {
-        let engine = PREFIXES.iter().find(|(found, _)| *found == prefix);
-        return engine.map(|&(_, engine)| (engine, id));
-    }
-    let name = part.strip_suffix(b".scope").or_else(|| part.starts_with(b"libpod-payload-").then_some(part))?;
-    by_prefix(name)
+    let within = |table: &[(&[u8], &'static str)]| {
+        table.iter().find(|(found, _)| *found == parent).map(|(_, engine)| (*engine, part))
+    };
+    within(&PARENTS)
+        .filter(|_| is_whole_id(part))
+        .or_else(|| within(&NAMED_PARENTS).filter(|_| !part.ends_with(b".scope")))
 }
 
-/// The container of a group that is one because of where it is.
-fn by_parent<'p>(part: &'p [u8], parent: &[u8], in_pod: bool) -> Option<(&'static str, &'p [u8])> {
-    let is_id = |id: &[u8]| id.len() == 64 && id.iter().all(u8::is_ascii_hexdigit);
-    // The cgroupfs driver of Kubernetes: kubepods/[class/]podUID/[PREFIX-]ID.
-    if in_pod {
-        return by_prefix(part).or_else(|| is_id(part).then_some(("kubernetes", part)));
-    }
-    let (_, engine) = PARENTS.iter().find(|(found, _)| *found == parent)?;
-    match *engine {
-        // Beside them are groups of its own, such as those of builds.
-        "docker" => is_id(part).then_some((*engine, part)),
-        // And its monitors.
-        "podman" => by_prefix(part),
-        _ => Some((*engine, part)).filter(|_| !part.ends_with(b".scope")),
-    }
+/// The name of a machine of systemd-machined (machinectl(1)): of the scope that it made, or of the service that runs
+/// systemd-nspawn.
+fn machine(part: &[u8]) -> Option<&[u8]> {
+    let of = |before: &[u8], after: &[u8]| part.strip_prefix(before)?.strip_suffix(after);
+    of(b"machine-", b".scope").or_else(|| of(b"systemd-nspawn@", b".service")).filter(|name| !name.is_empty())
 }
 
-fn by_prefix(name: &[u8]) -> Option<(&'static str, &[u8])> {
-    let found =
-        |&(prefix, engine): &(&[u8], &'static str)| Some((engine, name.strip_prefix(prefix)?.strip_prefix(b"-")?));
-    // podman's monitor of a container is outside of it.
-    PREFIXES.iter().find_map(found).filter(|(_, id)| !id.starts_with(b"conmon-") && !id.is_empty())
+/// The engines number what they run in hexadecimal digits; other groups only look like theirs, such as docker-proxy.scope.
+fn is_id(id: &[u8]) -> bool {
+    !id.is_empty() && id.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// systemd writes a hyphen in the name of a unit as \x2d, and other bytes likewise (systemd-escape(1)).
-fn without_escapes(name: &[u8]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(name.len());
-    let mut rest = name;
-    while let Some((&first, others)) = rest.split_first() {
-        let code = others.strip_prefix(b"x").filter(|_| first == b'\\').and_then(|code| code.get(..2));
-        let byte = code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
-        text.push(byte.unwrap_or(first));
-        rest = if byte.is_some() { &others[3..] } else { others };
+/// podUID, as one sees it from a control group namespace that begins below kubepods.
+fn is_pod(part: &[u8]) -> bool {
+    let uid = part.strip_prefix(b"pod").unwrap_or_default();
+    !uid.is_empty() && uid.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
+}
+
+/// As long as all engines make them: where nothing but the id tells.
+fn is_whole_id(id: &[u8]) -> bool {
+    id.len() == 64 && is_id(id)
+}
+
+/// The name without the escapes of units, such as `\x2d` for a dash (systemd.unit(5)).
+fn unit_unescaped(name: &[u8]) -> Vec<u8> {
+    let mut parts = name.split(|&byte| byte == b'\\');
+    let mut plain = parts.next().unwrap_or_default().to_vec();
+    for part in parts {
+        let digits = part.strip_prefix(b"x").and_then(|rest| rest.get(..2)).filter(|digits| is_id(digits));
+        let byte = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        match byte {
+            Some(byte) => {
+                plain.push(byte);
+                plain.extend_from_slice(&part[3..]);
+            }
+            None => {
+                plain.push(b'\\');
+                plain.extend_from_slice(part);
+            }
+        }
     }
-    text
+    plain
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Cgroups;
+    use super::{Cgroups, unit_unescaped};
 
     #[test]
     fn the_telling_path_and_its_unit() {
@@ -153,44 +184,103 @@ mod tests {
 
     #[test]
     fn containers_are_known_by_their_engine() {
-        let id = "0123456789abcdef".repeat(4);
+        let id = &*"0123456789abcdef".repeat(4);
+        let pod = "kubepods-besteffort-pod214f3ba8_4b69_4bdb_a7d5_5ecc73f04ae9.slice";
+        // What the kernel says, with ID for the id; and the engine, or all of the name.
         let cases = [
-            (format!("0::/system.slice/docker-{id}.scope"), Some(format!("docker:{id}"))),
-            (format!("4:memory:/docker/{id}\n0::/"), Some(format!("docker:{id}"))),
-            (format!("0::/machine.slice/libpod-{id}.scope/container"), Some(format!("podman:{id}"))),
-            (format!("0::/machine.slice/libpod-conmon-{id}.scope"), None),
-            (
-                format!("0::/kubepods.slice/kubepods-burstable.slice/cri-containerd-{id}.scope"),
-                Some(format!("containerd:{id}")),
-            ),
-            (format!("0::/kubepods/besteffort/pod1-2/{id}"), Some(format!("kubernetes:{id}"))),
-            (format!("0::/kubepods-besteffort-pod1_2.slice:cri-containerd:{id}"), Some(format!("containerd:{id}"))),
-            (format!("0::/system.slice/kubepods-pod1.slice:crio:{id}"), Some(format!("cri-o:{id}"))),
-            (format!("0::/system.slice:docker:{id}/init"), Some(format!("docker:{id}"))),
-            (format!("0::/a.slice:b:{id}"), None),
-            (format!("0::/a:cri-containerd:{id}"), None),
-            (format!("0::/kubepods/burstable/pod1/crio-{id}"), Some(format!("cri-o:{id}"))),
-            (format!("0::/libpod_parent/libpod-{id}"), Some(format!("podman:{id}"))),
-            (format!("1:name=systemd:/libpod_parent/libpod-{id}/x\n0::/"), Some(format!("podman:{id}"))),
-            (format!("0::/system.slice/web.service/libpod-payload-{id}"), Some(format!("podman:{id}"))),
-            (
-                format!("0::/user.slice/user-1.slice/user@1.service/user.slice/libpod-{id}.scope"),
-                Some(format!("podman:{id}")),
-            ),
-            ("0::/libpod_parent/conmon".to_owned(), None),
-            (format!("0::/libpod_parent/libpod-conmon-{id}"), None),
-            (format!("0::/system.slice/nerdctl-{id}.scope"), Some(format!("containerd:{id}"))),
-            ("0::/docker/buildkit".to_owned(), None),
-            ("0::/machine.slice/systemd-nspawn@deb.service/payload".to_owned(), Some("machine:deb".to_owned())),
-            (r"0::/machine.slice/machine-a\x2db\x2.scope".to_owned(), Some(r"machine:a-b\x2".to_owned())),
-            ("0::/lxc.monitor.web".to_owned(), None),
-            ("0::/lxc.payload.web/system.slice/cron.service".to_owned(), Some("lxc:web".to_owned())),
-            ("0::/machine.slice/machine-deb.scope".to_owned(), Some("machine:deb".to_owned())),
-            ("0::/system.slice/docker.service".to_owned(), None),
+            ("0::/system.slice/docker-ID.scope", "docker"),
+            ("0::/system.slice/docker-ID.scope/init.scope", "docker"),
+            ("0::/kubepods.slice/POD/docker-ID.scope", "docker"),
+            ("4:memory:/docker/ID\n0::/", "docker"),
+            ("0::/system.slice:docker:ID", "docker"),
+            ("0::/ecstasks.slice/ecstasks-0af.slice/docker-ID.scope", "docker"),
+            ("0::/../docker-ID.scope", "docker"),
+            ("0::/system.slice:docker:ID/init", "docker"),
+            ("1:name=systemd:/libpod_parent/libpod-ID/x\n0::/", "podman"),
+            ("0::/machine.slice/libpod-ID.scope", "podman"),
+            ("0::/machine.slice/libpod-ID.scope/container", "podman"),
+            ("0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-ID.scope/container", "podman"),
+            ("0::/machine.slice/machine-libpod_pod_ffee.slice/libpod-ID.scope", "podman"),
+            ("4:memory:/libpod_parent/libpod-ID", "podman"),
+            ("0::/libpod_parent/ffee/libpod-ID", "podman"),
+            ("0::/libpod_parent/libpod-ID/init.scope", "podman"),
+            ("0::/system.slice/web.service/libpod-payload-ID", "podman"),
+            ("0::/machine.slice:libpod:ID", "podman"),
+            ("0::/kubepods.slice/POD/crio-ID.scope/container", "cri-o"),
+            ("0::/kubepods/besteffort/pod1-2/crio-ID", "cri-o"),
+            ("0::/POD:crio:ID", "cri-o"),
+            ("0::/kubepods.slice/kubepods-burstable.slice/cri-containerd-ID.scope", "containerd"),
+            ("0::/system.slice/containerd.service/POD:cri-containerd:ID", "containerd"),
+            ("12:cpu,cpuacct:/POD:cri-containerd:ID\n0::/", "containerd"),
+            ("0::/POD:cri-containerd:ID/worker", "containerd"),
+            ("0::/system.slice/nerdctl-ID.scope", "containerd"),
+            ("0::/default/ID", "containerd"),
+            ("0::/k8s.io/ID", "containerd"),
+            ("0::/kubepods/besteffort/pod1-2/ID", "kubernetes"),
+            ("0::/kubepods/pod1-2/ID", "kubernetes"),
+            ("0::/../../pod1-2/ID", "kubernetes"),
+            ("0::/lxc.payload.web/system.slice/cron.service", "lxc:web"),
+            ("0::/lxc.payload/web", "lxc:web"),
+            ("0::/lxc/web/init.scope", "lxc:web"),
+            ("0::/garden/a-b", "garden:a-b"),
+            ("0::/machine.slice/machine-deb.scope", "machine:deb"),
+            (r"0::/machine.slice/machine-qemu\x2d1\x2dvm\x2d.scope/libvirt", "machine:qemu-1-vm-"),
+            ("0::/machine.slice/systemd-nspawn@deb.service/payload/init.scope", "machine:deb"),
+            ("0::/machine.slice/machine-deb.scope/payload", "machine:deb"),
         ];
-        for (text, container) in cases {
+        for (text, name) in cases {
+            let text = text.replace("ID", id).replace("POD", pod);
+            let name = if name.contains(':') { name.to_owned() } else { format!("{name}:{id}") };
             let found = Cgroups(text.as_bytes()).container();
-            assert_eq!(found.map(|name| String::from_utf8(name).unwrap()), container, "{text}");
+            assert_eq!(found.map(|name| String::from_utf8(name).unwrap()), Some(name), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_container_or_stands_beside_one_is_none() {
+        let id = &*"0123456789abcdef".repeat(4);
+        for text in [
+            "0::/machine.slice/libpod-conmon-ID.scope",
+            "0::/libpod_parent/conmon",
+            "0::/libpod_parent/libpod-conmon-ID",
+            "0::/libpod_parent/ID",
+            "0::/system.slice/web.service/runtime",
+            "0::/kubepods.slice/crio-conmon-ID.scope",
+            "0::/kubepods/besteffort/pod1-2/crio-conmon-ID",
+            "0::/POD.slice:crio-conmon:ID",
+            "0::/system.slice/docker.service",
+            "0::/system.slice/docker-proxy.scope",
+            "0::/system.slice/docker-.scope",
+            "0::/system.slice/docker-ID.service",
+            "0::/docker/buildkit",
+            "0::/docker",
+            "0::/system.slice/containerd.service",
+            "0::/default/a",
+            "0::/kubepods/besteffort/pod1-2",
+            "0::/a.slice:cri-containerd:",
+            "0::/a.slice:cri-containerd:../x",
+            "0::/a.slice:other:ID",
+            "0::/podman-1234.scope/ID",
+            "0::/user.slice/ID",
+            "0::/lxc.payload.",
+            "0::/lxc.monitor.web",
+            "0::/lxc.monitor/web",
+            "0::/machine.slice/systemd-nspawn@deb.service/supervisor",
+            "0::/machine.slice/machine-.scope",
+            "0::/",
+            "",
+        ] {
+            let text = text.replace("ID", id);
+            assert_eq!(Cgroups(text.as_bytes()).container(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn escapes_of_units() {
+        for (escaped, plain) in
+            [(r"a\x2db", "a-b"), (r"a\b\x2", r"a\b\x2"), (r"\x41\x5c", r"A\"), (r"\x+f", r"\x+f"), (r"\xzz\", r"\xzz\")]
+        {
+            assert_eq!(unit_unescaped(escaped.as_bytes()), plain.as_bytes());
         }
     }
 

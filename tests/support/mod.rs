@@ -11,6 +11,7 @@ pub mod namespace;
 pub mod place;
 pub mod running;
 pub mod target;
+pub mod terminal;
 
 use std::fs::OpenOptions;
 use std::io::Write;

@@ -11,7 +11,7 @@ const ASCII: [&str; 8] = [".", ":", "-", "=", "+", "*", "#", "@"];
 pub(super) fn columns(mut values: Vec<u64>, room: usize, terminal: &Terminal) -> String {
     values.sort_unstable_by(|one, other| other.cmp(one));
     let Some(&largest) = values.first().filter(|_| room > 0) else { return String::new() };
-    let levels = match terminal.charset {
+    let levels = match terminal.lines {
         Charset::Unicode => UNICODE,
         Charset::Ascii => ASCII,
     };
@@ -21,7 +21,7 @@ pub(super) fn columns(mut values: Vec<u64>, room: usize, terminal: &Terminal) ->
 
 /// A bar for a value, `room` columns long for the largest of all values.
 pub(super) fn bar(value: u64, largest: u64, room: usize, terminal: &Terminal) -> String {
-    let mark = match terminal.charset {
+    let mark = match terminal.lines {
         Charset::Unicode => UNICODE[7],
         Charset::Ascii => "#",
     };
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     fn terminal(charset: Charset) -> Terminal {
-        Terminal { is_terminal: false, width: None, colour: false, charset }
+        Terminal { is_terminal: false, width: None, colour: false, charset, lines: charset }
     }
 
     #[test]

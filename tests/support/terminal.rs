@@ -1,0 +1,52 @@
+//! What the program writes to a terminal, byte by byte.
+
+use std::process::Command;
+
+use super::command::{Outcome, PROCTOOL, clean, finish};
+
+/// Why there is no terminal.
+pub const NO_TERMINAL: &str = "script(1) or stty(1) is missing";
+
+/// Locales of terminals, and whether each can show all of Unicode.
+pub const LOCALES: [(&str, bool); 6] = [
+    ("C.UTF-8", true),
+    ("C", false),
+    ("", false),
+    ("de_DE.ISO-8859-1", false),
+    ("de_DE@euro", false),
+    ("ja_JP.eucJP", false),
+];
+
+/// Whether there can be one.
+pub fn is_there() -> bool {
+    let mut probe = clean("sh");
+    probe.args(["-c", "command -v script && command -v stty"]);
+    finish(probe).code() == 0
+}
+
+/// A shell command on a terminal of its own, for both its outputs, with `$P` for the program. The terminal is so wide that
+/// nothing is cut, has no colours, and passes the bytes on as it gets them.
+pub fn command(script: &str, locale: &str) -> Command {
+    let mut command = clean("script");
+    command.args(["-qec", &format!("stty cols 1000 -opost; {script}"), "/dev/null"]);
+    command.env("LANG", locale).env("TERM", "dumb").env("P", PROCTOOL);
+    command
+}
+
+/// Nothing in the output does more to a terminal than to show itself.
+#[track_caller]
+pub fn is_harmless(outcome: &Outcome, is_unicode: bool) {
+    let text = std::str::from_utf8(&outcome.stdout).unwrap_or_else(|_| panic!("not UTF-8\n{}", outcome.report()));
+    let harmful = text.chars().find(|&character| {
+        character.is_control() && character != '\n' || !is_unicode && !character.is_ascii() || is_unseen(character)
+    });
+    assert!(harmful.is_none(), "{harmful:?} reaches the terminal\n{text:?}");
+}
+
+/// Some of the characters that reorder or hide others, or are not seen.
+fn is_unseen(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
