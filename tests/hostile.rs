@@ -260,3 +260,28 @@ fn what_could_not_be_examined_is_never_told_to_be_absent() {
     ];
     assert_eq!(outcome.lines(), expected, "{}", outcome.report());
 }
+
+/// What the manual says of proofs: a path is none, and the user is one.
+#[test]
+fn an_executable_proves_nothing_and_its_user_does() {
+    let script = r#"
+        mount -t tmpfs none /mnt && cp "$(command -v sleep)" /mnt/sleep && chmod -R a+rx /mnt || exit 77
+        forge='mount --bind /mnt/sleep /usr/bin/nl && exec /usr/bin/nl 1000'
+        setpriv --reuid 65534 --regid 65534 --clear-groups unshare -Urm sh -c "$forge" & pid=$!
+        until [ "$(readlink /proc/$pid/exe)" = /usr/bin/nl ]; do [ -d /proc/$pid ] || exit 77; done
+        "$P" find --exe-path /usr/bin/nl --exe nl | grep -cx $pid
+        "$P" find --exe-path /usr/bin/nl --user root; echo "status $?"
+        "$P" kill --exe-path /usr/bin/nl --user root; echo "status $?"
+        "$P" cron-graceful --list --daemon nl
+        kill -KILL $pid"#;
+    if !namespace::is_root() {
+        skip!("not root: cannot become another user");
+    }
+    let Some(command) = namespace::script(script) else { skip!("no private namespaces") };
+    let outcome = finish(command);
+    if outcome.code() == 77 {
+        skip!("an ordinary user may not make namespaces");
+    }
+    let told = "1\nstatus 1\nstatus 1\nno cron daemon is running called nl\nno cron job is running\n";
+    outcome.exits(0).prints(told);
+}
