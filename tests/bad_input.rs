@@ -14,6 +14,7 @@ fn process_ids() {
         ("1x", "a process id is a number"),
         ("0", "process ids begin at 1"),
         ("-5", "a process id is positive"),
+        ("+5", "a process id is a number without a sign"),
         ("4194304", "larger than any process id of Linux (4194303)"),
         ("99999999999999999999", "larger than any process id of Linux (4194303)"),
     ] {

@@ -16,6 +16,8 @@ const PID_MAX_LIMIT: Pid = 4 * 1024 * 1024;
 /// A process id.
 pub fn pid(text: &str) -> Result<Pid, String> {
     match text.parse::<i64>() {
+        // find(1) has taught that +5 is "more than 5".
+        _ if text.starts_with('+') => Err("a process id is a number without a sign".to_owned()),
         Ok(0) => Err("process ids begin at 1".to_owned()),
         Ok(number) if number < 0 => Err("a process id is positive".to_owned()),
         Ok(number) => match Pid::try_from(number) {
@@ -129,7 +131,7 @@ mod tests {
     fn pids() {
         assert_eq!(pid("1"), Ok(1));
         assert_eq!(pid("4194303"), Ok(4_194_303));
-        for bad in ["0", "-1", "4194304", "99999999999999999999", "x", "", "1.0", " 1"] {
+        for bad in ["0", "-1", "4194304", "99999999999999999999", "x", "", "1.0", " 1", "+1", "+0"] {
             assert!(pid(bad).is_err(), "{bad:?}");
         }
         assert_eq!(pid_or_zero("0"), Ok(0));

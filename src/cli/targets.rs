@@ -195,7 +195,7 @@ fn operand(text: &str) -> Result<Operand, String> {
             Some(_) => format!(": name a signal with --signal {number}, a process group with --pgroup {number}"),
             None => format!(": name a process group with --pgroup {number}"),
         },
-        None if text.starts_with(|first: char| first.is_ascii_digit()) => String::new(),
+        None if text.starts_with(|first: char| first.is_ascii_digit() || first == '+') => String::new(),
         None => format!(": name a program with --exe {text} or --pattern {text}"),
     };
     Ok(Operand { pid: parse::pid(pid).map_err(|why| format!("{why}{hint}"))?, inode })
