@@ -141,7 +141,12 @@ impl Started {
             Some(reference) => {
                 let mut operation = Operation::new(proc, Order::wait(timeout), interrupts);
                 operation.add(Target::held(reference.clone()))?;
-                operation.carry_out(observer)
+                let conclusion = operation.carry_out(observer)?;
+                if conclusion == Conclusion::Finished && !operation.targets().iter().all(Target::has_ended) {
+                    // The descriptor does not tell of its end.
+                    return self.ask_again_and_again(interrupts, timeout);
+                }
+                Ok(conclusion)
             }
             None => self.ask_again_and_again(interrupts, timeout),
         }

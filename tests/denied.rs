@@ -74,6 +74,11 @@ fn a_cron_that_is_not_stopped_runs_on() {
 }
 
 #[test]
+fn a_cron_whose_signal_is_denied_is_not_told_to_be_stopped() {
+    swept("--each --errors EIO,EPERM --calls pidfd_send_signal", &["CronStop", "CronTimeout", "CronWindow"]);
+}
+
+#[test]
 fn wrappers_fail_in_words() {
     swept("--errors EPERM,EIO", &["GpgAgent", "Gui", "Notify", "Completions"]);
 }

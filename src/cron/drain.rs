@@ -117,5 +117,11 @@ fn await_end(
     for job in jobs {
         operation.add(job.target)?;
     }
-    Ok(operation.carry_out(audience)?)
+    let conclusion = operation.carry_out(audience)?;
+    // A job that could not be waited for is decided too, and may run.
+    let unknown = operation.targets().iter().find(|job| conclusion == Conclusion::Finished && !job.has_ended());
+    match unknown.map(|job| (job.pid, job.reason)) {
+        Some((pid, Some(reason))) => Err(Error::Unexamined { pid, reason }),
+        _ => Ok(conclusion),
+    }
 }

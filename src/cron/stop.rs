@@ -174,6 +174,7 @@ fn finish(proc: &Proc, daemon: &Daemon, order: Order, interrupts: &Interrupts) -
     let mut operation = Operation::new(proc, order, interrupts);
     operation.add(target())?;
     let mut conclusion = operation.carry_out(&mut Silent)?;
+    let mut has_ended = operation.targets().iter().all(Target::has_ended);
     let is_begun = order.signal.is_none() || operation.targets().iter().any(|target| target.sent.is_some());
     while is_begun && matches!(conclusion, Conclusion::Interrupted(_)) {
         let timeout = Some(end.saturating_duration_since(Instant::now()));
@@ -181,8 +182,10 @@ fn finish(proc: &Proc, daemon: &Daemon, order: Order, interrupts: &Interrupts) -
         let mut operation = Operation::new(proc, wait, interrupts);
         operation.add(target())?;
         conclusion = operation.carry_out(&mut Silent)?;
+        has_ended = operation.targets().iter().all(Target::has_ended);
     }
-    Ok(conclusion)
+    // What could not be signalled or waited for is decided too, and has not ended.
+    Ok(if conclusion == Conclusion::Finished && !has_ended { Conclusion::TimedOut } else { conclusion })
 }
 
 fn refused(audience: &mut dyn Audience, why: String) -> Stopped {
