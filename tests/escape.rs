@@ -53,3 +53,56 @@ fn a_shell_that_starts_jobs_in_a_loop_leaves_none_behind() {
 fn who_is_started_by_a_handler_of_term_does_not_escape() {
     nobody_escapes("handler");
 }
+
+/// The commands of a pipeline share a process group, whose leader is the first of them.
+#[test]
+fn the_rest_of_a_pipeline_is_no_part_of_the_tree_of_its_first_command() {
+    let script = r#"
+        mount -t tmpfs none /mnt || exit 77
+        cat >/mnt/writer <<'END'
+trap "" TERM; while :; do echo line; sleep 0.02; done
+END
+        cat >/mnt/reader <<'END'
+while read -r line; do sleep 0.2 || : >/mnt/harmed; (sleep 0.1 || : >/mnt/harmed); done
+END
+        bash -mc 'bash /mnt/writer | bash /mnt/reader & jobs -p >/mnt/leader; wait' &
+        until [ -s /mnt/leader ]; do sleep 0.02; done
+        "$P" terminate --timeout 1 --tree $(cat /mnt/leader); echo "status $?"
+        [ -e /mnt/harmed ] || echo unharmed"#;
+    let Some(command) = namespace::script(script) else { skip!("no private namespaces") };
+    let outcome = finish(command);
+    if outcome.code() == 77 {
+        skip!("no private file systems");
+    }
+    let lines = outcome.exits(0).lines();
+    assert!(lines.ends_with(&["status 0".to_owned(), "unharmed".to_owned()]), "{lines:#?}");
+    assert!(lines.iter().all(|line| !line.contains("read")), "{lines:#?}");
+}
+
+/// A manager that starts a service anew, as systemd does with Restart=, in the control group that it had.
+#[test]
+fn a_service_that_is_started_anew_in_its_control_group_is_left_alone() {
+    let script = r#"
+        mount -t tmpfs none /mnt || exit 77
+        for root in /sys/fs/cgroup/systemd /sys/fs/cgroup; do
+            export G="$root/proctool-test-$(cat /proc/sys/kernel/random/uuid)"
+            mkdir "$G" 2>/dev/null && [ -e "$G/cgroup.procs" ] && break
+        done
+        [ -e "$G/cgroup.procs" ] || exit 77
+        instance() { sh -c 'echo $$ >"$G/cgroup.procs" && exec setsid sh -c "$1"' sh "$1"; }
+        { instance 'trap "" TERM; sleep 1000 & trap - TERM; echo $$ >/mnt/first; exec sleep 1000'
+          instance 'echo $$ >/mnt/second; exec sleep 1000'; } &
+        until [ -s /mnt/first ]; do sleep 0.02; done
+        "$P" terminate --timeout 0.5 --tree $(cat /mnt/first) >/mnt/told 2>&1
+        until [ -s /mnt/second ]; do sleep 0.02; done
+        kill -0 $(cat /mnt/second) && grep -c killed /mnt/told
+        kill -KILL $(cat "$G/cgroup.procs")
+        until rmdir "$G" 2>/dev/null; do sleep 0.02; done"#;
+    let Some(command) = namespace::script(script) else { skip!("no private namespaces") };
+    let outcome = finish(command);
+    if outcome.code() == 77 {
+        skip!("no control group can be made here");
+    }
+    // What ignores TERM was killed, and nothing else.
+    outcome.exits(0).prints("1\n");
+}

@@ -81,8 +81,7 @@ struct Pass {
 fn pass(proc: &Proc, halts: bool, latest: Option<u64>, operation: &mut Operation<'_>) -> Result<Pass, Error> {
     let mut members = members(proc, operation)?;
     let mut pass = Pass::default();
-    let mut newborn: Vec<Seen> = Vec::new();
-    let mut sessions: BTreeMap<Pid, Pid> = BTreeMap::new();
+    let mut all: BTreeMap<Pid, Seen> = BTreeMap::new();
     let own = proc.own_pid();
     let mut scan = proc.scan(Files::of(&[File::Stat]))?;
     while let Some(process) = scan.next()? {
@@ -95,36 +94,59 @@ fn pass(proc: &Proc, halts: bool, latest: Option<u64>, operation: &mut Operation
             Settled::Gone => continue,
         };
         let (pid, ppid, start_ticks) = (process.pid(), stat.ppid, stat.start_ticks);
-        let seen = Seen { pid, ppid, pgrp: stat.pgrp, session: stat.session, start_ticks };
         pass.latest = pass.latest.max(start_ticks);
+        if halts {
+            all.insert(pid, Seen { pid, ppid, pgrp: stat.pgrp, session: stat.session, start_ticks });
+        }
         if members.contains_key(&pid) || Some(pid) == own || Some(ppid) == own {
             continue;
         }
-        let taken = match members.get(&ppid) {
-            Some(_) if latest.is_some_and(|latest| start_ticks > latest) => continue,
-            Some(&parent) => pin_child(proc, pid, ppid, &operation.targets()[parent])?,
-            None if halts => {
-                sessions.insert(pid, seen.session);
-                newborn.extend(Some(seen).filter(|seen| operation.bonds().is_newborn(seen)));
-                if !operation.bonds().may_tie(&seen) {
-                    continue;
-                }
-                pin_orphan(proc, pid, operation)?
+        match members.get(&ppid) {
+            Some(_) if latest.is_some_and(|latest| start_ticks > latest) => {}
+            Some(&parent) => {
+                let taken = pin_child(proc, pid, ppid, &operation.targets()[parent])?;
+                take(taken, halts, &mut members, &mut pass, operation)?;
             }
-            None => continue,
-        };
-        take(taken, halts, &mut members, &mut pass, operation)?;
+            None => {}
+        }
     }
     if halts {
-        take_from_groups(proc, &newborn, &mut members, &mut pass, operation)?;
-        let session_of = |pid: &Pid| sessions.get(pid).copied();
-        let is_left = |seen: &&Seen| !members.contains_key(&seen.pid);
-        let suspects =
-            newborn.iter().filter(is_left).filter(|seen| operation.bonds().is_suspect(seen, session_of(&seen.ppid)));
-        let suspects: Vec<Pid> = suspects.map(|seen| seen.pid).collect();
-        operation.suspect(suspects);
+        take_orphans(proc, &all, &mut members, &mut pass, operation)?;
     }
     Ok(pass)
+}
+
+/// Add the orphans that belong to the tree, and remember those that may.
+fn take_orphans(
+    proc: &Proc,
+    all: &BTreeMap<Pid, Seen>,
+    members: &mut BTreeMap<Pid, usize>,
+    pass: &mut Pass,
+    operation: &mut Operation<'_>,
+) -> Result<(), Error> {
+    operation.look_around(all, members);
+    let own = proc.own_pid();
+    let is_newborn = |seen: &&Seen| {
+        !members.contains_key(&seen.pid)
+            && Some(seen.pid) != own
+            && Some(seen.ppid) != own
+            && operation.bonds().is_newborn(seen)
+    };
+    let newborn: Vec<Seen> = all.values().filter(is_newborn).copied().collect();
+    for seen in &newborn {
+        if operation.bonds().may_tie(seen) {
+            let taken = pin_orphan(proc, seen.pid, operation)?;
+            take(taken, true, members, pass, operation)?;
+        }
+    }
+    take_from_groups(proc, &newborn, members, pass, operation)?;
+    let session_of = |pid: &Pid| all.get(pid).filter(|_| !members.contains_key(pid)).map(|seen| seen.session);
+    let is_left = |seen: &&Seen| !members.contains_key(&seen.pid);
+    let suspects =
+        newborn.iter().filter(is_left).filter(|seen| operation.bonds().is_suspect(seen, session_of(&seen.ppid)));
+    let suspects: Vec<Pid> = suspects.map(|seen| seen.pid).collect();
+    operation.suspect(suspects);
+    Ok(())
 }
 
 /// The orphans that the control groups of the tree hold.
@@ -135,12 +157,17 @@ fn take_from_groups(
     pass: &mut Pass,
     operation: &mut Operation<'_>,
 ) -> Result<(), Error> {
-    let is_newborn = |pid: Pid| newborn.binary_search_by_key(&pid, |seen| seen.pid).is_ok();
-    operation.look_at_groups(|pid| members.contains_key(&pid) || is_newborn(pid))?;
+    let found = |pid: Pid| newborn.binary_search_by_key(&pid, |seen| seen.pid).ok().map(|at| &newborn[at]);
+    operation.look_at_groups(|pid| members.contains_key(&pid) || found(pid).is_some())?;
     for pid in operation.bonds().in_groups() {
-        if is_newborn(pid) && !members.contains_key(&pid) {
-            let taken = pin_orphan(proc, pid, operation)?;
-            take(taken, true, members, pass, operation)?;
+        let is_orphan = found(pid).is_some_and(|seen| operation.bonds().may_be_orphan(seen.ppid));
+        if !is_orphan || members.contains_key(&pid) {
+            continue;
+        }
+        match pin_orphan(proc, pid, operation)? {
+            // Nothing but the group ties it to the tree, and whoever has started the tree may have started it.
+            Taken::Other => operation.suspect(vec![pid]),
+            taken => take(taken, true, members, pass, operation)?,
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Doing with some processes what was ordered, and telling what became of each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
@@ -11,7 +11,7 @@ use super::descriptors::Room;
 use super::halt::{self, Motion};
 use super::interrupts::Held;
 use super::order::{Conclusion, Observer, Order, Until};
-use super::orphan::Bonds;
+use super::orphan::{Bonds, Seen};
 use super::reference::Life;
 use super::target::Place;
 use super::watch::{Ending, Event, Over, Watch};
@@ -257,6 +257,11 @@ impl<'p> Operation<'p> {
         &self.bonds
     }
 
+    /// Learn from all processes what ties orphans to the tree.
+    pub(super) fn look_around(&mut self, all: &BTreeMap<Pid, Seen>, members: &BTreeMap<Pid, usize>) {
+        self.bonds.look_around(all, members);
+    }
+
     /// Look which control groups hold nobody but the tree. Only the first time counts.
     pub(super) fn look_at_groups(&mut self, is_of_tree: impl Fn(Pid) -> bool) -> Result<(), Error> {
         self.bonds.look_at_groups(self.proc, &self.targets, is_of_tree)
@@ -293,6 +298,7 @@ impl<'p> Operation<'p> {
 
     /// Send a signal to every target; continue those that were halted for it, or that would not heed it.
     fn send_all(&mut self, signal: Signal) -> Result<(), Error> {
+        self.bonds.begin_to_signal();
         for at in self.undecided() {
             self.targets[at].outcome = self.send(at, signal)?;
         }

@@ -17,6 +17,12 @@ pub struct Bonds {
     sessions: BTreeSet<Pid>,
     /// How many targets were looked at.
     known: usize,
+    /// The process groups of targets that others are in too.
+    shared: BTreeSet<Pid>,
+    /// The ancestors of the tree: its orphans become the children of one of them.
+    ancestors: BTreeSet<Pid>,
+    /// Whether targets have got their signal, so that whoever has started the tree may start it anew.
+    is_begun: bool,
     /// The control groups that held nobody but the tree when we began; `None` before that was looked at.
     groups: Option<Vec<ControlGroup>>,
 }
@@ -35,7 +41,8 @@ impl Bonds {
     /// None yet.
     pub fn new(begin_ticks: u64) -> Bonds {
         let (leaders, sessions) = (BTreeMap::new(), BTreeSet::new());
-        Bonds { begin_ticks, leaders, sessions, known: 0, groups: None }
+        let (shared, ancestors) = (BTreeSet::new(), BTreeSet::new());
+        Bonds { begin_ticks, leaders, sessions, known: 0, shared, ancestors, is_begun: false, groups: None }
     }
 
     /// Learn of targets that were added.
@@ -49,6 +56,38 @@ impl Bonds {
             self.sessions.extend(Some(place.session).filter(|&session| session != 0));
         }
         self.known = targets.len();
+    }
+
+    /// Learn from all processes who takes up orphans of the tree, and which process groups are not of the tree alone: the
+    /// commands of a pipeline are in the group of its first one.
+    pub fn look_around(&mut self, all: &BTreeMap<Pid, Seen>, members: &BTreeMap<Pid, usize>) {
+        for &member in members.keys() {
+            let mut at = member;
+            while let Some(parent) = all.get(&at).map(|seen| seen.ppid).filter(|&parent| parent > 1) {
+                at = parent;
+                if !members.contains_key(&at) && !self.ancestors.insert(at) {
+                    break;
+                }
+            }
+        }
+        let is_of_others = |seen: &&Seen| {
+            !members.contains_key(&seen.pid)
+                && !self.is_newborn(seen)
+                && self.leaders.contains_key(&seen.pgrp)
+                && !self.may_be_orphan(seen.ppid)
+        };
+        let shared: Vec<Pid> = all.values().filter(is_of_others).map(|seen| seen.pgrp).collect();
+        self.shared.extend(shared);
+    }
+
+    /// From now on, whoever has started the tree may see its end, and start it anew in the same control group.
+    pub fn begin_to_signal(&mut self) {
+        self.is_begun = true;
+    }
+
+    /// Whether a process with this parent may be an orphan of the tree: the kernel gives those to an ancestor.
+    pub fn may_be_orphan(&self, ppid: Pid) -> bool {
+        ppid <= 1 || self.ancestors.contains(&ppid)
     }
 
     /// Whether a process started after we began, and so may have been started by the tree.
@@ -74,14 +113,18 @@ impl Bonds {
         if stat.start_ticks < self.begin_ticks {
             return Ok(false);
         }
+        let may_be_orphan = self.may_be_orphan(stat.ppid);
+        // Nobody enters a session but by birth. A process group can be entered from everywhere in its session.
+        let by_group = may_be_orphan && !self.shared.contains(&stat.pgrp);
         for (number, is_group) in [(stat.pgrp, true), (stat.session, false)] {
-            if let Some(&leader) = self.leaders.get(&number)
+            if (by_group || !is_group)
+                && let Some(&leader) = self.leaders.get(&number)
                 && self.is_the_same(proc, targets, leader, is_group)?
             {
                 return Ok(true);
             }
         }
-        self.is_in_group(process)
+        Ok(may_be_orphan && !self.is_begun && self.is_in_group(process)?)
     }
 
     /// Whether the session or the process group of this number still is the one that a target led. A number is given again

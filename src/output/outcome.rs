@@ -190,9 +190,11 @@ impl<'p> Report<'p> {
                 None => "it belongs to another user: try as root".to_owned(),
             },
             Some(Outcome::NoMatch) => "it does not meet the conditions".to_owned(),
-            Some(Outcome::LeftAlone) => "it may belong to the tree: it is an orphan that started in the same session \
-                                         after this command, which is no proof"
-                .to_owned(),
+            Some(Outcome::LeftAlone) => {
+                "it may belong to the tree: it is an orphan that started after this command in a \
+                                         session or a control group of the tree, which is no proof"
+                    .to_owned()
+            }
             _ => "it takes no signal any more".to_owned(),
         }
     }
