@@ -27,6 +27,9 @@ pub enum Why {
     Session,
     /// A job left it behind in its process group.
     Group,
+    /// A job left it behind in its session or its process group, or another process has the number of that by now:
+    /// nobody was in it before.
+    Reappeared,
     /// A job left it behind in the daemon's control group, and its output still goes to cron.
     Cgroup,
     /// A job left it behind in its audit session.
@@ -52,19 +55,33 @@ pub struct Job {
     /// Seconds since its start.
     pub runtime: f64,
     pub why: Why,
+    /// Whether it is cron's beyond doubt, so that it may be terminated.
+    pub is_certain: bool,
 }
 
 /// What is known of jobs, also of those that have ended: what they leave behind is recognised by it.
 #[derive(Default)]
 pub struct Jobs {
-    /// Sessions of jobs, each with the start of its leader.
-    sessions: BTreeMap<Pid, u64>,
-    /// Process groups of jobs of a daemon that gives them no session, likewise.
-    groups: BTreeMap<Pid, u64>,
+    /// Sessions of jobs.
+    sessions: BTreeMap<Pid, Remembered>,
+    /// Process groups of jobs of a daemon that gives them no session.
+    groups: BTreeMap<Pid, Remembered>,
     audits: BTreeSet<u64>,
     /// Whether a job runs us, which we cannot wait for.
     pub runs_us: bool,
 }
+
+/// What is known of the session or the process group of a job.
+struct Remembered {
+    /// The start of its leader, in clock ticks since boot.
+    start_ticks: u64,
+    /// The looks at which nobody was in it.
+    looks_without: usize,
+}
+
+/// The looks without anybody after which a session or a process group has ended. One may have missed a process that
+/// starts another and ends.
+const ENDED: usize = 2;
 
 /// What is kept of every process.
 struct Member {
@@ -98,19 +115,28 @@ impl Jobs {
         found.follow_daemons();
         found.add_descendants();
         let mut jobs = Vec::new();
-        for (node, why) in found.why {
-            jobs.extend(hold(proc, &forest, node, why)?);
+        for (&node, &why) in &found.why {
+            jobs.extend(hold(proc, &forest, node, why)?.map(|job| Job { is_certain: found.is_certain(node), ..job }));
         }
         jobs.sort_by_key(|job| job.target.pid);
         Ok(jobs)
     }
 
-    /// A number that has a new leader is another session.
+    /// A number that has a new leader, or that nobody had for a while, is another session.
     fn forget_reused(&mut self, forest: &Forest<Member>) {
-        let is_same =
-            |pid: &Pid, start: &mut u64| forest.find(*pid).is_none_or(|node| forest.data(node).start_ticks == *start);
-        self.sessions.retain(is_same);
-        self.groups.retain(is_same);
+        let all = || forest.all().map(|node| forest.data(node));
+        let (sessions, groups): (BTreeSet<Pid>, BTreeSet<Pid>) =
+            all().map(|member| (member.session, member.pgrp)).unzip();
+        let retain = |known: &mut BTreeMap<Pid, Remembered>, now: &BTreeSet<Pid>| {
+            known.retain(|pid, remembered| {
+                remembered.looks_without += usize::from(!now.contains(pid));
+                let is_same =
+                    forest.find(*pid).is_none_or(|node| forest.data(node).start_ticks == remembered.start_ticks);
+                is_same && remembered.looks_without < ENDED
+            });
+        };
+        retain(&mut self.sessions, &sessions);
+        retain(&mut self.groups, &groups);
     }
 
     fn below_daemon(&mut self, found: &mut Search<'_>, daemon: &Daemon) {
@@ -164,11 +190,12 @@ impl Jobs {
             return;
         }
         let (pid, member) = (found.forest.pid(node), found.forest.data(node));
+        let remembered = || Remembered { start_ticks: member.start_ticks, looks_without: 0 };
         if member.session == pid {
-            self.sessions.insert(pid, member.start_ticks);
+            self.sessions.insert(pid, remembered());
         }
         if member.pgrp == pid {
-            self.groups.insert(pid, member.start_ticks);
+            self.groups.insert(pid, remembered());
         }
     }
 
@@ -183,10 +210,10 @@ impl Jobs {
             if found.counts(node) || daemons.iter().any(|daemon| daemon.pid == pid) || member.is_kernel_thread {
                 continue;
             }
-            let why = if self.sessions.contains_key(&member.session) {
-                Why::Session
-            } else if self.groups.contains_key(&member.pgrp) {
-                Why::Group
+            let why = if let Some(session) = self.sessions.get(&member.session) {
+                if session.looks_without == 0 { Why::Session } else { Why::Reappeared }
+            } else if let Some(group) = self.groups.get(&member.pgrp) {
+                if group.looks_without == 0 { Why::Group } else { Why::Reappeared }
             } else if daemon_of(member).is_some() && !HELPERS.contains(&&member.exe_name[..]) {
                 Why::Session
             } else if member.audit.is_some_and(|audit| self.audits.contains(&audit)) {
@@ -254,6 +281,12 @@ impl Search<'_> {
 
     fn counts(&self, node: Node) -> bool {
         self.why.contains_key(&node)
+    }
+
+    /// Whether it is cron's beyond doubt: neither it nor what it runs below is only likely to be.
+    fn is_certain(&self, node: Node) -> bool {
+        let is_likely = |node: &Node| matches!(self.why.get(node), Some(Why::Output | Why::Reappeared));
+        !is_likely(&node) && !self.forest.ancestors(node).any(|above| is_likely(&above))
     }
 
     /// Tell whether it counts. One that has ended does not, and what it left behind is found by other ways.
@@ -365,6 +398,7 @@ fn hold(proc: &Proc, forest: &Forest<Member>, node: Node, why: Why) -> Result<Op
             state: stat.state,
             runtime: known(process.runtime())?.unwrap_or(0.0),
             why,
+            is_certain: false,
         }))
     };
     match process.settle(describe())? {
@@ -390,11 +424,6 @@ impl Job {
         with_daemons || self.why != Why::Daemon
     }
 
-    /// Whether it is cron's beyond doubt, so that it may be terminated.
-    pub fn is_certain(&self) -> bool {
-        self.why != Why::Output
-    }
-
     /// Whether a person wants to be told of it, beside the others: not of a worker whose job is told of, nor of what a
     /// job runs, unless that will not end by itself.
     pub fn is_of_interest(&self, all: &[Job]) -> bool {
@@ -416,6 +445,7 @@ impl Why {
             Why::Descendant => "descendant",
             Why::Session => "session",
             Why::Group => "process group",
+            Why::Reappeared => "reappeared",
             Why::Cgroup => "cgroup",
             Why::Audit => "audit session",
             Why::Output => "output",
@@ -432,6 +462,7 @@ impl Why {
             Why::Descendant => Some("run by a job"),
             Why::Session => Some("left behind in a job's session"),
             Why::Group => Some("left behind in a job's process group"),
+            Why::Reappeared => Some("in the session of a job that has ended: left behind by it, or not of it"),
             Why::Cgroup => Some("left behind in cron's control group"),
             Why::Audit => Some("left behind in a job's audit session"),
             Why::Output => Some("left behind by a job, and its output still goes to cron"),
@@ -443,6 +474,40 @@ impl Why {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Processes of these sessions, which lead none.
+    fn forest(sessions: &[Pid]) -> Forest<Member> {
+        let kin = (0..sessions.len() as Pid).map(|at| tree::Kin { pid: 100 + at, ppid: 0, start_ticks: 9 }).collect();
+        let member = |&session: &Pid| Member {
+            session,
+            pgrp: session,
+            tty: 0,
+            start_ticks: 9,
+            is_alive: true,
+            is_kernel_thread: false,
+            exe_name: b"sleep".to_vec(),
+            is_worker: false,
+            audit: None,
+            is_in_cgroup: false,
+        };
+        Forest::new(kin, sessions.iter().map(member).collect())
+    }
+
+    #[test]
+    fn a_session_without_anybody_is_in_doubt_and_then_forgotten() {
+        let remembered = || [(12, Remembered { start_ticks: 5, looks_without: 0 })].into();
+        let mut jobs = Jobs { sessions: remembered(), groups: remembered(), ..Jobs::default() };
+        let mut looks_without = |sessions: &[Pid]| {
+            jobs.forget_reused(&forest(sessions));
+            let without = |known: &BTreeMap<Pid, Remembered>| known.get(&12).map(|known| known.looks_without);
+            (without(&jobs.sessions), without(&jobs.groups))
+        };
+        assert_eq!(looks_without(&[12, 13]), (Some(0), Some(0)));
+        assert_eq!(looks_without(&[13]), (Some(1), Some(1)));
+        // Somebody is in a session of that number again, and whose it is nobody knows.
+        assert_eq!(looks_without(&[12]), (Some(1), Some(1)));
+        assert_eq!(looks_without(&[]), (None, None));
+    }
 
     #[test]
     fn the_command_of_a_job_is_what_the_crontab_says() {

@@ -216,7 +216,7 @@ impl Shutdown<'_> {
     ) -> Result<Option<Conclusion>, Error> {
         let order = Order { tree: true, ..Order::termination(Some(TERMINATION)) };
         let mut operation = Operation::new(self.proc, order, self.interrupts);
-        for job in left.into_iter().filter(Job::is_certain) {
+        for job in left.into_iter().filter(|job| job.is_certain) {
             audience.event(Event::Terminating(&job));
             operation.add(job.target)?;
         }
