@@ -190,3 +190,31 @@ fn who_does_not_read_can_interrupt() {
         done"#;
     prints(unread(script), &["130", "143"]);
 }
+
+/// Its executable has no name that the kernel can tell, so that its arguments would be asked for one.
+#[test]
+fn a_user_s_process_that_holds_up_its_readers_is_no_daemon() {
+    let outcome = frozen(
+        r#"chmod 777 /mnt /mnt/files; cp "$SUPPORT/memory_lock.py" /mnt/lock.py
+        cat >/mnt/deep.py <<'END'
+import os, shutil, sys
+os.chdir("/mnt")
+for _ in range(20):
+    os.mkdir("d" * 250)
+    os.chdir("d" * 250)
+shutil.copy(os.path.realpath(sys.executable), "program")
+os.setgid(65534)
+os.setuid(65534)
+os.execv("./program", [sys.executable, "-I", "-S", "/mnt/lock.py", "/mnt/files/one", "/mnt/one"])
+END
+        python3 /mnt/deep.py & appears /mnt/one
+        cron_with true
+        until [ -s /run/crond.pid ]; do sleep 0.02; done
+        freeze /mnt/one
+        tries "$P" cron-graceful --list
+        tries "$P" cron-graceful -- true
+        state $cron
+        cat /mnt/out >&2"#,
+    );
+    prints(outcome, &["cron-graceful --list: 0", "cron-graceful -- true: 0", "S"]);
+}

@@ -202,7 +202,13 @@ fn is_placed(daemon: &Daemon) -> bool {
 
 /// What a process is called, if it is one of those that are looked for.
 fn name(process: &Process<'_>, wanted: &Wanted) -> Read<Option<Vec<u8>>> {
-    let exe = process.exe_name()?;
+    let exe = match process.exe_name() {
+        // A daemon is the superuser's. Of others, what keeps its name to itself by holding up its readers is none.
+        Err(unread) if unread.is_unavailable() && !matches!(wanted, Wanted::Pid(_)) && process.user_ids()?[0] != 0 => {
+            return Ok(None);
+        }
+        exe => exe?,
+    };
     Ok(match wanted {
         Wanted::Pid(_) => Some(exe.into_owned()),
         Wanted::Named(name) => (*exe == name[..] || *process.comm()? == name[..]).then(|| name.clone()),

@@ -2,12 +2,14 @@
 //! never waiting longer than until a set time.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 
 use crate::escape::{expanded, unescaped};
@@ -15,6 +17,9 @@ use crate::peer::Peer;
 
 /// No line is longer (ASSUAN_LINELENGTH).
 const LONGEST_LINE: usize = 1000;
+
+/// A file that says where a socket is has no more bytes.
+const LONGEST_REDIRECTION: u64 = 4096;
 
 /// A server that has more to say than this has lost its way.
 const MOST_LINES: usize = 100;
@@ -80,11 +85,21 @@ pub fn open(path: &Path, end: Instant) -> io::Result<Peer> {
 
 /// Where a socket really is: for homes on file systems without sockets, a file in its place says so.
 fn redirected(path: &Path) -> io::Result<PathBuf> {
-    let found = fs::metadata(path)?;
-    if !found.is_file() || found.len() > 4096 {
+    // Others may choose what is there, and exchange it at any time: a pipe would hold us up.
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        // What a socket answers.
+        Err(Errno::NXIO) => return Ok(path.to_owned()),
+        Err(error) => return Err(error.into()),
+    };
+    let found = file.metadata()?;
+    if !found.is_file() || found.len() > LONGEST_REDIRECTION {
         return Ok(path.to_owned());
     }
-    Ok(redirection(&fs::read(path)?).unwrap_or_else(|| path.to_owned()))
+    let mut text = Vec::new();
+    file.take(LONGEST_REDIRECTION).read_to_end(&mut text)?;
+    Ok(redirection(&text).unwrap_or_else(|| path.to_owned()))
 }
 
 /// The path in a text such as `%Assuan%`, newline, `socket=${HOME}/elsewhere`.
@@ -98,7 +113,7 @@ fn redirection(text: &[u8]) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::io::Write;
     use std::os::unix::net::UnixListener;
     use std::thread;
     use std::time::Duration;
@@ -121,6 +136,21 @@ mod tests {
         let outcome = Connection::open(&path, Instant::now() + time).and_then(|mut server| server.ask(b"GETINFO pid"));
         let _ = server.join();
         outcome
+    }
+
+    #[test]
+    fn what_is_in_the_place_of_a_socket_holds_nobody_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        rustix::fs::mknodat(rustix::fs::CWD, path("pipe"), rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
+        std::fs::write(path("file"), "%Assuan%\nsocket=/elsewhere\n").unwrap();
+        std::fs::write(path("long"), [b"%Assuan%\nsocket=/", &[b'x'; 5000][..]].concat()).unwrap();
+        let _listener = UnixListener::bind(path("socket")).unwrap();
+        for name in ["pipe", "long", "socket"] {
+            assert_eq!(redirected(&path(name)).unwrap(), path(name));
+        }
+        assert_eq!(redirected(&path("file")).unwrap(), Path::new("/elsewhere"));
+        assert_eq!(redirected(&path("nothing")).unwrap_err().kind(), ErrorKind::NotFound);
     }
 
     #[test]
