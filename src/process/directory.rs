@@ -28,6 +28,8 @@ pub(super) struct Directory<'p> {
     files: [Slot; File::COUNT],
     /// A bit for each file that was read, with whatever outcome.
     read: Cell<u32>,
+    /// The thread that was found to go on after the first one.
+    other_thread: Cell<Option<Pid>>,
 }
 
 /// A file and the buffer it is read into, which survives from one process of a scan to the next.
@@ -40,7 +42,14 @@ struct Slot {
 impl<'p> Directory<'p> {
     /// Reached by number, and without one yet: see [`Directory::visit`].
     pub fn by_number(proc: &'p Proc) -> Directory<'p> {
-        Directory { proc, pid: 0, pin: None, files: Default::default(), read: Cell::new(0) }
+        Directory {
+            proc,
+            pid: 0,
+            pin: None,
+            files: Default::default(),
+            read: Cell::new(0),
+            other_thread: Cell::new(None),
+        }
     }
 
     /// Reached through a descriptor. What is read later is of the process that has the number now, or nothing.
@@ -57,6 +66,7 @@ impl<'p> Directory<'p> {
     /// Turn to another process, keeping the buffers.
     pub fn visit(&mut self, pid: Pid) {
         self.pid = pid;
+        self.other_thread.set(None);
         let mut read = self.read.take();
         // Mostly one or two of them.
         while read != 0 {
@@ -187,10 +197,15 @@ impl<'p> Directory<'p> {
         if !stat.as_ref().is_some_and(is_left) {
             return Ok(None);
         }
+        let goes_on = |&id: &Pid| matches!(self.thread_state(id), Ok(state) if !b"ZX".contains(&state));
+        // There may be thousands of threads, and thousands of files for which one is looked for.
+        if let Some(known) = self.other_thread.get().filter(goes_on) {
+            return Ok(Some(known));
+        }
         let mut ids = Vec::new();
         self.list("task", |id| ids.extend(number::parse(id.to_bytes())))?;
-        let goes_on = |&id: &Pid| matches!(self.thread_state(id), Ok(state) if !b"ZX".contains(&state));
-        Ok(ids.into_iter().filter_map(|id| Pid::try_from(id).ok()).find(goes_on))
+        self.other_thread.set(ids.into_iter().filter_map(|id| Pid::try_from(id).ok()).find(goes_on));
+        Ok(self.other_thread.get())
     }
 
     /// ENOENT and ESRCH mean that the process has ended, or that this one lacks the file.
