@@ -47,7 +47,7 @@ pub struct Job {
     pub target: Target,
     /// As the kernel calls it; where people are told of a job, that is named by its command.
     pub name: Option<Vec<u8>>,
-    /// For a job what the crontab says, else the arguments.
+    /// For a job what the crontab says, else the arguments, or their beginning.
     pub command: Vec<u8>,
     pub parent: Pid,
     /// One of RSDTtZ.
@@ -82,6 +82,9 @@ struct Remembered {
 /// The looks without anybody after which a session or a process group has ended. One may have missed a process that
 /// starts another and ends.
 const ENDED: usize = 2;
+
+/// No command of a crontab is longer (MAX_ARG_STRLEN in execve(2)). Thousands of others may have longer arguments.
+const LONGEST_COMMAND: usize = 128 * 1024;
 
 /// What is kept of every process.
 struct Member {
@@ -380,12 +383,12 @@ fn hold(proc: &Proc, forest: &Forest<Member>, node: Node, why: Why) -> Result<Op
         if stat.start_ticks != forest.data(node).start_ticks {
             return Ok(None);
         }
-        let arguments = known(process.cmdline())?.unwrap_or_default();
+        let arguments = known(process.cmdline_start(LONGEST_COMMAND))?.unwrap_or_default();
         let mut target = Target::found(&process)?;
         // There may be thousands, and each can be found again.
         target.reference.as_mut().map(Reference::release);
         let name = target.name.clone();
-        let command = command(arguments, why).or(name.clone()).unwrap_or_default();
+        let command = command(&arguments, why).or(name.clone()).unwrap_or_default();
         if why == Why::Job {
             // People know a job by its command.
             target.name = Some(command.clone());

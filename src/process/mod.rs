@@ -366,6 +366,11 @@ impl<'p> Process<'p> {
         self.directory.start_of(File::Environ, most)
     }
 
+    /// The beginning of its arguments, which it can make as long as it likes too; see [`Process::cmdline`].
+    pub fn cmdline_start(&self, most: usize) -> Read<Vec<u8>> {
+        self.directory.start_of(File::Cmdline, most)
+    }
+
     /// Seconds since the epoch at its start: the same at every read.
     pub fn start_time(&self) -> Read<f64> {
         Ok(self.proc().boot_time()? + self.seconds(self.stat()?.start_ticks))
