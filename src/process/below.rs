@@ -6,13 +6,24 @@ use std::ops::ControlFlow;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, Mode, OFlags, RawDir, StatxFlags, openat, readlinkat, statx};
+use rustix::fs::{AtFlags, Mode, OFlags, RawDir, StatxFlags, openat, readlinkat, statat, statx};
 use rustix::io::{Errno, read, retry_on_intr};
 
 use super::Pid;
 use super::directory::Directory;
 use super::error::{Read, Unread};
 use super::stat::Stat;
+
+/// A file that a process has open.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenFile {
+    /// The user that owns it.
+    pub owner: u32,
+    /// How many names it has; none after it was deleted.
+    pub links: u32,
+    /// Whether it is open for writing.
+    pub is_writable: bool,
+}
 
 impl Directory<'_> {
     /// The name of the thread with this id.
@@ -92,14 +103,19 @@ impl Directory<'_> {
         self.text_below("fdinfo", &format!("{}fdinfo/{number}", self.threads_prefix()?))
     }
 
-    /// The user who owns the file that one of the descriptors is open on, as far as the kernel remembers. Its file system
-    /// is not asked (AT_STATX_DONT_SYNC), as it may be one that does not answer; gone is one that is not open.
-    pub fn descriptor_owner(&self, number: u64) -> Read<u32> {
+    /// The file that one of the descriptors is open on, as far as the kernel remembers it. Its file system is not asked
+    /// (AT_STATX_DONT_SYNC), as it may be one that does not answer; gone is one that is not open.
+    pub fn open_file(&self, number: u64) -> Read<OpenFile> {
         let path = self.path_of_threads(&format!("fd/{number}"))?;
         let found = self.on_thread("fd", move |base| {
-            statx(base, &path, AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT, StatxFlags::UID)
+            // How it is open is the mode of the link (proc_pid_fd(5)).
+            let link = statat(base, &path, AtFlags::SYMLINK_NOFOLLOW)?;
+            let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
+            let file = statx(base, &path, flags, StatxFlags::UID | StatxFlags::NLINK)?;
+            let is_writable = Mode::from_raw_mode(link.st_mode).contains(Mode::WUSR);
+            Ok(OpenFile { owner: file.stx_uid, links: file.stx_nlink, is_writable })
         })?;
-        found.map(|found| found.stx_uid).map_err(|errno| Unread::from_errno(errno, "fd", || Unread::Gone))
+        found.map_err(|errno| Unread::from_errno(errno, "fd", || Unread::Gone))
     }
 
     /// Count the entries of one of the directories, showing each.

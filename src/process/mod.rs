@@ -46,6 +46,7 @@ use procfs::FromRead;
 use directory::Directory;
 use stat::Stat;
 
+pub use below::OpenFile;
 pub use cgroup::Cgroups;
 pub use control_group::ControlGroup;
 pub use error::{Error, Read, Settled, Unread, known};
@@ -494,9 +495,9 @@ impl<'p> Process<'p> {
         }
     }
 
-    /// The user that owns the file behind one of its descriptors.
-    pub fn descriptor_owner(&self, number: u64) -> Read<u32> {
-        self.directory.descriptor_owner(number)
+    /// The file behind one of its descriptors.
+    pub fn open_file(&self, number: u64) -> Read<OpenFile> {
+        self.directory.open_file(number)
     }
 
     /// Its threads but the first, by id, with their names.

@@ -52,6 +52,28 @@ fn is_no_job(text: &str, command: &str) {
     stops(&place, outcome, daemon);
 }
 
+/// In a namespace of his own, a user gives the superuser's file the path of an unnamed one, and writes "to" it.
+#[test]
+fn a_user_s_process_that_forges_the_output_of_a_job_is_no_job() {
+    let place = cron_box!(CronBox::needing(&["python3"]));
+    place.program(
+        "forger",
+        "mount -t tmpfs none /tmp && : >'/tmp/#1 (deleted)' && mount --bind /etc/hostname '/tmp/#1 (deleted)'\n\
+         echo $$ >/mnt/forger.began\n\
+         exec sleep 1000 1<'/tmp/#1 (deleted)' 2<&1\n",
+    );
+    place.shell("chmod 777 /mnt");
+    place.shell(&format!("{NOBODY} unshare -Urm setsid sh /mnt/bin/forger </dev/null >/dev/null 2>&1 &"));
+    let forger = place.began("forger");
+    soon("the forger", || place.sleeps(forger));
+    assert_eq!(place.shell(&format!("readlink /proc/{forger}/fd/1")).trim(), "/tmp/#1 (deleted)");
+    let daemon = place.cron();
+    let list = place.list();
+    assert!(pids(&list, "jobs").is_empty(), "{list:#}");
+    stops(&place, place.graceful(&["--timeout", "5"]), daemon);
+    assert!(place.goes_on(forger));
+}
+
 #[test]
 fn a_user_s_process_with_output_to_an_unnamed_file_is_no_job() {
     is_no_job(UNNAMED, &format!("{NOBODY} python3 /mnt/bin/other.py"));
