@@ -36,6 +36,7 @@ pub struct Forest<D> {
     links: Vec<Links>,
     first_root: Node,
     data: Vec<D>,
+    vanished: usize,
 }
 
 impl<D> Forest<D> {
@@ -59,7 +60,12 @@ impl<D> Forest<D> {
             let next = std::mem::replace(first, node as Node);
             links[node].next_sibling = next;
         }
-        Forest { links, first_root, data }
+        Forest { links, first_root, data, vanished: 0 }
+    }
+
+    /// How many processes ended while they were read. Each may have started another one.
+    pub fn vanished(&self) -> usize {
+        self.vanished
     }
 
     /// The process of a node.
@@ -226,7 +232,7 @@ pub fn read<D, E: From<Error>>(
     }
     tracing::info!(processes = kin.len(), "read");
     tracing::debug!(vanished, left_out, "processes that ended while they were read, that were not wanted");
-    Ok(Forest::new(kin, data))
+    Ok(Forest { vanished, ..Forest::new(kin, data) })
 }
 
 #[cfg(test)]

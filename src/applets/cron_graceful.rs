@@ -322,6 +322,15 @@ fn none(wanted: &Wanted) -> String {
     format!("no cron daemon is running {names}")
 }
 
+/// What is left when the time is over. Nobody may be named where processes of a job end too fast, or somebody else lets
+/// cron run on.
+fn still_running(left: &[Job]) -> String {
+    match left.len() {
+        0 => "whether jobs are still running could not be found out in time".to_owned(),
+        left => format!("{left} processes of jobs are still running"),
+    }
+}
+
 /// Tell how it ended, and choose the status for it.
 fn conclude(conclusion: Conclusion, shutdown: &Shutdown<'_>, mut teller: Teller<'_>) -> anyhow::Result<Exit> {
     let word = outcome(&conclusion);
@@ -335,7 +344,7 @@ fn conclude(conclusion: Conclusion, shutdown: &Shutdown<'_>, mut teller: Teller<
                 (false, cron::OnTimeout::Stop) => "cron could not be stopped",
                 (false, _) => "cron runs on",
             };
-            teller.warn(&format!("timed out, and {cron}: {} processes of jobs are still running", left.len()));
+            teller.warn(&format!("timed out, and {cron}: {}", still_running(left)));
             (Exit::TimedOut, &left[..])
         }
         Conclusion::Interrupted(signal, left) => {

@@ -32,6 +32,10 @@ pub struct Patience {
 /// However long jobs take, somebody may let the daemon run on meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// A look during which processes end does not count for so long after the latest job. Where jobs pass themselves on from
+/// process to process, one of so many looks comes in time; where others come and go all the time, it has to do.
+const UNSURE: Duration = Duration::from_secs(1);
+
 /// Wait for the jobs of daemons that start no new ones.
 ///
 /// Looks again whenever all have ended that were known, and now and then. It is content when nobody was found twice in a
@@ -46,7 +50,7 @@ pub fn drain(
 ) -> Result<Drained, Error> {
     let Shutdown { proc, daemons, interrupts, .. } = *shutdown;
     let mut told = BTreeSet::new();
-    let mut looks_without = 0;
+    let (mut looks_without, mut latest) = (0, Instant::now());
     while looks_without < 2 {
         let is_over = patience.until.is_some_and(|until| until <= Instant::now());
         match pause.renew(proc, interrupts, audience)? {
@@ -63,10 +67,17 @@ pub fn drain(
         let is_root = |job: &Job| job.is_awaited(patience.with_daemons) && job.why != Why::Descendant;
         let awaited: Vec<Job> = found.into_iter().filter(is_root).collect();
         if awaited.is_empty() {
-            looks_without += 1;
+            if jobs.may_have_missed && jobs.is_passed_on(proc, daemons)? {
+                if is_over {
+                    return Ok(Drained::TimedOut(Vec::new()));
+                }
+                (looks_without, latest) = (0, Instant::now());
+            } else if !jobs.may_have_missed || latest.elapsed() >= UNSURE {
+                looks_without += 1;
+            }
             continue;
         }
-        looks_without = 0;
+        (looks_without, latest) = (0, Instant::now());
         let conclusion = await_end(shutdown, awaited, patience, audience)?;
         let mut left = || -> Result<Vec<Job>, Error> {
             Ok(jobs.look(proc, daemons)?.into_iter().filter(|job| job.is_awaited(patience.with_daemons)).collect())

@@ -1,6 +1,7 @@
 //! The jobs of a cron daemon: which processes they are, and why each counts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use super::Error;
 use super::daemon::{Daemon, NAMES, audit_session, is_called_worker};
@@ -69,19 +70,28 @@ pub struct Jobs {
     audits: BTreeSet<u64>,
     /// Whether a job runs us, which we cannot wait for.
     pub runs_us: bool,
+    /// The zombies of the last look.
+    ended: BTreeSet<Pid>,
+    /// Whether processes ended during the last look, and may have started others that it did not come to.
+    pub may_have_missed: bool,
 }
 
 /// What is known of the session or the process group of a job.
 struct Remembered {
     /// The start of its leader, in clock ticks since boot.
     start_ticks: u64,
-    /// The looks at which nobody was in it.
-    looks_without: usize,
+    /// Since when looks have found nobody in it.
+    empty_since: Option<Instant>,
+    /// Whether a look has found nobody in it, so that who is in it now may be somebody else.
+    is_in_doubt: bool,
 }
 
-/// The looks without anybody after which a session or a process group has ended. One may have missed a process that
-/// starts another and ends.
-const ENDED: usize = 2;
+/// A session or a process group that nobody was found in for so long has ended. A look may miss a process that starts
+/// another one and ends.
+const FORGOTTEN: Duration = Duration::from_secs(2);
+
+/// How often the latest process is looked at.
+const LATEST: usize = 20;
 
 /// No command of a crontab is longer (MAX_ARG_STRLEN in execve(2)). Thousands of others may have longer arguments.
 const LONGEST_COMMAND: usize = 128 * 1024;
@@ -104,7 +114,10 @@ impl Jobs {
     /// Who counts now. What was learned before is remembered.
     pub fn look(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
         let forest = read(proc, daemons)?;
-        self.forget_reused(&forest);
+        let ended = forest.find_all(forest.all(), |member| !member.is_alive).map(|node| forest.pid(node)).collect();
+        self.may_have_missed = forest.vanished() > 0 || !self.ended.is_superset(&ended);
+        self.ended = ended;
+        self.forget_reused(&forest, Instant::now());
         let mut found = Search { forest: &forest, why: BTreeMap::new(), ours: ours(proc, &forest, daemons)? };
         for daemon in daemons {
             // Not reaped, so that its number is its own.
@@ -119,23 +132,44 @@ impl Jobs {
         found.add_descendants();
         let mut jobs = Vec::new();
         for (&node, &why) in &found.why {
-            jobs.extend(hold(proc, &forest, node, why)?.map(|job| Job { is_certain: found.is_certain(node), ..job }));
+            let job = hold(proc, &forest, node, why)?;
+            self.may_have_missed |= job.is_none();
+            jobs.extend(job.map(|job| Job { is_certain: found.is_certain(node), ..job }));
         }
         jobs.sort_by_key(|job| job.target.pid);
         Ok(jobs)
     }
 
+    /// Whether the latest process of all is one that a job left behind: where a job passes itself on from process to
+    /// process, each has ended before a look at all of them comes to it.
+    pub fn is_passed_on(&self, proc: &Proc, daemons: &[Daemon]) -> Result<bool, Error> {
+        for _ in 0..LATEST {
+            let Some(pid) = proc.latest_pid() else { return Ok(false) };
+            let Settled::Known(process) = proc.process(pid, Files::of(&[File::Stat]))? else { continue };
+            let Settled::Known(stat) = process.settle(process.stat().copied())? else { continue };
+            let is_known = self.sessions.contains_key(&stat.session) || self.groups.contains_key(&stat.pgrp);
+            let may_be = stat.tty == 0 && has_tmpfile(daemons);
+            if is_known || may_be && writes_to_tmpfile(proc, pid)? == Some(true) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// A number that has a new leader, or that nobody had for a while, is another session.
-    fn forget_reused(&mut self, forest: &Forest<Member>) {
+    fn forget_reused(&mut self, forest: &Forest<Member>, now: Instant) {
         let all = || forest.all().map(|node| forest.data(node));
         let (sessions, groups): (BTreeSet<Pid>, BTreeSet<Pid>) =
             all().map(|member| (member.session, member.pgrp)).unzip();
-        let retain = |known: &mut BTreeMap<Pid, Remembered>, now: &BTreeSet<Pid>| {
+        let retain = |known: &mut BTreeMap<Pid, Remembered>, present: &BTreeSet<Pid>| {
             known.retain(|pid, remembered| {
-                remembered.looks_without += usize::from(!now.contains(pid));
+                remembered.empty_since =
+                    if present.contains(pid) { None } else { remembered.empty_since.or(Some(now)) };
+                remembered.is_in_doubt |= remembered.empty_since.is_some();
+                let is_over = |since: Instant| now.saturating_duration_since(since) >= FORGOTTEN;
                 let is_same =
                     forest.find(*pid).is_none_or(|node| forest.data(node).start_ticks == remembered.start_ticks);
-                is_same && remembered.looks_without < ENDED
+                is_same && !remembered.empty_since.is_some_and(is_over)
             });
         };
         retain(&mut self.sessions, &sessions);
@@ -193,7 +227,7 @@ impl Jobs {
             return;
         }
         let (pid, member) = (found.forest.pid(node), found.forest.data(node));
-        let remembered = || Remembered { start_ticks: member.start_ticks, looks_without: 0 };
+        let remembered = || Remembered { start_ticks: member.start_ticks, empty_since: None, is_in_doubt: false };
         if member.session == pid {
             self.sessions.insert(pid, remembered());
         }
@@ -207,31 +241,39 @@ impl Jobs {
             let is_its_own = |daemon: &&Daemon| daemon.session == daemon.pid && member.session == daemon.pid;
             daemons.iter().find(is_its_own)
         };
-        let has_tmpfile = daemons.iter().any(|daemon| daemon.exe_name == b"cron");
+        let has_tmpfile = has_tmpfile(daemons);
         for node in found.forest.all() {
             let (pid, member) = (found.forest.pid(node), found.forest.data(node));
-            if found.counts(node) || daemons.iter().any(|daemon| daemon.pid == pid) || member.is_kernel_thread {
+            let is_daemon = daemons.iter().any(|daemon| daemon.pid == pid);
+            if found.counts(node) || is_daemon || member.is_kernel_thread || !member.is_alive {
                 continue;
             }
             let why = if let Some(session) = self.sessions.get(&member.session) {
-                if session.looks_without == 0 { Why::Session } else { Why::Reappeared }
+                if session.is_in_doubt { Some(Why::Reappeared) } else { Some(Why::Session) }
             } else if let Some(group) = self.groups.get(&member.pgrp) {
-                if group.looks_without == 0 { Why::Group } else { Why::Reappeared }
+                if group.is_in_doubt { Some(Why::Reappeared) } else { Some(Why::Group) }
             } else if daemon_of(member).is_some() && !HELPERS.contains(&&member.exe_name[..]) {
-                Why::Session
+                Some(Why::Session)
             } else if member.audit.is_some_and(|audit| self.audits.contains(&audit)) {
                 // The sessions of jobs of this audit session are known, and this one is in another.
-                if is_detached(found, node) { Why::Daemon } else { Why::Audit }
+                if is_detached(found, node) { Some(Why::Daemon) } else { Some(Why::Audit) }
             } else if member.is_in_cgroup {
                 match member.session == pid {
                     true => of_leader(proc, pid)?,
-                    false if writes_to_cron(proc, pid)? => Why::Cgroup,
-                    false => Why::Daemon,
+                    false => writes_to_cron(proc, pid)?
+                        .map(|is_collected| if is_collected { Why::Cgroup } else { Why::Daemon }),
                 }
-            } else if has_tmpfile && member.tty == 0 && is_orphan(found, node, daemons) && writes_to_tmpfile(proc, pid)?
-            {
-                if member.session == pid { of_leader(proc, pid)? } else { Why::Output }
+            } else if has_tmpfile && member.tty == 0 && is_orphan(found, node, daemons) {
+                match writes_to_tmpfile(proc, pid)? {
+                    Some(false) => continue,
+                    Some(true) if member.session == pid => of_leader(proc, pid)?,
+                    collected => collected.map(|_| Why::Output),
+                }
             } else {
+                continue;
+            };
+            let Some(why) = why else {
+                self.may_have_missed = true;
                 continue;
             };
             match why {
@@ -241,6 +283,11 @@ impl Jobs {
         }
         Ok(())
     }
+}
+
+/// Whether one of the daemons is Debian's, which collects the output of its jobs in files without a name.
+fn has_tmpfile(daemons: &[Daemon]) -> bool {
+    daemons.iter().any(|daemon| daemon.exe_name == b"cron")
 }
 
 /// Whether its parent is nobody who counts.
@@ -498,18 +545,20 @@ mod tests {
 
     #[test]
     fn a_session_without_anybody_is_in_doubt_and_then_forgotten() {
-        let remembered = || [(12, Remembered { start_ticks: 5, looks_without: 0 })].into();
+        let remembered = || [(12, Remembered { start_ticks: 5, empty_since: None, is_in_doubt: false })].into();
         let mut jobs = Jobs { sessions: remembered(), groups: remembered(), ..Jobs::default() };
-        let mut looks_without = |sessions: &[Pid]| {
-            jobs.forget_reused(&forest(sessions));
-            let without = |known: &BTreeMap<Pid, Remembered>| known.get(&12).map(|known| known.looks_without);
-            (without(&jobs.sessions), without(&jobs.groups))
+        let begin = Instant::now();
+        let mut is_in_doubt = |sessions: &[Pid], seconds: u64| {
+            jobs.forget_reused(&forest(sessions), begin + Duration::from_secs(seconds));
+            let doubt = |known: &BTreeMap<Pid, Remembered>| known.get(&12).map(|known| known.is_in_doubt);
+            (doubt(&jobs.sessions), doubt(&jobs.groups))
         };
-        assert_eq!(looks_without(&[12, 13]), (Some(0), Some(0)));
-        assert_eq!(looks_without(&[13]), (Some(1), Some(1)));
+        assert_eq!(is_in_doubt(&[12, 13], 100), (Some(false), Some(false)));
+        assert_eq!(is_in_doubt(&[13], 100), (Some(true), Some(true)));
         // Somebody is in a session of that number again, and whose it is nobody knows.
-        assert_eq!(looks_without(&[12]), (Some(1), Some(1)));
-        assert_eq!(looks_without(&[]), (None, None));
+        assert_eq!(is_in_doubt(&[12], 103), (Some(true), Some(true)));
+        assert_eq!(is_in_doubt(&[], 104), (Some(true), Some(true)));
+        assert_eq!(is_in_doubt(&[], 106), (None, None));
     }
 
     #[test]

@@ -165,6 +165,13 @@ impl Proc {
         *self.ticks_per_second.get_or_init(ask)
     }
 
+    /// The process or thread id that was given last in our pid namespace (the last field of loadavg in proc(5)): only a
+    /// hint, and none where that cannot be read.
+    pub fn latest_pid(&self) -> Option<Pid> {
+        let text = self.whole_file("/loadavg").ok()?;
+        number::parse(text.trim_ascii().rsplit(|&byte| byte == b' ').next()?)?.try_into().ok()
+    }
+
     /// Clock ticks from boot to now, on the clock that starts of processes are told by.
     pub fn ticks_now(&self) -> u64 {
         (clock::since_boot().as_secs_f64() * self.ticks_per_second()) as u64

@@ -40,6 +40,9 @@ pub struct Stat {
 /// The flag of a kernel thread. An empty command line is no proof: zombies share it.
 const PF_KTHREAD: u32 = 0x0020_0000;
 
+/// The flag of a thread that has begun to end.
+const PF_EXITING: u32 = 0x0000_0004;
+
 /// The longest name: a kernel thread shows its work queue in it (proc_task_name in fs/proc/array.c). A user's process
 /// has 15 bytes at most.
 const LONGEST_NAME: usize = 64;
@@ -91,6 +94,11 @@ impl Stat {
     /// Whether its first thread has ended.
     pub fn is_zombie(&self) -> bool {
         matches!(self.state, b'Z' | b'X')
+    }
+
+    /// Whether its first thread is on its way to its end, and it has no other one.
+    pub fn is_ending(&self) -> bool {
+        self.flags & PF_EXITING != 0 && self.threads <= 1
     }
 
     /// Whether any thread still runs: the first one may end before the others.

@@ -1,6 +1,6 @@
 //! Which processes are jobs: workers before, during and after their job, and what is below them.
 
-use super::super::support::cron::{CronBox, job, soon};
+use super::super::support::cron::{CronBox, Seen, job, soon};
 use super::{counts, entry, mentions, stops};
 use crate::cron_box;
 
@@ -101,6 +101,35 @@ fn a_job_that_passes_itself_on_from_process_to_process_is_followed_to_its_end() 
     let outcome = place.graceful(&[]);
     assert!(place.has("hopped"), "the job had not ended\n{}", outcome.report());
     stops(&place, outcome, daemon);
+}
+
+/// Each of its processes has ended before a look at all processes comes to it.
+#[test]
+fn a_job_that_passes_itself_on_in_a_millisecond_is_followed_to_its_end() {
+    let place = cron_box!(CronBox::needing(&["perl"]));
+    let hop = "for (1..2000) { exit if fork; select undef, undef, undef, 0.0005 }\n\
+               open my $file, '>', '/mnt/hopped'\n";
+    place.program("hop.pl", hop);
+    place.crontab(&["perl /mnt/bin/hop.pl"]);
+    let daemon = place.cron();
+    let is_hop = |seen: &Seen| seen.name == "perl" && seen.parent != daemon;
+    soon("the job", || place.processes().iter().any(is_hop));
+    let outcome = place.graceful(&[]);
+    assert!(place.has("hopped"), "the job had not ended\n{}", outcome.report());
+    stops(&place, outcome, daemon);
+}
+
+#[test]
+fn a_timeout_ends_the_wait_for_a_job_that_passes_itself_on() {
+    let place = cron_box!(CronBox::needing(&["perl"]));
+    place.program("hop.pl", "while (-e '/mnt/stay') { exit if fork; select undef, undef, undef, 0.0005 }\n");
+    place.shell(": >/mnt/stay");
+    place.crontab(&["perl /mnt/bin/hop.pl"]);
+    let daemon = place.cron();
+    soon("the job", || place.processes().iter().any(|seen| seen.name == "perl" && seen.parent != daemon));
+    place.graceful(&["--timeout", "1"]).exits(124).says("still running");
+    place.still_runs(daemon);
+    place.shell("rm /mnt/stay");
 }
 
 #[test]
