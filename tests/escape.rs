@@ -106,3 +106,31 @@ fn a_service_that_is_started_anew_in_its_control_group_is_left_alone() {
     // What ignores TERM was killed, and nothing else.
     outcome.exits(0).prints("1\n");
 }
+
+/// One that leaves its session and ends, again and again: nothing ties the latest one to it but its name.
+#[test]
+fn who_passes_itself_on_in_sessions_of_its_own_is_told_of() {
+    let script = r#"
+        mount -t tmpfs none /mnt && cp "$(command -v perl)" /mnt/hopper || exit 77
+        cat >/mnt/hop <<'END'
+use POSIX; $SIG{TERM} = "IGNORE";
+while (-e "/mnt/stay") { exit if fork; POSIX::setsid(); select undef, undef, undef, 0.001 }
+END
+        for words in terminate kill terminate kill terminate kill; do
+            : >/mnt/stay
+            /mnt/hopper /mnt/hop &
+            wait $!
+            "$P" $words --tree --exe hopper >>/mnt/told 2>&1; status=$?
+            # 1: none was found.
+            pgrep -x hopper >/mnt/left && [ $status != 64 ] && [ $status != 1 ] && echo "$words: $status"
+            rm /mnt/stay
+            while pgrep -x hopper >/mnt/left; do sleep 0.01; done
+        done
+        cat /mnt/told >&2"#;
+    let Some(command) = namespace::script(script) else { skip!("no private namespaces") };
+    let outcome = finish(command);
+    if outcome.code() == 77 {
+        skip!("there is no perl");
+    }
+    outcome.exits(0).prints("");
+}

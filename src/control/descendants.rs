@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::halt::{self, Motion};
-use super::orphan::{Seen, is_spared, is_there};
+use super::orphan::{Seen, comm, is_spared, is_there};
 use super::{Error, Interrupts, Operation, Signal, Target};
 use crate::process::{File, Files, Pid, Proc, Process, Settled, Unread};
 
@@ -96,7 +96,12 @@ fn pass(proc: &Proc, halts: bool, latest: Option<u64>, operation: &mut Operation
         let (pid, ppid, start_ticks) = (process.pid(), stat.ppid, stat.start_ticks);
         pass.latest = pass.latest.max(start_ticks);
         if halts {
-            all.insert(pid, Seen { pid, ppid, pgrp: stat.pgrp, session: stat.session, start_ticks });
+            let (pgrp, session) = (stat.pgrp, stat.session);
+            let name = match process.settle(process.comm())? {
+                Settled::Known(name) => comm(&name),
+                Settled::Missing(_) | Settled::Gone => comm(b""),
+            };
+            all.insert(pid, Seen { pid, ppid, pgrp, session, start_ticks, name });
         }
         if members.contains_key(&pid) || Some(pid) == own || Some(ppid) == own {
             continue;
@@ -146,6 +151,9 @@ fn take_orphans(
         newborn.iter().filter(is_left).filter(|seen| operation.bonds().is_suspect(seen, session_of(&seen.ppid)));
     let suspects: Vec<Pid> = suspects.map(|seen| seen.pid).collect();
     operation.suspect(suspects);
+    let alike = newborn.iter().filter(is_left).filter(|seen| operation.bonds().resembles(seen, all));
+    let alike: Vec<Pid> = alike.map(|seen| seen.pid).collect();
+    operation.suspect_alike(alike);
     Ok(())
 }
 

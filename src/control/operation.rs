@@ -33,6 +33,8 @@ pub struct Operation<'p> {
     bonds: Bonds,
     /// Orphans that may belong to the tree and were not taken.
     suspects: BTreeSet<Pid>,
+    /// Processes that are like those of the tree, and not tied to it.
+    alike: BTreeSet<Pid>,
     /// Lets run on what is halted, when we do not.
     guardian: Option<Guardian>,
     /// While others are halted, we must not be stopped.
@@ -56,6 +58,7 @@ impl<'p> Operation<'p> {
             is_tree_complete: true,
             bonds: Bonds::new(proc.ticks_now()),
             suspects: BTreeSet::new(),
+            alike: BTreeSet::new(),
             guardian: None,
             held: None,
             journal: Vec::new(),
@@ -272,10 +275,21 @@ impl<'p> Operation<'p> {
         self.suspects.extend(suspects);
     }
 
+    /// Remember processes that are like those of the tree.
+    pub(super) fn suspect_alike(&mut self, suspects: Vec<Pid>) {
+        self.alike.extend(suspects);
+    }
+
     /// Make targets of those that may belong to the tree and still run, which nothing was done with.
     fn add_suspects(&mut self) -> Result<(), Error> {
-        for pid in std::mem::take(&mut self.suspects) {
-            let Settled::Known(process) = self.proc.process(pid, Target::FILES)? else { continue };
+        let alike = std::mem::take(&mut self.alike);
+        for pid in std::mem::take(&mut self.suspects).into_iter().chain(alike.iter().copied()) {
+            let Settled::Known(process) = self.proc.process(pid, Target::FILES)? else {
+                // It may have passed itself on, and nobody knows to whom.
+                let is_target = self.targets.iter().any(|target| target.pid == pid);
+                self.is_tree_complete &= is_target || !alike.contains(&pid);
+                continue;
+            };
             let Settled::Known(target) = process.settle(Target::kin(&process))? else { continue };
             let is_alive = target.reference.as_ref().map(|reference| self.proc.settle(pid, reference.life()));
             let is_alive = matches!(is_alive.transpose()?, Some(Settled::Known(Life::Alive)));

@@ -17,6 +17,8 @@ pub struct Bonds {
     sessions: BTreeSet<Pid>,
     /// How many targets were looked at.
     known: usize,
+    /// What the kernel calls the targets.
+    names: BTreeSet<[u8; 16]>,
     /// The process groups of targets that others are in too.
     shared: BTreeSet<Pid>,
     /// The ancestors of the tree: its orphans become the children of one of them.
@@ -35,19 +37,23 @@ pub struct Seen {
     pub pgrp: Pid,
     pub session: Pid,
     pub start_ticks: u64,
+    /// As the kernel has it, filled up with zero bytes.
+    pub name: [u8; 16],
 }
 
 impl Bonds {
     /// None yet.
     pub fn new(begin_ticks: u64) -> Bonds {
         let (leaders, sessions) = (BTreeMap::new(), BTreeSet::new());
-        let (shared, ancestors) = (BTreeSet::new(), BTreeSet::new());
-        Bonds { begin_ticks, leaders, sessions, known: 0, shared, ancestors, is_begun: false, groups: None }
+        let (names, shared, ancestors) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        Bonds { begin_ticks, leaders, sessions, known: 0, names, shared, ancestors, is_begun: false, groups: None }
     }
 
     /// Learn of targets that were added.
     pub fn learn(&mut self, targets: &[Target]) {
         for (at, target) in targets.iter().enumerate().skip(self.known) {
+            // Also of one that has ended meanwhile: it may have passed itself on.
+            self.names.extend(target.name.as_deref().filter(|_| !is_spared(target)).map(comm));
             let (Some(place), false) = (target.place, is_spared(target)) else { continue };
             if [place.session, place.pgrp].contains(&target.pid) {
                 self.leaders.insert(target.pid, at);
@@ -62,6 +68,7 @@ impl Bonds {
     /// commands of a pipeline are in the group of its first one.
     pub fn look_around(&mut self, all: &BTreeMap<Pid, Seen>, members: &BTreeMap<Pid, usize>) {
         for &member in members.keys() {
+            self.names.extend(all.get(&member).map(|seen| seen.name));
             let mut at = member;
             while let Some(parent) = all.get(&at).map(|seen| seen.ppid).filter(|&parent| parent > 1) {
                 at = parent;
@@ -105,6 +112,15 @@ impl Bonds {
         // A parent in the same session is one that has started it: who takes up orphans is in another.
         let is_orphan = seen.ppid <= 1 || session_of_parent != Some(seen.session);
         self.is_newborn(seen) && is_orphan && self.sessions.contains(&seen.session)
+    }
+
+    /// Whether a process that was not taken is like one of the tree that has left its session: an orphan in a session of
+    /// its own, or in one whose leader has ended, that is called like one of the tree.
+    pub fn resembles(&self, seen: &Seen, all: &BTreeMap<Pid, Seen>) -> bool {
+        // 0 is any session whose leader is outside of our pid namespace.
+        let has_left = seen.session != 0 && !self.sessions.contains(&seen.session);
+        let is_detached = has_left && (seen.session == seen.pid || !all.contains_key(&seen.session));
+        self.is_newborn(seen) && self.may_be_orphan(seen.ppid) && is_detached && self.names.contains(&seen.name)
     }
 
     /// Whether a process that is held is tied to the tree for certain.
@@ -187,6 +203,13 @@ impl Bonds {
         let groups = self.groups.iter().flatten();
         groups.filter_map(|group| group.processes().ok()).flatten().collect()
     }
+}
+
+/// What the kernel keeps of the name of a program: fifteen bytes (TASK_COMM_LEN), filled up with zero bytes.
+pub fn comm(name: &[u8]) -> [u8; 16] {
+    let mut comm = [0; 16];
+    name.iter().zip(&mut comm[..15]).for_each(|(&byte, place)| *place = byte);
+    comm
 }
 
 /// Whether nothing is done to a target, so that it is not of the tree.

@@ -191,8 +191,8 @@ impl<'p> Report<'p> {
             },
             Some(Outcome::NoMatch) => "it does not meet the conditions".to_owned(),
             Some(Outcome::LeftAlone) => {
-                "it may belong to the tree: it is an orphan that started after this command in a \
-                                         session or a control group of the tree, which is no proof"
+                "it may belong to the tree: it is an orphan that started after this command, and its session, control \
+                 group or name is no proof"
                     .to_owned()
             }
             _ => "it takes no signal any more".to_owned(),
