@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::halt::{self, Motion};
-use super::orphan::{Seen, comm, is_spared, is_there};
+use super::orphan::{Origin, Seen, comm, is_spared, is_there};
 use super::{Error, Interrupts, Operation, Signal, Target};
 use crate::process::{File, Files, Pid, Proc, Process, Settled, Unread};
 
@@ -138,13 +138,18 @@ fn take_orphans(
             && operation.bonds().is_newborn(seen)
     };
     let newborn: Vec<Seen> = all.values().filter(is_newborn).copied().collect();
-    for seen in &newborn {
-        if operation.bonds().may_tie(seen) {
+    // Orphans first: what they have started is known by them.
+    let (orphans, others): (Vec<&Seen>, _) =
+        newborn.iter().partition(|seen| operation.bonds().may_be_orphan(seen.ppid));
+    for seen in orphans.into_iter().chain(others) {
+        if operation.bonds().may_share_session(seen) {
             let taken = pin_orphan(proc, seen.pid, operation)?;
             take(taken, true, members, pass, operation)?;
+        } else if operation.bonds().may_share_group(seen) {
+            take_of_group(proc, seen, all, members, pass, operation)?;
         }
     }
-    take_from_groups(proc, &newborn, members, pass, operation)?;
+    take_from_groups(proc, &newborn, all, members, pass, operation)?;
     let session_of = |pid: &Pid| all.get(pid).filter(|_| !members.contains_key(pid)).map(|seen| seen.session);
     let is_left = |seen: &&Seen| !members.contains_key(&seen.pid);
     let suspects =
@@ -157,25 +162,53 @@ fn take_orphans(
     Ok(())
 }
 
+/// Add a process in a process group, or a control group, of the tree, if it is an orphan.
+fn take_of_group(
+    proc: &Proc,
+    seen: &Seen,
+    all: &BTreeMap<Pid, Seen>,
+    members: &mut BTreeMap<Pid, usize>,
+    pass: &mut Pass,
+    operation: &mut Operation<'_>,
+) -> Result<(), Error> {
+    match operation.bonds().origin(seen, all, members) {
+        Origin::Orphan(top) if top.pid == seen.pid => {
+            let taken = pin_orphan(proc, seen.pid, operation)?;
+            take(taken, true, members, pass, operation)
+        }
+        // That one was not taken.
+        Origin::Orphan(_) => Ok(()),
+        // The next pass finds it below a process that was taken, or as an orphan.
+        Origin::Tree | Origin::Unknown => {
+            pass.found = true;
+            Ok(())
+        }
+    }
+}
+
 /// The orphans that the control groups of the tree hold.
 fn take_from_groups(
     proc: &Proc,
     newborn: &[Seen],
+    all: &BTreeMap<Pid, Seen>,
     members: &mut BTreeMap<Pid, usize>,
     pass: &mut Pass,
     operation: &mut Operation<'_>,
 ) -> Result<(), Error> {
     let found = |pid: Pid| newborn.binary_search_by_key(&pid, |seen| seen.pid).ok().map(|at| &newborn[at]);
     operation.look_at_groups(|pid| members.contains_key(&pid) || found(pid).is_some())?;
-    for pid in operation.bonds().in_groups() {
-        let is_orphan = found(pid).is_some_and(|seen| operation.bonds().may_be_orphan(seen.ppid));
-        if !is_orphan || members.contains_key(&pid) {
+    let in_groups: Vec<&Seen> = operation.bonds().in_groups().into_iter().filter_map(found).collect();
+    let (orphans, others): (Vec<&Seen>, _) =
+        in_groups.into_iter().partition(|seen| operation.bonds().may_be_orphan(seen.ppid));
+    for seen in orphans.into_iter().chain(others) {
+        let pid = seen.pid;
+        if members.contains_key(&pid) {
             continue;
         }
-        match pin_orphan(proc, pid, operation)? {
+        take_of_group(proc, seen, all, members, pass, operation)?;
+        if operation.bonds().may_be_orphan(seen.ppid) && !members.contains_key(&pid) {
             // Nothing but the group ties it to the tree, and whoever has started the tree may have started it.
-            Taken::Other => operation.suspect(vec![pid]),
-            taken => take(taken, true, members, pass, operation)?,
+            operation.suspect(vec![pid]);
         }
     }
     Ok(())

@@ -41,6 +41,17 @@ pub struct Seen {
     pub name: [u8; 16],
 }
 
+/// What a process comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Origin {
+    /// A process of the tree.
+    Tree,
+    /// This one, which an ancestor of the tree has started or has taken up as an orphan.
+    Orphan(Seen),
+    /// It was started while all processes were looked at, or its parent has ended meanwhile.
+    Unknown,
+}
+
 impl Bonds {
     /// None yet.
     pub fn new(begin_ticks: u64) -> Bonds {
@@ -77,14 +88,39 @@ impl Bonds {
                 }
             }
         }
-        let is_of_others = |seen: &&Seen| {
-            !members.contains_key(&seen.pid)
-                && !self.is_newborn(seen)
-                && self.leaders.contains_key(&seen.pgrp)
-                && !self.may_be_orphan(seen.ppid)
-        };
-        let shared: Vec<Pid> = all.values().filter(is_of_others).map(|seen| seen.pgrp).collect();
+        let older = all.values().filter(|seen| !members.contains_key(&seen.pid) && !self.is_newborn(seen));
+        let shared: Vec<Pid> =
+            older.filter(|seen| self.is_of_sibling(seen, all, members)).map(|seen| seen.pgrp).collect();
         self.shared.extend(shared);
+    }
+
+    /// Whether a process was started by a sibling of the leader of its group, such as another command of a pipeline. The
+    /// sibling itself may be one that a target has made of its own child (CLONE_PARENT).
+    fn is_of_sibling(&self, seen: &Seen, all: &BTreeMap<Pid, Seen>, members: &BTreeMap<Pid, usize>) -> bool {
+        let leader = all.get(&seen.pgrp).filter(|leader| self.leaders.contains_key(&leader.pid));
+        match (self.origin(seen, all, members), leader) {
+            (Origin::Orphan(top), Some(leader)) => top.pid != seen.pid && top.ppid == leader.ppid && leader.ppid > 1,
+            _ => false,
+        }
+    }
+
+    /// What a process comes from, as far as all processes of one look tell.
+    pub fn origin(&self, seen: &Seen, all: &BTreeMap<Pid, Seen>, members: &BTreeMap<Pid, usize>) -> Origin {
+        let mut top = *seen;
+        // No chain is longer, unless numbers were given again during the look.
+        for _ in 0..all.len() {
+            if members.contains_key(&top.ppid) {
+                return Origin::Tree;
+            }
+            if self.may_be_orphan(top.ppid) {
+                return Origin::Orphan(top);
+            }
+            match all.get(&top.ppid) {
+                Some(parent) => top = *parent,
+                None => break,
+            }
+        }
+        Origin::Unknown
     }
 
     /// From now on, whoever has started the tree may see its end, and start it anew in the same control group.
@@ -102,9 +138,14 @@ impl Bonds {
         seen.start_ticks >= self.begin_ticks
     }
 
-    /// Whether a process may be tied to the tree by its session or its process group.
-    pub fn may_tie(&self, seen: &Seen) -> bool {
-        self.is_newborn(seen) && (self.leaders.contains_key(&seen.session) || self.leaders.contains_key(&seen.pgrp))
+    /// Whether a process may be in a session that a target leads. Nobody enters one but by birth.
+    pub fn may_share_session(&self, seen: &Seen) -> bool {
+        self.leaders.contains_key(&seen.session)
+    }
+
+    /// Whether a process may be in a process group that a target leads.
+    pub fn may_share_group(&self, seen: &Seen) -> bool {
+        self.leaders.contains_key(&seen.pgrp)
     }
 
     /// Whether a process that was not taken may belong to the tree: an orphan in a session of the tree.
@@ -130,7 +171,7 @@ impl Bonds {
             return Ok(false);
         }
         let may_be_orphan = self.may_be_orphan(stat.ppid);
-        // Nobody enters a session but by birth. A process group can be entered from everywhere in its session.
+        // A process group can be entered from everywhere in its session.
         let by_group = may_be_orphan && !self.shared.contains(&stat.pgrp);
         for (number, is_group) in [(stat.pgrp, true), (stat.session, false)] {
             if (by_group || !is_group)
