@@ -160,6 +160,10 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     if !options.command.is_empty() && matches!(options.on_timeout, OnTimeout::Stop) {
         return Err(Refusal::usage("--on-timeout stop would stop cron, and the command would not run").into());
     }
+    // A variable without a value is no order to stop cron for good.
+    if options.command.is_empty() && std::env::args_os().next_back().is_some_and(|word| word == "--") {
+        return Err(Refusal::usage("there is no command behind --: leave it out to stop cron").into());
+    }
     check_references()?;
     let _lock = if changes { Some(lock()?) } else { None };
     let proc = Proc::open(Path::new("/proc"))?;

@@ -109,7 +109,7 @@ pub struct Search {
     /// Only the one that started first
     #[arg(short, long, conflicts_with = "inverse", help_heading = "Selection")]
     oldest: bool,
-    /// The process whose id is in this file, alone on its first line; - is standard input
+    /// The process whose id is in this file, alone on its first line and with no other number below; - is standard input
     #[arg(short = 'F', long, value_name = "FILE", help_heading = "Selection")]
     pidfile: Option<OsString>,
     /// Started with this variable, of this value if one is given

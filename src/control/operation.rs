@@ -126,6 +126,11 @@ impl<'p> Operation<'p> {
     /// Do nothing but find out who would be concerned.
     pub fn rehearse(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
         let signal = if self.order.tree { self.gather(false)? } else { None };
+        if self.order.until == Until::Stopped || self.order.signal.is_some_and(|signal| signal != Signal::CONT) {
+            for at in self.undecided() {
+                self.targets[at].outcome = self.refusal(at)?;
+            }
+        }
         self.decide_rest(Outcome::Spared);
         self.tell(observer);
         Ok(signal.map_or(Conclusion::Finished, Conclusion::Interrupted))
@@ -330,6 +335,21 @@ impl<'p> Operation<'p> {
             }
         }
         Ok(())
+    }
+
+    /// The outcome of one that would take no signal from us.
+    fn refusal(&mut self, at: usize) -> Result<Option<Outcome>, Error> {
+        let target = &mut self.targets[at];
+        let Some(reference) = &target.reference else { return Ok(Some(Outcome::GoneBefore)) };
+        let permitted = self.proc.settle(target.pid, reference.permits())?;
+        Ok(match permitted {
+            Settled::Known(()) => None,
+            Settled::Missing(reason) => {
+                target.reason = Some(reason);
+                Some(Outcome::NotPermitted)
+            }
+            Settled::Gone => Some(gone(target)),
+        })
     }
 
     /// Send a signal to one; the outcome, if that decides it.

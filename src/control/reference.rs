@@ -117,13 +117,23 @@ impl Reference {
         }
     }
 
+    /// Whether it may be sent signals by us, as far as the kernel tells without one: CONT it also allows within a session.
+    pub fn permits(&self) -> Read<()> {
+        kernel::ask_by_signal(&*self.pidfd()?, Scope::Process).map_err(refused)
+    }
+
     /// Send a signal. Gone is a process that was reaped; a zombie takes every signal and heeds none.
     pub fn send(&self, signal: Signal) -> Read<()> {
-        pidfd_send_signal(&*self.pidfd()?, signal.raw()).map_err(|errno| match errno {
-            Errno::SRCH => Unread::Gone,
-            Errno::PERM => Unread::Denied,
-            errno => Unread::Broken { file: "pidfd", errno },
-        })
+        pidfd_send_signal(&*self.pidfd()?, signal.raw()).map_err(refused)
+    }
+}
+
+/// Why a signal was not taken.
+fn refused(errno: Errno) -> Unread {
+    match errno {
+        Errno::SRCH => Unread::Gone,
+        Errno::PERM => Unread::Denied,
+        errno => Unread::Broken { file: "pidfd", errno },
     }
 }
 

@@ -115,7 +115,8 @@ fn a_timeout_does_not_limit_the_command() {
 fn a_bad_timeout_is_wrong_usage_and_touches_nothing() {
     let place = cron_box!();
     let daemon = place.cron();
-    for options in [&["--timeout", "soon"][..], &["--on-timeout", "explode"], &["--timeout", "-1"], &["extra"]] {
+    for options in [&["--timeout", "soon"][..], &["--on-timeout", "explode"], &["--timeout", "-1"], &["extra"], &["--"]]
+    {
         place.graceful(options).exits(2);
         place.still_runs(daemon);
     }
