@@ -91,7 +91,9 @@ fn a_directory_that_is_no_procfs() {
     }
     // A number is not yet a process.
     std::fs::create_dir(std::path::Path::new(empty).join("2024")).expect("a directory");
-    run(&["find", "--proc", empty]).refuses(3, "is no procfs and holds no process directories");
+    for no_procfs in [empty, "/proc/self", "/proc/sys", "/proc/self/task"] {
+        run(&["find", "--proc", no_procfs]).refuses(3, "is no procfs and holds no process directories");
+    }
 }
 
 #[test]

@@ -52,7 +52,9 @@ impl Proc {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = fs::open(path, flags, Mode::empty()).map_err(failed)?;
         let is_procfs = fs::fstatfs(&dir).map_err(failed)?.f_type == fs::PROC_SUPER_MAGIC;
-        if !is_procfs && !holds_a_process(dir.as_fd()).map_err(failed)? {
+        // A directory inside of one, such as /proc/1, would look like one that hides all processes (PROC_ROOT_INO).
+        let is_inside = is_procfs && fs::fstat(&dir).map_err(failed)?.st_ino != 1;
+        if is_inside || !is_procfs && !holds_a_process(dir.as_fd()).map_err(failed)? {
             return Err(Error::NotProc(path.to_owned()));
         }
         Ok(Proc {
