@@ -1310,3 +1310,19 @@ fn the_newest_is_taken_of_those_that_match() {
     assert_eq!(fates(&outcome), [(first.pid().into(), "killed".to_owned())].into());
     lives(&last);
 }
+
+/// The time is over while targets are looked for, or as soon as that is done: what is told then stays true.
+#[test]
+fn nothing_is_begun_after_the_end_was_told() {
+    let program = Program::new("begun");
+    for microseconds in (50..3000).step_by(50) {
+        let target = program.start();
+        let timeout = format!("{microseconds}us");
+        let outcome = run(&["suspend", "--timeout", &timeout, &target.pid().to_string()]);
+        let text = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        if text.contains("nothing is left stopped") {
+            assert!(outcome.stdout.is_empty(), "{timeout}: {}", outcome.report());
+            assert!(!thread_states(&target).contains('T'), "{timeout}: {}", outcome.report());
+        }
+    }
+}

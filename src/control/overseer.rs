@@ -37,6 +37,8 @@ struct Terms {
     /// What the applet gets beyond that, and for a signal.
     grace: Duration,
     is_over: bool,
+    /// Whether the program ends.
+    has_ended: bool,
 }
 
 /// The thread; it ends when this is dropped.
@@ -60,7 +62,7 @@ impl Overseer {
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let signals = SignalFd::with_flags(&caught, flags)
             .map_err(|errno| Error::kernel("catch signals")(Errno::from_raw_os_error(errno as i32)))?;
-        let terms = Arc::new(Mutex::new(Terms { until, grace: Duration::ZERO, is_over: false }));
+        let terms = Arc::new(Mutex::new(Terms { until, grace: Duration::ZERO, is_over: false, has_ended: false }));
         let mut overseer = Overseer { terms: Arc::clone(&terms), bell: Arc::new(bell), thread: None };
         let bell = Arc::clone(&overseer.bell);
         let watch = move || {
@@ -72,9 +74,13 @@ impl Overseer {
         Ok(Some(overseer).filter(|overseer| overseer.thread.is_some()))
     }
 
-    /// From now on the applet heeds signals itself, and is done by then.
+    /// From now on the applet heeds signals itself, and is done by then. When the program is about to end, this does not
+    /// come back: nothing is begun any more after that was told.
     pub fn trust(&self, until: Option<Instant>) {
         self.change(|terms| (terms.until, terms.grace) = (until, GRACE));
+        while lock(&self.terms).has_ended {
+            std::thread::park();
+        }
     }
 
     /// Whether the thread is told. It cannot be full before 2^64 changes; only a sandbox refuses this.
@@ -97,19 +103,23 @@ impl Drop for Overseer {
 fn watch(terms: &Mutex<Terms>, bell: &OwnedFd, signals: &SignalFd) -> Option<Ended> {
     let mut unheeded: Option<Instant> = None;
     loop {
-        let Terms { until, grace, is_over } = *lock(terms);
+        // Held until it is decided, so that the applet begins nothing meanwhile.
+        let mut held = lock(terms);
+        let Terms { until, grace, is_over, .. } = *held;
         if is_over {
             return None;
         }
         let now = Instant::now();
         let end = until.and_then(|until| until.checked_add(grace));
         if end.is_some_and(|end| end <= now) {
+            held.has_ended = true;
             return Some(Ended::TimedOut);
         }
         let left = end.map(|end| end - now);
         let is_pending = is_ready(signals.as_fd(), Some(Duration::ZERO));
         if !is_pending {
             unheeded = None;
+            drop(held);
             sleep(bell, Some(signals), left);
             continue;
         }
@@ -117,8 +127,10 @@ fn watch(terms: &Mutex<Terms>, bell: &OwnedFd, signals: &SignalFd) -> Option<End
             && let Ok(Some(info)) = signals.read_signal()
             && let Some(signal) = Signal::from_number(info.ssi_signo as i32)
         {
+            held.has_ended = true;
             return Some(Ended::Interrupted(signal));
         }
+        drop(held);
         sleep(bell, None, Some(left.map_or(LOOK, |left| left.min(LOOK))));
     }
 }
