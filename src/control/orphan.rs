@@ -81,7 +81,9 @@ impl Bonds {
         for &member in members.keys() {
             self.names.extend(all.get(&member).map(|seen| seen.name));
             let mut at = member;
-            while let Some(parent) = all.get(&at).map(|seen| seen.ppid).filter(|&parent| parent > 1) {
+            // No chain is longer, unless numbers were given again during the look.
+            for _ in 0..all.len() {
+                let Some(parent) = all.get(&at).map(|seen| seen.ppid).filter(|&parent| parent > 1) else { break };
                 at = parent;
                 if !members.contains_key(&at) && !self.ancestors.insert(at) {
                     break;
@@ -97,17 +99,17 @@ impl Bonds {
     /// Whether a process was started by a sibling of the leader of its group, such as another command of a pipeline. The
     /// sibling itself may be one that a target has made of its own child (CLONE_PARENT).
     fn is_of_sibling(&self, seen: &Seen, all: &BTreeMap<Pid, Seen>, members: &BTreeMap<Pid, usize>) -> bool {
-        let leader = all.get(&seen.pgrp).filter(|leader| self.leaders.contains_key(&leader.pid));
-        match (self.origin(seen, all, members), leader) {
-            (Origin::Orphan(top), Some(leader)) => top.pid != seen.pid && top.ppid == leader.ppid && leader.ppid > 1,
-            _ => false,
+        let leader = all.get(&seen.pgrp).filter(|leader| self.leaders.contains_key(&leader.pid) && leader.ppid > 1);
+        let Some(leader) = leader else { return false };
+        match self.origin(seen, all, members) {
+            Origin::Orphan(top) => top.pid != seen.pid && top.ppid == leader.ppid,
+            Origin::Tree | Origin::Unknown => false,
         }
     }
 
     /// What a process comes from, as far as all processes of one look tell.
     pub fn origin(&self, seen: &Seen, all: &BTreeMap<Pid, Seen>, members: &BTreeMap<Pid, usize>) -> Origin {
         let mut top = *seen;
-        // No chain is longer, unless numbers were given again during the look.
         for _ in 0..all.len() {
             if members.contains_key(&top.ppid) {
                 return Origin::Tree;

@@ -143,12 +143,21 @@ impl Jobs {
     /// Whether the latest process of all is one that a job left behind: where a job passes itself on from process to
     /// process, each has ended before a look at all of them comes to it.
     pub fn is_passed_on(&self, proc: &Proc, daemons: &[Daemon]) -> Result<bool, Error> {
+        let place = |pid: Pid| -> Result<Option<(Pid, Pid, u32)>, Error> {
+            let Settled::Known(process) = proc.process(pid, Files::of(&[File::Stat]))? else { return Ok(None) };
+            let place = process.settle(process.stat().map(|stat| (stat.session, stat.pgrp, stat.tty)))?;
+            Ok(if let Settled::Known(place) = place { Some(place) } else { None })
+        };
+        let own_session = proc.own_pid().map(place).transpose()?.flatten().map(|(session, ..)| session);
         for _ in 0..LATEST {
             let Some(pid) = proc.latest_pid() else { return Ok(false) };
-            let Settled::Known(process) = proc.process(pid, Files::of(&[File::Stat]))? else { continue };
-            let Settled::Known(stat) = process.settle(process.stat().copied())? else { continue };
-            let is_known = self.sessions.contains_key(&stat.session) || self.groups.contains_key(&stat.pgrp);
-            let may_be = stat.tty == 0 && has_tmpfile(daemons);
+            let Some((session, pgrp, tty)) = place(pid)? else { continue };
+            // What we run ourselves is no job, though a job may run us.
+            if Some(session) == own_session {
+                continue;
+            }
+            let is_known = self.sessions.contains_key(&session) || self.groups.contains_key(&pgrp);
+            let may_be = tty == 0 && has_tmpfile(daemons);
             if is_known || may_be && writes_to_tmpfile(proc, pid)? == Some(true) {
                 return Ok(true);
             }
