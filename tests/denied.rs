@@ -116,6 +116,19 @@ fn without_pidfds_nothing_is_sent_and_one_message_says_why() {
 }
 
 #[test]
+fn a_guardian_that_cannot_listen_is_not_replaced_for_ever() {
+    let commands = r#"/usr/sbin/cron -f & cron=$!
+        until [ -s /run/crond.pid ]; do :; done
+        strace -f -qq -o /dev/null -e trace=recvmsg -e inject=recvmsg:error=EIO:when=2+ $P cron-graceful -- touch /mnt/ran
+        echo $?; grep -c 'State:.T' /proc/$cron/status; test -e /mnt/ran && echo ran; exec true"#;
+    let Some(outcome) = in_box(&format!("P=/run/lock/proctool\n{commands}")) else { skip!(NO_BOX) };
+    let outcome = outcome.exits(0);
+    assert!(outcome.lines().ends_with(&["3".to_owned(), "0".to_owned()]), "{outcome:?}");
+    let why = "cannot be kept paused safely: the process that would continue it is hindered by a sandbox\n";
+    assert!(outcome.errors().ends_with(why), "{outcome:?}");
+}
+
+#[test]
 fn without_pidfds_cron_is_not_told_to_be_absent() {
     for error in ["ENOSYS", "EPERM"] {
         for words in ["", "--json", "--list", "-- touch /mnt/ran"] {

@@ -112,6 +112,11 @@ impl Guardian {
         }
     }
 
+    /// Whether it has ended by itself, because a sandbox did not let it do its work. Another one would fare no better.
+    pub fn has_failed(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(status)) if status.code().is_some_and(|code| code != 0))
+    }
+
     /// It is not needed any more: it ends without doing anything.
     pub fn dismiss(mut self) {
         // One that has ended needs no word.

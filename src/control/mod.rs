@@ -64,6 +64,9 @@ pub enum Error {
     /// We cannot even refer to ourselves, for want of descriptors or memory.
     #[error("no process can be referred to: {0}")]
     Unreferenced(Unread),
+    /// What would continue a paused process whatever becomes of us cannot do its work, and has continued it at once.
+    #[error("process {pid} cannot be kept paused safely: the process that would continue it is hindered by a sandbox")]
+    NoGuardian { pid: Pid },
     /// The kernel refused something that does not depend on any one process.
     #[error("cannot {what}: {errno}")]
     Kernel { what: &'static str, errno: Errno },

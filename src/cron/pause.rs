@@ -70,6 +70,9 @@ impl<'p> Pause<'p> {
     ) -> Result<Renewed, Error> {
         let mut renewed = Renewed::Untouched;
         for (daemon, guardian) in &mut self.paused {
+            if guardian.has_failed() {
+                return Err(control::Error::NoGuardian { pid: daemon.pid }.into());
+            }
             if guardian.has_ended() {
                 *guardian = guardian_over(daemon, self.limit)?;
             }

@@ -52,13 +52,15 @@ pub fn stand() -> Result<(), Error> {
     // Without it, a socket that closes and the limit still tell.
     let proc = Proc::open(Path::new("/proc")).ok();
     let mut duty = Duty::default();
-    let mut goes_on = rustix::io::write(stdin(), &[kind::READY]).is_ok();
+    let mut heard = rustix::io::write(stdin(), &[kind::READY]).map(|_| ());
+    let mut goes_on = heard.is_ok();
     while goes_on {
         if is_ready(stdin().as_fd(), PollFlags::IN, LOOK) {
             match duty.hear() {
-                Some(kind::DISMISSED) => return Ok(()),
-                Some(_) => {}
-                None => goes_on = false,
+                Ok(Some(kind::DISMISSED)) => return Ok(()),
+                Ok(Some(_)) => {}
+                Ok(None) => goes_on = false,
+                Err(errno) => (goes_on, heard) = (false, Err(errno)),
             }
         }
         let is_orphan = getppid() != parent;
@@ -67,34 +69,35 @@ pub fn stand() -> Result<(), Error> {
         goes_on = goes_on && !is_orphan && !hangs && !duty.is_late();
     }
     duty.fulfil();
-    Ok(())
+    heard.map_err(Error::kernel("be a guardian"))
 }
 
 impl Duty {
     /// Take the next message; its kind, or `None` when nobody is there to send one.
-    fn hear(&mut self) -> Option<u8> {
+    fn hear(&mut self) -> Result<Option<u8>, Errno> {
         let mut word = [0; 16];
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let received = recvmsg(stdin(), &mut [IoSliceMut::new(&mut word)], &mut ancillary, RecvFlags::CMSG_CLOEXEC);
         let length = match received {
-            Ok(message) if message.flags.contains(ReturnFlags::CTRUNC) => return Some(kind::READY),
+            Ok(message) if message.flags.contains(ReturnFlags::CTRUNC) => return Ok(Some(kind::READY)),
             Ok(message) => message.bytes,
-            Err(Errno::INTR) => return Some(kind::READY),
-            Err(_) => return None,
+            Err(Errno::INTR) => return Ok(Some(kind::READY)),
+            Err(Errno::CONNRESET) => return Ok(None),
+            Err(errno) => return Err(errno),
         };
         let pidfds = ancillary.drain().flat_map(|message| match message {
             RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
             _ => Vec::new(),
         });
         self.kept.extend(pidfds.map(Kept::Pidfd));
-        let [kind, text @ ..] = &word[..length] else { return None };
+        let [kind, text @ ..] = &word[..length] else { return Ok(None) };
         match *kind {
             kind::IDENTITY => self.kept.extend(identity(text).map(Kept::Identity)),
             kind::LIMIT => self.limit = limit(text),
             _ => {}
         }
-        Some(*kind)
+        Ok(Some(*kind))
     }
 
     fn is_late(&self) -> bool {
