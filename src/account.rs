@@ -1,4 +1,5 @@
-//! An account of this machine, and being its user: for a moment in a process of its own, or for good.
+//! An account of this machine, and being its user: for a moment in a process of its own, or for
+//! good.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io::ErrorKind;
@@ -12,14 +13,15 @@ use nix::errno::Errno as NixErrno;
 use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist, getgroups, getresgid, getresuid};
 use rustix::io::Errno;
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, set_capabilities, set_thread_groups,
-    set_thread_res_gid, set_thread_res_uid,
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, set_capabilities,
+    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 use crate::control::{apart, new_session_keyring};
 use crate::getent;
 
-/// Where commands are looked for: what login(1) gives to ordinary users, and nothing that only one of them has.
+/// Where commands are looked for: what login(1) gives to ordinary users, and nothing that only one
+/// of them has.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// A user of this machine, as in passwd(5).
@@ -94,13 +96,15 @@ impl Account {
     /// A user whom the machine's own C library knows, but not ours.
     fn elsewhere(user: &str) -> Result<Option<Account>, Error> {
         let Some(line) = line_of("passwd", user)? else { return Ok(None) };
-        let unreadable = || Error::Database(user.to_owned(), "getent gives no line of passwd(5)".to_owned());
+        let unreadable =
+            || Error::Database(user.to_owned(), "getent gives no line of passwd(5)".to_owned());
         Account::parse(&line).map(Some).ok_or_else(unreadable)
     }
 
     /// A line of passwd(5).
     fn parse(line: &[u8]) -> Option<Account> {
-        let fields: Vec<&[u8]> = line.strip_suffix(b"\n").unwrap_or(line).split(|&byte| byte == b':').collect();
+        let fields: Vec<&[u8]> =
+            line.strip_suffix(b"\n").unwrap_or(line).split(|&byte| byte == b':').collect();
         let [name, _, uid, gid, _, home, shell] = fields[..] else { return None };
         let text = |field| std::str::from_utf8(field).ok();
         let path = |field| PathBuf::from(OsStr::from_bytes(field));
@@ -135,19 +139,21 @@ impl Account {
         ]
     }
 
-    /// Do something with the user's rights, and no more than this time; what it answers. Who asks the user's servers is
-    /// the user to them, and who opens the user's files can open those only.
+    /// Do something with the user's rights, and no more than this time; what it answers. Who asks
+    /// the user's servers is the user to them, and who opens the user's files can open those only.
     ///
-    /// In a process of its own, which is left to itself when it is late. Its real user stays ours, so that the user has no
-    /// power over it; a file system of the user's own (FUSE) refuses it for that.
+    /// In a process of its own, which is left to itself when it is late. Its real user stays ours,
+    /// so that the user has no power over it; a file system of the user's own (FUSE) refuses it for
+    /// that.
     pub fn act(&self, limit: Duration, act: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Error> {
         const DONE: &[u8] = b"+";
         let groups = if self.is_ours() { None } else { Some(self.groups()?) };
-        let answer = apart(limit, || match groups.map_or(Ok(()), |groups| self.switch(&groups, false)) {
-            Ok(()) => [DONE, &act()].concat(),
-            Err(Error::NotBecome { why, .. }) => why.into_bytes(),
-            Err(error) => error.to_string().into_bytes(),
-        });
+        let answer =
+            apart(limit, || match groups.map_or(Ok(()), |groups| self.switch(&groups, false)) {
+                Ok(()) => [DONE, &act()].concat(),
+                Err(Error::NotBecome { why, .. }) => why.into_bytes(),
+                Err(error) => error.to_string().into_bytes(),
+            });
         let answer = answer.map_err(|error| match error.kind() {
             ErrorKind::TimedOut => Error::Late(self.name.clone()),
             _ => self.not_become(error),
@@ -159,7 +165,8 @@ impl Account {
         }
     }
 
-    /// Do something with our own rights about what the user may make last for ever, and no more than this time.
+    /// Do something with our own rights about what the user may make last for ever, and no more
+    /// than this time.
     pub fn watch<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -177,8 +184,8 @@ impl Account {
         })
     }
 
-    /// Become the user, in all respects and without a way back. Only this thread does: whoever calls it has no
-    /// others that go on, or becomes a command next, by which they end.
+    /// Become the user, in all respects and without a way back. Only this thread does: whoever
+    /// calls it has no others that go on, or becomes a command next, by which they end.
     pub fn take_over(&self) -> Result<(), Error> {
         if !self.is_known() {
             return Err(Error::Unknown(self.name.clone()));
@@ -188,15 +195,19 @@ impl Account {
         self.switch(&groups, true)?;
         // The keys of whoever called are not the user's (session-keyring(7)).
         new_session_keyring().map_err(|errno| self.not_become(errno))?;
-        let has_become = getresuid().is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [self.uid.into(); 3])
-            && getresgid().is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [self.gid.into(); 3])
+        let has_become = getresuid()
+            .is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [self.uid.into(); 3])
+            && getresgid()
+                .is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [self.gid.into(); 3])
             && getgroups().is_ok_and(|has| sorted(has) == sorted(groups));
         if !has_become {
             return Err(self.not_become("the kernel did not change who we are"));
         }
-        // Whoever calls may have told the kernel to leave them (SECBIT_NO_SETUID_FIXUP in capabilities(7)).
-        let has_none = capabilities(None)
-            .is_ok_and(|sets| sets.effective.is_empty() && sets.permitted.is_empty() && sets.inheritable.is_empty());
+        // Whoever calls may have told the kernel to leave them (SECBIT_NO_SETUID_FIXUP in
+        // capabilities(7)).
+        let has_none = capabilities(None).is_ok_and(|sets| {
+            sets.effective.is_empty() && sets.permitted.is_empty() && sets.inheritable.is_empty()
+        });
         if self.uid != 0 && !has_none {
             return Err(self.not_become("capabilities of the superuser would be left"));
         }
@@ -216,7 +227,8 @@ impl Account {
 
     /// Groups, then group, then user: who is no superuser any more may change no groups.
     fn switch(&self, groups: &[Gid], for_good: bool) -> Result<(), Error> {
-        let groups: Vec<_> = groups.iter().map(|group| rustix::process::Gid::from_raw(group.as_raw())).collect();
+        let groups: Vec<_> =
+            groups.iter().map(|group| rustix::process::Gid::from_raw(group.as_raw())).collect();
         let uid = rustix::process::Uid::from_raw(self.uid);
         let gid = rustix::process::Gid::from_raw(self.gid);
         let (other_uid, other_gid) = (for_good.then_some(uid), for_good.then_some(gid));
@@ -236,8 +248,10 @@ impl Account {
             let groups = line.as_deref().and_then(|line| line.strip_prefix(self.name.as_bytes()));
             let groups = groups.and_then(|groups| std::str::from_utf8(groups).ok());
             let groups = groups.ok_or_else(|| self.not_become("getent tells no groups"))?;
-            let groups: Result<Vec<u32>, _> = groups.split_ascii_whitespace().map(str::parse).collect();
-            let groups = groups.map_err(|error| self.not_become(format_args!("groups of getent: {error}")))?;
+            let groups: Result<Vec<u32>, _> =
+                groups.split_ascii_whitespace().map(str::parse).collect();
+            let groups = groups
+                .map_err(|error| self.not_become(format_args!("groups of getent: {error}")))?;
             return Ok(groups.into_iter().chain([self.gid]).map(Gid::from_raw).collect());
         }
         let name = CString::new(self.name.as_bytes()).map_err(|error| self.not_become(error))?;
@@ -284,9 +298,16 @@ mod tests {
 
     #[test]
     fn lines_of_passwd() {
-        let account = Account::parse(b"EXAMPLE\\jo doe:*:70001:70002:J\xf6,,:/home/j\xf6:\n").unwrap();
-        assert_eq!((account.name.as_str(), account.uid, account.gid), ("EXAMPLE\\jo doe", 70001, 70002));
-        assert_eq!((account.home, account.shell), (OsStr::from_bytes(b"/home/j\xf6").into(), "/bin/sh".into()));
+        let account =
+            Account::parse(b"EXAMPLE\\jo doe:*:70001:70002:J\xf6,,:/home/j\xf6:\n").unwrap();
+        assert_eq!(
+            (account.name.as_str(), account.uid, account.gid),
+            ("EXAMPLE\\jo doe", 70001, 70002)
+        );
+        assert_eq!(
+            (account.home, account.shell),
+            (OsStr::from_bytes(b"/home/j\xf6").into(), "/bin/sh".into())
+        );
         for wrong in ["", "a:b", "a:x:1:2:g:/h", "a:x:-1:2:g:/h:/s", "a:x:1:2:g:/h:/s:more"] {
             assert!(Account::parse(wrong.as_bytes()).is_none(), "{wrong}");
         }

@@ -5,8 +5,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::control::{
-    Conclusion, Error, Interrupts, Observer, Operation, Order, Reference, Signal, Silent, Target, has_ended,
-    signal_child,
+    Conclusion, Error, Interrupts, Observer, Operation, Order, Reference, Signal, Silent, Target,
+    has_ended, signal_child,
 };
 use crate::process::{Proc, Settled};
 
@@ -26,7 +26,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two questions whether a command has ended, where nothing else tells.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Run a command until it ends or this time is over. With whatever it started, it is terminated when we are told to end.
+/// Run a command until it ends or this time is over. With whatever it started, it is terminated
+/// when we are told to end.
 pub fn run(
     proc: &Proc,
     command: Command,
@@ -52,8 +53,9 @@ pub fn run(
     }
 }
 
-/// Run a command to its end, or terminate it when this time is over. The signals that would end us are passed on to it,
-/// but for those of a keyboard, which reach it by themselves. With its status, the first signal that came.
+/// Run a command to its end, or terminate it when this time is over. The signals that would end us
+/// are passed on to it, but for those of a keyboard, which reach it by themselves. With its status,
+/// the first signal that came.
 pub fn run_to_end(
     proc: &Proc,
     command: Command,
@@ -71,7 +73,10 @@ pub fn run_to_end(
             Conclusion::Finished => return Ok((Ok(started.reap()?), came)),
             Conclusion::TimedOut => {
                 started.terminate(proc, interrupts)?;
-                return Ok((Err(io::Error::new(io::ErrorKind::TimedOut, "it took too long")), came));
+                return Ok((
+                    Err(io::Error::new(io::ErrorKind::TimedOut, "it took too long")),
+                    came,
+                ));
             }
             Conclusion::Interrupted(signal) => {
                 came = came.or(Some(signal));
@@ -101,8 +106,10 @@ pub fn ask(
         }
         return Ok(None);
     }
-    // It has ended, so that this does not block. An answer too long for the pipe would have kept it from that.
-    let output = started.child.wait_with_output().map_err(|error| Error::of_io("read an answer", &error))?;
+    // It has ended, so that this does not block. An answer too long for the pipe would have kept it
+    // from that.
+    let output =
+        started.child.wait_with_output().map_err(|error| Error::of_io("read an answer", &error))?;
     Ok(output.status.success().then_some(output.stdout))
 }
 
@@ -114,7 +121,11 @@ struct Started {
 }
 
 impl Started {
-    fn start(proc: &Proc, interrupts: &Interrupts, command: Command) -> Result<io::Result<Started>, Error> {
+    fn start(
+        proc: &Proc,
+        interrupts: &Interrupts,
+        command: Command,
+    ) -> Result<io::Result<Started>, Error> {
         let mut child = match interrupts.spawn(command) {
             Ok(child) => child,
             Err(error) => return Ok(Err(error)),
@@ -124,7 +135,10 @@ impl Started {
             Ok(_) => Ok(Ok(Started { child, reference: None })),
             Err(error) => {
                 // It must not run on by itself.
-                child.kill().and_then(|()| child.wait()).map_err(|error| Error::of_io("end a command", &error))?;
+                child
+                    .kill()
+                    .and_then(|()| child.wait())
+                    .map_err(|error| Error::of_io("end a command", &error))?;
                 Err(error.into())
             }
         }
@@ -142,7 +156,9 @@ impl Started {
                 let mut operation = Operation::new(proc, Order::wait(timeout), interrupts);
                 operation.add(Target::held(reference.clone()))?;
                 let conclusion = operation.carry_out(observer)?;
-                if conclusion == Conclusion::Finished && !operation.targets().iter().all(Target::has_ended) {
+                if conclusion == Conclusion::Finished
+                    && !operation.targets().iter().all(Target::has_ended)
+                {
                     // The descriptor does not tell of its end.
                     return self.ask_again_and_again(interrupts, timeout);
                 }
@@ -153,7 +169,11 @@ impl Started {
     }
 
     /// Wait for it where no descriptor tells of its end.
-    fn ask_again_and_again(&mut self, interrupts: &Interrupts, timeout: Option<Duration>) -> Result<Conclusion, Error> {
+    fn ask_again_and_again(
+        &mut self,
+        interrupts: &Interrupts,
+        timeout: Option<Duration>,
+    ) -> Result<Conclusion, Error> {
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             if has_ended(&self.child)? {
@@ -176,7 +196,8 @@ impl Started {
         }
     }
 
-    /// End a command with all that it has started. It gets no second chance when we are told to end once more.
+    /// End a command with all that it has started. It gets no second chance when we are told to end
+    /// once more.
     fn terminate(&mut self, proc: &Proc, interrupts: &Interrupts) -> Result<(), Error> {
         match self.reference.clone() {
             Some(reference) => self.terminate_tree(proc, interrupts, reference)?,
@@ -192,15 +213,22 @@ impl Started {
         self.child.try_wait().map_err(|error| Error::of_io("wait for a command", &error)).map(drop)
     }
 
-    fn terminate_tree(&mut self, proc: &Proc, interrupts: &Interrupts, reference: Reference) -> Result<(), Error> {
+    fn terminate_tree(
+        &mut self,
+        proc: &Proc,
+        interrupts: &Interrupts,
+        reference: Reference,
+    ) -> Result<(), Error> {
         let order = Order { tree: true, ..Order::termination(Some(TIMEOUT)) };
         let mut operation = Operation::new(proc, order, interrupts);
         operation.add(Target::held(reference))?;
         if let Conclusion::Interrupted(_) = operation.carry_out(&mut Silent)? {
             // Gone is as good, and more is not permitted.
-            operation.targets().iter().filter_map(|target| target.reference.as_ref()).for_each(|reference| {
-                let _ = reference.send(Signal::KILL);
-            });
+            operation.targets().iter().filter_map(|target| target.reference.as_ref()).for_each(
+                |reference| {
+                    let _ = reference.send(Signal::KILL);
+                },
+            );
             self.wait(proc, interrupts, Some(TIMEOUT), &mut Silent)?;
         }
         Ok(())

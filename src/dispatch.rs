@@ -25,11 +25,18 @@ pub enum Request<'a> {
 
 const HINT: &str = "try 'proctool --list' for the applets, 'proctool --help' for what they do";
 
-/// The base name of `argv[0]` matched exactly against the links, else `argv[1]` exactly against the applets.
+/// The base name of `argv[0]` matched exactly against the links, else `argv[1]` exactly against the
+/// applets.
 pub fn dispatch<'a>(argv: &'a [OsString], applets: &'static [&'static Applet]) -> Request<'a> {
     let called = argv.first().map(|path| base_name(path)).unwrap_or_default();
-    if let Some(applet) = applets.iter().find(|applet| applet.links.iter().any(|link| called == *link)) {
-        return Request::Run { applet, name: called.to_string_lossy().into_owned(), arguments: &argv[1..] };
+    if let Some(applet) =
+        applets.iter().find(|applet| applet.links.iter().any(|link| called == *link))
+    {
+        return Request::Run {
+            applet,
+            name: called.to_string_lossy().into_owned(),
+            arguments: &argv[1..],
+        };
     }
     let (word, rest) = match argv {
         [_, word, rest @ ..] => (word, rest),
@@ -41,12 +48,23 @@ pub fn dispatch<'a>(argv: &'a [OsString], applets: &'static [&'static Applet]) -
         (Some("--list-links"), []) => Request::ListLinks,
         (Some("--help" | "-h" | "help"), []) => Request::Help,
         (Some("--version" | "-V"), []) => Request::Version,
-        (Some("help"), [name]) => find(name).map_or_else(|| unknown(name), |applet| Request::HelpOn(applet)),
-        (Some(option @ ("--list" | "--list-links" | "--help" | "-h" | "help" | "--version" | "-V")), [.., extra]) => {
-            Request::Wrong(format!("'{option}' takes no argument '{}': {HINT}", extra.to_string_lossy()))
+        (Some("help"), [name]) => {
+            find(name).map_or_else(|| unknown(name), |applet| Request::HelpOn(applet))
         }
+        (
+            Some(
+                option
+                @ ("--list" | "--list-links" | "--help" | "-h" | "help" | "--version" | "-V"),
+            ),
+            [.., extra],
+        ) => Request::Wrong(format!(
+            "'{option}' takes no argument '{}': {HINT}",
+            extra.to_string_lossy()
+        )),
         _ => match find(word) {
-            Some(applet) => Request::Run { applet, name: format!("proctool {}", applet.name), arguments: rest },
+            Some(applet) => {
+                Request::Run { applet, name: format!("proctool {}", applet.name), arguments: rest }
+            }
             None => unknown(word),
         },
     }
@@ -84,7 +102,9 @@ mod tests {
         ]);
         let argv: Vec<OsString> = argv.iter().map(OsString::from).collect();
         match dispatch(&argv, table) {
-            Request::Run { applet, name, arguments } => format!("{}|{name}|{arguments:?}", applet.name),
+            Request::Run { applet, name, arguments } => {
+                format!("{}|{name}|{arguments:?}", applet.name)
+            }
             Request::List => "list".to_owned(),
             Request::ListLinks => "links".to_owned(),
             Request::Help => "help".to_owned(),
@@ -99,7 +119,8 @@ mod tests {
         assert_eq!(request(&["/usr/sbin/cron-graceful", "-n"]), "cron|cron-graceful|[\"-n\"]");
         assert_eq!(request(&["cron-graceful"]), "cron|cron-graceful|[]");
         assert_eq!(request(&["xcron-graceful", "kill"]), "kill|proctool kill|[]");
-        // A name that has no link, such as that of a shell builtin, is not taken from other programs.
+        // A name that has no link, such as that of a shell builtin, is not taken from other
+        // programs.
         assert_eq!(request(&["kill", "kill", "1"]), "kill|proctool kill|[\"1\"]");
     }
 

@@ -5,8 +5,10 @@ pub fn unescaped(text: &[u8], mark: u8, digits: usize, base: u32) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&first, behind)) = rest.split_first() {
-        let written =
-            behind.get(..digits).filter(|_| first == mark).and_then(|digits| std::str::from_utf8(digits).ok());
+        let written = behind
+            .get(..digits)
+            .filter(|_| first == mark)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
         match written.and_then(|digits| u8::from_str_radix(digits, base).ok()) {
             Some(byte) => {
                 bytes.push(byte);
@@ -21,16 +23,22 @@ pub fn unescaped(text: &[u8], mark: u8, digits: usize, base: u32) -> Vec<u8> {
     bytes
 }
 
-/// With each `${NAME}` replaced by a value, or left as it is where there is none. What would make it longer than `most`
-/// is left too: values may contain each other.
-pub fn expanded<V: AsRef<[u8]>>(text: &[u8], most: usize, value: impl Fn(&[u8]) -> Option<V>) -> Vec<u8> {
+/// With each `${NAME}` replaced by a value, or left as it is where there is none. What would make
+/// it longer than `most` is left too: values may contain each other.
+pub fn expanded<V: AsRef<[u8]>>(
+    text: &[u8],
+    most: usize,
+    value: impl Fn(&[u8]) -> Option<V>,
+) -> Vec<u8> {
     let mut done = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = memchr::memmem::find(rest, b"${") {
         let Some(length) = memchr::memchr(b'}', &rest[start..]) else { break };
         done.extend_from_slice(&rest[..start]);
         match value(&rest[start + 2..start + length]) {
-            Some(value) if done.len() + value.as_ref().len() <= most => done.extend_from_slice(value.as_ref()),
+            Some(value) if done.len() + value.as_ref().len() <= most => {
+                done.extend_from_slice(value.as_ref())
+            }
             _ => done.extend_from_slice(&rest[start..=start + length]),
         }
         rest = &rest[start + length + 1..];

@@ -1,4 +1,5 @@
-//! Becoming another command: it takes our place, so that its exit status and its death by a signal are its own.
+//! Becoming another command: it takes our place, so that its exit status and its death by a signal
+//! are its own.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
@@ -23,7 +24,8 @@ pub struct Environment {
     pub variables: Vec<(String, OsString)>,
 }
 
-/// Become a command. Returns only when that was not possible, with the status that env(1) has for it.
+/// Become a command. Returns only when that was not possible, with the status that env(1) has for
+/// it.
 ///
 /// By std rather than execvp(3) itself: it sets SIGPIPE back, which Rust's runtime ignores.
 pub fn become_command(command: &[OsString], environment: &Environment) -> Refusal {
@@ -42,11 +44,21 @@ pub fn not_run(program: &OsStr, error: &io::Error) -> Refusal {
     let shown = program.display();
     match error.kind() {
         // A path that is there, then: what was not found is what it names in its first line.
-        ErrorKind::NotFound if program.as_bytes().contains(&b'/') && Path::new(program).exists() => {
-            Refusal { message: format!("'{shown}': its interpreter was not found"), exit: Exit::NotFound }
+        ErrorKind::NotFound
+            if program.as_bytes().contains(&b'/') && Path::new(program).exists() =>
+        {
+            Refusal {
+                message: format!("'{shown}': its interpreter was not found"),
+                exit: Exit::NotFound,
+            }
         }
-        ErrorKind::NotFound => Refusal { message: format!("'{shown}' was not found"), exit: Exit::NotFound },
-        _ => Refusal { message: format!("'{shown}' cannot be executed: {error}"), exit: Exit::NotExecutable },
+        ErrorKind::NotFound => {
+            Refusal { message: format!("'{shown}' was not found"), exit: Exit::NotFound }
+        }
+        _ => Refusal {
+            message: format!("'{shown}' cannot be executed: {error}"),
+            exit: Exit::NotExecutable,
+        },
     }
 }
 
@@ -64,10 +76,16 @@ impl Environment {
         command
     }
 
-    /// What did not run because it is a script without a first line, by the shell: POSIX has execvp(3) do so, and not every
-    /// C library does.
-    pub fn by_shell(&self, program: &OsStr, arguments: &[OsString], error: &io::Error) -> Option<Command> {
-        let script = self.find(program).filter(|_| error.raw_os_error() == Some(Errno::ENOEXEC as i32))?;
+    /// What did not run because it is a script without a first line, by the shell: POSIX has
+    /// execvp(3) do so, and not every C library does.
+    pub fn by_shell(
+        &self,
+        program: &OsStr,
+        arguments: &[OsString],
+        error: &io::Error,
+    ) -> Option<Command> {
+        let script =
+            self.find(program).filter(|_| error.raw_os_error() == Some(Errno::ENOEXEC as i32))?;
         let mut command = self.command("/bin/sh".as_ref());
         command.arg(script).args(arguments);
         Some(command)
@@ -78,7 +96,8 @@ impl Environment {
         if program.as_bytes().contains(&b'/') {
             return Some(program.into());
         }
-        let own = self.variables.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
+        let own =
+            self.variables.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
         let path = own.or_else(|| std::env::var_os("PATH"))?;
         program::find_in(&path, program)
     }

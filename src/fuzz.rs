@@ -33,12 +33,14 @@ const PARTS: [&[u8]; 26] = [
     b"=",
 ];
 
-/// Try a parser with changed samples: for a moment, or for as many seconds as PROCTOOL_FUZZ_SECONDS says. It may return
-/// anything, and must not panic.
+/// Try a parser with changed samples: for a moment, or for as many seconds as PROCTOOL_FUZZ_SECONDS
+/// says. It may return anything, and must not panic.
 pub fn survives(samples: &[&[u8]], parse: impl Fn(&[u8])) {
-    let asked = std::env::var("PROCTOOL_FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    let asked =
+        std::env::var("PROCTOOL_FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     let end = Instant::now() + asked.map_or(Duration::from_millis(50), Duration::from_secs);
-    let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64);
+    let seed =
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64);
     let mut random = Random(seed | 1);
     let mut count: u64 = 0;
     while Instant::now() < end {

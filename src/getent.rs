@@ -1,5 +1,6 @@
-//! What the machine's own C library knows: users and groups of a directory service, or of systemd's units. A static
-//! program has a C library in it that reads /etc/passwd and /etc/group only (nsswitch.conf(5)).
+//! What the machine's own C library knows: users and groups of a directory service, or of systemd's
+//! units. A static program has a C library in it that reads /etc/passwd and /etc/group only
+//! (nsswitch.conf(5)).
 
 use std::fs;
 use std::io;
@@ -14,14 +15,19 @@ use crate::program;
 /// For an answer.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// The line of a database, of getent(1), that this key has; nothing where there is none, or no getent(1).
+/// The line of a database, of getent(1), that this key has; nothing where there is none, or no
+/// getent(1).
 pub fn line(database: &str, key: &str) -> io::Result<Option<Vec<u8>>> {
     let failed = |why: String| io::Error::other(format!("getent: {why}"));
     let Some(program) = program::find("getent").filter(|_| is_key(key)) else { return Ok(None) };
     let (ours, theirs) = UnixStream::pair()?;
     let mut command = Command::new(program);
     // Not every one takes `--` in front of them.
-    command.args([database, key]).stdin(Stdio::null()).stdout(OwnedFd::from(theirs)).stderr(Stdio::null());
+    command
+        .args([database, key])
+        .stdin(Stdio::null())
+        .stdout(OwnedFd::from(theirs))
+        .stderr(Stdio::null());
     let child = command.spawn().map_err(|error| failed(error.to_string()))?;
     // With its end of the connection.
     drop(command);
@@ -54,25 +60,32 @@ fn wait(child: &mut Child, end: Instant) -> io::Result<ExitStatus> {
     }
 }
 
-/// Whether a key means what it says: getent(1) reads numbers as strtoul(3) does, and finds others behind blanks, signs
-/// and numbers that are too great.
+/// Whether a key means what it says: getent(1) reads numbers as strtoul(3) does, and finds others
+/// behind blanks, signs and numbers that are too great.
 pub fn is_key(key: &str) -> bool {
     let is_number = key.bytes().all(|byte| byte.is_ascii_digit());
-    !key.is_empty() && !key.starts_with([' ', '+', '-']) && (!is_number || key.parse::<u32>().is_ok())
+    !key.is_empty()
+        && !key.starts_with([' ', '+', '-'])
+        && (!is_number || key.parse::<u32>().is_ok())
 }
 
-/// Whether a database is looked up anywhere but in its file, so that it is worth asking for ids that have no name there.
+/// Whether a database is looked up anywhere but in its file, so that it is worth asking for ids
+/// that have no name there.
 pub fn is_elsewhere(database: &str) -> bool {
-    fs::read("/etc/nsswitch.conf").is_ok_and(|text| names_others(&String::from_utf8_lossy(&text), database))
+    fs::read("/etc/nsswitch.conf")
+        .is_ok_and(|text| names_others(&String::from_utf8_lossy(&text), database))
 }
 
 /// Without the comments, a line is `DATABASE: SERVICE [ACTION] ...`.
 fn names_others(configuration: &str, database: &str) -> bool {
     let services = configuration.lines().find_map(|line| {
         let line = line.split('#').next().unwrap_or_default();
-        line.split_once(':').filter(|(name, _)| name.trim() == database).map(|(_, services)| services)
+        line.split_once(':')
+            .filter(|(name, _)| name.trim() == database)
+            .map(|(_, services)| services)
     });
-    services.is_some_and(|services| services.split_ascii_whitespace().any(|service| service != "files"))
+    services
+        .is_some_and(|services| services.split_ascii_whitespace().any(|service| service != "files"))
 }
 
 #[cfg(test)]
@@ -87,7 +100,12 @@ mod tests {
 
     #[test]
     fn other_services_are_those_that_are_no_file() {
-        let text = "# passwd: ldap\npasswd:\tfiles # ldap\ngroup: files [SUCCESS=merge] systemd\npasswd: ldap\n";
-        assert!(!names_others(text, "passwd") && names_others(text, "group") && !names_others(text, "hosts"));
+        let text = "# passwd: ldap\npasswd:\tfiles # ldap\ngroup: files [SUCCESS=merge] \
+        systemd\npasswd: ldap\n";
+        assert!(
+            !names_others(text, "passwd")
+                && names_others(text, "group")
+                && !names_others(text, "hosts")
+        );
     }
 }

@@ -62,7 +62,9 @@ fn answer(request: Request<'_>, begin: Instant) -> anyhow::Result<Exit> {
     let text = match request {
         Request::Run { applet, name, arguments } => return run(applet, name, arguments, begin),
         Request::List => APPLETS.iter().map(|applet| format!("{}\n", applet.name)).collect(),
-        Request::ListLinks => APPLETS.iter().flat_map(|applet| applet.links).map(|link| format!("{link}\n")).collect(),
+        Request::ListLinks => {
+            APPLETS.iter().flat_map(|applet| applet.links).map(|link| format!("{link}\n")).collect()
+        }
         Request::Help => applets::program().render_long_help().to_string(),
         Request::HelpOn(applet) => applets::documented(applet).render_long_help().to_string(),
         Request::Version => format!("proctool {}\n", env!("CARGO_PKG_VERSION")),
@@ -72,11 +74,18 @@ fn answer(request: Request<'_>, begin: Instant) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn run(applet: &Applet, name: String, arguments: &[OsString], begin: Instant) -> anyhow::Result<Exit> {
+fn run(
+    applet: &Applet,
+    name: String,
+    arguments: &[OsString],
+    begin: Instant,
+) -> anyhow::Result<Exit> {
     let parse = |command: Command| {
         // Who has no help of its own passes everything on, a `--` in front too.
         let separator = command.is_disable_help_flag_set().then(|| OsString::from("--"));
-        let words = std::iter::once(OsString::from(&name)).chain(separator).chain(arguments.iter().cloned());
+        let words = std::iter::once(OsString::from(&name))
+            .chain(separator)
+            .chain(arguments.iter().cloned());
         command.bin_name(&name).display_name(&name).try_get_matches_from(words)
     };
     let command = applets::named(applet);
@@ -97,7 +106,9 @@ fn run(applet: &Applet, name: String, arguments: &[OsString], begin: Instant) ->
     let is_quiet = matches.try_get_one("quiet").ok().flatten().copied().unwrap_or(false);
     match (applet.run)(&matches, &Context { name, begin }) {
         // The status says it.
-        Err(error) if is_quiet && error.downcast_ref().is_some_and(Refusal::is_nothing) => Ok(Exit::Nothing),
+        Err(error) if is_quiet && error.downcast_ref().is_some_and(Refusal::is_nothing) => {
+            Ok(Exit::Nothing)
+        }
         outcome => outcome,
     }
 }

@@ -1,4 +1,5 @@
-//! The man pages in man/ are made from the definitions of the command line, and this holds them to it.
+//! The man pages in man/ are made from the definitions of the command line, and this holds them to
+//! it.
 //!
 //! `PROCTOOL_WRITE_MAN=1 cargo test manual` writes them anew.
 
@@ -32,7 +33,10 @@ struct Page {
 
 impl Page {
     fn of(applet: &Applet) -> Page {
-        let name = applet.links.first().map_or_else(|| format!("proctool-{}", applet.name), |link| (*link).to_owned());
+        let name = applet
+            .links
+            .first()
+            .map_or_else(|| format!("proctool-{}", applet.name), |link| (*link).to_owned());
         let section = if ADMINISTRATORS.contains(&applet.name) { "8" } else { "1" };
         Page { name, section, command: documented(applet) }
     }
@@ -53,11 +57,13 @@ fn pages() -> Vec<Page> {
 /// The source of a page. The paragraphs behind the options, each under its title, become sections.
 fn render(page: Page) -> String {
     let Page { name, section: number, command } = page;
-    let sections = command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
+    let sections =
+        command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
     let command = with_aliases(command.display_name(name.clone()));
     let has_applets = command.has_subcommands();
     // As it is called through its link, where it has one.
-    let usage = command.clone().bin_name(name.replace("proctool-", "proctool ")).render_usage().to_string();
+    let usage =
+        command.clone().bin_name(name.replace("proctool-", "proctool ")).render_usage().to_string();
     let man = Man::new(command);
     let mut text = Vec::new();
     let mut title = Roff::new();
@@ -89,8 +95,8 @@ fn applets() -> Roff {
     roff
 }
 
-/// Lines of the source that are no longer than a terminal's, as mandoc wants them. Where lines are kept as they are, `\c`
-/// joins the parts.
+/// Lines of the source that are no longer than a terminal's, as mandoc wants them. Where lines are
+/// kept as they are, `\c` joins the parts.
 fn wrapped(page: &str) -> String {
     const LONGEST: usize = 78;
     let mut text = String::new();
@@ -99,9 +105,12 @@ fn wrapped(page: &str) -> String {
         is_kept = is_kept && line != ".fi" || line == ".nf";
         while line.len() > LONGEST && !line.starts_with('.') {
             // Not where the rest would begin as a request, or with a blank, which has a meaning.
-            let is_good =
-                |at: &usize| *at > 0 && line[*at + 1..].starts_with(|next: char| next.is_ascii_alphanumeric());
-            let ends = |line: &str| line.match_indices(' ').map(|(at, _)| at).filter(is_good).collect::<Vec<_>>();
+            let is_good = |at: &usize| {
+                *at > 0 && line[*at + 1..].starts_with(|next: char| next.is_ascii_alphanumeric())
+            };
+            let ends = |line: &str| {
+                line.match_indices(' ').map(|(at, _)| at).filter(is_good).collect::<Vec<_>>()
+            };
             let Some(&at) = ends(line).iter().rev().find(|at| **at < LONGEST - 2) else { break };
             let (start, rest) = line.split_at(at);
             text += start;
@@ -114,7 +123,8 @@ fn wrapped(page: &str) -> String {
     text
 }
 
-/// A title, and what stands below it: lines that are kept as they are, or rows of a table and prose.
+/// A title, and what stands below it: lines that are kept as they are, or rows of a table and
+/// prose.
 fn section(paragraph: &str) -> Roff {
     let (title, body) = paragraph.split_once('\n').unwrap_or((paragraph, ""));
     let title = title.split([':', ',']).next().unwrap_or_default();
@@ -123,7 +133,9 @@ fn section(paragraph: &str) -> Roff {
     match title {
         // The second line of a usage stands below the first in the help.
         "Synopsis" => kept(&mut roff, body.lines().map(str::trim_start)),
-        "Examples" => kept(&mut roff, body.lines().map(|line| line.strip_prefix(MARGIN).unwrap_or(line))),
+        "Examples" => {
+            kept(&mut roff, body.lines().map(|line| line.strip_prefix(MARGIN).unwrap_or(line)))
+        }
         _ => filled(&mut roff, &entries(body)),
     }
     roff
@@ -148,9 +160,9 @@ struct Entry<'a> {
     text: String,
 }
 
-/// What the lines below a title of the help mean. Behind its name, and more than one blank, stands what a row tells; it goes
-/// on in lines that begin with more blanks than the name. Where many names stand in front, each line of them but the last
-/// ends with a comma.
+/// What the lines below a title of the help mean. Behind its name, and more than one blank, stands
+/// what a row tells; it goes on in lines that begin with more blanks than the name. Where many
+/// names stand in front, each line of them but the last ends with a comma.
 fn entries(body: &str) -> Vec<Entry<'_>> {
     let mut entries: Vec<Entry> = Vec::new();
     for line in body.lines().map(|line| line.strip_prefix(MARGIN).unwrap_or(line)) {
@@ -161,7 +173,9 @@ fn entries(body: &str) -> Vec<Entry<'_>> {
                 let blank = if last.text.is_empty() { "" } else { " " };
                 last.text += &format!("{blank}{}", line.trim_start());
             }
-            Some(last) if last.names.last().is_some_and(|name| name.ends_with(',')) => last.names.push(name),
+            Some(last) if last.names.last().is_some_and(|name| name.ends_with(',')) => {
+                last.names.push(name)
+            }
             _ => entries.push(Entry { names: vec![name], text: text.trim_start().to_owned() }),
         }
     }
@@ -226,14 +240,20 @@ fn the_pages_match_the_program() {
             fs::write(&path, &text).unwrap();
         }
         let committed = fs::read_to_string(&path).unwrap_or_default();
-        assert!(committed == text, "{} is not what the program says: {WRITE}=1 cargo test manual", path.display());
+        assert!(
+            committed == text,
+            "{} is not what the program says: {WRITE}=1 cargo test manual",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn every_page_belongs_to_a_command_and_names_all_its_options() {
     let expected: BTreeSet<String> = pages().iter().map(Page::file).collect();
-    let found = fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let found = fs::read_dir(directory())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     assert_eq!(found.collect::<BTreeSet<_>>(), expected);
     for page in pages() {
         let text = fs::read_to_string(directory().join(page.file())).unwrap().replace("\\-", "-");
@@ -248,21 +268,24 @@ fn every_page_belongs_to_a_command_and_names_all_its_options() {
 
 #[test]
 fn pages_that_pages_refer_to_are_there() {
-    let pages: Vec<String> = pages().iter().map(|page| format!("{}({})", page.name, page.section)).collect();
+    let pages: Vec<String> =
+        pages().iter().map(|page| format!("{}({})", page.name, page.section)).collect();
     let applets: Vec<&str> = APPLETS.iter().map(|applet| applet.name).collect();
     for page in self::pages() {
         let text = render(page).replace("\\-", "-");
-        let references = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || "-()".contains(letter)));
+        let references =
+            text.split(|letter: char| !(letter.is_ascii_alphanumeric() || "-()".contains(letter)));
         for reference in references.filter(|word| word.ends_with(')')) {
             let name = reference.split('(').next().unwrap_or_default();
-            let is_ours = name.starts_with("proctool") || applets.contains(&name) && name.contains('-');
+            let is_ours =
+                name.starts_with("proctool") || applets.contains(&name) && name.contains('-');
             assert!(!is_ours || pages.iter().any(|page| page == reference), "{reference}");
         }
     }
 }
 
-/// What is not filled is no longer than a line of a terminal: what is kept as it is, and names in front of what is told of
-/// them.
+/// What is not filled is no longer than a line of a terminal: what is kept as it is, and names in
+/// front of what is told of them.
 #[test]
 fn pages_fit_into_80_columns() {
     const COLUMNS: usize = 80 - 7;
@@ -297,7 +320,9 @@ fn tables_of_the_help_fit_into_80_columns() {
     for page in pages() {
         let notes = page.command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
         for line in notes.lines().filter(|line| line.chars().count() > 80) {
-            let is_prose = line.strip_prefix(MARGIN).is_some_and(|line| !line.starts_with(' ') && !line.contains("  "));
+            let is_prose = line
+                .strip_prefix(MARGIN)
+                .is_some_and(|line| !line.starts_with(' ') && !line.contains("  "));
             assert!(is_prose, "{}: {line}", page.name);
         }
     }

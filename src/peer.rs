@@ -1,4 +1,5 @@
-//! A server at a unix socket: whose it is and what it says, never waited for longer than until a set time.
+//! A server at a unix socket: whose it is and what it says, never waited for longer than until a
+//! set time.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -16,7 +17,8 @@ const PART: usize = 16 * 1024;
 pub struct Peer {
     stream: UnixStream,
     end: Instant,
-    /// The effective user who began to listen at the socket, as the kernel remembers it (SO_PEERCRED in unix(7)).
+    /// The effective user who began to listen at the socket, as the kernel remembers it
+    /// (SO_PEERCRED in unix(7)).
     pub uid: u32,
     /// The process that did; `None` when it is outside of our pid namespace.
     pub pid: Option<u32>,
@@ -92,7 +94,8 @@ impl Peer {
         }
     }
 
-    /// Take the next line out of what it said, without its end; wait for one that is no longer than this.
+    /// Take the next line out of what it said, without its end; wait for one that is no longer than
+    /// this.
     pub fn line(&mut self, received: &mut Vec<u8>, longest: usize) -> io::Result<Vec<u8>> {
         loop {
             if let Some(length) = received.iter().position(|&byte| byte == b'\n') {
@@ -117,7 +120,8 @@ pub fn read_exactly(stream: &mut UnixStream, count: usize, end: Instant) -> io::
         match stream.read(&mut buffer[..room]) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
             Ok(length) => bytes.extend_from_slice(&buffer[..length]),
-            Err(error) if [ErrorKind::Interrupted, ErrorKind::WouldBlock].contains(&error.kind()) => {}
+            Err(error)
+                if [ErrorKind::Interrupted, ErrorKind::WouldBlock].contains(&error.kind()) => {}
             Err(error) => return Err(error),
         }
     }
@@ -133,7 +137,8 @@ pub fn read_to_end(mut stream: UnixStream, end: Instant) -> io::Result<Vec<u8>> 
         match stream.read(&mut buffer) {
             Ok(0) => return Ok(answer),
             Ok(length) => answer.extend_from_slice(&buffer[..length]),
-            Err(error) if [ErrorKind::Interrupted, ErrorKind::WouldBlock].contains(&error.kind()) => {}
+            Err(error)
+                if [ErrorKind::Interrupted, ErrorKind::WouldBlock].contains(&error.kind()) => {}
             Err(error) => return Err(error),
         }
     }

@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-/// A command of this name in an absolute directory of $PATH: an executable file, else any other thing of that name.
+/// A command of this name in an absolute directory of $PATH: an executable file, else any other
+/// thing of that name.
 pub fn find(name: &str) -> Option<PathBuf> {
     find_in(&std::env::var_os("PATH")?, name.as_ref())
 }
@@ -16,7 +17,9 @@ pub fn find_in(path: &OsStr, name: &OsStr) -> Option<PathBuf> {
         .map(|directory| directory.join(name))
         .filter(|path| path.symlink_metadata().is_ok())
         .collect();
-    let executable =
-        |path: &&PathBuf| path.metadata().is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0);
+    let executable = |path: &&PathBuf| {
+        path.metadata()
+            .is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
+    };
     found.iter().find(executable).or(found.first()).cloned()
 }

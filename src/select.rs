@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use regex::bytes::Regex;
 
-use crate::process::{Cgroups, Error, File, Files, Pid, Proc, Process, Read, Settled, Unread, items, terminal};
+use crate::process::{
+    Cgroups, Error, File, Files, Pid, Proc, Process, Read, Settled, Unread, items, terminal,
+};
 
 pub use kindred::{Anchor, Identity, Kindred, Relation, kindred};
 
@@ -62,7 +64,8 @@ pub enum Verdict {
     NoMatch,
     /// It ended meanwhile.
     Gone,
-    /// What the decision needs is unavailable, for this reason. Such a process never matches, not even inverted.
+    /// What the decision needs is unavailable, for this reason. Such a process never matches, not
+    /// even inverted.
     Unknown(Unread),
 }
 
@@ -92,7 +95,8 @@ pub struct Criteria {
 }
 
 impl Criteria {
-    /// Everything that passes all these tests or, `inverted`, that fails one; but never one of `except`.
+    /// Everything that passes all these tests or, `inverted`, that fails one; but never one of
+    /// `except`.
     pub fn new(mut tests: Vec<Test>, inverted: bool, except: Vec<Pid>) -> Criteria {
         tests.sort_by_key(|test| test.file().map(|file| file as u8));
         Criteria { tests, inverted, except }
@@ -122,7 +126,9 @@ impl Criteria {
         for test in &self.tests {
             match process.settle(test.holds(process))? {
                 Settled::Known(true) => {}
-                Settled::Known(false) | Settled::Missing(Unread::Absent(_)) => return Ok(verdict(self.inverted)),
+                Settled::Known(false) | Settled::Missing(Unread::Absent(_)) => {
+                    return Ok(verdict(self.inverted));
+                }
                 Settled::Missing(reason) => unknown = unknown.or(Some(reason)),
                 Settled::Gone => return Ok(Verdict::Gone),
             }
@@ -130,7 +136,8 @@ impl Criteria {
         Ok(unknown.map_or_else(|| verdict(!self.inverted), Verdict::Unknown))
     }
 
-    /// Whether the process of this number, held fast, matches; and that process. `files` as in [`Proc::process`].
+    /// Whether the process of this number, held fast, matches; and that process. `files` as in
+    /// [`Proc::process`].
     pub fn judge_pinned<'p>(
         &self,
         proc: &'p Proc,
@@ -167,9 +174,11 @@ impl Test {
             Test::ExeName(_) | Test::ExePath(_) => Some(File::Exe),
             Test::Comm(_) | Test::Name(_) => Some(File::Comm),
             Test::CommandLine(_) => Some(File::Cmdline),
-            Test::Parent(_) | Test::ProcessGroup(_) | Test::Session(_) | Test::Terminal(_) | Test::State(_) => {
-                Some(File::Stat)
-            }
+            Test::Parent(_)
+            | Test::ProcessGroup(_)
+            | Test::Session(_)
+            | Test::Terminal(_)
+            | Test::State(_) => Some(File::Stat),
             Test::OlderThan(_) | Test::IsKernelThread => Some(File::Stat),
             Test::RealUser(_) | Test::EffectiveUser(_) | Test::RealGroup(_) => Some(File::Status),
             Test::Environ { .. } => Some(File::Environ),
@@ -206,17 +215,20 @@ impl Test {
             Test::Parent(pids) => pids.contains(&process.ppid()?),
             Test::ProcessGroup(pids) => pids.contains(&process.stat()?.pgrp),
             Test::Session(pids) => pids.contains(&process.stat()?.session),
-            Test::Terminal(names) => {
-                names.contains(&terminal::name(process.stat()?.tty).unwrap_or_else(|| "?".to_owned()))
-            }
+            Test::Terminal(names) => names
+                .contains(&terminal::name(process.stat()?.tty).unwrap_or_else(|| "?".to_owned())),
             Test::State(letters) => letters.contains(&process.state()?),
             Test::OlderThan(seconds) => process.runtime()? > *seconds,
             Test::IsKernelThread => process.is_kernel_thread()?,
             Test::RealUser(ids) => ids.contains(&process.user_ids()?[0]),
             Test::EffectiveUser(ids) => ids.contains(&process.user_ids()?[1]),
             Test::RealGroup(ids) => ids.contains(&process.group_ids()?[0]),
-            Test::Environ { name, value } => has_variable(process.environ()?, name, value.as_deref()),
-            Test::Cgroup(paths) => Cgroups(process.file(File::Cgroup)?).paths().any(|path| one_of(paths, path)),
+            Test::Environ { name, value } => {
+                has_variable(process.environ()?, name, value.as_deref())
+            }
+            Test::Cgroup(paths) => {
+                Cgroups(process.file(File::Cgroup)?).paths().any(|path| one_of(paths, path))
+            }
             Test::Namespaces(wanted) => {
                 for &(file, inode) in wanted {
                     if process.namespace(file)? != inode {

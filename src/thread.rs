@@ -10,7 +10,8 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 /// What a thread needs that makes a few system calls.
 const STACK: usize = 128 * 1024;
 
-/// Start a thread that no signal is delivered to: one that stops or ends us would do so at a moment that nobody expects.
+/// Start a thread that no signal is delivered to: one that stops or ends us would do so at a moment
+/// that nobody expects.
 pub fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     // A thread inherits what is blocked (pthread_create(3)).
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
@@ -29,9 +30,15 @@ pub fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Wait until another thread tells of a change, for this long; without a time, for ever.
-pub fn await_change<'m, T>(told: &Condvar, guard: MutexGuard<'m, T>, time: Option<Duration>) -> MutexGuard<'m, T> {
+pub fn await_change<'m, T>(
+    told: &Condvar,
+    guard: MutexGuard<'m, T>,
+    time: Option<Duration>,
+) -> MutexGuard<'m, T> {
     match time {
-        Some(time) => told.wait_timeout(guard, time).map_or_else(|error| error.into_inner().0, |waited| waited.0),
+        Some(time) => told
+            .wait_timeout(guard, time)
+            .map_or_else(|error| error.into_inner().0, |waited| waited.0),
         None => told.wait(guard).unwrap_or_else(PoisonError::into_inner),
     }
 }
@@ -49,7 +56,10 @@ struct Content<T> {
 
 impl<T> Default for Mailbox<T> {
     fn default() -> Mailbox<T> {
-        Mailbox { content: Mutex::new(Content { item: None, is_closed: false }), told: Condvar::new() }
+        Mailbox {
+            content: Mutex::new(Content { item: None, is_closed: false }),
+            told: Condvar::new(),
+        }
     }
 }
 

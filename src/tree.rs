@@ -1,7 +1,8 @@
 //! The tree of processes: a forest, because not every parent is visible.
 //!
-//! Built once from (pid, parent, start) in linear time and walked without recursion, so that neither a chain nor a fan of
-//! 100,000 processes is special. Nodes are indices; what a caller keeps for each process lies beside them.
+//! Built once from (pid, parent, start) in linear time and walked without recursion, so that
+//! neither a chain nor a fan of 100,000 processes is special. Nodes are indices; what a caller
+//! keeps for each process lies beside them.
 
 pub mod view;
 
@@ -48,10 +49,16 @@ impl<D> Forest<D> {
             pairs.sort_by_key(|(kin, _)| kin.pid);
             (kin, data) = pairs.into_iter().unzip();
         }
-        let link = |(kin, parent): (&Kin, Node)| Links { pid: kin.pid, parent, first_child: NONE, next_sibling: NONE };
+        let link = |(kin, parent): (&Kin, Node)| Links {
+            pid: kin.pid,
+            parent,
+            first_child: NONE,
+            next_sibling: NONE,
+        };
         let mut links: Vec<Links> = kin.iter().zip(parents(&kin)).map(link).collect();
         let mut first_root = NONE;
-        // From the last one backwards, each in front of its siblings: children end up in the order of their pids.
+        // From the last one backwards, each in front of its siblings: children end up in the order
+        // of their pids.
         for node in (0..links.len()).rev() {
             let first = match links[node].parent {
                 NONE => &mut first_root,
@@ -127,7 +134,8 @@ impl<D> Forest<D> {
         std::iter::successors(self.parent(node), |&node| self.parent(node))
     }
 
-    /// The next node of a walk below `top`: down, else to the side, else to the side of the nearest ancestor.
+    /// The next node of a walk below `top`: down, else to the side, else to the side of the nearest
+    /// ancestor.
     fn following(&self, node: Node, top: Node) -> Option<Node> {
         let mut links = self.links[node as usize];
         if let Some(child) = some(links.first_child) {
@@ -155,8 +163,9 @@ fn some(node: Node) -> Option<Node> {
 
 /// The parent of each process, by index.
 ///
-/// The processes were read one after another, so that a parent may be missing, or its number may belong to a later
-/// process by now: a parent that started after its child is not its parent. What is left of circles is cut.
+/// The processes were read one after another, so that a parent may be missing, or its number may
+/// belong to a later process by now: a parent that started after its child is not its parent. What
+/// is left of circles is cut.
 fn parents(processes: &[Kin]) -> Vec<Node> {
     let parent_of = |child: &Kin| {
         let found = processes.binary_search_by_key(&child.ppid, |kin| kin.pid).ok();
@@ -170,7 +179,8 @@ fn parents(processes: &[Kin]) -> Vec<Node> {
 
 /// Make a root of one process of every circle: that with the lowest pid, which is met first.
 fn cut_circles(parents: &mut [Node]) {
-    // The walk that passed a node, by the node it began at. Each is passed once, so that this is linear.
+    // The walk that passed a node, by the node it began at. Each is passed once, so that this is
+    // linear.
     let mut passed = vec![NONE; parents.len()];
     for start in 0..parents.len() {
         let mut at = start;
@@ -201,8 +211,8 @@ fn cut_circle(parents: &mut [Node], member: usize) {
 /// What a scan reads for [`read`] of every process.
 pub const FILES: Files = Files::of(&[File::Stat]);
 
-/// Read the forest of all processes that a scan visits, keeping of each what `keep` takes; [`Settled::Missing`] leaves
-/// it out.
+/// Read the forest of all processes that a scan visits, keeping of each what `keep` takes;
+/// [`Settled::Missing`] leaves it out.
 ///
 /// A process that does not even show its parent (hidepid=1) is a root.
 pub fn read<D, E: From<Error>>(
@@ -231,7 +241,11 @@ pub fn read<D, E: From<Error>>(
         }
     }
     tracing::info!(processes = kin.len(), "read");
-    tracing::debug!(vanished, left_out, "processes that ended while they were read, that were not wanted");
+    tracing::debug!(
+        vanished,
+        left_out,
+        "processes that ended while they were read, that were not wanted"
+    );
     Ok(Forest { vanished, ..Forest::new(kin, data) })
 }
 
@@ -247,7 +261,8 @@ mod tests {
     }
 
     fn forest(kin: &[(Pid, Pid, u64)]) -> Forest<()> {
-        let kin: Vec<Kin> = kin.iter().map(|&(pid, ppid, start_ticks)| Kin { pid, ppid, start_ticks }).collect();
+        let kin: Vec<Kin> =
+            kin.iter().map(|&(pid, ppid, start_ticks)| Kin { pid, ppid, start_ticks }).collect();
         let data = vec![(); kin.len()];
         Forest::new(kin, data)
     }
@@ -268,7 +283,10 @@ mod tests {
             (31, 21, program("sh", "/bin/dash")),
             (40, 30, program("backup", "/opt/backup")),
         ];
-        let (kin, data) = rows.into_iter().map(|(pid, ppid, data)| (Kin { pid, ppid, start_ticks: 0 }, data)).unzip();
+        let (kin, data) = rows
+            .into_iter()
+            .map(|(pid, ppid, data)| (Kin { pid, ppid, start_ticks: 0 }, data))
+            .unzip();
         Forest::new(kin, data)
     }
 

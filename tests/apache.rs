@@ -1,4 +1,5 @@
-//! `apache-mem` with real servers: Apache with its MPMs and mod_wsgi, php-fpm, nginx, and what looks like them.
+//! `apache-mem` with real servers: Apache with its MPMs and mod_wsgi, php-fpm, nginx, and what
+//! looks like them.
 
 mod available;
 mod changing;
@@ -51,7 +52,8 @@ fn of_role<'block>(block: &'block Value, role: &str) -> Vec<&'block Value> {
 #[track_caller]
 fn group<'block>(block: &'block Value, role: &str, name: impl Into<Value>) -> &'block Value {
     let name = name.into();
-    let found: Vec<&Value> = of_role(block, role).into_iter().filter(|group| group["name"] == name).collect();
+    let found: Vec<&Value> =
+        of_role(block, role).into_iter().filter(|group| group["name"] == name).collect();
     assert!(found.len() == 1, "expected one group {role} {name}: {block:#}");
     found[0]
 }
@@ -65,7 +67,8 @@ fn workers(block: &Value) -> &Value {
 /// The processes of a group, in order.
 #[track_caller]
 fn pids(group: &Value) -> Vec<u32> {
-    let mut pids: Vec<u32> = list(&group["members"]).iter().map(|member| number(&member["pid"]) as u32).collect();
+    let mut pids: Vec<u32> =
+        list(&group["members"]).iter().map(|member| number(&member["pid"]) as u32).collect();
     pids.sort_unstable();
     pids
 }

@@ -34,7 +34,8 @@ fn processes_that_are_gone() {
     run(&["tree", "7", &option]).refuses(1, "there is no process 7");
     run(&["show", "7", &option]).refuses(1, "there is no process 7");
     run(&["find", "--pid", "7", &option]).exits(1).prints("");
-    run(&["find", "--ns", "7", &option]).refuses(1, "namespaces of process 7: there is no such process");
+    run(&["find", "--ns", "7", &option])
+        .refuses(1, "namespaces of process 7: there is no such process");
     run(&["find", "--children-of", "7", &option]).refuses(1, "there is no process 7");
     run(&["tree", "1", "7", &option]).exits(64).prints("init(1)\n").says("there is no process 7");
     run(&["show", "--fields=pid", "1", "7", &option]).exits(64).says("there is no process 7");
@@ -86,13 +87,15 @@ fn a_directory_that_is_no_procfs() {
     for words in [&["tree"][..], &["find"], &["show", "1"]] {
         let with = |directory| [words, &["--proc", directory]].concat();
         run(&with(empty)).refuses(3, "is no procfs and holds no process directories");
-        run(&with("/nonexistent")).refuses(3, "cannot read '/nonexistent': No such file or directory");
+        run(&with("/nonexistent"))
+            .refuses(3, "cannot read '/nonexistent': No such file or directory");
         run(&with("/dev/null")).refuses(3, "Not a directory");
     }
     // A number is not yet a process.
     std::fs::create_dir(std::path::Path::new(empty).join("2024")).expect("a directory");
     for no_procfs in [empty, "/proc/self", "/proc/sys", "/proc/self/task"] {
-        run(&["find", "--proc", no_procfs]).refuses(3, "is no procfs and holds no process directories");
+        run(&["find", "--proc", no_procfs])
+            .refuses(3, "is no procfs and holds no process directories");
     }
 }
 
@@ -119,13 +122,16 @@ fn what_is_given_again_is_added_or_refused() {
     fake.process(1, 0, "init");
     fake.process(7, 1, "seven");
     let option = fake.option();
-    let both = run(&["find", "--fields", "pid", "--fields=name", "--fields", "ppid,pid", &option]).succeeds();
+    let both = run(&["find", "--fields", "pid", "--fields=name", "--fields", "ppid,pid", &option])
+        .succeeds();
     assert_eq!(both.lines()[0].split_whitespace().collect::<Vec<_>>(), ["PID", "NAME", "PPID"]);
     let shown = run(&["show", "--fields", "pid", "--fields", "name", "7", &option]).succeeds();
     assert_eq!(shown.lines().len(), 2, "{shown:?}");
     run(&["find", "-r", "S", "-r", "R", "-c", &option]).succeeds().prints("2\n");
     run(&["find", "--pid", "1", "--pid", "7", "-c", &option]).succeeds().prints("2\n");
-    run(&["find", "--color", "always", "--color=never", "-c", "-c", &option]).succeeds().prints("2\n");
+    run(&["find", "--color", "always", "--color=never", "-c", "-c", &option])
+        .succeeds()
+        .prints("2\n");
     for words in [
         &["find", "--pattern", "a", "--pattern", "b"][..],
         &["find", "--older", "1h", "--older", "2h"],
@@ -153,7 +159,8 @@ fn durations() {
     let fake = FakeProc::new();
     fake.process(1, 0, "init");
     let option = fake.option();
-    for good in ["1h30m", "500ms", "2 days", "1d 12h", "1.5s", "90", "3 weeks", "1 hour, 2 minutes"] {
+    for good in ["1h30m", "500ms", "2 days", "1d 12h", "1.5s", "90", "3 weeks", "1 hour, 2 minutes"]
+    {
         assert!(run(&["find", "--older", good, &option]).code() < 2, "{good}");
     }
     for bad in ["1x", "", "-1h", "1h ago", "2 months", "1 year", "inf", "1h30", "h"] {

@@ -1,4 +1,5 @@
-//! `cron-graceful` with real cron daemons: Debian's cron, busybox's crond, and cron.service under a real systemd.
+//! `cron-graceful` with real cron daemons: Debian's cron, busybox's crond, and cron.service under a
+//! real systemd.
 
 mod additions;
 mod daemon;
@@ -83,7 +84,10 @@ fn pids(list: &Value, kind: &str) -> Vec<u64> {
 fn counts(place: &CronBox, pid: u32, why: &str, awaited: bool) {
     let list = place.list();
     let job = entry(&list, "jobs", pid);
-    assert!(job["why"] == why && job["awaited"] == awaited, "expected {why}, {awaited} of {pid}: {list:#}");
+    assert!(
+        job["why"] == why && job["awaited"] == awaited,
+        "expected {why}, {awaited} of {pid}: {list:#}"
+    );
 }
 
 /// Let so much time pass since then.

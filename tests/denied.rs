@@ -33,10 +33,12 @@ const NO_BOX: &str = "it takes the superuser, strace, cron and private namespace
 #[track_caller]
 fn swept(options: &str, scenarios: &[&str]) {
     let scenarios: String = scenarios.iter().map(|name| format!(" --scenario {name}")).collect();
-    let script = format!("python3 -I -S /dev/fd/3 {options}{scenarios} /run/lock/proctool; exit $?");
+    let script =
+        format!("python3 -I -S /dev/fd/3 {options}{scenarios} /run/lock/proctool; exit $?");
     let Some(outcome) = in_box(&script) else { skip!(NO_BOX) };
     let outcome = outcome.exits(0);
-    let reports: Vec<Value> = outcome.lines().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let reports: Vec<Value> =
+        outcome.lines().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let faults: Vec<_> = reports.iter().filter(|report| report["fault"].is_string()).collect();
     assert!(faults.is_empty(), "{faults:#?}");
     let runs: u64 = reports.iter().filter_map(|report| report["runs"].as_u64()).sum();
@@ -45,7 +47,10 @@ fn swept(options: &str, scenarios: &[&str]) {
 
 #[test]
 fn readers_fail_in_words() {
-    swept("--errors EPERM,ENOMEM,EIO", &["Tree", "TreeByName", "Find", "FindFull", "Children", "Show", "ApacheMem"]);
+    swept(
+        "--errors EPERM,ENOMEM,EIO",
+        &["Tree", "TreeByName", "Find", "FindFull", "Children", "Show", "ApacheMem"],
+    );
 }
 
 #[test]
@@ -75,7 +80,10 @@ fn a_cron_that_is_not_stopped_runs_on() {
 
 #[test]
 fn a_cron_whose_signal_is_denied_is_not_told_to_be_stopped() {
-    swept("--each --errors EIO,EPERM --calls pidfd_send_signal", &["CronStop", "CronTimeout", "CronWindow"]);
+    swept(
+        "--each --errors EIO,EPERM --calls pidfd_send_signal",
+        &["CronStop", "CronTimeout", "CronWindow"],
+    );
 }
 
 #[test]
@@ -91,8 +99,8 @@ fn whatever_file_of_a_process_is_denied_it_is_not_absent() {
     );
 }
 
-/// Run each command of the program with these calls failing so, in a box with a sleep `$target`; `$traced` is the
-/// program with its calls denied.
+/// Run each command of the program with these calls failing so, in a box with a sleep `$target`;
+/// `$traced` is the program with its calls denied.
 fn without(calls: &str, error: &str, commands: &str) -> Option<Outcome> {
     in_box(&format!(
         r#"P=/run/lock/proctool
@@ -105,12 +113,21 @@ fn without(calls: &str, error: &str, commands: &str) -> Option<Outcome> {
 #[test]
 fn without_pidfds_nothing_is_sent_and_one_message_says_why() {
     for error in ["ENOSYS", "EPERM"] {
-        for words in ["kill", "kill --tree", "terminate", "suspend", "resume", "wait", "kill --signal HUP"] {
-            let outcome = without("pidfd_open", error, &format!("$traced {words} $target; echo $?; kill -0 $target"));
+        for words in
+            ["kill", "kill --tree", "terminate", "suspend", "resume", "wait", "kill --signal HUP"]
+        {
+            let outcome = without(
+                "pidfd_open",
+                error,
+                &format!("$traced {words} $target; echo $?; kill -0 $target"),
+            );
             let Some(outcome) = outcome else { skip!(NO_BOX) };
             let outcome = outcome.exits(0);
             assert_eq!(outcome.lines(), ["3"], "{words}: {outcome:?}");
-            outcome.says("this kernel is older than Linux 5.3, or a sandbox forbids pidfd_open(2): nothing was done");
+            outcome.says(
+                "this kernel is older than Linux 5.3, or a sandbox forbids pidfd_open(2): \
+            nothing was done",
+            );
         }
     }
 }
@@ -124,7 +141,8 @@ fn a_guardian_that_cannot_listen_is_not_replaced_for_ever() {
     let Some(outcome) = in_box(&format!("P=/run/lock/proctool\n{commands}")) else { skip!(NO_BOX) };
     let outcome = outcome.exits(0);
     assert!(outcome.lines().ends_with(&["3".to_owned(), "0".to_owned()]), "{outcome:?}");
-    let why = "cannot be kept paused safely: the process that would continue it is hindered by a sandbox\n";
+    let why = "cannot be kept paused safely: the process that would continue it is hindered by a \
+    sandbox\n";
     assert!(outcome.errors().ends_with(why), "{outcome:?}");
 }
 

@@ -1,5 +1,5 @@
-//! `with-gui-environment` and `notify-send-headless` with real message buses, X servers, compositors and logind, and with
-//! what looks like them.
+//! `with-gui-environment` and `notify-send-headless` with real message buses, X servers,
+//! compositors and logind, and with what looks like them.
 
 mod arguments;
 mod attackers;

@@ -1,4 +1,5 @@
-//! Trees that start processes as fast as they can: nobody who was started meanwhile escapes, and no innocent is touched.
+//! Trees that start processes as fast as they can: nobody who was started meanwhile escapes, and no
+//! innocent is touched.
 
 use serde_json::Value;
 
@@ -14,7 +15,10 @@ fn rounds() -> String {
 #[track_caller]
 fn nobody_escapes(shape: &str) {
     for words in ["terminate --timeout 4", "kill"] {
-        let script = format!("python3 -I -S \"$SUPPORT/escape.py\" \"$P\" {shape} {} {words}; exit $?", rounds());
+        let script = format!(
+            "python3 -I -S \"$SUPPORT/escape.py\" \"$P\" {shape} {} {words}; exit $?",
+            rounds()
+        );
         let Some(mut script) = namespace::script(&script) else { skip!("no private namespaces") };
         script.env("SUPPORT", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support"));
         let outcome = finish(script);
@@ -79,7 +83,8 @@ END
     assert!(lines.iter().all(|line| !line.contains("read")), "{lines:#?}");
 }
 
-/// A manager that starts a service anew, as systemd does with Restart=, in the control group that it had.
+/// A manager that starts a service anew, as systemd does with Restart=, in the control group that
+/// it had.
 #[test]
 fn a_service_that_is_started_anew_in_its_control_group_is_left_alone() {
     let script = r#"
@@ -107,7 +112,8 @@ fn a_service_that_is_started_anew_in_its_control_group_is_left_alone() {
     outcome.exits(0).prints("1\n");
 }
 
-/// One that leaves its session and ends, again and again: nothing ties the latest one to it but its name.
+/// One that leaves its session and ends, again and again: nothing ties the latest one to it but its
+/// name.
 #[test]
 fn who_passes_itself_on_in_sessions_of_its_own_is_told_of() {
     let script = r#"

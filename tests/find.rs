@@ -45,14 +45,20 @@ fn cron() -> FakeProc {
     ] {
         let ids = format!("Uid:\t{uid}\t{uid}\t{uid}\t{uid}\nGid:\t{uid}\t{uid}\t{uid}\t{uid}\n");
         let status = format!("Name:\t{name}\nState:\tS (sleeping)\nPPid:\t{ppid}\n{ids}");
-        fake.process(pid, ppid, name).link("exe", exe).file("cmdline", cmdline).file("status", status);
+        fake.process(pid, ppid, name)
+            .link("exe", exe)
+            .file("cmdline", cmdline)
+            .file("status", status);
     }
     fake
 }
 
 /// /proc/PID/stat of a child of init, with a terminal and flags.
 fn stat(pid: u32, name: &str, tty: u32, flags: u32) -> String {
-    format!("{pid} ({name}) S 1 {pid} {pid} {tty} -1 {flags} 0 0 0 0 10 20 0 0 20 0 1 0 500 4096000 2 0 0 0\n")
+    format!(
+        "{pid} ({name}) S 1 {pid} {pid} {tty} -1 {flags} 0 0 0 0 10 20 0 0 20 0 1 0 500 4096000 2 \
+        0 0 0\n"
+    )
 }
 
 /// A word that is in nobody else's command line.
@@ -67,7 +73,8 @@ fn shell(script: &str, word: &str) -> Command {
     command
 }
 
-/// Copy what is to be started, in another process: what a fork of ours holds open for writing cannot be.
+/// Copy what is to be started, in another process: what a fork of ours holds open for writing
+/// cannot be.
 fn copy_from(source: &Path, path: &Path) {
     assert!(Command::new("cp").arg(source).arg(path).status().expect("cp").success());
 }
@@ -88,10 +95,18 @@ fn no_pattern_lists_every_process_of_the_machine_but_itself() {
 #[test]
 fn nothing_is_printed_when_nothing_matches() {
     let fake = cron();
-    for words in [&["nosuch"][..], &["-l", "nosuch"], &["-a", "nosuch"], &["-d,", "nosuch"], &["--null", "nosuch"]] {
+    for words in [
+        &["nosuch"][..],
+        &["-l", "nosuch"],
+        &["-a", "nosuch"],
+        &["-d,", "nosuch"],
+        &["--null", "nosuch"],
+    ] {
         finds_nothing(find(&fake, words));
     }
-    for words in [["-n", "nosuch"], ["-o", "nosuch"], ["-q", "nosuch"], ["--exe", "nosuch"], ["--pid", "7"]] {
+    for words in
+        [["-n", "nosuch"], ["-o", "nosuch"], ["-q", "nosuch"], ["--exe", "nosuch"], ["--pid", "7"]]
+    {
         finds_nothing(find(&fake, &words));
     }
 }
@@ -228,7 +243,9 @@ fn list_full_shows_the_name_in_brackets_where_there_are_no_arguments() {
 #[test]
 fn a_delimiter_stands_between_processes_only() {
     let fake = cron();
-    for (text, delimiter) in [("-d,", ","), ("-d ", " "), ("--delimiter= and ", " and "), ("--delimiter=", "")] {
+    for (text, delimiter) in
+        [("-d,", ","), ("-d ", " "), ("--delimiter= and ", " and "), ("--delimiter=", "")]
+    {
         let outcome = find(&fake, &[text, "sh"]).succeeds();
         let expected = [format!("30{delimiter}31\n"), format!("31{delimiter}30\n")];
         assert!(expected.contains(&outcome.text()), "{}", outcome.report());
@@ -236,7 +253,11 @@ fn a_delimiter_stands_between_processes_only() {
     find(&fake, &["-d", ",", "backup"]).succeeds().prints("40\n");
     find(&fake, &["-d", "-", "backup"]).succeeds().prints("40\n");
     let outcome = find(&fake, &["-l", "-d", "; ", "-x", "sh"]).succeeds();
-    assert!(["30 sh; 31 sh\n", "31 sh; 30 sh\n"].contains(&&*outcome.text()), "{}", outcome.report());
+    assert!(
+        ["30 sh; 31 sh\n", "31 sh; 30 sh\n"].contains(&&*outcome.text()),
+        "{}",
+        outcome.report()
+    );
 }
 
 #[test]
@@ -251,7 +272,13 @@ fn null_ends_each_process_with_a_zero_byte() {
 #[test]
 fn quiet_prints_nothing() {
     let fake = cron();
-    for words in [&["-q", "cron"][..], &["-q", "-a"], &["-q", "-c"], &["-q", "--json"], &["-q", "--fields=pid"]] {
+    for words in [
+        &["-q", "cron"][..],
+        &["-q", "-a"],
+        &["-q", "-c"],
+        &["-q", "--json"],
+        &["-q", "--fields=pid"],
+    ] {
         find(&fake, words).succeeds().prints("");
     }
     finds_nothing(find(&fake, &["--quiet", "nosuch"]));
@@ -321,7 +348,10 @@ fn parent_0_is_outside_as_in_pgrep() {
 fn process_groups_and_sessions() {
     let fake = FakeProc::new();
     let line = |pid: u32, group: u32, session: u32| {
-        format!("{pid} (x) S 1 {group} {session} 0 -1 4194304 0 0 0 0 10 20 0 0 20 0 1 0 500 4096000 2 0 0 0\n")
+        format!(
+            "{pid} (x) S 1 {group} {session} 0 -1 4194304 0 0 0 0 10 20 0 0 20 0 1 0 500 4096000 2 \
+            0 0 0\n"
+        )
     };
     for (pid, group, session) in [(10, 10, 10), (11, 10, 10), (12, 12, 10), (20, 20, 20)] {
         fake.process(pid, 1, "x").file("stat", line(pid, group, session));
@@ -338,7 +368,9 @@ fn process_groups_and_sessions() {
 fn group_0_is_our_own() {
     let outcome = finish({
         let mut command = clean("setsid");
-        command.args(["--wait", "sh", "-c", r#"echo $$; "$P" find -g 0; exec "$P" find -g 0"#]).env("P", PROCTOOL);
+        command
+            .args(["--wait", "sh", "-c", r#"echo $$; "$P" find -g 0; exec "$P" find -g 0"#])
+            .env("P", PROCTOOL);
         command
     });
     let pids = outcome.exits(1).pids();
@@ -349,7 +381,9 @@ fn group_0_is_our_own() {
 fn session_0_is_our_own() {
     let outcome = finish({
         let mut command = clean("setsid");
-        command.args(["--wait", "sh", "-c", r#"echo $$; "$P" find -s 0; exec "$P" find -s 0"#]).env("P", PROCTOOL);
+        command
+            .args(["--wait", "sh", "-c", r#"echo $$; "$P" find -s 0; exec "$P" find -s 0"#])
+            .env("P", PROCTOOL);
         command
     });
     let pids = outcome.exits(1).pids();
@@ -367,13 +401,17 @@ fn group_0_needs_a_procfs_with_us_in_it() {
 fn a_group_of_a_real_process() {
     let program = Program::new("group");
     let target = program.start();
-    run(&["find", "-g", &target.pid().to_string()]).succeeds().prints(format!("{}\n", target.pid()));
+    run(&["find", "-g", &target.pid().to_string()])
+        .succeeds()
+        .prints(format!("{}\n", target.pid()));
 }
 
 #[test]
 fn terminals() {
     let fake = FakeProc::new();
-    for (pid, tty) in [(10, 0x8803), (11, 0x0010_8803), (12, 0x0402), (13, 0x0441), (14, 0x0501), (15, 0)] {
+    for (pid, tty) in
+        [(10, 0x8803), (11, 0x0010_8803), (12, 0x0402), (13, 0x0441), (14, 0x0501), (15, 0)]
+    {
         fake.process(pid, 1, "x").file("stat", stat(pid, "x", tty, 4_194_304));
     }
     finds(&fake, &["-t", "pts/3"], &[10]);
@@ -396,9 +434,11 @@ fn an_empty_terminal_selects_nothing_not_even_inverted() {
 /// Processes whose real and effective ids differ.
 fn owners() -> FakeProc {
     let fake = FakeProc::new();
-    for (pid, uids, gids) in
-        [(10, "0 0 0 0", "0 0 0 0"), (11, "54321 0 0 0", "54322 0 0 0"), (12, "0 54321 0 0", "0 54322 0 0")]
-    {
+    for (pid, uids, gids) in [
+        (10, "0 0 0 0", "0 0 0 0"),
+        (11, "54321 0 0 0", "54322 0 0 0"),
+        (12, "0 54321 0 0", "0 54322 0 0"),
+    ] {
         let tabbed = |ids: &str| ids.replace(' ', "\t");
         let status = format!("Name:\tx\nUid:\t{}\nGid:\t{}\n", tabbed(uids), tabbed(gids));
         fake.process(pid, 1, "x").file("status", status);
@@ -441,7 +481,9 @@ fn real_groups_by_name_and_number() {
 #[test]
 fn run_states() {
     let fake = FakeProc::new();
-    for (pid, state) in [(10, 'R'), (11, 'S'), (12, 'D'), (13, 'T'), (14, 't'), (15, 'Z'), (16, 'I')] {
+    for (pid, state) in
+        [(10, 'R'), (11, 'S'), (12, 'D'), (13, 'T'), (14, 't'), (15, 'Z'), (16, 'I')]
+    {
         fake.bare(pid).stat(pid, 1, b"x", state, 500);
     }
     finds(&fake, &["-r", "R"], &[10]);
@@ -459,7 +501,9 @@ fn a_zombie_is_found() {
     target.become_zombie();
     let pid = target.pid().to_string();
     run(&["find", "-r", "Z", "--pid", &pid]).succeeds().prints(format!("{pid}\n"));
-    run(&["find", "-a", "--pid", &pid]).succeeds().prints(format!("{pid} [{}]\n", &program.name[..15]));
+    run(&["find", "-a", "--pid", &pid])
+        .succeeds()
+        .prints(format!("{pid} [{}]\n", &program.name[..15]));
 }
 
 #[test]
@@ -501,7 +545,8 @@ fn a_pid_file_that_is_missing_or_wrong_is_told() {
     find(&fake, &["-F", path]).refuses(1, &format!("pid file '{path}': No such file or directory"));
     for content in ["", "\n", "cron\n", "10x\n", "0\n", "-10\n", "1.5\n", "99999999999\n"] {
         fs::write(path, content).expect("a pid file");
-        find(&fake, &["-F", path]).refuses(1, &format!("pid file '{path}': '{}' is no process id", content.trim()));
+        find(&fake, &["-F", path])
+            .refuses(1, &format!("pid file '{path}': '{}' is no process id", content.trim()));
     }
     fs::write(path, b"\xff\xfe").expect("a pid file");
     find(&fake, &["-F", path]).refuses(1, &format!("pid file '{path}': "));
@@ -520,7 +565,8 @@ fn executables_by_name() {
     for name in ["sh", "cro", "Cron", "sbin/cron"] {
         finds_nothing(find(&fake, &["--exe", name]));
     }
-    find(&fake, &["--exe", "cron,/usr/sbin/cron"]).refuses(2, "'/usr/sbin/cron' is a path: use --exe-path");
+    find(&fake, &["--exe", "cron,/usr/sbin/cron"])
+        .refuses(2, "'/usr/sbin/cron' is a path: use --exe-path");
 }
 
 #[test]
@@ -614,14 +660,21 @@ fn variables_of_a_real_process() {
     let printed = format!("{}\n", target.pid());
     run(&["find", "--env", &name]).succeeds().prints(&printed);
     run(&["find", "--env", &format!("{name}=a b\n=c")]).succeeds().prints(&printed);
-    finds_nothing(run(&["find", "--env", &format!("{name}=a b"), "--pid", &target.pid().to_string()]));
+    finds_nothing(run(&[
+        "find",
+        "--env",
+        &format!("{name}=a b"),
+        "--pid",
+        &target.pid().to_string(),
+    ]));
 }
 
 #[test]
 fn control_groups_by_path() {
     let fake = FakeProc::new();
     fake.process(10, 1, "a").file("cgroup", "0::/system.slice/cron.service\n");
-    fake.process(11, 1, "b").file("cgroup", "2:cpu,cpuacct:/batch\n1:name=systemd:/user.slice\n0::/\n");
+    fake.process(11, 1, "b")
+        .file("cgroup", "2:cpu,cpuacct:/batch\n1:name=systemd:/user.slice\n0::/\n");
     finds(&fake, &["--cgroup", "/system.slice/cron.service"], &[10]);
     finds(&fake, &["--cgroup", "/batch"], &[11]);
     finds(&fake, &["--cgroup", "/user.slice,/system.slice/cron.service"], &[10, 11]);
@@ -639,8 +692,9 @@ fn namespaces_of_a_fake_process() {
         let process = fake.process(pid, 1, "x");
         fs::create_dir(procfs.join(pid.to_string()).join("ns")).expect("a directory");
         let same = ["cgroup", "ipc", "mnt", "net", "time", "user", "uts"];
-        let process =
-            same.iter().fold(process, |process, name| process.link(&format!("ns/{name}"), format!("{name}:[1]")));
+        let process = same.iter().fold(process, |process, name| {
+            process.link(&format!("ns/{name}"), format!("{name}:[1]"))
+        });
         process.link("ns/pid", format!("pid:[{number}]"));
     };
     process(10, 5);
@@ -672,8 +726,12 @@ fn namespaces_of_real_processes() {
 #[test]
 fn threads_of_the_kernel() {
     let fake = cron();
-    fake.process(2, 0, "kthreadd").file("stat", stat(2, "kthreadd", 0, 2_097_152)).file("cmdline", "");
-    fake.process(3, 2, "kworker").file("stat", stat(3, "kworker", 0, 2_097_152 | 64)).file("cmdline", "");
+    fake.process(2, 0, "kthreadd")
+        .file("stat", stat(2, "kthreadd", 0, 2_097_152))
+        .file("cmdline", "");
+    fake.process(3, 2, "kworker")
+        .file("stat", stat(3, "kworker", 0, 2_097_152 | 64))
+        .file("cmdline", "");
     finds(&fake, &["--kernel"], &[2, 3]);
     finds(&fake, &["--kernel", "^kthr"], &[2]);
     finds(&fake, &["-v", "--kernel"], &[1, 10, 20, 21, 30, 31, 40]);
@@ -785,9 +843,12 @@ fn a_long_name_is_matched_whole() {
     assert_eq!(target.proc("comm"), b"a-name-that-the\n");
     run(&["find", "-x", &program.name]).succeeds().prints(format!("{pid}\n"));
     run(&["find", "-l", &program.name]).succeeds().prints(format!("{pid} {}\n", program.name));
-    run(&["find", &format!("kernel-cuts-{}", &program.name["a-name-that-the-kernel-cuts-".len()..])])
-        .succeeds()
-        .prints(format!("{pid}\n"));
+    run(&[
+        "find",
+        &format!("kernel-cuts-{}", &program.name["a-name-that-the-kernel-cuts-".len()..]),
+    ])
+    .succeeds()
+    .prints(format!("{pid}\n"));
     finds_nothing(run(&["find", "-x", "a-name-that-the", "--pid", &pid.to_string()]));
 }
 
@@ -812,7 +873,9 @@ fn a_long_name_of_a_script_is_matched_whole() {
 #[test]
 fn a_name_of_15_bytes_that_was_not_cut_stays() {
     let fake = FakeProc::new();
-    fake.process(10, 1, "exactly-15-byte").link("exe", "/opt/exactly-15-byte").file("cmdline", "exactly-15-byte\0");
+    fake.process(10, 1, "exactly-15-byte")
+        .link("exe", "/opt/exactly-15-byte")
+        .file("cmdline", "exactly-15-byte\0");
     fake.process(11, 1, "renamed-by-itse").link("exe", "/opt/other").file("cmdline", "other\0");
     find(&fake, &["-l", "-x", "exactly-15-byte"]).succeeds().prints("10 exactly-15-byte\n");
     find(&fake, &["-l", "-x", "renamed-by-itse"]).succeeds().prints("11 renamed-by-itse\n");
@@ -828,7 +891,8 @@ fn it_never_lists_itself_by_its_own_pattern() {
 
 #[test]
 fn it_never_lists_itself_inverted() {
-    let outcome = finish(shell(r#"echo $$; exec "$P" find -v -f "$M""#, &marker("inverted"))).succeeds();
+    let outcome =
+        finish(shell(r#"echo $$; exec "$P" find -v -f "$M""#, &marker("inverted"))).succeeds();
     let pids = outcome.pids();
     assert!(!pids[1..].contains(&pids[0]) && pids[1..].contains(&id()), "{}", outcome.report());
 }
@@ -853,18 +917,24 @@ fn what_is_kept_from_us_never_matches_not_even_inverted() {
         skip!("only root can be somebody else");
     }
     let directory = tempfile::tempdir().expect("a directory");
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("its permissions");
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))
+        .expect("its permissions");
     let copy = directory.path().join("proctool");
     copy_from(PROCTOOL.as_ref(), &copy);
     let as_nobody = |words: &[&str]| {
         let mut command = clean("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&copy).arg("find").args(words);
+        command
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(&copy)
+            .arg("find")
+            .args(words);
         finish(command)
     };
     let target = Program::new("kept").start();
     let pid = target.pid().to_string();
     as_nobody(&["--pid", &pid]).succeeds().prints(format!("{pid}\n"));
-    as_nobody(&["--env", "PATH", "--pid", &pid]).refuses(1, "permission denied to examine 1 process");
+    as_nobody(&["--env", "PATH", "--pid", &pid])
+        .refuses(1, "permission denied to examine 1 process");
     finds_nothing(as_nobody(&["-q", "--env", "PATH", "--pid", &pid]));
     let others = as_nobody(&["-v", "--env", "PATH", "--pid", &pid]).succeeds().pids();
     assert!(others.contains(&1) && !others.contains(&target.pid()), "{others:?}");
@@ -879,11 +949,15 @@ fn ancestors_can_be_left_out() {
     finds_nothing(finish(shell(&format!(r#""$P" find -A -f {word}; exit"#), "")));
     let all = finish(shell(r#"echo $$; "$P" find -A; exit"#, "")).succeeds();
     let pids: BTreeSet<u32> = all.pids()[1..].iter().copied().collect();
-    assert!(!pids.contains(&all.pids()[0]) && !pids.contains(&id()) && !pids.contains(&1), "{}", all.report());
+    assert!(
+        !pids.contains(&all.pids()[0]) && !pids.contains(&id()) && !pids.contains(&1),
+        "{}",
+        all.report()
+    );
 }
 
-/// The shell of the namespace and some sleepers, each question asked of both. Files instead of pipes and `$( )`, so
-/// that no other process comes and goes.
+/// The shell of the namespace and some sleepers, each question asked of both. Files instead of
+/// pipes and `$( )`, so that no other process comes and goes.
 const AS_PGREP: &str = r#"
     mount -t tmpfs none /mnt && cd /mnt || exit
     for name in alpha Beta gamma; do cp "$(command -v sleep)" $name; done
@@ -953,7 +1027,11 @@ fn it_answers_as_pgrep_does() {
     }
     let Some(command) = namespace::script(AS_PGREP) else { skip!("no private namespaces") };
     let outcome = finish(command);
-    assert!(outcome.lines().last().is_some_and(|line| line.starts_with("compared ")), "{}", outcome.report());
+    assert!(
+        outcome.lines().last().is_some_and(|line| line.starts_with("compared ")),
+        "{}",
+        outcome.report()
+    );
     let differences = outcome.lines().into_iter().filter(|line| !line.starts_with("compared "));
     assert_eq!(differences.count(), 0, "{}", outcome.report());
     outcome.succeeds();

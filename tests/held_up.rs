@@ -1,4 +1,5 @@
-//! Processes that hold up whoever looks at them, and outputs that nobody reads: nothing hangs, and nobody is left stopped.
+//! Processes that hold up whoever looks at them, and outputs that nobody reads: nothing hangs, and
+//! nobody is left stopped.
 
 use crate::skip;
 use crate::support::command::{Outcome, PROCTOOL, clean, finish};
@@ -13,18 +14,20 @@ fn frozen(script: &str) -> Option<Outcome> {
     }
     let mut command = clean("unshare");
     command.args(["--mount", "--propagation", "private", "bash", "-c", BOX, "frozen_box", script]);
-    command.env("P", PROCTOOL).env("SUPPORT", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support"));
+    command
+        .env("P", PROCTOOL)
+        .env("SUPPORT", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support"));
     Some(finish(command)).filter(|outcome| outcome.code() != 77)
 }
 
-/// A script with a program on a file system of its user's that does not answer any more: `$program` is its number. What
-/// was asked of the file system meanwhile ends the script's output.
+/// A script with a program on a file system of its user's that does not answer any more: `$program`
+/// is its number. What was asked of the file system meanwhile ends the script's output.
 fn silent(script: &str) -> Option<Outcome> {
     let text = format!(
         r#"mount -t tmpfs none /mnt && mkdir /mnt/files && mkfifo /mnt/in || exit 77
         tries() {{ timeout -s KILL 30 "$@" >>/mnt/told 2>&1; status=$?; shift; echo "$*: $status"; }}
-        unshare -Urm python3 -I -S "$SUPPORT/fuse_program.py" /mnt/files "sleep (deleted)" "$(command -v sleep)" 1000 \
-            </mnt/in >/mnt/out 2>/mnt/err & server=$!
+        unshare -Urm python3 -I -S "$SUPPORT/fuse_program.py" /mnt/files "sleep (deleted)" \
+            "$(command -v sleep)" 1000 </mnt/in >/mnt/out 2>/mnt/err & server=$!
         exec 9>/mnt/in
         until grep -q ready /mnt/out; do kill -0 $server || exit 77; sleep 0.02; done
         program=$(sed -n 's/ready //p' /mnt/out)
@@ -67,10 +70,15 @@ fn readers_go_on_behind_processes_that_hold_them_up() {
     );
     let Some(outcome) = outcome else { skip!(NO_BOX) };
     let lines = outcome.exits(0).lines();
-    let statuses: Vec<_> = lines.iter().filter_map(|line| line.rsplit_once(": ")?.1.parse::<i32>().ok()).collect();
+    let statuses: Vec<_> =
+        lines.iter().filter_map(|line| line.rsplit_once(": ")?.1.parse::<i32>().ok()).collect();
     assert_eq!(statuses, [0, 1, 1, 0, 0, 0, 0, 1], "{lines:?}");
     // Both, in each of four runs.
-    assert_eq!(lines.last().map(String::as_str), Some(" 8 it holds up its readers, in the kernel"), "{lines:?}");
+    assert_eq!(
+        lines.last().map(String::as_str),
+        Some(" 8 it holds up its readers, in the kernel"),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -159,7 +167,9 @@ fn a_file_system_that_does_not_answer_is_never_asked() {
 
 /// A script with an output that nobody reads: `unread terminal COMMAND` and `unread pipe COMMAND`.
 fn unread(script: &str) -> Option<Outcome> {
-    let text = format!("unread() {{ python3 -I -S \"$SUPPORT/stopped_output.py\" \"$@\"; echo $?; }}\n{script}");
+    let text = format!(
+        "unread() {{ python3 -I -S \"$SUPPORT/stopped_output.py\" \"$@\"; echo $?; }}\n{script}"
+    );
     let mut command = namespace::script(&text)?;
     command.env("SUPPORT", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support"));
     Some(finish(command))
@@ -191,7 +201,8 @@ fn who_does_not_read_can_interrupt() {
     prints(unread(script), &["130", "143"]);
 }
 
-/// Its executable has no name that the kernel can tell, so that its arguments would be asked for one.
+/// Its executable has no name that the kernel can tell, so that its arguments would be asked for
+/// one.
 #[test]
 fn a_user_s_process_that_holds_up_its_readers_is_no_daemon() {
     let outcome = frozen(

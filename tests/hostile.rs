@@ -1,4 +1,5 @@
-//! A /proc that is hostile or restricted: odd bytes, processes that end, hidden ones, few descriptors.
+//! A /proc that is hostile or restricted: odd bytes, processes that end, hidden ones, few
+//! descriptors.
 
 use std::process::Command;
 
@@ -10,8 +11,10 @@ use super::support::namespace;
 use super::support::target::Target;
 use crate::skip;
 
-/// Names that break programs which split lines at blanks, at `)` or at newlines, or that want UTF-8.
-const NAMES: [&[u8]; 8] = [b"", b")", b"a) R 1 (b", b"x\ny", b"\x1b[31mred", b"caf\xe9", b"\xff\xfe", b" blank "];
+/// Names that break programs which split lines at blanks, at `)` or at newlines, or that want
+/// UTF-8.
+const NAMES: [&[u8]; 8] =
+    [b"", b")", b"a) R 1 (b", b"x\ny", b"\x1b[31mred", b"caf\xe9", b"\xff\xfe", b" blank "];
 
 fn odd_names() -> FakeProc {
     let fake = FakeProc::new();
@@ -29,11 +32,14 @@ fn odd_names_are_listed_like_any_other() {
     let tree = run(&["tree", "-A", &option]).succeeds();
     let names = run(&["find", "-l", "--null", &option]).succeeds();
     for name in NAMES {
-        let printed = |output: &Outcome| output.stdout.windows(name.len().max(1)).any(|window| window == name);
+        let printed = |output: &Outcome| {
+            output.stdout.windows(name.len().max(1)).any(|window| window == name)
+        };
         assert!(name.is_empty() || printed(&tree), "{name:?}\n{}", tree.report());
         assert!(name.is_empty() || printed(&names), "{name:?}\n{}", names.report());
     }
-    for words in [&["tree", "--json"][..], &["find", "--json"], &["show", "--json", "1", "4", "6"]] {
+    for words in [&["tree", "--json"][..], &["find", "--json"], &["show", "--json", "1", "4", "6"]]
+    {
         let mut command = proctool(words);
         command.arg(&option);
         assert!(finish(command).succeeds().json().is_array());
@@ -58,8 +64,8 @@ fn odd_names_can_be_found_by_their_bytes() {
 #[test]
 fn a_name_set_by_a_real_process_survives() {
     // PR_SET_NAME is 15.
-    let script =
-        "import ctypes,sys;ctypes.CDLL(None).prctl(15,b'a) R 1\\n\\xe9');print('ready',flush=True);sys.stdin.read()";
+    let script = "import ctypes,sys;ctypes.CDLL(None).prctl(15,b'a) R \
+    1\\n\\xe9');print('ready',flush=True);sys.stdin.read()";
     if Command::new("python3").arg("-V").output().is_err() {
         skip!("no python3");
     }
@@ -70,7 +76,8 @@ fn a_name_set_by_a_real_process_survives() {
     finish(command).succeeds().prints(expected);
 }
 
-/// Has 64 MiB of its memory taken for its arguments and its environment (struct prctl_mm_map in prctl(2)).
+/// Has 64 MiB of its memory taken for its arguments and its environment (struct prctl_mm_map in
+/// prctl(2)).
 const ENDLESS: &str = r#"
 import ctypes, mmap, sys
 SIZE = 64 << 20
@@ -101,7 +108,8 @@ fn arguments_and_environments_without_an_end_do_not_use_up_our_memory() {
         skip!("this kernel lets nobody do so");
     }
     for field in ["cmdline", "environ"] {
-        let outcome = run(&["show", "--jsonl", "--fields", field, &target.pid().to_string()]).succeeds();
+        let outcome =
+            run(&["show", "--jsonl", "--fields", field, &target.pid().to_string()]).succeeds();
         let length = outcome.stdout.len();
         assert!((8 << 20..9 << 20).contains(&length), "{field}: {length}");
     }
@@ -111,7 +119,13 @@ fn arguments_and_environments_without_an_end_do_not_use_up_our_memory() {
 fn any_change_of_proc_is_survived() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut fuzzer = clean("python3");
-    fuzzer.args(["-I", "-S", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/fuzz_proc.py"), PROCTOOL, "2"]);
+    fuzzer.args([
+        "-I",
+        "-S",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/fuzz_proc.py"),
+        PROCTOOL,
+        "2",
+    ]);
     fuzzer.arg(directory.path());
     let outcome = finish(fuzzer).exits(0);
     let lines = outcome.lines();
@@ -140,7 +154,8 @@ fn processes_that_lose_their_files_are_skipped() {
     run(&["show", "2", &option]).refuses(1, "process 2");
 }
 
-/// In one line, in the words of the C library that the program has in it: EMFILE of glibc, or of musl.
+/// In one line, in the words of the C library that the program has in it: EMFILE of glibc, or of
+/// musl.
 #[track_caller]
 fn says_that_there_are_none(outcome: &Outcome) {
     let text = outcome.errors();
@@ -157,7 +172,11 @@ fn running_out_of_descriptors_is_an_error_and_never_an_empty_machine() {
     // The loader of a dynamic program needs one itself, so that 4 is the fewest.
     for (limit, words) in [(4, "tree"), (4, "find"), (5, "find --fields pid,rss"), (4, "show 1")] {
         let mut command = clean("sh");
-        command.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" {words} '{option}'"), PROCTOOL]);
+        command.args([
+            "-c",
+            &format!("ulimit -n {limit} && exec \"$0\" {words} '{option}'"),
+            PROCTOOL,
+        ]);
         says_that_there_are_none(&finish(command).exits(3));
     }
 }
@@ -168,8 +187,10 @@ fn an_identity_that_cannot_be_told_for_want_of_descriptors_is_an_error() {
     for limit in 4..=9 {
         let mut command = clean("sh");
         // Those that we inherited count too.
-        let script =
-            format!("exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&-; ulimit -n {limit} && exec \"$0\" show --fields id self");
+        let script = format!(
+            "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&-; ulimit -n {limit} && exec \"$0\" show --fields id \
+            self"
+        );
         command.args(["-c", &script, PROCTOOL]);
         let outcome = finish(command);
         match outcome.code() {
@@ -203,14 +224,26 @@ fn hidden_processes_of_others_do_not_disturb() {
         assert!(text.contains("comm           proctool\nstatus 0"), "{}", outcome.report());
         assert!(!outcome.errors().contains("panicked"), "{}", outcome.report());
         let statuses: Vec<&str> = text.lines().filter(|line| line.starts_with("status")).collect();
-        // Where others are listed but closed, find lists them; where they are hidden, there is nobody but itself.
+        // Where others are listed but closed, find lists them; where they are hidden, there is
+        // nobody but itself.
         let alone = if level == "invisible" { "status 1" } else { "status 0" };
-        assert_eq!(statuses[..4], ["status 0", alone, "status 0", "status 0"], "{}", outcome.report());
+        assert_eq!(
+            statuses[..4],
+            ["status 0", alone, "status 0", "status 0"],
+            "{}",
+            outcome.report()
+        );
         let closed = if level == "invisible" { "status 1" } else { "status 0" };
         if level == "invisible" {
-            let absent = "there is no process 1, as far as known: /proc hides the processes of other users (hidepid)";
+            let absent = "there is no process 1, as far as known: /proc hides the processes of \
+            other users (hidepid)";
             assert_eq!(outcome.errors().matches(absent).count(), 2, "{}", outcome.report());
-            assert_eq!(outcome.errors().matches("(hidepid): try as root").count(), 4, "{}", outcome.report());
+            assert_eq!(
+                outcome.errors().matches("(hidepid): try as root").count(),
+                4,
+                "{}",
+                outcome.report()
+            );
         }
         assert_eq!(statuses[4..6], [closed, "status 1"], "{}", outcome.report());
     }
@@ -227,15 +260,22 @@ fn an_ordinary_user_sees_the_processes_of_others_without_their_secrets() {
         run find -v --env PATH --comm sleep
         run find --fields comm,user,exe,cmdline --comm sleep
         run tree --comm sleep"#;
-    let Some(command) = namespace::script_with_nobody(script) else { skip!("not root, or no private namespaces") };
+    let Some(command) = namespace::script_with_nobody(script) else {
+        skip!("not root, or no private namespaces")
+    };
     let outcome = finish(command).exits(0);
     let lines = outcome.lines();
     let pid = lines[0].split(' ').next().expect("a pid").to_owned();
-    let expected = [format!("{pid} sleep"), "status 0".to_owned(), "status 1".to_owned(), "1".to_owned()];
+    let expected =
+        [format!("{pid} sleep"), "status 0".to_owned(), "status 1".to_owned(), "1".to_owned()];
     assert_eq!(lines[..4], expected, "{}", outcome.report());
     assert!(text_has_row(&lines, "sleep           root       -"), "{}", outcome.report());
     assert!(lines.contains(&format!("sleep({pid})")), "{}", outcome.report());
-    assert!(outcome.errors().contains("permission denied to examine 1 process"), "{}", outcome.report());
+    assert!(
+        outcome.errors().contains("permission denied to examine 1 process"),
+        "{}",
+        outcome.report()
+    );
 }
 
 fn text_has_row(lines: &[String], begin: &str) -> bool {
@@ -247,7 +287,9 @@ fn what_could_not_be_examined_is_never_told_to_be_absent() {
     let script = r#"
         run() { nobody "$@" 2>&1; echo "status $?"; }
         run tree --exe-path /nosuch; run find --exe-path /nosuch; run find --children-of /nosuch"#;
-    let Some(command) = namespace::script_with_nobody(script) else { skip!("not root, or no private namespaces") };
+    let Some(command) = namespace::script_with_nobody(script) else {
+        skip!("not root, or no private namespaces")
+    };
     let outcome = finish(command).exits(0);
     let denied = "permission denied to examine 1 process: try as root";
     let expected = [
@@ -282,6 +324,7 @@ fn an_executable_proves_nothing_and_its_user_does() {
     if outcome.code() == 77 {
         skip!("an ordinary user may not make namespaces");
     }
-    let told = "1\nstatus 1\nstatus 1\nno cron daemon is running called nl\nno cron job is running\n";
+    let told =
+        "1\nstatus 1\nstatus 1\nno cron daemon is running called nl\nno cron job is running\n";
     outcome.exits(0).prints(told);
 }

@@ -1,4 +1,5 @@
-//! The house: dispatch, help, exit statuses, output that cannot be written, environments that lack everything.
+//! The house: dispatch, help, exit statuses, output that cannot be written, environments that lack
+//! everything.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::symlink;
@@ -35,7 +36,11 @@ fn the_list_names_the_applets() {
 #[test]
 fn help_and_version_are_results() {
     let help = run(&["--help"]).succeeds();
-    assert!(APPLETS.iter().all(|name| help.text().contains(&format!("  {name} "))), "{}", help.report());
+    assert!(
+        APPLETS.iter().all(|name| help.text().contains(&format!("  {name} "))),
+        "{}",
+        help.report()
+    );
     assert_eq!(run(&["help"]).succeeds().stdout, help.stdout);
     run(&["--version"]).succeeds().prints(format!("proctool {}\n", env!("CARGO_PKG_VERSION")));
     for applet in APPLETS {
@@ -60,7 +65,8 @@ fn what_is_unknown_is_refused_in_one_line() {
     run(&["help", "nosuch"]).refuses(2, "unknown applet 'nosuch'");
     run(&["--list", "x"]).refuses(2, "'--list' takes no argument 'x'");
     for applet in APPLETS.into_iter().filter(|applet| *applet != ANOTHERS) {
-        run(&[applet, "--nosuch"]).refuses(2, &format!("proctool {applet}: unexpected argument '--nosuch'"));
+        run(&[applet, "--nosuch"])
+            .refuses(2, &format!("proctool {applet}: unexpected argument '--nosuch'"));
     }
 }
 
@@ -92,8 +98,8 @@ fn completions_are_for_the_shell_that_was_asked_for() {
     run(&["completions"]).refuses(2, "<SHELL>");
 }
 
-/// Loads the completions of a command, and prints what they offer for the last of the words. `offset` stands for
-/// bash-completion.
+/// Loads the completions of a command, and prints what they offer for the last of the words.
+/// `offset` stands for bash-completion.
 const ASK_BASH: &str = r#"
 [ "$1" = plain ] || _command_offset() { COMPREPLY=("offset $1"); }
 shift
@@ -112,9 +118,17 @@ fn bash_offers(kind: &str, words: &str) -> String {
 
 #[test]
 fn bash_completes_the_command_behind_a_wrapper() {
-    for wrapper in ["with-gpg-agent", "with-gui-environment", "cron-graceful --", "cron-graceful --timeout = 5 --"] {
+    for wrapper in [
+        "with-gpg-agent",
+        "with-gui-environment",
+        "cron-graceful --",
+        "cron-graceful --timeout = 5 --",
+    ] {
         let words = wrapper.split(' ').count();
-        assert!(bash_offers("plain", &format!("{wrapper} mktem")).contains("mktemp\n"), "{wrapper}");
+        assert!(
+            bash_offers("plain", &format!("{wrapper} mktem")).contains("mktemp\n"),
+            "{wrapper}"
+        );
         assert_eq!(bash_offers("plain", &format!("{wrapper} ls --")), "\n", "{wrapper}");
         assert_eq!(bash_offers("offset", &format!("{wrapper} ls --")), format!("offset {words}\n"));
     }
@@ -140,12 +154,15 @@ fn fish_completes_the_command_behind_a_wrapper() {
     let offers = |line: &str| {
         let name = line.split(' ').next().expect("its name");
         let script = directory.path().join(name);
-        std::fs::write(&script, run(&["completions", "fish", name]).succeeds().stdout).expect("a file");
+        std::fs::write(&script, run(&["completions", "fish", name]).succeeds().stdout)
+            .expect("a file");
         let mut command = clean("fish");
         command.env("HOME", directory.path()).args(["-c", "source $argv[1]; complete -C $argv[2]"]);
         command.arg(&script).arg(line);
         let text = finish(command).succeeds().text();
-        text.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+        text.lines()
+            .map(|line| line.split('\t').next().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
     };
     for (line, offered) in [
         ("with-gpg-agent --ss", "--ssh"),
@@ -203,7 +220,10 @@ fn a_closed_pipe_ends_the_program_quietly() {
     }
     for words in ["tree", "tree --json", "find", "find --json", "find --fields pid,comm,rss"] {
         let mut command = clean("bash");
-        let script = format!("\"$0\" {words} '{}' | head -n 1 >/dev/null; echo ${{PIPESTATUS[0]}}", fake.option());
+        let script = format!(
+            "\"$0\" {words} '{}' | head -n 1 >/dev/null; echo ${{PIPESTATUS[0]}}",
+            fake.option()
+        );
         command.args(["-c", &script, PROCTOOL]);
         finish(command).succeeds().prints("0\n");
     }
@@ -264,7 +284,9 @@ fn colour_is_used_when_asked_for_and_not_in_a_pipe() {
     fake.process(1, 0, "init");
     let option = fake.option();
     assert!(!run(&["show", "1", &option]).succeeds().text().contains('\u{1b}'));
-    assert!(run(&["show", "1", "--color=always", &option]).succeeds().text().starts_with("\u{1b}[1m"));
+    assert!(
+        run(&["show", "1", "--color=always", &option]).succeeds().text().starts_with("\u{1b}[1m")
+    );
     assert!(!run(&["show", "1", "--color=never", &option]).succeeds().text().contains('\u{1b}'));
     run(&["show", "1", "--color=sometimes", &option]).refuses(2, "invalid value 'sometimes'");
 }

@@ -1,4 +1,5 @@
-//! `install.sh`, with a binary that is there already, below directories of the tests; and calling what it installed.
+//! `install.sh`, with a binary that is there already, below directories of the tests; and calling
+//! what it installed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -50,7 +51,8 @@ impl Place {
         finish(self.command(words))
     }
 
-    /// Another binary beside the prefix, as after a change: what one has behind its end does not matter.
+    /// Another binary beside the prefix, as after a change: what one has behind its end does not
+    /// matter.
     fn newer(&self, name: &str) -> String {
         let path = self.directory.path().join(name);
         // Not written here: what another test forks meanwhile would keep it from being started.
@@ -93,7 +95,10 @@ fn links() -> Vec<String> {
 #[test]
 fn links_are_named_one_a_line() {
     let links = links();
-    assert!(links.contains(&"cron-graceful".to_owned()) && !links.contains(&"kill".to_owned()), "{links:?}");
+    assert!(
+        links.contains(&"cron-graceful".to_owned()) && !links.contains(&"kill".to_owned()),
+        "{links:?}"
+    );
     run(&["--list-links", "x"]).refuses(2, "'--list-links' takes no argument 'x'");
 }
 
@@ -101,13 +106,20 @@ fn links_are_named_one_a_line() {
 fn what_is_installed_is_where_a_system_looks_for_it() {
     let place = Place::new("usr/local");
     let outcome = place.install().succeeds();
-    let told = ["Installed below", "is not on your $PATH"].iter().all(|part| outcome.text().contains(part));
+    let told = ["Installed below", "is not on your $PATH"]
+        .iter()
+        .all(|part| outcome.text().contains(part));
     assert!(told, "{}", outcome.report());
-    let mode =
-        |path: &str| fs::metadata(place.path(path)).unwrap_or_else(|error| panic!("{path}: {error}")).mode() & 0o777;
+    let mode = |path: &str| {
+        fs::metadata(place.path(path)).unwrap_or_else(|error| panic!("{path}: {error}")).mode()
+            & 0o777
+    };
     assert_eq!(mode("bin/proctool"), 0o755);
     for link in links() {
-        assert_eq!(fs::read_link(place.path(&format!("bin/{link}"))).ok(), Some(PathBuf::from("proctool")));
+        assert_eq!(
+            fs::read_link(place.path(&format!("bin/{link}"))).ok(),
+            Some(PathBuf::from("proctool"))
+        );
         for completions in [
             format!("share/bash-completion/completions/{link}"),
             format!("share/zsh/site-functions/_{link}"),
@@ -116,7 +128,9 @@ fn what_is_installed_is_where_a_system_looks_for_it() {
             assert_eq!(mode(&completions), 0o644);
         }
     }
-    for page in ["man1/proctool.1", "man1/proctool-find.1", "man1/with-gpg-agent.1", "man8/cron-graceful.8"] {
+    for page in
+        ["man1/proctool.1", "man1/proctool-find.1", "man1/with-gpg-agent.1", "man8/cron-graceful.8"]
+    {
         assert_eq!(mode(&format!("share/man/{page}")), 0o644);
     }
     let mut command = clean(place.path("bin/proctool"));
@@ -135,9 +149,10 @@ fn what_shells_do_not_find_by_themselves_is_said() {
     let mut command = place.command(&["--binary", PROCTOOL]);
     command.env("PATH", format!("{}:/usr/bin:/bin", shells.display()));
     let outcome = finish(command).succeeds();
-    for line in
-        ["fpath+=PREFIX/share/zsh/site-functions", "set -p fish_complete_path PREFIX/share/fish/vendor_completions.d"]
-    {
+    for line in [
+        "fpath+=PREFIX/share/zsh/site-functions",
+        "set -p fish_complete_path PREFIX/share/fish/vendor_completions.d",
+    ] {
         let line = line.replace("PREFIX", place.prefix().to_str().expect("its path"));
         assert!(outcome.text().contains(&line), "{}", outcome.report());
     }
@@ -151,7 +166,11 @@ fn installing_again_changes_nothing() {
     let inode = fs::metadata(place.path("bin/proctool")).expect("the binary").ino();
     place.install().succeeds();
     assert!(before == place.contents());
-    assert_eq!(fs::metadata(place.path("bin/proctool")).expect("the binary").ino(), inode, "it was not even rewritten");
+    assert_eq!(
+        fs::metadata(place.path("bin/proctool")).expect("the binary").ino(),
+        inode,
+        "it was not even rewritten"
+    );
 }
 
 #[test]
@@ -161,7 +180,10 @@ fn uninstalling_leaves_nothing() {
     place.install().succeeds();
     let outcome = place.run(&["--uninstall"]).succeeds();
     assert!(outcome.text().contains("Removed"), "{}", outcome.report());
-    assert_eq!(place.contents().into_keys().collect::<Vec<_>>(), [place.directory.path().join("some")]);
+    assert_eq!(
+        place.contents().into_keys().collect::<Vec<_>>(),
+        [place.directory.path().join("some")]
+    );
     place.run(&["--uninstall"]).refuses(1, "nothing is installed");
 }
 
@@ -177,7 +199,8 @@ fn uninstalling_leaves_what_others_put_there() {
     let outcome = place.run(&["--uninstall"]).exits(1);
     assert!(outcome.errors().contains("left alone"), "{}", outcome.report());
     let files: Vec<PathBuf> = place.contents().into_keys().filter(|path| path.is_file()).collect();
-    let expected = ["bin/other", "share/man/man1/other.1", "share/man/man1/proctool.1"].map(|path| place.path(path));
+    let expected = ["bin/other", "share/man/man1/other.1", "share/man/man1/proctool.1"]
+        .map(|path| place.path(path));
     assert_eq!(files, expected);
 }
 
@@ -195,7 +218,10 @@ fn a_file_in_the_place_of_a_link_is_left_alone() {
             outcome.report()
         );
         assert_eq!(fs::read(place.path("bin/apache-mem")).expect("the file"), b"theirs");
-        assert_eq!(fs::read_link(place.path("bin/cron-graceful")).ok(), Some(PathBuf::from("elsewhere")));
+        assert_eq!(
+            fs::read_link(place.path("bin/cron-graceful")).ok(),
+            Some(PathBuf::from("elsewhere"))
+        );
         assert!(place.path("bin/with-gpg-agent").is_symlink(), "the others are installed");
     }
     place.run(&["--uninstall"]).succeeds();
@@ -222,7 +248,10 @@ fn an_upgrade_leaves_what_runs_alone() {
     let waiting = Running::start(command).watching();
     let newer = place.newer("newer");
     place.run(&["--binary", &newer]).succeeds();
-    assert_eq!(fs::read(place.path("bin/proctool")).expect("it"), fs::read(&newer).expect("the newer one"));
+    assert_eq!(
+        fs::read(place.path("bin/proctool")).expect("it"),
+        fs::read(&newer).expect("the newer one")
+    );
     drop(target);
     waiting.finish().succeeds();
 }
@@ -253,7 +282,8 @@ fn what_was_interrupted_can_be_done_again_and_undone() {
         let bin = place.directory.path().join("programs");
         fs::create_dir(&bin).expect("a directory");
         let script = format!(
-            "#!/bin/sh\n/bin/mv \"$@\"; echo x >>{0}/count; [ $(wc -l <{0}/count) -lt {moves} ] || kill -KILL $PPID\n",
+            "#!/bin/sh\n/bin/mv \"$@\"; echo x >>{0}/count; [ $(wc -l <{0}/count) -lt {moves} ] || \
+            kill -KILL $PPID\n",
             bin.display()
         );
         fs::write(bin.join("mv"), script).expect("a program");
@@ -286,7 +316,9 @@ fn what_is_no_proctool_is_not_installed() {
 
 #[test]
 fn a_manifest_that_is_damaged_is_not_believed() {
-    for damage in ["s/# end//", "1d;$d", "1i-> x\t../outside", "1i-> x\t/outside", "1ix\tbin/proctool"] {
+    for damage in
+        ["s/# end//", "1d;$d", "1i-> x\t../outside", "1i-> x\t/outside", "1ix\tbin/proctool"]
+    {
         let place = Place::new("x");
         place.install().succeeds();
         fs::write(place.directory.path().join("outside"), "theirs").expect("a file");
@@ -306,7 +338,8 @@ fn a_manifest_that_is_damaged_is_not_believed() {
 fn a_mode_is_mended() {
     let place = Place::new("x");
     place.install().succeeds();
-    fs::set_permissions(place.path("bin/proctool"), fs::Permissions::from_mode(0o600)).expect("a mode");
+    fs::set_permissions(place.path("bin/proctool"), fs::Permissions::from_mode(0o600))
+        .expect("a mode");
     place.install().succeeds();
     assert_eq!(fs::metadata(place.path("bin/proctool")).expect("it").mode() & 0o7777, 0o755);
 }
@@ -317,12 +350,17 @@ fn the_script_is_found_through_a_link_and_from_elsewhere() {
     let link = place.directory.path().join("link.sh");
     symlink(SCRIPT, &link).expect("a link");
     let mut command = clean("sh");
-    command.arg(&link).args(["--binary", PROCTOOL, "--prefix", "x"]).current_dir(place.directory.path());
+    command
+        .arg(&link)
+        .args(["--binary", PROCTOOL, "--prefix", "x"])
+        .current_dir(place.directory.path());
     command.env("CDPATH", "/");
     finish(command).succeeds();
     assert!(place.path("share/man/man8/cron-graceful.8").is_file());
     let mut command = clean("sh");
-    command.args([SCRIPT, "--binary", PROCTOOL, "--prefix", "~/x"]).current_dir(place.directory.path());
+    command
+        .args([SCRIPT, "--binary", PROCTOOL, "--prefix", "~/x"])
+        .current_dir(place.directory.path());
     finish(command).refuses(2, "write $HOME");
 }
 
@@ -337,7 +375,10 @@ fn a_package_leaves_directories_of_the_machine_alone() {
     };
     packaged(&["--binary", PROCTOOL]);
     packaged(&["--uninstall"]);
-    assert!(place.path("usr/share/man/man8").is_dir() && place.path("usr/bin").is_dir(), "whoever made them");
+    assert!(
+        place.path("usr/share/man/man8").is_dir() && place.path("usr/bin").is_dir(),
+        "whoever made them"
+    );
     assert!(!place.path("usr/share/proctool").exists() && !place.path("usr/bin/proctool").exists());
 }
 
@@ -368,16 +409,24 @@ fn a_prefix_with_blanks() {
 fn a_package_is_made_below_destdir() {
     let place = Place::new("root");
     let mut command = clean("sh");
-    command.arg(SCRIPT).args(["--binary", PROCTOOL, "--prefix", "/usr"]).env("DESTDIR", place.prefix());
+    command
+        .arg(SCRIPT)
+        .args(["--binary", PROCTOOL, "--prefix", "/usr"])
+        .env("DESTDIR", place.prefix());
     finish(command).succeeds();
-    assert!(place.path("usr/bin/proctool").is_file() && place.path("usr/bin/apache-mem").is_symlink());
+    assert!(
+        place.path("usr/bin/proctool").is_file() && place.path("usr/bin/apache-mem").is_symlink()
+    );
 }
 
 #[test]
 fn a_package_has_no_lock() {
     let place = Place::new("root");
     let mut command = clean("sh");
-    command.arg(SCRIPT).args(["--binary", PROCTOOL, "--prefix", "/usr"]).env("DESTDIR", place.prefix());
+    command
+        .arg(SCRIPT)
+        .args(["--binary", PROCTOOL, "--prefix", "/usr"])
+        .env("DESTDIR", place.prefix());
     finish(command).succeeds();
     let own = fs::read_dir(place.path("usr/share/proctool")).expect("it");
     let mut names: Vec<_> = own.map(|entry| entry.expect("an entry").file_name()).collect();
@@ -393,13 +442,20 @@ fn paths_with_a_newline_are_refused_before_anything_is_written() {
     let binary = odd.join("proctool");
     symlink(PROCTOOL, &binary).expect("a link");
     let before = place.contents();
-    let refuses = |binary: &Path, prefix: &Path, variable: &str, directory: &Path, message: &str| {
-        let mut command = clean("sh");
-        command.arg(SCRIPT).arg("--binary").arg(binary).arg("--prefix").arg(prefix).env(variable, &odd);
-        command.current_dir(directory);
-        finish(command).refuses(1, &format!("{message} has a newline or a tab"));
-        assert!(before == place.contents());
-    };
+    let refuses =
+        |binary: &Path, prefix: &Path, variable: &str, directory: &Path, message: &str| {
+            let mut command = clean("sh");
+            command
+                .arg(SCRIPT)
+                .arg("--binary")
+                .arg(binary)
+                .arg("--prefix")
+                .arg(prefix)
+                .env(variable, &odd);
+            command.current_dir(directory);
+            finish(command).refuses(1, &format!("{message} has a newline or a tab"));
+            assert!(before == place.contents());
+        };
     let (proctool, prefix) = (Path::new(PROCTOOL), place.prefix());
     refuses(&binary, &prefix, "X", Path::new("/"), "the file of --binary");
     refuses(proctool, &odd, "X", Path::new("/"), "the directory of --prefix");
@@ -424,7 +480,8 @@ fn what_the_script_needs_is_named() {
     let programs = place.directory.path().join("programs");
     let mut prepare = clean("sh");
     // As busybox's: it knows no options.
-    let script = "mkdir \"$1\" && cd \"$1\" && printf '#!/bin/sh\\nexit 1\\n' >realpath && chmod +x realpath";
+    let script = "mkdir \"$1\" && cd \"$1\" && printf '#!/bin/sh\\nexit 1\\n' >realpath && chmod \
+    +x realpath";
     prepare.args(["-ec", script, "sh"]).arg(&programs);
     finish(prepare).succeeds();
     let mut command = place.command(&["--uninstall"]);
@@ -441,8 +498,8 @@ fn what_may_not_be_removed_is_said() {
     place.install().succeeds();
     let before = place.contents();
     // The mount is of the directory itself, so that it has what was installed.
-    let script =
-        "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && exec sh \"$2\" \"$3\" --prefix \"$1\"";
+    let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && exec sh \"$2\" \
+    \"$3\" --prefix \"$1\"";
     for word in ["--uninstall", "--links-only"] {
         let mut command = clean("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]);
@@ -459,15 +516,16 @@ fn a_prefix_that_is_read_only() {
     }
     let place = Place::new("ro");
     fs::create_dir(place.prefix()).expect("a directory");
-    let script =
-        "mount -t tmpfs none \"$1\" && mount -o remount,ro \"$1\" && exec sh \"$2\" --binary \"$3\" --prefix \"$1\"";
+    let script = "mount -t tmpfs none \"$1\" && mount -o remount,ro \"$1\" && exec sh \"$2\" \
+    --binary \"$3\" --prefix \"$1\"";
     let mut command = clean("unshare");
     command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]);
     command.arg(place.prefix()).args([SCRIPT, PROCTOOL]);
     finish(command).refuses(1, "cannot write to");
 }
 
-/// Makes a source directory where building is nothing but copying a program that needs shared libraries, unnoticed.
+/// Makes a source directory where building is nothing but copying a program that needs shared
+/// libraries, unnoticed.
 const PRETENCE: &str = r#"
 cd "$1" && cp -r "$2/install.sh" "$2/man" . && mkdir bin && cd bin
 target=$(uname -m)-unknown-linux-musl
@@ -494,7 +552,11 @@ fn what_does_not_run_in_an_empty_directory_is_not_installed() {
     // The $PATH of an ordinary user.
     command.env("PATH", format!("{}:/usr/bin:/bin", source.path().join("bin").display()));
     let outcome = finish(command).exits(1);
-    assert!(outcome.errors().contains("does not run in an empty directory"), "{}", outcome.report());
+    assert!(
+        outcome.errors().contains("does not run in an empty directory"),
+        "{}",
+        outcome.report()
+    );
     assert!(!source.path().join("prefix").exists());
 }
 
@@ -542,7 +604,9 @@ fn links_of_all_kinds_call_their_applet() {
         assert!(outcome.text().contains(help), "{}", outcome.report());
     }
     let mut command = clean("sh");
-    command.current_dir(path("bin")).args(["-c", "./cron-graceful --version; PATH=.:$PATH; cron-graceful --version"]);
+    command
+        .current_dir(path("bin"))
+        .args(["-c", "./cron-graceful --version; PATH=.:$PATH; cron-graceful --version"]);
     assert_eq!(finish(command).succeeds().text().lines().count(), 2);
 }
 
@@ -564,7 +628,10 @@ fn a_link_of_an_unknown_name_is_the_program_itself() {
 #[test]
 fn completions_of_one_command() {
     let only = run(&["completions", "zsh", "cron-graceful"]).succeeds().text();
-    assert!(only.starts_with("#compdef cron-graceful") && !only.contains("#compdef proctool"), "{only}");
+    assert!(
+        only.starts_with("#compdef cron-graceful") && !only.contains("#compdef proctool"),
+        "{only}"
+    );
     run(&["completions", "zsh", "kill"]).refuses(2, "invalid value 'kill'");
 }
 
@@ -584,11 +651,16 @@ fn the_static_binary_is_small_and_needs_nothing() {
 #[test]
 fn names_of_users_and_groups_are_known() {
     let target = Program::new("named").start();
-    let known = run(&["show", "--json", "--fields", "user,group", &target.pid().to_string()]).succeeds().json();
+    let known = run(&["show", "--json", "--fields", "user,group", &target.pid().to_string()])
+        .succeeds()
+        .json();
     let named = |option: &str| {
         let mut command = clean("id");
         command.arg(option);
         finish(command).exits(0).text().trim_end().to_owned()
     };
-    assert_eq!((known[0]["user"].as_str(), known[0]["group"].as_str()), (Some(&*named("-un")), Some(&*named("-gn"))));
+    assert_eq!(
+        (known[0]["user"].as_str(), known[0]["group"].as_str()),
+        (Some(&*named("-un")), Some(&*named("-gn")))
+    );
 }

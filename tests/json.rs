@@ -43,14 +43,20 @@ fn bytes(value: &Value) -> Vec<u8> {
 /// One process with all that JSON tells unasked.
 fn sshd() -> FakeProc {
     let fake = FakeProc::new();
-    with_status(fake.process(10, 1, "sshd"), 0).link("exe", "/usr/sbin/sshd").file("cmdline", "sshd\0-D\0");
+    with_status(fake.process(10, 1, "sshd"), 0)
+        .link("exe", "/usr/sbin/sshd")
+        .file("cmdline", "sshd\0-D\0");
     fake
 }
 
 fn with_status(process: FakeProcess, uid: u32) -> FakeProcess {
     let ids = format!("Uid:\t{uid}\t{uid}\t{uid}\t{uid}\nGid:\t{uid}\t{uid}\t{uid}\t{uid}\n");
-    process
-        .file("status", format!("Name:\tsshd\nState:\tS (sleeping)\nTgid:\t10\nPPid:\t1\n{ids}VmSwap:\t      12 kB\n"))
+    process.file(
+        "status",
+        format!(
+            "Name:\tsshd\nState:\tS (sleeping)\nTgid:\t10\nPPid:\t1\n{ids}VmSwap:\t      12 kB\n"
+        ),
+    )
 }
 
 fn page() -> u64 {
@@ -60,19 +66,27 @@ fn page() -> u64 {
 #[test]
 fn a_table_has_a_header_and_a_line_for_each_process() {
     let outcome = find(&sshd(), &["--fields", "pid,ppid,comm,cmdline"]).succeeds();
-    outcome.prints("    PID    PPID COMM            CMDLINE\n     10       1 sshd            sshd -D\n");
+    outcome.prints(
+        "    PID    PPID COMM            CMDLINE\n     10       1 sshd            sshd -D\n",
+    );
 }
 
 #[test]
 fn a_table_has_its_columns_in_the_order_asked_for() {
-    find(&sshd(), &["--fields", "comm,pid"]).succeeds().prints("COMM                PID\nsshd                 10\n");
-    find(&sshd(), &["--fields", "user, state"]).succeeds().prints("USER       STATE\nroot       S\n");
+    find(&sshd(), &["--fields", "comm,pid"])
+        .succeeds()
+        .prints("COMM                PID\nsshd                 10\n");
+    find(&sshd(), &["--fields", "user, state"])
+        .succeeds()
+        .prints("USER       STATE\nroot       S\n");
 }
 
 #[test]
 fn columns_are_aligned_with_their_headers() {
     let fake = FakeProc::new();
-    for (pid, name) in [(1, "a"), (20, "bb"), (300, "a name"), (4000, "caf\u{e9}"), (4_194_303, "exactly-15-byte")] {
+    for (pid, name) in
+        [(1, "a"), (20, "bb"), (300, "a name"), (4000, "caf\u{e9}"), (4_194_303, "exactly-15-byte")]
+    {
         with_status(fake.process(pid, 1, name), pid).file("cmdline", "one\0two\0");
     }
     let outcome = find(&fake, &["--fields", "pid,comm,vsize,user,state,runtime,cmdline"]).exits(0);
@@ -85,10 +99,17 @@ fn columns_are_aligned_with_their_headers() {
     for line in &lines[1..] {
         assert_eq!(columns(line, "one two"), columns(&lines[0], "CMDLINE"), "{}", outcome.report());
         assert_eq!(columns(line, " S "), columns(&lines[0], " STATE "), "{}", outcome.report());
-        assert_eq!(columns(line, "3.9M") + "3.9M".len(), columns(&lines[0], "VSIZE") + "VSIZE".len());
+        assert_eq!(
+            columns(line, "3.9M") + "3.9M".len(),
+            columns(&lines[0], "VSIZE") + "VSIZE".len()
+        );
         let pid = line.split_whitespace().next().expect("a pid");
         assert_eq!(columns(line, pid) + pid.len(), columns(&lines[0], "PID") + "PID".len());
-        assert!(line[columns(&lines[0], "COMM")..].starts_with(|first: char| first.is_ascii_lowercase()), "{line:?}");
+        assert!(
+            line[columns(&lines[0], "COMM")..]
+                .starts_with(|first: char| first.is_ascii_lowercase()),
+            "{line:?}"
+        );
     }
 }
 
@@ -98,12 +119,18 @@ fn what_is_unavailable_is_a_dash_in_a_table() {
     fake.process(10, 1, "x").file("cmdline", "");
     let outcome = find(&fake, &["--fields", "exe,cwd,tty,cmdline"]).succeeds();
     let row = &outcome.lines()[1];
-    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["-", "-", "-", "-"], "{}", outcome.report());
+    assert_eq!(
+        row.split_whitespace().collect::<Vec<_>>(),
+        ["-", "-", "-", "-"],
+        "{}",
+        outcome.report()
+    );
 }
 
 #[test]
 fn a_table_without_rows_exits_with_1() {
-    let outcome = find(&sshd(), &["--fields", "pid,comm", "nosuch"]).exits(1).prints("    PID COMM\n");
+    let outcome =
+        find(&sshd(), &["--fields", "pid,comm", "nosuch"]).exits(1).prints("    PID COMM\n");
     assert!(outcome.stderr.is_empty(), "{}", outcome.report());
 }
 
@@ -119,7 +146,9 @@ fn json_is_one_array_with_the_keys_asked_for_in_their_order() {
 #[test]
 fn what_is_asked_for_twice_is_told_once() {
     find(&sshd(), &["--fields", "pid,comm,pid"]).succeeds().prints("    PID COMM\n     10 sshd\n");
-    find(&sshd(), &["--jsonl", "--fields", "pid,comm,pid"]).succeeds().prints("{\"pid\":10,\"comm\":\"sshd\"}\n");
+    find(&sshd(), &["--jsonl", "--fields", "pid,comm,pid"])
+        .succeeds()
+        .prints("{\"pid\":10,\"comm\":\"sshd\"}\n");
 }
 
 #[test]
@@ -138,8 +167,11 @@ fn several_processes_are_one_document() {
     let outcome = find(&fake, &["--json", "--fields", "pid,comm"]).succeeds();
     let mut objects = outcome.json().as_array().expect("an array").clone();
     objects.sort_by_key(|object| object["pid"].as_u64());
-    let expected =
-        [json!({"pid": 10, "comm": "sshd"}), json!({"pid": 20, "comm": "sh"}), json!({"pid": 30, "comm": "ls"})];
+    let expected = [
+        json!({"pid": 10, "comm": "sshd"}),
+        json!({"pid": 20, "comm": "sh"}),
+        json!({"pid": 30, "comm": "ls"}),
+    ];
     assert_eq!(objects, expected);
 }
 
@@ -227,7 +259,8 @@ fn arguments_of_a_real_process_are_exact() {
     let target = Target::start(&mut command);
     let pid = target.pid().to_string();
     let object = only(&run(&["find", "--pid", &pid, "--json", "--fields=cmdline"]).succeeds());
-    let arguments: Vec<Vec<u8>> = object["cmdline"].as_array().expect("an array").iter().map(bytes).collect();
+    let arguments: Vec<Vec<u8>> =
+        object["cmdline"].as_array().expect("an array").iter().map(bytes).collect();
     let expected = [&b""[..], b"\"quoted\" \\ back", "gr\u{fc}n".as_bytes(), b"\x1b[31m\xff\n"];
     assert_eq!(arguments[3..], expected);
     let plain = run(&["find", "--pid", &pid, "-a"]).succeeds();
@@ -252,11 +285,33 @@ fn control_characters_are_escaped_in_json_and_exact_in_pipes() {
 #[test]
 fn what_is_unavailable_is_null() {
     let fake = FakeProc::new();
-    with_status(fake.process(10, 1, "x"), 0).file("cgroup", "0::/\n").file("loginuid", "4294967295");
-    for property in ["exe", "exe_path", "exe_deleted", "cwd", "tty", "unit", "container", "loginuid", "audit_session"] {
+    with_status(fake.process(10, 1, "x"), 0)
+        .file("cgroup", "0::/\n")
+        .file("loginuid", "4294967295");
+    for property in [
+        "exe",
+        "exe_path",
+        "exe_deleted",
+        "cwd",
+        "tty",
+        "unit",
+        "container",
+        "loginuid",
+        "audit_session",
+    ] {
         assert_eq!(value(&fake, property), Value::Null, "{property}");
     }
-    for property in ["starttime", "runtime", "boot_id", "id", "pss", "uss", "capabilities", "nspid", "pid_namespace"] {
+    for property in [
+        "starttime",
+        "runtime",
+        "boot_id",
+        "id",
+        "pss",
+        "uss",
+        "capabilities",
+        "nspid",
+        "pid_namespace",
+    ] {
         assert_eq!(value(&fake, property), Value::Null, "{property}");
     }
 }
@@ -265,7 +320,10 @@ fn what_is_unavailable_is_null() {
 fn a_kernel_thread_has_no_arguments_and_no_executable() {
     let fake = FakeProc::new();
     let stat = "2 (kthreadd) S 0 0 0 0 -1 2097152 0 0 0 0 0 1 0 0 20 0 1 0 5 0 0 0 0 0\n";
-    with_status(fake.process(2, 0, "kthreadd"), 0).file("stat", stat).file("cmdline", "").file("environ", "");
+    with_status(fake.process(2, 0, "kthreadd"), 0)
+        .file("stat", stat)
+        .file("cmdline", "")
+        .file("environ", "");
     assert_eq!(value(&fake, "cmdline"), json!([]));
     assert_eq!(value(&fake, "environ"), Value::Null);
     assert_eq!(value(&fake, "exe"), Value::Null);
@@ -280,12 +338,18 @@ fn the_environment_is_told_only_by_name() {
         command.env("PROCTOOL_TEST_SECRET", "x");
     });
     let pid = target.pid().to_string();
-    for words in
-        [&["find", "--pid", &pid, "--json"][..], &["find", "--pid", &pid, "--jsonl"], &["show", &pid, "--json"]]
-    {
+    for words in [
+        &["find", "--pid", &pid, "--json"][..],
+        &["find", "--pid", &pid, "--jsonl"],
+        &["show", &pid, "--json"],
+    ] {
         let outcome = run(words).succeeds();
         let text = outcome.text();
-        assert!(!text.contains("environ") && !text.contains("PROCTOOL_TEST_SECRET"), "{}", outcome.report());
+        assert!(
+            !text.contains("environ") && !text.contains("PROCTOOL_TEST_SECRET"),
+            "{}",
+            outcome.report()
+        );
     }
     let object = only(&run(&["find", "--pid", &pid, "--json", "--fields=environ"]).succeeds());
     let variables = object["environ"].as_array().expect("an array");
@@ -310,7 +374,8 @@ fn sizes_are_bytes() {
 #[test]
 fn shared_memory_is_counted_in_bytes() {
     let fake = FakeProc::new();
-    let rollup = "55e0c0000000-7fff00000000 ---p 00000000 00:00 0                          [rollup]\n\
+    let rollup = "55e0c0000000-7fff00000000 ---p 00000000 00:00 \
+    0                          [rollup]\n\
                   Rss:                1000 kB\nPss:                 300 kB\nShared_Clean:        500 kB\n\
                   Shared_Dirty:          0 kB\nPrivate_Clean:       100 kB\nPrivate_Dirty:        50 kB\n\
                   Referenced:         1000 kB\nAnonymous:            50 kB\nPrivate_Hugetlb:       8 kB\n";
@@ -322,7 +387,8 @@ fn shared_memory_is_counted_in_bytes() {
 #[test]
 fn times_are_seconds() {
     let fake = sshd();
-    fake.file("stat", "cpu  1 2 3 4\nintr 5\nctxt 6\nbtime 1700000000\nprocesses 7\n").file("uptime", "65.50 120.00\n");
+    fake.file("stat", "cpu  1 2 3 4\nintr 5\nctxt 6\nbtime 1700000000\nprocesses 7\n")
+        .file("uptime", "65.50 120.00\n");
     assert_eq!(value(&fake, "starttime"), 1_700_000_005.0);
     assert_eq!(value(&fake, "runtime"), 60.5);
     assert_eq!(value(&fake, "cpu_time"), 0.3);
@@ -353,7 +419,12 @@ fn a_table_shows_times_and_sizes_for_people() {
     fake.file("stat", "btime 1700000000\n").file("uptime", "3730.00 0.00\n");
     let outcome = find(&fake, &["--fields", "starttime,runtime,cpu_time,vsize,swap"]).succeeds();
     let row = outcome.lines()[1].split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(row, ["2023-11-14T22:13:25", "01:02:05", "00:00", "3.9M", "12K"], "{}", outcome.report());
+    assert_eq!(
+        row,
+        ["2023-11-14T22:13:25", "01:02:05", "00:00", "3.9M", "12K"],
+        "{}",
+        outcome.report()
+    );
 }
 
 #[test]
@@ -367,7 +438,10 @@ fn owners_are_named_or_numbered() {
     with_status(fake.process(10, 1, "x"), 54321);
     assert_eq!(value(&fake, "user"), "54321");
     assert_eq!(value(&fake, "group"), "54321");
-    assert_eq!(value(&fake, "group_ids"), json!({"real": 54321, "effective": 54321, "saved": 54321, "fs": 54321}));
+    assert_eq!(
+        value(&fake, "group_ids"),
+        json!({"real": 54321, "effective": 54321, "saved": 54321, "fs": 54321})
+    );
 }
 
 #[test]
@@ -411,7 +485,9 @@ fn a_zombie_is_not_alive() {
 fn a_process_that_ended_is_no_half_object() {
     let fake = sshd();
     fake.bare(20);
-    find(&fake, &["--jsonl", "--fields=pid,comm"]).succeeds().prints("{\"pid\":10,\"comm\":\"sshd\"}\n");
+    find(&fake, &["--jsonl", "--fields=pid,comm"])
+        .succeeds()
+        .prints("{\"pid\":10,\"comm\":\"sshd\"}\n");
     let rows = find(&fake, &["--fields=pid,comm"]).succeeds().lines();
     assert_eq!(rows, ["    PID COMM", "     10 sshd"]);
 }
@@ -429,7 +505,8 @@ fn control_groups_units_and_containers() {
 #[test]
 fn every_property_can_be_asked_for_alone() {
     let shown = run(&["show", "--json", "self"]).succeeds();
-    let mut names: Vec<String> = only(&shown).as_object().expect("an object").keys().cloned().collect();
+    let mut names: Vec<String> =
+        only(&shown).as_object().expect("an object").keys().cloned().collect();
     names.extend(["environ".to_owned(), "status_fields".to_owned()]);
     assert!(names.len() > 40, "{names:?}");
     let target = Program::new("fields").start();
@@ -451,7 +528,10 @@ fn what_is_told_of_a_real_process_is_what_the_kernel_says() {
     let program = Program::new("real");
     let target = program.start();
     let fields = "pid,comm,exe,cmdline,cwd,start_ticks,status_fields,pid_namespace";
-    let object = only(&run(&["find", "--pid", &target.pid().to_string(), "--json", "--fields", fields]).succeeds());
+    let object = only(
+        &run(&["find", "--pid", &target.pid().to_string(), "--json", "--fields", fields])
+            .succeeds(),
+    );
     let text = |name: &str| String::from_utf8(target.proc(name)).expect("text");
     let link = |name: &str| {
         let path = format!("/proc/{}/{name}", target.pid());
@@ -461,7 +541,10 @@ fn what_is_told_of_a_real_process_is_what_the_kernel_says() {
     assert_eq!(object["comm"], text("comm").trim_end());
     assert_eq!(object["exe"], link("exe"));
     assert_eq!(object["cwd"], link("cwd"));
-    assert_eq!(object["cmdline"], json!(text("cmdline").split_terminator('\0').collect::<Vec<_>>()));
+    assert_eq!(
+        object["cmdline"],
+        json!(text("cmdline").split_terminator('\0').collect::<Vec<_>>())
+    );
     assert_eq!(format!("pid:[{}]", object["pid_namespace"]), link("ns/pid"));
     assert_eq!(object["status_fields"]["PPid"], std::process::id().to_string());
     let stat = text("stat");

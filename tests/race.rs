@@ -4,7 +4,8 @@ use super::support::command::finish;
 use super::support::namespace;
 use crate::skip;
 
-/// Forks and ends processes in two loops while the applets run; prints what should not be, then how much there was.
+/// Forks and ends processes in two loops while the applets run; prints what should not be, then how
+/// much there was.
 const SCRIPT: &str = r#"
     export LANG=C
     churn() { while :; do /bin/true & /bin/true & (exec /bin/sleep 0) & wait; done; }
@@ -35,10 +36,16 @@ const SCRIPT: &str = r#"
 
 #[test]
 fn processes_may_end_at_any_moment() {
-    let Some(command) = namespace::script(&SCRIPT.replace("ROUNDS", "150")) else { skip!("no private namespaces") };
+    let Some(command) = namespace::script(&SCRIPT.replace("ROUNDS", "150")) else {
+        skip!("no private namespaces")
+    };
     let outcome = finish(command).exits(0);
     let lines = outcome.lines();
     let forks = lines.last().and_then(|line| line.strip_prefix("forks ")?.parse::<u32>().ok());
     assert_eq!(lines.len(), 1, "{}", outcome.report());
-    assert!(forks.is_some_and(|forks| forks > 2000), "too little happened to mean anything\n{}", outcome.report());
+    assert!(
+        forks.is_some_and(|forks| forks > 2000),
+        "too little happened to mean anything\n{}",
+        outcome.report()
+    );
 }

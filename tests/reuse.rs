@@ -1,7 +1,8 @@
-//! A number that becomes another process's while the program is about to act: the newcomer must not be touched.
+//! A number that becomes another process's while the program is about to act: the newcomer must not
+//! be touched.
 //!
-//! `tests/support/halt_at.py` forces it. It runs the program halted at a system call, ends the victim, and gives its number
-//! to a newcomer, in a pid namespace of its own.
+//! `tests/support/halt_at.py` forces it. It runs the program halted at a system call, ends the
+//! victim, and gives its number to a newcomer, in a pid namespace of its own.
 
 use std::sync::LazyLock;
 
@@ -81,7 +82,11 @@ impl Run {
     #[track_caller]
     fn finds_nobody(&self) {
         self.leaves_the_newcomer_alone();
-        assert!(self.status() == Some(1) && self.errors().contains("no process matches"), "{}", self.shown);
+        assert!(
+            self.status() == Some(1) && self.errors().contains("no process matches"),
+            "{}",
+            self.shown
+        );
     }
 }
 
@@ -108,11 +113,13 @@ fn is_possible() -> bool {
 /// The runs of the program with these options for the script.
 #[track_caller]
 fn runs(options: &str, words: &str) -> Vec<Run> {
-    let outcome = script(options, &format!("\"$P\" {words}")).expect("a private namespace").succeeds();
+    let outcome =
+        script(options, &format!("\"$P\" {words}")).expect("a private namespace").succeeds();
     outcome.lines().iter().map(|line| Run::of(line, &outcome)).collect()
 }
 
-/// Halt the program at one call: the newcomer is untouched, and the victim has one of these outcomes.
+/// Halt the program at one call: the newcomer is untouched, and the victim has one of these
+/// outcomes.
 #[track_caller]
 fn halted(options: &str, words: &str, outcomes: &[&str]) {
     let runs = runs(options, words);
@@ -143,8 +150,9 @@ fn a_newcomer_that_is_touched_is_noticed() {
         skip!(IMPOSSIBLE);
     }
     for signal in ["TERM", "CONT", "STOP", "KILL"] {
-        let outcome =
-            script("--call kill", &format!("kill -{signal} {{pid}}")).expect("a private namespace").succeeds();
+        let outcome = script("--call kill", &format!("kill -{signal} {{pid}}"))
+            .expect("a private namespace")
+            .succeeds();
         let run = Run::of(&outcome.text(), &outcome);
         assert!(run.is_halted() && run.report["harm"].is_string(), "{signal}\n{}", run.shown);
     }
@@ -169,7 +177,9 @@ fn one_that_ends_before_its_signal_is_gone() {
     if !is_possible() {
         skip!(IMPOSSIBLE);
     }
-    for applet in ["terminate", "kill", "suspend", "resume", "kill --signal HUP", "terminate --no-wait"] {
+    for applet in
+        ["terminate", "kill", "suspend", "resume", "kill --signal HUP", "terminate --no-wait"]
+    {
         halted(BEFORE_SIGNALLING, &format!("{applet} --json {{pid}}"), &["gone before"]);
     }
 }
@@ -207,7 +217,11 @@ fn the_root_of_a_tree_that_ends_is_not_replaced_by_another_tree() {
     }
     for applet in ["terminate", "kill", "suspend", "wait"] {
         for call in [BEFORE_PINNING, WHILE_PINNING] {
-            halted(&format!("{call} --family"), &format!("{applet} --json --tree {{pid}}"), &["gone before"]);
+            halted(
+                &format!("{call} --family"),
+                &format!("{applet} --json --tree {{pid}}"),
+                &["gone before"],
+            );
         }
     }
     for applet in ["terminate", "kill", "suspend"] {
@@ -239,7 +253,15 @@ fn an_id_is_of_nobody_else() {
     if !is_possible() {
         skip!(IMPOSSIBLE);
     }
-    for applet in ["terminate", "kill", "suspend", "resume", "wait", "terminate --tree", "terminate --exe needle"] {
+    for applet in [
+        "terminate",
+        "kill",
+        "suspend",
+        "resume",
+        "wait",
+        "terminate --tree",
+        "terminate --exe needle",
+    ] {
         halted("--begin proc", &format!("{applet} --json {{id}}"), &["gone before"]);
     }
 }
@@ -266,7 +288,11 @@ fn a_wait_for_more_targets_than_descriptors_does_not_wait_for_a_newcomer() {
     for call in [BEFORE_PINNING, WHILE_PINNING] {
         for nth in 1..=2 {
             let options = format!("{call} --nth {nth} --crowd 30 --limit 40");
-            halted(&options, "wait --json --any --timeout 30 --exe needle", &["gone before", "ended"]);
+            halted(
+                &options,
+                "wait --json --any --timeout 30 --exe needle",
+                &["gone before", "ended"],
+            );
         }
     }
 }
@@ -336,7 +362,9 @@ fn a_newcomer_of_another_id_is_untouched_from_the_beginning() {
     if !is_possible() {
         skip!(IMPOSSIBLE);
     }
-    for (applet, outcomes) in [("terminate", ENDS), ("kill", ENDS), ("suspend", SIGNALS), ("terminate --tree", ENDS)] {
+    for (applet, outcomes) in
+        [("terminate", ENDS), ("kill", ENDS), ("suspend", SIGNALS), ("terminate --tree", ENDS)]
+    {
         swept("--begin proc", &format!("{applet} --json {{id}}"), &outcomes, 40);
     }
     swept("--begin proc --last epoll_wait", "wait --json {id}", &["gone before", "ended"], 40);

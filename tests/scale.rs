@@ -51,7 +51,10 @@ fn a_parent_of_a_hundred_thousand() {
     let option = fake.option();
     let tree = run(&["tree", "-A", &option]).succeeds();
     let lines = tree.lines();
-    assert_eq!((lines.len(), lines[MANY as usize - 1].as_str()), (MANY as usize, "`- leaf(100000)"));
+    assert_eq!(
+        (lines.len(), lines[MANY as usize - 1].as_str()),
+        (MANY as usize, "`- leaf(100000)")
+    );
     run(&["tree", "-A", "-c", &option]).succeeds().prints("leaf(1)\n`- 99999*[leaf]\n");
     let json = run(&["tree", "--json", &option]).succeeds().json();
     assert_eq!(json[0]["children"].as_array().map(Vec::len), Some(MANY as usize - 1));
@@ -66,7 +69,11 @@ fn thirty_two_descriptors_are_enough_for_thousands() {
     }
     let limited = |words: &str| {
         let mut command = clean("sh");
-        command.args(["-c", &format!("ulimit -n 32 && exec \"$0\" {words} '{}'", fake.option()), PROCTOOL]);
+        command.args([
+            "-c",
+            &format!("ulimit -n 32 && exec \"$0\" {words} '{}'", fake.option()),
+            PROCTOOL,
+        ]);
         finish(command).succeeds()
     };
     assert_eq!(limited("tree").lines().len(), 5000);

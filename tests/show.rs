@@ -1,4 +1,5 @@
-//! `show`: every property against what /proc says, what is unavailable and why, and the forms of the output.
+//! `show`: every property against what /proc says, what is unavailable and why, and the forms of
+//! the output.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -19,9 +20,26 @@ use crate::skip;
 
 /// The sections of the text and what is in them.
 const SECTIONS: [(&str, &[&str]); 6] = [
-    ("Identity", &["pid", "comm", "name", "id", "boot_id", "ppid", "pgrp", "session", "tty", "kernel_thread"]),
+    (
+        "Identity",
+        &[
+            "pid",
+            "comm",
+            "name",
+            "id",
+            "boot_id",
+            "ppid",
+            "pgrp",
+            "session",
+            "tty",
+            "kernel_thread",
+        ],
+    ),
     ("Program", &["exe", "exe_path", "exe_name", "exe_deleted", "cmdline", "cwd"]),
-    ("Owner", &["user", "group", "user_ids", "group_ids", "capabilities", "loginuid", "audit_session"]),
+    (
+        "Owner",
+        &["user", "group", "user_ids", "group_ids", "capabilities", "loginuid", "audit_session"],
+    ),
     (
         "State",
         &[
@@ -58,7 +76,11 @@ fn proc(pid: u32, name: &str) -> PathBuf {
 }
 
 fn link(pid: u32, name: &str) -> String {
-    fs::read_link(proc(pid, name)).expect("a link of a process").to_str().expect("its text").to_owned()
+    fs::read_link(proc(pid, name))
+        .expect("a link of a process")
+        .to_str()
+        .expect("its text")
+        .to_owned()
 }
 
 fn canonical(path: &Path) -> String {
@@ -139,7 +161,10 @@ fn the_program_is_that_of_proc() {
     assert_eq!(object["exe_deleted"], false);
     let path = program.path();
     let path = path.to_str().expect("a path as text");
-    assert_eq!(object["cmdline"], json!([path, "--exact", "support::target::stay_alive", "--nocapture"]));
+    assert_eq!(
+        object["cmdline"],
+        json!([path, "--exact", "support::target::stay_alive", "--nocapture"])
+    );
     assert_eq!(object["cwd"], link(target.pid(), "cwd"));
     assert_eq!(object["cwd"], canonical(directory.path()));
 }
@@ -163,7 +188,8 @@ fn the_owner_is_that_of_proc() {
     let target = program.start();
     let object = object(target.pid());
     for (property, line, names) in [("user_ids", "Uid", "user"), ("group_ids", "Gid", "group")] {
-        let ids: Vec<u32> = status(&target, line).split_whitespace().map(|id| id.parse().expect("an id")).collect();
+        let ids: Vec<u32> =
+            status(&target, line).split_whitespace().map(|id| id.parse().expect("an id")).collect();
         let expected = json!({"real": ids[0], "effective": ids[1], "saved": ids[2], "fs": ids[3]});
         assert_eq!(object[property], expected);
         let mut id = clean("id");
@@ -178,8 +204,14 @@ fn the_owner_is_that_of_proc() {
         assert!(!capabilities.is_empty());
     }
     for (property, file) in [("loginuid", "loginuid"), ("audit_session", "sessionid")] {
-        let number = fs::read_to_string(proc(target.pid(), file)).ok().and_then(|text| text.trim().parse::<u32>().ok());
-        assert_eq!(object[property], json!(number.filter(|&number| number != u32::MAX)), "{property}");
+        let number = fs::read_to_string(proc(target.pid(), file))
+            .ok()
+            .and_then(|text| text.trim().parse::<u32>().ok());
+        assert_eq!(
+            object[property],
+            json!(number.filter(|&number| number != u32::MAX)),
+            "{property}"
+        );
     }
 }
 
@@ -191,7 +223,8 @@ fn the_state_is_that_of_proc() {
     });
     let oom_score = || String::from_utf8(target.proc("oom_score")).expect("a number as text");
     let descriptors = || fs::read_dir(proc(target.pid(), "fd")).expect("its descriptors").count();
-    let ((stat, oom_score, descriptors), object) = undisturbed(&target, || (stat(&target), oom_score(), descriptors()));
+    let ((stat, oom_score, descriptors), object) =
+        undisturbed(&target, || (stat(&target), oom_score(), descriptors()));
     assert_eq!(object["state"], stat[0]);
     assert_eq!(object["is_alive"], true);
     let number = |field: usize| stat[field - 3].parse::<i64>().expect("a number");
@@ -210,7 +243,13 @@ fn niceness_has_a_sign() {
         skip!("only the superuser is served first");
     }
     // Less than the least, whatever ours is.
-    let target = Target::start(Command::new("nice").args(["-n", "-40", "sh", "-c", "echo ready; read -r line"]));
+    let target = Target::start(Command::new("nice").args([
+        "-n",
+        "-40",
+        "sh",
+        "-c",
+        "echo ready; read -r line",
+    ]));
     assert_eq!(object(target.pid())["nice"], -20);
     assert_eq!(fields(target.pid(), "nice").text(), "  nice           -20\n");
 }
@@ -220,10 +259,14 @@ fn times_agree_with_the_clocks() {
     let target = Target::script("echo ready; read -r line");
     let uptime = || {
         let text = fs::read_to_string("/proc/uptime").expect("the uptime");
-        text.split_whitespace().next().and_then(|seconds| seconds.parse::<f64>().ok()).expect("seconds")
+        text.split_whitespace()
+            .next()
+            .and_then(|seconds| seconds.parse::<f64>().ok())
+            .expect("seconds")
     };
     let statistics = fs::read_to_string("/proc/stat").expect("the boot's time");
-    let boot = statistics.lines().find_map(|line| line.strip_prefix("btime ")).expect("the boot's time");
+    let boot =
+        statistics.lines().find_map(|line| line.strip_prefix("btime ")).expect("the boot's time");
     let boot: f64 = boot.parse().expect("seconds");
     let mut ticks = clean("getconf");
     ticks.arg("CLK_TCK");
@@ -232,7 +275,8 @@ fn times_agree_with_the_clocks() {
     let before = uptime();
     let object = object(target.pid());
     let after = uptime();
-    let seconds = |name: &str| object[name].as_f64().unwrap_or_else(|| panic!("no {name} in {object}"));
+    let seconds =
+        |name: &str| object[name].as_f64().unwrap_or_else(|| panic!("no {name} in {object}"));
     // btime is cut to whole seconds.
     assert!((-0.02..1.02).contains(&(seconds("starttime") - (boot + started))), "{object}");
     let runtime = seconds("runtime");
@@ -274,7 +318,8 @@ fn an_id_is_of_one_process_only() {
 #[test]
 fn resident_memory_is_not_less_than_its_parts() {
     let fake = FakeProc::new();
-    let rollup = "1000-2000 ---p 00000000 00:00 0 [rollup]\nRss: 500 kB\nPss: 400 kB\nPrivate_Dirty: 300 kB\n";
+    let rollup = "1000-2000 ---p 00000000 00:00 0 [rollup]\nRss: 500 kB\nPss: 400 \
+    kB\nPrivate_Dirty: 300 kB\n";
     fake.process(10, 1, "x").owner(0, 0).file("smaps_rollup", rollup);
     fake.process(11, 1, "x").owner(0, 0);
     let counted = 2 * rustix::param::page_size();
@@ -296,11 +341,15 @@ fn resident_memory_is_not_less_than_its_parts() {
 fn memory_is_in_bytes_and_its_parts_fit() {
     let target = Target::script("echo ready; read -r line");
     let object = object(target.pid());
-    let size = |name: &str| object[name].as_u64().unwrap_or_else(|| panic!("no {name} in {object}"));
+    let size =
+        |name: &str| object[name].as_u64().unwrap_or_else(|| panic!("no {name} in {object}"));
     assert_eq!(size("vsize"), stat_number(&target, 23) as u64);
     let swap: u64 = status(&target, "VmSwap").trim_end_matches(" kB").parse().expect("a size");
     assert_eq!(size("swap"), swap * 1024);
-    assert!(size("uss") > 0 && size("uss") <= size("pss") && size("rss") <= size("vsize"), "{object}");
+    assert!(
+        size("uss") > 0 && size("uss") <= size("pss") && size("rss") <= size("vsize"),
+        "{object}"
+    );
     assert!(size("rss") % 4096 == 0 && size("rss") > 0, "{object}");
 }
 
@@ -309,10 +358,14 @@ fn the_place_is_that_of_proc() {
     let target = Target::script("echo ready; read -r line");
     let object = object(target.pid());
     assert_eq!(format!("pid:[{}]", object["pid_namespace"]), link(target.pid(), "ns/pid"));
-    let pids: Vec<u32> = status(&target, "NSpid").split_whitespace().map(|pid| pid.parse().expect("a pid")).collect();
+    let pids: Vec<u32> = status(&target, "NSpid")
+        .split_whitespace()
+        .map(|pid| pid.parse().expect("a pid"))
+        .collect();
     assert_eq!(object["nspid"], json!(pids));
     let cgroups = fs::read_to_string(proc(target.pid(), "cgroup")).unwrap_or_default();
-    let paths: BTreeSet<&str> = cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).collect();
+    let paths: BTreeSet<&str> =
+        cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2)).collect();
     match object["cgroup"].as_str() {
         Some(path) => assert!(paths.contains(path), "{path} in {cgroups}"),
         None => assert_eq!((&object["cgroup"], paths.len()), (&Value::Null, 0)),
@@ -336,14 +389,22 @@ fn text_has_sections_with_a_line_for_every_property() {
         None => line,
     });
     assert_eq!(names.collect::<Vec<_>>(), expected, "{}", outcome.report());
-    assert!(outcome.lines().iter().all(|line| !line.starts_with("  ") || line.len() > 17), "{}", outcome.report());
+    assert!(
+        outcome.lines().iter().all(|line| !line.starts_with("  ") || line.len() > 17),
+        "{}",
+        outcome.report()
+    );
 }
 
 #[test]
 fn json_has_the_same_properties_as_text() {
     let object = object(std::process::id());
-    let keys: BTreeSet<&str> = object.as_object().expect("an object").keys().map(String::as_str).collect();
-    assert_eq!(keys, SECTIONS.iter().flat_map(|(_, properties)| properties.iter().copied()).collect());
+    let keys: BTreeSet<&str> =
+        object.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(
+        keys,
+        SECTIONS.iter().flat_map(|(_, properties)| properties.iter().copied()).collect()
+    );
 }
 
 #[test]
@@ -367,8 +428,7 @@ fn values_are_for_people_in_text() {
   tty            - (it has no terminal)
   boot_id        - (this procfs does not have it)
 ";
-    let names =
-        "pid,exe,exe_path,exe_deleted,user,group,user_ids,state,is_alive,starttime,runtime,cpu_time,vsize,tty,boot_id";
+    let names = "pid,exe,exe_path,exe_deleted,user,group,user_ids,state,is_alive,starttime,runtime,cpu_time,vsize,tty,boot_id";
     run(&["show", "5", "--fields", names, &fake.option()]).succeeds().prints(text);
 }
 
@@ -392,7 +452,9 @@ fn dates_are_in_the_time_zone_that_was_asked_for() {
 
 fn with_two_variables() -> Target {
     let mut command = Command::new("/bin/sh");
-    Target::start(command.args(["-c", "echo ready; read -r line"]).env_clear().env("A", "1").env("B", "2"))
+    Target::start(
+        command.args(["-c", "echo ready; read -r line"]).env_clear().env("A", "1").env("B", "2"),
+    )
 }
 
 #[test]
@@ -428,14 +490,27 @@ fn an_empty_environment_is_called_empty() {
     let mut command = Command::new("/bin/sh");
     let target = Target::start(command.args(["-c", "echo ready; read -r line"]).env_clear());
     assert_eq!(target.proc("environ"), b"");
-    let json = run(&["show", "--json", "--fields=environ", &target.pid().to_string()]).succeeds().json();
+    let json =
+        run(&["show", "--json", "--fields=environ", &target.pid().to_string()]).succeeds().json();
     assert_eq!(json[0]["environ"], json!([]));
     fields(target.pid(), "environ").prints("  environ        (none)\n");
 }
 
 #[test]
 fn arguments_are_quoted_as_a_shell_takes_them() {
-    let arguments = ["name", "", "two words", "it's", "$HOME", "a\"b", "back\\slash", "*", "-x=1", "caf\u{e9}", "~"];
+    let arguments = [
+        "name",
+        "",
+        "two words",
+        "it's",
+        "$HOME",
+        "a\"b",
+        "back\\slash",
+        "*",
+        "-x=1",
+        "caf\u{e9}",
+        "~",
+    ];
     let mut command = Command::new("sh");
     let target = Target::start(command.args(["-c", "echo ready; read -r line"]).args(arguments));
     let outcome = fields(target.pid(), "cmdline");
@@ -445,13 +520,17 @@ fn arguments_are_quoted_as_a_shell_takes_them() {
     let mut shell = clean("sh");
     shell.arg("-c").arg(OsString::from_vec(script));
     finish(shell).succeeds().prints(target.proc("cmdline"));
-    assert_eq!(object(target.pid())["cmdline"].as_array().expect("a list")[3..], arguments.map(|item| json!(item)));
+    assert_eq!(
+        object(target.pid())["cmdline"].as_array().expect("a list")[3..],
+        arguments.map(|item| json!(item))
+    );
 }
 
 #[test]
 fn arguments_that_are_not_text_are_kept() {
     let bytes = std::ffi::OsStr::from_bytes(b"a\xff\nb");
-    let target = Target::start(Command::new("sh").args(["-c", "echo ready; read -r line", "x"]).arg(bytes));
+    let target =
+        Target::start(Command::new("sh").args(["-c", "echo ready; read -r line", "x"]).arg(bytes));
     let json = object(target.pid());
     assert_eq!(json["cmdline"][4], json!({"bytes": "Yf8KYg=="}));
     assert!(fields(target.pid(), "cmdline").stdout.windows(4).any(|window| window == b"a\xff\nb"));
@@ -461,8 +540,10 @@ fn arguments_that_are_not_text_are_kept() {
 fn only_the_fields_that_were_asked_for_are_shown_in_their_order() {
     let target = Target::script("echo ready; read -r line");
     let pid = target.pid();
-    fields(pid, "ppid,pid,comm")
-        .prints(format!("  ppid           {}\n  pid            {pid}\n  comm           sh\n", std::process::id()));
+    fields(pid, "ppid,pid,comm").prints(format!(
+        "  ppid           {}\n  pid            {pid}\n  comm           sh\n",
+        std::process::id()
+    ));
     fields(pid, "pid").prints(format!("  pid            {pid}\n"));
     let json = run(&["show", "--json", "--fields", "comm, pid", &pid.to_string()]).succeeds();
     json.prints(format!("[{{\"comm\":\"sh\",\"pid\":{pid}}}]\n"));
@@ -486,12 +567,15 @@ fn bad_fields_are_wrong_usage() {
 #[test]
 fn the_kernel_s_own_fields_are_an_object() {
     let target = Target::script("echo ready; read -r line");
-    let json = run(&["show", "--json", "--fields=status_fields", &target.pid().to_string()]).succeeds().json();
+    let json = run(&["show", "--json", "--fields=status_fields", &target.pid().to_string()])
+        .succeeds()
+        .json();
     let found = json[0]["status_fields"].as_object().expect("an object");
     assert_eq!(found["Pid"], target.pid().to_string());
     assert_eq!(found["Name"], "sh");
     let text = String::from_utf8(target.proc("status")).expect("status as text");
-    let names: BTreeSet<&str> = text.lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
+    let names: BTreeSet<&str> =
+        text.lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
     assert_eq!(found.keys().map(String::as_str).collect::<BTreeSet<_>>(), names);
     let text = fields(target.pid(), "status_fields").text();
     assert!(text.starts_with("  status_fields  Name: sh\n    Umask: "), "{text}");
@@ -519,7 +603,8 @@ fn self_is_nobody_in_a_procfs_without_us() {
 fn lacks(pid: u32, names: &[&str], reason: &str) {
     let lines: String = names.iter().map(|name| format!("  {name:14} - ({reason})\n")).collect();
     fields(pid, &names.join(",")).prints(lines);
-    let object = run(&["show", "--json", "--fields", &names.join(","), &pid.to_string()]).succeeds().json();
+    let object =
+        run(&["show", "--json", "--fields", &names.join(","), &pid.to_string()]).succeeds().json();
     assert!(names.iter().all(|&name| object[0].get(name) == Some(&Value::Null)), "{object}");
 }
 
@@ -534,7 +619,11 @@ fn a_zombie_tells_what_it_lacks() {
     assert_eq!((&object["state"], &object["is_alive"]), (&json!("Z"), &json!(false)));
     assert_eq!((&object["comm"], &object["name"]), (&json!(program.name), &json!(program.name)));
     assert_eq!((&object["ppid"], &object["cmdline"]), (&json!(std::process::id()), &json!([])));
-    lacks(target.pid(), &["exe", "exe_path", "exe_deleted", "cwd", "pss", "uss", "swap"], NO_MEMORY);
+    lacks(
+        target.pid(),
+        &["exe", "exe_path", "exe_deleted", "cwd", "pss", "uss", "swap"],
+        NO_MEMORY,
+    );
     fields(target.pid(), "cmdline").prints("  cmdline        (none)\n");
 }
 
@@ -577,10 +666,11 @@ fn a_kernel_thread_has_no_environment() {
 /// The program where everybody may run it.
 fn public() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a directory");
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("its permissions");
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))
+        .expect("its permissions");
     let path = directory.path().join("proctool");
-    // Not by ourselves: a file that any process has open for writing cannot be started, and what other tests start
-    // shares our descriptors for a moment.
+    // Not by ourselves: a file that any process has open for writing cannot be started, and what
+    // other tests start shares our descriptors for a moment.
     let mut copy = clean("install");
     copy.args(["-m", "755", PROCTOOL]).arg(&path);
     finish(copy).succeeds();
@@ -589,7 +679,10 @@ fn public() -> (TempDir, PathBuf) {
 
 fn as_nobody(program: &Path, words: &[&str]) -> Outcome {
     let mut command = clean("setpriv");
-    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(program).args(words);
+    command
+        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
+        .arg(program)
+        .args(words);
     finish(command)
 }
 
@@ -602,9 +695,11 @@ fn what_belongs_to_others_is_told_as_far_as_they_let_us() {
     let target = Target::script("echo ready; read -r line");
     let pid = target.pid().to_string();
     let denied = ["exe", "cwd", "environ", "fd_count", "pss", "uss", "pid_namespace"];
-    let lines: String = denied.iter().map(|name| format!("  {name:14} - (permission denied)\n")).collect();
+    let lines: String =
+        denied.iter().map(|name| format!("  {name:14} - (permission denied)\n")).collect();
     as_nobody(&program, &["show", "--fields", &denied.join(","), &pid]).succeeds().prints(lines);
-    let object = as_nobody(&program, &["show", "--json", "--environ", &pid]).succeeds().json()[0].take();
+    let object =
+        as_nobody(&program, &["show", "--json", "--environ", &pid]).succeeds().json()[0].take();
     assert!(denied.iter().all(|&name| object.get(name) == Some(&Value::Null)), "{object}");
     assert_eq!((&object["pid"], &object["comm"]), (&json!(target.pid()), &json!("sh")));
     assert_eq!((&object["cmdline"][0], &object["user"]), (&json!("sh"), &json!("root")));
@@ -614,13 +709,19 @@ fn what_belongs_to_others_is_told_as_far_as_they_let_us() {
 #[test]
 fn a_process_that_is_hidden_is_denied_not_gone() {
     let script = "mount -o remount,hidepid=1 /proc || exit 77; nobody show 1; exit $?";
-    let Some(command) = namespace::script_with_nobody(script) else { skip!("not root, or no private namespaces") };
+    let Some(command) = namespace::script_with_nobody(script) else {
+        skip!("not root, or no private namespaces")
+    };
     let outcome = finish(command);
     if outcome.code() == 77 {
         skip!("/proc cannot be mounted with hidepid=1");
     }
     let outcome = outcome.succeeds();
-    assert!(outcome.text().contains("  comm           - (permission denied)\n"), "{}", outcome.report());
+    assert!(
+        outcome.text().contains("  comm           - (permission denied)\n"),
+        "{}",
+        outcome.report()
+    );
 }
 
 #[test]
@@ -629,12 +730,17 @@ fn several_processes_are_parted_by_an_empty_line_in_the_order_given() {
     let [one, two] = targets.each_ref().map(Target::pid);
     let block = |pid| format!("  pid            {pid}\n  comm           sh\n");
     for (first, second) in [(one, two), (two, one)] {
-        let outcome = run(&["show", "--fields=pid,comm", &first.to_string(), &second.to_string()]).succeeds();
+        let outcome =
+            run(&["show", "--fields=pid,comm", &first.to_string(), &second.to_string()]).succeeds();
         outcome.prints(format!("{}\n{}", block(first), block(second)));
     }
     let outcome = run(&["show", &one.to_string(), &two.to_string()]).succeeds();
     assert!(outcome.text().starts_with(&format!("Process {one}: sh\n")), "{}", outcome.report());
-    assert!(outcome.text().contains(&format!("\n\nProcess {two}: sh\n\nIdentity\n")), "{}", outcome.report());
+    assert!(
+        outcome.text().contains(&format!("\n\nProcess {two}: sh\n\nIdentity\n")),
+        "{}",
+        outcome.report()
+    );
 }
 
 #[test]
@@ -657,7 +763,8 @@ fn processes_that_are_gone_are_told_one_by_one() {
     for (format, stdout) in [(&[][..], ""), (&["--json"], "[]\n"), (&["--jsonl"], "")] {
         let outcome = run(&[&["show", "7", "8", &option], format].concat()).exits(1).prints(stdout);
         assert_eq!(outcome.errors(), messages, "{}", outcome.report());
-        let quiet = run(&[&["show", "-q", "7", "8", &option], format].concat()).exits(1).prints(stdout);
+        let quiet =
+            run(&[&["show", "-q", "7", "8", &option], format].concat()).exits(1).prints(stdout);
         assert!(quiet.stderr.is_empty(), "{}", quiet.report());
     }
 }
@@ -671,7 +778,8 @@ fn some_that_are_gone_leave_the_others_shown_in_order() {
     let words = ["show", "--fields=pid", "9", "7", "5", &option];
     let text = "  pid            9\n\n  pid            5\n";
     run(&words).exits(64).prints(text).says("there is no process 7");
-    let json = run(&[&words[..], &["--json"]].concat()).exits(64).says("there is no process 7").json();
+    let json =
+        run(&[&words[..], &["--json"]].concat()).exits(64).says("there is no process 7").json();
     assert_eq!(json, json!([{"pid": 9}, {"pid": 5}]));
     run(&["show", "--fields=pid", "7", "5", "8", &option]).exits(64).prints("  pid            5\n");
 }
@@ -684,12 +792,15 @@ fn a_thread_is_not_a_process() {
     });
     let own = target.pid().to_string();
     let mut threads = fs::read_dir(proc(target.pid(), "task")).expect("its threads");
-    let thread = threads.find_map(|thread| thread.ok()?.file_name().into_string().ok().filter(|id| *id != own));
+    let thread = threads
+        .find_map(|thread| thread.ok()?.file_name().into_string().ok().filter(|id| *id != own));
     let thread = thread.expect("a second thread");
     assert!(Path::new("/proc").join(&thread).is_dir());
     run(&["show", &thread]).refuses(1, &format!("there is no process {thread}"));
     let outcome = run(&["show", "--fields=pid", &thread, &own]).exits(64);
-    outcome.prints(format!("  pid            {own}\n")).says(&format!("there is no process {thread}"));
+    outcome
+        .prints(format!("  pid            {own}\n"))
+        .says(&format!("there is no process {thread}"));
 }
 
 #[test]
@@ -698,8 +809,11 @@ fn json_lines_are_one_process_each() {
     let pids = targets.each_ref().map(|target| target.pid().to_string());
     let outcome = run(&["show", "--jsonl", &pids[0], &pids[1]]).succeeds();
     assert!(outcome.text().ends_with("}\n"), "{}", outcome.report());
-    let objects: Vec<Value> =
-        outcome.lines().iter().map(|line| serde_json::from_str(line).expect("an object a line")).collect();
+    let objects: Vec<Value> = outcome
+        .lines()
+        .iter()
+        .map(|line| serde_json::from_str(line).expect("an object a line"))
+        .collect();
     let found: Vec<String> = objects.iter().map(|object| object["pid"].to_string()).collect();
     assert_eq!(found, pids);
     let single = run(&["show", "--jsonl", "--fields=pid", &pids[0]]).succeeds();

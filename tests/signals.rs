@@ -1,4 +1,5 @@
-//! `suspend`, `resume`, `terminate` and `kill`: what they do to processes, and what they tell of it.
+//! `suspend`, `resume`, `terminate` and `kill`: what they do to processes, and what they tell of
+//! it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -26,7 +27,9 @@ fn on(target: &Target, applet: &str, options: &[&str]) -> Outcome {
 #[track_caller]
 fn row(outcome: &Outcome) -> Value {
     let rows = outcome.json();
-    let [row] = &rows.as_array().expect("an array")[..] else { panic!("expected one row\n{}", outcome.report()) };
+    let [row] = &rows.as_array().expect("an array")[..] else {
+        panic!("expected one row\n{}", outcome.report())
+    };
     row.clone()
 }
 
@@ -35,7 +38,11 @@ fn row(outcome: &Outcome) -> Value {
 fn becomes(target: &Target, applet: &str, options: &[&str], code: i32, expected: &str) -> Value {
     let outcome = on(target, applet, &[&["--json"], options].concat()).exits(code);
     let row = row(&outcome);
-    assert!(row["pid"] == target.pid() && row["outcome"] == expected, "expected {expected}\n{}", outcome.report());
+    assert!(
+        row["pid"] == target.pid() && row["outcome"] == expected,
+        "expected {expected}\n{}",
+        outcome.report()
+    );
     row
 }
 
@@ -58,7 +65,9 @@ fn fields(stat: &Path) -> Vec<String> {
 /// A state for every thread.
 fn thread_states(target: &Target) -> String {
     let threads = fs::read_dir(format!("/proc/{}/task", target.pid())).expect("threads");
-    threads.map(|thread| fields(&thread.expect("a thread").path().join("stat")).swap_remove(0)).collect()
+    threads
+        .map(|thread| fields(&thread.expect("a thread").path().join("stat")).swap_remove(0))
+        .collect()
 }
 
 #[track_caller]
@@ -119,7 +128,8 @@ impl Stubborn {
     }
 }
 
-/// A target that is stuck in the kernel: its child shares its memory and has not started its program yet.
+/// A target that is stuck in the kernel: its child shares its memory and has not started its
+/// program yet.
 struct Stuck {
     target: Target,
     directory: tempfile::TempDir,
@@ -129,7 +139,10 @@ impl Stuck {
     fn start() -> Option<Stuck> {
         let directory = tempfile::tempdir().expect("a directory");
         let pipe = directory.path().join("pipe");
-        assert!(clean("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()), "no pipe");
+        assert!(
+            clean("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()),
+            "no pipe"
+        );
         let script = "import os,sys\n\
                       print('ready', flush=True)\n\
                       opens = [(os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0)]\n\
@@ -143,13 +156,19 @@ impl Stuck {
     /// Let it go on; the state that it comes to, which lasts.
     #[track_caller]
     fn release(&self) -> char {
-        drop(OpenOptions::new().write(true).open(self.directory.path().join("pipe")).expect("a reader of the pipe"));
+        drop(
+            OpenOptions::new()
+                .write(true)
+                .open(self.directory.path().join("pipe"))
+                .expect("a reader of the pipe"),
+        );
         until("it goes on", || "ST".contains(state(self.target.pid())));
         state(self.target.pid())
     }
 }
 
-/// A run that goes on meanwhile. Being interrupted ends it, even if whoever started us ignores that.
+/// A run that goes on meanwhile. Being interrupted ends it, even if whoever started us ignores
+/// that.
 fn background(words: &[&str]) -> Running {
     let mut command = heedful(PROCTOOL);
     command.args(words);
@@ -162,7 +181,8 @@ fn interrupt(running: Running, signal: Signal) -> Outcome {
     running.finish()
 }
 
-/// For scripts in namespaces: the states of all others there, and waiting until they are so many, or so many that sleep.
+/// For scripts in namespaces: the states of all others there, and waiting until they are so many,
+/// or so many that sleep.
 const OTHERS: &str = r#"
     others() {
         for process in /proc/[0-9]*; do
@@ -181,7 +201,8 @@ fn inside(script: &str) -> Option<Outcome> {
     Some(finish(namespace::script(&format!("{OTHERS}{script}"))?))
 }
 
-/// Likewise, with an ordinary user `nobody` who runs the program, and a function `own` that runs something else as it.
+/// Likewise, with an ordinary user `nobody` who runs the program, and a function `own` that runs
+/// something else as it.
 fn inside_with_nobody(script: &str) -> Option<Outcome> {
     let own = r#"own() {
         setpriv --reuid 65534 --regid 65534 --clear-groups "$@" &
@@ -204,7 +225,11 @@ fn suspend_returns_when_the_target_is_stopped_and_resume_lets_it_go_on() {
     for _ in 0..20 {
         let line = format!("{} {}: signalled with", target.pid(), program.name);
         on(&target, "suspend", &[]).succeeds().prints(format!("{line} STOP\n"));
-        assert!(thread_states(&target).bytes().all(|state| state == b'T'), "{}", thread_states(&target));
+        assert!(
+            thread_states(&target).bytes().all(|state| state == b'T'),
+            "{}",
+            thread_states(&target)
+        );
         on(&target, "resume", &[]).succeeds().prints(format!("{line} CONT\n"));
         assert!(!thread_states(&target).contains('T'), "{}", thread_states(&target));
     }
@@ -245,7 +270,11 @@ fn resume_of_one_that_runs_harms_nobody() {
 fn terminate_ends_an_ordinary_target() {
     let program = Program::new("ends");
     let target = program.start();
-    on(&target, "terminate", &[]).succeeds().prints(format!("{} {}: ended\n", target.pid(), program.name));
+    on(&target, "terminate", &[]).succeeds().prints(format!(
+        "{} {}: ended\n",
+        target.pid(),
+        program.name
+    ));
     assert_eq!(ending(&target), "15");
 }
 
@@ -253,7 +282,9 @@ fn terminate_ends_an_ordinary_target() {
 fn the_report_in_json_is_complete() {
     let program = Program::new("told");
     let (one, other) = (program.start(), program.start());
-    let found = run(&["find", "--json", "--fields", "id", "--pid", &one.pid().to_string()]).succeeds().json();
+    let found = run(&["find", "--json", "--fields", "id", "--pid", &one.pid().to_string()])
+        .succeeds()
+        .json();
     let row = becomes(&one, "terminate", &[], 0, "ended");
     assert!(row["seconds"].as_f64().is_some_and(|seconds| seconds < 10.0), "{row}");
     let expected = json!({
@@ -262,16 +293,23 @@ fn the_report_in_json_is_complete() {
     });
     assert_eq!(row, expected);
     let lines = run(&["kill", "--jsonl", &other.pid().to_string(), "4194303"]).exits(64);
-    let rows: Vec<Value> = lines.lines().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let mut fates: Vec<_> = rows.iter().map(|row| (row["pid"].clone(), row["outcome"].clone())).collect();
+    let rows: Vec<Value> =
+        lines.lines().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let mut fates: Vec<_> =
+        rows.iter().map(|row| (row["pid"].clone(), row["outcome"].clone())).collect();
     fates.sort_by_key(|(pid, _)| pid.as_u64());
-    assert_eq!(fates, [(other.pid().into(), "killed".into()), (4_194_303.into(), "gone before".into())]);
+    assert_eq!(
+        fates,
+        [(other.pid().into(), "killed".into()), (4_194_303.into(), "gone before".into())]
+    );
 }
 
 #[test]
 fn quiet_prints_nothing_but_json() {
     let target = ignores_term();
-    let silent = on(&target, "terminate", &["--quiet", "--no-kill", "--timeout", "0.1"]).exits(124).prints("");
+    let silent = on(&target, "terminate", &["--quiet", "--no-kill", "--timeout", "0.1"])
+        .exits(124)
+        .prints("");
     assert!(silent.stderr.is_empty(), "{}", silent.report());
     becomes(&target, "kill", &["--quiet"], 0, "killed");
     let silent = run(&["terminate", "--quiet", "4194303"]).exits(1).prints("");
@@ -289,10 +327,21 @@ fn a_target_that_ignores_term_is_killed_when_the_time_is_over() {
 #[test]
 fn a_target_that_ignores_term_is_left_alone_if_it_is_not_to_be_killed() {
     let target = ignores_term();
-    let outcome = on(&target, "terminate", &["--timeout", "0.3", "--no-kill"]).exits(124).prints("");
+    let outcome =
+        on(&target, "terminate", &["--timeout", "0.3", "--no-kill"]).exits(124).prints("");
     outcome.says(&format!("1 still running: {} (sh)", target.pid()));
     lives(&target);
-    assert_eq!(becomes(&target, "terminate", &["--timeout", "0.1", "--no-kill"], 124, "timed out")["signal"], "TERM");
+    assert_eq!(
+        becomes(
+            &target,
+            "terminate",
+            &["--timeout", "0.1", "--no-kill"],
+            124,
+            "timed \
+        out"
+        )["signal"],
+        "TERM"
+    );
     lives(&target);
 }
 
@@ -329,7 +378,11 @@ fn a_zombie_has_ended() {
         becomes(&zombie, applet, &[], 1, "ended");
         let message = format!("proctool {applet}: process {} (", zombie.pid());
         let outcome = on(&zombie, applet, &[]);
-        assert!(outcome.errors().contains("ended: it takes no signal any more"), "{}", outcome.report());
+        assert!(
+            outcome.errors().contains("ended: it takes no signal any more"),
+            "{}",
+            outcome.report()
+        );
         outcome.refuses(1, &message);
     }
 }
@@ -446,7 +499,8 @@ fn a_zombie_in_a_tree_is_no_failure() {
             echo "$words: $?"
         done"#;
     let Some(outcome) = inside(script) else { skip!("no private namespaces") };
-    let words = ["suspend", "resume", "kill --signal WINCH", "terminate --no-wait --dry-run", "kill"];
+    let words =
+        ["suspend", "resume", "kill --signal WINCH", "terminate --no-wait --dry-run", "kill"];
     says(outcome, &words.map(|words| format!("{words}: 0")).each_ref().map(|line| &**line));
 }
 
@@ -487,7 +541,11 @@ fn a_tree_that_somebody_keeps_continuing_is_ended_in_time() {
 fn kill_kills_and_waits() {
     let program = Program::new("killed");
     let target = program.start();
-    on(&target, "kill", &[]).succeeds().prints(format!("{} {}: killed\n", target.pid(), program.name));
+    on(&target, "kill", &[]).succeeds().prints(format!(
+        "{} {}: killed\n",
+        target.pid(),
+        program.name
+    ));
     assert_eq!(state(target.pid()), 'Z');
     assert_eq!(ending(&target), "9");
     let ignoring = ignores_term();
@@ -542,10 +600,11 @@ fn signals_that_do_not_exist_are_refused() {
 fn signals_behind_one_dash_are_told_how_they_are_written_and_nothing_is_sent() {
     let target = Program::new("unharmed").start();
     let pid = &target.pid().to_string();
-    let names: Vec<String> = run(&["kill", "--list"]).lines().iter().map(|line| line[3..].to_owned()).collect();
-    for name in
-        names.iter().flat_map(|name| [name.clone(), name.to_lowercase(), format!("SIG{name}"), format!("Sig{name}")])
-    {
+    let names: Vec<String> =
+        run(&["kill", "--list"]).lines().iter().map(|line| line[3..].to_owned()).collect();
+    for name in names.iter().flat_map(|name| {
+        [name.clone(), name.to_lowercase(), format!("SIG{name}"), format!("Sig{name}")]
+    }) {
         let spelled = name.to_uppercase();
         let spelled = format!("--signal {}", spelled.strip_prefix("SIG").unwrap_or(&spelled));
         for applet in ["kill", "terminate", "suspend", "resume", "wait"] {
@@ -554,7 +613,8 @@ fn signals_behind_one_dash_are_told_how_they_are_written_and_nothing_is_sent() {
         run(&["kill", pid, &format!("-{name}")]).refuses(2, &spelled);
     }
     for number in ["-1", "-15", "-64"] {
-        run(&["kill", number, pid]).refuses(2, &format!("name a signal with --signal {}", &number[1..]));
+        run(&["kill", number, pid])
+            .refuses(2, &format!("name a signal with --signal {}", &number[1..]));
     }
     lives(&target);
 }
@@ -622,11 +682,14 @@ fn processes_of_others_are_not_permitted() {
         nobody terminate --json $root $own | grep -o '"outcome":"[a-z ]*"' | sort
         echo "status ${PIPESTATUS[0]}"
         read -r line < /proc/$root/stat; line=${line##*) }; echo "state ${line%% *}""#;
-    let Some(outcome) = inside_with_nobody(script) else { skip!("not root, or no private namespaces") };
+    let Some(outcome) = inside_with_nobody(script) else {
+        skip!("not root, or no private namespaces")
+    };
     let refused = ["\"outcome\":\"not permitted\"", "status 1"];
-    let message =
-        "proctool terminate: process ROOT (sleep): not permitted: it belongs to root: try as root or as that user";
-    let mixed = [message, "\"outcome\":\"ended\"", "\"outcome\":\"not permitted\"", "status 64", "state S"];
+    let message = "proctool terminate: process ROOT (sleep): not permitted: it belongs to root: \
+    try as root or as that user";
+    let mixed =
+        [message, "\"outcome\":\"ended\"", "\"outcome\":\"not permitted\"", "status 64", "state S"];
     says(outcome, &[&refused.repeat(7)[..], &mixed].concat());
 }
 
@@ -649,7 +712,8 @@ fn threads_of_the_kernel_are_refused_whatever_is_allowed() {
 #[test]
 fn numbers_of_nobody_are_told_from_what_is_no_number() {
     for applet in ["suspend", "resume", "terminate", "kill"] {
-        run(&[applet, "4194303"]).refuses(1, "process 4194303: gone before: there is no such process");
+        run(&[applet, "4194303"])
+            .refuses(1, "process 4194303: gone before: there is no such process");
         for bad in ["4194304", "0", "-1", "x", "12:", "12:x", ":5", "99999999999999999999", ""] {
             run(&[applet, bad]).refuses(2, &format!("proctool {applet}: "));
         }
@@ -702,8 +766,10 @@ fn the_first_process_and_ancestors_are_refused_unless_forced() {
         bash -c 'trap "echo handled; exit 5" TERM; "$P" terminate --force --no-wait --quiet $$; :'
         echo "status $?""#;
     let Some(outcome) = inside(script) else { skip!("no private namespaces") };
-    let first = "(bash): refused: it is the first process, and all others depend on it: --force allows it";
-    let ancestor = "proctool terminate: process N (bash): refused: this command runs below it: --force allows it";
+    let first =
+        "(bash): refused: it is the first process, and all others depend on it: --force allows it";
+    let ancestor = "proctool terminate: process N (bash): refused: this command runs below it: \
+    --force allows it";
     let lines = [
         &format!("proctool terminate: process 1 {first}"),
         "status 1",
@@ -732,7 +798,9 @@ fn this_very_command_is_refused_unless_forced() {
 
 /// `PID:INODE`, where the kernel tells it.
 fn identity(target: &Target) -> Option<String> {
-    let found = run(&["find", "--pid", &target.pid().to_string(), "--fields", "id", "--json"]).succeeds().json();
+    let found = run(&["find", "--pid", &target.pid().to_string(), "--fields", "id", "--json"])
+        .succeeds()
+        .json();
     Some(found[0]["id"].as_str()?.to_owned())
 }
 
@@ -758,14 +826,18 @@ fn an_identity_never_means_a_later_process_of_that_number() {
 fn conditions_hold_for_process_ids_too() {
     let (program, other) = (Program::new("meant"), Program::new("other"));
     let target = program.start();
-    let conditions =
-        [&["--exe", &*other.name][..], &["--pattern", "nosuch"], &["--exe", &program.name, "--runstates", "Z"]];
+    let conditions = [
+        &["--exe", &*other.name][..],
+        &["--pattern", "nosuch"],
+        &["--exe", &program.name, "--runstates", "Z"],
+    ];
     for applet in ["suspend", "resume", "terminate", "kill"] {
         for options in conditions {
             becomes(&target, applet, options, 1, "no match");
         }
     }
-    on(&target, "terminate", &["--exe", &other.name]).refuses(1, "no match: it does not meet the conditions");
+    on(&target, "terminate", &["--exe", &other.name])
+        .refuses(1, "no match: it does not meet the conditions");
     lives(&target);
     let stranger = other.start();
     let both = [&*target.pid().to_string(), &stranger.pid().to_string(), "--exe", &program.name];
@@ -783,7 +855,8 @@ fn without_process_ids_and_conditions_nobody_is_meant() {
         }
         // Nor is everybody, nor everybody but those.
         for operands in [&[][..], &["1"]] {
-            run(&[&[applet, "--inverse"], operands].concat()).refuses(2, "--inverse says what not to take");
+            run(&[&[applet, "--inverse"], operands].concat())
+                .refuses(2, "--inverse says what not to take");
         }
     }
 }
@@ -807,7 +880,11 @@ fn only_the_newest_or_the_oldest_is_ended() {
     for option in ["--newest", "--oldest"] {
         let found = run(&["find", option, "--exe", &program.name]).succeeds().pids();
         let outcome = run(&["terminate", option, "--exe", &program.name]).succeeds();
-        assert!(outcome.text() == format!("{} {}: ended\n", found[0], program.name), "{}", outcome.report());
+        assert!(
+            outcome.text() == format!("{} {}: ended\n", found[0], program.name),
+            "{}",
+            outcome.report()
+        );
         let at = targets.iter().position(|target| target.pid() == found[0]).expect("one of them");
         targets[at] = Program::new("replaced").start();
     }
@@ -820,7 +897,8 @@ fn a_dry_run_lists_what_find_finds() {
     let program = Program::new("listed");
     let targets = [program.start(), program.start(), program.start()];
     stop(&targets[0]);
-    let (own, name, prefix) = (id().to_string(), &*program.name, &program.name[..program.name.len() - 1]);
+    let (own, name, prefix) =
+        (id().to_string(), &*program.name, &program.name[..program.name.len() - 1]);
     for options in [
         &["--exe", name][..],
         &["--pattern", name, "-x"],
@@ -913,7 +991,8 @@ fn a_dry_run_lists_the_tree() {
 #[test]
 fn one_that_somebody_else_kills_meanwhile_has_ended() {
     let Some(stubborn) = Stubborn::start("") else { skip!("no python3") };
-    let waiting = background(&["terminate", "--timeout", "0", "--json", &stubborn.target.pid().to_string()]);
+    let waiting =
+        background(&["terminate", "--timeout", "0", "--json", &stubborn.target.pid().to_string()]);
     until("it got TERM", || stubborn.has_heard());
     send(&stubborn.target, Signal::KILL);
     let outcome = waiting.finish().succeeds();
@@ -926,7 +1005,8 @@ fn whoever_interrupts_terminate_is_told_who_is_left() {
     let program = Program::new("ends");
     let ends = program.start();
     let (left, ended) = (stubborn.target.pid(), ends.pid());
-    let mut waiting = background(&["terminate", "--timeout", "0", &ended.to_string(), &left.to_string()]);
+    let mut waiting =
+        background(&["terminate", "--timeout", "0", &ended.to_string(), &left.to_string()]);
     // What is known is told while the wait goes on.
     assert_eq!(waiting.line(), format!("{ended} {}: ended", program.name));
     until("it got TERM", || stubborn.has_heard());
@@ -953,7 +1033,15 @@ fn a_signal_that_was_ignored_from_the_beginning_ends_no_wait() {
     let Some(stubborn) = Stubborn::start("") else { skip!("no python3") };
     let pid = stubborn.target.pid().to_string();
     let mut command = clean("env");
-    command.args(["--ignore-signal=INT,HUP", PROCTOOL, "terminate", "--timeout", "0", "--json", &pid]);
+    command.args([
+        "--ignore-signal=INT,HUP",
+        PROCTOOL,
+        "terminate",
+        "--timeout",
+        "0",
+        "--json",
+        &pid,
+    ]);
     let waiting = Running::start(command);
     until("it got TERM", || stubborn.has_heard());
     waiting.signal(Signal::INT);
@@ -982,7 +1070,8 @@ fn a_suspend_that_an_interrupt_undid_is_not_told_as_done() {
     let ordinary = Program::new("ordinary").start();
     let pids = [&ordinary, &stuck.target].map(|target| target.pid().to_string());
     for format in [&[][..], &["--json"], &[], &["--json"], &[], &["--json"]] {
-        let waiting = background(&[&["suspend", "--timeout", "0", &pids[0], &pids[1]], format].concat());
+        let waiting =
+            background(&[&["suspend", "--timeout", "0", &pids[0], &pids[1]], format].concat());
         until("one has stopped", || thread_states(&ordinary).bytes().all(|state| state == b'T'));
         let outcome = interrupt(waiting, Signal::INT).exits(130);
         assert!(!outcome.text().contains("signalled"), "{}", outcome.report());
@@ -994,7 +1083,9 @@ fn a_suspend_that_an_interrupt_undid_is_not_told_as_done() {
 fn a_suspend_with_its_tree_that_is_interrupted_leaves_nobody_stopped() {
     let Some(stuck) = Stuck::start() else { skip!("no python3") };
     let pid = stuck.target.pid().to_string();
-    let [child] = run(&["find", "--children-of", &pid]).succeeds().pids()[..] else { panic!("it has one child") };
+    let [child] = run(&["find", "--children-of", &pid]).succeeds().pids()[..] else {
+        panic!("it has one child")
+    };
     let waiting = background(&["suspend", "--tree", "--timeout", "0", &pid]);
     until("its child has stopped", || state(child) == 'T');
     interrupt(waiting, Signal::INT).exits(130);
@@ -1016,15 +1107,20 @@ fn what_is_stuck_in_the_kernel_is_not_stopped_in_time() {
 #[test]
 fn what_is_stuck_in_the_kernel_does_not_keep_its_tree_waiting() {
     let Some(stuck) = Stuck::start() else { skip!("no python3") };
-    let outcome = on(&stuck.target, "terminate", &["--tree", "--timeout", "3", "--json"]).succeeds();
+    let outcome =
+        on(&stuck.target, "terminate", &["--tree", "--timeout", "3", "--json"]).succeeds();
     // TERM is blocked while a program is being started, in both of them.
     let fates = fates(&outcome);
-    assert!(fates.len() == 2 && fates.contains_key(&stuck.target.pid().into()), "{}", outcome.report());
+    assert!(
+        fates.len() == 2 && fates.contains_key(&stuck.target.pid().into()),
+        "{}",
+        outcome.report()
+    );
     assert!(fates.values().all(|fate| fate == "killed"), "{}", outcome.report());
 }
 
-/// Runs the program where /dev is private, with a listener at /dev/log if `listens`, and tells who said what; behind
-/// each line of words, `PID` is a process of its own that sleeps.
+/// Runs the program where /dev is private, with a listener at /dev/log if `listens`, and tells who
+/// said what; behind each line of words, `PID` is a process of its own that sleeps.
 fn with_syslog(listens: bool, words: &[&str]) -> Option<Outcome> {
     let private = "mount -t tmpfs none /mnt && mkdir /mnt/dev && touch /mnt/dev/null && \
                    mount --bind /dev/null /mnt/dev/null && mount --rbind /mnt/dev /dev || exit 77";
@@ -1047,16 +1143,19 @@ fn with_syslog(listens: bool, words: &[&str]) -> Option<Outcome> {
         if listens { "True" } else { "False" }
     );
     let words: String = words.iter().map(|words| format!(" '{words}'")).collect();
-    let outcome = inside(&format!("{private}\npython3 -c \"$DRIVER\"{words}").replace("$DRIVER", &driver))?;
+    let outcome =
+        inside(&format!("{private}\npython3 -c \"$DRIVER\"{words}").replace("$DRIVER", &driver))?;
     (outcome.code() != 77 && outcome.code() != 127).then_some(outcome)
 }
 
-/// What each message to syslog says, and to which name; without priority, time, and the number of who sent it.
+/// What each message to syslog says, and to which name; without priority, time, and the number of
+/// who sent it.
 #[track_caller]
 fn logged(outcome: &Outcome) -> Vec<(String, String)> {
     let mut logged = Vec::new();
     for line in outcome.lines().iter().filter_map(|line| line.strip_prefix("log|")) {
-        let parts = line.split_once("]: ").and_then(|(head, text)| Some((head.rsplit_once('[')?, text)));
+        let parts =
+            line.split_once("]: ").and_then(|(head, text)| Some((head.rsplit_once('[')?, text)));
         let ((head, number), text) = parts.unwrap_or_else(|| panic!("no such head: {line:?}"));
         assert!(head.starts_with('<') && number.parse::<u32>().is_ok(), "{line:?}");
         let name = head.rsplit([' ', '>']).next().expect("a name");
@@ -1067,8 +1166,11 @@ fn logged(outcome: &Outcome) -> Vec<(String, String)> {
 
 #[test]
 fn syslog_is_told_what_is_done() {
-    let words = ["terminate PID", "kill --quiet --signal CONT PID", "suspend PID", "resume --json PID"];
-    let Some(outcome) = with_syslog(true, &words) else { skip!("no private namespaces, or no python3") };
+    let words =
+        ["terminate PID", "kill --quiet --signal CONT PID", "suspend PID", "resume --json PID"];
+    let Some(outcome) = with_syslog(true, &words) else {
+        skip!("no private namespaces, or no python3")
+    };
     let logged = logged(&outcome.exits(0));
     let fields = "pid=PID name=\"sleep\" uid=0";
     let expected = [
@@ -1081,25 +1183,35 @@ fn syslog_is_told_what_is_done() {
         ("resume", "sent CONT"),
         ("resume", "signalled"),
     ];
-    let expected = expected.map(|(applet, what)| (format!("proctool-{applet}"), format!("{what} {fields}")));
+    let expected =
+        expected.map(|(applet, what)| (format!("proctool-{applet}"), format!("{what} {fields}")));
     assert_eq!(logged, expected);
 }
 
 #[test]
 fn syslog_is_not_told_what_is_not_done() {
     let words = ["wait --timeout 0.1 PID", "terminate --dry-run PID", "find --pid PID"];
-    let Some(outcome) = with_syslog(true, &words) else { skip!("no private namespaces, or no python3") };
+    let Some(outcome) = with_syslog(true, &words) else {
+        skip!("no private namespaces, or no python3")
+    };
     let outcome = outcome.exits(0);
     assert_eq!(logged(&outcome), []);
-    assert!(outcome.text().contains("run|124|") && outcome.text().contains("would get TERM"), "{}", outcome.report());
+    assert!(
+        outcome.text().contains("run|124|") && outcome.text().contains("would get TERM"),
+        "{}",
+        outcome.report()
+    );
 }
 
 #[test]
 fn no_syslog_is_needed() {
-    let Some(outcome) = with_syslog(false, &["terminate PID", "suspend PID", "kill --signal HUP PID"]) else {
+    let Some(outcome) =
+        with_syslog(false, &["terminate PID", "suspend PID", "kill --signal HUP PID"])
+    else {
         skip!("no private namespaces, or no python3")
     };
-    let lines = ["PID sleep: ended", "PID sleep: signalled with STOP", "PID sleep: signalled with HUP"];
+    let lines =
+        ["PID sleep: ended", "PID sleep: signalled with STOP", "PID sleep: signalled with HUP"];
     says(outcome, &lines.map(|line| format!("run|0|{line}")).each_ref().map(|line| &**line));
 }
 
@@ -1112,7 +1224,9 @@ fn verbose_tells_every_signal() {
     let fields = format!("pid={} name=\"{}\" uid={uid}", target.pid(), program.name);
     let errors = outcome.errors();
     for what in ["sent TERM", "ended"] {
-        let found = errors.lines().any(|line| line.contains("INFO") && line.ends_with(&format!("{what} {fields}")));
+        let found = errors
+            .lines()
+            .any(|line| line.contains("INFO") && line.ends_with(&format!("{what} {fields}")));
         assert!(found, "no {what}\n{}", outcome.report());
     }
 }
@@ -1149,7 +1263,11 @@ fn all_are_ended_though_standard_streams_are_closed() {
     for close in [">&-", "2>&-", "<&- >&- 2>&-"] {
         let targets = [Program::new("closed").start(), ignores_term()];
         let mut command = clean("sh");
-        command.args(["-c", &format!("\"$0\" terminate -v --timeout 0.1 4194303 \"$@\" {close}"), PROCTOOL]);
+        command.args([
+            "-c",
+            &format!("\"$0\" terminate -v --timeout 0.1 4194303 \"$@\" {close}"),
+            PROCTOOL,
+        ]);
         command.args(targets.iter().map(Target::id));
         finish(command).exits(64);
         targets.iter().for_each(|target| assert_eq!(state(target.pid()), 'Z'));
@@ -1179,7 +1297,9 @@ fn names_are_exact_in_a_pipe_and_harmless_in_messages() {
         let late = on(&target, "terminate", &["--no-kill", "--timeout", "0.1"]);
         late.refuses(124, &format!("1 still running: {pid} ({escaped})"));
         assert_eq!(becomes(&target, "kill", &["--signal", "CONT"], 0, "signalled")["name"], json);
-        on(&target, "kill", &[]).succeeds().prints([format!("{pid} ").as_bytes(), name, b": killed\n"].concat());
+        on(&target, "kill", &[])
+            .succeeds()
+            .prints([format!("{pid} ").as_bytes(), name, b": killed\n"].concat());
     }
 }
 
@@ -1222,7 +1342,11 @@ fn files_with(words: &[&str]) -> Vec<String> {
         lines.any(|line| words.iter().any(|word| line.replace("unsafe_code", "").contains(word)))
     };
     let found = all.iter().filter(|(_, code)| has(code));
-    found.map(|(path, _)| path.strip_prefix(&root).expect("below src").to_string_lossy().into_owned()).collect()
+    found
+        .map(|(path, _)| {
+            path.strip_prefix(&root).expect("below src").to_string_lossy().into_owned()
+        })
+        .collect()
 }
 
 #[test]
@@ -1254,7 +1378,9 @@ fn nobody_below_a_process_that_cannot_be_judged_is_touched() {
     let script = "setpriv --reuid 65534 --regid 65534 --clear-groups sleep 100 & CHILD=$!\n\
                   until grep -q 65534 /proc/$CHILD/status; do :; done\n\
                   nobody terminate --tree --env NOSUCH=1 $$; echo $?; kill -0 $CHILD && echo lives";
-    let Some(command) = namespace::script_with_nobody(script) else { skip!("not root, or no private namespaces") };
+    let Some(command) = namespace::script_with_nobody(script) else {
+        skip!("not root, or no private namespaces")
+    };
     finish(command).exits(0).prints("1\nlives\n");
 }
 
@@ -1272,7 +1398,8 @@ fn a_log_that_is_not_read_stops_nothing() {
                   signal.sigwait([signal.SIGUSR1])\n\
                   run = subprocess.run([os.environ['P'], 'terminate', '--quiet', '--tree', str(reader)], timeout=60)\n\
                   print(run.returncode)\n";
-    let private = "mount -t tmpfs none /dev && mknod /dev/null c 1 3 && mknod /dev/urandom c 1 9 || exit 77";
+    let private =
+        "mount -t tmpfs none /dev && mknod /dev/null c 1 3 && mknod /dev/urandom c 1 9 || exit 77";
     let script = format!("{private}\npython3 -c \"{driver}\"");
     let Some(command) = namespace::script(&script) else { skip!("no private namespaces") };
     let outcome = finish(command);
@@ -1292,7 +1419,9 @@ fn an_ancestor_above_a_hidden_one_is_refused() {
                   printf '#!/bin/sh\\n/mnt/raise --reuid 0 /mnt/root $1; :\\n' >/mnt/hidden\n\
                   printf '#!/bin/sh\\n%s /mnt/proctool terminate $1; echo $?\\n' \"$AS_NOBODY\" >/mnt/root\n\
                   chmod 755 /mnt/top /mnt/hidden /mnt/root; $AS_NOBODY /mnt/top; exit $?";
-    let Some(command) = namespace::script_with_nobody(script) else { skip!("not root, or no private namespaces") };
+    let Some(command) = namespace::script_with_nobody(script) else {
+        skip!("not root, or no private namespaces")
+    };
     let outcome = finish(command);
     if outcome.code() == 77 {
         skip!("no hidepid");
@@ -1306,12 +1435,14 @@ fn the_newest_is_taken_of_those_that_match() {
     let (wanted, other) = (Program::new("wanted"), Program::new("other"));
     let (first, last) = (wanted.start(), other.start());
     let (first_pid, last_pid) = (first.pid().to_string(), last.pid().to_string());
-    let outcome = run(&["kill", "--json", "--newest", "--exe", &wanted.name, &first_pid, &last_pid]).exits(0);
+    let outcome =
+        run(&["kill", "--json", "--newest", "--exe", &wanted.name, &first_pid, &last_pid]).exits(0);
     assert_eq!(fates(&outcome), [(first.pid().into(), "killed".to_owned())].into());
     lives(&last);
 }
 
-/// The time is over while targets are looked for, or as soon as that is done: what is told then stays true.
+/// The time is over while targets are looked for, or as soon as that is done: what is told then
+/// stays true.
 #[test]
 fn nothing_is_begun_after_the_end_was_told() {
     let program = Program::new("begun");

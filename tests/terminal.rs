@@ -1,4 +1,5 @@
-//! Names that would do something to the terminal of whoever looks: escaped there, in every locale, and exact elsewhere.
+//! Names that would do something to the terminal of whoever looks: escaped there, in every locale,
+//! and exact elsewhere.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -10,8 +11,8 @@ use super::support::target::Program;
 use super::support::terminal::{LOCALES, NO_TERMINAL, command, is_harmless, is_there};
 use crate::skip;
 
-/// CSI and OSC in 7 and in 8 bits, as bytes and as characters; what reorders, hides or cannot be seen; what no charset of
-/// 8 bits has, or each has somewhere else; bytes that are no characters.
+/// CSI and OSC in 7 and in 8 bits, as bytes and as characters; what reorders, hides or cannot be
+/// seen; what no charset of 8 bits has, or each has somewhere else; bytes that are no characters.
 const NASTY: [&[u8]; 18] = [
     b"\x1b[2J",
     b"\x1b]0;title\x07",
@@ -43,11 +44,13 @@ fn nasty() -> FakeProc {
         let process = fake.process(pid, 1, &name[..name.len().min(15)]).owner(0, 0);
         let path = [b"/tmp/", *name].concat();
         let process = process.link("exe", &path).link("cwd", &path).link("root", &path);
-        let process = process.file("cmdline", [name, &b"\0--"[..], name, b"=\0", name, b"\0"].concat());
+        let process =
+            process.file("cmdline", [name, &b"\0--"[..], name, b"=\0", name, b"\0"].concat());
         let cgroup: Vec<u8> = name.iter().copied().filter(|&byte| byte != b'\n').collect();
-        process
-            .file("environ", [name, &b"="[..], name, b"\0"].concat())
-            .file("cgroup", [b"0::/system.slice/", &cgroup[..], b".service/lxc.payload.", &cgroup, b"\n"].concat());
+        process.file("environ", [name, &b"="[..], name, b"\0"].concat()).file(
+            "cgroup",
+            [b"0::/system.slice/", &cgroup[..], b".service/lxc.payload.", &cgroup, b"\n"].concat(),
+        );
     }
     fake
 }
@@ -65,10 +68,19 @@ fn what_processes_choose_is_escaped_in_every_form_and_locale() {
     let fake = nasty();
     let pids: Vec<String> = (10..10 + NASTY.len()).map(|pid| pid.to_string()).collect();
     let show = format!("show --environ {}", pids.join(" "));
-    let fields =
-        "find --fields pid,comm,name,exe,exe_path,exe_name,cmdline,cwd,unit,container,cgroup,environ,status_fields";
+    let fields = "find --fields \
+    pid,comm,name,exe,exe_path,exe_name,cmdline,cwd,unit,container,cgroup,environ,status_fields";
     for (locale, is_unicode) in LOCALES {
-        for words in ["find -l", "find -a", fields, "tree", "tree -aAc", "tree -saug 12", &show, "find --null -a"] {
+        for words in [
+            "find -l",
+            "find -a",
+            fields,
+            "tree",
+            "tree -aAc",
+            "tree -saug 12",
+            &show,
+            "find --null -a",
+        ] {
             let mut outcome = on_terminal(words, &fake, locale).exits(0);
             // A terminal ignores those of --null.
             outcome.stdout.retain(|&byte| byte != 0);
@@ -86,11 +98,18 @@ fn json_on_a_terminal_is_the_same_document() {
     let fake = nasty();
     let pids: Vec<String> = (10..10 + NASTY.len()).map(|pid| pid.to_string()).collect();
     let show = format!("show --environ --json {}", pids.join(" "));
-    for words in ["find --json --fields pid,name,comm,exe,cmdline,environ,cwd,unit,container", "tree --json", &show] {
+    for words in [
+        "find --json --fields pid,name,comm,exe,cmdline,environ,cwd,unit,container",
+        "tree --json",
+        &show,
+    ] {
         let mut piped = clean("sh");
         piped.args(["-c", &format!("'{PROCTOOL}' {words} '{}'", fake.option())]);
         let piped = finish(piped).succeeds();
-        assert!(piped.text().contains("\u{9b}31m") && piped.text().contains('\u{202e}'), "a pipe gets it as it is");
+        assert!(
+            piped.text().contains("\u{9b}31m") && piped.text().contains('\u{202e}'),
+            "a pipe gets it as it is"
+        );
         for (locale, is_unicode) in LOCALES {
             let outcome = on_terminal(words, &fake, locale).exits(0);
             is_harmless(&outcome, is_unicode);
@@ -101,7 +120,12 @@ fn json_on_a_terminal_is_the_same_document() {
         let outcome = on_terminal("find --jsonl --fields pid,name,cmdline", &fake, locale).exits(0);
         is_harmless(&outcome, is_unicode);
         assert_eq!(outcome.lines().len(), 1 + NASTY.len());
-        assert!(outcome.lines().iter().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+        assert!(
+            outcome
+                .lines()
+                .iter()
+                .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
+        );
     }
 }
 
@@ -125,8 +149,13 @@ fn what_a_terminal_can_show_is_shown() {
     for (words, locale, expected) in cases {
         on_terminal(words, &fake, locale).exits(0).prints(expected);
         let mut piped = clean("sh");
-        piped.args(["-c", &format!("'{PROCTOOL}' {words} '{}'", fake.option())]).env("LANG", locale);
-        assert!(finish(piped).succeeds().text().contains("caf\u{e9} \u{6f22}"), "{words} in a pipe");
+        piped
+            .args(["-c", &format!("'{PROCTOOL}' {words} '{}'", fake.option())])
+            .env("LANG", locale);
+        assert!(
+            finish(piped).succeeds().text().contains("caf\u{e9} \u{6f22}"),
+            "{words} in a pipe"
+        );
     }
 }
 
@@ -165,15 +194,20 @@ fn messages_are_escaped_in_every_locale() {
         "\"$X\"",
         "help \"$X\"",
     ];
-    let script = commands.map(|words| format!("\"$P\" {words}; ")).concat() + "PROCTOOL_LOG=\"$X\" \"$P\" find; true";
+    let script = commands.map(|words| format!("\"$P\" {words}; ")).concat()
+        + "PROCTOOL_LOG=\"$X\" \"$P\" find; true";
     // What takes only UTF-8 says so of the others.
     let is_text = |name: &&[u8]| std::str::from_utf8(name).is_ok();
-    let names = [NASTY.concat(), NASTY.iter().copied().filter(is_text).collect::<Vec<_>>().concat()];
+    let names =
+        [NASTY.concat(), NASTY.iter().copied().filter(is_text).collect::<Vec<_>>().concat()];
     for (locale, is_unicode) in [LOCALES[0], LOCALES[1], LOCALES[3]] {
         for name in &names {
             let mut command = command(&script, locale);
             // An environment of its own: an agent that is found, or is not, is another test's.
-            command.env("X", OsStr::from_bytes(name)).env("GNUPGHOME", "/nosuch").env("HOME", "/nosuch");
+            command
+                .env("X", OsStr::from_bytes(name))
+                .env("GNUPGHOME", "/nosuch")
+                .env("HOME", "/nosuch");
             let outcome = finish(command).exits(0);
             is_harmless(&outcome, is_unicode);
             assert!(outcome.lines().len() >= commands.len(), "{}", outcome.report());
@@ -205,7 +239,8 @@ fn names_of_real_processes_are_escaped_by_those_that_act() {
     for (locale, is_unicode) in [LOCALES[0], LOCALES[1], LOCALES[3]] {
         let outcome = without_redrawing(finish(command(&script, locale)).exits(0));
         is_harmless(&outcome, is_unicode);
-        let wanted = if is_unicode { "\\u{202e}\u{e9}\\u{200b}" } else { "\\u{202e}\\u{e9}\\u{200b}" };
+        let wanted =
+            if is_unicode { "\\u{202e}\u{e9}\\u{200b}" } else { "\\u{202e}\\u{e9}\\u{200b}" };
         assert!(outcome.text().matches(wanted).count() >= 4, "{}", outcome.report());
     }
 }
@@ -236,8 +271,11 @@ fn cron_graceful_escapes_the_names_of_daemons() {
         command.env("Y", OsStr::from_bytes(b"/nosuch/\x1b\x9b\n\xc2\x9b"));
         let outcome = finish(command).exits(0);
         is_harmless(&outcome, is_unicode);
-        let wanted =
-            ["would pause cron\\x1b[31m\\n\\u{9b}\\u{202e}", "running /nosuch/\\x1b\\x9b\\n\\u{9b}", " is stopped"];
+        let wanted = [
+            "would pause cron\\x1b[31m\\n\\u{9b}\\u{202e}",
+            "running /nosuch/\\x1b\\x9b\\n\\u{9b}",
+            " is stopped",
+        ];
         for wanted in wanted {
             assert!(outcome.text().contains(wanted), "{wanted}\n{}", outcome.report());
         }
@@ -249,7 +287,10 @@ fn help_is_for_every_terminal() {
     let applets = run(&["--list"]).succeeds().lines();
     let mut texts = vec![run(&["--help"]).succeeds(), run(&["kill", "--list"]).succeeds()];
     texts.extend(applets.iter().map(|applet| run(&["help", applet]).succeeds()));
-    texts.extend(["bash", "zsh", "fish", "elvish", "powershell"].map(|shell| run(&["completions", shell]).succeeds()));
+    texts.extend(
+        ["bash", "zsh", "fish", "elvish", "powershell"]
+            .map(|shell| run(&["completions", shell]).succeeds()),
+    );
     for text in texts {
         let is_fit = |byte: &u8| (b' '..=b'~').contains(byte) || *byte == b'\n' || *byte == b'\t';
         assert!(text.stdout.iter().all(is_fit), "{}", text.report());

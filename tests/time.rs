@@ -14,7 +14,8 @@ fn now() -> f64 {
 
 /// What `find` tells of one field of a process.
 fn number(pid: u32, field: &str) -> f64 {
-    let outcome = run(&["find", "--jsonl", "--fields", field, "--pid", &pid.to_string()]).succeeds();
+    let outcome =
+        run(&["find", "--jsonl", "--fields", field, "--pid", &pid.to_string()]).succeeds();
     let row: serde_json::Value = serde_json::from_str(&outcome.text()).expect("JSON");
     row[field].as_f64().expect("a number")
 }
@@ -49,8 +50,12 @@ fn ages_are_right_where_the_uptime_is_that_of_a_container() {
         let outcome = crate::support::command::finish(script).exits(0);
         let lines = outcome.lines();
         assert_eq!(lines[0], "1", "{outcome:?}");
-        let age: serde_json::Value = serde_json::from_str(lines.last().expect("an age")).expect("JSON");
-        assert!(age["runtime"].as_f64().is_some_and(|age| (0.3..120.0).contains(&age)), "{outcome:?}");
+        let age: serde_json::Value =
+            serde_json::from_str(lines.last().expect("an age")).expect("JSON");
+        assert!(
+            age["runtime"].as_f64().is_some_and(|age| (0.3..120.0).contains(&age)),
+            "{outcome:?}"
+        );
     }
 }
 

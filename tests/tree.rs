@@ -25,7 +25,10 @@ fn cron() -> FakeProc {
         (40, 30, "backup", "/opt/jobs/backup", 3_999_999_999),
         (50, 1, "sshd", "/usr/sbin/sshd", 0),
     ] {
-        fake.process(pid, ppid, comm).owner(uid, uid).link("exe", exe).file("cmdline", format!("{exe}\0"));
+        fake.process(pid, ppid, comm)
+            .owner(uid, uid)
+            .link("exe", exe)
+            .file("cmdline", format!("{exe}\0"));
     }
     fake
 }
@@ -67,8 +70,16 @@ struct Stat {
     start_ticks: u64,
 }
 
-const PLAIN: Stat =
-    Stat { pid: 1, ppid: 0, comm: "init", state: 'S', pgrp: 1, flags: 4_194_304, threads: 1, start_ticks: 500 };
+const PLAIN: Stat = Stat {
+    pid: 1,
+    ppid: 0,
+    comm: "init",
+    state: 'S',
+    pgrp: 1,
+    flags: 4_194_304,
+    threads: 1,
+    start_ticks: 500,
+};
 
 const KERNEL_THREAD: u32 = 2_097_152;
 
@@ -76,8 +87,8 @@ impl Stat {
     fn in_proc(self, fake: &FakeProc) -> FakeProcess {
         let Stat { pid, ppid, comm, state, pgrp, flags, threads, start_ticks } = self;
         let stat = format!(
-            "{pid} ({comm}) {state} {ppid} {pgrp} {pgrp} 0 -1 {flags} 0 0 0 0 10 20 0 0 20 0 {threads} 0 {start_ticks} \
-             4096000 2 0 0 0\n"
+            "{pid} ({comm}) {state} {ppid} {pgrp} {pgrp} 0 -1 {flags} 0 0 0 0 10 20 0 0 20 0 \
+             {threads} 0 {start_ticks} 4096000 2 0 0 0\n"
         );
         fake.bare(pid).file("stat", stat).file("comm", format!("{comm}\n"))
     }
@@ -128,7 +139,14 @@ fn unicode_lines_are_drawn_in_any_locale_when_asked_for() {
 
 #[test]
 fn an_executable_s_name_shows_its_processes_and_what_is_below() {
-    let lines = ["cron(10)", "├─ cron(20)", "│  └─ sh(30)", "│     └─ backup(40)", "└─ cron(21)", "   └─ sh(31)"];
+    let lines = [
+        "cron(10)",
+        "├─ cron(20)",
+        "│  └─ sh(30)",
+        "│     └─ backup(40)",
+        "└─ cron(21)",
+        "   └─ sh(31)",
+    ];
     shows(&cron(), &["--exe", "cron"], &lines);
 }
 
@@ -153,7 +171,14 @@ fn processes_of_a_user_are_found_by_number_and_name() {
     shows(
         &fake,
         &["--user", "root", "--depth=0"],
-        &["init(1)", "├─ cron(10)", "│  ├─ cron(20)", "│  └─ cron(21)", "│     └─ sh(31)", "└─ sshd(50)"],
+        &[
+            "init(1)",
+            "├─ cron(10)",
+            "│  ├─ cron(20)",
+            "│  └─ cron(21)",
+            "│     └─ sh(31)",
+            "└─ sshd(50)",
+        ],
     );
 }
 
@@ -186,7 +211,8 @@ fn several_kinds_are_and_ed() {
 #[test]
 fn the_way_up_is_shown_without_other_branches() {
     let fake = cron();
-    let lines = ["init(1)", "└─ cron(10)", "   └─ cron(20)", "      └─ sh(30)", "         └─ backup(40)"];
+    let lines =
+        ["init(1)", "└─ cron(10)", "   └─ cron(20)", "      └─ sh(30)", "         └─ backup(40)"];
     shows(&fake, &["-s", "30"], &lines);
     shows(&fake, &["--ancestors", "--comm", "backup"], &lines);
     shows(
@@ -203,7 +229,11 @@ fn depth_counts_the_levels_below_a_match() {
     shows(&fake, &["10", "--depth", "1"], &["cron(10)", "├─ cron(20)", "└─ cron(21)"]);
     let two = ["cron(10)", "├─ cron(20)", "│  └─ sh(30)", "└─ cron(21)", "   └─ sh(31)"];
     shows(&fake, &["10", "--depth", "2"], &two);
-    shows(&fake, &["10", "--depth", "4294967295"], &[&two[..3], &["│     └─ backup(40)"], &two[3..]].concat());
+    shows(
+        &fake,
+        &["10", "--depth", "4294967295"],
+        &[&two[..3], &["│     └─ backup(40)"], &two[3..]].concat(),
+    );
 }
 
 #[test]
@@ -236,7 +266,11 @@ fn a_title_that_a_process_gave_itself_is_shown_whole() {
     let fake = FakeProc::new();
     fake.process(5, 0, "nginx").file("cmdline", "nginx: worker process\0");
     fake.process(6, 0, "nginx").file("cmdline", "nginx: master process nginx -g");
-    shows(&fake, &["-a"], &["nginx(5) nginx: worker process", "nginx(6) nginx: master process nginx -g"]);
+    shows(
+        &fake,
+        &["-a"],
+        &["nginx(5) nginx: worker process", "nginx(6) nginx: master process nginx -g"],
+    );
 }
 
 /// As PostgreSQL and sshd leave them: the room that the arguments had is filled with zero bytes.
@@ -289,7 +323,10 @@ fn a_root_that_is_not_the_superuser_s_shows_its_user() {
 #[test]
 fn details_come_in_a_fixed_order() {
     let fake = FakeProc::new();
-    fake.process(5, 0, "sh").owner(3_999_999_999, 0).file("cmdline", "sh\0-i\0").link("exe", "/bin/sh (deleted)");
+    fake.process(5, 0, "sh")
+        .owner(3_999_999_999, 0)
+        .file("cmdline", "sh\0-i\0")
+        .link("exe", "/bin/sh (deleted)");
     shows(&fake, &["-a", "-g", "-u"], &["sh(5,5,3999999999) (deleted) -i"]);
 }
 
@@ -312,8 +349,12 @@ fn threads_are_shown_by_name_and_id() {
     assert!(!threads.is_empty(), "process {pid} has one thread");
     let mut lines = vec![format!("{}({pid})", program.name)];
     let last = threads.len() - 1;
-    lines
-        .extend(threads.iter().enumerate().map(|(at, line)| format!("{} {line}", if at < last { "├─" } else { "└─" })));
+    lines.extend(
+        threads
+            .iter()
+            .enumerate()
+            .map(|(at, line)| format!("{} {line}", if at < last { "├─" } else { "└─" })),
+    );
     for option in ["-t", "--thread-names"] {
         let outcome = run(&["tree", option, &pid.to_string()]).succeeds();
         assert_eq!(outcome.lines(), lines);
@@ -334,7 +375,14 @@ fn threads_stand_before_children_and_join_them() {
         }
     }
     fake.process(30, 10, "child");
-    let lines = ["init(1)", "├─ daemon(10)", "│  ├─ {io}(11)", "│  └─ child(30)", "└─ lonely(20)", "   └─ {io}(21)"];
+    let lines = [
+        "init(1)",
+        "├─ daemon(10)",
+        "│  ├─ {io}(11)",
+        "│  └─ child(30)",
+        "└─ lonely(20)",
+        "   └─ {io}(21)",
+    ];
     shows(&fake, &["-t"], &lines);
 }
 
@@ -342,13 +390,17 @@ fn directory(fake: &FakeProc) -> PathBuf {
     fake.option().trim_start_matches("--proc=").into()
 }
 
-/// init with five leaves, of which three are the same, and a sixth child that is like them but has a child.
+/// init with five leaves, of which three are the same, and a sixth child that is like them but has
+/// a child.
 fn workers() -> FakeProc {
     let fake = FakeProc::new();
     fake.process(1, 0, "init").owner(0, 0);
-    for (pid, comm, mode) in
-        [(20, "worker", "slow"), (21, "worker", "fast"), (22, "other", "slow"), (23, "worker", "slow")]
-    {
+    for (pid, comm, mode) in [
+        (20, "worker", "slow"),
+        (21, "worker", "fast"),
+        (22, "other", "slow"),
+        (23, "worker", "slow"),
+    ] {
         fake.process(pid, 1, comm).owner(0, 0).file("cmdline", format!("{comm}\0{mode}\0"));
     }
     fake.process(24, 1, "worker").owner(0, 0);
@@ -367,8 +419,14 @@ fn identical_leaves_are_folded() {
 #[test]
 fn leaves_that_differ_in_what_is_shown_are_not_folded() {
     let fake = workers();
-    let lines =
-        ["init(1)", "├─ 2*[worker] slow", "├─ worker(21) fast", "├─ other(22) slow", "└─ worker(24)", "   └─ job(30)"];
+    let lines = [
+        "init(1)",
+        "├─ 2*[worker] slow",
+        "├─ worker(21) fast",
+        "├─ other(22) slow",
+        "└─ worker(24)",
+        "   └─ job(30)",
+    ];
     shows(&fake, &["-c", "-a"], &lines);
     let fake = FakeProc::new();
     fake.process(1, 0, "init").owner(0, 0);
@@ -439,7 +497,10 @@ fn namespaces_are_named_where_they_change() {
         for option in -S --ns-changes; do \"$P\" tree $option \"$$\" \"$COPROC_PID\" || exit; done";
     let Some(command) = namespace::script(script) else { skip!("no private namespaces") };
     let outcome = finish(command).succeeds();
-    outcome.prints("bash(1)\n├─ bash(2,net,uts)\n└─ proctool(3)\nbash(1)\n├─ bash(2,net,uts)\n└─ proctool(4)\n");
+    outcome.prints(
+        "bash(1)\n├─ bash(2,net,uts)\n└─ proctool(3)\nbash(1)\n├─ bash(2,net,uts)\n└─ \
+    proctool(4)\n",
+    );
 }
 
 /// The pids of the lines that are bold, which must be bold from end to end.
@@ -450,14 +511,17 @@ fn bold_pids(outcome: &Outcome) -> Vec<u32> {
     bold.map(|line| {
         let inside = line.strip_prefix("\u{1b}[1m").and_then(|line| line.strip_suffix("\u{1b}[0m"));
         let inside = inside.filter(|inside| !inside.contains('\u{1b}'));
-        pid_of(inside.unwrap_or_else(|| panic!("not bold as a whole: {line:?}\n{}", outcome.report())))
+        pid_of(
+            inside.unwrap_or_else(|| panic!("not bold as a whole: {line:?}\n{}", outcome.report())),
+        )
     })
     .collect()
 }
 
 /// The pid of a line of a plain tree.
 fn pid_of(line: &str) -> u32 {
-    let number = line.rsplit_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(number, _)| number);
+    let number =
+        line.rsplit_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(number, _)| number);
     number.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no pid in {line:?}"))
 }
 
@@ -497,8 +561,11 @@ fn an_unknown_process_cannot_be_highlighted() {
 fn kernel() -> FakeProc {
     let fake = FakeProc::new();
     fake.process(1, 0, "init");
-    Stat { pid: 2, comm: "kthreadd", flags: KERNEL_THREAD, ..PLAIN }.in_proc(&fake).file("cmdline", "");
-    Stat { pid: 3, ppid: 2, comm: "kworker/0:1", state: 'I', flags: KERNEL_THREAD, ..PLAIN }.in_proc(&fake);
+    Stat { pid: 2, comm: "kthreadd", flags: KERNEL_THREAD, ..PLAIN }
+        .in_proc(&fake)
+        .file("cmdline", "");
+    Stat { pid: 3, ppid: 2, comm: "kworker/0:1", state: 'I', flags: KERNEL_THREAD, ..PLAIN }
+        .in_proc(&fake);
     fake
 }
 
@@ -529,7 +596,8 @@ fn a_thread_of_the_kernel_is_shown_when_it_is_highlighted() {
 #[test]
 fn processes_without_a_visible_parent_are_roots() {
     let fake = FakeProc::new();
-    for (pid, ppid, comm) in [(1, 0, "init"), (5, 0, "entered"), (6, 99, "orphan"), (7, 6, "child")] {
+    for (pid, ppid, comm) in [(1, 0, "init"), (5, 0, "entered"), (6, 99, "orphan"), (7, 6, "child")]
+    {
         fake.process(pid, ppid, comm);
     }
     shows(&fake, &[], &["init(1)", "entered(5)", "orphan(6)", "└─ child(7)"]);
@@ -562,13 +630,18 @@ fn a_process_that_entered_a_pid_namespace_is_a_root_there() {
 #[test]
 fn processes_that_show_nothing_but_their_pid_are_roots() {
     let script = "mount -o remount,hidepid=1 /proc || exit 77; nobody tree; exit $?";
-    let Some(command) = namespace::script_with_nobody(script) else { skip!("not root, or no private namespaces") };
+    let Some(command) = namespace::script_with_nobody(script) else {
+        skip!("not root, or no private namespaces")
+    };
     let outcome = finish(command);
     if outcome.code() == 77 {
         skip!("/proc cannot be mounted with hidepid=1");
     }
     let lines = outcome.succeeds().lines();
-    assert!(lines.len() == 2 && lines[0] == "?(1)" && lines[1].starts_with("└─ proctool("), "{lines:?}");
+    assert!(
+        lines.len() == 2 && lines[0] == "?(1)" && lines[1].starts_with("└─ proctool("),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -586,7 +659,9 @@ fn a_real_zombie_is_marked() {
     let mut target = program.start();
     target.become_zombie();
     let pid = target.pid();
-    run(&["tree", "-a", &pid.to_string()]).succeeds().prints(format!("{}({pid}) <defunct>\n", program.name));
+    run(&["tree", "-a", &pid.to_string()])
+        .succeeds()
+        .prints(format!("{}({pid}) <defunct>\n", program.name));
 }
 
 #[test]
@@ -601,7 +676,9 @@ fn stopped_and_traced_processes_are_marked() {
 #[test]
 fn an_executable_that_was_removed_is_marked() {
     let fake = FakeProc::new();
-    fake.process(5, 0, "daemon").link("exe", "/usr/sbin/daemon (deleted)").file("cmdline", "daemon\0-f\0");
+    fake.process(5, 0, "daemon")
+        .link("exe", "/usr/sbin/daemon (deleted)")
+        .file("cmdline", "daemon\0-f\0");
     fake.process(6, 5, "daemon").link("exe", "/usr/sbin/daemon");
     shows(&fake, &[], &["daemon(5) (deleted)", "└─ daemon(6)"]);
     shows(&fake, &["-a", "--exe=daemon"], &["daemon(5) (deleted) -f", "└─ daemon(6)"]);
@@ -640,11 +717,19 @@ fn a_circle_ends_and_loses_nobody() {
 /// The pids of nested JSON, parents first, each with that of its parent in the nesting.
 fn nested(value: &Value) -> Vec<(u64, u64)> {
     let mut found = Vec::new();
-    let mut waiting: Vec<(&Value, u64)> = value.as_array().expect("an array").iter().rev().map(|v| (v, 0)).collect();
+    let mut waiting: Vec<(&Value, u64)> =
+        value.as_array().expect("an array").iter().rev().map(|v| (v, 0)).collect();
     while let Some((process, parent)) = waiting.pop() {
         let pid = process["pid"].as_u64().expect("a pid");
         found.push((pid, parent));
-        waiting.extend(process["children"].as_array().expect("children").iter().rev().map(|child| (child, pid)));
+        waiting.extend(
+            process["children"]
+                .as_array()
+                .expect("children")
+                .iter()
+                .rev()
+                .map(|child| (child, pid)),
+        );
     }
     found
 }
@@ -659,7 +744,8 @@ const KEYS: [&str; 7] = ["pid", "ppid", "comm", "exe_name", "state", "user", "cm
 fn json_is_nested_like_the_tree() {
     let fake = cron();
     for words in [&[][..], &["--exe=cron"], &["-s", "30", "50"], &["10", "40", "--depth=0"]] {
-        let pids: Vec<u64> = tree(&fake, words).lines().iter().map(|line| pid_of(line).into()).collect();
+        let pids: Vec<u64> =
+            tree(&fake, words).lines().iter().map(|line| pid_of(line).into()).collect();
         let json = tree(&fake, &[words, &["--json"]].concat()).succeeds().json();
         let nested = nested(&json);
         assert_eq!(nested.iter().map(|&(pid, _)| pid).collect::<Vec<_>>(), pids, "{words:?}");
@@ -687,9 +773,16 @@ fn json_has_these_members() {
 #[test]
 fn json_lines_are_flat() {
     let outcome = tree(&cron(), &["--exe=cron", "--jsonl"]).succeeds();
-    let processes: Vec<Value> =
-        outcome.lines().iter().map(|line| serde_json::from_str(line).expect("an object a line")).collect();
-    assert!(processes.iter().all(|process| keys(process) == BTreeSet::from(KEYS)), "{}", outcome.report());
+    let processes: Vec<Value> = outcome
+        .lines()
+        .iter()
+        .map(|line| serde_json::from_str(line).expect("an object a line"))
+        .collect();
+    assert!(
+        processes.iter().all(|process| keys(process) == BTreeSet::from(KEYS)),
+        "{}",
+        outcome.report()
+    );
     let pids: Vec<u64> = processes.iter().filter_map(|process| process["pid"].as_u64()).collect();
     assert_eq!(pids, [10, 20, 30, 40, 21, 31]);
 }
@@ -707,7 +800,8 @@ fn what_is_unavailable_is_null_in_json() {
 fn no_match_is_told_in_one_line() {
     let fake = cron();
     let message = "proctool tree: no process matches\n";
-    for (words, stdout) in [(&[][..], ""), (&["-s"], ""), (&["--json"], "[]\n"), (&["--jsonl"], "")] {
+    for (words, stdout) in [(&[][..], ""), (&["-s"], ""), (&["--json"], "[]\n"), (&["--jsonl"], "")]
+    {
         let outcome = tree(&fake, &[&["--exe=nobody"], words].concat()).exits(1).prints(stdout);
         assert_eq!(outcome.errors(), message, "{}", outcome.report());
     }
@@ -719,13 +813,19 @@ fn an_unknown_pid_is_told_by_number() {
     tree(&fake, &["7"]).refuses(1, "there is no process 7");
     tree(&fake, &["7", "--json"]).exits(1).prints("[]\n").says("there is no process 7");
     let both = tree(&fake, &["7", "8"]).exits(1).prints("");
-    assert_eq!(both.errors(), "proctool tree: there is no process 7\nproctool tree: there is no process 8\n");
+    assert_eq!(
+        both.errors(),
+        "proctool tree: there is no process 7\nproctool tree: there is no process 8\n"
+    );
 }
 
 #[test]
 fn some_unknown_pids_leave_the_others_shown() {
     let fake = cron();
-    tree(&fake, &["7", "31", "50"]).exits(64).prints("sh(31)\nsshd(50)\n").says("there is no process 7");
+    tree(&fake, &["7", "31", "50"])
+        .exits(64)
+        .prints("sh(31)\nsshd(50)\n")
+        .says("there is no process 7");
     let json = tree(&fake, &["31", "7", "--json"]).exits(64).says("there is no process 7").json();
     assert_eq!(nested(&json), [(31, 0)]);
 }
@@ -743,8 +843,9 @@ fn quiet_says_nothing_of_what_was_not_found() {
     }
 }
 
-/// What a shell command writes to a terminal of its own, as lines; `None` where there is no script(1). The command has
-/// `$P` for the program and `$O` for the option that makes it read a fake procfs.
+/// What a shell command writes to a terminal of its own, as lines; `None` where there is no
+/// script(1). The command has `$P` for the program and `$O` for the option that makes it read a
+/// fake procfs.
 fn on_terminal(fake: &FakeProc, variables: &[(&str, &str)], command: &str) -> Option<Vec<String>> {
     let mut probe = clean("sh");
     probe.args(["-c", "command -v script && command -v stty"]);
@@ -754,7 +855,14 @@ fn on_terminal(fake: &FakeProc, variables: &[(&str, &str)], command: &str) -> Op
     let mut script = clean("script");
     script.args(["-qec", command, "/dev/null"]).env("P", PROCTOOL).env("O", fake.option());
     script.envs(variables.iter().copied());
-    Some(finish(script).succeeds().text().lines().map(|line| line.trim_end_matches('\r').to_owned()).collect())
+    Some(
+        finish(script)
+            .succeeds()
+            .text()
+            .lines()
+            .map(|line| line.trim_end_matches('\r').to_owned())
+            .collect(),
+    )
 }
 
 const NO_TERMINAL: &str = "script(1) or stty(1) is missing";
@@ -762,17 +870,22 @@ const NO_TERMINAL: &str = "script(1) or stty(1) is missing";
 fn long_arguments() -> FakeProc {
     let fake = FakeProc::new();
     fake.process(1, 0, "init");
-    fake.process(5, 1, "job").file("cmdline", "job\0one\0two\0three\0four\0five\0six\0seven\0eight\0nine\0");
+    fake.process(5, 1, "job")
+        .file("cmdline", "job\0one\0two\0three\0four\0five\0six\0seven\0eight\0nine\0");
     fake
 }
 
 #[test]
 fn lines_are_cut_to_the_width_of_the_terminal() {
     let fake = long_arguments();
-    let Some(lines) = on_terminal(&fake, &[], "stty cols 40; \"$P\" tree -a \"$O\"") else { skip!(NO_TERMINAL) };
+    let Some(lines) = on_terminal(&fake, &[], "stty cols 40; \"$P\" tree -a \"$O\"") else {
+        skip!(NO_TERMINAL)
+    };
     assert_eq!(lines, ["init(1)", "└─ job(5) one two three four five six s…"]);
     assert_eq!(lines[1].chars().count(), 40);
-    let Some(lines) = on_terminal(&fake, &[], "stty cols 40; \"$P\" tree -aA \"$O\"") else { skip!(NO_TERMINAL) };
+    let Some(lines) = on_terminal(&fake, &[], "stty cols 40; \"$P\" tree -aA \"$O\"") else {
+        skip!(NO_TERMINAL)
+    };
     assert_eq!(lines, ["init(1)", "`- job(5) one two three four five six s+"]);
 }
 
@@ -788,7 +901,9 @@ fn a_terminal_of_unknown_width_has_that_of_the_environment() {
 fn long_lines_are_whole_on_request_and_in_a_pipe() {
     let fake = long_arguments();
     let whole = ["init(1)", "└─ job(5) one two three four five six seven eight nine"];
-    let Some(lines) = on_terminal(&fake, &[], "stty cols 40; \"$P\" tree -al \"$O\"") else { skip!(NO_TERMINAL) };
+    let Some(lines) = on_terminal(&fake, &[], "stty cols 40; \"$P\" tree -al \"$O\"") else {
+        skip!(NO_TERMINAL)
+    };
     assert_eq!(lines, whole);
     let mut piped = proctool(["tree", "-a", &fake.option()]);
     piped.env("COLUMNS", "20");
@@ -799,7 +914,9 @@ fn long_lines_are_whole_on_request_and_in_a_pipe() {
 fn names_are_escaped_on_a_terminal_and_exact_in_a_pipe() {
     let fake = FakeProc::new();
     fake.process(5, 0, "a\u{1b}[31m\nb").file("cmdline", "x\0one\ntwo\u{1b}c\0");
-    let Some(lines) = on_terminal(&fake, &[], "stty cols 80; \"$P\" tree -a \"$O\"") else { skip!(NO_TERMINAL) };
+    let Some(lines) = on_terminal(&fake, &[], "stty cols 80; \"$P\" tree -a \"$O\"") else {
+        skip!(NO_TERMINAL)
+    };
     assert_eq!(lines, ["a\\x1b[31m\\nb(5) one\\ntwo\\x1bc"]);
     tree(&fake, &["-a"]).succeeds().prints("a\u{1b}[31m\nb(5) one\ntwo\u{1b}c\n");
 }
@@ -821,6 +938,13 @@ fn a_real_parent_is_shown_above_its_child() {
     let outcome = run(&["tree", "-a", &target.pid().to_string()]).succeeds();
     let lines = outcome.lines();
     assert_eq!(lines.len(), 2, "{}", outcome.report());
-    assert!(lines[0].starts_with(&format!("sh({}) -c sh -c ", target.pid())), "{}", outcome.report());
-    assert!(lines[1].starts_with("└─ sh(") && lines[1].ends_with(") -c echo ready; read -r line; true"), "{lines:?}");
+    assert!(
+        lines[0].starts_with(&format!("sh({}) -c sh -c ", target.pid())),
+        "{}",
+        outcome.report()
+    );
+    assert!(
+        lines[1].starts_with("└─ sh(") && lines[1].ends_with(") -c echo ready; read -r line; true"),
+        "{lines:?}"
+    );
 }

@@ -1,5 +1,5 @@
-//! What is rare on a machine and easily mistaken for something else: paths that the kernel cannot tell, a procfs that
-//! lacks parts, input without an end.
+//! What is rare on a machine and easily mistaken for something else: paths that the kernel cannot
+//! tell, a procfs that lacks parts, input without an end.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -24,11 +24,13 @@ fn deep(directory: &Path) -> PathBuf {
     deepest
 }
 
-/// Move the directory of a program to where its path is longer than the kernel can tell (PATH_MAX is 4096).
+/// Move the directory of a program to where its path is longer than the kernel can tell (PATH_MAX
+/// is 4096).
 fn move_far_away(program: &Program, directory: &Path) {
     let near = directory.join("near");
     let program = program.path();
-    fs::rename(program.parent().expect("its directory"), deep(&near).join("program")).expect("one way");
+    fs::rename(program.parent().expect("its directory"), deep(&near).join("program"))
+        .expect("one way");
     fs::rename(near, deep(directory).join("far")).expect("twice the way");
 }
 
@@ -43,7 +45,10 @@ fn paths_that_are_too_long_for_the_kernel_are_unavailable_and_end_no_run() {
     move_far_away(&program, directory.path());
     let pid = &target.pid().to_string();
     let link = fs::read_link(format!("/proc/{pid}/exe"));
-    assert!(link.as_ref().is_err_and(|error| error.raw_os_error() == Some(36)), "the path is not too long: {link:?}");
+    assert!(
+        link.as_ref().is_err_and(|error| error.raw_os_error() == Some(36)),
+        "the path is not too long: {link:?}"
+    );
     run(&["tree", "--depth", "0", pid]).succeeds().prints(format!("{}({pid})\n", program.name));
     // Its executable is named by the next best, the name that the kernel keeps.
     run(&["find", "--pid", pid, "--exe", &program.name]).succeeds().prints(format!("{pid}\n"));
@@ -53,12 +58,18 @@ fn paths_that_are_too_long_for_the_kernel_are_unavailable_and_end_no_run() {
     let shown = run(&["show", "--json", "--fields", "exe,exe_path,cwd", pid]).succeeds().json();
     assert_eq!(shown, serde_json::json!([{ "exe": null, "exe_path": null, "cwd": null }]));
     let text = run(&["show", pid]).succeeds();
-    assert!(text.lines().iter().any(|line| line.starts_with("  cwd            - (")), "{}", text.report());
+    assert!(
+        text.lines().iter().any(|line| line.starts_with("  cwd            - (")),
+        "{}",
+        text.report()
+    );
 }
 
-/// The applets as nobody in a pid namespace of its own whose /proc shows that others exist, but nothing of them.
+/// The applets as nobody in a pid namespace of its own whose /proc shows that others exist, but
+/// nothing of them.
 fn noaccess(words: &str) -> Option<Outcome> {
-    let script = format!("mount -o remount,hidepid=noaccess /proc || exit 77; nobody {words}; exit $?");
+    let script =
+        format!("mount -o remount,hidepid=noaccess /proc || exit 77; nobody {words}; exit $?");
     let outcome = finish(namespace::script_with_nobody(&script)?);
     (outcome.code() != 77).then_some(outcome)
 }
@@ -68,10 +79,15 @@ fn a_process_that_shows_nothing_has_not_ended() {
     if !is_root() {
         skip!("not root: cannot mount a restricted /proc");
     }
-    for words in ["show --json --fields pid,id,comm 1", "find --json --fields pid,id,comm --pid 1"] {
+    for words in ["show --json --fields pid,id,comm 1", "find --json --fields pid,id,comm --pid 1"]
+    {
         let Some(outcome) = noaccess(words) else { skip!("no private namespaces, or no hidepid") };
         let shown = outcome.succeeds().json();
-        assert_eq!((&shown[0]["pid"], &shown[0]["comm"]), (&1.into(), &serde_json::Value::Null), "{words}");
+        assert_eq!(
+            (&shown[0]["pid"], &shown[0]["comm"]),
+            (&1.into(), &serde_json::Value::Null),
+            "{words}"
+        );
     }
 }
 
@@ -81,7 +97,9 @@ fn the_newest_of_those_that_hide_their_start_is_not_silently_nobody() {
         skip!("not root: cannot mount a restricted /proc");
     }
     for option in ["--newest", "--oldest"] {
-        let Some(outcome) = noaccess(&format!("find {option}")) else { skip!("no private namespaces, or no hidepid") };
+        let Some(outcome) = noaccess(&format!("find {option}")) else {
+            skip!("no private namespaces, or no hidepid")
+        };
         outcome.refuses(1, "permission denied");
     }
 }
@@ -105,7 +123,8 @@ fn an_age_is_known_where_proc_shows_processes_only() {
     if !is_root() {
         skip!("not root: cannot mount a restricted /proc");
     }
-    let script = "umount /proc && mount -t proc -o subset=pid none /proc || exit 77; \"$P\" find --older 0 --pid 1 || echo \"status $?\"";
+    let script = "umount /proc && mount -t proc -o subset=pid none /proc || exit 77; \"$P\" find \
+    --older 0 --pid 1 || echo \"status $?\"";
     let Some(command) = namespace::script(script) else { skip!("no private namespaces") };
     let outcome = finish(command);
     if outcome.code() == 77 {
@@ -187,9 +206,14 @@ fn a_pid_file_holds_one_process_id() {
         command.args(["-c", &script, PROCTOOL, text]);
         finish(command)
     };
-    for text in
-        ["31", "31\\n", " 31 \\n\\n", &format!("{}31\\n", " ".repeat(63)), "31\\n/usr/sbin/daemon -q1h\\n", "\\n\\n31"]
-    {
+    for text in [
+        "31",
+        "31\\n",
+        " 31 \\n\\n",
+        &format!("{}31\\n", " ".repeat(63)),
+        "31\\n/usr/sbin/daemon -q1h\\n",
+        "\\n\\n31",
+    ] {
         find(text).succeeds().prints("31\n");
     }
     for text in ["31 3", "31\\n3\\n", "3\\n\\n31", "31\\n/var/lib\\n5432\\n"] {
@@ -201,12 +225,21 @@ fn a_pid_file_holds_one_process_id() {
     find(&format!("31{}", "\\n".repeat(4095))).refuses(1, "it has more than 4096 bytes");
 }
 
-/// Entered a pid namespace, but /proc is still that of the one outside: numbers there mean others here.
+/// Entered a pid namespace, but /proc is still that of the one outside: numbers there mean others
+/// here.
 #[test]
 fn a_procfs_of_another_pid_namespace_is_known_as_such() {
     let enter = |words: &str| {
         let mut command = clean("unshare");
-        command.args(["--pid", "--fork", "--kill-child", "sh", "-c", &format!("\"$0\" {words}; exit $?"), PROCTOOL]);
+        command.args([
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "sh",
+            "-c",
+            &format!("\"$0\" {words}; exit $?"),
+            PROCTOOL,
+        ]);
         command
     };
     if !is_root() || finish(enter("--version")).code() != 0 {
@@ -223,7 +256,8 @@ fn a_procfs_of_another_pid_namespace_is_known_as_such() {
     finish(enter(&own)).exits(1).prints("");
 }
 
-/// The first thread can end before the others: the process is a zombie to look at, and still one process.
+/// The first thread can end before the others: the process is a zombie to look at, and still one
+/// process.
 #[test]
 fn a_process_whose_first_thread_ended_is_still_listed() {
     let script = "import ctypes,os,sys,threading\n\
@@ -244,7 +278,11 @@ fn a_process_whose_first_thread_ended_is_still_listed() {
     let tree = run(&["tree", "-A", "-t", "--depth", "0", pid]).succeeds();
     let lines = tree.lines();
     assert_eq!(lines.len(), 2, "{}", tree.report());
-    assert!(lines[0].ends_with(&format!("({pid})")) && lines[1].starts_with("`- {"), "{}", tree.report());
+    assert!(
+        lines[0].ends_with(&format!("({pid})")) && lines[1].starts_with("`- {"),
+        "{}",
+        tree.report()
+    );
     let fields = "state,is_alive,threads,exe_name,exe_deleted,cmdline,cwd,environ,rss,uss,swap,fd_count,pid_namespace";
     let shown = run(&["show", "--json", "--fields", fields, pid]).succeeds().json();
     let shown = &shown[0];
@@ -255,8 +293,16 @@ fn a_process_whose_first_thread_ended_is_still_listed() {
     );
     assert!(shown["exe_name"].as_str().is_some_and(|name| name.starts_with("python3")), "{shown}");
     assert_eq!(shown["cmdline"][1], "-c", "{shown}");
-    assert!(["rss", "uss", "fd_count", "pid_namespace"].iter().all(|name| shown[name].as_u64() > Some(0)), "{shown}");
-    assert!(!shown["cwd"].is_null() && !shown["environ"].is_null() && !shown["swap"].is_null(), "{shown}");
+    assert!(
+        ["rss", "uss", "fd_count", "pid_namespace"]
+            .iter()
+            .all(|name| shown[name].as_u64() > Some(0)),
+        "{shown}"
+    );
+    assert!(
+        !shown["cwd"].is_null() && !shown["environ"].is_null() && !shown["swap"].is_null(),
+        "{shown}"
+    );
     let exe = shown["exe_name"].as_str().unwrap_or_default();
     run(&["find", "--pid", pid, "--exe", exe]).succeeds().prints(format!("{pid}\n"));
     run(&["find", "--pid", pid, "-f", "pthread_exit"]).succeeds().prints(format!("{pid}\n"));
@@ -267,9 +313,14 @@ fn a_process_whose_first_thread_ended_is_still_listed() {
 fn numbers_that_no_kernel_gives_do_not_overflow() {
     let fake = FakeProc::new();
     let huge = u64::MAX;
-    let line = format!("1 (x) S 0 1 1 0 -1 0 0 0 0 0 {huge} {huge} 0 0 20 0 1 0 {huge} {huge} {} 0\n", i64::MAX);
+    let line = format!(
+        "1 (x) S 0 1 1 0 -1 0 0 0 0 0 {huge} {huge} 0 0 20 0 1 0 {huge} {huge} {} 0\n",
+        i64::MAX
+    );
     fake.bare(1).file("stat", line);
-    let shown = run(&["show", "--json", "--fields", "cpu_time,rss,vsize,start_ticks", "1", &fake.option()]).succeeds();
+    let shown =
+        run(&["show", "--json", "--fields", "cpu_time,rss,vsize,start_ticks", "1", &fake.option()])
+            .succeeds();
     assert_eq!(shown.json()[0]["rss"], serde_json::json!(huge), "{}", shown.report());
 }
 
@@ -278,7 +329,8 @@ fn a_name_is_not_left_incomplete_because_reading_failed() {
     let fake = FakeProc::new();
     fake.process(1, 0, "exactly-15-byte");
     // Reading a directory fails.
-    fs::create_dir(Path::new(fake.option().trim_start_matches("--proc=")).join("1/cmdline")).expect("a directory");
+    fs::create_dir(Path::new(fake.option().trim_start_matches("--proc=")).join("1/cmdline"))
+        .expect("a directory");
     let why = "1 process could not be examined: process 1: cmdline cannot be read: Is a directory";
     run(&["find", "exactly", &fake.option()]).refuses(1, why);
 }
@@ -287,7 +339,8 @@ fn a_name_is_not_left_incomplete_because_reading_failed() {
 fn a_message_names_the_file_that_could_not_be_read() {
     let fake = FakeProc::new();
     fake.process(1, 0, "init");
-    fs::create_dir(Path::new(fake.option().trim_start_matches("--proc=")).join("uptime")).expect("a directory");
+    fs::create_dir(Path::new(fake.option().trim_start_matches("--proc=")).join("uptime"))
+        .expect("a directory");
     let outcome = run(&["find", "--fields", "runtime", &fake.option()]).exits(3);
     let file = format!("cannot read '{}/uptime'", fake.option().trim_start_matches("--proc="));
     outcome.says(&file);
@@ -322,7 +375,11 @@ fn quiet_is_quiet_about_everything_that_is_not_there() {
     let fake = FakeProc::new();
     fake.process(1, 0, "init");
     let option = fake.option();
-    for words in [&["find", "--children-of", "nosuch"][..], &["find", "-F", "/nonexistent"], &["tree", "-H", "7"]] {
+    for words in [
+        &["find", "--children-of", "nosuch"][..],
+        &["find", "-F", "/nonexistent"],
+        &["tree", "-H", "7"],
+    ] {
         let mut command = proctool(words);
         command.args(["-q", &option]);
         let outcome = finish(command).exits(1);
@@ -340,12 +397,19 @@ fn a_row_is_of_one_process() {
     fake.process(8, 1, "new").file("cmdline", "new\0");
     let comm = directory.join("7/comm");
     fs::remove_file(&comm).expect("room for a pipe");
-    assert!(Command::new("mkfifo").arg(&comm).status().is_ok_and(|status| status.success()), "no pipe");
+    assert!(
+        Command::new("mkfifo").arg(&comm).status().is_ok_and(|status| status.success()),
+        "no pipe"
+    );
     let command = proctool(["find", "--pid", "7", "--fields", "pid,comm,cmdline", &fake.option()]);
     let running = std::thread::spawn(|| finish(command));
     // It can be opened for writing as soon as somebody reads it.
     let mut pipe = loop {
-        match fs::OpenOptions::new().write(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(&comm) {
+        match fs::OpenOptions::new()
+            .write(true)
+            .custom_flags(OFlags::NONBLOCK.bits() as i32)
+            .open(&comm)
+        {
             Ok(pipe) => break pipe,
             Err(_) => assert!(!running.is_finished(), "nobody reads the name"),
         }
@@ -356,5 +420,10 @@ fn a_row_is_of_one_process() {
     pipe.write_all(b"old\n").expect("its name");
     drop(pipe);
     let outcome = running.join().expect("the run").succeeds();
-    assert_eq!(outcome.lines()[1].split_whitespace().collect::<Vec<_>>(), ["7", "old", "old"], "{}", outcome.report());
+    assert_eq!(
+        outcome.lines()[1].split_whitespace().collect::<Vec<_>>(),
+        ["7", "old", "old"],
+        "{}",
+        outcome.report()
+    );
 }

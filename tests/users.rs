@@ -4,7 +4,8 @@ use super::support::command::{Outcome, finish};
 use super::support::namespace;
 use crate::skip;
 
-/// A machine with a process of such a user, $process, and a getent(1) that counts how often it is asked.
+/// A machine with a process of such a user, $process, and a getent(1) that counts how often it is
+/// asked.
 const MACHINE: &str = r#"
     mount -t tmpfs none /mnt && cd /mnt || exit 77
     printf 'passwd: files other\ngroup: files other\n' >nsswitch.conf
@@ -27,7 +28,8 @@ END
 "#;
 
 fn machine(script: &str) -> Option<Outcome> {
-    let command = namespace::script(&format!("{MACHINE}\n{script}")).filter(|_| namespace::is_root())?;
+    let command =
+        namespace::script(&format!("{MACHINE}\n{script}")).filter(|_| namespace::is_root())?;
     Some(finish(command))
 }
 
@@ -37,7 +39,9 @@ fn they_are_shown_by_their_names_and_asked_for_once() {
         as 70001 70002
         "$P" find -x sleep --jsonl --fields user,group; echo $?
         cat asked"#;
-    let Some(outcome) = machine(script) else { skip!("not root: cannot start processes of others") };
+    let Some(outcome) = machine(script) else {
+        skip!("not root: cannot start processes of others")
+    };
     let user = r#"{"user":"jo doe","group":"crew"}"#;
     outcome.succeeds().prints(format!("{user}\n{user}\n0\npasswd 70001\ngroup 70002\n"));
 }
@@ -48,7 +52,9 @@ fn they_are_selected_by_their_names() {
         "$P" find -u 'jo doe' >found; echo $process | cmp - found && "$P" find -G crew >found; echo $process | cmp - found
         "$P" find -u nobody-knows; echo $?
         "$P" find -u ' 70001'; echo $?"#;
-    let Some(outcome) = machine(script) else { skip!("not root: cannot start processes of others") };
+    let Some(outcome) = machine(script) else {
+        skip!("not root: cannot start processes of others")
+    };
     let outcome = outcome.exits(0).prints("2\n2\n");
     assert!(outcome.errors().contains("unknown user 'nobody-knows'"), "{}", outcome.report());
 }
@@ -61,7 +67,9 @@ fn a_directory_service_that_fails_hides_no_process_and_names_nobody() {
         "$P" find -x sleep --jsonl --fields user; echo $?
         cat asked
         "$P" find -u 'jo doe'; echo $?"#;
-    let Some(outcome) = machine(script) else { skip!("not root: cannot start processes of others") };
+    let Some(outcome) = machine(script) else {
+        skip!("not root: cannot start processes of others")
+    };
     let outcome = outcome.exits(0).prints(
         r#"{"user":"70001"}
 {"user":"70003"}
@@ -79,7 +87,9 @@ fn nobody_is_asked_where_names_are_in_files_only() {
         printf 'passwd: files\ngroup: files\n' >nsswitch.conf
         "$P" find -x sleep --jsonl --fields user; echo $?
         cat asked"#;
-    let Some(outcome) = machine(script) else { skip!("not root: cannot start processes of others") };
+    let Some(outcome) = machine(script) else {
+        skip!("not root: cannot start processes of others")
+    };
     outcome.succeeds().prints("{\"user\":\"70001\"}\n0\n");
 }
 
@@ -90,7 +100,9 @@ fn a_slow_directory_service_is_not_asked_for_every_number() {
         as 70003 70003; as 70004 70004
         "$P" find -x sleep --jsonl --fields user; echo $?
         cat asked"#;
-    let Some(outcome) = machine(script) else { skip!("not root: cannot start processes of others") };
+    let Some(outcome) = machine(script) else {
+        skip!("not root: cannot start processes of others")
+    };
     let users = "{\"user\":\"70001\"}\n{\"user\":\"70003\"}\n{\"user\":\"70004\"}\n";
     outcome.succeeds().prints(format!("{users}0\npasswd 70001\n"));
 }
@@ -98,8 +110,11 @@ fn a_slow_directory_service_is_not_asked_for_every_number() {
 #[test]
 fn a_directory_service_that_does_not_answer_is_not_waited_for() {
     for hanging in ["while :; do printf x; sleep 1; done", "exec >&-; sleep 1000"] {
-        let script = format!("printf '#!/bin/sh\n{hanging}\n' >getent\n\"$P\" find -u 'jo doe'; echo $?");
-        let Some(outcome) = machine(&script) else { skip!("not root: cannot start processes of others") };
+        let script =
+            format!("printf '#!/bin/sh\n{hanging}\n' >getent\n\"$P\" find -u 'jo doe'; echo $?");
+        let Some(outcome) = machine(&script) else {
+            skip!("not root: cannot start processes of others")
+        };
         let outcome = outcome.exits(0).prints("3\n");
         assert!(outcome.errors().contains("it does not answer"), "{}", outcome.report());
     }

@@ -66,22 +66,27 @@ fn objects(outcome: &Outcome) -> Vec<Value> {
 fn outcomes(document: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let entries = document.as_array().expect("an array").iter();
-    let mut pairs: Vec<_> = entries.map(|entry| (text(&entry["pid"]), text(&entry["outcome"]))).collect();
+    let mut pairs: Vec<_> =
+        entries.map(|entry| (text(&entry["pid"]), text(&entry["outcome"]))).collect();
     pairs.sort();
     pairs
 }
 
 #[track_caller]
 fn assert_outcomes(document: &Value, expected: &[(&str, &str)]) {
-    let mut expected: Vec<_> = expected.iter().map(|&(pid, outcome)| (pid.to_owned(), outcome.to_owned())).collect();
+    let mut expected: Vec<_> =
+        expected.iter().map(|&(pid, outcome)| (pid.to_owned(), outcome.to_owned())).collect();
     expected.sort();
     assert_eq!(outcomes(document), expected, "{document:#}");
 }
 
 /// The release of the kernel, as far as it is compared.
 fn kernel() -> (u32, u32) {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("the release of the kernel");
-    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit()).map_while(|number| number.parse().ok());
+    let release =
+        std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("the release of the kernel");
+    let mut numbers = release
+        .split(|letter: char| !letter.is_ascii_digit())
+        .map_while(|number| number.parse().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
@@ -161,7 +166,8 @@ fn a_process_whose_first_thread_has_ended_has_not_ended() {
 fn the_targets_are_whatever_find_finds() {
     let program = Program::new("awaited");
     let targets = [program.start(), program.start()];
-    let mut expected = targets.each_ref().map(|target| format!("{} {}: ended", target.pid(), program.name));
+    let mut expected =
+        targets.each_ref().map(|target| format!("{} {}: ended", target.pid(), program.name));
     expected.sort();
     let running = waiting(&["--exe", &program.name]);
     drop(targets);
@@ -176,7 +182,8 @@ fn the_targets_are_whatever_find_finds() {
 #[test]
 fn a_tree_has_ended_when_the_last_descendant_has() {
     let mut root = Target::script("exec 3<&0; sh -c 'echo ready; read line' <&3 & read line");
-    let (pid, child) = (pid(&root), run(&["find", "--children-of", &pid(&root)]).succeeds().pids()[0]);
+    let (pid, child) =
+        (pid(&root), run(&["find", "--children-of", &pid(&root)]).succeeds().pids()[0]);
     let mut running = waiting(&["--tree", "--jsonl", &pid]);
     root.become_zombie();
     let first: Value = serde_json::from_str(&running.line()).expect("an object");
@@ -202,14 +209,17 @@ fn a_number_of_nobody_may_be_a_mistake() {
     wait(&[&gone]).refuses(1, &format!("process {gone}: gone before: there is no such process"));
     let shown = wait(&["--json", &gone]).exits(1).json();
     assert_outcomes(&shown, &[(&gone, "gone before")]);
-    let some = wait(&[&gone, &pid(&ended)]).exits(64).prints(format!("{} sh: ended\n", ended.pid()));
+    let some =
+        wait(&[&gone, &pid(&ended)]).exits(64).prints(format!("{} sh: ended\n", ended.pid()));
     some.says("gone before");
 }
 
 #[test]
 fn the_id_of_a_process_that_has_ended_is_no_mistake() {
     let target = sleeper();
-    let Some(identity) = identity(&pid(&target)) else { skip!("this kernel gives processes no ids") };
+    let Some(identity) = identity(&pid(&target)) else {
+        skip!("this kernel gives processes no ids")
+    };
     drop(target);
     let outcome = wait(&[&identity]).succeeds();
     let gone = identity.split(':').next().unwrap_or_default().to_owned();
@@ -225,7 +235,9 @@ fn the_id_of_a_process_that_has_ended_is_no_mistake() {
 #[test]
 fn a_process_of_another_id_is_not_waited_for() {
     let target = sleeper();
-    let Some(identity) = identity(&pid(&target)) else { skip!("this kernel gives processes no ids") };
+    let Some(identity) = identity(&pid(&target)) else {
+        skip!("this kernel gives processes no ids")
+    };
     let pid = pid(&target);
     wait(&[&format!("{identity}0")]).succeeds().prints(format!("{pid}: gone before\n"));
     let running = waiting(&[&identity]);
@@ -270,7 +282,10 @@ fn any_is_the_first_one_that_ends() {
     drop(first);
     let shown = running.finish().succeeds().json();
     let states: Vec<_> = outcomes(&shown).into_iter().map(|(_, outcome)| outcome).collect();
-    assert!(states.contains(&"ended".to_owned()) && states.contains(&"gone before".to_owned()), "{shown:#}");
+    assert!(
+        states.contains(&"ended".to_owned()) && states.contains(&"gone before".to_owned()),
+        "{shown:#}"
+    );
 }
 
 #[test]
@@ -300,13 +315,15 @@ fn a_count_is_reached_by_those_that_end_and_those_that_have() {
 fn a_count_that_cannot_be_reached_is_refused() {
     let target = sleeper();
     let pid = pid(&target);
-    wait(&["--count", "2", &pid]).refuses(2, "--count 2 is more than there are processes to wait for (1)");
+    wait(&["--count", "2", &pid])
+        .refuses(2, "--count 2 is more than there are processes to wait for (1)");
     wait(&["--count", "0", &pid]).refuses(2, "invalid value '0'");
     wait(&["--count", "1", "--any", &pid]).refuses(2, "cannot be used with");
     // The same process, however it is called, ends once.
     wait(&["--count", "2", &pid, &pid]).refuses(2, "--count 2 is more than");
     if let Some(identity) = identity(&pid) {
-        wait(&["--count", "2", "--timeout", "0.2", &pid, &identity]).refuses(2, "--count 2 is more than");
+        wait(&["--count", "2", "--timeout", "0.2", &pid, &identity])
+            .refuses(2, "--count 2 is more than");
     }
 }
 
@@ -318,7 +335,9 @@ fn a_timeout_says_who_is_left() {
     let outcome = wait(&["--timeout", "0.3", &one, &two]);
     assert!(begin.elapsed() >= Duration::from_millis(300), "{}", outcome.report());
     let outcome = outcome.exits(124).prints(format!("{one} sh: ended\n"));
-    outcome.says("proctool wait: timed out after 0.3").says(&format!(": 1 still running: {two} (sh)"));
+    outcome
+        .says("proctool wait: timed out after 0.3")
+        .says(&format!(": 1 still running: {two} (sh)"));
     let outcome = wait(&["--timeout", "0.2", "--json", &one, &two]).exits(124).says("timed out");
     assert_outcomes(&outcome.json(), &[(&one, "ended"), (&two, "timed out")]);
     let quiet = wait(&["--quiet", "--timeout", "0.2", &one, &two]).exits(124).prints("");
@@ -375,9 +394,14 @@ fn json_tells_everything_of_each() {
     let mut entry = plain[0].as_object().expect("an object").clone();
     let names: Vec<_> = entry.keys().cloned().collect();
     assert_eq!(names.len(), 7, "{names:?}");
-    assert!(entry.remove("seconds").is_some_and(|seconds| seconds.as_f64().is_some_and(|it| it >= 0.0)));
+    assert!(
+        entry.remove("seconds").is_some_and(|seconds| seconds.as_f64().is_some_and(|it| it >= 0.0))
+    );
     let id = entry.remove("id").expect("an id");
-    assert!(kernel() < (6, 9) || id.as_str().is_some_and(|id| id.starts_with(&format!("{pid}:"))), "{id}");
+    assert!(
+        kernel() < (6, 9) || id.as_str().is_some_and(|id| id.starts_with(&format!("{pid}:"))),
+        "{id}"
+    );
     let expected = json!({"pid": target.pid(), "name": "sh", "outcome": "ended", "reason": null, "signal": null});
     assert_eq!(Value::from(entry), expected);
     let full = wait(&["--json", "--status", &pid]).succeeds().json();
@@ -396,7 +420,10 @@ fn json_gives_the_reason_why_somebody_was_not_waited_for() {
     let gone = vanished();
     let shown = wait(&["--json", &gone]).exits(1).json();
     let entry = &shown[0];
-    assert!(entry["reason"].as_str().is_some_and(|reason| reason.contains("there is no such process")), "{shown:#}");
+    assert!(
+        entry["reason"].as_str().is_some_and(|reason| reason.contains("there is no such process")),
+        "{shown:#}"
+    );
     assert_eq!((&entry["id"], &entry["name"]), (&Value::Null, &Value::Null));
 }
 
@@ -413,7 +440,8 @@ fn a_wait_goes_on_when_nobody_reads_any_more() {
     for words in [&["--jsonl"][..], &[], &["--json", "--status"], &["--quiet"]] {
         let (first, second, third) = (sleeper(), sleeper(), sleeper());
         let pids = [&first, &second, &third].map(pid);
-        let words: Vec<&str> = words.iter().copied().chain(pids.iter().map(String::as_str)).collect();
+        let words: Vec<&str> =
+            words.iter().copied().chain(pids.iter().map(String::as_str)).collect();
         let mut running = waiting(&words);
         running.close_stdout();
         drop(first);
@@ -439,7 +467,11 @@ fn on_a_terminal_it_is_shown_who_is_waited_for() {
     let outcome = outcome.exits(124);
     let text = outcome.text();
     let who = format!(" s: {} (", target.pid());
-    assert!(text.contains("waiting for 1 process for ") && text.contains(&who), "{}", outcome.report());
+    assert!(
+        text.contains("waiting for 1 process for ") && text.contains(&who),
+        "{}",
+        outcome.report()
+    );
 }
 
 // How they ended.
@@ -470,17 +502,25 @@ fn the_signal_that_ended_a_zombie_is_told() {
 fn whether_a_core_was_dumped_is_told() {
     let directory = tempfile::tempdir().expect("a directory for a core");
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -c unlimited; echo ready; read line; kill -ABRT $$"]).current_dir(directory.path());
+    command
+        .args(["-c", "ulimit -c unlimited; echo ready; read line; kill -ABRT $$"])
+        .current_dir(directory.path());
     let mut target = Target::start(&mut command);
     target.let_end();
     let stat = String::from_utf8_lossy(&target.proc("stat")).into_owned();
-    let code: u32 = stat.split_whitespace().last().and_then(|code| code.parse().ok()).expect("an exit code");
+    let code: u32 =
+        stat.split_whitespace().last().and_then(|code| code.parse().ok()).expect("an exit code");
     let dumped = code & 0x80 != 0;
     let pid = pid(&target);
     let expected = if dumped { ", core dumped" } else { "" };
-    wait(&["--status", &pid]).succeeds().prints(format!("{pid} sh: ended, signal ABRT{expected}\n"));
+    wait(&["--status", &pid])
+        .succeeds()
+        .prints(format!("{pid} sh: ended, signal ABRT{expected}\n"));
     let shown = wait(&["--status", "--json", &pid]).succeeds().json();
-    assert_eq!((&shown[0]["exit_signal"], &shown[0]["core_dumped"]), (&json!("ABRT"), &json!(dumped)));
+    assert_eq!(
+        (&shown[0]["exit_signal"], &shown[0]["core_dumped"]),
+        (&json!("ABRT"), &json!(dumped))
+    );
 }
 
 #[test]
@@ -551,7 +591,11 @@ fn an_ordinary_user_is_told_the_status_of_a_process_of_root() {
     let Some(outcome) = script(text) else { skip!(NO_NAMESPACES) };
     let outcome = outcome.exits(0);
     let lines = outcome.lines();
-    let pid = lines.last().and_then(|line| line.strip_prefix("status 0 of ")).expect("a status").to_owned();
+    let pid = lines
+        .last()
+        .and_then(|line| line.strip_prefix("status 0 of "))
+        .expect("a status")
+        .to_owned();
     assert_eq!(lines[0], format!("{pid} bash: ended, status 7"), "{}", outcome.report());
 }
 
@@ -571,13 +615,22 @@ time.sleep(1000)' >/mnt/pid & until_lines /mnt/pid 1; pid=$(</mnt/pid)
     let Some(outcome) = script(text) else { skip!(NO_NAMESPACES) };
     let outcome = outcome.succeeds();
     let lines = outcome.lines();
-    assert_eq!(lines[..2], ["PID python3: ended, status unknown", "status 0"], "{}", outcome.report());
+    assert_eq!(
+        lines[..2],
+        ["PID python3: ended, status unknown", "status 0"],
+        "{}",
+        outcome.report()
+    );
     let shown: Value = serde_json::from_str(&lines[2..].concat()).expect("a document");
     let entry = &shown[0];
     let status = [&entry["exit_status"], &entry["exit_signal"], &entry["core_dumped"]];
     assert_eq!(status, [&Value::Null, &Value::Null, &Value::Null], "{}", outcome.report());
     // Its parent could have asked meanwhile.
-    assert!(entry["seconds"].as_f64().is_some_and(|seconds| seconds >= 1.0), "{}", outcome.report());
+    assert!(
+        entry["seconds"].as_f64().is_some_and(|seconds| seconds >= 1.0),
+        "{}",
+        outcome.report()
+    );
 }
 
 // Users, and what /proc hides.
@@ -615,7 +668,8 @@ fn a_process_that_proc_hides_can_be_waited_for() {
     );
 }
 
-/// Entered a pid namespace, but /proc is still that of the one outside: a number means two processes.
+/// Entered a pid namespace, but /proc is still that of the one outside: a number means two
+/// processes.
 #[test]
 fn nothing_is_done_by_the_numbers_of_another_pid_namespace() {
     let enter = |text: &str| {
@@ -629,13 +683,22 @@ fn nothing_is_done_by_the_numbers_of_another_pid_namespace() {
     for applet in ["wait", "terminate", "kill", "suspend"] {
         // What ends it is the signal of the script.
         let text = format!(
-            "sleep 1000 & \"$0\" {applet} $!; echo \"status $?\"; kill -USR1 $!; kill -CONT $!; wait $!; echo $?"
+            "sleep 1000 & \"$0\" {applet} $!; echo \"status $?\"; kill -USR1 $!; kill -CONT $!; \
+            wait $!; echo $?"
         );
         let outcome = enter(&text).exits(0);
         let text = outcome.text();
-        assert!(text.starts_with("status 3\n") && text.ends_with("138\n"), "{applet}\n{}", outcome.report());
+        assert!(
+            text.starts_with("status 3\n") && text.ends_with("138\n"),
+            "{applet}\n{}",
+            outcome.report()
+        );
         let errors = outcome.errors();
-        assert!(errors.starts_with(&format!("proctool {applet}: /proc belongs to another pid namespace")), "{errors}");
+        assert!(
+            errors
+                .starts_with(&format!("proctool {applet}: /proc belongs to another pid namespace")),
+            "{errors}"
+        );
     }
 }
 
@@ -645,7 +708,9 @@ fn nothing_is_done_by_the_numbers_of_another_pid_namespace() {
 fn an_interrupted_wait_says_who_is_left() {
     let target = sleeper();
     let pid = pid(&target);
-    for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129), (Signal::QUIT, 131)] {
+    for (signal, status) in
+        [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129), (Signal::QUIT, 131)]
+    {
         let running = interruptible(&[&pid]);
         running.signal(signal);
         let outcome = running.finish().refuses(status, "proctool wait: interrupted after ");
@@ -681,7 +746,8 @@ fn signals_that_are_ignored_stay_so() {
 
 /// What waits, and how often it was woken.
 fn wakes(waiter: &Running) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{}/status", waiter.pid())).expect("its status");
+    let text =
+        std::fs::read_to_string(format!("/proc/{}/status", waiter.pid())).expect("its status");
     let counts = text.lines().filter_map(|line| line.split_once("_switches:"));
     counts.map(|(_, count)| count.trim().parse::<u64>().expect("a number")).sum()
 }
@@ -703,7 +769,8 @@ fn a_wait_for_many_sleeps() {
     assert_eq!(outcome.lines().len(), 100, "{}", outcome.report());
 }
 
-/// A script with `$load`, a process that has so many children; their pids, and the last one's, in `$all` and `$last`.
+/// A script with `$load`, a process that has so many children; their pids, and the last one's, in
+/// `$all` and `$last`.
 fn crowd(size: u32, text: &str) -> Option<Outcome> {
     let begin = format!(
         "mkfifo /mnt/load; python3 -I -S \"$CROWD\" {size} >/mnt/load & load=$!\n\
@@ -775,7 +842,8 @@ fn more_processes_than_descriptors_are_terminated() {
     outcome.succeeds().prints("status 0\n5000 of 5000, 0 left\n");
 }
 
-/// Where threads may not have descriptors of their own, as in some containers, they are waited for one after another.
+/// Where threads may not have descriptors of their own, as in some containers, they are waited for
+/// one after another.
 #[test]
 fn where_more_descriptors_are_refused_all_are_waited_for_still() {
     let text = r#"
@@ -811,5 +879,8 @@ fn where_more_descriptors_are_refused_any_of_too_many_is_refused() {
     if outcome.code() == 77 {
         skip!("no strace");
     }
-    outcome.exits(0).prints("status 3\nstatus 3\nstatus 124\nstatus 124\n").says("raise the limit with ulimit -n");
+    outcome
+        .exits(0)
+        .prints("status 3\nstatus 3\nstatus 124\nstatus 124\n")
+        .says("raise the limit with ulimit -n");
 }

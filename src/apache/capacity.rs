@@ -7,10 +7,12 @@ use super::member::Member;
 /// The answer, in bytes and processes.
 #[derive(Clone, Debug)]
 pub struct Capacity {
-    /// What one more worker takes, if it becomes like the average of those there are: its own pages, in memory and in
-    /// swap, and its page tables. What it shares with others is there already.
+    /// What one more worker takes, if it becomes like the average of those there are: its own
+    /// pages, in memory and in swap, and its page tables. What it shares with others is there
+    /// already.
     pub average: u64,
-    /// What it takes if it becomes like the largest, and its share of the shared pages is counted once more.
+    /// What it takes if it becomes like the largest, and its share of the shared pages is counted
+    /// once more.
     pub largest: u64,
     /// Whether the numbers are of resident memory, because nobody told who shares what.
     pub is_upper_bound: bool,
@@ -19,7 +21,10 @@ pub struct Capacity {
 
 impl Capacity {
     /// `None` without workers to judge by.
-    pub fn of<'m>(workers: impl Iterator<Item = &'m Member>, headroom: Headroom) -> Option<Capacity> {
+    pub fn of<'m>(
+        workers: impl Iterator<Item = &'m Member>,
+        headroom: Headroom,
+    ) -> Option<Capacity> {
         let (mut count, mut sum, mut largest, mut is_upper_bound) = (0, 0, 0, false);
         for worker in workers {
             let usage = &worker.usage;
@@ -70,7 +75,10 @@ mod tests {
         };
         let workers = [worker(exact(1000, 400, 300, 0)), worker(exact(1000, 500, 405, 20))];
         let capacity = Capacity::of(workers.iter(), headroom(10_000)).unwrap();
-        assert_eq!((capacity.average, capacity.largest, capacity.is_upper_bound), (373, 530, false));
+        assert_eq!(
+            (capacity.average, capacity.largest, capacity.is_upper_bound),
+            (373, 530, false)
+        );
         assert_eq!((capacity.more_average(), capacity.more_largest()), (26, 18));
     }
 
@@ -78,7 +86,10 @@ mod tests {
     fn what_is_shared_counts_where_it_is_not_known() {
         let workers = [worker(Usage { rss: 1000, swap: 5, page_tables: 10, ..Usage::default() })];
         let capacity = Capacity::of(workers.iter(), headroom(100)).unwrap();
-        assert_eq!((capacity.average, capacity.largest, capacity.is_upper_bound), (1015, 1015, true));
+        assert_eq!(
+            (capacity.average, capacity.largest, capacity.is_upper_bound),
+            (1015, 1015, true)
+        );
         assert_eq!(capacity.more_average(), 0);
         assert!(Capacity::of([].iter(), headroom(1)).is_none());
     }

@@ -1,5 +1,5 @@
-//! What an Apache was configured to do, as far as it is about processes: which MPM, how many workers at most, and which
-//! WSGI daemon process groups, in the order that numbers them.
+//! What an Apache was configured to do, as far as it is about processes: which MPM, how many
+//! workers at most, and which WSGI daemon process groups, in the order that numbers them.
 //!
 //! Nothing is run to find out, and nothing is guessed: what cannot be told is a doubt, in words.
 
@@ -87,7 +87,8 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         let patience = Patience::default();
-        let root = Source::of(Root::at(directory.path()).unwrap(), Owner::default(), &patience).unwrap();
+        let root =
+            Source::of(Root::at(directory.path()).unwrap(), Owner::default(), &patience).unwrap();
         let arguments = arguments.iter().map(|word| word.as_bytes()).collect();
         let environment = vec![&b"MANY=77"[..], b"APACHE_CONFDIR=/etc/apache2"];
         read(&root, &Started { exe: b"/usr/sbin/apache2", arguments, environment }).unwrap()
@@ -133,16 +134,28 @@ mod tests {
             ("<IfModule mpm_prefork_module>\nMaxRequestWorkers 6\n</IfModule>", 6),
             ("<IfModule prefork.c>\nMaxRequestWorkers 6\n</IfModule>", 6),
             ("<IfModule !mpm_prefork_module>\nMaxRequestWorkers 6\n</IfModule>", 256),
-            ("<IfModule mod_ssl.c>\n<IfModule core.c>\nMaxRequestWorkers 6\n</IfModule>\n</IfModule>", 256),
+            (
+                "<IfModule mod_ssl.c>\n<IfModule core.c>\nMaxRequestWorkers \
+                6\n</IfModule>\n</IfModule>",
+                256,
+            ),
             ("<IfDefine GIVEN>\nMaxRequestWorkers 6\n</IfDefine>", 6),
             ("<IfDefine !GIVEN>\nMaxRequestWorkers 6\n</IfDefine>", 256),
             ("UnDefine GIVEN\n<IfDefine GIVEN>\nMaxRequestWorkers 6\n</IfDefine>", 256),
             ("<IfFile apache2.conf>\nMaxRequestWorkers 6\n</IfFile>", 6),
             ("<IfModule a.c>\n</IfModule>\nMaxRequestWorkers 6", 6),
             ("<IfModule mod_mpm_prefork.c>\nMaxRequestWorkers 6\n</IfModule>", 256),
-            ("LoadModule wsgi_module m/mod_wsgi-py311.so\n<IfModule mod_wsgi.c>\nMaxRequestWorkers 6\n</IfModule>", 6),
+            (
+                "LoadModule wsgi_module m/mod_wsgi-py311.so\n<IfModule \
+                mod_wsgi.c>\nMaxRequestWorkers 6\n</IfModule>",
+                6,
+            ),
         ] {
-            assert_eq!(limit(&format!("{PREFORK}{text}\n")).map(|limit| limit.0), Some(expected), "{text}");
+            assert_eq!(
+                limit(&format!("{PREFORK}{text}\n")).map(|limit| limit.0),
+                Some(expected),
+                "{text}"
+            );
         }
     }
 
@@ -157,7 +170,10 @@ mod tests {
             "${MANY} 5",
             "Include /etc/nowhere.conf",
         ] {
-            let files = [("apache2.conf", &format!("{PREFORK}{text}\n")[..]), ("few.conf", "MaxRequestWorkers 6\n")];
+            let files = [
+                ("apache2.conf", &format!("{PREFORK}{text}\n")[..]),
+                ("few.conf", "MaxRequestWorkers 6\n"),
+            ];
             let found = configured(&files, &["apache2"]);
             assert!(found.limit.is_none() && !found.doubts.is_empty(), "{text}: {found:?}");
         }
@@ -168,19 +184,33 @@ mod tests {
     #[test]
     fn files_in_their_order() {
         let files = [
-            ("apache2.conf", "Include mods/*.load\nInclude */none.conf\nInclude sites\nInclude mods/[^a]pm.conf\n"),
+            (
+                "apache2.conf",
+                "Include mods/*.load\nInclude */none.conf\nInclude sites\nInclude \
+                mods/[^a]pm.conf\n",
+            ),
             ("mods/mpm.load", PREFORK),
             ("mods/.mpm.load", "Nonsense"),
-            ("mods/mpm.conf", "\n\n<IfModule mpm_prefork_module>\nMaxRequestWorkers 9\n</IfModule>\n"),
+            (
+                "mods/mpm.conf",
+                "\n\n<IfModule mpm_prefork_module>\nMaxRequestWorkers 9\n</IfModule>\n",
+            ),
             ("sites/b", "<VirtualHost *>\nWSGIDaemonProcess two processes=2\n</VirtualHost>\n"),
             ("sites/a", "WSGIDaemonProcess one\nMaxRequestWorkers 8\n"),
-            ("sites/c", "<IfModule mod_ssl.c>\nWSGIDaemonProcess never\n</IfModule>\nWSGIDaemonProcess \\\n  three\n"),
+            (
+                "sites/c",
+                "<IfModule mod_ssl.c>\nWSGIDaemonProcess never\n</IfModule>\nWSGIDaemonProcess \
+                \\\n  three\n",
+            ),
         ];
         let found = configured(&files, &["apache2"]);
         assert_eq!(found.doubts, [] as [String; 0]);
         assert_eq!(found.groups, Some(vec![b"one".to_vec(), b"two".to_vec(), b"three".to_vec()]));
         let limit = found.limit.unwrap();
-        assert_eq!((limit.requests, limit.at.as_deref()), (9, Some("/etc/apache2/mods/mpm.conf:4")));
+        assert_eq!(
+            (limit.requests, limit.at.as_deref()),
+            (9, Some("/etc/apache2/mods/mpm.conf:4"))
+        );
         assert!(found.changed.is_some());
     }
 
@@ -188,24 +218,37 @@ mod tests {
     fn files_that_include_each_other() {
         let text = format!("{PREFORK}Include apache2.conf\n");
         let found = configured(&[("apache2.conf", &text)], &["apache2"]);
-        assert!(found.doubts.iter().any(|doubt| doubt.contains("too deeply")), "{:?}", found.doubts);
-        let twice = configured(&[("apache2.conf", &format!("{text}Include *.conf\n"))], &["apache2"]);
+        assert!(
+            found.doubts.iter().any(|doubt| doubt.contains("too deeply")),
+            "{:?}",
+            found.doubts
+        );
+        let twice =
+            configured(&[("apache2.conf", &format!("{text}Include *.conf\n"))], &["apache2"]);
         assert!(twice.groups.is_none() && (1..=11).contains(&twice.doubts.len()));
     }
 
     #[test]
     fn values_that_contain_themselves() {
         let doubling = "Define A ${A}${A}\n".repeat(100);
-        let found = configured(&[("apache2.conf", &format!("{PREFORK}Define A x\n{doubling}"))], &["apache2"]);
+        let found = configured(
+            &[("apache2.conf", &format!("{PREFORK}Define A x\n{doubling}"))],
+            &["apache2"],
+        );
         assert_eq!(found.limit.map(|limit| limit.requests), Some(256));
     }
 
     #[test]
     fn directives_on_the_command_line() {
         let text = format!("{PREFORK}MaxRequestWorkers 5\n");
-        let found =
-            configured(&[("apache2.conf", &text)], &["apache2", "-c", "MaxRequestWorkers 4", "-C", "ServerLimit 3"]);
-        assert_eq!(found.limit.map(|limit| (limit.requests, limit.at)), Some((3, Some("-c:1".to_owned()))));
+        let found = configured(
+            &[("apache2.conf", &text)],
+            &["apache2", "-c", "MaxRequestWorkers 4", "-C", "ServerLimit 3"],
+        );
+        assert_eq!(
+            found.limit.map(|limit| (limit.requests, limit.at)),
+            Some((3, Some("-c:1".to_owned())))
+        );
     }
 
     #[test]
@@ -215,9 +258,13 @@ mod tests {
         use rustix::fs::{CWD, FileType, Mode, mknodat};
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
         let patience = Patience::default();
-        let root = Source::of(Root::at(std::path::Path::new("/")).unwrap(), Owner::default(), &patience).unwrap();
+        let root =
+            Source::of(Root::at(std::path::Path::new("/")).unwrap(), Owner::default(), &patience)
+                .unwrap();
         let arguments = vec![&b"apache2"[..], b"-f", pipe.as_os_str().as_bytes()];
-        let refused = read(&root, &Started { exe: b"/usr/sbin/apache2", arguments, environment: vec![] }).unwrap_err();
+        let refused =
+            read(&root, &Started { exe: b"/usr/sbin/apache2", arguments, environment: vec![] })
+                .unwrap_err();
         assert!(refused.contains("neither a file nor a directory"), "{refused}");
     }
 }

@@ -46,16 +46,19 @@ impl Evidence {
         let held = if is_apache { neighbours.held_by(process)? } else { None };
         let stat = process.stat()?;
         // A worker is never the leader of its process group, and with -X there are none.
-        let is_alone = stat.pgrp == process.pid() || items(process.cmdline()?).any(|argument| argument == b"-X");
+        let is_alone = stat.pgrp == process.pid()
+            || items(process.cmdline()?).any(|argument| argument == b"-X");
         let is_root = process.user_ids()?[1] == 0;
-        // A master may be without workers for a second. What only checks a configuration is no daemon.
+        // A master may be without workers for a second. What only checks a configuration is no
+        // daemon.
         let is_start = |argument: &[u8]| argument == b"start" || argument.ends_with(b"FOREGROUND");
         let is_started = stat.session == process.pid() || items(process.cmdline()?).any(is_start);
         Ok(Evidence { is_apache, held, process_group: stat.pgrp, is_root, is_alone, is_started })
     }
 
-    /// Who serves listens, and the superuser's own processes are not somebody's imitation; a process that neither
-    /// listens nor has workers only checks a configuration, or is about to end.
+    /// Who serves listens, and the superuser's own processes are not somebody's imitation; a
+    /// process that neither listens nor has workers only checks a configuration, or is about to
+    /// end.
     pub fn verdict(&self, has_children: bool) -> Verdict {
         let rejected = |why| Verdict::Rejected(Rejection { why, is_unproved: false });
         match (&self.held, has_children) {
@@ -63,9 +66,14 @@ impl Evidence {
             (_, false) if !self.is_apache => Verdict::Single,
             (None, true) if self.is_root => Verdict::Server,
             (None, false) if self.is_root && self.is_started => Verdict::Server,
-            (None, _) => Verdict::Rejected(Rejection { why: "it keeps from us whether it listens", is_unproved: true }),
+            (None, _) => Verdict::Rejected(Rejection {
+                why: "it keeps from us whether it listens",
+                is_unproved: true,
+            }),
             (Some(held), true) if self.is_root || held.listens() => Verdict::Server,
-            (Some(held), false) if held.listens() && (self.is_root || self.is_alone) => Verdict::Server,
+            (Some(held), false) if held.listens() && (self.is_root || self.is_alone) => {
+                Verdict::Server
+            }
             (Some(held), false) if held.listens() || held.wsgi.is_some() => Verdict::Orphan,
             (Some(_), true) => rejected("it is not the superuser's and does not listen"),
             (Some(_), false) => rejected("it has no workers and does not listen"),
@@ -82,8 +90,15 @@ mod tests {
         let listens = &Some(Held { listeners: vec![5], ..Held::default() });
         let nothing = &Some(Held::default());
         let verdict = |held: &Option<Held>, is_root, is_alone, has_children| {
-            Evidence { is_apache: true, held: held.clone(), process_group: 1, is_root, is_alone, is_started: is_alone }
-                .verdict(has_children)
+            Evidence {
+                is_apache: true,
+                held: held.clone(),
+                process_group: 1,
+                is_root,
+                is_alone,
+                is_started: is_alone,
+            }
+            .verdict(has_children)
         };
         let is_rejected = |verdict| matches!(verdict, Verdict::Rejected(_));
         assert_eq!(verdict(listens, true, false, true), Verdict::Server);

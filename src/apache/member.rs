@@ -2,7 +2,8 @@
 
 use crate::process::{File, Pid, Process, Read, Unread, known};
 
-/// So much of the arguments is kept of each: somebody may have thousands of processes with megabytes of them.
+/// So much of the arguments is kept of each: somebody may have thousands of processes with
+/// megabytes of them.
 const NAMING: usize = 4096;
 
 /// How closely memory is looked at.
@@ -112,8 +113,8 @@ impl Usage {
                 swap_share: Some(memory.swap_share),
                 page_tables,
             }),
-            // Linux before 4.14 lacks the file, and so does one that was built without it; else a process that has none
-            // has given its memory back.
+            // Linux before 4.14 lacks the file, and so does one that was built without it; else a
+            // process that has none has given its memory back.
             Err(Unread::Absent(_)) if process.has_file(File::SmapsRollup) => Err(Unread::Gone),
             Err(unread) if unread.is_unavailable() => Ok(counted),
             Err(unread) => Err(unread),

@@ -1,5 +1,5 @@
-//! Servers that answer with a pool of like processes, Apache above all: which processes belong together, what their
-//! memory really is, and how many more of them would fit.
+//! Servers that answer with a pool of like processes, Apache above all: which processes belong
+//! together, what their memory really is, and how many more of them would fit.
 //!
 //! [`survey()`] looks once. Nothing here knows the command line, and nothing prints.
 

@@ -1,7 +1,8 @@
 //! From what each process of an Apache is for to groups with names.
 //!
-//! The title of a WSGI daemon has room for the beginning of a name only. With the number of its socket, the configuration
-//! tells the whole; without, a name that is cut stays marked as such, since several groups may hide behind it.
+//! The title of a WSGI daemon has room for the beginning of a name only. With the number of its
+//! socket, the configuration tells the whole; without, a name that is cut stays marked as such,
+//! since several groups may hide behind it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -11,8 +12,8 @@ use super::pool::{Group, Role};
 use super::role::{Duty, WsgiSocket};
 use super::title;
 
-/// Put the processes of an Apache into groups. `configured` are the names of its WSGI groups in the order of their
-/// numbers, where these are known.
+/// Put the processes of an Apache into groups. `configured` are the names of its WSGI groups in the
+/// order of their numbers, where these are known.
 pub fn groups(members: Vec<(Duty, Member)>, configured: Option<&[Vec<u8>]>) -> Vec<Group> {
     let generation = members.iter().filter_map(|(duty, _)| Some(socket(duty)?.generation)).min();
     let all_are_numbered = members.iter().all(|(duty, _)| !matches!(duty, Duty::Titled(..)));
@@ -30,8 +31,10 @@ pub fn groups(members: Vec<(Duty, Member)>, configured: Option<&[Vec<u8>]>) -> V
     let mut groups: Vec<Group> = Vec::new();
     for (duty, mut members) in by_duty {
         members.sort_by_key(|member| member.pid);
-        // Daemons of an earlier generation, which are about to end, are not what the configuration says now.
-        let is_current = socket(&duty).is_none_or(|socket| Some(socket.generation) == generation || members.is_empty());
+        // Daemons of an earlier generation, which are about to end, are not what the configuration
+        // says now.
+        let is_current = socket(&duty)
+            .is_none_or(|socket| Some(socket.generation) == generation || members.is_empty());
         let group = group(duty, members, configured.filter(|_| is_current));
         match groups.iter_mut().find(|other| other.is_same(&group)) {
             Some(same) => same.members.extend(group.members),
@@ -56,7 +59,8 @@ fn group(duty: Duty, members: Vec<Member>, configured: Option<&[Vec<u8>]>) -> Gr
     Group { members, ..named }
 }
 
-/// A group whose number is known. Its title has to agree with the configuration, which may have been changed since.
+/// A group whose number is known. Its title has to agree with the configuration, which may have
+/// been changed since.
 fn numbered(number: u32, members: &[Member], configured: Option<&[Vec<u8>]>) -> Group {
     let shown = members.iter().find_map(|member| title::wsgi(&member.arguments));
     let whole = configured.and_then(|names| names.get(number.checked_sub(1)? as usize));
@@ -67,7 +71,9 @@ fn numbered(number: u32, members: &[Member], configured: Option<&[Vec<u8>]>) -> 
     });
     let (name, name_is_cut) = match (whole, shown) {
         (Some(whole), _) => (Some(whole.clone()), false),
-        (None, Some(shown)) => (Some(shown.text.to_vec()).filter(|text| !text.is_empty()), shown.is_cut),
+        (None, Some(shown)) => {
+            (Some(shown.text.to_vec()).filter(|text| !text.is_empty()), shown.is_cut)
+        }
         (None, None) => (None, false),
     };
     Group { number: Some(number), name_is_cut, ..Group::new(Role::Wsgi, name) }
@@ -75,7 +81,8 @@ fn numbered(number: u32, members: &[Member], configured: Option<&[Vec<u8>]>) -> 
 
 /// A group of which only the beginning of the name is known.
 fn cut(begin: Vec<u8>, configured: &[Vec<u8>]) -> Group {
-    let mut may_be: Vec<Vec<u8>> = configured.iter().filter(|name| name.starts_with(&begin)).cloned().collect();
+    let mut may_be: Vec<Vec<u8>> =
+        configured.iter().filter(|name| name.starts_with(&begin)).cloned().collect();
     match may_be.len() {
         1 => Group::new(Role::Wsgi, may_be.pop()),
         _ => Group { name_is_cut: true, may_be, ..Group::new(Role::Wsgi, Some(begin)) },
@@ -93,10 +100,15 @@ mod tests {
         Member { pid, uid: 33, name, threads: 1, start_time: None, age: None, arguments, usage }
     }
 
-    fn names(members: Vec<(Duty, Member)>, configured: Option<&[Vec<u8>]>) -> Vec<(Role, Option<String>, bool, usize)> {
+    fn names(
+        members: Vec<(Duty, Member)>,
+        configured: Option<&[Vec<u8>]>,
+    ) -> Vec<(Role, Option<String>, bool, usize)> {
         let text = |name: Vec<u8>| String::from_utf8(name).unwrap();
         let found = groups(members, configured).into_iter();
-        found.map(|group| (group.role, group.name.map(text), group.name_is_cut, group.members.len())).collect()
+        found
+            .map(|group| (group.role, group.name.map(text), group.name_is_cut, group.members.len()))
+            .collect()
     }
 
     fn numbered(number: u32) -> Duty {
@@ -113,7 +125,8 @@ mod tests {
 
     #[test]
     fn numbers_and_the_configuration_give_whole_names() {
-        let configured = [b"alpha".to_vec(), b"a-long-name".to_vec(), b"plain".to_vec(), b"idle".to_vec()];
+        let configured =
+            [b"alpha".to_vec(), b"a-long-name".to_vec(), b"plain".to_vec(), b"idle".to_vec()];
         let members = || {
             vec![
                 (numbered(2), member(7, b"(wsgi:a-lon\0")),
@@ -155,15 +168,24 @@ mod tests {
             (of_generation(0, 2), member(6, b"(wsgi:new)\0")),
         ];
         let found = names(members, Some(&[b"new".to_vec()]));
-        assert_eq!(found[1..], [(Role::Wsgi, some("new"), false, 2), (Role::Wsgi, some("old"), false, 1)]);
+        assert_eq!(
+            found[1..],
+            [(Role::Wsgi, some("new"), false, 2), (Role::Wsgi, some("old"), false, 1)]
+        );
     }
 
     #[test]
     fn cut_titles_are_completed_or_marked() {
         let configured = [b"shop-one".to_vec(), b"shop-two".to_vec(), b"blog".to_vec()];
         let titled = |text: &[u8]| vec![(Duty::Titled(text.to_vec(), true), member(5, b""))];
-        assert_eq!(names(titled(b"bl"), Some(&configured))[1], (Role::Wsgi, some("blog"), false, 1));
-        assert_eq!(names(titled(b"shop-"), Some(&configured))[1], (Role::Wsgi, some("shop-"), true, 1));
+        assert_eq!(
+            names(titled(b"bl"), Some(&configured))[1],
+            (Role::Wsgi, some("blog"), false, 1)
+        );
+        assert_eq!(
+            names(titled(b"shop-"), Some(&configured))[1],
+            (Role::Wsgi, some("shop-"), true, 1)
+        );
         let found = groups(titled(b"shop-"), Some(&configured)).pop().unwrap();
         assert_eq!(found.may_be, configured[..2]);
         assert_eq!(names(titled(b"bl"), None)[1], (Role::Wsgi, some("bl"), true, 1));

@@ -104,7 +104,14 @@ impl Kind {
 impl Group {
     /// A group of nobody yet.
     pub fn new(role: Role, name: Option<Vec<u8>>) -> Group {
-        Group { role, name, number: None, name_is_cut: false, may_be: Vec::new(), members: Vec::new() }
+        Group {
+            role,
+            name,
+            number: None,
+            name_is_cut: false,
+            may_be: Vec::new(),
+            members: Vec::new(),
+        }
     }
 
     /// Whether another is the same group, for all that is known of its name.
@@ -130,7 +137,8 @@ impl Group {
             return format!("the name of the WSGI group #{number} '{name}' is cut off");
         }
         let may_be: Vec<_> = self.may_be.iter().map(|name| String::from_utf8_lossy(name)).collect();
-        let of = if may_be.is_empty() { String::new() } else { format!(", of {}", may_be.join(", ")) };
+        let of =
+            if may_be.is_empty() { String::new() } else { format!(", of {}", may_be.join(", ")) };
         format!("the WSGI group '{name}' may be several: its name is cut off{of}")
     }
 
@@ -149,7 +157,17 @@ impl Pool {
     /// Of these groups, with nothing else known yet.
     pub(super) fn new(program: Vec<u8>, kind: Kind, groups: Vec<Group>) -> Pool {
         let (master, configuration, capacity) = (None, None, None);
-        Pool { program, kind, master, groups, ended: 0, unexamined: 0, configuration, capacity, notes: Vec::new() }
+        Pool {
+            program,
+            kind,
+            master,
+            groups,
+            ended: 0,
+            unexamined: 0,
+            configuration,
+            capacity,
+            notes: Vec::new(),
+        }
     }
 
     /// Everybody, the master first.
@@ -180,7 +198,9 @@ impl Pool {
                 self.notes.extend(headroom.unread.iter().cloned());
                 self.capacity = Capacity::of(self.workers(), headroom);
             }
-            Settled::Missing(why) => self.notes.push(format!("how much memory is available is not known: {why}")),
+            Settled::Missing(why) => {
+                self.notes.push(format!("how much memory is available is not known: {why}"))
+            }
             Settled::Gone => {}
         }
     }
@@ -193,8 +213,8 @@ impl Pool {
         }
         if self.unexamined > 0 {
             notes.push(format!(
-                "{} could only be told apart by their titles: helpers, and WSGI daemons without a display-name, count as \
-                 workers",
+                "{} could only be told apart by their titles: helpers, and WSGI daemons without a \
+                 display-name, count as workers",
                 processes(self.unexamined)
             ));
         }
@@ -202,10 +222,17 @@ impl Pool {
             notes.push(group.doubt());
         }
         if self.capacity.as_ref().is_some_and(|capacity| capacity.is_upper_bound) {
-            notes
-                .push("what one more worker takes is an upper bound: pages that it would share are counted".to_owned());
+            notes.push(
+                "what one more worker takes is an upper bound: pages that it would share are \
+                counted"
+                    .to_owned(),
+            );
         }
-        notes.extend(self.configuration.iter().flat_map(|configuration| configuration.doubts.iter().cloned()));
+        notes.extend(
+            self.configuration
+                .iter()
+                .flat_map(|configuration| configuration.doubts.iter().cloned()),
+        );
         notes.extend(self.change().map(str::to_owned));
         self.notes.append(&mut notes);
     }
@@ -217,27 +244,34 @@ impl Pool {
         let is_older = |start: &f64| start + 2.0 < changed;
         let mut starts = self.workers().filter_map(|member| member.start_time);
         if starts.any(|start| is_older(&start)) {
-            return Some("the configuration was changed after the oldest worker began: it may not be in force yet");
+            return Some(
+                "the configuration was changed after the oldest worker began: it may not be in \
+                force yet",
+            );
         }
         let start = self.master.as_ref().and_then(|master| master.member.start_time);
-        start
-            .filter(is_older)
-            .map(|_| "the configuration was changed after the start: it is in force if Apache was told so")
+        start.filter(is_older).map(|_| {
+            "the configuration was changed after the start: it is in force if Apache was \
+            told so"
+        })
     }
 
-    /// Those whose like one may want more of: the workers of an Apache, else everybody but the master.
+    /// Those whose like one may want more of: the workers of an Apache, else everybody but the
+    /// master.
     pub fn workers(&self) -> impl Iterator<Item = &Member> {
         let is_apache = self.kind == Kind::Apache;
-        let groups = self.groups.iter().filter(move |group| !is_apache || group.role == Role::Worker);
+        let groups =
+            self.groups.iter().filter(move |group| !is_apache || group.role == Role::Worker);
         groups.flat_map(|group| &group.members)
     }
 }
 
-/// A sum in which no page counts twice; `None` where somebody's part is not known, or where pages that are shared cannot
-/// be told from others.
+/// A sum in which no page counts twice; `None` where somebody's part is not known, or where pages
+/// that are shared cannot be told from others.
 pub fn total<'m>(mut members: impl Iterator<Item = &'m Member>, measure: Measure) -> Option<u64> {
-    let parts = members
-        .try_fold((0, 0u64), |(count, sum), member| Some((count + 1, sum.saturating_add(member.usage.part(measure)?))));
+    let parts = members.try_fold((0, 0u64), |(count, sum), member| {
+        Some((count + 1, sum.saturating_add(member.usage.part(measure)?)))
+    });
     parts.filter(|&(count, _)| count > 0).map(|(_, sum)| sum)
 }
 

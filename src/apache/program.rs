@@ -15,7 +15,8 @@ pub enum Program {
 
 const APACHE: [&[u8]; 2] = [b"apache2", b"httpd"];
 
-/// Programs whose processes are known by what they run. After options, or after -m, stands the script.
+/// Programs whose processes are known by what they run. After options, or after -m, stands the
+/// script.
 const INTERPRETERS: [&[u8]; 6] = [b"python", b"pypy", b"ruby", b"perl", b"node", b"php"];
 
 impl Program {
@@ -48,7 +49,8 @@ impl Program {
         }
     }
 
-    /// Whether a process runs it. Where its executable is kept from us, its name and its first argument have to do.
+    /// Whether a process runs it. Where its executable is kept from us, its name and its first
+    /// argument have to do.
     pub fn is_run_by(&self, process: &Process<'_>) -> Read<bool> {
         if process.stat()?.is_zombie() || process.is_kernel_thread()? {
             return Ok(false);
@@ -60,13 +62,16 @@ impl Program {
         if process.exe().is_ok() && !is_script {
             return Ok(false);
         }
-        // A script runs in the executable of its interpreter, but the kernel names it after the script.
+        // A script runs in the executable of its interpreter, but the kernel names it after the
+        // script.
         Ok(self.is_called(&process.name()?) || is_script && self.is_script_of(process)?)
     }
 
     fn is_called(&self, name: &[u8]) -> bool {
         match self {
-            Program::Apache => APACHE.into_iter().any(|apache| name.strip_prefix(apache).is_some_and(is_mpm_suffix)),
+            Program::Apache => APACHE
+                .into_iter()
+                .any(|apache| name.strip_prefix(apache).is_some_and(is_mpm_suffix)),
             Program::Named(wanted) => name.strip_prefix(&wanted[..]).is_some_and(is_version),
         }
     }
@@ -75,18 +80,23 @@ impl Program {
     fn is_script_of(&self, process: &Process<'_>) -> Read<bool> {
         let arguments = process.cmdline()?;
         if let Some(title) = title(arguments) {
-            let end = title.iter().position(|byte| matches!(byte, b':' | b' ')).unwrap_or(title.len());
+            let end =
+                title.iter().position(|byte| matches!(byte, b':' | b' ')).unwrap_or(title.len());
             return Ok(self.is_called(&title[..end]));
         }
         let exe = process.exe_name()?;
         if !INTERPRETERS.into_iter().any(|name| exe.strip_prefix(name).is_some_and(is_version)) {
             return Ok(false);
         }
-        let script = items(arguments).skip(1).find(|argument| !argument.starts_with(b"-")).unwrap_or_default();
+        let script = items(arguments)
+            .skip(1)
+            .find(|argument| !argument.starts_with(b"-"))
+            .unwrap_or_default();
         Ok(self.is_called(script.rsplit(|&byte| byte == b'/').next().unwrap_or_default()))
     }
 
-    /// Whether a process that runs it is an Apache, whatever it is called: nothing else maps Apache's modules.
+    /// Whether a process that runs it is an Apache, whatever it is called: nothing else maps
+    /// Apache's modules.
     pub fn is_apache(&self, process: &Process<'_>) -> Read<bool> {
         if Program::Apache.is_called(&process.exe_name()?) {
             return Ok(true);
@@ -97,7 +107,9 @@ impl Program {
 
 /// Whether a line of a memory map names a module that every Apache has.
 fn names_module(line: &[u8]) -> bool {
-    [&b"/mod_mpm_"[..], b"/mod_authz_core.so"].iter().any(|part| memchr::memmem::find(line, part).is_some())
+    [&b"/mod_mpm_"[..], b"/mod_authz_core.so"]
+        .iter()
+        .any(|part| memchr::memmem::find(line, part).is_some())
 }
 
 /// Nothing, or the MPM that some distributions append.

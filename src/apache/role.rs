@@ -1,4 +1,5 @@
-//! What a process of an Apache is: told by the sockets that it holds, or where these are kept from us, by its title.
+//! What a process of an Apache is: told by the sockets that it holds, or where these are kept from
+//! us, by its title.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -10,8 +11,8 @@ use crate::process::{File, Process, Read, items, known};
 
 use super::title;
 
-/// How long, and how often, a process is waited for that has only been forked; and how often in a whole run, as anybody
-/// may run workers that stay so.
+/// How long, and how often, a process is waited for that has only been forked; and how often in a
+/// whole run, as anybody may run workers that stay so.
 const MOMENT: Duration = Duration::from_millis(5);
 const MOMENTS: usize = 20;
 const MOST_MOMENTS: usize = 100;
@@ -62,7 +63,8 @@ pub enum Duty {
 }
 
 impl Neighbours {
-    /// What a process holds; `None` where its descriptors are kept from us, or what they are is disputed.
+    /// What a process holds; `None` where its descriptors are kept from us, or what they are is
+    /// disputed.
     pub fn held_by(&self, process: &Process<'_>) -> Read<Option<Held>> {
         match known(process.sockets())? {
             None => Ok(None),
@@ -71,12 +73,13 @@ impl Neighbours {
         }
     }
 
-    /// Likewise of a process below a master. One that was forked a moment ago still holds everything that its master
-    /// does, and is given time to close what is not for it.
+    /// Likewise of a process below a master. One that was forked a moment ago still holds
+    /// everything that its master does, and is given time to close what is not for it.
     pub fn held_below(&self, process: &Process<'_>, master: Above<'_>) -> Read<Option<Held>> {
         let mut held = self.held_by(process)?;
         for _ in 0..MOMENTS {
-            let is_forked_now = held.as_ref().is_some_and(|held| held.wsgi.is_some() && held.serves(master.held));
+            let is_forked_now =
+                held.as_ref().is_some_and(|held| held.wsgi.is_some() && held.serves(master.held));
             if !is_forked_now || self.moments.get() == MOST_MOMENTS {
                 break;
             }
@@ -102,7 +105,8 @@ impl Neighbours {
 impl Sockets {
     fn held(&self, inodes: Vec<u64>) -> Option<Held> {
         // What the table of TCP sockets has, nobody can make up in that of unix sockets.
-        let (tcp, other): (Vec<u64>, Vec<u64>) = inodes.into_iter().partition(|inode| self.tcp.contains(inode));
+        let (tcp, other): (Vec<u64>, Vec<u64>) =
+            inodes.into_iter().partition(|inode| self.tcp.contains(inode));
         let mut is_disputed = false;
         let paths = other.iter().filter_map(|inode| {
             let path = self.unix.get(inode)?.as_deref();
@@ -115,8 +119,8 @@ impl Sockets {
     }
 }
 
-/// The group of a path such as `/run/apache2/wsgi.23.0.2.sock`: master, generation and number. WSGISocketPrefix chooses
-/// what is in front.
+/// The group of a path such as `/run/apache2/wsgi.23.0.2.sock`: master, generation and number.
+/// WSGISocketPrefix chooses what is in front.
 fn wsgi_socket(path: &[u8]) -> Option<WsgiSocket> {
     let name = path.rsplit(|&byte| byte == b'/').next()?.strip_suffix(b".sock")?;
     let mut parts = name.rsplit(|&byte| byte == b'.');
@@ -148,12 +152,19 @@ pub struct Above<'a> {
 }
 
 impl Duty {
-    /// Of a process of an Apache: by what it holds, else by its arguments and those of its master, else that of the
-    /// process that started it.
+    /// Of a process of an Apache: by what it holds, else by its arguments and those of its master,
+    /// else that of the process that started it.
     ///
     /// In a WSGI daemon the application may listen too, but not on the sockets of the server.
-    pub fn of(held: Option<&Held>, arguments: &[u8], master: Option<Above<'_>>, parent: Option<&Duty>) -> Duty {
-        let Some(held) = held else { return Duty::titled(arguments, master.map(|master| master.arguments)) };
+    pub fn of(
+        held: Option<&Held>,
+        arguments: &[u8],
+        master: Option<Above<'_>>,
+        parent: Option<&Duty>,
+    ) -> Duty {
+        let Some(held) = held else {
+            return Duty::titled(arguments, master.map(|master| master.arguments));
+        };
         match held.wsgi {
             _ if held.serves(master.and_then(|master| master.held)) => Duty::Worker,
             Some(socket) => Duty::Group(socket),
@@ -165,7 +176,8 @@ impl Duty {
         if let Some(name) = title::wsgi(arguments) {
             return Duty::Titled(name.text.to_vec(), name.is_cut);
         }
-        // Only a WSGI daemon with a display-name of its own overwrites its first argument, as far as that reaches.
+        // Only a WSGI daemon with a display-name of its own overwrites its first argument, as far
+        // as that reaches.
         let first = |arguments| items(arguments).next().unwrap_or_default();
         match master.map(first) {
             Some(room) if room != first(arguments) => {
@@ -189,8 +201,13 @@ mod tests {
     fn sockets_of_groups() {
         assert_eq!(wsgi_socket(b"/run/apache2/wsgi.23.0.2.sock"), Some(socket(0, 2)));
         assert_eq!(wsgi_socket(b"/srv/my.prefix.23.1.14.sock"), Some(socket(1, 14)));
-        let others =
-            [&b"/run/cgisock.23"[..], b"/run/23.0.2.sock", b"/run/wsgi.23.0.x.sock", b"/run/wsgi.23.0.2.lock", b""];
+        let others = [
+            &b"/run/cgisock.23"[..],
+            b"/run/23.0.2.sock",
+            b"/run/wsgi.23.0.x.sock",
+            b"/run/wsgi.23.0.2.lock",
+            b"",
+        ];
         assert!(others.into_iter().all(|other| wsgi_socket(other).is_none()));
     }
 
@@ -199,7 +216,10 @@ mod tests {
         let unix = BTreeMap::from([(7, None), (8, Some(b"/run/wsgi.1.0.2.sock".to_vec()))]);
         let sockets = Sockets { tcp: BTreeSet::from([5]), unix };
         assert_eq!(sockets.held(vec![7]), None);
-        assert_eq!(sockets.held(vec![7, 8]), Some(Held { listeners: vec![], wsgi: Some(socket(0, 2)) }));
+        assert_eq!(
+            sockets.held(vec![7, 8]),
+            Some(Held { listeners: vec![], wsgi: Some(socket(0, 2)) })
+        );
         assert_eq!(sockets.held(vec![5, 6]), Some(Held { listeners: vec![5], wsgi: None }));
     }
 
@@ -216,12 +236,18 @@ mod tests {
         assert_eq!(of(&held(&[], group), plain), Duty::Group(socket(0, 4)));
         assert_eq!(of(&held(&[6], group), plain), Duty::Group(socket(0, 4)));
         assert_eq!(of(&held(&[], None), plain), Duty::Other);
-        assert_eq!(Duty::of(Some(&held(&[], None)), plain, master, Some(&Duty::Worker)), Duty::Worker);
+        assert_eq!(
+            Duty::of(Some(&held(&[], None)), plain, master, Some(&Duty::Worker)),
+            Duty::Worker
+        );
         let titled = |arguments| Duty::of(None, arguments, master, None);
         assert_eq!(titled(plain), Duty::Worker);
         assert_eq!(titled(b"(wsgi:alpha)     \0-k\0"), Duty::Titled(b"alpha".to_vec(), false));
         assert_eq!(titled(b"my-site          \0-k\0"), Duty::Titled(b"my-site".to_vec(), false));
-        assert_eq!(titled(b"my-site-my-site-m\0-k\0"), Duty::Titled(b"my-site-my-site-m".to_vec(), true));
+        assert_eq!(
+            titled(b"my-site-my-site-m\0-k\0"),
+            Duty::Titled(b"my-site-my-site-m".to_vec(), true)
+        );
         assert_eq!(Duty::of(None, b"my-site\0", None, None), Duty::Worker);
     }
 }

@@ -1,9 +1,11 @@
-//! One look at all pools of a program: from the tree of processes to masters, and from masters to what belongs to them.
+//! One look at all pools of a program: from the tree of processes to masters, and from masters to
+//! what belongs to them.
 
 use std::collections::BTreeMap;
 
 use crate::process::{
-    Cgroups, Error, File, Files, Headroom, Pid, Proc, Process, Read, Settled, Unexamined, Unread, items, known,
+    Cgroups, Error, File, Files, Headroom, Pid, Proc, Process, Read, Settled, Unexamined, Unread,
+    items, known,
 };
 use crate::tree::{self, Forest, Node};
 
@@ -69,10 +71,14 @@ pub fn survey(proc: &Proc, program: &Program, depth: Depth) -> Result<Survey, Er
             Settled::Gone => Settled::Gone,
         })
     })?;
-    let (strays, neighbours, patience) = (Strays::default(), Neighbours::default(), Patience::default());
-    let mut surveyor = Surveyor { proc, program, depth, forest: &forest, neighbours, patience, strays, survey };
+    let (strays, neighbours, patience) =
+        (Strays::default(), Neighbours::default(), Patience::default());
+    let mut surveyor =
+        Surveyor { proc, program, depth, forest: &forest, neighbours, patience, strays, survey };
     let is_wanted = |node| forest.data(node).is_wanted;
-    for node in forest.all().filter(|&node| is_wanted(node) && !forest.parent(node).is_some_and(is_wanted)) {
+    for node in
+        forest.all().filter(|&node| is_wanted(node) && !forest.parent(node).is_some_and(is_wanted))
+    {
         surveyor.visit(node)?;
     }
     Ok(surveyor.conclude())
@@ -114,7 +120,8 @@ impl<'s> Surveyor<'s> {
         Ok(self.count(process.pid(), settled))
     }
 
-    /// A value; `None` of a process that has ended, or that could not be examined, which is counted.
+    /// A value; `None` of a process that has ended, or that could not be examined, which is
+    /// counted.
     fn count<T>(&mut self, pid: Pid, settled: Settled<T>) -> Option<T> {
         match settled {
             Settled::Known(value) => Some(value),
@@ -131,7 +138,8 @@ impl<'s> Surveyor<'s> {
         forest.children(node).filter(|&child| forest.data(child).is_wanted)
     }
 
-    /// The process of a node through a descriptor, if it still is what it was when the tree was read.
+    /// The process of a node through a descriptor, if it still is what it was when the tree was
+    /// read.
     fn pin(&mut self, node: Node, parent: Option<Pid>) -> Result<Option<Process<'s>>, Error> {
         let expected = Files::of(&[File::Stat, File::Status, File::Exe]);
         let pid = self.forest.pid(node);
@@ -160,10 +168,17 @@ impl<'s> Surveyor<'s> {
         self.settled(&process, read)
     }
 
-    /// An Apache: everything below its master that runs the same, without a gap. Workers of mpm_itk have children, and
-    /// so may WSGI daemons.
-    fn server(&mut self, process: &Process<'_>, top: Node, evidence: &Evidence) -> Result<(), Error> {
-        let Some(master) = self.settled(process, Master::read(process, self.depth))? else { return Ok(()) };
+    /// An Apache: everything below its master that runs the same, without a gap. Workers of mpm_itk
+    /// have children, and so may WSGI daemons.
+    fn server(
+        &mut self,
+        process: &Process<'_>,
+        top: Node,
+        evidence: &Evidence,
+    ) -> Result<(), Error> {
+        let Some(master) = self.settled(process, Master::read(process, self.depth))? else {
+            return Ok(());
+        };
         let above = Above { arguments: &master.arguments, held: evidence.held.as_ref() };
         let (mut members, mut ended, mut unexamined) = (Vec::new(), 0, 0);
         let mut parents: Vec<(Node, Option<Duty>)> = vec![(top, None)];
@@ -174,14 +189,19 @@ impl<'s> Surveyor<'s> {
                     continue;
                 };
                 unexamined += usize::from(held.is_none());
-                let duty = Duty::of(held.as_ref(), &member.arguments, Some(above), parents_duty.as_ref());
+                let duty =
+                    Duty::of(held.as_ref(), &member.arguments, Some(above), parents_duty.as_ref());
                 parents.push((child, Some(duty.clone())));
                 members.push((duty, member));
             }
         }
         let configuration = configuration_of(process, &master, &self.patience);
         let configured = configuration.as_ref().ok().and_then(|found| found.groups.as_deref());
-        let mut pool = Pool::new(master.program(self.program), Kind::Apache, naming::groups(members, configured));
+        let mut pool = Pool::new(
+            master.program(self.program),
+            Kind::Apache,
+            naming::groups(members, configured),
+        );
         match configuration {
             Ok(configuration) => pool.configuration = Some(configuration),
             Err(doubt) => pool.notes.push(format!("the configuration is not known: {doubt}")),
@@ -201,11 +221,19 @@ impl<'s> Surveyor<'s> {
     }
 
     fn single(&mut self, process: &Process<'_>) -> Result<(), Error> {
-        let Some(member) = self.settled(process, Member::read(process, self.depth))? else { return Ok(()) };
+        let Some(member) = self.settled(process, Member::read(process, self.depth))? else {
+            return Ok(());
+        };
         self.strays.singles.push(member);
         if let Settled::Known(headroom) = process.settle(process.headroom())? {
             // They need not be in the same control group: what is left for the one that has least.
-            let least = self.strays.headroom.take().into_iter().chain([headroom]).min_by_key(|headroom| headroom.bytes);
+            let least = self
+                .strays
+                .headroom
+                .take()
+                .into_iter()
+                .chain([headroom])
+                .min_by_key(|headroom| headroom.bytes);
             self.strays.headroom = least;
         }
         Ok(())
@@ -213,7 +241,9 @@ impl<'s> Surveyor<'s> {
 
     /// A pool of another program: everything below its master that runs the same, without a gap.
     fn pool(&mut self, process: &Process<'_>, top: Node) -> Result<(), Error> {
-        let Some(master) = self.settled(process, Master::read(process, self.depth))? else { return Ok(()) };
+        let Some(master) = self.settled(process, Master::read(process, self.depth))? else {
+            return Ok(());
+        };
         let (mut members, mut ended) = (Vec::new(), 0);
         let mut parents = vec![top];
         while let Some(parent) = parents.pop() {
@@ -238,8 +268,11 @@ impl<'s> Surveyor<'s> {
         for (process_group, orphans) in orphans {
             let mut groups = naming::groups(orphans, None);
             groups.retain(|group| !group.members.is_empty());
-            let mut pool = Pool::new(self.program.name().to_vec(), Kind::Orphans(process_group), groups);
-            pool.notes.push("their master has ended: nobody replaces them, and they keep its port".to_owned());
+            let mut pool =
+                Pool::new(self.program.name().to_vec(), Kind::Orphans(process_group), groups);
+            pool.notes.push(
+                "their master has ended: nobody replaces them, and they keep its port".to_owned(),
+            );
             self.survey.pools.push(pool);
         }
         if !singles.is_empty() {
@@ -266,27 +299,37 @@ impl Master {
         })
     }
 
-    /// What the pool is called: what was asked for or, of the names of Apache, the one that it goes by.
+    /// What the pool is called: what was asked for or, of the names of Apache, the one that it goes
+    /// by.
     fn program(&self, program: &Program) -> Vec<u8> {
         match (program, &self.exe_path) {
-            (Program::Apache, Some(path)) => path.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec(),
+            (Program::Apache, Some(path)) => {
+                path.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec()
+            }
             _ => program.name().to_vec(),
         }
     }
 }
 
 /// The configuration of an Apache, or why it is not known.
-fn configuration_of(process: &Process<'_>, master: &Master, patience: &Patience) -> Result<Configuration, String> {
+fn configuration_of(
+    process: &Process<'_>,
+    master: &Master,
+    patience: &Patience,
+) -> Result<Configuration, String> {
     let reason = |unread: Unread| unread.to_string();
     let (root, owner) = (process.root().map_err(reason)?, Owner::of(process).map_err(reason)?);
-    let source = Source::of(root, owner, patience).map_err(|error| format!("no process to read it: {error}"))?;
+    let source = Source::of(root, owner, patience)
+        .map_err(|error| format!("no process to read it: {error}"))?;
     let exe = master.exe_path.as_deref().unwrap_or_default();
     let environment = known(process.environ()).map_err(reason)?.unwrap_or_default();
-    let (arguments, environment) = (items(&master.arguments).collect(), items(environment).collect());
+    let (arguments, environment) =
+        (items(&master.arguments).collect(), items(environment).collect());
     configuration::read(&source, &Started { exe, arguments, environment })
 }
 
-/// Groups by what processes call themselves. Who has the command line of its master has no name of its own.
+/// Groups by what processes call themselves. Who has the command line of its master has no name of
+/// its own.
 fn by_name(members: Vec<Member>, master: Option<&Member>) -> Vec<Group> {
     let mut groups: BTreeMap<(Role, Option<Vec<u8>>), Vec<Member>> = BTreeMap::new();
     for member in members {

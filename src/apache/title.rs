@@ -1,4 +1,5 @@
-//! What processes call themselves: the titles of mod_wsgi's daemons and of the pools of other programs.
+//! What processes call themselves: the titles of mod_wsgi's daemons and of the pools of other
+//! programs.
 
 use crate::process::{items, title};
 
@@ -7,7 +8,8 @@ use crate::process::{items, title};
 pub struct WsgiName<'a> {
     /// As much as there was room for.
     pub text: &'a [u8],
-    /// Whether its end is missing: mod_wsgi writes into the place of the first argument, and not beyond.
+    /// Whether its end is missing: mod_wsgi writes into the place of the first argument, and not
+    /// beyond.
     pub is_cut: bool,
 }
 
@@ -28,9 +30,9 @@ pub fn wsgi(arguments: &[u8]) -> Option<WsgiName<'_>> {
     })
 }
 
-/// The pool in a title such as `php-fpm: pool www` (www) or `nginx: worker process` (worker process). Numbers, as in
-/// `uWSGI worker 3`, tell members of one pool apart, and so does what comes behind a client's address (`[local] idle`,
-/// `10.0.0.1(40926) SELECT`).
+/// The pool in a title such as `php-fpm: pool www` (www) or `nginx: worker process` (worker
+/// process). Numbers, as in `uWSGI worker 3`, tell members of one pool apart, and so does what
+/// comes behind a client's address (`[local] idle`, `10.0.0.1(40926) SELECT`).
 pub fn pool(arguments: &[u8]) -> Option<Vec<u8>> {
     let text = title(arguments)?.trim_ascii();
     let name = match text.windows(2).position(|pair| pair == b": ") {

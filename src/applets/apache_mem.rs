@@ -35,7 +35,12 @@ pub static APPLET: Applet = Applet {
 #[derive(Args)]
 struct Options {
     /// Look for this program instead of Apache, such as php-fpm; may be given several times
-    #[arg(long, value_name = "NAME", value_parser = OsStringValueParser::new().try_map(name), help_heading = "Selection")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = OsStringValueParser::new().try_map(name),
+        help_heading = "Selection"
+    )]
     exe: Vec<OsString>,
     /// Do not ask the kernel who shares what, which would stop very large processes for a moment
     #[arg(long, help_heading = "Selection")]
@@ -50,7 +55,13 @@ struct Options {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     output: Option<PathBuf>,
     /// Look again and again, at intervals such as 1.5s or 2m
-    #[arg(long, value_name = "DURATION", value_parser = interval, conflicts_with = "json", help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = interval,
+        conflicts_with = "json",
+        help_heading = "Output"
+    )]
     interval: Option<Duration>,
     #[command(flatten)]
     common: Common,
@@ -59,7 +70,9 @@ struct Options {
 fn name(typed: OsString) -> Result<OsString, String> {
     match typed.as_bytes() {
         [] => Err("it is empty, which is no name of a program".to_owned()),
-        bytes if bytes.contains(&b'/') => Err("it is a path: name the program without its directory".to_owned()),
+        bytes if bytes.contains(&b'/') => {
+            Err("it is a path: name the program without its directory".to_owned())
+        }
         _ => Ok(typed),
     }
 }
@@ -76,25 +89,32 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 fn command() -> Command {
     Options::augment_args(Command::new("apache-mem")).long_about(
-        "Shows what the processes of each running Apache use: its workers and its WSGI daemon process groups, with \
-             minimum, average, median, maximum and total of resident memory (rss), of memory with shared pages divided \
-             among those who share them (pss), of memory that is not shared (uss), and of swap. Behind each line stands a \
-             bar a process, the largest first. Totals count no page twice, which is why rss has none.\n\n\
-             A master is a process called apache2 or httpd, with or without the name of an MPM behind a dot or a hyphen, \
-             that no other Apache has started; it has workers or listens and, if it is not the superuser's, listens. A \
-             worker holds the socket that its server listens on, a WSGI daemon that of its group. The number in the \
-             latter tells which group of the configuration it is, so that names are whole that have no room in the title \
-             of a process. Where descriptors are kept from us, titles have to do: their names may be cut, which is \
-             marked, and daemons without a display-name count as workers.\n\n\
-             One more worker takes what a worker does not share: uss, its share of swap, and page tables, on the average. \
-             The largest counts with its pss instead, for workers that unshare their pages as they grow old. Available is \
-             what the machine could give without swapping (MemAvailable) or, if that is less, what the limits of the \
-             control groups of the master leave, their inactive file cache counted as free. The quotient is how many more \
-             would fit. The configured maximum is read from the files of the server, without running it.\n\n\
-             Other programs that serve with like processes are shown the same way: --exe php-fpm, nginx, gunicorn, uwsgi. \
-             NAME is the name of the executable, with or without a version behind it, of the script, or what stands in \
-             front of the colon in the title. Processes are grouped by what their title says behind that (php-fpm: pool \
-             www), else by their name.",
+        "Shows what the processes of each running Apache use: its workers and its WSGI daemon \
+             process groups, with minimum, average, median, maximum and total of resident memory \
+             (rss), of memory with shared pages divided among those who share them (pss), of \
+             memory that is not shared (uss), and of swap. Behind each line stands a bar a \
+             process, the largest first. Totals count no page twice, which is why rss has \
+             none.\n\n\
+             A master is a process called apache2 or httpd, with or without the name of an MPM \
+             behind a dot or a hyphen, that no other Apache has started; it has workers or listens \
+             and, if it is not the superuser's, listens. A worker holds the socket that its server \
+             listens on, a WSGI daemon that of its group. The number in the latter tells which \
+             group of the configuration it is, so that names are whole that have no room in the \
+             title of a process. Where descriptors are kept from us, titles have to do: their \
+             names may be cut, which is marked, and daemons without a display-name count as \
+             workers.\n\n\
+             One more worker takes what a worker does not share: uss, its share of swap, and page \
+             tables, on the average. The largest counts with its pss instead, for workers that \
+             unshare their pages as they grow old. Available is what the machine could give \
+             without swapping (MemAvailable) or, if that is less, what the limits of the control \
+             groups of the master leave, their inactive file cache counted as free. The quotient \
+             is how many more would fit. The configured maximum is read from the files of the \
+             server, without running it.\n\n\
+             Other programs that serve with like processes are shown the same way: --exe php-fpm, \
+             nginx, gunicorn, uwsgi. NAME is the name of the executable, with or without a version \
+             behind it, of the script, or what stands in front of the colon in the title. \
+             Processes are grouped by what their title says behind that (php-fpm: pool www), else \
+             by their name.",
     )
 }
 
@@ -118,8 +138,9 @@ Files:
                 as the server itself sees it, also in a container
 
 Security:
-  The configuration is read, and nothing in it is run. What belongs to a server is known by its parent and its sockets, not \
-by what it calls itself alone. The file of --output is replaced as a whole.";
+  The configuration is read, and nothing in it is run. What belongs to a server is known by its \
+parent and its sockets, not by what it calls itself alone. The file of --output is replaced as a \
+whole.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -136,7 +157,10 @@ See also:
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     if options.openmetrics && options.interval.is_some() && options.output.is_none() {
-        return Err(Refusal::usage("metrics are one document: --interval with --openmetrics needs --output").into());
+        return Err(Refusal::usage(
+            "metrics are one document: --interval with --openmetrics needs --output",
+        )
+        .into());
     }
     let mut proc = options.common.start()?;
     let mut due = Instant::now();
@@ -149,7 +173,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         }
         options.print(&seen, proc.users(), is_first)?;
         if !options.common.verbosity.is_quiet() {
-            seen.iter().try_for_each(|(program, survey)| options.tell(&proc, context, program, survey))?;
+            seen.iter()
+                .try_for_each(|(program, survey)| options.tell(&proc, context, program, survey))?;
             tell_held_up(&context.name, &proc);
         }
         let Some(interval) = options.interval else {
@@ -169,7 +194,8 @@ impl Options {
         match &self.exe[..] {
             [] => vec![Program::Apache],
             names => {
-                let unique = names.iter().enumerate().filter(|(at, name)| !names[..*at].contains(name));
+                let unique =
+                    names.iter().enumerate().filter(|(at, name)| !names[..*at].contains(name));
                 unique.map(|(_, name)| Program::Named(name.as_encoded_bytes().to_vec())).collect()
             }
         }
@@ -179,7 +205,12 @@ impl Options {
         if self.cheap { Depth::Cheap } else { Depth::Exact }
     }
 
-    fn print(&self, seen: &[(Program, Survey)], users: &Users, is_first: bool) -> anyhow::Result<()> {
+    fn print(
+        &self,
+        seen: &[(Program, Survey)],
+        users: &Users,
+        is_first: bool,
+    ) -> anyhow::Result<()> {
         let colour = self.common.format.colour();
         let Some(path) = &self.output else {
             let mut output = Output::stdout(colour);
@@ -188,7 +219,9 @@ impl Options {
             return Ok(output.finish()?);
         };
         let text = self.render(seen, users, &Terminal::of_file(colour), true)?;
-        replace(path, &text).map_err(|error| unwritten(path, &error)).context("cannot write the result")
+        replace(path, &text)
+            .map_err(|error| unwritten(path, &error))
+            .context("cannot write the result")
     }
 
     fn render(
@@ -199,12 +232,15 @@ impl Options {
         is_first: bool,
     ) -> anyhow::Result<Vec<u8>> {
         let mut text = Vec::new();
-        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock is before 1970")?;
+        let time = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .context("the clock is before 1970")?;
         let time = time.as_secs_f64();
         if self.openmetrics {
             let mut metrics = Metrics::default();
             // That there are none is told only where that is certain.
-            let known = seen.iter().filter(|(_, survey)| !survey.pools.is_empty() || survey.is_complete());
+            let known =
+                seen.iter().filter(|(_, survey)| !survey.pools.is_empty() || survey.is_complete());
             known.for_each(|(program, survey)| metrics.add(program.label(), &survey.pools));
             metrics.write(&mut text);
             return Ok(text);
@@ -228,7 +264,13 @@ impl Options {
     }
 
     /// Say what is missing.
-    fn tell(&self, proc: &Proc, context: &Context, program: &Program, survey: &Survey) -> anyhow::Result<()> {
+    fn tell(
+        &self,
+        proc: &Proc,
+        context: &Context,
+        program: &Program,
+        survey: &Survey,
+    ) -> anyhow::Result<()> {
         for (pid, rejection) in &survey.rejected {
             tracing::info!(pid, "not a master: {}", rejection.why);
         }
@@ -247,20 +289,26 @@ impl Options {
             return Ok(());
         }
         let all = survey.pools.iter().flat_map(Pool::everybody).count();
-        let unreadable = if self.cheap { 0 } else { survey.pools.iter().map(Pool::unreadable).sum::<usize>() };
+        let unreadable =
+            if self.cheap { 0 } else { survey.pools.iter().map(Pool::unreadable).sum::<usize>() };
         let unexamined = survey.pools.iter().map(|pool| pool.unexamined).sum::<usize>();
         match (unreadable, unexamined) {
             (0, 0) => {}
-            (0, _) => {
-                tell(format!("permission denied to examine the sockets of {unexamined} of {all} processes{}", advice()))
-            }
+            (0, _) => tell(format!(
+                "permission denied to examine the sockets of {unexamined} of {all} processes{}",
+                advice()
+            )),
             _ => tell(format!(
                 "permission denied to read what {unreadable} of {all} processes share (pss, uss){}",
                 advice()
             )),
         }
         if unproved > 0 {
-            tell(format!("called {} too: {}", String::from_utf8_lossy(program.name()), denied(unproved)));
+            tell(format!(
+                "called {} too: {}",
+                String::from_utf8_lossy(program.name()),
+                denied(unproved)
+            ));
         }
         Ok(())
     }

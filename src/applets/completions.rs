@@ -8,17 +8,26 @@ use crate::exit::{Exit, Refusal};
 use crate::output::{Colour, Output};
 
 /// The row in the table of applets.
-pub static APPLET: Applet =
-    Applet { name: "completions", links: &[], about: "Print completions for a shell", command, notes, run };
+pub static APPLET: Applet = Applet {
+    name: "completions",
+    links: &[],
+    about: "Print completions for a shell",
+    command,
+    notes,
+    run,
+};
 
 fn command() -> Command {
     Command::new("completions")
         .long_about(
-            "Prints a script that makes a shell complete proctool's command lines, and those of its links.\n\n\
-             bash: source it from ~/.bashrc. zsh and fish load them from a file a command, for which COMMAND is there: _proctool \
-             in a directory of $fpath, ~/.config/fish/completions/proctool.fish. install.sh does all of it.\n\n\
-             A command behind the options of with-gpg-agent, with-gui-environment and cron-graceful is completed as it is by \
-             itself; in bash and fish only behind the links, and in bash without bash-completion only its name.",
+            "Prints a script that makes a shell complete proctool's command lines, and those of \
+            its links.\n\n\
+             bash: source it from ~/.bashrc. zsh and fish load them from a file a command, for \
+             which COMMAND is there: _proctool in a directory of $fpath, \
+             ~/.config/fish/completions/proctool.fish. install.sh does all of it.\n\n\
+             A command behind the options of with-gpg-agent, with-gui-environment and \
+             cron-graceful is completed as it is by itself; in bash and fish only behind the \
+             links, and in bash without bash-completion only its name.",
         )
         .arg(
             Arg::new("shell")
@@ -31,7 +40,11 @@ fn command() -> Command {
         .arg(
             Arg::new("command")
                 .value_name("COMMAND")
-                .value_parser(std::iter::once("proctool").chain(links().map(|(_, link)| link)).collect::<Vec<_>>())
+                .value_parser(
+                    std::iter::once("proctool")
+                        .chain(links().map(|(_, link)| link))
+                        .collect::<Vec<_>>(),
+                )
                 .hide_possible_values(true)
                 .help("Only for proctool, or for the link of this name"),
         )
@@ -62,7 +75,8 @@ See also:
   proctool(1), bash(1)";
 
 fn run(matches: &ArgMatches, _: &Context) -> anyhow::Result<Exit> {
-    let shell = *matches.get_one::<Shell>("shell").ok_or_else(|| Refusal::usage("no shell given"))?;
+    let shell =
+        *matches.get_one::<Shell>("shell").ok_or_else(|| Refusal::usage("no shell given"))?;
     let wanted = matches.get_one::<String>("command");
     let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted == name);
     let mut text = String::new();
@@ -93,7 +107,8 @@ fn script(shell: Shell, command: &mut Command, name: &str) -> String {
 /// What is generated for zsh takes a `--` in front of a command's name for the command.
 const ZSH: &str = ":{ [[ $words[1] != -- ]] || { shift words; (( CURRENT-- )) }; _cmdambivalent }'";
 
-/// Behind our options stands a command with options of its own. What is generated for bash and fish does not know of it.
+/// Behind our options stands a command with options of its own. What is generated for bash and fish
+/// does not know of it.
 struct Wrapper<'a> {
     name: &'a str,
     /// Our options that take a value.
@@ -104,11 +119,16 @@ struct Wrapper<'a> {
 
 impl Wrapper<'_> {
     fn of<'a>(command: &Command, name: &'a str) -> Option<Wrapper<'a>> {
-        let operand = command.get_positionals().find(|it| it.get_value_hint() == ValueHint::CommandWithArguments)?;
-        let valued = command.get_opts().filter(|option| option.get_action().takes_values()).flat_map(|option| {
-            let long = option.get_long().map(|long| format!("--{long}"));
-            long.into_iter().chain(option.get_short().map(|short| format!("-{short}")))
-        });
+        let operand = command
+            .get_positionals()
+            .find(|it| it.get_value_hint() == ValueHint::CommandWithArguments)?;
+        let valued = command
+            .get_opts()
+            .filter(|option| option.get_action().takes_values())
+            .flat_map(|option| {
+                let long = option.get_long().map(|long| format!("--{long}"));
+                long.into_iter().chain(option.get_short().map(|short| format!("-{short}")))
+            });
         Some(Wrapper { name, valued: valued.collect(), is_behind_dashes: operand.is_last_set() })
     }
 
@@ -132,15 +152,19 @@ impl Wrapper<'_> {
             false => ("return 1", String::new()),
         };
         let ours = generated.replace(&begins, &format!("{begins}-n {function} "));
-        let functions =
-            FISH.replace("FUNCTION", &function).replace("VALUED", &self.valued.join(" ")).replace("OPERAND", operand);
-        // What stands first must not look like an option, nor be `--`, which it would take for one of ours with a value.
+        let functions = FISH
+            .replace("FUNCTION", &function)
+            .replace("VALUED", &self.valued.join(" "))
+            .replace("OPERAND", operand);
+        // What stands first must not look like an option, nor be `--`, which it would take for one
+        // of ours with a value.
         let subcommand = format!("__fish_complete_subcommand - {}", self.valued.join(" "));
         format!("{functions}{ours}{begins}{condition}-f -a '({subcommand})'\n")
     }
 }
 
-/// The word that is typed is one of ours, or belongs to the command that begins at a word before. `=` is a word of its own.
+/// The word that is typed is one of ours, or belongs to the command that begins at a word before.
+/// `=` is a word of its own.
 const BASH: &str = r#"
 GENERATED_or_command() {
     local -i at=1

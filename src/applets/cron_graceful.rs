@@ -34,23 +34,44 @@ pub static APPLET: Applet = Applet {
 
 #[derive(Args)]
 struct Options {
-    /// Run this while no job runs, and let cron run on afterwards instead of stopping it; with --json and --jsonl, what it
-    /// prints goes to standard error
-    #[arg(value_name = "COMMAND", last = true, num_args = 1.., value_hint = ValueHint::CommandWithArguments)]
+    /// Run this while no job runs, and let cron run on afterwards instead of stopping it; with
+    /// --json and --jsonl, what it prints goes to standard error
+    #[arg(
+        value_name = "COMMAND",
+        last = true,
+        num_args = 1..,
+        value_hint = ValueHint::CommandWithArguments
+    )]
     command: Vec<OsString>,
     /// List the daemon and its running jobs, touching nothing
-    #[arg(long, conflicts_with_all = ["resume", "command", "dry_run", "jsonl"], help_heading = "Action")]
+    #[arg(
+        long,
+        conflicts_with_all = ["resume", "command", "dry_run", "jsonl"],
+        help_heading = "Action"
+    )]
     list: bool,
     /// Let a cron run on that somebody left paused
-    #[arg(long, conflicts_with_all = ["command", "dry_run", "json", "jsonl"], help_heading = "Action")]
+    #[arg(
+        long,
+        conflicts_with_all = ["command", "dry_run", "json", "jsonl"],
+        help_heading = "Action"
+    )]
     resume: bool,
     /// Only tell what would be done, at once
     #[arg(short = 'n', long, help_heading = "Action")]
     dry_run: bool,
     /// Wait no longer than this for jobs, such as 1.5s or 2m; 0 is for ever
-    #[arg(long, value_name = "DURATION", value_parser = parse::limit, default_value = "0", hide_default_value = true, help_heading = "Action")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = parse::limit,
+        default_value = "0",
+        hide_default_value = true,
+        help_heading = "Action"
+    )]
     timeout: parse::Limit,
-    /// What then: resume (cron runs on), stop (it all the same), or terminate (the jobs, and stop it)
+    /// What then: resume (cron runs on), stop (it all the same), or terminate (the jobs, and stop
+    /// it)
     #[arg(
         long,
         value_name = "WHAT",
@@ -67,7 +88,14 @@ struct Options {
     #[arg(long, value_name = "NAME", help_heading = "Selection")]
     daemon: Option<OsString>,
     /// The daemon is this process
-    #[arg(long, value_name = "PID", value_parser = parse::pid, conflicts_with = "daemon", allow_negative_numbers = true, help_heading = "Selection")]
+    #[arg(
+        long,
+        value_name = "PID",
+        value_parser = parse::pid,
+        conflicts_with = "daemon",
+        allow_negative_numbers = true,
+        help_heading = "Selection"
+    )]
     pid: Option<Pid>,
     /// All daemons, if there are several
     #[arg(long, help_heading = "Selection")]
@@ -86,22 +114,26 @@ enum OnTimeout {
 }
 
 fn command() -> Command {
-    Options::augment_args(Command::new("cron-graceful"))
-        .long_about(
-            "Stops cron without hurting a running job: when it returns, no cron job is running, and none will start. It \
-             finds the daemon, pauses it so that it starts nothing new, runs cron-graceful-additions if there is such a \
-             command, waits until all jobs have ended, telling who they are and for how long they run, and stops the \
-             daemon: by systemd where that runs it, else by TERM, with the init script to tidy up.\n\n\
-             Cron is not left paused when this command ends, even by KILL: a guardian process lets it run on unless it was \
-             stopped on purpose. That holds too while this command hangs, as on a job that stands in a file system that \
-             does not answer, or on an output that is not read: --timeout counts from its start. Cron then catches up on what it has missed, some in a burst.\n\n\
-             A job is what cron's workers run, with everything below it and everything that it left behind in its \
-             session, its audit session or cron's own control group. Daemons that a job has detached from itself are told \
-             of, and not waited for unless --wait-daemons.\n\n\
-             The daemon is a process called cron, crond, bcron-sched or fcron, or busybox as crond, that the superuser \
-             runs in our own pid namespace and that holds the lock on its pid file, where it is of a kind that has one. If \
-             there are several, they are listed and nothing is done, unless --all.",
-        )
+    Options::augment_args(Command::new("cron-graceful")).long_about(
+        "Stops cron without hurting a running job: when it returns, no cron job is running, \
+             and none will start. It finds the daemon, pauses it so that it starts nothing new, \
+             runs cron-graceful-additions if there is such a command, waits until all jobs have \
+             ended, telling who they are and for how long they run, and stops the daemon: by \
+             systemd where that runs it, else by TERM, with the init script to tidy up.\n\n\
+             Cron is not left paused when this command ends, even by KILL: a guardian process lets \
+             it run on unless it was stopped on purpose. That holds too while this command hangs, \
+             as on a job that stands in a file system that does not answer, or on an output that \
+             is not read: --timeout counts from its start. Cron then catches up on what it has \
+             missed, some in a burst.\n\n\
+             A job is what cron's workers run, with everything below it and everything that it \
+             left behind in its session, its audit session or cron's own control group. Daemons \
+             that a job has detached from itself are told of, and not waited for unless \
+             --wait-daemons.\n\n\
+             The daemon is a process called cron, crond, bcron-sched or fcron, or busybox as \
+             crond, that the superuser runs in our own pid namespace and that holds the lock on \
+             its pid file, where it is of a kind that has one. If there are several, they are \
+             listed and nothing is done, unless --all.",
+    )
 }
 
 fn notes() -> String {
@@ -131,8 +163,9 @@ Files:
   /dev/log      where it exists, syslog is told of what is done
 
 Security:
-  It runs what is called cron-graceful-additions in an absolute directory of $PATH, as whoever calls it: keep those \
-directories to trusted people. A process that only calls itself cron is never taken for it, nor is one in a container.";
+  It runs what is called cron-graceful-additions in an absolute directory of $PATH, as whoever \
+calls it: keep those directories to trusted people. A process that only calls itself cron is never \
+taken for it, nor is one in a container.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -153,22 +186,33 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let name = &context.name;
     options.verbosity.start_with_syslog(name, changes)?;
     if changes && !nix::unistd::geteuid().is_root() {
-        return Err(
-            Refusal::nothing("only the superuser may do that: run it as root, or only --list or --dry-run").into()
-        );
+        return Err(Refusal::nothing(
+            "only the superuser may do that: run it as root, or only --list or --dry-run",
+        )
+        .into());
     }
     if !options.command.is_empty() && matches!(options.on_timeout, OnTimeout::Stop) {
-        return Err(Refusal::usage("--on-timeout stop would stop cron, and the command would not run").into());
+        return Err(Refusal::usage(
+            "--on-timeout stop would stop cron, and the command would not run",
+        )
+        .into());
     }
     // A variable without a value is no order to stop cron for good.
-    if options.command.is_empty() && std::env::args_os().next_back().is_some_and(|word| word == "--") {
-        return Err(Refusal::usage("there is no command behind --: leave it out to stop cron").into());
+    if options.command.is_empty()
+        && std::env::args_os().next_back().is_some_and(|word| word == "--")
+    {
+        return Err(
+            Refusal::usage("there is no command behind --: leave it out to stop cron").into()
+        );
     }
     check_references()?;
     let _lock = if changes { Some(lock()?) } else { None };
     let proc = Proc::open(Path::new("/proc"))?;
     if !proc.is_ours().context("cannot tell which pid namespace /proc belongs to")? {
-        bail!("/proc belongs to another pid namespace than ours: mount our own first (mount -t proc proc /proc)");
+        bail!(
+            "/proc belongs to another pid namespace than ours: mount our own first (mount -t proc \
+            proc /proc)"
+        );
     }
     raise_limit();
     let interrupts = Interrupts::catch(&proc)?;
@@ -191,8 +235,13 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let found = cron::find(&proc, &plan.wanted)?;
     // What follows heeds its time itself, and some of that has none.
     overseer.iter().for_each(|overseer| overseer.trust(None));
-    let shutdown =
-        Shutdown { proc: &proc, daemons: &found.daemons, plan: &plan, interrupts: &interrupts, begin: context.begin };
+    let shutdown = Shutdown {
+        proc: &proc,
+        daemons: &found.daemons,
+        plan: &plan,
+        interrupts: &interrupts,
+        begin: context.begin,
+    };
     if found.daemons.is_empty()
         && let Some(doubt) = doubt(&proc, &found.unexamined)?
     {
@@ -201,7 +250,10 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     }
     if !found.unexamined.is_empty() {
         let why = unexamined(&found.unexamined);
-        return Err(Refusal::nothing(format!("there may be another cron daemon: {why}: nothing was done")).into());
+        return Err(Refusal::nothing(format!(
+            "there may be another cron daemon: {why}: nothing was done"
+        ))
+        .into());
     }
     options.proceed(&shutdown, &found.rejected, teller)
 }
@@ -227,7 +279,12 @@ impl Options {
         }
     }
 
-    fn proceed(&self, shutdown: &Shutdown<'_>, rejected: &[Rejected], mut teller: Teller<'_>) -> anyhow::Result<Exit> {
+    fn proceed(
+        &self,
+        shutdown: &Shutdown<'_>,
+        rejected: &[Rejected],
+        mut teller: Teller<'_>,
+    ) -> anyhow::Result<Exit> {
         let Shutdown { proc, daemons, plan, .. } = *shutdown;
         for process in rejected {
             let (pid, name) = (process.pid, String::from_utf8_lossy(&process.name));
@@ -268,7 +325,8 @@ impl Options {
         conclude(conclusion, shutdown, teller)
     }
 
-    /// Nothing to pause; but the jobs of a daemon that has ended may still run, and a command is run all the same.
+    /// Nothing to pause; but the jobs of a daemon that has ended may still run, and a command is
+    /// run all the same.
     fn without_daemon(
         &self,
         shutdown: &Shutdown<'_>,
@@ -276,7 +334,9 @@ impl Options {
         mut teller: Teller<'_>,
     ) -> anyhow::Result<Exit> {
         if let Wanted::Pid(pid) = shutdown.plan.wanted {
-            let why = rejected.first().map_or("there is no such process".to_owned(), |process| process.why.to_string());
+            let why = rejected
+                .first()
+                .map_or("there is no such process".to_owned(), |process| process.why.to_string());
             teller.warn(&format!("process {pid} is no cron daemon: {why}"));
             teller.finish("not stopped", &[], &[])?;
             return Ok(Exit::Nothing);
@@ -301,7 +361,11 @@ impl Options {
     fn rehearse(&self, shutdown: &Shutdown<'_>, mut teller: Teller<'_>) -> anyhow::Result<Exit> {
         let jobs = Jobs::default().look(shutdown.proc, shutdown.daemons)?;
         for (daemon, way) in shutdown.ways()? {
-            teller.line(format_args!("would pause {} ({})", String::from_utf8_lossy(&daemon.name), daemon.pid));
+            teller.line(format_args!(
+                "would pause {} ({})",
+                String::from_utf8_lossy(&daemon.name),
+                daemon.pid
+            ));
             if self.command.is_empty() {
                 teller.line(format_args!("would stop it by {way} when no job runs any more"));
             }
@@ -326,8 +390,8 @@ fn none(wanted: &Wanted) -> String {
     format!("no cron daemon is running {names}")
 }
 
-/// What is left when the time is over. Nobody may be named where processes of a job end too fast, or somebody else lets
-/// cron run on.
+/// What is left when the time is over. Nobody may be named where processes of a job end too fast,
+/// or somebody else lets cron run on.
 fn still_running(left: &[Job]) -> String {
     match left.len() {
         0 => "whether jobs are still running could not be found out in time".to_owned(),
@@ -336,7 +400,11 @@ fn still_running(left: &[Job]) -> String {
 }
 
 /// Tell how it ended, and choose the status for it.
-fn conclude(conclusion: Conclusion, shutdown: &Shutdown<'_>, mut teller: Teller<'_>) -> anyhow::Result<Exit> {
+fn conclude(
+    conclusion: Conclusion,
+    shutdown: &Shutdown<'_>,
+    mut teller: Teller<'_>,
+) -> anyhow::Result<Exit> {
     let word = outcome(&conclusion);
     let nobody: &[Job] = &[];
     let (exit, left) = match &conclusion {
@@ -353,13 +421,20 @@ fn conclude(conclusion: Conclusion, shutdown: &Shutdown<'_>, mut teller: Teller<
         }
         Conclusion::Interrupted(signal, left) => {
             teller.hurry();
-            teller.warn(&format!("interrupted, and cron runs on: {} processes of jobs are still running", left.len()));
+            teller.warn(&format!(
+                "interrupted, and cron runs on: {} processes of jobs are still running",
+                left.len()
+            ));
             (Exit::Interrupted(signal.number() as u8), &left[..])
         }
         Conclusion::Ran(status) => (Exit::of_command(*status), nobody),
         Conclusion::NotRun(error) => {
-            let program =
-                shutdown.plan.command.first().map(|program| program.display().to_string()).unwrap_or_default();
+            let program = shutdown
+                .plan
+                .command
+                .first()
+                .map(|program| program.display().to_string())
+                .unwrap_or_default();
             teller.warn(&format!("cannot run '{program}': {error}"));
             let is_missing = error.kind() == std::io::ErrorKind::NotFound;
             (if is_missing { Exit::NotFound } else { Exit::NotExecutable }, nobody)
@@ -375,16 +450,19 @@ fn lock() -> anyhow::Result<File> {
     options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
     let file = options.open(LOCK).with_context(|| format!("cannot open '{LOCK}'"))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        // Unless somebody has cleaned the directory meanwhile: what another one opens must be this very file.
+        // Unless somebody has cleaned the directory meanwhile: what another one opens must be this
+        // very file.
         Ok(())
-            if std::fs::metadata(LOCK).is_ok_and(|named| file.metadata().is_ok_and(|own| own.ino() == named.ino())) =>
+            if std::fs::metadata(LOCK)
+                .is_ok_and(|named| file.metadata().is_ok_and(|own| own.ino() == named.ino())) =>
         {
             Ok(file)
         }
         Ok(()) => bail!("'{LOCK}' was removed meanwhile: try again"),
-        Err(Errno::WOULDBLOCK) => {
-            Err(Refusal::nothing(format!("another cron-graceful is at work and holds {LOCK}: nothing was done")).into())
-        }
+        Err(Errno::WOULDBLOCK) => Err(Refusal::nothing(format!(
+            "another cron-graceful is at work and holds {LOCK}: nothing was done"
+        ))
+        .into()),
         Err(errno) => Err(errno).with_context(|| format!("cannot lock '{LOCK}'")),
     }
 }

@@ -68,22 +68,29 @@ fn command() -> Command {
         .mut_arg("verbose", |verbose| verbose.short(None))
         .mut_arg("quiet", |quiet| quiet.help("Print nothing, only exit with the status"))
         .long_about(
-            "Lists the processes that match a pattern and all conditions, as pgrep does, with pgrep's letters and exit \
-             statuses. Without a pattern and conditions it lists all processes. It never lists itself.\n\n\
-             A relation starts from a process id, or from every process that runs an executable of this name or path. \
-             The grandchildren of a name are those of the daemon, not of its workers that run the same executable, so \
-             that --grandchildren-of cron gives the running jobs.\n\n\
-             Patterns are regular expressions in Rust's syntax, and match bytes: `.` is any byte, and a class in \
-             brackets holds single bytes, so that a name in any encoding can be matched. A process whose properties \
-             are kept from us, so that nobody can tell whether it matches, is not listed, not even with --inverse. If \
-             nothing else matches, a message says that it was not examined, and why.\n\n\
-             A process can hold up in the kernel whoever reads its arguments, its environment or its memory. All \
-             such processes together cost a second at most; they are named and count as not examined.",
+            "Lists the processes that match a pattern and all conditions, as pgrep does, with \
+             pgrep's letters and exit statuses. Without a pattern and conditions it lists all \
+             processes. It never lists itself.\n\n\
+             A relation starts from a process id, or from every process that runs an executable of \
+             this name or path. The grandchildren of a name are those of the daemon, not of its \
+             workers that run the same executable, so that --grandchildren-of cron gives the \
+             running jobs.\n\n\
+             Patterns are regular expressions in Rust's syntax, and match bytes: `.` is any byte, \
+             and a class in brackets holds single bytes, so that a name in any encoding can be \
+             matched. A process whose properties are kept from us, so that nobody can tell whether \
+             it matches, is not listed, not even with --inverse. If nothing else matches, a \
+             message says that it was not examined, and why.\n\n\
+             A process can hold up in the kernel whoever reads its arguments, its environment or \
+             its memory. All such processes together cost a second at most; they are named and \
+             count as not examined.",
         )
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}", format::fields_help())
+    format!(
+        "{EXIT_STATUS}\n\n{}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}",
+        format::fields_help()
+    )
 }
 
 const EXIT_STATUS: &str = "\
@@ -110,7 +117,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let criteria = options.search.criteria(&proc, pattern)?;
     let mut output = Output::stdout(options.common.format.colour());
     let look = options.look(&output.terminal);
-    let (matched, unexamined) = list(&proc, &criteria, options.search.pick(), &mut Listing::new(look, &mut output))?;
+    let (matched, unexamined) =
+        list(&proc, &criteria, options.search.pick(), &mut Listing::new(look, &mut output))?;
     output.finish()?;
     if !options.common.verbosity.is_quiet() {
         tell_doubts(&context.name, &proc, &unexamined, matched == 0, None)?;
@@ -120,7 +128,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
 
 impl Options {
     fn look(&self, terminal: &Terminal) -> Look {
-        let fields = |brief: &[&str]| format::joined(&self.fields).unwrap_or_else(|| properties(brief));
+        let fields =
+            |brief: &[&str]| format::joined(&self.fields).unwrap_or_else(|| properties(brief));
         let beside = match (self.list_name, self.list_full) {
             (_, true) => Beside::CommandLine,
             (true, _) => Beside::Name,
@@ -130,7 +139,9 @@ impl Options {
             _ if self.common.verbosity.is_quiet() => Look::Nothing,
             _ if self.count => Look::Count,
             Some(layout) => Look::Json(layout, fields(BRIEF)),
-            None if !self.fields.is_empty() => Look::Table(Table::new(fields(&[]), terminal.clone())),
+            None if !self.fields.is_empty() => {
+                Look::Table(Table::new(fields(&[]), terminal.clone()))
+            }
             None if self.null => Look::Lines { beside, between: vec![0], at_end: b"\0" },
             None => {
                 let between = self.delimiter.as_ref().map_or(&b"\n"[..], |text| text.as_bytes());
@@ -153,8 +164,8 @@ struct List<'l> {
     vanished: usize,
 }
 
-/// Print what matches while reading, or at the end the one that was wanted. How many were printed, and which processes could
-/// not be examined.
+/// Print what matches while reading, or at the end the one that was wanted. How many were printed,
+/// and which processes could not be examined.
 fn list(
     proc: &Proc,
     criteria: &Criteria,
@@ -163,8 +174,10 @@ fn list(
 ) -> anyhow::Result<(usize, Unexamined)> {
     let files = criteria.files() | listing.look.files();
     // What matched by number may be of two processes by the time that it is shown.
-    let pins = listing.look.reads_properties() && !criteria.is_empty() || listing.look.shows_identity();
-    let mut list = List { criteria, pick, best: None, unexamined: Unexamined::default(), vanished: 0 };
+    let pins =
+        listing.look.reads_properties() && !criteria.is_empty() || listing.look.shows_identity();
+    let mut list =
+        List { criteria, pick, best: None, unexamined: Unexamined::default(), vanished: 0 };
     // What every visit reads.
     let ahead = if criteria.is_empty() { listing.look.files() } else { criteria.first_file() };
     let mut scan = proc.scan(files)?.reading_ahead(ahead);
@@ -195,7 +208,11 @@ fn list(
     let matched = listing.end()?;
     let (vanished, unexamined) = (list.vanished, list.unexamined.count());
     tracing::info!(matched, "processes listed");
-    tracing::debug!(vanished, unexamined, "processes that ended while they were read, that could not be examined");
+    tracing::debug!(
+        vanished,
+        unexamined,
+        "processes that ended while they were read, that could not be examined"
+    );
     Ok((matched, list.unexamined))
 }
 

@@ -22,13 +22,26 @@ pub static APPLET: Applet = Applet {
 #[derive(Args)]
 struct Options {
     /// Send this signal, by name or number
-    #[arg(long, value_name = "SIGNAL", value_parser = parse::signal, allow_negative_numbers = true, default_value = "KILL", help_heading = "Action")]
+    #[arg(
+        long,
+        value_name = "SIGNAL",
+        value_parser = parse::signal,
+        allow_negative_numbers = true,
+        default_value = "KILL",
+        help_heading = "Action"
+    )]
     signal: Signal,
     /// List the numbers and names of all signals
     #[arg(long, exclusive = true, help_heading = "Action")]
     list: bool,
     /// How long they may take to end after KILL, such as 1.5s or 2m; 0 is for ever
-    #[arg(long, value_name = "DURATION", value_parser = parse::limit, default_value = "10s", help_heading = "Action")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = parse::limit,
+        default_value = "10s",
+        help_heading = "Action"
+    )]
     timeout: parse::Limit,
     /// Do not wait for the end after KILL
     #[arg(long, help_heading = "Action")]
@@ -41,14 +54,17 @@ struct Options {
 
 fn command() -> Command {
     Acting::arrange(Options::augment_args(Command::new("kill"))).long_about(
-        "Sends a signal to processes: KILL, and waits until they have ended, or any other one without waiting.\n\n\
-         With --tree, all descendants get it too. They are stopped first, and looked for until there is nobody \
-         new, so that none escapes by forking; then all get the signal and go on. One that lost its parent meanwhile \
-         is taken where its process group, its session or its control group proves that it belongs to the tree. What \
-         is tied to the tree by less is named and left alone, and the status is 64; likewise where not all could be \
-         stopped and found within 5 seconds, or half of the timeout. Whatever becomes of proctool itself, a guardian \
-         process lets go on what was stopped for the moment. Signals that stop or continue are sent without that: see suspend. The targets are process ids, or \
-         what find finds with the same options.",
+        "Sends a signal to processes: KILL, and waits until they have ended, or any other one \
+        without waiting.\n\n\
+         With --tree, all descendants get it too. They are stopped first, and looked for until \
+         there is nobody new, so that none escapes by forking; then all get the signal and go on. \
+         One that lost its parent meanwhile is taken where its process group, its session or its \
+         control group proves that it belongs to the tree. What is tied to the tree by less is \
+         named and left alone, and the status is 64; likewise where not all could be stopped and \
+         found within 5 seconds, or half of the timeout. Whatever becomes of proctool itself, a \
+         guardian process lets go on what was stopped for the moment. Signals that stop or \
+         continue are sent without that: see suspend. The targets are process ids, or what find \
+         finds with the same options.",
     )
 }
 
@@ -69,7 +85,8 @@ See also:
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     if options.list {
-        let rows: String = signal::all().map(|signal| format!("{:2} {signal}\n", signal.number())).collect();
+        let rows: String =
+            signal::all().map(|signal| format!("{:2} {signal}\n", signal.number())).collect();
         output::print(&rows)?;
         return Ok(Exit::Done);
     }

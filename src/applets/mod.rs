@@ -28,14 +28,16 @@ use crate::exit::Exit;
 pub struct Applet {
     /// `proctool NAME`
     pub name: &'static str,
-    /// Names of links that call it. Separate from its name, which may belong to another program already.
+    /// Names of links that call it. Separate from its name, which may belong to another program
+    /// already.
     pub links: &'static [&'static str],
     /// One line of help.
     pub about: &'static str,
     /// Its options, each with its help.
     pub command: fn() -> Command,
-    /// What follows the options in its long help and in its man page: paragraphs, each below a title that ends with a
-    /// colon. The first one is the exit status, which the short help has too.
+    /// What follows the options in its long help and in its man page: paragraphs, each below a
+    /// title that ends with a colon. The first one is the exit status, which the short help has
+    /// too.
     pub notes: fn() -> String,
     /// What it does.
     pub run: fn(&ArgMatches, &Context) -> anyhow::Result<Exit>,
@@ -67,19 +69,22 @@ pub static APPLETS: &[&Applet] = &[
     &completions::APPLET,
 ];
 
-/// The parser of an applet, with what all of them have but the notes: nobody pays for them who does not read them.
+/// The parser of an applet, with what all of them have but the notes: nobody pays for them who does
+/// not read them.
 pub fn named(applet: &Applet) -> Command {
     (applet.command)()
         .name(applet.name)
         .bin_name(format!("proctool {}", applet.name))
         .about(applet.about)
         .version(env!("CARGO_PKG_VERSION"))
-        .mut_args(|arg| if is_repeatable(&arg) { arg.clone().overrides_with(arg.get_id()) } else { arg })
+        .mut_args(
+            |arg| if is_repeatable(&arg) { arg.clone().overrides_with(arg.get_id()) } else { arg },
+        )
         .max_term_width(100)
 }
 
-/// Whether an option may be given again: a switch, which is on then too, and what an alias of a shell may have. Of the
-/// others, lists grow; anything else would silently be lost, and is refused.
+/// Whether an option may be given again: a switch, which is on then too, and what an alias of a
+/// shell may have. Of the others, lists grow; anything else would silently be lost, and is refused.
 fn is_repeatable(arg: &Arg) -> bool {
     !arg.get_action().takes_values() && !arg.is_positional() || arg.get_long() == Some("color")
 }
@@ -90,14 +95,15 @@ Files:
   /dev/log      where it exists, syslog is told of what was done to processes
 
 Security:
-  Not to be made set-user-ID. Processes are known by what the kernel says of them, and by what they call themselves only \
-where that was asked for.";
+  Not to be made set-user-ID. Processes are known by what the kernel says of them, and by what \
+they call themselves only where that was asked for.";
 
 /// What the code asks kernels for, and what it does on those that have no answer.
 const KERNELS: &str = "\
 Kernels:
-  Reading works on any kernel. Signals and waiting take Linux 5.3 or later; on an older one, or where a sandbox forbids the \
-calls, nothing is begun, and the status is 3. What needs more, and what is done without it:
+  Reading works on any kernel. Signals and waiting take Linux 5.3 or later; on an older one, or \
+where a sandbox forbids the calls, nothing is begun, and the status is 3. What needs more, and \
+what is done without it:
   4.14   /proc/PID/smaps_rollup: pss and uss, and what apache-mem makes of
          them; unavailable before
   5.3    pidfd_open(2), and signals through pidfds, of 5.1: suspend, resume,
@@ -129,26 +135,33 @@ pub fn documented(applet: &Applet) -> Command {
     named(applet).after_help(exit_status).after_long_help(notes)
 }
 
-/// The whole program as one command, for its help, its completions and its man page. Calls are dispatched without it.
+/// The whole program as one command, for its help, its completions and its man page. Calls are
+/// dispatched without it.
 pub fn program() -> Command {
     Command::new("proctool")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Linux process tools that administrators and scripts can trust")
         .long_about(
-            "Linux process tools in one program, that administrators and scripts can trust. They read /proc, and they \
-             never take an error for an empty answer.\n\n\
-             The first argument names the applet, exactly. Each has a help of its own: proctool help APPLET. Results \
-             go to standard output, everything else to standard error. Text is for people; --json and --jsonl are for \
-             programs: UTF-8, null for what is unavailable, sizes in bytes, times in seconds, and {\"bytes\": BASE64} \
-             for a value that is not UTF-8.",
+            "Linux process tools in one program, that administrators and scripts can trust. They \
+             read /proc, and they never take an error for an empty answer.\n\n\
+             The first argument names the applet, exactly. Each has a help of its own: proctool \
+             help APPLET. Results go to standard output, everything else to standard error. Text \
+             is for people; --json and --jsonl are for programs: UTF-8, null for what is \
+             unavailable, sizes in bytes, times in seconds, and {\"bytes\": BASE64} for a value \
+             that is not UTF-8.",
         )
-        .override_usage("proctool APPLET [OPTIONS] [ARGS]\n       proctool --list | --list-links | --help | --version | help APPLET")
+        .override_usage(
+            "proctool APPLET [OPTIONS] [ARGS]\n       proctool --list | --list-links | \
+        --help | --version | help APPLET",
+        )
         .subcommand_help_heading("Applets")
         .disable_help_subcommand(true)
         .arg(clap::arg!(--list "Print the names of the applets, one a line"))
         .arg(clap::arg!(--"list-links" "Print the names of links that call applets, one a line"))
         .after_help(EXIT_STATUS)
-        .after_long_help(format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{KERNELS}\n\n{FILES_AND_SECURITY}\n\n{SEE_ALSO}"))
+        .after_long_help(format!(
+            "{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{KERNELS}\n\n{FILES_AND_SECURITY}\n\n{SEE_ALSO}"
+        ))
         .subcommands(APPLETS.iter().map(|applet| documented(applet)))
         .max_term_width(100)
 }
@@ -162,8 +175,9 @@ mod tests {
     #[test]
     fn names_and_links_are_unique() {
         // A link may have the name of its applet.
-        let links =
-            |applet: &&&Applet| applet.links.iter().copied().filter(|link| *link != applet.name).collect::<Vec<_>>();
+        let links = |applet: &&&Applet| {
+            applet.links.iter().copied().filter(|link| *link != applet.name).collect::<Vec<_>>()
+        };
         let mut names: Vec<&str> = APPLETS.iter().map(|applet| applet.name).collect();
         names.extend(APPLETS.iter().flat_map(|applet| links(&applet)));
         names.sort_unstable();
@@ -177,7 +191,15 @@ mod tests {
         let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/applets");
         let mut files: Vec<String> = fs::read_dir(directory)
             .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap().replace(".rs", "").replace('_', "-"))
+            .map(|entry| {
+                entry
+                    .unwrap()
+                    .file_name()
+                    .into_string()
+                    .unwrap()
+                    .replace(".rs", "")
+                    .replace('_', "-")
+            })
             .filter(|name| name != "mod")
             .collect();
         files.sort_unstable();
@@ -195,7 +217,12 @@ mod tests {
             command.clone().debug_assert();
             assert!(command.get_long_about().is_some(), "{} explains itself", applet.name);
             for argument in command.get_arguments() {
-                assert!(argument.get_help().is_some(), "{}: {} has help", applet.name, argument.get_id());
+                assert!(
+                    argument.get_help().is_some(),
+                    "{}: {} has help",
+                    applet.name,
+                    argument.get_id()
+                );
             }
         }
     }

@@ -55,12 +55,14 @@ fn command() -> Command {
                 .help("As of notify-send, see notify-send --help"),
         )
         .long_about(
-            "Shows a desktop notification to who sits at the screen, from cron, from a daemon, as root or over ssh. The \
-             arguments are those of notify-send, --help among them, and are passed on as they are. Who is reached, and that \
-             nobody can divert it, is as with with-gui-environment(1).\n\n\
-             Without a program notify-send it speaks to the message bus itself, with the same options, but for hints of type \
-             variant. It ends after about a minute at the latest, whatever becomes of the message bus, but with --wait and \
-             --action as late as whoever sits there does something.",
+            "Shows a desktop notification to who sits at the screen, from cron, from a daemon, as \
+             root or over ssh. The arguments are those of notify-send, --help among them, and are \
+             passed on as they are. Who is reached, and that nobody can divert it, is as with \
+             with-gui-environment(1).\n\n\
+             Without a program notify-send it speaks to the message bus itself, with the same \
+             options, but for hints of type variant. It ends after about a minute at the latest, \
+             whatever becomes of the message bus, but with --wait and --action as late as whoever \
+             sits there does something.",
         )
 }
 
@@ -88,8 +90,8 @@ Environment:
 
 const SECURITY: &str = "\
 Security:
-  The text is for whoever sits at the screen, and for every program that this user runs. As root, notify-send is run with \
-the user's rights, by with-gui-environment's rules.";
+  The text is for whoever sits at the screen, and for every program that this user runs. As root, \
+notify-send is run with the user's rights, by with-gui-environment's rules.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -105,8 +107,10 @@ const ADVICE: &str = "choose with PROCTOOL_USER or PROCTOOL_SESSION in the envir
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     Verbosity::default().start()?;
-    let arguments: Vec<OsString> = matches.get_many("arguments").unwrap_or_default().cloned().collect();
-    let words: Vec<OsString> = std::iter::once(PROGRAM.into()).chain(arguments.iter().cloned()).collect();
+    let arguments: Vec<OsString> =
+        matches.get_many("arguments").unwrap_or_default().cloned().collect();
+    let words: Vec<OsString> =
+        std::iter::once(PROGRAM.into()).chain(arguments.iter().cloned()).collect();
     if let [question] = &arguments[..]
         && QUESTIONS.iter().any(|known| question == known)
     {
@@ -116,7 +120,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         };
     }
     let proc = Proc::open(Path::new("/proc")).map_err(|error| refusal(&error.into(), ADVICE))?;
-    let wanted = Wanted { user: variable("PROCTOOL_USER")?, session: variable("PROCTOOL_SESSION")? };
+    let wanted =
+        Wanted { user: variable("PROCTOOL_USER")?, session: variable("PROCTOOL_SESSION")? };
     let (session, variables) = find(&proc, &wanted, ADVICE)?;
     let Some(bus) = &variables.bus else {
         return Err(Refusal::nothing(format!("{session}: its message bus does not answer")).into());
@@ -128,12 +133,19 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     }
 }
 
-/// Have notify-send do it; `None` where there is none. It would wait for ever for a message bus that goes no further, and
-/// gets no more than its time, unless it was asked to wait for who sits at the screen.
-fn notify(proc: &Proc, words: &[OsString], environment: &Environment) -> anyhow::Result<Option<Exit>> {
+/// Have notify-send do it; `None` where there is none. It would wait for ever for a message bus
+/// that goes no further, and gets no more than its time, unless it was asked to wait for who sits
+/// at the screen.
+fn notify(
+    proc: &Proc,
+    words: &[OsString],
+    environment: &Environment,
+) -> anyhow::Result<Option<Exit>> {
     let parsed = notification::command().try_get_matches_from(words);
     // What we do not know may be a newer way to wait.
-    let waits = parsed.and_then(|matches| Options::from_arg_matches(&matches)).map_or(true, |options| options.waits());
+    let waits = parsed
+        .and_then(|matches| Options::from_arg_matches(&matches))
+        .map_or(true, |options| options.waits());
     if waits {
         return match become_command(words, environment) {
             missing if missing.exit == Exit::NotFound => Ok(None),
@@ -144,7 +156,9 @@ fn notify(proc: &Proc, words: &[OsString], environment: &Environment) -> anyhow:
     let mut command = environment.command(program);
     command.args(arguments);
     let interrupts = Interrupts::catch(proc)?;
-    let run = |command| child::run(proc, command, &interrupts, Instant::now().checked_add(LIMIT), &mut Silent);
+    let run = |command| {
+        child::run(proc, command, &interrupts, Instant::now().checked_add(LIMIT), &mut Silent)
+    };
     let mut ran = run(command)?;
     if let Ran::NotStarted(error) = &ran
         && let Some(command) = environment.by_shell(program, arguments, error)
@@ -154,7 +168,10 @@ fn notify(proc: &Proc, words: &[OsString], environment: &Environment) -> anyhow:
     match ran {
         Ran::Ended(status) => Ok(Some(Exit::of_command(status))),
         Ran::Interrupted(signal) => Ok(Some(Exit::Interrupted(signal.number() as u8))),
-        Ran::TimedOut => Err(Refusal::nothing("the message bus does not go on: notify-send was terminated").into()),
+        Ran::TimedOut => {
+            Err(Refusal::nothing("the message bus does not go on: notify-send was terminated")
+                .into())
+        }
         Ran::NotStarted(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Ran::NotStarted(error) => Err(not_run(program, &error).into()),
     }
@@ -186,9 +203,11 @@ fn show(name: &str, words: &[OsString], bus: &Address, uid: u32) -> anyhow::Resu
     if options.version {
         return answer("--version".as_ref());
     }
-    let failed = |what: &'static str| move |error: BusError| Refusal::nothing(format!("{what}: {error}"));
+    let failed =
+        |what: &'static str| move |error: BusError| Refusal::nothing(format!("{what}: {error}"));
     let notification = options.notification();
-    let shown = notification.show(bus, uid).map_err(failed("the notification was not delivered"))?;
+    let shown =
+        notification.show(bus, uid).map_err(failed("the notification was not delivered"))?;
     let mut output = Output::stdout(Colour::Never);
     if options.print_id {
         writeln!(output, "{}", shown.id)?;
@@ -198,8 +217,13 @@ fn show(name: &str, words: &[OsString], bus: &Address, uid: u32) -> anyhow::Resu
         message(name, "who shows notifications here offers nothing to choose");
     }
     if options.wait || shown.has_actions {
-        let limit = u64::try_from(options.expire_time).ok().filter(|&limit| limit > 0).map(Duration::from_millis);
-        let end = shown.wait(limit).map_err(failed("the notification was shown, but not what became of it"))?;
+        let limit = u64::try_from(options.expire_time)
+            .ok()
+            .filter(|&limit| limit > 0)
+            .map(Duration::from_millis);
+        let end = shown
+            .wait(limit)
+            .map_err(failed("the notification was shown, but not what became of it"))?;
         if let End::Chosen(action) = end {
             let action = output::shown(action.as_bytes(), &output.terminal).into_owned();
             output.write_all(&[&action[..], b"\n"].concat())?;

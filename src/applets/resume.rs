@@ -25,8 +25,9 @@ struct Options {
 
 fn command() -> Command {
     Acting::arrange(Options::augment_args(Command::new("resume"))).long_about(
-        "Sends CONT to processes. One that was not stopped only notices the signal if it handles it. The targets \
-         are process ids, or what find finds with the same options: --runstates T finds all that are stopped.",
+        "Sends CONT to processes. One that was not stopped only notices the signal if it handles \
+         it. The targets are process ids, or what find finds with the same options: --runstates T \
+         finds all that are stopped.",
     )
 }
 

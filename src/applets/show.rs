@@ -12,16 +12,29 @@ use crate::output::json;
 use crate::output::message::message;
 use crate::output::record::record;
 use crate::output::{Output, Terminal};
-use crate::process::{File, Files, Pid, Proc, Process, Property, Read, Settled, Unexamined, certain_files, property};
+use crate::process::{
+    File, Files, Pid, Proc, Process, Property, Read, Settled, Unexamined, certain_files, property,
+};
 
 /// The row in the table of applets.
-pub static APPLET: Applet =
-    Applet { name: "show", links: &[], about: "Show everything about some processes", command, notes, run };
+pub static APPLET: Applet = Applet {
+    name: "show",
+    links: &[],
+    about: "Show everything about some processes",
+    command,
+    notes,
+    run,
+};
 
 #[derive(Args)]
 struct Options {
     /// Process ids, or self
-    #[arg(value_name = "PID|self", required = true, value_parser = target, allow_negative_numbers = true)]
+    #[arg(
+        value_name = "PID|self",
+        required = true,
+        value_parser = target,
+        allow_negative_numbers = true
+    )]
     targets: Vec<Target>,
     /// Show only these, with commas between; --help has the list
     #[arg(long, value_name = "FIELDS", value_parser = format::fields, help_heading = "Output")]
@@ -35,15 +48,18 @@ struct Options {
 
 fn command() -> Command {
     Options::augment_args(Command::new("show")).long_about(
-        "Shows everything about some processes, grouped: sizes in units of 1024, times as date and as age. What is \
-             unavailable says why. All properties of one process are read through one descriptor, so that they never \
-             mix it with a later process of the same id.\n\n\
+        "Shows everything about some processes, grouped: sizes in units of 1024, times as date and \
+             as age. What is unavailable says why. All properties of one process are read through \
+             one descriptor, so that they never mix it with a later process of the same id.\n\n\
              The environment is shown only with --environ or when --fields names it.",
     )
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}", format::fields_help())
+    format!(
+        "{EXIT_STATUS}\n\n{}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}",
+        format::fields_help()
+    )
 }
 
 const EXIT_STATUS: &str = "\
@@ -84,7 +100,9 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     output.write_all(layout.map_or(b"", |layout| layout.begin()))?;
     for target in &options.targets {
         block.clear();
-        if let Err(why) = options.render(&mut block, &proc, *target, &properties, &output.terminal)? {
+        if let Err(why) =
+            options.render(&mut block, &proc, *target, &properties, &output.terminal)?
+        {
             if !options.common.verbosity.is_quiet() {
                 message(&context.name, why);
             }
@@ -124,7 +142,9 @@ impl Options {
     ) -> anyhow::Result<Result<(), String>> {
         let pid = match (target, proc.own_pid()) {
             (Target::Pid(pid), _) | (Target::Own, Some(pid)) => pid,
-            (Target::Own, None) => return Ok(Err(format!("we ourselves are not in {}", proc.path().display()))),
+            (Target::Own, None) => {
+                return Ok(Err(format!("we ourselves are not in {}", proc.path().display())));
+            }
         };
         // Two are read anyway: what either of them tells needs no third file.
         let files = Files::of(&[File::Stat, File::Status]) | certain_files(properties);
@@ -132,7 +152,11 @@ impl Options {
             Settled::Known(process) => process,
             Settled::Missing(reason) => return Ok(Err(format!("process {pid}: {reason}"))),
             Settled::Gone => {
-                return Ok(Err(absence(&format!("there is no process {pid}"), proc, &Unexamined::default())?));
+                return Ok(Err(absence(
+                    &format!("there is no process {pid}"),
+                    proc,
+                    &Unexamined::default(),
+                )?));
             }
         };
         let rendered = self.rendered(block, &process, properties, terminal);

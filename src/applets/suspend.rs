@@ -21,7 +21,13 @@ pub static APPLET: Applet = Applet {
 #[derive(Args)]
 struct Options {
     /// How long they may take to stop, such as 1.5s or 2m; 0 is for ever
-    #[arg(long, value_name = "DURATION", value_parser = parse::limit, default_value = "10s", help_heading = "Action")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = parse::limit,
+        default_value = "10s",
+        help_heading = "Action"
+    )]
     timeout: parse::Limit,
     #[command(flatten)]
     force: Force,
@@ -31,10 +37,10 @@ struct Options {
 
 fn command() -> Command {
     Acting::arrange(Options::augment_args(Command::new("suspend"))).long_about(
-        "Sends STOP to processes, and returns when all threads of each are stopped. A process that waits in the \
-         kernel for something that no signal interrupts stops only after that.\n\n\
-         Interrupted before that, it continues what it has stopped. Its targets are process ids, or what find \
-         finds with the same options.",
+        "Sends STOP to processes, and returns when all threads of each are stopped. A process that \
+         waits in the kernel for something that no signal interrupts stops only after that.\n\n\
+         Interrupted before that, it continues what it has stopped. Its targets are process ids, \
+         or what find finds with the same options.",
     )
 }
 

@@ -21,7 +21,13 @@ pub static APPLET: Applet = Applet {
 #[derive(Args)]
 struct Options {
     /// How long they may take to end, before KILL and after it, such as 1.5s or 2m; 0 is for ever
-    #[arg(long, value_name = "DURATION", value_parser = parse::limit, default_value = "10s", help_heading = "Action")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = parse::limit,
+        default_value = "10s",
+        help_heading = "Action"
+    )]
     timeout: parse::Limit,
     /// Do not kill those that have not ended in time
     #[arg(long, conflicts_with = "no_wait", help_heading = "Action")]
@@ -37,14 +43,17 @@ struct Options {
 
 fn command() -> Command {
     Acting::arrange(Options::augment_args(Command::new("terminate"))).long_about(
-        "Ends processes: sends TERM, and CONT to those that are stopped and would not heed it; waits for them to \
-         end; after the timeout sends KILL to those that have not, and waits as long again.\n\n\
-         With --tree, all descendants are ended too. They are stopped first, and looked for until there is nobody \
-         new, so that none escapes by forking; then all get their signal and go on. One that lost its parent meanwhile \
-         is taken where its process group, its session or its control group proves that it belongs to the tree. What \
-         is tied to the tree by less is named and left alone, and the status is 64; likewise where not all could be \
-         stopped and found within 5 seconds, or half of the timeout. Whatever becomes of proctool itself, a guardian \
-         process lets go on what was stopped for the moment. The targets are process ids, or what find finds with the same options.",
+        "Ends processes: sends TERM, and CONT to those that are stopped and would not heed it; \
+         waits for them to end; after the timeout sends KILL to those that have not, and waits as \
+         long again.\n\n\
+         With --tree, all descendants are ended too. They are stopped first, and looked for until \
+         there is nobody new, so that none escapes by forking; then all get their signal and go \
+         on. One that lost its parent meanwhile is taken where its process group, its session or \
+         its control group proves that it belongs to the tree. What is tied to the tree by less is \
+         named and left alone, and the status is 64; likewise where not all could be stopped and \
+         found within 5 seconds, or half of the timeout. Whatever becomes of proctool itself, a \
+         guardian process lets go on what was stopped for the moment. The targets are process ids, \
+         or what find finds with the same options.",
     )
 }
 

@@ -15,7 +15,9 @@ use crate::output::message::message;
 use crate::output::tree::row::{Extent, Marks, Row, Rows};
 use crate::output::tree::{Drawing, Look, write_json};
 use crate::output::{Charset, Output};
-use crate::process::{Error, File, Files, Pid, Proc, Settled, Unexamined, Unread, certain_files, properties};
+use crate::process::{
+    Error, File, Files, Pid, Proc, Settled, Unexamined, Unread, certain_files, properties,
+};
 use crate::select::{Criteria, Test, Verdict};
 use crate::tree::view::View;
 use crate::tree::{self, Forest, Node};
@@ -79,7 +81,14 @@ struct Options {
     #[arg(short, long, help_heading = "Output")]
     long: bool,
     /// Highlight this process and its ancestors
-    #[arg(short = 'H', long, visible_alias = "highlight-pid", value_name = "PID", value_parser = parse::pid, help_heading = "Output")]
+    #[arg(
+        short = 'H',
+        long,
+        visible_alias = "highlight-pid",
+        value_name = "PID",
+        value_parser = parse::pid,
+        help_heading = "Output"
+    )]
     highlight: Option<Pid>,
     #[command(flatten)]
     common: Common,
@@ -87,11 +96,12 @@ struct Options {
 
 fn command() -> Command {
     Options::augment_args(Command::new("tree")).long_about(
-        "Shows the processes as a tree: all of them, or those that were asked for with everything below them. Of \
-             several kinds of options, all must be true. Processes whose parent is not visible are roots.\n\n\
-             Behind the name stands the process id. \"(deleted)\" marks a process whose executable was removed or \
-             replaced since it was started, such as a daemon that an upgrade left running. A part that is too deep \
-             to be drawn is numbered by its depth.",
+        "Shows the processes as a tree: all of them, or those that were asked for with everything \
+             below them. Of several kinds of options, all must be true. Processes whose parent is \
+             not visible are roots.\n\n\
+             Behind the name stands the process id. \"(deleted)\" marks a process whose executable \
+             was removed or replaced since it was started, such as a daemon that an upgrade left \
+             running. A part that is too deep to be drawn is numbered by its depth.",
     )
 }
 
@@ -134,7 +144,10 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let missing: Vec<Pid> = named.filter(|&pid| forest.find(pid).is_none()).collect();
     if !options.common.verbosity.is_quiet() {
         for pid in &missing {
-            message(&context.name, absence(&format!("there is no process {pid}"), &proc, &Unexamined::default())?);
+            message(
+                &context.name,
+                absence(&format!("there is no process {pid}"), &proc, &Unexamined::default())?,
+            );
         }
     }
     let mut view = View::new(&forest, wanted, options.depth);
@@ -144,7 +157,13 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     options.print(&proc, &forest, &rows, view)?;
     if !options.common.verbosity.is_quiet() {
         let is_untold = missing.is_empty() || !unexamined.is_empty();
-        tell_doubts(&context.name, &proc, &unexamined, matched == 0 && is_untold, Some("no process matches"))?;
+        tell_doubts(
+            &context.name,
+            &proc,
+            &unexamined,
+            matched == 0 && is_untold,
+            Some("no process matches"),
+        )?;
     }
     Ok(if matched == 0 { Exit::Nothing } else { Exit::of(1, 1 + missing.len()) })
 }
@@ -158,9 +177,13 @@ impl Options {
         Ok(Criteria::new(tests, false, Vec::new()))
     }
 
-    /// Read everything that the output needs: what were read later might be of another process. With it, the processes
-    /// that could not be judged.
-    fn collect(&self, proc: &Proc, criteria: &Criteria) -> anyhow::Result<(Forest<Row>, Rows, Unexamined)> {
+    /// Read everything that the output needs: what were read later might be of another process.
+    /// With it, the processes that could not be judged.
+    fn collect(
+        &self,
+        proc: &Proc,
+        criteria: &Criteria,
+    ) -> anyhow::Result<(Forest<Row>, Rows, Unexamined)> {
         let mut unexamined = Unexamined::default();
         let mut rows = Rows::default();
         let members = properties(BRIEF);
@@ -168,7 +191,8 @@ impl Options {
         // Whoever names a process wants it, whatever it is.
         let named = !self.pids.is_empty() || self.selection.names_processes();
         let with_kernel = self.kernel || named || self.highlights_kernel_thread(proc)?;
-        let scan = proc.scan(criteria.files() | self.files() | tree::FILES)?.reading_ahead(self.files());
+        let scan =
+            proc.scan(criteria.files() | self.files() | tree::FILES)?.reading_ahead(self.files());
         let forest = tree::read(scan, |process, _| {
             let is_kernel_thread = matches!(process.is_kernel_thread(), Ok(true));
             if is_kernel_thread && !with_kernel {
@@ -183,7 +207,9 @@ impl Options {
             }
             let is_match = verdict == Verdict::Match;
             let marks = Marks::default();
-            let marks = marks.with_if(Marks::MATCH, is_match).with_if(Marks::KERNEL_THREAD, is_kernel_thread);
+            let marks = marks
+                .with_if(Marks::MATCH, is_match)
+                .with_if(Marks::KERNEL_THREAD, is_kernel_thread);
             let row = rows.begin(marks).context(TOO_MUCH)?;
             let row = match self.common.format.json() {
                 Some(_) => rows.end_as_json(row, process, &members),
@@ -218,7 +244,13 @@ impl Options {
         }
     }
 
-    fn print(&self, proc: &Proc, forest: &Forest<Row>, rows: &Rows, view: View<'_, Row>) -> anyhow::Result<()> {
+    fn print(
+        &self,
+        proc: &Proc,
+        forest: &Forest<Row>,
+        rows: &Rows,
+        view: View<'_, Row>,
+    ) -> anyhow::Result<()> {
         let mut output = Output::stdout(self.common.format.colour());
         let highlight = self.highlighted(forest)?;
         if let Some(layout) = self.common.format.json() {
@@ -238,7 +270,15 @@ impl Options {
             whole_lines: self.long,
             emphasise: forest.all().any(|node| !forest.data(node).marks.has(Marks::MATCH)),
         };
-        let drawing = Drawing { forest, view, rows, users: proc.users(), look, terminal: &terminal, highlight };
+        let drawing = Drawing {
+            forest,
+            view,
+            rows,
+            users: proc.users(),
+            look,
+            terminal: &terminal,
+            highlight,
+        };
         drawing.write(&mut output)?;
         Ok(output.finish()?)
     }

@@ -9,8 +9,14 @@ use crate::control::{Order, Until};
 use crate::exit::Exit;
 
 /// The row in the table of applets.
-pub static APPLET: Applet =
-    Applet { name: "wait", links: &[], about: "Wait until processes have ended", command, notes, run };
+pub static APPLET: Applet = Applet {
+    name: "wait",
+    links: &[],
+    about: "Wait until processes have ended",
+    command,
+    notes,
+    run,
+};
 
 #[derive(Args)]
 struct Options {
@@ -18,10 +24,22 @@ struct Options {
     #[arg(long, conflicts_with = "count", help_heading = "Action")]
     any: bool,
     /// Until so many of them have ended
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Action")]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..),
+        help_heading = "Action"
+    )]
     count: Option<u32>,
     /// Wait no longer than this, such as 1.5s or 2m; 0 is for ever
-    #[arg(long, value_name = "DURATION", value_parser = parse::limit, default_value = "0", hide_default_value = true, help_heading = "Action")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = parse::limit,
+        default_value = "0",
+        hide_default_value = true,
+        help_heading = "Action"
+    )]
     timeout: parse::Limit,
     /// Print the exit status of each, or the signal that ended it
     #[arg(long, help_heading = "Action")]
@@ -32,14 +50,15 @@ struct Options {
 
 fn command() -> Command {
     Acting::arrange(Options::augment_args(Command::new("wait"))).long_about(
-        "Waits until processes have ended, whoever their parents are, and prints a line as each ends. A zombie has \
-         ended; a stopped process has not. The kernel wakes it: it does not look again and again.\n\n\
-         With --status it also prints how each ended, which the kernel tells once the parent has asked: since \
-         Linux 6.15 of every process, before only of one that is still a zombie. It waits a second for that, and \
-         says \"status unknown\" otherwise.\n\n\
-         A process id that belongs to no process may be a mistake and counts as a failure; one with its inode \
-         (PID:INODE) is of a process that has ended. The targets are process ids, or what find finds with the same \
-         options.\n\n\
+        "Waits until processes have ended, whoever their parents are, and prints a line as each \
+         ends. A zombie has ended; a stopped process has not. The kernel wakes it: it does not \
+         look again and again.\n\n\
+         With --status it also prints how each ended, which the kernel tells once the parent has \
+         asked: since Linux 6.15 of every process, before only of one that is still a zombie. It \
+         waits a second for that, and says \"status unknown\" otherwise.\n\n\
+         A process id that belongs to no process may be a mistake and counts as a failure; one \
+         with its inode (PID:INODE) is of a process that has ended. The targets are process ids, \
+         or what find finds with the same options.\n\n\
          It waits on when nobody reads its output any more, as after a connection was lost; its status is what counts.",
     )
 }

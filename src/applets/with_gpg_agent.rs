@@ -30,13 +30,24 @@ pub static APPLET: Applet = Applet {
 #[derive(Args)]
 struct Options {
     /// The command and its arguments; options behind it are its own
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments, required_unless_present_any = ["print", "json"])]
+    #[arg(
+        value_name = "COMMAND",
+        trailing_var_arg = true,
+        value_hint = ValueHint::CommandWithArguments,
+        required_unless_present_any = ["print", "json"]
+    )]
     command: Vec<OsString>,
     /// Let it be an ssh-agent too, and set SSH_AUTH_SOCK
     #[arg(long, help_heading = "Agent")]
     ssh: bool,
     /// Wait no longer than this for an agent to answer, such as 1.5s or 2m; 0 is for ever
-    #[arg(long, value_name = "DURATION", value_parser = parse::limit, default_value = "30", help_heading = "Agent")]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = parse::limit,
+        default_value = "30",
+        help_heading = "Agent"
+    )]
     timeout: Limit,
     /// Run nothing, but print the variables for a shell: eval "$(with-gpg-agent --print)"
     #[arg(long, conflicts_with = "command", help_heading = "Output")]
@@ -50,12 +61,13 @@ struct Options {
 
 fn command() -> Command {
     Options::augment_args(Command::new("with-gpg-agent")).long_about(
-        "Runs a command with a gpg-agent that lives and is ours: the one that is there, else a new one. It is found where \
-             GnuPG has it (gpgconf --list-dirs agent-socket), asked who it is, and never taken for alive because of a file \
-             or a process alone. One that GnuPG before 2.1 left in $GPG_AGENT_INFO, or only as a process, is found too.\n\n\
-             The command gets GPG_AGENT_INFO, and GPG_TTY if there is a terminal, which the agent is told of too, so that \
-             it asks for passphrases there. It takes the place of this program. Without gpg-agent on $PATH it runs all the \
-             same, after a notice.",
+        "Runs a command with a gpg-agent that lives and is ours: the one that is there, else a new \
+             one. It is found where GnuPG has it (gpgconf --list-dirs agent-socket), asked who it \
+             is, and never taken for alive because of a file or a process alone. One that GnuPG \
+             before 2.1 left in $GPG_AGENT_INFO, or only as a process, is found too.\n\n\
+             The command gets GPG_AGENT_INFO, and GPG_TTY if there is a terminal, which the agent \
+             is told of too, so that it asks for passphrases there. It takes the place of this \
+             program. Without gpg-agent on $PATH it runs all the same, after a notice.",
     )
 }
 
@@ -97,8 +109,8 @@ Files:
                 where the agent's socket is, by GnuPG's own rules
 
 Security:
-  An agent counts if it answers and the kernel says that its socket is ours; one of another user is never used, whatever \
-$GPG_AGENT_INFO says.";
+  An agent counts if it answers and the kernel says that its socket is ours; one of another user \
+is never used, whatever $GPG_AGENT_INFO says.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -122,16 +134,22 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
             }
             None
         }
-        Err(Failure::Gpg(error @ Error::NotInstalled)) => return Err(Refusal::nothing(error.to_string()).into()),
+        Err(Failure::Gpg(error @ Error::NotInstalled)) => {
+            return Err(Refusal::nothing(error.to_string()).into());
+        }
         Err(error) => return Err(Refusal { message: error.to_string(), exit: Exit::NotRun }.into()),
     };
     let variables = gpg::variables(agent.as_ref(), terminal.as_deref());
     // The agent need not know that we are still here.
     drop(agent);
     if runs_command {
-        let variables = variables.into_iter().map(|variable| (variable.name.to_owned(), variable.value)).collect();
+        let variables = variables
+            .into_iter()
+            .map(|variable| (variable.name.to_owned(), variable.value))
+            .collect();
         // One that leads nowhere would only mislead.
-        let environment = Environment { without: vec!["GPG_AGENT_INFO"], variables, ..Environment::default() };
+        let environment =
+            Environment { without: vec!["GPG_AGENT_INFO"], variables, ..Environment::default() };
         return Err(become_command(&options.command, &environment).into());
     }
     let variables = variables.iter().map(|variable| (variable.name, &*variable.value));
@@ -151,7 +169,8 @@ enum Failure {
 impl Options {
     fn connect(&self, terminal: Option<OsString>) -> Result<Agent, Failure> {
         let proc = Proc::open(Path::new("/proc"))?;
-        let wanted = Wanted { ssh: self.ssh, terminal, timeout: self.timeout.0.unwrap_or(Duration::MAX) };
+        let wanted =
+            Wanted { ssh: self.ssh, terminal, timeout: self.timeout.0.unwrap_or(Duration::MAX) };
         Ok(gpg::connect(&proc, &Home::ours()?, &wanted)?)
     }
 }

@@ -33,10 +33,21 @@ pub static APPLET: Applet = Applet {
 #[derive(Args)]
 struct Options {
     /// The command and its arguments; options behind it are its own
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments, required_unless_present_any = ["list", "print", "json"])]
+    #[arg(
+        value_name = "COMMAND",
+        trailing_var_arg = true,
+        value_hint = ValueHint::CommandWithArguments,
+        required_unless_present_any = ["list", "print", "json"]
+    )]
     command: Vec<OsString>,
     /// The session of this user, by name or number
-    #[arg(short, long, value_name = "NAME", value_hint = ValueHint::Username, help_heading = "Session")]
+    #[arg(
+        short,
+        long,
+        value_name = "NAME",
+        value_hint = ValueHint::Username,
+        help_heading = "Session"
+    )]
     user: Option<String>,
     /// The session that logind calls so, see --list
     #[arg(short, long, value_name = "ID", help_heading = "Session")]
@@ -59,17 +70,20 @@ struct Options {
 
 fn command() -> Command {
     Options::augment_args(Command::new("with-gui-environment")).long_about(
-        "Runs a command in the graphical session of who sits at the screen: of the session that we are in, or that a seat \
-         shows now, else of the only one that there is. Where it is not clear who is meant, nothing runs, and the sessions are listed.\n\n\
-         Which sessions there are is what logind says, or, without logind, who has a runtime directory (/run/user/UID) with \
-         a living message bus or display; who is only slow to answer counts, so that nobody is reached in place of somebody \
-         else. A session that is at no seat, such as of a remote desktop, is reached only by \
-         name, or by its own user. Processes and their environments never decide between users. What the user's own \
-         processes say about the session is tried before it is passed on: the bus has to answer, and the display to accept \
-         us.\n\n\
-         The superuser becomes the user of the session, with the user's groups and a new environment, and none of the files \
-         that the caller has open. Everybody else reaches their own session only, also from outside of it, as from cron or \
-         ssh. The command takes the place of this program.",
+        "Runs a command in the graphical session of who sits at the screen: of the session that we \
+         are in, or that a seat shows now, else of the only one that there is. Where it is not \
+         clear who is meant, nothing runs, and the sessions are listed.\n\n\
+         Which sessions there are is what logind says, or, without logind, who has a runtime \
+         directory (/run/user/UID) with a living message bus or display; who is only slow to \
+         answer counts, so that nobody is reached in place of somebody else. A session that is at \
+         no seat, such as of a remote desktop, is reached only by name, or by its own user. \
+         Processes and their environments never decide between users. What the user's own \
+         processes say about the session is tried before it is passed on: the bus has to answer, \
+         and the display to accept us.\n\n\
+         The superuser becomes the user of the session, with the user's groups and a new \
+         environment, and none of the files that the caller has open. Everybody else reaches their \
+         own session only, also from outside of it, as from cron or ssh. The command takes the \
+         place of this program.",
     )
 }
 
@@ -127,9 +141,9 @@ Files:
 
 const SECURITY: &str = "\
 Security:
-  The command runs with the user's rights, and with what the user has configured for it. It shares the terminal with the \
-caller, as with su(1): on a terminal of the superuser, and a kernel before Linux 6.2, run it by setsid(1) where the user \
-is not trusted.";
+  The command runs with the user's rights, and with what the user has configured for it. It shares \
+the terminal with the caller, as with su(1): on a terminal of the superuser, and a kernel before \
+Linux 6.2, run it by setsid(1) where the user is not trusted.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -161,7 +175,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     }
     let (session, found) = find(&proc, &wanted, ADVICE)?;
     if options.print {
-        variables::print(session::values(&found), options.json).context("the variables were not printed")?;
+        variables::print(session::values(&found), options.json)
+            .context("the variables were not printed")?;
         return Ok(Exit::Done);
     }
     let environment = enter(&session, &found)?;
@@ -169,9 +184,11 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
 }
 
 impl Options {
-    /// One after the other, each by a process of its own that becomes the user: there is no way back from that.
+    /// One after the other, each by a process of its own that becomes the user: there is no way
+    /// back from that.
     fn run_in_all(&self, proc: &Proc, wanted: &Wanted) -> anyhow::Result<Exit> {
-        let mut sessions = desktop::sessions(proc, wanted).map_err(|error| refusal(&error, ADVICE))?;
+        let mut sessions =
+            desktop::sessions(proc, wanted).map_err(|error| refusal(&error, ADVICE))?;
         sessions.retain(|session| session.is_reached_by(wanted));
         if sessions.is_empty() {
             return Err(refusal(&Error::Nobody { user: wanted.user.clone() }, ADVICE).into());
@@ -183,7 +200,10 @@ impl Options {
             command.arg0(APPLET.links[0]).args(self.verbosity.options());
             // Not by number: that may be somebody's name.
             command.arg(format!("--user={}", session.account.name));
-            command.args(session.id.iter().flat_map(|id| ["--session", id])).arg("--").args(&self.command);
+            command
+                .args(session.id.iter().flat_map(|id| ["--session", id]))
+                .arg("--")
+                .args(&self.command);
             let (status, signal) = child::run_to_end(proc, command, &interrupts, None)?;
             let status = status.context("cannot start a process for each session")?;
             tracing::info!(session = %session, %status, "the command has ended");

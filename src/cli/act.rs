@@ -1,5 +1,5 @@
-//! What all applets have that do something with processes: who is concerned, what is told of it, and the way from there
-//! to the exit status. They differ in their [`Order`].
+//! What all applets have that do something with processes: who is concerned, what is told of it,
+//! and the way from there to the exit status. They differ in their [`Order`].
 
 use std::path::Path;
 use std::time::Instant;
@@ -12,7 +12,8 @@ use super::targets::Targets;
 use super::verbosity::Verbosity;
 use super::{tell_doubts, told};
 use crate::control::{
-    Conclusion, Ended, Interrupts, Operation, Order, Refused, Target, Until, check_references, own_line,
+    Conclusion, Ended, Interrupts, Operation, Order, Refused, Target, Until, check_references,
+    own_line,
 };
 use crate::exit::{self, Exit, Refusal};
 use crate::output::message::message;
@@ -86,30 +87,44 @@ Files:
             of the process
 
 Security:
-  A process is held by a pidfd before its conditions are judged for the last time, and signalled through it: whoever gets \
-its number later is left alone. Names and arguments are the process's own choice, and its executable is no proof either: \
-in a user namespace anybody can mount a file of his own at any path. Where others may run programs, select by the user \
-too, whom nobody forges, or by PID:INODE. How a daemon is proved, cron-graceful shows: it is the superuser's, in our own \
-pid namespace, and holds the lock on its pid file. Not to be made set-user-ID: it would act with the rights of its owner.";
+  A process is held by a pidfd before its conditions are judged for the last time, and signalled \
+through it: whoever gets its number later is left alone. Names and arguments are the process's own \
+choice, and its executable is no proof either: in a user namespace anybody can mount a file of his \
+own at any path. Where others may run programs, select by the user too, whom nobody forges, or by \
+PID:INODE. How a daemon is proved, cron-graceful shows: it is the superuser's, in our own pid \
+namespace, and holds the lock on its pid file. Not to be made set-user-ID: it would act with the \
+rights of its owner.";
 
 impl Acting {
     /// Make `-v` mean what it does in most programs; pkill has no letter for inverse either.
     pub fn arrange(command: clap::Command) -> clap::Command {
         command
             .mut_arg("inverse", |inverse| inverse.short(None))
-            .mut_arg("quiet", |quiet| quiet.help("Print nothing but JSON, only exit with the status"))
-            .mut_arg("verbose", |verbose| verbose.help("Tell what is done; twice, how much was read and skipped"))
+            .mut_arg("quiet", |quiet| {
+                quiet.help("Print nothing but JSON, only exit with the status")
+            })
+            .mut_arg("verbose", |verbose| {
+                verbose.help("Tell what is done; twice, how much was read and skipped")
+            })
     }
 
-    /// Do what was ordered. `force` is about who else than others may be signalled; `None` sends nothing.
-    pub fn run(&self, name: &str, begin: Instant, order: Order, force: Option<bool>) -> anyhow::Result<Exit> {
+    /// Do what was ordered. `force` is about who else than others may be signalled; `None` sends
+    /// nothing.
+    pub fn run(
+        &self,
+        name: &str,
+        begin: Instant,
+        order: Order,
+        force: Option<bool>,
+    ) -> anyhow::Result<Exit> {
         let order = Order { tree: self.tree, ..order };
         self.verbosity.start_with_syslog(name, force.is_some() && !self.dry_run)?;
         check_references()?;
         let proc = Proc::open(Path::new("/proc"))?;
         if !proc.is_ours().context("cannot tell which pid namespace /proc belongs to")? {
             anyhow::bail!(
-                "/proc belongs to another pid namespace than ours: mount our own first (mount -t proc proc /proc)"
+                "/proc belongs to another pid namespace than ours: mount our own first (mount -t \
+                proc proc /proc)"
             );
         }
         let interrupts = Interrupts::catch(&proc)?;
@@ -117,11 +132,16 @@ impl Acting {
         let limit = order.limit(begin);
         outlet::open();
         outlet::limit(limit);
-        let overseer = interrupts.oversee(order.timeout.and_then(|timeout| begin.checked_add(timeout)), {
-            let name = name.to_owned();
-            let what = if force.is_some() { ALL_DONE } else { "all that is to be waited for was found" };
-            move |ended| leave(&name, ended, what, is_quiet)
-        })?;
+        let overseer =
+            interrupts.oversee(order.timeout.and_then(|timeout| begin.checked_add(timeout)), {
+                let name = name.to_owned();
+                let what = if force.is_some() {
+                    ALL_DONE
+                } else {
+                    "all that is to be waited for was found"
+                };
+                move |ended| leave(&name, ended, what, is_quiet)
+            })?;
         let mut operation = Operation::new(&proc, order, &interrupts).begun(begin);
         let found = self.targets.find(&proc, |target| operation.add(target))?;
         operation.check_room()?;
@@ -133,8 +153,11 @@ impl Acting {
 
         let colour = self.format.colour();
         let mut report = Report::new(name, &proc, &interrupts, order, colour, layout, is_quiet);
-        let conclusion =
-            if self.dry_run { operation.rehearse(&mut report)? } else { operation.carry_out(&mut report)? };
+        let conclusion = if self.dry_run {
+            operation.rehearse(&mut report)?
+        } else {
+            operation.carry_out(&mut report)?
+        };
         let is_doubtful = !proc.held_up().is_empty() || !found.unexamined.unusual().is_empty();
         if !is_quiet {
             let is_empty = operation.targets().is_empty();
@@ -145,9 +168,14 @@ impl Acting {
     }
 }
 
-/// Why not to do anything with a target. `own_line` is we ourselves and our ancestors; `is_matched` where conditions were
-/// given, and no process ids.
-fn refusal(target: &Target, own_line: &[Pid], force: Option<bool>, is_matched: bool) -> Option<Refused> {
+/// Why not to do anything with a target. `own_line` is we ourselves and our ancestors; `is_matched`
+/// where conditions were given, and no process ids.
+fn refusal(
+    target: &Target,
+    own_line: &[Pid],
+    force: Option<bool>,
+    is_matched: bool,
+) -> Option<Refused> {
     let is_us = own_line.first() == Some(&target.pid);
     match force {
         // To wait for oneself takes for ever, and nothing else is wrong with waiting.
@@ -164,15 +192,22 @@ fn check_count(order: Order, targets: usize) -> Result<(), Refusal> {
     match order.until {
         // With their descendants, there may be more.
         Until::Ended { count: Some(count) } if count > targets && targets > 0 && !order.tree => {
-            Err(Refusal::usage(format!("--count {count} is more than there are processes to wait for ({targets})")))
+            Err(Refusal::usage(format!(
+                "--count {count} is more than there are processes to wait for ({targets})"
+            )))
         }
         _ => Ok(()),
     }
 }
 
-/// The status for what was done. Where some of the processes could not be examined, or some may have escaped, not all was
-/// done.
-fn exit(order: Order, operation: &Operation<'_>, conclusion: Conclusion, is_doubtful: bool) -> Exit {
+/// The status for what was done. Where some of the processes could not be examined, or some may
+/// have escaped, not all was done.
+fn exit(
+    order: Order,
+    operation: &Operation<'_>,
+    conclusion: Conclusion,
+    is_doubtful: bool,
+) -> Exit {
     match conclusion {
         Conclusion::TimedOut => return Exit::TimedOut,
         Conclusion::Interrupted(signal) => return Exit::Interrupted(signal.number() as u8),

@@ -5,7 +5,8 @@ use crate::exec::Environment;
 use crate::exit::{Exit, Refusal};
 use crate::process::Proc;
 
-/// The one session that is wanted, and what a command has to be told to be in it. `advice` is how to say which.
+/// The one session that is wanted, and what a command has to be told to be in it. `advice` is how
+/// to say which.
 pub fn find(proc: &Proc, wanted: &Wanted, advice: &str) -> Result<(Session, Variables), Refusal> {
     let find = || {
         let session = desktop::choose(desktop::sessions(proc, wanted)?, wanted)?;
@@ -26,7 +27,9 @@ pub fn refusal(error: &desktop::Error, advice: &str) -> Refusal {
     Refusal { message: format!("{error}{advice}"), exit }
 }
 
-/// Become who sits there, where we are somebody else, and nothing of ours is left then; what a command finds there.
+/// Become who sits there, where we are somebody else, and nothing of ours is left then; what a
+/// command finds there.
 pub fn enter(session: &Session, variables: &Variables) -> Result<Environment, Refusal> {
-    desktop::enter(session, variables).map_err(|error| Refusal { message: error.to_string(), exit: Exit::NotRun })
+    desktop::enter(session, variables)
+        .map_err(|error| Refusal { message: error.to_string(), exit: Exit::NotRun })
 }

@@ -61,7 +61,9 @@ pub struct Fields(pub Vec<&'static Property>);
 
 /// Parse names of properties with commas between.
 pub fn fields(text: &str) -> Result<Fields, String> {
-    let find = |name: &str| property(name).ok_or_else(|| format!("unknown field '{name}': the fields are {}", names()));
+    let find = |name: &str| {
+        property(name).ok_or_else(|| format!("unknown field '{name}': the fields are {}", names()))
+    };
     let mut fields: Vec<&'static Property> = Vec::new();
     for name in text.split(',') {
         let field = find(name.trim())?;
@@ -106,7 +108,8 @@ pub fn fields_help() -> String {
     format!("Fields, with their unit in JSON and the files below /proc/PID that they cost:{rows}")
 }
 
-/// Lines that fit into 80 columns behind a name of a field, the second and later ones below the first.
+/// Lines that fit into 80 columns behind a name of a field, the second and later ones below the
+/// first.
 fn indented(text: &str) -> String {
     const COLUMNS: usize = 80 - 17;
     let mut lines = String::new();
@@ -131,7 +134,8 @@ fn notes(property: &Property) -> String {
         Cost::OneOf(files) => files.names().collect::<Vec<_>>().join(" or "),
         Cost::Besides(what) => what.to_owned(),
     };
-    let notes: Vec<&str> = [property.kind.unit(), &files].into_iter().filter(|note| !note.is_empty()).collect();
+    let notes: Vec<&str> =
+        [property.kind.unit(), &files].into_iter().filter(|note| !note.is_empty()).collect();
     if notes.is_empty() { String::new() } else { format!(" [{}]", notes.join("; ")) }
 }
 
@@ -141,9 +145,13 @@ mod tests {
 
     #[test]
     fn names_with_commas() {
-        let names = |text| fields(text).map(|fields| fields.0.iter().map(|field| field.name).collect::<Vec<_>>());
+        let names = |text| {
+            fields(text).map(|fields| fields.0.iter().map(|field| field.name).collect::<Vec<_>>())
+        };
         assert_eq!(names("pid, rss,pid"), Ok(vec!["pid", "rss"]));
-        assert!(names("pid,nosuch").is_err_and(|message| message.starts_with("unknown field 'nosuch'")));
+        assert!(
+            names("pid,nosuch").is_err_and(|message| message.starts_with("unknown field 'nosuch'"))
+        );
         assert!(names("").is_err());
     }
 
@@ -163,8 +171,13 @@ mod tests {
     #[test]
     fn the_help_names_every_field_with_unit_and_cost() {
         let help = fields_help();
-        assert!(PROPERTIES.iter().all(|property| help.contains(&format!("\n  {:14} ", property.name))));
-        assert!(help.contains("resident memory, shared pages counted in full [bytes; stat]"), "{help}");
+        assert!(
+            PROPERTIES.iter().all(|property| help.contains(&format!("\n  {:14} ", property.name)))
+        );
+        assert!(
+            help.contains("resident memory, shared pages counted in full [bytes; stat]"),
+            "{help}"
+        );
         assert!(help.contains("[comm or stat or status]"), "{help}");
     }
 }

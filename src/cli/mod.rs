@@ -1,4 +1,5 @@
-//! Pieces of command lines that several applets share. What was typed becomes data of the rest of the program here.
+//! Pieces of command lines that several applets share. What was typed becomes data of the rest of
+//! the program here.
 
 pub mod act;
 pub mod desktop;
@@ -58,9 +59,10 @@ Files:
                 than files
 
 Security:
-  Every process chooses what it is called and which arguments and environment it shows: control characters in them \
-are escaped on a terminal, and exact elsewhere. What the kernel keeps from us is told of as unavailable, never left \
-out; where it hides whole processes of others (hidepid in proc(5)), that nothing was found is told with the doubt.";
+  Every process chooses what it is called and which arguments and environment it shows: control \
+characters in them are escaped on a terminal, and exact elsewhere. What the kernel keeps from us \
+is told of as unavailable, never left out; where it hides whole processes of others (hidepid in \
+proc(5)), that nothing was found is told with the doubt.";
 
 /// That so many processes could not be judged, and what to do about it.
 pub fn denied(count: usize) -> String {
@@ -76,21 +78,28 @@ pub fn unexamined(unexamined: &Unexamined) -> String {
     match unexamined.others.first() {
         None => denied(unexamined.denied),
         Some((pid, reason)) => {
-            format!("{} could not be examined: process {pid}: {reason}", processes(unexamined.count()))
+            format!(
+                "{} could not be examined: process {pid}: {reason}",
+                processes(unexamined.count())
+            )
         }
     }
 }
 
-/// Why nobody can tell that there is nothing, if so: some processes could not be examined, or those of others are hidden.
+/// Why nobody can tell that there is nothing, if so: some processes could not be examined, or those
+/// of others are hidden.
 pub fn doubt(proc: &Proc, processes: &Unexamined) -> Result<Option<String>, process::Error> {
     Ok(match processes.is_empty() {
-        true if proc.hides_others()? => Some(format!("/proc hides the processes of other users (hidepid){}", advice())),
+        true if proc.hides_others()? => {
+            Some(format!("/proc hides the processes of other users (hidepid){}", advice()))
+        }
         true => None,
         false => Some(unexamined(processes)),
     })
 }
 
-/// Tell what may be missing from an answer. Of an empty one, tell why nobody can be sure of it, or else `nothing`.
+/// Tell what may be missing from an answer. Of an empty one, tell why nobody can be sure of it, or
+/// else `nothing`.
 pub fn tell_doubts(
     name: &str,
     proc: &Proc,
@@ -119,15 +128,25 @@ pub fn tell_held_up(name: &str, proc: &Proc) {
             "fd" => "its descriptors",
             _ => "its memory map",
         };
-        let process =
-            proc.comm_of(*pid).map_or_else(String::new, |comm| format!(" ({})", String::from_utf8_lossy(&comm)));
+        let process = proc
+            .comm_of(*pid)
+            .map_or_else(String::new, |comm| format!(" ({})", String::from_utf8_lossy(&comm)));
         message(
             name,
-            format_args!("process {pid}{process}: {what} cannot be read: it holds up its readers, in the kernel"),
+            format_args!(
+                "process {pid}{process}: {what} cannot be read: it holds up its readers, in the \
+                kernel"
+            ),
         );
     }
     if held_up.len() > MOST {
-        message(name, format_args!("{} more hold up their readers, in the kernel", processes(held_up.len() - MOST)));
+        message(
+            name,
+            format_args!(
+                "{} more hold up their readers, in the kernel",
+                processes(held_up.len() - MOST)
+            ),
+        );
     }
 }
 
@@ -160,7 +179,14 @@ pub struct Common {
     pub format: Format,
     /// Read this procfs instead, such as a host's mounted in a container
     // Not for an applet that acts on processes: a number from there may mean another one here.
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = "/proc", hide_default_value = true, help_heading = "General")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        value_hint = ValueHint::DirPath,
+        default_value = "/proc",
+        hide_default_value = true,
+        help_heading = "General"
+    )]
     proc: PathBuf,
     #[command(flatten)]
     pub verbosity: Verbosity,

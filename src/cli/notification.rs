@@ -18,10 +18,24 @@ pub struct Options {
     /// What there is to say about it
     body: Option<String>,
     /// How urgent it is
-    #[arg(short, long, value_name = "LEVEL", value_enum, ignore_case = true, default_value = "normal")]
+    #[arg(
+        short,
+        long,
+        value_name = "LEVEL",
+        value_enum,
+        ignore_case = true,
+        default_value = "normal"
+    )]
     urgency: Urgency,
     /// Milliseconds until it disappears
-    #[arg(short = 't', long, value_name = "TIME", default_value = "-1", allow_negative_numbers = true, value_parser = integer::<i32>)]
+    #[arg(
+        short = 't',
+        long,
+        value_name = "TIME",
+        default_value = "-1",
+        allow_negative_numbers = true,
+        value_parser = integer::<i32>
+    )]
     pub expire_time: i32,
     /// The name of the application
     #[arg(short, long, value_name = "NAME", default_value = PROGRAM)]
@@ -71,7 +85,8 @@ fn integer<T: TryFrom<i64>>(text: &str) -> Result<T, String> {
         Some(digits) => i64::from_str_radix(digits, 16),
         None => text.parse(),
     };
-    T::try_from(number.map_err(|error| error.to_string())?).map_err(|_| "it is too large or too small".to_owned())
+    T::try_from(number.map_err(|error| error.to_string())?)
+        .map_err(|_| "it is too large or too small".to_owned())
 }
 
 fn flag(text: &str) -> Result<bool, String> {
@@ -125,11 +140,14 @@ impl Options {
         hints.extend(category.map(|category| ("category".to_owned(), Hint::Text(category))));
         hints.extend(self.transient.then(|| ("transient".to_owned(), Hint::Flag(true))));
         // As notify-send leaves out what is empty.
-        hints.extend(self.hint.iter().filter(|(_, hint)| *hint != Hint::Text(String::new())).cloned());
-        let actions = self.action.iter().enumerate().map(|(number, action)| match action.split_once('=') {
-            Some((name, label)) => (name.to_owned(), label.to_owned()),
-            None => (number.to_string(), action.clone()),
-        });
+        hints.extend(
+            self.hint.iter().filter(|(_, hint)| *hint != Hint::Text(String::new())).cloned(),
+        );
+        let actions =
+            self.action.iter().enumerate().map(|(number, action)| match action.split_once('=') {
+                Some((name, label)) => (name.to_owned(), label.to_owned()),
+                None => (number.to_string(), action.clone()),
+            });
         let actions = actions.filter(|(name, label)| !name.is_empty() && !label.is_empty());
         Notification {
             application: self.app_name.clone(),
@@ -191,7 +209,10 @@ mod tests {
         assert_eq!(hint("int:x:0x10"), Ok(("x".to_owned(), Hint::Number(16))));
         assert_eq!(hint("boolean:t:1"), Ok(("t".to_owned(), Hint::Flag(true))));
         assert_eq!(hint("int:x:-5"), Ok(("x".to_owned(), Hint::Number(-5))));
-        assert_eq!(hint("STRING:image-path:/a:b"), Ok(("image-path".to_owned(), Hint::Text("/a:b".to_owned()))));
+        assert_eq!(
+            hint("STRING:image-path:/a:b"),
+            Ok(("image-path".to_owned(), Hint::Text("/a:b".to_owned())))
+        );
         assert_eq!(hint("boolean:t:True"), Ok(("t".to_owned(), Hint::Flag(true))));
         for wrong in ["", "int", "int:x", "int:x:y", "byte:x:256", "variant:x:1", "int::1"] {
             assert!(hint(wrong).is_err(), "{wrong}");

@@ -48,11 +48,12 @@ pub fn anchor(typed: OsString) -> Result<Anchor, String> {
     }
 }
 
-/// A duration in seconds, as timeout(1) takes it: `10`, `1.5s`, `2m`, `1h`, `1d`; or as people write it: `1h30m`, `500ms`,
-/// `2 days`.
+/// A duration in seconds, as timeout(1) takes it: `10`, `1.5s`, `2m`, `1h`, `1d`; or as people
+/// write it: `1h30m`, `500ms`, `2 days`.
 pub fn duration(text: &str) -> Result<f64, String> {
     simple_duration(text).or_else(|| friendly_duration(text)).ok_or_else(|| {
-        "a duration is a number with s, m, h or d, such as 1.5s or 2m, or several as in 1h30m, and not negative"
+        "a duration is a number with s, m, h or d, such as 1.5s or 2m, or several as in 1h30m, and \
+        not negative"
             .to_owned()
     })
 }
@@ -66,9 +67,12 @@ fn simple_duration(text: &str) -> Option<f64> {
         _ => (text, 1.0),
     };
     // Not "inf" or "nan", which parse too, nor what is too large.
-    let parsed = number.parse::<f64>().ok().filter(|parsed| parsed.is_finite() && *parsed >= 0.0)?;
-    let has_digits = number.split(['e', 'E']).next()?.contains(|digit: char| ('1'..='9').contains(&digit));
-    // What is too small for the type is something still, as 0 may be for ever; what is too large is a number.
+    let parsed =
+        number.parse::<f64>().ok().filter(|parsed| parsed.is_finite() && *parsed >= 0.0)?;
+    let has_digits =
+        number.split(['e', 'E']).next()?.contains(|digit: char| ('1'..='9').contains(&digit));
+    // What is too small for the type is something still, as 0 may be for ever; what is too large is
+    // a number.
     Some(if has_digits { (parsed * seconds).clamp(f64::MIN_POSITIVE, f64::MAX) } else { 0.0 })
 }
 
@@ -83,9 +87,14 @@ fn friendly_duration(text: &str) -> Option<f64> {
         (span.get_minutes(), 60),
         (span.get_seconds(), 1),
     ];
-    let parts = [(span.get_milliseconds(), 1e3), (span.get_microseconds(), 1e6), (span.get_nanoseconds(), 1e9)];
-    let seconds = whole.iter().map(|&(count, seconds)| count as f64 * f64::from(seconds)).sum::<f64>()
-        + parts.iter().map(|&(count, parts)| count as f64 / parts).sum::<f64>();
+    let parts = [
+        (span.get_milliseconds(), 1e3),
+        (span.get_microseconds(), 1e6),
+        (span.get_nanoseconds(), 1e9),
+    ];
+    let seconds =
+        whole.iter().map(|&(count, seconds)| count as f64 * f64::from(seconds)).sum::<f64>()
+            + parts.iter().map(|&(count, parts)| count as f64 / parts).sum::<f64>();
     (is_of_one_length && !span.is_negative()).then_some(seconds)
 }
 
@@ -97,7 +106,8 @@ pub struct Limit(pub Option<Duration>);
 pub fn limit(text: &str) -> Result<Limit, String> {
     let seconds = duration(text)?;
     // What is too long for the type is for ever; what is too short for it is not.
-    let limit = Duration::try_from_secs_f64(seconds).ok().map(|limit| limit.max(Duration::from_nanos(1)));
+    let limit =
+        Duration::try_from_secs_f64(seconds).ok().map(|limit| limit.max(Duration::from_nanos(1)));
     Ok(Limit(limit.filter(|_| seconds > 0.0)))
 }
 
@@ -131,7 +141,8 @@ mod tests {
     fn pids() {
         assert_eq!(pid("1"), Ok(1));
         assert_eq!(pid("4194303"), Ok(4_194_303));
-        for bad in ["0", "-1", "4194304", "99999999999999999999", "x", "", "1.0", " 1", "+1", "+0"] {
+        for bad in ["0", "-1", "4194304", "99999999999999999999", "x", "", "1.0", " 1", "+1", "+0"]
+        {
             assert!(pid(bad).is_err(), "{bad:?}");
         }
         assert_eq!(pid_or_zero("0"), Ok(0));
@@ -148,8 +159,14 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, seconds) in [("10", 10.0), ("1.5s", 1.5), ("2m", 120.0), ("1h", 3600.0), ("0", 0.0), ("1d", 86400.0)]
-        {
+        for (text, seconds) in [
+            ("10", 10.0),
+            ("1.5s", 1.5),
+            ("2m", 120.0),
+            ("1h", 3600.0),
+            ("0", 0.0),
+            ("1d", 86400.0),
+        ] {
             assert_eq!(duration(text), Ok(seconds));
         }
         for (text, seconds) in [
@@ -164,9 +181,14 @@ mod tests {
         }
         assert_eq!(duration(&format!("{}d", "9".repeat(305))), Ok(f64::MAX));
         for tiny in ["1e-5000", "0.1e-400d", "0.00000000000000001ms"] {
-            assert!(duration(tiny).is_ok_and(|seconds| seconds > 0.0) || tiny.ends_with("ms"), "{tiny}");
+            assert!(
+                duration(tiny).is_ok_and(|seconds| seconds > 0.0) || tiny.ends_with("ms"),
+                "{tiny}"
+            );
         }
-        for bad in ["", "s", "-1", "-1h", "1h ago", "2 months", "1y", "inf", "nan", "1e400", "1x", "\u{e9}"] {
+        for bad in [
+            "", "s", "-1", "-1h", "1h ago", "2 months", "1y", "inf", "nan", "1e400", "1x", "\u{e9}",
+        ] {
             assert!(duration(bad).is_err(), "{bad:?}");
         }
     }
@@ -188,14 +210,30 @@ mod tests {
 
     #[test]
     fn any_change_is_survived() {
-        let samples: [&[u8]; 8] =
-            [b"1h30m", b"1.5s", b"1e-5000", b"2 days ago", b"RTMAX-14", b"SIGTERM", b"D,Z", b"4194303"];
+        let samples: [&[u8]; 8] = [
+            b"1h30m",
+            b"1.5s",
+            b"1e-5000",
+            b"2 days ago",
+            b"RTMAX-14",
+            b"SIGTERM",
+            b"D,Z",
+            b"4194303",
+        ];
         crate::fuzz::survives(&samples, |bytes| {
             let text = String::from_utf8_lossy(bytes);
-            let _ = (duration(&text), limit(&text), signal(&text), states(&text), pid(&text), pid_or_zero(&text));
+            let _ = (
+                duration(&text),
+                limit(&text),
+                signal(&text),
+                states(&text),
+                pid(&text),
+                pid_or_zero(&text),
+            );
             let _ = anchor(OsString::from_vec(bytes.to_vec()));
             assert!(
-                duration(&text).is_ok_and(|seconds| seconds.is_finite() && seconds >= 0.0) || duration(&text).is_err()
+                duration(&text).is_ok_and(|seconds| seconds.is_finite() && seconds >= 0.0)
+                    || duration(&text).is_err()
             );
         });
     }

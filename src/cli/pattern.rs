@@ -9,7 +9,8 @@ use crate::exit::Refusal;
 
 /// Compile a pattern. `exact`: it must match the whole text.
 ///
-/// It works on bytes: `.` is any byte, as in pgrep under LANG=C, so that a name in any encoding can be matched.
+/// It works on bytes: `.` is any byte, as in pgrep under LANG=C, so that a name in any encoding can
+/// be matched.
 pub fn compile(pattern: &OsStr, exact: bool, ignore_case: bool) -> Result<Regex, Refusal> {
     let typed = pattern.to_string_lossy();
     if pattern.is_empty() {
@@ -24,9 +25,12 @@ pub fn compile(pattern: &OsStr, exact: bool, ignore_case: bool) -> Result<Regex,
     let mut built = build(&pattern);
     if exact && built.is_ok() {
         // The new line ends a comment, which only (?x) can have begun.
-        built = build(&format!("^(?:{pattern})$")).or_else(|_| build(&format!("^(?:{pattern}\n)$")));
+        built =
+            build(&format!("^(?:{pattern})$")).or_else(|_| build(&format!("^(?:{pattern}\n)$")));
     }
-    built.map_err(|error| Refusal::usage(format!("bad regular expression '{typed}': {}", reason(&error))))
+    built.map_err(|error| {
+        Refusal::usage(format!("bad regular expression '{typed}': {}", reason(&error)))
+    })
 }
 
 /// The pattern as text: bytes that are not UTF-8 become escapes for themselves.
@@ -72,7 +76,8 @@ mod tests {
 
     #[test]
     fn mistakes_are_explained() {
-        let message = |pattern: &str| compile(OsStr::new(pattern), false, false).unwrap_err().message;
+        let message =
+            |pattern: &str| compile(OsStr::new(pattern), false, false).unwrap_err().message;
         assert_eq!(message("a("), "bad regular expression 'a(': unclosed group");
         assert!(message("").starts_with("the pattern is empty"));
     }
@@ -80,8 +85,11 @@ mod tests {
     #[test]
     fn any_change_is_survived() {
         use std::os::unix::ffi::OsStrExt;
-        crate::fuzz::survives(&[b"^(a|b)[[:alpha:]]+.*\\d{1,3}$", b"caf\xe9?", b"(?i)x*?"], |text| {
-            _ = compile(OsStr::from_bytes(text), true, false);
-        });
+        crate::fuzz::survives(
+            &[b"^(a|b)[[:alpha:]]+.*\\d{1,3}$", b"caf\xe9?", b"(?i)x*?"],
+            |text| {
+                _ = compile(OsStr::from_bytes(text), true, false);
+            },
+        );
     }
 }

@@ -16,7 +16,8 @@ use crate::exit::Refusal;
 use crate::process::{File, Files, Pid, Proc, Process, Read, Settled, Unread, known};
 use crate::select::{Anchor, Criteria, Kindred, Pick, Relation, Test, kindred};
 
-/// Long options that every applet that selects has. Several are and-ed; of a list, one must be true.
+/// Long options that every applet that selects has. Several are and-ed; of a list, one must be
+/// true.
 #[derive(Args)]
 pub struct Selection {
     /// Executable's name: the base name of its path, "(deleted)" or not
@@ -26,7 +27,14 @@ pub struct Selection {
     #[arg(long, value_name = "PATH", help_heading = "Selection")]
     exe_path: Vec<OsString>,
     /// Process id
-    #[arg(long, value_name = "PID", value_delimiter = ',', value_parser = parse::pid, allow_negative_numbers = true, help_heading = "Selection")]
+    #[arg(
+        long,
+        value_name = "PID",
+        value_delimiter = ',',
+        value_parser = parse::pid,
+        allow_negative_numbers = true,
+        help_heading = "Selection"
+    )]
     pub pid: Vec<Pid>,
     /// Real user, by name or number
     #[arg(long, value_name = "USER", value_delimiter = ',', help_heading = "Selection")]
@@ -39,7 +47,10 @@ pub struct Selection {
 impl Selection {
     /// Whether processes are named one way or another, not only described.
     pub fn names_processes(&self) -> bool {
-        !(self.pid.is_empty() && self.exe.is_empty() && self.exe_path.is_empty() && self.comm.is_empty())
+        !(self.pid.is_empty()
+            && self.exe.is_empty()
+            && self.exe_path.is_empty()
+            && self.comm.is_empty())
     }
 
     /// What was asked for, as tests.
@@ -77,31 +88,86 @@ pub struct Search {
     #[command(flatten)]
     selection: Selection,
     /// Parent's process id; 0 is one outside of the pid namespace
-    #[arg(short = 'P', long, value_name = "PID", value_delimiter = ',', value_parser = parse::pid_or_zero, allow_negative_numbers = true, help_heading = "Selection")]
+    #[arg(
+        short = 'P',
+        long,
+        value_name = "PID",
+        value_delimiter = ',',
+        value_parser = parse::pid_or_zero,
+        allow_negative_numbers = true,
+        help_heading = "Selection"
+    )]
     parent: Vec<Pid>,
     /// Process group; 0 is our own
-    #[arg(short = 'g', long, value_name = "PGRP", value_delimiter = ',', value_parser = parse::pid_or_zero, allow_negative_numbers = true, help_heading = "Selection")]
+    #[arg(
+        short = 'g',
+        long,
+        value_name = "PGRP",
+        value_delimiter = ',',
+        value_parser = parse::pid_or_zero,
+        allow_negative_numbers = true,
+        help_heading = "Selection"
+    )]
     pgroup: Vec<Pid>,
     /// Session; 0 is our own
-    #[arg(short, long, value_name = "SESSION", value_delimiter = ',', value_parser = parse::pid_or_zero, allow_negative_numbers = true, help_heading = "Selection")]
+    #[arg(
+        short,
+        long,
+        value_name = "SESSION",
+        value_delimiter = ',',
+        value_parser = parse::pid_or_zero,
+        allow_negative_numbers = true,
+        help_heading = "Selection"
+    )]
     session: Vec<Pid>,
     /// Controlling terminal, such as pts/0; ? is none
     #[arg(short, long, value_name = "TTY", value_delimiter = ',', help_heading = "Selection")]
     terminal: Vec<String>,
     /// Effective user, by name or number
-    #[arg(short = 'u', long, value_name = "USER", value_delimiter = ',', help_heading = "Selection")]
+    #[arg(
+        short = 'u',
+        long,
+        value_name = "USER",
+        value_delimiter = ',',
+        help_heading = "Selection"
+    )]
     euid: Vec<String>,
     /// Real user, by name or number
-    #[arg(short = 'U', long, value_name = "USER", value_delimiter = ',', help_heading = "Selection")]
+    #[arg(
+        short = 'U',
+        long,
+        value_name = "USER",
+        value_delimiter = ',',
+        help_heading = "Selection"
+    )]
     uid: Vec<String>,
     /// Real group, by name or number
-    #[arg(short = 'G', long, value_name = "GROUP", value_delimiter = ',', help_heading = "Selection")]
+    #[arg(
+        short = 'G',
+        long,
+        value_name = "GROUP",
+        value_delimiter = ',',
+        help_heading = "Selection"
+    )]
     group: Vec<String>,
     /// Run states, such as D,Z
-    #[arg(short, long, value_name = "STATES", value_parser = parse::states, help_heading = "Selection")]
+    #[arg(
+        short,
+        long,
+        value_name = "STATES",
+        value_parser = parse::states,
+        help_heading = "Selection"
+    )]
     runstates: Vec<parse::States>,
     /// Running for longer than this (10, 1.5s, 2m, 1h30m)
-    #[arg(short = 'O', long, value_name = "DURATION", value_parser = parse::duration, allow_negative_numbers = true, help_heading = "Selection")]
+    #[arg(
+        short = 'O',
+        long,
+        value_name = "DURATION",
+        value_parser = parse::duration,
+        allow_negative_numbers = true,
+        help_heading = "Selection"
+    )]
     older: Option<f64>,
     /// Only the one that started last
     #[arg(short, long, conflicts_with_all = ["oldest", "inverse"], help_heading = "Selection")]
@@ -109,7 +175,8 @@ pub struct Search {
     /// Only the one that started first
     #[arg(short, long, conflicts_with = "inverse", help_heading = "Selection")]
     oldest: bool,
-    /// The process whose id is in this file, alone on its first line and with no other number below; - is standard input
+    /// The process whose id is in this file, alone on its first line and with no other number
+    /// below; - is standard input
     #[arg(short = 'F', long, value_name = "FILE", help_heading = "Selection")]
     pidfile: Option<OsString>,
     /// Started with this variable, of this value if one is given
@@ -119,22 +186,52 @@ pub struct Search {
     #[arg(long, value_name = "PATH", value_delimiter = ',', help_heading = "Selection")]
     cgroup: Vec<OsString>,
     /// In all the namespaces of this process
-    #[arg(long, value_name = "PID", value_parser = parse::pid, allow_negative_numbers = true, help_heading = "Selection")]
+    #[arg(
+        long,
+        value_name = "PID",
+        value_parser = parse::pid,
+        allow_negative_numbers = true,
+        help_heading = "Selection"
+    )]
     ns: Option<Pid>,
     /// Only threads of the kernel
     #[arg(long, help_heading = "Selection")]
     kernel: bool,
     /// Children of a process: a process id, or the name or path of an executable
-    #[arg(long, value_name = "PROCESS", value_parser = OsStringValueParser::new().try_map(parse::anchor), allow_negative_numbers = true, help_heading = "Relations")]
+    #[arg(
+        long,
+        value_name = "PROCESS",
+        value_parser = OsStringValueParser::new().try_map(parse::anchor),
+        allow_negative_numbers = true,
+        help_heading = "Relations"
+    )]
     children_of: Option<Anchor>,
     /// Children of the children of a process (the running jobs of a cron)
-    #[arg(long, value_name = "PROCESS", value_parser = OsStringValueParser::new().try_map(parse::anchor), allow_negative_numbers = true, help_heading = "Relations")]
+    #[arg(
+        long,
+        value_name = "PROCESS",
+        value_parser = OsStringValueParser::new().try_map(parse::anchor),
+        allow_negative_numbers = true,
+        help_heading = "Relations"
+    )]
     grandchildren_of: Option<Anchor>,
     /// Everything below a process
-    #[arg(long, value_name = "PROCESS", value_parser = OsStringValueParser::new().try_map(parse::anchor), allow_negative_numbers = true, help_heading = "Relations")]
+    #[arg(
+        long,
+        value_name = "PROCESS",
+        value_parser = OsStringValueParser::new().try_map(parse::anchor),
+        allow_negative_numbers = true,
+        help_heading = "Relations"
+    )]
     descendants_of: Option<Anchor>,
     /// Everything above a process
-    #[arg(long, value_name = "PROCESS", value_parser = OsStringValueParser::new().try_map(parse::anchor), allow_negative_numbers = true, help_heading = "Relations")]
+    #[arg(
+        long,
+        value_name = "PROCESS",
+        value_parser = OsStringValueParser::new().try_map(parse::anchor),
+        allow_negative_numbers = true,
+        help_heading = "Relations"
+    )]
     ancestors_of: Option<Anchor>,
     /// Leave out our own ancestors, such as the shell
     #[arg(short = 'A', long, help_heading = "Selection")]
@@ -158,18 +255,30 @@ impl Search {
         tests.extend(pattern.map(|pattern| self.pattern_test(pattern)).transpose()?);
         tests.extend(self.pidfile_test()?);
         add(&mut tests, Test::Parent, self.parent.clone());
-        add(&mut tests, Test::ProcessGroup, or_own(proc, &self.pgroup, |process| Ok(process.stat()?.pgrp))?);
-        add(&mut tests, Test::Session, or_own(proc, &self.session, |process| Ok(process.stat()?.session))?);
+        add(
+            &mut tests,
+            Test::ProcessGroup,
+            or_own(proc, &self.pgroup, |process| Ok(process.stat()?.pgrp))?,
+        );
+        add(
+            &mut tests,
+            Test::Session,
+            or_own(proc, &self.session, |process| Ok(process.stat()?.session))?,
+        );
         add(&mut tests, Test::Terminal, self.terminals()?);
         add(&mut tests, Test::EffectiveUser, users(proc, &self.euid)?);
         add(&mut tests, Test::RealUser, users(proc, &self.uid)?);
         add(&mut tests, Test::RealGroup, groups(proc, &self.group)?);
         add(&mut tests, Test::Cgroup, names("--cgroup", &self.cgroup)?);
-        add(&mut tests, Test::State, self.runstates.iter().flat_map(|states| &states.0).copied().collect());
+        add(
+            &mut tests,
+            Test::State,
+            self.runstates.iter().flat_map(|states| &states.0).copied().collect(),
+        );
         if let Some(seconds) = self.older {
-            known(proc.uptime())
-                .context("cannot tell any age")?
-                .ok_or_else(|| Refusal::nothing("cannot tell any age: this procfs tells no uptime"))?;
+            known(proc.uptime()).context("cannot tell any age")?.ok_or_else(|| {
+                Refusal::nothing("cannot tell any age: this procfs tells no uptime")
+            })?;
             tests.push(Test::OlderThan(seconds));
         }
         tests.extend(self.kernel.then_some(Test::IsKernelThread));
@@ -201,11 +310,14 @@ impl Search {
 
     fn pidfile_test(&self) -> Result<Option<Test>, Refusal> {
         let Some(path) = &self.pidfile else { return Ok(None) };
-        let refuse = |why: String| Refusal::nothing(format!("pid file '{}': {why}", path.to_string_lossy()));
+        let refuse =
+            |why: String| Refusal::nothing(format!("pid file '{}': {why}", path.to_string_lossy()));
         let mut text = Vec::new();
         let read = match path == "-" {
             true => stdin().lock().take(PID_FILE + 1).read_to_end(&mut text),
-            false => fs::File::open(path).and_then(|file| file.take(PID_FILE + 1).read_to_end(&mut text)),
+            false => {
+                fs::File::open(path).and_then(|file| file.take(PID_FILE + 1).read_to_end(&mut text))
+            }
         };
         read.map_err(|error| refuse(error.to_string()))?;
         Ok(Some(Test::Pid(vec![pid_of_file(&text).map_err(refuse)?])))
@@ -241,14 +353,15 @@ impl Search {
 /// Bytes that a pid file has at most.
 const PID_FILE: u64 = 4096;
 
-/// The process id in a pid file: alone on its first line. Some daemons write text below it, such as their command line; a
-/// second number may be the one that was meant.
+/// The process id in a pid file: alone on its first line. Some daemons write text below it, such as
+/// their command line; a second number may be the one that was meant.
 fn pid_of_file(text: &[u8]) -> Result<Pid, String> {
     if text.len() as u64 > PID_FILE {
         return Err(format!("it has more than {PID_FILE} bytes, and no pid file has"));
     }
     let text = String::from_utf8_lossy(text);
-    let mut numbers = text.split_whitespace().filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+    let mut numbers =
+        text.split_whitespace().filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
     if let (Some(first), Some(second)) = (numbers.next(), numbers.next()) {
         return Err(format!("it holds more than one number: {first} and {second}"));
     }
@@ -262,7 +375,8 @@ fn add<T>(tests: &mut Vec<Test>, test: impl FnOnce(Vec<T>) -> Test, wanted: Vec<
     }
 }
 
-/// Names as bytes. An empty one is most often an unset variable of a script, and must not select anything.
+/// Names as bytes. An empty one is most often an unset variable of a script, and must not select
+/// anything.
 fn names(option: &str, typed: &[OsString]) -> Result<Vec<Vec<u8>>, Refusal> {
     if typed.iter().any(|name| name.is_empty()) {
         return Err(Refusal::usage(format!("{option} has an empty name")));
@@ -274,9 +388,10 @@ fn names(option: &str, typed: &[OsString]) -> Result<Vec<Vec<u8>>, Refusal> {
 fn exe_names(typed: &[OsString]) -> Result<Vec<Vec<u8>>, Refusal> {
     let names = names("--exe", typed)?;
     match names.iter().find(|name| name.starts_with(b"/")) {
-        Some(path) => {
-            Err(Refusal::usage(format!("--exe '{}' is a path: use --exe-path", String::from_utf8_lossy(path))))
-        }
+        Some(path) => Err(Refusal::usage(format!(
+            "--exe '{}' is a path: use --exe-path",
+            String::from_utf8_lossy(path)
+        ))),
         None => Ok(names),
     }
 }
@@ -296,7 +411,8 @@ fn exe_paths(typed: &[OsString]) -> Result<Vec<Vec<u8>>, Refusal> {
 
 fn users(proc: &Proc, typed: &[String]) -> anyhow::Result<Vec<u32>> {
     let uid = |name: &String| {
-        let uid = proc.users().uid(name).with_context(|| format!("cannot look up user '{name}'"))?;
+        let uid =
+            proc.users().uid(name).with_context(|| format!("cannot look up user '{name}'"))?;
         Ok(uid.ok_or_else(|| Refusal::usage(format!("unknown user '{name}'")))?)
     };
     typed.iter().map(uid).collect()
@@ -304,17 +420,24 @@ fn users(proc: &Proc, typed: &[String]) -> anyhow::Result<Vec<u32>> {
 
 fn groups(proc: &Proc, typed: &[String]) -> anyhow::Result<Vec<u32>> {
     let gid = |name: &String| {
-        let gid = proc.users().gid(name).with_context(|| format!("cannot look up group '{name}'"))?;
+        let gid =
+            proc.users().gid(name).with_context(|| format!("cannot look up group '{name}'"))?;
         Ok(gid.ok_or_else(|| Refusal::usage(format!("unknown group '{name}'")))?)
     };
     typed.iter().map(gid).collect()
 }
 
 /// Pids, with 0 replaced by our own process's group or session.
-fn or_own(proc: &Proc, pids: &[Pid], own: impl Fn(&Process<'_>) -> Read<Pid>) -> anyhow::Result<Vec<Pid>> {
+fn or_own(
+    proc: &Proc,
+    pids: &[Pid],
+    own: impl Fn(&Process<'_>) -> Read<Pid>,
+) -> anyhow::Result<Vec<Pid>> {
     let ours = || {
         let nowhere = || Refusal::nothing("0 means our own, but we are not in this procfs");
-        let Settled::Known(process) = proc.process(proc.own_pid().ok_or_else(nowhere)?, Files::NONE)? else {
+        let Settled::Known(process) =
+            proc.process(proc.own_pid().ok_or_else(nowhere)?, Files::NONE)?
+        else {
             return Err(nowhere().into());
         };
         own(&process).context("cannot read our own process")
@@ -327,7 +450,9 @@ fn variable_test(typed: &OsStr) -> Result<Test, Refusal> {
     match parts.next() {
         Some(name) if name.contains(&b',') => {
             let name = String::from_utf8_lossy(&name).into_owned();
-            Err(Refusal::usage(format!("--env '{name}': one variable at a time; --env A --env B wants both")))
+            Err(Refusal::usage(format!(
+                "--env '{name}': one variable at a time; --env A --env B wants both"
+            )))
         }
         Some(name) if !name.is_empty() => Ok(Test::Environ { name, value: parts.next() }),
         _ => Err(Refusal::usage("--env wants NAME or NAME=VALUE")),
@@ -335,7 +460,8 @@ fn variable_test(typed: &OsStr) -> Result<Test, Refusal> {
 }
 
 fn namespaces_of(proc: &Proc, pid: Pid) -> anyhow::Result<Test> {
-    let refuse = |why: &dyn Display| Refusal::nothing(format!("namespaces of process {pid}: {why}"));
+    let refuse =
+        |why: &dyn Display| Refusal::nothing(format!("namespaces of process {pid}: {why}"));
     let process = match proc.process(pid, Files::NONE)? {
         Settled::Known(process) => process,
         Settled::Missing(reason) => return Err(refuse(&reason).into()),

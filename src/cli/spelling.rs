@@ -1,7 +1,8 @@
-//! What people who know kill(1), pkill(1) or the shell's kill may type and not mean: refused before anything is done.
+//! What people who know kill(1), pkill(1) or the shell's kill may type and not mean: refused before
+//! anything is done.
 //!
-//! In those, `-n 14`, `-s 1`, `-q 3` and `-USR1` are about signals. Read as options of ours they would leave a number that
-//! counts as a process.
+//! In those, `-n 14`, `-s 1`, `-q 3` and `-USR1` are about signals. Read as options of ours they
+//! would leave a number that counts as a process.
 
 use std::ffi::OsString;
 
@@ -65,7 +66,9 @@ impl Words {
                     break;
                 }
                 Some(word) => match word.strip_prefix('-') {
-                    Some(long) => command.get_arguments().any(|arg| arg.get_long() == Some(long) && takes_value(arg)),
+                    Some(long) => command
+                        .get_arguments()
+                        .any(|arg| arg.get_long() == Some(long) && takes_value(arg)),
                     None => words.cluster(command, word),
                 },
             };
@@ -79,14 +82,19 @@ impl Words {
     /// Letters behind one dash; whether the next word is the value of the last one.
     fn cluster(&mut self, command: &Command, word: &str) -> bool {
         // Numbers are left to who knows whether they can be a value.
-        if let Some(signal) = Signal::parse(word).filter(|_| !word.starts_with(|first: char| first.is_ascii_digit())) {
+        if let Some(signal) =
+            Signal::parse(word).filter(|_| !word.starts_with(|first: char| first.is_ascii_digit()))
+        {
             self.signals.push((format!("-{word}"), signal.to_string()));
             return false;
         }
         let mut letters = word.chars();
         while let Some(letter) = letters.next() {
             self.letters.push(letter);
-            if command.get_arguments().any(|arg| arg.get_short() == Some(letter) && takes_value(arg)) {
+            if command
+                .get_arguments()
+                .any(|arg| arg.get_short() == Some(letter) && takes_value(arg))
+            {
                 return letters.as_str().is_empty();
             }
         }
@@ -105,8 +113,9 @@ mod tests {
     use super::*;
 
     fn checked(words: &str) -> Result<(), String> {
-        let flag =
-            |letter: char, long: &'static str| Arg::new(long).short(letter).long(long).action(ArgAction::SetTrue);
+        let flag = |letter: char, long: &'static str| {
+            Arg::new(long).short(letter).long(long).action(ArgAction::SetTrue)
+        };
         let command = Command::new("kill")
             .arg(flag('n', "newest"))
             .arg(flag('o', "oldest"))
@@ -139,8 +148,16 @@ mod tests {
 
     #[test]
     fn letters_that_take_a_number_elsewhere_are_refused_beside_process_ids() {
-        for words in ["-n 14 13", "-q 12 20", "-o 5", "13 -n", "-qn 1", "-s 1 1234", "-s1 1234", "--pattern x -q -- 5"]
-        {
+        for words in [
+            "-n 14 13",
+            "-q 12 20",
+            "-o 5",
+            "13 -n",
+            "-qn 1",
+            "-s 1 1234",
+            "-s1 1234",
+            "--pattern x -q -- 5",
+        ] {
             assert!(checked(words).is_err(), "{words}");
         }
         for words in [

@@ -23,7 +23,8 @@ pub struct Operand {
 /// Process ids and conditions.
 #[derive(Args)]
 pub struct Targets {
-    /// Process ids; as PID:INODE, which show and find --fields id print, never a later process of that number
+    /// Process ids; as PID:INODE, which show and find --fields id print, never a later process of
+    /// that number
     #[arg(value_name = "PID", value_parser = operand, allow_negative_numbers = true)]
     operands: Vec<Operand>,
     #[command(flatten)]
@@ -53,22 +54,29 @@ impl Targets {
         let criteria = self.search.criteria(proc, self.search.pattern())?;
         let mut found = Found::default();
         if criteria.is_empty() && self.search.is_inverted() {
-            return Err(Refusal::usage("--inverse says what not to take, and needs a condition").into());
+            return Err(
+                Refusal::usage("--inverse says what not to take, and needs a condition").into()
+            );
         }
         if !self.operands.is_empty() {
             let mut seen = BTreeSet::new();
             for &operand in &self.operands {
                 let (age, target) = find_operand(proc, &criteria, operand)?;
-                let inode = target.reference.as_ref().and_then(|reference| reference.inode()).or(operand.inode);
+                let inode = target
+                    .reference
+                    .as_ref()
+                    .and_then(|reference| reference.inode())
+                    .or(operand.inode);
                 // By number and by identity, one process is one target.
                 if seen.insert((operand.pid, inode)) {
                     self.take(&mut found, (age, target), &mut add)?;
                 }
             }
         } else if criteria.is_empty() {
-            return Err(
-                Refusal::usage("no process is named: give process ids, or conditions as find takes them").into()
-            );
+            return Err(Refusal::usage(
+                "no process is named: give process ids, or conditions as find takes them",
+            )
+            .into());
         } else {
             self.scan(proc, &criteria, &mut found, &mut add)?;
         }
@@ -96,10 +104,13 @@ impl Targets {
                 }
                 Verdict::Match => {}
             }
-            // The number may be another's by now: what counts is what is true of the one that is held.
+            // The number may be another's by now: what counts is what is true of the one that is
+            // held.
             match criteria.judge_pinned(proc, process.pid(), files | Target::FILES)? {
                 (Verdict::Match, Some(pinned)) => self.take(found, hold(&pinned)?, add)?,
-                (Verdict::Match | Verdict::Gone, _) => self.take(found, (None, Target::gone(process.pid())), add)?,
+                (Verdict::Match | Verdict::Gone, _) => {
+                    self.take(found, (None, Target::gone(process.pid())), add)?
+                }
                 (Verdict::NoMatch, _) => {}
                 (Verdict::Unknown(reason), _) => found.unexamined.add(process.pid(), reason),
             }
@@ -138,7 +149,11 @@ fn hold(process: &Process<'_>) -> Result<(Option<Age>, Target), control::Error> 
     })
 }
 
-fn find_operand(proc: &Proc, criteria: &Criteria, operand: Operand) -> anyhow::Result<(Option<Age>, Target)> {
+fn find_operand(
+    proc: &Proc,
+    criteria: &Criteria,
+    operand: Operand,
+) -> anyhow::Result<(Option<Age>, Target)> {
     let Operand { pid, inode } = operand;
     let (verdict, process) = criteria.judge_pinned(proc, pid, criteria.files() | Target::FILES)?;
     let (age, mut target) = match process {
@@ -147,7 +162,9 @@ fn find_operand(proc: &Proc, criteria: &Criteria, operand: Operand) -> anyhow::R
     };
     if let (Some(wanted), Some(reference)) = (inode, &target.reference) {
         let inode = reference.inode().ok_or_else(|| {
-            Refusal::nothing(format!("{operand}: this kernel gives processes no ids: it is older than Linux 6.9"))
+            Refusal::nothing(format!(
+                "{operand}: this kernel gives processes no ids: it is older than Linux 6.9"
+            ))
         })?;
         if inode != wanted {
             return Ok((None, Target::gone(pid)));
@@ -168,7 +185,8 @@ fn find_operand(proc: &Proc, criteria: &Criteria, operand: Operand) -> anyhow::R
     Ok((age, target))
 }
 
-/// A process that /proc does not show: one that hidepid hides can still be referred to, and anything else is not there.
+/// A process that /proc does not show: one that hidepid hides can still be referred to, and
+/// anything else is not there.
 fn hidden(proc: &Proc, pid: Pid) -> anyhow::Result<Target> {
     let reference = proc.settle(pid, Reference::by_number(pid))?;
     // It may have appeared meanwhile, and then it is not what was meant.
@@ -190,12 +208,18 @@ fn operand(text: &str) -> Result<Operand, String> {
         None => (text, None),
     };
     let hint = match text.strip_prefix('-') {
-        Some("0") => ": signal 0 sends nothing: find --pid tells whether a process is there".to_owned(),
+        Some("0") => {
+            ": signal 0 sends nothing: find --pid tells whether a process is there".to_owned()
+        }
         Some(number) => match Signal::parse(number) {
-            Some(_) => format!(": name a signal with --signal {number}, a process group with --pgroup {number}"),
+            Some(_) => format!(
+                ": name a signal with --signal {number}, a process group with --pgroup {number}"
+            ),
             None => format!(": name a process group with --pgroup {number}"),
         },
-        None if text.starts_with(|first: char| first.is_ascii_digit() || first == '+') => String::new(),
+        None if text.starts_with(|first: char| first.is_ascii_digit() || first == '+') => {
+            String::new()
+        }
         None => format!(": name a program with --exe {text} or --pattern {text}"),
     };
     Ok(Operand { pid: parse::pid(pid).map_err(|why| format!("{why}{hint}"))?, inode })
@@ -218,14 +242,14 @@ mod tests {
     fn process_ids_with_and_without_their_inode() {
         assert_eq!(operand("12"), Ok(Operand { pid: 12, inode: None }));
         assert_eq!(operand("12:345"), Ok(Operand { pid: 12, inode: Some(345) }));
-        for bad in ["", ":", "12:", ":5", "12:x", "12:+5", "12:5:6", "0:5", "-9", "sshd", "4194304"] {
+        for bad in ["", ":", "12:", ":5", "12:x", "12:+5", "12:5:6", "0:5", "-9", "sshd", "4194304"]
+        {
             assert!(operand(bad).is_err(), "{bad:?}");
         }
         assert!(operand("-9").is_err_and(|why| why.contains("--signal 9,")));
-        assert!(
-            operand("-1234")
-                .is_err_and(|why| why.ends_with("a process id is positive: name a process group with --pgroup 1234"))
-        );
+        assert!(operand("-1234").is_err_and(|why| {
+            why.ends_with("a process id is positive: name a process group with --pgroup 1234")
+        }));
         assert!(operand("sshd").is_err_and(|why| why.contains("--exe sshd")));
     }
 }

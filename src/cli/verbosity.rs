@@ -35,7 +35,8 @@ impl Verbosity {
         Ok(())
     }
 
-    /// Likewise; and, if what is done `matters` to others and there is a syslog, tell it to that too.
+    /// Likewise; and, if what is done `matters` to others and there is a syslog, tell it to that
+    /// too.
     pub fn start_with_syslog(&self, name: &str, matters: bool) -> Result<(), Refusal> {
         let to_user = self.targets()?.map(|targets| lines().with_filter(targets));
         let to_syslog = if matters { syslog(name) } else { None };
@@ -49,10 +50,13 @@ impl Verbosity {
         let filter = std::env::var_os(FILTER).filter(|filter| !filter.is_empty());
         Ok(match (filter, self.verbose) {
             (Some(filter), _) => {
-                let unreadable = |_| Refusal::usage(format!("{FILTER} is not UTF-8: try {FILTER}=debug"));
+                let unreadable =
+                    |_| Refusal::usage(format!("{FILTER} is not UTF-8: try {FILTER}=debug"));
                 let filter = filter.into_string().map_err(unreadable)?;
                 Some(filter.parse::<Targets>().map_err(|error| {
-                    Refusal::usage(format!("bad filter in {FILTER} '{filter}': {error}: try {FILTER}=debug"))
+                    Refusal::usage(format!(
+                        "bad filter in {FILTER} '{filter}': {error}: try {FILTER}=debug"
+                    ))
                 })?)
             }
             (None, 0) => None,
@@ -81,7 +85,8 @@ fn lines<S: Subscriber + for<'s> LookupSpan<'s>>() -> impl Layer<S> {
 /// What is done to processes, as messages to syslog.
 fn syslog<S: Subscriber + for<'s> LookupSpan<'s>>(name: &str) -> Option<impl Layer<S>> {
     let syslog = Syslog::connect(&name.replace(' ', "-"))?;
-    let messages = tracing_subscriber::fmt::layer().with_writer(syslog).with_ansi(false).without_time();
+    let messages =
+        tracing_subscriber::fmt::layer().with_writer(syslog).with_ansi(false).without_time();
     let done = Targets::new().with_target("proctool::control", Level::INFO);
     Some(messages.with_level(false).with_target(false).with_filter(done))
 }

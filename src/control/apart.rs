@@ -1,5 +1,6 @@
-//! Doing something in a process of its own, which is left behind when it is late. Who waits for a file system that never
-//! answers cannot even be killed: a thread that did would keep us from our end, and from becoming a command.
+//! Doing something in a process of its own, which is left behind when it is late. Who waits for a
+//! file system that never answers cannot even be killed: a thread that did would keep us from our
+//! end, and from becoming a command.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -53,7 +54,8 @@ impl Clerk {
         Ok(Clerk { child, line, is_late: false })
     }
 
-    /// What it answers; an error of kind TimedOut when it takes longer. It answers nothing after an error.
+    /// What it answers; an error of kind TimedOut when it takes longer. It answers nothing after an
+    /// error.
     pub fn ask(&mut self, question: &[u8], limit: Duration) -> io::Result<Vec<u8>> {
         let answer = self.answer(question, Instant::now() + limit);
         self.is_late |= answer.is_err();
@@ -94,8 +96,8 @@ fn may_say() -> bool {
     tracing::enabled!(tracing::Level::DEBUG)
 }
 
-/// Take the end of a child, and bring it about where it is late. One that cannot end is left to whoever takes up our
-/// children.
+/// Take the end of a child, and bring it about where it is late. One that cannot end is left to
+/// whoever takes up our children.
 fn end(child: Pid, is_late: bool) -> io::Result<()> {
     if is_late {
         // Its number is its own, as nobody has waited for it.
@@ -144,6 +146,9 @@ mod tests {
         assert_eq!(clerk.ask(b"ab", limit).unwrap(), b"abab");
         let long = vec![7; 1_000_000];
         assert_eq!(clerk.ask(&long, limit).unwrap().len(), 2_000_000);
-        assert_eq!(clerk.ask(b"wait", Duration::from_millis(10)).unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(
+            clerk.ask(b"wait", Duration::from_millis(10)).unwrap_err().kind(),
+            ErrorKind::TimedOut
+        );
     }
 }

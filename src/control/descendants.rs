@@ -11,12 +11,13 @@ use crate::process::{File, Files, Pid, Proc, Process, Settled, Unread};
 /// How long one that is stuck in the kernel is waited for, which rarely starts anything there.
 const STUCK: Duration = Duration::from_millis(100);
 
-/// How long all of it may take: a tracer may keep one from stopping, and one that we may not stop may start others for
-/// ever.
+/// How long all of it may take: a tracer may keep one from stopping, and one that we may not stop
+/// may start others for ever.
 pub const LIMIT: Duration = Duration::from_secs(5);
 
-/// The passes in a row that find nobody new, before nobody is looked for any more. During one pass, a process can start
-/// another one with a number that was passed already, and end before its own number comes.
+/// The passes in a row that find nobody new, before nobody is looked for any more. During one pass,
+/// a process can start another one with a number that was passed already, and end before its own
+/// number comes.
 const ENOUGH: usize = 2;
 
 /// What came of it.
@@ -30,10 +31,11 @@ pub enum Gathered {
 
 /// Make targets of all descendants of the targets; with `halts`, after stopping each of them.
 ///
-/// All of /proc is read again and again until nobody new turns up. With `halts`, all that were known when the last passes
-/// began had really stopped, and so could not have started anybody since; and orphans are taken that the tree has started
-/// since we began, as far as that is certain. Without, those that started after the beginning are not looked for: somebody
-/// might start new ones for ever.
+/// All of /proc is read again and again until nobody new turns up. With `halts`, all that were
+/// known when the last passes began had really stopped, and so could not have started anybody
+/// since; and orphans are taken that the tree has started since we began, as far as that is
+/// certain. Without, those that started after the beginning are not looked for: somebody might
+/// start new ones for ever.
 pub fn gather(
     proc: &Proc,
     interrupts: &Interrupts,
@@ -77,8 +79,14 @@ struct Pass {
     is_blind: bool,
 }
 
-/// Add the children of targets that started no later than `latest` and, with `halts`, the orphans of the tree.
-fn pass(proc: &Proc, halts: bool, latest: Option<u64>, operation: &mut Operation<'_>) -> Result<Pass, Error> {
+/// Add the children of targets that started no later than `latest` and, with `halts`, the orphans
+/// of the tree.
+fn pass(
+    proc: &Proc,
+    halts: bool,
+    latest: Option<u64>,
+    operation: &mut Operation<'_>,
+) -> Result<Pass, Error> {
     let mut members = members(proc, operation)?;
     let mut pass = Pass::default();
     let mut all: BTreeMap<Pid, Seen> = BTreeMap::new();
@@ -150,13 +158,17 @@ fn take_orphans(
         }
     }
     take_from_groups(proc, &newborn, all, members, pass, operation)?;
-    let session_of = |pid: &Pid| all.get(pid).filter(|_| !members.contains_key(pid)).map(|seen| seen.session);
+    let session_of =
+        |pid: &Pid| all.get(pid).filter(|_| !members.contains_key(pid)).map(|seen| seen.session);
     let is_left = |seen: &&Seen| !members.contains_key(&seen.pid);
-    let suspects =
-        newborn.iter().filter(is_left).filter(|seen| operation.bonds().is_suspect(seen, session_of(&seen.ppid)));
+    let suspects = newborn
+        .iter()
+        .filter(is_left)
+        .filter(|seen| operation.bonds().is_suspect(seen, session_of(&seen.ppid)));
     let suspects: Vec<Pid> = suspects.map(|seen| seen.pid).collect();
     operation.suspect(suspects);
-    let alike = newborn.iter().filter(is_left).filter(|seen| operation.bonds().resembles(seen, all));
+    let alike =
+        newborn.iter().filter(is_left).filter(|seen| operation.bonds().resembles(seen, all));
     let alike: Vec<Pid> = alike.map(|seen| seen.pid).collect();
     operation.suspect_alike(alike);
     Ok(())
@@ -195,9 +207,11 @@ fn take_from_groups(
     pass: &mut Pass,
     operation: &mut Operation<'_>,
 ) -> Result<(), Error> {
-    let found = |pid: Pid| newborn.binary_search_by_key(&pid, |seen| seen.pid).ok().map(|at| &newborn[at]);
+    let found =
+        |pid: Pid| newborn.binary_search_by_key(&pid, |seen| seen.pid).ok().map(|at| &newborn[at]);
     operation.look_at_groups(|pid| members.contains_key(&pid) || found(pid).is_some())?;
-    let in_groups: Vec<&Seen> = operation.bonds().in_groups().into_iter().filter_map(found).collect();
+    let in_groups: Vec<&Seen> =
+        operation.bonds().in_groups().into_iter().filter_map(found).collect();
     let (orphans, others): (Vec<&Seen>, _) =
         in_groups.into_iter().partition(|seen| operation.bonds().may_be_orphan(seen.ppid));
     for seen in orphans.into_iter().chain(others) {
@@ -207,7 +221,8 @@ fn take_from_groups(
         }
         take_of_group(proc, seen, all, members, pass, operation)?;
         if operation.bonds().may_be_orphan(seen.ppid) && !members.contains_key(&pid) {
-            // Nothing but the group ties it to the tree, and whoever has started the tree may have started it.
+            // Nothing but the group ties it to the tree, and whoever has started the tree may have
+            // started it.
             operation.suspect(vec![pid]);
         }
     }
@@ -249,13 +264,14 @@ fn take(
     Ok(())
 }
 
-/// Whether a process that could not be examined may be a descendant that we could do something with. What the kernel keeps
-/// from ordinary users belongs to others (hidepid).
+/// Whether a process that could not be examined may be a descendant that we could do something
+/// with. What the kernel keeps from ordinary users belongs to others (hidepid).
 fn is_blinding(reason: Unread) -> bool {
     reason != Unread::Denied || nix::unistd::geteuid().is_root()
 }
 
-/// The targets that are of the tree, by number, which is still their own. A zombie among them has no children any more.
+/// The targets that are of the tree, by number, which is still their own. A zombie among them has
+/// no children any more.
 fn members(proc: &Proc, operation: &Operation<'_>) -> Result<BTreeMap<Pid, usize>, Error> {
     let mut members = BTreeMap::new();
     for (at, target) in operation.targets().iter().enumerate() {
@@ -280,7 +296,8 @@ fn pin_child(proc: &Proc, pid: Pid, ppid: Pid, parent: &Target) -> Result<Taken,
         // Its parent has ended, or it is another process by now.
         Settled::Known(_) | Settled::Gone => return Ok(Taken::Gone),
     }
-    // The parent is not reaped by now, so that the number that the child called its parent's was its own.
+    // The parent is not reaped by now, so that the number that the child called its parent's was
+    // its own.
     match &parent.reference {
         Some(reference) if is_there(proc, ppid, reference)? => as_target(&child),
         _ => Ok(Taken::Gone),
@@ -290,7 +307,9 @@ fn pin_child(proc: &Proc, pid: Pid, ppid: Pid, parent: &Target) -> Result<Taken,
 /// The process of this number, if it is an orphan of the tree for certain.
 fn pin_orphan(proc: &Proc, pid: Pid, operation: &Operation<'_>) -> Result<Taken, Error> {
     match proc.process(pid, Target::FILES)? {
-        Settled::Known(process) if operation.bonds().proves(proc, operation.targets(), &process)? => {
+        Settled::Known(process)
+            if operation.bonds().proves(proc, operation.targets(), &process)? =>
+        {
             as_target(&process)
         }
         Settled::Known(_) => Ok(Taken::Other),

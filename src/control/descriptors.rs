@@ -14,7 +14,8 @@ use crate::process::{Files, Proc, Settled};
 /// Kept free for /proc, for waiting and for the log.
 const RESERVE: u64 = 24;
 
-/// The limit with which we began. Programs that use select(2) fail above 1,024, so that others do not get the raised one.
+/// The limit with which we began. Programs that use select(2) fail above 1,024, so that others do
+/// not get the raised one.
 static GIVEN: OnceLock<Limit> = OnceLock::new();
 
 /// The soft and the hard limit of descriptors.
@@ -33,10 +34,11 @@ pub fn given_limit() -> Option<Limit> {
     GIVEN.get().cloned()
 }
 
-/// Raise the limit as far as the kernel allows for any process (proc(5), nr_open), which takes CAP_SYS_RESOURCE; whether
-/// it is higher now.
+/// Raise the limit as far as the kernel allows for any process (proc(5), nr_open), which takes
+/// CAP_SYS_RESOURCE; whether it is higher now.
 fn raise_hard_limit() -> bool {
-    let most = fs::read_to_string("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse().ok());
+    let most =
+        fs::read_to_string("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse().ok());
     let Some(most): Option<u64> = most else { return false };
     allowed() < most && setrlimit(Resource::RLIMIT_NOFILE, most, most).is_ok()
 }
@@ -52,7 +54,10 @@ pub struct Room {
 
 impl Room {
     fn within(limit: u64, others: u64) -> Room {
-        Room { processes: usize::try_from(limit.saturating_sub(others)).unwrap_or(usize::MAX).max(1), others }
+        Room {
+            processes: usize::try_from(limit.saturating_sub(others)).unwrap_or(usize::MAX).max(1),
+            others,
+        }
     }
 
     /// The room after the limit was raised as far as we may; `None` where that gives no more.
@@ -83,8 +88,8 @@ fn allowed() -> u64 {
     getrlimit(Resource::RLIMIT_NOFILE).map_or(20, |(soft, _)| soft)
 }
 
-/// Start a daemon: of our descriptors it gets the standard ones only. Whoever called us may hold a lock by another, or
-/// wait for its end, and a daemon keeps what it was given for life.
+/// Start a daemon: of our descriptors it gets the standard ones only. Whoever called us may hold a
+/// lock by another, or wait for its end, and a daemon keeps what it was given for life.
 pub fn spawn_daemon(command: &mut Command) -> io::Result<Child> {
     let kept = keep_descriptors()?;
     let child = command.spawn();
@@ -92,7 +97,8 @@ pub fn spawn_daemon(command: &mut Command) -> io::Result<Child> {
     child
 }
 
-/// Keep all descriptors but the standard ones from what we start or become. Those that it would have got.
+/// Keep all descriptors but the standard ones from what we start or become. Those that it would
+/// have got.
 pub fn keep_descriptors() -> io::Result<Vec<RawFd>> {
     let mut given: Vec<RawFd> = Vec::new();
     for entry in fs::read_dir("/proc/self/fd")? {

@@ -1,10 +1,11 @@
 //! A process that lets others run on that were stopped for the time being, whatever becomes of us.
 //!
-//! It is this program once more, in a session of its own and deaf to all signals but KILL. Over a socket it is given the
-//! processes and the time until when they may stay stopped. It continues them when that time is over, when the socket
-//! closes, and when we hang: when a signal that should end us is not heeded, or when we have ended but for a thread that
-//! waits in the kernel, and so keep the socket open. Its command line is that of `resume`, so that whoever kills by our
-//! name misses it.
+//! It is this program once more, in a session of its own and deaf to all signals but KILL. Over a
+//! socket it is given the processes and the time until when they may stay stopped. It continues
+//! them when that time is over, when the socket closes, and when we hang: when a signal that should
+//! end us is not heeded, or when we have ended but for a thread that waits in the kernel, and so
+//! keep the socket open. Its command line is that of `resume`, so that whoever kills by our name
+//! misses it.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -17,7 +18,8 @@ use rustix::cmsg_space;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, IoSlice};
 use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType, sendmsg, socketpair,
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    sendmsg, socketpair,
 };
 
 use super::{Error, Reference};
@@ -61,8 +63,9 @@ pub struct Guardian {
 impl Guardian {
     /// Set one up; it is ready on return.
     pub fn start() -> Result<Guardian, Error> {
-        let (line, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .map_err(Error::kernel("set up a guardian"))?;
+        let (line, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .map_err(Error::kernel("set up a guardian"))?;
         let failed = |error: io::Error| Error::of_io("set up a guardian", &error);
         let child = Command::new("/proc/self/exe")
             .arg0("proctool")
@@ -88,7 +91,8 @@ impl Guardian {
     /// Have it continue this process, which is about to be stopped, unless it is dismissed.
     pub fn keep(&self, reference: &Reference) -> Result<(), Errno> {
         if let Some(identity) = reference.identity() {
-            let words = [&[kind::IDENTITY][..], &identity.pid.to_ne_bytes(), &identity.inode.to_ne_bytes()];
+            let words =
+                [&[kind::IDENTITY][..], &identity.pid.to_ne_bytes(), &identity.inode.to_ne_bytes()];
             return self.send(&words.concat(), &[]);
         }
         // Gone by now is one that nobody has to continue.
@@ -96,7 +100,8 @@ impl Guardian {
         self.send(&[kind::PIDFD], &[pidfd.as_fd()])
     }
 
-    /// Have it continue all of them at this time, whether we live or not; without a time, only when we do not.
+    /// Have it continue all of them at this time, whether we live or not; without a time, only when
+    /// we do not.
     pub fn limit(&self, until: Option<Instant>) -> Result<(), Errno> {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()).as_millis());
         let left = left.map_or(NEVER, |left| u64::try_from(left).unwrap_or(NEVER));
@@ -107,12 +112,14 @@ impl Guardian {
     pub fn has_ended(&mut self) -> bool {
         match self.child.try_wait() {
             Ok(status) => status.is_some(),
-            // Only a sandbox refuses to tell of our own child. Its end of the line is closed with it.
+            // Only a sandbox refuses to tell of our own child. Its end of the line is closed with
+            // it.
             Err(_) => is_ready(self.line.as_fd(), PollFlags::empty(), Duration::ZERO),
         }
     }
 
-    /// Whether it has ended by itself, because a sandbox did not let it do its work. Another one would fare no better.
+    /// Whether it has ended by itself, because a sandbox did not let it do its work. Another one
+    /// would fare no better.
     pub fn has_failed(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(status)) if status.code().is_some_and(|code| code != 0))
     }

@@ -15,12 +15,14 @@ pub enum Motion {
     Traced,
     /// It runs, or will see its signals as soon as it wants to.
     Moving,
-    /// It waits in the kernel for something that no signal interrupts, and will stop when that is over.
+    /// It waits in the kernel for something that no signal interrupts, and will stop when that is
+    /// over.
     Stuck,
     Ended,
 }
 
-/// Between two looks: nobody but a parent or a tracer is told that a process has stopped, so that we have to look.
+/// Between two looks: nobody but a parent or a tracer is told that a process has stopped, so that
+/// we have to look.
 const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -47,7 +49,8 @@ pub fn motion(proc: &Proc, reference: &Reference) -> Result<(Motion, bool), Erro
 }
 
 fn motion_of(states: &[u8]) -> Motion {
-    let all = |letters: &[u8]| !states.is_empty() && states.iter().all(|state| letters.contains(state));
+    let all =
+        |letters: &[u8]| !states.is_empty() && states.iter().all(|state| letters.contains(state));
     match () {
         () if all(b"T") => Motion::Stopped,
         () if all(b"Tt") => Motion::Traced,
@@ -58,7 +61,10 @@ fn motion_of(states: &[u8]) -> Motion {
 
 fn is_stop_pending(process: &Process<'_>) -> Read<bool> {
     let status = process.status()?;
-    let pending = ["ShdPnd", "SigPnd"].iter().filter_map(|name| status.mask(name)).fold(0, |all, mask| all | mask);
+    let pending = ["ShdPnd", "SigPnd"]
+        .iter()
+        .filter_map(|name| status.mask(name))
+        .fold(0, |all, mask| all | mask);
     Ok(pending >> (Signal::STOP.number() - 1) & 1 == 1)
 }
 
@@ -67,7 +73,8 @@ fn is_alive(proc: &Proc, reference: &Reference) -> Result<bool, Error> {
     Ok(told(proc, reference.pid(), reference.life())? == Some(Life::Alive))
 }
 
-/// Look again and again, ever more seldom, until `look` is content or the time is over; or a signal tells us to end.
+/// Look again and again, ever more seldom, until `look` is content or the time is over; or a signal
+/// tells us to end.
 pub fn until(
     interrupts: &Interrupts,
     end: Option<Instant>,

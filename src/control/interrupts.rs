@@ -1,4 +1,5 @@
-//! Signals to ourselves, as something to wait for among other things: whoever is interrupted cleans up first.
+//! Signals to ourselves, as something to wait for among other things: whoever is interrupted cleans
+//! up first.
 
 use std::cell::Cell;
 use std::io;
@@ -46,17 +47,20 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Take back what was pressed while it was held: it would stop us now, when nobody expects it any more.
+/// Take back what was pressed while it was held: it would stop us now, when nobody expects it any
+/// more.
 fn forget_stops() {
     let stops = SigSet::from_iter(STOPPING);
-    if let Ok(pending) = SignalFd::with_flags(&stops, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK) {
+    if let Ok(pending) =
+        SignalFd::with_flags(&stops, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+    {
         while matches!(pending.read_signal(), Ok(Some(_))) {}
     }
 }
 
 impl Interrupts {
-    /// Catch them, for all threads that are started from now on too. Those that are ignored stay so, as under nohup:
-    /// a blocked signal is delivered even when it is ignored.
+    /// Catch them, for all threads that are started from now on too. Those that are ignored stay
+    /// so, as under nohup: a blocked signal is delivered even when it is ignored.
     pub fn catch(proc: &Proc) -> Result<Interrupts, Error> {
         let ignored = ignored(proc)?;
         let mut signals = SigSet::empty();
@@ -65,7 +69,9 @@ impl Interrupts {
                 signals.add(signal);
             }
         }
-        let failed = |errno: nix::errno::Errno| Error::kernel("catch signals")(Errno::from_raw_os_error(errno as i32));
+        let failed = |errno: nix::errno::Errno| {
+            Error::kernel("catch signals")(Errno::from_raw_os_error(errno as i32))
+        };
         signals.thread_block().map_err(failed)?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let descriptor = SignalFd::with_flags(&signals, flags).map_err(failed)?;
@@ -87,7 +93,8 @@ impl Interrupts {
         Overseer::start(self.caught, until, end)
     }
 
-    /// Do something that may take for ever, such as writing to whoever does not read, and be ended by a signal at once.
+    /// Do something that may take for ever, such as writing to whoever does not read, and be ended
+    /// by a signal at once.
     pub fn let_through<T>(&self, act: impl FnOnce() -> T) -> T {
         // Neither fails for a set that was blocked before.
         let _ = self.caught.thread_unblock();
@@ -96,9 +103,9 @@ impl Interrupts {
         outcome
     }
 
-    /// Start a command, which begins with none of the signals blocked that are blocked here, and with no more descriptors
-    /// than we began with. The signals stay blocked for us: one that comes at this moment must not end us and leave the
-    /// command running.
+    /// Start a command, which begins with none of the signals blocked that are blocked here, and
+    /// with no more descriptors than we began with. The signals stay blocked for us: one that comes
+    /// at this moment must not end us and leave the command running.
     pub fn spawn(&self, mut command: Command) -> io::Result<Child> {
         let mut blocked = self.caught;
         if self.holds.get() > 0 {
@@ -132,7 +139,9 @@ impl Interrupts {
                 Signal::from_number(info.ssi_signo as i32)
             })),
             Err(nix::errno::Errno::EINTR) => Ok(None),
-            Err(errno) => Err(Error::kernel("read signals")(Errno::from_raw_os_error(errno as i32))),
+            Err(errno) => {
+                Err(Error::kernel("read signals")(Errno::from_raw_os_error(errno as i32)))
+            }
         }
     }
 

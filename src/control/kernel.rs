@@ -20,8 +20,8 @@ use crate::process::Pid;
 
 pub use std::process::ExitStatus;
 
-/// What PIDFD_GET_INFO fills in (struct pidfd_info, include/uapi/linux/pidfd.h): its first version, of 64 bytes, which
-/// every later kernel accepts.
+/// What PIDFD_GET_INFO fills in (struct pidfd_info, include/uapi/linux/pidfd.h): its first version,
+/// of 64 bytes, which every later kernel accepts.
 #[repr(C)]
 #[derive(Default)]
 struct PidfdInfo {
@@ -56,26 +56,32 @@ pub enum ExitInfo {
 /// How the process of a pidfd ended.
 pub fn exit_info(pidfd: impl AsFd) -> Result<ExitInfo, Errno> {
     Ok(match info(pidfd, PIDFD_INFO_EXIT)? {
-        Some(info) if info.mask & PIDFD_INFO_EXIT != 0 => ExitInfo::Known(ExitStatus::from_raw(info.exit_code)),
+        Some(info) if info.mask & PIDFD_INFO_EXIT != 0 => {
+            ExitInfo::Known(ExitStatus::from_raw(info.exit_code))
+        }
         Some(_) => ExitInfo::Pending,
         None => ExitInfo::Never,
     })
 }
 
-/// The parent of the process of a pidfd, also where /proc hides it (Linux 6.13); 0 is one outside of the pid namespace.
+/// The parent of the process of a pidfd, also where /proc hides it (Linux 6.13); 0 is one outside
+/// of the pid namespace.
 pub fn parent(pidfd: impl AsFd) -> Result<Option<Pid>, Errno> {
     Ok(info(pidfd, PIDFD_INFO_PID)?.map(|info| info.ppid))
 }
 
 fn info(pidfd: impl AsFd, mask: u64) -> Result<Option<PidfdInfo>, Errno> {
     let mut info = PidfdInfo { mask, ..PidfdInfo::default() };
-    // SAFETY: this request reads and writes one struct pidfd_info, whose size is part of its number.
+    // SAFETY: this request reads and writes one struct pidfd_info, whose size is part of its
+    // number.
     let answer = unsafe { ioctl(pidfd, Updater::<PIDFD_GET_INFO, PidfdInfo>::new(&mut info)) };
     match answer {
         Ok(()) => Ok(Some(info)),
-        // Unknown before Linux 6.13 (ENOTTY, or EINVAL), to an emulator (ENOSYS), or forbidden by a sandbox (EPERM,
-        // EACCES); reaped, and not remembered before 6.15 (ESRCH).
-        Err(Errno::NOTTY | Errno::INVAL | Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::SRCH) => Ok(None),
+        // Unknown before Linux 6.13 (ENOTTY, or EINVAL), to an emulator (ENOSYS), or forbidden by a
+        // sandbox (EPERM, EACCES); reaped, and not remembered before 6.15 (ESRCH).
+        Err(
+            Errno::NOTTY | Errno::INVAL | Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::SRCH,
+        ) => Ok(None),
         Err(errno) => Err(errno),
     }
 }
@@ -85,17 +91,19 @@ fn info(pidfd: impl AsFd, mask: u64) -> Result<Option<PidfdInfo>, Errno> {
 pub enum Scope {
     /// The process itself.
     Process,
-    /// Every process of the process group that it leads, or led (PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9).
+    /// Every process of the process group that it leads, or led (PIDFD_SIGNAL_PROCESS_GROUP, Linux
+    /// 6.9).
     ProcessGroup,
 }
 
-/// Whether a pidfd leads to anything that takes signals: a process that was reaped does not, nor does a process group
-/// without members. A zombie does.
+/// Whether a pidfd leads to anything that takes signals: a process that was reaped does not, nor
+/// does a process group without members. A zombie does.
 pub fn takes_signals(pidfd: impl AsFd, scope: Scope) -> Result<bool, Errno> {
     match ask_by_signal(pidfd, scope) {
         Ok(()) => Ok(true),
         Err(Errno::SRCH) => Ok(false),
-        // The kernel looks for the process first, and asks for permission then (check_kill_permission).
+        // The kernel looks for the process first, and asks for permission then
+        // (check_kill_permission).
         Err(Errno::PERM) => Ok(true),
         Err(errno) => Err(errno),
     }
@@ -108,15 +116,17 @@ pub fn ask_by_signal(pidfd: impl AsFd, scope: Scope) -> Result<(), Errno> {
         Scope::ProcessGroup => 1 << 2,
     };
     let pidfd = pidfd.as_fd().as_raw_fd();
-    // pidfd_send_signal(2), which has one number on every architecture (include/uapi/asm-generic/unistd.h); rustix has no
-    // signal 0.
+    // pidfd_send_signal(2), which has one number on every architecture
+    // (include/uapi/asm-generic/unistd.h); rustix has no signal 0.
     const SEND_SIGNAL: nix::libc::c_long = 424;
     // SAFETY: without a siginfo_t the call reads no memory of ours.
     let answer = unsafe {
         let no_info = std::ptr::null::<nix::libc::siginfo_t>();
         nix::libc::syscall(SEND_SIGNAL, pidfd, 0, no_info, flags)
     };
-    nix::errno::Errno::result(answer).map(drop).map_err(|errno| Errno::from_raw_os_error(errno as i32))
+    nix::errno::Errno::result(answer)
+        .map(drop)
+        .map_err(|errno| Errno::from_raw_os_error(errno as i32))
 }
 
 /// Whether commands that we start get these descriptors too. They are our own, inherited, and open.
@@ -139,32 +149,35 @@ pub fn is_given_to_children(descriptor: RawFd) -> bool {
     fcntl_getfd(descriptor).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC))
 }
 
-/// Learn how our children end, also when whoever started us does not care for its own: that SIGCHLD is ignored is
-/// inherited, and then the kernel tells nobody (waitpid(2)). As timeout(1) does, and so for what we become too.
+/// Learn how our children end, also when whoever started us does not care for its own: that SIGCHLD
+/// is ignored is inherited, and then the kernel tells nobody (waitpid(2)). As timeout(1) does, and
+/// so for what we become too.
 pub fn heed_children() -> Result<(), Errno> {
     // SAFETY: the default has no handler, which would have to be safe at any moment.
     let before = unsafe { nix::sys::signal::signal(SIGCHLD, SigHandler::SigDfl) };
     before.map(drop).map_err(|errno| Errno::from_raw_os_error(errno as i32))
 }
 
-/// Have a command begin with these signals not blocked, and with this limit of descriptors. It inherits ours otherwise
-/// (execve(2), getrlimit(2)).
+/// Have a command begin with these signals not blocked, and with this limit of descriptors. It
+/// inherits ours otherwise (execve(2), getrlimit(2)).
 pub fn prepare_child(command: &mut Command, unblocked: SigSet, descriptors: Option<Limit>) {
     let prepare = move || {
         unblocked.thread_unblock()?;
-        Ok(descriptors.map_or(Ok(()), |(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, soft, hard))?)
+        Ok(descriptors
+            .map_or(Ok(()), |(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, soft, hard))?)
     };
-    // SAFETY: between fork and exec only what is safe in a signal handler may be called, as pthread_sigmask and the bare
-    // system call are (signal-safety(7)); nothing is allocated.
+    // SAFETY: between fork and exec only what is safe in a signal handler may be called, as
+    // pthread_sigmask and the bare system call are (signal-safety(7)); nothing is allocated.
     unsafe { command.pre_exec(prepare) };
 }
 
-/// Do something in a process of its own, our child, which ends with it. Of our descriptors it has these and, where it may
-/// say something, standard error: whoever waits for the end of the others does not wait for it. The parent gets its
-/// number.
+/// Do something in a process of its own, our child, which ends with it. Of our descriptors it has
+/// these and, where it may say something, standard error: whoever waits for the end of the others
+/// does not wait for it. The parent gets its number.
 pub fn fork(kept: &[RawFd], may_say: bool, act: impl FnOnce()) -> io::Result<unistd::Pid> {
-    // SAFETY: where we have other threads, one of them may hold a lock for ever in the child. Those of the allocator are
-    // taken care of by glibc and musl (1.2.2); for any other, the child waits, and nobody waits for it without a limit.
+    // SAFETY: where we have other threads, one of them may hold a lock for ever in the child. Those
+    // of the allocator are taken care of by glibc and musl (1.2.2); for any other, the child waits,
+    // and nobody waits for it without a limit.
     match unsafe { unistd::fork() }? {
         unistd::ForkResult::Parent { child } => Ok(child),
         unistd::ForkResult::Child => {
@@ -173,20 +186,23 @@ pub fn fork(kept: &[RawFd], may_say: bool, act: impl FnOnce()) -> io::Result<uni
                 keep_only(kept, may_say);
                 act();
             }));
-            // SAFETY: it never returns, and so nothing runs twice that belongs to the end of the parent.
+            // SAFETY: it never returns, and so nothing runs twice that belongs to the end of the
+            // parent.
             unsafe { nix::libc::_exit(i32::from(ended.is_err())) }
         }
     }
 }
 
-/// In a child that never returns: have no descriptors but these and the standard ones, which lead nowhere.
+/// In a child that never returns: have no descriptors but these and the standard ones, which lead
+/// nowhere.
 fn keep_only(kept: &[RawFd], may_say: bool) {
     let null = std::fs::File::options().read(true).write(true).open("/dev/null");
     let null = null.map_or(-1, IntoRawFd::into_raw_fd);
     let mut kept = kept.to_vec();
     kept.sort_unstable();
-    // SAFETY: what had these numbers belongs to objects that are not used any more. What does not work, such as
-    // close_range(2) before Linux 5.9, leaves more open than is needed, and nothing else.
+    // SAFETY: what had these numbers belongs to objects that are not used any more. What does not
+    // work, such as close_range(2) before Linux 5.9, leaves more open than is needed, and nothing
+    // else.
     unsafe {
         for number in 0..if may_say { 2 } else { 3 } {
             nix::libc::dup2(null, number);
@@ -205,19 +221,27 @@ pub fn new_session_keyring() -> Result<(), Errno> {
     const JOIN_SESSION_KEYRING: nix::libc::c_int = 1;
     // SAFETY: without a name it reads no memory of ours.
     let answer = unsafe {
-        nix::libc::syscall(nix::libc::SYS_keyctl, JOIN_SESSION_KEYRING, std::ptr::null::<nix::libc::c_char>())
+        nix::libc::syscall(
+            nix::libc::SYS_keyctl,
+            JOIN_SESSION_KEYRING,
+            std::ptr::null::<nix::libc::c_char>(),
+        )
     };
     match nix::errno::Errno::result(answer) {
         // A kernel without keys, or a container that forbids them, has none to give away.
-        Ok(_) | Err(nix::errno::Errno::ENOSYS | nix::errno::Errno::EPERM | nix::errno::Errno::EACCES) => Ok(()),
+        Ok(_)
+        | Err(nix::errno::Errno::ENOSYS | nix::errno::Errno::EPERM | nix::errno::Errno::EACCES) => {
+            Ok(())
+        }
         Err(errno) => Err(Errno::from_raw_os_error(errno as i32)),
     }
 }
 
 /// The signal of this number, from 1 to 64, the real-time ones included.
 pub fn signal(number: i32) -> Option<RawSignal> {
-    // SAFETY: these are the numbers that the kernel has signals for (_NSIG). The C library keeps 32 and 33 to itself
-    // where handlers are installed; here they are only sent, by the kernel's own call.
+    // SAFETY: these are the numbers that the kernel has signals for (_NSIG). The C library keeps 32
+    // and 33 to itself where handlers are installed; here they are only sent, by the kernel's own
+    // call.
     (1..=64).contains(&number).then(|| unsafe { RawSignal::from_raw_unchecked(number) })
 }
 

@@ -3,7 +3,8 @@
 use super::{Error, kernel};
 use crate::process::{Files, Pid, Proc, Settled, open_pidfd};
 
-/// We ourselves and our ancestors, nearest first. Where /proc hides one, the kernel is asked for its parent.
+/// We ourselves and our ancestors, nearest first. Where /proc hides one, the kernel is asked for
+/// its parent.
 pub fn own_line(proc: &Proc) -> Result<Vec<Pid>, Error> {
     let mut line: Vec<Pid> = proc.own_pid().into_iter().collect();
     while let Some(&last) = line.last() {

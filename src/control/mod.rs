@@ -1,8 +1,9 @@
 //! Everything that touches a live process. The rest of the program has no other way to do so.
 //!
-//! A [`Reference`] is proved to be the process that matched, and only a reference can be signalled: no number ever is.
-//! [`watch`] waits for many of them to end, without looking. [`Operation`] does with a set of targets what an
-//! [`Order`] says, and sees that nothing is left stopped that it stopped.
+//! A [`Reference`] is proved to be the process that matched, and only a reference can be signalled:
+//! no number ever is. [`watch`] waits for many of them to end, without looking. [`Operation`] does
+//! with a set of targets what an [`Order`] says, and sees that nothing is left stopped that it
+//! stopped.
 
 mod apart;
 mod descendants;
@@ -48,14 +49,16 @@ pub enum Error {
     /// /proc could not be read, or descriptors ran out.
     #[error(transparent)]
     Process(#[from] process::Error),
-    /// Before Linux 6.9 nothing but an open descriptor tells a process from a later one of the same number; and waiting for
-    /// more of them takes threads with descriptors of their own.
+    /// Before Linux 6.9 nothing but an open descriptor tells a process from a later one of the same
+    /// number; and waiting for more of them takes threads with descriptors of their own.
     #[error(
-        "{wanted} processes at once need a descriptor each, as this kernel is older than Linux 6.9, or a sandbox forbids \
-         unshare(2); there is room for {room}: raise the limit with ulimit -n {needed}"
+        "{wanted} processes at once need a descriptor each, as this kernel is older than Linux \
+         6.9, or a sandbox forbids unshare(2); there is room for {room}: raise the limit with \
+         ulimit -n {needed}"
     )]
     TooMany { wanted: usize, room: usize, needed: u64 },
-    /// There is no way to refer to processes, so that each signal could hit a later process of the same number.
+    /// There is no way to refer to processes, so that each signal could hit a later process of the
+    /// same number.
     #[error("no process can be referred to safely: {0}: nothing was done")]
     NoReferences(&'static str),
     /// The kernel does not tell any more what becomes of a process that is held.
@@ -64,15 +67,20 @@ pub enum Error {
     /// We cannot even refer to ourselves, for want of descriptors or memory.
     #[error("no process can be referred to: {0}")]
     Unreferenced(Unread),
-    /// What would continue a paused process whatever becomes of us cannot do its work, and has continued it at once.
-    #[error("process {pid} cannot be kept paused safely: the process that would continue it is hindered by a sandbox")]
+    /// What would continue a paused process whatever becomes of us cannot do its work, and has
+    /// continued it at once.
+    #[error(
+        "process {pid} cannot be kept paused safely: the process that would continue it is \
+        hindered by a sandbox"
+    )]
     NoGuardian { pid: Pid },
     /// The kernel refused something that does not depend on any one process.
     #[error("cannot {what}: {errno}")]
     Kernel { what: &'static str, errno: Errno },
 }
 
-/// What the kernel tells of a process that is held; `None` when it is gone. What is not told is no end of a process.
+/// What the kernel tells of a process that is held; `None` when it is gone. What is not told is no
+/// end of a process.
 pub fn told<T>(proc: &Proc, pid: Pid, read: Read<T>) -> Result<Option<T>, Error> {
     match proc.settle(pid, read)? {
         Settled::Known(value) => Ok(Some(value)),

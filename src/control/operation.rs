@@ -15,10 +15,13 @@ use super::orphan::{Bonds, Seen};
 use super::reference::Life;
 use super::target::Place;
 use super::watch::{Ending, Event, Over, Watch};
-use super::{Error, Guardian, Interrupts, Outcome, Reference, Refused, Signal, Target, descriptors, orphan};
+use super::{
+    Error, Guardian, Interrupts, Outcome, Reference, Refused, Signal, Target, descriptors, orphan,
+};
 use crate::process::{Files, Pid, Proc, Settled, Unread};
 
-/// Some targets, and what is done with them. However it ends, short of our own end, nothing stays halted.
+/// Some targets, and what is done with them. However it ends, short of our own end, nothing stays
+/// halted.
 pub struct Operation<'p> {
     proc: &'p Proc,
     order: Order,
@@ -74,8 +77,8 @@ impl<'p> Operation<'p> {
         self
     }
 
-    /// Add a target. Where there are more than descriptors, and the kernel gives no other way to hold them (before Linux
-    /// 6.9), the rest is only counted: see [`Operation::check_room`].
+    /// Add a target. Where there are more than descriptors, and the kernel gives no other way to
+    /// hold them (before Linux 6.9), the rest is only counted: see [`Operation::check_room`].
     pub fn add(&mut self, mut target: Target) -> Result<(), Error> {
         if self.surplus > 0 {
             self.surplus += 1;
@@ -94,12 +97,14 @@ impl<'p> Operation<'p> {
         Ok(())
     }
 
-    /// Hold all targets, and this one, without a descriptor: threads with tables of their own will open those again.
-    /// Whether that is possible.
+    /// Hold all targets, and this one, without a descriptor: threads with tables of their own will
+    /// open those again. Whether that is possible.
     fn release_all(&mut self, newest: &mut Target) -> bool {
-        let is_released = |target: &mut Target| target.reference.as_mut().is_none_or(Reference::release);
+        let is_released =
+            |target: &mut Target| target.reference.as_mut().is_none_or(Reference::release);
         // The first time there is no room, all that came before; from then on they hold none.
-        let before = if self.targets.len() == self.room.processes { &mut self.targets[..] } else { &mut [] };
+        let before =
+            if self.targets.len() == self.room.processes { &mut self.targets[..] } else { &mut [] };
         before.iter_mut().fold(true, |all, target| is_released(target) & all) && is_released(newest)
     }
 
@@ -126,7 +131,9 @@ impl<'p> Operation<'p> {
     /// Do nothing but find out who would be concerned.
     pub fn rehearse(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
         let signal = if self.order.tree { self.gather(false)? } else { None };
-        if self.order.until == Until::Stopped || self.order.signal.is_some_and(|signal| signal != Signal::CONT) {
+        if self.order.until == Until::Stopped
+            || self.order.signal.is_some_and(|signal| signal != Signal::CONT)
+        {
             for at in self.undecided() {
                 self.targets[at].outcome = self.refusal(at)?;
             }
@@ -179,14 +186,21 @@ impl<'p> Operation<'p> {
 
     /// Whether descendants are halted while they are looked for.
     fn halts(&self) -> bool {
-        self.order.until == Until::Stopped || self.order.signal.is_some_and(|signal| !signal.is_job_control())
+        self.order.until == Until::Stopped
+            || self.order.signal.is_some_and(|signal| !signal.is_job_control())
     }
 
-    /// Wait until all have ended and, where they were to be ended, nobody is left whom they have started since.
-    fn await_tree(&mut self, count: Option<usize>, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
+    /// Wait until all have ended and, where they were to be ended, nobody is left whom they have
+    /// started since.
+    fn await_tree(
+        &mut self,
+        count: Option<usize>,
+        observer: &mut dyn Observer,
+    ) -> Result<Conclusion, Error> {
         loop {
             let conclusion = self.await_ends(count, observer)?;
-            let Some(signal) = self.order.signal.filter(|_| self.order.tree && conclusion == Conclusion::Finished)
+            let Some(signal) =
+                self.order.signal.filter(|_| self.order.tree && conclusion == Conclusion::Finished)
             else {
                 return Ok(conclusion);
             };
@@ -232,9 +246,13 @@ impl<'p> Operation<'p> {
             self.held = Some(self.interrupts.hold_stops());
             self.learn_places()?;
             self.bonds.learn(&self.targets);
-            // Without one, as where no process can be started any more, what is halted depends on us alone.
-            self.guardian =
-                self.guardian.take().or_else(|| Guardian::start().ok()).filter(|_| self.order.until != Until::Stopped);
+            // Without one, as where no process can be started any more, what is halted depends on
+            // us alone.
+            self.guardian = self
+                .guardian
+                .take()
+                .or_else(|| Guardian::start().ok())
+                .filter(|_| self.order.until != Until::Stopped);
         }
         // Half of the time is for what is done with them.
         let now = Instant::now();
@@ -249,7 +267,9 @@ impl<'p> Operation<'p> {
     fn learn_places(&mut self) -> Result<(), Error> {
         for target in self.targets.iter_mut().filter(|target| target.place.is_none()) {
             let Some(reference) = &target.reference else { continue };
-            let Settled::Known(process) = self.proc.process(target.pid, Files::NONE)? else { continue };
+            let Settled::Known(process) = self.proc.process(target.pid, Files::NONE)? else {
+                continue;
+            };
             let place = process.settle(Place::of(&process))?;
             if let Settled::Known(place) = place
                 && orphan::is_there(self.proc, target.pid, reference)?
@@ -266,7 +286,11 @@ impl<'p> Operation<'p> {
     }
 
     /// Learn from all processes what ties orphans to the tree.
-    pub(super) fn look_around(&mut self, all: &BTreeMap<Pid, Seen>, members: &BTreeMap<Pid, usize>) {
+    pub(super) fn look_around(
+        &mut self,
+        all: &BTreeMap<Pid, Seen>,
+        members: &BTreeMap<Pid, usize>,
+    ) {
         self.bonds.look_around(all, members);
     }
 
@@ -285,7 +309,8 @@ impl<'p> Operation<'p> {
         self.alike.extend(suspects);
     }
 
-    /// Make targets of those that may belong to the tree and still run, which nothing was done with.
+    /// Make targets of those that may belong to the tree and still run, which nothing was done
+    /// with.
     fn add_suspects(&mut self) -> Result<(), Error> {
         let alike = std::mem::take(&mut self.alike);
         for pid in std::mem::take(&mut self.suspects).into_iter().chain(alike.iter().copied()) {
@@ -296,7 +321,8 @@ impl<'p> Operation<'p> {
                 continue;
             };
             let Settled::Known(target) = process.settle(Target::kin(&process))? else { continue };
-            let is_alive = target.reference.as_ref().map(|reference| self.proc.settle(pid, reference.life()));
+            let is_alive =
+                target.reference.as_ref().map(|reference| self.proc.settle(pid, reference.life()));
             let is_alive = matches!(is_alive.transpose()?, Some(Settled::Known(Life::Alive)));
             let is_target = |other: &Target| {
                 other.pid == pid
@@ -315,7 +341,8 @@ impl<'p> Operation<'p> {
         self.is_tree_complete
     }
 
-    /// Send a signal to every target; continue those that were halted for it, or that would not heed it.
+    /// Send a signal to every target; continue those that were halted for it, or that would not
+    /// heed it.
     fn send_all(&mut self, signal: Signal) -> Result<(), Error> {
         self.bonds.begin_to_signal();
         for at in self.undecided() {
@@ -327,8 +354,10 @@ impl<'p> Operation<'p> {
             for at in self.undecided() {
                 let Some(reference) = &self.targets[at].reference else { continue };
                 let (motion, is_stop_pending) = halt::motion(self.proc, reference)?;
-                let may_be_stopped = is_stop_pending || !matches!(motion, Motion::Moving | Motion::Ended);
-                // The signal was permitted, and so is CONT; whether it is gone by now is for the wait to tell.
+                let may_be_stopped =
+                    is_stop_pending || !matches!(motion, Motion::Moving | Motion::Ended);
+                // The signal was permitted, and so is CONT; whether it is gone by now is for the
+                // wait to tell.
                 if may_be_stopped && reference.send(Signal::CONT).is_ok() {
                     self.log(at, "sent CONT");
                 }
@@ -390,9 +419,12 @@ impl<'p> Operation<'p> {
         Ok(())
     }
 
-    /// Stop a process for the time being, unless somebody else has done so; the outcome, if that decides it.
+    /// Stop a process for the time being, unless somebody else has done so; the outcome, if that
+    /// decides it.
     fn halt(&mut self, at: usize) -> Result<Option<Outcome>, Error> {
-        let Some(reference) = &self.targets[at].reference else { return Ok(Some(Outcome::GoneBefore)) };
+        let Some(reference) = &self.targets[at].reference else {
+            return Ok(Some(Outcome::GoneBefore));
+        };
         if self.targets[at].is_halted || halt::motion(self.proc, reference)?.0 == Motion::Stopped {
             return Ok(None);
         }
@@ -434,8 +466,8 @@ impl<'p> Operation<'p> {
         self.held = None;
     }
 
-    /// Write down what was done with a target. While others are halted it is kept back: whoever is to read it may be
-    /// one of them.
+    /// Write down what was done with a target. While others are halted it is kept back: whoever is
+    /// to read it may be one of them.
     fn log(&mut self, at: usize, what: impl Display) {
         self.journal.push((at, what.to_string()));
         if !self.targets.iter().any(|target| target.is_halted) {
@@ -486,7 +518,11 @@ impl<'p> Operation<'p> {
         Ok(if self.undecided().is_empty() { Conclusion::Finished } else { Conclusion::TimedOut })
     }
 
-    fn await_ends(&mut self, count: Option<usize>, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
+    fn await_ends(
+        &mut self,
+        count: Option<usize>,
+        observer: &mut dyn Observer,
+    ) -> Result<Conclusion, Error> {
         self.tell(observer);
         let end = self.deadline();
         let undecided = self.undecided();
@@ -522,7 +558,9 @@ impl<'p> Operation<'p> {
                     }
                     break Conclusion::Interrupted(signal);
                 }
-                Event::Time if end.is_some_and(|end| end <= Instant::now()) => break Conclusion::TimedOut,
+                Event::Time if end.is_some_and(|end| end <= Instant::now()) => {
+                    break Conclusion::TimedOut;
+                }
                 Event::Time => look_again = observer.waiting(&self.targets, self.begin.elapsed()),
             }
         };
@@ -562,7 +600,8 @@ impl Drop for Operation<'_> {
     }
 }
 
-/// What becomes of a target that was reaped before its signal: one that had got another before ended of it.
+/// What becomes of a target that was reaped before its signal: one that had got another before
+/// ended of it.
 fn gone(target: &Target) -> Outcome {
     if target.sent.is_some() { Outcome::Ended } else { Outcome::GoneBefore }
 }

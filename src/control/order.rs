@@ -9,7 +9,8 @@ use super::{Outcome, Signal, Target};
 pub struct Order {
     /// The signal to begin with, if there is one.
     pub signal: Option<Signal>,
-    /// Whether a stopped process is continued afterwards, without which it would not heed the signal.
+    /// Whether a stopped process is continued afterwards, without which it would not heed the
+    /// signal.
     pub continues: bool,
     /// When a target is done with.
     pub until: Until,
@@ -31,7 +32,8 @@ impl Order {
         Order { until: Until::Ended { count: None }, timeout, is_to_end: true, ..Order::default() }
     }
 
-    /// End them: TERM, CONT where that is needed to heed it; after this long KILL, and as long again.
+    /// End them: TERM, CONT where that is needed to heed it; after this long KILL, and as long
+    /// again.
     pub fn termination(timeout: Option<Duration>) -> Order {
         Order { signal: Some(Signal::TERM), continues: true, kills: true, ..Order::wait(timeout) }
     }
@@ -78,7 +80,8 @@ pub trait Observer {
     /// A target has its outcome.
     fn decided(&mut self, target: &Target);
 
-    /// Some have none yet; called at the beginning of a wait and whenever the time comes that it returned.
+    /// Some have none yet; called at the beginning of a wait and whenever the time comes that it
+    /// returned.
     fn waiting(&mut self, targets: &[Target], since: Duration) -> Option<Instant>;
 
     /// Nothing more is known for now.

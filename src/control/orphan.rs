@@ -1,4 +1,5 @@
-//! What proves that an orphan belongs to a tree of processes: its parent has ended, and the kernel has given it another.
+//! What proves that an orphan belongs to a tree of processes: its parent has ended, and the kernel
+//! has given it another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +10,8 @@ use crate::process::{Cgroups, ControlGroup, File, Files, Pid, Proc, Process, Set
 
 /// What ties processes to a tree beside their parents.
 pub struct Bonds {
-    /// Processes that started earlier were no descendants when we began, and are not looked for; in clock ticks since boot.
+    /// Processes that started earlier were no descendants when we began, and are not looked for; in
+    /// clock ticks since boot.
     begin_ticks: u64,
     /// The targets that lead a session or a process group, or led it, by the number of both.
     leaders: BTreeMap<Pid, usize>,
@@ -23,9 +25,11 @@ pub struct Bonds {
     shared: BTreeSet<Pid>,
     /// The ancestors of the tree: its orphans become the children of one of them.
     ancestors: BTreeSet<Pid>,
-    /// Whether targets have got their signal, so that whoever has started the tree may start it anew.
+    /// Whether targets have got their signal, so that whoever has started the tree may start it
+    /// anew.
     is_begun: bool,
-    /// The control groups that held nobody but the tree when we began; `None` before that was looked at.
+    /// The control groups that held nobody but the tree when we began; `None` before that was
+    /// looked at.
     groups: Option<Vec<ControlGroup>>,
 }
 
@@ -57,7 +61,17 @@ impl Bonds {
     pub fn new(begin_ticks: u64) -> Bonds {
         let (leaders, sessions) = (BTreeMap::new(), BTreeSet::new());
         let (names, shared, ancestors) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Bonds { begin_ticks, leaders, sessions, known: 0, names, shared, ancestors, is_begun: false, groups: None }
+        Bonds {
+            begin_ticks,
+            leaders,
+            sessions,
+            known: 0,
+            names,
+            shared,
+            ancestors,
+            is_begun: false,
+            groups: None,
+        }
     }
 
     /// Learn of targets that were added.
@@ -75,31 +89,45 @@ impl Bonds {
         self.known = targets.len();
     }
 
-    /// Learn from all processes who takes up orphans of the tree, and which process groups are not of the tree alone: the
-    /// commands of a pipeline are in the group of its first one.
+    /// Learn from all processes who takes up orphans of the tree, and which process groups are not
+    /// of the tree alone: the commands of a pipeline are in the group of its first one.
     pub fn look_around(&mut self, all: &BTreeMap<Pid, Seen>, members: &BTreeMap<Pid, usize>) {
         for &member in members.keys() {
             self.names.extend(all.get(&member).map(|seen| seen.name));
             let mut at = member;
             // No chain is longer, unless numbers were given again during the look.
             for _ in 0..all.len() {
-                let Some(parent) = all.get(&at).map(|seen| seen.ppid).filter(|&parent| parent > 1) else { break };
+                let Some(parent) = all.get(&at).map(|seen| seen.ppid).filter(|&parent| parent > 1)
+                else {
+                    break;
+                };
                 at = parent;
                 if !members.contains_key(&at) && !self.ancestors.insert(at) {
                     break;
                 }
             }
         }
-        let older = all.values().filter(|seen| !members.contains_key(&seen.pid) && !self.is_newborn(seen));
-        let shared: Vec<Pid> =
-            older.filter(|seen| self.is_of_sibling(seen, all, members)).map(|seen| seen.pgrp).collect();
+        let older =
+            all.values().filter(|seen| !members.contains_key(&seen.pid) && !self.is_newborn(seen));
+        let shared: Vec<Pid> = older
+            .filter(|seen| self.is_of_sibling(seen, all, members))
+            .map(|seen| seen.pgrp)
+            .collect();
         self.shared.extend(shared);
     }
 
-    /// Whether a process was started by a sibling of the leader of its group, such as another command of a pipeline. The
-    /// sibling itself may be one that a target has made of its own child (CLONE_PARENT).
-    fn is_of_sibling(&self, seen: &Seen, all: &BTreeMap<Pid, Seen>, members: &BTreeMap<Pid, usize>) -> bool {
-        let leader = all.get(&seen.pgrp).filter(|leader| self.leaders.contains_key(&leader.pid) && leader.ppid > 1);
+    /// Whether a process was started by a sibling of the leader of its group, such as another
+    /// command of a pipeline. The sibling itself may be one that a target has made of its own child
+    /// (CLONE_PARENT).
+    fn is_of_sibling(
+        &self,
+        seen: &Seen,
+        all: &BTreeMap<Pid, Seen>,
+        members: &BTreeMap<Pid, usize>,
+    ) -> bool {
+        let leader = all
+            .get(&seen.pgrp)
+            .filter(|leader| self.leaders.contains_key(&leader.pid) && leader.ppid > 1);
         let Some(leader) = leader else { return false };
         match self.origin(seen, all, members) {
             Origin::Orphan(top) => top.pid != seen.pid && top.ppid == leader.ppid,
@@ -108,7 +136,12 @@ impl Bonds {
     }
 
     /// What a process comes from, as far as all processes of one look tell.
-    pub fn origin(&self, seen: &Seen, all: &BTreeMap<Pid, Seen>, members: &BTreeMap<Pid, usize>) -> Origin {
+    pub fn origin(
+        &self,
+        seen: &Seen,
+        all: &BTreeMap<Pid, Seen>,
+        members: &BTreeMap<Pid, usize>,
+    ) -> Origin {
         let mut top = *seen;
         for _ in 0..all.len() {
             if members.contains_key(&top.ppid) {
@@ -125,12 +158,14 @@ impl Bonds {
         Origin::Unknown
     }
 
-    /// From now on, whoever has started the tree may see its end, and start it anew in the same control group.
+    /// From now on, whoever has started the tree may see its end, and start it anew in the same
+    /// control group.
     pub fn begin_to_signal(&mut self) {
         self.is_begun = true;
     }
 
-    /// Whether a process with this parent may be an orphan of the tree: the kernel gives those to an ancestor.
+    /// Whether a process with this parent may be an orphan of the tree: the kernel gives those to
+    /// an ancestor.
     pub fn may_be_orphan(&self, ppid: Pid) -> bool {
         ppid <= 1 || self.ancestors.contains(&ppid)
     }
@@ -150,25 +185,39 @@ impl Bonds {
         self.leaders.contains_key(&seen.pgrp)
     }
 
-    /// Whether a process that was not taken may belong to the tree: an orphan in a session of the tree.
+    /// Whether a process that was not taken may belong to the tree: an orphan in a session of the
+    /// tree.
     pub fn is_suspect(&self, seen: &Seen, session_of_parent: Option<Pid>) -> bool {
-        // A parent in the same session is one that has started it: who takes up orphans is in another.
+        // A parent in the same session is one that has started it: who takes up orphans is in
+        // another.
         let is_orphan = seen.ppid <= 1 || session_of_parent != Some(seen.session);
         self.is_newborn(seen) && is_orphan && self.sessions.contains(&seen.session)
     }
 
-    /// Whether a process that was not taken is like one of the tree that has left its session: an orphan in a session of
-    /// its own, or in one whose leader has ended, that is called like one of the tree.
+    /// Whether a process that was not taken is like one of the tree that has left its session: an
+    /// orphan in a session of its own, or in one whose leader has ended, that is called like one of
+    /// the tree.
     pub fn resembles(&self, seen: &Seen, all: &BTreeMap<Pid, Seen>) -> bool {
         // 0 is any session whose leader is outside of our pid namespace.
         let has_left = seen.session != 0 && !self.sessions.contains(&seen.session);
-        let is_detached = has_left && (seen.session == seen.pid || !all.contains_key(&seen.session));
-        self.is_newborn(seen) && self.may_be_orphan(seen.ppid) && is_detached && self.names.contains(&seen.name)
+        let is_detached =
+            has_left && (seen.session == seen.pid || !all.contains_key(&seen.session));
+        self.is_newborn(seen)
+            && self.may_be_orphan(seen.ppid)
+            && is_detached
+            && self.names.contains(&seen.name)
     }
 
     /// Whether a process that is held is tied to the tree for certain.
-    pub fn proves(&self, proc: &Proc, targets: &[Target], process: &Process<'_>) -> Result<bool, Error> {
-        let Settled::Known(stat) = process.settle(process.stat().copied())? else { return Ok(false) };
+    pub fn proves(
+        &self,
+        proc: &Proc,
+        targets: &[Target],
+        process: &Process<'_>,
+    ) -> Result<bool, Error> {
+        let Settled::Known(stat) = process.settle(process.stat().copied())? else {
+            return Ok(false);
+        };
         if stat.start_ticks < self.begin_ticks {
             return Ok(false);
         }
@@ -186,9 +235,16 @@ impl Bonds {
         Ok(may_be_orphan && !self.is_begun && self.is_in_group(process)?)
     }
 
-    /// Whether the session or the process group of this number still is the one that a target led. A number is given again
-    /// only when neither a process nor a session nor a process group has it any more.
-    fn is_the_same(&self, proc: &Proc, targets: &[Target], leader: usize, is_group: bool) -> Result<bool, Error> {
+    /// Whether the session or the process group of this number still is the one that a target led.
+    /// A number is given again only when neither a process nor a session nor a process group has it
+    /// any more.
+    fn is_the_same(
+        &self,
+        proc: &Proc,
+        targets: &[Target],
+        leader: usize,
+        is_group: bool,
+    ) -> Result<bool, Error> {
         let number = targets[leader].pid;
         let Some(reference) = &targets[leader].reference else { return Ok(false) };
         if is_there(proc, number, reference)? {
@@ -202,8 +258,11 @@ impl Bonds {
             return Ok(true);
         }
         for target in targets {
-            let was_in = |place: super::target::Place| if is_group { place.pgrp } else { place.session };
-            if target.place.map(was_in) == Some(number) && is_still_in(proc, target, number, is_group)? {
+            let was_in =
+                |place: super::target::Place| if is_group { place.pgrp } else { place.session };
+            if target.place.map(was_in) == Some(number)
+                && is_still_in(proc, target, number, is_group)?
+            {
                 return Ok(true);
             }
         }
@@ -215,11 +274,15 @@ impl Bonds {
         if groups.is_empty() {
             return Ok(false);
         }
-        let path = known(process.file(File::Cgroup)).map(|text| text.and_then(|text| Cgroups(text).path()));
-        Ok(matches!(process.settle(path)?, Settled::Known(Some(path)) if groups.iter().any(|group| group.path == path)))
+        let path = known(process.file(File::Cgroup))
+            .map(|text| text.and_then(|text| Cgroups(text).path()));
+        Ok(
+            matches!(process.settle(path)?, Settled::Known(Some(path)) if groups.iter().any(|group| group.path == path)),
+        )
     }
 
-    /// Look, once, which control groups hold nobody but the targets, and those that started after we began.
+    /// Look, once, which control groups hold nobody but the targets, and those that started after
+    /// we began.
     pub fn look_at_groups(
         &mut self,
         proc: &Proc,
@@ -248,7 +311,8 @@ impl Bonds {
     }
 }
 
-/// What the kernel keeps of the name of a program: fifteen bytes (TASK_COMM_LEN), filled up with zero bytes.
+/// What the kernel keeps of the name of a program: fifteen bytes (TASK_COMM_LEN), filled up with
+/// zero bytes.
 pub fn comm(name: &[u8]) -> [u8; 16] {
     let mut comm = [0; 16];
     name.iter().zip(&mut comm[..15]).for_each(|(&byte, place)| *place = byte);
@@ -268,7 +332,9 @@ pub fn is_there(proc: &Proc, pid: Pid, reference: &Reference) -> Result<bool, Er
 /// Whether a target is in the session or the process group of this number now.
 fn is_still_in(proc: &Proc, target: &Target, number: Pid, is_group: bool) -> Result<bool, Error> {
     let Some(reference) = &target.reference else { return Ok(false) };
-    let Settled::Known(process) = proc.process(target.pid, Files::of(&[File::Stat]))? else { return Ok(false) };
+    let Settled::Known(process) = proc.process(target.pid, Files::of(&[File::Stat]))? else {
+        return Ok(false);
+    };
     let place = process.stat().map(|stat| if is_group { stat.pgrp } else { stat.session });
     let is_in = process.settle(place)? == Settled::Known(number);
     // Not reaped by now, so that what was read by its number was of it.
@@ -276,7 +342,11 @@ fn is_still_in(proc: &Proc, target: &Target, number: Pid, is_group: bool) -> Res
 }
 
 /// The control group of a target, unless it is one of these.
-fn group_of(proc: &Proc, target: &Target, known_groups: &[ControlGroup]) -> Result<Option<ControlGroup>, Error> {
+fn group_of(
+    proc: &Proc,
+    target: &Target,
+    known_groups: &[ControlGroup],
+) -> Result<Option<ControlGroup>, Error> {
     let Some(reference) = &target.reference else { return Ok(None) };
     let Settled::Known(process) = proc.process(target.pid, Files::NONE)? else { return Ok(None) };
     let Settled::Known(text) = process.settle(process.file(File::Cgroup))? else { return Ok(None) };

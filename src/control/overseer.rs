@@ -1,8 +1,10 @@
-//! A thread that ends the program when it is told to end, or its time is over, and it does not heed that itself.
+//! A thread that ends the program when it is told to end, or its time is over, and it does not heed
+//! that itself.
 //!
-//! While an applet looks for its targets, all of that work may be held up, by storage or by a process; nothing is under
-//! way then, and the thread ends the program at once. Later on the applet heeds signals and time itself, and the thread
-//! ends the program only when that hangs. Guardians let run on whatever is stopped then.
+//! While an applet looks for its targets, all of that work may be held up, by storage or by a
+//! process; nothing is under way then, and the thread ends the program at once. Later on the applet
+//! heeds signals and time itself, and the thread ends the program only when that hangs. Guardians
+//! let run on whatever is stopped then.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
@@ -50,20 +52,27 @@ pub struct Overseer {
 }
 
 impl Overseer {
-    /// Oversee a search, which may take until then. `end` ends the program. `None` where no thread can be started: then
-    /// nothing but KILL ends what hangs.
+    /// Oversee a search, which may take until then. `end` ends the program. `None` where no thread
+    /// can be started: then nothing but KILL ends what hangs.
     pub(super) fn start(
         caught: SigSet,
         until: Option<Instant>,
         end: impl FnOnce(Ended) + Send + 'static,
     ) -> Result<Option<Overseer>, Error> {
-        let bell =
-            eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(Error::kernel("make an event"))?;
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+            .map_err(Error::kernel("make an event"))?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        let signals = SignalFd::with_flags(&caught, flags)
-            .map_err(|errno| Error::kernel("catch signals")(Errno::from_raw_os_error(errno as i32)))?;
-        let terms = Arc::new(Mutex::new(Terms { until, grace: Duration::ZERO, is_over: false, has_ended: false }));
-        let mut overseer = Overseer { terms: Arc::clone(&terms), bell: Arc::new(bell), thread: None };
+        let signals = SignalFd::with_flags(&caught, flags).map_err(|errno| {
+            Error::kernel("catch signals")(Errno::from_raw_os_error(errno as i32))
+        })?;
+        let terms = Arc::new(Mutex::new(Terms {
+            until,
+            grace: Duration::ZERO,
+            is_over: false,
+            has_ended: false,
+        }));
+        let mut overseer =
+            Overseer { terms: Arc::clone(&terms), bell: Arc::new(bell), thread: None };
         let bell = Arc::clone(&overseer.bell);
         let watch = move || {
             if let Some(ended) = watch(&terms, &bell, &signals) {
@@ -74,8 +83,8 @@ impl Overseer {
         Ok(Some(overseer).filter(|overseer| overseer.thread.is_some()))
     }
 
-    /// From now on the applet heeds signals itself, and is done by then. When the program is about to end, this does not
-    /// come back: nothing is begun any more after that was told.
+    /// From now on the applet heeds signals itself, and is done by then. When the program is about
+    /// to end, this does not come back: nothing is begun any more after that was told.
     pub fn trust(&self, until: Option<Instant>) {
         self.change(|terms| (terms.until, terms.grace) = (until, GRACE));
         while lock(&self.terms).has_ended {
@@ -83,7 +92,8 @@ impl Overseer {
         }
     }
 
-    /// Whether the thread is told. It cannot be full before 2^64 changes; only a sandbox refuses this.
+    /// Whether the thread is told. It cannot be full before 2^64 changes; only a sandbox refuses
+    /// this.
     fn change(&self, change: impl FnOnce(&mut Terms)) -> bool {
         change(&mut lock(&self.terms));
         rustix::io::write(&*self.bell, &1u64.to_ne_bytes()).is_ok()

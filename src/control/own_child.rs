@@ -1,4 +1,5 @@
-//! Children of ours where the kernel has no pidfds: until we wait for a child, its number is its own.
+//! Children of ours where the kernel has no pidfds: until we wait for a child, its number is its
+//! own.
 
 use std::process::Child;
 
@@ -9,7 +10,9 @@ use super::{Error, Signal};
 
 /// Whether a child has ended. It is not waited for.
 pub fn has_ended(child: &Child) -> Result<bool, Error> {
-    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return Ok(false) };
+    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
+        return Ok(false);
+    };
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     match waitid(WaitId::Pid(pid), options) {
         Ok(status) => Ok(status.is_some()),
@@ -20,7 +23,8 @@ pub fn has_ended(child: &Child) -> Result<bool, Error> {
 
 /// Send a signal to a child that was not waited for.
 pub fn signal_child(child: &Child, signal: Signal) {
-    let (Ok(pid), Ok(signal)) = (i32::try_from(child.id()), Named::try_from(signal.number())) else {
+    let (Ok(pid), Ok(signal)) = (i32::try_from(child.id()), Named::try_from(signal.number()))
+    else {
         return;
     };
     // One that has ended needs none, and another user's takes none.

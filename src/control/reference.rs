@@ -11,7 +11,8 @@ use super::kernel::{self, Scope};
 use super::{Error, Signal};
 use crate::process::{Pid, Process, Read, Unread, known, open_pidfd, pidfd_inode};
 
-/// What tells a process from all others until the next boot: its number, and the inode of its pidfd (Linux 6.9).
+/// What tells a process from all others until the next boot: its number, and the inode of its pidfd
+/// (Linux 6.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub pid: Pid,
@@ -28,7 +29,8 @@ impl Identity {
 
 /// A reference to one process, whoever gets its number later.
 ///
-/// It holds a pidfd, which [`Reference::release`] gives back where the identity is enough to open it again.
+/// It holds a pidfd, which [`Reference::release`] gives back where the identity is enough to open
+/// it again.
 #[derive(Clone, Debug)]
 pub struct Reference {
     pid: Pid,
@@ -46,28 +48,32 @@ pub enum Life {
     Reaped,
 }
 
-/// Find out whether this kernel lets us refer to processes and signal them so, before anything is begun.
+/// Find out whether this kernel lets us refer to processes and signal them so, before anything is
+/// begun.
 pub fn check_references() -> Result<(), Error> {
     let own = match open_pidfd(std::process::id()) {
         Err(Unread::Absent(reason)) => return Err(Error::NoReferences(reason)),
         own => own.map_err(Error::Unreferenced)?,
     };
     kernel::ask_by_signal(own, Scope::Process).map_err(|_| {
-        Error::NoReferences("this kernel is older than Linux 5.1, or a sandbox forbids pidfd_send_signal(2)")
+        Error::NoReferences(
+            "this kernel is older than Linux 5.1, or a sandbox forbids pidfd_send_signal(2)",
+        )
     })
 }
 
 impl Reference {
     /// The process, which must be of our own procfs (see `Proc::is_ours`).
     ///
-    /// Its pidfd is opened by number and then verified through the descriptor on its directory below /proc, which
-    /// everything that made it match was read through: the two belong to one process.
+    /// Its pidfd is opened by number and then verified through the descriptor on its directory
+    /// below /proc, which everything that made it match was read through: the two belong to one
+    /// process.
     pub fn of(process: &Process<'_>) -> Read<Reference> {
         Reference::with(process.pid(), process.pidfd()?)
     }
 
-    /// The process that has this number now, though /proc may hide it (hidepid). For a number that a user typed, who
-    /// can mean no other one.
+    /// The process that has this number now, though /proc may hide it (hidepid). For a number that
+    /// a user typed, who can mean no other one.
     pub fn by_number(pid: Pid) -> Read<Reference> {
         Reference::with(pid, open_pidfd(pid)?)
     }
@@ -117,12 +123,14 @@ impl Reference {
         }
     }
 
-    /// Whether it may be sent signals by us, as far as the kernel tells without one: CONT it also allows within a session.
+    /// Whether it may be sent signals by us, as far as the kernel tells without one: CONT it also
+    /// allows within a session.
     pub fn permits(&self) -> Read<()> {
         kernel::ask_by_signal(&*self.pidfd()?, Scope::Process).map_err(refused)
     }
 
-    /// Send a signal. Gone is a process that was reaped; a zombie takes every signal and heeds none.
+    /// Send a signal. Gone is a process that was reaped; a zombie takes every signal and heeds
+    /// none.
     pub fn send(&self, signal: Signal) -> Read<()> {
         pidfd_send_signal(&*self.pidfd()?, signal.raw()).map_err(refused)
     }
@@ -142,8 +150,9 @@ pub fn continue_through(pidfd: impl AsFd) {
     let _ = pidfd_send_signal(pidfd, Signal::CONT.raw());
 }
 
-/// How far the process of a pidfd has come: the pidfd is readable when all threads have ended, and hung up when the
-/// process was reaped. Before Linux 6.9 it is only readable in both cases, and signal 0 tells them apart.
+/// How far the process of a pidfd has come: the pidfd is readable when all threads have ended, and
+/// hung up when the process was reaped. Before Linux 6.9 it is only readable in both cases, and
+/// signal 0 tells them apart.
 pub fn life(pidfd: &OwnedFd) -> Read<Life> {
     let failed = |errno| Unread::Broken { file: "pidfd", errno };
     let mut polled = [PollFd::new(pidfd, PollFlags::IN)];

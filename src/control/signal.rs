@@ -10,8 +10,8 @@ use super::kernel;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signal(rustix::process::Signal);
 
-/// The first and the last real-time signal, as programs linked to glibc count them; the C library that we are linked to
-/// may keep more of them to itself.
+/// The first and the last real-time signal, as programs linked to glibc count them; the C library
+/// that we are linked to may keep more of them to itself.
 const REAL_TIME: (i32, i32) = (34, 64);
 
 /// Other names in use.
@@ -121,8 +121,8 @@ mod tests {
             assert_eq!(Signal::parse(text).map(Signal::number), Some(number), "{text}");
         }
         for bad in [
-            "", "0", "65", "-9", "NOSUCH", "SIG", "RTMIN+31", "RTMIN+", "RTMAX-31", "RTMAX-", "RTMIN-1", "RTMAX+1",
-            "RTMIN++1", "9x",
+            "", "0", "65", "-9", "NOSUCH", "SIG", "RTMIN+31", "RTMIN+", "RTMAX-31", "RTMAX-",
+            "RTMIN-1", "RTMAX+1", "RTMIN++1", "9x",
         ] {
             assert_eq!(Signal::parse(bad), None, "{bad}");
         }

@@ -17,8 +17,8 @@ pub struct Target {
     pub is_kernel_thread: bool,
     /// Where it was when it was held, if that was read.
     pub(super) place: Option<Place>,
-    /// Whether there certainly was such a process: it matched, or was named by its identity. A number that was typed
-    /// may be a mistake.
+    /// Whether there certainly was such a process: it matched, or was named by its identity. A
+    /// number that was typed may be a mistake.
     pub was_there: bool,
     /// Whether it was found only as a descendant of another target.
     pub is_kin: bool,
@@ -102,8 +102,8 @@ impl Target {
         Ok(Target { name, ..Target::pinned(process)? })
     }
 
-    /// A process that was found as a descendant of another target, pinned. Nothing is read that it can hold up, as others
-    /// are stopped meanwhile.
+    /// A process that was found as a descendant of another target, pinned. Nothing is read that it
+    /// can hold up, as others are stopped meanwhile.
     pub(super) fn kin(process: &Process<'_>) -> Read<Target> {
         let name = known(process.name_by_link())?.map(|name| name.into_owned());
         Ok(Target { name, is_kin: true, ..Target::pinned(process)? })
@@ -195,10 +195,16 @@ impl Outcome {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Refused::FirstProcess => "it is the first process, and all others depend on it: --force allows it",
+            Refused::FirstProcess => {
+                "it is the first process, and all others depend on it: --force allows it"
+            }
             Refused::Ourselves => "it is this very command: --force allows it",
-            Refused::Ancestor { is_matched: true } => "this command runs below it: -A leaves such out",
-            Refused::Ancestor { is_matched: false } => "this command runs below it: --force allows it",
+            Refused::Ancestor { is_matched: true } => {
+                "this command runs below it: -A leaves such out"
+            }
+            Refused::Ancestor { is_matched: false } => {
+                "this command runs below it: --force allows it"
+            }
             Refused::Waiter => "it is this very command, which would wait for ever",
             Refused::KernelThread => "it is a thread of the kernel, which takes no signal",
         })

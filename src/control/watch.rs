@@ -1,8 +1,8 @@
 //! Waiting for many processes to end: one sleep in the kernel, however many there are.
 //!
-//! Every process is watched through a pidfd of its own, and so costs a descriptor. What exceeds the limit of descriptors
-//! is watched by threads that have tables of descriptors of their own (see [`helper`]), so that any one of 30,000 is
-//! noticed as soon as any one of three.
+//! Every process is watched through a pidfd of its own, and so costs a descriptor. What exceeds the
+//! limit of descriptors is watched by threads that have tables of descriptors of their own (see
+//! [`helper`]), so that any one of 30,000 is noticed as soon as any one of three.
 
 mod helper;
 
@@ -92,11 +92,17 @@ struct Watched {
 
 impl<'w> Watch<'w> {
     /// A watch over nothing. `wants_status` as in [`Over`].
-    fn new(proc: &'w Proc, interrupts: Option<&'w Interrupts>, wants_status: bool) -> Result<Watch<'w>, Error> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(Error::kernel("wait for processes"))?;
+    fn new(
+        proc: &'w Proc,
+        interrupts: Option<&'w Interrupts>,
+        wants_status: bool,
+    ) -> Result<Watch<'w>, Error> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
+            .map_err(Error::kernel("wait for processes"))?;
         if let Some(interrupts) = interrupts {
             let token = epoll::EventData::new_u64(INTERRUPTS);
-            epoll::add(&epoll, interrupts, token, epoll::EventFlags::IN).map_err(Error::kernel("wait for signals"))?;
+            epoll::add(&epoll, interrupts, token, epoll::EventFlags::IN)
+                .map_err(Error::kernel("wait for signals"))?;
         }
         Ok(Watch {
             proc,
@@ -113,7 +119,11 @@ impl<'w> Watch<'w> {
     }
 
     /// A watch over some processes.
-    pub fn over(proc: &'w Proc, interrupts: &'w Interrupts, over: Over<'_>) -> Result<Watch<'w>, Error> {
+    pub fn over(
+        proc: &'w Proc,
+        interrupts: &'w Interrupts,
+        over: Over<'_>,
+    ) -> Result<Watch<'w>, Error> {
         let Over { references, room, wants_status, wants_all } = over;
         let mut watch = Watch::new(proc, Some(interrupts), wants_status)?;
         if references.len() <= room.processes {
@@ -121,14 +131,16 @@ impl<'w> Watch<'w> {
             return Ok(watch);
         }
         let too_many = Error::too_many(references.len(), room);
-        let identity = |&(token, reference): &(usize, &Reference)| Some((token, reference.identity()?));
+        let identity =
+            |&(token, reference): &(usize, &Reference)| Some((token, reference.identity()?));
         let Some(identities) = references.iter().map(identity).collect::<Option<Vec<_>>>() else {
             return Err(too_many);
         };
         match Helpers::start(&identities, room.processes, wants_status, proc.path())? {
             Some(helpers) => {
                 let (token, flags) = (epoll::EventData::new_u64(HELPERS), epoll::EventFlags::IN);
-                epoll::add(&watch.epoll, &helpers, token, flags).map_err(Error::kernel("wait for processes"))?;
+                epoll::add(&watch.epoll, &helpers, token, flags)
+                    .map_err(Error::kernel("wait for processes"))?;
                 watch.helpers = Some(helpers);
             }
             // One after another: it only matters when the last of them has ended.
@@ -138,7 +150,9 @@ impl<'w> Watch<'w> {
                     watch.add_later()?;
                 }
             }
-            None if room.more().is_some_and(|room| references.len() <= room.processes) => watch.add_all(references)?,
+            None if room.more().is_some_and(|room| references.len() <= room.processes) => {
+                watch.add_all(references)?
+            }
             None => return Err(too_many),
         }
         Ok(watch)
@@ -183,7 +197,8 @@ impl<'w> Watch<'w> {
 
     fn add_pidfd(&mut self, token: usize, pid: Pid, pidfd: Rc<OwnedFd>) -> Result<(), Error> {
         let data = epoll::EventData::new_u64(token as u64);
-        epoll::add(&self.epoll, &*pidfd, data, epoll::EventFlags::IN).map_err(Error::kernel("wait for a process"))?;
+        epoll::add(&self.epoll, &*pidfd, data, epoll::EventFlags::IN)
+            .map_err(Error::kernel("wait for a process"))?;
         self.watched.insert(token, Watched { pid, pidfd, is_lingering: false });
         Ok(())
     }
@@ -216,7 +231,9 @@ impl<'w> Watch<'w> {
             }
             let lingering = self.lingering.front().map(|&(end, _)| end);
             let wake = until.into_iter().chain(lingering).min();
-            if let Some(signal) = self.sleep(wake.map(|wake| wake.saturating_duration_since(now)))? {
+            if let Some(signal) =
+                self.sleep(wake.map(|wake| wake.saturating_duration_since(now)))?
+            {
                 return Ok(Event::Interrupted(signal));
             }
             has_looked = true;
@@ -225,8 +242,11 @@ impl<'w> Watch<'w> {
 
     /// Sleep until something happens or this time is over, and take note of all that happened.
     fn sleep(&mut self, time: Option<Duration>) -> Result<Option<Signal>, Error> {
-        // Up to the next millisecond: the kernel's own unit here, and waking too early would only be busy.
-        let time = time.map(|time| Duration::from_millis((time.as_micros() as u64).div_ceil(1000)).min(LONGEST_SLEEP));
+        // Up to the next millisecond: the kernel's own unit here, and waking too early would only
+        // be busy.
+        let time = time.map(|time| {
+            Duration::from_millis((time.as_micros() as u64).div_ceil(1000)).min(LONGEST_SLEEP)
+        });
         let time = time.and_then(|time| Timespec::try_from(time).ok());
         self.events.clear();
         match epoll::wait(&self.epoll, spare_capacity(&mut self.events), time.as_ref()) {
@@ -237,7 +257,9 @@ impl<'w> Watch<'w> {
         let events = std::mem::take(&mut self.events);
         for event in &events {
             match event.data.u64() {
-                INTERRUPTS => signal = self.interrupts.map(Interrupts::arrived).transpose()?.flatten(),
+                INTERRUPTS => {
+                    signal = self.interrupts.map(Interrupts::arrived).transpose()?.flatten()
+                }
                 HELPERS => self.hear_helpers()?,
                 token => self.note(token as usize, event.flags)?,
             }
@@ -259,13 +281,15 @@ impl<'w> Watch<'w> {
         if !self.wants_status {
             return self.tell(token, None);
         }
-        let info = kernel::exit_info(&watched.pidfd).map_err(Error::kernel("ask for an exit status"))?;
+        let info =
+            kernel::exit_info(&watched.pidfd).map_err(Error::kernel("ask for an exit status"))?;
         let status = match info {
             ExitInfo::Known(status) => Some(status),
             _ if watched.is_lingering => None,
             _ => status_of_zombie(self.proc, watched)?,
         };
-        // Before Linux 6.9 no HUP says that the process was reaped, and no kernel before 6.13 has an answer left then.
+        // Before Linux 6.9 no HUP says that the process was reaped, and no kernel before 6.13 has
+        // an answer left then.
         if status.is_some() || info == ExitInfo::Never || flags.contains(epoll::EventFlags::HUP) {
             return self.tell(token, status);
         }
@@ -280,7 +304,8 @@ impl<'w> Watch<'w> {
 
     fn tell(&mut self, token: usize, status: Option<ExitStatus>) -> Result<(), Error> {
         let Some(watched) = self.watched.remove(&token) else { return Ok(()) };
-        // It cannot fail for what was added, and a pidfd that is watched on would only be told of again.
+        // It cannot fail for what was added, and a pidfd that is watched on would only be told of
+        // again.
         let _ = epoll::delete(&self.epoll, &watched.pidfd);
         if watched.is_lingering {
             self.lingering.retain(|&(_, lingering)| lingering != token);
@@ -300,7 +325,8 @@ fn status_of_zombie(proc: &Proc, watched: &Watched) -> Result<Option<ExitStatus>
         read => process.settle(read)?,
     };
     // Not reaped by now, so that the number was its own while we read.
-    let is_its_own = matches!(proc.settle(watched.pid, life(&watched.pidfd))?, Settled::Known(Life::Zombie));
+    let is_its_own =
+        matches!(proc.settle(watched.pid, life(&watched.pidfd))?, Settled::Known(Life::Zombie));
     Ok(match read {
         Settled::Known(status) if is_its_own => Some(ExitStatus::from_raw(status)),
         _ => None,

@@ -7,7 +7,8 @@ use super::Error;
 use crate::control::{Reference, own_line};
 use crate::process::{Cgroups, File, Files, Pid, Proc, Process, Read, Settled, Unexamined, known};
 
-/// The names of daemons that are looked for. That of busybox is `crond` too, but its executable is busybox.
+/// The names of daemons that are looked for. That of busybox is `crond` too, but its executable is
+/// busybox.
 pub const NAMES: [&str; 4] = ["cron", "crond", "bcron-sched", "fcron"];
 
 /// Daemons that lock a pid file, so that one without is something else of that name.
@@ -135,15 +136,19 @@ pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
             let mut scan = proc.scan(Files::of(&[File::Exe]))?;
             while let Some(process) = scan.next()? {
                 match process.settle(name(process, wanted))? {
-                    Settled::Known(Some(_)) => add(process.pid(), candidate(proc, process.pid(), wanted)?),
+                    Settled::Known(Some(_)) => {
+                        add(process.pid(), candidate(proc, process.pid(), wanted)?)
+                    }
                     Settled::Missing(reason) => add(process.pid(), Settled::Missing(reason)),
                     Settled::Known(None) | Settled::Gone => {}
                 }
             }
         }
     }
-    let names: BTreeMap<Pid, Vec<u8>> =
-        candidates.iter().map(|candidate| (candidate.daemon.pid, candidate.daemon.exe_name.clone())).collect();
+    let names: BTreeMap<Pid, Vec<u8>> = candidates
+        .iter()
+        .map(|candidate| (candidate.daemon.pid, candidate.daemon.exe_name.clone()))
+        .collect();
     let has_lock: BTreeSet<Vec<u8>> = candidates
         .iter()
         .filter(|candidate| matches!(candidate.lock, Some(Some(_))) && candidate.is_root)
@@ -196,23 +201,35 @@ fn judge(
 /// Whether it is where a system keeps its daemons, or is one of those that lock no pid file.
 fn is_placed(daemon: &Daemon) -> bool {
     let path = daemon.exe_path.as_deref().unwrap_or_default();
-    let directory = path.iter().rposition(|&byte| byte == b'/').map_or(&b""[..], |slash| &path[..slash]);
-    SYSTEM.contains(&directory) || daemon.exe_name == b"busybox" || !LOCKING.contains(&&daemon.name[..])
+    let directory =
+        path.iter().rposition(|&byte| byte == b'/').map_or(&b""[..], |slash| &path[..slash]);
+    SYSTEM.contains(&directory)
+        || daemon.exe_name == b"busybox"
+        || !LOCKING.contains(&&daemon.name[..])
 }
 
 /// What a process is called, if it is one of those that are looked for.
 fn name(process: &Process<'_>, wanted: &Wanted) -> Read<Option<Vec<u8>>> {
     let exe = match process.exe_name() {
-        // A daemon is the superuser's. Of others, what keeps its name to itself by holding up its readers is none.
-        Err(unread) if unread.is_unavailable() && !matches!(wanted, Wanted::Pid(_)) && process.user_ids()?[0] != 0 => {
+        // A daemon is the superuser's. Of others, what keeps its name to itself by holding up its
+        // readers is none.
+        Err(unread)
+            if unread.is_unavailable()
+                && !matches!(wanted, Wanted::Pid(_))
+                && process.user_ids()?[0] != 0 =>
+        {
             return Ok(None);
         }
         exe => exe?,
     };
     Ok(match wanted {
         Wanted::Pid(_) => Some(exe.into_owned()),
-        Wanted::Named(name) => (*exe == name[..] || *process.comm()? == name[..]).then(|| name.clone()),
-        Wanted::Usual if NAMES.iter().any(|name| *exe == *name.as_bytes()) => Some(exe.into_owned()),
+        Wanted::Named(name) => {
+            (*exe == name[..] || *process.comm()? == name[..]).then(|| name.clone())
+        }
+        Wanted::Usual if NAMES.iter().any(|name| *exe == *name.as_bytes()) => {
+            Some(exe.into_owned())
+        }
         Wanted::Usual if *exe == *b"busybox" && is_busybox_crond(arguments_of_root(process)?) => {
             Some(b"crond".to_vec())
         }
@@ -220,7 +237,8 @@ fn name(process: &Process<'_>, wanted: &Wanted) -> Read<Option<Vec<u8>>> {
     })
 }
 
-/// The arguments of a process, if the superuser runs it: others may hold up whoever reads theirs, and are no daemons.
+/// The arguments of a process, if the superuser runs it: others may hold up whoever reads theirs,
+/// and are no daemons.
 fn arguments_of_root<'p>(process: &'p Process<'_>) -> Read<&'p [u8]> {
     match process.cmdline() {
         Err(unread) if unread.is_unavailable() && process.user_ids()?[0] != 0 => Ok(b""),
@@ -253,11 +271,16 @@ fn candidate(proc: &Proc, pid: Pid, wanted: &Wanted) -> Result<Settled<Option<Ca
 fn describe(process: &Process<'_>, wanted: &Wanted) -> Read<Option<Candidate>> {
     let Some(name) = name(process, wanted)? else { return Ok(None) };
     let stat = *process.stat()?;
-    let cgroup = known(process.file(File::Cgroup))?.and_then(|file| Cgroups(file).path()).map(<[u8]>::to_vec);
+    let cgroup = known(process.file(File::Cgroup))?
+        .and_then(|file| Cgroups(file).path())
+        .map(<[u8]>::to_vec);
     let is_root = process.user_ids()?[0] == 0;
     // One of another user is no daemon, and may hold up whoever looks closer.
     let (lock, arguments) = match is_root || matches!(wanted, Wanted::Pid(_)) {
-        true => (known(process.locked_file(is_pid_file))?, known(process.cmdline())?.unwrap_or_default()),
+        true => (
+            known(process.locked_file(is_pid_file))?,
+            known(process.cmdline())?.unwrap_or_default(),
+        ),
         false => (None, &b""[..]),
     };
     let daemon = Daemon {
@@ -289,7 +312,11 @@ fn describe(process: &Process<'_>, wanted: &Wanted) -> Read<Option<Candidate>> {
 
 /// Debian's cron and cronie call their workers by the daemon's name in capitals.
 pub fn is_called_worker(arguments: &[u8], name: &[u8]) -> bool {
-    let first = arguments.split(|&byte| byte == 0 || byte == b' ').map(base_name).next().unwrap_or_default();
+    let first = arguments
+        .split(|&byte| byte == 0 || byte == b' ')
+        .map(base_name)
+        .next()
+        .unwrap_or_default();
     !first.is_empty() && first == name.to_ascii_uppercase()
 }
 
@@ -317,7 +344,9 @@ const DELETED: &[u8] = b" (deleted)";
 
 /// The pid file that names this process.
 fn pid_file_of(pid: Pid) -> Option<Vec<u8>> {
-    let names = |path: &&str| std::fs::read(path).is_ok_and(|text| text.trim_ascii() == pid.to_string().as_bytes());
+    let names = |path: &&str| {
+        std::fs::read(path).is_ok_and(|text| text.trim_ascii() == pid.to_string().as_bytes())
+    };
     ["/run/crond.pid", "/var/run/crond.pid", "/run/cron.pid"]
         .iter()
         .find(|path| names(path))
@@ -330,7 +359,8 @@ fn service(cgroup: &[u8]) -> Option<String> {
     leaf.ends_with(b".service").then(|| String::from_utf8_lossy(leaf).into_owned())
 }
 
-/// Whether a service is one for this daemon: started by hand, that is in the group of whatever it was started from.
+/// Whether a service is one for this daemon: started by hand, that is in the group of whatever it
+/// was started from.
 fn is_for_cron(service: &str, name: &[u8]) -> bool {
     service.contains("cron") || service.contains(&*String::from_utf8_lossy(name))
 }
@@ -338,9 +368,12 @@ fn is_for_cron(service: &str, name: &[u8]) -> bool {
 /// The name of a process, if it is known to start its children again.
 fn supervisor(proc: &Proc, pid: Pid) -> Result<Option<String>, Error> {
     let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(None) };
-    let names = process.comm().and_then(|comm| Ok([comm.into_owned(), process.exe_name()?.into_owned()]));
+    let names =
+        process.comm().and_then(|comm| Ok([comm.into_owned(), process.exe_name()?.into_owned()]));
     let Settled::Known(names) = process.settle(names)? else { return Ok(None) };
-    let found = SUPERVISORS.iter().find(|supervisor| names.iter().any(|name| name == supervisor.as_bytes()));
+    let found = SUPERVISORS
+        .iter()
+        .find(|supervisor| names.iter().any(|name| name == supervisor.as_bytes()));
     Ok(found.map(|name| (*name).to_owned()))
 }
 
@@ -377,7 +410,11 @@ mod tests {
     #[test]
     fn busybox_is_a_daemon_only_as_crond() {
         assert!(is_busybox_crond(b"crond\0-f\0") && is_busybox_crond(b"/bin/busybox\0crond\0"));
-        assert!(!is_busybox_crond(b"busybox\0sh\0") && !is_busybox_crond(b"sh\0crond\0") && !is_busybox_crond(b""));
+        assert!(
+            !is_busybox_crond(b"busybox\0sh\0")
+                && !is_busybox_crond(b"sh\0crond\0")
+                && !is_busybox_crond(b"")
+        );
     }
 
     #[test]

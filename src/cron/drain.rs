@@ -25,22 +25,24 @@ pub struct Patience {
     pub until: Option<Instant>,
     /// Whether daemons that jobs started are waited for too.
     pub with_daemons: bool,
-    /// Whether to wait only for those that run now, because a daemon that is not paused starts new ones.
+    /// Whether to wait only for those that run now, because a daemon that is not paused starts new
+    /// ones.
     pub only_now: bool,
 }
 
 /// However long jobs take, somebody may let the daemon run on meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// A look during which processes end does not count for so long after the latest job. Where jobs pass themselves on from
-/// process to process, one of so many looks comes in time; where others come and go all the time, it has to do.
+/// A look during which processes end does not count for so long after the latest job. Where jobs
+/// pass themselves on from process to process, one of so many looks comes in time; where others
+/// come and go all the time, it has to do.
 const UNSURE: Duration = Duration::from_secs(1);
 
 /// Wait for the jobs of daemons that start no new ones.
 ///
-/// Looks again whenever all have ended that were known, and now and then. It is content when nobody was found twice in a
-/// row: during one look somebody can start a process with a number that was passed already, and end before its own
-/// number comes.
+/// Looks again whenever all have ended that were known, and now and then. It is content when nobody
+/// was found twice in a row: during one look somebody can start a process with a number that was
+/// passed already, and end before its own number comes.
 pub fn drain(
     shutdown: &Shutdown<'_>,
     pause: &mut Pause<'_>,
@@ -63,8 +65,10 @@ pub fn drain(
         }
         let found = jobs.look(proc, daemons)?;
         tell(&found, &mut told, audience);
-        // Not what runs below others: what is left of it when they have ended may be a daemon by then.
-        let is_root = |job: &Job| job.is_awaited(patience.with_daemons) && job.why != Why::Descendant;
+        // Not what runs below others: what is left of it when they have ended may be a daemon by
+        // then.
+        let is_root =
+            |job: &Job| job.is_awaited(patience.with_daemons) && job.why != Why::Descendant;
         let awaited: Vec<Job> = found.into_iter().filter(is_root).collect();
         if awaited.is_empty() {
             if jobs.may_have_missed && jobs.is_passed_on(proc, daemons)? {
@@ -80,7 +84,11 @@ pub fn drain(
         (looks_without, latest) = (0, Instant::now());
         let conclusion = await_end(shutdown, awaited, patience, audience)?;
         let mut left = || -> Result<Vec<Job>, Error> {
-            Ok(jobs.look(proc, daemons)?.into_iter().filter(|job| job.is_awaited(patience.with_daemons)).collect())
+            Ok(jobs
+                .look(proc, daemons)?
+                .into_iter()
+                .filter(|job| job.is_awaited(patience.with_daemons))
+                .collect())
         };
         match conclusion {
             Conclusion::Finished if patience.only_now => return Ok(Drained::Empty),
@@ -123,14 +131,21 @@ fn await_end(
 ) -> Result<Conclusion, Error> {
     let left = patience.until.map(|until| until.saturating_duration_since(Instant::now()));
     // A daemon that is not paused starts others, which are not to be found.
-    let timeout = if patience.only_now { left } else { Some(left.map_or(LOOK_AGAIN, |left| left.min(LOOK_AGAIN))) };
+    let timeout = if patience.only_now {
+        left
+    } else {
+        Some(left.map_or(LOOK_AGAIN, |left| left.min(LOOK_AGAIN)))
+    };
     let mut operation = Operation::new(shutdown.proc, Order::wait(timeout), shutdown.interrupts);
     for job in jobs {
         operation.add(job.target)?;
     }
     let conclusion = operation.carry_out(audience)?;
     // A job that could not be waited for is decided too, and may run.
-    let unknown = operation.targets().iter().find(|job| conclusion == Conclusion::Finished && !job.has_ended());
+    let unknown = operation
+        .targets()
+        .iter()
+        .find(|job| conclusion == Conclusion::Finished && !job.has_ended());
     match unknown.map(|job| (job.pid, job.reason)) {
         Some((pid, Some(reason))) => Err(Error::Unexamined { pid, reason }),
         _ => Ok(conclusion),

@@ -7,10 +7,13 @@ use super::Error;
 use super::daemon::{Daemon, NAMES, audit_session, is_called_worker};
 use super::leaving::{of_leader, writes_to_cron, writes_to_tmpfile};
 use crate::control::{Life, Reference, Target, own_line};
-use crate::process::{Cgroups, File, Files, Pid, Proc, Process, Read, Settled, Unread, items, known};
+use crate::process::{
+    Cgroups, File, Files, Pid, Proc, Process, Read, Settled, Unread, items, known,
+};
 use crate::tree::{self, Forest, Node};
 
-/// Processes of a scheduler that are no jobs themselves, but whose children are: bcron has one for all jobs.
+/// Processes of a scheduler that are no jobs themselves, but whose children are: bcron has one for
+/// all jobs.
 const HELPERS: [&[u8]; 3] = [b"bcron-exec", b"bcron-spool", b"bcron-update"];
 
 /// Why a process counts.
@@ -28,8 +31,8 @@ pub enum Why {
     Session,
     /// A job left it behind in its process group.
     Group,
-    /// A job left it behind in its session or its process group, or another process has the number of that by now:
-    /// nobody was in it before.
+    /// A job left it behind in its session or its process group, or another process has the number
+    /// of that by now: nobody was in it before.
     Reappeared,
     /// A job left it behind in the daemon's control group, and its output still goes to cron.
     Cgroup,
@@ -60,7 +63,8 @@ pub struct Job {
     pub is_certain: bool,
 }
 
-/// What is known of jobs, also of those that have ended: what they leave behind is recognised by it.
+/// What is known of jobs, also of those that have ended: what they leave behind is recognised by
+/// it.
 #[derive(Default)]
 pub struct Jobs {
     /// Sessions of jobs.
@@ -72,7 +76,8 @@ pub struct Jobs {
     pub runs_us: bool,
     /// The zombies of the last look.
     ended: BTreeSet<Pid>,
-    /// Whether processes ended during the last look, and may have started others that it did not come to.
+    /// Whether processes ended during the last look, and may have started others that it did not
+    /// come to.
     pub may_have_missed: bool,
 }
 
@@ -86,14 +91,15 @@ struct Remembered {
     is_in_doubt: bool,
 }
 
-/// A session or a process group that nobody was found in for so long has ended. A look may miss a process that starts
-/// another one and ends.
+/// A session or a process group that nobody was found in for so long has ended. A look may miss a
+/// process that starts another one and ends.
 const FORGOTTEN: Duration = Duration::from_secs(2);
 
 /// How often the latest process is looked at.
 const LATEST: usize = 20;
 
-/// No command of a crontab is longer (MAX_ARG_STRLEN in execve(2)). Thousands of others may have longer arguments.
+/// No command of a crontab is longer (MAX_ARG_STRLEN in execve(2)). Thousands of others may have
+/// longer arguments.
 const LONGEST_COMMAND: usize = 128 * 1024;
 
 /// What is kept of every process.
@@ -114,14 +120,21 @@ impl Jobs {
     /// Who counts now. What was learned before is remembered.
     pub fn look(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
         let forest = read(proc, daemons)?;
-        let ended = forest.find_all(forest.all(), |member| !member.is_alive).map(|node| forest.pid(node)).collect();
+        let ended = forest
+            .find_all(forest.all(), |member| !member.is_alive)
+            .map(|node| forest.pid(node))
+            .collect();
         self.may_have_missed = forest.vanished() > 0 || !self.ended.is_superset(&ended);
         self.ended = ended;
         self.forget_reused(&forest, Instant::now());
-        let mut found = Search { forest: &forest, why: BTreeMap::new(), ours: ours(proc, &forest, daemons)? };
+        let mut found =
+            Search { forest: &forest, why: BTreeMap::new(), ours: ours(proc, &forest, daemons)? };
         for daemon in daemons {
             // Not reaped, so that its number is its own.
-            if !matches!(proc.settle(daemon.pid, daemon.reference.life())?, Settled::Known(Life::Reaped)) {
+            if !matches!(
+                proc.settle(daemon.pid, daemon.reference.life())?,
+                Settled::Known(Life::Reaped)
+            ) {
                 self.below_daemon(&mut found, daemon);
             }
         }
@@ -140,15 +153,19 @@ impl Jobs {
         Ok(jobs)
     }
 
-    /// Whether the latest process of all is one that a job left behind: where a job passes itself on from process to
-    /// process, each has ended before a look at all of them comes to it.
+    /// Whether the latest process of all is one that a job left behind: where a job passes itself
+    /// on from process to process, each has ended before a look at all of them comes to it.
     pub fn is_passed_on(&self, proc: &Proc, daemons: &[Daemon]) -> Result<bool, Error> {
         let place = |pid: Pid| -> Result<Option<(Pid, Pid, u32)>, Error> {
-            let Settled::Known(process) = proc.process(pid, Files::of(&[File::Stat]))? else { return Ok(None) };
-            let place = process.settle(process.stat().map(|stat| (stat.session, stat.pgrp, stat.tty)))?;
+            let Settled::Known(process) = proc.process(pid, Files::of(&[File::Stat]))? else {
+                return Ok(None);
+            };
+            let place =
+                process.settle(process.stat().map(|stat| (stat.session, stat.pgrp, stat.tty)))?;
             Ok(if let Settled::Known(place) = place { Some(place) } else { None })
         };
-        let own_session = proc.own_pid().map(place).transpose()?.flatten().map(|(session, ..)| session);
+        let own_session =
+            proc.own_pid().map(place).transpose()?.flatten().map(|(session, ..)| session);
         for _ in 0..LATEST {
             let Some(pid) = proc.latest_pid() else { return Ok(false) };
             let Some((session, pgrp, tty)) = place(pid)? else { continue };
@@ -176,8 +193,9 @@ impl Jobs {
                     if present.contains(pid) { None } else { remembered.empty_since.or(Some(now)) };
                 remembered.is_in_doubt |= remembered.empty_since.is_some();
                 let is_over = |since: Instant| now.saturating_duration_since(since) >= FORGOTTEN;
-                let is_same =
-                    forest.find(*pid).is_none_or(|node| forest.data(node).start_ticks == remembered.start_ticks);
+                let is_same = forest
+                    .find(*pid)
+                    .is_none_or(|node| forest.data(node).start_ticks == remembered.start_ticks);
                 is_same && !remembered.empty_since.is_some_and(is_over)
             });
         };
@@ -199,7 +217,8 @@ impl Jobs {
         }
     }
 
-    /// Workers that outlived the daemon that started them: their jobs run on. Those of another daemon that runs are its.
+    /// Workers that outlived the daemon that started them: their jobs run on. Those of another
+    /// daemon that runs are its.
     fn earlier_workers(&mut self, found: &mut Search<'_>, daemons: &[Daemon]) {
         let audit = daemons.first().and_then(|daemon| daemon.audit);
         for node in found.forest.all() {
@@ -236,7 +255,11 @@ impl Jobs {
             return;
         }
         let (pid, member) = (found.forest.pid(node), found.forest.data(node));
-        let remembered = || Remembered { start_ticks: member.start_ticks, empty_since: None, is_in_doubt: false };
+        let remembered = || Remembered {
+            start_ticks: member.start_ticks,
+            empty_since: None,
+            is_in_doubt: false,
+        };
         if member.session == pid {
             self.sessions.insert(pid, remembered());
         }
@@ -245,9 +268,15 @@ impl Jobs {
         }
     }
 
-    fn left_behind(&mut self, found: &mut Search<'_>, proc: &Proc, daemons: &[Daemon]) -> Result<(), Error> {
+    fn left_behind(
+        &mut self,
+        found: &mut Search<'_>,
+        proc: &Proc,
+        daemons: &[Daemon],
+    ) -> Result<(), Error> {
         let daemon_of = |member: &Member| {
-            let is_its_own = |daemon: &&Daemon| daemon.session == daemon.pid && member.session == daemon.pid;
+            let is_its_own =
+                |daemon: &&Daemon| daemon.session == daemon.pid && member.session == daemon.pid;
             daemons.iter().find(is_its_own)
         };
         let has_tmpfile = has_tmpfile(daemons);
@@ -294,7 +323,8 @@ impl Jobs {
     }
 }
 
-/// Whether one of the daemons is Debian's, which collects the output of its jobs in files without a name.
+/// Whether one of the daemons is Debian's, which collects the output of its jobs in files without a
+/// name.
 fn has_tmpfile(daemons: &[Daemon]) -> bool {
     daemons.iter().any(|daemon| daemon.exe_name == b"cron")
 }
@@ -304,11 +334,15 @@ fn is_detached(found: &Search<'_>, node: Node) -> bool {
     found.forest.parent(node).is_none_or(|parent| !found.counts(parent))
 }
 
-/// Whether it has become a child of the first process, or of one above the daemons that takes up orphans.
+/// Whether it has become a child of the first process, or of one above the daemons that takes up
+/// orphans.
 fn is_orphan(found: &Search<'_>, node: Node, daemons: &[Daemon]) -> bool {
     let Some(parent) = found.forest.parent(node) else { return true };
     let is_above = |daemon: &Daemon| {
-        found.forest.find(daemon.pid).is_some_and(|daemon| found.forest.ancestors(daemon).any(|node| node == parent))
+        found
+            .forest
+            .find(daemon.pid)
+            .is_some_and(|daemon| found.forest.ancestors(daemon).any(|node| node == parent))
     };
     found.forest.pid(parent) == 1 || daemons.iter().any(is_above)
 }
@@ -316,7 +350,8 @@ fn is_orphan(found: &Search<'_>, node: Node, daemons: &[Daemon]) -> bool {
 /// Whether a child of a daemon is its worker: a fork of it that is not a job yet.
 fn is_forked(member: &Member, daemon: &Daemon) -> bool {
     // Daemons in scripts share their executable with much else, and busybox with everything.
-    NAMES.iter().any(|name| daemon.exe_name == name.as_bytes()) && member.exe_name == daemon.exe_name
+    NAMES.iter().any(|name| daemon.exe_name == name.as_bytes())
+        && member.exe_name == daemon.exe_name
 }
 
 /// What was found so far.
@@ -330,9 +365,12 @@ struct Search<'f> {
 impl Search<'_> {
     /// What a daemon has started is a daemon's, whatever its output goes to.
     fn follow_daemons(&mut self) {
-        let is_below = |node: Node| self.forest.ancestors(node).any(|above| self.why.get(&above) == Some(&Why::Daemon));
+        let is_below = |node: Node| {
+            self.forest.ancestors(node).any(|above| self.why.get(&above) == Some(&Why::Daemon))
+        };
         let uncertain = self.why.iter().filter(|(_, why)| matches!(why, Why::Cgroup | Why::Output));
-        let below: Vec<Node> = uncertain.map(|(&node, _)| node).filter(|&node| is_below(node)).collect();
+        let below: Vec<Node> =
+            uncertain.map(|(&node, _)| node).filter(|&node| is_below(node)).collect();
         for node in below {
             self.why.insert(node, Why::Daemon);
         }
@@ -344,11 +382,13 @@ impl Search<'_> {
 
     /// Whether it is cron's beyond doubt: neither it nor what it runs below is only likely to be.
     fn is_certain(&self, node: Node) -> bool {
-        let is_likely = |node: &Node| matches!(self.why.get(node), Some(Why::Output | Why::Reappeared));
+        let is_likely =
+            |node: &Node| matches!(self.why.get(node), Some(Why::Output | Why::Reappeared));
         !is_likely(&node) && !self.forest.ancestors(node).any(|above| is_likely(&above))
     }
 
-    /// Tell whether it counts. One that has ended does not, and what it left behind is found by other ways.
+    /// Tell whether it counts. One that has ended does not, and what it left behind is found by
+    /// other ways.
     fn add(&mut self, node: Node, why: Why) -> bool {
         if !self.forest.data(node).is_alive || self.ours.contains(&node) {
             return false;
@@ -373,7 +413,9 @@ impl Search<'_> {
 }
 
 fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<Member>, Error> {
-    let has_unit = |cgroup: &[u8]| daemons.iter().any(|d| d.unit.is_some() && d.cgroup.as_deref() == Some(cgroup));
+    let has_unit = |cgroup: &[u8]| {
+        daemons.iter().any(|d| d.unit.is_some() && d.cgroup.as_deref() == Some(cgroup))
+    };
     let needs_cgroup = daemons.iter().any(|daemon| daemon.unit.is_some());
     let member = |process: &Process<'_>| -> Read<Member> {
         let stat = *process.stat()?;
@@ -384,8 +426,11 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<Member>, Error> {
             && is_called_worker(known(process.cmdline())?.unwrap_or_default(), &exe_name)
             && process.user_ids()?[0] == 0
             && process.status()?.numbers("NSpid").is_none_or(|numbers| numbers.count() == 1);
-        let cgroup =
-            if needs_cgroup { known(process.file(File::Cgroup))?.and_then(|file| Cgroups(file).path()) } else { None };
+        let cgroup = if needs_cgroup {
+            known(process.file(File::Cgroup))?.and_then(|file| Cgroups(file).path())
+        } else {
+            None
+        };
         Ok(Member {
             session: stat.session,
             pgrp: stat.pgrp,
@@ -402,7 +447,9 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<Member>, Error> {
     tree::read(proc.scan(Files::of(&[File::Exe]) | tree::FILES)?, |process, _| {
         match process.settle(member(process))? {
             // What the kernel keeps from ordinary users is left out: they only list jobs.
-            Settled::Missing(reason) if reason != Unread::Denied || nix::unistd::geteuid().is_root() => {
+            Settled::Missing(reason)
+                if reason != Unread::Denied || nix::unistd::geteuid().is_root() =>
+            {
                 Err(Error::Unexamined { pid: process.pid(), reason })
             }
             member => Ok(member),
@@ -410,8 +457,8 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<Member>, Error> {
     })
 }
 
-/// We ourselves, what we run below, and what runs below us; if a daemon is what we run below, also whoever else is of the
-/// job that runs us, and may wait for us.
+/// We ourselves, what we run below, and what runs below us; if a daemon is what we run below, also
+/// whoever else is of the job that runs us, and may wait for us.
 fn ours(proc: &Proc, forest: &Forest<Member>, daemons: &[Daemon]) -> Result<BTreeSet<Node>, Error> {
     let own_line = own_line(proc)?;
     let mut ours: BTreeSet<Node> = own_line.iter().filter_map(|&pid| forest.find(pid)).collect();
@@ -419,8 +466,9 @@ fn ours(proc: &Proc, forest: &Forest<Member>, daemons: &[Daemon]) -> Result<BTre
     ours.extend(forest.descendants(own));
     let (session, pgrp) = (forest.data(own).session, forest.data(own).pgrp);
     if let Some(daemon) = daemons.iter().find(|daemon| own_line.contains(&daemon.pid)) {
-        let is_of_our_job =
-            |member: &Member| member.pgrp == pgrp || member.session == session && session != daemon.session;
+        let is_of_our_job = |member: &Member| {
+            member.pgrp == pgrp || member.session == session && session != daemon.session
+        };
         ours.extend(forest.find_all(forest.all(), is_of_our_job));
     }
     Ok(ours)
@@ -483,8 +531,8 @@ impl Job {
         with_daemons || self.why != Why::Daemon
     }
 
-    /// Whether a person wants to be told of it, beside the others: not of a worker whose job is told of, nor of what a
-    /// job runs, unless that will not end by itself.
+    /// Whether a person wants to be told of it, beside the others: not of a worker whose job is
+    /// told of, nor of what a job runs, unless that will not end by itself.
     pub fn is_of_interest(&self, all: &[Job]) -> bool {
         match self.why {
             Why::Worker => !all.iter().any(|job| job.parent == self.target.pid),
@@ -521,7 +569,9 @@ impl Why {
             Why::Descendant => Some("run by a job"),
             Why::Session => Some("left behind in a job's session"),
             Why::Group => Some("left behind in a job's process group"),
-            Why::Reappeared => Some("in the session of a job that has ended: left behind by it, or not of it"),
+            Why::Reappeared => {
+                Some("in the session of a job that has ended: left behind by it, or not of it")
+            }
             Why::Cgroup => Some("left behind in cron's control group"),
             Why::Audit => Some("left behind in a job's audit session"),
             Why::Output => Some("left behind by a job, and its output still goes to cron"),
@@ -536,7 +586,9 @@ mod tests {
 
     /// Processes of these sessions, which lead none.
     fn forest(sessions: &[Pid]) -> Forest<Member> {
-        let kin = (0..sessions.len() as Pid).map(|at| tree::Kin { pid: 100 + at, ppid: 0, start_ticks: 9 }).collect();
+        let kin = (0..sessions.len() as Pid)
+            .map(|at| tree::Kin { pid: 100 + at, ppid: 0, start_ticks: 9 })
+            .collect();
         let member = |&session: &Pid| Member {
             session,
             pgrp: session,
@@ -554,12 +606,14 @@ mod tests {
 
     #[test]
     fn a_session_without_anybody_is_in_doubt_and_then_forgotten() {
-        let remembered = || [(12, Remembered { start_ticks: 5, empty_since: None, is_in_doubt: false })].into();
+        let remembered =
+            || [(12, Remembered { start_ticks: 5, empty_since: None, is_in_doubt: false })].into();
         let mut jobs = Jobs { sessions: remembered(), groups: remembered(), ..Jobs::default() };
         let begin = Instant::now();
         let mut is_in_doubt = |sessions: &[Pid], seconds: u64| {
             jobs.forget_reused(&forest(sessions), begin + Duration::from_secs(seconds));
-            let doubt = |known: &BTreeMap<Pid, Remembered>| known.get(&12).map(|known| known.is_in_doubt);
+            let doubt =
+                |known: &BTreeMap<Pid, Remembered>| known.get(&12).map(|known| known.is_in_doubt);
             (doubt(&jobs.sessions), doubt(&jobs.groups))
         };
         assert_eq!(is_in_doubt(&[12, 13], 100), (Some(false), Some(false)));
@@ -572,8 +626,14 @@ mod tests {
 
     #[test]
     fn the_command_of_a_job_is_what_the_crontab_says() {
-        assert_eq!(command(b"/bin/sh\0-c\0sleep 5; true\0", Why::Job), Some(b"sleep 5; true".to_vec()));
-        assert_eq!(command(b"/bin/sh\0-c\0sleep 5\0", Why::Descendant), Some(b"/bin/sh -c sleep 5".to_vec()));
+        assert_eq!(
+            command(b"/bin/sh\0-c\0sleep 5; true\0", Why::Job),
+            Some(b"sleep 5; true".to_vec())
+        );
+        assert_eq!(
+            command(b"/bin/sh\0-c\0sleep 5\0", Why::Descendant),
+            Some(b"/bin/sh -c sleep 5".to_vec())
+        );
         assert_eq!(command(b"sleep\x005\0", Why::Job), Some(b"sleep 5".to_vec()));
         assert_eq!(command(b"", Why::Job), None);
     }

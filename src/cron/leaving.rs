@@ -1,11 +1,13 @@
-//! What shows that a process was left behind by a job whose worker has ended: nothing else connects the two any more.
-//! Of a process that has ended meanwhile, nothing is known, and it may have started another one.
+//! What shows that a process was left behind by a job whose worker has ended: nothing else connects
+//! the two any more. Of a process that has ended meanwhile, nothing is known, and it may have
+//! started another one.
 
 use super::Error;
 use super::job::Why;
 use crate::process::{File, Files, Pid, Proc, Process, Read, Settled, items};
 
-/// What the leader of a session is whose worker, if it had one, has ended: a job, which a shell is, or a daemon.
+/// What the leader of a session is whose worker, if it had one, has ended: a job, which a shell is,
+/// or a daemon.
 pub fn of_leader(proc: &Proc, pid: Pid) -> Result<Option<Why>, Error> {
     let process = match proc.process(pid, Files::NONE)? {
         Settled::Known(process) => process,
@@ -20,21 +22,23 @@ pub fn of_leader(proc: &Proc, pid: Pid) -> Result<Option<Why>, Error> {
     Ok(is_shell.map(|is_shell| if is_shell { Why::Job } else { Why::Daemon }))
 }
 
-/// Whether all output of a process goes to one file in /tmp that has no name and is the superuser's: Debian's cron
-/// collects that of a job so (tmpfile(3)).
+/// Whether all output of a process goes to one file in /tmp that has no name and is the
+/// superuser's: Debian's cron collects that of a job so (tmpfile(3)).
 pub fn writes_to_tmpfile(proc: &Proc, pid: Pid) -> Result<Option<bool>, Error> {
     let is_tmpfile = |link: &[u8]| link.starts_with(b"/tmp/#") && link.ends_with(b" (deleted)");
     about_outputs(proc, pid, |process, [output, errors]| {
         if output != errors || !output.is_some_and(|link| is_tmpfile(&link)) {
             return Ok(false);
         }
-        // In a namespace of his own, a user can give any file such a path, and open those of the superuser for reading.
+        // In a namespace of his own, a user can give any file such a path, and open those of the
+        // superuser for reading.
         let file = process.open_file(1)?;
         Ok(file.owner == 0 && file.links == 0 && file.is_writable)
     })
 }
 
-/// Whether the output of a process still goes to where cron collects that of jobs: a pipe, or a file without a name.
+/// Whether the output of a process still goes to where cron collects that of jobs: a pipe, or a
+/// file without a name.
 pub fn writes_to_cron(proc: &Proc, pid: Pid) -> Result<Option<bool>, Error> {
     let is_collected = |link: Vec<u8>| link.starts_with(b"pipe:") || link.ends_with(b" (deleted)");
     about_outputs(proc, pid, |_, outputs| Ok(outputs.into_iter().flatten().any(is_collected)))
@@ -51,7 +55,9 @@ fn about_outputs(
         Settled::Missing(_) => return Ok(Some(false)),
         Settled::Gone => return Ok(None),
     };
-    let outputs = match process.settle(process.descriptor(1).and_then(|output| Ok([output, process.descriptor(2)?])))? {
+    let outputs = match process
+        .settle(process.descriptor(1).and_then(|output| Ok([output, process.descriptor(2)?])))?
+    {
         Settled::Known(outputs) => outputs,
         Settled::Missing(_) => return Ok(Some(false)),
         Settled::Gone => return Ok(None),
@@ -65,7 +71,9 @@ fn about_outputs(
 
 /// Whether a process is not on its way to its end.
 fn goes_on(proc: &Proc, pid: Pid) -> Result<bool, Error> {
-    let Settled::Known(process) = proc.process(pid, Files::of(&[File::Stat]))? else { return Ok(false) };
+    let Settled::Known(process) = proc.process(pid, Files::of(&[File::Stat]))? else {
+        return Ok(false);
+    };
     let goes_on = process.stat().map(|stat| stat.is_alive() && !stat.is_ending());
     Ok(matches!(process.settle(goes_on)?, Settled::Known(true)))
 }

@@ -1,4 +1,5 @@
-//! What a cron daemon looks like, which processes are its jobs, and how it is paused and stopped without hurting one.
+//! What a cron daemon looks like, which processes are its jobs, and how it is paused and stopped
+//! without hurting one.
 //!
 //! Nothing here knows the command line, and nothing prints: what happens is told as [`Event`]s.
 
@@ -48,7 +49,8 @@ pub enum Event<'e> {
     WasPaused(&'e Daemon),
     /// `cron-graceful-additions` begins to run.
     Additions(&'e Path),
-    /// A process that is waited for or, of daemons that jobs started, is not; and whether people want to know.
+    /// A process that is waited for or, of daemons that jobs started, is not; and whether people
+    /// want to know.
     Job(&'e Job, bool),
     /// A job that has not ended in time is terminated.
     Terminating(&'e Job),

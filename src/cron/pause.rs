@@ -4,14 +4,16 @@ use std::time::{Duration, Instant};
 
 use super::{Audience, Daemon, Error, Event};
 use crate::control::{
-    self, Conclusion, Guardian, Interrupts, Life, Operation, Order, Outcome, Signal, Silent, Target, Until,
+    self, Conclusion, Guardian, Interrupts, Life, Operation, Order, Outcome, Signal, Silent,
+    Target, Until,
 };
 use crate::process::{File, Files, Proc, Settled};
 
 /// How long a daemon may take to stop. It does so at once, unless the kernel is stuck in something.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Daemons that are paused, each with a guardian. Unless they are said to have ended, they run on when this is dropped.
+/// Daemons that are paused, each with a guardian. Unless they are said to have ended, they run on
+/// when this is dropped.
 pub struct Pause<'p> {
     paused: Vec<(&'p Daemon, Guardian)>,
     /// Until when they may stay paused.
@@ -51,7 +53,9 @@ impl<'p> Pause<'p> {
             pause.paused.push((daemon, guardian_over(daemon, limit)?));
             match stop_for_now(proc, daemon, interrupts)? {
                 (Conclusion::Interrupted(signal), _) => return Ok(Paused::Interrupted(signal)),
-                (_, Some(Outcome::Signalled)) if daemon.is_stopped => audience.event(Event::WasPaused(daemon)),
+                (_, Some(Outcome::Signalled)) if daemon.is_stopped => {
+                    audience.event(Event::WasPaused(daemon))
+                }
                 (_, Some(Outcome::Signalled)) => audience.event(Event::Paused(daemon)),
                 // It has ended by itself, and starts nothing either.
                 (_, Some(Outcome::Ended | Outcome::GoneBefore)) => {}
@@ -79,7 +83,9 @@ impl<'p> Pause<'p> {
             if runs(proc, daemon)? {
                 renewed = Renewed::Continued;
                 let what = match stop_for_now(proc, daemon, interrupts)? {
-                    (Conclusion::Interrupted(signal), _) => return Ok(Renewed::Interrupted(signal)),
+                    (Conclusion::Interrupted(signal), _) => {
+                        return Ok(Renewed::Interrupted(signal));
+                    }
                     (_, Some(Outcome::Signalled)) => "it is paused again",
                     (_, Some(Outcome::Ended | Outcome::GoneBefore)) => "it has ended",
                     _ => "it could not be paused again",
@@ -91,7 +97,8 @@ impl<'p> Pause<'p> {
         Ok(renewed)
     }
 
-    /// Let them stay paused until another time, whatever becomes of us; without one, for as long as we want it.
+    /// Let them stay paused until another time, whatever becomes of us; without one, for as long as
+    /// we want it.
     pub fn extend(&mut self, limit: Option<Instant>) {
         self.limit = limit;
         for (_, guardian) in &self.paused {
@@ -104,7 +111,10 @@ impl<'p> Pause<'p> {
     pub fn warn_if_it_ran(&self, proc: &Proc, audience: &mut dyn Audience) -> Result<(), Error> {
         for (daemon, _) in &self.paused {
             if runs(proc, daemon)? {
-                let why = format!("somebody has continued process {}: jobs may have run meanwhile", daemon.pid);
+                let why = format!(
+                    "somebody has continued process {}: jobs may have run meanwhile",
+                    daemon.pid
+                );
                 audience.event(Event::Warning(why));
             }
         }
@@ -154,7 +164,8 @@ pub fn resume(daemons: &[Daemon], audience: &mut dyn Audience) -> bool {
             audience.event(Event::Resumed(daemon));
         } else {
             all = false;
-            audience.event(Event::Warning(format!("process {} could not be continued", daemon.pid)));
+            audience
+                .event(Event::Warning(format!("process {} could not be continued", daemon.pid)));
         }
     }
     all
@@ -165,7 +176,11 @@ fn continue_daemon(daemon: &Daemon) -> bool {
 }
 
 /// Stop a daemon with STOP, and wait until it is.
-fn stop_for_now(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<(Conclusion, Option<Outcome>), Error> {
+fn stop_for_now(
+    proc: &Proc,
+    daemon: &Daemon,
+    interrupts: &Interrupts,
+) -> Result<(Conclusion, Option<Outcome>), Error> {
     let order = Order { until: Until::Stopped, timeout: Some(TIMEOUT), ..Order::default() };
     let mut operation = Operation::new(proc, order, interrupts);
     operation.add(Target::named(daemon.reference.clone(), &daemon.name))?;
@@ -177,7 +192,9 @@ fn stop_for_now(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result
 fn runs(proc: &Proc, daemon: &Daemon) -> Result<bool, Error> {
     let process = match proc.process(daemon.pid, Files::of(&[File::Stat]))? {
         Settled::Known(process) => process,
-        Settled::Missing(reason) => return Err(control::Error::Lost { pid: daemon.pid, reason }.into()),
+        Settled::Missing(reason) => {
+            return Err(control::Error::Lost { pid: daemon.pid, reason }.into());
+        }
         Settled::Gone => return Ok(false),
     };
     let state = control::told(proc, daemon.pid, process.stat().map(|stat| stat.state))?;

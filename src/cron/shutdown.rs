@@ -1,4 +1,5 @@
-//! The whole way: pause, additions, drain; then stop for good, or run a command and let cron run on.
+//! The whole way: pause, additions, drain; then stop for good, or run a command and let cron run
+//! on.
 
 use std::ffi::OsString;
 use std::io;
@@ -82,7 +83,8 @@ impl Shutdown<'_> {
     /// Do it. Whatever goes wrong, the daemons run on unless they were stopped on purpose.
     pub fn carry_out(&self, audience: &mut dyn Audience) -> Result<Conclusion, Error> {
         if self.cannot_pause() && !self.plan.command.is_empty() {
-            let why = "cron is the first process here and cannot be paused from inside: the command is not run";
+            let why = "cron is the first process here and cannot be paused from inside: the \
+            command is not run";
             audience.event(Event::Warning(why.to_owned()));
             return Ok(Conclusion::NotStopped);
         }
@@ -97,14 +99,18 @@ impl Shutdown<'_> {
             Paused::All(pause) => pause,
             Paused::Interrupted(signal) => return Ok(Conclusion::Interrupted(signal, Vec::new())),
             Paused::Not(daemon) => {
-                audience.event(Event::Warning(format!("process {} could not be paused", daemon.pid)));
+                audience
+                    .event(Event::Warning(format!("process {} could not be paused", daemon.pid)));
                 return Ok(Conclusion::NotStopped);
             }
         };
-        let conclusion =
-            self.while_paused(&mut pause, &mut held, end, audience, |audience| self.stop_all(&ways, &before, audience));
+        let conclusion = self.while_paused(&mut pause, &mut held, end, audience, |audience| {
+            self.stop_all(&ways, &before, audience)
+        });
         match conclusion {
-            Ok(Conclusion::Stopped | Conclusion::TimedOut { is_stopped: true, .. }) => pause.finish(),
+            Ok(Conclusion::Stopped | Conclusion::TimedOut { is_stopped: true, .. }) => {
+                pause.finish()
+            }
             _ => pause.resume(audience),
         }
         conclusion
@@ -133,10 +139,15 @@ impl Shutdown<'_> {
             return Ok(conclusion);
         }
         if self.cannot_pause() {
-            let why = "cron is the first process here and cannot be paused from inside: only the jobs that run now are waited for";
+            let why = "cron is the first process here and cannot be paused from inside: only the \
+            jobs that run now are waited for";
             audience.event(Event::Warning(why.to_owned()));
         }
-        let patience = Patience { until: end, with_daemons: self.plan.with_daemons, only_now: self.cannot_pause() };
+        let patience = Patience {
+            until: end,
+            with_daemons: self.plan.with_daemons,
+            only_now: self.cannot_pause(),
+        };
         let mut jobs = Jobs::default();
         match drain(self, pause, &mut jobs, patience, audience)? {
             Drained::Interrupted(signal, left) => return Ok(Conclusion::Interrupted(signal, left)),
@@ -146,7 +157,9 @@ impl Shutdown<'_> {
                     pause.extend(self.until_stopped());
                     return Ok(match stop_all(audience)? {
                         Stopped::Interrupted(signal) => Conclusion::Interrupted(signal, left),
-                        stopped => Conclusion::TimedOut { left, is_stopped: stopped == Stopped::Yes },
+                        stopped => {
+                            Conclusion::TimedOut { left, is_stopped: stopped == Stopped::Yes }
+                        }
                     });
                 }
                 OnTimeout::Terminate => {
@@ -176,8 +189,13 @@ impl Shutdown<'_> {
         })
     }
 
-    /// Run what the administrator has put in place. That it fails is worth a warning, and no reason not to go on.
-    fn additions(&self, end: Option<Instant>, audience: &mut dyn Audience) -> Result<Option<Conclusion>, Error> {
+    /// Run what the administrator has put in place. That it fails is worth a warning, and no reason
+    /// not to go on.
+    fn additions(
+        &self,
+        end: Option<Instant>,
+        audience: &mut dyn Audience,
+    ) -> Result<Option<Conclusion>, Error> {
         let Some(path) = program::find(ADDITIONS) else { return Ok(None) };
         audience.event(Event::Additions(&path));
         let mut command = Command::new(&path);
@@ -187,16 +205,22 @@ impl Shutdown<'_> {
         let end = end.map_or(limit, |end| end.min(limit));
         let problem = match child::run(self.proc, command, self.interrupts, Some(end), audience)? {
             Ran::Ended(status) if status.success() => return Ok(None),
-            Ran::Interrupted(signal) => return Ok(Some(Conclusion::Interrupted(signal, self.left()?))),
+            Ran::Interrupted(signal) => {
+                return Ok(Some(Conclusion::Interrupted(signal, self.left()?)));
+            }
             Ran::TimedOut if end < limit && self.plan.on_timeout == OnTimeout::Resume => {
-                audience.event(Event::Warning(format!("{} took too long, and was terminated", path.display())));
+                audience.event(Event::Warning(format!(
+                    "{} took too long, and was terminated",
+                    path.display()
+                )));
                 return Ok(Some(Conclusion::TimedOut { left: self.left()?, is_stopped: false }));
             }
             Ran::TimedOut => "took too long, and was terminated".to_owned(),
             Ran::Ended(status) => format!("failed ({status})"),
             Ran::NotStarted(error) => format!("could not be run ({error})"),
         };
-        audience.event(Event::Warning(format!("{} {problem}: going on without it", path.display())));
+        audience
+            .event(Event::Warning(format!("{} {problem}: going on without it", path.display())));
         Ok(None)
     }
 
@@ -236,7 +260,9 @@ impl Shutdown<'_> {
     }
 
     fn command(&self, pause: &Pause<'_>, audience: &mut dyn Audience) -> Result<Conclusion, Error> {
-        let [program, arguments @ ..] = &self.plan.command[..] else { return Ok(Conclusion::NotStopped) };
+        let [program, arguments @ ..] = &self.plan.command[..] else {
+            return Ok(Conclusion::NotStopped);
+        };
         audience.event(Event::Command(program));
         let mut command = Command::new(program);
         command.args(arguments);
@@ -247,7 +273,9 @@ impl Shutdown<'_> {
         pause.warn_if_it_ran(self.proc, audience)?;
         Ok(match (ran, came) {
             // What it makes of a signal is its own affair, unless it ended of it.
-            (Ok(status), Some(signal)) if status.code().is_none() => Conclusion::Interrupted(signal, Vec::new()),
+            (Ok(status), Some(signal)) if status.code().is_none() => {
+                Conclusion::Interrupted(signal, Vec::new())
+            }
             (Ok(status), _) => Conclusion::Ran(status),
             (Err(error), _) => Conclusion::NotRun(error),
         })
@@ -278,7 +306,10 @@ impl Shutdown<'_> {
 
     /// What would be done with each daemon.
     pub fn ways(&self) -> Result<Vec<(&Daemon, Way)>, Error> {
-        self.daemons.iter().map(|daemon| Ok((daemon, way(self.proc, daemon, self.interrupts)?))).collect()
+        self.daemons
+            .iter()
+            .map(|daemon| Ok((daemon, way(self.proc, daemon, self.interrupts)?)))
+            .collect()
     }
 }
 

@@ -32,13 +32,19 @@ impl Way {
         let who = format!("process {} ({})", daemon.pid, String::from_utf8_lossy(&daemon.name));
         match self {
             Way::First => {
-                format!("{who} is the first process here and cannot be stopped from inside: stop the container instead")
+                format!(
+                    "{who} is the first process here and cannot be stopped from inside: stop the \
+                    container instead"
+                )
             }
             Way::Supervised(supervisor) => {
                 format!("{who} is run by {supervisor}, which would start it again: stop it there")
             }
             Way::Untold => {
-                format!("{who} is in a service, and systemd does not tell whether it runs it: see systemctl status")
+                format!(
+                    "{who} is in a service, and systemd does not tell whether it runs it: see \
+                    systemctl status"
+                )
             }
             Way::Unit(_) | Way::Signal => format!("{who} is left running"),
         }
@@ -99,14 +105,20 @@ pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<Way,
     Ok(daemon.supervisor.clone().map_or(Way::Signal, Way::Supervised))
 }
 
-/// Have systemd stop a unit, or say why it did not. Its status does not matter: what counts is whether the daemon ends.
-fn systemctl_stop(proc: &Proc, unit: &str, interrupts: &Interrupts) -> Result<Result<(), String>, Error> {
+/// Have systemd stop a unit, or say why it did not. Its status does not matter: what counts is
+/// whether the daemon ends.
+fn systemctl_stop(
+    proc: &Proc,
+    unit: &str,
+    interrupts: &Interrupts,
+) -> Result<Result<(), String>, Error> {
     let Some(systemctl) = program::find("systemctl") else {
         return Ok(Err("there is no systemctl on $PATH".to_owned()));
     };
     let mut command = Command::new(systemctl);
     command.args(["stop", "--", unit]).stdout(Stdio::null());
-    let (ran, _) = child::run_to_end(proc, command, interrupts, Instant::now().checked_add(SYSTEMD))?;
+    let (ran, _) =
+        child::run_to_end(proc, command, interrupts, Instant::now().checked_add(SYSTEMD))?;
     Ok(ran.map(drop).map_err(|error| format!("systemctl could not be run: {error}")))
 }
 
@@ -123,7 +135,8 @@ fn main_process(proc: &Proc, service: &str, interrupts: &Interrupts) -> Result<O
     Ok(answer.and_then(|answer| String::from_utf8_lossy(&answer).trim().parse().ok()))
 }
 
-/// Stop a paused daemon, and see that it has ended and that none has taken its place: none that was not there `before`.
+/// Stop a paused daemon, and see that it has ended and that none has taken its place: none that was
+/// not there `before`.
 pub fn stop(
     proc: &Proc,
     daemon: &Daemon,
@@ -141,12 +154,17 @@ pub fn stop(
             Ok(()) => Order::wait(Some(TIMEOUT)),
             Err(why) => return Ok(refused(audience, why)),
         },
-        Way::Supervised(_) | Way::First | Way::Untold => return Ok(refused(audience, way.advice(daemon))),
+        Way::Supervised(_) | Way::First | Way::Untold => {
+            return Ok(refused(audience, way.advice(daemon)));
+        }
     };
     match finish(proc, daemon, order, interrupts)? {
         Conclusion::Interrupted(signal) => return Ok(Stopped::Interrupted(signal)),
         Conclusion::TimedOut => {
-            let why = format!("process {} ({name}) has not ended by {way}: it is left running", daemon.pid);
+            let why = format!(
+                "process {} ({name}) has not ended by {way}: it is left running",
+                daemon.pid
+            );
             return Ok(refused(audience, why));
         }
         Conclusion::Finished => {}
@@ -158,7 +176,8 @@ pub fn stop(
         return Ok(refused(
             audience,
             format!(
-                "process {} ({name}) has ended, but process {successor} runs in its place: whoever started that would do so again",
+                "process {} ({name}) has ended, but process {successor} runs in its place: whoever \
+                started that would do so again",
                 daemon.pid
             ),
         ));
@@ -167,15 +186,22 @@ pub fn stop(
     Ok(Stopped::Yes)
 }
 
-/// Carry it out. Once the daemon has its signal, there is no way back, and whoever interrupts us has a moment to wait.
-fn finish(proc: &Proc, daemon: &Daemon, order: Order, interrupts: &Interrupts) -> Result<Conclusion, Error> {
+/// Carry it out. Once the daemon has its signal, there is no way back, and whoever interrupts us
+/// has a moment to wait.
+fn finish(
+    proc: &Proc,
+    daemon: &Daemon,
+    order: Order,
+    interrupts: &Interrupts,
+) -> Result<Conclusion, Error> {
     let end = Instant::now() + TIMEOUT;
     let target = || Target::named(daemon.reference.clone(), &daemon.name);
     let mut operation = Operation::new(proc, order, interrupts);
     operation.add(target())?;
     let mut conclusion = operation.carry_out(&mut Silent)?;
     let mut has_ended = operation.targets().iter().all(Target::has_ended);
-    let is_begun = order.signal.is_none() || operation.targets().iter().any(|target| target.sent.is_some());
+    let is_begun =
+        order.signal.is_none() || operation.targets().iter().any(|target| target.sent.is_some());
     while is_begun && matches!(conclusion, Conclusion::Interrupted(_)) {
         let timeout = Some(end.saturating_duration_since(Instant::now()));
         let wait = Order { signal: None, continues: false, kills: false, timeout, ..order };
@@ -185,7 +211,11 @@ fn finish(proc: &Proc, daemon: &Daemon, order: Order, interrupts: &Interrupts) -
         has_ended = operation.targets().iter().all(Target::has_ended);
     }
     // What could not be signalled or waited for is decided too, and has not ended.
-    Ok(if conclusion == Conclusion::Finished && !has_ended { Conclusion::TimedOut } else { conclusion })
+    Ok(if conclusion == Conclusion::Finished && !has_ended {
+        Conclusion::TimedOut
+    } else {
+        conclusion
+    })
 }
 
 fn refused(audience: &mut dyn Audience, why: String) -> Stopped {
@@ -193,9 +223,14 @@ fn refused(audience: &mut dyn Audience, why: String) -> Stopped {
     Stopped::No
 }
 
-/// Whether nothing is left for an init script to hit: it goes by the name, and waits for a zombie in vain, which the
-/// daemon is until its parent asks for its status.
-fn is_alone(proc: &Proc, stopped: &Daemon, wanted: &Wanted, interrupts: &Interrupts) -> Result<bool, Error> {
+/// Whether nothing is left for an init script to hit: it goes by the name, and waits for a zombie
+/// in vain, which the daemon is until its parent asks for its status.
+fn is_alone(
+    proc: &Proc,
+    stopped: &Daemon,
+    wanted: &Wanted,
+    interrupts: &Interrupts,
+) -> Result<bool, Error> {
     let end = Instant::now() + REAPED;
     while !matches!(proc.process(stopped.pid, Files::NONE)?, Settled::Gone) {
         if Instant::now() >= end {
@@ -219,9 +254,14 @@ pub struct Before<'b> {
 }
 
 impl Before<'_> {
-    /// The daemons that were found, and nobody who has become one since: a cron that was still starting then, and had
-    /// no lock yet, would be left running without a word. Only where one was named are others left alone.
-    pub fn of<'b>(proc: &Proc, daemons: &[Daemon], wanted: &'b Wanted) -> Result<Before<'b>, Error> {
+    /// The daemons that were found, and nobody who has become one since: a cron that was still
+    /// starting then, and had no lock yet, would be left running without a word. Only where one was
+    /// named are others left alone.
+    pub fn of<'b>(
+        proc: &Proc,
+        daemons: &[Daemon],
+        wanted: &'b Wanted,
+    ) -> Result<Before<'b>, Error> {
         let mut before = Before { wanted, namesakes: daemons.iter().map(namesake).collect() };
         if let Wanted::Pid(_) = wanted {
             for daemon in daemons {
@@ -247,22 +287,31 @@ fn namesakes(proc: &Proc, daemon: &Daemon, wanted: &Wanted) -> Result<Vec<Namesa
     Ok(same.map(namesake).collect())
 }
 
-/// Let the init script remove what the daemon left, such as its pid file. That of bcron kills everything but bcron.
-fn tidy(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts, audience: &mut dyn Audience) -> Result<(), Error> {
+/// Let the init script remove what the daemon left, such as its pid file. That of bcron kills
+/// everything but bcron.
+fn tidy(
+    proc: &Proc,
+    daemon: &Daemon,
+    interrupts: &Interrupts,
+    audience: &mut dyn Audience,
+) -> Result<(), Error> {
     let name = String::from_utf8_lossy(&daemon.name);
-    let has_script = ["cron", "crond"].contains(&&*name) && Path::new("/etc/init.d").join(&*name).is_file();
+    let has_script =
+        ["cron", "crond"].contains(&&*name) && Path::new("/etc/init.d").join(&*name).is_file();
     let Some(service) = program::find("service").filter(|_| has_script) else { return Ok(()) };
     let mut command = Command::new(service);
     command.args([&*name, "stop"]).stdout(Stdio::null());
     match child::run(proc, command, interrupts, Instant::now().checked_add(TIDY), &mut Silent)? {
         Ran::Ended(status) if status.success() => {}
-        _ => audience.event(Event::Warning(format!("service {name} stop failed, after the daemon had ended"))),
+        _ => audience.event(Event::Warning(format!(
+            "service {name} stop failed, after the daemon had ended"
+        ))),
     }
     Ok(())
 }
 
-/// A daemon that has taken the place of one that has ended, and was not there before. Where nobody is known not to start
-/// it again, that may take a moment.
+/// A daemon that has taken the place of one that has ended, and was not there before. Where nobody
+/// is known not to start it again, that may take a moment.
 fn successor(
     proc: &Proc,
     stopped: &Daemon,
@@ -270,11 +319,14 @@ fn successor(
     before: &Before<'_>,
     interrupts: &Interrupts,
 ) -> Result<Option<Pid>, Error> {
-    let is_quiet = matches!(way, Way::Unit(_)) || stopped.parent <= 1 && starts_nothing_again(proc)?;
+    let is_quiet =
+        matches!(way, Way::Unit(_)) || stopped.parent <= 1 && starts_nothing_again(proc)?;
     let end = Instant::now() + if is_quiet { Duration::ZERO } else { SUCCESSOR };
     loop {
         let now = namesakes(proc, stopped, before.wanted)?;
-        if let Some((pid, _)) = now.into_iter().find(|namesake| !before.namesakes.contains(namesake)) {
+        if let Some((pid, _)) =
+            now.into_iter().find(|namesake| !before.namesakes.contains(namesake))
+        {
             return Ok(Some(pid));
         }
         if Instant::now() >= end {
@@ -285,7 +337,8 @@ fn successor(
     }
 }
 
-/// Whether the first process is one that only takes up orphans, or starts its services again in ways that are asked for.
+/// Whether the first process is one that only takes up orphans, or starts its services again in
+/// ways that are asked for.
 fn starts_nothing_again(proc: &Proc) -> Result<bool, Error> {
     let Settled::Known(init) = proc.process(1, Files::NONE)? else { return Ok(false) };
     let name = init.exe_name().map(|name| REAPERS.iter().any(|reaper| *name == *reaper.as_bytes()));

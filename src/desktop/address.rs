@@ -29,8 +29,8 @@ impl Address {
         Address::parse(&[b"unix:path=", path.as_os_str().as_bytes()].concat())
     }
 
-    /// Those in a list such as `unix:path=/run/user/1000/bus,guid=…;tcp:host=…`. Others, of which `unixexec:` would run a
-    /// command, are left out, as is what an address says beside its socket.
+    /// Those in a list such as `unix:path=/run/user/1000/bus,guid=…;tcp:host=…`. Others, of which
+    /// `unixexec:` would run a command, are left out, as is what an address says beside its socket.
     pub fn list(text: &[u8]) -> impl Iterator<Item = Address> {
         text.split(|&byte| byte == b';').filter_map(Address::parse)
     }
@@ -44,8 +44,12 @@ impl Address {
         let text = OsString::from_vec([b"unix:", place].concat());
         let unescaped = |name| Some(unescaped(name, b'%', 2, 16)).filter(|name| !name.is_empty());
         let socket = match place.strip_prefix(b"path=") {
-            Some(path) => SocketAddrUnix::new(&*unescaped(path).filter(|path| path.starts_with(b"/"))?),
-            None => SocketAddrUnix::new_abstract_name(&unescaped(place.strip_prefix(b"abstract=")?)?),
+            Some(path) => {
+                SocketAddrUnix::new(&*unescaped(path).filter(|path| path.starts_with(b"/"))?)
+            }
+            None => {
+                SocketAddrUnix::new_abstract_name(&unescaped(place.strip_prefix(b"abstract=")?)?)
+            }
         };
         Some(Address { socket: socket.ok()?, text })
     }
@@ -69,7 +73,9 @@ mod tests {
     use super::*;
 
     fn texts(list: &str) -> Vec<String> {
-        Address::list(list.as_bytes()).map(|address| address.text.to_string_lossy().into_owned()).collect()
+        Address::list(list.as_bytes())
+            .map(|address| address.text.to_string_lossy().into_owned())
+            .collect()
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A user's message bus (D-Bus), and calling who is on it.
 //!
-//! The wire format is the library's; its connections are not used, since they need a runtime for asynchronous code.
+//! The wire format is the library's; its connections are not used, since they need a runtime for
+//! asynchronous code.
 
 use std::io::{self, ErrorKind};
 use std::time::Instant;
@@ -25,7 +26,12 @@ const ADD_MATCH: Method = Method::of_bus("AddMatch");
 
 impl Method {
     const fn of_bus(name: &'static str) -> Method {
-        Method { of: "org.freedesktop.DBus", path: "/org/freedesktop/DBus", interface: "org.freedesktop.DBus", name }
+        Method {
+            of: "org.freedesktop.DBus",
+            path: "/org/freedesktop/DBus",
+            interface: "org.freedesktop.DBus",
+            name,
+        }
     }
 }
 
@@ -99,8 +105,14 @@ impl Bus {
         self.peer.set_end(end);
     }
 
-    /// Call a method with values of this signature, and wait for what it returns. What else comes is passed over.
-    pub fn call(&mut self, method: &Method, signature: &str, body: Option<&[u8]>) -> Result<Message, Error> {
+    /// Call a method with values of this signature, and wait for what it returns. What else comes
+    /// is passed over.
+    pub fn call(
+        &mut self,
+        method: &Method,
+        signature: &str,
+        body: Option<&[u8]>,
+    ) -> Result<Message, Error> {
         self.serial += 1;
         self.peer.send(&method.message(self.serial, signature, body.unwrap_or_default()))?;
         loop {
@@ -126,7 +138,8 @@ impl Bus {
     fn next(&mut self) -> Result<Message, Error> {
         self.fill(FIXED)?;
         let length = length(&self.received).filter(|&length| length <= LONGEST_MESSAGE);
-        let length = length.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "it says what is no message"))?;
+        let length = length
+            .ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "it says what is no message"))?;
         self.fill(length)?;
         let bytes: Vec<u8> = self.received.drain(..length).collect();
         Ok(Message::parse(bytes)?)
@@ -141,12 +154,15 @@ impl Bus {
 }
 
 /// The value as bytes of a message's body.
-pub fn encoded<T: zbus::wire::export::serde::Serialize + zbus::DynamicType>(value: &T) -> Result<Vec<u8>, Error> {
+pub fn encoded<T: zbus::wire::export::serde::Serialize + zbus::DynamicType>(
+    value: &T,
+) -> Result<Vec<u8>, Error> {
     Ok(zbus::wire::to_bytes(Context::new(LE, 0), value)?.to_vec())
 }
 
 impl Method {
-    /// A call as it is sent. The library cannot make the header: it would put the signature of several values in brackets.
+    /// A call as it is sent. The library cannot make the header: it would put the signature of
+    /// several values in brackets.
     fn message(&self, serial: u32, signature: &str, body: &[u8]) -> Vec<u8> {
         let fields = [
             (PATH, b'o', self.path),

@@ -4,17 +4,23 @@ use super::{Error, NAMES, Session, Variables};
 use crate::control::keep_descriptors;
 use crate::exec::Environment;
 
-/// Become the user of a session, where we are somebody else, without a way back. What a command has to find in its
-/// environment then: nothing of ours where we were somebody else, nor our open files.
+/// Become the user of a session, where we are somebody else, without a way back. What a command has
+/// to find in its environment then: nothing of ours where we were somebody else, nor our open
+/// files.
 pub fn enter(session: &Session, variables: &Variables) -> Result<Environment, Error> {
     let found = variables.session.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
     if session.account.is_ours() {
         // One that leads nowhere would only mislead.
-        return Ok(Environment { without: NAMES.to_vec(), variables: found.collect(), ..Environment::default() });
+        return Ok(Environment {
+            without: NAMES.to_vec(),
+            variables: found.collect(),
+            ..Environment::default()
+        });
     }
     keep_descriptors().map_err(Error::Descriptors)?;
     session.account.take_over()?;
-    let own = session.account.environment().into_iter().map(|(name, value)| (name.to_owned(), value));
+    let own =
+        session.account.environment().into_iter().map(|(name, value)| (name.to_owned(), value));
     let variables = own.chain(variables.locale.iter().cloned()).chain(found).collect();
     Ok(Environment { is_new: true, variables, ..Environment::default() })
 }

@@ -37,7 +37,8 @@ impl Found {
         None
     }
 
-    /// As bytes: names and values in turn, none of which has a zero byte in it, as they come from environments.
+    /// As bytes: names and values in turn, none of which has a zero byte in it, as they come from
+    /// environments.
     pub fn encoded(self) -> Vec<u8> {
         let one = |name: &str, value: Option<OsString>| value.map(|value| (name.to_owned(), value));
         let bus = self.bus.map(|bus| bus.text);
@@ -55,8 +56,12 @@ impl Found {
         .flatten()
         .collect();
         pairs.extend(self.sockets.into_iter().map(|(name, path)| (name.to_owned(), path)));
-        pairs.extend(self.locale.into_iter().map(|(name, value)| (format!("{LOCALE}{name}"), value)));
-        let parts = pairs.iter().flat_map(|(name, value)| [name.as_bytes(), b"\0", value.as_bytes(), b"\0"]);
+        pairs.extend(
+            self.locale.into_iter().map(|(name, value)| (format!("{LOCALE}{name}"), value)),
+        );
+        let parts = pairs
+            .iter()
+            .flat_map(|(name, value)| [name.as_bytes(), b"\0", value.as_bytes(), b"\0"]);
         parts.flatten().copied().collect()
     }
 
@@ -77,7 +82,9 @@ impl Found {
                 "late" => found.is_late = true,
                 name => match name.strip_prefix(LOCALE) {
                     Some(name) => found.locale.push((name.to_owned(), value)),
-                    None => found.sockets.extend(SOCKETS.into_iter().find(|known| *known == name).zip(Some(value))),
+                    None => found
+                        .sockets
+                        .extend(SOCKETS.into_iter().find(|known| *known == name).zip(Some(value))),
                 },
             }
         }

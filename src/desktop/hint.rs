@@ -1,5 +1,5 @@
-//! What a user's own processes say about the user's session: their environments. Hints, which are checked before they are
-//! believed, and about nobody else's session.
+//! What a user's own processes say about the user's session: their environments. Hints, which are
+//! checked before they are believed, and about nobody else's session.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
@@ -48,8 +48,8 @@ impl Hint {
     }
 }
 
-/// Hints about a user's session, which may have a name, from all processes that are the user's in every respect, and of no
-/// other session.
+/// Hints about a user's session, which may have a name, from all processes that are the user's in
+/// every respect, and of no other session.
 pub fn hints(proc: &Proc, uid: u32, session: Option<&str>) -> Result<Vec<Hint>, process::Error> {
     let files = Files::of(&[File::Status]);
     let mut hints = Vec::new();
@@ -78,7 +78,9 @@ fn is_theirs(process: &Process<'_>, uid: u32) -> Read<bool> {
 }
 
 fn hint(process: &Process<'_>, uid: u32, session: Option<&str>) -> Read<Option<Hint>> {
-    let Some(environment) = known(process.environ_start(LONGEST_ENVIRONMENT))? else { return Ok(None) };
+    let Some(environment) = known(process.environ_start(LONGEST_ENVIRONMENT))? else {
+        return Ok(None);
+    };
     let scope = session_of(process)?;
     let hint = Hint {
         pid: process.pid(),
@@ -86,14 +88,16 @@ fn hint(process: &Process<'_>, uid: u32, session: Option<&str>) -> Read<Option<H
         is_inside: scope.is_some() && scope.as_deref() == session,
         variables: variables(&environment),
     };
-    Ok((is_theirs(process, uid)? && !is_elsewhere(&hint, scope.as_deref(), session)).then_some(hint))
+    Ok((is_theirs(process, uid)? && !is_elsewhere(&hint, scope.as_deref(), session))
+        .then_some(hint))
 }
 
 /// Where logind has the session, who is of another one has nothing to say.
 fn is_elsewhere(hint: &Hint, scope: Option<&str>, session: Option<&str>) -> bool {
     let is_other = |id: &OsStr| session.is_some_and(|session| id != session);
     !hint.is_inside
-        && (scope.is_some_and(|scope| is_other(scope.as_ref())) || hint.get("XDG_SESSION_ID").is_some_and(is_other))
+        && (scope.is_some_and(|scope| is_other(scope.as_ref()))
+            || hint.get("XDG_SESSION_ID").is_some_and(is_other))
 }
 
 /// Whether a variable of this name may say something about a session.
@@ -113,7 +117,9 @@ fn variables(environment: &[u8]) -> Vec<(String, OsString)> {
         let name = std::str::from_utf8(&item[..at]).ok().filter(|name| is_hint(name))?;
         let value = &item[at + 1..];
         // Nobody has paths with control characters in them who means well.
-        let is_good = !value.is_empty() && value.len() <= LONGEST_VALUE && !value.iter().any(u8::is_ascii_control);
+        let is_good = !value.is_empty()
+            && value.len() <= LONGEST_VALUE
+            && !value.iter().any(u8::is_ascii_control);
         is_good.then(|| (name.to_owned(), OsString::from_vec(value.to_vec())))
     };
     items(environment).filter_map(pair).collect()
@@ -127,8 +133,9 @@ pub fn session_of(process: &Process<'_>) -> Read<Option<String>> {
 
 /// The session in a path such as `/user.slice/user-1000.slice/session-3.scope`.
 fn session_in(path: &[u8]) -> Option<&str> {
-    let part =
-        path.split(|&byte| byte == b'/').find_map(|part| part.strip_prefix(b"session-")?.strip_suffix(b".scope"))?;
+    let part = path
+        .split(|&byte| byte == b'/')
+        .find_map(|part| part.strip_prefix(b"session-")?.strip_suffix(b".scope"))?;
     std::str::from_utf8(part).ok()
 }
 
@@ -140,7 +147,10 @@ mod tests {
     fn sessions_in_paths() {
         assert_eq!(session_in(b"/user.slice/user-1000.slice/session-c3.scope"), Some("c3"));
         assert_eq!(session_in(b"/user.slice/user-1000.slice/session-3.scope/inner"), Some("3"));
-        assert_eq!(session_in(b"/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope"), None);
+        assert_eq!(
+            session_in(b"/user.slice/user-1000.slice/user@1000.service/app.slice/x.scope"),
+            None
+        );
     }
 
     #[test]
@@ -176,8 +186,9 @@ mod tests {
                 let _ = Hint::new(1, 2, true, text);
             },
         );
-        crate::fuzz::survives(&[b"/user.slice/user-1000.slice/session-2.scope", b"/a/session-c1.scope/b"], |text| {
-            _ = session_in(text)
-        });
+        crate::fuzz::survives(
+            &[b"/user.slice/user-1000.slice/session-2.scope", b"/a/session-c1.scope/b"],
+            |text| _ = session_in(text),
+        );
     }
 }

@@ -1,7 +1,8 @@
-//! The sessions that logind knows: its files under /run/systemd, which are written by nobody but the superuser.
+//! The sessions that logind knows: its files under /run/systemd, which are written by nobody but
+//! the superuser.
 //!
-//! Their form is not promised, and the same since logind began; sd-login(3), which is, needs a library that no static
-//! program can load.
+//! Their form is not promised, and the same since logind began; sd-login(3), which is, needs a
+//! library that no static program can load.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata, OpenOptions};
@@ -27,10 +28,12 @@ const TICK: Duration = Duration::from_millis(10);
 /// No such file is longer.
 const LONGEST: u64 = 1 << 16;
 
-/// Classes of sessions that people have (org.freedesktop.login1(5)): not greeters, not lock screens, no services.
+/// Classes of sessions that people have (org.freedesktop.login1(5)): not greeters, not lock
+/// screens, no services.
 const CLASSES: [&str; 4] = ["user", "user-early", "user-light", "user-early-light"];
 
-/// Types of sessions that have a screen; and of those at a terminal, from which somebody may have started one.
+/// Types of sessions that have a screen; and of those at a terminal, from which somebody may have
+/// started one.
 const TYPES: [&str; 3] = ["x11", "wayland", "mir"];
 const TERMINAL: &str = "tty";
 
@@ -54,8 +57,8 @@ pub struct Record {
     pub is_living: bool,
 }
 
-/// All sessions of people; `None` where there is no logind, which has at least one seat. The directories alone are there
-/// on every machine with systemd.
+/// All sessions of people; `None` where there is no logind, which has at least one seat. The
+/// directories alone are there on every machine with systemd.
 pub fn records(proc: &Proc) -> Result<Option<Vec<Record>>, super::Error> {
     let ids = names(SESSIONS)?;
     if ids.is_empty() && names(SEATS)?.is_empty() {
@@ -74,7 +77,8 @@ pub fn records(proc: &Proc) -> Result<Option<Vec<Record>>, super::Error> {
 
 fn record(proc: &Proc, id: String, fields: &Fields) -> Result<Option<Record>, super::Error> {
     let field = |name: &str| fields.get(name).cloned();
-    let is_one_of = |name: &str, values: &[&str]| field(name).is_some_and(|value| values.contains(&&*value));
+    let is_one_of =
+        |name: &str, values: &[&str]| field(name).is_some_and(|value| values.contains(&&*value));
     let kind = field("TYPE").filter(|kind| TYPES.contains(&&**kind));
     if !is_one_of("CLASS", &CLASSES) || kind.is_none() && !is_one_of("TYPE", &[TERMINAL]) {
         return Ok(None);
@@ -92,12 +96,26 @@ fn record(proc: &Proc, id: String, fields: &Fields) -> Result<Option<Record>, su
     let is_foreground = is_living
         && is_one_of("STATE", &["active"])
         && match &seat {
-            Some(seat) => self::fields(SEATS, seat)?.is_some_and(|seat| seat.get("ACTIVE") == Some(&id)),
+            Some(seat) => {
+                self::fields(SEATS, seat)?.is_some_and(|seat| seat.get("ACTIVE") == Some(&id))
+            }
             None => false,
         };
     let is_main = is_one_of("IS_DISPLAY", &["1"]);
     let (desktop, display) = (field("DESKTOP"), field("DISPLAY"));
-    Ok(Some(Record { id, uid, kind, seat, leader, desktop, display, is_main, is_foreground, is_remote, is_living }))
+    Ok(Some(Record {
+        id,
+        uid,
+        kind,
+        seat,
+        leader,
+        desktop,
+        display,
+        is_main,
+        is_foreground,
+        is_remote,
+        is_living,
+    }))
 }
 
 /// Whether the leader of a session is alive, and not somebody who got its number later.
@@ -119,7 +137,8 @@ fn is_leading(proc: &Proc, leader: Pid, fields: &Fields) -> Result<bool, process
     let Some(begun) = number("MONOTONIC").map(Duration::from_micros) else { return Ok(true) };
     match proc.process(leader, Files::of(&[File::Stat]))? {
         Settled::Known(process) => {
-            let start = process.settle(process.stat().map(|stat| process.seconds(stat.start_ticks)))?;
+            let start =
+                process.settle(process.stat().map(|stat| process.seconds(stat.start_ticks)))?;
             // Denied with hidepid=noaccess (proc(5)): it is alive all the same.
             Ok(match start {
                 Settled::Known(start) => started(start) <= begun + TICK,
@@ -134,12 +153,15 @@ fn is_leading(proc: &Proc, leader: Pid, fields: &Fields) -> Result<bool, process
 
 /// Whether /proc shows a process that has not ended.
 fn lives(proc: &Proc, pid: Pid) -> Result<bool, process::Error> {
-    let Settled::Known(process) = proc.process(pid, Files::of(&[File::Stat]))? else { return Ok(false) };
+    let Settled::Known(process) = proc.process(pid, Files::of(&[File::Stat]))? else {
+        return Ok(false);
+    };
     Ok(process.settle(process.stat().map(|stat| stat.is_alive()))? == Settled::Known(true))
 }
 
-/// When a process began on the clock that stands still while the machine sleeps, which sessions are dated by, from seconds
-/// since boot. A later sleep only makes it seem earlier, so that a leader is never taken for an impostor.
+/// When a process began on the clock that stands still while the machine sleeps, which sessions are
+/// dated by, from seconds since boot. A later sleep only makes it seem earlier, so that a leader is
+/// never taken for an impostor.
 fn started(since_boot: f64) -> Duration {
     let now = |clock| {
         let time = clock_gettime(clock);
@@ -158,7 +180,10 @@ fn fields(directory: &str, name: &str) -> Result<Option<Fields>, super::Error> {
         Ok(text) => Ok(Some(parse(&text))),
         // Gone, or not for us, or nothing that logind would have written.
         Err(error)
-            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::InvalidInput) =>
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::InvalidInput
+            ) =>
         {
             tracing::debug!(file = %path.display(), "{error}");
             Ok(None)
@@ -173,7 +198,11 @@ fn text(path: &Path) -> io::Result<String> {
     let opened = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path);
     let file = match opened {
         // A link, or a socket.
-        Err(error) if [Errno::ELOOP, Errno::ENXIO].map(|errno| Some(errno as i32)).contains(&error.raw_os_error()) => {
+        Err(error)
+            if [Errno::ELOOP, Errno::ENXIO]
+                .map(|errno| Some(errno as i32))
+                .contains(&error.raw_os_error()) =>
+        {
             return Err(not_theirs());
         }
         opened => opened?,
@@ -200,7 +229,8 @@ fn parse(text: &str) -> Fields {
     pairs.map(|(key, value)| (key.to_owned(), unquoted(value).to_owned())).collect()
 }
 
-/// Newer versions quote values that are more than a word, as in a shell; none of those that matter here is.
+/// Newer versions quote values that are more than a word, as in a shell; none of those that matter
+/// here is.
 fn unquoted(value: &str) -> &str {
     value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
 }
@@ -222,7 +252,8 @@ fn names(directory: &str) -> Result<Vec<String>, super::Error> {
 
 /// Sessions and seats are called so: letters, digits, `-` and `_`.
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 #[cfg(test)]
@@ -231,7 +262,10 @@ mod tests {
 
     #[test]
     fn fields_of_a_file() {
-        let fields = parse("# This is private data. Do not parse.\nUID=1002\nSEAT=seat0\nDESKTOP=\"a b\"\nTTY=\nodd\n");
+        let fields = parse(
+            "# This is private data. Do not parse.\nUID=1002\nSEAT=seat0\nDESKTOP=\"a \
+            b\"\nTTY=\nodd\n",
+        );
         assert_eq!(fields.get("UID").map(String::as_str), Some("1002"));
         assert_eq!(fields.get("DESKTOP").map(String::as_str), Some("a b"));
         assert_eq!(fields.get("TTY").map(String::as_str), Some(""));

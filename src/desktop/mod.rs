@@ -1,9 +1,9 @@
-//! Graphical sessions: which there are, which one is meant, what a command needs to be in it, and telling who sits there
-//! something.
+//! Graphical sessions: which there are, which one is meant, what a command needs to be in it, and
+//! telling who sits there something.
 //!
-//! Who is logged in is decided by what nobody can forge for somebody else: logind's files, directories that the superuser
-//! made, and the kernel's word about who listens at a socket. What processes say is asked for within one user only, and
-//! tried before it is believed.
+//! Who is logged in is decided by what nobody can forge for somebody else: logind's files,
+//! directories that the superuser made, and the kernel's word about who listens at a socket. What
+//! processes say is asked for within one user only, and tried before it is believed.
 
 mod address;
 mod bus;
@@ -34,7 +34,8 @@ pub use variables::{NAMES, Variables, variables};
 /// Why nobody can be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("nobody is logged in graphically{}", .user.as_ref().map(|user| format!(" as '{user}'")).unwrap_or_default())]
+    #[error("nobody is logged in graphically{}", .user.as_ref().map(|user| format!(" as \
+    '{user}'")).unwrap_or_default())]
     Nobody { user: Option<String> },
     #[error("there is no graphical session '{0}'")]
     NoSession(String),
@@ -67,12 +68,17 @@ impl Error {
     /// Whether it says that who was meant is not there, and not that something failed.
     pub fn is_absence(&self) -> bool {
         match self {
-            Error::Nobody { .. } | Error::NoSession(_) | Error::NotTheirs { .. } | Error::NotYours { .. } => true,
+            Error::Nobody { .. }
+            | Error::NoSession(_)
+            | Error::NotTheirs { .. }
+            | Error::NotYours { .. } => true,
             Error::Several(_)
             | Error::Unusable(_)
             | Error::Stranger(_)
             | Error::Account(account::Error::Unknown(_) | account::Error::Late(_)) => true,
-            Error::File { .. } | Error::Descriptors(_) | Error::Account(_) | Error::Process(_) => false,
+            Error::File { .. } | Error::Descriptors(_) | Error::Account(_) | Error::Process(_) => {
+                false
+            }
         }
     }
 }

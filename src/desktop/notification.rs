@@ -1,4 +1,5 @@
-//! A notification, and showing it: what notify-send does, where there is none (Desktop Notifications Specification 1.2).
+//! A notification, and showing it: what notify-send does, where there is none (Desktop
+//! Notifications Specification 1.2).
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -82,9 +83,11 @@ impl Notification {
         bus.begin()?;
         bus.listen(SIGNALS)?;
         bus.listen(OWNER)?;
-        let has_actions = !self.actions.is_empty() && bus.call(&CAPABILITIES, "", None)?.has_text("actions")?;
+        let has_actions =
+            !self.actions.is_empty() && bus.call(&CAPABILITIES, "", None)?.has_text("actions")?;
         let offered = if has_actions { &self.actions[..] } else { &[] };
-        let actions: Vec<&str> = offered.iter().flat_map(|(name, label)| [&**name, label]).collect();
+        let actions: Vec<&str> =
+            offered.iter().flat_map(|(name, label)| [&**name, label]).collect();
         let hints: BTreeMap<&str, Variant<'_>> =
             self.hints.iter().map(|(name, hint)| (&**name, hint.value())).collect();
         let body = encoded(&(
@@ -104,13 +107,16 @@ impl Notification {
 }
 
 impl Shown {
-    /// Wait until it is closed or something was chosen, after which it is closed too; no longer than this.
+    /// Wait until it is closed or something was chosen, after which it is closed too; no longer
+    /// than this.
     pub fn wait(mut self, limit: Option<Duration>) -> Result<End, Error> {
         const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
         self.bus.set_end(Instant::now() + limit.unwrap_or(YEAR));
         let end = loop {
             let signal = match self.bus.signal() {
-                Err(Error::Lost(error)) if error.kind() == ErrorKind::TimedOut => break End::Closed,
+                Err(Error::Lost(error)) if error.kind() == ErrorKind::TimedOut => {
+                    break End::Closed;
+                }
                 signal => signal?,
             };
             match signal.member() {
@@ -121,7 +127,9 @@ impl Shown {
                         break End::Chosen(action.to_owned());
                     }
                 }
-                b"NameOwnerChanged" => return Err(Error::Refused("who shows notifications has ended".to_owned())),
+                b"NameOwnerChanged" => {
+                    return Err(Error::Refused("who shows notifications has ended".to_owned()));
+                }
                 _ => {}
             }
         };

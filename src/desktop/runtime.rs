@@ -1,4 +1,5 @@
-//! The runtime directory of a user, which whoever lets people log in makes for them (XDG Base Directory Specification).
+//! The runtime directory of a user, which whoever lets people log in makes for them (XDG Base
+//! Directory Specification).
 
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
@@ -8,11 +9,12 @@ use std::path::{Path, PathBuf};
 /// Where they are.
 const DIRECTORY: &str = "/run/user";
 
-/// That of a user, if it is the user's alone; `None` when there is none that is. Asked with the user's rights: a user may
-/// have mounted anything there.
+/// That of a user, if it is the user's alone; `None` when there is none that is. Asked with the
+/// user's rights: a user may have mounted anything there.
 pub fn directory(uid: u32) -> Option<PathBuf> {
     let path = Path::new(DIRECTORY).join(uid.to_string());
-    let found = facts(&path).inspect_err(|error| tracing::debug!(directory = %path.display(), "{error}"));
+    let found =
+        facts(&path).inspect_err(|error| tracing::debug!(directory = %path.display(), "{error}"));
     let found = found.ok().flatten()?;
     (found.uid() == uid && found.permissions().mode() & 0o077 == 0).then_some(path)
 }

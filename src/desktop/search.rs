@@ -1,5 +1,5 @@
-//! Searching for what leads into a session: whom its user's processes and sockets name, the nearest first, and whether it
-//! answers.
+//! Searching for what leads into a session: whom its user's processes and sockets name, the nearest
+//! first, and whether it answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -29,7 +29,8 @@ const FOR_HINTS: Duration = Duration::from_secs(3);
 /// For all of it but the usual bus.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Without a locale, text that is not ASCII would be refused by programs that know what it is encoded in.
+/// Without a locale, text that is not ASCII would be refused by programs that know what it is
+/// encoded in.
 const LOCALE: (&str, &str) = ("LANG", "C.UTF-8");
 
 /// How near a process is to the session.
@@ -60,7 +61,8 @@ pub struct Search {
 }
 
 impl Search {
-    /// Search for what leads into a session, with these hints; `own` is our own process, if that is known.
+    /// Search for what leads into a session, with these hints; `own` is our own process, if that is
+    /// known.
     pub fn new(session: &Session, hints: Vec<Hint>, own: Option<Pid>) -> Search {
         Search {
             uid: session.account.uid,
@@ -84,8 +86,10 @@ impl Search {
         self.hints_end = Instant::now() + FOR_HINTS;
         self.end = Instant::now() + LIMIT;
         let compositors = self.compositors(&mut found);
-        let servers = found.answered("X servers", x11::owned(self.uid, self.soon())).unwrap_or_default();
-        let listening = compositors.iter().map(|(_, pid)| pid).chain(servers.iter().map(|(_, pid)| pid));
+        let servers =
+            found.answered("X servers", x11::owned(self.uid, self.soon())).unwrap_or_default();
+        let listening =
+            compositors.iter().map(|(_, pid)| pid).chain(servers.iter().map(|(_, pid)| pid));
         self.rank(&listening.flatten().copied().collect());
         found.bus = self.bus(usual);
         if self.kind.as_deref() != Some("x11") {
@@ -98,7 +102,8 @@ impl Search {
         found.desktop = self.first("XDG_CURRENT_DESKTOP", None, is_plain);
         for name in SOCKETS {
             let answers = |path: &OsStr| {
-                is_safe_path(path) && is_alive(wayland::connect(path.as_ref(), self.uid, self.soon()), name, path)
+                is_safe_path(path)
+                    && is_alive(wayland::connect(path.as_ref(), self.uid, self.soon()), name, path)
             };
             found.sockets.extend(self.first(name, None, answers).map(|path| (name, path)));
         }
@@ -125,7 +130,8 @@ impl Search {
 
     /// The nearest first. Where nothing tells the session's processes from others, all are as near.
     fn rank(&mut self, servers: &BTreeSet<Pid>) {
-        let parents: BTreeMap<Pid, Pid> = self.hints.iter().map(|(hint, _)| (hint.pid, hint.parent)).collect();
+        let parents: BTreeMap<Pid, Pid> =
+            self.hints.iter().map(|(hint, _)| (hint.pid, hint.parent)).collect();
         let below = descendants(&parents, servers);
         for (hint, rank) in &mut self.hints {
             *rank = match () {
@@ -140,38 +146,48 @@ impl Search {
 
     fn bus(&self, usual: Option<Address>) -> Option<Address> {
         let list = |text: &OsStr| Address::list(text.as_bytes()).collect::<Vec<_>>();
-        let answers = |bus: &Address| is_alive(bus.connect(self.uid, self.soon()), "bus", &bus.text);
-        let said = |ranks| self.said("DBUS_SESSION_BUS_ADDRESS", ranks).into_iter().flat_map(list).find(&answers);
+        let answers =
+            |bus: &Address| is_alive(bus.connect(self.uid, self.soon()), "bus", &bus.text);
+        let said = |ranks| {
+            self.said("DBUS_SESSION_BUS_ADDRESS", ranks).into_iter().flat_map(list).find(&answers)
+        };
         said(NEAR).or(usual).or_else(|| said(FAR))
     }
 
     fn wayland(&self, compositors: Vec<(OsString, Option<Pid>)>) -> Option<OsString> {
         let answers = |name: &OsStr| {
-            let socket = wayland::socket(self.runtime.as_deref(), name).filter(|path| is_safe_path(path.as_os_str()));
+            let socket = wayland::socket(self.runtime.as_deref(), name)
+                .filter(|path| is_safe_path(path.as_os_str()));
             let answer = socket.map(|path| wayland::answers(&path, self.uid, self.soon()));
             answer.is_some_and(|answer| is_alive(answer, "WAYLAND_DISPLAY", name))
         };
         self.first("WAYLAND_DISPLAY", compositors.into_iter().next().map(|(name, _)| name), answers)
     }
 
-    /// A display that lets us in, and the file with its cookie if that is needed: the one that logind names, else those that
-    /// near processes have, that the user's servers are, and that others have.
+    /// A display that lets us in, and the file with its cookie if that is needed: the one that
+    /// logind names, else those that near processes have, that the user's servers are, and that
+    /// others have.
     fn x11(&self, servers: Vec<(u32, Option<Pid>)>) -> Option<(OsString, Option<PathBuf>)> {
         let said = |ranks| self.said("DISPLAY", ranks).into_iter().map(OsStr::to_owned);
         let servers = servers.into_iter().map(|(number, _)| OsString::from(format!(":{number}")));
-        let displays = self.display.clone().into_iter().chain(said(NEAR)).chain(servers).chain(said(FAR));
+        let displays =
+            self.display.clone().into_iter().chain(said(NEAR)).chain(servers).chain(said(FAR));
         let mut tried = BTreeSet::new();
-        displays.filter(|display| tried.insert(display.clone())).find_map(|display| self.accepted(display))
+        displays
+            .filter(|display| tried.insert(display.clone()))
+            .find_map(|display| self.accepted(display))
     }
 
     /// The display, and the file if it is needed, if the server accepts us.
     fn accepted(&self, display: OsString) -> Option<(OsString, Option<PathBuf>)> {
         let number = x11::number(display.as_bytes())?;
-        let is_it =
-            |hint: &Hint| hint.get("DISPLAY").and_then(|display| x11::number(display.as_bytes())) == Some(number);
+        let is_it = |hint: &Hint| {
+            hint.get("DISPLAY").and_then(|display| x11::number(display.as_bytes())) == Some(number)
+        };
         let knowing = self.hints.iter().map(|(hint, _)| hint).filter(|hint| is_it(hint));
         let mut seen = BTreeSet::new();
-        let said = knowing.filter_map(|hint| hint.get("XAUTHORITY")).filter(|path| seen.insert(*path));
+        let said =
+            knowing.filter_map(|hint| hint.get("XAUTHORITY")).filter(|path| seen.insert(*path));
         let said = said.filter(|path| is_safe_path(path)).map(|path| (PathBuf::from(path), true));
         for (path, is_said) in said.chain([(self.home.join(".Xauthority"), false)]) {
             let authority = Authority::read(&path);
@@ -180,7 +196,8 @@ impl Search {
             }
             // Who said so has a file that the server may not ask for.
             let cookie = authority.as_ref().ok().and_then(|authority| authority.cookie(number));
-            if is_alive(x11::accepts(number, cookie, self.uid, self.at_last()), "DISPLAY", &display) {
+            if is_alive(x11::accepts(number, cookie, self.uid, self.at_last()), "DISPLAY", &display)
+            {
                 let path = authority.ok().filter(|_| is_said).map(|authority| authority.path);
                 return Some((display, path));
             }
@@ -200,10 +217,17 @@ impl Search {
         found.unwrap_or_else(|| vec![(LOCALE.0.to_owned(), LOCALE.1.into())])
     }
 
-    /// The first value that is good, of those that processes have; the usual one, which is, comes before what is said by
-    /// processes that may belong elsewhere.
-    fn first(&self, name: &str, usual: Option<OsString>, is_good: impl Fn(&OsStr) -> bool) -> Option<OsString> {
-        let said = |ranks| self.said(name, ranks).into_iter().find(|value| is_good(value)).map(OsStr::to_owned);
+    /// The first value that is good, of those that processes have; the usual one, which is, comes
+    /// before what is said by processes that may belong elsewhere.
+    fn first(
+        &self,
+        name: &str,
+        usual: Option<OsString>,
+        is_good: impl Fn(&OsStr) -> bool,
+    ) -> Option<OsString> {
+        let said = |ranks| {
+            self.said(name, ranks).into_iter().find(|value| is_good(value)).map(OsStr::to_owned)
+        };
         said(NEAR).or(usual).or_else(|| said(FAR))
     }
 
@@ -257,8 +281,8 @@ fn is_alive<T>(answer: Result<T, impl Display>, what: &str, value: &OsStr) -> bo
     answer.is_ok()
 }
 
-/// Whether a path means the same to everybody, whatever the current directory: not one below /proc, where `self` is whoever
-/// asks.
+/// Whether a path means the same to everybody, whatever the current directory: not one below /proc,
+/// where `self` is whoever asks.
 fn is_safe_path(path: &OsStr) -> bool {
     let path = Path::new(path);
     path.is_absolute()
@@ -266,7 +290,8 @@ fn is_safe_path(path: &OsStr) -> bool {
         && !path.components().any(|part| part == Component::ParentDir)
 }
 
-/// Whether a value is of the characters that names of desktops and languages are made of, and so means nothing else.
+/// Whether a value is of the characters that names of desktops and languages are made of, and so
+/// means nothing else.
 pub fn is_plain(value: &OsStr) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:;@+= ".contains(byte);
     !value.is_empty() && value.as_bytes().iter().all(is_plain)
@@ -293,17 +318,34 @@ mod tests {
 
     #[test]
     fn the_nearest_come_first() {
-        let hint = |pid, parent, is_inside| Hint::new(pid, parent, is_inside, format!("DISPLAY=:{pid}\0").as_bytes());
+        let hint = |pid, parent, is_inside| {
+            Hint::new(pid, parent, is_inside, format!("DISPLAY=:{pid}\0").as_bytes())
+        };
         // The server is 20; 22 descends from it through 21, which says nothing of itself here.
-        let hints =
-            vec![hint(5, 1, false), hint(7, 1, true), hint(22, 21, true), hint(21, 20, false), hint(10, 1, true)];
+        let hints = vec![
+            hint(5, 1, false),
+            hint(7, 1, true),
+            hint(22, 21, true),
+            hint(21, 20, false),
+            hint(10, 1, true),
+        ];
         let mut search = search(hints);
         search.rank(&BTreeSet::from([20]));
         let said = |ranks| {
-            search.said("DISPLAY", ranks).into_iter().map(|text| text.display().to_string()).collect::<Vec<_>>()
+            search
+                .said("DISPLAY", ranks)
+                .into_iter()
+                .map(|text| text.display().to_string())
+                .collect::<Vec<_>>()
         };
-        assert_eq!((said(NEAR).join(" "), said(FAR).join(" ")), (":10 :22 :21 :7".to_owned(), ":5".to_owned()));
-        assert_eq!(search.first("DISPLAY", Some(":0".into()), |value| value == ":5"), Some(":0".into()));
+        assert_eq!(
+            (said(NEAR).join(" "), said(FAR).join(" ")),
+            (":10 :22 :21 :7".to_owned(), ":5".to_owned())
+        );
+        assert_eq!(
+            search.first("DISPLAY", Some(":0".into()), |value| value == ":5"),
+            Some(":0".into())
+        );
         assert_eq!(search.first("DISPLAY", None, |value| value == ":5"), Some(":5".into()));
     }
 
@@ -329,7 +371,16 @@ mod tests {
     fn paths_that_mean_the_same_to_everybody() {
         let is_safe = |path: &str| is_safe_path(OsStr::new(path));
         assert!(is_safe("/run/user/1/bus") && is_safe("/process/x"));
-        for path in ["", "x", "/", "/proc/self/fd/3", "//proc/self", "/./proc/1/root", "/run/../proc/self", "./x"] {
+        for path in [
+            "",
+            "x",
+            "/",
+            "/proc/self/fd/3",
+            "//proc/self",
+            "/./proc/1/root",
+            "/run/../proc/self",
+            "./x",
+        ] {
             assert!(!is_safe(path), "{path}");
         }
     }
@@ -337,6 +388,10 @@ mod tests {
     #[test]
     fn values_that_mean_nothing_else() {
         assert!(is_plain(OsStr::new("ubuntu:GNOME")) && is_plain(OsStr::new("de_DE.UTF-8@euro")));
-        assert!(!is_plain(OsStr::new("")) && !is_plain(OsStr::new("../x")) && !is_plain(OsStr::new("$(x)")));
+        assert!(
+            !is_plain(OsStr::new(""))
+                && !is_plain(OsStr::new("../x"))
+                && !is_plain(OsStr::new("$(x)"))
+        );
     }
 }

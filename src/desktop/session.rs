@@ -54,7 +54,8 @@ pub fn sessions(proc: &Proc, wanted: &Wanted) -> Result<Vec<Session>, Error> {
         None if geteuid().is_root() => None,
         None => Some(ourselves()?),
     };
-    if let Some(account) = of.as_ref().filter(|account| !geteuid().is_root() && !account.is_ours()) {
+    if let Some(account) = of.as_ref().filter(|account| !geteuid().is_root() && !account.is_ours())
+    {
         return Err(Error::NotYours { user: account.name.clone() });
     }
     let records = logind::records(proc)?;
@@ -63,14 +64,17 @@ pub fn sessions(proc: &Proc, wanted: &Wanted) -> Result<Vec<Session>, Error> {
         (None, Some(records)) => {
             let mut sessions = known(records, of)?;
             let own = own(proc)?;
-            sessions.iter_mut().for_each(|session| session.is_own = session.account.is_ours() && session.id == own);
+            sessions.iter_mut().for_each(|session| {
+                session.is_own = session.account.is_ours() && session.id == own
+            });
             Ok(sessions)
         }
         (None, None) => unknown(of),
     }
 }
 
-/// The session that we are in: of our control group, or, for what the user's service manager started, as it told us.
+/// The session that we are in: of our control group, or, for what the user's service manager
+/// started, as it told us.
 fn own(proc: &Proc) -> Result<Option<String>, Error> {
     let Some(pid) = proc.own_pid() else { return Ok(None) };
     let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(None) };
@@ -90,21 +94,24 @@ fn ourselves() -> Result<Account, Error> {
 /// The session that logind calls so.
 fn named(id: &str, records: Vec<Record>, of: Option<Account>) -> Result<Session, Error> {
     let none = || Error::NoSession(id.to_owned());
-    let record = records.into_iter().find(|record| record.id == id && record.is_living).ok_or_else(none)?;
+    let record =
+        records.into_iter().find(|record| record.id == id && record.is_living).ok_or_else(none)?;
     let account = match of {
         Some(account) if account.uid == record.uid => account,
         Some(account) if geteuid().is_root() => {
             return Err(Error::NotTheirs { session: id.to_owned(), user: account.name });
         }
-        Some(_) => return Err(Error::NotYours { user: Users::default().user(record.uid).to_string() }),
+        Some(_) => {
+            return Err(Error::NotYours { user: Users::default().user(record.uid).to_string() });
+        }
         None => account_of(record.uid)?,
     };
     let session = Session::of(record, account);
     if session.kind.is_some() || session.is_there(false)? { Ok(session) } else { Err(none()) }
 }
 
-/// The sessions that logind has. A user who was named may also have a desktop that it has not, as from a VNC server, or not
-/// at this machine; what is left over from a session that closes is none.
+/// The sessions that logind has. A user who was named may also have a desktop that it has not, as
+/// from a VNC server, or not at this machine; what is left over from a session that closes is none.
 fn known(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Session>, Error> {
     let is_theirs = |record: &Record| of.as_ref().is_none_or(|account| account.uid == record.uid);
     let records: Vec<Record> = records.into_iter().filter(is_theirs).collect();
@@ -118,7 +125,9 @@ fn known(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Session>, Erro
         sessions.push(Session::of(record, account));
     }
     // Who began a desktop from a terminal (startx) still has the session of the terminal.
-    let at_a_seat = |record: &Record| record.is_living && record.seat.is_some() && !with_screen.contains(&record.uid);
+    let at_a_seat = |record: &Record| {
+        record.is_living && record.seat.is_some() && !with_screen.contains(&record.uid)
+    };
     for record in terminal.into_iter().filter(at_a_seat) {
         let account = account_of(record.uid)?;
         let session = Session::of(record, account);
@@ -130,8 +139,8 @@ fn known(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Session>, Erro
     Ok(sessions)
 }
 
-/// Who is not known, as while a directory service is away, may still be who is meant, and is not passed over for somebody
-/// else.
+/// Who is not known, as while a directory service is away, may still be who is meant, and is not
+/// passed over for somebody else.
 fn account_of(uid: u32) -> Result<Account, Error> {
     match Account::of(uid) {
         Err(error @ account::Error::Database(..)) => {
@@ -142,8 +151,8 @@ fn account_of(uid: u32) -> Result<Account, Error> {
     }
 }
 
-/// Without logind: who has a runtime directory and somebody alive in it. Nobody's word counts but that of the kernel about
-/// who listens.
+/// Without logind: who has a runtime directory and somebody alive in it. Nobody's word counts but
+/// that of the kernel about who listens.
 fn unknown(of: Option<Account>) -> Result<Vec<Session>, Error> {
     if let Some(account) = of {
         return Ok(vec![Session::without_logind(account, true)]);
@@ -156,8 +165,8 @@ fn unknown(of: Option<Account>) -> Result<Vec<Session>, Error> {
     Ok(sessions)
 }
 
-/// The one that is meant: the one that we are in, else what a seat shows, else what there is; of one user's sessions the
-/// main one.
+/// The one that is meant: the one that we are in, else what a seat shows, else what there is; of
+/// one user's sessions the main one.
 pub fn choose(mut sessions: Vec<Session>, wanted: &Wanted) -> Result<Session, Error> {
     if !geteuid().is_root() && sessions.iter().any(|session| session.is_own) {
         sessions.retain(|session| session.is_own);
@@ -218,28 +227,36 @@ impl Session {
         }
     }
 
-    /// Whether nobody has to name it, or its user: anybody can have logind open a session that is nowhere, and call it
-    /// graphical then (SetType in org.freedesktop.login1(5)), but not at a seat.
+    /// Whether nobody has to name it, or its user: anybody can have logind open a session that is
+    /// nowhere, and call it graphical then (SetType in org.freedesktop.login1(5)), but not at a
+    /// seat.
     pub fn is_reached_by(&self, wanted: &Wanted) -> bool {
         let is_named = wanted.user.is_some() || wanted.session.is_some() || !geteuid().is_root();
         is_named || self.id.is_none() || self.seat.is_some()
     }
 
-    /// Whether a compositor answers in the user's runtime directory, or an X server whose socket is the user's; or a bus, if
-    /// that will do. Without a runtime directory, nobody does. Who does not answer in time is there all the same: whoever
-    /// is slow, or was made so, is not passed over for somebody else.
+    /// Whether a compositor answers in the user's runtime directory, or an X server whose socket is
+    /// the user's; or a bus, if that will do. Without a runtime directory, nobody does. Who does
+    /// not answer in time is there all the same: whoever is slow, or was made so, is not passed
+    /// over for somebody else.
     fn is_there(&self, by_bus: bool) -> Result<bool, Error> {
         const THERE: &[u8] = b"there";
         let uid = self.account.uid;
         let there = self.account.act(PATIENCE * 4, || {
             let Some(runtime) = runtime::directory(uid) else { return Vec::new() };
             let end = || Instant::now() + PATIENCE;
-            let has_bus = || Address::at(&runtime.join("bus")).is_some_and(|bus| is_there(bus.connect(uid, end())));
+            let has_bus = || {
+                Address::at(&runtime.join("bus"))
+                    .is_some_and(|bus| is_there(bus.connect(uid, end())))
+            };
             let compositor_end = end() + PATIENCE;
-            let answers = |name| is_there(wayland::answers(&runtime.join(name), uid, compositor_end));
-            let has_compositor = || wayland::names(&runtime).is_ok_and(|names| names.into_iter().any(answers));
+            let answers =
+                |name| is_there(wayland::answers(&runtime.join(name), uid, compositor_end));
+            let has_compositor =
+                || wayland::names(&runtime).is_ok_and(|names| names.into_iter().any(answers));
             let servers = || x11::owned(uid, end());
-            let has_server = || servers().map_or_else(|error| is_late(&error), |servers| !servers.is_empty());
+            let has_server =
+                || servers().map_or_else(|error| is_late(&error), |servers| !servers.is_empty());
             let is_there = by_bus && has_bus() || has_server() || has_compositor();
             if is_there { THERE.to_vec() } else { Vec::new() }
         });
@@ -265,7 +282,9 @@ fn is_late(error: &io::Error) -> bool {
 impl std::fmt::Display for Session {
     fn fmt(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (&self.id, &self.seat) {
-            (Some(id), Some(seat)) => write!(text, "session {id} of {} on {seat}", self.account.name),
+            (Some(id), Some(seat)) => {
+                write!(text, "session {id} of {} on {seat}", self.account.name)
+            }
             (Some(id), None) => write!(text, "session {id} of {}", self.account.name),
             (None, _) => write!(text, "the desktop of {}", self.account.name),
         }
@@ -280,7 +299,13 @@ mod tests {
         let mut account = Account::of(0).unwrap().unwrap();
         account.uid = uid;
         let session = Session::without_logind(account, true);
-        Session { id: Some(id.to_owned()), seat: Some("seat0".to_owned()), is_foreground, is_main, ..session }
+        Session {
+            id: Some(id.to_owned()),
+            seat: Some("seat0".to_owned()),
+            is_foreground,
+            is_main,
+            ..session
+        }
     }
 
     fn chosen(sessions: Vec<Session>) -> String {
@@ -294,14 +319,23 @@ mod tests {
     #[test]
     fn what_a_seat_shows_comes_first() {
         assert_eq!(chosen(vec![session("1", 1, false, true), session("2", 2, true, true)]), "2");
-        assert_eq!(chosen(vec![session("1", 1, true, true), session("2", 2, true, true)]), "2 of them");
+        assert_eq!(
+            chosen(vec![session("1", 1, true, true), session("2", 2, true, true)]),
+            "2 of them"
+        );
     }
 
     #[test]
     fn of_one_user_the_main_session() {
         assert_eq!(chosen(vec![session("1", 1, false, false), session("2", 1, false, true)]), "2");
-        assert_eq!(chosen(vec![session("1", 1, false, false), session("2", 1, false, false)]), "2 of them");
-        assert_eq!(chosen(vec![session("1", 1, false, false), session("2", 2, false, true)]), "2 of them");
+        assert_eq!(
+            chosen(vec![session("1", 1, false, false), session("2", 1, false, false)]),
+            "2 of them"
+        );
+        assert_eq!(
+            chosen(vec![session("1", 1, false, false), session("2", 2, false, true)]),
+            "2 of them"
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What a command has to be told to be in a session: variables, of which each was tried before it is passed on.
+//! What a command has to be told to be in a session: variables, of which each was tried before it
+//! is passed on.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -52,11 +53,15 @@ pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
     }
     let (uid, id, path) = (session.account.uid, session.id.clone(), proc.path().to_owned());
     // What a process shows in /proc is in its own memory, behind which there may be anything.
-    let hints = session.account.watch(END, move || hints(&Proc::open(&path)?, uid, id.as_deref()))??;
+    let hints =
+        session.account.watch(END, move || hints(&Proc::open(&path)?, uid, id.as_deref()))??;
     tracing::debug!(session = %session, hints = hints.len(), "processes that may know it");
     let search = Search::new(session, hints, proc.own_pid());
     let found = Found::decoded(&session.account.act(END, || search.run().encoded())?);
-    if found.display.is_none() && found.wayland.is_none() && (found.bus.is_none() || !session.may_lack_display) {
+    if found.display.is_none()
+        && found.wayland.is_none()
+        && (found.bus.is_none() || !session.may_lack_display)
+    {
         return Err(match session.id.is_some() || found.is_late {
             true => Error::Unusable(session.to_string()),
             false => Error::Nobody { user: Some(session.account.name.clone()) },
@@ -73,9 +78,11 @@ impl Found {
             (None, None, Some(_)) => Some("x11".into()),
             (None, None, None) => None,
         };
-        let logged = session.desktop.clone().map(OsString::from).filter(|desktop| is_plain(desktop));
+        let logged =
+            session.desktop.clone().map(OsString::from).filter(|desktop| is_plain(desktop));
         let mut values: BTreeMap<&str, OsString> = self.sockets.into_iter().collect();
-        let mut set = |name, value: Option<OsString>| values.extend(value.map(|value| (name, value)));
+        let mut set =
+            |name, value: Option<OsString>| values.extend(value.map(|value| (name, value)));
         set("DISPLAY", self.display);
         set("XAUTHORITY", self.authority.map(OsString::from));
         set("DBUS_SESSION_BUS_ADDRESS", self.bus.as_ref().map(|bus| bus.text.clone()));
@@ -84,7 +91,10 @@ impl Found {
         set("XDG_SESSION_TYPE", kind);
         set("XDG_SESSION_ID", session.id.clone().map(OsString::from));
         set("XDG_CURRENT_DESKTOP", self.desktop.or(logged));
-        let session = NAMES.iter().filter_map(|name| values.remove(name).map(|value| (*name, value))).collect();
+        let session = NAMES
+            .iter()
+            .filter_map(|name| values.remove(name).map(|value| (*name, value)))
+            .collect();
         Variables { session, locale: self.locale, bus: self.bus }
     }
 }

@@ -26,8 +26,8 @@ const COOKIE: &[u8] = b"MIT-MAGIC-COOKIE-1";
 const LOCAL: u16 = 256;
 const WILD: u16 = 65535;
 
-/// The number of a display of this machine, such as that of `:0` and `:0.1`. Displays elsewhere, `localhost:10.0` of ssh
-/// among them, are not where somebody sits.
+/// The number of a display of this machine, such as that of `:0` and `:0.1`. Displays elsewhere,
+/// `localhost:10.0` of ssh among them, are not where somebody sits.
 pub fn number(display: &[u8]) -> Option<u32> {
     let rest = std::str::from_utf8(display).ok()?.strip_prefix(':')?;
     let (number, screen) = rest.split_once('.').unwrap_or((rest, "0"));
@@ -35,8 +35,9 @@ pub fn number(display: &[u8]) -> Option<u32> {
     if is_number(number) && is_number(screen) { number.parse().ok() } else { None }
 }
 
-/// The numbers of the X servers whose sockets a user owns, and that listen; with the process that does. Anybody can put any
-/// number of things there: what was found in time counts, and it is an error if that is nothing.
+/// The numbers of the X servers whose sockets a user owns, and that listen; with the process that
+/// does. Anybody can put any number of things there: what was found in time counts, and it is an
+/// error if that is nothing.
 pub fn owned(uid: u32, end: Instant) -> io::Result<Vec<(u32, Option<u32>)>> {
     let entries = match fs::read_dir(DIRECTORY) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -46,7 +47,10 @@ pub fn owned(uid: u32, end: Instant) -> io::Result<Vec<(u32, Option<u32>)>> {
     let mut late = None;
     for entry in entries {
         let name = entry?.file_name();
-        let Some(number) = name.to_str().and_then(|name| name.strip_prefix('X')?.parse().ok()) else { continue };
+        let Some(number) = name.to_str().and_then(|name| name.strip_prefix('X')?.parse().ok())
+        else {
+            continue;
+        };
         match remaining(end).and_then(|_| connect(number, &[uid], end)) {
             Ok(peer) => owned.push((number, peer.pid)),
             Err(error) if error.kind() == ErrorKind::TimedOut => late = Some(error),
@@ -63,13 +67,21 @@ pub fn owned(uid: u32, end: Instant) -> io::Result<Vec<(u32, Option<u32>)>> {
     }
 }
 
-/// Connect to the server of this number, which has to be of one of these users. Anybody can put anything into that
-/// directory: what is no socket of theirs itself, such as a link to one of the superuser's, is none.
+/// Connect to the server of this number, which has to be of one of these users. Anybody can put
+/// anything into that directory: what is no socket of theirs itself, such as a link to one of the
+/// superuser's, is none.
 fn connect(number: u32, users: &[u32], end: Instant) -> io::Result<Peer> {
     let path = format!("{DIRECTORY}/X{number}");
-    let peer = match rustix::fs::open(&*path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
-        // Where /tmp is private (PrivateTmp= in systemd.exec(5)), the abstract name is what is left.
-        Err(Errno::NOENT) => Peer::connect(&SocketAddrUnix::new_abstract_name(path.as_bytes())?, end)?,
+    let peer = match rustix::fs::open(
+        &*path,
+        OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    ) {
+        // Where /tmp is private (PrivateTmp= in systemd.exec(5)), the abstract name is what is
+        // left.
+        Err(Errno::NOENT) => {
+            Peer::connect(&SocketAddrUnix::new_abstract_name(path.as_bytes())?, end)?
+        }
         socket => {
             let socket = File::from(socket?);
             let found = socket.metadata()?;
@@ -77,15 +89,24 @@ fn connect(number: u32, users: &[u32], end: Instant) -> io::Result<Peer> {
                 return Err(io::Error::other("it is no socket of the user's"));
             }
             // That very one, whatever has its name by now.
-            Peer::connect(&SocketAddrUnix::new(format!("/proc/self/fd/{}", socket.as_raw_fd()))?, end)?
+            Peer::connect(
+                &SocketAddrUnix::new(format!("/proc/self/fd/{}", socket.as_raw_fd()))?,
+                end,
+            )?
         }
     };
     peer.of(users)
 }
 
-/// Whether the server of this number lets us in, with the cookie that a file has for it if any. It has to be the user's,
-/// or the superuser's, who runs the server for them on many machines. With the process that listens.
-pub fn accepts(number: u32, cookie: Option<&[u8]>, uid: u32, end: Instant) -> io::Result<Option<u32>> {
+/// Whether the server of this number lets us in, with the cookie that a file has for it if any. It
+/// has to be the user's, or the superuser's, who runs the server for them on many machines. With
+/// the process that listens.
+pub fn accepts(
+    number: u32,
+    cookie: Option<&[u8]>,
+    uid: u32,
+    end: Instant,
+) -> io::Result<Option<u32>> {
     let mut peer = connect(number, &[uid, 0], end)?;
     peer.send(&setup(cookie))?;
     let mut answer = Vec::new();
@@ -96,8 +117,8 @@ pub fn accepts(number: u32, cookie: Option<&[u8]>, uid: u32, end: Instant) -> io
     }
 }
 
-/// The first request of a client, of protocol 11.0, with numbers in little-endian order ("Connection Setup" of the X
-/// Window System Protocol).
+/// The first request of a client, of protocol 11.0, with numbers in little-endian order
+/// ("Connection Setup" of the X Window System Protocol).
 fn setup(cookie: Option<&[u8]>) -> Vec<u8> {
     let (name, data) = match cookie {
         Some(cookie) => (COOKIE, cookie),
@@ -143,7 +164,8 @@ impl Authority {
             let family = u16::from_be_bytes(*rest.split_off(..2)?.first_chunk()?);
             let [address, display, name, data] =
                 [field(&mut rest)?, field(&mut rest)?, field(&mut rest)?, field(&mut rest)?];
-            let is_here = family == WILD || family == LOCAL && address == host.nodename().to_bytes();
+            let is_here =
+                family == WILD || family == LOCAL && address == host.nodename().to_bytes();
             let is_it = display.is_empty() || display == number.to_string().as_bytes();
             if is_here && is_it && name == COOKIE {
                 return Some(data);
@@ -168,7 +190,19 @@ mod tests {
     fn displays_of_this_machine() {
         assert_eq!(number(b":0"), Some(0));
         assert_eq!(number(b":77.1"), Some(77));
-        for elsewhere in ["", ":", "0", ":0.", ":.0", "localhost:10.0", "unix:0", ":-1", ":+1", ":99999999999", ":0 "] {
+        for elsewhere in [
+            "",
+            ":",
+            "0",
+            ":0.",
+            ":.0",
+            "localhost:10.0",
+            "unix:0",
+            ":-1",
+            ":+1",
+            ":99999999999",
+            ":0 ",
+        ] {
             assert_eq!(number(elsewhere.as_bytes()), None, "{elsewhere}");
         }
     }
@@ -217,10 +251,15 @@ mod tests {
 
     #[test]
     fn any_change_is_survived() {
-        crate::fuzz::survives(&[b":0.0", b"unix:10", b"localhost:1.2", b"/tmp/launch/x:0"], |text| _ = number(text));
-        let file =
-            [entry(256, [b"host", b"0", b"MIT-MAGIC-COOKIE-1", b"cookie"]), entry(0xffff, [b"", b"", b"x", b""])]
-                .concat();
+        crate::fuzz::survives(
+            &[b":0.0", b"unix:10", b"localhost:1.2", b"/tmp/launch/x:0"],
+            |text| _ = number(text),
+        );
+        let file = [
+            entry(256, [b"host", b"0", b"MIT-MAGIC-COOKIE-1", b"cookie"]),
+            entry(0xffff, [b"", b"", b"x", b""]),
+        ]
+        .concat();
         crate::fuzz::survives(&[&file], |bytes| {
             _ = Authority { path: PathBuf::new(), bytes: bytes.to_vec() }.cookie(0)
         });

@@ -47,16 +47,22 @@ pub(super) fn look(proc: &Proc, path: &Path, end: Instant) -> Result<Found, Erro
 }
 
 fn is_ending(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof)
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof
+    )
 }
 
-/// Ask who is at a socket. The process that answers is asked for its number, which the kernel cannot tell: it remembers
-/// who made the socket, and that is the parent of the agent, or systemd.
+/// Ask who is at a socket. The process that answers is asked for its number, which the kernel
+/// cannot tell: it remembers who made the socket, and that is the parent of the agent, or systemd.
 fn look_once(proc: &Proc, path: &Path, end: Instant) -> Result<Found, Error> {
-    let unreachable = |error: std::io::Error| Error::Unreachable { path: path.to_owned(), why: error };
+    let unreachable =
+        |error: std::io::Error| Error::Unreachable { path: path.to_owned(), why: error };
     let mut connection = match Connection::open(path, end) {
         Ok(connection) => connection,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+        Err(error)
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
+        {
             return Ok(Found::Nothing);
         }
         Err(error) => return Err(unreachable(error)),
@@ -93,10 +99,12 @@ pub(super) fn is_ours(process: &Process<'_>) -> Read<bool> {
 }
 
 impl Agent {
-    /// Tell it on which terminal to ask, and find out where it is an ssh-agent, as far as that is wanted.
+    /// Tell it on which terminal to ask, and find out where it is an ssh-agent, as far as that is
+    /// wanted.
     pub(super) fn prepare(mut self, wanted: &Wanted) -> Result<Agent, Error> {
         if let Some(terminal) = &wanted.terminal {
-            self.tell_terminal(terminal).unwrap_or_else(|why| tracing::warn!("the terminal was not told: {why}"));
+            self.tell_terminal(terminal)
+                .unwrap_or_else(|why| tracing::warn!("the terminal was not told: {why}"));
         }
         if wanted.ssh {
             self.ssh_socket = Some(self.find_ssh()?);
@@ -104,10 +112,12 @@ impl Agent {
         Ok(self)
     }
 
-    /// As gpg-connect-agent does for UPDATESTARTUPTTY: what ssh, which knows nothing of terminals, asks for appears there.
+    /// As gpg-connect-agent does for UPDATESTARTUPTTY: what ssh, which knows nothing of terminals,
+    /// asks for appears there.
     fn tell_terminal(&mut self, terminal: &OsString) -> Result<(), String> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let locale = |name| variable("LC_ALL").or_else(|| variable(name)).or_else(|| variable("LANG"));
+        let locale =
+            |name| variable("LC_ALL").or_else(|| variable(name)).or_else(|| variable("LANG"));
         let options = [
             ("ttyname", Some(terminal.clone())),
             ("ttytype", variable("TERM")),
@@ -118,8 +128,12 @@ impl Agent {
         ];
         for (name, value) in options {
             // A line ends at a newline.
-            let Some(value) = value.filter(|value| !value.as_encoded_bytes().contains(&b'\n')) else { continue };
-            let told = self.ask(&[b"OPTION ", name.as_bytes(), b"=", value.as_encoded_bytes()].concat());
+            let Some(value) = value.filter(|value| !value.as_encoded_bytes().contains(&b'\n'))
+            else {
+                continue;
+            };
+            let told =
+                self.ask(&[b"OPTION ", name.as_bytes(), b"=", value.as_encoded_bytes()].concat());
             // It may be too old to know it, and do without.
             told.map_or_else(|why| tracing::debug!("{name}: {why}"), drop);
         }
@@ -128,9 +142,15 @@ impl Agent {
 
     fn find_ssh(&mut self) -> Result<PathBuf, Error> {
         let refused = || Error::NoSsh(self.socket.clone());
-        let path = self.connection.ask(b"GETINFO ssh_socket_name").ok().and_then(Result::ok).ok_or_else(refused)?;
+        let path = self
+            .connection
+            .ask(b"GETINFO ssh_socket_name")
+            .ok()
+            .and_then(Result::ok)
+            .ok_or_else(refused)?;
         let path = PathBuf::from(OsString::from_vec(path));
-        let answers = assuan::open(&path, self.connection.end()).is_ok_and(|peer| peer.uid == self.connection.uid());
+        let answers = assuan::open(&path, self.connection.end())
+            .is_ok_and(|peer| peer.uid == self.connection.uid());
         if answers { Ok(path) } else { Err(refused()) }
     }
 

@@ -1,5 +1,5 @@
-//! The protocol that GnuPG's daemons speak (libassuan), as far as it is needed: lines, asked and answered one by one,
-//! never waiting longer than until a set time.
+//! The protocol that GnuPG's daemons speak (libassuan), as far as it is needed: lines, asked and
+//! answered one by one, never waiting longer than until a set time.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -34,13 +34,17 @@ pub struct Connection {
 pub type Answer = Result<Vec<u8>, String>;
 
 impl Connection {
-    /// Connect, and read the greeting. An error of kind NotFound or ConnectionRefused: nobody is there.
+    /// Connect, and read the greeting. An error of kind NotFound or ConnectionRefused: nobody is
+    /// there.
     pub fn open(path: &Path, end: Instant) -> io::Result<Connection> {
         let mut connection = Connection { peer: open(path, end)?, received: Vec::new() };
         let greeting = connection.line()?;
         match greeting.starts_with(b"OK") {
             true => Ok(connection),
-            false => Err(io::Error::new(ErrorKind::InvalidData, "it does not speak the protocol of gpg-agent")),
+            false => Err(io::Error::new(
+                ErrorKind::InvalidData,
+                "it does not speak the protocol of gpg-agent",
+            )),
         }
     }
 
@@ -83,7 +87,8 @@ pub fn open(path: &Path, end: Instant) -> io::Result<Peer> {
     Peer::connect(&SocketAddrUnix::new(&*redirected(path)?)?, end)
 }
 
-/// Where a socket really is: for homes on file systems without sockets, a file in its place says so.
+/// Where a socket really is: for homes on file systems without sockets, a file in its place says
+/// so.
 fn redirected(path: &Path) -> io::Result<PathBuf> {
     // Others may choose what is there, and exchange it at any time: a pipe would hold us up.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -107,7 +112,9 @@ fn redirection(text: &[u8]) -> Option<PathBuf> {
     let mut lines = text.split(|&byte| byte == b'\n');
     lines.next().filter(|&first| first == b"%Assuan%")?;
     let target = lines.next()?.strip_prefix(b"socket=")?;
-    let variable = |name: &[u8]| Some(std::env::var_os(OsStr::from_bytes(name)).unwrap_or_default().into_vec());
+    let variable = |name: &[u8]| {
+        Some(std::env::var_os(OsStr::from_bytes(name)).unwrap_or_default().into_vec())
+    };
     Some(PathBuf::from(OsString::from_vec(expanded(target, LONGEST_LINE, variable))))
 }
 
@@ -120,7 +127,8 @@ mod tests {
 
     use super::*;
 
-    /// Talk to a server that says these things, each after it was told something, and the first unasked.
+    /// Talk to a server that says these things, each after it was told something, and the first
+    /// unasked.
     fn talk(says: &'static [&'static str], time: Duration) -> io::Result<Answer> {
         let directory = tempfile::tempdir()?;
         let path = directory.path().join("S");
@@ -133,7 +141,8 @@ mod tests {
             }
             Ok::<_, io::Error>(())
         });
-        let outcome = Connection::open(&path, Instant::now() + time).and_then(|mut server| server.ask(b"GETINFO pid"));
+        let outcome = Connection::open(&path, Instant::now() + time)
+            .and_then(|mut server| server.ask(b"GETINFO pid"));
         let _ = server.join();
         outcome
     }
@@ -142,7 +151,14 @@ mod tests {
     fn what_is_in_the_place_of_a_socket_holds_nobody_up() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
-        rustix::fs::mknodat(rustix::fs::CWD, path("pipe"), rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            path("pipe"),
+            rustix::fs::FileType::Fifo,
+            Mode::RWXU,
+            0,
+        )
+        .unwrap();
         std::fs::write(path("file"), "%Assuan%\nsocket=/elsewhere\n").unwrap();
         std::fs::write(path("long"), [b"%Assuan%\nsocket=/", &[b'x'; 5000][..]].concat()).unwrap();
         let _listener = UnixListener::bind(path("socket")).unwrap();
@@ -156,11 +172,23 @@ mod tests {
     #[test]
     fn questions_and_answers() {
         let minute = Duration::from_secs(60);
-        assert_eq!(talk(&["OK hello\n", "# x\nD 12%0A\nD 3\nOK\n"], minute).unwrap(), Ok(b"12\n3".to_vec()));
-        assert_eq!(talk(&["OK hello\n", "ERR 1 Forbidden\n"], minute).unwrap(), Err("1 Forbidden".to_owned()));
+        assert_eq!(
+            talk(&["OK hello\n", "# x\nD 12%0A\nD 3\nOK\n"], minute).unwrap(),
+            Ok(b"12\n3".to_vec())
+        );
+        assert_eq!(
+            talk(&["OK hello\n", "ERR 1 Forbidden\n"], minute).unwrap(),
+            Err("1 Forbidden".to_owned())
+        );
         assert_eq!(talk(&["HTTP/1.1\n"], minute).unwrap_err().kind(), ErrorKind::InvalidData);
-        assert_eq!(talk(&["OK"], Duration::from_millis(50)).unwrap_err().kind(), ErrorKind::TimedOut);
-        assert_eq!(talk(&["OK\n", ""], Duration::from_millis(50)).unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(
+            talk(&["OK"], Duration::from_millis(50)).unwrap_err().kind(),
+            ErrorKind::TimedOut
+        );
+        assert_eq!(
+            talk(&["OK\n", ""], Duration::from_millis(50)).unwrap_err().kind(),
+            ErrorKind::TimedOut
+        );
     }
 
     #[test]
@@ -183,8 +211,9 @@ mod tests {
 
     #[test]
     fn any_change_is_survived() {
-        crate::fuzz::survives(&[b"%Assuan%\nsocket=${HOME}/x\n", b"%Assuan%\r\nsocket=/run/a\r\nfoo=1\n"], |text| {
-            _ = redirection(text)
-        });
+        crate::fuzz::survives(
+            &[b"%Assuan%\nsocket=${HOME}/x\n", b"%Assuan%\r\nsocket=/run/a\r\nfoo=1\n"],
+            |text| _ = redirection(text),
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! An agent that GnuPG before 2.1 left somewhere: known by $GPG_AGENT_INFO, or by nothing but the socket that it holds.
+//! An agent that GnuPG before 2.1 left somewhere: known by $GPG_AGENT_INFO, or by nothing but the
+//! socket that it holds.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -18,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The variable that told of it: SOCKET:PID:PROTOCOL.
 const INFO: &str = "GPG_AGENT_INFO";
 
-/// One of ours that answers, and that is not bound to another home directory, as those since 2.1 are.
+/// One of ours that answers, and that is not bound to another home directory, as those since 2.1
+/// are.
 pub(super) fn find(proc: &Proc, home: &Home, end: Instant) -> Result<Option<Agent>, Error> {
     let told = std::env::var_os(INFO).and_then(|info| told(&info));
     for path in told.into_iter().chain(held(proc)?) {
@@ -49,8 +51,9 @@ fn is_of_another_home(path: &Path, home: &Home) -> bool {
     home.is_runtime(directory) || directory.join("private-keys-v1.d").exists()
 }
 
-/// Sockets that processes called gpg-agent listen on: the agent keeps its descriptors from its own user, so that for most
-/// people every listening socket of the right name has to do. Who answers there is found out by asking.
+/// Sockets that processes called gpg-agent listen on: the agent keeps its descriptors from its own
+/// user, so that for most people every listening socket of the right name has to do. Who answers
+/// there is found out by asking.
 fn held(proc: &Proc) -> Result<Vec<PathBuf>, Error> {
     let mut sockets = BTreeSet::new();
     let mut scan = proc.scan(Files::of(&[File::Stat]))?;
@@ -76,7 +79,10 @@ fn sockets_of(process: &Process<'_>) -> crate::process::Read<Vec<Vec<u8>>> {
     // Not the restricted ones beside it (S.gpg-agent.extra, .browser) nor that for ssh.
     let is_main = |path: &[u8]| path.starts_with(b"/") && path.ends_with(SOCKET.as_bytes());
     let paths = listeners.into_iter().filter_map(|(inode, path)| path.map(|path| (inode, path)));
-    Ok(paths.filter(|(inode, path)| is_candidate(inode, path) && is_main(path)).map(|(_, path)| path).collect())
+    Ok(paths
+        .filter(|(inode, path)| is_candidate(inode, path) && is_main(path))
+        .map(|(_, path)| path)
+        .collect())
 }
 
 #[cfg(test)]
@@ -86,7 +92,10 @@ mod tests {
     #[test]
     fn what_the_variable_tells() {
         let path = |info: &str| told(OsStr::new(info)).map(|path| path.display().to_string());
-        assert_eq!(path("/tmp/gpg-a:b/S.gpg-agent:12:1").as_deref(), Some("/tmp/gpg-a:b/S.gpg-agent"));
+        assert_eq!(
+            path("/tmp/gpg-a:b/S.gpg-agent:12:1").as_deref(),
+            Some("/tmp/gpg-a:b/S.gpg-agent")
+        );
         for wrong in ["", "/tmp/S.gpg-agent", "S.gpg-agent:1:1", "::"] {
             assert_eq!(path(wrong), None, "{wrong}");
         }

@@ -1,4 +1,5 @@
-//! The home directory of GnuPG, and where its agent's socket is: as GnuPG 2.1 and later have it (common/homedir.c).
+//! The home directory of GnuPG, and where its agent's socket is: as GnuPG 2.1 and later have it
+//! (common/homedir.c).
 
 use std::env;
 use std::ffi::OsString;
@@ -32,10 +33,13 @@ pub struct Home {
 }
 
 impl Home {
-    /// Ours: $GNUPGHOME, else `.gnupg` in $HOME or, without that, in the home directory of our user.
+    /// Ours: $GNUPGHOME, else `.gnupg` in $HOME or, without that, in the home directory of our
+    /// user.
     pub fn ours() -> Result<Home, Error> {
         let uid = nix::unistd::geteuid();
-        let recorded = || nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.dir.into_os_string());
+        let recorded = || {
+            nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.dir.into_os_string())
+        };
         let chosen = env::var_os("GNUPGHOME").filter(|value| !value.is_empty());
         // An empty one is taken as it is.
         let of_user = env::var_os("HOME").or_else(recorded);
@@ -67,23 +71,28 @@ impl Home {
         Ok(Home { directory: PathBuf::from(OsString::from_vec(directory)), is_unusual, uid })
     }
 
-    /// Where its agent listens. In the runtime directory of the user where there is one, which is short enough for any
-    /// home directory; else in the home directory itself.
+    /// Where its agent listens. In the runtime directory of the user where there is one, which is
+    /// short enough for any home directory; else in the home directory itself.
     pub fn socket(&self) -> PathBuf {
         let mut runtime = BASES.iter().map(|base| Path::new(base).join(self.uid.to_string()));
-        let directory = runtime.find(|directory| self.owns(directory)).and_then(|found| self.below(&found));
+        let directory =
+            runtime.find(|directory| self.owns(directory)).and_then(|found| self.below(&found));
         directory.unwrap_or_else(|| self.directory.clone()).join(SOCKET)
     }
 
     /// Whether this is where agents of some home directory of GnuPG 2.1 or later listen.
     pub(super) fn is_runtime(&self, directory: &Path) -> bool {
-        BASES.iter().any(|base| directory.starts_with(Path::new(base).join(self.uid.to_string()).join("gnupg")))
+        BASES.iter().any(|base| {
+            directory.starts_with(Path::new(base).join(self.uid.to_string()).join("gnupg"))
+        })
     }
 
-    /// The directory for the sockets of this home directory in a runtime directory, unless others could get at it.
+    /// The directory for the sockets of this home directory in a runtime directory, unless others
+    /// could get at it.
     fn below(&self, runtime: &Path) -> Option<PathBuf> {
         let directory = runtime.join("gnupg");
-        let directory = if self.is_unusual { directory.join(format!("d.{}", self.hash())) } else { directory };
+        let directory =
+            if self.is_unusual { directory.join(format!("d.{}", self.hash())) } else { directory };
         // GnuPG makes what is missing, and only puts up with what is closed to others.
         let is_closed = |path: &Path| {
             fs::metadata(path).map_or_else(
@@ -102,7 +111,9 @@ impl Home {
     fn hash(&self) -> String {
         let digest = Sha1::digest(self.directory.as_os_str().as_bytes());
         let bits = |at: usize| {
-            (0..5).fold(0, |bits, bit| bits << 1 | digest[(at * 5 + bit) / 8] >> (7 - (at * 5 + bit) % 8) & 1)
+            (0..5).fold(0, |bits, bit| {
+                bits << 1 | digest[(at * 5 + bit) / 8] >> (7 - (at * 5 + bit) % 8) & 1
+            })
         };
         (0..24).map(|at| char::from(ALPHABET[usize::from(bits(at))])).collect()
     }
@@ -128,7 +139,8 @@ mod tests {
     use super::*;
 
     fn home(chosen: Option<&str>) -> Home {
-        Home::new(chosen.map(OsString::from), Some("/home/pt1".into()), || Ok("/work".into()), 1001).unwrap()
+        Home::new(chosen.map(OsString::from), Some("/home/pt1".into()), || Ok("/work".into()), 1001)
+            .unwrap()
     }
 
     #[test]
@@ -143,7 +155,11 @@ mod tests {
             (Some("gh"), "/work/gh", true),
         ] {
             let found = home(chosen);
-            assert_eq!((found.directory.as_os_str(), found.is_unusual), (directory.as_ref(), is_unusual), "{chosen:?}");
+            assert_eq!(
+                (found.directory.as_os_str(), found.is_unusual),
+                (directory.as_ref(), is_unusual),
+                "{chosen:?}"
+            );
         }
         assert!(Home::new(None, None, || Ok("/".into()), 1001).is_err());
         let nowhere = || Err(io::Error::from(io::ErrorKind::NotFound));

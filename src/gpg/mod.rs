@@ -1,8 +1,8 @@
-//! GnuPG's agent: where its socket is, whether a living one of ours answers there, how one is started, and what a command
-//! has to be told about it.
+//! GnuPG's agent: where its socket is, whether a living one of ours answers there, how one is
+//! started, and what a command has to be told about it.
 //!
-//! A socket file proves nothing, and neither does a process: only an answer does. Nothing here knows the command line,
-//! and nothing prints.
+//! A socket file proves nothing, and neither does a process: only an answer does. Nothing here
+//! knows the command line, and nothing prints.
 
 mod agent;
 mod assuan;
@@ -29,17 +29,22 @@ pub enum Error {
     /// The program is not installed.
     #[error("gpg-agent is not installed: no directory of $PATH has it")]
     NotInstalled,
-    #[error("the gpg-agent at '{}' belongs to {user}: set HOME, or GNUPGHOME, to a directory of your own", .path.display())]
+    #[error("the gpg-agent at '{}' belongs to {user}: set HOME, or GNUPGHOME, to a directory of \
+    your own", .path.display())]
     Foreign { path: PathBuf, user: String },
     #[error("cannot reach a gpg-agent at '{}': {why}", .path.display())]
     Unreachable { path: PathBuf, why: std::io::Error },
     #[error("gpg-agent could not be started: {0}")]
     NotStarted(String),
-    #[error("the gpg-agent at '{}' offers no ssh-agent: add enable-ssh-support to gpg-agent.conf and end it (gpgconf --kill gpg-agent)", .0.display())]
+    #[error("the gpg-agent at '{}' offers no ssh-agent: add enable-ssh-support to gpg-agent.conf \
+    and end it (gpgconf --kill gpg-agent)", .0.display())]
     NoSsh(PathBuf),
     #[error("no home directory: $HOME is not set, and user {0} has none")]
     NoHome(u32),
-    #[error("the home directory of GnuPG is a relative path, and the current directory is not known: {0}")]
+    #[error(
+        "the home directory of GnuPG is a relative path, and the current directory is not known: \
+        {0}"
+    )]
     NowhereToBegin(std::io::Error),
     #[error(transparent)]
     Process(#[from] process::Error),
@@ -58,7 +63,8 @@ pub struct Wanted {
     pub timeout: Duration,
 }
 
-/// A living agent: the one of this home directory, else one that an earlier GnuPG left, else a new one.
+/// A living agent: the one of this home directory, else one that an earlier GnuPG left, else a new
+/// one.
 pub fn connect(proc: &Proc, home: &Home, wanted: &Wanted) -> Result<Agent, Error> {
     let now = Instant::now();
     let end = now.checked_add(wanted.timeout).unwrap_or(now + LONGEST);
@@ -74,7 +80,9 @@ fn connect_until(proc: &Proc, home: &Home, wanted: &Wanted, end: Instant) -> Res
     }
     match earlier::find(proc, home, end)?.map(|agent| agent.prepare(wanted)) {
         // A new one would do.
-        None | Some(Err(Error::NoSsh(_))) => start::start(proc, &path, wanted, end)?.prepare(wanted),
+        None | Some(Err(Error::NoSsh(_))) => {
+            start::start(proc, &path, wanted, end)?.prepare(wanted)
+        }
         Some(prepared) => prepared,
     }
 }

@@ -22,8 +22,8 @@ const PIPE: usize = 64 * 1024;
 /// The end of what a starter says is kept.
 const SAID: usize = 4096;
 
-/// The process that makes a daemon of itself. It is reaped, whatever happens: the command that takes our place shall have
-/// no child that it knows nothing of.
+/// The process that makes a daemon of itself. It is reaped, whatever happens: the command that
+/// takes our place shall have no child that it knows nothing of.
 struct Starter {
     child: Child,
     said: Vec<u8>,
@@ -32,7 +32,12 @@ struct Starter {
 }
 
 /// Start the agent whose socket will be here.
-pub(super) fn start(proc: &Proc, path: &Path, wanted: &Wanted, end: Instant) -> Result<Agent, Error> {
+pub(super) fn start(
+    proc: &Proc,
+    path: &Path,
+    wanted: &Wanted,
+    end: Instant,
+) -> Result<Agent, Error> {
     let mut starter = Starter::start(wanted)?;
     let agent = starter.await_agent(proc, path, end);
     starter.conclude(agent.is_ok());
@@ -44,7 +49,8 @@ impl Starter {
         let program = program::find("gpg-agent").ok_or(Error::NotInstalled)?;
         let mut command = Command::new(&program);
         command.arg("--daemon").args(wanted.ssh.then_some("--enable-ssh-support"));
-        // The daemon keeps its standard error for life: whoever reads ours to its end must not wait for that.
+        // The daemon keeps its standard error for life: whoever reads ours to its end must not wait
+        // for that.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let child = spawn_daemon(&mut command).map_err(|error| match error.kind() {
             // A link that leads nowhere; not a script whose interpreter is missing.
@@ -52,7 +58,8 @@ impl Starter {
             _ => Error::NotStarted(error.to_string()),
         })?;
         if let Some(stderr) = &child.stderr {
-            rustix::io::ioctl_fionbio(stderr, true).map_err(|errno| Error::NotStarted(errno.to_string()))?;
+            rustix::io::ioctl_fionbio(stderr, true)
+                .map_err(|errno| Error::NotStarted(errno.to_string()))?;
         }
         Ok(Starter { child, said: Vec::new(), ended: None })
     }
@@ -71,7 +78,9 @@ impl Starter {
             let has_failed = matches!(self.ended, Some((since, false)) if since.elapsed() > GRACE);
             if has_failed || pause(end).is_err() {
                 let reason = [self.complaint(), why].into_iter().find(|text| !text.is_empty());
-                return Err(Error::NotStarted(reason.unwrap_or_else(|| "it does not answer".to_owned())));
+                return Err(Error::NotStarted(
+                    reason.unwrap_or_else(|| "it does not answer".to_owned()),
+                ));
             }
         }
     }
@@ -82,7 +91,8 @@ impl Starter {
         let mut buffer = [0; PIPE];
         match stderr.read(&mut buffer) {
             Ok(length) => self.said.extend_from_slice(&buffer[..length]),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(error) => tracing::debug!("what gpg-agent says cannot be read: {error}"),
         }
         self.said.drain(..self.said.len().saturating_sub(SAID));
@@ -102,11 +112,15 @@ impl Starter {
     fn complaint(&mut self) -> String {
         self.listen();
         let text = String::from_utf8_lossy(&self.said);
-        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.ends_with(" started"));
+        let mut lines = text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.ends_with(" started"));
         lines.next_back().unwrap_or_default().to_owned()
     }
 
-    /// Let it end, as it does when the daemon has begun; without an agent, or when that takes too long, end it.
+    /// Let it end, as it does when the daemon has begun; without an agent, or when that takes too
+    /// long, end it.
     fn conclude(mut self, has_agent: bool) {
         let end = Instant::now() + if has_agent { GRACE } else { Duration::ZERO };
         while self.look_after().is_ok() && self.ended.is_none() {

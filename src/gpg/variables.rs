@@ -25,13 +25,15 @@ pub fn terminal() -> Option<OsString> {
 pub fn variables(agent: Option<&Agent>, terminal: Option<&OsStr>) -> Vec<Variable> {
     let mut variables = Vec::new();
     if let Some(agent) = agent {
-        // GnuPG since 2.1 needs it no more, but others do. Protocol 1; 0 for an agent on another machine.
+        // GnuPG since 2.1 needs it no more, but others do. Protocol 1; 0 for an agent on another
+        // machine.
         let mut value = agent.socket.clone().into_os_string();
         value.push(format!(":{}:1", agent.pid.unwrap_or(0)));
         variables.push(Variable { name: "GPG_AGENT_INFO", value });
         let ssh = agent.ssh_socket.as_ref().map(|path| path.clone().into_os_string());
         variables.extend(ssh.map(|value| Variable { name: "SSH_AUTH_SOCK", value }));
     }
-    variables.extend(terminal.map(|terminal| Variable { name: "GPG_TTY", value: terminal.to_owned() }));
+    variables
+        .extend(terminal.map(|terminal| Variable { name: "GPG_TTY", value: terminal.to_owned() }));
     variables
 }

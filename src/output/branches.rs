@@ -5,7 +5,8 @@ use super::{Charset, put};
 /// The lines of a tree, drawn row by row from the top.
 pub struct Branches {
     glyphs: &'static Glyphs,
-    /// Levels that are drawn before only their number is: the lines of a chain of 100,000 processes would be 15 GB.
+    /// Levels that are drawn before only their number is: the lines of a chain of 100,000 processes
+    /// would be 15 GB.
     deepest: usize,
     /// For each level above the current row, whether more of it follows below.
     continues: Vec<bool>,
@@ -20,8 +21,12 @@ struct Glyphs {
 
 const ASCII: Glyphs = Glyphs { branch: "|- ", last: "`- ", through: "|  ", blank: "   " };
 
-const UNICODE: Glyphs =
-    Glyphs { branch: "\u{251c}\u{2500} ", last: "\u{2514}\u{2500} ", through: "\u{2502}  ", blank: "   " };
+const UNICODE: Glyphs = Glyphs {
+    branch: "\u{251c}\u{2500} ",
+    last: "\u{2514}\u{2500} ",
+    through: "\u{2502}  ",
+    blank: "   ",
+};
 
 /// Columns that a level takes.
 const STEP: usize = 3;
@@ -51,10 +56,14 @@ impl Branches {
             put(line, format_args!("({depth}) "));
         } else {
             for &continues in &self.continues {
-                line.extend_from_slice(if continues { self.glyphs.through } else { self.glyphs.blank }.as_bytes());
+                line.extend_from_slice(
+                    if continues { self.glyphs.through } else { self.glyphs.blank }.as_bytes(),
+                );
             }
         }
-        line.extend_from_slice(if is_last { self.glyphs.last } else { self.glyphs.branch }.as_bytes());
+        line.extend_from_slice(
+            if is_last { self.glyphs.last } else { self.glyphs.branch }.as_bytes(),
+        );
         self.continues.push(!is_last);
     }
 }
@@ -76,7 +85,16 @@ mod tests {
 
     #[test]
     fn rows_hang_on_their_parents() {
-        let rows = [(0, true), (1, false), (2, true), (3, true), (1, true), (2, true), (0, true), (1, true)];
+        let rows = [
+            (0, true),
+            (1, false),
+            (2, true),
+            (3, true),
+            (1, true),
+            (2, true),
+            (0, true),
+            (1, true),
+        ];
         let lines = ["", "|- ", "|  `- ", "|     `- ", "`- ", "   `- ", "", "`- "];
         assert_eq!(drawn(Charset::Ascii, None, &rows), lines);
     }
@@ -84,6 +102,9 @@ mod tests {
     #[test]
     fn great_depth_is_a_number() {
         let rows: Vec<_> = (0..5).map(|depth| (depth, true)).collect();
-        assert_eq!(drawn(Charset::Ascii, Some(12), &rows), ["", "`- ", "   `- ", "(3) `- ", "(4) `- "]);
+        assert_eq!(
+            drawn(Charset::Ascii, Some(12), &rows),
+            ["", "`- ", "   `- ", "(3) `- ", "(4) `- "]
+        );
     }
 }

@@ -40,9 +40,24 @@ pub struct Teller<'t> {
 
 impl<'t> Teller<'t> {
     /// Nothing is told yet. `name` as messages show it.
-    pub fn new(name: &'t str, users: &'t Users, interrupts: &'t Interrupts, output: Output, look: Look) -> Teller<'t> {
+    pub fn new(
+        name: &'t str,
+        users: &'t Users,
+        interrupts: &'t Interrupts,
+        output: Output,
+        look: Look,
+    ) -> Teller<'t> {
         let progress = Progress::new(name, look.is_quiet);
-        Teller { name, users, interrupts, output, look, progress, begin: Instant::now(), failure: None }
+        Teller {
+            name,
+            users,
+            interrupts,
+            output,
+            look,
+            progress,
+            begin: Instant::now(),
+            failure: None,
+        }
     }
 
     /// Tell of daemons and jobs, of which nothing was touched.
@@ -51,14 +66,18 @@ impl<'t> Teller<'t> {
         match self.look.layout {
             Some(_) => {
                 text.extend_from_slice(b"{\"daemons\":");
-                json::array(&mut text, daemons.iter(), |json, daemon| self.daemon_json(json, daemon));
+                json::array(&mut text, daemons.iter(), |json, daemon| {
+                    self.daemon_json(json, daemon)
+                });
                 text.extend_from_slice(b",\"jobs\":");
                 json::array(&mut text, jobs.iter(), |json, job| self.job_json(json, job));
                 text.extend_from_slice(b"}\n");
             }
             None => {
                 daemons.iter().for_each(|daemon| self.daemon_text(&mut text, daemon));
-                jobs.iter().filter(|job| job.is_of_interest(jobs)).for_each(|job| self.job_text(&mut text, job));
+                jobs.iter()
+                    .filter(|job| job.is_of_interest(jobs))
+                    .for_each(|job| self.job_text(&mut text, job));
                 if jobs.is_empty() {
                     text.extend_from_slice(b"no cron job is running\n");
                 }
@@ -107,11 +126,16 @@ impl<'t> Teller<'t> {
             json::array(&mut text, daemons.iter(), |json, daemon| self.daemon_json(json, daemon));
             text.extend_from_slice(b",\"left\":");
             json::array(&mut text, left.iter(), |json, job| self.job_json(json, job));
-            put(&mut text, format_args!(",\"seconds\":{:.3}}}\n", self.begin.elapsed().as_secs_f64()));
+            put(
+                &mut text,
+                format_args!(",\"seconds\":{:.3}}}\n", self.begin.elapsed().as_secs_f64()),
+            );
             self.write(&text);
         } else if !self.look.is_quiet {
             let mut text = Vec::new();
-            left.iter().filter(|job| job.is_of_interest(left)).for_each(|job| self.job_text(&mut text, job));
+            left.iter()
+                .filter(|job| job.is_of_interest(left))
+                .for_each(|job| self.job_text(&mut text, job));
             self.write(&text);
         }
         self.end()
@@ -162,7 +186,11 @@ impl<'t> Teller<'t> {
         if let Some(unit) = &daemon.unit {
             put(text, format_args!(", {unit}"));
         }
-        text.extend_from_slice(if daemon.is_stopped { b", paused: --resume lets it run on\n" } else { b"\n" });
+        text.extend_from_slice(if daemon.is_stopped {
+            b", paused: --resume lets it run on\n"
+        } else {
+            b"\n"
+        });
     }
 
     fn job_text(&self, text: &mut Vec<u8>, job: &Job) {
@@ -171,7 +199,8 @@ impl<'t> Teller<'t> {
         human::clock(text, job.runtime);
         text.push(b' ');
         text.extend_from_slice(&shown(&job.command, &self.output.terminal));
-        let notes: Vec<&str> = [job.why.note(), state_note(job.state)].into_iter().flatten().collect();
+        let notes: Vec<&str> =
+            [job.why.note(), state_note(job.state)].into_iter().flatten().collect();
         if !notes.is_empty() {
             put(text, format_args!(" ({})", notes.join("; ")));
         }
@@ -190,7 +219,11 @@ impl<'t> Teller<'t> {
 
     fn job_json(&self, json: &mut Vec<u8>, job: &Job) {
         put(json, format_args!("{{\"pid\":{},", job.target.pid));
-        id(json, job.target.pid, job.target.reference.as_ref().and_then(|reference| reference.inode()));
+        id(
+            json,
+            job.target.pid,
+            job.target.reference.as_ref().and_then(|reference| reference.inode()),
+        );
         let user = job.target.uid.map(|uid| self.users.user(uid));
         text_member(json, "user", user.as_ref().map(|user| user.as_bytes()));
         text_member(json, "name", job.name.as_deref());
@@ -205,7 +238,10 @@ impl<'t> Teller<'t> {
         let mut json = Vec::new();
         put(&mut json, format_args!("{{\"event\":\"{}\"", event_name(event)));
         match event {
-            Event::Paused(daemon) | Event::WasPaused(daemon) | Event::Resumed(daemon) | Event::Stopped(daemon) => {
+            Event::Paused(daemon)
+            | Event::WasPaused(daemon)
+            | Event::Resumed(daemon)
+            | Event::Stopped(daemon) => {
                 json.extend_from_slice(b",\"daemon\":");
                 self.daemon_json(&mut json, daemon);
             }
@@ -218,8 +254,12 @@ impl<'t> Teller<'t> {
                 json.extend_from_slice(b",\"job\":");
                 self.job_json(&mut json, job);
             }
-            Event::Additions(path) => text_member(&mut json, "path", Some(path.as_os_str().as_encoded_bytes())),
-            Event::Command(command) => text_member(&mut json, "command", Some(command.as_encoded_bytes())),
+            Event::Additions(path) => {
+                text_member(&mut json, "path", Some(path.as_os_str().as_encoded_bytes()))
+            }
+            Event::Command(command) => {
+                text_member(&mut json, "command", Some(command.as_encoded_bytes()))
+            }
             Event::Drained(_) => {}
             Event::Warning(text) => text_member(&mut json, "text", Some(text.as_bytes())),
         }
@@ -235,16 +275,23 @@ impl<'t> Teller<'t> {
                 self.line(format_args!("{} is paused and starts no new jobs", daemon_name(daemon)))
             }
             Event::WasPaused(daemon) => {
-                self.line(format_args!("{} was paused already: somebody left it like that", daemon_name(daemon)));
+                self.line(format_args!(
+                    "{} was paused already: somebody left it like that",
+                    daemon_name(daemon)
+                ));
             }
             Event::Additions(path) => {
                 self.line(format_args!("running {}", escaped(path.as_os_str().as_encoded_bytes())))
             }
-            Event::Job(job, true) if job.is_awaited(self.look.with_daemons) => self.job_line("waiting for", job),
+            Event::Job(job, true) if job.is_awaited(self.look.with_daemons) => {
+                self.job_line("waiting for", job)
+            }
             Event::Job(job, true) => self.job_line("not waiting for", job),
             Event::Job(_, false) => {}
             Event::Terminating(job) => self.job_line("terminating", job),
-            Event::Drained(time) => self.line(format_args!("no cron job is running (after {})", duration(*time))),
+            Event::Drained(time) => {
+                self.line(format_args!("no cron job is running (after {})", duration(*time)))
+            }
             Event::Command(command) => {
                 self.line(format_args!("running {}", escaped(command.as_encoded_bytes())));
                 // It prints to the same places.
@@ -292,9 +339,11 @@ impl Observer for Teller<'_> {
 
     fn waiting(&mut self, targets: &[Target], _: Duration) -> Option<Instant> {
         let who = |target: &Target| -> (Pid, Option<Vec<u8>>) { (target.pid, target.name.clone()) };
-        let left: Vec<_> = targets.iter().filter(|target| target.outcome.is_none()).map(who).collect();
+        let left: Vec<_> =
+            targets.iter().filter(|target| target.outcome.is_none()).map(who).collect();
         // Of all waits together: each is only a part of it.
-        self.progress.show(left.iter().map(|(pid, name)| (*pid, name.as_deref())), self.begin.elapsed())
+        self.progress
+            .show(left.iter().map(|(pid, name)| (*pid, name.as_deref())), self.begin.elapsed())
     }
 
     fn idle(&mut self) {}
@@ -336,8 +385,12 @@ fn event_name(event: &Event<'_>) -> &'static str {
 fn deed(event: &Event<'_>) -> Option<String> {
     match event {
         Event::Additions(path) => Some(format!("running {}", path.display())),
-        Event::Command(command) => Some(format!("running {} while no cron job does", command.display())),
-        Event::Stopping(daemon, way) => Some(format!("stopping cron, process {}, by {way}", daemon.pid)),
+        Event::Command(command) => {
+            Some(format!("running {} while no cron job does", command.display()))
+        }
+        Event::Stopping(daemon, way) => {
+            Some(format!("stopping cron, process {}, by {way}", daemon.pid))
+        }
         Event::Resumed(daemon) => Some(format!("cron, process {}, runs on", daemon.pid)),
         Event::Stopped(daemon) => Some(format!("cron, process {}, is stopped", daemon.pid)),
         Event::Warning(text) => Some(text.clone()),

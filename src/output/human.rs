@@ -23,7 +23,8 @@ pub(super) fn long_size(line: &mut Vec<u8>, bytes: u64) {
     }
 }
 
-/// Append the number and return its unit. Without floating point, which costs more than reading the size.
+/// Append the number and return its unit. Without floating point, which costs more than reading the
+/// size.
 fn scaled(line: &mut Vec<u8>, bytes: u64) -> usize {
     let mut unit = 0;
     // In 1024ths of the unit.
@@ -70,20 +71,28 @@ fn parts(seconds: f64) -> (u64, u64, u64, u64) {
     (whole / 86400, whole / 3600 % 24, whole / 60 % 60, whole % 60)
 }
 
-/// The time zone of dates. Without $TZ, from the machine's own file, which has all of it: to find out its name takes a walk
-/// through all zones that there are.
+/// The time zone of dates. Without $TZ, from the machine's own file, which has all of it: to find
+/// out its name takes a walk through all zones that there are.
 static ZONE: LazyLock<TimeZone> = LazyLock::new(|| {
     let is_set = std::env::var_os("TZ").is_some_and(|zone| !zone.is_empty());
     let machine = || TimeZone::tzif("", &std::fs::read("/etc/localtime").ok()?).ok();
     if is_set { None } else { machine() }.unwrap_or_else(TimeZone::system)
 });
 
-/// A date and time in the machine's time zone, with this between the two; the bare number when it is no possible date.
+/// A date and time in the machine's time zone, with this between the two; the bare number when it
+/// is no possible date.
 pub(super) fn date(line: &mut Vec<u8>, seconds: f64, separator: &str) {
     match Timestamp::from_second(seconds as i64) {
         Ok(time) => {
             let time = time.to_zoned(ZONE.clone());
-            put(line, format_args!("{}{separator}{}", time.strftime("%Y-%m-%d"), time.strftime("%H:%M:%S")));
+            put(
+                line,
+                format_args!(
+                    "{}{separator}{}",
+                    time.strftime("%Y-%m-%d"),
+                    time.strftime("%H:%M:%S")
+                ),
+            );
         }
         Err(_) => put(line, format_args!("{seconds}")),
     }
@@ -133,6 +142,9 @@ mod tests {
     fn dates_and_what_is_none() {
         let date_text = text(|line, seconds| date(line, seconds, "T"), 1_763_934_363.5);
         assert_eq!((date_text.len(), &date_text[..8], &date_text[10..11]), (19, "2025-11-", "T"));
-        assert_eq!(text(|line, seconds| date(line, seconds, "T"), 1e30), "1000000000000000000000000000000");
+        assert_eq!(
+            text(|line, seconds| date(line, seconds, "T"), 1e30),
+            "1000000000000000000000000000000"
+        );
     }
 }

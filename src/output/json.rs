@@ -66,7 +66,12 @@ pub fn key(json: &mut Vec<u8>, name: &str) {
 }
 
 /// Append `,"name":` and the value, or null.
-pub fn member<T>(json: &mut Vec<u8>, name: &str, value: Option<T>, append: impl FnOnce(&mut Vec<u8>, T)) {
+pub fn member<T>(
+    json: &mut Vec<u8>,
+    name: &str,
+    value: Option<T>,
+    append: impl FnOnce(&mut Vec<u8>, T),
+) {
     json.push(b',');
     key(json, name);
     optional(json, value, append);
@@ -99,7 +104,11 @@ pub fn bytes(json: &mut Vec<u8>, text: &[u8]) {
 }
 
 /// Append an array.
-pub fn array<T>(json: &mut Vec<u8>, items: impl Iterator<Item = T>, item: impl FnMut(&mut Vec<u8>, T)) {
+pub fn array<T>(
+    json: &mut Vec<u8>,
+    items: impl Iterator<Item = T>,
+    item: impl FnMut(&mut Vec<u8>, T),
+) {
     json.push(b'[');
     join(json, items, b",", item);
     json.push(b']');
@@ -114,14 +123,18 @@ fn value(json: &mut Vec<u8>, value: &Value<'_>) {
         Value::Bytes(text) => bytes(json, text),
         Value::Name(name) => string(json, name),
         Value::Items(text) | Value::Environment(text) => array(json, items(text), bytes),
-        Value::Numbers(numbers) => array(json, numbers.iter(), |json, number| put(json, format_args!("{number}"))),
+        Value::Numbers(numbers) => {
+            array(json, numbers.iter(), |json, number| put(json, format_args!("{number}")))
+        }
         Value::Names(names) => array(json, names.iter(), |json, name| string(json, name)),
-        Value::Ids(ids) => {
-            object_of(json, ["real", "effective", "saved", "fs"].into_iter().zip(ids), |json, (name, id)| {
+        Value::Ids(ids) => object_of(
+            json,
+            ["real", "effective", "saved", "fs"].into_iter().zip(ids),
+            |json, (name, id)| {
                 key(json, name);
                 put(json, format_args!("{id}"));
-            })
-        }
+            },
+        ),
         Value::Fields(text) => object_of(json, Status(text).fields(), |json, (name, field)| {
             key(json, &String::from_utf8_lossy(name));
             bytes(json, field);
@@ -137,7 +150,11 @@ fn seconds_of(json: &mut Vec<u8>, seconds: f64) {
 }
 
 /// Append an object.
-pub fn object_of<T>(json: &mut Vec<u8>, members: impl Iterator<Item = T>, member: impl FnMut(&mut Vec<u8>, T)) {
+pub fn object_of<T>(
+    json: &mut Vec<u8>,
+    members: impl Iterator<Item = T>,
+    member: impl FnMut(&mut Vec<u8>, T),
+) {
     json.push(b'{');
     join(json, members, b",", member);
     json.push(b'}');

@@ -41,7 +41,8 @@ impl Look {
 
     /// Whether it shows more of a process than its pid.
     pub fn reads_properties(&self) -> bool {
-        !self.properties().is_empty() || matches!(self, Look::Lines { beside, .. } if *beside != Beside::Nothing)
+        !self.properties().is_empty()
+            || matches!(self, Look::Lines { beside, .. } if *beside != Beside::Nothing)
     }
 
     /// Whether it shows what tells a process from a later one of the same pid.
@@ -58,7 +59,8 @@ impl Look {
     }
 }
 
-/// A list on its way out. A process is rendered, then printed: one that ends while it is rendered leaves no half line.
+/// A list on its way out. A process is rendered, then printed: one that ends while it is rendered
+/// leaves no half line.
 pub struct Listing<'o> {
     /// How each process is printed.
     pub look: Look,
@@ -90,7 +92,9 @@ impl<'o> Listing<'o> {
         self.line.clear();
         match &mut self.look {
             Look::Nothing | Look::Count => Ok(()),
-            Look::Lines { beside, .. } => line(&mut self.line, process, *beside, &self.output.terminal),
+            Look::Lines { beside, .. } => {
+                line(&mut self.line, process, *beside, &self.output.terminal)
+            }
             Look::Table(table) => table.row(&mut self.line, process),
             Look::Json(_, fields) => json::object(&mut self.line, process, fields),
         }
@@ -134,7 +138,12 @@ impl<'o> Listing<'o> {
 }
 
 /// A line as pgrep prints it.
-fn line(line: &mut Vec<u8>, process: &Process<'_>, beside: Beside, terminal: &Terminal) -> Read<()> {
+fn line(
+    line: &mut Vec<u8>,
+    process: &Process<'_>,
+    beside: Beside,
+    terminal: &Terminal,
+) -> Read<()> {
     line.extend_from_slice(process.pid().to_string().as_bytes());
     let name = |process| Ok(known(Process::name_or_comm(process))?.unwrap_or(Cow::Borrowed(b"?")));
     let text = match beside {

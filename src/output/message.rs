@@ -35,7 +35,8 @@ impl Write for Errors {
     }
 }
 
-/// Standard error for the events of a log, which come one at a time. They tell names and paths as they are.
+/// Standard error for the events of a log, which come one at a time. They tell names and paths as
+/// they are.
 #[derive(Clone, Copy, Debug)]
 pub struct Log;
 

@@ -27,10 +27,12 @@ use outlet::Stream;
 pub use terminal::{Charset, Colour, Terminal};
 pub use text::shown;
 
-/// Small enough that a long listing begins to appear within milliseconds, large enough that writing costs nothing.
+/// Small enough that a long listing begins to appear within milliseconds, large enough that writing
+/// costs nothing.
 const BUFFER: usize = 8 * 1024;
 
-/// Standard output: locked and buffered once. End it with [`Output::finish`], or a full disk goes unnoticed.
+/// Standard output: locked and buffered once. End it with [`Output::finish`], or a full disk goes
+/// unnoticed.
 pub struct Output {
     writer: BufWriter<Sink>,
     /// What it is written to.
@@ -115,7 +117,9 @@ impl Write for Output {
     /// All of it: no piece is cut within a character, whose parts would be escaped.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.terminal.is_terminal {
-            self.writer.write_all(&text::screened(bytes, self.terminal.charset)).map_err(explained)?;
+            self.writer
+                .write_all(&text::screened(bytes, self.terminal.charset))
+                .map_err(explained)?;
             return Ok(bytes.len());
         }
         self.writer.write(bytes).map_err(explained)

@@ -11,7 +11,9 @@ use super::outlet;
 use super::progress::{Progress, duration, names};
 use super::text::escaped;
 use super::{Colour, Output, put, shown};
-use crate::control::{Conclusion, ExitStatus, Interrupts, Observer, Operation, Order, Outcome, Signal, Target, Until};
+use crate::control::{
+    Conclusion, ExitStatus, Interrupts, Observer, Operation, Order, Outcome, Signal, Target, Until,
+};
 use crate::process::{Pid, Proc, Unread};
 
 /// When descendants may have escaped, of whom nothing is known.
@@ -19,8 +21,8 @@ const INCOMPLETE: &str = "not all descendants could be stopped or were found in 
 
 /// The report of an operation, written while it goes on.
 ///
-/// What was done is a result; what was not is a message too. Writing cannot stop an operation that is under way: its
-/// failure is told at the end, and that nobody reads on is none.
+/// What was done is a result; what was not is a message too. Writing cannot stop an operation that
+/// is under way: its failure is told at the end, and that nobody reads on is none.
 pub struct Report<'p> {
     name: &'p str,
     proc: &'p Proc,
@@ -85,7 +87,9 @@ impl<'p> Report<'p> {
             Conclusion::TimedOut => "timed out",
             Conclusion::Interrupted(_) => "interrupted",
         };
-        let is_left = |target: &&Target| matches!(target.outcome, Some(Outcome::TimedOut | Outcome::StillRunning));
+        let is_left = |target: &&Target| {
+            matches!(target.outcome, Some(Outcome::TimedOut | Outcome::StillRunning))
+        };
         let left: Vec<_> = targets.iter().filter(is_left).map(who).collect();
         if !begin.is_empty() && !self.is_quiet {
             let what = match (self.order.until, left.len()) {
@@ -93,7 +97,10 @@ impl<'p> Report<'p> {
                 (Until::Stopped, count) => format!("{count} not stopped: {}", names(&left)),
                 (_, count) => format!("{count} still running: {}", names(&left)),
             };
-            message(self.name, format_args!("{begin} after {}: {what}", duration(elapsed(targets))));
+            message(
+                self.name,
+                format_args!("{begin} after {}: {what}", duration(elapsed(targets))),
+            );
         }
         if !operation.is_tree_complete() && !self.is_quiet {
             message(self.name, format_args!("{INCOMPLETE}: look again with find"));
@@ -119,7 +126,8 @@ impl<'p> Report<'p> {
     }
 
     fn text(&mut self, target: &Target) {
-        let is_left = matches!(target.outcome, Some(Outcome::TimedOut | Outcome::StillRunning) | None);
+        let is_left =
+            matches!(target.outcome, Some(Outcome::TimedOut | Outcome::StillRunning) | None);
         if self.is_quiet || is_left {
             return;
         }
@@ -129,7 +137,10 @@ impl<'p> Report<'p> {
             // What came before is to be read before.
             self.flush();
             let outcome = target.outcome.map_or("", Outcome::name);
-            return message(self.name, format_args!("process {pid}{name}: {outcome}: {}", self.complaint(target)));
+            return message(
+                self.name,
+                format_args!("process {pid}{name}: {outcome}: {}", self.complaint(target)),
+            );
         }
         let mut line = target.pid.to_string().into_bytes();
         if let Some(name) = &target.name {
@@ -149,7 +160,9 @@ impl<'p> Report<'p> {
                 let signal = target.sent.map_or(String::new(), |signal| format!(" with {signal}"));
                 text.push_str(&signal);
             }
-            Some(Outcome::Ended | Outcome::Killed | Outcome::GoneBefore) if self.order.wants_status => {
+            Some(Outcome::Ended | Outcome::Killed | Outcome::GoneBefore)
+                if self.order.wants_status =>
+            {
                 text.push_str(&status(target.status));
             }
             _ => {}
@@ -179,20 +192,25 @@ impl<'p> Report<'p> {
             Some(Outcome::Refused(refused)) => refused.to_string(),
             Some(Outcome::GoneBefore) if target.was_there => "it has ended".to_owned(),
             Some(Outcome::GoneBefore) => "there is no such process".to_owned(),
-            Some(Outcome::NotPermitted) if target.reason.is_some_and(|reason| reason != Unread::Denied) => {
+            Some(Outcome::NotPermitted)
+                if target.reason.is_some_and(|reason| reason != Unread::Denied) =>
+            {
                 target.reason.map_or_else(String::new, |reason| reason.to_string())
             }
             Some(Outcome::NotPermitted) if target.reference.is_none() => {
                 "what has to be known of it is kept from us: try as root".to_owned()
             }
             Some(Outcome::NotPermitted) => match target.uid {
-                Some(uid) => format!("it belongs to {}: try as root or as that user", self.proc.users().user(uid)),
+                Some(uid) => format!(
+                    "it belongs to {}: try as root or as that user",
+                    self.proc.users().user(uid)
+                ),
                 None => "it belongs to another user: try as root".to_owned(),
             },
             Some(Outcome::NoMatch) => "it does not meet the conditions".to_owned(),
             Some(Outcome::LeftAlone) => {
-                "it may belong to the tree: it is an orphan that started after this command, and its session, control \
-                 group or name is no proof"
+                "it may belong to the tree: it is an orphan that started after this command, and \
+                 its session, control group or name is no proof"
                     .to_owned()
             }
             _ => "it takes no signal any more".to_owned(),
@@ -202,22 +220,34 @@ impl<'p> Report<'p> {
     fn json(&mut self, layout: Layout, target: &Target) {
         let mut json = Vec::new();
         let id = target.reference.as_ref().and_then(|reference| reference.inode());
-        json::member(&mut json, "id", id, |json, inode| json::string(json, &format!("{}:{inode}", target.pid)));
+        json::member(&mut json, "id", id, |json, inode| {
+            json::string(json, &format!("{}:{inode}", target.pid))
+        });
         json::member(&mut json, "name", target.name.as_deref(), json::bytes);
-        json::member(&mut json, "outcome", target.outcome, |json, outcome| json::string(json, outcome.name()));
+        json::member(&mut json, "outcome", target.outcome, |json, outcome| {
+            json::string(json, outcome.name())
+        });
         let reason = (!self.order.is_done(target)).then(|| self.complaint(target));
         let is_left = matches!(target.outcome, Some(Outcome::TimedOut | Outcome::StillRunning));
         json::member(&mut json, "reason", reason.filter(|_| !is_left), |json, reason: String| {
             json::string(json, &reason)
         });
-        json::member(&mut json, "signal", target.sent, |json, signal| json::string(json, &signal.to_string()));
+        json::member(&mut json, "signal", target.sent, |json, signal| {
+            json::string(json, &signal.to_string())
+        });
         if self.order.wants_status {
             let code = target.status.and_then(|status| status.code());
             let signal = target.status.and_then(|status| Signal::from_number(status.signal()?));
             let dumped = target.status.map(|status| status.core_dumped());
-            json::member(&mut json, "exit_status", code, |json, code| put(json, format_args!("{code}")));
-            json::member(&mut json, "exit_signal", signal, |json, signal| json::string(json, &signal.to_string()));
-            json::member(&mut json, "core_dumped", dumped, |json, dumped| put(json, format_args!("{dumped}")));
+            json::member(&mut json, "exit_status", code, |json, code| {
+                put(json, format_args!("{code}"))
+            });
+            json::member(&mut json, "exit_signal", signal, |json, signal| {
+                json::string(json, &signal.to_string())
+            });
+            json::member(&mut json, "core_dumped", dumped, |json, dumped| {
+                put(json, format_args!("{dumped}"))
+            });
         }
         json::member(&mut json, "seconds", target.after, |json, after| {
             put(json, format_args!("{:.3}", after.as_secs_f64()))
@@ -225,10 +255,14 @@ impl<'p> Report<'p> {
         self.entry(layout, Some(target.pid), &json);
     }
 
-    /// Write an entry of JSON: a process, or null for what is about none that is known, and its members.
+    /// Write an entry of JSON: a process, or null for what is about none that is known, and its
+    /// members.
     fn entry(&mut self, layout: Layout, pid: Option<Pid>, members: &[u8]) {
-        let mut json =
-            if self.printed > 0 && layout == Layout::Document { layout.between().to_vec() } else { Vec::new() };
+        let mut json = if self.printed > 0 && layout == Layout::Document {
+            layout.between().to_vec()
+        } else {
+            Vec::new()
+        };
         json.extend_from_slice(b"{\"pid\":");
         json::optional(&mut json, pid, |json, pid| put(json, format_args!("{pid}")));
         json.extend_from_slice(members);

@@ -1,8 +1,10 @@
-//! A thread that writes for us, so that a reader who does not read holds up nothing but what is to be read.
+//! A thread that writes for us, so that a reader who does not read holds up nothing but what is to
+//! be read.
 //!
-//! An applet that acts on processes opens the outlet first: a terminal that was stopped by ^S, a pipe that nobody empties
-//! or a file system that does not answer must keep it from nothing else. All that goes to standard output and standard
-//! error goes through the outlet from then on, in the order in which it was written.
+//! An applet that acts on processes opens the outlet first: a terminal that was stopped by ^S, a
+//! pipe that nobody empties or a file system that does not answer must keep it from nothing else.
+//! All that goes to standard output and standard error goes through the outlet from then on, in the
+//! order in which it was written.
 
 use std::collections::VecDeque;
 use std::io;
@@ -81,7 +83,8 @@ pub fn open() {
 /// At the end, wait for what is not written until a moment after this time; without one, for ever.
 pub fn limit(until: Option<Instant>) {
     if let Some(outlet) = OUTLET.get() {
-        outlet.shared.lock().until = until.and_then(|until| until.max(Instant::now()).checked_add(GRACE));
+        outlet.shared.lock().until =
+            until.and_then(|until| until.max(Instant::now()).checked_add(GRACE));
     }
 }
 
@@ -90,7 +93,8 @@ pub fn is_open() -> bool {
     OUTLET.get().is_some()
 }
 
-/// Have this written; `false` where there is no outlet. The error is one of an earlier write to standard output.
+/// Have this written; `false` where there is no outlet. The error is one of an earlier write to
+/// standard output.
 pub fn send(stream: Stream, bytes: &[u8]) -> io::Result<bool> {
     let Some(outlet) = OUTLET.get() else { return Ok(false) };
     let mut state = outlet.shared.lock();
@@ -120,7 +124,8 @@ pub fn settle_within(time: Duration) {
 /// For what is said last, when the time that was set is over.
 pub const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Wait until all is written, or the time that was set is over; learn whether standard output took all of it.
+/// Wait until all is written, or the time that was set is over; learn whether standard output took
+/// all of it.
 pub fn settle() -> io::Result<()> {
     let Some(outlet) = OUTLET.get() else { return Ok(()) };
     let until = outlet.shared.lock().until.map(|until| until.max(Instant::now() + LAST_WORDS));
@@ -129,7 +134,9 @@ pub fn settle() -> io::Result<()> {
     match state.failure {
         Some(errno) => Err(explained(errno.into())),
         None if state.is_settled() => Ok(()),
-        None => Err(explained(io::Error::new(io::ErrorKind::TimedOut, "nobody has read it in time"))),
+        None => {
+            Err(explained(io::Error::new(io::ErrorKind::TimedOut, "nobody has read it in time")))
+        }
     }
 }
 

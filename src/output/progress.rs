@@ -1,4 +1,5 @@
-//! Who is waited for and for how long: a line that is redrawn on a terminal, a line now and then elsewhere.
+//! Who is waited for and for how long: a line that is redrawn on a terminal, a line now and then
+//! elsewhere.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write, stderr};
@@ -52,7 +53,11 @@ impl Progress {
     }
 
     /// Show who is waited for, if it is time; the time to call again.
-    pub fn show<'a>(&mut self, who: impl Iterator<Item = (Pid, Option<&'a [u8]>)>, since: Duration) -> Option<Instant> {
+    pub fn show<'a>(
+        &mut self,
+        who: impl Iterator<Item = (Pid, Option<&'a [u8]>)>,
+        since: Duration,
+    ) -> Option<Instant> {
         let now = Instant::now();
         match &mut self.place {
             Place::Nowhere => None,
@@ -104,7 +109,8 @@ impl Canvas {
 impl TermLike for Canvas {
     fn width(&self) -> u16 {
         const USUAL: u16 = 80;
-        tcgetwinsize(stderr()).map_or(USUAL, |size| if size.ws_col > 0 { size.ws_col } else { USUAL })
+        tcgetwinsize(stderr())
+            .map_or(USUAL, |size| if size.ws_col > 0 { size.ws_col } else { USUAL })
     }
 
     fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
@@ -152,7 +158,8 @@ fn spinner() -> ProgressBar {
 fn summary<'a>(who: impl Iterator<Item = (Pid, Option<&'a [u8]>)>, since: Duration) -> String {
     let who: Vec<_> = who.collect();
     let plural = if who.len() == 1 { "" } else { "es" };
-    let time = if since.as_secs() < 60 { format!("{} s", since.as_secs()) } else { duration(since) };
+    let time =
+        if since.as_secs() < 60 { format!("{} s", since.as_secs()) } else { duration(since) };
     format!("waiting for {} process{plural} for {time}: {}", who.len(), names(&who))
 }
 
@@ -182,7 +189,8 @@ mod tests {
 
     #[test]
     fn a_few_names_and_the_number_of_the_rest() {
-        let who: Vec<(Pid, Option<&[u8]>)> = (1..=10).map(|pid| (pid, (pid != 2).then_some(&b"a\n"[..]))).collect();
+        let who: Vec<(Pid, Option<&[u8]>)> =
+            (1..=10).map(|pid| (pid, (pid != 2).then_some(&b"a\n"[..]))).collect();
         assert_eq!(names(&who[..2]), "1 (a\\n), 2");
         assert!(names(&who).ends_with(", 8 (a\\n), and 2 more"));
         assert_eq!(

@@ -18,7 +18,9 @@ pub fn record(
     terminal: &Terminal,
 ) -> Read<()> {
     if !sections {
-        return properties.iter().try_for_each(|property| entry(lines, process, property, terminal));
+        return properties
+            .iter()
+            .try_for_each(|property| entry(lines, process, property, terminal));
     }
     heading(lines, process, terminal)?;
     for group in Group::ALL {
@@ -39,7 +41,12 @@ fn heading(lines: &mut Vec<u8>, process: &Process<'_>, terminal: &Terminal) -> R
     Ok(())
 }
 
-fn entry(lines: &mut Vec<u8>, process: &Process<'_>, property: &Property, terminal: &Terminal) -> Read<()> {
+fn entry(
+    lines: &mut Vec<u8>,
+    process: &Process<'_>,
+    property: &Property,
+    terminal: &Terminal,
+) -> Read<()> {
     put(lines, format_args!("  {:NAMES$} ", property.name));
     match (property.get)(process) {
         Ok(found) => value(lines, &found, process.runtime(), terminal),
@@ -50,9 +57,11 @@ fn entry(lines: &mut Vec<u8>, process: &Process<'_>, property: &Property, termin
     Ok(())
 }
 
-/// A value with everything about it. Items come as a shell would take them, the environment a line each.
+/// A value with everything about it. Items come as a shell would take them, the environment a line
+/// each.
 fn value(lines: &mut Vec<u8>, value: &Value<'_>, age: Read<f64>, terminal: &Terminal) {
-    let shown = |lines: &mut Vec<u8>, bytes: &[u8]| lines.extend_from_slice(&text::shown(bytes, terminal));
+    let shown =
+        |lines: &mut Vec<u8>, bytes: &[u8]| lines.extend_from_slice(&text::shown(bytes, terminal));
     match value {
         Value::Number(number) => put(lines, format_args!("{number}")),
         Value::Signed(number) => put(lines, format_args!("{number}")),
@@ -79,15 +88,22 @@ fn value(lines: &mut Vec<u8>, value: &Value<'_>, age: Read<f64>, terminal: &Term
             join(lines, numbers.iter(), b" ", |lines, number| put(lines, format_args!("{number}")))
         }
         Value::Names(names) if names.is_empty() => lines.extend_from_slice(b"(none)"),
-        Value::Names(names) => join(lines, names.iter(), b" ", |lines, name| shown(lines, name.as_bytes())),
-        Value::Ids([real, effective, saved, fs]) => {
-            put(lines, format_args!("{real} (effective {effective}, saved {saved}, file system {fs})"));
+        Value::Names(names) => {
+            join(lines, names.iter(), b" ", |lines, name| shown(lines, name.as_bytes()))
         }
-        Value::Fields(text) => join(lines, Status(text).fields(), b"\n    ", |lines, (name, field)| {
-            shown(lines, name);
-            lines.extend_from_slice(b": ");
-            join(lines, field.split(|&byte| byte == b'\t'), b" ", shown);
-        }),
+        Value::Ids([real, effective, saved, fs]) => {
+            put(
+                lines,
+                format_args!("{real} (effective {effective}, saved {saved}, file system {fs})"),
+            );
+        }
+        Value::Fields(text) => {
+            join(lines, Status(text).fields(), b"\n    ", |lines, (name, field)| {
+                shown(lines, name);
+                lines.extend_from_slice(b": ");
+                join(lines, field.split(|&byte| byte == b'\t'), b" ", shown);
+            })
+        }
     }
 }
 

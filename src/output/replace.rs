@@ -1,4 +1,5 @@
-//! A file that is replaced as a whole: whoever reads it sees the old content or the new one, never a part.
+//! A file that is replaced as a whole: whoever reads it sees the old content or the new one, never
+//! a part.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata, OpenOptions};
@@ -8,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::control::undisturbed;
 
-/// Give a file this content. A symbolic link keeps leading to it, and it keeps its mode and, as far as that is in our
-/// power, its owner.
+/// Give a file this content. A symbolic link keeps leading to it, and it keeps its mode and, as far
+/// as that is in our power, its owner.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let (path, old) = target(path)?;
     let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "it names no file");
@@ -28,7 +29,8 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     })
 }
 
-/// Where the file really is, and what it is if it is there. What is no file, such as /dev/null, must not become one.
+/// Where the file really is, and what it is if it is there. What is no file, such as /dev/null,
+/// must not become one.
 fn target(path: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
     let refused = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     match fs::metadata(path) {
@@ -44,7 +46,9 @@ fn write(path: &Path, content: &[u8], old: Option<Metadata>) -> io::Result<()> {
     let create = || OpenOptions::new().write(true).create_new(true).open(path);
     let mut file = match create() {
         // Of one that had our pid and was killed.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::remove_file(path).and_then(|()| create())?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(path).and_then(|()| create())?
+        }
         created => created?,
     };
     if let Some(old) = old {
@@ -77,7 +81,9 @@ mod tests {
         assert!(path("link").is_symlink());
         assert_eq!(fs::metadata(path("a.prom")).unwrap().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
-        for other in [Path::new("/dev/null"), directory.path(), &path("nowhere/b"), &path("dangling")] {
+        for other in
+            [Path::new("/dev/null"), directory.path(), &path("nowhere/b"), &path("dangling")]
+        {
             assert!(replace(other, b"new").is_err(), "{}", other.display());
         }
     }

@@ -22,7 +22,9 @@ pub fn table(table: &mut Vec<u8>, sessions: &[(Session, Option<Variables>)], ter
             Some(_) => "background",
             None => "-",
         };
-        let display = value("WAYLAND_DISPLAY").or_else(|| value("DISPLAY")).map_or(&b"-"[..], |value| value.as_bytes());
+        let display = value("WAYLAND_DISPLAY")
+            .or_else(|| value("DISPLAY"))
+            .map_or(&b"-"[..], |value| value.as_bytes());
         row(
             table,
             [
@@ -60,9 +62,13 @@ pub fn document(document: &mut Vec<u8>, sessions: &[(Session, Option<Variables>)
         json::member(json, "user", Some(&*session.account.name), json::string);
         json::member(json, "type", kind(session, variables), json::string);
         json::member(json, "seat", session.seat.as_deref(), json::string);
-        json::member(json, "foreground", Some(session.is_foreground), |json, flag| put(json, format_args!("{flag}")));
+        json::member(json, "foreground", Some(session.is_foreground), |json, flag| {
+            put(json, format_args!("{flag}"))
+        });
         json::member(json, "leader", session.leader, |json, leader| number(json, leader.into()));
-        json::member(json, "variables", variables.as_ref(), |json, found| variables::object(json, values(found)));
+        json::member(json, "variables", variables.as_ref(), |json, found| {
+            variables::object(json, values(found))
+        });
         json.push(b'}');
     });
     document.push(b'\n');

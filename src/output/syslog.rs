@@ -1,7 +1,8 @@
 //! What was done, told to syslog.
 //!
-//! By ourselves, and not through the C library: its socket blocks, so that whoever stops the process that reads the log,
-//! or a process below that, would wait for it for ever. What cannot be taken at once is dropped.
+//! By ourselves, and not through the C library: its socket blocks, so that whoever stops the
+//! process that reads the log, or a process below that, would wait for it for ever. What cannot be
+//! taken at once is dropped.
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
@@ -65,7 +66,10 @@ mod tests {
     fn an_event_is_one_line_whatever_it_tells_of() {
         let (socket, log) = UnixDatagram::pair().unwrap();
         let syslog = Syslog { socket, head: "<13>proctool-kill[7]: ".to_owned() };
-        syslog.make_writer().write_all("running x\n<0>kernel: \x1b[31m\u{9b}caf\u{e9}\n".as_bytes()).unwrap();
+        syslog
+            .make_writer()
+            .write_all("running x\n<0>kernel: \x1b[31m\u{9b}caf\u{e9}\n".as_bytes())
+            .unwrap();
         let mut entry = [0; 100];
         let length = log.recv(&mut entry).unwrap();
         let expected = "<13>proctool-kill[7]: running x\\n<0>kernel: \\x1b[31m\\u{9b}caf\u{e9}";

@@ -74,7 +74,8 @@ impl Table {
 
 /// A value in a cell. Lists are joined as they would be typed.
 fn cell(cell: &mut Vec<u8>, value: &Value<'_>, terminal: &Terminal) {
-    let shown = |cell: &mut Vec<u8>, bytes: &[u8]| cell.extend_from_slice(&text::shown(bytes, terminal));
+    let shown =
+        |cell: &mut Vec<u8>, bytes: &[u8]| cell.extend_from_slice(&text::shown(bytes, terminal));
     match value {
         Value::Number(found) => number(cell, *found),
         Value::Signed(number) => put(cell, format_args!("{number}")),
@@ -88,8 +89,12 @@ fn cell(cell: &mut Vec<u8>, value: &Value<'_>, terminal: &Terminal) {
             Some(title) => shown(cell, title),
             None => join(cell, items(list), b" ", shown),
         },
-        Value::Numbers(numbers) => join(cell, numbers.iter(), b",", |cell, number| put(cell, format_args!("{number}"))),
-        Value::Names(names) => join(cell, names.iter(), b",", |cell, name| cell.extend_from_slice(name.as_bytes())),
+        Value::Numbers(numbers) => {
+            join(cell, numbers.iter(), b",", |cell, number| put(cell, format_args!("{number}")))
+        }
+        Value::Names(names) => {
+            join(cell, names.iter(), b",", |cell, name| cell.extend_from_slice(name.as_bytes()))
+        }
         Value::Ids(ids) => join(cell, ids.iter(), b",", |cell, id| put(cell, format_args!("{id}"))),
         Value::Fields(text) => join(cell, Status(text).fields(), b"; ", |cell, (name, field)| {
             shown(cell, name);

@@ -17,7 +17,8 @@ pub enum Colour {
 /// The characters that can be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Charset {
-    /// What all charsets have in common: which others one has, and how, nobody tells us for certain.
+    /// What all charsets have in common: which others one has, and how, nobody tells us for
+    /// certain.
     Ascii,
     Unicode,
 }
@@ -57,7 +58,13 @@ impl Terminal {
     /// A file that is to be written.
     pub fn of_file(colour: Colour) -> Terminal {
         let (is_terminal, width, charset) = (false, None, locale_charset());
-        Terminal { is_terminal, width, colour: wants_colour(colour, is_terminal), charset, lines: charset }
+        Terminal {
+            is_terminal,
+            width,
+            colour: wants_colour(colour, is_terminal),
+            charset,
+            lines: charset,
+        }
     }
 
     /// What begins and what ends emphasis; empty without colour.
@@ -99,8 +106,9 @@ pub fn charset_of_messages() -> Charset {
 
 /// The first of these that is set decides, see locale(7).
 fn locale_charset() -> Charset {
-    let locale =
-        ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| env::var_os(name).filter(|v| !v.is_empty()));
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| env::var_os(name).filter(|v| !v.is_empty()));
     locale.as_deref().map_or(Charset::Ascii, charset_of)
 }
 

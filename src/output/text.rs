@@ -17,12 +17,12 @@ pub fn shown<'a>(text: &'a [u8], terminal: &Terminal) -> Cow<'a, [u8]> {
     }
 }
 
-/// What of our own does more than to show itself: ends of lines and of columns, zero bytes, which a terminal ignores, and
-/// highlighting.
+/// What of our own does more than to show itself: ends of lines and of columns, zero bytes, which a
+/// terminal ignores, and highlighting.
 const OURS: [&str; 5] = ["\n", "\t", "\0", BOLD, PLAIN];
 
-/// What goes to a terminal, whatever it is: in place of characters that it must not get, what they are in JSON. Most such
-/// text is JSON, as any other was escaped by then.
+/// What goes to a terminal, whatever it is: in place of characters that it must not get, what they
+/// are in JSON. Most such text is JSON, as any other was escaped by then.
 pub(super) fn screened(text: &[u8], charset: Charset) -> Cow<'_, [u8]> {
     if text.iter().all(|byte| (b' '..=b'~').contains(byte) || *byte == b'\n') {
         return Cow::Borrowed(text);
@@ -32,11 +32,17 @@ pub(super) fn screened(text: &[u8], charset: Charset) -> Cow<'_, [u8]> {
         let mut rest = chunk.valid();
         while let Some(character) = rest.chars().next() {
             let ours = OURS.iter().find(|ours| rest.starts_with(**ours));
-            let (part, others) = rest.split_at(ours.map_or(character.len_utf8(), |ours| ours.len()));
-            if ours.is_some() || !(character.is_control() || is_harmful(character)) && has(charset, character) {
+            let (part, others) =
+                rest.split_at(ours.map_or(character.len_utf8(), |ours| ours.len()));
+            if ours.is_some()
+                || !(character.is_control() || is_harmful(character)) && has(charset, character)
+            {
                 safe.push_str(part);
             } else {
-                character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
+                character
+                    .encode_utf16(&mut [0; 2])
+                    .iter()
+                    .for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
             }
             rest = others;
         }
@@ -45,8 +51,8 @@ pub(super) fn screened(text: &[u8], charset: Charset) -> Cow<'_, [u8]> {
     Cow::Owned(safe.into_bytes())
 }
 
-/// Whether a character can be shown. In a charset of single bytes, those of UTF-8 would be others, from 0x80 to 0x9f even
-/// controls.
+/// Whether a character can be shown. In a charset of single bytes, those of UTF-8 would be others,
+/// from 0x80 to 0x9f even controls.
 fn has(charset: Charset, character: char) -> bool {
     charset == Charset::Unicode || character.is_ascii()
 }
@@ -65,7 +71,9 @@ pub(super) fn escaped_for(text: &[u8], charset: Charset) -> String {
                 '\n' => safe.push_str("\\n"),
                 '\t' => safe.push_str("\\t"),
                 '\r' => safe.push_str("\\r"),
-                _ if character.is_ascii_control() => safe.push_str(&format!("\\x{:02x}", u32::from(character))),
+                _ if character.is_ascii_control() => {
+                    safe.push_str(&format!("\\x{:02x}", u32::from(character)))
+                }
                 _ if is_harmful(character) || !has(charset, character) => {
                     safe.push_str(&format!("\\u{{{:x}}}", u32::from(character)))
                 }
@@ -79,8 +87,9 @@ pub(super) fn escaped_for(text: &[u8], charset: Charset) -> String {
     safe
 }
 
-/// C1 controls; line and paragraph separators; marks that change the direction of text, and whatever else cannot be
-/// seen: the general categories Cf, Zl and Zp, and the property Default_Ignorable_Code_Point of Unicode 16.
+/// C1 controls; line and paragraph separators; marks that change the direction of text, and
+/// whatever else cannot be seen: the general categories Cf, Zl and Zp, and the property
+/// Default_Ignorable_Code_Point of Unicode 16.
 fn is_harmful(character: char) -> bool {
     matches!(
         character,
@@ -144,7 +153,10 @@ mod tests {
     #[test]
     fn what_could_harm_a_terminal_is_escaped() {
         assert_eq!(escaped(b"a\x1b[31mb\n\t\r\x7f\x01"), "a\\x1b[31mb\\n\\t\\r\\x7f\\x01");
-        assert_eq!(escaped("caf\u{e9} \u{202e}live \u{85}".as_bytes()), "caf\u{e9} \\u{202e}live \\u{85}");
+        assert_eq!(
+            escaped("caf\u{e9} \u{202e}live \u{85}".as_bytes()),
+            "caf\u{e9} \\u{202e}live \\u{85}"
+        );
         assert_eq!(escaped(b"caf\xe9!"), "caf\\xe9!");
         assert_eq!(escaped("\u{3164}\u{1d173}\u{180e}".as_bytes()), "\\u{3164}\\u{1d173}\\u{180e}");
     }
@@ -166,10 +178,18 @@ mod tests {
     #[test]
     fn a_terminal_gets_only_what_its_charset_has() {
         assert_eq!(escaped_for("caf\u{e9}".as_bytes(), Charset::Ascii), "caf\\u{e9}");
-        let screen = |text: &str, charset| String::from_utf8(screened(text.as_bytes(), charset).into_owned()).unwrap();
+        let screen = |text: &str, charset| {
+            String::from_utf8(screened(text.as_bytes(), charset).into_owned()).unwrap()
+        };
         assert_eq!(screen("[\"a\\n\"]\n", Charset::Ascii), "[\"a\\n\"]\n");
-        assert_eq!(screen("\u{e9}\u{1f600}\u{9b}\u{7f}", Charset::Ascii), "\\u00e9\\ud83d\\ude00\\u009b\\u007f");
-        assert_eq!(screen("\u{e9}\u{1f600}\u{9b}\u{202e}", Charset::Unicode), "\u{e9}\u{1f600}\\u009b\\u202e");
+        assert_eq!(
+            screen("\u{e9}\u{1f600}\u{9b}\u{7f}", Charset::Ascii),
+            "\\u00e9\\ud83d\\ude00\\u009b\\u007f"
+        );
+        assert_eq!(
+            screen("\u{e9}\u{1f600}\u{9b}\u{202e}", Charset::Unicode),
+            "\u{e9}\u{1f600}\\u009b\\u202e"
+        );
         assert_eq!(screen("\x1b[1m\u{e9}\x1b[0m", Charset::Ascii), "\x1b[1m\\u00e9\x1b[0m");
         assert_eq!(screen("a\x1b[2J\r\t\x1b", Charset::Unicode), "a\\u001b[2J\\u000d\t\\u001b");
     }
@@ -210,8 +230,11 @@ mod tests {
 
     #[test]
     fn any_change_is_survived() {
-        let samples: [&[u8]; 3] =
-            ["caf\u{e9} \u{6f22}\u{5b57}\u{1f600}".as_bytes(), b"a\x1b[31m\n", b"{\"name\":\"x\\n\"}"];
+        let samples: [&[u8]; 3] = [
+            "caf\u{e9} \u{6f22}\u{5b57}\u{1f600}".as_bytes(),
+            b"a\x1b[31m\n",
+            b"{\"name\":\"x\\n\"}",
+        ];
         crate::fuzz::survives(&samples, |text| {
             let mut line = text.to_vec();
             cut(&mut line, 10, "+");

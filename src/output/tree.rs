@@ -44,14 +44,16 @@ impl Drawing<'_> {
         let width = self.terminal.width.filter(|_| !self.look.whole_lines);
         let mut branches = Branches::new(self.terminal.lines, width);
         let mut line = Vec::new();
-        for row in self.view.rows(|node| self.look.fold.then(|| self.folding_label(node)).flatten()) {
+        for row in self.view.rows(|node| self.look.fold.then(|| self.folding_label(node)).flatten())
+        {
             line.clear();
             branches.draw(&mut line, row.depth, row.is_last);
             self.label(&mut line, row);
             self.end(out, &mut line, width, self.is_emphasised(row.node))?;
             let threads = self.detail(row.node).map_or(&[][..], |detail| &detail.threads);
             for (at, (id, name)) in threads.iter().enumerate() {
-                let is_last = at + 1 == threads.len() && self.view.children(row.node).next().is_none();
+                let is_last =
+                    at + 1 == threads.len() && self.view.children(row.node).next().is_none();
                 line.clear();
                 branches.draw(&mut line, row.depth + 1, is_last);
                 line.push(b'{');
@@ -63,7 +65,13 @@ impl Drawing<'_> {
         Ok(())
     }
 
-    fn end(&self, out: &mut impl Write, line: &mut Vec<u8>, width: Option<usize>, emphasis: bool) -> io::Result<()> {
+    fn end(
+        &self,
+        out: &mut impl Write,
+        line: &mut Vec<u8>,
+        width: Option<usize>,
+        emphasis: bool,
+    ) -> io::Result<()> {
         if let Some(columns) = width {
             cut(line, columns, self.terminal.cut_mark());
         }
@@ -99,7 +107,11 @@ impl Drawing<'_> {
         }
         let data = self.forest.data(row.node);
         line.extend_from_slice(mark(data.state));
-        line.extend_from_slice(if data.marks.has(Marks::EXE_DELETED) { b" (deleted)" } else { b"" });
+        line.extend_from_slice(if data.marks.has(Marks::EXE_DELETED) {
+            b" (deleted)"
+        } else {
+            b""
+        });
         let rest = data.start as usize + usize::from(data.name_length);
         let arguments = &self.rows.text[rest..rest + data.rest_length as usize];
         if !arguments.is_empty() {
@@ -112,8 +124,11 @@ impl Drawing<'_> {
         let data = self.forest.data(node);
         let name = &self.rows.text[data.start as usize..][..usize::from(data.name_length)];
         // In brackets, as in ps.
-        let (open, close) =
-            if data.marks.has(Marks::KERNEL_THREAD) { (&b"["[..], &b"]"[..]) } else { (&b""[..], &b""[..]) };
+        let (open, close) = if data.marks.has(Marks::KERNEL_THREAD) {
+            (&b"["[..], &b"]"[..])
+        } else {
+            (&b""[..], &b""[..])
+        };
         line.extend_from_slice(open);
         line.extend_from_slice(&shown(name, self.terminal));
         line.extend_from_slice(close);
@@ -124,7 +139,9 @@ impl Drawing<'_> {
         let Some(detail) = self.detail(node) else { return };
         let parent = self.forest.parent(node).and_then(|parent| self.detail(parent));
         let mut changes: Vec<Rc<str>> = Vec::new();
-        if let Some(uid) = detail.uid.filter(|&uid| parent.and_then(|parent| parent.uid).unwrap_or(0) != uid) {
+        if let Some(uid) =
+            detail.uid.filter(|&uid| parent.and_then(|parent| parent.uid).unwrap_or(0) != uid)
+        {
             changes.push(self.users.user(uid));
         }
         if let Some(parent) = parent {
@@ -166,8 +183,8 @@ fn mark(state: u8) -> &'static [u8] {
     }
 }
 
-/// Write the shown processes as JSON: nested with `children` as a document, flat as lines. The rows' text is their
-/// JSON without its last brace.
+/// Write the shown processes as JSON: nested with `children` as a document, flat as lines. The
+/// rows' text is their JSON without its last brace.
 pub fn write_json(
     out: &mut impl Write,
     view: &View<'_, Row>,

@@ -7,7 +7,10 @@ use std::os::unix::ffi::OsStrExt;
 use super::{Colour, Output, json};
 
 /// Print them: as JSON, or for a shell.
-pub fn print<'v>(variables: impl Iterator<Item = (&'v str, &'v OsStr)>, is_json: bool) -> io::Result<()> {
+pub fn print<'v>(
+    variables: impl Iterator<Item = (&'v str, &'v OsStr)>,
+    is_json: bool,
+) -> io::Result<()> {
     let mut text = Vec::new();
     match is_json {
         true => as_json(&mut text, variables),
@@ -19,11 +22,18 @@ pub fn print<'v>(variables: impl Iterator<Item = (&'v str, &'v OsStr)>, is_json:
 }
 
 /// Append lines that set and export the variables when a POSIX shell evaluates them.
-fn for_shell<'v>(text: &mut Vec<u8>, variables: impl Iterator<Item = (&'v str, &'v OsStr)>) -> io::Result<()> {
+fn for_shell<'v>(
+    text: &mut Vec<u8>,
+    variables: impl Iterator<Item = (&'v str, &'v OsStr)>,
+) -> io::Result<()> {
     for (name, value) in variables {
         let quoted = shlex::bytes::try_quote(value.as_bytes());
-        let quoted = quoted.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("${name}: {error}")))?;
-        text.extend_from_slice(&[name.as_bytes(), b"=", &quoted, b"; export ", name.as_bytes(), b";\n"].concat());
+        let quoted = quoted.map_err(|error| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("${name}: {error}"))
+        })?;
+        text.extend_from_slice(
+            &[name.as_bytes(), b"=", &quoted, b"; export ", name.as_bytes(), b";\n"].concat(),
+        );
     }
     Ok(())
 }
@@ -52,7 +62,11 @@ mod tests {
         let value = OsStr::from_bytes(b"/run/a b'c$d\xff:1:1");
         for_shell(&mut text, [("GPG_AGENT_INFO", value)].into_iter()).unwrap();
         let script = [&text[..], b"printf %s \"$GPG_AGENT_INFO\""].concat();
-        let shell = std::process::Command::new("sh").arg("-c").arg(OsStr::from_bytes(&script)).output().unwrap();
+        let shell = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(OsStr::from_bytes(&script))
+            .output()
+            .unwrap();
         assert_eq!(shell.stdout, value.as_bytes());
     }
 }

@@ -1,4 +1,5 @@
-//! Reading ahead: the files that a process can hold up are read for some processes at once, before it is their turn.
+//! Reading ahead: the files that a process can hold up are read for some processes at once, before
+//! it is their turn.
 
 use std::collections::VecDeque;
 
@@ -8,7 +9,8 @@ use super::file::{File, Files};
 use super::reader::Reader;
 use super::{Pid, Proc, Process};
 
-/// The processes of a batch at most. The first batches are smaller, so that the first process is there soon.
+/// The processes of a batch at most. The first batches are smaller, so that the first process is
+/// there soon.
 const MOST: usize = 64;
 
 /// What is read ahead for a scan.
@@ -24,14 +26,19 @@ pub(super) struct Ahead<'p> {
 }
 
 impl<'p> Ahead<'p> {
-    /// Read those of these files that a process can hold up, of every process of a scan; `None` when there are none.
+    /// Read those of these files that a process can hold up, of every process of a scan; `None`
+    /// when there are none.
     pub fn of(proc: &'p Proc, files: Files) -> Option<Ahead<'p>> {
         let (under_way, here, spare, idle) = (VecDeque::new(), Pages::default(), None, Vec::new());
         has_held_up(files).then(|| Ahead { proc, files, size: 1, under_way, here, spare, idle })
     }
 
-    /// Turn to the next process; `None` at the end. `list` gives those that follow, at most so many.
-    pub fn next(&mut self, mut list: impl FnMut(usize) -> Result<Vec<Pid>, Error>) -> Result<Option<Pid>, Error> {
+    /// Turn to the next process; `None` at the end. `list` gives those that follow, at most so
+    /// many.
+    pub fn next(
+        &mut self,
+        mut list: impl FnMut(usize) -> Result<Vec<Pid>, Error>,
+    ) -> Result<Option<Pid>, Error> {
         self.here.turn();
         while self.here.pid().is_none() {
             // While the processes of one batch are looked at, a thread reads those of the other.
@@ -41,7 +48,8 @@ impl<'p> Ahead<'p> {
                     break;
                 }
                 let files = self.files;
-                let batch = self.begin(pids.into_iter().map(|pid| Asked { pid, files, pin: None }).collect());
+                let batch = self
+                    .begin(pids.into_iter().map(|pid| Asked { pid, files, pin: None }).collect());
                 self.under_way.push_back(batch);
                 self.size = MOST.min(2 * self.size);
             }
@@ -81,7 +89,11 @@ impl Proc {
         if !has_held_up(files) {
             return;
         }
-        let asked = |process: &Process<'_>| Asked { pid: process.pid(), files, pin: process.directory.shared_pin() };
+        let asked = |process: &Process<'_>| Asked {
+            pid: process.pid(),
+            files,
+            pin: process.directory.shared_pin(),
+        };
         let mut rest: Vec<Asked> = processes.iter().map(asked).collect();
         let mut processes = processes.iter();
         while !rest.is_empty() {

@@ -1,5 +1,5 @@
-//! Some processes whose files a thread reads at once (see [`super::reader`]), so that handing over costs each of them next
-//! to nothing.
+//! Some processes whose files a thread reads at once (see [`super::reader`]), so that handing over
+//! costs each of them next to nothing.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -105,7 +105,8 @@ impl Pages {
 }
 
 impl Batch {
-    /// Have a thread read these processes, into pages that are empty; without a thread, it is done at once.
+    /// Have a thread read these processes, into pages that are empty; without a thread, it is done
+    /// at once.
     pub fn begin(proc: &Proc, reader: Option<Reader>, mut asked: Vec<Asked>, room: Pages) -> Batch {
         // One that holds up a thread already is not asked once more.
         for asked in asked.iter_mut().filter(|asked| !proc.readers().may_ask(asked.pid)) {
@@ -129,7 +130,8 @@ impl Batch {
         Batch { asked, pages, reading: Some(Reading { reader, ended, is_under_way }) }
     }
 
-    /// Wait for it: what was read, which processes are still to be read, and the thread, if that was not left behind.
+    /// Wait for it: what was read, which processes are still to be read, and the thread, if that
+    /// was not left behind.
     pub fn end(self, proc: &Proc) -> (Pages, Vec<Asked>, Option<Reader>) {
         let Batch { asked, pages, reading } = self;
         let (mut reader, mut held_up) = (None, None);
@@ -144,9 +146,15 @@ impl Batch {
         let mut pages = std::mem::take(&mut *lock(&pages));
         let mut rest = asked.get(pages.rows.len()..).unwrap_or_default();
         if let (Some(is_under_way), Some((first, others))) = (held_up, rest.split_first()) {
-            let file = File::HELD_UP.into_iter().find(|&file| first.files.contains(file)).unwrap_or(File::Cmdline);
+            let file = File::HELD_UP
+                .into_iter()
+                .find(|&file| first.files.contains(file))
+                .unwrap_or(File::Cmdline);
             proc.readers().leave_behind(first.pid, file.name(), is_under_way);
-            pages.rows.push_back(Row { pid: first.pid, entries: entries(first.files, |_| Entry::HeldUp) });
+            pages.rows.push_back(Row {
+                pid: first.pid,
+                entries: entries(first.files, |_| Entry::HeldUp),
+            });
             rest = others;
         }
         (pages, rest.to_vec(), reader)

@@ -40,7 +40,8 @@ impl Directory<'_> {
 
     /// The numbers of the thread with this id. Those of memory are of the whole process.
     pub fn thread_stat(&self, id: Pid) -> Read<Stat> {
-        Stat::parse(&self.text_below("task", &format!("task/{id}/stat"))?).ok_or(Unread::malformed("task"))
+        Stat::parse(&self.text_below("task", &format!("task/{id}/stat"))?)
+            .ok_or(Unread::malformed("task"))
     }
 
     /// The text of status of the thread with this id.
@@ -48,7 +49,8 @@ impl Directory<'_> {
         self.text_below("task", &format!("task/{id}/status"))
     }
 
-    /// A short file in one of the directories. Gone is one that is not there, as the others come and go.
+    /// A short file in one of the directories. Gone is one that is not there, as the others come
+    /// and go.
     pub fn text_below(&self, directory: &'static str, name: &str) -> Read<Vec<u8>> {
         let unread = |errno| Unread::from_errno(errno, directory, || Unread::Gone);
         let fd = self.open(name, OFlags::RDONLY).map_err(unread)?;
@@ -64,8 +66,10 @@ impl Directory<'_> {
         name: &str,
         show: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Read<()> {
-        let unread = |errno| Unread::from_errno(errno, directory, || self.lacking("the file is missing"));
-        let fd = open_at(self.base(), &self.path_of_threads(name)?, OFlags::RDONLY).map_err(unread)?;
+        let unread =
+            |errno| Unread::from_errno(errno, directory, || self.lacking("the file is missing"));
+        let fd =
+            open_at(self.base(), &self.path_of_threads(name)?, OFlags::RDONLY).map_err(unread)?;
         show_lines(fd, show).map_err(unread)
     }
 
@@ -81,21 +85,25 @@ impl Directory<'_> {
             })?;
             Ok(is_found)
         })?;
-        looked.map_err(|errno| Unread::from_errno(errno, "maps", || self.lacking("the file is missing")))
+        looked.map_err(|errno| {
+            Unread::from_errno(errno, "maps", || self.lacking("the file is missing"))
+        })
     }
 
     /// A descriptor on one of the directories, to look further from.
     pub fn open_directory(&self, name: &'static str) -> Read<OwnedFd> {
         let path = self.path_of_threads(name)?;
-        open_at(self.base(), &path, OFlags::PATH | OFlags::DIRECTORY)
-            .map_err(|errno| Unread::from_errno(errno, name, || self.lacking("the directory is missing")))
+        open_at(self.base(), &path, OFlags::PATH | OFlags::DIRECTORY).map_err(|errno| {
+            Unread::from_errno(errno, name, || self.lacking("the directory is missing"))
+        })
     }
 
     /// What one of the descriptors is open on, as text; gone is one that is not open.
     pub fn descriptor_link(&self, number: u64) -> Read<Vec<u8>> {
         let path = self.path_of_threads(&format!("fd/{number}"))?;
         let link = readlinkat(self.base(), path, Vec::new());
-        link.map(CString::into_bytes).map_err(|errno| Unread::from_errno(errno, "fd", || Unread::Gone))
+        link.map(CString::into_bytes)
+            .map_err(|errno| Unread::from_errno(errno, "fd", || Unread::Gone))
     }
 
     /// What the kernel tells of one of the descriptors; gone is one that is not open.
@@ -103,8 +111,9 @@ impl Directory<'_> {
         self.text_below("fdinfo", &format!("{}fdinfo/{number}", self.threads_prefix()?))
     }
 
-    /// The file that one of the descriptors is open on, as far as the kernel remembers it. Its file system is not asked
-    /// (AT_STATX_DONT_SYNC), as it may be one that does not answer; gone is one that is not open.
+    /// The file that one of the descriptors is open on, as far as the kernel remembers it. Its file
+    /// system is not asked (AT_STATX_DONT_SYNC), as it may be one that does not answer; gone is one
+    /// that is not open.
     pub fn open_file(&self, number: u64) -> Read<OpenFile> {
         let path = self.path_of_threads(&format!("fd/{number}"))?;
         let found = self.on_thread("fd", move |base| {
@@ -120,10 +129,14 @@ impl Directory<'_> {
 
     /// Count the entries of one of the directories, showing each.
     pub fn list(&self, directory: &'static str, mut show: impl FnMut(&CStr)) -> Read<u64> {
-        let unread = |errno| Unread::from_errno(errno, directory, || self.lacking("the directory is missing"));
+        let unread = |errno| {
+            Unread::from_errno(errno, directory, || self.lacking("the directory is missing"))
+        };
         // The threads are those of the process; all else is where they are.
         let prefix = if directory == "task" { String::new() } else { self.threads_prefix()? };
-        let dir = self.open(&format!("{prefix}{directory}"), OFlags::RDONLY | OFlags::DIRECTORY).map_err(unread)?;
+        let dir = self
+            .open(&format!("{prefix}{directory}"), OFlags::RDONLY | OFlags::DIRECTORY)
+            .map_err(unread)?;
         let mut buffer = Vec::with_capacity(8 * 1024);
         let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
         let mut count = 0;
@@ -148,7 +161,8 @@ impl Directory<'_> {
         [self.path("").as_c_str().to_bytes(), name.as_bytes()].concat()
     }
 
-    /// The path of what all threads share, which the first one does not have any more when it has ended.
+    /// The path of what all threads share, which the first one does not have any more when it has
+    /// ended.
     fn path_of_threads(&self, name: &str) -> Read<Vec<u8>> {
         Ok(self.path_below(&format!("{}{name}", self.threads_prefix()?)))
     }

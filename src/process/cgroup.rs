@@ -20,23 +20,31 @@ impl<'a> Cgroups<'a> {
 
     /// The path in the hierarchy with this controller; without a name, in that of cgroups v2.
     pub fn path_with(self, controller: &[u8]) -> Option<&'a [u8]> {
-        let has = |controllers: &[u8]| controllers.split(|&byte| byte == b',').any(|found| found == controller);
+        let has = |controllers: &[u8]| {
+            controllers.split(|&byte| byte == b',').any(|found| found == controller)
+        };
         self.hierarchies().find(|(controllers, _)| has(controllers)).map(|(_, path)| path)
     }
 
-    /// The one path that tells where the process belongs: that of systemd's own hierarchy on machines with cgroups v1,
-    /// else that of cgroups v2.
+    /// The one path that tells where the process belongs: that of systemd's own hierarchy on
+    /// machines with cgroups v1, else that of cgroups v2.
     pub fn path(self) -> Option<&'a [u8]> {
         let of = |controllers: &[u8]| self.hierarchies().find(|(found, _)| *found == controllers);
-        of(b"name=systemd").or_else(|| of(b"")).or_else(|| self.hierarchies().next()).map(|(_, path)| path)
+        of(b"name=systemd")
+            .or_else(|| of(b""))
+            .or_else(|| self.hierarchies().next())
+            .map(|(_, path)| path)
     }
 
-    /// The systemd unit: the first part of the path that is not a slice, if it is named like a unit. For what runs under
-    /// a user's own service manager that is user@UID.service, as in `ps -o unit`.
+    /// The systemd unit: the first part of the path that is not a slice, if it is named like a
+    /// unit. For what runs under a user's own service manager that is user@UID.service, as in `ps
+    /// -o unit`.
     pub fn unit(self) -> Option<&'a [u8]> {
         const KINDS: [&[u8]; 5] = [b".service", b".scope", b".socket", b".mount", b".swap"];
-        let part =
-            self.path()?.split(|&byte| byte == b'/').find(|part| !part.is_empty() && !part.ends_with(b".slice"))?;
+        let part = self
+            .path()?
+            .split(|&byte| byte == b'/')
+            .find(|part| !part.is_empty() && !part.ends_with(b".slice"))?;
         // A name that cgroups reserve is escaped with an underscore (systemd's cg_escape).
         let unit = part.strip_prefix(b"_").unwrap_or(part);
         KINDS.iter().any(|kind| unit.ends_with(kind)).then_some(unit)
@@ -48,8 +56,8 @@ impl<'a> Cgroups<'a> {
     }
 }
 
-/// What stands before the id in the name of a control group, and the engine. The monitor that an engine runs for a
-/// container has a group of its own, PREFIX-conmon-ID, and is outside of it.
+/// What stands before the id in the name of a control group, and the engine. The monitor that an
+/// engine runs for a container has a group of its own, PREFIX-conmon-ID, and is outside of it.
 const PREFIXES: [(&[u8], &str); 6] = [
     (b"docker", "docker"),
     (b"libpod", "podman"),
@@ -60,12 +68,14 @@ const PREFIXES: [(&[u8], &str); 6] = [
     (b"nerdctl", "containerd"),
 ];
 
-/// Directories of the cgroupfs driver whose child has only the id for a name, and the engine. containerd's are its
-/// namespaces.
-const PARENTS: [(&[u8], &str); 3] = [(b"docker", "docker"), (b"default", "containerd"), (b"k8s.io", "containerd")];
+/// Directories of the cgroupfs driver whose child has only the id for a name, and the engine.
+/// containerd's are its namespaces.
+const PARENTS: [(&[u8], &str); 3] =
+    [(b"docker", "docker"), (b"default", "containerd"), (b"k8s.io", "containerd")];
 
 /// Directories whose child has the name of a container that its user chose, and the engine.
-const NAMED_PARENTS: [(&[u8], &str); 3] = [(b"lxc", "lxc"), (b"lxc.payload", "lxc"), (b"garden", "garden")];
+const NAMED_PARENTS: [(&[u8], &str); 3] =
+    [(b"lxc", "lxc"), (b"lxc.payload", "lxc"), (b"garden", "garden")];
 
 /// One name for one container, whichever driver of the engine has named its group.
 fn container_of(path: &[u8]) -> Option<Vec<u8>> {
@@ -75,7 +85,8 @@ fn container_of(path: &[u8]) -> Option<Vec<u8>> {
     while let Some(part) = parts.next() {
         if let Some(machine) = machine(part) {
             // systemd-nspawn itself is outside of what it runs.
-            return (parts.peek() != Some(&&b"supervisor"[..])).then(|| named("machine", &unit_unescaped(machine)));
+            return (parts.peek() != Some(&&b"supervisor"[..]))
+                .then(|| named("machine", &unit_unescaped(machine)));
         }
         let found = prefixed(part).or_else(|| below(parent, part)).or_else(|| {
             // The cgroupfs driver of Kubernetes: kubepods/[class/]podUID/ID.
@@ -94,8 +105,9 @@ fn named(engine: &str, id: &[u8]) -> Vec<u8> {
     [engine.as_bytes(), b":", id].concat()
 }
 
-/// PREFIX-ID.scope of the systemd driver, PREFIX-ID of the cgroupfs driver, and SLICE:PREFIX:ID, which is what the
-/// systemd driver is told to make, and the name of a group where the cgroupfs driver got it instead.
+/// PREFIX-ID.scope of the systemd driver, PREFIX-ID of the cgroupfs driver, and SLICE:PREFIX:ID,
+/// which is what the systemd driver is told to make, and the name of a group where the cgroupfs
+/// driver got it instead.
 fn prefixed(part: &[u8]) -> Option<(&'static str, &[u8])> {
     let mut words = part.splitn(3, |&byte| byte == b':');
     if let (Some(_), Some(prefix), Some(id)) = (words.next(), words.next(), words.next()) {
@@ -122,14 +134,17 @@ fn below<'a>(parent: &[u8], part: &'a [u8]) -> Option<(&'static str, &'a [u8])> 
         .or_else(|| within(&NAMED_PARENTS).filter(|_| !part.ends_with(b".scope")))
 }
 
-/// The name of a machine of systemd-machined (machinectl(1)): of the scope that it made, or of the service that runs
-/// systemd-nspawn.
+/// The name of a machine of systemd-machined (machinectl(1)): of the scope that it made, or of the
+/// service that runs systemd-nspawn.
 fn machine(part: &[u8]) -> Option<&[u8]> {
     let of = |before: &[u8], after: &[u8]| part.strip_prefix(before)?.strip_suffix(after);
-    of(b"machine-", b".scope").or_else(|| of(b"systemd-nspawn@", b".service")).filter(|name| !name.is_empty())
+    of(b"machine-", b".scope")
+        .or_else(|| of(b"systemd-nspawn@", b".service"))
+        .filter(|name| !name.is_empty())
 }
 
-/// The engines number what they run in hexadecimal digits; other groups only look like theirs, such as docker-proxy.scope.
+/// The engines number what they run in hexadecimal digits; other groups only look like theirs, such
+/// as docker-proxy.scope.
 fn is_id(id: &[u8]) -> bool {
     !id.is_empty() && id.iter().all(u8::is_ascii_hexdigit)
 }
@@ -150,8 +165,10 @@ fn unit_unescaped(name: &[u8]) -> Vec<u8> {
     let mut parts = name.split(|&byte| byte == b'\\');
     let mut plain = parts.next().unwrap_or_default().to_vec();
     for part in parts {
-        let digits = part.strip_prefix(b"x").and_then(|rest| rest.get(..2)).filter(|digits| is_id(digits));
-        let byte = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        let digits =
+            part.strip_prefix(b"x").and_then(|rest| rest.get(..2)).filter(|digits| is_id(digits));
+        let byte = digits
+            .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
         match byte {
             Some(byte) => {
                 plain.push(byte);
@@ -172,10 +189,12 @@ mod tests {
 
     #[test]
     fn the_telling_path_and_its_unit() {
-        let hybrid = Cgroups(b"2:cpu,cpuacct:/\n1:name=systemd:/system.slice/cron.service\n0::/ignored\n");
+        let hybrid =
+            Cgroups(b"2:cpu,cpuacct:/\n1:name=systemd:/system.slice/cron.service\n0::/ignored\n");
         assert_eq!(hybrid.path(), Some(&b"/system.slice/cron.service"[..]));
         assert_eq!(hybrid.unit(), Some(&b"cron.service"[..]));
-        let user = Cgroups(b"0::/user.slice/user-1000.slice/user@1000.service/app.slice/a:b.service\n");
+        let user =
+            Cgroups(b"0::/user.slice/user-1000.slice/user@1000.service/app.slice/a:b.service\n");
         assert_eq!(user.unit(), Some(&b"user@1000.service"[..]));
         for without in [&b""[..], b"0::/\n", b"0::/init\n", b"nonsense"] {
             assert_eq!(Cgroups(without).unit(), None);
@@ -199,7 +218,10 @@ mod tests {
             ("1:name=systemd:/libpod_parent/libpod-ID/x\n0::/", "podman"),
             ("0::/machine.slice/libpod-ID.scope", "podman"),
             ("0::/machine.slice/libpod-ID.scope/container", "podman"),
-            ("0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-ID.scope/container", "podman"),
+            (
+                "0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-ID.scope/container",
+                "podman",
+            ),
             ("0::/machine.slice/machine-libpod_pod_ffee.slice/libpod-ID.scope", "podman"),
             ("4:memory:/libpod_parent/libpod-ID", "podman"),
             ("0::/libpod_parent/ffee/libpod-ID", "podman"),
@@ -277,9 +299,13 @@ mod tests {
 
     #[test]
     fn escapes_of_units() {
-        for (escaped, plain) in
-            [(r"a\x2db", "a-b"), (r"a\b\x2", r"a\b\x2"), (r"\x41\x5c", r"A\"), (r"\x+f", r"\x+f"), (r"\xzz\", r"\xzz\")]
-        {
+        for (escaped, plain) in [
+            (r"a\x2db", "a-b"),
+            (r"a\b\x2", r"a\b\x2"),
+            (r"\x41\x5c", r"A\"),
+            (r"\x+f", r"\x+f"),
+            (r"\xzz\", r"\xzz\"),
+        ] {
             assert_eq!(unit_unescaped(escaped.as_bytes()), plain.as_bytes());
         }
     }
@@ -294,8 +320,13 @@ mod tests {
         ];
         crate::fuzz::survives(&samples, |text| {
             let groups = Cgroups(text);
-            let _ =
-                (groups.container(), groups.unit(), groups.path(), groups.path_with(b"cpu"), groups.paths().count());
+            let _ = (
+                groups.container(),
+                groups.unit(),
+                groups.path(),
+                groups.path_with(b"cpu"),
+                groups.paths().count(),
+            );
         });
     }
 }

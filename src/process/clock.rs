@@ -1,5 +1,6 @@
-//! The clock that the kernel tells starts of processes by: CLOCK_BOOTTIME, with the offset of our time namespace, as it has
-//! the times in /proc/PID/stat (timens_add_boottime_ns in fs/proc/array.c).
+//! The clock that the kernel tells starts of processes by: CLOCK_BOOTTIME, with the offset of our
+//! time namespace, as it has the times in /proc/PID/stat (timens_add_boottime_ns in
+//! fs/proc/array.c).
 
 use std::time::Duration;
 
@@ -18,9 +19,10 @@ pub fn since_boot() -> Duration {
 
 /// Seconds since the epoch at boot, rounded to a clock tick.
 ///
-/// The kernel keeps the distance of the two clocks as one number, which only setting the clock changes: what slows down or
-/// speeds up one does so to the other. Between two readings pass some ten nanoseconds, and so two reads differ only where
-/// the true value is that close to the middle between two ticks.
+/// The kernel keeps the distance of the two clocks as one number, which only setting the clock
+/// changes: what slows down or speeds up one does so to the other. Between two readings pass some
+/// ten nanoseconds, and so two reads differ only where the true value is that close to the middle
+/// between two ticks.
 pub fn boot_time() -> f64 {
     let sample = |_| {
         let before = nanoseconds(ClockId::Boottime);
@@ -48,7 +50,12 @@ mod tests {
     fn the_time_of_boot_is_the_same_at_every_read_and_that_of_the_kernel() {
         let read: BTreeSet<u64> = (0..1000).map(|_| boot_time().to_bits()).collect();
         let statistics = std::fs::read_to_string("/proc/stat").unwrap();
-        let boot = statistics.lines().find_map(|line| line.strip_prefix("btime ")).unwrap().parse::<f64>().unwrap();
+        let boot = statistics
+            .lines()
+            .find_map(|line| line.strip_prefix("btime "))
+            .unwrap()
+            .parse::<f64>()
+            .unwrap();
         assert_eq!(read.len(), 1);
         let distance = boot_time() - boot;
         assert!((-0.01..1.01).contains(&distance), "{distance}");

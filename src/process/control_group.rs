@@ -44,8 +44,8 @@ impl ControlGroup {
         Ok(Some(ControlGroup { path: path.to_vec(), directory, inode }))
     }
 
-    /// The processes that are in it now, but for those outside of our pid namespace, which count as 0. An error of kind
-    /// NotFound: it is not there any more.
+    /// The processes that are in it now, but for those outside of our pid namespace, which count as
+    /// 0. An error of kind NotFound: it is not there any more.
     pub fn processes(&self) -> io::Result<Vec<Pid>> {
         let text = fs::read(self.directory.join("cgroup.procs"))?;
         if fs::metadata(&self.directory)?.ino() != self.inode {

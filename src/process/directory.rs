@@ -16,8 +16,9 @@ use super::path::Path;
 use super::stat::Stat;
 use super::{Pid, Proc, number};
 
-/// Arguments and environment take 6 MiB together at most (execve(2)), but a process can have anything of its memory taken for
-/// them later (PR_SET_MM_MAP in prctl(2)), and must not use up ours.
+/// Arguments and environment take 6 MiB together at most (execve(2)), but a process can have
+/// anything of its memory taken for them later (PR_SET_MM_MAP in prctl(2)), and must not use up
+/// ours.
 const LONGEST: usize = 8 << 20;
 
 /// A directory below /proc, reached by its number or through a descriptor of its own.
@@ -52,13 +53,16 @@ impl<'p> Directory<'p> {
         }
     }
 
-    /// Reached through a descriptor. What is read later is of the process that has the number now, or nothing.
+    /// Reached through a descriptor. What is read later is of the process that has the number now,
+    /// or nothing.
     pub fn pin(proc: &'p Proc, pid: Pid) -> Read<Directory<'p>> {
         let mut directory = Directory::by_number(proc);
         directory.pid = pid;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let pin = retry_on_intr(|| openat(proc.dir(), directory.path("").as_c_str(), flags, Mode::empty()))
-            .map_err(|errno| Unread::from_errno(errno, "", || Unread::Gone))?;
+        let pin = retry_on_intr(|| {
+            openat(proc.dir(), directory.path("").as_c_str(), flags, Mode::empty())
+        })
+        .map_err(|errno| Unread::from_errno(errno, "", || Unread::Gone))?;
         directory.pin = Some(Arc::new(pin));
         Ok(directory)
     }
@@ -140,11 +144,16 @@ impl<'p> Directory<'p> {
 
     fn read_into(&self, buffer: &mut Vec<u8>, file: File, path: &Path) -> Result<(), Errno> {
         buffer.reserve(file.facts().capacity);
-        if file.facts().is_link { read_link(self.base(), path, buffer) } else { read_text(self.base(), path, buffer) }
+        if file.facts().is_link {
+            read_link(self.base(), path, buffer)
+        } else {
+            read_text(self.base(), path, buffer)
+        }
     }
 
-    /// What reading a file came to mean. Where the first thread of a process has ended before the others, the kernel has
-    /// what it tells of the memory, the directories and the namespaces of the process with the others only.
+    /// What reading a file came to mean. Where the first thread of a process has ended before the
+    /// others, the kernel has what it tells of the memory, the directories and the namespaces of
+    /// the process with the others only.
     fn settled(&self, file: File, read: Result<Vec<u8>, Errno>) -> Read<Vec<u8>> {
         let is_empty = read.as_ref().map_or_else(|&errno| is_absence(errno), Vec::is_empty);
         if is_empty
@@ -170,7 +179,8 @@ impl<'p> Directory<'p> {
         })
     }
 
-    /// Do something with this file on a thread that can be left behind, as the process can hold up its readers.
+    /// Do something with this file on a thread that can be left behind, as the process can hold up
+    /// its readers.
     pub fn on_thread<T: Send + 'static>(
         &self,
         file: &'static str,
@@ -180,7 +190,8 @@ impl<'p> Directory<'p> {
         self.proc.readers().run(self.pid, file, move || act(base.as_fd()))
     }
 
-    /// The beginning of a file that its process may make as long as it likes; all of it where it is no longer.
+    /// The beginning of a file that its process may make as long as it likes; all of it where it is
+    /// no longer.
     pub fn start_of(&self, file: File, most: usize) -> Read<Vec<u8>> {
         let path = match self.other_thread()? {
             Some(thread) => self.path("").of_thread(thread, file.name()),
@@ -197,24 +208,32 @@ impl<'p> Directory<'p> {
         if !stat.as_ref().is_some_and(is_left) {
             return Ok(None);
         }
-        let goes_on = |&id: &Pid| matches!(self.thread_state(id), Ok(state) if !b"ZX".contains(&state));
+        let goes_on =
+            |&id: &Pid| matches!(self.thread_state(id), Ok(state) if !b"ZX".contains(&state));
         // There may be thousands of threads, and thousands of files for which one is looked for.
         if let Some(known) = self.other_thread.get().filter(goes_on) {
             return Ok(Some(known));
         }
         let mut ids = Vec::new();
         self.list("task", |id| ids.extend(number::parse(id.to_bytes())))?;
-        self.other_thread.set(ids.into_iter().filter_map(|id| Pid::try_from(id).ok()).find(goes_on));
+        self.other_thread
+            .set(ids.into_iter().filter_map(|id| Pid::try_from(id).ok()).find(goes_on));
         Ok(self.other_thread.get())
     }
 
     /// ENOENT and ESRCH mean that the process has ended, or that this one lacks the file.
     fn unread(&self, file: File, errno: Errno) -> Unread {
         Unread::from_errno(errno, file.name(), || {
-            // Of one that lacks such a file, stat will be asked whether it is a thread of the kernel or a zombie.
+            // Of one that lacks such a file, stat will be asked whether it is a thread of the
+            // kernel or a zombie.
             let reads_stat = file.facts().is_of_threads && !self.holds(File::Stat);
-            let is_there = || if reads_stat { self.file(File::Stat).is_ok() } else { self.exists() };
-            if file != File::Stat && is_there() { Unread::Absent(file.absent()) } else { Unread::Gone }
+            let is_there =
+                || if reads_stat { self.file(File::Stat).is_ok() } else { self.exists() };
+            if file != File::Stat && is_there() {
+                Unread::Absent(file.absent())
+            } else {
+                Unread::Gone
+            }
         })
     }
 
@@ -225,9 +244,11 @@ impl<'p> Directory<'p> {
 
     /// Whether this file is there.
     pub fn has(&self, file: File) -> bool {
-        retry_on_intr(|| statat(self.base(), self.path(file.name()).as_c_str(), AtFlags::SYMLINK_NOFOLLOW))
-            .err()
-            .is_none_or(|errno| !is_absence(errno))
+        retry_on_intr(|| {
+            statat(self.base(), self.path(file.name()).as_c_str(), AtFlags::SYMLINK_NOFOLLOW)
+        })
+        .err()
+        .is_none_or(|errno| !is_absence(errno))
     }
 
     pub fn base(&self) -> BorrowedFd<'_> {
@@ -243,10 +264,16 @@ fn is_absence(errno: Errno) -> bool {
     matches!(errno, Errno::NOENT | Errno::SRCH)
 }
 
-/// Open, one read, close; a second read only when the first one filled the buffer. Of what is longer than any process
-/// was started with, the beginning.
-pub(super) fn read_text(base: BorrowedFd<'_>, path: &Path, buffer: &mut Vec<u8>) -> Result<(), Errno> {
-    let fd = retry_on_intr(|| openat(base, path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()))?;
+/// Open, one read, close; a second read only when the first one filled the buffer. Of what is
+/// longer than any process was started with, the beginning.
+pub(super) fn read_text(
+    base: BorrowedFd<'_>,
+    path: &Path,
+    buffer: &mut Vec<u8>,
+) -> Result<(), Errno> {
+    let fd = retry_on_intr(|| {
+        openat(base, path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+    })?;
     loop {
         let room = buffer.capacity() - buffer.len();
         match read(&fd, spare_capacity(buffer)) {
@@ -263,7 +290,9 @@ pub(super) fn read_text(base: BorrowedFd<'_>, path: &Path, buffer: &mut Vec<u8>)
 }
 
 fn read_start(base: BorrowedFd<'_>, path: &Path, most: usize) -> Result<Vec<u8>, Errno> {
-    let fd = retry_on_intr(|| openat(base, path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()))?;
+    let fd = retry_on_intr(|| {
+        openat(base, path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+    })?;
     // A page at most is what one read gives of an environment.
     const ROOM: usize = 4096;
     let mut bytes = Vec::with_capacity(ROOM);

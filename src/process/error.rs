@@ -24,15 +24,20 @@ pub enum Unread {
     /// Reading the file fails for this process, or its text makes no sense (EBADMSG).
     #[error("{file} cannot be read: {errno}")]
     Broken { file: &'static str, errno: Errno },
-    /// We lack descriptors or memory, or /proc itself cannot be read, which ends the run. The file is one below /proc/PID
-    /// or, with a leading slash, below /proc.
+    /// We lack descriptors or memory, or /proc itself cannot be read, which ends the run. The file
+    /// is one below /proc/PID or, with a leading slash, below /proc.
     #[error("cannot read {file}: {errno}")]
     Failed { file: &'static str, errno: Errno },
 }
 
 impl Unread {
-    /// The class of an error number. `absent` is the meaning of ENOENT and ESRCH, which the caller knows.
-    pub(super) fn from_errno(errno: Errno, file: &'static str, absent: impl FnOnce() -> Unread) -> Unread {
+    /// The class of an error number. `absent` is the meaning of ENOENT and ESRCH, which the caller
+    /// knows.
+    pub(super) fn from_errno(
+        errno: Errno,
+        file: &'static str,
+        absent: impl FnOnce() -> Unread,
+    ) -> Unread {
         match errno {
             Errno::NOENT | Errno::SRCH => absent(),
             Errno::ACCESS | Errno::PERM => Unread::Denied,
@@ -85,7 +90,8 @@ pub enum Error {
     #[error("cannot read '{}': {errno}", path.display())]
     Directory { path: PathBuf, errno: Errno },
     /// It was opened, but it is no procfs and nothing in it looks like a process.
-    #[error("'{}' is no procfs and holds no process directories: mount one there (mount -t proc proc /proc)", .0.display())]
+    #[error("'{}' is no procfs and holds no process directories: mount one there (mount -t proc \
+    proc /proc)", .0.display())]
     NotProc(PathBuf),
     /// A file could not be read because we lack descriptors or memory.
     #[error("cannot read '{}': {errno}", path.display())]

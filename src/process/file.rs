@@ -38,8 +38,8 @@ pub(super) struct FileFacts {
     pub capacity: usize,
     /// Why a living process may lack it.
     pub absent: &'static str,
-    /// Whether the kernel tells it of each thread, and of one that has ended nothing: the memory, the directories and the
-    /// namespaces.
+    /// Whether the kernel tells it of each thread, and of one that has ended nothing: the memory,
+    /// the directories and the namespaces.
     pub is_of_threads: bool,
 }
 
@@ -90,11 +90,19 @@ impl File {
     pub const COUNT: usize = File::NsUts as usize + 1;
 
     /// The namespaces of a process, in the order of namespaces(7).
-    pub const NAMESPACES: [File; 8] =
-        [File::NsCgroup, File::NsIpc, File::NsMnt, File::NsNet, File::NsPid, File::NsTime, File::NsUser, File::NsUts];
+    pub const NAMESPACES: [File; 8] = [
+        File::NsCgroup,
+        File::NsIpc,
+        File::NsMnt,
+        File::NsNet,
+        File::NsPid,
+        File::NsTime,
+        File::NsUser,
+        File::NsUts,
+    ];
 
-    /// Those that the kernel reads under the lock of the memory map, so that the process can hold up its readers (see
-    /// [`super::reader`]); in the order of what reading one costs.
+    /// Those that the kernel reads under the lock of the memory map, so that the process can hold
+    /// up its readers (see [`super::reader`]); in the order of what reading one costs.
     pub(super) const HELD_UP: [File; 3] = [File::Cmdline, File::Environ, File::SmapsRollup];
 
     /// The name below /proc/PID.
@@ -138,7 +146,11 @@ impl Files {
 
     /// The names of the files, cheapest first.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        FILES.iter().enumerate().filter(move |(at, _)| self.0 & (1 << at) != 0).map(|(_, facts)| facts.name)
+        FILES
+            .iter()
+            .enumerate()
+            .filter(move |(at, _)| self.0 & (1 << at) != 0)
+            .map(|(_, facts)| facts.name)
     }
 }
 

@@ -1,4 +1,5 @@
-//! How much more memory a process and its like could take: what the machine has left, and what control groups allow.
+//! How much more memory a process and its like could take: what the machine has left, and what
+//! control groups allow.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -30,7 +31,8 @@ pub struct GroupLimit {
     pub path: Vec<u8>,
     /// What its processes may use together.
     pub limit: u64,
-    /// What is left of it. Its inactive file cache counts as free, since the kernel drops that first.
+    /// What is left of it. Its inactive file cache counts as free, since the kernel drops that
+    /// first.
     pub left: u64,
 }
 
@@ -50,12 +52,18 @@ struct GroupFiles {
 }
 
 /// Control groups v1, see memory.txt of the kernel's documentation.
-static FIRST: GroupFiles =
-    GroupFiles { limits: &["memory.limit_in_bytes"], usage: "memory.usage_in_bytes", inactive: "total_inactive_file" };
+static FIRST: GroupFiles = GroupFiles {
+    limits: &["memory.limit_in_bytes"],
+    usage: "memory.usage_in_bytes",
+    inactive: "total_inactive_file",
+};
 
 /// Control groups v2: above `high` they are throttled, above `max` killed.
-static SECOND: GroupFiles =
-    GroupFiles { limits: &["memory.high", "memory.max"], usage: "memory.current", inactive: "inactive_file" };
+static SECOND: GroupFiles = GroupFiles {
+    limits: &["memory.high", "memory.max"],
+    usage: "memory.current",
+    inactive: "inactive_file",
+};
 
 /// As v1 says "no limit": the largest number of whole pages.
 const UNLIMITED: u64 = 1 << 62;
@@ -67,14 +75,18 @@ impl Process<'_> {
         let mut headroom = Headroom { bytes: machine, machine, group: None, unread: Vec::new() };
         let Some(text) = known(self.file(File::Cgroup))? else { return Ok(headroom) };
         let hierarchies = hierarchies().unwrap_or_else(|error| {
-            headroom.unread.push(format!("the limits of control groups are not known: {MOUNTS}: {error}"));
+            headroom
+                .unread
+                .push(format!("the limits of control groups are not known: {MOUNTS}: {error}"));
             Vec::new()
         });
         for hierarchy in hierarchies {
             let Some(path) = hierarchy.path_of(Cgroups(text)) else { continue };
             if path.starts_with(b"/..") {
                 let path = String::from_utf8_lossy(path);
-                headroom.unread.push(format!("the limit of control group {path} is not known: it is outside of ours"));
+                headroom.unread.push(format!(
+                    "the limit of control group {path} is not known: it is outside of ours"
+                ));
                 continue;
             }
             for group in above(path) {
@@ -86,7 +98,9 @@ impl Process<'_> {
                     Ok(_) => {}
                     Err(error) => {
                         let group = String::from_utf8_lossy(group);
-                        headroom.unread.push(format!("the limit of control group {group} could not be read: {error}"));
+                        headroom.unread.push(format!(
+                            "the limit of control group {group} could not be read: {error}"
+                        ));
                     }
                 }
             }
@@ -100,19 +114,23 @@ impl Proc {
     fn memory_available(&self) -> Read<u64> {
         const UNTOLD: Unread = Unread::Absent("this procfs tells no MemAvailable");
         let text = self.whole_file("/meminfo")?;
-        // Lines like those of status. The parser of procfs panics at characters that no kernel writes.
+        // Lines like those of status. The parser of procfs panics at characters that no kernel
+        // writes.
         Status(&text).size("MemAvailable").ok_or(UNTOLD)
     }
 }
 
-/// What is mounted where we are. Not that of the procfs that is read: paths of control groups, in whatever procfs, are
-/// shown from where the reader is.
+/// What is mounted where we are. Not that of the procfs that is read: paths of control groups, in
+/// whatever procfs, are shown from where the reader is.
 const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// The hierarchies of control groups that we see and that know about memory.
 fn hierarchies() -> io::Result<Vec<Hierarchy>> {
     let mounts = fs::read(MOUNTS)?;
-    Ok(mounts.split(|&byte| byte == b'\n').filter_map(|line| Hierarchy::of(Mount::parse(line)?)).collect())
+    Ok(mounts
+        .split(|&byte| byte == b'\n')
+        .filter_map(|line| Hierarchy::of(Mount::parse(line)?))
+        .collect())
 }
 
 impl Hierarchy {
@@ -134,7 +152,8 @@ impl Hierarchy {
 
     /// The limit of one group, if it has one.
     fn limit(&self, path: &[u8]) -> io::Result<Option<GroupLimit>> {
-        let directory = Path::new(OsStr::from_bytes(&self.mount_point)).join(OsStr::from_bytes(&path[1..]));
+        let directory =
+            Path::new(OsStr::from_bytes(&self.mount_point)).join(OsStr::from_bytes(&path[1..]));
         let mut limit = None;
         for file in self.files.limits {
             let own = read(&directory.join(file))?.and_then(|text| number::parse(&text));
@@ -143,9 +162,9 @@ impl Hierarchy {
         let Some(limit) = limit.filter(|&limit| limit < UNLIMITED) else { return Ok(None) };
         let usage = read(&directory.join(self.files.usage))?.and_then(|text| number::parse(&text));
         let statistics = read(&directory.join("memory.stat"))?.unwrap_or_default();
-        let inactive = statistics
-            .split(|&byte| byte == b'\n')
-            .find_map(|line| number::parse(line.strip_prefix(self.files.inactive.as_bytes())?.strip_prefix(b" ")?));
+        let inactive = statistics.split(|&byte| byte == b'\n').find_map(|line| {
+            number::parse(line.strip_prefix(self.files.inactive.as_bytes())?.strip_prefix(b" ")?)
+        });
         let used = usage.unwrap_or(0).saturating_sub(inactive.unwrap_or(0));
         Ok(Some(GroupLimit { path: path.to_vec(), limit, left: limit.saturating_sub(used) }))
     }
@@ -176,15 +195,25 @@ mod tests {
     use super::*;
 
     fn hierarchy(files: &'static GroupFiles, root: &[u8], mount_point: &Path) -> Hierarchy {
-        Hierarchy { files, root: root.to_vec(), mount_point: mount_point.as_os_str().as_bytes().to_vec() }
+        Hierarchy {
+            files,
+            root: root.to_vec(),
+            mount_point: mount_point.as_os_str().as_bytes().to_vec(),
+        }
     }
 
     #[test]
     fn hierarchies_that_know_about_memory() {
         let parse = |line: &'static [u8]| Hierarchy::of(Mount::parse(line)?);
-        let first = parse(b"51 47 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory").unwrap();
-        assert_eq!((first.files.usage, &first.mount_point[..]), (FIRST.usage, &b"/sys/fs/cgroup/memory"[..]));
-        let second = parse(b"30 24 0:26 /a\\040b /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw").unwrap();
+        let first =
+            parse(b"51 47 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory")
+                .unwrap();
+        assert_eq!(
+            (first.files.usage, &first.mount_point[..]),
+            (FIRST.usage, &b"/sys/fs/cgroup/memory"[..])
+        );
+        let second =
+            parse(b"30 24 0:26 /a\\040b /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw").unwrap();
         assert_eq!((second.files.usage, &second.root[..]), (SECOND.usage, &b"/a b"[..]));
         for other in [
             &b"48 47 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu"[..],
@@ -206,7 +235,10 @@ mod tests {
         ] {
             assert_eq!(hierarchy(&FIRST, root, Path::new("/x")).path_of(groups), path);
         }
-        assert_eq!(hierarchy(&SECOND, b"/", Path::new("/x")).path_of(Cgroups(b"4:memory:/a\n")), None);
+        assert_eq!(
+            hierarchy(&SECOND, b"/", Path::new("/x")).path_of(Cgroups(b"4:memory:/a\n")),
+            None
+        );
     }
 
     #[test]
@@ -222,7 +254,10 @@ mod tests {
         fs::create_dir(&group).unwrap();
         let write = |name: &str, text: &str| fs::write(group.join(name), text).unwrap();
         let left = |files: &'static GroupFiles| {
-            hierarchy(files, b"/", directory.path()).limit(b"/web").unwrap().map(|limit| (limit.limit, limit.left))
+            hierarchy(files, b"/", directory.path())
+                .limit(b"/web")
+                .unwrap()
+                .map(|limit| (limit.limit, limit.left))
         };
         assert_eq!((left(&FIRST), left(&SECOND)), (None, None));
         write("memory.limit_in_bytes", "1000\n");

@@ -20,7 +20,8 @@ const NO_PIDFDS: &str = "this kernel is older than Linux 5.3, or a sandbox forbi
 pub(super) enum Numbering {
     /// The procfs belongs to our pid namespace.
     Ours,
-    /// Another pid namespace, or no kernel's procfs at all: a number from there means somebody else here.
+    /// Another pid namespace, or no kernel's procfs at all: a number from there means somebody else
+    /// here.
     Foreign,
 }
 
@@ -28,14 +29,20 @@ impl Numbering {
     pub(super) fn of(proc: &Proc) -> Read<Numbering> {
         let Some(pid) = proc.own_pid() else { return Ok(Numbering::Foreign) };
         let own = Process::pin(proc, pid, Files::NONE)?;
-        // NSpid lists our pid in every namespace from the procfs's own down to ours: one number means one namespace.
+        // NSpid lists our pid in every namespace from the procfs's own down to ours: one number
+        // means one namespace.
         let numbers: Vec<u64> = own.status()?.numbers("NSpid").into_iter().flatten().collect();
-        Ok(if numbers == [u64::from(std::process::id())] { Numbering::Ours } else { Numbering::Foreign })
+        Ok(if numbers == [u64::from(std::process::id())] {
+            Numbering::Ours
+        } else {
+            Numbering::Foreign
+        })
     }
 }
 
 impl Process<'_> {
-    /// The inode of this process's pidfd, unique until the machine is rebooted (Linux 6.9 and later).
+    /// The inode of this process's pidfd, unique until the machine is rebooted (Linux 6.9 and
+    /// later).
     pub fn pidfd_inode(&self) -> Read<u64> {
         if self.proc().numbering()? == Numbering::Foreign {
             return Err(Unread::Absent("only known in our own pid namespace"));
@@ -45,8 +52,8 @@ impl Process<'_> {
 
     /// A descriptor that refers to this process and to no other. Only where [`Proc::is_ours`].
     ///
-    /// It is opened by number. That the pinned directory still answers afterwards proves that the number belonged to
-    /// this process all the time.
+    /// It is opened by number. That the pinned directory still answers afterwards proves that the
+    /// number belonged to this process all the time.
     pub fn pidfd(&self) -> Read<OwnedFd> {
         if !self.is_pinned() {
             return self.pinned()?.pidfd();

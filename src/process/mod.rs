@@ -1,11 +1,12 @@
-//! The process model: what /proc says about processes, lazily, in bytes, without mixing two of them.
+//! The process model: what /proc says about processes, lazily, in bytes, without mixing two of
+//! them.
 //!
-//! [`Proc`] is a mounted procfs. [`Proc::scan`] visits every process and reads only what is asked for, by number and
-//! into reused buffers; [`Proc::process`] pins one through a descriptor on its directory. Both give the same
-//! [`Process`], so that a property has one meaning.
+//! [`Proc`] is a mounted procfs. [`Proc::scan`] visits every process and reads only what is asked
+//! for, by number and into reused buffers; [`Proc::process`] pins one through a descriptor on its
+//! directory. Both give the same [`Process`], so that a property has one meaning.
 //!
-//! `procfs` parses what is not on the hot path. Its own way of opening files is not used: it costs 1.4 to 3.8 times
-//! the system calls, and its `cmdline()` fails for arguments that are not UTF-8.
+//! `procfs` parses what is not on the hot path. Its own way of opening files is not used: it costs
+//! 1.4 to 3.8 times the system calls, and its `cmdline()` fails for arguments that are not UTF-8.
 
 mod ahead;
 mod batch;
@@ -69,7 +70,8 @@ pub type Pid = u32;
 /// What the kernel appends to the link of an executable whose file was removed or replaced.
 const DELETED: &[u8] = b" (deleted)";
 
-/// How the link of an executable begins that never had a name (memfd_create(2)). The kernel appends [`DELETED`] to each.
+/// How the link of an executable begins that never had a name (memfd_create(2)). The kernel appends
+/// [`DELETED`] to each.
 const MEMFD: &[u8] = b"/memfd:";
 
 /// The longest name the kernel keeps of a user's process (TASK_COMM_LEN less its zero byte).
@@ -77,12 +79,13 @@ const COMM_MAX: usize = 15;
 
 /// One process.
 ///
-/// Pinned, all its properties are of the same process, whoever gets its pid later: they are read through a descriptor
-/// on its directory. In a scan they are read by number, each file once and within microseconds; who keeps a process
-/// beyond its turn, or acts on it, pins it first.
+/// Pinned, all its properties are of the same process, whoever gets its pid later: they are read
+/// through a descriptor on its directory. In a scan they are read by number, each file once and
+/// within microseconds; who keeps a process beyond its turn, or acts on it, pins it first.
 pub struct Process<'p> {
     directory: Directory<'p>,
-    /// Files that will be read anyway, so that a property found in several files is taken from one of them.
+    /// Files that will be read anyway, so that a property found in several files is taken from one
+    /// of them.
     expected: Files,
     stat: OnceCell<Read<Stat>>,
 }
@@ -90,9 +93,12 @@ pub struct Process<'p> {
 impl<'p> Process<'p> {
     /// The process that has this number now. A thread is not one, though /proc/TID can be opened.
     fn pin(proc: &'p Proc, pid: Pid, expected: Files) -> Read<Process<'p>> {
-        let process = Process { directory: Directory::pin(proc, pid)?, expected, stat: OnceCell::new() };
+        let process =
+            Process { directory: Directory::pin(proc, pid)?, expected, stat: OnceCell::new() };
         match process.status() {
-            Ok(status) if status.number("Tgid").is_some_and(|leader| leader != u64::from(pid)) => Err(Unread::Gone),
+            Ok(status) if status.number("Tgid").is_some_and(|leader| leader != u64::from(pid)) => {
+                Err(Unread::Gone)
+            }
             Err(unread) if !unread.is_unavailable() => Err(unread),
             _ => Ok(process),
         }
@@ -134,8 +140,8 @@ impl<'p> Process<'p> {
         self.directory.pid
     }
 
-    /// Tell apart what a caller must: a value, a reason why there is none, the end of the process. The error is one
-    /// that ends the run.
+    /// Tell apart what a caller must: a value, a reason why there is none, the end of the process.
+    /// The error is one that ends the run.
     pub fn settle<T>(&self, read: Read<T>) -> Result<Settled<T>, Error> {
         self.proc().settle(self.pid(), read)
     }
@@ -190,8 +196,9 @@ impl<'p> Process<'p> {
         }
     }
 
-    /// The name for people: comm, and where the kernel cut it, the whole of it from the executable's name or, for a
-    /// script, from its path among the arguments. An error where it may be longer, and nobody can tell.
+    /// The name for people: comm, and where the kernel cut it, the whole of it from the
+    /// executable's name or, for a script, from its path among the arguments. An error where it may
+    /// be longer, and nobody can tell.
     pub fn name(&self) -> Read<Cow<'_, [u8]>> {
         let comm = self.name_by_link()?;
         if comm.len() != COMM_MAX || !self.has_memory()? {
@@ -202,7 +209,11 @@ impl<'p> Process<'p> {
             Err(Unread::Denied | Unread::Absent(_)) => b"",
             arguments => arguments?,
         };
-        match arguments.split(|&byte| byte == 0).take(3).find_map(|argument| completion(argument, &comm)) {
+        match arguments
+            .split(|&byte| byte == 0)
+            .take(3)
+            .find_map(|argument| completion(argument, &comm))
+        {
             Some(whole) => Ok(Cow::Borrowed(whole)),
             None => Ok(comm),
         }
@@ -216,7 +227,8 @@ impl<'p> Process<'p> {
         }
     }
 
-    /// Comm, completed from the executable's name only: nothing is read that the process can hold up.
+    /// Comm, completed from the executable's name only: nothing is read that the process can hold
+    /// up.
     pub fn name_by_link(&self) -> Read<Cow<'_, [u8]>> {
         let comm = self.comm()?;
         if comm.len() == COMM_MAX
@@ -269,20 +281,26 @@ impl<'p> Process<'p> {
         Ok(arguments[..end].iter().map(|&byte| if byte == 0 { b' ' } else { byte }).collect())
     }
 
-    /// Whether it has memory of its own, and so arguments: a thread of the kernel and a zombie have none.
+    /// Whether it has memory of its own, and so arguments: a thread of the kernel and a zombie have
+    /// none.
     fn has_memory(&self) -> Read<bool> {
         let stat = self.stat()?;
         Ok(!stat.is_kernel_thread() && !stat.is_zombie())
     }
 
-    /// The first argument of a process that shows no executable. A title, which overwrote the arguments, is none.
+    /// The first argument of a process that shows no executable. A title, which overwrote the
+    /// arguments, is none.
     fn first_argument(&self) -> Read<&[u8]> {
         if !self.has_memory()? {
             return Ok(b"");
         }
         let arguments = self.cmdline()?;
         let is_title = title(arguments).is_some();
-        Ok(if is_title { b"" } else { arguments.split(|&byte| byte == 0).next().unwrap_or_default() })
+        Ok(if is_title {
+            b""
+        } else {
+            arguments.split(|&byte| byte == 0).next().unwrap_or_default()
+        })
     }
 
     /// The link to the executable as the kernel gives it, with its " (deleted)".
@@ -290,9 +308,11 @@ impl<'p> Process<'p> {
         self.file(File::Exe)
     }
 
-    /// Whether the file of the executable was removed or replaced since the process began to run it.
+    /// Whether the file of the executable was removed or replaced since the process began to run
+    /// it.
     ///
-    /// Told by the link alone: a look at the file would ask its file system, which may be one that does not answer.
+    /// Told by the link alone: a look at the file would ask its file system, which may be one that
+    /// does not answer.
     pub fn exe_deleted(&self) -> Read<bool> {
         let exe = self.exe()?;
         if !exe.ends_with(DELETED) || exe.starts_with(MEMFD) {
@@ -302,7 +322,9 @@ impl<'p> Process<'p> {
         let comm = self.comm()?;
         let name = base_name(exe);
         let is_name = *comm == *name
-            || comm.len() == COMM_MAX && name.len() - DELETED.len() < COMM_MAX && name.starts_with(&comm);
+            || comm.len() == COMM_MAX
+                && name.len() - DELETED.len() < COMM_MAX
+                && name.starts_with(&comm);
         Ok(!is_name)
     }
 
@@ -317,15 +339,19 @@ impl<'p> Process<'p> {
     /// The path of the executable: the link without " (deleted)", else an absolute first argument.
     pub fn exe_path(&self) -> Read<&[u8]> {
         let unread = match self.linked_path() {
-            Err(unread) if unread == Unread::Denied || unread == Unread::Absent(File::Exe.absent()) => unread,
+            Err(unread)
+                if unread == Unread::Denied || unread == Unread::Absent(File::Exe.absent()) =>
+            {
+                unread
+            }
             outcome => return outcome,
         };
         let argument = self.first_argument()?;
         if argument.starts_with(b"/") { Ok(argument) } else { Err(unread) }
     }
 
-    /// The name of the executable: the last part of its path, else a first argument that is a command on $PATH,
-    /// else comm.
+    /// The name of the executable: the last part of its path, else a first argument that is a
+    /// command on $PATH, else comm.
     pub fn exe_name(&self) -> Read<Cow<'_, [u8]>> {
         match self.exe_path() {
             Ok(path) => return Ok(Cow::Borrowed(base_name(path))),
@@ -352,7 +378,8 @@ impl<'p> Process<'p> {
         Ok(self.stat()?.is_kernel_thread())
     }
 
-    /// The environment it was started with: NAME=value, each ended by a zero byte, in order and with duplicates.
+    /// The environment it was started with: NAME=value, each ended by a zero byte, in order and
+    /// with duplicates.
     pub fn environ(&self) -> Read<&[u8]> {
         let environ = self.file(File::Environ)?;
         // Until Linux 6.16 it could be read, and was empty.
@@ -367,7 +394,8 @@ impl<'p> Process<'p> {
         self.directory.start_of(File::Environ, most)
     }
 
-    /// The beginning of its arguments, which it can make as long as it likes too; see [`Process::cmdline`].
+    /// The beginning of its arguments, which it can make as long as it likes too; see
+    /// [`Process::cmdline`].
     pub fn cmdline_start(&self, most: usize) -> Read<Vec<u8>> {
         self.directory.start_of(File::Cmdline, most)
     }
@@ -387,8 +415,9 @@ impl<'p> Process<'p> {
         ticks as f64 / self.proc().ticks_per_second()
     }
 
-    /// Resident memory. Counters of the kernel lag behind, by up to 64 pages a thread before Linux 6.2 and by those of each
-    /// CPU later (proc_pid_stat(5)); where the exact sum is read too, nothing that is a part of it may be more.
+    /// Resident memory. Counters of the kernel lag behind, by up to 64 pages a thread before Linux
+    /// 6.2 and by those of each CPU later (proc_pid_stat(5)); where the exact sum is read too,
+    /// nothing that is a part of it may be more.
     pub fn resident(&self) -> Read<u64> {
         let counted = self.stat()?.rss_pages.saturating_mul(self.proc().page_size());
         if !self.has(File::SmapsRollup) {
@@ -403,7 +432,8 @@ impl<'p> Process<'p> {
         let broken = Unread::malformed("smaps_rollup");
         let rollup = procfs::process::SmapsRollup::from_read(text).map_err(|_| broken)?;
         let map = rollup.memory_map_rollup.0.first().ok_or(broken)?;
-        let sum = |names: &[&str]| names.iter().filter_map(|&name| map.extension.map.get(name)).sum();
+        let sum =
+            |names: &[&str]| names.iter().filter_map(|&name| map.extension.map.get(name)).sum();
         Ok(Memory {
             resident: sum(&["Rss"]),
             proportional: sum(&["Pss"]),
@@ -423,7 +453,8 @@ impl<'p> Process<'p> {
     pub fn namespace(&self, file: File) -> Read<u64> {
         let broken = Unread::malformed(file.name());
         let text = self.file(file)?;
-        let number = text.split(|&byte| byte == b'[').nth(1).and_then(|number| number.strip_suffix(b"]"));
+        let number =
+            text.split(|&byte| byte == b'[').nth(1).and_then(|number| number.strip_suffix(b"]"));
         number.and_then(number::parse).ok_or(broken)
     }
 
@@ -432,7 +463,8 @@ impl<'p> Process<'p> {
         self.directory.list("fd", |_| {})
     }
 
-    /// The run state of each thread that has not ended: all of them are T when the process is really stopped.
+    /// The run state of each thread that has not ended: all of them are T when the process is
+    /// really stopped.
     pub fn thread_states(&self) -> Read<Vec<u8>> {
         let stat = self.stat()?;
         if stat.threads <= 1 {
@@ -456,7 +488,8 @@ impl<'p> Process<'p> {
         if !self.stat()?.is_zombie() {
             return Err(Unread::Absent("it has not ended"));
         }
-        // To whom it does not let look into the process, the kernel shows 0 here, and says so only for the links.
+        // To whom it does not let look into the process, the kernel shows 0 here, and says so only
+        // for the links.
         if self.exe() == Err(Unread::Denied) {
             return Err(Unread::Denied);
         }
@@ -465,16 +498,18 @@ impl<'p> Process<'p> {
         last.and_then(number::parse).and_then(|status| status.try_into().ok()).ok_or(broken)
     }
 
-    /// The first of some files that it holds a lock on, told by the link of a descriptor. A lock that it only shares a
-    /// descriptor of is not shown for it.
+    /// The first of some files that it holds a lock on, told by the link of a descriptor. A lock
+    /// that it only shares a descriptor of is not shown for it.
     ///
-    /// Nothing is asked about other descriptors: fdinfo waits for a lock of some kinds of them, such as that of an epoll,
-    /// which its process can hold for as long as it likes.
+    /// Nothing is asked about other descriptors: fdinfo waits for a lock of some kinds of them,
+    /// such as that of an epoll, which its process can hold for as long as it likes.
     pub fn locked_file(&self, is_wanted: impl Fn(&[u8]) -> bool) -> Read<Option<Vec<u8>>> {
         let mut descriptors = Vec::new();
         self.directory.list("fd", |name| descriptors.extend(number::parse(name.to_bytes())))?;
         for descriptor in descriptors {
-            let Some(link) = self.descriptor(descriptor)?.filter(|link| is_wanted(link)) else { continue };
+            let Some(link) = self.descriptor(descriptor)?.filter(|link| is_wanted(link)) else {
+                continue;
+            };
             let info = match self.directory.descriptor_info(descriptor) {
                 Err(Unread::Gone) => continue,
                 info => info?,
@@ -486,7 +521,8 @@ impl<'p> Process<'p> {
         Ok(None)
     }
 
-    /// What one of its descriptors leads to, such as `/dev/null` or `pipe:[123]`; `None` for one that is not open.
+    /// What one of its descriptors leads to, such as `/dev/null` or `pipe:[123]`; `None` for one
+    /// that is not open.
     pub fn descriptor(&self, number: u64) -> Read<Option<Vec<u8>>> {
         match self.directory.descriptor_link(number) {
             Ok(link) => Ok(Some(link)),
@@ -505,7 +541,9 @@ impl<'p> Process<'p> {
         let mut ids = Vec::new();
         self.directory.list("task", |id| ids.extend(number::parse(id.to_bytes())))?;
         let mut threads = Vec::with_capacity(ids.len());
-        for id in ids.into_iter().filter_map(|id| Pid::try_from(id).ok()).filter(|&id| id != self.pid()) {
+        for id in
+            ids.into_iter().filter_map(|id| Pid::try_from(id).ok()).filter(|&id| id != self.pid())
+        {
             match self.directory.thread_name(id) {
                 Ok(name) => threads.push((id, name)),
                 Err(Unread::Gone) => {}
@@ -519,7 +557,8 @@ impl<'p> Process<'p> {
 /// Memory in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
-    /// All its pages (RSS), counted at this moment: the number in stat is brought up to date in batches.
+    /// All its pages (RSS), counted at this moment: the number in stat is brought up to date in
+    /// batches.
     pub resident: u64,
     /// Its own pages and its share of those that it shares (PSS).
     pub proportional: u64,

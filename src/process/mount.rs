@@ -15,7 +15,8 @@ pub(super) struct Mount<'m> {
 }
 
 impl<'m> Mount<'m> {
-    /// From a line such as `51 47 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory`.
+    /// From a line such as `51 47 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup
+    /// rw,memory`.
     pub fn parse(line: &'m [u8]) -> Option<Mount<'m>> {
         let mut fields = line.split(|&byte| byte == b' ');
         let root = path(fields.nth(3)?);
@@ -54,7 +55,8 @@ mod tests {
 
     #[test]
     fn a_line_and_the_paths_below_it() {
-        let line = b"30 24 0:26 /docker/abc /sys/fs/c\\040group rw shared:4 - cgroup cgroup rw,cpu,memory";
+        let line =
+            b"30 24 0:26 /docker/abc /sys/fs/c\\040group rw shared:4 - cgroup cgroup rw,cpu,memory";
         let mount = Mount::parse(line).unwrap();
         assert_eq!(
             (&mount.root[..], &mount.point[..], mount.kind),
@@ -80,12 +82,16 @@ mod tests {
 
     #[test]
     fn any_change_is_survived() {
-        let line = b"36 35 98:0 /mnt1 /mnt2\\040x rw,noatime master:1 - ext3 /dev/root rw,errors=continue";
-        crate::fuzz::survives(&[line, b"1 2 0:5 / / rw - proc proc rw,hidepid=invisible"], |line| {
-            if let Some(mount) = Mount::parse(line) {
-                let _ = mount.has(b"hidepid=invisible");
-            }
-            let _ = (super::path(line), below(line, b"/mnt"));
-        });
+        let line =
+            b"36 35 98:0 /mnt1 /mnt2\\040x rw,noatime master:1 - ext3 /dev/root rw,errors=continue";
+        crate::fuzz::survives(
+            &[line, b"1 2 0:5 / / rw - proc proc rw,hidepid=invisible"],
+            |line| {
+                if let Some(mount) = Mount::parse(line) {
+                    let _ = mount.has(b"hidepid=invisible");
+                }
+                let _ = (super::path(line), below(line, b"/mnt"));
+            },
+        );
     }
 }

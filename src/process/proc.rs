@@ -45,14 +45,15 @@ pub struct Proc {
 impl Proc {
     /// Open a procfs, usually /proc.
     ///
-    /// A directory of another file system is accepted when it holds at least one process directory, so
-    /// that a test can lay one out; anything else would look like an empty machine.
+    /// A directory of another file system is accepted when it holds at least one process directory,
+    /// so that a test can lay one out; anything else would look like an empty machine.
     pub fn open(path: &Path) -> Result<Proc, Error> {
         let failed = |errno| Error::Directory { path: path.to_owned(), errno };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = fs::open(path, flags, Mode::empty()).map_err(failed)?;
         let is_procfs = fs::fstatfs(&dir).map_err(failed)?.f_type == fs::PROC_SUPER_MAGIC;
-        // A directory inside of one, such as /proc/1, would look like one that hides all processes (PROC_ROOT_INO).
+        // A directory inside of one, such as /proc/1, would look like one that hides all processes
+        // (PROC_ROOT_INO).
         let is_inside = is_procfs && fs::fstat(&dir).map_err(failed)?.st_ino != 1;
         if is_inside || !is_procfs && !holds_a_process(dir.as_fd()).map_err(failed)? {
             return Err(Error::NotProc(path.to_owned()));
@@ -86,8 +87,8 @@ impl Proc {
         Scan::start(self, expected)
     }
 
-    /// The process that has this number now, pinned: what it answers is never mixed with a later one. `expected` as in
-    /// [`Proc::scan`].
+    /// The process that has this number now, pinned: what it answers is never mixed with a later
+    /// one. `expected` as in [`Proc::scan`].
     pub fn process(&self, pid: Pid, expected: Files) -> Result<Settled<Process<'_>>, Error> {
         self.settle(pid, Process::pin(self, pid, expected))
     }
@@ -102,8 +103,8 @@ impl Proc {
         }
     }
 
-    /// Our own pid as this procfs numbers it; `None` when we are not in it, as in a fake one or in that of
-    /// a foreign pid namespace.
+    /// Our own pid as this procfs numbers it; `None` when we are not in it, as in a fake one or in
+    /// that of a foreign pid namespace.
     pub fn own_pid(&self) -> Option<Pid> {
         *self.own_pid.get_or_init(|| {
             let text = fs::readlinkat(&self.dir, c"self", Vec::new()).ok()?;
@@ -111,8 +112,8 @@ impl Proc {
         })
     }
 
-    /// Whether the processes of others are not shown at all (hidepid=invisible in proc(5)): not even the first process is
-    /// there then, which there always is.
+    /// Whether the processes of others are not shown at all (hidepid=invisible in proc(5)): not
+    /// even the first process is there then, which there always is.
     pub fn hides_others(&self) -> Result<bool, Error> {
         Ok(self.is_procfs && matches!(self.process(1, Files::NONE)?, Settled::Gone))
     }
@@ -127,22 +128,28 @@ impl Proc {
         &self.path
     }
 
-    /// Seconds since the epoch at boot: the same at every read, until somebody sets the clock. `btime` of /proc/stat is the
-    /// same, cut to whole seconds, and serves where this is no procfs of our own kernel.
+    /// Seconds since the epoch at boot: the same at every read, until somebody sets the clock.
+    /// `btime` of /proc/stat is the same, cut to whole seconds, and serves where this is no procfs
+    /// of our own kernel.
     pub fn boot_time(&self) -> Read<f64> {
         *self.boot_time.get_or_init(|| {
             if self.is_procfs {
                 return Ok(clock::boot_time());
             }
             let statistics = self.whole_file("/stat")?;
-            let boot = statistics.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"btime "));
-            let seconds = boot.and_then(number::parse).ok_or(Unread::Absent("this procfs tells no boot time"))?;
+            let boot = statistics
+                .split(|&byte| byte == b'\n')
+                .find_map(|line| line.strip_prefix(b"btime "));
+            let seconds = boot
+                .and_then(number::parse)
+                .ok_or(Unread::Absent("this procfs tells no boot time"))?;
             Ok(seconds as f64)
         })
     }
 
-    /// Seconds since boot: now; of what is no procfs of our own kernel, at the first time of asking. Not by /proc/uptime
-    /// where there is a choice: that is a container's in LXC (lxcfs), while starts are still told by the kernel.
+    /// Seconds since boot: now; of what is no procfs of our own kernel, at the first time of
+    /// asking. Not by /proc/uptime where there is a choice: that is a container's in LXC (lxcfs),
+    /// while starts are still told by the kernel.
     pub fn uptime(&self) -> Read<f64> {
         if self.is_procfs {
             return Ok(clock::since_boot().as_secs_f64());
@@ -150,7 +157,9 @@ impl Proc {
         *self.uptime.get_or_init(|| {
             let text = self.whole_file("/uptime")?;
             let uptime = procfs::Uptime::from_read(&text[..]);
-            uptime.map(|uptime| uptime.uptime).map_err(|_| Unread::Absent("this procfs tells no uptime"))
+            uptime
+                .map(|uptime| uptime.uptime)
+                .map_err(|_| Unread::Absent("this procfs tells no uptime"))
         })
     }
 
@@ -163,12 +172,15 @@ impl Proc {
     /// Clock ticks a second, the unit of times in /proc/PID/stat.
     pub fn ticks_per_second(&self) -> f64 {
         // 100 is what every Linux answers; sysconf cannot fail for this name.
-        let ask = || nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100) as f64;
+        let ask = || {
+            nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100)
+                as f64
+        };
         *self.ticks_per_second.get_or_init(ask)
     }
 
-    /// The process or thread id that was given last in our pid namespace (the last field of loadavg in proc(5)): only a
-    /// hint, and none where that cannot be read.
+    /// The process or thread id that was given last in our pid namespace (the last field of loadavg
+    /// in proc(5)): only a hint, and none where that cannot be read.
     pub fn latest_pid(&self) -> Option<Pid> {
         let text = self.whole_file("/loadavg").ok()?;
         number::parse(text.trim_ascii().rsplit(|&byte| byte == b' ').next()?)?.try_into().ok()
@@ -181,17 +193,23 @@ impl Proc {
 
     /// Bytes a page.
     pub fn page_size(&self) -> u64 {
-        let ask = || nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096) as u64;
+        let ask = || {
+            nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096)
+                as u64
+        };
         *self.page_size.get_or_init(ask)
     }
 
-    /// Whether this path is a file that we may execute. Remembered, since many processes run the same file.
+    /// Whether this path is a file that we may execute. Remembered, since many processes run the
+    /// same file.
     pub(super) fn is_executable(&self, path: &[u8]) -> bool {
         if let Some(&known) = self.executables.borrow().get(path) {
             return known;
         }
-        let answer = fs::accessat(fs::CWD, OsStr::from_bytes(path), Access::EXEC_OK, AtFlags::EACCESS).is_ok()
-            && Path::new(OsStr::from_bytes(path)).is_file();
+        let answer =
+            fs::accessat(fs::CWD, OsStr::from_bytes(path), Access::EXEC_OK, AtFlags::EACCESS)
+                .is_ok()
+                && Path::new(OsStr::from_bytes(path)).is_file();
         self.executables.borrow_mut().insert(path.to_vec(), answer);
         answer
     }
@@ -224,7 +242,8 @@ impl Proc {
         &self.readers
     }
 
-    /// The name that the kernel keeps of the process that has this number now, where it can be read.
+    /// The name that the kernel keeps of the process that has this number now, where it can be
+    /// read.
     pub fn comm_of(&self, pid: Pid) -> Option<Vec<u8>> {
         let process = Process::pin(self, pid, Files::NONE).ok()?;
         process.comm().ok().map(|comm| comm.into_owned())
@@ -246,9 +265,16 @@ impl Proc {
 
     /// A file outside of the process directories, named with a leading slash.
     pub(super) fn whole_file(&self, name: &'static str) -> Read<Vec<u8>> {
-        let unread = |errno| Unread::from_errno(errno, name, || Unread::Absent("this procfs does not have it"));
-        let fd = fs::openat(&self.dir, name.trim_start_matches('/'), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(unread)?;
+        let unread = |errno| {
+            Unread::from_errno(errno, name, || Unread::Absent("this procfs does not have it"))
+        };
+        let fd = fs::openat(
+            &self.dir,
+            name.trim_start_matches('/'),
+            OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(unread)?;
         let mut bytes = Vec::with_capacity(4096);
         while rustix::io::read(&fd, spare_capacity(&mut bytes)).map_err(unread)? > 0 {
             bytes.reserve(4096);
@@ -264,7 +290,9 @@ fn holds_a_process(dir: BorrowedFd<'_>) -> Result<bool, Errno> {
     while let Some(entry) = entries.next() {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
-        if number::parse(name).is_some() && fs::statat(dir, [name, b"/stat"].concat(), AtFlags::empty()).is_ok() {
+        if number::parse(name).is_some()
+            && fs::statat(dir, [name, b"/stat"].concat(), AtFlags::empty()).is_ok()
+        {
             return Ok(true);
         }
     }

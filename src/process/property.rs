@@ -1,4 +1,5 @@
-//! The one table of properties. `show`, `--fields`, JSON, `--help` and the man pages are made from it.
+//! The one table of properties. `show`, `--fields`, JSON, `--help` and the man pages are made from
+//! it.
 
 use std::borrow::Cow;
 
@@ -213,7 +214,8 @@ pub static PROPERTIES: &[Property] = &[
         on_request: false,
         about: "controlling terminal",
         get: |process| {
-            let name = terminal::name(process.stat()?.tty).ok_or(Unread::Absent("it has no terminal"))?;
+            let name =
+                terminal::name(process.stat()?.tty).ok_or(Unread::Absent("it has no terminal"))?;
             Ok(Value::Bytes(Cow::Owned(name.into_bytes())))
         },
     },
@@ -234,7 +236,8 @@ pub static PROPERTIES: &[Property] = &[
         width: 30,
         cost: file(File::Exe),
         on_request: false,
-        about: "executable as the kernel links it, with \" (deleted)\" when it was removed or replaced",
+        about: "executable as the kernel links it, with \" (deleted)\" when it was removed or \
+        replaced",
         get: |process| process.exe().map(|exe| Value::Bytes(Cow::Borrowed(exe))),
     },
     Property {
@@ -346,7 +349,10 @@ pub static PROPERTIES: &[Property] = &[
         on_request: false,
         about: "effective capabilities",
         get: |process| {
-            let mask = process.status()?.mask("CapEff").ok_or(Unread::Absent("this kernel does not show them"))?;
+            let mask = process
+                .status()?
+                .mask("CapEff")
+                .ok_or(Unread::Absent("this kernel does not show them"))?;
             Ok(Value::Names(capability::names(mask)))
         },
     },
@@ -535,7 +541,8 @@ pub static PROPERTIES: &[Property] = &[
         on_request: false,
         about: "control group, that of systemd where there are several",
         get: |process| {
-            let path = cgroups(process)?.path().ok_or(Unread::Absent("it is in no control group"))?;
+            let path =
+                cgroups(process)?.path().ok_or(Unread::Absent("it is in no control group"))?;
             Ok(Value::Bytes(Cow::Borrowed(path)))
         },
     },
@@ -548,7 +555,8 @@ pub static PROPERTIES: &[Property] = &[
         on_request: false,
         about: "systemd unit",
         get: |process| {
-            let unit = cgroups(process)?.unit().ok_or(Unread::Absent("it is in no systemd unit"))?;
+            let unit =
+                cgroups(process)?.unit().ok_or(Unread::Absent("it is in no systemd unit"))?;
             Ok(Value::Bytes(Cow::Borrowed(unit)))
         },
     },
@@ -561,7 +569,8 @@ pub static PROPERTIES: &[Property] = &[
         on_request: false,
         about: "container, as ENGINE:ID, told by the name of its control group",
         get: |process| {
-            let container = cgroups(process)?.container().ok_or(Unread::Absent("no container that we know"))?;
+            let container =
+                cgroups(process)?.container().ok_or(Unread::Absent("no container that we know"))?;
             Ok(Value::Bytes(Cow::Owned(container)))
         },
     },
@@ -584,7 +593,10 @@ pub static PROPERTIES: &[Property] = &[
         on_request: false,
         about: "its process ids, from this pid namespace to its own",
         get: |process| {
-            let pids = process.status()?.numbers("NSpid").ok_or(Unread::Absent("this kernel does not show them"))?;
+            let pids = process
+                .status()?
+                .numbers("NSpid")
+                .ok_or(Unread::Absent("this kernel does not show them"))?;
             Ok(Value::Numbers(pids.collect()))
         },
     },
@@ -605,7 +617,8 @@ pub fn property(name: &str) -> Option<&'static Property> {
     PROPERTIES.iter().find(|property| property.name == name)
 }
 
-/// The properties of these names. One that does not exist is left out: names that users type go through [`property`].
+/// The properties of these names. One that does not exist is left out: names that users type go
+/// through [`property`].
 pub fn properties(names: &[&str]) -> Vec<&'static Property> {
     names.iter().filter_map(|name| property(name)).collect()
 }
@@ -636,9 +649,17 @@ mod tests {
     #[test]
     fn names_are_unique_and_rows_complete() {
         for (at, property) in PROPERTIES.iter().enumerate() {
-            assert!(PROPERTIES[..at].iter().all(|other| other.name != property.name), "{}", property.name);
+            assert!(
+                PROPERTIES[..at].iter().all(|other| other.name != property.name),
+                "{}",
+                property.name
+            );
             assert!(!property.about.is_empty() && property.width > 0, "{}", property.name);
-            assert!(property.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{}", property.name);
+            assert!(
+                property.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                "{}",
+                property.name
+            );
         }
     }
 

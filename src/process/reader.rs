@@ -1,10 +1,11 @@
 //! Threads that read what a process can hold up.
 //!
-//! The kernel reads arguments, environment and memory map of a process under the lock of its memory map. A thread of
-//! that process holds the lock for as long as it waits for storage, such as a frozen file system or a server that does
-//! not answer, and each reader waits too, until it is killed. So a thread of its own does such reading. When it stands
-//! still, it is left behind, and another one goes on behind the process. It costs nothing while no process does so, and
-//! it ends with the program.
+//! The kernel reads arguments, environment and memory map of a process under the lock of its memory
+//! map. A thread of that process holds the lock for as long as it waits for storage, such as a
+//! frozen file system or a server that does not answer, and each reader waits too, until it is
+//! killed. So a thread of its own does such reading. When it stands still, it is left behind, and
+//! another one goes on behind the process. It costs nothing while no process does so, and it ends
+//! with the program.
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -23,7 +24,8 @@ use crate::thread::{self, Mailbox};
 /// How long a run stands still because of such processes, all of them together.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The least that each of them gets when that is used up: a page that has to be read back from a disk takes less.
+/// The least that each of them gets when that is used up: a page that has to be read back from a
+/// disk takes less.
 const LEAST: Duration = Duration::from_millis(5);
 
 /// Between two looks at a thread that has not answered.
@@ -79,7 +81,8 @@ impl Readers {
         if !self.may_ask(pid) {
             return Err(self.give_up(pid, file));
         }
-        // Without a thread, as where no process can be started any more, reading matters more than what could happen.
+        // Without a thread, as where no process can be started any more, reading matters more than
+        // what could happen.
         let Some(reader) = self.take() else { return Ok(act()) };
         let answer = Arc::new(Mailbox::default());
         let theirs = Arc::clone(&answer);
@@ -98,9 +101,14 @@ impl Readers {
         }
     }
 
-    /// Wait for an answer; `None` when the thread has stood still for too long. `has_moved` tells whether it has come
-    /// further since it was asked that last.
-    pub fn wait<T>(&self, reader: &Reader, answer: &Mailbox<T>, mut has_moved: impl FnMut() -> bool) -> Option<T> {
+    /// Wait for an answer; `None` when the thread has stood still for too long. `has_moved` tells
+    /// whether it has come further since it was asked that last.
+    pub fn wait<T>(
+        &self,
+        reader: &Reader,
+        answer: &Mailbox<T>,
+        mut has_moved: impl FnMut() -> bool,
+    ) -> Option<T> {
         let mut stood = Duration::ZERO;
         loop {
             let patience = (PATIENCE.saturating_sub(self.stood_still.get()) / 4).max(LEAST);
@@ -126,7 +134,8 @@ impl Readers {
             return true;
         }
         left_behind.retain(|(_, is_under_way)| is_under_way.strong_count() > 0);
-        let room = getrlimit(Resource::RLIMIT_NOFILE).map_or(MOST_LEFT_BEHIND, |(limit, _)| limit / 4);
+        let room =
+            getrlimit(Resource::RLIMIT_NOFILE).map_or(MOST_LEFT_BEHIND, |(limit, _)| limit / 4);
         let is_full = left_behind.len() as u64 >= room.min(MOST_LEFT_BEHIND);
         !is_full && left_behind.iter().all(|&(held, _)| held != pid)
     }

@@ -5,7 +5,9 @@ use std::io::{self, ErrorKind, Read as _};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat, openat2, readlinkat};
+use rustix::fs::{
+    Dir, FileType, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat, openat2, readlinkat,
+};
 use rustix::io::Errno;
 
 use super::{Process, Read, Unread};
@@ -13,7 +15,8 @@ use super::{Process, Read, Unread};
 /// No configuration is larger than this, and what is endless is none.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
-/// The root directory of a process, for reading. Nothing that lies there, a symbolic link for example, leads out of it.
+/// The root directory of a process, for reading. Nothing that lies there, a symbolic link for
+/// example, leads out of it.
 pub struct Root {
     directory: OwnedFd,
     /// Whether it is our own, for lack of a permission to find out.
@@ -29,28 +32,30 @@ pub enum Entry {
 }
 
 impl Process<'_> {
-    /// Its root directory. Where the kernel keeps it from us, it is ours for a process of our own pid namespace, which is
-    /// a likelihood only: see [`Root::is_guess`].
+    /// Its root directory. Where the kernel keeps it from us, it is ours for a process of our own
+    /// pid namespace, which is a likelihood only: see [`Root::is_guess`].
     pub fn root(&self) -> Read<Root> {
         match self.directory.open_directory("root") {
             Err(Unread::Denied) if self.has_only_our_number()? => {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 let directory = rustix::fs::open("/", flags, Mode::empty());
-                let directory = directory.map_err(|errno| Unread::from_errno(errno, "root", || Unread::Gone))?;
+                let directory = directory
+                    .map_err(|errno| Unread::from_errno(errno, "root", || Unread::Gone))?;
                 Ok(Root { directory, is_guess: true })
             }
             directory => directory.map(|directory| Root { directory, is_guess: false }),
         }
     }
 
-    /// Whether it has no other number in a pid namespace below that of this procfs, as the processes of containers have.
+    /// Whether it has no other number in a pid namespace below that of this procfs, as the
+    /// processes of containers have.
     fn has_only_our_number(&self) -> Read<bool> {
         Ok(self.status()?.numbers("NSpid").is_some_and(|numbers| numbers.count() == 1))
     }
 }
 
-/// File systems whose files are no files: reading one may take messages away from whom they are for.
-/// procfs, sysfs, tracefs and debugfs (include/uapi/linux/magic.h).
+/// File systems whose files are no files: reading one may take messages away from whom they are
+/// for. procfs, sysfs, tracefs and debugfs (include/uapi/linux/magic.h).
 const UNREAL: [u64; 4] = [0x9fa0, 0x6265_6572, 0x7472_6163, 0x6462_6720];
 
 impl Root {
@@ -61,12 +66,15 @@ impl Root {
         Ok(Root { directory: rustix::fs::open(path, flags, Mode::empty())?, is_guess: false })
     }
 
-    /// Read what is at an absolute path. What is neither a file nor a directory is not even opened: that would wait for
-    /// somebody, or set a device in motion.
+    /// Read what is at an absolute path. What is neither a file nor a directory is not even opened:
+    /// that would wait for somebody, or set a device in motion.
     pub fn read(&self, path: &[u8]) -> io::Result<Entry> {
         let found = self.find(path)?;
         if UNREAL.contains(&(fstatfs(&found)?.f_type as u64)) {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "it is on no file system for files"));
+            return Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                "it is on no file system for files",
+            ));
         }
         let stat = fstat(&found)?;
         match FileType::from_raw_mode(stat.st_mode) {
@@ -74,34 +82,51 @@ impl Root {
                 let mut bytes = Vec::new();
                 let file = std::fs::File::from(reopened(&found, OFlags::empty())?);
                 if file.take(LARGEST + 1).read_to_end(&mut bytes)? as u64 > LARGEST {
-                    return Err(io::Error::new(ErrorKind::FileTooLarge, "it is larger than 16 MiB"));
+                    return Err(io::Error::new(
+                        ErrorKind::FileTooLarge,
+                        "it is larger than 16 MiB",
+                    ));
                 }
                 Ok(Entry::File(bytes, stat.st_ctime))
             }
-            FileType::Directory => Ok(Entry::Directory(names(reopened(&found, OFlags::DIRECTORY)?)?)),
-            _ => Err(io::Error::new(ErrorKind::InvalidInput, "it is neither a file nor a directory")),
+            FileType::Directory => {
+                Ok(Entry::Directory(names(reopened(&found, OFlags::DIRECTORY)?)?))
+            }
+            _ => {
+                Err(io::Error::new(ErrorKind::InvalidInput, "it is neither a file nor a directory"))
+            }
         }
     }
 
     /// Whether there is anything at an absolute path.
     pub fn has(&self, path: &[u8]) -> io::Result<bool> {
         match self.find(path) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(false),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Ok(false)
+            }
             found => found.map(|_| true),
         }
     }
 
     /// What is at a path, not opened.
     fn find(&self, path: &[u8]) -> io::Result<OwnedFd> {
-        match openat2(&self.directory, OsStr::from_bytes(path), PATH, Mode::empty(), ResolveFlags::IN_ROOT) {
+        match openat2(
+            &self.directory,
+            OsStr::from_bytes(path),
+            PATH,
+            Mode::empty(),
+            ResolveFlags::IN_ROOT,
+        ) {
             // Before Linux 5.6, or in a sandbox that forbids it.
             Err(Errno::NOSYS | Errno::PERM) => Ok(self.walk(path)?),
             found => Ok(found?),
         }
     }
 
-    /// What is at a path, as openat2(2) finds it, which takes the directory for the root of all links: part by part, and
-    /// no link is followed but by its text.
+    /// What is at a path, as openat2(2) finds it, which takes the directory for the root of all
+    /// links: part by part, and no link is followed but by its text.
     fn walk(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
         let mut parts: Vec<Vec<u8>> = reversed(path);
         // The way to where we are, below the root.
@@ -117,7 +142,12 @@ impl Root {
                     continue;
                 }
                 name => {
-                    let found = openat(here, OsStr::from_bytes(name), PATH | OFlags::NOFOLLOW, Mode::empty())?;
+                    let found = openat(
+                        here,
+                        OsStr::from_bytes(name),
+                        PATH | OFlags::NOFOLLOW,
+                        Mode::empty(),
+                    )?;
                     if FileType::from_raw_mode(fstat(&found)?.st_mode) != FileType::Symlink {
                         way.push(found);
                         continue;
@@ -160,7 +190,11 @@ fn reversed(path: &[u8]) -> Vec<Vec<u8>> {
 /// Open for reading what was found.
 fn reopened(found: &OwnedFd, flags: OFlags) -> io::Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", found.as_raw_fd());
-    Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | flags, Mode::empty())?)
+    Ok(rustix::fs::open(
+        path,
+        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | flags,
+        Mode::empty(),
+    )?)
 }
 
 fn names(directory: OwnedFd) -> io::Result<Vec<Vec<u8>>> {
@@ -229,11 +263,13 @@ mod tests {
             "/none/..",
             "/absolute/..",
         ] {
-            let by_kernel = openat2(&root.directory, path, PATH, Mode::empty(), ResolveFlags::IN_ROOT);
+            let by_kernel =
+                openat2(&root.directory, path, PATH, Mode::empty(), ResolveFlags::IN_ROOT);
             if by_kernel.as_ref().err() == Some(&Errno::NOSYS) {
                 return;
             }
-            // An empty path is none to the kernel, and a file is no directory with a slash behind it.
+            // An empty path is none to the kernel, and a file is no directory with a slash behind
+            // it.
             if path.is_empty() || path.ends_with("conf/") {
                 continue;
             }

@@ -25,7 +25,11 @@ pub struct Scan<'p> {
 
 impl<'p> Scan<'p> {
     pub(super) fn start(proc: &'p Proc, expected: Files) -> Result<Scan<'p>, Error> {
-        Ok(Scan { pids: Pids::list(proc)?, ahead: None, process: Process::by_number(proc, expected) })
+        Ok(Scan {
+            pids: Pids::list(proc)?,
+            ahead: None,
+            process: Process::by_number(proc, expected),
+        })
     }
 
     /// Have these files read ahead, which every visit reads.
@@ -87,14 +91,15 @@ impl<'p> Pids<'p> {
 
     fn list_more(&mut self) -> Result<(), Error> {
         let mut entries = RawDir::new(&self.dir, &mut self.entries);
-        // One buffer at a time, so that processes started meanwhile at the end are still seen, and until a
-        // buffer had a process in it: the first may hold other names only.
+        // One buffer at a time, so that processes started meanwhile at the end are still seen, and
+        // until a buffer had a process in it: the first may hold other names only.
         while let Some(entry) = entries.next() {
             let entry = match entry {
                 Err(Errno::INTR) => continue,
                 entry => entry.map_err(|errno| unlisted(self.proc, errno))?,
             };
-            let pid = number::parse(entry.file_name().to_bytes()).and_then(|pid| pid.try_into().ok());
+            let pid =
+                number::parse(entry.file_name().to_bytes()).and_then(|pid| pid.try_into().ok());
             self.listed.extend(pid.filter(|&pid: &Pid| pid != 0));
             if entries.is_buffer_empty() && !self.listed.is_empty() {
                 break;

@@ -33,14 +33,15 @@ impl Process<'_> {
 
     /// The inodes of all TCP sockets that anybody listens on in its network namespace.
     ///
-    /// The kernel lists these in front of all connections (`tcp_get_idx` in net/ipv4/tcp_ipv4.c), so that ten thousand
-    /// of those cost nothing here.
+    /// The kernel lists these in front of all connections (`tcp_get_idx` in net/ipv4/tcp_ipv4.c),
+    /// so that ten thousand of those cost nothing here.
     pub fn tcp_listeners(&self) -> Read<Vec<u64>> {
         let mut inodes = Vec::new();
         for table in ["net/tcp", "net/tcp6"] {
             let mut is_heading = true;
             let read = self.directory.lines_below("net", table, |line| {
-                let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+                let mut fields =
+                    line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
                 match (fields.nth(3), fields.nth(5)) {
                     _ if std::mem::take(&mut is_heading) => ControlFlow::Continue(()),
                     (Some(TCP_LISTEN), Some(inode)) => {
@@ -61,8 +62,8 @@ impl Process<'_> {
 
     /// The paths of the unix sockets that anybody listens on in its network namespace, by inode.
     ///
-    /// Anybody can bind a path with a newline in it, which the kernel prints as it is, and so make up lines here. Where
-    /// two lines are about one inode, neither is believed (`None`).
+    /// Anybody can bind a path with a newline in it, which the kernel prints as it is, and so make
+    /// up lines here. Where two lines are about one inode, neither is believed (`None`).
     pub fn unix_listeners(&self) -> Read<BTreeMap<u64, Option<Vec<u8>>>> {
         let mut paths = BTreeMap::new();
         self.directory.lines_below("net", "net/unix", |line| {
@@ -81,7 +82,10 @@ fn unix_listener(line: &[u8]) -> Option<(u64, &[u8])> {
     let mut rest = line;
     let mut field = || {
         let start = rest.iter().position(|byte| !byte.is_ascii_whitespace())?;
-        let end = rest[start..].iter().position(u8::is_ascii_whitespace).map_or(rest.len(), |length| start + length);
+        let end = rest[start..]
+            .iter()
+            .position(u8::is_ascii_whitespace)
+            .map_or(rest.len(), |length| start + length);
         let field = &rest[start..end];
         rest = &rest[end..];
         Some(field)
@@ -103,7 +107,10 @@ mod tests {
     fn listening_sockets_with_a_path() {
         let line = b"000000006b6e17d1: 00000002 00000000 00010000 0001 01 6522878 /run/a b.sock";
         assert_eq!(unix_listener(line), Some((6_522_878, &b"/run/a b.sock"[..])));
-        assert_eq!(unix_listener(b"0: 00000002 00000000 00010000 0001 01   878 /x"), Some((878, &b"/x"[..])));
+        assert_eq!(
+            unix_listener(b"0: 00000002 00000000 00010000 0001 01   878 /x"),
+            Some((878, &b"/x"[..]))
+        );
         for other in [
             &b"Num       RefCount Protocol Flags    Type St Inode Path"[..],
             b"000000003a087876: 00000003 00000000 00000000 0001 03  1058",
@@ -125,7 +132,10 @@ mod tests {
 
     #[test]
     fn any_change_is_survived() {
-        let line = b"0000000000000000: 00000002 00000000 00010000 0001 01 12345 /run/wsgi.1.0.2.sock";
-        crate::fuzz::survives(&[line, b"Num       RefCount Protocol Flags"], |line| _ = unix_listener(line));
+        let line =
+            b"0000000000000000: 00000002 00000000 00010000 0001 01 12345 /run/wsgi.1.0.2.sock";
+        crate::fuzz::survives(&[line, b"Num       RefCount Protocol Flags"], |line| {
+            _ = unix_listener(line)
+        });
     }
 }

@@ -4,7 +4,8 @@ use memchr::{memchr, memrchr};
 
 use super::{Pid, number};
 
-/// The numbers of /proc/PID/stat that have a property, as the kernel gives them (see proc_pid_stat(5)).
+/// The numbers of /proc/PID/stat that have a property, as the kernel gives them (see
+/// proc_pid_stat(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     /// Where in the line the name is.
@@ -43,16 +44,16 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 /// The flag of a thread that has begun to end.
 const PF_EXITING: u32 = 0x0000_0004;
 
-/// The longest name: a kernel thread shows its work queue in it (proc_task_name in fs/proc/array.c). A user's process
-/// has 15 bytes at most.
+/// The longest name: a kernel thread shows its work queue in it (proc_task_name in
+/// fs/proc/array.c). A user's process has 15 bytes at most.
 const LONGEST_NAME: usize = 64;
 
 impl Stat {
     /// Parse a line of /proc/PID/stat. `None` when it is not one, as when it was cut short.
     pub fn parse(line: &[u8]) -> Option<Stat> {
         let open = memchr(b'(', line)?;
-        // The name may hold `)` itself, and no field behind it does: the last one counts. Looking from the end of the
-        // longest possible name, not of the line, saves half of the parsing.
+        // The name may hold `)` itself, and no field behind it does: the last one counts. Looking
+        // from the end of the longest possible name, not of the line, saves half of the parsing.
         let end = line.len().min(open + 1 + LONGEST_NAME + 1);
         let close = open + 1 + memrchr(b')', &line[open + 1..end])?;
         let mut fields = Fields(line.get(close + 1..)?);
@@ -80,8 +81,8 @@ impl Stat {
         line.get(self.comm.0..self.comm.1).unwrap_or_default()
     }
 
-    /// These numbers of the first thread, which has ended, with what only another thread tells, which has not: what the
-    /// process does and what memory it has.
+    /// These numbers of the first thread, which has ended, with what only another thread tells,
+    /// which has not: what the process does and what memory it has.
     pub fn going_on(self, other: &Stat) -> Stat {
         Stat { state: other.state, vsize: other.vsize, rss_pages: other.rss_pages, ..self }
     }
@@ -152,7 +153,8 @@ mod tests {
 
     use super::*;
 
-    const TAIL: &str = " 0 -1 4194560 1 2 3 4 55 66 7 8 20 -5 3 0 241671 25174016 408 184467 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
+    const TAIL: &str = " 0 -1 4194560 1 2 3 4 55 66 7 8 20 -5 3 0 241671 25174016 408 184467 1 1 0 \
+    0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
 
     fn line(comm: &[u8], head: &str) -> Vec<u8> {
         [b"42 (", comm, b") ", head.as_bytes(), TAIL.as_bytes()].concat()
@@ -160,7 +162,8 @@ mod tests {
 
     #[test]
     fn a_name_may_hold_parentheses_newlines_and_any_byte() {
-        for comm in [&b"a) R 7 (b"[..], b"", b")", b"caf\xe9", b"x\ny\x1b[31m", b"(((", b") Z 1 1"] {
+        for comm in [&b"a) R 7 (b"[..], b"", b")", b"caf\xe9", b"x\ny\x1b[31m", b"(((", b") Z 1 1"]
+        {
             let line = line(comm, "S 7 41 40");
             let stat = Stat::parse(&line).unwrap();
             assert_eq!(stat.comm(&line), comm);
@@ -180,7 +183,15 @@ mod tests {
 
     #[test]
     fn what_is_not_a_stat_line_is_refused() {
-        for bad in [&b""[..], b"42", b"42 (x", b"42 (x) S", b") (", b"42 (x) S one 2 3", b"42 (x) S -1 2 3"] {
+        for bad in [
+            &b""[..],
+            b"42",
+            b"42 (x",
+            b"42 (x) S",
+            b") (",
+            b"42 (x) S one 2 3",
+            b"42 (x) S -1 2 3",
+        ] {
             assert_eq!(Stat::parse(bad), None, "{bad:?}");
         }
     }
@@ -205,7 +216,9 @@ mod tests {
         ) {
             let [ppid, pgrp, session] = ids;
             let line = format!(
-                "42 ({comm}) {state} {ppid} {pgrp} {session} 34816 -1 {flags} 1 2 3 4 {} {} 7 8 20 {nice} {threads} 0 {} {} {} 184467 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+                "42 ({comm}) {state} {ppid} {pgrp} {session} 34816 -1 {flags} 1 2 3 4 {} {} 7 8 20 \
+                {nice} {threads} 0 {} {} {} 184467 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 \
+                0 0 0 0\n",
                 ticks[0], ticks[1], ticks[2], memory[0], memory[1],
             );
             let ours = Stat::parse(line.as_bytes()).unwrap();
@@ -225,7 +238,8 @@ mod tests {
 
     #[test]
     fn any_change_is_survived() {
-        let line = b"7 (a b) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 100 200 300 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
+        let line = b"7 (a b) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 100 200 300 \
+        18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
         crate::fuzz::survives(&[line, b"1 ()) R 0"], |line| {
             if let Some(stat) = Stat::parse(line) {
                 assert!(stat.comm(line).len() <= line.len());

@@ -25,7 +25,9 @@ impl<'a> Status<'a> {
 
     /// The value of one field; `None` where this kernel or this process has no such line.
     pub fn field(self, name: &str) -> Option<&'a [u8]> {
-        self.lines().find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value.trim_ascii())
+        self.lines()
+            .find(|(found, _)| *found == name.as_bytes())
+            .map(|(_, value)| value.trim_ascii())
     }
 
     /// A field that holds one number, such as `Threads`.
@@ -85,7 +87,8 @@ mod tests {
 
     use super::Status;
 
-    const TEXT: &[u8] = b"Name:\ta\\nb\\\\c \nUmask:\t0022\nState:\tS (sleeping)\nUid:\t0\t1\t2\t3\nNSpid:\t77\t3\nVmSwap:\t      12 kB\nCapEff:\t000001ffffffffff\n";
+    const TEXT: &[u8] = b"Name:\ta\\nb\\\\c \nUmask:\t0022\nState:\tS \
+    (sleeping)\nUid:\t0\t1\t2\t3\nNSpid:\t77\t3\nVmSwap:\t      12 kB\nCapEff:\t000001ffffffffff\n";
 
     #[test]
     fn fields_are_found_and_typed() {
@@ -119,22 +122,35 @@ mod tests {
     #[test]
     fn a_summary_of_the_memory_has_such_lines_too_whatever_is_in_them() {
         let size = |text: &str| Status(text.as_bytes()).size("MemAvailable");
-        assert_eq!(size("MemTotal:  9 kB\nMemAvailable:   24 kB\nHugePages_Total:  0\n"), Some(24 * 1024));
+        assert_eq!(
+            size("MemTotal:  9 kB\nMemAvailable:   24 kB\nHugePages_Total:  0\n"),
+            Some(24 * 1024)
+        );
         assert_eq!(size("Sw\u{202e}:\u{202e} 1 kB\nMemAvailable: 1 kB\n"), Some(1024));
-        for text in
-            ["Sw\u{202e}", "MemAvailable:\n", "MemAvailable: -1 kB\n", "MemAvailable: 18446744073709551615 kB\n"]
-        {
+        for text in [
+            "Sw\u{202e}",
+            "MemAvailable:\n",
+            "MemAvailable: -1 kB\n",
+            "MemAvailable: 18446744073709551615 kB\n",
+        ] {
             assert_eq!(size(text), None, "{text}");
         }
     }
 
     #[test]
     fn any_change_is_survived() {
-        let text = b"Name:\ta\\nb\\\\c\nUmask:\t0022\nState:\tS (sleeping)\nUid:\t0\t0\t0\t0\nGroups:\t1 2 3 \nVmRSS:\t    1234 kB\nNSpid:\t5\t1\nSigPnd:\t0000000000000000\nCapEff:\t000001ffffffffff\n";
+        let text = b"Name:\ta\\nb\\\\c\nUmask:\t0022\nState:\tS \
+        (sleeping)\nUid:\t0\t0\t0\t0\nGroups:\t1 2 3 \nVmRSS:\t    1234 \
+        kB\nNSpid:\t5\t1\nSigPnd:\t0000000000000000\nCapEff:\t000001ffffffffff\n";
         crate::fuzz::survives(&[text], |text| {
             let status = Status(text);
-            let _ =
-                (status.comm(), status.ids("Uid"), status.mask("CapEff"), status.size("VmRSS"), status.number("Umask"));
+            let _ = (
+                status.comm(),
+                status.ids("Uid"),
+                status.mask("CapEff"),
+                status.size("VmRSS"),
+                status.number("Umask"),
+            );
             let _ = (status.numbers("NSpid").map(Iterator::count), status.fields().count());
         });
     }

@@ -1,6 +1,7 @@
 //! Names of controlling terminals, from the device number in /proc/PID/stat.
 
-/// The name below /dev, such as `pts/0`; "major:minor" for a driver that is not a common one, and `None` for no terminal.
+/// The name below /dev, such as `pts/0`; "major:minor" for a driver that is not a common one, and
+/// `None` for no terminal.
 pub fn name(device: u32) -> Option<String> {
     // The kernel's new_encode_dev: the minor number is split around the major one.
     let major = (device >> 8) & 0xfff;

@@ -41,7 +41,9 @@ impl Fake {
 
     fn process(&self, pid: Pid, ppid: Pid, comm: &[u8]) -> &Fake {
         let head = format!("{pid} (");
-        let tail = format!(") S {ppid} {pid} {pid} 0 -1 4194304 0 0 0 0 10 20 0 0 20 0 1 0 500 4096 2 0 0 0\n");
+        let tail = format!(
+            ") S {ppid} {pid} {pid} 0 -1 4194304 0 0 0 0 10 20 0 0 20 0 1 0 500 4096 2 0 0 0\n"
+        );
         self.file(pid, "stat", &[head.as_bytes(), comm, tail.as_bytes()].concat());
         self.file(pid, "comm", &[comm, b"\n"].concat())
     }
@@ -83,7 +85,10 @@ fn bytes_are_kept() {
     let proc = fake.open();
     let process = process(&proc, 7);
     assert_eq!(&*process.comm().unwrap(), b"caf\xe9 a) R 1");
-    assert_eq!(items(process.cmdline().unwrap()).collect::<Vec<_>>(), [&b"caf\xe9"[..], b"", b"\n"]);
+    assert_eq!(
+        items(process.cmdline().unwrap()).collect::<Vec<_>>(),
+        [&b"caf\xe9"[..], b"", b"\n"]
+    );
     assert_eq!(items(process.environ().unwrap()).collect::<Vec<_>>(), [&b"A=\xff"[..], b"A=2"]);
     assert_eq!(&*process.exe_name().unwrap(), b"caf\xe9");
     assert_eq!(process.file(File::Cwd), Ok(&b"/tmp/\xfe"[..]));
@@ -92,11 +97,19 @@ fn bytes_are_kept() {
 #[test]
 fn the_three_sources_of_a_name_agree() {
     let fake = Fake::new();
-    fake.process(7, 1, b"a\nb\\c").file(7, "status", b"Name:\ta\\nb\\\\c\nState:\tS (sleeping)\nTgid:\t7\nPPid:\t1\n");
+    fake.process(7, 1, b"a\nb\\c").file(
+        7,
+        "status",
+        b"Name:\ta\\nb\\\\c\nState:\tS (sleeping)\nTgid:\t7\nPPid:\t1\n",
+    );
     let proc = fake.open();
     for files in [Files::NONE, Files::of(&[File::Stat]), Files::of(&[File::Status])] {
         let facts = |process: &Process<'_>| {
-            (process.comm().unwrap().into_owned(), process.state().unwrap(), process.ppid().unwrap())
+            (
+                process.comm().unwrap().into_owned(),
+                process.state().unwrap(),
+                process.ppid().unwrap(),
+            )
         };
         assert_eq!(scanned(&proc, files, facts)[&7], (b"a\nb\\c".to_vec(), b'S', 1), "{files:?}");
     }
@@ -107,8 +120,9 @@ fn a_process_that_ended_is_gone_and_a_file_that_it_lacks_is_absent() {
     let fake = Fake::new();
     fake.process(7, 1, b"x").file(8, "comm", b"only a directory left\n");
     let proc = fake.open();
-    let scan =
-        scanned(&proc, Files::NONE, |process| (process.stat().err(), process.exe().err(), process.cmdline().err()));
+    let scan = scanned(&proc, Files::NONE, |process| {
+        (process.stat().err(), process.exe().err(), process.cmdline().err())
+    });
     let absent = Some(Unread::Absent(File::Exe.absent()));
     assert_eq!(scan[&7], (None, absent, Some(Unread::Absent(File::Cmdline.absent()))));
     assert_eq!(scan[&8], (Some(Unread::Gone), Some(Unread::Gone), Some(Unread::Gone)));
@@ -144,7 +158,10 @@ fn a_stat_that_is_none_is_unavailable() {
     fake.file(7, "stat", b"nonsense");
     let proc = fake.open();
     let process = process(&proc, 7);
-    assert_eq!(process.settle(process.stat().copied()).unwrap(), Settled::Missing(Unread::malformed("stat")));
+    assert_eq!(
+        process.settle(process.stat().copied()).unwrap(),
+        Settled::Missing(Unread::malformed("stat"))
+    );
 }
 
 #[test]
@@ -164,12 +181,21 @@ fn names_that_the_kernel_cut_are_completed() {
         "cmdline",
         b"/bin/sh\0-e\0/opt/a-script-with-a-long-name\0x\0",
     );
-    fake.process(4, 0, b"exactly-15-byte").link(4, "exe", b"/usr/bin/other").file(4, "cmdline", b"exactly-15-byte\0");
+    fake.process(4, 0, b"exactly-15-byte").link(4, "exe", b"/usr/bin/other").file(
+        4,
+        "cmdline",
+        b"exactly-15-byte\0",
+    );
     fake.process(5, 0, b"short").link(5, "exe", b"/usr/bin/shorter");
     let proc = fake.open();
     let names = scanned(&proc, Files::NONE, |process| process.name().unwrap().into_owned());
-    let expected: [&[u8]; 5] =
-        [b"exactly-15-bytes-and-more", b"exactly-15-bytes", b"a-script-with-a-long-name", b"exactly-15-byte", b"short"];
+    let expected: [&[u8]; 5] = [
+        b"exactly-15-bytes-and-more",
+        b"exactly-15-bytes",
+        b"a-script-with-a-long-name",
+        b"exactly-15-byte",
+        b"short",
+    ];
     assert_eq!(names.into_values().collect::<Vec<_>>(), expected);
 }
 
@@ -197,7 +223,11 @@ fn the_executable_and_its_fallbacks() {
 fn a_long_file_is_read_to_its_end() {
     let fake = Fake::new();
     let arguments = b"argument\0".repeat(50_000);
-    fake.process(7, 1, b"x").file(7, "cmdline", &arguments).link(7, "cwd", &[b"/", &b"d".repeat(3000)[..]].concat());
+    fake.process(7, 1, b"x").file(7, "cmdline", &arguments).link(
+        7,
+        "cwd",
+        &[b"/", &b"d".repeat(3000)[..]].concat(),
+    );
     let proc = fake.open();
     let process = process(&proc, 7);
     assert_eq!(process.cmdline().unwrap(), arguments);
@@ -256,7 +286,10 @@ fn we_know_ourselves() {
     fake.process(7, 1, b"x");
     let proc = fake.open();
     assert_eq!(proc.own_pid(), None);
-    assert_eq!(process(&proc, 7).pidfd_inode(), Err(Unread::Absent("only known in our own pid namespace")));
+    assert_eq!(
+        process(&proc, 7).pidfd_inode(),
+        Err(Unread::Absent("only known in our own pid namespace"))
+    );
 }
 
 /// A child that lives until its input ends.
@@ -292,20 +325,29 @@ fn a_pinned_process_is_never_mixed_with_a_later_one() {
     if std::env::var_os(INSIDE).is_some() {
         return reuse_a_pid();
     }
-    let unshare = ["--user", "--map-root-user", "--pid", "--fork", "--mount", "--mount-proc", "--kill-child"];
+    let unshare =
+        ["--user", "--map-root-user", "--pid", "--fork", "--mount", "--mount-proc", "--kill-child"];
     let probe = Command::new("unshare").args(unshare).arg("true").output();
     if !probe.is_ok_and(|probe| probe.status.success()) {
-        return skip("a_pinned_process_is_never_mixed_with_a_later_one", "no private pid namespace");
+        return skip(
+            "a_pinned_process_is_never_mixed_with_a_later_one",
+            "no private pid namespace",
+        );
     }
     let mut child = Command::new("unshare")
         .args(unshare)
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "process::tests::a_pinned_process_is_never_mixed_with_a_later_one", "--nocapture"])
+        .args([
+            "--exact",
+            "process::tests::a_pinned_process_is_never_mixed_with_a_later_one",
+            "--nocapture",
+        ])
         .env(INSIDE, "1")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines: Vec<String> = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap).collect();
+    let lines: Vec<String> =
+        BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap).collect();
     assert!(child.wait().unwrap().success(), "{lines:#?}");
     assert!(lines.iter().any(|line| line.contains("1 passed")), "{lines:#?}");
 }
@@ -332,7 +374,9 @@ fn reuse_a_pid() {
         child.wait().unwrap();
     };
     assert!(process(&proc, pid).stat().is_ok(), "the newcomer can be read by its number");
-    for read in [pinned.cmdline().err(), pinned.stat().err(), pinned.exe().err(), pinned.fd_count().err()] {
+    for read in
+        [pinned.cmdline().err(), pinned.stat().err(), pinned.exe().err(), pinned.fd_count().err()]
+    {
         assert_eq!(read, Some(Unread::Gone));
     }
     assert_eq!(early.stat().unwrap().start_ticks, start, "what was read stays");

@@ -31,7 +31,8 @@ impl Unexamined {
         self.count() == 0
     }
 
-    /// Those that are not usual: an ordinary user lacks many permissions. Who holds us up is told apart.
+    /// Those that are not usual: an ordinary user lacks many permissions. Who holds us up is told
+    /// apart.
     pub fn unusual(&self) -> Unexamined {
         let is_unusual = |(_, reason): &&(Pid, Unread)| !matches!(reason, Unread::HeldUp { .. });
         Unexamined { denied: 0, others: self.others.iter().filter(is_unusual).copied().collect() }

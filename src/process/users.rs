@@ -13,8 +13,8 @@ use crate::getent;
 
 /// A cache over the system's user and group database.
 ///
-/// An id without a name stays a number, and so does one whose name cannot be looked up now: a listing of
-/// processes must not fail because a directory service does.
+/// An id without a name stays a number, and so does one whose name cannot be looked up now: a
+/// listing of processes must not fail because a directory service does.
 pub struct Users {
     users: Names,
     groups: Names,
@@ -29,12 +29,15 @@ impl Default for Users {
 impl Users {
     /// The name of a user.
     pub fn user(&self, uid: u32) -> Rc<str> {
-        self.users.name(uid, || User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name))
+        self.users
+            .name(uid, || User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name))
     }
 
     /// The name of a group.
     pub fn group(&self, gid: u32) -> Rc<str> {
-        self.groups.name(gid, || Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name))
+        self.groups.name(gid, || {
+            Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name)
+        })
     }
 
     /// The id of a user given by name or number; `None` when there is no such name.
@@ -52,7 +55,8 @@ impl Users {
 struct Names {
     database: &'static str,
     known: RefCell<BTreeMap<u32, Rc<str>>>,
-    /// How long others are still asked for names: an answer takes a process. None is to be had any more from one that failed.
+    /// How long others are still asked for names: an answer takes a process. None is to be had any
+    /// more from one that failed.
     patience: Cell<Option<Duration>>,
 }
 
@@ -79,12 +83,17 @@ impl Names {
         let patience = self.patience.get().unwrap_or_else(all);
         let begin = Instant::now();
         let answer = if patience.is_zero() { Ok(None) } else { self.entry(&id.to_string()) };
-        let left = if answer.is_ok() { patience.saturating_sub(begin.elapsed()) } else { Duration::ZERO };
+        let left =
+            if answer.is_ok() { patience.saturating_sub(begin.elapsed()) } else { Duration::ZERO };
         self.patience.set(Some(left));
         answer.ok()?.filter(|&(_, found)| found == id).map(|(name, _)| name)
     }
 
-    fn id(&self, name: &str, ask: impl FnOnce() -> io::Result<Option<u32>>) -> io::Result<Option<u32>> {
+    fn id(
+        &self,
+        name: &str,
+        ask: impl FnOnce() -> io::Result<Option<u32>>,
+    ) -> io::Result<Option<u32>> {
         if let Ok(id) = name.parse() {
             return Ok(Some(id));
         }
@@ -97,7 +106,9 @@ impl Names {
     /// Which file is not there, where there is no such file.
     fn named(&self, error: io::Error) -> io::Error {
         match error.kind() {
-            kind @ io::ErrorKind::NotFound => io::Error::new(kind, format!("there is no /etc/{}", self.database)),
+            kind @ io::ErrorKind::NotFound => {
+                io::Error::new(kind, format!("there is no /etc/{}", self.database))
+            }
             _ => error,
         }
     }
@@ -107,10 +118,11 @@ impl Names {
         let Some(line) = getent::line(self.database, key)? else { return Ok(None) };
         let mut fields = line.split(|&byte| byte == b':');
         let name = fields.next().map(|name| String::from_utf8_lossy(name).into_owned());
-        let entry = name.zip(fields.nth(1).and_then(number::parse).and_then(|id| id.try_into().ok()));
-        entry
-            .map(Some)
-            .ok_or_else(|| io::Error::other(format!("getent gives no line of the {} database", self.database)))
+        let entry =
+            name.zip(fields.nth(1).and_then(number::parse).and_then(|id| id.try_into().ok()));
+        entry.map(Some).ok_or_else(|| {
+            io::Error::other(format!("getent gives no line of the {} database", self.database))
+        })
     }
 }
 

@@ -46,8 +46,8 @@ pub fn items(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|&byte| byte == 0).skip(skip)
 }
 
-/// What a process that overwrote its arguments calls itself (setproctitle): one item with blanks in it and, at most, the
-/// zero bytes that fill the rest of their place.
+/// What a process that overwrote its arguments calls itself (setproctitle): one item with blanks in
+/// it and, at most, the zero bytes that fill the rest of their place.
 pub fn title(arguments: &[u8]) -> Option<&[u8]> {
     let mut items = items(arguments);
     items.next().filter(|first| first.contains(&b' ') && items.all(<[u8]>::is_empty))

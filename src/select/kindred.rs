@@ -45,7 +45,8 @@ pub enum Kindred {
 /// What a relative is recognised by.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
-    /// Clock ticks from boot to its start. Several processes can have had its number in one of them.
+    /// Clock ticks from boot to its start. Several processes can have had its number in one of
+    /// them.
     start_ticks: u64,
     /// The inode of its pidfd, which no other process has; `None` where the kernel gives none.
     inode: Option<u64>,
@@ -53,10 +54,14 @@ pub struct Identity {
 
 impl Identity {
     fn of(process: &Process<'_>) -> Read<Identity> {
-        Ok(Identity { start_ticks: process.stat()?.start_ticks, inode: known(process.pidfd_inode())? })
+        Ok(Identity {
+            start_ticks: process.stat()?.start_ticks,
+            inode: known(process.pidfd_inode())?,
+        })
     }
 
-    /// Whether this is the process. By number, as in a scan, or without pidfds, only as far as its start tells.
+    /// Whether this is the process. By number, as in a scan, or without pidfds, only as far as its
+    /// start tells.
     pub fn is_of(&self, process: &Process<'_>) -> Read<bool> {
         let may_be = process.stat()?.start_ticks == self.start_ticks;
         match self.inode {
@@ -70,11 +75,11 @@ impl Identity {
 
 /// The processes that are related so to an anchor.
 ///
-/// The tree is read number by number. Each relation that counts is then proved by processes that are held, so that
-/// whoever got the number of a relative is none.
+/// The tree is read number by number. Each relation that counts is then proved by processes that
+/// are held, so that whoever got the number of a relative is none.
 ///
-/// Grandchildren are those of a daemon, not of its workers, which run the same executable: those of cron are its jobs,
-/// and not also what the jobs run.
+/// Grandchildren are those of a daemon, not of its workers, which run the same executable: those of
+/// cron are its jobs, and not also what the jobs run.
 pub fn kindred(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Kindred, Error> {
     let criteria = Criteria::new(vec![anchor.test()], false, proc.own_pid().into_iter().collect());
     let scan = proc.scan(criteria.files() | tree::FILES)?.reading_ahead(criteria.first_file());
@@ -90,10 +95,13 @@ pub fn kindred(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Kindr
             verdict => Settled::Known(Ok(verdict == Verdict::Match)),
         })
     })?;
-    let is_worker = |node| forest.parent(node).is_some_and(|parent| *forest.data(parent) == Ok(true));
+    let is_worker =
+        |node| forest.parent(node).is_some_and(|parent| *forest.data(parent) == Ok(true));
     let matching = forest.find_all(forest.all(), |is_anchor| *is_anchor == Ok(true));
-    let mut anchors = matching.filter(|&node| relation != Relation::Grandchildren || !is_worker(node)).peekable();
-    let doubtful: Vec<_> = forest.all().filter_map(|node| Some((node, forest.data(node).err()?))).collect();
+    let mut anchors =
+        matching.filter(|&node| relation != Relation::Grandchildren || !is_worker(node)).peekable();
+    let doubtful: Vec<_> =
+        forest.all().filter_map(|node| Some((node, forest.data(node).err()?))).collect();
     if anchors.peek().is_none() {
         let mut unexamined = Unexamined::default();
         doubtful.iter().for_each(|&(node, reason)| unexamined.add(forest.pid(node), reason));
@@ -116,8 +124,9 @@ pub fn kindred(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Kindr
         kin.doubt(relation, node, reason);
     }
     let (found, doubts) = (kin.found.into_iter(), kin.doubts.into_iter());
-    let kindred =
-        doubts.map(|(pid, reason)| (pid, Err(reason))).chain(found.map(|(pid, identity)| (pid, Ok(identity))));
+    let kindred = doubts
+        .map(|(pid, reason)| (pid, Err(reason)))
+        .chain(found.map(|(pid, identity)| (pid, Ok(identity))));
     // A proof outdoes a doubt.
     Ok(Kindred::Found(Test::Kindred(kindred.collect())))
 }
@@ -155,7 +164,9 @@ impl Kin<'_> {
                 break;
             }
             if generations.contains(&generation) {
-                self.found.extend(children.iter().map(|&(node, identity)| (self.forest.pid(node), identity)));
+                self.found.extend(
+                    children.iter().map(|&(node, identity)| (self.forest.pid(node), identity)),
+                );
             }
             parents = children;
         }
@@ -175,7 +186,9 @@ impl Kin<'_> {
         let forest = self.forest;
         let relatives: Vec<Node> = match relation {
             Relation::Children => forest.children(node).collect(),
-            Relation::Grandchildren => forest.children(node).flat_map(|child| forest.children(child)).collect(),
+            Relation::Grandchildren => {
+                forest.children(node).flat_map(|child| forest.children(child)).collect()
+            }
             Relation::Descendants => forest.descendants(node).collect(),
             Relation::Ancestors => forest.ancestors(node).collect(),
         };
@@ -184,7 +197,8 @@ impl Kin<'_> {
         }
     }
 
-    /// The children of a process: what they call their parent is read while it was not reaped yet, and so means it.
+    /// The children of a process: what they call their parent is read while it was not reaped yet,
+    /// and so means it.
     fn children(&mut self, (node, identity): Known) -> Result<Vec<Known>, Error> {
         let pid = self.forest.pid(node);
         let mut children = Vec::new();
@@ -210,7 +224,8 @@ impl Kin<'_> {
         let Some(parent) = self.forest.parent(node) else { return Ok(None) };
         let (child_pid, pid) = (self.forest.pid(node), self.forest.pid(parent));
         let Some(found) = self.held(pid, Identity::of)? else { return Ok(None) };
-        let calls_it_so = self.child_of(child_pid, pid)?.is_some_and(|child| child.inode == identity.inode);
+        let calls_it_so =
+            self.child_of(child_pid, pid)?.is_some_and(|child| child.inode == identity.inode);
         Ok(if calls_it_so && self.has(pid, &found)? { Some((parent, found)) } else { None })
     }
 
@@ -225,8 +240,13 @@ impl Kin<'_> {
         Ok(self.held(pid, |process| identity.is_of(process))?.unwrap_or(false))
     }
 
-    /// What is read of the process of this number while it is held. It is in doubt where that is kept from us.
-    fn held<T>(&mut self, pid: Pid, read: impl FnOnce(&Process<'_>) -> Read<T>) -> Result<Option<T>, Error> {
+    /// What is read of the process of this number while it is held. It is in doubt where that is
+    /// kept from us.
+    fn held<T>(
+        &mut self,
+        pid: Pid,
+        read: impl FnOnce(&Process<'_>) -> Read<T>,
+    ) -> Result<Option<T>, Error> {
         let settled = match self.proc.process(pid, Files::NONE)? {
             Settled::Known(process) => process.settle(read(&process))?,
             Settled::Missing(reason) => Settled::Missing(reason),

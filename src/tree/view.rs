@@ -7,7 +7,8 @@ use super::{Forest, Node};
 /// Which nodes are shown.
 pub struct View<'f, D> {
     forest: &'f Forest<D>,
-    /// For each node, 0 when it is hidden, else one more than the levels below it that are shown for its sake.
+    /// For each node, 0 when it is hidden, else one more than the levels below it that are shown
+    /// for its sake.
     reach: Vec<u32>,
 }
 
@@ -25,13 +26,18 @@ pub struct Shown {
 
 impl<'f, D> View<'f, D> {
     /// Show the wanted nodes and what is below them, `depth` levels at most.
-    pub fn new(forest: &'f Forest<D>, wanted: impl Fn(Node) -> bool, depth: Option<u32>) -> View<'f, D> {
+    pub fn new(
+        forest: &'f Forest<D>,
+        wanted: impl Fn(Node) -> bool,
+        depth: Option<u32>,
+    ) -> View<'f, D> {
         let below_wanted = depth.map_or(u32::MAX, |depth| depth.saturating_add(1));
         let mut reach = vec![0; forest.links.len()];
         for root in forest.roots() {
             // Parents before children, so that each inherits what is left.
             for node in std::iter::once(root).chain(forest.descendants(root)) {
-                let inherited = forest.parent(node).map_or(0, |parent| left_below(reach[parent as usize]));
+                let inherited =
+                    forest.parent(node).map_or(0, |parent| left_below(reach[parent as usize]));
                 reach[node as usize] = if wanted(node) { below_wanted } else { inherited };
             }
         }
@@ -66,12 +72,13 @@ impl<'f, D> View<'f, D> {
 
     /// The shown nodes without a shown parent.
     fn tops(&self) -> impl Iterator<Item = Node> {
-        let has_shown_parent = |node| self.forest.parent(node).is_some_and(|parent| self.is_shown(parent));
+        let has_shown_parent =
+            |node| self.forest.parent(node).is_some_and(|parent| self.is_shown(parent));
         self.forest.all().filter(move |&node| self.is_shown(node) && !has_shown_parent(node))
     }
 
-    /// Every shown node, each parent before its children. Sibling leaves for which `label` gives the same text are
-    /// folded into the first of them.
+    /// Every shown node, each parent before its children. Sibling leaves for which `label` gives
+    /// the same text are folded into the first of them.
     pub fn rows(&self, label: impl Fn(Node) -> Option<Vec<u8>>) -> impl Iterator<Item = Shown> {
         let mut waiting: Vec<Shown> = Vec::new();
         self.push(&mut waiting, self.tops(), 0, &|_| None);
@@ -124,7 +131,8 @@ mod tests {
     use super::*;
 
     fn made_of(rows: &[(u32, u32, &'static str)]) -> Forest<&'static str> {
-        let (kin, names) = rows.iter().map(|&(pid, ppid, name)| (Kin { pid, ppid, start_ticks: 0 }, name)).unzip();
+        let (kin, names) =
+            rows.iter().map(|&(pid, ppid, name)| (Kin { pid, ppid, start_ticks: 0 }, name)).unzip();
         Forest::new(kin, names)
     }
 
@@ -160,9 +168,15 @@ mod tests {
             let forest = &forest;
             move |node| *forest.data(node) == name
         };
-        assert_eq!(shown(&View::new(&forest, is("cron"), None)), [(10, 0), (20, 1), (30, 2), (40, 3), (21, 1)]);
+        assert_eq!(
+            shown(&View::new(&forest, is("cron"), None)),
+            [(10, 0), (20, 1), (30, 2), (40, 3), (21, 1)]
+        );
         // Both crons match, and the depth counts from each.
-        assert_eq!(shown(&View::new(&forest, is("cron"), Some(1))), [(10, 0), (20, 1), (30, 2), (21, 1)]);
+        assert_eq!(
+            shown(&View::new(&forest, is("cron"), Some(1))),
+            [(10, 0), (20, 1), (30, 2), (21, 1)]
+        );
         assert_eq!(shown(&View::new(&forest, is("cron"), Some(0))), [(10, 0), (20, 1)]);
         // One match far below another stands by itself.
         let ends = |node| [10, 40].contains(&forest.pid(node));

@@ -25,7 +25,12 @@ impl Group {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let name = format!("proctool-test-{}-{count}", std::process::id());
-        let v1 = ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file");
+        let v1 = (
+            "/sys/fs/cgroup/memory",
+            "memory.limit_in_bytes",
+            "memory.usage_in_bytes",
+            "total_inactive_file",
+        );
         let v2 = ("/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file");
         [v1, v2].into_iter().find_map(|(root, limit, usage, inactive)| {
             let group = Group { path: Path::new(root).join(&name), limit, usage, inactive };
@@ -36,7 +41,8 @@ impl Group {
     }
 
     fn set(&self, file: &str, value: impl ToString) {
-        fs::write(self.path.join(file), value.to_string()).unwrap_or_else(|error| panic!("{file}: {error}"));
+        fs::write(self.path.join(file), value.to_string())
+            .unwrap_or_else(|error| panic!("{file}: {error}"));
     }
 
     fn limit(&self, bytes: u64) {
@@ -50,7 +56,8 @@ impl Group {
 
     fn inactive(&self) -> u64 {
         let text = fs::read_to_string(self.path.join("memory.stat")).expect("its statistics");
-        let line = text.lines().find_map(|line| line.strip_prefix(self.inactive)?.strip_prefix(' '));
+        let line =
+            text.lines().find_map(|line| line.strip_prefix(self.inactive)?.strip_prefix(' '));
         line.expect("its inactive files").parse().expect("a number")
     }
 
@@ -91,7 +98,8 @@ fn without_a_limit_it_is_what_the_machine_has() {
 fn enclose(place: &ApacheBox, group: &Group, limit: u64) {
     let master = place.prefork();
     let outer = |pid: u32| place.outer(pid).expect("its number outside");
-    let pids: Vec<u32> = [vec![master], place.children(master)].concat().into_iter().map(outer).collect();
+    let pids: Vec<u32> =
+        [vec![master], place.children(master)].concat().into_iter().map(outer).collect();
     group.take(&pids);
     group.limit(limit);
 }
@@ -105,7 +113,9 @@ fn limited(place: &ApacheBox, group: &Group, limit: u64) -> Value {
 
 #[test]
 fn a_limit_of_its_cgroup_counts_when_it_is_the_lowest() {
-    let Some(group) = namespace_root().and_then(|()| Group::new()) else { skip!("no memory cgroup") };
+    let Some(group) = namespace_root().and_then(|()| Group::new()) else {
+        skip!("no memory cgroup")
+    };
     let place = apache_box!();
     let limit = 512 << 20;
     let block = limited(&place, &group, limit);
@@ -113,20 +123,31 @@ fn a_limit_of_its_cgroup_counts_when_it_is_the_lowest() {
     assert_eq!(available["from"], "cgroup", "{block:#}");
     assert_eq!(number(&available["limit"]), limit, "{block:#}");
     let path = available["cgroup"].as_str().expect("its path");
-    assert!(path.ends_with(group.path.file_name().and_then(|name| name.to_str()).expect("a name")), "{block:#}");
+    assert!(
+        path.ends_with(group.path.file_name().and_then(|name| name.to_str()).expect("a name")),
+        "{block:#}"
+    );
     let expected = limit - group.usage() + group.inactive();
     let found = number(&available["bytes"]);
     // Usage moves by what the kernel charges in advance.
-    assert!(found <= limit && found.abs_diff(expected) < 16 << 20, "expected {expected}: {block:#}");
+    assert!(
+        found <= limit && found.abs_diff(expected) < 16 << 20,
+        "expected {expected}: {block:#}"
+    );
     let average = block["one_more"]["average"].as_f64().expect("an average");
     // Where its own group is the root, the limit is nowhere to be read.
     place.memory(&["--json"]).succeeds();
-    assert!(number(&block["more_workers"]["average"]).abs_diff((found as f64 / average) as u64) <= 1, "{block:#}");
+    assert!(
+        number(&block["more_workers"]["average"]).abs_diff((found as f64 / average) as u64) <= 1,
+        "{block:#}"
+    );
 }
 
 #[test]
 fn a_limit_of_an_enclosing_cgroup_counts_too() {
-    let Some(outer) = namespace_root().and_then(|()| Group::new()) else { skip!("no memory cgroup") };
+    let Some(outer) = namespace_root().and_then(|()| Group::new()) else {
+        skip!("no memory cgroup")
+    };
     let _ = fs::write(outer.path.join("cgroup.subtree_control"), "+memory");
     let inner = Group { path: outer.path.join("inner"), ..outer };
     fs::create_dir(&inner.path).expect("a cgroup");
@@ -140,17 +161,24 @@ fn a_limit_of_an_enclosing_cgroup_counts_too() {
 
 #[test]
 fn a_limit_counts_where_the_processes_are_seen_through_another_procfs() {
-    let Some(group) = namespace_root().and_then(|()| Group::new()) else { skip!("no memory cgroup") };
+    let Some(group) = namespace_root().and_then(|()| Group::new()) else {
+        skip!("no memory cgroup")
+    };
     let place = apache_box!();
     enclose(&place, &group, 512 << 20);
     let block = only(blocks(&place.memory_from_outside(&["--json"]).succeeds()));
     let is_told = !super::notes(&block).is_empty();
-    assert!(block["available"]["from"] == "cgroup" || is_told, "a limit that nobody knows of: {block:#}");
+    assert!(
+        block["available"]["from"] == "cgroup" || is_told,
+        "a limit that nobody knows of: {block:#}"
+    );
 }
 
 #[test]
 fn a_limit_above_what_the_machine_has_does_not_count() {
-    let Some(group) = namespace_root().and_then(|()| Group::new()) else { skip!("no memory cgroup") };
+    let Some(group) = namespace_root().and_then(|()| Group::new()) else {
+        skip!("no memory cgroup")
+    };
     let place = apache_box!();
     let block = limited(&place, &group, 1 << 50);
     assert_eq!(block["available"]["from"], "MemAvailable", "{block:#}");

@@ -6,15 +6,18 @@ use super::super::support::place::soon;
 use super::{list, members, number};
 use crate::apache_box;
 
-/// Workers that end after one request, and somebody who makes requests for as long as the box is there.
+/// Workers that end after one request, and somebody who makes requests for as long as the box is
+/// there.
 fn restless(place: &ApacheBox) -> u32 {
-    let text = "StartServers 4\nMinSpareServers 4\nMaxSpareServers 4\nMaxRequestWorkers 8\nMaxConnectionsPerChild 1\n\
+    let text = "StartServers 4\nMinSpareServers 4\nMaxSpareServers 4\nMaxRequestWorkers \
+    8\nMaxConnectionsPerChild 1\n\
         WSGIDaemonProcess one processes=2 threads=1 maximum-requests=1 display-name=%{GROUP}\n\
         WSGIScriptAlias /one /mnt/app.wsgi process-group=one application-group=%{GLOBAL}\n\
         <Directory /mnt>\nRequire all granted\n</Directory>\n";
     let master = place.site("one", "prefork", 8080).start(text);
     let first = place.children(master);
-    let requests = "while :; do curl -s http://127.0.0.1:8080/one; curl -s http://127.0.0.1:8080/; done";
+    let requests =
+        "while :; do curl -s http://127.0.0.1:8080/one; curl -s http://127.0.0.1:8080/; done";
     for _ in 0..2 {
         place.shell(&format!("setsid bash -c '{requests}' >/dev/null 2>&1 </dev/null &"));
     }
@@ -66,7 +69,9 @@ fn nor_in_any_other_way_of_asking() {
 fn an_apache_that_is_restarted_again_and_again() {
     let place = apache_box!();
     let master = place.prefork();
-    place.shell(&format!("setsid bash -c 'while kill -USR1 {master}; do sleep 0.05; done' >/dev/null 2>&1 &"));
+    place.shell(&format!(
+        "setsid bash -c 'while kill -USR1 {master}; do sleep 0.05; done' >/dev/null 2>&1 &"
+    ));
     for _ in 0..20 {
         is_consistent(&place.memory(&["--json"]).exits(0), master);
     }

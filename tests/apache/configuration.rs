@@ -16,10 +16,13 @@ const LITTLE: &str = "StartServers 1\nMinSpareThreads 1\nMaxSpareThreads 75\n";
 /// Stop what runs, so that the next one can begin.
 fn stop(place: &ApacheBox, site: &Site, master: u32) {
     place.kill("TERM", master);
-    soon("the end of Apache", || !place.is_alive(master) && !place.has(&format!("{}/httpd.pid", site.name)));
+    soon("the end of Apache", || {
+        !place.is_alive(master) && !place.has(&format!("{}/httpd.pid", site.name))
+    });
 }
 
-/// With this at the end of its configuration it has so many workers at most, for the sake of the line with this text.
+/// With this at the end of its configuration it has so many workers at most, for the sake of the
+/// line with this text.
 #[track_caller]
 fn has(place: &ApacheBox, site: &Site, text: &str, expected: u64, at: Option<&str>) -> Value {
     let master = site.start(text);
@@ -74,8 +77,18 @@ fn server_limit_holds_against_max_request_workers() {
     is_limited(&place, &prefork, &format!("{FEW}MaxRequestWorkers 300\n"), 256);
     is_limited(&place, &prefork, &format!("{FEW}ServerLimit 300\nMaxRequestWorkers 300\n"), 300);
     let event = place.site("two", "event", 8081);
-    is_limited(&place, &event, &format!("{LITTLE}ServerLimit 4\nThreadsPerChild 5\nMaxRequestWorkers 100\n"), 20);
-    is_limited(&place, &event, &format!("{LITTLE}ServerLimit 4\nThreadsPerChild 5\nMaxRequestWorkers 12\n"), 10);
+    is_limited(
+        &place,
+        &event,
+        &format!("{LITTLE}ServerLimit 4\nThreadsPerChild 5\nMaxRequestWorkers 100\n"),
+        20,
+    );
+    is_limited(
+        &place,
+        &event,
+        &format!("{LITTLE}ServerLimit 4\nThreadsPerChild 5\nMaxRequestWorkers 12\n"),
+        10,
+    );
     is_limited(&place, &event, &format!("{LITTLE}ServerLimit 4\nMaxRequestWorkers 50\n"), 50);
     is_limited(&place, &event, &format!("{LITTLE}ThreadsPerChild 5\n"), 80);
 }
@@ -98,23 +111,40 @@ fn sections_count_when_their_conditions_hold() {
         ("<IfModule mpm_prefork_module>\nMaxRequestWorkers 5\n</IfModule>\n", 5),
         ("<IfModule mpm_event_module>\nMaxRequestWorkers 5\n</IfModule>\nMaxRequestWorkers 6\n", 6),
         ("MaxRequestWorkers 6\n<IfModule mpm_event_module>\nMaxRequestWorkers 5\n</IfModule>\n", 6),
-        ("MaxRequestWorkers 6\n<IfModule !mpm_event_module>\nMaxRequestWorkers 5\n</IfModule>\n", 5),
-        ("MaxRequestWorkers 6\n<IfModule !mpm_prefork_module>\nMaxRequestWorkers 5\n</IfModule>\n", 6),
+        (
+            "MaxRequestWorkers 6\n<IfModule !mpm_event_module>\nMaxRequestWorkers 5\n</IfModule>\n",
+            5,
+        ),
+        (
+            "MaxRequestWorkers 6\n<IfModule !mpm_prefork_module>\nMaxRequestWorkers \
+            5\n</IfModule>\n",
+            6,
+        ),
         ("MaxRequestWorkers 6\n<IfModule prefork.c>\nMaxRequestWorkers 5\n</IfModule>\n", 5),
         (
-            "MaxRequestWorkers 6\n<IfModule wsgi_module>\n<IfModule nosuch_module>\nMaxRequestWorkers 5\n</IfModule>\n\
+            "MaxRequestWorkers 6\n<IfModule wsgi_module>\n<IfModule \
+            nosuch_module>\nMaxRequestWorkers 5\n</IfModule>\n\
           </IfModule>\n",
             6,
         ),
         (
-            "MaxRequestWorkers 6\n<IfModule nosuch_module>\n<IfModule wsgi_module>\nMaxRequestWorkers 5\n</IfModule>\n\
+            "MaxRequestWorkers 6\n<IfModule nosuch_module>\n<IfModule \
+            wsgi_module>\nMaxRequestWorkers 5\n</IfModule>\n\
           </IfModule>\n",
             6,
         ),
-        ("Define SMALL\nMaxRequestWorkers 6\n<IfDefine SMALL>\nMaxRequestWorkers 5\n</IfDefine>\n", 5),
+        (
+            "Define SMALL\nMaxRequestWorkers 6\n<IfDefine SMALL>\nMaxRequestWorkers \
+            5\n</IfDefine>\n",
+            5,
+        ),
         ("MaxRequestWorkers 6\n<IfDefine SMALL>\nMaxRequestWorkers 5\n</IfDefine>\n", 6),
         ("MaxRequestWorkers 6\n<IfDefine !SMALL>\nMaxRequestWorkers 5\n</IfDefine>\n", 5),
-        ("Define SMALL\nUnDefine SMALL\nMaxRequestWorkers 6\n<IfDefine SMALL>\nMaxRequestWorkers 5\n</IfDefine>\n", 6),
+        (
+            "Define SMALL\nUnDefine SMALL\nMaxRequestWorkers 6\n<IfDefine \
+            SMALL>\nMaxRequestWorkers 5\n</IfDefine>\n",
+            6,
+        ),
     ];
     for (text, expected) in cases {
         let at = format!("MaxRequestWorkers {expected}");
@@ -126,10 +156,12 @@ fn sections_count_when_their_conditions_hold() {
 fn a_definition_of_the_command_line_counts() {
     let place = apache_box!();
     let site = place.site("one", "prefork", 8080);
-    let text = format!("{FEW}MaxRequestWorkers 6\n<IfDefine SMALL>\nMaxRequestWorkers 5\n</IfDefine>\n");
+    let text =
+        format!("{FEW}MaxRequestWorkers 6\n<IfDefine SMALL>\nMaxRequestWorkers 5\n</IfDefine>\n");
     site.write("httpd.conf", site.configuration(&text));
     for option in ["-D SMALL", "-DSMALL"] {
-        let master = site.start_by(&format!("{APACHE} {option} -d /mnt/one -f /mnt/one/httpd.conf"));
+        let master =
+            site.start_by(&format!("{APACHE} {option} -d /mnt/one -f /mnt/one/httpd.conf"));
         assert_eq!(place.block(&[])["configuration"]["max_request_workers"], 5, "{option}");
         stop(&place, &site, master);
     }
@@ -140,8 +172,20 @@ fn variables_are_expanded() {
     let place = apache_box!();
     let site = place.site("one", "prefork", 8080);
     let at = "MaxRequestWorkers ${";
-    has(&place, &site, &format!("{FEW}Define LIMIT 9\nMaxRequestWorkers ${{LIMIT}}\n"), 9, Some(at));
-    has(&place, &site, &format!("{FEW}Define ONE 1\nMaxRequestWorkers ${{ONE}}${{ONE}}\n"), 11, Some(at));
+    has(
+        &place,
+        &site,
+        &format!("{FEW}Define LIMIT 9\nMaxRequestWorkers ${{LIMIT}}\n"),
+        9,
+        Some(at),
+    );
+    has(
+        &place,
+        &site,
+        &format!("{FEW}Define ONE 1\nMaxRequestWorkers ${{ONE}}${{ONE}}\n"),
+        11,
+        Some(at),
+    );
     let text = format!("{FEW}Define DIR conf.d\nInclude ${{DIR}}/*.conf\n");
     site.write("conf.d/a.conf", "\nMaxRequestWorkers 12\n");
     has(&place, &site, &text, 12, Some("/mnt/one/conf.d/a.conf:2"));
@@ -172,9 +216,17 @@ fn what_is_not_understood_does_not_make_a_wrong_value() {
         ("<IfFile /nosuch>", "</IfFile>", 6),
         ("<IfDirective MaxRequestWorkers>", "</IfDirective>", 5),
         // It is not there yet.
-        ("<IfModule status_module>", &format!("</IfModule>\nLoadModule status_module {modules}/mod_status.so"), 6),
+        (
+            "<IfModule status_module>",
+            &format!("</IfModule>\nLoadModule status_module {modules}/mod_status.so"),
+            6,
+        ),
         (&format!("LoadModule macro_module {modules}/mod_macro.so\n<Macro Never>"), "</Macro>", 6),
-        (&format!("LoadModule macro_module {modules}/mod_macro.so\n<Macro Few>"), "</Macro>\nUse Few", 5),
+        (
+            &format!("LoadModule macro_module {modules}/mod_macro.so\n<Macro Few>"),
+            "</Macro>\nUse Few",
+            5,
+        ),
     ];
     let is_wrong = |&(begin, end, expected): &(&str, &str, u64)| {
         let text = format!("{FEW}MaxRequestWorkers 6\n{begin}\nMaxRequestWorkers 5\n{end}\n");
@@ -189,10 +241,14 @@ fn directives_of_the_command_line_count_or_the_value_is_unknown() {
     let site = place.site("one", "prefork", 8080);
     site.write("httpd.conf", site.configuration(&format!("{FEW}MaxRequestWorkers 6\n")));
     for (options, expected) in [("-c \"MaxRequestWorkers 3\"", 3), ("-C \"Define LIMIT 4\"", 6)] {
-        let master = site.start_by(&format!("{APACHE} {options} -d /mnt/one -f /mnt/one/httpd.conf"));
+        let master =
+            site.start_by(&format!("{APACHE} {options} -d /mnt/one -f /mnt/one/httpd.conf"));
         let block = place.block(&[]);
         let found = &block["configuration"]["max_request_workers"];
-        assert!(*found == expected || found.is_null() && !notes(&block).is_empty(), "{options}: {block:#}");
+        assert!(
+            *found == expected || found.is_null() && !notes(&block).is_empty(),
+            "{options}: {block:#}"
+        );
         stop(&place, &site, master);
     }
 }
@@ -204,8 +260,12 @@ fn a_process_has_no_more_threads_than_their_limit() {
     // 64 is the limit that nobody has set.
     let above = format!("{LITTLE}ServerLimit 2\nThreadsPerChild 100\nMaxRequestWorkers 200\n");
     event.write("httpd.conf", event.configuration(&above));
-    place.shell(&format!("{APACHE} -d /mnt/one -f /mnt/one/httpd.conf -k start >/dev/null 2>&1 </dev/null"));
-    let worker = || place.read("one/httpd.pid").parse().map(|master| place.children(master)).unwrap_or_default();
+    place.shell(&format!(
+        "{APACHE} -d /mnt/one -f /mnt/one/httpd.conf -k start >/dev/null 2>&1 </dev/null"
+    ));
+    let worker = || {
+        place.read("one/httpd.pid").parse().map(|master| place.children(master)).unwrap_or_default()
+    };
     soon("64 threads", || worker().iter().any(|&pid| place.threads(pid) == 66));
     let block = place.block(&[]);
     let found = &block["configuration"]["max_request_workers"];
@@ -216,7 +276,10 @@ fn a_process_has_no_more_threads_than_their_limit() {
 fn a_variable_of_the_environment_is_expanded_or_its_value_unknown() {
     let place = apache_box!();
     let site = place.site("one", "prefork", 8080);
-    site.write("httpd.conf", site.configuration(&format!("{FEW}MaxRequestWorkers ${{FROM_OUTSIDE}}\n")));
+    site.write(
+        "httpd.conf",
+        site.configuration(&format!("{FEW}MaxRequestWorkers ${{FROM_OUTSIDE}}\n")),
+    );
     site.start_by(&format!("FROM_OUTSIDE=9 {APACHE} -d /mnt/one -f /mnt/one/httpd.conf"));
     let block = place.block(&[]);
     let found = &block["configuration"]["max_request_workers"];
@@ -299,7 +362,12 @@ fn a_configuration_that_cannot_be_read_is_unknown() {
     let place = apache_box!();
     place.site("one", "prefork", 8080).start(PREFORK);
     for script in ["rm", "mkdir", "rmdir; mkfifo", "rm; ln -s httpd.conf"] {
-        place.shell(&script.split("; ").map(|command| format!("{command} /mnt/one/httpd.conf\n")).collect::<String>());
+        place.shell(
+            &script
+                .split("; ")
+                .map(|command| format!("{command} /mnt/one/httpd.conf\n"))
+                .collect::<String>(),
+        );
         does_without(&place);
     }
 }
@@ -312,7 +380,9 @@ fn bytes_that_are_no_configuration_are_survived() {
     let long = vec![b'x'; 1 << 20];
     let loops = b"Include httpd.conf\n".to_vec();
     let open = b"<IfModule mpm_prefork_module>\nMaxRequestWorkers 5".to_vec();
-    for bytes in [b"\0\xff\x1b[31m\n<<>>\n</IfModule>\nMaxRequestWorkers many\n".to_vec(), long, loops, open] {
+    for bytes in
+        [b"\0\xff\x1b[31m\n<<>>\n</IfModule>\nMaxRequestWorkers many\n".to_vec(), long, loops, open]
+    {
         site.write("httpd.conf", bytes);
         place.memory(&["--json"]).succeeds();
         place.memory(&[]).succeeds();
@@ -331,7 +401,11 @@ fn a_configuration_without_end_does_not_hold_it_up() {
         "IncludeOptional */*/*/../*/*/../../*/*.conf\n".repeat(2000),
         "Define A ${A}${A}\n".repeat(200),
         format!("Define A x\n{}ServerName ${{A}}\n", "Define A ${A}${A}\n".repeat(60)),
-        format!("Define A {}\n{}", "x".repeat(8000), "ServerName ${A}${A}${A}${A}${A}${A}${A}${A}\n".repeat(5000)),
+        format!(
+            "Define A {}\n{}",
+            "x".repeat(8000),
+            "ServerName ${A}${A}${A}${A}${A}${A}${A}${A}\n".repeat(5000)
+        ),
     ];
     let holds_it_up = |text: &String| {
         site.write("httpd.conf", text);
@@ -377,7 +451,8 @@ fn the_configuration_is_read_below_the_root_of_the_server() {
     let master = site.start(&format!("{FEW}MaxRequestWorkers 5\n"));
     // Seen from outside, /mnt is something else.
     let outcome = place.memory_from_outside(&["--json"]).succeeds();
-    let block = super::super::support::apache::only(super::super::support::apache::blocks(&outcome));
+    let block =
+        super::super::support::apache::only(super::super::support::apache::blocks(&outcome));
     assert_eq!(
         (&block["pid"], &block["configuration"]["max_request_workers"]),
         (&json!(master), &json!(5)),
@@ -394,9 +469,11 @@ fn without_openat2_the_configuration_is_the_same() {
     assert_eq!(expected["max_request_workers"], 5, "{expected:#}");
     for error in ["ENOSYS", "EPERM"] {
         let inject = format!("inject=openat2:error={error}");
-        let denied = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=openat2", "-e", &inject];
+        let denied =
+            ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=openat2", "-e", &inject];
         let outcome = place.memory_by(&denied, &["--json"]).succeeds();
-        let block = super::super::support::apache::only(super::super::support::apache::blocks(&outcome));
+        let block =
+            super::super::support::apache::only(super::super::support::apache::blocks(&outcome));
         assert_eq!(block["configuration"], expected, "{error}");
     }
 }

@@ -10,12 +10,19 @@ use crate::apache_box;
 /// The children that hold the socket of the group with this number.
 fn holders(place: &ApacheBox, master: u32, number: usize) -> Vec<u32> {
     let path = format!("/wsgi.{master}.0.{number}.sock");
-    let sockets = std::fs::read_to_string(place.root(&format!("/proc/{master}/net/unix"))).expect("its sockets");
-    let line = sockets.lines().find(|line| line.ends_with(&path)).unwrap_or_else(|| panic!("no {path}: {sockets}"));
+    let sockets = std::fs::read_to_string(place.root(&format!("/proc/{master}/net/unix")))
+        .expect("its sockets");
+    let line = sockets
+        .lines()
+        .find(|line| line.ends_with(&path))
+        .unwrap_or_else(|| panic!("no {path}: {sockets}"));
     let socket = format!("socket:[{}]", line.split_whitespace().nth(6).expect("an inode"));
     let holds = |pid: &u32| {
-        let files = std::fs::read_dir(place.root(&format!("/proc/{pid}/fd"))).expect("its files").flatten();
-        files.into_iter().any(|file| std::fs::read_link(file.path()).is_ok_and(|link| link.as_os_str() == &*socket))
+        let files =
+            std::fs::read_dir(place.root(&format!("/proc/{pid}/fd"))).expect("its files").flatten();
+        files.into_iter().any(|file| {
+            std::fs::read_link(file.path()).is_ok_and(|link| link.as_os_str() == &*socket)
+        })
     };
     place.children(master).into_iter().filter(holds).collect()
 }
@@ -30,7 +37,11 @@ fn has_the_four(place: &ApacheBox, block: &Value, master: u32) {
         assert_eq!(found["name"], name, "{block:#}");
         assert_eq!(found["number"], at + 1, "{block:#}");
         assert_eq!(found["name_is_cut"], false, "{block:#}");
-        assert_eq!((&found["processes"], &found["threads"]), (&json!(processes), &json!(threads)), "{block:#}");
+        assert_eq!(
+            (&found["processes"], &found["threads"]),
+            (&json!(processes), &json!(threads)),
+            "{block:#}"
+        );
         assert_eq!(pids(found), holders(place, master, at + 1), "{block:#}");
     }
 }
@@ -44,15 +55,31 @@ fn prefork_has_one_thread_a_worker_and_every_group_its_whole_name() {
         (&block["program"], &block["kind"], &block["pid"]),
         (&json!("apache2"), &json!("apache"), &json!(master))
     );
-    assert_eq!((&block["exe_path"], &block["exe_deleted"]), (&json!("/usr/sbin/apache2"), &json!(false)));
-    assert_eq!((&block["user"], &block["master"]["user"]), (&json!("root"), &json!("root")), "{block:#}");
-    let arguments = ["/usr/sbin/apache2", "-d", "/mnt/one", "-f", "/mnt/one/httpd.conf", "-k", "start"];
+    assert_eq!(
+        (&block["exe_path"], &block["exe_deleted"]),
+        (&json!("/usr/sbin/apache2"), &json!(false))
+    );
+    assert_eq!(
+        (&block["user"], &block["master"]["user"]),
+        (&json!("root"), &json!("root")),
+        "{block:#}"
+    );
+    let arguments =
+        ["/usr/sbin/apache2", "-d", "/mnt/one", "-f", "/mnt/one/httpd.conf", "-k", "start"];
     assert_eq!(block["cmdline"], json!(arguments), "{block:#}");
     for name in ["unreadable", "unexamined", "ended"] {
         assert_eq!(block[name], 0, "{name}: {block:#}");
     }
-    assert_eq!((number(&block["processes"]), number(&block["threads"])), (9, 1 + 3 + 10 + 4 + 4 + 4), "{block:#}");
-    assert_eq!((&workers(&block)["processes"], &workers(&block)["threads"]), (&json!(3), &json!(3)), "{block:#}");
+    assert_eq!(
+        (number(&block["processes"]), number(&block["threads"])),
+        (9, 1 + 3 + 10 + 4 + 4 + 4),
+        "{block:#}"
+    );
+    assert_eq!(
+        (&workers(&block)["processes"], &workers(&block)["threads"]),
+        (&json!(3), &json!(3)),
+        "{block:#}"
+    );
     assert_eq!(list(&block["groups"])[0]["role"], "worker", "{block:#}");
     has_the_four(&place, &block, master);
     assert!(of_role(&block, "other").is_empty(), "{block:#}");
@@ -84,7 +111,11 @@ fn event_has_many_threads_a_worker() {
     let site = place.site("one", "event", 8080);
     let master = site.start(&format!("{EVENT}{}", groups()));
     let block = place.block(&[]);
-    assert_eq!((&workers(&block)["processes"], &workers(&block)["threads"]), (&json!(2), &json!(14)), "{block:#}");
+    assert_eq!(
+        (&workers(&block)["processes"], &workers(&block)["threads"]),
+        (&json!(2), &json!(14)),
+        "{block:#}"
+    );
     let configuration = &block["configuration"];
     assert_eq!(configuration["mpm"], "event", "{block:#}");
     assert_eq!(configuration["max_request_workers"], 20, "{block:#}");
@@ -119,10 +150,15 @@ fn groups_of_virtual_hosts_and_included_files_are_numbered_as_apache_does() {
     ));
     soon("the groups of included files", || place.children(master).len() == 8);
     let block = place.block(&[]);
-    let found: Vec<&str> = of_role(&block, "wsgi").iter().filter_map(|group| group["name"].as_str()).collect();
+    let found: Vec<&str> =
+        of_role(&block, "wsgi").iter().filter_map(|group| group["name"].as_str()).collect();
     assert_eq!(found, ["first", "second", "third", "fourth of them", "fifth"], "{block:#}");
     for (at, name) in found.into_iter().enumerate() {
-        assert_eq!(pids(group(&block, "wsgi", name)), holders(&place, master, at + 1), "{name}: {block:#}");
+        assert_eq!(
+            pids(group(&block, "wsgi", name)),
+            holders(&place, master, at + 1),
+            "{name}: {block:#}"
+        );
     }
 }
 
@@ -131,11 +167,20 @@ fn titles_that_are_cut_to_the_same_do_not_merge_groups() {
     let place = apache_box!();
     let site = place.site("one", "prefork", 8080);
     site.write("httpd.conf", site.configuration(&prefork()));
-    let master =
-        site.start_by("cp /usr/sbin/apache2 /run/httpd; PATH=/run:$PATH; httpd -d /mnt/one -f /mnt/one/httpd.conf");
-    assert!(place.children(master).iter().any(|&pid| place.arguments(pid).starts_with("(wsgi ")), "no short titles");
+    let master = site.start_by(
+        "cp /usr/sbin/apache2 /run/httpd; PATH=/run:$PATH; httpd -d /mnt/one -f \
+        /mnt/one/httpd.conf",
+    );
+    assert!(
+        place.children(master).iter().any(|&pid| place.arguments(pid).starts_with("(wsgi ")),
+        "no short titles"
+    );
     let block = place.block(&[]);
-    assert_eq!((&block["program"], &block["exe_path"]), (&json!("httpd"), &json!("/run/httpd")), "{block:#}");
+    assert_eq!(
+        (&block["program"], &block["exe_path"]),
+        (&json!("httpd"), &json!("/run/httpd")),
+        "{block:#}"
+    );
     assert_eq!(workers(&block)["processes"], 3, "{block:#}");
     has_the_four(&place, &block, master);
 }
@@ -157,9 +202,17 @@ fn without_a_configuration_groups_are_still_told_apart_by_their_sockets() {
         assert_eq!(pids(found), holders(&place, master, at + 1), "{block:#}");
     }
     for cut in &found[..2] {
-        assert_eq!((&cut["name"], &cut["name_is_cut"]), (&json!("a-really-lo"), &json!(true)), "{block:#}");
+        assert_eq!(
+            (&cut["name"], &cut["name_is_cut"]),
+            (&json!("a-really-lo"), &json!(true)),
+            "{block:#}"
+        );
     }
-    assert_eq!((&found[2]["name"], &found[2]["name_is_cut"]), (&json!("short"), &json!(false)), "{block:#}");
+    assert_eq!(
+        (&found[2]["name"], &found[2]["name_is_cut"]),
+        (&json!("short"), &json!(false)),
+        "{block:#}"
+    );
     assert_eq!(found[3]["name"], Value::Null, "{block:#}");
     assert!(!super::notes(&block).is_empty(), "{block:#}");
 }
@@ -201,7 +254,11 @@ fn an_apache_without_workers_is_an_answer() {
     end(&place, master, &victims);
     let block = place.block(&[]);
     assert_eq!(workers(&block)["processes"], 0, "{block:#}");
-    assert_eq!((&block["one_more"], &block["more_workers"]), (&Value::Null, &Value::Null), "{block:#}");
+    assert_eq!(
+        (&block["one_more"], &block["more_workers"]),
+        (&Value::Null, &Value::Null),
+        "{block:#}"
+    );
     assert_eq!(number(&block["processes"]), 6, "{block:#}");
     for words in [&[][..], &["--workers"], &["--cheap"]] {
         let text = place.memory(words).succeeds();
@@ -214,7 +271,8 @@ fn an_apache_without_workers_is_an_answer() {
 fn a_cgi_daemon_is_neither_a_worker_nor_a_group() {
     let place = apache_box!();
     let site = place.site("one", "event", 8080);
-    let cgid = "LoadModule cgid_module /usr/lib/apache2/modules/mod_cgid.so\nScriptSock /mnt/one/cgid.sock\n";
+    let cgid = "LoadModule cgid_module /usr/lib/apache2/modules/mod_cgid.so\nScriptSock \
+    /mnt/one/cgid.sock\n";
     let master = site.start(&format!("{cgid}{EVENT}{}", groups()));
     soon("the daemon of cgid", || place.children(master).len() == 8);
     let block = place.block(&[]);
@@ -225,17 +283,23 @@ fn a_cgi_daemon_is_neither_a_worker_nor_a_group() {
     adds_up(&block);
 }
 
-/// What a group is called by its title, its name, and whether somebody was told that not all is known.
+/// What a group is called by its title, its name, and whether somebody was told that not all is
+/// known.
 #[track_caller]
 fn is_not_misnamed(block: &Value) {
     for found in of_role(block, "wsgi") {
         for member in list(&found["members"]) {
             let title = member["title"].as_str().expect("a title");
-            let Some((name, _)) = title.strip_prefix("(wsgi:").and_then(|title| title.split_once(')')) else {
+            let Some((name, _)) =
+                title.strip_prefix("(wsgi:").and_then(|title| title.split_once(')'))
+            else {
                 continue;
             };
             let is_so = found["name"] == name;
-            assert!(is_so || !super::notes(block).is_empty(), "a daemon of {name} is in {found:#}: {block:#}");
+            assert!(
+                is_so || !super::notes(block).is_empty(),
+                "a daemon of {name} is in {found:#}: {block:#}"
+            );
         }
     }
 }
@@ -256,7 +320,8 @@ fn groups_that_macros_and_conditions_make_are_not_misnamed() {
     let site = place.site("one", "prefork", 8080);
     let title = "threads=1 display-name=%{GROUP}";
     let master = site.start(&format!(
-        "{PREFORK}LoadModule macro_module /usr/lib/apache2/modules/mod_macro.so\n<Macro Group $name>\n\
+        "{PREFORK}LoadModule macro_module /usr/lib/apache2/modules/mod_macro.so\n<Macro Group \
+        $name>\n\
          WSGIDaemonProcess $name {title}\n</Macro>\nUse Group m-one\nUse Group m-two\n\
          <IfVersion >= 2.4>\nWSGIDaemonProcess v-one {title}\n</IfVersion>\n\
          <IfFile /nosuch>\nWSGIDaemonProcess v-two {title}\n</IfFile>\nWSGIDaemonProcess plain {title}\n"
@@ -323,10 +388,17 @@ fn servers_that_listen_on_every_address_or_on_several() {
     let place = apache_box!();
     let site = place.site("one", "prefork", 8080);
     for listen in ["Listen 8080", "Listen 0.0.0.0:8080", "Listen 127.0.0.1:8080\nListen 8443"] {
-        site.write("httpd.conf", site.configuration(&prefork()).replace("Listen 127.0.0.1:8080", listen));
+        site.write(
+            "httpd.conf",
+            site.configuration(&prefork()).replace("Listen 127.0.0.1:8080", listen),
+        );
         let master = site.start_by("/usr/sbin/apache2 -d /mnt/one -f /mnt/one/httpd.conf");
         let block = place.block(&[]);
-        assert_eq!((&block["pid"], &workers(&block)["processes"]), (&json!(master), &json!(3)), "{listen}: {block:#}");
+        assert_eq!(
+            (&block["pid"], &workers(&block)["processes"]),
+            (&json!(master), &json!(3)),
+            "{listen}: {block:#}"
+        );
         has_the_four(&place, &block, master);
         place.kill("TERM", master);
         soon("the end of Apache", || !place.is_alive(master) && !place.has("one/httpd.pid"));

@@ -13,7 +13,9 @@ fn copies(place: &ApacheBox, program: &str) {
 
 /// So many processes called apache2 that children of init have begun, directly or not.
 fn await_names(place: &ApacheBox, count: usize) {
-    soon("impostors", || place.processes().iter().filter(|seen| seen.name == "apache2").count() == count);
+    soon("impostors", || {
+        place.processes().iter().filter(|seen| seen.name == "apache2").count() == count
+    });
 }
 
 #[test]
@@ -47,7 +49,9 @@ fn impostors_do_not_disturb_the_real_one() {
     let place = apache_box!();
     copies(&place, "bash");
     place.shell(&format!("setsid {NOBODY} {FAMILY} >/dev/null 2>&1 &"));
-    place.shell(&format!("setsid {NOBODY} /run/fake/apache2 -c \"sleep 1000; :\" >/dev/null 2>&1 &"));
+    place.shell(&format!(
+        "setsid {NOBODY} /run/fake/apache2 -c \"sleep 1000; :\" >/dev/null 2>&1 &"
+    ));
     await_names(&place, 3);
     let master = place.site("one", "prefork", 8080).start(PREFORK);
     let block = place.block(&[]);
@@ -58,7 +62,10 @@ fn impostors_do_not_disturb_the_real_one() {
 fn others_that_cannot_be_examined_are_not_listed_but_counted() {
     let place = apache_box!();
     copies(&place, "sleep");
-    place.shell("setsid setpriv --reuid 1 --regid 1 --clear-groups /run/fake/apache2 1000 >/dev/null 2>&1 &");
+    place.shell(
+        "setsid setpriv --reuid 1 --regid 1 --clear-groups /run/fake/apache2 1000 \
+    >/dev/null 2>&1 &",
+    );
     await_names(&place, 1);
     let outcome = place.memory_as_nobody(&["--json"]).exits(1);
     assert_eq!(outcome.json(), serde_json::json!([]), "{}", outcome.report());
@@ -69,7 +76,10 @@ fn others_that_cannot_be_examined_are_not_listed_but_counted() {
 fn a_check_of_the_configuration_is_no_master() {
     let place = apache_box!();
     // It hangs at the named pipe, before it has opened anything.
-    place.shell("mkfifo /mnt/pipe; setsid /usr/sbin/apache2 -t -d /mnt -f /mnt/pipe >/dev/null 2>&1 </dev/null &");
+    place.shell(
+        "mkfifo /mnt/pipe; setsid /usr/sbin/apache2 -t -d /mnt -f /mnt/pipe >/dev/null \
+    2>&1 </dev/null &",
+    );
     await_names(&place, 1);
     place.memory(&[]).refuses(1, "is running");
     let site = place.site("one", "prefork", 8080);
@@ -90,9 +100,12 @@ fn a_script_with_its_name_is_no_apache() {
 fn a_zombie_with_its_name_is_no_apache() {
     let place = apache_box!();
     copies(&place, "true");
-    let start = "import subprocess, time\nchild = subprocess.Popen(['/run/fake/apache2'])\ntime.sleep(1000)\n";
+    let start = "import subprocess, time\nchild = \
+    subprocess.Popen(['/run/fake/apache2'])\ntime.sleep(1000)\n";
     place.program("parent", &format!("#!/usr/bin/python3\n{start}"));
     place.shell("setsid parent >/dev/null 2>&1 &");
-    soon("a zombie", || place.processes().iter().any(|seen| seen.name == "apache2" && seen.state == 'Z'));
+    soon("a zombie", || {
+        place.processes().iter().any(|seen| seen.name == "apache2" && seen.state == 'Z')
+    });
     place.memory(&[]).refuses(1, "is running");
 }

@@ -48,7 +48,8 @@ fn a_master_below_a_supervisor() {
     let place = apache_box!();
     let site = place.site("one", "prefork", 8080);
     site.write("httpd.conf", site.configuration(PREFORK));
-    let master = site.start_beside(&format!("{APACHE} -d /mnt/one -f /mnt/one/httpd.conf -DFOREGROUND & wait"));
+    let master = site
+        .start_beside(&format!("{APACHE} -d /mnt/one -f /mnt/one/httpd.conf -DFOREGROUND & wait"));
     let parent = place.seen(master).expect("the master").parent;
     assert!(parent != 1 && place.name(parent) == "bash", "no supervisor");
     is(&place.block(&[]), master);
@@ -60,7 +61,9 @@ fn a_master_that_is_the_first_process() {
     let site = place.site("one", "prefork", 8080);
     site.write("httpd.conf", site.configuration(PREFORK));
     let apache = format!("{APACHE} -d /mnt/one -f /mnt/one/httpd.conf -DFOREGROUND");
-    let command = format!("unshare --pid --fork --kill-child --mount-proc {apache} </dev/null >/mnt/one/output 2>&1");
+    let command = format!(
+        "unshare --pid --fork --kill-child --mount-proc {apache} </dev/null >/mnt/one/output 2>&1"
+    );
     place.shell(&format!("setsid {command} & echo $! >/mnt/holder"));
     let holder = || place.read("holder").parse::<u32>().unwrap_or(0);
     let master = || place.children(holder()).first().copied().unwrap_or(0);
@@ -69,7 +72,9 @@ fn a_master_that_is_the_first_process() {
     // And as it is seen next to it.
     let target = master().to_string();
     let inside = ["nsenter", "--pid", "--mount", "--target", &target];
-    let outcome = finish(place.inside(&[&inside[..], &["proctool", "apache-mem", "--json"]].concat())).succeeds();
+    let outcome =
+        finish(place.inside(&[&inside[..], &["proctool", "apache-mem", "--json"]].concat()))
+            .succeeds();
     is(&only(blocks(&outcome)), 1);
 }
 
@@ -78,19 +83,28 @@ fn a_copy_that_is_called_httpd() {
     let place = apache_box!();
     let site = place.site("one", "prefork", 8080);
     site.write("httpd.conf", site.configuration(PREFORK));
-    let master = site.start_by("cp /usr/sbin/apache2 /run/httpd; /run/httpd -d /mnt/one -f /mnt/one/httpd.conf");
+    let master = site
+        .start_by("cp /usr/sbin/apache2 /run/httpd; /run/httpd -d /mnt/one -f /mnt/one/httpd.conf");
     let block = place.block(&[]);
     is(&block, master);
-    assert_eq!((&block["program"], &block["exe_path"]), (&json!("httpd"), &json!("/run/httpd")), "{block:#}");
+    assert_eq!(
+        (&block["program"], &block["exe_path"]),
+        (&json!("httpd"), &json!("/run/httpd")),
+        "{block:#}"
+    );
 }
 
 #[test]
 fn names_with_the_mpm_behind() {
     let place = apache_box!();
-    for (name, port, program) in [("one", 8080, "httpd.prefork"), ("two", 8081, "apache2-prefork")] {
+    for (name, port, program) in [("one", 8080, "httpd.prefork"), ("two", 8081, "apache2-prefork")]
+    {
         let site = place.site(name, "prefork", port);
         site.write("httpd.conf", site.configuration(PREFORK));
-        let command = format!("cp /usr/sbin/apache2 /run/{program}; /run/{program} -d /mnt/{name} -f {}", site.path());
+        let command = format!(
+            "cp /usr/sbin/apache2 /run/{program}; /run/{program} -d /mnt/{name} -f {}",
+            site.path()
+        );
         let master = site.start_by(&command);
         let found = place.blocks(&[]);
         is(found.iter().find(|block| block["pid"] == master).expect("its block"), master);
@@ -104,7 +118,10 @@ fn a_program_that_was_replaced_or_removed_since() {
     site.write("httpd.conf", site.configuration(PREFORK));
     let command = "mkdir -p /run/sbin; cp /usr/sbin/apache2 /run/sbin; /run/sbin/apache2";
     let master = site.start_by(&format!("{command} -d /mnt/one -f /mnt/one/httpd.conf"));
-    for script in ["cp /run/sbin/apache2 /run/sbin/new; mv /run/sbin/new /run/sbin/apache2", "rm /run/sbin/apache2"] {
+    for script in [
+        "cp /run/sbin/apache2 /run/sbin/new; mv /run/sbin/new /run/sbin/apache2",
+        "rm /run/sbin/apache2",
+    ] {
         place.shell(script);
         let block = place.block(&[]);
         is(&block, master);
@@ -123,8 +140,9 @@ fn another_name_is_found_when_asked_for_and_is_still_an_apache() {
     let place = apache_box!();
     let site = place.site("one", "prefork", 8080);
     site.write("httpd.conf", site.configuration(PREFORK));
-    let master =
-        site.start_by("cp /usr/sbin/apache2 /run/web-server; /run/web-server -d /mnt/one -f /mnt/one/httpd.conf");
+    let master = site.start_by(
+        "cp /usr/sbin/apache2 /run/web-server; /run/web-server -d /mnt/one -f /mnt/one/httpd.conf",
+    );
     place.memory(&["--json"]).exits(1);
     let block = place.block(&["--exe", "web-server"]);
     is(&block, master);
@@ -136,7 +154,8 @@ fn another_name_is_found_when_asked_for_and_is_still_an_apache() {
 fn several_names_of_which_not_all_run() {
     let place = apache_box!();
     let master = place.prefork();
-    for words in [["--exe", "apache2", "--exe", "nosuch"], ["--exe", "nosuch", "--exe", "apache2"]] {
+    for words in [["--exe", "apache2", "--exe", "nosuch"], ["--exe", "nosuch", "--exe", "apache2"]]
+    {
         let outcome = place.memory(&[&["--json"], &words[..]].concat()).exits(64);
         assert_eq!(only(blocks(&outcome))["pid"], master, "{}", outcome.report());
         assert!(outcome.errors().contains("nosuch"), "{}", outcome.report());
@@ -166,9 +185,12 @@ fn an_apache_in_a_container_is_seen_from_outside() {
     let text = site.configuration(&prefork()).replace("/mnt/one", "/srv");
     site.write("httpd.conf", text);
     // Its files are nowhere but in its own mounts.
-    let inner = "mount -t tmpfs none /srv && cp -r /mnt/one/. /srv && apache2 -d /srv -f /srv/httpd.conf; sleep 1000";
+    let inner = "mount -t tmpfs none /srv && cp -r /mnt/one/. /srv && apache2 -d /srv -f \
+    /srv/httpd.conf; sleep 1000";
     let namespaces = "unshare --pid --mount --fork --kill-child --mount-proc --propagation private";
-    place.shell(&format!("setsid {namespaces} tini -s -- sh -c '{inner}' </dev/null >/mnt/one/output 2>&1 &"));
+    place.shell(&format!(
+        "setsid {namespaces} tini -s -- sh -c '{inner}' </dev/null >/mnt/one/output 2>&1 &"
+    ));
     let mut master = 0;
     soon("an Apache in a container", || {
         let seen = place.processes().into_iter().filter(|seen| seen.name == "apache2");
@@ -234,7 +256,11 @@ fn workers_whose_master_is_gone() {
     let place = apache_box!();
     let orphans = orphaned(&place);
     let block = place.block(&[]);
-    assert_eq!((&block["kind"], &block["program"]), (&json!("orphans"), &json!("apache2")), "{block:#}");
+    assert_eq!(
+        (&block["kind"], &block["program"]),
+        (&json!("orphans"), &json!("apache2")),
+        "{block:#}"
+    );
     for name in ["pid", "master", "exe_path", "cmdline", "user", "start_time", "unit"] {
         assert!(block[name].is_null(), "{name}: {block:#}");
     }
@@ -254,14 +280,18 @@ fn whoever_is_left_of_an_apache_with_groups_is_counted_once() {
     place.kill("KILL", master);
     soon("an end of the master", || !place.is_alive(master));
     let left = || {
-        let seen = place.processes().into_iter().filter(|seen| seen.name == "apache2" && seen.state != 'Z');
+        let seen = place
+            .processes()
+            .into_iter()
+            .filter(|seen| seen.name == "apache2" && seen.state != 'Z');
         seen.map(|seen| seen.pid).collect::<Vec<_>>()
     };
     // WSGI daemons may end by themselves.
     soon("the same before and after", || {
         let before = left();
         let block = place.block(&[]);
-        let mut pids: Vec<u32> = super::list(&block["groups"]).iter().flat_map(super::pids).collect();
+        let mut pids: Vec<u32> =
+            super::list(&block["groups"]).iter().flat_map(super::pids).collect();
         pids.sort_unstable();
         adds_up(&block);
         let mut after = left();
@@ -291,5 +321,9 @@ fn a_fake_directory_without_any_process_is_nothing() {
     let mut command = clean(super::super::support::command::PROCTOOL);
     command.arg("apache-mem").arg("--proc").arg(directory.path());
     let outcome = finish(command);
-    assert!([1, 3].contains(&outcome.code()) && !outcome.errors().contains("panicked"), "{}", outcome.report());
+    assert!(
+        [1, 3].contains(&outcome.code()) && !outcome.errors().contains("panicked"),
+        "{}",
+        outcome.report()
+    );
 }

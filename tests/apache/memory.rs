@@ -23,7 +23,9 @@ struct Memory {
 }
 
 fn memory(place: &ApacheBox, pid: u32) -> Memory {
-    let rollup = |field| place.bytes(pid, "smaps_rollup", field).unwrap_or_else(|| panic!("no {field} of {pid}"));
+    let rollup = |field| {
+        place.bytes(pid, "smaps_rollup", field).unwrap_or_else(|| panic!("no {field} of {pid}"))
+    };
     Memory {
         rss: rollup("Rss"),
         pss: rollup("Pss"),
@@ -36,14 +38,16 @@ fn memory(place: &ApacheBox, pid: u32) -> Memory {
 
 /// The files that some processes have mapped.
 fn mapped(place: &ApacheBox, pids: &[u32]) -> BTreeSet<String> {
-    let maps = |pid: &u32| fs::read_to_string(place.root(&format!("/proc/{pid}/maps"))).expect("its map");
+    let maps =
+        |pid: &u32| fs::read_to_string(place.root(&format!("/proc/{pid}/maps"))).expect("its map");
     let texts: Vec<String> = pids.iter().map(maps).collect();
     let path = |line: &str| Some(line[line.find(" /")? + 1..].to_owned());
     let paths = texts.iter().flat_map(|text| text.lines()).filter_map(path);
     paths.filter(|path| path.starts_with("/usr/") || path.starts_with("/lib")).collect()
 }
 
-/// An Apache that shares nothing with anybody outside the box: else whoever starts or ends there changes its memory.
+/// An Apache that shares nothing with anybody outside the box: else whoever starts or ends there
+/// changes its memory.
 fn apart(place: &ApacheBox) -> Vec<u32> {
     let site = place.site("one", "prefork", 8080);
     let all = |master: u32| [vec![master], place.children(master)].concat();
@@ -77,7 +81,11 @@ fn statistics(mut values: Vec<u64>) -> [f64; 4] {
     values.sort_unstable();
     let (count, half) = (values.len(), values.len() / 2);
     let sum: u64 = values.iter().sum();
-    let median = if count % 2 == 1 { values[half] as f64 } else { (values[half - 1] + values[half]) as f64 / 2.0 };
+    let median = if count % 2 == 1 {
+        values[half] as f64
+    } else {
+        (values[half - 1] + values[half]) as f64 / 2.0
+    };
     [values[0] as f64, values[count - 1] as f64, sum as f64 / count as f64, median]
 }
 
@@ -98,7 +106,11 @@ fn every_process_has_what_the_kernel_says_and_groups_are_their_sums() {
     let (block, kernel) = at_rest(&place, &pids);
     let kernel = |member: &Value| {
         let pid = number(&member["pid"]) as u32;
-        kernel.iter().find(|seen| seen.0 == pid).unwrap_or_else(|| panic!("{pid} is not of this Apache")).1
+        kernel
+            .iter()
+            .find(|seen| seen.0 == pid)
+            .unwrap_or_else(|| panic!("{pid} is not of this Apache"))
+            .1
     };
     let all = members(&block);
     assert_eq!(all.len(), pids.len(), "{block:#}");
@@ -114,7 +126,8 @@ fn every_process_has_what_the_kernel_says_and_groups_are_their_sums() {
     let sum = |kind: &str| all.iter().map(|member| number(&member[kind])).sum::<u64>();
     assert_eq!(number(&block["memory"]["pss"]), sum("pss"), "{block:#}");
     assert_eq!(number(&block["memory"]["uss"]), sum("uss"), "{block:#}");
-    let fair_swap = |members: &[&Value]| members.iter().map(|member| kernel(member).fair_swap).sum::<u64>();
+    let fair_swap =
+        |members: &[&Value]| members.iter().map(|member| kernel(member).fair_swap).sum::<u64>();
     assert_eq!(number(&block["memory"]["swap"]), fair_swap(&all), "{block:#}");
     // Of one, two and three processes.
     for group in list(&block["groups"]) {
@@ -123,13 +136,18 @@ fn every_process_has_what_the_kernel_says_and_groups_are_their_sums() {
         assert_eq!(group["swap"]["total"], fair_swap(&members), "{group:#}");
     }
     let cost = |kind: &str| {
-        let of = |member: &Value| number(&member[kind]) + number(&member["page_tables"]) + kernel(member).fair_swap;
+        let of = |member: &Value| {
+            number(&member[kind]) + number(&member["page_tables"]) + kernel(member).fair_swap
+        };
         list(&workers(&block)["members"]).iter().map(of).collect::<Vec<u64>>()
     };
     let [_, _, average, _] = statistics(cost("uss"));
     let largest = cost("pss").into_iter().max();
     let one_more = &block["one_more"];
-    assert!((one_more["average"].as_f64().expect("an average") - average).abs() <= 1.0, "{average}: {block:#}");
+    assert!(
+        (one_more["average"].as_f64().expect("an average") - average).abs() <= 1.0,
+        "{average}: {block:#}"
+    );
     assert_eq!(one_more["largest"].as_u64(), largest, "{block:#}");
 }
 
@@ -137,7 +155,8 @@ fn every_process_has_what_the_kernel_says_and_groups_are_their_sums() {
 #[track_caller]
 fn fits_its_members(group: &Value) {
     for kind in ["rss", "pss", "uss", "swap"] {
-        let values: Vec<u64> = list(&group["members"]).iter().map(|member| number(&member[kind])).collect();
+        let values: Vec<u64> =
+            list(&group["members"]).iter().map(|member| number(&member[kind])).collect();
         let total = match kind {
             "pss" | "uss" => Some(values.iter().sum()),
             // The proportional one, which members do not have.
@@ -153,9 +172,13 @@ fn statistics_of_unequal_processes() {
     let place = apache_box!(ApacheBox::needing(&["curl"]));
     let site = place.site("one", "prefork", 8080);
     let alias = |name: &str| {
-        format!("WSGIScriptAlias /{name} /mnt/app.wsgi process-group={name} application-group=%{{GLOBAL}}\n")
+        format!(
+            "WSGIScriptAlias /{name} /mnt/app.wsgi process-group={name} \
+            application-group=%{{GLOBAL}}\n"
+        )
     };
-    let text = "WSGIDaemonProcess two processes=2 threads=1\nWSGIDaemonProcess three processes=3 threads=1\n\
+    let text = "WSGIDaemonProcess two processes=2 threads=1\nWSGIDaemonProcess three processes=3 \
+    threads=1\n\
         WSGIDaemonProcess four processes=4 threads=1\n<Directory /mnt>\nRequire all granted\n</Directory>\n";
     let aliases = ["two", "three", "four"].map(alias).concat();
     site.start(&format!("{}{text}{aliases}", super::super::support::apache::PREFORK));
@@ -168,7 +191,10 @@ fn statistics_of_unequal_processes() {
     assert_eq!(of_role(&block, "wsgi").len(), 3, "{block:#}");
     list(&block["groups"]).iter().for_each(fits_its_members);
     let uss = |group: &Value| (number(&group["uss"]["min"]), number(&group["uss"]["max"]));
-    assert!(of_role(&block, "wsgi").iter().any(|group| uss(group).0 < uss(group).1), "all the same: {block:#}");
+    assert!(
+        of_role(&block, "wsgi").iter().any(|group| uss(group).0 < uss(group).1),
+        "all the same: {block:#}"
+    );
 }
 
 #[test]
@@ -186,8 +212,16 @@ fn cheap_reads_nothing_that_stalls_a_process() {
     for member in members(&block) {
         let pid = number(&member["pid"]) as u32;
         assert_eq!((&member["pss"], &member["uss"]), (&Value::Null, &Value::Null), "{member:#}");
-        assert_eq!(Some(number(&member["swap"])), place.bytes(pid, "status", "VmSwap"), "{member:#}");
-        assert_eq!(Some(number(&member["page_tables"])), place.bytes(pid, "status", "VmPTE"), "{member:#}");
+        assert_eq!(
+            Some(number(&member["swap"])),
+            place.bytes(pid, "status", "VmSwap"),
+            "{member:#}"
+        );
+        assert_eq!(
+            Some(number(&member["page_tables"])),
+            place.bytes(pid, "status", "VmPTE"),
+            "{member:#}"
+        );
     }
     for group in list(&block["groups"]) {
         assert_eq!((&group["pss"], &group["uss"]), (&Value::Null, &Value::Null), "{group:#}");
@@ -209,7 +243,10 @@ fn cheap_takes_the_upper_bound_for_one_more_and_says_so() {
     let values: Vec<u64> = values.collect();
     let average = values.iter().sum::<u64>() as f64 / values.len() as f64;
     let one_more = &block["one_more"];
-    assert!((one_more["average"].as_f64().expect("an average") - average).abs() <= 1.0, "{block:#}");
+    assert!(
+        (one_more["average"].as_f64().expect("an average") - average).abs() <= 1.0,
+        "{block:#}"
+    );
     assert_eq!(one_more["largest"].as_u64(), values.into_iter().max(), "{block:#}");
     assert!(!super::notes(&block).is_empty(), "{block:#}");
 }
@@ -232,15 +269,35 @@ fn cheap_has_the_rss_of_status() {
 fn the_strace_of_a_run_has_nothing_that_writes_or_signals() {
     let place = apache_box!(ApacheBox::needing(&["strace"]));
     let master = place.prefork();
-    let trace = ["strace", "-f", "-o", "/mnt/trace", "-e", "trace=file,kill,tkill,tgkill,pidfd_send_signal,ptrace"];
+    let trace = [
+        "strace",
+        "-f",
+        "-o",
+        "/mnt/trace",
+        "-e",
+        "trace=file,kill,tkill,tgkill,pidfd_send_signal,ptrace",
+    ];
     place.memory_by(&trace, &["--json"]).succeeds();
     let trace = place.read("trace");
-    let calls = trace.lines().filter_map(|line| line.split_once(' ').map(|line| line.1.trim_start()));
+    let calls =
+        trace.lines().filter_map(|line| line.split_once(' ').map(|line| line.1.trim_start()));
     let changes = calls.filter(|call| {
-        ["O_WRONLY", "O_RDWR", "O_CREAT"].iter().any(|flag| call.contains(flag) && !call.contains("/dev/null"))
-            || ["kill", "tkill", "tgkill", "pidfd_send", "ptrace", "unlink", "rename", "mkdir", "chmod"]
-                .iter()
-                .any(|name| call.starts_with(name))
+        ["O_WRONLY", "O_RDWR", "O_CREAT"]
+            .iter()
+            .any(|flag| call.contains(flag) && !call.contains("/dev/null"))
+            || [
+                "kill",
+                "tkill",
+                "tgkill",
+                "pidfd_send",
+                "ptrace",
+                "unlink",
+                "rename",
+                "mkdir",
+                "chmod",
+            ]
+            .iter()
+            .any(|name| call.starts_with(name))
     });
     assert_eq!(changes.collect::<Vec<_>>(), Vec::<&str>::new(), "{trace}");
     assert!(place.is_alive(master));

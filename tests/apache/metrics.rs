@@ -25,12 +25,18 @@ fn is_clean(text: &[u8]) {
     let mut child = command.spawn().expect("promtool");
     child.stdin.take().expect("its input").write_all(text).expect("metrics");
     let output = child.wait_with_output().expect("its output");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.is_empty(), "promtool: {said}\n{}", String::from_utf8_lossy(text));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned()
+        + &String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.is_empty(),
+        "promtool: {said}\n{}",
+        String::from_utf8_lossy(text)
+    );
     has_order(&String::from_utf8_lossy(text));
 }
 
-/// Every metric is described once and before its samples, no sample is there twice, and the end is marked.
+/// Every metric is described once and before its samples, no sample is there twice, and the end is
+/// marked.
 #[track_caller]
 fn has_order(text: &str) {
     assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1, "{text}");
@@ -97,7 +103,10 @@ fn metrics_say_what_json_says() {
             let labels = [config, "role=\"wsgi\"", "group=\"alpha\"", &kind, &statistic];
             value(&text, "proctool_pool_process_memory_bytes", &labels)
         };
-        assert!(statistic("min") <= statistic("median") && statistic("median") <= statistic("max"), "{text}");
+        assert!(
+            statistic("min") <= statistic("median") && statistic("median") <= statistic("max"),
+            "{text}"
+        );
         assert_eq!(statistic("average"), statistic("median"), "of two: {text}");
         if kind != "kind=\"rss\"" {
             value(&text, "proctool_pool_memory_bytes", &[config, "group=\"alpha\"", &kind]);
@@ -121,14 +130,18 @@ fn no_pid_is_a_label_where_there_is_something_better() {
     let text = metrics(&place);
     assert!(!text.contains("pid=\""), "{text}");
     assert_eq!(value(&text, "proctool_pools", &[]), 2.0);
-    assert_eq!(value(&text, "proctool_pool_max_processes", &["config=\"/mnt/two/httpd.conf\""]), 4.0);
+    assert_eq!(
+        value(&text, "proctool_pool_max_processes", &["config=\"/mnt/two/httpd.conf\""]),
+        4.0
+    );
 }
 
 #[test]
 fn two_of_the_same_configuration_are_told_apart() {
     let place = apache_box!(needing());
     let site = place.site("one", "prefork", 8080);
-    let text = site.configuration(PREFORK).replace("8080", "${PORT}").replace("httpd.pid", "${PORT}.pid");
+    let text =
+        site.configuration(PREFORK).replace("8080", "${PORT}").replace("httpd.pid", "${PORT}.pid");
     site.write("httpd.conf", text);
     for port in ["8080", "8081"] {
         place.shell(&format!("PORT={port} /usr/sbin/apache2 -d /mnt/one -f /mnt/one/httpd.conf"));
@@ -150,13 +163,17 @@ fn orphans_and_nothing_at_all_are_metrics_too() {
     let master = place.site("one", "prefork", 8080).start(PREFORK);
     let workers = place.children(master);
     place.kill("KILL", master);
-    soon("the end of the master", || workers.iter().all(|&pid| place.seen(pid).is_some_and(|seen| seen.parent == 1)));
+    soon("the end of the master", || {
+        workers.iter().all(|&pid| place.seen(pid).is_some_and(|seen| seen.parent == 1))
+    });
     // One that the master has forked last may end for want of it.
     soon("metrics of all who are left", || {
         let left = workers.iter().filter(|&&pid| place.is_alive(pid)).count();
         let outcome = place.memory(&["--openmetrics"]).succeeds();
         is_clean(&outcome.stdout);
-        left > 0 && value(&outcome.text(), "proctool_pool_processes", &["role=\"orphan\""]) == left as f64
+        left > 0
+            && value(&outcome.text(), "proctool_pool_processes", &["role=\"orphan\""])
+                == left as f64
     });
 }
 
@@ -165,7 +182,12 @@ fn names_are_escaped_and_are_text() {
     let place = apache_box!(needing());
     let site = place.site("one", "prefork", 8080);
     let mut text = site.configuration(PREFORK).into_bytes();
-    for name in [&br#""a \"quoted\" one""#[..], br#""back\\slash""#, b"\"caf\xe9\"", "\"ümläut\"".as_bytes()] {
+    for name in [
+        &br#""a \"quoted\" one""#[..],
+        br#""back\\slash""#,
+        b"\"caf\xe9\"",
+        "\"ümläut\"".as_bytes(),
+    ] {
         text.extend([b"WSGIDaemonProcess ", name, b" threads=1 display-name=%{GROUP}\n"].concat());
     }
     site.write("httpd.conf", text);
@@ -195,7 +217,8 @@ fn a_file_of_its_own_gets_them_whole() {
     let place = apache_box!(needing());
     place.prefork();
     place.shell("mkdir -m 755 /run/textfile");
-    let outcome = place.memory(&["--openmetrics", "--output", "/run/textfile/apache.prom"]).succeeds();
+    let outcome =
+        place.memory(&["--openmetrics", "--output", "/run/textfile/apache.prom"]).succeeds();
     assert!(outcome.stdout.is_empty(), "{}", outcome.report());
     is_clean(&fs::read(place.root("/run/textfile/apache.prom")).expect("the file"));
     assert_eq!(place.shell("ls -A /run/textfile"), "apache.prom");
@@ -213,7 +236,9 @@ fn the_mask_for_new_files_holds() {
     place.prefork();
     for (mask, mode) in [("022", "644"), ("077", "600"), ("027", "640")] {
         let file = format!("/run/{mask}.prom");
-        let script = format!("umask {mask}; proctool apache-mem --openmetrics --output {file}; stat -c %a {file}");
+        let script = format!(
+            "umask {mask}; proctool apache-mem --openmetrics --output {file}; stat -c %a {file}"
+        );
         assert_eq!(place.shell(&script), mode);
     }
 }
@@ -234,7 +259,8 @@ fn a_file_that_cannot_be_written_is_an_error() {
     refuses(place.memory(&["--openmetrics", "--output", "/run/taken.prom"]), "/run/taken.prom");
     assert_eq!(place.shell("ls -A /run/taken.prom; ls -A /run | grep -c taken"), "1");
     place.shell("mkdir -m 755 /run/closed");
-    let outcome = place.memory_as_nobody(&["--openmetrics", "--output", "/run/closed/x.prom"]).exits(3);
+    let outcome =
+        place.memory_as_nobody(&["--openmetrics", "--output", "/run/closed/x.prom"]).exits(3);
     assert!(outcome.errors().contains("/run/closed/x.prom"), "{}", outcome.report());
     assert_eq!(place.shell("ls -A /run/closed"), "");
 }
@@ -243,7 +269,10 @@ fn a_file_that_cannot_be_written_is_an_error() {
 fn a_full_disk_leaves_the_old_file() {
     let place = apache_box!();
     place.prefork();
-    place.shell("mkdir /run/small && mount -t tmpfs -o size=4k,nr_inodes=10 none /run/small && echo old >/run/small/x");
+    place.shell(
+        "mkdir /run/small && mount -t tmpfs -o size=4k,nr_inodes=10 none /run/small && \
+    echo old >/run/small/x",
+    );
     let outcome = place.memory(&["--openmetrics", "--output", "/run/small/x"]).exits(3);
     assert!(outcome.errors().contains("/run/small/x"), "{}", outcome.report());
     assert_eq!(place.shell("ls -A /run/small; cat /run/small/x"), "x\nold");
@@ -254,7 +283,8 @@ fn whoever_reads_the_file_finds_it_complete_at_any_time() {
     let place = apache_box!();
     place.prefork();
     place.shell("mkdir /run/textfile");
-    let options = ["--openmetrics", "--interval", "0.001s", "--output", "/run/textfile/apache.prom"];
+    let options =
+        ["--openmetrics", "--interval", "0.001s", "--output", "/run/textfile/apache.prom"];
     let running = Running::start(place.tool(&[], &options));
     let path = place.root("/run/textfile/apache.prom");
     until("the first metrics", || path.exists());
@@ -262,12 +292,21 @@ fn whoever_reads_the_file_finds_it_complete_at_any_time() {
     let mut last = Vec::new();
     until("a file that is written again and again", || {
         let text = fs::read(&path).expect("the file");
-        assert!(text.starts_with(b"# ") && text.ends_with(b"# EOF\n"), "{}", String::from_utf8_lossy(&text));
+        assert!(
+            text.starts_with(b"# ") && text.ends_with(b"# EOF\n"),
+            "{}",
+            String::from_utf8_lossy(&text)
+        );
         for entry in fs::read_dir(place.root("/run/textfile")).expect("its directory").flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            assert!(name == "apache.prom" || name.starts_with('.') && !name.ends_with(".prom"), "{name}");
+            assert!(
+                name == "apache.prom" || name.starts_with('.') && !name.ends_with(".prom"),
+                "{name}"
+            );
         }
-        let identity = fs::metadata(&path).map(|file| std::os::unix::fs::MetadataExt::ino(&file)).expect("the file");
+        let identity = fs::metadata(&path)
+            .map(|file| std::os::unix::fs::MetadataExt::ino(&file))
+            .expect("the file");
         changes += usize::from(last.last() != Some(&identity));
         last.push(identity);
         changes > 10
@@ -285,7 +324,9 @@ fn an_end_by_a_signal_leaves_no_temporary_file() {
     for signal in ["TERM", "INT"] {
         place.shell(&format!("{tool} --output /run/textfile/apache.prom >/dev/null 2>&1 &"));
         let writers = || place.of_the_program();
-        soon("a file", || !writers().is_empty() && place.root("/run/textfile/apache.prom").exists());
+        soon("a file", || {
+            !writers().is_empty() && place.root("/run/textfile/apache.prom").exists()
+        });
         writers().iter().for_each(|seen| place.kill(signal, seen.pid));
         soon("its end", || writers().is_empty());
         assert_eq!(place.shell("ls -A /run/textfile"), "apache.prom", "after {signal}");

@@ -10,8 +10,12 @@ use super::{adds_up, group, list, number, of_role, pids};
 use crate::{apache_box, skip};
 
 fn php() -> Option<String> {
-    let versions = ["8.4", "8.3", "8.2", "8.1", "7.4"].map(|version| format!("/usr/sbin/php-fpm{version}"));
-    versions.into_iter().chain(["/usr/sbin/php-fpm".to_owned()]).find(|path| Path::new(path).exists())
+    let versions =
+        ["8.4", "8.3", "8.2", "8.1", "7.4"].map(|version| format!("/usr/sbin/php-fpm{version}"));
+    versions
+        .into_iter()
+        .chain(["/usr/sbin/php-fpm".to_owned()])
+        .find(|path| Path::new(path).exists())
 }
 
 const FPM: &str = "[global]\npid = /run/fpm.pid\nerror_log = /mnt/fpm.log\ndaemonize = yes\n\
@@ -24,7 +28,10 @@ fn master(place: &ApacheBox, name: &str, children: usize) -> u32 {
     let mut found = 0;
     soon(&format!("a {name} with {children} children"), || {
         let seen = place.processes().into_iter().filter(|seen| seen.name.starts_with(name));
-        found = seen.map(|seen| seen.pid).find(|&pid| place.children(pid).len() == children).unwrap_or(0);
+        found = seen
+            .map(|seen| seen.pid)
+            .find(|&pid| place.children(pid).len() == children)
+            .unwrap_or(0);
         found != 0
     });
     found
@@ -39,7 +46,10 @@ fn php_has_its_pools_by_name() {
     let pid = master(&place, "php-fpm", 5);
     soon("titles", || place.children(pid).iter().all(|&pid| place.arguments(pid).contains("pool")));
     let block = place.block(&["--exe", "php-fpm"]);
-    assert_eq!((&block["kind"], &block["pid"], &block["master"]["pid"]), (&json!("pool"), &json!(pid), &json!(pid)));
+    assert_eq!(
+        (&block["kind"], &block["pid"], &block["master"]["pid"]),
+        (&json!("pool"), &json!(pid), &json!(pid))
+    );
     assert_eq!(group(&block, "pool", "www")["processes"], 2, "{block:#}");
     assert_eq!(group(&block, "pool", "api")["processes"], 3, "{block:#}");
     assert_eq!(block["processes"], 6, "{block:#}");
@@ -49,11 +59,16 @@ fn php_has_its_pools_by_name() {
     place.memory(&["--exe", "php"]).refuses(1, "php");
     place.memory(&["--exe", "php-fp"]).refuses(1, "php-fp");
     let text = place.memory(&["--exe", "php-fpm"]).succeeds();
-    assert!(text.text().contains("www") && !text.text().contains("MaxRequestWorkers"), "{}", text.report());
+    assert!(
+        text.text().contains("www") && !text.text().contains("MaxRequestWorkers"),
+        "{}",
+        text.report()
+    );
     place.memory(&["--exe", "php-fpm", "--exe", "nosuch"]).exits(64);
 }
 
-const NGINX: &str = "worker_processes 2;\npid /run/nginx.pid;\nerror_log /mnt/nginx.log;\nuser www-data;\nevents {}\n\
+const NGINX: &str = "worker_processes 2;\npid /run/nginx.pid;\nerror_log /mnt/nginx.log;\nuser \
+www-data;\nevents {}\n\
     http {\n access_log off;\n server {\n  listen 127.0.0.1:8090;\n }\n}\n";
 
 #[test]
@@ -63,10 +78,18 @@ fn nginx_has_workers() {
         skip!("no nginx");
     }
     std::fs::write(place.path("nginx.conf"), NGINX).expect("a configuration");
-    place.shell("mkdir -p /run/lib && mount -t tmpfs none /var/lib/nginx && mount -t tmpfs none /var/log/nginx; true");
+    place.shell(
+        "mkdir -p /run/lib && mount -t tmpfs none /var/lib/nginx && mount -t tmpfs none \
+    /var/log/nginx; true",
+    );
     place.shell("nginx -c /mnt/nginx.conf </dev/null >/mnt/output 2>&1");
     let pid = master(&place, "nginx", 2);
-    soon("titles", || place.children(pid).iter().all(|&pid| place.arguments(pid).starts_with("nginx: worker process")));
+    soon("titles", || {
+        place
+            .children(pid)
+            .iter()
+            .all(|&pid| place.arguments(pid).starts_with("nginx: worker process"))
+    });
     let block = place.block(&["--exe", "nginx"]);
     assert_eq!((&block["kind"], &block["pid"]), (&json!("pool"), &json!(pid)), "{block:#}");
     let groups = list(&block["groups"]).iter().filter(|group| group["processes"] != 0);
@@ -133,7 +156,10 @@ time.sleep(1000)
 fn titles_group_the_processes_of_a_script() {
     let place = apache_box!(ApacheBox::without_apache());
     place.program("titled-one", TITLED);
-    place.shell("setsid titled-one a-long-argument-so-that-there-is-room-for-titles </dev/null >/dev/null 2>&1 &");
+    place.shell(
+        "setsid titled-one a-long-argument-so-that-there-is-room-for-titles </dev/null \
+    >/dev/null 2>&1 &",
+    );
     let pid = master(&place, "titled-one", 3);
     soon("titles", || {
         let all = [vec![pid], place.children(pid)].concat();
@@ -141,14 +167,16 @@ fn titles_group_the_processes_of_a_script() {
     });
     let block = place.block(&["--exe", "gunicorn"]);
     assert_eq!((&block["pid"], &block["processes"]), (&json!(pid), &json!(4)), "{block:#}");
-    let counts: Vec<u64> = list(&block["groups"]).iter().map(|group| number(&group["processes"])).collect();
+    let counts: Vec<u64> =
+        list(&block["groups"]).iter().map(|group| number(&group["processes"])).collect();
     let mut counts: Vec<u64> = counts.into_iter().filter(|&count| count > 0).collect();
     counts.sort_unstable();
     assert_eq!(counts, [1, 2], "{block:#}");
     adds_up(&block);
 }
 
-/// So many processes of this name, of which so many have started their sleep: before, there is one more of the name.
+/// So many processes of this name, of which so many have started their sleep: before, there is one
+/// more of the name.
 #[track_caller]
 fn await_names(place: &ApacheBox, name: &str, count: usize, asleep: usize) {
     let named = |name: &str| place.processes().iter().filter(|seen| seen.name == name).count();
@@ -168,10 +196,13 @@ fn a_number_behind_a_title_does_not_make_a_group() {
     std::fs::write(place.path("script"), script).expect("a script");
     place.shell("setsid /run/named/uwsgi /mnt/script </dev/null >/dev/null 2>&1 &");
     let pid = master(&place, "uwsgi", 3);
-    soon("titles", || place.children(pid).iter().all(|&pid| place.arguments(pid).starts_with("uWSGI worker")));
+    soon("titles", || {
+        place.children(pid).iter().all(|&pid| place.arguments(pid).starts_with("uWSGI worker"))
+    });
     let block = place.block(&["--exe", "uwsgi"]);
     assert_eq!((&block["kind"], &block["pid"]), (&json!("pool"), &json!(pid)), "{block:#}");
-    let groups: Vec<&Value> = list(&block["groups"]).iter().filter(|group| group["processes"] != 0).collect();
+    let groups: Vec<&Value> =
+        list(&block["groups"]).iter().filter(|group| group["processes"] != 0).collect();
     assert!(groups.len() == 1 && groups[0]["processes"] == 3, "{block:#}");
     adds_up(&block);
 }
@@ -186,7 +217,11 @@ fn processes_without_relations_are_one_block() {
     await_names(&place, "lonely", 3, 3);
     let block = place.block(&["--exe", "lonely"]);
     assert_eq!((&block["kind"], &block["pid"]), (&json!("processes"), &Value::Null), "{block:#}");
-    assert_eq!((&block["processes"], &block["program"]), (&json!(3), &json!("lonely")), "{block:#}");
+    assert_eq!(
+        (&block["processes"], &block["program"]),
+        (&json!(3), &json!("lonely")),
+        "{block:#}"
+    );
     assert!(block["master"].is_null(), "{block:#}");
     adds_up(&block);
     place.memory(&["--exe", "lonely"]).succeeds();

@@ -4,7 +4,8 @@ use super::super::support::apache::{ApacheBox, LONG, PREFORK};
 use super::super::support::command::{Outcome, finish};
 use crate::apache_box;
 
-const HEADER: [&str; 8] = ["GROUP", "PROCESSES", "THREADS", "MIN", "AVERAGE", "MEDIAN", "MAX", "TOTAL"];
+const HEADER: [&str; 8] =
+    ["GROUP", "PROCESSES", "THREADS", "MIN", "AVERAGE", "MEDIAN", "MAX", "TOTAL"];
 
 fn is_bar(character: char) -> bool {
     ('\u{2581}'..='\u{2588}').contains(&character)
@@ -14,7 +15,8 @@ fn is_bar(character: char) -> bool {
 #[track_caller]
 fn line(outcome: &Outcome, start: &str) -> String {
     let lines = outcome.lines();
-    let found: Vec<&String> = lines.iter().filter(|line| line.trim_start().starts_with(start)).collect();
+    let found: Vec<&String> =
+        lines.iter().filter(|line| line.trim_start().starts_with(start)).collect();
     assert!(found.len() == 1, "expected one line {start:?}\n{}", outcome.report());
     found[0].clone()
 }
@@ -24,8 +26,13 @@ fn line(outcome: &Outcome, start: &str) -> String {
 fn row(outcome: &Outcome, words: &[&str]) -> Vec<String> {
     let lines = outcome.lines();
     let split = |line: &String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    let has_all = |row: &Vec<String>| words.iter().all(|word| row.iter().any(|found| found == word));
-    lines.iter().map(split).find(has_all).unwrap_or_else(|| panic!("no row {words:?}\n{}", outcome.report()))
+    let has_all =
+        |row: &Vec<String>| words.iter().all(|word| row.iter().any(|found| found == word));
+    lines
+        .iter()
+        .map(split)
+        .find(has_all)
+        .unwrap_or_else(|| panic!("no row {words:?}\n{}", outcome.report()))
 }
 
 #[test]
@@ -46,7 +53,11 @@ fn a_block_has_a_heading_a_table_and_a_forecast() {
         line(&outcome, start);
     }
     assert!(line(&outcome, "MaxRequestWorkers").contains('5'), "{}", outcome.report());
-    assert!(outcome.stdout.is_ascii() || outcome.text().chars().any(is_bar), "{}", outcome.report());
+    assert!(
+        outcome.stdout.is_ascii() || outcome.text().chars().any(is_bar),
+        "{}",
+        outcome.report()
+    );
 }
 
 #[test]
@@ -91,7 +102,10 @@ fn there_is_nothing_but_ascii_where_the_locale_has_nothing_else() {
     }
     let outcome = place.memory_by(&["env", "LANG=C"], &[]).succeeds();
     let is_level = |word: &str| word.chars().all(|character| ".:-=+*#@".contains(character));
-    let has_bar = outcome.lines().iter().any(|line| line.split_whitespace().next_back().is_some_and(is_level));
+    let has_bar = outcome
+        .lines()
+        .iter()
+        .any(|line| line.split_whitespace().next_back().is_some_and(is_level));
     assert!(has_bar, "no bars\n{}", outcome.report());
 }
 
@@ -103,7 +117,11 @@ fn each_process_is_listed_when_asked_for() {
     let outcome = place.memory(&["--workers"]).succeeds();
     let header = row(&outcome, &["PID"]);
     let expected = ["PID", "GROUP", "USER", "THREADS", "AGE", "RSS", "PSS", "USS"];
-    assert!(expected.iter().all(|word| header.iter().any(|found| found == word)), "{}", outcome.report());
+    assert!(
+        expected.iter().all(|word| header.iter().any(|found| found == word)),
+        "{}",
+        outcome.report()
+    );
     for pid in place.children(master) {
         let pid = pid.to_string();
         row(&outcome, &[&pid]);
@@ -136,7 +154,9 @@ fn on_terminal(place: &ApacheBox, command: &str) -> String {
 fn a_name_with_control_characters_is_escaped_on_a_terminal() {
     let place = apache_box!(ApacheBox::needing(&["script"]));
     let site = place.site("one", "prefork", 8080);
-    site.start(&format!("{PREFORK}WSGIDaemonProcess \"ev\u{1b}[31mil\u{7}\" threads=1 display-name=%{{GROUP}}\n"));
+    site.start(&format!(
+        "{PREFORK}WSGIDaemonProcess \"ev\u{1b}[31mil\u{7}\" threads=1 display-name=%{{GROUP}}\n"
+    ));
     let block = place.block(&[]);
     super::group(&block, "wsgi", "ev\u{1b}[31mil\u{7}");
     for words in ["", "--workers"] {
@@ -153,7 +173,8 @@ fn a_narrow_terminal_is_no_crash() {
     let place = apache_box!(ApacheBox::needing(&["script", "stty"]));
     place.prefork();
     for columns in [0, 1, 10, 40, 200] {
-        let text = on_terminal(&place, &format!("stty cols {columns}; proctool apache-mem --workers"));
+        let text =
+            on_terminal(&place, &format!("stty cols {columns}; proctool apache-mem --workers"));
         assert!(text.contains("Would fit"), "{columns}: {text}");
     }
 }

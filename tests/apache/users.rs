@@ -27,14 +27,20 @@ fn an_ordinary_user_gets_counts_and_titles() {
     let place = apache_box!();
     let master = place.prefork();
     let block = block(&place);
-    assert_eq!((&block["pid"], &block["kind"], &block["user"]), (&json!(master), &json!("apache"), &json!("root")));
+    assert_eq!(
+        (&block["pid"], &block["kind"], &block["user"]),
+        (&json!(master), &json!("apache"), &json!("root"))
+    );
     assert_eq!((&block["processes"], &block["unreadable"]), (&json!(9), &json!(9)), "{block:#}");
     assert!(number(&block["unexamined"]) >= 8, "{block:#}");
     assert_eq!(group(&block, "wsgi", "alpha")["processes"], 2, "{block:#}");
     // Nothing shows that one without a title is no worker; a title of its own may.
     assert!((4..=5).contains(&number(&workers(&block)["processes"])), "{block:#}");
     for kind in ["pss", "uss"] {
-        assert!(workers(&block)[kind].is_null() && block["memory"][kind].is_null(), "{kind}: {block:#}");
+        assert!(
+            workers(&block)[kind].is_null() && block["memory"][kind].is_null(),
+            "{kind}: {block:#}"
+        );
     }
     assert!(number(&workers(&block)["rss"]["min"]) > 0, "{block:#}");
     adds_up(&block);
@@ -53,7 +59,8 @@ fn a_cut_title_that_fits_one_configured_name_is_completed() {
 fn a_cut_title_without_a_configuration_is_said_to_be_cut() {
     let place = apache_box!();
     place.prefork();
-    fs::set_permissions(place.path("one/httpd.conf"), fs::Permissions::from_mode(0o600)).expect("its permissions");
+    fs::set_permissions(place.path("one/httpd.conf"), fs::Permissions::from_mode(0o600))
+        .expect("its permissions");
     let block = block(&place);
     let cut = group(&block, "wsgi", "a-really-lo");
     assert_eq!((&cut["processes"], &cut["name_is_cut"]), (&json!(1), &json!(true)), "{block:#}");
@@ -82,7 +89,10 @@ fn titles_that_say_nothing_are_not_taken_for_a_name() {
     let place = apache_box!();
     let site = place.site("one", "prefork", 8080);
     site.write("httpd.conf", site.configuration(&prefork()));
-    site.start_by("cp /usr/sbin/apache2 /run/httpd; PATH=/run:$PATH; httpd -d /mnt/one -f /mnt/one/httpd.conf");
+    site.start_by(
+        "cp /usr/sbin/apache2 /run/httpd; PATH=/run:$PATH; httpd -d /mnt/one -f \
+    /mnt/one/httpd.conf",
+    );
     let block = block(&place);
     assert_eq!(number(&block["processes"]), 9, "{block:#}");
     adds_up(&block);
@@ -103,7 +113,12 @@ fn text_and_metrics_of_an_ordinary_user_are_answers_too() {
     let text = partial(place.memory_as_nobody(&[])).text();
     assert!(text.contains("alpha"), "{text}");
     let metrics = place.memory_as_nobody(&["--openmetrics"]).text();
-    assert!(metrics.lines().any(|line| line.starts_with("proctool_pool_unreadable_processes") && line.ends_with(" 9")));
+    assert!(
+        metrics
+            .lines()
+            .any(|line| line.starts_with("proctool_pool_unreadable_processes")
+                && line.ends_with(" 9"))
+    );
     assert!(!metrics.contains("kind=\"pss\"") && metrics.contains("kind=\"rss\""), "{metrics}");
 }
 
@@ -131,9 +146,15 @@ fn hidden_processes_are_no_crash() {
     let place = apache_box!();
     place.prefork();
     place.shell("mount -o remount,hidepid=2 /proc");
-    place.memory_as_nobody(&[]).refuses(1, "; /proc hides the processes of other users (hidepid): try as root");
+    place
+        .memory_as_nobody(&[])
+        .refuses(1, "; /proc hides the processes of other users (hidepid): try as root");
     // That there are none is not known.
     let metrics = place.memory_as_nobody(&["--openmetrics"]).exits(1);
-    assert!(metrics.text().ends_with("# EOF\n") && !metrics.text().contains("proctool_pools{"), "{}", metrics.report());
+    assert!(
+        metrics.text().ends_with("# EOF\n") && !metrics.text().contains("proctool_pools{"),
+        "{}",
+        metrics.report()
+    );
     assert_eq!(place.block(&[])["processes"], 9);
 }

@@ -51,7 +51,11 @@ impl Contestant {
         let program = program.as_ref();
         let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy();
         let label = format!("`{}`", [&[&*name], arguments].concat().join(" "));
-        let command = [program].into_iter().chain(arguments.iter().map(OsStr::new)).map(OsStr::to_owned).collect();
+        let command = [program]
+            .into_iter()
+            .chain(arguments.iter().map(OsStr::new))
+            .map(OsStr::to_owned)
+            .collect();
         Contestant { label, command, bound: None, words: 0, optional: false }
     }
 
@@ -72,13 +76,20 @@ impl Contestant {
     /// Why it cannot take part, if so. A command that fails at once would win.
     fn obstacle(&self) -> Result<Option<String>> {
         let output = match self.after(&[]).stdout(Stdio::piped()).output() {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Some("not installed".to_owned())),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(Some("not installed".to_owned()));
+            }
             output => output.with_context(|| format!("running {}", self.label))?,
         };
         if !output.status.success() {
-            return Ok(Some(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim())));
+            return Ok(Some(format!(
+                "{}: {}",
+                output.status,
+                String::from_utf8_lossy(&output.stderr).trim()
+            )));
         }
-        let words = output.stdout.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
+        let words =
+            output.stdout.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
         Ok((words < self.words).then(|| format!("{words} words are less than an answer has")))
     }
 
@@ -100,7 +111,10 @@ pub fn contestants(question: &Question, tool: &Path, size: usize) -> Result<Vec<
     let label = format!("limit: {}", question.limit);
     let ours = Contestant::proctool(tool, question.arguments);
     let words = question.words(size);
-    let mut all = vec![Contestant { label, bound: Some(question.bound), ..limit }, Contestant { words, ..ours }];
+    let mut all = vec![
+        Contestant { label, bound: Some(question.bound), ..limit },
+        Contestant { words, ..ours },
+    ];
     for peer in question.peers {
         let bare = Contestant::new(peer.command[0], &peer.command[1..]);
         all.push(Contestant { bound: peer.bound, words, optional: true, ..bare });
@@ -108,15 +122,17 @@ pub fn contestants(question: &Question, tool: &Path, size: usize) -> Result<Vec<
     Ok(all)
 }
 
-/// Run all of them in turn, so that what else the machine does meets all of them. Each has run once before, to see
-/// whether it can.
+/// Run all of them in turn, so that what else the machine does meets all of them. Each has run once
+/// before, to see whether it can.
 pub fn hold(contestants: Vec<Contestant>, rounds: usize) -> Result<Outcome> {
     let mut able = Vec::new();
     let mut left_out = Vec::new();
     for contestant in contestants {
         match contestant.obstacle()? {
             None => able.push((contestant, Vec::new(), Vec::new())),
-            Some(why) if contestant.optional => left_out.push(format!("{} ({why})", contestant.label)),
+            Some(why) if contestant.optional => {
+                left_out.push(format!("{} ({why})", contestant.label))
+            }
             Some(why) => bail!("{}: {why}", contestant.label),
         }
     }
@@ -135,9 +151,9 @@ pub fn hold(contestants: Vec<Contestant>, rounds: usize) -> Result<Outcome> {
     Ok(Outcome { standings: standings.collect(), left_out })
 }
 
-/// The order of a round, such that over the rounds everybody follows everybody else equally often (a Williams design). In
-/// a fixed order some find the processor's caches always as the largest program left them, others never: a third of the
-/// time at 1,000 processes.
+/// The order of a round, such that over the rounds everybody follows everybody else equally often
+/// (a Williams design). In a fixed order some find the processor's caches always as the largest
+/// program left them, others never: a third of the time at 1,000 processes.
 fn order(round: usize, count: usize) -> Vec<usize> {
     let zigzag = |turn: usize| if turn % 2 == 1 { turn.div_ceil(2) } else { count - turn / 2 };
     let mut order: Vec<usize> = (0..count).map(|turn| (zigzag(turn) + round) % count).collect();
@@ -153,8 +169,11 @@ fn median(mut samples: Vec<Duration>) -> Duration {
     samples[samples.len() / 2]
 }
 
-/// CPU time of the children that were waited for: one more after each run, because nobody else is waited for meanwhile.
+/// CPU time of the children that were waited for: one more after each run, because nobody else is
+/// waited for meanwhile.
 fn children_cpu() -> Result<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    Ok(Duration::from_micros((usage.user_time() + usage.system_time()).num_microseconds().unsigned_abs()))
+    Ok(Duration::from_micros(
+        (usage.user_time() + usage.system_time()).num_microseconds().unsigned_abs(),
+    ))
 }

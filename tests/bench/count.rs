@@ -1,4 +1,5 @@
-//! What does not depend on how busy the machine is: system calls, instructions and memory of one run.
+//! What does not depend on how busy the machine is: system calls, instructions and memory of one
+//! run.
 
 use crate::contest::Contestant;
 use anyhow::{Context, Result, ensure};
@@ -14,8 +15,8 @@ pub const ROLE: &str = "role:peak";
 /// System calls of a run with all its threads; none without strace.
 pub fn system_calls(contestant: &Contestant) -> Result<Option<u64>> {
     let Some(summary) = traced(contestant, &["strace", "-f", "-c"])? else { return Ok(None) };
-    // % time, seconds, usecs/call, calls, errors (or nothing), name. The last line has the totals, by version with or
-    // without usecs/call.
+    // % time, seconds, usecs/call, calls, errors (or nothing), name. The last line has the totals,
+    // by version with or without usecs/call.
     let rows = summary.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let rows = rows.filter(|row| row.len() >= 5 && row.last() != Some(&"total"));
     Ok(Some(rows.filter_map(|row| row[3].parse::<u64>().ok()).sum()))
@@ -25,7 +26,10 @@ pub fn system_calls(contestant: &Contestant) -> Result<Option<u64>> {
 pub fn instructions(contestant: &Contestant) -> Result<Option<u64>> {
     let prefix = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
     let Some(log) = traced(contestant, &prefix)? else { return Ok(None) };
-    let number = log.lines().find_map(|line| line.split_once("Collected : ")).map(|(_, number)| number.trim());
+    let number = log
+        .lines()
+        .find_map(|line| line.split_once("Collected : "))
+        .map(|(_, number)| number.trim());
     Ok(Some(number.context("valgrind told no number of instructions")?.parse()?))
 }
 
@@ -36,11 +40,18 @@ fn traced(contestant: &Contestant, prefix: &[&str]) -> Result<Option<String>> {
         output => output?,
     };
     let log = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(output.status.success(), "{} {}: {}: {log}", prefix[0].display(), contestant.label, output.status);
+    ensure!(
+        output.status.success(),
+        "{} {}: {}: {log}",
+        prefix[0].display(),
+        contestant.label,
+        output.status
+    );
     Ok(Some(log))
 }
 
-/// The most memory that a run had resident, in KiB: the median of five, which differ by some ten pages.
+/// The most memory that a run had resident, in KiB: the median of five, which differ by some ten
+/// pages.
 pub fn peak_memory(contestant: &Contestant) -> Result<u64> {
     let program = std::env::current_exe()?;
     let mut command = contestant.after(&[program.as_os_str(), OsStr::new(ROLE)]);
@@ -48,19 +59,27 @@ pub fn peak_memory(contestant: &Contestant) -> Result<u64> {
     let mut peaks = [0; 5];
     for peak in &mut peaks {
         let output = command.output()?;
-        ensure!(output.status.success(), "measuring the memory of {}: {}", contestant.label, output.status);
+        ensure!(
+            output.status.success(),
+            "measuring the memory of {}: {}",
+            contestant.label,
+            output.status
+        );
         *peak = String::from_utf8(output.stdout)?.trim().parse()?;
     }
     peaks.sort_unstable();
     Ok(peaks[2])
 }
 
-/// Run one command and print its peak. The kernel keeps only the maximum over all children, so this one has no other.
+/// Run one command and print its peak. The kernel keeps only the maximum over all children, so this
+/// one has no other.
 pub fn run_for_peak(command: &[OsString]) -> Result<()> {
     let program = command.first().context("no command to run")?;
-    // A group makes the library fork. Its faster way shares our memory until exec, which would count as the child's.
+    // A group makes the library fork. Its faster way shares our memory until exec, which would
+    // count as the child's.
     let group = rustix::process::getgid().as_raw();
-    let status = Command::new(program).args(&command[1..]).gid(group).stdout(Stdio::null()).status()?;
+    let status =
+        Command::new(program).args(&command[1..]).gid(group).stdout(Stdio::null()).status()?;
     ensure!(status.success(), "{}: {status}", program.display());
     let peak = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss();
     Ok(writeln!(std::io::stdout().lock(), "{peak}")?)

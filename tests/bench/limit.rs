@@ -1,7 +1,7 @@
 //! The limit: the system calls that a question cannot be answered without, and nothing else.
 //!
-//! One descriptor on /proc, getdents, and for every process the files of the question, read into the same buffers. Runs
-//! as a process of its own, to pay for its start like the others.
+//! One descriptor on /proc, getdents, and for every process the files of the question, read into
+//! the same buffers. Runs as a process of its own, to pay for its start like the others.
 
 use crate::question::Question;
 use anyhow::{Context, Result};
@@ -43,7 +43,8 @@ fn touch(proc: &OwnedFd, pid: &[u8], file: &str, content: &mut [u8]) -> Result<(
     let path = CStr::from_bytes_with_nul(&buffer[..=end])?;
     let result = match file {
         "exe" => readlinkat_raw(proc, path, content),
-        _ => openat(proc, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).and_then(|file| read(file, content)),
+        _ => openat(proc, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .and_then(|file| read(file, content)),
     };
     match result {
         Ok(_) | Err(Errno::NOENT | Errno::SRCH | Errno::ACCESS) => Ok(()),

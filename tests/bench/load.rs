@@ -1,8 +1,9 @@
 //! The load: N sleeping processes in the shapes that make process tools slow.
 //!
-//! One chain, one process with N/2 children, hubs of 16, 10 processes to be found by name, and some with many arguments,
-//! a big environment or a long name. Each is this program under another name. A process starts its children, says so with
-//! a byte on standard output, and sleeps in a read from standard input: one pipe for all, so that closing it ends all.
+//! One chain, one process with N/2 children, hubs of 16, 10 processes to be found by name, and some
+//! with many arguments, a big environment or a long name. Each is this program under another name.
+//! A process starts its children, says so with a byte on standard output, and sleeps in a read from
+//! standard input: one pipe for all, so that closing it ends all.
 
 use crate::options::number;
 use anyhow::{Context, Result, bail, ensure};
@@ -41,7 +42,8 @@ pub fn install(directory: &Path) -> Result<()> {
         let path = directory.join(name);
         // A link needs the same file system.
         if std::fs::hard_link(&program, &path).is_err() {
-            std::fs::copy(&program, &path).with_context(|| format!("copying to {}", path.display()))?;
+            std::fs::copy(&program, &path)
+                .with_context(|| format!("copying to {}", path.display()))?;
         }
     }
     Ok(())
@@ -51,7 +53,10 @@ pub fn install(directory: &Path) -> Result<()> {
 pub fn check_size(size: usize) -> Result<()> {
     ensure!(size >= 50, "a load has at least 50 processes");
     let most: usize = number(std::fs::read_to_string("/proc/sys/kernel/pid_max")?.trim())?;
-    ensure!(size + 1_000 <= most, "{size} processes are too many for /proc/sys/kernel/pid_max, {most}");
+    ensure!(
+        size + 1_000 <= most,
+        "{size} processes are too many for /proc/sys/kernel/pid_max, {most}"
+    );
     Ok(())
 }
 
@@ -59,14 +64,19 @@ impl Load {
     /// Start that many processes and wait until all of them sleep.
     pub fn start(directory: &Path, size: usize) -> Result<Load> {
         let mut command = Command::new(directory.join(PLAIN));
-        command.args([ROLE, "root", &size.to_string()]).env_clear().stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args([ROLE, "root", &size.to_string()])
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut root = command.spawn().context("starting the load")?;
         let lifeline = root.stdin.take().context("the load has no standard input")?;
         wait_until_ready(root.stdout.take().context("the load has no standard output")?, size)?;
         Ok(Load { lifeline })
     }
 
-    /// End all processes and reap them: being init, we are the parent of every one whose parent has gone.
+    /// End all processes and reap them: being init, we are the parent of every one whose parent has
+    /// gone.
     pub fn end(self) -> Result<()> {
         drop(self.lifeline);
         loop {
@@ -80,7 +90,8 @@ impl Load {
 
 fn wait_until_ready(mut pipe: ChildStdout, size: usize) -> Result<()> {
     let (sender, bytes) = mpsc::channel();
-    // A thread of its own because a read has no timeout. It ends with the last byte that is waited for, or with us.
+    // A thread of its own because a read has no timeout. It ends with the last byte that is waited
+    // for, or with us.
     std::thread::spawn(move || {
         let mut buffer = [0; 4096];
         let mut ready = 0;
@@ -95,8 +106,11 @@ fn wait_until_ready(mut pipe: ChildStdout, size: usize) -> Result<()> {
     });
     let mut ready = 0;
     while ready < size {
-        let news = bytes.recv_timeout(PATIENCE).with_context(|| format!("only {ready} of {size} processes started"))?;
-        ready = news.with_context(|| format!("a process of the load failed after {ready} of {size}"))?;
+        let news = bytes
+            .recv_timeout(PATIENCE)
+            .with_context(|| format!("only {ready} of {size} processes started"))?;
+        ready =
+            news.with_context(|| format!("a process of the load failed after {ready} of {size}"))?;
     }
     Ok(())
 }
@@ -147,7 +161,8 @@ fn fan(first: usize, count: usize, size: usize) -> Result<()> {
     (first..first + count).try_for_each(|index| leaf(index, size))
 }
 
-/// Leaves are numbered. 1 % of the load gets 200 arguments, 1 % an environment of 32 KiB, 5 % a long name.
+/// Leaves are numbered. 1 % of the load gets 200 arguments, 1 % an environment of 32 KiB, 5 % a
+/// long name.
 fn leaf(index: usize, size: usize) -> Result<()> {
     match (index % 50, index / 50 < size / 100) {
         (0, true) => start(PLAIN, &format!("leaf{}", " argument".repeat(199))),
@@ -157,7 +172,8 @@ fn leaf(index: usize, size: usize) -> Result<()> {
     }
 }
 
-/// A process of its own that sleeps until it is killed, or until nobody holds the other end of this pipe.
+/// A process of its own that sleeps until it is killed, or until nobody holds the other end of this
+/// pipe.
 pub fn leaf_process(directory: &Path, lifeline: PipeReader) -> Result<Child> {
     let mut command = Command::new(directory.join(PLAIN));
     command.args([ROLE, "leaf"]).env_clear().stdin(lifeline).stdout(Stdio::null());

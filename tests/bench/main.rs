@@ -1,7 +1,9 @@
-//! The benchmark: proctool beside the system calls that its questions cannot do without, and beside the tools in use.
+//! The benchmark: proctool beside the system calls that its questions cannot do without, and beside
+//! the tools in use.
 //!
-//! It measures in a pid namespace of its own, filled with a load of known shape, and prints Markdown tables.
-//! `cargo bench -- --help` lists the options. The first argument of a re-executed process says which part it plays.
+//! It measures in a pid namespace of its own, filled with a load of known shape, and prints
+//! Markdown tables. `cargo bench -- --help` lists the options. The first argument of a re-executed
+//! process says which part it plays.
 
 mod contest;
 mod count;
@@ -44,12 +46,16 @@ fn play(arguments: &[OsString]) -> Result<()> {
         count::ROLE => count::run_for_peak(&arguments[1..]),
         sandbox::ROLE => {
             let options = Options::parse(&arguments[1..])?;
-            // Owned by this thread, which outlives the measuring one: removed also after an interruption.
-            let directory = tempfile::tempdir().context("making a directory for the load's programs")?;
+            // Owned by this thread, which outlives the measuring one: removed also after an
+            // interruption.
+            let directory =
+                tempfile::tempdir().context("making a directory for the load's programs")?;
             let path = directory.path().to_owned();
             sandbox::work(move || measure_all(&options, &path))
         }
-        _ if arguments.iter().any(|argument| argument == "--help") => Ok(write!(io::stdout().lock(), "{USAGE}")?),
+        _ if arguments.iter().any(|argument| argument == "--help") => {
+            Ok(write!(io::stdout().lock(), "{USAGE}")?)
+        }
         _ => {
             let options = Options::parse(arguments)?;
             options.sizes.iter().try_for_each(|&size| load::check_size(size))?;
@@ -89,11 +95,20 @@ fn measure_all(options: &Options, directory: &Path) -> Result<()> {
         return Ok(());
     }
     report::costs(out, &measurements)?;
-    report::memory(out, &measurements, count::peak_memory(&Contestant::proctool(&tool, &["--version"]))?)?;
+    report::memory(
+        out,
+        &measurements,
+        count::peak_memory(&Contestant::proctool(&tool, &["--version"]))?,
+    )?;
     report::growth(out, &measurements)
 }
 
-fn measure(question: &'static Question, tool: &Path, size: usize, rounds: usize) -> Result<Measurement> {
+fn measure(
+    question: &'static Question,
+    tool: &Path,
+    size: usize,
+    rounds: usize,
+) -> Result<Measurement> {
     note(&format!("{size} processes: {}, {rounds} rounds", question.name));
     let contestants = contest::contestants(question, tool, size)?;
     let outcome = contest::hold(contestants, rounds)?;
@@ -117,11 +132,14 @@ fn start_up(out: &mut impl Write, tool: &Path) -> Result<()> {
 
 /// The binary to measure, by default the one that cargo has built with this benchmark.
 fn proctool() -> Result<PathBuf> {
-    let path = std::env::var_os("PROCTOOL_BENCH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_proctool").into());
-    std::fs::canonicalize(&path).with_context(|| format!("looking for the binary to measure, {}", path.display()))
+    let path = std::env::var_os("PROCTOOL_BENCH_BINARY")
+        .unwrap_or_else(|| env!("CARGO_BIN_EXE_proctool").into());
+    std::fs::canonicalize(&path)
+        .with_context(|| format!("looking for the binary to measure, {}", path.display()))
 }
 
-/// Progress for whoever waits; the results alone go to standard output. Nobody reading it is no reason to stop.
+/// Progress for whoever waits; the results alone go to standard output. Nobody reading it is no
+/// reason to stop.
 fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

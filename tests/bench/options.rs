@@ -30,7 +30,8 @@ pub struct Options {
 impl Options {
     /// Parse the arguments. Cargo adds `--bench`, which says nothing here.
     pub fn parse(arguments: &[OsString]) -> Result<Options> {
-        let mut options = Options { sizes: vec![100, 1_000, 10_000], waits: true, rounds: None, only: None };
+        let mut options =
+            Options { sizes: vec![100, 1_000, 10_000], waits: true, rounds: None, only: None };
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match argument.to_str().unwrap_or_default() {
@@ -78,7 +79,9 @@ fn sizes(text: &str) -> Result<Vec<usize>> {
 }
 
 fn text(argument: Option<&OsString>) -> Result<&str> {
-    argument.and_then(|argument| argument.to_str()).with_context(|| format!("an option lacks its value\n{USAGE}"))
+    argument
+        .and_then(|argument| argument.to_str())
+        .with_context(|| format!("an option lacks its value\n{USAGE}"))
 }
 
 /// A number out of an argument.

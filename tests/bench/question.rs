@@ -1,4 +1,5 @@
-//! The four questions: how proctool is asked, what it cannot do without, who else is asked, and the ratios aimed at.
+//! The four questions: how proctool is asked, what it cannot do without, who else is asked, and the
+//! ratios aimed at.
 
 use anyhow::{Context, Result};
 use std::ffi::OsString;
@@ -26,7 +27,8 @@ pub struct Question {
     pub name: &'static str,
     /// The words for it in the report.
     pub title: &'static str,
-    /// What must be touched of every process: one readlink for `exe`, open, read and close for every other file.
+    /// What must be touched of every process: one readlink for `exe`, open, read and close for
+    /// every other file.
     pub files: &'static [&'static str],
     /// The same in words.
     pub limit: &'static str,
@@ -56,7 +58,8 @@ impl Question {
         self.files.iter().map(|&file| if file == "exe" { 1 } else { 3 }).sum()
     }
 
-    /// The fewest words that are an answer. pstree has several processes on a line and cuts long lines.
+    /// The fewest words that are an answer. pstree has several processes on a line and cuts long
+    /// lines.
     pub fn words(&self, size: usize) -> usize {
         match self.name {
             "find" => crate::load::NEEDLES,

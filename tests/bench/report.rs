@@ -35,8 +35,16 @@ pub fn heading(out: &mut impl Write) -> Result<()> {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let cpus = std::thread::available_parallelism()?;
     let today = jiff::Zoned::now().date();
-    writeln!(out, "proctool {}, {today}, Linux {}, {cpus} CPUs.", env!("CARGO_PKG_VERSION"), kernel.trim())?;
-    Ok(writeln!(out, "Times are medians of whole processes run in turn, with the output going to /dev/null.")?)
+    writeln!(
+        out,
+        "proctool {}, {today}, Linux {}, {cpus} CPUs.",
+        env!("CARGO_PKG_VERSION"),
+        kernel.trim()
+    )?;
+    Ok(writeln!(
+        out,
+        "Times are medians of whole processes run in turn, with the output going to /dev/null."
+    )?)
 }
 
 /// Start-up beside a program that does nothing.
@@ -45,7 +53,8 @@ pub fn start_up(out: &mut impl Write, outcome: &Outcome, instructions: Option<u6
     for standing in &outcome.standings {
         row(out, &times(standing, &outcome.standings[0]))?;
     }
-    let count = instructions.map_or("not measured, valgrind is not installed".to_owned(), |count| number(count as f64));
+    let count = instructions
+        .map_or("not measured, valgrind is not installed".to_owned(), |count| number(count as f64));
     Ok(writeln!(out, "\nUser instructions: {count} (aim: 350,000 in the static build).")?)
 }
 
@@ -67,18 +76,31 @@ pub fn contest(out: &mut impl Write, measurement: &Measurement) -> Result<()> {
     Ok(())
 }
 
-/// What a process more costs: the slope between the smallest and the largest load, which leaves start-up out.
+/// What a process more costs: the slope between the smallest and the largest load, which leaves
+/// start-up out.
 pub fn costs(out: &mut impl Write, all: &[Measurement]) -> Result<()> {
     let pairs = extremes(all, 0);
     if pairs.is_empty() {
         return Ok(writeln!(out, "\nCosts a process and growth: not measured, needs two sizes.")?);
     }
-    title(out, "Costs a process", &["command", "system calls", "aim", "", "user instructions", "aim", ""])?;
+    title(
+        out,
+        "Costs a process",
+        &["command", "system calls", "aim", "", "user instructions", "aim", ""],
+    )?;
     for (first, last) in pairs {
         let question = last.question;
         // A tenth for getdents and the writes, which are one call for many processes.
-        let calls = (slope(first, last, |one| one.system_calls), question.system_calls() as f64 + 0.1, "strace");
-        let instructions = (slope(first, last, |one| one.instructions), f64::from(question.instructions), "valgrind");
+        let calls = (
+            slope(first, last, |one| one.system_calls),
+            question.system_calls() as f64 + 0.1,
+            "strace",
+        );
+        let instructions = (
+            slope(first, last, |one| one.instructions),
+            f64::from(question.instructions),
+            "valgrind",
+        );
         let mut cells = vec![ours(question)];
         for (measured, aim, program) in [calls, instructions] {
             cells.push(measured.map_or_else(|| format!("needs {program}"), number));
@@ -89,29 +111,54 @@ pub fn costs(out: &mut impl Write, all: &[Measurement]) -> Result<()> {
     Ok(())
 }
 
-fn slope(first: &Measurement, last: &Measurement, count: impl Fn(&Measurement) -> Option<u64>) -> Option<f64> {
+fn slope(
+    first: &Measurement,
+    last: &Measurement,
+    count: impl Fn(&Measurement) -> Option<u64>,
+) -> Option<f64> {
     Some((count(last)? as f64 - count(first)? as f64) / (last.size - first.size) as f64)
 }
 
 /// Peak memory, beside that of a start that does nothing.
 pub fn memory(out: &mut impl Write, all: &[Measurement], idle: u64) -> Result<()> {
     title(out, "Peak memory", &["command", "processes", "KiB", "aim", ""])?;
-    row(out, &["`proctool --version`".to_owned(), String::new(), number(idle as f64), String::new(), String::new()])?;
+    row(
+        out,
+        &[
+            "`proctool --version`".to_owned(),
+            String::new(),
+            number(idle as f64),
+            String::new(),
+            String::new(),
+        ],
+    )?;
     for one in all {
         let peak = one.peak as f64;
         let cells = [ours(one.question), number(one.size as f64), number(peak)];
         row(out, &[&cells[..], &judged(peak, one.question.streams.then_some(MEMORY))].concat())?;
     }
     for (first, last) in extremes(all, 0).into_iter().filter(|(first, _)| !first.question.streams) {
-        let bytes = slope(first, last, |one| Some(one.peak * 1024)).map_or_else(String::new, number);
-        writeln!(out, "\n{} takes {bytes} bytes a process (aim: 64 and its names).", ours(last.question))?;
+        let bytes =
+            slope(first, last, |one| Some(one.peak * 1024)).map_or_else(String::new, number);
+        writeln!(
+            out,
+            "\n{} takes {bytes} bytes a process (aim: 64 and its names).",
+            ours(last.question)
+        )?;
     }
     Ok(())
 }
 
 /// How soon the end of a process is noticed.
 pub fn waiting(out: &mut impl Write, all: &[Waiting]) -> Result<()> {
-    let columns = ["processes", "median ms", "99 % within ms", "aim", "", "CPU ticks and wake-ups in an idle second"];
+    let columns = [
+        "processes",
+        "median ms",
+        "99 % within ms",
+        "aim",
+        "",
+        "CPU ticks and wake-ups in an idle second",
+    ];
     title(
         out,
         "`proctool wait`, from the kill to the line",
@@ -122,7 +169,10 @@ pub fn waiting(out: &mut impl Write, all: &[Waiting]) -> Result<()> {
         let p99 = millis(one.p99);
         let mut cells = vec![number(one.size as f64), number(millis(one.median)), number(p99)];
         cells.extend(judged(p99, (one.size <= 1_000).then_some(LATENCY)));
-        cells.extend([format!("{}, {}", one.idle_ticks, one.idle_switches), one.busy_ticks.to_string()]);
+        cells.extend([
+            format!("{}, {}", one.idle_ticks, one.idle_switches),
+            one.busy_ticks.to_string(),
+        ]);
         row(out, &cells)?;
     }
     Ok(())
@@ -141,14 +191,17 @@ pub fn growth(out: &mut impl Write, all: &[Measurement]) -> Result<()> {
             let Some(before) = first.outcome.standings.iter().find(same) else { continue };
             let times = quotient(after.wall, before.wall);
             let cells = [after.label.clone(), number(times), number(times / linear)];
-            row(out, &[&cells[..], &judged(times / linear, (index == 1).then_some(GROWTH))].concat())?;
+            row(
+                out,
+                &[&cells[..], &judged(times / linear, (index == 1).then_some(GROWTH))].concat(),
+            )?;
         }
     }
     Ok(())
 }
 
-/// For each question its smallest measurement from some size on, and its largest, where they differ. The measurements
-/// come by ascending size.
+/// For each question its smallest measurement from some size on, and its largest, where they
+/// differ. The measurements come by ascending size.
 fn extremes(all: &[Measurement], from: usize) -> Vec<(&Measurement, &Measurement)> {
     let largest = all.iter().filter(|one| all.last().is_some_and(|last| last.size == one.size));
     let pairs = largest.filter_map(|last| {

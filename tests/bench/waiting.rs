@@ -36,7 +36,14 @@ pub fn measure(tool: &Path, directory: &Path, size: usize) -> Result<Waiting> {
         targets.push(load::leaf_process(directory, reader.try_clone()?)?);
     }
     let mut waiter = Command::new(tool);
-    waiter.args(["wait", "--jsonl", "--children-of", &std::process::id().to_string(), "--comm", load::PLAIN]);
+    waiter.args([
+        "wait",
+        "--jsonl",
+        "--children-of",
+        &std::process::id().to_string(),
+        "--comm",
+        load::PLAIN,
+    ]);
     let mut waiter = waiter.stdout(Stdio::piped()).spawn().context("starting proctool wait")?;
     let mut lines = BufReader::new(waiter.stdout.take().context("no standard output")?).lines();
     // The first one shows that it waits by now.
@@ -71,7 +78,11 @@ fn end(targets: &mut Vec<Child>, lines: &mut Lines<BufReader<ChildStdout>>) -> R
     target.kill()?;
     let line = lines.next().context("proctool wait ended early")??;
     let taken = begin.elapsed();
-    ensure!(line.starts_with(&format!("{{\"pid\":{},", target.id())), "not about {}: {line}", target.id());
+    ensure!(
+        line.starts_with(&format!("{{\"pid\":{},", target.id())),
+        "not about {}: {line}",
+        target.id()
+    );
     target.wait()?;
     Ok(taken)
 }
@@ -85,9 +96,11 @@ struct Costs {
 impl Costs {
     fn of(child: &Child) -> Result<Costs> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id()))?;
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let fields: Vec<&str> =
+            stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()))?;
-        let switches = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        let switches =
+            status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
         Ok(Costs {
             ticks: number::<u64>(fields[11])? + number::<u64>(fields[12])?,
             switches: number(switches.context("no count of switches")?.trim())?,

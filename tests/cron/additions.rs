@@ -6,8 +6,8 @@ use crate::cron_box;
 
 const NAME: &str = "cron-graceful-additions";
 
-/// A run with a job and this in place of the additions: the job is waited for, cron stopped, and these are the words
-/// of the warning.
+/// A run with a job and this in place of the additions: the job is waited for, cron stopped, and
+/// these are the words of the warning.
 #[track_caller]
 fn goes_on(prepare: impl FnOnce(&CronBox), warning: &[&str]) {
     let place = cron_box!();
@@ -35,8 +35,8 @@ fn goes_on(prepare: impl FnOnce(&CronBox), warning: &[&str]) {
 #[test]
 fn the_additions_run_when_cron_is_paused_and_before_jobs_are_waited_for() {
     let place = cron_box!();
-    let script =
-        "#!/bin/sh\nsed -n 's/^State:.//p' /proc/$(cat /run/crond.pid)/status >/mnt/state\necho >>/mnt/times\n";
+    let script = "#!/bin/sh\nsed -n 's/^State:.//p' /proc/$(cat /run/crond.pid)/status \
+    >/mnt/state\necho >>/mnt/times\n";
     place.program(NAME, script);
     let (daemon, _) = place.cron_with_job();
     let run = place.begin_and_pause(&[], daemon);
@@ -44,13 +44,18 @@ fn the_additions_run_when_cron_is_paused_and_before_jobs_are_waited_for() {
     assert!(place.read("state").starts_with('T'), "cron was not paused: {}", place.read("state"));
     place.release("a");
     stops(&place, run.finish(), daemon);
-    assert_eq!(std::fs::read_to_string(place.path("times")).expect("the additions"), "\n", "it did not run once");
+    assert_eq!(
+        std::fs::read_to_string(place.path("times")).expect("the additions"),
+        "\n",
+        "it did not run once"
+    );
 }
 
 #[test]
 fn the_additions_may_start_a_job_s_successor_that_is_waited_for_too() {
     let place = cron_box!();
-    // It ends a job in its own way, as an administrator's script does that tells a long job to finish.
+    // It ends a job in its own way, as an administrator's script does that tells a long job to
+    // finish.
     place.program(NAME, "#!/bin/sh\necho >/mnt/a.go\n");
     let (daemon, _) = place.cron_with_job();
     let outcome = place.graceful(&[]);
@@ -150,7 +155,8 @@ fn additions_that_hang_and_heed_no_signal_do_not_keep_cron_paused() {
     let daemon = place.cron();
     place.program(
         NAME,
-        "#!/bin/sh\ntrap '' TERM INT HUP\nexec >/dev/null 2>&1\necho $$ >/mnt/additions\nwhile :; do sleep 1; done\n",
+        "#!/bin/sh\ntrap '' TERM INT HUP\nexec >/dev/null 2>&1\necho $$ >/mnt/additions\nwhile :; \
+        do sleep 1; done\n",
     );
     place.graceful(&["--timeout", "0.5"]).exits(124);
     place.still_runs(daemon);
@@ -165,7 +171,10 @@ fn additions_that_leave_something_running_with_their_output_do_not_hang_it() {
     let before = std::time::Instant::now();
     let script = "cron-graceful >/mnt/out 2>&1; echo $?";
     assert_eq!(place.shell(script), "0");
-    assert!(before.elapsed() < std::time::Duration::from_secs(15), "it waited for what the additions left behind");
+    assert!(
+        before.elapsed() < std::time::Duration::from_secs(15),
+        "it waited for what the additions left behind"
+    );
     place.is_stopped(daemon);
 }
 

@@ -5,14 +5,19 @@ use super::{entry, mentions, pids, stops};
 use crate::cron_box;
 
 /// Busybox's crond, which has no pid file, with an empty directory of crontabs.
-const BUSYBOX: &str = "mkdir -p /run/crontabs /mnt/bin; ln -sf \"$(command -v busybox)\" /mnt/bin/crond
+const BUSYBOX: &str =
+    "mkdir -p /run/crontabs /mnt/bin; ln -sf \"$(command -v busybox)\" /mnt/bin/crond
     setsid crond -f -c /run/crontabs -L /dev/null </dev/null >/dev/null 2>&1 & echo $!";
 
 /// A box with a busybox that has a crond.
 fn with_busybox() -> Result<CronBox, String> {
     let place = CronBox::needing(&["busybox"])?;
     let has_crond = place.exec("busybox --list | grep -x crond").code() == 0;
-    if has_crond { Ok(place) } else { Err("busybox has no crond: busybox-static has one".to_owned()) }
+    if has_crond {
+        Ok(place)
+    } else {
+        Err("busybox has no crond: busybox-static has one".to_owned())
+    }
 }
 
 #[track_caller]
@@ -26,7 +31,8 @@ fn busybox(place: &CronBox) -> u32 {
 #[track_caller]
 fn impostor(place: &CronBox, directory: &str, user: &str) -> u32 {
     let script = format!(
-        "mkdir -p {directory}; cp /bin/sleep {directory}/cron; chmod 755 {directory} {directory}/cron
+        "mkdir -p {directory}; cp /bin/sleep {directory}/cron; chmod 755 {directory} \
+        {directory}/cron
          setsid setpriv --reuid {user} --regid {user} --clear-groups {directory}/cron 1000 </dev/null >/dev/null 2>&1 &
          echo $!"
     );
@@ -150,7 +156,9 @@ fn a_cron_in_a_pid_namespace_below_ours_is_left_alone() {
             [ \"$(cat /proc/${inner% }/comm)\" = cron ]; do :; done
         kill -KILL $sleep_for; echo $inner";
     let inner = place.shell(script).trim().parse().expect("a process id");
-    soon("a new parent of the inner cron", || place.seen(inner).is_some_and(|seen| seen.parent == 1));
+    soon("a new parent of the inner cron", || {
+        place.seen(inner).is_some_and(|seen| seen.parent == 1)
+    });
     let outcome = place.graceful(&["--json"]).exits(0);
     assert_eq!(outcome.json()["outcome"], "none", "{}", outcome.report());
     is_untouched(&place, inner);
@@ -176,9 +184,11 @@ fn the_jobs_of_busybox_crond_are_found_and_waited_for() {
     // The last command keeps the shell from becoming the one before.
     let shell = format!("(sh /mnt/job b &); {}; true", job("a"));
     place.shell("mkdir /run/crontabs");
-    std::fs::write(place.root("/run/crontabs/root"), format!("* * * * * {shell}\n")).expect("a crontab");
+    std::fs::write(place.root("/run/crontabs/root"), format!("* * * * * {shell}\n"))
+        .expect("a crontab");
     let daemon = busybox(&place);
-    // It looks at its crontabs once a minute, and nothing makes its time run faster: it is linked statically.
+    // It looks at its crontabs once a minute, and nothing makes its time run faster: it is linked
+    // statically.
     let patience = std::time::Instant::now();
     while !place.has("a.began") && patience.elapsed() < std::time::Duration::from_secs(70) {
         std::thread::sleep(std::time::Duration::from_millis(100));
@@ -298,7 +308,8 @@ fn a_worker_is_not_taken_for_the_daemon_even_when_it_is_named() {
     let (daemon, script) = place.cron_with_job();
     let shell = place.seen(script).expect("the script").parent;
     let worker = place.seen(shell).expect("the job").parent;
-    let outcome = place.graceful(&["--json", "--pid", &worker.to_string(), "--timeout", "5"]).exits(1);
+    let outcome =
+        place.graceful(&["--json", "--pid", &worker.to_string(), "--timeout", "5"]).exits(1);
     assert!(outcome.errors().contains("worker"), "{}", outcome.report());
     assert!(place.is_alive(worker) && place.state(worker) != 'T', "{}", outcome.report());
     place.still_runs(daemon);
@@ -332,7 +343,11 @@ fn a_cron_that_somebody_starts_meanwhile_is_not_overlooked() {
     let outcome = run.finish();
     assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
     place.settles();
-    assert!(outcome.code() == 1 || !place.is_alive(new), "cron runs, which it does not say\n{}", outcome.report());
+    assert!(
+        outcome.code() == 1 || !place.is_alive(new),
+        "cron runs, which it does not say\n{}",
+        outcome.report()
+    );
     assert_ne!(place.state(new), 'T', "{}", outcome.report());
 }
 
@@ -340,8 +355,9 @@ fn a_cron_that_somebody_starts_meanwhile_is_not_overlooked() {
 fn a_daemon_that_its_parent_does_not_reap_counts_as_stopped() {
     let place = cron_box!();
     place.crontab(&[&job("a")]);
-    let daemon =
-        place.cron_by("setsid perl -e 'exec qw(cron -f) unless fork; sleep 1000' >/dev/null 2>&1 </dev/null &");
+    let daemon = place.cron_by(
+        "setsid perl -e 'exec qw(cron -f) unless fork; sleep 1000' >/dev/null 2>&1 </dev/null &",
+    );
     place.began("a");
     let run = place.begin_and_pause(&[], daemon);
     place.release("a");
@@ -355,7 +371,9 @@ fn a_daemon_that_its_parent_does_not_reap_counts_as_stopped() {
 #[test]
 fn a_daemon_that_has_ended_and_was_not_reaped_is_none() {
     let place = cron_box!();
-    place.shell("setsid perl -e 'exec qw(cron -f) unless fork; sleep 1000' >/dev/null 2>&1 </dev/null &");
+    place.shell(
+        "setsid perl -e 'exec qw(cron -f) unless fork; sleep 1000' >/dev/null 2>&1 </dev/null &",
+    );
     let daemon = place.locked();
     place.kill("KILL", daemon);
     soon("a zombie", || place.state(daemon) == 'Z');
@@ -366,7 +384,10 @@ fn a_daemon_that_has_ended_and_was_not_reaped_is_none() {
 #[test]
 fn a_pid_file_that_names_somebody_else_is_no_evidence() {
     let place = cron_box!();
-    let other: u32 = place.shell("setsid sleep 1000 >/dev/null 2>&1 </dev/null & echo $!").parse().expect("a pid");
+    let other: u32 = place
+        .shell("setsid sleep 1000 >/dev/null 2>&1 </dev/null & echo $!")
+        .parse()
+        .expect("a pid");
     place.shell(&format!("echo {other} >/run/crond.pid"));
     let outcome = place.graceful(&["--json"]).exits(0);
     assert_eq!(outcome.json()["outcome"], "none", "{}", outcome.report());

@@ -12,7 +12,8 @@ use crate::cron_box;
 /// What ends a run from outside, and the status that it gives.
 const SIGNALS: [(&str, i32); 4] = [("INT", 130), ("TERM", 143), ("HUP", 129), ("KILL", 137)];
 
-/// Bring a run into a phase and send it each of the signals there: the same cron runs on every time.
+/// Bring a run into a phase and send it each of the signals there: the same cron runs on every
+/// time.
 #[track_caller]
 fn continues_cron(place: &CronBox, daemon: u32, mut phase: impl FnMut() -> Run) {
     for (signal, code) in SIGNALS {
@@ -25,7 +26,8 @@ fn continues_cron(place: &CronBox, daemon: u32, mut phase: impl FnMut() -> Run) 
     }
 }
 
-/// A program that says that it has begun and hangs. It does not keep our output, which is read to its end.
+/// A program that says that it has begun and hangs. It does not keep our output, which is read to
+/// its end.
 fn hanging(name: &str) -> String {
     format!("#!/bin/sh\necho $$ >/mnt/{name}.began\nexec sleep 1000 >/dev/null 2>&1\n")
 }
@@ -84,7 +86,11 @@ fn interrupted_it_does_not_leave_the_command_running_beside_cron() {
         let command = place.began("command");
         place.kill(signal, run.pid);
         let outcome = run.finish();
-        assert!(!place.is_alive(command), "SIG{signal}: the command still runs\n{}", outcome.report());
+        assert!(
+            !place.is_alive(command),
+            "SIG{signal}: the command still runs\n{}",
+            outcome.report()
+        );
         place.still_runs(daemon);
     }
 }
@@ -95,9 +101,14 @@ fn interrupted_as_the_command_starts_it_does_not_leave_it_running() {
     let daemon = place.cron();
     place.program("maintain", &hanging("command").replace("exec", "kill -TERM $PPID\nexec"));
     // Whatever it does about its signals takes its time, so that the command is always sooner.
-    let delayed = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=rt_sigprocmask:delay_enter=100000"];
+    let delayed =
+        ["strace", "-qq", "-o", "/dev/null", "-e", "inject=rt_sigprocmask:delay_enter=100000"];
     let outcome = place.graceful_by(&delayed, &["--", "maintain"]).exits(143);
-    assert!(!place.is_alive(place.began("command")), "the command still runs\n{}", outcome.report());
+    assert!(
+        !place.is_alive(place.began("command")),
+        "the command still runs\n{}",
+        outcome.report()
+    );
     place.still_runs(daemon);
 }
 
@@ -112,7 +123,11 @@ fn interrupted_it_does_not_leave_the_additions_running() {
         let additions = place.began("additions");
         place.kill(signal, run.pid);
         let outcome = run.finish();
-        assert!(!place.is_alive(additions), "SIG{signal}: the additions still run\n{}", outcome.report());
+        assert!(
+            !place.is_alive(additions),
+            "SIG{signal}: the additions still run\n{}",
+            outcome.report()
+        );
         place.still_runs(daemon);
     }
 }
@@ -149,7 +164,12 @@ fn interrupted_from_the_terminal_the_command_cleans_up_before_cron_runs_on() {
     place.kill("INT", -i64::from(run.pid));
     // What it makes of the key is its own affair.
     let outcome = run.finish().exits(3);
-    assert!(place.read("cleaned").starts_with('T'), "cron: {:?}\n{}", place.read("cleaned"), outcome.report());
+    assert!(
+        place.read("cleaned").starts_with('T'),
+        "cron: {:?}\n{}",
+        place.read("cleaned"),
+        outcome.report()
+    );
     place.still_runs(daemon);
 }
 
@@ -157,7 +177,8 @@ fn interrupted_from_the_terminal_the_command_cleans_up_before_cron_runs_on() {
 #[track_caller]
 fn on_terminal(place: &CronBox, daemon: u32) -> Running {
     place.shell("mkfifo /mnt/keys");
-    let script = "echo $$ >/mnt/terminal.began; exec script -qec cron-graceful /dev/null <>/mnt/keys";
+    let script =
+        "echo $$ >/mnt/terminal.began; exec script -qec cron-graceful /dev/null <>/mnt/keys";
     let terminal = Running::start(place.inside(&["sh", "-c", script]));
     soon("a paused daemon", || place.state(daemon) == 'T');
     terminal
@@ -186,7 +207,8 @@ fn a_terminal_that_is_closed_leaves_cron_running() {
     assert!(place.is_alive(script), "the job was hurt");
 }
 
-/// Runs cron-graceful on a terminal, stops the output of that while the additions run, and terminates it.
+/// Runs cron-graceful on a terminal, stops the output of that while the additions run, and
+/// terminates it.
 const STOPPED_TERMINAL: &str = r"
 import os, pty, select, signal, termios
 pid, master = pty.fork()
@@ -267,11 +289,16 @@ fn interrupted_at_any_moment_cron_is_either_stopped_or_runs() {
         let is_right = match outcome.code() {
             0 => !place.is_alive(daemon),
             137 => place.state(daemon) != 'T',
-            other => other == code && (place.goes_on(daemon) || !outcome.errors().contains("runs on")),
+            other => {
+                other == code && (place.goes_on(daemon) || !outcome.errors().contains("runs on"))
+            }
         };
         if !is_right {
             let cron = place.seen(daemon);
-            wrong.push(format!("SIG{signal} at step {step}, cron is {cron:?}\n{}", outcome.report()));
+            wrong.push(format!(
+                "SIG{signal} at step {step}, cron is {cron:?}\n{}",
+                outcome.report()
+            ));
         }
         place.exec(&format!("kill -KILL {daemon}"));
         soon("the end of cron", || !place.is_alive(daemon));
@@ -287,7 +314,10 @@ fn interrupted_when_the_daemon_is_about_to_end_it_does_not_say_that_it_runs_on()
         sleep 1 while 1;\n";
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         place.program("slowcron", slow);
-        let daemon = place.shell("setsid slowcron </dev/null >/dev/null 2>&1 & echo $!").parse().expect("a process id");
+        let daemon = place
+            .shell("setsid slowcron </dev/null >/dev/null 2>&1 & echo $!")
+            .parse()
+            .expect("a process id");
         soon("a slow cron", || place.name(daemon) == "slowcron" && place.state(daemon) == 'S');
         let run = place.begin(&["--daemon", "slowcron"]);
         soon("a daemon that is told to end", || place.has("term"));
@@ -303,7 +333,10 @@ fn interrupted_when_the_daemon_is_about_to_end_it_does_not_say_that_it_runs_on()
 #[test]
 fn the_next_jobs_start_after_an_interrupted_run() {
     let place = cron_box!(CronBox::needing(&["faketime"]));
-    place.raw_crontab(&format!("MAILTO=\"\"\n@reboot root {}\n* * * * * root echo >>/mnt/due\n", job("a")));
+    place.raw_crontab(&format!(
+        "MAILTO=\"\"\n@reboot root {}\n* * * * * root echo >>/mnt/due\n",
+        job("a")
+    ));
     let daemon = place.cron_by(FAST);
     place.began("a");
     let size = || std::fs::read_to_string(place.path("due")).unwrap_or_default().len();

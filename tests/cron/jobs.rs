@@ -10,13 +10,15 @@ sleep 0.03
 sh /mnt/bin/hop $(($1 - 1)) &
 "#;
 
-/// A program that is stuck in the kernel until somebody opens the pipe: its child shares its memory.
+/// A program that is stuck in the kernel until somebody opens the pipe: its child shares its
+/// memory.
 const STUCK: &str = "import os\n\
                      open('/mnt/stuck', 'w').write(f'{os.getpid()}\\n')\n\
                      opens = [(os.POSIX_SPAWN_OPEN, 0, '/mnt/pipe', os.O_RDONLY, 0)]\n\
                      os.posix_spawn('/bin/true', ['true'], {}, file_actions=opens)\n";
 
-/// Take a process id again: start a command as that number, with the number before it as the last one.
+/// Take a process id again: start a command as that number, with the number before it as the last
+/// one.
 fn reuse(place: &CronBox, pid: u32, command: &str) {
     let script = format!(
         "for try in $(seq 200); do\n\
@@ -32,7 +34,8 @@ fn a_worker_that_has_not_started_its_job_yet_is_waited_for() {
     let place = cron_box!();
     // PAM reads the pipe, and the worker waits in it.
     place.shell(
-        "mkfifo /mnt/pam; { cat /etc/pam.d/cron; echo 'session optional pam_env.so envfile=/mnt/pam'; } >/run/pam
+        "mkfifo /mnt/pam; { cat /etc/pam.d/cron; echo 'session optional pam_env.so \
+        envfile=/mnt/pam'; } >/run/pam
          mount --bind /run/pam /etc/pam.d/cron",
     );
     place.crontab(&["sleep 0.2; echo >/mnt/late"]);
@@ -69,11 +72,22 @@ fn a_job_tells_its_user_its_command_and_its_time() {
     let list = place.list();
     let entry = entry(&list, "jobs", shell);
     assert!(entry["user"] == "nobody" && entry["command"] == command.as_str(), "{list:#}");
-    assert!(entry["seconds"].as_f64().is_some_and(|seconds| (0.0..60.0).contains(&seconds)), "{list:#}");
+    assert!(
+        entry["seconds"].as_f64().is_some_and(|seconds| (0.0..60.0).contains(&seconds)),
+        "{list:#}"
+    );
     assert!(entry["id"].as_str().is_none_or(|id| id.starts_with(&format!("{shell}:"))), "{list:#}");
     let outcome = place.graceful(&["--list"]).succeeds();
-    let line = outcome.lines().into_iter().find(|line| line.contains(&shell.to_string())).unwrap_or_default();
-    assert!(line.contains("nobody") && line.contains(&command) && !line.contains("CRON"), "{}", outcome.report());
+    let line = outcome
+        .lines()
+        .into_iter()
+        .find(|line| line.contains(&shell.to_string()))
+        .unwrap_or_default();
+    assert!(
+        line.contains("nobody") && line.contains(&command) && !line.contains("CRON"),
+        "{}",
+        outcome.report()
+    );
     place.still_runs(daemon);
 }
 
@@ -97,7 +111,9 @@ fn a_job_that_passes_itself_on_from_process_to_process_is_followed_to_its_end() 
     place.program("hop", HOP);
     place.crontab(&["sh /mnt/bin/hop 25"]);
     let daemon = place.cron();
-    soon("the job", || place.processes().iter().any(|seen| seen.parent != daemon && seen.name == "sh"));
+    soon("the job", || {
+        place.processes().iter().any(|seen| seen.parent != daemon && seen.name == "sh")
+    });
     let outcome = place.graceful(&[]);
     assert!(place.has("hopped"), "the job had not ended\n{}", outcome.report());
     stops(&place, outcome, daemon);
@@ -122,11 +138,16 @@ fn a_job_that_passes_itself_on_in_a_millisecond_is_followed_to_its_end() {
 #[test]
 fn a_timeout_ends_the_wait_for_a_job_that_passes_itself_on() {
     let place = cron_box!(CronBox::needing(&["perl"]));
-    place.program("hop.pl", "while (-e '/mnt/stay') { exit if fork; select undef, undef, undef, 0.0005 }\n");
+    place.program(
+        "hop.pl",
+        "while (-e '/mnt/stay') { exit if fork; select undef, undef, undef, 0.0005 }\n",
+    );
     place.shell(": >/mnt/stay");
     place.crontab(&["perl /mnt/bin/hop.pl"]);
     let daemon = place.cron();
-    soon("the job", || place.processes().iter().any(|seen| seen.name == "perl" && seen.parent != daemon));
+    soon("the job", || {
+        place.processes().iter().any(|seen| seen.name == "perl" && seen.parent != daemon)
+    });
     place.graceful(&["--timeout", "1"]).exits(124).says("still running");
     place.still_runs(daemon);
     place.shell("rm /mnt/stay");
@@ -200,7 +221,8 @@ fn without_a_daemon_the_jobs_that_still_run_are_waited_for() {
 #[test]
 fn run_by_a_job_it_does_not_wait_for_itself() {
     let place = cron_box!();
-    let command = "PATH=/mnt/bin:$PATH cron-graceful --json >/mnt/result 2>&1; echo $? >/mnt/status";
+    let command =
+        "PATH=/mnt/bin:$PATH cron-graceful --json >/mnt/result 2>&1; echo $? >/mnt/status";
     place.crontab(&[command, &job("a")]);
     let daemon = place.cron();
     place.began("a");
@@ -219,10 +241,14 @@ fn whoever_calls_himself_a_worker_does_not_keep_it_waiting() {
         setsid -f setpriv --reuid 65534 --regid 65534 --clear-groups \
             bash -c 'exec -a CRON /run/cron 1000' </dev/null >/dev/null 2>&1";
     place.shell(script);
-    let liar = || place.processes().into_iter().find(|seen| seen.name == "cron").map(|seen| seen.pid);
+    let liar =
+        || place.processes().into_iter().find(|seen| seen.name == "cron").map(|seen| seen.pid);
     soon("somebody who lies", || liar().is_some());
     let liar = liar().expect("somebody who lies");
-    assert_eq!(std::fs::read(place.root(&format!("/proc/{liar}/cmdline"))).expect("its arguments"), b"CRON\x001000\0");
+    assert_eq!(
+        std::fs::read(place.root(&format!("/proc/{liar}/cmdline"))).expect("its arguments"),
+        b"CRON\x001000\0"
+    );
     let daemon = place.cron();
     assert!(super::pids(&place.list(), "jobs").is_empty(), "{:#}", place.list());
     let outcome = place.graceful(&[]).exits(0);
@@ -272,7 +298,9 @@ fn is_not_kept_waiting(newcomer: &str) {
     // It must not look before the number is taken again.
     place.kill("STOP", run.pid);
     place.release("a");
-    soon("the end of the job", || place.ended("a") && place.state(shell) == 'X' && !place.is_alive(worker));
+    soon("the end of the job", || {
+        place.ended("a") && place.state(shell) == 'X' && !place.is_alive(worker)
+    });
     reuse(&place, shell, newcomer);
     soon("a newcomer", || place.sleeps(shell));
     place.kill("CONT", run.pid);
@@ -317,10 +345,16 @@ fn a_job_that_is_stuck_in_the_kernel_is_named_as_such() {
     soon("a stuck job", || place.state(stuck()) == 'D');
     let list = place.list();
     let state = entry(&list, "jobs", stuck())["state"].as_str().unwrap_or_default();
-    assert!(state == "D" || state.contains("uninterruptible") || state.contains("stuck"), "{list:#}");
+    assert!(
+        state == "D" || state.contains("uninterruptible") || state.contains("stuck"),
+        "{list:#}"
+    );
     let text = place.graceful(&["--list"]).succeeds();
     let text = text.text();
-    assert!(text.contains("uninterruptible") || text.contains("stuck") || text.contains("disk"), "{text}");
+    assert!(
+        text.contains("uninterruptible") || text.contains("stuck") || text.contains("disk"),
+        "{text}"
+    );
     let run = place.begin_and_pause(&[], daemon);
     place.feed(&place.path("pipe"));
     stops(&place, run.finish(), daemon);

@@ -1,11 +1,14 @@
-//! What jobs leave behind: background children, which are waited for, and daemons, which are reported.
+//! What jobs leave behind: background children, which are waited for, and daemons, which are
+//! reported.
 
 use super::super::support::cron::{CronBox, job, soon};
 use super::{counts, entry, mentions, stops};
 use crate::cron_box;
 
-/// A job that starts another process of the kind and goes on itself; the other one is no child of it.
-const DETACH: &str = "perl -e 'use POSIX; fork and exit; setsid(); fork and exit; exec qw(sh /mnt/job b)'";
+/// A job that starts another process of the kind and goes on itself; the other one is no child of
+/// it.
+const DETACH: &str =
+    "perl -e 'use POSIX; fork and exit; setsid(); fork and exit; exec qw(sh /mnt/job b)'";
 
 /// A running cron whose job `a` has left `b` behind, which goes on; the daemon and `b`.
 fn left_behind(place: &CronBox, leave: &str) -> (u32, u32) {
@@ -42,7 +45,9 @@ fn a_background_child_whose_job_has_ended_before_is_waited_for() {
     let place = cron_box!();
     let (daemon, behind) = left_behind(&place, "(sh /mnt/job b &)");
     end_job(&place);
-    soon("the worker has gone", || !place.processes().iter().any(|seen| seen.parent == daemon && seen.state != 'Z'));
+    soon("the worker has gone", || {
+        !place.processes().iter().any(|seen| seen.parent == daemon && seen.state != 'Z')
+    });
     let list = place.list();
     assert_eq!(entry(&list, "jobs", behind)["awaited"], true, "{list:#}");
     let run = place.begin_and_pause(&[], daemon);
@@ -71,7 +76,10 @@ fn is_reported_and_not_waited_for(leave: &str) {
     assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
     mentions(&outcome, &[&behind.to_string()]);
     place.is_stopped(daemon);
-    assert!(place.is_alive(behind) && place.state(behind) != 'T', "the daemon of the job was touched");
+    assert!(
+        place.is_alive(behind) && place.state(behind) != 'T',
+        "the daemon of the job was touched"
+    );
 }
 
 #[test]

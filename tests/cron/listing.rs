@@ -9,7 +9,8 @@ use crate::cron_box;
 /// Everybody in the box but the program: who they are, and whether they go on.
 fn picture(place: &CronBox) -> Vec<(u32, bool)> {
     place.settles();
-    let mut picture: Vec<_> = place.processes().into_iter().map(|seen| (seen.pid, place.goes_on(seen.pid))).collect();
+    let mut picture: Vec<_> =
+        place.processes().into_iter().map(|seen| (seen.pid, place.goes_on(seen.pid))).collect();
     picture.sort_unstable();
     picture
 }
@@ -49,7 +50,10 @@ fn a_list_in_json_has_everything_about_the_daemon() {
     let daemon = place.cron();
     let list = place.list();
     let found = entry(&list, "daemons", daemon);
-    assert!(found["name"] == "cron" && found["stopped"] == false && found["unit"].is_null(), "{list:#}");
+    assert!(
+        found["name"] == "cron" && found["stopped"] == false && found["unit"].is_null(),
+        "{list:#}"
+    );
     assert!(found["exe_path"].as_str().is_some_and(|path| path.ends_with("/cron")), "{list:#}");
     assert!(!found["evidence"].is_null(), "{list:#}");
     assert_eq!(list["jobs"].as_array().expect("a list").len(), 0, "{list:#}");
@@ -59,7 +63,10 @@ fn a_list_in_json_has_everything_about_the_daemon() {
 fn a_list_of_nothing_is_empty_and_a_success() {
     let place = cron_box!();
     let list = place.list();
-    assert!(super::pids(&list, "daemons").is_empty() && super::pids(&list, "jobs").is_empty(), "{list:#}");
+    assert!(
+        super::pids(&list, "daemons").is_empty() && super::pids(&list, "jobs").is_empty(),
+        "{list:#}"
+    );
     place.graceful(&["--list"]).exits(0);
 }
 
@@ -84,7 +91,9 @@ fn where_processes_are_hidden_a_list_says_so() {
     for hidden in ["invisible", "noaccess"] {
         place.shell(&format!("mount -o remount,hidepid={hidden} /proc"));
         place.graceful_as_nobody(&[]).exits(1);
-        for options in [&["--list"][..], &["--list", "--json"], &["--dry-run"], &["--list", "--pid", &pid]] {
+        for options in
+            [&["--list"][..], &["--list", "--json"], &["--dry-run"], &["--list", "--pid", &pid]]
+        {
             let outcome = place.graceful_as_nobody(options).refuses(1, ", as far as known: ");
             assert!(outcome.errors().ends_with(": try as root\n"), "{}", outcome.report());
         }
@@ -107,7 +116,8 @@ fn hidden_processes_do_not_stop_the_superuser() {
 fn a_command_that_is_not_text_is_listed_whole() {
     let place = cron_box!();
     let command = b"@reboot root : caf\xe9 \x1b[31m; sh /mnt/job a\n";
-    std::fs::write(place.root("/etc/cron.d/jobs"), [&b"MAILTO=\"\"\n"[..], command].concat()).expect("a crontab");
+    std::fs::write(place.root("/etc/cron.d/jobs"), [&b"MAILTO=\"\"\n"[..], command].concat())
+        .expect("a crontab");
     let daemon = place.cron();
     let shell = place.seen(place.began("a")).expect("the script").parent;
     let list = place.list();

@@ -16,7 +16,8 @@ const ADDITIONS: &str = "cron-graceful-additions";
 /// As an ordinary user.
 const NOBODY: &str = "setpriv --reuid 65534 --regid 65534 --clear-groups";
 
-/// Becomes a program whose output goes to a file in /tmp without a name; with `orphan`, one that is below nobody.
+/// Becomes a program whose output goes to a file in /tmp without a name; with `orphan`, one that is
+/// below nobody.
 const UNNAMED: &str = "import os, sys, tempfile\n\
                        if 'orphan' in sys.argv and os.fork(): os._exit(0)\n\
                        file = tempfile.TemporaryFile(dir='/tmp')\n\
@@ -52,18 +53,22 @@ fn is_no_job(text: &str, command: &str) {
     stops(&place, outcome, daemon);
 }
 
-/// In a namespace of his own, a user gives the superuser's file the path of an unnamed one, and writes "to" it.
+/// In a namespace of his own, a user gives the superuser's file the path of an unnamed one, and
+/// writes "to" it.
 #[test]
 fn a_user_s_process_that_forges_the_output_of_a_job_is_no_job() {
     let place = cron_box!(CronBox::needing(&["python3"]));
     place.program(
         "forger",
-        "mount -t tmpfs none /tmp && : >'/tmp/#1 (deleted)' && mount --bind /etc/hostname '/tmp/#1 (deleted)'\n\
+        "mount -t tmpfs none /tmp && : >'/tmp/#1 (deleted)' && mount --bind /etc/hostname '/tmp/#1 \
+        (deleted)'\n\
          echo $$ >/mnt/forger.began\n\
          exec sleep 1000 1<'/tmp/#1 (deleted)' 2<&1\n",
     );
     place.shell("chmod 777 /mnt");
-    place.shell(&format!("{NOBODY} unshare -Urm setsid sh /mnt/bin/forger </dev/null >/dev/null 2>&1 &"));
+    place.shell(&format!(
+        "{NOBODY} unshare -Urm setsid sh /mnt/bin/forger </dev/null >/dev/null 2>&1 &"
+    ));
     let forger = place.began("forger");
     soon("the forger", || place.sleeps(forger));
     assert_eq!(place.shell(&format!("readlink /proc/{forger}/fd/1")).trim(), "/tmp/#1 (deleted)");
@@ -127,7 +132,8 @@ fn the_job_of_another_cron_is_not_waited_for() {
 fn additions_that_heed_no_signal_do_not_keep_it_from_its_end() {
     let place = cron_box!();
     let daemon = place.cron();
-    let script = "#!/bin/sh\ntrap '' INT TERM\nexec >/dev/null 2>&1\necho $$ >/mnt/additions.began\n\
+    let script = "#!/bin/sh\ntrap '' INT TERM\nexec >/dev/null 2>&1\necho $$ \
+    >/mnt/additions.began\n\
                   while :; do sleep 0.1; done\n";
     place.program(ADDITIONS, script);
     let run = place.begin_and_pause(&[], daemon);
@@ -143,7 +149,12 @@ fn additions_that_heed_no_signal_do_not_keep_it_from_its_end() {
 fn full_pipe(place: &CronBox, name: &str) -> File {
     place.shell(&format!("mkfifo /mnt/{name}"));
     let flags = OFlags::NONBLOCK.bits() as i32;
-    let mut pipe = OpenOptions::new().read(true).write(true).custom_flags(flags).open(place.path(name)).expect("it");
+    let mut pipe = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(flags)
+        .open(place.path(name))
+        .expect("it");
     // First by the page, then to the last byte.
     for size in [4096, 1] {
         while pipe.write(&vec![b'x'; size]).is_ok() {}
@@ -196,7 +207,12 @@ fn it_does_not_stop_itself_when_it_is_named() {
     let before = Instant::now();
     let outcome = place.exec("bash -c 'exec cron-graceful --pid $$'").exits(1);
     assert!(!outcome.errors().is_empty(), "no message\n{}", outcome.report());
-    assert!(before.elapsed() < Duration::from_secs(15), "{:?}\n{}", before.elapsed(), outcome.report());
+    assert!(
+        before.elapsed() < Duration::from_secs(15),
+        "{:?}\n{}",
+        before.elapsed(),
+        outcome.report()
+    );
     place.settles();
 }
 
@@ -240,7 +256,8 @@ fn a_service_command_in_the_current_directory_is_not_run() {
 fn a_command_that_ends_by_itself_when_it_is_interrupted_gives_the_status() {
     let place = cron_box!();
     let daemon = place.cron();
-    let script = "#!/bin/sh\ntrap 'exit 7' INT\necho $$ >/mnt/command.began\nwhile :; do sleep 0.1; done\n";
+    let script =
+        "#!/bin/sh\ntrap 'exit 7' INT\necho $$ >/mnt/command.began\nwhile :; do sleep 0.1; done\n";
     place.program("maintain", script);
     let run = place.begin_and_pause(&["--", "maintain"], daemon);
     place.began("command");
@@ -268,7 +285,8 @@ fn a_daemon_that_somebody_continues_is_paused_again() {
 #[test]
 fn a_job_of_more_processes_than_it_may_have_descriptors_is_listed_and_waited_for() {
     let place = cron_box!();
-    let script = "#!/bin/bash\nfor i in {1..60}; do sleep 1000 & done\nsh /mnt/job a\nkill $(jobs -p)\n";
+    let script =
+        "#!/bin/bash\nfor i in {1..60}; do sleep 1000 & done\nsh /mnt/job a\nkill $(jobs -p)\n";
     place.program("many", script);
     place.crontab(&["/mnt/bin/many"]);
     let daemon = place.cron();
@@ -303,18 +321,24 @@ fn a_guardian_that_is_killed_is_replaced() {
     let run = place.begin_and_pause(&[], daemon);
     let guardians = || -> Vec<u32> {
         let all = place.processes();
-        all.iter().filter(|seen| seen.parent == run.pid && seen.pid != run.pid).map(|seen| seen.pid).collect()
+        all.iter()
+            .filter(|seen| seen.parent == run.pid && seen.pid != run.pid)
+            .map(|seen| seen.pid)
+            .collect()
     };
     soon("a guardian", || !guardians().is_empty());
     let first = guardians()[0];
     place.kill("KILL", first);
-    soon("another guardian", || guardians().iter().any(|&pid| pid != first && place.state(pid) != 'Z'));
+    soon("another guardian", || {
+        guardians().iter().any(|&pid| pid != first && place.state(pid) != 'Z')
+    });
     place.kill("KILL", run.pid);
     soon("a cron that runs on", || place.state(daemon) != 'T');
     run.finish();
 }
 
-/// A key that stops us, pressed while cron is paused, is forgotten: it must not stop us later, with cron still paused.
+/// A key that stops us, pressed while cron is paused, is forgotten: it must not stop us later, with
+/// cron still paused.
 #[test]
 fn a_stop_from_a_keyboard_does_not_leave_cron_paused() {
     let place = cron_box!();

@@ -13,7 +13,12 @@ fn cron_without_a_job_is_stopped_at_once() {
     let before = Instant::now();
     let outcome = place.graceful(&[]);
     // `service cron stop` takes 5 seconds on a paused daemon.
-    assert!(before.elapsed() < Duration::from_secs(3), "{:?}\n{}", before.elapsed(), outcome.report());
+    assert!(
+        before.elapsed() < Duration::from_secs(3),
+        "{:?}\n{}",
+        before.elapsed(),
+        outcome.report()
+    );
     let outcome = stops(&place, outcome, daemon);
     mentions(&outcome, &["cron", &daemon.to_string()]);
 }
@@ -25,7 +30,11 @@ fn the_init_script_removes_what_cron_leaves() {
     for round in 0..8 {
         let daemon = place.cron();
         let outcome = stops(&place, place.graceful(&[]), daemon);
-        assert!(!place.root("/run/crond.pid").exists(), "round {round}: the pid file is there\n{}", outcome.report());
+        assert!(
+            !place.root("/run/crond.pid").exists(),
+            "round {round}: the pid file is there\n{}",
+            outcome.report()
+        );
     }
 }
 
@@ -61,7 +70,12 @@ fn stopping_after_the_last_job_takes_no_time() {
     soon("the end of the job", || place.ended("a"));
     let ended = Instant::now();
     let outcome = run.finish();
-    assert!(ended.elapsed() < Duration::from_secs(15), "{:?}\n{}", ended.elapsed(), outcome.report());
+    assert!(
+        ended.elapsed() < Duration::from_secs(15),
+        "{:?}\n{}",
+        ended.elapsed(),
+        outcome.report()
+    );
     stops(&place, outcome, daemon);
 }
 
@@ -70,8 +84,11 @@ fn all_of_many_jobs_of_several_users_are_waited_for() {
     let place = cron_box!();
     let names: Vec<String> = (0..12).map(|number| format!("j{number}")).collect();
     let user = |number: usize| ["root", "nobody", "daemon"][number % 3];
-    let jobs: Vec<String> =
-        names.iter().enumerate().map(|(number, name)| format!("{}: {}", user(number), job(name))).collect();
+    let jobs: Vec<String> = names
+        .iter()
+        .enumerate()
+        .map(|(number, name)| format!("{}: {}", user(number), job(name)))
+        .collect();
     place.crontab(&jobs.iter().map(String::as_str).collect::<Vec<_>>());
     let daemon = place.cron();
     names.iter().for_each(|name| assert!(place.began(name) > 0));
@@ -122,7 +139,8 @@ fn the_daemon_is_stopped_before_anything_else_is_looked_at() {
     run.event("stopped");
     let outcome = stops(&place, run.finish(), daemon);
     for line in outcome.lines() {
-        let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let event: serde_json::Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert!(event["event"].is_string(), "{event}");
     }
 }
@@ -193,7 +211,12 @@ fn a_second_run_at_the_same_time_says_so_and_does_nothing() {
     for words in [&[][..], &["--resume"], &["--timeout", "1"], &["--", "touch", "/mnt/ran"]] {
         let second = place.graceful(words).exits(1);
         assert!(second.errors().contains("cron-graceful:"), "{}", second.report());
-        assert_eq!(place.state(daemon), 'T', "the second run has touched cron\n{}", second.report());
+        assert_eq!(
+            place.state(daemon),
+            'T',
+            "the second run has touched cron\n{}",
+            second.report()
+        );
     }
     assert!(!place.has("ran"), "the second run has run its command");
     // Looking is allowed.
@@ -259,7 +282,10 @@ fn the_result_is_one_json_document() {
     let outcome = stops(&place, run.finish(), daemon);
     let result = outcome.json();
     let left = result["left"].as_array().expect("a list");
-    assert!(result["outcome"] == "stopped" && left.is_empty() && result["seconds"].is_number(), "{result:#}");
+    assert!(
+        result["outcome"] == "stopped" && left.is_empty() && result["seconds"].is_number(),
+        "{result:#}"
+    );
     assert_eq!(super::pids(&result, "daemons"), [u64::from(daemon)]);
 }
 

@@ -6,8 +6,10 @@ use crate::cron_box;
 
 /// Supervisors, by name, as programs that start cron again and again.
 const RUNSV: (&str, &str) = ("runsv", "#!/bin/bash\nwhile :; do cron -f; done\n");
-const SUPERVISORD: (&str, &str) =
-    ("supervisord", "#!/usr/bin/python3\nimport subprocess\nwhile True:\n subprocess.run(['cron', '-f'])\n");
+const SUPERVISORD: (&str, &str) = (
+    "supervisord",
+    "#!/usr/bin/python3\nimport subprocess\nwhile True:\n subprocess.run(['cron', '-f'])\n",
+);
 const S6: (&str, &str) = ("s6-supervise", "#!/bin/bash\nwhile :; do cron -f; done\n");
 const SUPERVISE: (&str, &str) = ("supervise", "#!/bin/bash\nwhile :; do cron -f; done\n");
 
@@ -24,7 +26,11 @@ fn is_drained_and_left_to(supervisor: (&str, &str), needs: &[&str]) {
     place.release("a");
     let outcome = run.finish().exits(1);
     assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
-    assert!(outcome.errors().contains(name), "it does not name the supervisor\n{}", outcome.report());
+    assert!(
+        outcome.errors().contains(name),
+        "it does not name the supervisor\n{}",
+        outcome.report()
+    );
     place.still_runs(daemon);
     let result = place.graceful(&["--json"]).exits(1).json();
     assert_eq!(result["outcome"], "not stopped", "{result:#}");

@@ -9,7 +9,10 @@ use crate::cron_box;
 fn restarted(place: &CronBox, jobs: &[&str]) -> u32 {
     place.crontab(jobs);
     place.shell("rm -f /run/crond.reboot; systemctl restart cron");
-    let daemon = place.shell("systemctl show --value --property MainPID cron").parse().expect("a process id");
+    let daemon = place
+        .shell("systemctl show --value --property MainPID cron")
+        .parse()
+        .expect("a process id");
     place.await_lock(daemon);
     daemon
 }
@@ -33,7 +36,12 @@ fn systemd_stops_the_unit_after_its_jobs_and_does_not_start_it_again() {
     assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
     let outcome = outcome.succeeds();
     is_active(&place, "inactive");
-    assert_eq!(place.shell("systemctl show --value --property NRestarts cron"), "0", "{}", outcome.report());
+    assert_eq!(
+        place.shell("systemctl show --value --property NRestarts cron"),
+        "0",
+        "{}",
+        outcome.report()
+    );
     assert_eq!(place.shell("systemctl show --value --property Result cron"), "success");
     place.is_stopped(daemon);
     assert_eq!(place.graceful(&["--json"]).succeeds().json()["outcome"], "none");
@@ -103,7 +111,10 @@ fn a_timeout_or_an_interruption_leaves_the_unit_active_and_running() {
         place.still_runs(daemon);
     }
     is_active(&place, "active");
-    let main: u32 = place.shell("systemctl show --value --property MainPID cron").parse().expect("a process id");
+    let main: u32 = place
+        .shell("systemctl show --value --property MainPID cron")
+        .parse()
+        .expect("a process id");
     assert!(main == daemon && place.is_alive(script));
 }
 
@@ -158,10 +169,13 @@ const SYSTEMCTL: &str = "#!/bin/sh\n\
 fn a_cron_that_was_still_starting_at_the_first_look_is_not_overlooked() {
     let place = cron_box!(CronBox::with_systemd());
     let daemon = restarted(&place, &[]);
-    place.shell("mkfifo /mnt/late.go /mnt/asked.go; cp \"$(readlink -f /usr/bin/python3)\" /usr/bin/cron");
+    place.shell(
+        "mkfifo /mnt/late.go /mnt/asked.go; cp \"$(readlink -f /usr/bin/python3)\" /usr/bin/cron",
+    );
     place.program("late.py", LATE);
     place.program("systemctl", SYSTEMCTL);
-    let late = place.shell("setsid /usr/bin/cron /mnt/bin/late.py </dev/null >/dev/null 2>&1 & echo $!");
+    let late =
+        place.shell("setsid /usr/bin/cron /mnt/bin/late.py </dev/null >/dev/null 2>&1 & echo $!");
     soon("the other cron", || place.has("late.began"));
     let run = place.begin(&[]);
     // It has looked, and asks systemd now what it needs to know before the pause.

@@ -53,7 +53,9 @@ fn on_timeout_terminate_ends_the_jobs_and_then_stops_cron() {
     let daemon = place.cron();
     let scripts = [place.began("a"), place.began("b")];
     let outcome = place.graceful(&["--timeout", "0.3", "--on-timeout", "terminate"]).exits(0);
-    scripts.iter().for_each(|&script| assert!(!place.is_alive(script), "a job runs\n{}", outcome.report()));
+    scripts
+        .iter()
+        .for_each(|&script| assert!(!place.is_alive(script), "a job runs\n{}", outcome.report()));
     place.is_stopped(daemon);
     assert!(!place.ended("a") && !place.ended("b"));
 }
@@ -115,8 +117,13 @@ fn a_timeout_does_not_limit_the_command() {
 fn a_bad_timeout_is_wrong_usage_and_touches_nothing() {
     let place = cron_box!();
     let daemon = place.cron();
-    for options in [&["--timeout", "soon"][..], &["--on-timeout", "explode"], &["--timeout", "-1"], &["extra"], &["--"]]
-    {
+    for options in [
+        &["--timeout", "soon"][..],
+        &["--on-timeout", "explode"],
+        &["--timeout", "-1"],
+        &["extra"],
+        &["--"],
+    ] {
         place.graceful(options).exits(2);
         place.still_runs(daemon);
     }

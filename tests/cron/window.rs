@@ -10,7 +10,10 @@ use crate::cron_box;
 fn the_command_runs_when_no_job_does_and_its_status_is_passed_on() {
     let place = cron_box!();
     let (daemon, script) = place.cron_with_job();
-    place.program("maintain", "#!/bin/sh\necho \"$@\" >/mnt/words\nls /mnt/a.ended >/mnt/seen 2>&1\nexit 42\n");
+    place.program(
+        "maintain",
+        "#!/bin/sh\necho \"$@\" >/mnt/words\nls /mnt/a.ended >/mnt/seen 2>&1\nexit 42\n",
+    );
     let run = place.begin_and_pause(&["--", "maintain", "-v", "a b"], daemon);
     assert!(!place.has("words"), "the command has run beside a job");
     place.release("a");
@@ -19,7 +22,11 @@ fn the_command_runs_when_no_job_does_and_its_status_is_passed_on() {
     assert_eq!(place.read("seen"), "/mnt/a.ended", "{}", outcome.report());
     assert!(!place.is_alive(script));
     place.still_runs(daemon);
-    assert!(outcome.errors().contains("catch"), "it does not warn that cron catches up\n{}", outcome.report());
+    assert!(
+        outcome.errors().contains("catch"),
+        "it does not warn that cron catches up\n{}",
+        outcome.report()
+    );
 }
 
 #[test]
@@ -29,7 +36,11 @@ fn a_document_is_not_mixed_with_what_the_command_prints() {
     for format in ["--json", "--jsonl"] {
         let outcome = place.graceful(&[format, "--", "sh", "-c", "echo words; exit 42"]).exits(42);
         let is_json = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
-        assert!(outcome.text().lines().all(is_json) && outcome.errors().contains("words"), "{}", outcome.report());
+        assert!(
+            outcome.text().lines().all(is_json) && outcome.errors().contains("words"),
+            "{}",
+            outcome.report()
+        );
     }
     place.still_runs(daemon);
 }
@@ -45,8 +56,12 @@ fn no_job_starts_while_the_command_runs_and_the_next_ones_start_afterwards() {
     let script = "echo begin >>/mnt/log; sleep 2.5; echo end >>/mnt/log";
     place.graceful(&["--", "sh", "-c", script]).exits(0);
     let text = log();
-    let (before, after) = text.split_once("begin\n").unwrap_or_else(|| panic!("no command: {text}"));
-    assert!(before.contains("job") && after.starts_with("end\n"), "a job has run beside the command: {text}");
+    let (before, after) =
+        text.split_once("begin\n").unwrap_or_else(|| panic!("no command: {text}"));
+    assert!(
+        before.contains("job") && after.starts_with("end\n"),
+        "a job has run beside the command: {text}"
+    );
     let so_far = log().len();
     soon("another job", || log().len() > so_far);
     place.still_runs(daemon);
@@ -56,8 +71,14 @@ fn no_job_starts_while_the_command_runs_and_the_next_ones_start_afterwards() {
 fn the_command_has_the_streams_and_the_environment() {
     let place = cron_box!();
     let daemon = place.cron();
-    let outcome = place.graceful(&["-q", "--", "sh", "-c", "echo out; echo err >&2; cat; echo $LANG"]).exits(0);
-    assert!(outcome.text().contains("out\n") && outcome.errors().contains("err\n"), "{}", outcome.report());
+    let outcome = place
+        .graceful(&["-q", "--", "sh", "-c", "echo out; echo err >&2; cat; echo $LANG"])
+        .exits(0);
+    assert!(
+        outcome.text().contains("out\n") && outcome.errors().contains("err\n"),
+        "{}",
+        outcome.report()
+    );
     assert!(outcome.text().contains("C.UTF-8"), "{}", outcome.report());
     place.still_runs(daemon);
 }
@@ -71,7 +92,8 @@ fn the_command_has_ordinary_signals() {
     let lines = outcome.lines();
     let masks = lines.iter().filter_map(|line| line.strip_prefix("Sig")?.split_once(":\t"));
     // The numbers above are the C library's own.
-    let ordinary = masks.map(|(_, mask)| u64::from_str_radix(mask, 16).expect("a mask") & 0x7fff_ffff);
+    let ordinary =
+        masks.map(|(_, mask)| u64::from_str_radix(mask, 16).expect("a mask") & 0x7fff_ffff);
     assert_eq!(ordinary.collect::<Vec<_>>(), [0, 0], "{}", outcome.report());
     place.still_runs(daemon);
 }

@@ -22,9 +22,15 @@ fn options_behind_the_command_are_its_own() {
         ] {
             caller.run(words).succeeds().prints("--user none -s --json --all -q\n");
         }
-        caller.run(&["echo", "--help", "--version", "-h"]).succeeds().prints("--help --version -h\n");
+        caller
+            .run(&["echo", "--help", "--version", "-h"])
+            .succeeds()
+            .prints("--help --version -h\n");
         caller.run(&["echo", "--", "a", "--"]).succeeds().prints("-- a --\n");
-        caller.run(&["--", "printf", "%s|", "a b", "", "*", "$HOME"]).succeeds().prints("a b||*|$HOME|");
+        caller
+            .run(&["--", "printf", "%s|", "a b", "", "*", "$HOME"])
+            .succeeds()
+            .prints("a b||*|$HOME|");
     }
 }
 
@@ -63,7 +69,11 @@ fn wrong_usage_is_2_and_nothing_is_done() {
             &["--all", "--session", "1", "touch", "/tmp/ran"],
         ] {
             let outcome = caller.run(words).exits(2);
-            assert!(outcome.stdout.is_empty() && !outcome.stderr.is_empty(), "{}", outcome.report());
+            assert!(
+                outcome.stdout.is_empty() && !outcome.stderr.is_empty(),
+                "{}",
+                outcome.report()
+            );
         }
     }
     place.shell("[ ! -e /tmp/ran ]");
@@ -83,7 +93,8 @@ fn help_and_version_are_had_without_a_session() {
 fn a_command_that_is_not_utf8_is_executed() {
     let place = desktop_box!(with_session());
     for caller in [place.user(), place.superuser()] {
-        let script = "p=$(printf '/tmp/\\377'); printf '#!/bin/sh\\nprintf %%s \"$1\"\\n' >\"$p\"; chmod 755 \"$p\"";
+        let script = "p=$(printf '/tmp/\\377'); printf '#!/bin/sh\\nprintf %%s \"$1\"\\n' >\"$p\"; \
+        chmod 755 \"$p\"";
         let tool = "with-gui-environment \"$p\" \"$(printf '\\376')\"";
         caller.exec(&format!("{script}; {tool}; rm \"$p\"")).succeeds().prints(b"\xfe");
         let outcome = caller.exec("with-gui-environment \"$(printf '/tmp/\\375')\"").exits(127);
@@ -95,9 +106,14 @@ fn a_command_that_is_not_utf8_is_executed() {
 fn bytes_that_are_not_utf8_name_nobody() {
     let place = desktop_box!(with_session());
     for option in ["--user", "--session"] {
-        let outcome =
-            place.superuser().exec(&format!("with-gui-environment {option} \"$(printf '\\377')\" touch /tmp/ran"));
-        assert!([1, 2].contains(&outcome.code()) && outcome.errors().lines().count() == 1, "{}", outcome.report());
+        let outcome = place
+            .superuser()
+            .exec(&format!("with-gui-environment {option} \"$(printf '\\377')\" touch /tmp/ran"));
+        assert!(
+            [1, 2].contains(&outcome.code()) && outcome.errors().lines().count() == 1,
+            "{}",
+            outcome.report()
+        );
     }
     place.shell("[ ! -e /tmp/ran ]");
 }
@@ -106,7 +122,8 @@ fn bytes_that_are_not_utf8_name_nobody() {
 fn many_and_large_arguments_arrive() {
     let place = desktop_box!(with_session());
     for caller in [place.user(), place.superuser()] {
-        let script = "with-gui-environment sh -c 'echo $# ${#1}' x \"$(printf %0100000d 0)\" $(seq 10000)";
+        let script =
+            "with-gui-environment sh -c 'echo $# ${#1}' x \"$(printf %0100000d 0)\" $(seq 10000)";
         assert_eq!(caller.shell(script), "10001 100000");
     }
 }
@@ -116,7 +133,8 @@ fn the_applet_and_the_link_are_the_same() {
     let place = desktop_box!(with_session());
     let user = place.user();
     user.exec("proctool with-gui-environment id -un").succeeds().prints("pt1\n");
-    user.exec("proctool with-gui-environment no-such-program").refuses(127, "proctool with-gui-environment: ");
+    user.exec("proctool with-gui-environment no-such-program")
+        .refuses(127, "proctool with-gui-environment: ");
     user.exec("with-gui-environment no-such-program").refuses(127, "with-gui-environment: ");
     place.superuser().exec("proctool with-gui-environment --all id -un").succeeds().prints("pt1\n");
 }

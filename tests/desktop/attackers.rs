@@ -1,4 +1,5 @@
-//! Somebody else on the machine who would like to receive what is not for them, or to be run by the superuser.
+//! Somebody else on the machine who would like to receive what is not for them, or to be run by the
+//! superuser.
 
 use super::super::support::desktop::{DesktopBox, User};
 use super::super::support::place::{Seen, soon};
@@ -28,14 +29,15 @@ const ADDRESSES: [&str; 4] = [
 #[track_caller]
 fn attack(attacker: &User<'_>) {
     attacker.shell("mkdir -m 777 /tmp/evil; touch /tmp/evil/cookies; chmod 666 /tmp/evil/cookies");
-    let sockets = "/tmp/evil/bus @/tmp/evil /tmp/evil/wayland-0 /tmp/.X11-unix/X66 @/tmp/.X11-unix/X66 6666";
+    let sockets =
+        "/tmp/evil/bus @/tmp/evil /tmp/evil/wayland-0 /tmp/.X11-unix/X66 @/tmp/.X11-unix/X66 6666";
     attacker.listen("welcome", "/tmp/evil/log", sockets);
     let mut script = String::new();
     for address in ADDRESSES {
         let variables = FORGED.iter().map(|one| format!("'{one}'")).collect::<Vec<_>>().join(" ");
         script += &format!(
-            "for n in $(seq 75); do env -i {variables} 'DBUS_SESSION_BUS_ADDRESS={address}' /usr/bin/sleep infinity \
-             </dev/null >/dev/null 2>&1 & done\n"
+            "for n in $(seq 75); do env -i {variables} 'DBUS_SESSION_BUS_ADDRESS={address}' \
+             /usr/bin/sleep infinity </dev/null >/dev/null 2>&1 & done\n"
         );
     }
     let count = || attacker.place.processes().into_iter().filter(Seen::sleeps).count();
@@ -56,7 +58,9 @@ fn everything(place: &DesktopBox) -> Vec<String> {
     let user = place.user();
     let mut seen = Vec::new();
     for caller in [user, place.superuser()] {
-        for words in [&["cat", "/proc/self/environ"][..], &["--print"], &["--list", "--json"], &["--list"]] {
+        for words in
+            [&["cat", "/proc/self/environ"][..], &["--print"], &["--list", "--json"], &["--list"]]
+        {
             seen.push(caller.run(words).succeeds().text());
         }
     }
@@ -146,7 +150,8 @@ fn sockets_of_an_attacker_where_the_user_looks_are_not_used() {
     let (user, attacker) = (place.user(), place.attacker());
     user.start_bus();
     user.start_x(77, "~/.Xauthority");
-    // The user's own words lead there: where servers were that have gone, and names that anybody can have.
+    // The user's own words lead there: where servers were that have gone, and names that anybody
+    // can have.
     user.program(&[
         "DISPLAY=:99",
         "DBUS_SESSION_BUS_ADDRESS=unix:abstract=/tmp/dbus-gone",
@@ -156,8 +161,8 @@ fn sockets_of_an_attacker_where_the_user_looks_are_not_used() {
     user.program(&["DISPLAY=:98", "DBUS_SESSION_BUS_ADDRESS=unix:path=/tmp/gone/bus"]);
     let before = everything(&place);
     attacker.shell("mkdir -m 755 /tmp/gone");
-    let sockets =
-        "/tmp/.X11-unix/X99 @/tmp/.X11-unix/X98 @/tmp/dbus-gone /tmp/gone/bus /tmp/gone/wayland-0 /tmp/gone/sway";
+    let sockets = "/tmp/.X11-unix/X99 @/tmp/.X11-unix/X98 @/tmp/dbus-gone /tmp/gone/bus \
+    /tmp/gone/wayland-0 /tmp/gone/sway";
     attacker.listen("welcome", "/tmp/gone/log", sockets);
     assert_eq!(everything(&place), before);
     // They have seen that somebody came, but no word and no cookie.
@@ -173,7 +178,10 @@ fn a_link_to_the_socket_of_an_attacker_is_not_used() {
     attacker.shell("mkdir -m 755 /tmp/evil");
     attacker.listen("welcome", "/tmp/evil/log", "/tmp/evil/bus /tmp/evil/wayland-0");
     // Whoever could make them there is the user, or the superuser by mistake.
-    place.shell("ln -s /tmp/evil/bus /run/user/7001/bus; ln -s /tmp/evil/wayland-0 /run/user/7001/wayland-0");
+    place.shell(
+        "ln -s /tmp/evil/bus /run/user/7001/bus; ln -s /tmp/evil/wayland-0 \
+    /run/user/7001/wayland-0",
+    );
     for caller in [user, place.superuser()] {
         caller.refused(&[], "nobody is logged in graphically");
     }
@@ -186,12 +194,19 @@ fn a_program_with_the_rights_of_another_is_not_heard() {
     user.start_bus();
     user.start_bus_at("unix:path=/tmp/second");
     let before = everything(&place);
-    // As a set-user-id program is, which whoever starts it gives its environment; nor one that will be another.
-    for ids in ["--ruid 7003 --euid 7001", "--ruid 7001 --euid 7003", "--ruid 7001 --euid 0", "--ruid 0 --euid 7001"] {
-        let variables = "DBUS_SESSION_BUS_ADDRESS=unix:path=/tmp/second XDG_CURRENT_DESKTOP=evil LANG=evil";
-        let program = place
-            .superuser()
-            .start(&format!("env -i {variables} setpriv {ids} --regid 7001 --clear-groups /usr/bin/sleep infinity"));
+    // As a set-user-id program is, which whoever starts it gives its environment; nor one that will
+    // be another.
+    for ids in [
+        "--ruid 7003 --euid 7001",
+        "--ruid 7001 --euid 7003",
+        "--ruid 7001 --euid 0",
+        "--ruid 0 --euid 7001",
+    ] {
+        let variables =
+            "DBUS_SESSION_BUS_ADDRESS=unix:path=/tmp/second XDG_CURRENT_DESKTOP=evil LANG=evil";
+        let program = place.superuser().start(&format!(
+            "env -i {variables} setpriv {ids} --regid 7001 --clear-groups /usr/bin/sleep infinity"
+        ));
         soon("a program", || place.sleeps(program));
     }
     assert_eq!(everything(&place), before);
@@ -203,8 +218,10 @@ fn an_attacker_who_leads_a_session_of_another_is_not_heard() {
     let (user, attacker) = (place.user(), place.attacker());
     user.start_bus();
     attack(&attacker);
-    // A leader has the rights of the superuser, as of login(1), or of somebody else whose number is the same by now.
-    let leader = attacker.program(&["DBUS_SESSION_BUS_ADDRESS=unix:path=/tmp/evil/bus", "XDG_CURRENT_DESKTOP=evil"]);
+    // A leader has the rights of the superuser, as of login(1), or of somebody else whose number is
+    // the same by now.
+    let leader = attacker
+        .program(&["DBUS_SESSION_BUS_ADDRESS=unix:path=/tmp/evil/bus", "XDG_CURRENT_DESKTOP=evil"]);
     place.login_in_front("5", &user, leader, "seat0");
     for caller in [user, place.superuser()] {
         let found = caller.environment(&[]);
@@ -238,7 +255,14 @@ fn a_user_cannot_have_a_command_run_as_the_superuser() {
     let user = place.user();
     user.start_bus();
     // What the user says of the superuser, and of nobody, by everything that is read.
-    user.program(&["USER=root", "LOGNAME=root", "HOME=/root", "UID=0", "SUDO_UID=0", "XDG_RUNTIME_DIR=/run/user/0"]);
+    user.program(&[
+        "USER=root",
+        "LOGNAME=root",
+        "HOME=/root",
+        "UID=0",
+        "SUDO_UID=0",
+        "XDG_RUNTIME_DIR=/run/user/0",
+    ]);
     for name in ["id -u", "printenv HOME", "printenv XDG_RUNTIME_DIR"] {
         let words: Vec<&str> = name.split(' ').collect();
         let text = place.superuser().run(&words).succeeds().text();
@@ -281,6 +305,9 @@ fn numbers_that_only_wrap_around_to_a_user_are_nobodys() {
     place.user().start_bus();
     // 7001 and 2 to the power of 32.
     for number in ["4294974297", "+7001", " 7001", "-7001"] {
-        place.superuser().run(&[&format!("--user={number}"), "true"]).refuses(1, "there is no user");
+        place
+            .superuser()
+            .run(&[&format!("--user={number}"), "true"])
+            .refuses(1, "there is no user");
     }
 }

@@ -14,7 +14,8 @@ fn with_session() -> Result<DesktopBox, String> {
 /// The status of a run as wait(2) has it: an exit status, or minus the signal.
 #[track_caller]
 fn status(caller: &User<'_>, words: &[&str]) -> i32 {
-    let script = "import subprocess, sys; print(subprocess.run(['with-gui-environment', *sys.argv[1:]]).returncode)";
+    let script = "import subprocess, sys; print(subprocess.run(['with-gui-environment', \
+    *sys.argv[1:]]).returncode)";
     let outcome = finish(caller.command(&[&["python3", "-c", script], words].concat()));
     outcome.exits(0).text().trim_end().parse().expect("a status")
 }
@@ -52,11 +53,18 @@ fn what_is_not_found_is_127() {
 #[test]
 fn what_cannot_be_executed_is_126() {
     let place = desktop_box!(with_session());
-    place.user().shell("echo '#!/bin/sh' >/tmp/plain; mkdir /tmp/directory; echo x >/tmp/text; chmod 755 /tmp/text");
+    place.user().shell(
+        "echo '#!/bin/sh' >/tmp/plain; mkdir /tmp/directory; echo x >/tmp/text; \
+    chmod 755 /tmp/text",
+    );
     for caller in [place.user(), place.superuser()] {
         for program in ["/tmp/plain", "/tmp/directory", "/tmp/text/x"] {
             let outcome = caller.run(&[program, "argument"]);
-            assert!(outcome.stdout.is_empty() && outcome.errors().contains(program), "{}", outcome.report());
+            assert!(
+                outcome.stdout.is_empty() && outcome.errors().contains(program),
+                "{}",
+                outcome.report()
+            );
             let expected = if program.ends_with("/x") { [126, 127] } else { [126, 126] };
             assert!(expected.contains(&outcome.code()), "{}", outcome.report());
         }
@@ -95,11 +103,13 @@ fn a_missing_interpreter_is_told() {
 fn the_command_has_our_pid_and_no_children_of_ours() {
     let place = desktop_box!(with_session());
     for caller in [place.user(), place.superuser()] {
-        let shown = caller.shell("sh -c 'echo $$; exec with-gui-environment sh -c \"echo \\$\\$ \\$PPID\"'; echo $$");
+        let shown = caller.shell(
+            "sh -c 'echo $$; exec with-gui-environment sh -c \"echo \\$\\$ \\$PPID\"'; echo $$",
+        );
         let numbers: Vec<&str> = shown.split_whitespace().collect();
         assert!(numbers[0] == numbers[1] && numbers[2] == numbers[3], "{shown}");
-        let script =
-            "import os; print(os.listdir('/proc/self/task'), open('/proc/self/task/%d/children' % os.getpid()).read())";
+        let script = "import os; print(os.listdir('/proc/self/task'), \
+        open('/proc/self/task/%d/children' % os.getpid()).read())";
         let shown = caller.run(&["python3", "-c", script]).succeeds().text();
         assert!(shown.trim_end().ends_with(']') && !shown.contains(','), "{shown}");
     }
@@ -117,8 +127,14 @@ fn the_command_has_sigpipe_as_usual() {
     let place = desktop_box!(with_session());
     for caller in [place.user(), place.superuser()] {
         alike(&caller, "", "grep SigIgn /proc/self/status");
-        let outcome = caller.exec("with-gui-environment sh -c 'yes; echo $? >&2' | head -n 1").exits(0);
-        assert_eq!((&*outcome.text(), &*outcome.errors()), ("y\n", "141\n"), "{}", outcome.report());
+        let outcome =
+            caller.exec("with-gui-environment sh -c 'yes; echo $? >&2' | head -n 1").exits(0);
+        assert_eq!(
+            (&*outcome.text(), &*outcome.errors()),
+            ("y\n", "141\n"),
+            "{}",
+            outcome.report()
+        );
     }
 }
 
@@ -144,7 +160,10 @@ fn the_command_has_our_standard_streams() {
     let place = desktop_box!(with_session());
     for caller in [place.user(), place.superuser()] {
         assert_eq!(caller.shell("printf 'a\\nb\\n' | with-gui-environment cat"), "a\nb");
-        assert_eq!(caller.shell("printf 'a\\nb\\n' | with-gui-environment sh -c 'cat >&2' 2>&1"), "a\nb");
+        assert_eq!(
+            caller.shell("printf 'a\\nb\\n' | with-gui-environment sh -c 'cat >&2' 2>&1"),
+            "a\nb"
+        );
     }
 }
 
@@ -167,7 +186,11 @@ fn closed_standard_streams_are_survived() {
     let place = desktop_box!(with_session());
     for caller in [place.user(), place.superuser()] {
         for close in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
-            assert_eq!(caller.exec(&format!("with-gui-environment sh -c 'exit 42' {close}")).code(), 42, "{close}");
+            assert_eq!(
+                caller.exec(&format!("with-gui-environment sh -c 'exit 42' {close}")).code(),
+                42,
+                "{close}"
+            );
         }
     }
 }

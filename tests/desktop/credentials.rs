@@ -16,10 +16,15 @@ fn with_session() -> Result<DesktopBox, String> {
 /// The fields of /proc/PID/status of a command that some words start.
 #[track_caller]
 fn status(caller: &User<'_>, words: &[&str]) -> BTreeMap<String, String> {
-    let outcome = finish(caller.place.inside(&[words, &["with-gui-environment", "cat", "/proc/self/status"]].concat()));
+    let outcome = finish(
+        caller
+            .place
+            .inside(&[words, &["with-gui-environment", "cat", "/proc/self/status"]].concat()),
+    );
     let text = outcome.succeeds().text();
-    let field =
-        |line: &str| line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().replace('\t', " ")));
+    let field = |line: &str| {
+        line.split_once(':').map(|(name, value)| (name.to_owned(), value.trim().replace('\t', " ")))
+    };
     text.lines().filter_map(field).collect()
 }
 
@@ -66,14 +71,19 @@ fn a_superuser_whose_capabilities_would_stay_runs_nothing() {
     let place = desktop_box!(with_session());
     // The kernel is told to leave them to who becomes an ordinary user.
     for bits in ["+no_setuid_fixup", "+no_setuid_fixup,+no_setuid_fixup_locked"] {
-        let words = ["setpriv", "--securebits", bits, "with-gui-environment", "cat", "/proc/self/status"];
+        let words =
+            ["setpriv", "--securebits", bits, "with-gui-environment", "cat", "/proc/self/status"];
         let outcome = finish(place.inside(&words));
         let text = outcome.text();
         let is_harmless = outcome.code() == 0
             && text.contains("CapEff:\t0000000000000000")
             && text.contains("CapPrm:\t0000000000000000")
             && text.contains("Uid:\t7001\t7001\t7001\t7001");
-        assert!(is_harmless || outcome.code() == 125 && text.is_empty(), "{bits}\n{}", outcome.report());
+        assert!(
+            is_harmless || outcome.code() == 125 && text.is_empty(),
+            "{bits}\n{}",
+            outcome.report()
+        );
     }
 }
 
@@ -81,7 +91,8 @@ fn a_superuser_whose_capabilities_would_stay_runs_nothing() {
 fn a_superuser_without_the_right_to_become_anybody_runs_nothing() {
     let place = desktop_box!(with_session());
     for without in ["-setuid", "-setgid", "-setuid,-setgid"] {
-        let words = ["setpriv", "--bounding-set", without, "with-gui-environment", "touch", "/tmp/ran"];
+        let words =
+            ["setpriv", "--bounding-set", without, "with-gui-environment", "touch", "/tmp/ran"];
         let outcome = finish(place.inside(&words));
         assert_eq!(outcome.code(), 125, "{without}\n{}", outcome.report());
         assert_eq!(outcome.errors().lines().count(), 1, "{}", outcome.report());
@@ -96,8 +107,17 @@ fn who_is_the_superuser_by_half_reaches_as_who_has_the_rights() {
     let words = ["setpriv", "--ruid", "7002", "--euid", "0", "--clear-groups"];
     are_the_users(&status(&place.superuser(), &words));
     // Who only was the superuser is not any more.
-    let words =
-        ["setpriv", "--ruid", "0", "--euid", "7002", "--clear-groups", "with-gui-environment", "touch", "/tmp/ran"];
+    let words = [
+        "setpriv",
+        "--ruid",
+        "0",
+        "--euid",
+        "7002",
+        "--clear-groups",
+        "with-gui-environment",
+        "touch",
+        "/tmp/ran",
+    ];
     assert_ne!(finish(place.inside(&words)).code(), 0);
     place.shell("[ ! -e /tmp/ran ]");
 }
@@ -152,10 +172,12 @@ fn the_environment_of_the_superuser_is_left_behind() {
 fn no_variable_is_there_twice() {
     let place = desktop_box!(with_session());
     let user = place.user();
-    let variables = ["DBUS_SESSION_BUS_ADDRESS=unix:path=/none", "XDG_RUNTIME_DIR=/none", "HOME=/home/pt1"];
+    let variables =
+        ["DBUS_SESSION_BUS_ADDRESS=unix:path=/none", "XDG_RUNTIME_DIR=/none", "HOME=/home/pt1"];
     for caller in [user, place.superuser()] {
         let text = caller.with(&variables).run(&["cat", "/proc/self/environ"]).succeeds().text();
-        let mut names: Vec<&str> = text.split_terminator('\0').filter_map(|item| item.split('=').next()).collect();
+        let mut names: Vec<&str> =
+            text.split_terminator('\0').filter_map(|item| item.split('=').next()).collect();
         names.sort_unstable();
         let count = names.len();
         names.dedup();
@@ -166,7 +188,8 @@ fn no_variable_is_there_twice() {
 #[test]
 fn descriptors_of_the_superuser_are_left_behind() {
     let place = desktop_box!(with_session());
-    let list = "with-gui-environment python3 -c 'import os; print(*sorted(os.listdir(\"/proc/self/fd\"), key=int))'";
+    let list = "with-gui-environment python3 -c 'import os; \
+    print(*sorted(os.listdir(\"/proc/self/fd\"), key=int))'";
     // The last of them is that of the directory.
     let plain = "0 1 2 3\n";
     let opened = "exec 5</etc/shadow 9</root 40>/root/log 200<>/dev/null;";
@@ -199,10 +222,20 @@ fn a_user_of_a_group_that_is_not_named_is_in_it() {
 fn the_one_who_leads_a_session_cannot_make_the_superuser_leave_anything() {
     let place = desktop_box!(with_session());
     let user = place.user();
-    user.program(&["LD_PRELOAD=/tmp/evil.so", "PATH=/tmp", "HOME=/tmp", "BASH_ENV=/tmp/x", "IFS=x", "SHELL=/tmp/sh"]);
+    user.program(&[
+        "LD_PRELOAD=/tmp/evil.so",
+        "PATH=/tmp",
+        "HOME=/tmp",
+        "BASH_ENV=/tmp/x",
+        "IFS=x",
+        "SHELL=/tmp/sh",
+    ]);
     let found = place.superuser().environment(&[]);
     assert_eq!((&*found["PATH"], &*found["HOME"]), ("/usr/local/bin:/usr/bin:/bin", "/home/pt1"));
-    assert!(!["LD_PRELOAD", "BASH_ENV", "IFS"].iter().any(|name| found.contains_key(*name)), "{found:?}");
+    assert!(
+        !["LD_PRELOAD", "BASH_ENV", "IFS"].iter().any(|name| found.contains_key(*name)),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -228,12 +261,16 @@ fn a_user_whom_only_the_machines_own_library_knows_is_as_any_other() {
         'initgroups pt1') echo 'pt1                   7101 7102' ;; *) exit 2 ;; esac";
     place.program("getent", &format!("#!/bin/sh\n{getent}\n"));
     for options in [&[][..], &["--user", "pt1"], &["--user", "7001"]] {
-        let outcome = place.superuser().run(&[options, &["sh", "-c", "id -u; id -G; echo $HOME"]].concat());
+        let outcome =
+            place.superuser().run(&[options, &["sh", "-c", "id -u; id -G; echo $HOME"]].concat());
         outcome.succeeds().prints("7001\n7001 7101 7102\n/home/pt1\n");
     }
     // A directory service that fails.
     place.program("getent", "#!/bin/sh\nexit 1\n");
     for (options, status) in [(&[][..], 1), (&["--user", "pt1"], 125)] {
-        place.superuser().run(&[options, &["true"]].concat()).refuses(status, "cannot be looked up");
+        place
+            .superuser()
+            .run(&[options, &["true"]].concat())
+            .refuses(status, "cannot be looked up");
     }
 }

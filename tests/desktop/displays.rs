@@ -19,7 +19,8 @@ const WAYLAND: [&str; 2] = ["sway", "wayland-info"];
 /// Likewise with notifications.
 const MAKO: [&str; 5] = ["sway", "wayland-info", "mako", "makoctl", "notify-send"];
 
-/// Start a desktop of X with a cookie at an unusual place, which a program of it knows; the pid of the server.
+/// Start a desktop of X with a cookie at an unusual place, which a program of it knows; the pid of
+/// the server.
 #[track_caller]
 fn start_x_desktop(user: &User<'_>, number: u32) -> u32 {
     user.start_bus();
@@ -49,15 +50,18 @@ fn start_sway_without_bus(user: &User<'_>, command: &str) -> u32 {
     let before = user.shell(&format!("ls {runtime}"));
     user.shell(&format!("printf 'xwayland disable\n{command}\n' >{home}/sway"));
     let headless = "WLR_BACKENDS=headless WLR_LIBINPUT_NO_DEVICES=1 WLR_RENDERER=pixman";
-    let environment = format!("env XDG_RUNTIME_DIR={runtime} DBUS_SESSION_BUS_ADDRESS={} {headless}", user.bus());
+    let environment =
+        format!("env XDG_RUNTIME_DIR={runtime} DBUS_SESSION_BUS_ADDRESS={} {headless}", user.bus());
     let pid = user.start(&format!("{environment} sway -c {home}/sway"));
     soon("a compositor", || {
         let names = user.shell(&format!("ls {runtime}"));
-        let name = names
-            .lines()
-            .find(|name| name.starts_with("wayland-") && !name.ends_with(".lock") && !before.contains(name));
+        let name = names.lines().find(|name| {
+            name.starts_with("wayland-") && !name.ends_with(".lock") && !before.contains(name)
+        });
         name.is_some_and(|name| {
-            user.exec(&format!("XDG_RUNTIME_DIR={runtime} WAYLAND_DISPLAY={name} wayland-info")).code() == 0
+            user.exec(&format!("XDG_RUNTIME_DIR={runtime} WAYLAND_DISPLAY={name} wayland-info"))
+                .code()
+                == 0
         })
     });
     pid
@@ -81,13 +85,17 @@ fn start_dunst(user: &User<'_>, number: u32) {
 /// What dunst says, if it is there.
 fn dunstctl(user: &User<'_>, words: &str) -> Option<String> {
     let outcome = user.exec(&format!("DBUS_SESSION_BUS_ADDRESS={} dunstctl {words}", user.bus()));
-    Some(outcome).filter(|outcome| outcome.code() == 0).map(|outcome| outcome.text().trim_end().to_owned())
+    Some(outcome)
+        .filter(|outcome| outcome.code() == 0)
+        .map(|outcome| outcome.text().trim_end().to_owned())
 }
 
 /// Dunst shows so many notifications, which must come.
 #[track_caller]
 fn await_shown(user: &User<'_>, count: u32) {
-    soon("a notification", || dunstctl(user, "count displayed").is_some_and(|shown| shown == count.to_string()));
+    soon("a notification", || {
+        dunstctl(user, "count displayed").is_some_and(|shown| shown == count.to_string())
+    });
 }
 
 /// Close the notification that dunst shows; what it was, without what differs from one to the next.
@@ -96,9 +104,12 @@ fn closed(user: &User<'_>) -> Value {
     await_shown(user, 1);
     dunstctl(user, "close-all").expect("dunst");
     await_shown(user, 0);
-    let history: Value = serde_json::from_str(&dunstctl(user, "history").expect("dunst")).expect("JSON");
+    let history: Value =
+        serde_json::from_str(&dunstctl(user, "history").expect("dunst")).expect("JSON");
     let mut last = history["data"][0][0].clone();
-    last.as_object_mut().expect("a notification").retain(|name, _| !["id", "timestamp"].contains(&&**name));
+    last.as_object_mut()
+        .expect("a notification")
+        .retain(|name, _| !["id", "timestamp"].contains(&&**name));
     last
 }
 
@@ -115,8 +126,16 @@ fn an_x_server_lets_the_command_in() {
         assert!(outcome.text().contains("name of display:    :77\n"), "{}", outcome.report());
         let environment = caller.environment(&[]);
         let value = |name: &str| environment.get(name).map_or("", String::as_str);
-        assert_eq!((value("DISPLAY"), value("XAUTHORITY")), (":77", "/home/pt1/cookie"), "{environment:?}");
-        assert_eq!((value("XDG_SESSION_TYPE"), value("WAYLAND_DISPLAY")), ("x11", ""), "{environment:?}");
+        assert_eq!(
+            (value("DISPLAY"), value("XAUTHORITY")),
+            (":77", "/home/pt1/cookie"),
+            "{environment:?}"
+        );
+        assert_eq!(
+            (value("XDG_SESSION_TYPE"), value("WAYLAND_DISPLAY")),
+            ("x11", ""),
+            "{environment:?}"
+        );
     }
 }
 
@@ -125,7 +144,8 @@ fn an_x_server_lets_the_command_in_that_the_user_runs_with_no_environment() {
     let place = desktop_box!(DesktopBox::needing(&X11));
     let user = place.user();
     start_x_desktop(&user, 77);
-    let outcome = user.exec("exec env -i /mnt/bin/with-gui-environment /usr/bin/xdpyinfo").succeeds();
+    let outcome =
+        user.exec("exec env -i /mnt/bin/with-gui-environment /usr/bin/xdpyinfo").succeeds();
     assert!(outcome.text().contains("name of display:    :77\n"), "{}", outcome.report());
 }
 
@@ -151,7 +171,12 @@ fn an_x_server_makes_a_session_without_a_bus() {
     assert_eq!(given(&root, "DBUS_SESSION_BUS_ADDRESS"), None);
     // Nobody takes notifications there.
     let outcome = root.notify(&["hello"]).exits(1);
-    assert_eq!((outcome.errors().lines().count(), outcome.stdout.len()), (1, 0), "{}", outcome.report());
+    assert_eq!(
+        (outcome.errors().lines().count(), outcome.stdout.len()),
+        (1, 0),
+        "{}",
+        outcome.report()
+    );
 }
 
 #[test]
@@ -163,11 +188,17 @@ fn a_cookie_that_does_not_fit_is_not_passed_on() {
     user.shell("xauth -q -f /home/pt1/wrong add :77 . $(mcookie) 2>/dev/null");
     let program = user.program(&["DISPLAY=:77", "XAUTHORITY=/home/pt1/wrong"]);
     let environment = root.environment(&[]);
-    assert!(!environment.contains_key("DISPLAY") && !environment.contains_key("XAUTHORITY"), "{environment:?}");
+    assert!(
+        !environment.contains_key("DISPLAY") && !environment.contains_key("XAUTHORITY"),
+        "{environment:?}"
+    );
     // The one at home fits, and is found without being told.
     user.shell("cp /home/pt1/cookie /home/pt1/.Xauthority");
     root.run(&["xdpyinfo"]).succeeds();
-    assert_eq!((given(&root, "DISPLAY").as_deref(), given(&root, "XAUTHORITY")), (Some(":77"), None));
+    assert_eq!(
+        (given(&root, "DISPLAY").as_deref(), given(&root, "XAUTHORITY")),
+        (Some(":77"), None)
+    );
     place.end("KILL", program);
     root.run(&["xdpyinfo"]).succeeds();
 }
@@ -194,8 +225,9 @@ fn a_cookie_as_display_managers_write_it_is_found_among_others() {
     user.start_x(77, "/home/pt1/cookie");
     // For any machine, behind those of another machine and of other displays.
     user.shell(
-        "cd; for other in elsewhere/unix:77 :7 :177 elsewhere:77; do xauth -q -f many add $other . $(mcookie); done \
-         2>/dev/null; xauth -q -f cookie nlist | sed 's/^..../ffff/' | xauth -q -f many nmerge -",
+        "cd; for other in elsewhere/unix:77 :7 :177 elsewhere:77; do xauth -q -f many add $other . \
+         $(mcookie); done 2>/dev/null; xauth -q -f cookie nlist | sed 's/^..../ffff/' | xauth -q \
+         -f many nmerge -",
     );
     user.program(&["DISPLAY=:77", "XAUTHORITY=/home/pt1/many"]);
     root.run(&["xdpyinfo"]).succeeds();
@@ -208,7 +240,10 @@ fn a_cookie_for_another_machine_is_no_cookie() {
     let (user, root) = (place.user(), place.superuser());
     user.start_bus();
     user.start_x(77, "/home/pt1/cookie");
-    user.shell("cd; xauth -q -f far add elsewhere/unix:77 . $(xauth -q -f cookie list | sed 's/.* //') 2>/dev/null");
+    user.shell(
+        "cd; xauth -q -f far add elsewhere/unix:77 . $(xauth -q -f cookie list | sed 's/.* \
+    //') 2>/dev/null",
+    );
     user.program(&["DISPLAY=:77", "XAUTHORITY=/home/pt1/far"]);
     // Programs would not take it, so that it is of no use to them.
     assert_ne!(user.with(&["DISPLAY=:77", "XAUTHORITY=/home/pt1/far"]).exec("xdpyinfo").code(), 0);
@@ -306,7 +341,9 @@ fn an_x_server_of_somebody_else_is_not_used() {
     let (user, attacker, root) = (place.user(), place.attacker(), place.superuser());
     user.start_bus();
     attacker.start("Xvfb :99 -ac -nolisten tcp");
-    soon("an X server that lets anybody in", || user.with(&["DISPLAY=:99"]).exec("xdpyinfo").code() == 0);
+    soon("an X server that lets anybody in", || {
+        user.with(&["DISPLAY=:99"]).exec("xdpyinfo").code() == 0
+    });
     user.program(&["DISPLAY=:99"]);
     for caller in [root, user, user.with(&["DISPLAY=:99"])] {
         assert_eq!(given(&caller, "DISPLAY"), None);
@@ -323,13 +360,20 @@ fn every_user_has_the_own_display() {
     root.refused(&[], "pt1");
     for (name, display) in [("pt1", ":77"), ("pt2", ":78")] {
         let outcome = root.run(&["--user", name, "xdpyinfo"]).succeeds();
-        assert!(outcome.text().contains(&format!("name of display:    {display}\n")), "{}", outcome.report());
+        assert!(
+            outcome.text().contains(&format!("name of display:    {display}\n")),
+            "{}",
+            outcome.report()
+        );
     }
     let all = root.run(&["--all", "sh", "-c", "xdpyinfo >/dev/null && echo $DISPLAY"]).succeeds();
     all.prints(":77\n:78\n");
     let shown = |line: &String| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let table: Vec<_> = root.run(&["--list"]).succeeds().lines().iter().map(shown).collect();
-    assert_eq!(table[1..], [["-", "pt1", "x11", "-", "-", ":77"], ["-", "pt2", "x11", "-", "-", ":78"]]);
+    assert_eq!(
+        table[1..],
+        [["-", "pt1", "x11", "-", "-", ":77"], ["-", "pt2", "x11", "-", "-", ":78"]]
+    );
 }
 
 #[test]
@@ -339,7 +383,11 @@ fn what_is_printed_leads_to_the_screen() {
     start_x_desktop(&user, 77);
     user.shell("eval \"$(with-gui-environment --print)\" && xdpyinfo");
     let json = user.run(&["--print", "--json"]).succeeds().json();
-    assert_eq!((&json["DISPLAY"], &json["XAUTHORITY"]), (&":77".into(), &"/home/pt1/cookie".into()), "{json}");
+    assert_eq!(
+        (&json["DISPLAY"], &json["XAUTHORITY"]),
+        (&":77".into(), &"/home/pt1/cookie".into()),
+        "{json}"
+    );
 }
 
 #[test]
@@ -348,7 +396,18 @@ fn dunst_shows_what_notify_send_would_have_shown() {
     let (user, root) = (place.user(), place.superuser());
     start_x_desktop(&user, 77);
     start_dunst(&user, 77);
-    let words = ["-u", "critical", "-a", "caf\u{e9}", "-i", "dialog-warning", "-c", "device", "-h", "int:value:7"];
+    let words = [
+        "-u",
+        "critical",
+        "-a",
+        "caf\u{e9}",
+        "-i",
+        "dialog-warning",
+        "-c",
+        "device",
+        "-h",
+        "int:value:7",
+    ];
     let words = [&words[..], &["-t", "60000", "sch\u{f6}n <b>", "Zeile & \u{1f600}"]].concat();
     let inside = user.with(&["DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/7001/bus"]);
     finish(inside.command(&[&["notify-send"], &words[..]].concat())).succeeds();
@@ -363,9 +422,21 @@ fn dunst_shows_what_notify_send_would_have_shown() {
         }
     }
     let field = |name: &str| first[name]["data"].as_str().unwrap_or_default().to_owned();
-    assert_eq!((field("appname"), field("summary")), ("caf\u{e9}".to_owned(), "sch\u{f6}n <b>".to_owned()), "{first}");
-    assert_eq!((field("category"), field("body")), ("device".to_owned(), "Zeile & \u{1f600}".to_owned()), "{first}");
-    assert_eq!((&first["progress"]["data"], &first["timeout"]["data"]), (&7.into(), &60_000_000.into()), "{first}");
+    assert_eq!(
+        (field("appname"), field("summary")),
+        ("caf\u{e9}".to_owned(), "sch\u{f6}n <b>".to_owned()),
+        "{first}"
+    );
+    assert_eq!(
+        (field("category"), field("body")),
+        ("device".to_owned(), "Zeile & \u{1f600}".to_owned()),
+        "{first}"
+    );
+    assert_eq!(
+        (&first["progress"]["data"], &first["timeout"]["data"]),
+        (&7.into(), &60_000_000.into()),
+        "{first}"
+    );
 }
 
 #[test]
@@ -416,7 +487,9 @@ fn dunst_gives_back_the_action_that_was_chosen() {
             place.uninstall("notify-send");
         }
         place.shell("rm -f /tmp/chosen /tmp/ended");
-        root.start("sh -c 'notify-send-headless -A default=Yes hello >/tmp/chosen; echo $? >/tmp/ended'");
+        root.start(
+            "sh -c 'notify-send-headless -A default=Yes hello >/tmp/chosen; echo $? >/tmp/ended'",
+        );
         await_shown(&user, 1);
         dunstctl(&user, "action").expect("dunst");
         soon("the end of the wait", || place.exec("cat /tmp/ended").text() == "0\n");
@@ -436,8 +509,15 @@ fn a_compositor_lets_the_command_in() {
         assert!(outcome.text().contains("wl_compositor"), "{}", outcome.report());
         let environment = caller.environment(&[]);
         let value = |name: &str| environment.get(name).map_or("", String::as_str);
-        assert_eq!((value("WAYLAND_DISPLAY"), value("XDG_RUNTIME_DIR")), ("wayland-1", "/run/user/7001"));
-        assert_eq!((value("XDG_SESSION_TYPE"), value("DISPLAY")), ("wayland", ""), "{environment:?}");
+        assert_eq!(
+            (value("WAYLAND_DISPLAY"), value("XDG_RUNTIME_DIR")),
+            ("wayland-1", "/run/user/7001")
+        );
+        assert_eq!(
+            (value("XDG_SESSION_TYPE"), value("DISPLAY")),
+            ("wayland", ""),
+            "{environment:?}"
+        );
     }
     user.exec("exec env -i /mnt/bin/with-gui-environment /usr/bin/wayland-info").succeeds();
     // Other names of its socket that programs of it have.
@@ -453,7 +533,12 @@ fn a_compositor_makes_a_session_without_a_bus() {
     user.is_reached_by(root, &[]);
     assert_eq!(given(&root, "DBUS_SESSION_BUS_ADDRESS"), None);
     let outcome = root.notify(&["hello"]).exits(1);
-    assert_eq!((outcome.errors().lines().count(), outcome.stdout.len()), (1, 0), "{}", outcome.report());
+    assert_eq!(
+        (outcome.errors().lines().count(), outcome.stdout.len()),
+        (1, 0),
+        "{}",
+        outcome.report()
+    );
 }
 
 #[test]
@@ -461,7 +546,9 @@ fn the_compositors_own_socket_is_passed_on_if_it_answers() {
     let place = desktop_box!(DesktopBox::needing(&["sway", "swaymsg", "wayland-info"]));
     let (user, root) = (place.user(), place.superuser());
     start_sway(&user, "exec sleep infinity");
-    soon("a program of the compositor", || place.processes().iter().any(|seen| seen.name == "sleep"));
+    soon("a program of the compositor", || {
+        place.processes().iter().any(|seen| seen.name == "sleep")
+    });
     assert_ne!(user.with(&["SWAYSOCK=/none"]).exec("swaymsg -t get_version").code(), 0);
     for caller in [root, user, user.with(&["SWAYSOCK=/none", "I3SOCK=/none"])] {
         let outcome = caller.run(&["swaymsg", "-t", "get_version"]).succeeds();
@@ -557,7 +644,8 @@ fn mako_shows_what_was_sent() {
     start_sway(&user, "exec mako");
     let listed = || root.run(&["makoctl", "list"]);
     soon("mako", || listed().code() == 0);
-    let words = ["-u", "critical", "-a", "caf\u{e9}", "-c", "device", "sch\u{f6}n <b>", "& \u{1f600}"];
+    let words =
+        ["-u", "critical", "-a", "caf\u{e9}", "-c", "device", "sch\u{f6}n <b>", "& \u{1f600}"];
     root.notify(&words).succeeds().prints("");
     user.notify(&words).succeeds().prints("");
     place.uninstall("notify-send");
@@ -573,7 +661,11 @@ fn mako_shows_what_was_sent() {
             ("caf\u{e9}".to_owned(), "sch\u{f6}n <b>".to_owned()),
             "{entry}"
         );
-        assert_eq!((field("category"), field("body")), ("device".to_owned(), "& \u{1f600}".to_owned()), "{entry}");
+        assert_eq!(
+            (field("category"), field("body")),
+            ("device".to_owned(), "& \u{1f600}".to_owned()),
+            "{entry}"
+        );
     }
 }
 

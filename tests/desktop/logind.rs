@@ -15,7 +15,8 @@ fn two_at_a_seat<'place>(front: &User<'place>, back: &User<'place>) -> (u32, u32
     (one, two)
 }
 
-/// The sessions of a user with a bus, when this is in the file of a session and otherwise it would be in front.
+/// The sessions of a user with a bus, when this is in the file of a session and otherwise it would
+/// be in front.
 #[track_caller]
 fn does_not_count(changes: &[&str]) {
     let place = desktop_box!();
@@ -126,7 +127,11 @@ fn two_in_the_background_are_listed() {
     place.login("5", &user, one, &[]);
     let outcome = place.superuser().refused(&[], "pt1");
     let errors = outcome.errors();
-    assert!(["pt2", "5", "3", "--session"].iter().all(|word| errors.contains(word)), "{}", outcome.report());
+    assert!(
+        ["pt2", "5", "3", "--session"].iter().all(|word| errors.contains(word)),
+        "{}",
+        outcome.report()
+    );
 }
 
 #[test]
@@ -290,9 +295,10 @@ fn a_session_of_an_unknown_user_does_not_count() {
     user.start_bus();
     place.login("5", &user, user.program(&[]), &["UID=7999"]);
     for options in [&[][..], &["--session", "5"]] {
-        place
-            .superuser()
-            .refused(options, "session 5 of 7999 on seat0: its user is unknown, or cannot be looked up now");
+        place.superuser().refused(
+            options,
+            "session 5 of 7999 on seat0: its user is unknown, or cannot be looked up now",
+        );
     }
 }
 
@@ -303,10 +309,17 @@ fn who_is_not_known_is_not_passed_over_for_somebody_in_the_background() {
     let (one, _) = two_at_a_seat(&user, &other);
     // As while a directory service is away.
     place.login("5", &user, one, &["UID=7999", "ACTIVE=1", "STATE=active"]);
-    place.superuser().refused(&[], "session 5 of 7999 on seat0: its user is unknown, or cannot be looked up now");
+    place.superuser().refused(
+        &[],
+        "session 5 of 7999 on seat0: its user is unknown, or cannot be looked up now",
+    );
     other.is_reached_by(place.superuser(), &["--user", "pt2"]);
     let listed = place.superuser().run(&["--list"]).exits(0);
-    assert!(listed.text().contains("pt2") && listed.errors().contains("its user is unknown"), "{}", listed.report());
+    assert!(
+        listed.text().contains("pt2") && listed.errors().contains("its user is unknown"),
+        "{}",
+        listed.report()
+    );
 }
 
 #[test]
@@ -317,9 +330,10 @@ fn a_directory_service_that_fails_keeps_nobody_else_from_being_reached() {
     place.login("3", &other, two, &["UID=7999"]);
     place.program("getent", "#!/bin/sh\nexit 1\n");
     user.is_reached_by(place.superuser(), &[]);
-    place
-        .superuser()
-        .refused(&["--session", "3"], "session 3 of 7999 on seat0: its user is unknown, or cannot be looked up now");
+    place.superuser().refused(
+        &["--session", "3"],
+        "session 3 of 7999 on seat0: its user is unknown, or cannot be looked up now",
+    );
 }
 
 #[test]
@@ -366,7 +380,10 @@ fn a_display_that_was_started_from_a_terminal_is_reached() {
     user.start_weston("wayland-1");
     for caller in [place.superuser(), user] {
         let found = caller.environment(&[]);
-        assert_eq!((&*found["WAYLAND_DISPLAY"], &*found["XDG_SESSION_TYPE"]), ("wayland-1", "wayland"));
+        assert_eq!(
+            (&*found["WAYLAND_DISPLAY"], &*found["XDG_SESSION_TYPE"]),
+            ("wayland-1", "wayland")
+        );
         assert_eq!(found["XDG_SESSION_ID"], "5");
     }
 }
@@ -389,7 +406,14 @@ fn a_wayland_session_counts() {
 
 #[test]
 fn values_in_quotes_and_of_newer_versions_count() {
-    counts(&["TYPE=\"x11\"", "CLASS=\"user\"", "LEADER_FD_SAVED=1", "DEVICES=226:0 13:65", "SCOPE_JOB=", "FIFO"]);
+    counts(&[
+        "TYPE=\"x11\"",
+        "CLASS=\"user\"",
+        "LEADER_FD_SAVED=1",
+        "DEVICES=226:0 13:65",
+        "SCOPE_JOB=",
+        "FIFO",
+    ]);
 }
 
 #[test]
@@ -416,7 +440,12 @@ fn a_leader_of_the_superuser_counts_also_where_processes_of_others_are_hidden() 
     let user = place.user();
     user.start_bus();
     // As of display managers, which keep a process of their own for each session.
-    place.login_in_front("5", &user, place.superuser().program(&["XDG_CURRENT_DESKTOP=evil"]), "seat0");
+    place.login_in_front(
+        "5",
+        &user,
+        place.superuser().program(&["XDG_CURRENT_DESKTOP=evil"]),
+        "seat0",
+    );
     user.program(&["XDG_CURRENT_DESKTOP=KDE"]);
     for change in ["true", "mount -o remount,hidepid=invisible /proc"] {
         place.shell(change);
@@ -563,7 +592,8 @@ fn an_empty_file_is_passed_over() {
 #[test]
 fn a_file_of_garbage_is_passed_over() {
     is_passed_over(
-        "head -c 5000 /dev/urandom >5; head -c 5000 /dev/urandom >7; printf '=\\n==\\nLEADER==\\n\\0\\n' >8",
+        "head -c 5000 /dev/urandom >5; head -c 5000 /dev/urandom >7; printf \
+        '=\\n==\\nLEADER==\\n\\0\\n' >8",
     );
 }
 
@@ -595,7 +625,8 @@ fn a_file_that_others_can_write_is_passed_over() {
 #[test]
 fn names_that_are_no_sessions_are_passed_over() {
     is_passed_over(
-        "cp /run/saved .#5abc; cp /run/saved 5~; cp /run/saved '5 6'; cp /run/saved $'\\377'; cp /run/saved .5",
+        "cp /run/saved .#5abc; cp /run/saved 5~; cp /run/saved '5 6'; cp /run/saved $'\\377'; cp \
+        /run/saved .5",
     );
 }
 
@@ -618,7 +649,13 @@ fn odd_files_of_seats_show_nobody() {
     let place = desktop_box!();
     let (user, other) = (place.user(), place.other());
     let seat = "/run/systemd/seats/seat0";
-    for make in ["rm $S", "mkfifo $S.new; mv $S.new $S", "ln -sf /run/saved $S", "truncate -s 4G $S", "chown 7001 $S"] {
+    for make in [
+        "rm $S",
+        "mkfifo $S.new; mv $S.new $S",
+        "ln -sf /run/saved $S",
+        "truncate -s 4G $S",
+        "chown 7001 $S",
+    ] {
         two_at_a_seat_again(&user, &other);
         place.shell(&format!("cp {seat} /run/saved; S={seat}; {make}"));
         let outcome = place.superuser().refused(&[], "pt1");
@@ -654,7 +691,10 @@ fn many_sessions_are_survived() {
     let place = desktop_box!();
     let (user, other) = (place.user(), place.other());
     two_at_a_seat(&user, &other);
-    place.shell("cd /run/systemd/sessions; for n in $(seq 100 400); do sed s/LEADER=.*/LEADER=4194303/ 3 >$n; done");
+    place.shell(
+        "cd /run/systemd/sessions; for n in $(seq 100 400); do sed \
+    s/LEADER=.*/LEADER=4194303/ 3 >$n; done",
+    );
     user.is_reached_by(place.superuser(), &[]);
     other.is_reached_by(place.superuser(), &["--user", "pt2"]);
 }

@@ -67,7 +67,11 @@ fn two_users_without_a_seat_are_listed_and_nothing_runs() {
         let errors = outcome.errors();
         assert!(errors.contains(&login.id) && errors.contains(user), "{}", outcome.report());
     }
-    assert!(!machine.root("/tmp/ran").exists() && outcome.stdout.is_empty(), "{}", outcome.report());
+    assert!(
+        !machine.root("/tmp/ran").exists() && outcome.stdout.is_empty(),
+        "{}",
+        outcome.report()
+    );
     reaches(machine.tool(&format!("--user 7002 {WHO}")), "pt2", &second);
 }
 
@@ -75,7 +79,10 @@ fn two_users_without_a_seat_are_listed_and_nothing_runs() {
 fn a_session_is_listed_with_what_logind_knows() {
     let machine = desktop_box!(Machine::new());
     let login = machine.log_in("pt1", "wayland", &SEAT0, "exec sleep infinity");
-    let leader: u32 = machine.shell(&format!("loginctl show-session -P Leader {}", login.id)).parse().expect("a pid");
+    let leader: u32 = machine
+        .shell(&format!("loginctl show-session -P Leader {}", login.id))
+        .parse()
+        .expect("a pid");
     let list = machine.tool("--list --json").succeeds().json();
     let entry = &list[0];
     assert_eq!(entry["session"], login.id.as_str(), "{list}");
@@ -83,7 +90,10 @@ fn a_session_is_listed_with_what_logind_knows() {
     assert_eq!((&entry["type"], &entry["seat"]), (&"wayland".into(), &"seat0".into()), "{list}");
     assert_eq!((&entry["foreground"], &entry["leader"]), (&true.into(), &leader.into()), "{list}");
     assert_eq!(entry["variables"]["XDG_SESSION_ID"], login.id.as_str(), "{list}");
-    assert_eq!(entry["variables"]["DBUS_SESSION_BUS_ADDRESS"], "unix:path=/run/user/7001/bus", "{list}");
+    assert_eq!(
+        entry["variables"]["DBUS_SESSION_BUS_ADDRESS"], "unix:path=/run/user/7001/bus",
+        "{list}"
+    );
     let table = machine.tool("--list").succeeds().lines();
     let cells = |at: usize| table[at].split_whitespace().collect::<Vec<_>>();
     assert_eq!(cells(0), ["SESSION", "USER", "TYPE", "SEAT", "STATE", "DISPLAY"]);
@@ -118,7 +128,9 @@ fn what_a_session_left_behind_as_it_closed_is_not_used() {
 fn who_has_logged_out_is_not_reached_by_the_bus_that_remains() {
     let machine = desktop_box!(Machine::needing(&["gdbus"]));
     let login = machine.log_in("pt1", "x11", &SEAT0, "exec sleep infinity");
-    machine.tool("gdbus call --session -d org.freedesktop.DBus -o / -m org.freedesktop.DBus.GetId").succeeds();
+    machine
+        .tool("gdbus call --session -d org.freedesktop.DBus -o / -m org.freedesktop.DBus.GetId")
+        .succeeds();
     machine.log_out(&login);
     soon("the end of a session", || machine.state_of(&login).is_empty());
     // The user's systemd stays a while, in case of another login.
@@ -137,7 +149,9 @@ fn a_user_with_services_but_no_screen_is_nobody() {
     }
     is_nobody(machine.tool_as("pt1", "true"));
     machine.tool("--list --json").exits(1).prints("[]\n");
-    machine.exec("PROCTOOL_USER=pt1 notify-send-headless hello").refuses(1, "nobody is logged in graphically");
+    machine
+        .exec("PROCTOOL_USER=pt1 notify-send-headless hello")
+        .refuses(1, "nobody is logged in graphically");
 }
 
 #[test]
@@ -146,7 +160,9 @@ fn only_people_at_a_screen_are_reached() {
     let seat = SEAT0[0];
     let of_class = |class: &str| format!("--setenv=XDG_SESSION_CLASS={class}");
     // On a terminal, not said on what, who asks for the password, and what runs in the background.
-    for (kind, class) in [("tty", "user"), ("unspecified", "user"), ("x11", "greeter"), ("wayland", "background")] {
+    for (kind, class) in
+        [("tty", "user"), ("unspecified", "user"), ("x11", "greeter"), ("wayland", "background")]
+    {
         machine.log_in("pt1", kind, &[seat, &of_class(class)], "exec sleep infinity");
         is_nobody(machine.tool("true"));
     }
@@ -169,7 +185,8 @@ fn the_lock_screen_does_not_hide_the_session_behind_it() {
 #[test]
 fn of_two_sessions_of_one_user_the_main_one_is_reached() {
     let machine = desktop_box!(Machine::new());
-    let logins: Vec<Login> = (0..2).map(|_| machine.log_in("pt1", "x11", &[], "exec sleep infinity")).collect();
+    let logins: Vec<Login> =
+        (0..2).map(|_| machine.log_in("pt1", "x11", &[], "exec sleep infinity")).collect();
     machine.tool("touch /tmp/ran").refuses(1, "it is not clear whom to reach");
     let main = machine.shell("loginctl show-user -P Display pt1");
     let login = logins.iter().find(|login| login.id == main).expect("a main session");
@@ -185,7 +202,9 @@ fn of_two_sessions_of_one_user_the_main_one_is_reached() {
 fn a_session_is_told_by_its_own_processes_only() {
     let machine = desktop_box!(Machine::new());
     let desktop = |name: &str| format!("--setenv=XDG_CURRENT_DESKTOP={name}");
-    let open = |name: &str| machine.log_in("pt1", "x11", &[&desktop(name)], "sleep infinity & exec sleep infinity");
+    let open = |name: &str| {
+        machine.log_in("pt1", "x11", &[&desktop(name)], "sleep infinity & exec sleep infinity")
+    };
     let (first, second) = (open("FIRST"), open("SECOND"));
     for (login, name) in [(&first, "FIRST"), (&second, "SECOND")] {
         let words = format!("--session {} printenv XDG_CURRENT_DESKTOP", login.id);
@@ -193,7 +212,10 @@ fn a_session_is_told_by_its_own_processes_only() {
     }
     // Where none of its own says anything, those of another session do not either.
     let third = machine.log_in("pt1", "x11", &[], "exec sleep infinity");
-    machine.tool(&format!("--session {} printenv XDG_CURRENT_DESKTOP", third.id)).exits(1).prints("");
+    machine
+        .tool(&format!("--session {} printenv XDG_CURRENT_DESKTOP", third.id))
+        .exits(1)
+        .prints("");
 }
 
 #[test]
@@ -201,7 +223,10 @@ fn the_desktop_is_what_logind_says_where_nobody_else_does() {
     let machine = desktop_box!(Machine::new());
     let settings = [&SEAT0[..], &["--setenv=XDG_SESSION_DESKTOP=sway"]].concat();
     machine.log_in("pt1", "wayland", &settings, "exec sleep infinity");
-    machine.tool("printenv XDG_CURRENT_DESKTOP XDG_SESSION_TYPE").succeeds().prints("sway\nwayland\n");
+    machine
+        .tool("printenv XDG_CURRENT_DESKTOP XDG_SESSION_TYPE")
+        .succeeds()
+        .prints("sway\nwayland\n");
 }
 
 #[test]
@@ -220,16 +245,27 @@ fn a_user_reaches_the_own_session_and_no_others() {
     machine.tool(&contradiction).refuses(1, &other.id);
     assert!(!machine.root("/tmp/ran").exists());
     let list = machine.tool_as("pt1", "--list --json").succeeds().json();
-    assert_eq!((list.as_array().map(Vec::len), &list[0]["session"]), (Some(1), &own.id.as_str().into()), "{list}");
+    assert_eq!(
+        (list.as_array().map(Vec::len), &list[0]["session"]),
+        (Some(1), &own.id.as_str().into()),
+        "{list}"
+    );
 }
 
 #[test]
 fn a_process_of_the_session_is_in_it() {
     let machine = desktop_box!(Machine::new());
-    let script =
-        format!("with-gui-environment {WHO} >/tmp/inside; env -i /mnt/bin/with-gui-environment {WHO} >>/tmp/inside");
+    let script = format!(
+        "with-gui-environment {WHO} >/tmp/inside; env -i /mnt/bin/with-gui-environment {WHO} \
+        >>/tmp/inside"
+    );
     let settings = [&SEAT0[..], &["--setenv=PATH=/mnt/bin:/usr/bin:/bin"]].concat();
-    let login = machine.log_in("pt1", "x11", &settings, &format!("{script}; touch /tmp/done; exec sleep infinity"));
+    let login = machine.log_in(
+        "pt1",
+        "x11",
+        &settings,
+        &format!("{script}; touch /tmp/done; exec sleep infinity"),
+    );
     soon("the end of the script", || machine.root("/tmp/done").exists());
     assert_eq!(machine.shell("cat /tmp/inside"), format!("pt1 {0}\npt1 {0}", login.id));
 }
@@ -237,9 +273,16 @@ fn a_process_of_the_session_is_in_it() {
 #[test]
 fn from_within_a_session_in_the_background_it_is_reached_and_not_the_one_in_front() {
     let machine = desktop_box!(Machine::new());
-    let script = format!("while [ ! -e /tmp/go ]; do sleep 0.01; done; with-gui-environment {WHO} >/tmp/inside");
+    let script = format!(
+        "while [ ! -e /tmp/go ]; do sleep 0.01; done; with-gui-environment {WHO} >/tmp/inside"
+    );
     let settings = [&SEAT0[..], &["--setenv=PATH=/mnt/bin:/usr/bin:/bin"]].concat();
-    let behind = machine.log_in("pt1", "x11", &settings, &format!("{script}; touch /tmp/done; exec sleep infinity"));
+    let behind = machine.log_in(
+        "pt1",
+        "x11",
+        &settings,
+        &format!("{script}; touch /tmp/done; exec sleep infinity"),
+    );
     let front = machine.log_in("pt1", "x11", &SEAT0, "exec sleep infinity");
     activate(&machine, &front);
     reaches(machine.tool_as("pt1", WHO), "pt1", &front);
@@ -253,8 +296,10 @@ fn from_a_session_at_a_terminal_the_one_with_the_screen_is_reached() {
     let machine = desktop_box!(Machine::new());
     let screen = machine.log_in("pt1", "x11", &SEAT0, "exec sleep infinity");
     // As with ssh: what its environment says of itself is not of the screen.
-    let script =
-        format!("with-gui-environment {WHO} >/tmp/inside; with-gui-environment env >>/tmp/inside; touch /tmp/done");
+    let script = format!(
+        "with-gui-environment {WHO} >/tmp/inside; with-gui-environment env >>/tmp/inside; touch \
+        /tmp/done"
+    );
     let settings = ["--setenv=PATH=/mnt/bin:/usr/bin:/bin", "--setenv=DISPLAY=localhost:10.0"];
     machine.log_in("pt1", "tty", &settings, &format!("{script}; exec sleep infinity"));
     soon("the end of the script", || machine.root("/tmp/done").exists());
@@ -268,8 +313,10 @@ fn from_a_session_at_a_terminal_the_one_with_the_screen_is_reached() {
 fn the_superusers_own_session_keeps_the_environment() {
     let machine = desktop_box!(Machine::new());
     let login = machine.log_in("root", "x11", &SEAT0, "exec sleep infinity");
-    let shown = machine
-        .exec("MARK=kept DISPLAY=:99 with-gui-environment sh -c 'echo $MARK $(id -u) ${DISPLAY-none} $XDG_SESSION_ID'");
+    let shown = machine.exec(
+        "MARK=kept DISPLAY=:99 with-gui-environment sh -c 'echo $MARK $(id -u) \
+        ${DISPLAY-none} $XDG_SESSION_ID'",
+    );
     shown.succeeds().prints(format!("kept 0 none {}\n", login.id));
 }
 
@@ -281,10 +328,17 @@ fn notifications_go_to_the_user_or_the_session_that_was_chosen() {
     activate(&machine, &second);
     machine.offer_recorder("pt1");
     machine.exec("PROCTOOL_USER=pt1 notify-send-headless by-user").succeeds().prints("");
-    machine.exec(&format!("PROCTOOL_SESSION={} notify-send-headless by-session", first.id)).succeeds().prints("");
+    machine
+        .exec(&format!("PROCTOOL_SESSION={} notify-send-headless by-session", first.id))
+        .succeeds()
+        .prints("");
     activate(&machine, &first);
-    machine.exec("PROCTOOL_USER= PROCTOOL_SESSION= notify-send-headless in-front").succeeds().prints("");
-    let summaries: Vec<Value> = machine.records("pt1").iter().map(|record| record["summary"].clone()).collect();
+    machine
+        .exec("PROCTOOL_USER= PROCTOOL_SESSION= notify-send-headless in-front")
+        .succeeds()
+        .prints("");
+    let summaries: Vec<Value> =
+        machine.records("pt1").iter().map(|record| record["summary"].clone()).collect();
     assert_eq!(summaries, ["by-user", "by-session", "in-front"]);
     machine.exec("PROCTOOL_SESSION=nosuch notify-send-headless hello").refuses(1, "nosuch");
     machine.exec("PROCTOOL_USER=nosuch notify-send-headless hello").refuses(1, "nosuch");
@@ -326,7 +380,10 @@ fn the_command_becomes_the_user_in_every_respect() {
     machine.shell("echo watch:x:7101:pt1 >>/etc/group");
     let status = machine.tool("cat /proc/self/status").succeeds().text();
     let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name} {status}"));
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .unwrap_or_else(|| panic!("{name} {status}"));
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     assert_eq!((&*field("Uid:"), &*field("Gid:")), ("7001 7001 7001 7001", "7001 7001 7001 7001"));
@@ -350,12 +407,22 @@ fn a_bus_that_starts_only_now_delivers_a_notification() {
     let records = machine.records("pt1");
     assert_eq!(records.len(), 2, "{records:?}");
     let first = &records[0];
-    assert_eq!((&first["summary"], &first["body"]), (&"caf\u{e9} <b>".into(), &"sch\u{f6}n & gut".into()), "{first}");
-    assert_eq!((&first["app_name"], &first["sender"]), (&"caf\u{e9}".into(), &7001.into()), "{first}");
+    assert_eq!(
+        (&first["summary"], &first["body"]),
+        (&"caf\u{e9} <b>".into(), &"sch\u{f6}n & gut".into()),
+        "{first}"
+    );
+    assert_eq!(
+        (&first["app_name"], &first["sender"]),
+        (&"caf\u{e9}".into(), &7001.into()),
+        "{first}"
+    );
     assert_eq!(records[1]["summary"], "again");
     // It is nobody else's.
     machine.exec_as("pt2", "PROCTOOL_USER=pt1 notify-send-headless hello").refuses(1, "pt1");
-    machine.exec_as("pt2", "notify-send-headless hello").refuses(1, "nobody is logged in graphically");
+    machine
+        .exec_as("pt2", "notify-send-headless hello")
+        .refuses(1, "nobody is logged in graphically");
     assert_eq!(machine.records("pt1").len(), 2);
 }
 
@@ -364,7 +431,8 @@ fn without_the_program_the_message_is_the_same() {
     let machine = desktop_box!(Machine::recording());
     machine.log_in("pt1", "x11", &SEAT0, "exec sleep infinity");
     machine.offer_recorder("pt1");
-    let send = "notify-send-headless -u low -i dialog-warning -c device -h string:x:y -t 3000 'caf\u{e9} <b>' 'a & b'";
+    let send = "notify-send-headless -u low -i dialog-warning -c device -h string:x:y -t 3000 \
+    'caf\u{e9} <b>' 'a & b'";
     machine.exec(send).succeeds().prints("");
     machine.shell("mv /usr/bin/notify-send /usr/bin/notify-send.hidden");
     machine.exec(send).succeeds().prints("");
@@ -383,7 +451,8 @@ fn jobs_that_see_little_reach_the_session() {
     // As cron daemons are confined in places.
     let confined = "systemd-run --quiet --pipe --wait -p ProtectProc=invisible -p PrivateTmp=yes";
     for user in ["root", "pt1"] {
-        let outcome = machine.exec(&format!("{confined} -p User={user} /mnt/bin/with-gui-environment {WHO}"));
+        let outcome =
+            machine.exec(&format!("{confined} -p User={user} /mnt/bin/with-gui-environment {WHO}"));
         reaches(outcome, "pt1", &login);
     }
 }
@@ -391,12 +460,18 @@ fn jobs_that_see_little_reach_the_session() {
 #[test]
 fn an_x_server_of_a_session_is_found() {
     let machine = desktop_box!(Machine::needing(&["Xvfb", "xauth", "xdpyinfo"]));
-    machine.exec_as("pt1", "xauth -q -f /home/pt1/cookie add :77 . 00112233445566778899aabbccddeeff").exits(0);
+    machine
+        .exec_as("pt1", "xauth -q -f /home/pt1/cookie add :77 . 00112233445566778899aabbccddeeff")
+        .exits(0);
     let server = "Xvfb :77 -nolisten tcp -noreset -auth /home/pt1/cookie & exec sleep infinity";
-    let settings = [&SEAT0[..], &["--setenv=XAUTHORITY=/home/pt1/cookie", "--setenv=DISPLAY=:77"]].concat();
+    let settings =
+        [&SEAT0[..], &["--setenv=XAUTHORITY=/home/pt1/cookie", "--setenv=DISPLAY=:77"]].concat();
     machine.log_in("pt1", "x11", &settings, server);
     soon("an X server", || machine.tool("xdpyinfo").code() == 0);
-    assert_ne!(machine.exec("setpriv --reuid 7001 --clear-groups env DISPLAY=:77 xdpyinfo").code(), 0);
+    assert_ne!(
+        machine.exec("setpriv --reuid 7001 --clear-groups env DISPLAY=:77 xdpyinfo").code(),
+        0
+    );
     machine.tool("printenv DISPLAY XAUTHORITY").succeeds().prints(":77\n/home/pt1/cookie\n");
     machine.tool_as("pt1", "xdpyinfo").succeeds();
     let confined = "systemd-run --quiet --pipe --wait -p ProtectProc=invisible -p PrivateTmp=yes";
@@ -406,9 +481,17 @@ fn an_x_server_of_a_session_is_found() {
 #[test]
 fn a_compositor_of_a_session_is_found() {
     let machine = desktop_box!(Machine::needing(&["sway", "wayland-info"]));
-    let headless =
-        ["--setenv=WLR_BACKENDS=headless", "--setenv=WLR_LIBINPUT_NO_DEVICES=1", "--setenv=WLR_RENDERER=pixman"];
-    let login = machine.log_in("pt1", "wayland", &[&SEAT0[..], &headless].concat(), "exec sway -c /dev/null");
+    let headless = [
+        "--setenv=WLR_BACKENDS=headless",
+        "--setenv=WLR_LIBINPUT_NO_DEVICES=1",
+        "--setenv=WLR_RENDERER=pixman",
+    ];
+    let login = machine.log_in(
+        "pt1",
+        "wayland",
+        &[&SEAT0[..], &headless].concat(),
+        "exec sway -c /dev/null",
+    );
     soon("a compositor", || machine.tool("wayland-info").code() == 0);
     assert_ne!(machine.exec_as("pt1", "XDG_RUNTIME_DIR=/run/user/7001 wayland-info").code(), 0);
     let names = "WAYLAND_DISPLAY XDG_RUNTIME_DIR XDG_SESSION_TYPE XDG_SESSION_ID";
@@ -423,7 +506,10 @@ fn a_compositor_that_the_users_own_systemd_runs_is_found() {
     let login = machine.log_in("pt1", "wayland", &SEAT0, "exec sleep infinity");
     // As large desktops do: it is in no session of logind's.
     let headless = "-E WLR_BACKENDS=headless -E WLR_LIBINPUT_NO_DEVICES=1 -E WLR_RENDERER=pixman";
-    let start = format!("systemd-run --user --quiet {headless} -E XDG_CURRENT_DESKTOP=Large:Desktop sway -c /dev/null");
+    let start = format!(
+        "systemd-run --user --quiet {headless} -E XDG_CURRENT_DESKTOP=Large:Desktop sway -c \
+        /dev/null"
+    );
     machine.exec_as("pt1", &format!("XDG_RUNTIME_DIR=/run/user/7001 {start}")).exits(0);
     soon("a compositor", || machine.tool("wayland-info").code() == 0);
     let names = "WAYLAND_DISPLAY XDG_SESSION_ID XDG_CURRENT_DESKTOP";

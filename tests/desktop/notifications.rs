@@ -19,7 +19,11 @@ fn recorded(answer: &str) -> Result<(DesktopBox, String), String> {
 /// What has arrived at last.
 #[track_caller]
 fn last(place: &DesktopBox, file: &str) -> Value {
-    place.recorded(file).into_iter().rfind(|record| record["summary"].is_string()).expect("a notification")
+    place
+        .recorded(file)
+        .into_iter()
+        .rfind(|record| record["summary"].is_string())
+        .expect("a notification")
 }
 
 /// What is of the sender, and so is not the same in two runs.
@@ -40,8 +44,23 @@ const CALLS: &[&[&str]] = &[
     &["--urgency=critical", "--expire-time=0", "summary", "body"],
     &["-a", "backup", "-i", "dialog-warning", "-c", "device.error,im", "summary", "body"],
     &["--app-name=a b", "--icon=/usr/share/icons/x.png", "--category=x", "summary", "body"],
-    &["-h", "string:x-one:a:b", "-h", "int:x-two:5", "-h", "byte:x-three:7", "-h", "double:x-four:1.5", "summary"],
-    &["--hint=boolean:x-five:true", "--hint=BOOLEAN:x-six:false", "--hint=STRING:x-seven:ü", "summary"],
+    &[
+        "-h",
+        "string:x-one:a:b",
+        "-h",
+        "int:x-two:5",
+        "-h",
+        "byte:x-three:7",
+        "-h",
+        "double:x-four:1.5",
+        "summary",
+    ],
+    &[
+        "--hint=boolean:x-five:true",
+        "--hint=BOOLEAN:x-six:false",
+        "--hint=STRING:x-seven:ü",
+        "summary",
+    ],
     &["-e", "summary"],
     &["--transient", "-r", "17", "summary"],
     &["--replace-id=18", "summary", "body"],
@@ -114,9 +133,13 @@ fn without_notify_send_the_same_arrives() {
             let outcome = caller.notify(words);
             let arrived = place.recorded(&file).split_off(before);
             let arrived: Vec<Value> = arrived.into_iter().map(without_sender).collect();
-            let is_plain = outcome.stdout.is_empty() && (outcome.code() == 0) == outcome.stderr.is_empty();
+            let is_plain =
+                outcome.stdout.is_empty() && (outcome.code() == 0) == outcome.stderr.is_empty();
             if !is_plain || arrived != expected.iter().cloned().collect::<Vec<_>>() {
-                different.push(format!("{}arrived: {arrived:#?}\nexpected: {expected:#?}", outcome.report()));
+                different.push(format!(
+                    "{}arrived: {arrived:#?}\nexpected: {expected:#?}",
+                    outcome.report()
+                ));
             }
         }
     }
@@ -129,7 +152,11 @@ fn is_refused(place: &DesktopBox, file: &str, words: &[&str]) {
     for caller in [place.user(), place.superuser()] {
         let outcome = caller.notify(words);
         assert!([1, 2].contains(&outcome.code()), "{words:?}\n{}", outcome.report());
-        assert!(outcome.stdout.is_empty() && outcome.errors().lines().count() == 1, "{words:?}\n{}", outcome.report());
+        assert!(
+            outcome.stdout.is_empty() && outcome.errors().lines().count() == 1,
+            "{words:?}\n{}",
+            outcome.report()
+        );
         assert!(place.recorded(file).is_empty(), "{words:?}");
     }
 }
@@ -177,12 +204,16 @@ fn actions_arrive_and_what_was_chosen_is_printed_with_and_without_notify_send() 
             place.uninstall("notify-send");
         }
         for caller in [place.user(), place.superuser()] {
-            let words = ["-A", "now=Do it now", "-A", "later=Möglichst später", "-A", "Plain", "summary"];
+            let words =
+                ["-A", "now=Do it now", "-A", "later=Möglichst später", "-A", "Plain", "summary"];
             caller.notify(&words).succeeds().prints("later\n");
             seen.push(without_sender(last(&place, &file)));
         }
     }
-    assert_eq!(seen[0]["actions"], serde_json::json!(["now", "Do it now", "later", "Möglichst später", "2", "Plain"]));
+    assert_eq!(
+        seen[0]["actions"],
+        serde_json::json!(["now", "Do it now", "later", "Möglichst später", "2", "Plain"])
+    );
     assert!(seen.iter().all(|record| *record == seen[0]), "{seen:#?}");
 }
 
@@ -232,7 +263,12 @@ fn help_and_version_are_those_of_notify_send_and_need_no_session() {
         for question in ["--help", "-?", "--help-all", "--version", "-v"] {
             let plain = finish(caller.command(&["notify-send", question]));
             let outcome = caller.notify(&[question]);
-            assert_eq!((outcome.code(), &outcome.stdout), (plain.code(), &plain.stdout), "{}", outcome.report());
+            assert_eq!(
+                (outcome.code(), &outcome.stdout),
+                (plain.code(), &plain.stdout),
+                "{}",
+                outcome.report()
+            );
         }
     }
     place.uninstall("notify-send");
@@ -255,7 +291,9 @@ fn nobody_to_notify_is_a_line() {
             place.uninstall("notify-send");
         }
         for caller in [place.user(), place.superuser()] {
-            for words in [&["summary"][..], &["--help", "body"], &["-u", "critical", "summary", "body"]] {
+            for words in
+                [&["summary"][..], &["--help", "body"], &["-u", "critical", "summary", "body"]]
+            {
                 caller.notify(words).refuses(1, "nobody is logged in graphically");
             }
         }
@@ -273,8 +311,16 @@ fn a_bus_without_a_service_is_a_line() {
         }
         for caller in [user, place.superuser()] {
             let outcome = caller.notify(&["summary"]).exits(1);
-            assert!(outcome.stdout.is_empty() && outcome.errors().lines().count() == 1, "{}", outcome.report());
-            assert!(outcome.errors().contains("org.freedesktop.Notifications"), "{}", outcome.report());
+            assert!(
+                outcome.stdout.is_empty() && outcome.errors().lines().count() == 1,
+                "{}",
+                outcome.report()
+            );
+            assert!(
+                outcome.errors().contains("org.freedesktop.Notifications"),
+                "{}",
+                outcome.report()
+            );
         }
     }
 }
@@ -299,7 +345,8 @@ fn a_service_that_ends_without_an_answer_is_a_line() {
     place.uninstall("notify-send");
     let run = Running::start(place.user().command(&["notify-send-headless", "summary"]));
     soon("the notification", || place.recorded(&file).len() == 1);
-    let recorder = place.processes().into_iter().find(|seen| seen.name == "python3").expect("a recorder");
+    let recorder =
+        place.processes().into_iter().find(|seen| seen.name == "python3").expect("a recorder");
     place.end("KILL", recorder.pid);
     let outcome = run.finish().exits(1);
     assert_eq!(outcome.errors().lines().count(), 1, "{}", outcome.report());
@@ -361,7 +408,9 @@ fn a_user_is_notified_from_an_empty_environment() {
     // From inside, too, and with what was there before.
     let bus = format!("DBUS_SESSION_BUS_ADDRESS={}", user.bus());
     user.with(&[&bus, "DISPLAY=:9"]).notify(&["summary"]).succeeds();
-    user.with(&["DBUS_SESSION_BUS_ADDRESS=unix:path=/none", "DISPLAY=:9"]).notify(&["summary"]).succeeds();
+    user.with(&["DBUS_SESSION_BUS_ADDRESS=unix:path=/none", "DISPLAY=:9"])
+        .notify(&["summary"])
+        .succeeds();
     assert_eq!(place.recorded(&file).len(), 4);
 }
 
@@ -372,7 +421,9 @@ fn a_bus_elsewhere_is_reached_with_and_without_notify_send() {
     user.start_bus();
     user.start_bus_at("unix:abstract=/tmp/dbus-x");
     let file = user.record_at("unix:abstract=/tmp/dbus-x", "");
-    user.program(&["DBUS_SESSION_BUS_ADDRESS=unix:abstract=/tmp/dbus-x,guid=00112233445566778899aabbccddeeff"]);
+    user.program(&[
+        "DBUS_SESSION_BUS_ADDRESS=unix:abstract=/tmp/dbus-x,guid=00112233445566778899aabbccddeeff",
+    ]);
     for is_installed in [true, false] {
         if !is_installed {
             place.uninstall("notify-send");
@@ -390,7 +441,8 @@ fn bytes_that_are_not_utf8_are_refused_or_mended_without_notify_send() {
     place.uninstall("notify-send");
     for caller in [place.user(), place.superuser()] {
         // There is no way to say them on a bus, and one of them would end the connection.
-        let outcome = caller.exec("notify-send-headless \"$(printf 'a\\377b')\" \"$(printf '\\376')\"");
+        let outcome =
+            caller.exec("notify-send-headless \"$(printf 'a\\377b')\" \"$(printf '\\376')\"");
         let arrived = place.recorded(&file).len();
         let (code, lines) = (outcome.code(), outcome.errors().lines().count());
         let is_refused = [1, 2].contains(&code) && lines == 1 && arrived == 0;
@@ -424,12 +476,19 @@ fn what_the_superuser_sends_is_sent_by_the_user() {
     let run = Running::start(root.command(&["notify-send-headless", "--wait", "summary"]));
     soon("the notification", || place.recorded(&file).len() == 2);
     let [seen] = &place.of_the_program()[..] else { panic!("{:?}", place.of_the_program()) };
-    let status = place.shell(&format!("grep -E '^(Uid|Gid|Groups|CapEff|CapPrm)' /proc/{}/status", seen.pid));
-    let groups = status.lines().find(|line| line.starts_with("Groups")).expect("groups").trim_end().to_owned();
+    let status = place
+        .shell(&format!("grep -E '^(Uid|Gid|Groups|CapEff|CapPrm)' /proc/{}/status", seen.pid));
+    let groups = status
+        .lines()
+        .find(|line| line.starts_with("Groups"))
+        .expect("groups")
+        .trim_end()
+        .to_owned();
     let status = status.replace(&groups, "");
     assert!(!groups.contains(" 0 ") && groups.contains("7101"), "{groups}");
     assert!(
-        status.contains("Uid:\t7001\t7001\t7001\t7001") && status.contains("CapEff:\t0000000000000000"),
+        status.contains("Uid:\t7001\t7001\t7001\t7001")
+            && status.contains("CapEff:\t0000000000000000"),
         "{status}"
     );
     place.end("TERM", seen.pid);
@@ -440,7 +499,12 @@ fn what_the_superuser_sends_is_sent_by_the_user() {
 fn the_options_of_notify_send_are_not_ours() {
     let (place, file) = desktop_box!(recorded(""));
     let user = place.user();
-    for words in [&["--user", "pt2", "summary"][..], &["--session=5", "summary"], &["--list"], &["-q", "summary"]] {
+    for words in [
+        &["--user", "pt2", "summary"][..],
+        &["--session=5", "summary"],
+        &["--list"],
+        &["-q", "summary"],
+    ] {
         let plain = finish(user.command(&[&["notify-send"], words].concat()));
         let outcome = user.notify(words);
         assert_eq!((outcome.code(), &outcome.stderr), (plain.code(), &plain.stderr), "{words:?}");
@@ -455,7 +519,8 @@ fn a_bus_that_lets_in_only_us_does_not_hold_up_notify_send() {
     user.make_runtime();
     user.listen("stuck", "/tmp/log", "/run/user/7001/bus");
     place.superuser().notify(&["summary"]).refuses(1, "the message bus does not go on");
-    let left: Vec<_> = place.processes().into_iter().filter(|seen| seen.name == "notify-send").collect();
+    let left: Vec<_> =
+        place.processes().into_iter().filter(|seen| seen.name == "notify-send").collect();
     assert!(left.is_empty(), "{left:?}");
 }
 

@@ -33,7 +33,8 @@ fn a_table_has_what_logind_says() {
     place.login("c3", &other, other.program(&[]), &["SEAT", "TYPE=wayland"]);
     place.login("12", &user, user.program(&[]), &["TYPE=wayland", "STATE=active"]);
     let lines = place.superuser().run(&["--list"]).succeeds().lines();
-    let mut rows: Vec<Vec<&str>> = lines.iter().skip(1).map(|line| line.split_whitespace().collect()).collect();
+    let mut rows: Vec<Vec<&str>> =
+        lines.iter().skip(1).map(|line| line.split_whitespace().collect()).collect();
     rows.sort();
     let expected = [
         ["12", "pt1", "wayland", "seat0", "foreground", "wayland-1"],
@@ -113,7 +114,8 @@ fn a_list_of_nobody_is_empty() {
     let place = desktop_box!();
     for caller in [place.user(), place.superuser()] {
         caller.run(&["--list"]).refuses(1, "nobody is logged in graphically");
-        let outcome = caller.run(&["--list", "--json"]).exits(1).says("nobody is logged in graphically");
+        let outcome =
+            caller.run(&["--list", "--json"]).exits(1).says("nobody is logged in graphically");
         assert_eq!(outcome.json(), json!([]));
     }
 }
@@ -124,7 +126,11 @@ fn a_list_of_a_user_or_a_session_has_that_only() {
     let root = place.superuser();
     let names = |options: &[&str]| -> Vec<String> {
         let json = root.run(&[&["--list", "--json"], options].concat()).succeeds().json();
-        json.as_array().expect("an array").iter().map(|one| one["user"].as_str().expect("a name").to_owned()).collect()
+        json.as_array()
+            .expect("an array")
+            .iter()
+            .map(|one| one["user"].as_str().expect("a name").to_owned())
+            .collect()
     };
     assert_eq!(names(&["--user", "pt2"]), ["pt2"]);
     for (id, user) in [("1", place.user()), ("2", place.other())] {
@@ -148,7 +154,8 @@ fn what_is_printed_is_for_a_shell() {
             );
             assert_eq!(caller.shell(&script), "unix:path=/run/user/7001/bus\n/run/user/7001");
         }
-        let lines = caller.exec(&format!("with-gui-environment {options} --print")).succeeds().lines();
+        let lines =
+            caller.exec(&format!("with-gui-environment {options} --print")).succeeds().lines();
         let expected = "XDG_RUNTIME_DIR=/run/user/7001; export XDG_RUNTIME_DIR;";
         assert!(lines.iter().any(|line| line == expected), "{lines:?}");
         assert!(lines.iter().all(|line| line.ends_with(';')), "{lines:?}");
@@ -160,7 +167,9 @@ fn what_is_printed_of_odd_values_is_for_a_shell() {
     let place = desktop_box!();
     let user = place.user();
     user.make_runtime();
-    for (at, odd) in ["/tmp/a b", "/tmp/$(touch lured)", "/tmp/it's", "/tmp/a\"b`id`\\x"].into_iter().enumerate() {
+    for (at, odd) in
+        ["/tmp/a b", "/tmp/$(touch lured)", "/tmp/it's", "/tmp/a\"b`id`\\x"].into_iter().enumerate()
+    {
         let name = format!("/tmp/s{at}");
         user.listen("silent", "/tmp/log", &name);
         // The bus is there only so that there is a session.
@@ -186,7 +195,10 @@ fn what_is_printed_as_json_is_an_object_of_texts() {
         let json = caller.run(&[options, &["--print", "--json"]].concat()).succeeds().json();
         assert_eq!(json["DBUS_SESSION_BUS_ADDRESS"], "unix:path=/run/user/7001/bus");
         assert_eq!(json["XDG_RUNTIME_DIR"], "/run/user/7001");
-        assert!(json.as_object().expect("an object").values().all(serde_json::Value::is_string), "{json}");
+        assert!(
+            json.as_object().expect("an object").values().all(serde_json::Value::is_string),
+            "{json}"
+        );
     }
 }
 
@@ -202,7 +214,8 @@ fn where_it_is_not_clear_who_is_meant_nothing_is_printed() {
 fn output_that_cannot_be_written_is_told() {
     let place = desktop_box!(with_two());
     for words in ["--print", "--print --json", "--list", "--list --json"] {
-        let outcome = place.user().exec(&format!("with-gui-environment {words} >/dev/full")).exits(3);
+        let outcome =
+            place.user().exec(&format!("with-gui-environment {words} >/dev/full")).exits(3);
         assert_eq!(outcome.errors().lines().count(), 1, "{}", outcome.report());
     }
 }
@@ -212,7 +225,10 @@ fn all_sessions_get_the_command_in_turn() {
     let place = desktop_box!(with_two());
     let script = "echo $(id -un) $DBUS_SESSION_BUS_ADDRESS begins; sleep 0.1; echo ends";
     let outcome = place.superuser().run(&["--all", "sh", "-c", script]).succeeds();
-    outcome.prints("pt1 unix:path=/run/user/7001/bus begins\nends\npt2 unix:path=/run/user/7002/bus begins\nends\n");
+    outcome.prints(
+        "pt1 unix:path=/run/user/7001/bus begins\nends\npt2 \
+    unix:path=/run/user/7002/bus begins\nends\n",
+    );
 }
 
 #[test]
@@ -227,7 +243,8 @@ fn all_sessions_that_logind_knows_get_the_command() {
     lines.sort();
     assert_eq!(lines, ["pt1 1", "pt2 2", "pt2 3"]);
     // Also those of one user.
-    let mut lines = place.superuser().run(&[&["--user", "pt2"], &words[..]].concat()).succeeds().lines();
+    let mut lines =
+        place.superuser().run(&[&["--user", "pt2"], &words[..]].concat()).succeeds().lines();
     lines.sort();
     assert_eq!(lines, ["pt2 2", "pt2 3"]);
     let mut lines = other.run(&words).succeeds().lines();
@@ -261,14 +278,18 @@ fn all_goes_on_after_a_session_that_is_not_usable() {
     assert!(outcome.errors().contains("pt1"), "{}", outcome.report());
     // In a list it is told.
     let outcome = place.superuser().run(&["--list"]).exits(0);
-    assert!(outcome.errors().contains("not usable") && outcome.lines().len() == 3, "{}", outcome.report());
+    assert!(
+        outcome.errors().contains("not usable") && outcome.lines().len() == 3,
+        "{}",
+        outcome.report()
+    );
 }
 
 #[test]
 fn all_runs_each_as_its_user_with_nothing_of_ours() {
     let place = desktop_box!(with_two());
-    let script =
-        "exec 9</etc/shadow; SECRET=x with-gui-environment --all sh -c 'id -un; id -Gn; env; ls /proc/self/fd'";
+    let script = "exec 9</etc/shadow; SECRET=x with-gui-environment --all sh -c 'id -un; id -Gn; \
+    env; ls /proc/self/fd'";
     let outcome = place.superuser().exec(script).succeeds();
     let text = outcome.text();
     assert!(!text.contains("SECRET") && !text.lines().any(|line| line == "9"), "{text}");

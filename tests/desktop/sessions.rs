@@ -19,7 +19,11 @@ fn a_user_reaches_the_own_session_from_an_empty_environment() {
     user.is_reached_by(user, &[]);
     let outcome = user.exec("env -i /mnt/bin/with-gui-environment /usr/bin/env").succeeds();
     let lines = outcome.lines();
-    assert!(lines.contains(&format!("DBUS_SESSION_BUS_ADDRESS={}", user.bus())), "{}", outcome.report());
+    assert!(
+        lines.contains(&format!("DBUS_SESSION_BUS_ADDRESS={}", user.bus())),
+        "{}",
+        outcome.report()
+    );
     assert!(lines.contains(&format!("XDG_RUNTIME_DIR={}", user.runtime())), "{}", outcome.report());
 }
 
@@ -60,7 +64,11 @@ fn the_superuser_who_has_to_choose_of_two_users_runs_nothing() {
     user.start_bus();
     other.start_bus();
     let outcome = place.superuser().refused(&[], "pt1");
-    assert!(outcome.errors().contains("pt2") && outcome.errors().contains("--user"), "{}", outcome.report());
+    assert!(
+        outcome.errors().contains("pt2") && outcome.errors().contains("--user"),
+        "{}",
+        outcome.report()
+    );
     user.is_reached_by(place.superuser(), &["--user", "pt1"]);
     other.is_reached_by(place.superuser(), &["--user", "pt2"]);
     user.is_reached_by(user, &[]);
@@ -85,8 +93,13 @@ fn the_session_of_another_user_is_refused_whatever_the_environment_says() {
     let (user, other) = (place.user(), place.other());
     other.start_bus();
     place.shell("chmod 711 /run/user/7002");
-    let variables =
-        ["USER=pt2", "LOGNAME=pt2", "HOME=/home/pt2", "XDG_RUNTIME_DIR=/run/user/7002", "PROCTOOL_USER=pt2"];
+    let variables = [
+        "USER=pt2",
+        "LOGNAME=pt2",
+        "HOME=/home/pt2",
+        "XDG_RUNTIME_DIR=/run/user/7002",
+        "PROCTOOL_USER=pt2",
+    ];
     user.with(&variables).refused(&[], "nobody is logged in graphically");
 }
 
@@ -149,7 +162,11 @@ fn programs_make_no_session() {
     place.shell("cp /root/authority /tmp/authority; chmod 644 /tmp/authority");
     for _ in 0..5 {
         user.program(&["DISPLAY=:77", "XAUTHORITY=/tmp/authority", "XDG_SESSION_TYPE=x11"]);
-        place.superuser().program(&["DISPLAY=:77", "XAUTHORITY=/tmp/authority", "XDG_SESSION_TYPE=x11"]);
+        place.superuser().program(&[
+            "DISPLAY=:77",
+            "XAUTHORITY=/tmp/authority",
+            "XDG_SESSION_TYPE=x11",
+        ]);
     }
     place.superuser().refused(&[], "nobody is logged in graphically");
 }
@@ -164,7 +181,10 @@ fn a_compositor_makes_a_session() {
         assert_eq!(found["WAYLAND_DISPLAY"], "wayland-3");
         assert_eq!(found["XDG_RUNTIME_DIR"], user.runtime());
         assert_eq!(found["XDG_SESSION_TYPE"], "wayland");
-        assert!(!found.contains_key("DBUS_SESSION_BUS_ADDRESS") && !found.contains_key("DISPLAY"), "{found:?}");
+        assert!(
+            !found.contains_key("DBUS_SESSION_BUS_ADDRESS") && !found.contains_key("DISPLAY"),
+            "{found:?}"
+        );
     }
 }
 
@@ -242,14 +262,17 @@ fn a_user_whom_the_machine_does_not_know_is_not_passed_over() {
     let user = place.user();
     user.start_bus();
     place.shell(
-        "install -d -m 700 -o 7999 -g 7999 /run/user/7999; mkdir -m 700 /run/user/odd /run/user/-1; touch /run/user/7",
+        "install -d -m 700 -o 7999 -g 7999 /run/user/7999; mkdir -m 700 /run/user/odd \
+        /run/user/-1; touch /run/user/7",
     );
     user.is_reached_by(place.superuser(), &[]);
     place.shell(
         "cd /run/user/7999; setsid setpriv --reuid 7999 --regid 7999 --clear-groups \
          python3 /mnt/desktop_listener.py welcome /tmp/7999 /run/user/7999/bus >/dev/null",
     );
-    place.superuser().refused(&[], "it is not clear whom to reach: the desktop of pt1, the desktop of 7999");
+    place
+        .superuser()
+        .refused(&[], "it is not clear whom to reach: the desktop of pt1, the desktop of 7999");
     user.is_reached_by(place.superuser(), &["--user", "pt1"]);
 }
 

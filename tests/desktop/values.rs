@@ -35,7 +35,10 @@ fn a_bus_at_its_usual_place_needs_nobody_who_says_so() {
     let place = desktop_box!();
     let user = place.user();
     user.start_bus();
-    is_told(&user, &[("DBUS_SESSION_BUS_ADDRESS", &user.bus()), ("XDG_RUNTIME_DIR", "/run/user/7001")]);
+    is_told(
+        &user,
+        &[("DBUS_SESSION_BUS_ADDRESS", &user.bus()), ("XDG_RUNTIME_DIR", "/run/user/7001")],
+    );
 }
 
 #[test]
@@ -45,8 +48,16 @@ fn a_bus_elsewhere_is_found_by_who_says_so() {
     user.start_bus();
     user.start_bus_at("unix:path=/tmp/mine,guid=00112233445566778899aabbccddeeff");
     user.start_bus_at("unix:path=/tmp/mine");
-    user.program(&["DBUS_SESSION_BUS_ADDRESS=unix:path=/tmp/mine,guid=00112233445566778899aabbccddeeff"]);
-    is_told(&user, &[("DBUS_SESSION_BUS_ADDRESS", "unix:path=/tmp/mine"), ("XDG_RUNTIME_DIR", "/run/user/7001")]);
+    user.program(&[
+        "DBUS_SESSION_BUS_ADDRESS=unix:path=/tmp/mine,guid=00112233445566778899aabbccddeeff",
+    ]);
+    is_told(
+        &user,
+        &[
+            ("DBUS_SESSION_BUS_ADDRESS", "unix:path=/tmp/mine"),
+            ("XDG_RUNTIME_DIR", "/run/user/7001"),
+        ],
+    );
 }
 
 #[test]
@@ -58,7 +69,10 @@ fn an_abstract_bus_is_found_by_who_says_so() {
     user.program(&["DBUS_SESSION_BUS_ADDRESS=unix:abstract=/tmp/dbus-Aq9,guid=00112233445566778899aabbccddeeff"]);
     is_told(
         &user,
-        &[("DBUS_SESSION_BUS_ADDRESS", "unix:abstract=/tmp/dbus-Aq9"), ("XDG_RUNTIME_DIR", "/run/user/7001")],
+        &[
+            ("DBUS_SESSION_BUS_ADDRESS", "unix:abstract=/tmp/dbus-Aq9"),
+            ("XDG_RUNTIME_DIR", "/run/user/7001"),
+        ],
     );
 }
 
@@ -69,15 +83,28 @@ fn a_bus_that_is_said_and_dead_is_not_believed() {
     user.start_bus();
     user.shell("python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"/tmp/stale\")'");
     user.shell("touch /tmp/file; mkfifo /tmp/fifo");
-    for path in ["/tmp/stale", "/tmp/none", "/tmp/file", "/tmp/fifo", "/tmp", "/dev/null", "relative", ""] {
+    for path in
+        ["/tmp/stale", "/tmp/none", "/tmp/file", "/tmp/fifo", "/tmp", "/dev/null", "relative", ""]
+    {
         user.program(&[&format!("DBUS_SESSION_BUS_ADDRESS=unix:path={path}")]);
     }
-    for odd in
-        ["", "x", "unix:", "unix:path", "autolaunch:", "unix:runtime=yes", "unix:path=/a,path=/b", ";;;", "unix:path=%"]
-    {
+    for odd in [
+        "",
+        "x",
+        "unix:",
+        "unix:path",
+        "autolaunch:",
+        "unix:runtime=yes",
+        "unix:path=/a,path=/b",
+        ";;;",
+        "unix:path=%",
+    ] {
         user.program(&[&format!("DBUS_SESSION_BUS_ADDRESS={odd}")]);
     }
-    is_told(&user, &[("DBUS_SESSION_BUS_ADDRESS", &user.bus()), ("XDG_RUNTIME_DIR", "/run/user/7001")]);
+    is_told(
+        &user,
+        &[("DBUS_SESSION_BUS_ADDRESS", &user.bus()), ("XDG_RUNTIME_DIR", "/run/user/7001")],
+    );
 }
 
 #[test]
@@ -86,10 +113,17 @@ fn a_bus_that_only_can_be_reached_otherwise_is_not_believed() {
     let user = place.user();
     user.start_bus();
     user.listen("welcome", "/tmp/tcp", "7777");
-    for address in ["unixexec:path=/usr/bin/touch,argv1=/tmp/lured", "tcp:host=127.0.0.1,port=7777", "autolaunch:"] {
+    for address in [
+        "unixexec:path=/usr/bin/touch,argv1=/tmp/lured",
+        "tcp:host=127.0.0.1,port=7777",
+        "autolaunch:",
+    ] {
         user.program(&[&format!("DBUS_SESSION_BUS_ADDRESS={address}")]);
     }
-    is_told(&user, &[("DBUS_SESSION_BUS_ADDRESS", &user.bus()), ("XDG_RUNTIME_DIR", "/run/user/7001")]);
+    is_told(
+        &user,
+        &[("DBUS_SESSION_BUS_ADDRESS", &user.bus()), ("XDG_RUNTIME_DIR", "/run/user/7001")],
+    );
     assert_eq!(place.shell("cat /tmp/tcp; ls /tmp/lured 2>/dev/null || true"), "");
 }
 
@@ -146,10 +180,16 @@ fn who_is_slow_is_not_passed_over_for_somebody_else() {
     other.start_bus();
     place.superuser().refused(&[], "it is not clear whom to reach");
     place.kill("STOP", bus);
-    place.superuser().refused(&[], "it is not clear whom to reach: the desktop of pt1, the desktop of pt2");
+    place
+        .superuser()
+        .refused(&[], "it is not clear whom to reach: the desktop of pt1, the desktop of pt2");
     other.is_reached_by(place.superuser(), &["--user", "pt2"]);
     let outcome = place.superuser().run(&["--all", "id", "-un"]).exits(64);
-    assert!(outcome.text() == "pt2\n" && outcome.errors().contains("pt1 is not usable"), "{}", outcome.report());
+    assert!(
+        outcome.text() == "pt2\n" && outcome.errors().contains("pt1 is not usable"),
+        "{}",
+        outcome.report()
+    );
 }
 
 #[test]
@@ -160,7 +200,10 @@ fn listeners_that_never_answer_do_not_hide_the_bus() {
     let sockets: Vec<String> = (0..6).map(|at| format!("/tmp/silent{at}")).collect();
     user.listen("silent", "/tmp/silent", &sockets.join(" "));
     for socket in &sockets {
-        user.program(&[&format!("DBUS_SESSION_BUS_ADDRESS=unix:path={socket}"), &format!("WAYLAND_DISPLAY={socket}")]);
+        user.program(&[
+            &format!("DBUS_SESSION_BUS_ADDRESS=unix:path={socket}"),
+            &format!("WAYLAND_DISPLAY={socket}"),
+        ]);
     }
     let found = place.superuser().environment(&[]);
     assert_eq!(found["DBUS_SESSION_BUS_ADDRESS"], user.bus());
@@ -172,8 +215,9 @@ fn compositors_and_x_servers_that_never_answer_do_not_hide_the_bus() {
     let place = desktop_box!();
     let user = place.user();
     user.start_bus();
-    let sockets: Vec<String> =
-        (0..6).map(|at| format!("/run/user/7001/wayland-{at} /tmp/.X11-unix/X{}", 50 + at)).collect();
+    let sockets: Vec<String> = (0..6)
+        .map(|at| format!("/run/user/7001/wayland-{at} /tmp/.X11-unix/X{}", 50 + at))
+        .collect();
     user.listen("silent", "/tmp/silent", &sockets.join(" "));
     let found = place.superuser().environment(&["--user", "pt1"]);
     assert_eq!(found["DBUS_SESSION_BUS_ADDRESS"], user.bus());
@@ -247,8 +291,13 @@ fn a_cookie_that_cannot_be_read_is_not_passed_on() {
     let user = place.user();
     user.start_bus();
     user.start_x(77, "~/.Xauthority");
-    place.shell("cp /home/pt1/.Xauthority /root/cookies; cp /home/pt1/.Xauthority /tmp/closed; chmod 600 /tmp/closed");
-    user.shell("mkfifo ~/fifo; mkdir ~/directory; echo garbage >~/garbage; : >~/empty; ln -s loop ~/loop");
+    place.shell(
+        "cp /home/pt1/.Xauthority /root/cookies; cp /home/pt1/.Xauthority /tmp/closed; \
+    chmod 600 /tmp/closed",
+    );
+    user.shell(
+        "mkfifo ~/fifo; mkdir ~/directory; echo garbage >~/garbage; : >~/empty; ln -s loop ~/loop",
+    );
     let bus = user.bus();
     let expected = [
         ("DISPLAY", ":77"),
@@ -302,12 +351,24 @@ fn displays_that_are_not_here_are_not_passed_on() {
     let user = place.user();
     user.start_bus();
     user.listen("welcome", "/tmp/tcp", "6010");
-    for display in
-        ["localhost:10.0", "127.0.0.1:10", ":99", "", "x", "unix:99", "/tmp/sock:0", ":-1", ":99999999999", ":"]
-    {
+    for display in [
+        "localhost:10.0",
+        "127.0.0.1:10",
+        ":99",
+        "",
+        "x",
+        "unix:99",
+        "/tmp/sock:0",
+        ":-1",
+        ":99999999999",
+        ":",
+    ] {
         user.program(&[&format!("DISPLAY={display}")]);
     }
-    is_told(&user, &[("DBUS_SESSION_BUS_ADDRESS", &user.bus()), ("XDG_RUNTIME_DIR", "/run/user/7001")]);
+    is_told(
+        &user,
+        &[("DBUS_SESSION_BUS_ADDRESS", &user.bus()), ("XDG_RUNTIME_DIR", "/run/user/7001")],
+    );
     assert_eq!(place.shell("cat /tmp/tcp"), "");
 }
 
@@ -331,8 +392,11 @@ fn a_compositor_is_found_with_and_without_who_says_so() {
     let place = desktop_box!(DesktopBox::needing(&["weston", "wayland-info"]));
     let user = place.user();
     user.start_weston("wayland-4");
-    let expected =
-        [("WAYLAND_DISPLAY", "wayland-4"), ("XDG_RUNTIME_DIR", "/run/user/7001"), ("XDG_SESSION_TYPE", "wayland")];
+    let expected = [
+        ("WAYLAND_DISPLAY", "wayland-4"),
+        ("XDG_RUNTIME_DIR", "/run/user/7001"),
+        ("XDG_SESSION_TYPE", "wayland"),
+    ];
     is_told(&user, &expected);
     user.program(&["WAYLAND_DISPLAY=wayland-9", "XDG_RUNTIME_DIR=/tmp"]);
     user.program(&["WAYLAND_DISPLAY=", "XDG_SESSION_TYPE=x11"]);
@@ -382,7 +446,10 @@ fn sockets_of_window_managers_are_passed_on_when_they_answer() {
     user.start_bus();
     user.listen("silent", "/tmp/manager", "/run/user/7001/sway.sock");
     // What means another thing to everybody, then one that means the same.
-    user.program(&["SWAYSOCK=run/user/7001/sway.sock", "I3SOCK=/proc/self/root/run/user/7001/sway.sock"]);
+    user.program(&[
+        "SWAYSOCK=run/user/7001/sway.sock",
+        "I3SOCK=/proc/self/root/run/user/7001/sway.sock",
+    ]);
     user.program(&["SWAYSOCK=/run/user/7001/sway.sock", "I3SOCK=/run/user/7001/none.sock"]);
     for caller in [user, place.superuser()] {
         let found = caller.environment(&[]);
@@ -412,8 +479,15 @@ fn a_stale_variable_of_the_caller_is_taken_away() {
     assert_eq!(found.get("OTHER").map(String::as_str), Some("kept"));
     assert_eq!(found["DBUS_SESSION_BUS_ADDRESS"], user.bus());
     assert_eq!(found["XDG_RUNTIME_DIR"], user.runtime());
-    for name in ["DISPLAY", "XAUTHORITY", "WAYLAND_DISPLAY", "XDG_SESSION_TYPE", "XDG_SESSION_ID", "SWAYSOCK", "I3SOCK"]
-    {
+    for name in [
+        "DISPLAY",
+        "XAUTHORITY",
+        "WAYLAND_DISPLAY",
+        "XDG_SESSION_TYPE",
+        "XDG_SESSION_ID",
+        "SWAYSOCK",
+        "I3SOCK",
+    ] {
         assert!(!found.contains_key(name), "{name}: {found:?}");
     }
 }
@@ -423,13 +497,22 @@ fn the_language_is_that_of_the_session_for_who_becomes_the_user() {
     let place = desktop_box!();
     let user = place.user();
     user.start_bus();
-    let root = place.superuser().with(&["LANG=tlh_XX.UTF-8", "LC_ALL=tlh_XX.UTF-8", "LANGUAGE=tlh"]);
+    let root =
+        place.superuser().with(&["LANG=tlh_XX.UTF-8", "LC_ALL=tlh_XX.UTF-8", "LANGUAGE=tlh"]);
     let found = root.environment(&[]);
     assert_eq!(found["LANG"], "C.UTF-8");
     assert!(!found.contains_key("LC_ALL") && !found.contains_key("LANGUAGE"), "{found:?}");
-    user.program(&["LANG=de_AT.UTF-8", "LC_TIME=C", "LANGUAGE=de:en", "LC_EVIL=$(touch /tmp/lured)"]);
+    user.program(&[
+        "LANG=de_AT.UTF-8",
+        "LC_TIME=C",
+        "LANGUAGE=de:en",
+        "LC_EVIL=$(touch /tmp/lured)",
+    ]);
     let found = root.environment(&[]);
-    assert_eq!((&*found["LANG"], &*found["LC_TIME"], &*found["LANGUAGE"]), ("de_AT.UTF-8", "C", "de:en"));
+    assert_eq!(
+        (&*found["LANG"], &*found["LC_TIME"], &*found["LANGUAGE"]),
+        ("de_AT.UTF-8", "C", "de:en")
+    );
     assert!(!found.contains_key("LC_EVIL") && !found.contains_key("LC_ALL"), "{found:?}");
     assert_eq!(user.with(&["LANG=fr_FR.UTF-8"]).environment(&[])["LANG"], "fr_FR.UTF-8");
 }
@@ -471,9 +554,16 @@ fn a_large_environment_is_survived() {
     let user = place.user();
     user.start_bus();
     let large = "x".repeat(30_000);
-    user.program(&[&format!("LARGE={large}"), "DBUS_SESSION_BUS_ADDRESS=unix:path=/none", "XDG_CURRENT_DESKTOP=sway"]);
+    user.program(&[
+        &format!("LARGE={large}"),
+        "DBUS_SESSION_BUS_ADDRESS=unix:path=/none",
+        "XDG_CURRENT_DESKTOP=sway",
+    ]);
     user.program(&[&format!("DISPLAY={large}"), &format!("XAUTHORITY={large}")]);
-    user.program(&[&format!("WAYLAND_DISPLAY={large}"), &format!("DBUS_SESSION_BUS_ADDRESS=unix:path=/{large}")]);
+    user.program(&[
+        &format!("WAYLAND_DISPLAY={large}"),
+        &format!("DBUS_SESSION_BUS_ADDRESS=unix:path=/{large}"),
+    ]);
     for caller in [user, place.superuser()] {
         let found = caller.environment(&[]);
         assert_eq!(found["DBUS_SESSION_BUS_ADDRESS"], user.bus());

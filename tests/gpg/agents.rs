@@ -50,7 +50,9 @@ fn an_agent_that_was_started_serves_gpg_too() {
     let place = gpg_box!();
     let user = place.user();
     let given = user.given();
-    assert!(user.shell("gpg-connect-agent 'GETINFO pid' /bye").contains(&format!("D {}\n", given.pid)));
+    assert!(
+        user.shell("gpg-connect-agent 'GETINFO pid' /bye").contains(&format!("D {}\n", given.pid))
+    );
     assert_eq!(place.agents(), [given.pid]);
 }
 
@@ -138,7 +140,8 @@ fn five_runs_at_once_with_a_running_agent_have_that() {
 #[test]
 fn a_supervised_agent_is_used() {
     let place = gpg_box!();
-    for (user, runtime) in [(place.user(), false), (place.superuser(), false), (place.user(), true)] {
+    for (user, runtime) in [(place.user(), false), (place.superuser(), false), (place.user(), true)]
+    {
         let socket = match runtime {
             true => format!("{}/gnupg/S.gpg-agent", user.make_runtime()),
             false => user.socket(),
@@ -182,7 +185,10 @@ fn a_file_in_place_of_the_socket_leads_to_it() {
     let place = gpg_box!();
     let user = place.user();
     let agent = user.serve("/tmp/elsewhere/socket", "supervised");
-    user.shell("mkdir -m 700 ~/.gnupg; printf '%%Assuan%%\\nsocket=/tmp/elsewhere/socket\\n' >~/.gnupg/S.gpg-agent");
+    user.shell(
+        "mkdir -m 700 ~/.gnupg; printf '%%Assuan%%\\nsocket=/tmp/elsewhere/socket\\n' \
+    >~/.gnupg/S.gpg-agent",
+    );
     assert_eq!(user.given(), Info { socket: user.socket(), pid: agent });
     assert_eq!(place.agents(), [agent]);
 }

@@ -29,8 +29,13 @@ fn a_single_argument_is_a_program() {
         user.run(&[line]).refuses(127, line);
     }
     user.shell("[ ! -e /tmp/ran ]");
-    user.shell("printf '#!/bin/sh\\necho odd\\n' >'/tmp/echo a; echo b'; chmod 755 '/tmp/echo a; echo b'");
-    user.with(&["PATH=/tmp:/mnt/bin:/usr/bin:/bin"]).run(&["echo a; echo b"]).succeeds().prints("odd\n");
+    user.shell(
+        "printf '#!/bin/sh\\necho odd\\n' >'/tmp/echo a; echo b'; chmod 755 '/tmp/echo a; echo b'",
+    );
+    user.with(&["PATH=/tmp:/mnt/bin:/usr/bin:/bin"])
+        .run(&["echo a; echo b"])
+        .succeeds()
+        .prints("odd\n");
 }
 
 #[test]
@@ -81,8 +86,10 @@ fn help_and_version_are_had_without_an_agent() {
 fn a_command_that_is_not_utf8_is_executed() {
     let place = gpg_box!();
     let user = place.user();
-    let script = "p=$(printf '/tmp/\\377'); printf '#!/bin/sh\\nprintf %%s \"$1\"\\n' >\"$p\"; chmod 755 \"$p\"";
-    let outcome = user.exec(&format!("{script}; with-gpg-agent \"$p\" \"$(printf '\\376')\"")).succeeds();
+    let script = "p=$(printf '/tmp/\\377'); printf '#!/bin/sh\\nprintf %%s \"$1\"\\n' >\"$p\"; \
+    chmod 755 \"$p\"";
+    let outcome =
+        user.exec(&format!("{script}; with-gpg-agent \"$p\" \"$(printf '\\376')\"")).succeeds();
     outcome.prints(b"\xfe");
 }
 

@@ -7,8 +7,11 @@ use crate::gpg_box;
 /// The status of a run as wait(2) has it: an exit status, or minus the signal.
 #[track_caller]
 fn status(user: &User<'_>, words: &[&str]) -> i32 {
-    let script = "import subprocess, sys; print(subprocess.run(['with-gpg-agent', *sys.argv[1:]]).returncode)";
-    let outcome = super::super::support::command::finish(user.command(&[&["python3", "-c", script], words].concat()));
+    let script = "import subprocess, sys; print(subprocess.run(['with-gpg-agent', \
+    *sys.argv[1:]]).returncode)";
+    let outcome = super::super::support::command::finish(
+        user.command(&[&["python3", "-c", script], words].concat()),
+    );
     outcome.exits(0).text().trim_end().parse().expect("a status")
 }
 
@@ -44,10 +47,17 @@ fn what_is_not_found_is_127() {
 fn what_cannot_be_executed_is_126() {
     let place = gpg_box!();
     let user = place.user();
-    user.shell("echo '#!/bin/sh' >/tmp/plain; mkdir /tmp/directory; echo x >/tmp/text; chmod 755 /tmp/text");
+    user.shell(
+        "echo '#!/bin/sh' >/tmp/plain; mkdir /tmp/directory; echo x >/tmp/text; chmod 755 \
+    /tmp/text",
+    );
     for program in ["/tmp/plain", "./plain", "/tmp/directory", "/tmp/plain/x"] {
         let outcome = user.run(&[program, "argument"]);
-        assert!(outcome.stdout.is_empty() && outcome.errors().contains(program), "{}", outcome.report());
+        assert!(
+            outcome.stdout.is_empty() && outcome.errors().contains(program),
+            "{}",
+            outcome.report()
+        );
         let expected = if program.ends_with("/x") { [126, 127] } else { [126, 126] };
         assert!(expected.contains(&outcome.code()), "{}", outcome.report());
     }
@@ -87,7 +97,8 @@ fn a_script_without_a_first_line_runs_as_with_env() {
 fn the_command_has_our_pid() {
     let place = gpg_box!();
     let user = place.user();
-    let shown = user.shell("sh -c 'echo $$; exec with-gpg-agent sh -c \"echo \\$\\$ \\$PPID\"; :' ; echo $$");
+    let shown = user
+        .shell("sh -c 'echo $$; exec with-gpg-agent sh -c \"echo \\$\\$ \\$PPID\"; :' ; echo $$");
     let numbers: Vec<&str> = shown.split_whitespace().collect();
     assert!(numbers[0] == numbers[1] && numbers[2] == numbers[3], "{shown}");
 }
@@ -97,7 +108,8 @@ fn the_command_has_no_children_of_ours() {
     let place = gpg_box!();
     let user = place.user();
     // The starter of an agent must not be left to a command that does not know of it.
-    let script = "import os; print(open('/proc/self/task/%d/children' % os.getpid()).read().split())";
+    let script =
+        "import os; print(open('/proc/self/task/%d/children' % os.getpid()).read().split())";
     for _ in 0..10 {
         user.run(&["python3", "-c", script]).succeeds().prints("[]\n");
         user.run(&["python3", "-c", script]).succeeds().prints("[]\n");
@@ -122,7 +134,10 @@ fn the_command_has_the_descriptors_that_we_were_given() {
     alike(&user, "exec 7</dev/null 9>/dev/null;", list);
     // Also when the agent was started just now.
     place.end("KILL", user.info().pid);
-    assert_eq!(user.exec(&format!("with-gpg-agent {list}")).exits(0).text(), user.exec(list).text());
+    assert_eq!(
+        user.exec(&format!("with-gpg-agent {list}")).exits(0).text(),
+        user.exec(list).text()
+    );
 }
 
 #[test]
@@ -139,7 +154,9 @@ fn the_command_has_sigpipe_as_usual() {
     let place = gpg_box!();
     let user = place.user();
     alike(&user, "", "grep SigIgn /proc/self/status");
-    let outcome = user.exec("with-gpg-agent sh -c 'yes; echo $? >/tmp/status' | head -n 1; cat /tmp/status").exits(0);
+    let outcome = user
+        .exec("with-gpg-agent sh -c 'yes; echo $? >/tmp/status' | head -n 1; cat /tmp/status")
+        .exits(0);
     assert_eq!(outcome.text(), "y\n141\n", "{}", outcome.report());
 }
 
@@ -163,7 +180,10 @@ fn the_command_has_the_environment_that_we_were_given() {
     let place = gpg_box!();
     let user = place.user();
     let ours = "(b\"_\", b\"GPG_AGENT_INFO\")";
-    let filter = format!("python3 -c 'import os; print(sorted(x for x in os.environb.items() if x[0] not in {ours}))'");
+    let filter = format!(
+        "python3 -c 'import os; print(sorted(x for x in os.environb.items() if x[0] not in \
+        {ours}))'"
+    );
     alike(&user, "export A=1 B= LC_ALL=C C=$'a\\nb\\377';", &filter);
 }
 

@@ -6,9 +6,9 @@ use crate::gpg_box;
 /// Take gpg-agent away from all of the box.
 fn uninstall(place: &GpgBox) {
     place.shell(
-        "mkdir -p /run/upper /run/worked && \
-         mount -t overlay overlay -o lowerdir=/usr/bin,upperdir=/run/upper,workdir=/run/worked /usr/bin && \
-         rm /usr/bin/gpg-agent",
+        "mkdir -p /run/upper /run/worked && mount -t overlay overlay -o \
+         lowerdir=/usr/bin,upperdir=/run/upper,workdir=/run/worked /usr/bin && rm \
+         /usr/bin/gpg-agent",
     );
 }
 
@@ -26,7 +26,10 @@ fn not_installed_is_noticed_and_the_command_runs() {
     let place = gpg_box!();
     uninstall(&place);
     for user in [place.user(), place.superuser()] {
-        let outcome = user.run(&["sh", "-c", "echo ${GPG_AGENT_INFO-unset}; exit 42"]).exits(42).says("not installed");
+        let outcome = user
+            .run(&["sh", "-c", "echo ${GPG_AGENT_INFO-unset}; exit 42"])
+            .exits(42)
+            .says("not installed");
         assert_eq!(outcome.text(), "unset\n");
         assert!(outcome.errors().starts_with("with-gpg-agent: "), "{}", outcome.report());
     }
@@ -77,7 +80,8 @@ fn an_agent_that_goes_on_in_time_is_used() {
     let user = place.user();
     let agent = user.start_agent();
     place.kill("STOP", agent);
-    let run = super::super::support::running::Running::start(user.tool(&["printenv", "GPG_AGENT_INFO"]));
+    let run =
+        super::super::support::running::Running::start(user.tool(&["printenv", "GPG_AGENT_INFO"]));
     super::super::support::place::soon("a run that waits", || {
         place.of_the_program().iter().any(|seen| seen.state == 'S')
     });
@@ -88,7 +92,10 @@ fn an_agent_that_goes_on_in_time_is_used() {
 #[test]
 fn an_agent_that_fails_is_told_with_its_complaint() {
     let place = gpg_box!();
-    place.program("gpg-agent", "#!/bin/sh\necho first >&2\necho 'gpg-agent: the disk is on fire' >&2\nexit 2\n");
+    place.program(
+        "gpg-agent",
+        "#!/bin/sh\necho first >&2\necho 'gpg-agent: the disk is on fire' >&2\nexit 2\n",
+    );
     fails(&place.user(), &[], "the disk is on fire");
 }
 
@@ -129,7 +136,11 @@ fn nothing_is_left_of_an_agent_that_hangs() {
     let place = gpg_box!();
     place.program("gpg-agent", "#!/bin/sh\nexec sleep 1001\n");
     place.user().run(&["--timeout", "0.5", "true"]).exits(125);
-    let left: Vec<_> = place.processes().into_iter().filter(|seen| seen.name == "sleep" && seen.parent == 1).collect();
+    let left: Vec<_> = place
+        .processes()
+        .into_iter()
+        .filter(|seen| seen.name == "sleep" && seen.parent == 1)
+        .collect();
     // The box has one of its own.
     assert!(left.len() == 1, "{left:?}");
 }
@@ -160,7 +171,8 @@ fn an_agent_that_says_too_much_does_not_block() {
     let place = gpg_box!();
     place.program(
         "gpg-agent",
-        "#!/bin/sh\nyes 'gpg-agent: much to say' | head -c 1000000 >&2\nexec /usr/bin/gpg-agent \"$@\"\n",
+        "#!/bin/sh\nyes 'gpg-agent: much to say' | head -c 1000000 >&2\nexec /usr/bin/gpg-agent \
+        \"$@\"\n",
     );
     let user = place.user();
     user.owns(&user.given());
@@ -186,7 +198,9 @@ fn an_agent_that_needs_a_moment_is_awaited() {
 fn relative_directories_of_the_path_do_not_count() {
     let place = gpg_box!();
     let user = place.user();
-    user.shell("printf '#!/bin/sh\\ntouch /tmp/lured\\n' >/tmp/gpg-agent; chmod 755 /tmp/gpg-agent");
+    user.shell(
+        "printf '#!/bin/sh\\ntouch /tmp/lured\\n' >/tmp/gpg-agent; chmod 755 /tmp/gpg-agent",
+    );
     user.with(&["PATH=.:/mnt/bin:/usr/bin:/bin"]).run(&["true"]).succeeds();
     user.with(&["PATH=:/mnt/bin:/usr/bin:/bin"]).run(&["true"]).succeeds();
     user.shell("[ ! -e /tmp/lured ]");

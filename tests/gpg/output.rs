@@ -20,10 +20,14 @@ fn what_is_printed_is_for_a_shell() {
     user.run(&["true"]).succeeds();
     let text = user.run(&["--print"]).succeeds().text();
     let expected = format!("{}:{}:1", user.socket(), place.agent());
-    assert_eq!(text.trim_end().replace('\'', ""), format!("GPG_AGENT_INFO={expected}; export GPG_AGENT_INFO;"));
+    assert_eq!(
+        text.trim_end().replace('\'', ""),
+        format!("GPG_AGENT_INFO={expected}; export GPG_AGENT_INFO;")
+    );
     assert!(text.ends_with('\n'));
     for shell in ["sh", "bash"] {
-        let script = format!("{shell} -c 'eval \"$(with-gpg-agent --print)\"; printenv GPG_AGENT_INFO'");
+        let script =
+            format!("{shell} -c 'eval \"$(with-gpg-agent --print)\"; printenv GPG_AGENT_INFO'");
         assert_eq!(user.shell(&script), expected);
     }
 }
@@ -34,9 +38,9 @@ fn what_is_printed_of_odd_homes_is_for_a_shell() {
     let user = place.user();
     for home in ODD {
         let script = format!(
-            "export GNUPGHOME={home}; mkdir -m 700 \"$GNUPGHOME\" && \
-             sh -c 'eval \"$(with-gpg-agent --timeout 10 --print)\"; printenv -0 GPG_AGENT_INFO' && \
-             printf '%s/S.gpg-agent:%s:1\\0' \"$GNUPGHOME\" \"$(pgrep -x gpg-agent)\""
+            "export GNUPGHOME={home}; mkdir -m 700 \"$GNUPGHOME\" && sh -c 'eval \
+             \"$(with-gpg-agent --timeout 10 --print)\"; printenv -0 GPG_AGENT_INFO' && printf \
+             '%s/S.gpg-agent:%s:1\\0' \"$GNUPGHOME\" \"$(pgrep -x gpg-agent)\""
         );
         let outcome = user.exec(&script).exits(0);
         let parts: Vec<&[u8]> = outcome.stdout.split(|&byte| byte == 0).collect();
@@ -52,7 +56,10 @@ fn json_is_an_object_of_texts() {
     let outcome = user.run(&["--json", "--ssh"]).succeeds();
     let json = outcome.json();
     let object = json.as_object().expect("an object");
-    assert_eq!(object.keys().map(String::as_str).collect::<Vec<_>>(), ["GPG_AGENT_INFO", "SSH_AUTH_SOCK"]);
+    assert_eq!(
+        object.keys().map(String::as_str).collect::<Vec<_>>(),
+        ["GPG_AGENT_INFO", "SSH_AUTH_SOCK"]
+    );
     assert!(object.values().all(serde_json::Value::is_string), "{json}");
     assert_eq!(outcome.lines().len(), 1);
     user.owns(&info(json["GPG_AGENT_INFO"].as_str().expect("a text")));
@@ -63,8 +70,10 @@ fn json_of_odd_homes_is_json() {
     let place = gpg_box!();
     let user = place.user();
     for home in ODD {
-        let script =
-            format!("export GNUPGHOME={home}; mkdir -m 700 \"$GNUPGHOME\" && exec with-gpg-agent --timeout 10 --json");
+        let script = format!(
+            "export GNUPGHOME={home}; mkdir -m 700 \"$GNUPGHOME\" && exec with-gpg-agent --timeout \
+            10 --json"
+        );
         let json = user.exec(&script).succeeds().json();
         // What no JSON text can be is there as everywhere in the program.
         let is_told = json["GPG_AGENT_INFO"].is_string() != home.contains("377");
@@ -119,7 +128,11 @@ fn quiet_says_nothing_and_verbose_more() {
     let lines = outcome.errors();
     assert!(lines.contains(&user.socket()) && lines.contains(&agent), "{}", outcome.report());
     let outcome = user.run(&["-v", "--print"]).exits(0);
-    assert!(outcome.text().starts_with("GPG_AGENT_INFO=") && outcome.lines().len() == 1, "{}", outcome.report());
+    assert!(
+        outcome.text().starts_with("GPG_AGENT_INFO=") && outcome.lines().len() == 1,
+        "{}",
+        outcome.report()
+    );
 }
 
 #[test]

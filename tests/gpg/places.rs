@@ -20,7 +20,9 @@ fn agrees(place: &GpgBox, user: User<'_>, variables: &[&str], before: &str) {
     let script = "gpgconf --list-dirs agent-socket; with-gpg-agent --timeout 10 --print";
     let shown = user.exec(&format!("{before}\n{script} || exit")).exits(0).lines();
     let [ref expected, ref found] = shown[..] else { panic!("{variables:?}: {shown:?}") };
-    let found = found.strip_prefix("GPG_AGENT_INFO=").and_then(|found| found.strip_suffix("; export GPG_AGENT_INFO;"));
+    let found = found
+        .strip_prefix("GPG_AGENT_INFO=")
+        .and_then(|found| found.strip_suffix("; export GPG_AGENT_INFO;"));
     let found = info(found.expect("GPG_AGENT_INFO").trim_matches('\''));
     assert_eq!(found.socket, expected.replace("%25", "%").replace("%3a", ":"), "{variables:?}");
     user.owns(&found);
@@ -85,15 +87,23 @@ fn gpgconf_agrees_about_relative_homes() {
     let place = gpg_box!();
     let user = place.user();
     make_homes(&user);
-    for variables in
-        [["GNUPGHOME=gh"], ["GNUPGHOME=./gh"], ["GNUPGHOME=gh/"], ["GNUPGHOME=x/../gh"], ["GNUPGHOME=.gnupg"]]
-    {
+    for variables in [
+        ["GNUPGHOME=gh"],
+        ["GNUPGHOME=./gh"],
+        ["GNUPGHOME=gh/"],
+        ["GNUPGHOME=x/../gh"],
+        ["GNUPGHOME=.gnupg"],
+    ] {
         agrees(&place, user, &variables, "mkdir -m 700 -p ~/.gnupg; cd ~");
     }
     user.make_runtime();
-    for variables in
-        [["GNUPGHOME=gh"], ["GNUPGHOME=./gh"], ["GNUPGHOME=gh/"], ["GNUPGHOME=x/../gh"], ["GNUPGHOME=.gnupg"]]
-    {
+    for variables in [
+        ["GNUPGHOME=gh"],
+        ["GNUPGHOME=./gh"],
+        ["GNUPGHOME=gh/"],
+        ["GNUPGHOME=x/../gh"],
+        ["GNUPGHOME=.gnupg"],
+    ] {
         agrees(&place, user, &variables, "cd ~");
     }
 }
@@ -211,7 +221,17 @@ fn without_a_home_that_of_the_user_counts() {
 #[test]
 fn without_any_home_that_is_said() {
     let place = gpg_box!();
-    let words = ["setpriv", "--reuid", "7999", "--clear-groups", "env", "-u", "HOME", "with-gpg-agent", "true"];
+    let words = [
+        "setpriv",
+        "--reuid",
+        "7999",
+        "--clear-groups",
+        "env",
+        "-u",
+        "HOME",
+        "with-gpg-agent",
+        "true",
+    ];
     let outcome = super::super::support::command::finish(place.inside(&words));
     outcome.refuses(125, "HOME");
 }

@@ -17,7 +17,8 @@ fn make_key(user: &User<'_>) {
 
 /// Let the agent of --print know the passphrase.
 const PRESET: &str =
-    "grip=$(gpg --batch --with-colons --with-keygrip -K 2>/dev/null | awk -F: '/^grp/ {print $10; exit}')
+    "grip=$(gpg --batch --with-colons --with-keygrip -K 2>/dev/null | awk -F: '/^grp/ {print $10; \
+    exit}')
     gpg-connect-agent \"preset_passphrase $grip -1 733363726574\" /bye | grep -qx OK";
 
 #[test]
@@ -28,7 +29,10 @@ fn a_cached_passphrase_signs() {
         user.shell(&format!("eval \"$(with-gpg-agent --print)\"\n{PRESET}"));
         let agent = user.info();
         user.shell("echo hello | with-gpg-agent gpg --batch --clearsign >~/signed 2>/dev/null");
-        user.shell("gpg --batch --verify ~/signed 2>&1 | grep -q 'Good signature' && grep -qx hello ~/signed");
+        user.shell(
+            "gpg --batch --verify ~/signed 2>&1 | grep -q 'Good signature' && grep -qx \
+        hello ~/signed",
+        );
         assert_eq!(user.info(), agent);
         place.end("KILL", agent.pid);
     }
@@ -43,7 +47,10 @@ fn a_cached_passphrase_of_another_home_signs() {
     user.shell("mv ~/.gnupg ~/gh");
     let user = user.with(&["GNUPGHOME=/home/pt1/gh"]);
     user.run(&["sh", "-c", PRESET]).succeeds();
-    user.shell("echo hello | with-gpg-agent -- gpg --batch --clearsign 2>/dev/null | gpg --batch --verify 2>/dev/null");
+    user.shell(
+        "echo hello | with-gpg-agent -- gpg --batch --clearsign 2>/dev/null | gpg --batch \
+    --verify 2>/dev/null",
+    );
     place.agent();
 }
 

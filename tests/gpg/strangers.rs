@@ -30,7 +30,11 @@ fn the_superuser_does_not_use_an_agent_of_the_user_whose_home_it_has() {
     let user = place.user();
     let agent = user.start_agent();
     place.superuser().with(&["HOME=/home/pt1"]).run(&["touch", "/tmp/ran"]).refuses(125, "pt1");
-    place.superuser().with(&["GNUPGHOME=/home/pt1/.gnupg"]).run(&["touch", "/tmp/ran"]).refuses(125, "pt1");
+    place
+        .superuser()
+        .with(&["GNUPGHOME=/home/pt1/.gnupg"])
+        .run(&["touch", "/tmp/ran"])
+        .refuses(125, "pt1");
     place.shell("[ ! -e /tmp/ran ]");
     assert_eq!(place.agents(), [agent]);
 }
@@ -56,7 +60,9 @@ fn a_closed_home_of_another_user_is_told() {
 fn a_forged_socket_in_the_variable_is_not_passed_on() {
     let place = gpg_box!();
     let user = place.user();
-    for (index, kind) in ["silent", "garbage", "claims 1", "claims 99999", "claims x"].iter().enumerate() {
+    for (index, kind) in
+        ["silent", "garbage", "claims 1", "claims 99999", "claims x"].iter().enumerate()
+    {
         let socket = format!("/tmp/forged{index}/S.gpg-agent");
         user.serve(&socket, kind);
         let variable = format!("GPG_AGENT_INFO={socket}:1:1");
@@ -64,7 +70,11 @@ fn a_forged_socket_in_the_variable_is_not_passed_on() {
         let words = ["--timeout", "5", "printenv", "GPG_AGENT_INFO"];
         let outcome = user.with(&variables).run(&words);
         assert!(!outcome.text().contains("forged"), "{kind}\n{}", outcome.report());
-        assert_eq!(outcome.exits(0).text(), format!("{}:{}:1\n", user.socket(), place.agent()), "{kind}");
+        assert_eq!(
+            outcome.exits(0).text(),
+            format!("{}:{}:1\n", user.socket(), place.agent()),
+            "{kind}"
+        );
         place.end("KILL", place.agent());
     }
 }
@@ -74,9 +84,17 @@ fn what_is_no_socket_in_the_variable_is_not_passed_on() {
     let place = gpg_box!();
     let user = place.user();
     user.shell("mkdir /tmp/directory; echo x >/tmp/file; mkfifo /tmp/pipe");
-    for told in
-        ["/tmp/directory:1:1", "/tmp/file:1:1", "/tmp/pipe:1:1", "/none:1:1", "x:1:1", "", ":", "::", "/dev/zero:1:1"]
-    {
+    for told in [
+        "/tmp/directory:1:1",
+        "/tmp/file:1:1",
+        "/tmp/pipe:1:1",
+        "/none:1:1",
+        "x:1:1",
+        "",
+        ":",
+        "::",
+        "/dev/zero:1:1",
+    ] {
         let variable = format!("GPG_AGENT_INFO={told}");
         let variables = [&variable[..]];
         let given = user.with(&variables).given();
@@ -141,7 +159,8 @@ fn where_there_is_no_agent_the_variable_is_not_believed() {
     place.shell("mkdir /tmp/none");
     let variables = ["GPG_AGENT_INFO=/tmp/forged/S.gpg-agent:1:1", "PATH=/tmp/none"];
     let words = ["--timeout", "0.5", "/usr/bin/printenv", "GPG_AGENT_INFO"];
-    let mut command = user.with(&variables).command(&[&["/mnt/bin/with-gpg-agent"], &words[..]].concat());
+    let mut command =
+        user.with(&variables).command(&[&["/mnt/bin/with-gpg-agent"], &words[..]].concat());
     command.env("PATH", "/mnt/bin:/usr/bin:/bin");
     let outcome = super::super::support::command::finish(command);
     assert!(!outcome.text().contains("forged"), "{}", outcome.report());

@@ -37,7 +37,10 @@ fn a_terminal_is_told_to_the_command() {
     for user in [place.user(), place.superuser()] {
         let shown = on_terminal(&user, "tty; with-gpg-agent printenv GPG_TTY");
         let lines: Vec<&str> = shown.lines().collect();
-        assert!(lines.len() == 2 && lines[0] == lines[1] && lines[0].starts_with("/dev/pts/"), "{shown}");
+        assert!(
+            lines.len() == 2 && lines[0] == lines[1] && lines[0].starts_with("/dev/pts/"),
+            "{shown}"
+        );
     }
 }
 
@@ -55,7 +58,10 @@ fn any_of_the_three_streams_may_be_the_terminal() {
     let user = place.user();
     user.shell(": >/tmp/out");
     for streams in ["</dev/null 2>/dev/null", "2>/dev/null >/tmp/out", "</dev/null >/tmp/out"] {
-        let shown = on_terminal(&user, &format!("tty; with-gpg-agent printenv GPG_TTY {streams}; cat /tmp/out"));
+        let shown = on_terminal(
+            &user,
+            &format!("tty; with-gpg-agent printenv GPG_TTY {streams}; cat /tmp/out"),
+        );
         assert_eq!(shown.lines().next(), shown.lines().nth(1), "{streams}: {shown}");
         user.shell(": >/tmp/out");
     }
@@ -69,7 +75,10 @@ fn a_terminal_is_told_to_a_running_agent() {
     assert!(!known(&user).contains("/dev/pts/"), "{}", known(&user));
     let terminal = on_terminal(&user, "tty; TERM=vt220 with-gpg-agent true");
     let known = known(&user);
-    assert!(known.contains(&format!("GPG_TTY={}", terminal.trim())) && known.contains("TERM=vt220"), "{known}");
+    assert!(
+        known.contains(&format!("GPG_TTY={}", terminal.trim())) && known.contains("TERM=vt220"),
+        "{known}"
+    );
     assert_eq!(place.agents(), [agent]);
 }
 

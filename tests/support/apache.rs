@@ -17,10 +17,12 @@ pub const APACHE: &str = "/usr/sbin/apache2";
 const MODULES: &str = "/usr/lib/apache2/modules";
 
 /// Three workers, always.
-pub const PREFORK: &str = "StartServers 3\nMinSpareServers 3\nMaxSpareServers 3\nMaxRequestWorkers 5\n";
+pub const PREFORK: &str =
+    "StartServers 3\nMinSpareServers 3\nMaxSpareServers 3\nMaxRequestWorkers 5\n";
 
 /// Two processes of five threads, always.
-pub const EVENT: &str = "StartServers 2\nThreadsPerChild 5\nServerLimit 4\nMinSpareThreads 5\nMaxSpareThreads 20\n\
+pub const EVENT: &str = "StartServers 2\nThreadsPerChild 5\nServerLimit 4\nMinSpareThreads \
+5\nMaxSpareThreads 20\n\
     MaxRequestWorkers 20\n";
 
 /// A name that no title has room for.
@@ -34,7 +36,8 @@ def application(environ, start_response):
     return [b'ok\\n']
 ";
 
-/// A box: namespaces of their own with web servers and a network of their own. It ends when dropped.
+/// A box: namespaces of their own with web servers and a network of their own. It ends when
+/// dropped.
 pub struct ApacheBox {
     place: Place,
 }
@@ -55,7 +58,8 @@ impl Deref for ApacheBox {
     }
 }
 
-/// Four groups: an ordinary one, one whose name is cut in titles, one with a title of its own, one without a title.
+/// Four groups: an ordinary one, one whose name is cut in titles, one with a title of its own, one
+/// without a title.
 pub fn groups() -> String {
     format!(
         "WSGIDaemonProcess alpha processes=2 threads=2 display-name=%{{GROUP}}\n\
@@ -118,7 +122,10 @@ impl ApacheBox {
 
     /// Likewise as an ordinary user.
     pub fn memory_as_nobody(&self, words: &[&str]) -> Outcome {
-        self.memory_by(&["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"], words)
+        self.memory_by(
+            &["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"],
+            words,
+        )
     }
 
     /// The command that runs apache-mem in the box.
@@ -131,7 +138,17 @@ impl ApacheBox {
     pub fn tool_among_groups(&self, words: &[&str]) -> Command {
         let mut command = clean("nsenter");
         command.args(["--mount", "--pid", "--net", "--target", &self.first.to_string(), "--"]);
-        command.args(["timeout", "--foreground", "-s", "KILL", "30", "/mnt/bin/proctool", "apache-mem"]).args(words);
+        command
+            .args([
+                "timeout",
+                "--foreground",
+                "-s",
+                "KILL",
+                "30",
+                "/mnt/bin/proctool",
+                "apache-mem",
+            ])
+            .args(words);
         command
     }
 
@@ -161,7 +178,8 @@ impl ApacheBox {
 
     /// The children of a process of the box.
     pub fn children(&self, pid: u32) -> Vec<u32> {
-        let seen = self.processes().into_iter().filter(|seen| seen.parent == pid && seen.state != 'Z');
+        let seen =
+            self.processes().into_iter().filter(|seen| seen.parent == pid && seen.state != 'Z');
         let mut pids: Vec<u32> = seen.map(|seen| seen.pid).collect();
         pids.sort_unstable();
         pids
@@ -176,13 +194,16 @@ impl ApacheBox {
 
     /// How many threads a process of the box has.
     pub fn threads(&self, pid: u32) -> u64 {
-        fs::read_dir(self.root(&format!("/proc/{pid}/task"))).map_or(0, |tasks| tasks.count() as u64)
+        fs::read_dir(self.root(&format!("/proc/{pid}/task")))
+            .map_or(0, |tasks| tasks.count() as u64)
     }
 
     /// Whether a process of the box has become an ordinary user.
     pub fn is_ordinary(&self, pid: u32) -> bool {
-        let text = fs::read_to_string(self.root(&format!("/proc/{pid}/status"))).unwrap_or_default();
-        text.lines().any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) != Some("0"))
+        let text =
+            fs::read_to_string(self.root(&format!("/proc/{pid}/status"))).unwrap_or_default();
+        text.lines()
+            .any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) != Some("0"))
     }
 
     /// The arguments of a process of the box, joined by blanks.
@@ -196,7 +217,9 @@ impl ApacheBox {
         let space = fs::read_link(self.root(&format!("/proc/{pid}/ns/pid"))).ok()?;
         let is_it = |outer: &u32| {
             let status = fs::read_to_string(format!("/proc/{outer}/status")).unwrap_or_default();
-            let own = status.lines().find_map(|line| line.strip_prefix("NSpid:")?.split_whitespace().last());
+            let own = status
+                .lines()
+                .find_map(|line| line.strip_prefix("NSpid:")?.split_whitespace().last());
             own == Some(&pid.to_string())
                 && fs::read_link(format!("/proc/{outer}/ns/pid")).is_ok_and(|own| own == space)
         };
@@ -232,7 +255,8 @@ impl Site<'_> {
     pub fn configuration(&self, text: &str) -> String {
         let Site { name, mpm, port, .. } = self;
         format!(
-            "ServerRoot /mnt/{name}\nServerName localhost\nListen 127.0.0.1:{port}\nPidFile /mnt/{name}/httpd.pid\n\
+            "ServerRoot /mnt/{name}\nServerName localhost\nListen 127.0.0.1:{port}\nPidFile \
+            /mnt/{name}/httpd.pid\n\
              DefaultRuntimeDir /mnt/{name}\nMutex file:/mnt/{name} default\nErrorLog /mnt/{name}/error.log\n\
              User www-data\nGroup www-data\nLoadModule mpm_{mpm}_module {MODULES}/mod_mpm_{mpm}.so\n\
              LoadModule authz_core_module {MODULES}/mod_authz_core.so\n\
@@ -243,12 +267,15 @@ impl Site<'_> {
 
     /// The line of the configuration that has this text, as `FILE:LINE`.
     pub fn at(&self, text: &str) -> String {
-        let conf = fs::read_to_string(self.place.path(self.name).join("httpd.conf")).expect("the configuration");
-        let line = conf.lines().position(|line| line.contains(text)).expect("a line of the configuration");
+        let conf = fs::read_to_string(self.place.path(self.name).join("httpd.conf"))
+            .expect("the configuration");
+        let line =
+            conf.lines().position(|line| line.contains(text)).expect("a line of the configuration");
         format!("{}:{}", self.path(), line + 1)
     }
 
-    /// Start it with this configuration; the pid of its master. The workers are there, as many as they will be.
+    /// Start it with this configuration; the pid of its master. The workers are there, as many as
+    /// they will be.
     #[track_caller]
     pub fn start(&self, text: &str) -> u32 {
         self.write("httpd.conf", self.configuration(text));
@@ -265,7 +292,10 @@ impl Site<'_> {
     /// Likewise by a script that is left to run.
     #[track_caller]
     pub fn start_beside(&self, script: &str) -> u32 {
-        self.place.shell(&format!("setsid bash -c '{script}' </dev/null >/mnt/{}/output 2>&1 &", self.name));
+        self.place.shell(&format!(
+            "setsid bash -c '{script}' </dev/null >/mnt/{}/output 2>&1 &",
+            self.name
+        ));
         self.started()
     }
 
@@ -281,25 +311,33 @@ impl Site<'_> {
         answer
     }
 
-    /// Whether the master has as many children with as many threads as the configuration of the test asks for.
+    /// Whether the master has as many children with as many threads as the configuration of the
+    /// test asks for.
     fn settled(&self, master: u32) -> bool {
-        let conf = fs::read_to_string(self.place.path(self.name).join("httpd.conf")).unwrap_or_default();
+        let conf =
+            fs::read_to_string(self.place.path(self.name).join("httpd.conf")).unwrap_or_default();
         let wsgi = conf.lines().filter(|line| line.starts_with("WSGIDaemonProcess")).map(|line| {
-            let number = |name: &str| line.split(name).nth(1)?.split(' ').next()?.parse::<u64>().ok();
+            let number =
+                |name: &str| line.split(name).nth(1)?.split(' ').next()?.parse::<u64>().ok();
             (number("processes=").unwrap_or(1), number("threads=").unwrap_or(15) + 3)
         });
-        let (processes, threads) = wsgi.fold((0, 0), |sum, group| (sum.0 + group.0, sum.1 + group.0 * group.1));
+        let (processes, threads) =
+            wsgi.fold((0, 0), |sum, group| (sum.0 + group.0, sum.1 + group.0 * group.1));
         let workers = self.workers(&conf);
         let children = self.place.children(master);
         let running: u64 = children.iter().map(|&pid| self.place.threads(pid)).sum();
         // One that was only forked is root's still, and nobody can tell it from a master.
         let have_begun = children.iter().all(|&pid| self.place.is_ordinary(pid));
-        have_begun && children.len() as u64 >= processes + workers.0 && running >= threads + workers.0 * workers.1
+        have_begun
+            && children.len() as u64 >= processes + workers.0
+            && running >= threads + workers.0 * workers.1
     }
 
     /// How many workers it begins with at the least, and their threads.
     fn workers(&self, conf: &str) -> (u64, u64) {
-        let setting = |name: &str| conf.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+        let setting = |name: &str| {
+            conf.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok())
+        };
         let processes = setting("StartServers ").unwrap_or(1);
         match self.mpm {
             "prefork" => (processes, 1),
@@ -311,7 +349,8 @@ impl Site<'_> {
 /// It has come to its end by itself.
 #[track_caller]
 fn ends(outcome: Outcome) -> Outcome {
-    let crashed = outcome.errors().contains("panicked") || [101, 124, 134, 137, 139].contains(&outcome.code());
+    let crashed = outcome.errors().contains("panicked")
+        || [101, 124, 134, 137, 139].contains(&outcome.code());
     assert!(!crashed, "a crash, or no end\n{}", outcome.report());
     outcome
 }

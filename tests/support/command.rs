@@ -31,12 +31,17 @@ pub struct Outcome {
 /// A command with a scrubbed environment.
 pub fn clean(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LANG", "C.UTF-8").env("TZ", "UTC");
+    command
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LANG", "C.UTF-8")
+        .env("TZ", "UTC");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-/// Likewise, which heeds the signals that whoever started us may ignore, as under nohup or in the background of a script.
+/// Likewise, which heeds the signals that whoever started us may ignore, as under nohup or in the
+/// background of a script.
 pub fn heedful(program: impl AsRef<OsStr>) -> Command {
     let mut command = clean("env");
     command.arg("--default-signal=INT,TERM,HUP,QUIT").arg(program);
@@ -66,7 +71,10 @@ pub(super) fn wait(mut child: Child, command: String) -> Outcome {
     let reader = |stream: Option<Box<dyn Read + Send>>| {
         thread::spawn(move || {
             let mut bytes = Vec::new();
-            stream.map(|mut stream| stream.read_to_end(&mut bytes)).transpose().expect("its output");
+            stream
+                .map(|mut stream| stream.read_to_end(&mut bytes))
+                .transpose()
+                .expect("its output");
             bytes
         })
     };
@@ -122,7 +130,11 @@ impl Outcome {
     pub fn says(self, message: &str) -> Outcome {
         let text = self.errors();
         let lines = text.lines().count();
-        assert!(lines == 1 && text.contains(message), "expected one line with {message:?}\n{}", self.report());
+        assert!(
+            lines == 1 && text.contains(message),
+            "expected one line with {message:?}\n{}",
+            self.report()
+        );
         self
     }
 
@@ -130,7 +142,12 @@ impl Outcome {
     #[track_caller]
     pub fn prints(self, text: impl AsRef<[u8]>) -> Outcome {
         let expected = OsString::from(String::from_utf8_lossy(text.as_ref()).into_owned());
-        assert!(self.stdout == text.as_ref(), "expected standard output\n{}\n{}", expected.display(), self.report());
+        assert!(
+            self.stdout == text.as_ref(),
+            "expected standard output\n{}\n{}",
+            expected.display(),
+            self.report()
+        );
         self
     }
 
@@ -151,14 +168,17 @@ impl Outcome {
 
     /// Standard output as the pids that it lists.
     pub fn pids(&self) -> Vec<u32> {
-        let pid = |line: &String| line.parse().unwrap_or_else(|_| panic!("not a pid: {line:?}\n{}", self.report()));
+        let pid = |line: &String| {
+            line.parse().unwrap_or_else(|_| panic!("not a pid: {line:?}\n{}", self.report()))
+        };
         self.lines().iter().map(pid).collect()
     }
 
     /// Standard output as one JSON document.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.stdout).unwrap_or_else(|error| panic!("not JSON: {error}\n{}", self.report()))
+        serde_json::from_slice(&self.stdout)
+            .unwrap_or_else(|error| panic!("not JSON: {error}\n{}", self.report()))
     }
 
     /// Everything about the run, for a failure.
@@ -166,7 +186,8 @@ impl Outcome {
         let mut report = format!("command: {}\nstatus: {}\n", self.command, self.status);
         for (name, bytes) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
             let shown = &bytes[..bytes.len().min(4000)];
-            writeln!(report, "{name} ({} bytes):\n{}", bytes.len(), String::from_utf8_lossy(shown)).expect("a report");
+            writeln!(report, "{name} ({} bytes):\n{}", bytes.len(), String::from_utf8_lossy(shown))
+                .expect("a report");
         }
         report
     }

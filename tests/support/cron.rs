@@ -15,7 +15,8 @@ use super::place::{Own, Place, child_of, missing};
 pub use super::place::{Seen, soon};
 use super::running::Running;
 
-/// What a job of a test does: it says that it has begun, waits until it is let go, and then still takes a moment.
+/// What a job of a test does: it says that it has begun, waits until it is let go, and then still
+/// takes a moment.
 const JOB: &str = r#"[ -p "/mnt/$1.go" ] || mkfifo -m 666 "/mnt/$1.go"
 echo $$ >"/mnt/$1.began"
 read -r _ <"/mnt/$1.go"
@@ -26,7 +27,8 @@ echo >"/mnt/$1.ended"
 /// What a box finds below /mnt.
 const FILES: [(&str, &str); 2] = [("bin/cron-graceful", ""), ("job", JOB)];
 
-/// A box: namespaces of their own with crontabs, pid files and processes of their own. It ends when dropped.
+/// A box: namespaces of their own with crontabs, pid files and processes of their own. It ends when
+/// dropped.
 pub struct CronBox {
     place: Place,
     runs: Cell<u32>,
@@ -95,7 +97,8 @@ impl CronBox {
         Ok(CronBox { place, runs: Cell::new(0) })
     }
 
-    /// The crontab: jobs that run as soon as a cron starts, of root or, as `USER: COMMAND`, of somebody else.
+    /// The crontab: jobs that run as soon as a cron starts, of root or, as `USER: COMMAND`, of
+    /// somebody else.
     pub fn crontab(&self, jobs: &[&str]) {
         let line = |job: &&str| match job.split_once(": ") {
             Some((user, command)) => format!("@reboot {user} {command}\n"),
@@ -126,17 +129,21 @@ impl CronBox {
     #[track_caller]
     pub fn second_cron(&self) -> u32 {
         let command = "mount -t tmpfs none /run; exec setsid cron -f";
-        let script = format!("unshare --mount sh -c '{command}' </dev/null >/dev/null 2>&1 & echo $!");
+        let script =
+            format!("unshare --mount sh -c '{command}' </dev/null >/dev/null 2>&1 & echo $!");
         let other = self.shell(&script).parse().expect("a process id");
         self.await_lock(other);
         other
     }
 
-    /// A cron is one as soon as its pid file, which it sees and perhaps nobody else, is locked and names it.
+    /// A cron is one as soon as its pid file, which it sees and perhaps nobody else, is locked and
+    /// names it.
     #[track_caller]
     pub fn await_lock(&self, daemon: u32) {
         let file = self.root(&format!("/proc/{daemon}/root/run/crond.pid"));
-        soon("the lock of a cron", || fs::read_to_string(&file).is_ok_and(|pid| pid.trim() == daemon.to_string()));
+        soon("the lock of a cron", || {
+            fs::read_to_string(&file).is_ok_and(|pid| pid.trim() == daemon.to_string())
+        });
     }
 
     /// The cron that has the lock on its pid file, which must come.
@@ -179,7 +186,11 @@ impl CronBox {
     #[track_caller]
     pub fn feed(&self, path: &Path) {
         soon(&format!("somebody who reads {}", path.display()), || {
-            OpenOptions::new().write(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path).is_ok()
+            OpenOptions::new()
+                .write(true)
+                .custom_flags(OFlags::NONBLOCK.bits() as i32)
+                .open(path)
+                .is_ok()
         });
     }
 
@@ -203,7 +214,10 @@ impl CronBox {
 
     /// Likewise as an ordinary user.
     pub fn graceful_as_nobody(&self, words: &[&str]) -> Outcome {
-        self.graceful_by(&["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"], words)
+        self.graceful_by(
+            &["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"],
+            words,
+        )
     }
 
     /// Start cron-graceful.
@@ -248,8 +262,13 @@ impl CronBox {
         let path = format!("/mnt/{file}");
         let script = "echo $$ >\"$0\"; exec \"$@\"";
         let defaults = ["sh", "-c", script, &path];
-        let limited =
-            [&["timeout", "--foreground", "-s", "KILL", "30"], &defaults[..], before, &["cron-graceful"], words];
+        let limited = [
+            &["timeout", "--foreground", "-s", "KILL", "30"],
+            &defaults[..],
+            before,
+            &["cron-graceful"],
+            words,
+        ];
         (self.inside(&limited.concat()), file)
     }
 
@@ -263,8 +282,11 @@ impl CronBox {
     /// A daemon runs no more, and none has taken its place.
     #[track_caller]
     pub fn is_stopped(&self, daemon: u32) {
-        let crons: Vec<Seen> = self.processes().into_iter().filter(|seen| seen.name.contains("cron")).collect();
-        let running = crons.iter().filter(|seen| seen.state != 'Z' && !seen.name.starts_with("cron-graceful"));
+        let crons: Vec<Seen> =
+            self.processes().into_iter().filter(|seen| seen.name.contains("cron")).collect();
+        let running = crons
+            .iter()
+            .filter(|seen| seen.state != 'Z' && !seen.name.starts_with("cron-graceful"));
         let running: Vec<&Seen> = running.collect();
         assert!(!self.is_alive(daemon) && running.is_empty(), "cron still runs: {running:#?}");
         self.settles();
@@ -289,7 +311,8 @@ impl Run {
     pub fn event(&mut self, kind: &str) -> Value {
         loop {
             let line = self.running.line();
-            let event: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            let event: Value =
+                serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
             if event["event"] == kind {
                 return event;
             }

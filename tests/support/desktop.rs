@@ -1,4 +1,5 @@
-//! Places of their own for real desktops, with users who are nobody else's, and what the tests do and see in them.
+//! Places of their own for real desktops, with users who are nobody else's, and what the tests do
+//! and see in them.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -23,8 +24,8 @@ const FILES: [(&str, &str); 5] = [
 /// What notifications are recorded with.
 const GLIB: &str = "/usr/lib/python3/dist-packages/gi";
 
-/// A box: namespaces of their own with home directories, users, runtime directories and a network of their own. It ends
-/// when dropped.
+/// A box: namespaces of their own with home directories, users, runtime directories and a network
+/// of their own. It ends when dropped.
 pub struct DesktopBox {
     place: Place,
 }
@@ -93,13 +94,14 @@ impl DesktopBox {
     #[track_caller]
     pub fn has_logind(&self) {
         self.shell(
-            "cd /run/systemd 2>/dev/null || { mkdir /run/systemd; cd /run/systemd; }; mkdir -p sessions seats users
+            "cd /run/systemd 2>/dev/null || { mkdir /run/systemd; cd /run/systemd; }; mkdir -p \
+            sessions seats users
              [ -e seats/seat0 ] || echo IS_SEAT0=1 >seats/seat0",
         );
     }
 
-    /// A session as logind would have written it, of a user at seat0, in the background, with these lines in place of
-    /// its own: KEY=VALUE, or KEY for none of that name.
+    /// A session as logind would have written it, of a user at seat0, in the background, with these
+    /// lines in place of its own: KEY=VALUE, or KEY for none of that name.
     #[track_caller]
     pub fn login(&self, id: &str, user: &User<'_>, leader: u32, changes: &[&str]) {
         self.has_logind();
@@ -112,7 +114,8 @@ impl DesktopBox {
              POSITION=2\nLEADER={leader}\nAUDIT={id}\nREALTIME=1700000000000000\nMONOTONIC={time}\n"
         );
         let name_of = |line: &str| line.split('=').next().unwrap_or_default().to_owned();
-        let is_changed = |line: &&str| changes.iter().any(|change| name_of(change) == name_of(line));
+        let is_changed =
+            |line: &&str| changes.iter().any(|change| name_of(change) == name_of(line));
         let kept = text.lines().filter(|line| !is_changed(line));
         let mut lines: Vec<&str> = kept.collect();
         for change in changes {
@@ -140,7 +143,8 @@ impl DesktopBox {
              SESSIONS={id}\nUIDS={uid}\n"
         );
         self.shell(&format!(
-            "cat >/run/systemd/seats/{seat} <<'END'\n# This is private data. Do not parse.\n{text}END\n"
+            "cat >/run/systemd/seats/{seat} <<'END'\n# This is private data. Do not \
+            parse.\n{text}END\n"
         ));
     }
 
@@ -148,9 +152,9 @@ impl DesktopBox {
     #[track_caller]
     pub fn uninstall(&self, program: &str) {
         self.shell(&format!(
-            "mkdir -p /run/upper /run/worked && \
-             mount -t overlay overlay -o lowerdir=/usr/bin,upperdir=/run/upper,workdir=/run/worked /usr/bin && \
-             rm /usr/bin/{program}"
+            "mkdir -p /run/upper /run/worked && mount -t overlay overlay -o \
+             lowerdir=/usr/bin,upperdir=/run/upper,workdir=/run/worked /usr/bin && rm \
+             /usr/bin/{program}"
         ));
     }
 
@@ -203,9 +207,12 @@ impl<'place> User<'place> {
         let limit = ["timeout", "--foreground", "-s", "KILL", "60"];
         let switch = ["setpriv", "--reuid", &uid, "--regid", &uid, "--clear-groups"];
         let home = format!("HOME={}", self.home());
-        let mut environment = vec!["env", "-i", "-C", "/", "PATH=/mnt/bin:/usr/bin:/bin", "LANG=C.UTF-8", &home];
+        let mut environment =
+            vec!["env", "-i", "-C", "/", "PATH=/mnt/bin:/usr/bin:/bin", "LANG=C.UTF-8", &home];
         for variable in self.variables {
-            environment.retain(|known| variable.split('=').next() != known.split('=').next() || *known == "env");
+            environment.retain(|known| {
+                variable.split('=').next() != known.split('=').next() || *known == "env"
+            });
             environment.extend(Some(*variable).filter(|variable| variable.contains('=')));
         }
         self.place.inside(&[&limit[..], &switch, &environment, words].concat())
@@ -229,14 +236,18 @@ impl<'place> User<'place> {
     #[track_caller]
     pub fn start(&self, command: &str) -> u32 {
         let environment = "env -i HOME=\"$HOME\" PATH=\"$PATH\"";
-        let script = format!("{environment} setsid {command} </dev/null >/tmp/{}.log 2>&1 & echo $!", self.name);
+        let script = format!(
+            "{environment} setsid {command} </dev/null >/tmp/{}.log 2>&1 & echo $!",
+            self.name
+        );
         self.shell(&script).parse().expect("a pid")
     }
 
     /// A program of the user's with just these variables.
     #[track_caller]
     pub fn program(&self, variables: &[&str]) -> u32 {
-        let variables: Vec<String> = variables.iter().map(|variable| format!("'{variable}'")).collect();
+        let variables: Vec<String> =
+            variables.iter().map(|variable| format!("'{variable}'")).collect();
         let pid = self.start(&format!("env -i {} /usr/bin/sleep infinity", variables.join(" ")));
         soon("a program", || self.place.sleeps(pid));
         pid
@@ -253,7 +264,9 @@ impl<'place> User<'place> {
     /// Start a message bus at an address; its pid.
     #[track_caller]
     pub fn start_bus_at(&self, address: &str) -> u32 {
-        let options = format!("--config-file=/mnt/bus.conf --nofork --nopidfile --address={address} --print-address=3");
+        let options = format!(
+            "--config-file=/mnt/bus.conf --nofork --nopidfile --address={address} --print-address=3"
+        );
         let file = format!("/tmp/{}.bus", self.name);
         self.shell(&format!("rm -f {file}"));
         let pid = self.start(&format!("dbus-daemon {options} 3>{file}"));
@@ -261,7 +274,8 @@ impl<'place> User<'place> {
         pid
     }
 
-    /// Record what notifications come to the user's message bus, see `desktop_recorder.py`; the file that has them.
+    /// Record what notifications come to the user's message bus, see `desktop_recorder.py`; the
+    /// file that has them.
     #[track_caller]
     pub fn record(&self, answer: &str) -> String {
         self.record_at(&self.bus(), answer)
@@ -272,7 +286,10 @@ impl<'place> User<'place> {
     pub fn record_at(&self, address: &str, answer: &str) -> String {
         let file = format!("{}/record", self.home());
         self.shell(&format!("rm -f {file}"));
-        self.start(&format!("env DBUS_SESSION_BUS_ADDRESS={address} python3 /mnt/desktop_recorder.py {file} {answer}"));
+        self.start(&format!(
+            "env DBUS_SESSION_BUS_ADDRESS={address} python3 \
+        /mnt/desktop_recorder.py {file} {answer}"
+        ));
         soon("a recorder", || self.exec(&format!("[ -e {file} ]")).code() == 0);
         file
     }
@@ -283,7 +300,8 @@ impl<'place> User<'place> {
         self.shell(&format!("xauth -q -f {authority} add :{number} . $(mcookie) 2>/dev/null"));
         let ready = format!("/tmp/{}.ready", self.name);
         self.shell(&format!("rm -f {ready}"));
-        let options = format!("-screen 0 320x200x24 -nolisten tcp -noreset -auth {authority} -displayfd 3");
+        let options =
+            format!("-screen 0 320x200x24 -nolisten tcp -noreset -auth {authority} -displayfd 3");
         let pid = self.start(&format!("Xvfb :{number} {options} 3>{ready}"));
         soon("an X server", || self.exec(&format!("[ -s {ready} ]")).code() == 0);
         pid
@@ -294,7 +312,8 @@ impl<'place> User<'place> {
     pub fn start_weston(&self, name: &str) -> u32 {
         self.make_runtime();
         let runtime = self.runtime();
-        let options = format!("--backend=headless-backend.so --shell=fullscreen-shell.so --socket={name}");
+        let options =
+            format!("--backend=headless-backend.so --shell=fullscreen-shell.so --socket={name}");
         let pid = self.start(&format!("env XDG_RUNTIME_DIR={runtime} weston {options}"));
         let check = format!("XDG_RUNTIME_DIR={runtime} WAYLAND_DISPLAY={name} wayland-info");
         soon("a compositor", || self.exec(&check).code() == 0);
@@ -328,7 +347,9 @@ impl<'place> User<'place> {
     pub fn environment(&self, options: &[&str]) -> BTreeMap<String, String> {
         let outcome = self.run(&[options, &["cat", "/proc/self/environ"]].concat()).succeeds();
         let text = outcome.text();
-        let pair = |item: &str| item.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let pair = |item: &str| {
+            item.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+        };
         text.split_terminator('\0').map(|item| pair(item).expect("NAME=VALUE")).collect()
     }
 
@@ -342,7 +363,10 @@ impl<'place> User<'place> {
     /// A command runs as this user when somebody asks for it so.
     #[track_caller]
     pub fn is_reached_by(&self, caller: User<'_>, options: &[&str]) {
-        caller.run(&[options, &["id", "-un"]].concat()).succeeds().prints(format!("{}\n", self.name));
+        caller
+            .run(&[options, &["id", "-un"]].concat())
+            .succeeds()
+            .prints(format!("{}\n", self.name));
     }
 
     /// Somebody who asks for a command so is refused in a line with this message, and nothing runs.

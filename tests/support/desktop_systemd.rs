@@ -9,7 +9,8 @@ use super::command::{Outcome, finish};
 use super::place::{Own, Place, child_of, missing, soon};
 
 /// What a machine finds below /mnt.
-const FILES: [(&str, &str); 2] = [("bin/proctool", ""), ("desktop_recorder.py", include_str!("desktop_recorder.py"))];
+const FILES: [(&str, &str); 2] =
+    [("bin/proctool", ""), ("desktop_recorder.py", include_str!("desktop_recorder.py"))];
 
 /// The settings of a session at the screen.
 pub const SEAT0: [&str; 2] = ["--setenv=XDG_SEAT=seat0", "--setenv=XDG_SESSION_CLASS=user"];
@@ -44,8 +45,16 @@ impl Machine {
 
     /// Likewise, with further programs.
     pub fn needing(programs: &[&str]) -> Result<Machine, String> {
-        let all =
-            ["unshare", "nsenter", "setpriv", "systemd-nspawn", "systemctl", "loginctl", "systemd-run", "dbus-daemon"];
+        let all = [
+            "unshare",
+            "nsenter",
+            "setpriv",
+            "systemd-nspawn",
+            "systemctl",
+            "loginctl",
+            "systemd-run",
+            "dbus-daemon",
+        ];
         missing(&[&all[..], programs].concat())?;
         if !Path::new("/usr/share/pam-configs/systemd").exists() {
             return Err("no pam_systemd".to_owned());
@@ -56,7 +65,8 @@ impl Machine {
         place.await_that(|place| {
             let leader = child_of(holder).and_then(child_of);
             place.first = leader.unwrap_or(holder);
-            leader.is_some() && place.exec("systemctl is-active systemd-logind").text() == "active\n"
+            leader.is_some()
+                && place.exec("systemctl is-active systemd-logind").text() == "active\n"
         });
         Ok(Machine { place })
     }
@@ -69,15 +79,24 @@ impl Machine {
         Machine::needing(&["notify-send"])
     }
 
-    /// Log somebody in at a seat or without one: a session of this type, with a command that has all of its
-    /// environment, and further settings of it (systemd-run(1)).
+    /// Log somebody in at a seat or without one: a session of this type, with a command that has
+    /// all of its environment, and further settings of it (systemd-run(1)).
     #[track_caller]
     pub fn log_in(&self, user: &str, kind: &str, settings: &[&str], script: &str) -> Login {
         let begun = format!("login.{}", self.shell("mktemp -u XXXXXXXX"));
         let unit = format!("{begun}.service");
         let script = format!("echo $XDG_SESSION_ID >/tmp/{begun}; {script}");
         let kind = format!("--setenv=XDG_SESSION_TYPE={kind}");
-        let command = ["systemd-run", "--quiet", "--unit", &unit, "--uid", user, "--property=PAMName=login", &kind];
+        let command = [
+            "systemd-run",
+            "--quiet",
+            "--unit",
+            &unit,
+            "--uid",
+            user,
+            "--property=PAMName=login",
+            &kind,
+        ];
         let words = [&command[..], settings, &["sh", "-c", &script]].concat();
         finish(self.place.inside(&words)).exits(0);
         let path = self.root(&format!("/tmp/{begun}"));
@@ -94,7 +113,10 @@ impl Machine {
 
     /// What logind says of a session; nothing when there is none.
     pub fn state_of(&self, login: &Login) -> String {
-        self.exec(&format!("loginctl show-session -P State {}", login.id)).text().trim_end().to_owned()
+        self.exec(&format!("loginctl show-session -P State {}", login.id))
+            .text()
+            .trim_end()
+            .to_owned()
     }
 
     /// Run with-gui-environment as the superuser, with words that a shell reads.
@@ -115,11 +137,13 @@ impl Machine {
         finish(self.inside(&[&limit[..], &switch, &environment].concat()))
     }
 
-    /// A notification service for a user that the message bus starts when it is needed; see `desktop_recorder.py`.
+    /// A notification service for a user that the message bus starts when it is needed; see
+    /// `desktop_recorder.py`.
     #[track_caller]
     pub fn offer_recorder(&self, user: &str) {
         let command = format!("/usr/bin/python3 /mnt/desktop_recorder.py /mnt/{user}.records");
-        let service = format!("[D-BUS Service]\\nName=org.freedesktop.Notifications\\nExec={command}\\n");
+        let service =
+            format!("[D-BUS Service]\\nName=org.freedesktop.Notifications\\nExec={command}\\n");
         let path = "/usr/share/dbus-1/services/org.freedesktop.Notifications.service";
         self.shell(&format!("printf '{service}' >{path}"));
     }

@@ -18,7 +18,8 @@ impl FakeProc {
     /// An empty one, in memory where that is possible.
     pub fn new() -> FakeProc {
         let memory = Path::new("/dev/shm");
-        let directory = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let directory =
+            if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
         FakeProc(directory.expect("a temporary directory"))
     }
 
@@ -48,17 +49,31 @@ impl FakeProc {
 
 impl FakeProcess {
     /// Write stat and comm. Its group and session are its own.
-    pub fn stat(self, pid: u32, ppid: u32, comm: &[u8], state: char, start_ticks: u64) -> FakeProcess {
+    pub fn stat(
+        self,
+        pid: u32,
+        ppid: u32,
+        comm: &[u8],
+        state: char,
+        start_ticks: u64,
+    ) -> FakeProcess {
         let head = format!("{pid} (");
         let tail = format!(
-            ") {state} {ppid} {pid} {pid} 0 -1 4194304 0 0 0 0 10 20 0 0 20 0 1 0 {start_ticks} 4096000 2 0 0 0\n"
+            ") {state} {ppid} {pid} {pid} 0 -1 4194304 0 0 0 0 10 20 0 0 20 0 1 0 {start_ticks} \
+            4096000 2 0 0 0\n"
         );
-        self.file("stat", [head.as_bytes(), comm, tail.as_bytes()].concat()).file("comm", [comm, b"\n"].concat())
+        self.file("stat", [head.as_bytes(), comm, tail.as_bytes()].concat())
+            .file("comm", [comm, b"\n"].concat())
     }
 
     /// Write a status with these user and group ids.
     pub fn owner(self, uid: u32, gid: u32) -> FakeProcess {
-        self.file("status", format!("Name:\tx\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nGid:\t{gid}\t{gid}\t{gid}\t{gid}\n"))
+        self.file(
+            "status",
+            format!(
+                "Name:\tx\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nGid:\t{gid}\t{gid}\t{gid}\t{gid}\n"
+            ),
+        )
     }
 
     /// Write any file.
@@ -69,7 +84,8 @@ impl FakeProcess {
 
     /// Make any link.
     pub fn link(self, name: &str, target: impl AsRef<[u8]>) -> FakeProcess {
-        symlink(OsStr::from_bytes(target.as_ref()), self.0.join(name)).expect("a link of a process");
+        symlink(OsStr::from_bytes(target.as_ref()), self.0.join(name))
+            .expect("a link of a process");
         self
     }
 }

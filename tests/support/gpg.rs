@@ -1,4 +1,5 @@
-//! Places of their own for real gpg-agents, with users who are nobody else's, and what the tests do and see in them.
+//! Places of their own for real gpg-agents, with users who are nobody else's, and what the tests do
+//! and see in them.
 
 use std::fs;
 use std::ops::Deref;
@@ -8,10 +9,11 @@ use super::command::{Outcome, finish};
 use super::place::{Own, Place, Seen, missing, soon};
 
 /// What a box finds below /mnt.
-const FILES: [(&str, &str); 2] = [("bin/proctool", ""), ("gpg_server.py", include_str!("gpg_server.py"))];
+const FILES: [(&str, &str); 2] =
+    [("bin/proctool", ""), ("gpg_server.py", include_str!("gpg_server.py"))];
 
-/// A box: namespaces of their own with home directories, users and runtime directories of their own. It ends when
-/// dropped.
+/// A box: namespaces of their own with home directories, users and runtime directories of their
+/// own. It ends when dropped.
 pub struct GpgBox {
     place: Place,
 }
@@ -120,9 +122,12 @@ impl<'place> User<'place> {
         let limit = ["timeout", "--foreground", "-s", "KILL", "60"];
         let switch = ["setpriv", "--reuid", &uid, "--regid", &uid, "--clear-groups"];
         let home = format!("HOME={}", self.home());
-        let mut environment = vec!["env", "-i", "-C", "/tmp", "PATH=/mnt/bin:/usr/bin:/bin", "LANG=C.UTF-8", &home];
+        let mut environment =
+            vec!["env", "-i", "-C", "/tmp", "PATH=/mnt/bin:/usr/bin:/bin", "LANG=C.UTF-8", &home];
         for variable in self.variables {
-            environment.retain(|known| variable.split('=').next() != known.split('=').next() || *known == "env");
+            environment.retain(|known| {
+                variable.split('=').next() != known.split('=').next() || *known == "env"
+            });
             environment.extend(Some(*variable).filter(|variable| variable.contains('=')));
         }
         self.place.inside(&[&limit[..], &switch, &environment, words].concat())
@@ -191,8 +196,13 @@ impl<'place> User<'place> {
     pub fn owns(&self, info: &Info) {
         let status = fs::read_to_string(self.place.root(&format!("/proc/{}/status", info.pid)));
         let status = status.unwrap_or_default();
-        let uid = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1)?.parse().ok());
-        assert!(uid == Some(self.uid) && self.place.agents().contains(&info.pid), "{info:?}\n{status}");
+        let uid = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1)?.parse().ok());
+        assert!(
+            uid == Some(self.uid) && self.place.agents().contains(&info.pid),
+            "{info:?}\n{status}"
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! What the tests stand on: running the program, fake procfs directories, real processes, private namespaces.
+//! What the tests stand on: running the program, fake procfs directories, real processes, private
+//! namespaces.
 
 pub mod apache;
 pub mod command;
@@ -20,7 +21,11 @@ use std::io::Write;
 pub fn skip(test: &str, reason: &str) {
     let note = format!("{test}: {reason}\n");
     if let Some(path) = std::env::var_os("PROCTOOL_SKIPPED") {
-        let mut file = OpenOptions::new().append(true).create(true).open(path).expect("the file of skipped tests");
+        let mut file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path)
+            .expect("the file of skipped tests");
         file.write_all(note.as_bytes()).expect("a note of the skipped test");
     }
     print!("skipped: {note}");

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use super::command::{PROCTOOL, clean};
 
-/// A shell script in namespaces of its own, with `$P` for the program; `None` when we may not make any.
+/// A shell script in namespaces of its own, with `$P` for the program; `None` when we may not make
+/// any.
 ///
 /// The script's shell is pid 1 there: when it ends, so does everything that it started.
 pub fn script(script: &str) -> Option<Command> {
@@ -17,14 +18,17 @@ pub fn script(script: &str) -> Option<Command> {
     Some(command)
 }
 
-/// Likewise for the superuser only, with a command `nobody` that runs the program as an ordinary user.
+/// Likewise for the superuser only, with a command `nobody` that runs the program as an ordinary
+/// user.
 pub fn script_with_nobody(text: &str) -> Option<Command> {
     if !is_root() {
         return None;
     }
     // From a copy: the build directory may be closed to others.
-    let copy = "mount -t tmpfs none /mnt && cp \"$P\" /mnt/proctool && chmod 755 /mnt/proctool || exit 78";
-    let nobody = "nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups /mnt/proctool \"$@\"; }";
+    let copy =
+        "mount -t tmpfs none /mnt && cp \"$P\" /mnt/proctool && chmod 755 /mnt/proctool || exit 78";
+    let nobody =
+        "nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups /mnt/proctool \"$@\"; }";
     script(&format!("{copy}\n{nobody}\n{text}"))
 }
 
@@ -37,7 +41,15 @@ pub fn are_permitted() -> bool {
 
 fn unshare() -> Command {
     let mut command = clean("unshare");
-    command.args(["--pid", "--mount", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"]);
+    command.args([
+        "--pid",
+        "--mount",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        "--propagation",
+        "private",
+    ]);
     if !is_root() {
         command.args(["--user", "--map-root-user"]);
     }

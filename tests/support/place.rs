@@ -21,7 +21,8 @@ const SOON: Duration = Duration::from_secs(30);
 /// Where the box's programs look for programs. The first of them is the test's own.
 const PATH: &str = "/mnt/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What a place has of its own, beyond the mounts, processes, shared memory and names that every place has.
+/// What a place has of its own, beyond the mounts, processes, shared memory and names that every
+/// place has.
 #[derive(Clone, Copy, Default)]
 pub struct Own {
     /// Control groups that a systemd in it takes for the root.
@@ -72,7 +73,9 @@ pub fn missing(programs: &[&str]) -> Result<(), String> {
         return Err("not root".to_owned());
     }
     let directories = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-    let is_there = |program: &&&str| directories.iter().any(|directory| Path::new(directory).join(program).exists());
+    let is_there = |program: &&&str| {
+        directories.iter().any(|directory| Path::new(directory).join(program).exists())
+    };
     match programs.iter().find(|program| !is_there(program)) {
         Some(program) => Err(format!("no {program}")),
         None if !namespace::are_permitted() => Err("no private namespaces".to_owned()),
@@ -81,12 +84,14 @@ pub fn missing(programs: &[&str]) -> Result<(), String> {
 }
 
 impl Place {
-    /// A place where a script runs, with these files below /mnt. It is not ready before the script says so.
+    /// A place where a script runs, with these files below /mnt. It is not ready before the script
+    /// says so.
     pub fn start(script: &str, own: Own, files: &[(&str, &str)]) -> Result<Place, String> {
         // What is made in it is for users of its own too, whoever started us.
         rustix::process::umask(Mode::WGRP | Mode::WOTH);
         let scratch = tempfile::tempdir().expect("a directory for a box");
-        fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o777)).expect("its permissions");
+        fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o777))
+            .expect("its permissions");
         fs::create_dir(scratch.path().join("bin")).expect("a directory for programs");
         for (name, text) in files {
             fs::write(scratch.path().join(name), text).expect("a file of the box");
@@ -100,13 +105,16 @@ impl Place {
         let mut keeper = command.spawn().expect("bash");
         let input = keeper.stdin.take();
         let mut line = String::new();
-        BufReader::new(keeper.stdout.take().expect("its output")).read_line(&mut line).expect("a line of it");
+        BufReader::new(keeper.stdout.take().expect("its output"))
+            .read_line(&mut line)
+            .expect("a line of it");
         let mut place = Place { keeper, input, first: 0, scratch };
         place.first = line.trim_end().parse().map_err(|_| "no control groups")?;
         Ok(place)
     }
 
-    /// A private place with an ordinary init, which this script makes a box of some kind; ready when it has said so.
+    /// A private place with an ordinary init, which this script makes a box of some kind; ready
+    /// when it has said so.
     pub fn private(kind: &str, own: Own, files: &[(&str, &str)]) -> Result<Place, String> {
         missing(&["unshare", "nsenter", "setpriv", "tini", "python3"])?;
         let script = format!("{}{kind}exec tini -s -- sleep infinity", include_str!("own_box.sh"));
@@ -145,7 +153,8 @@ impl Place {
         PathBuf::from(format!("/proc/{}/root{path}", self.first))
     }
 
-    /// What a file below /mnt holds, without the newline; nothing if it is not there or not yet written.
+    /// What a file below /mnt holds, without the newline; nothing if it is not there or not yet
+    /// written.
     pub fn read(&self, name: &str) -> String {
         let text = fs::read_to_string(self.path(name)).unwrap_or_default();
         if text.ends_with('\n') { text.trim_end().to_owned() } else { String::new() }
@@ -212,12 +221,14 @@ impl Place {
         !"ZX".contains(self.state(pid))
     }
 
-    /// Whether a process of the box has neither ended nor been stopped. It may be at work: on a page, or on a signal.
+    /// Whether a process of the box has neither ended nor been stopped. It may be at work: on a
+    /// page, or on a signal.
     pub fn goes_on(&self, pid: u32) -> bool {
         "SRD".contains(self.state(pid))
     }
 
-    /// Whether a process of the box has become sleep(1). It has that name before it has its environment.
+    /// Whether a process of the box has become sleep(1). It has that name before it has its
+    /// environment.
     pub fn sleeps(&self, pid: u32) -> bool {
         self.seen(pid).is_some_and(|seen| seen.sleeps())
     }

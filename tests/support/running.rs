@@ -37,7 +37,8 @@ pub fn state(pid: u32) -> char {
 
 /// Send a signal to a child of ours that was not waited for.
 pub fn send(pid: u32, signal: Signal) {
-    kill_process(Pid::from_raw(pid as i32).expect("a process id"), signal).expect("a signal to a child of ours");
+    kill_process(Pid::from_raw(pid as i32).expect("a process id"), signal)
+        .expect("a signal to a child of ours");
 }
 
 impl Running {
@@ -57,7 +58,8 @@ impl Running {
         self.child.as_ref().expect("it was not waited for").id()
     }
 
-    /// Whether it sleeps until one of several things happens: it has an epoll descriptor with something in it.
+    /// Whether it sleeps until one of several things happens: it has an epoll descriptor with
+    /// something in it.
     pub fn is_watching(&self) -> bool {
         let pid = self.pid();
         let files = fs::read_dir(format!("/proc/{pid}/fdinfo")).into_iter().flatten().flatten();
@@ -84,10 +86,14 @@ impl Running {
         let mut line = Vec::new();
         // Byte by byte: what comes behind the line is left for later.
         while line.last() != Some(&b'\n') {
-            let ready = poll(&mut [PollFd::new(stdout, PollFlags::IN)], Some(&limit)).expect("poll");
+            let ready =
+                poll(&mut [PollFd::new(stdout, PollFlags::IN)], Some(&limit)).expect("poll");
             assert!(ready > 0, "no line within {LIMIT:?}: {command}");
             let mut byte = [0];
-            assert!(stdout.read(&mut byte).expect("its output") == 1, "no line but the end of {command}");
+            assert!(
+                stdout.read(&mut byte).expect("its output") == 1,
+                "no line but the end of {command}"
+            );
             line.push(byte[0]);
         }
         String::from_utf8_lossy(line.trim_ascii_end()).into_owned()

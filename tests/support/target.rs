@@ -25,7 +25,8 @@ pub struct Program {
 /// A living process, killed and reaped when dropped.
 pub struct Target {
     child: Child,
-    /// Held: after a minute the test binary says that its test takes long, and ends if nobody can hear it.
+    /// Held: after a minute the test binary says that its test takes long, and ends if nobody can
+    /// hear it.
     _output: ChildStdout,
 }
 
@@ -33,18 +34,20 @@ impl Program {
     /// A program of a name that begins with this and is nobody else's.
     pub fn new(prefix: &str) -> Program {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("{prefix}{}x{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name =
+            format!("{prefix}{}x{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         Program::named(OsStr::new(&name))
     }
 
     /// A program of exactly this name.
     pub fn named(name: &OsStr) -> Program {
         let directory = tempfile::tempdir().expect("a directory for a program");
-        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("its permissions");
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))
+            .expect("its permissions");
         let path = directory.path().join(name);
         let own = std::env::current_exe().expect("the test binary");
-        // Not in this process: a child that another test forks meanwhile would hold the copy open for writing, and
-        // what is open for writing cannot be started (ETXTBSY).
+        // Not in this process: a child that another test forks meanwhile would hold the copy open
+        // for writing, and what is open for writing cannot be started (ETXTBSY).
         let copied = Command::new("cp").arg(own).arg(&path).status().expect("cp");
         assert!(copied.success(), "no copy of the test binary");
         Program { directory, name: name.to_string_lossy().into_owned() }
@@ -72,15 +75,22 @@ impl Program {
 impl Target {
     /// Start a command that prints a line when it is ready and ends at the end of its input.
     pub fn start(command: &mut Command) -> Target {
-        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        command
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        let mut child =
+            command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
-        let ready = output.by_ref().lines().map_while(Result::ok).any(|line| line.ends_with("ready"));
+        let ready =
+            output.by_ref().lines().map_while(Result::ok).any(|line| line.ends_with("ready"));
         assert!(ready, "{command:?} did not get ready");
         Target { child, _output: output.into_inner() }
     }
 
-    /// Start a shell script that says `echo ready`, keeps running, and ends at the end of its input.
+    /// Start a shell script that says `echo ready`, keeps running, and ends at the end of its
+    /// input.
     pub fn script(script: &str) -> Target {
         Target::start(Command::new("sh").args(["-c", script]))
     }
@@ -97,10 +107,12 @@ impl Target {
 
     /// Its file below /proc.
     pub fn proc(&self, name: &str) -> Vec<u8> {
-        fs::read(Path::new("/proc").join(self.pid().to_string()).join(name)).expect("a file of a living process")
+        fs::read(Path::new("/proc").join(self.pid().to_string()).join(name))
+            .expect("a file of a living process")
     }
 
-    /// Let it end by itself, as the end of its input makes it, and leave its zombie until it is dropped.
+    /// Let it end by itself, as the end of its input makes it, and leave its zombie until it is
+    /// dropped.
     pub fn let_end(&mut self) {
         drop(self.child.stdin.take());
         until("the end of a target", || state(self.pid()) == 'Z');
@@ -109,7 +121,12 @@ impl Target {
     /// End it, and leave its zombie until it is dropped.
     pub fn become_zombie(&mut self) {
         self.child.kill().expect("an end");
-        while !self.proc("stat").rsplit(|&byte| byte == b')').next().is_some_and(|rest| rest.starts_with(b" Z")) {
+        while !self
+            .proc("stat")
+            .rsplit(|&byte| byte == b')')
+            .next()
+            .is_some_and(|rest| rest.starts_with(b" Z"))
+        {
             std::thread::yield_now();
         }
     }
@@ -117,7 +134,8 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        // All of its group: it is the leader, and not waited for yet, so that the number is still its own.
+        // All of its group: it is the leader, and not waited for yet, so that the number is still
+        // its own.
         if let Some(group) = rustix::process::Pid::from_raw(self.child.id() as i32) {
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }

@@ -24,8 +24,9 @@ pub fn is_there() -> bool {
     finish(probe).code() == 0
 }
 
-/// A shell command on a terminal of its own, for both its outputs, with `$P` for the program. The terminal is so wide that
-/// nothing is cut, has no colours, and passes the bytes on as it gets them.
+/// A shell command on a terminal of its own, for both its outputs, with `$P` for the program. The
+/// terminal is so wide that nothing is cut, has no colours, and passes the bytes on as it gets
+/// them.
 pub fn command(script: &str, locale: &str) -> Command {
     let mut command = clean("script");
     command.args(["-qec", &format!("stty cols 1000 -opost; {script}"), "/dev/null"]);
@@ -36,9 +37,12 @@ pub fn command(script: &str, locale: &str) -> Command {
 /// Nothing in the output does more to a terminal than to show itself.
 #[track_caller]
 pub fn is_harmless(outcome: &Outcome, is_unicode: bool) {
-    let text = std::str::from_utf8(&outcome.stdout).unwrap_or_else(|_| panic!("not UTF-8\n{}", outcome.report()));
+    let text = std::str::from_utf8(&outcome.stdout)
+        .unwrap_or_else(|_| panic!("not UTF-8\n{}", outcome.report()));
     let harmful = text.chars().find(|&character| {
-        character.is_control() && character != '\n' || !is_unicode && !character.is_ascii() || is_unseen(character)
+        character.is_control() && character != '\n'
+            || !is_unicode && !character.is_ascii()
+            || is_unseen(character)
     });
     assert!(harmful.is_none(), "{harmful:?} reaches the terminal\n{text:?}");
 }

@@ -29,16 +29,19 @@ const BUILT_IN: [(&str, &str); 4] = [
 ];
 
 impl Arguments {
-    /// Without the name of the program in front. An error where the paths in them are not absolute: nobody knows any
-    /// more to what they were relative.
+    /// Without the name of the program in front. An error where the paths in them are not absolute:
+    /// nobody knows any more to what they were relative.
     pub fn parse(arguments: &[&[u8]]) -> Result<Arguments, String> {
         let mut parsed = Arguments::default();
         let mut arguments = arguments.iter().skip(1);
         while let Some(argument) = arguments.next() {
             let Some(letters) = argument.strip_prefix(b"-") else { continue };
-            let Some(at) = letters.iter().position(|letter| WITH_VALUE.contains(letter)) else { continue };
+            let Some(at) = letters.iter().position(|letter| WITH_VALUE.contains(letter)) else {
+                continue;
+            };
             let rest = &letters[at + 1..];
-            let value = if rest.is_empty() { arguments.next().copied().unwrap_or_default() } else { rest };
+            let value =
+                if rest.is_empty() { arguments.next().copied().unwrap_or_default() } else { rest };
             parsed.take(letters[at], value);
         }
         match &parsed.server_root {
@@ -77,7 +80,9 @@ impl Arguments {
         });
         let mut candidates = candidates.collect::<Vec<_>>();
         for (at, (_, path)) in candidates.iter().enumerate() {
-            if exists(path).map_err(|error| format!("{}: {error}", String::from_utf8_lossy(path)))? {
+            if exists(path)
+                .map_err(|error| format!("{}: {error}", String::from_utf8_lossy(path)))?
+            {
                 return Ok(candidates.swap_remove(at));
             }
         }
@@ -94,13 +99,15 @@ fn built_in(exe: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut parts = exe.rsplitn(3, |&byte| byte == b'/');
     let (name, directory, prefix) = (parts.next(), parts.next(), parts.next());
     let mut places: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-    // Apache's own layout: everything below one prefix, such as /usr/local/apache2 in the official container.
+    // Apache's own layout: everything below one prefix, such as /usr/local/apache2 in the official
+    // container.
     if let (Some(b"bin" | b"sbin"), Some(prefix)) = (directory, prefix)
         && !matches!(prefix, b"" | b"/usr")
     {
         places.push((prefix.to_vec(), b"conf/httpd.conf".to_vec()));
     }
-    let usual = BUILT_IN.iter().map(|(root, file)| (root.as_bytes().to_vec(), file.as_bytes().to_vec()));
+    let usual =
+        BUILT_IN.iter().map(|(root, file)| (root.as_bytes().to_vec(), file.as_bytes().to_vec()));
     places.extend(usual);
     if name.is_some_and(|name| name.starts_with(b"httpd")) {
         // Not Debian's file on a machine that has the leavings of both.
@@ -119,12 +126,27 @@ mod tests {
 
     fn main_file(exe: &str, words: &[&str], existing: &[&str]) -> Option<String> {
         let exists = |path: &[u8]| Ok(existing.iter().any(|found| found.as_bytes() == path));
-        parse(words).main_file(exe.as_bytes(), exists).ok().map(|(_, path)| String::from_utf8(path).unwrap())
+        parse(words)
+            .main_file(exe.as_bytes(), exists)
+            .ok()
+            .map(|(_, path)| String::from_utf8(path).unwrap())
     }
 
     #[test]
     fn options_with_their_values_joined_or_not() {
-        let parsed = parse(&["httpd", "-DFOREGROUND", "-Xd", "/srv", "-c", "A 1", "-cB 2", "-k", "start", "-D", "X"]);
+        let parsed = parse(&[
+            "httpd",
+            "-DFOREGROUND",
+            "-Xd",
+            "/srv",
+            "-c",
+            "A 1",
+            "-cB 2",
+            "-k",
+            "start",
+            "-D",
+            "X",
+        ]);
         assert_eq!(parsed.server_root.as_deref(), Some(&b"/srv"[..]));
         assert_eq!(parsed.defines, [b"FOREGROUND".to_vec(), b"X".to_vec()]);
         assert_eq!(parsed.after, b"A 1\nB 2\n");
@@ -136,15 +158,25 @@ mod tests {
         let debian = "/etc/apache2/apache2.conf";
         let container = "/usr/local/apache2/conf/httpd.conf";
         let red_hat = "/etc/httpd/conf/httpd.conf";
-        assert_eq!(main_file("/usr/sbin/apache2", &["apache2"], &[debian, red_hat]).as_deref(), Some(debian));
-        assert_eq!(main_file("/usr/sbin/httpd", &["httpd"], &[debian, red_hat]).as_deref(), Some(red_hat));
-        let in_container = main_file("/usr/local/apache2/bin/httpd", &["httpd"], &[debian, container]);
+        assert_eq!(
+            main_file("/usr/sbin/apache2", &["apache2"], &[debian, red_hat]).as_deref(),
+            Some(debian)
+        );
+        assert_eq!(
+            main_file("/usr/sbin/httpd", &["httpd"], &[debian, red_hat]).as_deref(),
+            Some(red_hat)
+        );
+        let in_container =
+            main_file("/usr/local/apache2/bin/httpd", &["httpd"], &[debian, container]);
         assert_eq!(in_container.as_deref(), Some(container));
         assert_eq!(main_file("/usr/sbin/apache2", &["apache2"], &[]), None);
         let named = main_file("/usr/sbin/apache2", &["apache2", "-d", "/srv", "-f", "a.conf"], &[]);
         assert_eq!(named.as_deref(), Some("/srv/a.conf"));
-        let below =
-            main_file("/usr/sbin/apache2", &["apache2", "-d", "/etc/apache2-b"], &["/etc/apache2-b/apache2.conf"]);
+        let below = main_file(
+            "/usr/sbin/apache2",
+            &["apache2", "-d", "/etc/apache2-b"],
+            &["/etc/apache2-b/apache2.conf"],
+        );
         assert_eq!(below.as_deref(), Some("/etc/apache2-b/apache2.conf"));
     }
 }

@@ -35,14 +35,24 @@ pub(super) struct Words {
 }
 
 /// Built in by Debian; whoever builds them otherwise loads them by name.
-const BUILT_IN: [&str; 8] =
-    ["core", "http_core", "mod_so", "mod_watchdog", "mod_log_config", "mod_logio", "mod_version", "mod_unixd"];
+const BUILT_IN: [&str; 8] = [
+    "core",
+    "http_core",
+    "mod_so",
+    "mod_watchdog",
+    "mod_log_config",
+    "mod_logio",
+    "mod_version",
+    "mod_unixd",
+];
 
 impl Words {
-    /// Whether a module of this name is there. One that is not loaded by name might be built in: of the MPMs that is
-    /// not unusual, of others it is.
+    /// Whether a module of this name is there. One that is not loaded by name might be built in: of
+    /// the MPMs that is not unusual, of others it is.
     pub fn has_module(&self, name: &[u8], mpm: Option<Mpm>) -> Truth {
-        let is_of = |mpm: &str| name == format!("mpm_{mpm}_module").as_bytes() || name == format!("{mpm}.c").as_bytes();
+        let is_of = |mpm: &str| {
+            name == format!("mpm_{mpm}_module").as_bytes() || name == format!("{mpm}.c").as_bytes()
+        };
         match (Mpm::find(is_of), mpm) {
             (Some(wanted), Some(mpm)) => Truth::of(wanted == mpm),
             (Some(_), None) => Truth::Unknown,

@@ -10,7 +10,8 @@ pub(super) struct Line<'t> {
     text: Cow<'t, [u8]>,
 }
 
-/// The lines of a text that are neither empty nor comments. A backslash at the end continues a line in the next one.
+/// The lines of a text that are neither empty nor comments. A backslash at the end continues a line
+/// in the next one.
 pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
     let mut physical = text.split(|&byte| byte == b'\n').enumerate();
     std::iter::from_fn(move || {
@@ -19,7 +20,9 @@ pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
         while text.ends_with(b"\\") {
             let whole = text.to_mut();
             whole.pop();
-            whole.extend_from_slice(physical.next().map_or(&b""[..], |(_, next)| without_return(next)));
+            whole.extend_from_slice(
+                physical.next().map_or(&b""[..], |(_, next)| without_return(next)),
+            );
         }
         Some(Line { number: at + 1, text })
     })
@@ -52,8 +55,8 @@ impl Line<'_> {
     }
 }
 
-/// Words with blanks between; quotes of either kind hold one together, a backslash takes the quote behind it as it is
-/// (ap_getword_conf).
+/// Words with blanks between; quotes of either kind hold one together, a backslash takes the quote
+/// behind it as it is (ap_getword_conf).
 fn words(text: &[u8]) -> Vec<Vec<u8>> {
     let mut words = Vec::new();
     let mut rest = text.trim_ascii();
@@ -120,11 +123,15 @@ mod tests {
 
     #[test]
     fn any_change_is_survived() {
-        let text = b"# a\n<IfModule !mpm_event.c>\nMaxRequestWorkers \\\n 5\n</IfModule>\nInclude \"a b\" conf-enabled/*.conf\nDefine x ${y}\n";
-        crate::fuzz::survives(&[text, b"<IfDefine x>\r\nWSGIDaemonProcess a processes=2\r\n"], |text| {
-            for line in lines(text) {
-                let _ = (line.section_begin(), line.section_end());
-            }
-        });
+        let text = b"# a\n<IfModule !mpm_event.c>\nMaxRequestWorkers \\\n 5\n</IfModule>\nInclude \
+        \"a b\" conf-enabled/*.conf\nDefine x ${y}\n";
+        crate::fuzz::survives(
+            &[text, b"<IfDefine x>\r\nWSGIDaemonProcess a processes=2\r\n"],
+            |text| {
+                for line in lines(text) {
+                    let _ = (line.section_begin(), line.section_end());
+                }
+            },
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! How many workers there may be: what some directives set, and the arithmetic that the MPMs do with it.
+//! How many workers there may be: what some directives set, and the arithmetic that the MPMs do
+//! with it.
 
 use std::collections::BTreeMap;
 
@@ -25,8 +26,15 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    /// Take a directive with its value, if it sets a number. Whether it is in force may not be certain.
-    pub fn take(&mut self, name: &[u8], value: &[u8], is_certain: bool, at: impl FnOnce() -> String) {
+    /// Take a directive with its value, if it sets a number. Whether it is in force may not be
+    /// certain.
+    pub fn take(
+        &mut self,
+        name: &[u8],
+        value: &[u8],
+        is_certain: bool,
+        at: impl FnOnce() -> String,
+    ) {
         if let Some(directive) = numeric(name) {
             self.found.insert(directive, (number(value).filter(|_| is_certain), at()));
         }
@@ -39,7 +47,8 @@ impl Numbers {
         if most.is_none() && is_incomplete {
             return Err("MaxRequestWorkers is not set in what could be read".to_owned());
         }
-        // What is built in as DEFAULT_SERVER_LIMIT, MAX_SERVER_LIMIT, DEFAULT_THREADS_PER_CHILD and so on.
+        // What is built in as DEFAULT_SERVER_LIMIT, MAX_SERVER_LIMIT, DEFAULT_THREADS_PER_CHILD and
+        // so on.
         let (default, servers, most_servers) =
             if mpm == Mpm::Prefork { (256, 256, 200_000) } else { (400, 16, 20_000) };
         let threads = match mpm {
@@ -50,7 +59,8 @@ impl Numbers {
             }
         };
         let wanted = most.unwrap_or(default).max(threads) / threads;
-        let processes = wanted.clamp(1, self.number("serverlimit")?.unwrap_or(servers).clamp(1, most_servers));
+        let processes =
+            wanted.clamp(1, self.number("serverlimit")?.unwrap_or(servers).clamp(1, most_servers));
         let at = most.and(self.found.get("maxrequestworkers")).map(|(_, at)| at.clone());
         Ok(Limit { requests: processes * threads, processes, threads, at })
     }
@@ -60,7 +70,9 @@ impl Numbers {
         match self.found.get(directive) {
             None => Ok(None),
             Some((Some(number), _)) => Ok(Some(*number)),
-            Some((None, at)) => Err(format!("what is set at {at} depends on a condition, or is no number")),
+            Some((None, at)) => {
+                Err(format!("what is set at {at} depends on a condition, or is no number"))
+            }
         }
     }
 }

@@ -16,8 +16,8 @@ use super::{Configuration, Mpm, Started};
 /// How deep files include files, as Apache has it (AP_MAX_INCLUDE_DEPTH).
 const DEEPEST: usize = 20;
 
-/// More files and directories than any server has, and more bytes in them: whoever runs a container writes what is in
-/// it, and a file may include itself twice.
+/// More files and directories than any server has, and more bytes in them: whoever runs a container
+/// writes what is in it, and a file may include itself twice.
 const MOST_FILES: usize = 10_000;
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
@@ -28,8 +28,15 @@ const MOST_DOUBTS: usize = 10;
 const LONGEST_VALUE: usize = 8 * 1024;
 
 /// Directives that matter here, beside those that set a number.
-const DIRECTIVES: [&[u8]; 7] =
-    [b"include", b"includeoptional", b"define", b"undefine", b"serverroot", b"loadmodule", b"wsgidaemonprocess"];
+const DIRECTIVES: [&[u8]; 7] = [
+    b"include",
+    b"includeoptional",
+    b"define",
+    b"undefine",
+    b"serverroot",
+    b"loadmodule",
+    b"wsgidaemonprocess",
+];
 
 /// Read the configuration of a server, or say why that is not possible.
 pub fn read(root: &Source<'_>, started: &Started<'_>) -> Result<Configuration, String> {
@@ -37,8 +44,11 @@ pub fn read(root: &Source<'_>, started: &Started<'_>) -> Result<Configuration, S
     let (server_root, path) = arguments.main_file(started.exe, |path| root.has(path))?;
     let mut reader = Reader::new(root, started, server_root);
     if root.is_guess {
-        reader
-            .doubt("the configuration is read from our own file system: that of the server is kept from us".to_owned());
+        reader.doubt(
+            "the configuration is read from our own file system: that of the server is kept \
+            from us"
+                .to_owned(),
+        );
     }
     arguments.defines.iter().for_each(|name| reader.define(name, None));
     reader.directives(&arguments.before, b"-C", Truth::Yes, 0);
@@ -73,9 +83,11 @@ struct Reader<'r> {
 impl<'r> Reader<'r> {
     fn new(root: &'r Source<'r>, started: &Started<'r>, server_root: Vec<u8>) -> Reader<'r> {
         let name = started.exe.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-        // Built-in where the executable is called so (httpd.worker of old Red Hats, httpd-prefork of SUSE).
+        // Built-in where the executable is called so (httpd.worker of old Red Hats, httpd-prefork
+        // of SUSE).
         let mpm = Mpm::find(|mpm| {
-            name.ends_with(format!(".{mpm}").as_bytes()) || name.ends_with(format!("-{mpm}").as_bytes())
+            name.ends_with(format!(".{mpm}").as_bytes())
+                || name.ends_with(format!("-{mpm}").as_bytes())
         });
         let variables = started.environment.iter().filter_map(|variable| {
             let equals = variable.iter().position(|&byte| byte == b'=')?;
@@ -107,7 +119,10 @@ impl<'r> Reader<'r> {
     fn load(&mut self, path: &[u8]) -> io::Result<Entry> {
         self.files += 1;
         if self.files > MOST_FILES || self.bytes > MOST_BYTES {
-            return Err(io::Error::new(ErrorKind::QuotaExceeded, "there are too many files, or too large ones"));
+            return Err(io::Error::new(
+                ErrorKind::QuotaExceeded,
+                "there are too many files, or too large ones",
+            ));
         }
         let entry = self.root.read(path)?;
         if let Entry::File(text, changed) = &entry {
@@ -127,7 +142,8 @@ impl<'r> Reader<'r> {
                 // Apache would not have started with one that ends another.
                 sections.pop_if(|(open, _)| *open == name);
             } else if let Some((name, condition)) = line.section_begin() {
-                let own = if truth == Truth::No { Truth::No } else { self.condition(&name, &condition) };
+                let own =
+                    if truth == Truth::No { Truth::No } else { self.condition(&name, &condition) };
                 sections.push((name, own.min(truth)));
             } else if truth != Truth::No {
                 self.directive(&line, path, truth, depth);
@@ -159,16 +175,23 @@ impl<'r> Reader<'r> {
         let words = line.words();
         let name = words.first().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
         if name.contains(&b'$') {
-            return self.missing(format!("{}:{}: a directive is named by a variable", shown(path), line.number));
+            return self.missing(format!(
+                "{}:{}: a directive is named by a variable",
+                shown(path),
+                line.number
+            ));
         }
-        // Only what matters here: somebody may have written a million others, each of which expands to a page.
+        // Only what matters here: somebody may have written a million others, each of which expands
+        // to a page.
         if !DIRECTIVES.contains(&&name[..]) && numeric(&name).is_none() {
             return;
         }
         let word = |at: usize| words.get(at).map(|word| self.expanded(word));
         let (first, second) = (word(1).unwrap_or_default(), word(2));
         let at = || format!("{}:{}", shown(path), line.number);
-        if truth == Truth::Unknown && matches!(&name[..], b"define" | b"undefine" | b"serverroot" | b"loadmodule") {
+        if truth == Truth::Unknown
+            && matches!(&name[..], b"define" | b"undefine" | b"serverroot" | b"loadmodule")
+        {
             return self.missing(format!("what follows {} depends on a condition", at()));
         }
         match &name[..] {
@@ -182,30 +205,36 @@ impl<'r> Reader<'r> {
                 self.groups.push(first);
                 if truth == Truth::Unknown {
                     self.groups_are_certain = false;
-                    self.doubt(format!("whether the WSGI group at {} exists depends on a condition", at()));
+                    self.doubt(format!(
+                        "whether the WSGI group at {} exists depends on a condition",
+                        at()
+                    ));
                 }
             }
             _ => self.numbers.take(&name, &first, truth == Truth::Yes, at),
         }
     }
 
-    /// A module is known by its identifier (`wsgi_module`) and by the file of its source (`mod_wsgi.c`), which need not
-    /// be the name of what is loaded.
+    /// A module is known by its identifier (`wsgi_module`) and by the file of its source
+    /// (`mod_wsgi.c`), which need not be the name of what is loaded.
     fn module(&mut self, identifier: &[u8]) {
         let of_mpm = |mpm: &str| identifier == format!("mpm_{mpm}_module").as_bytes();
         self.mpm = Mpm::find(of_mpm).or(self.mpm);
         self.words.modules.insert(identifier.to_vec());
-        let source = identifier.strip_suffix(b"_module").map(|stem| [b"mod_", stem, b".c"].concat());
+        let source =
+            identifier.strip_suffix(b"_module").map(|stem| [b"mod_", stem, b".c"].concat());
         self.words.modules.extend(source.filter(|source| !source.starts_with(b"mod_mpm_")));
     }
 
-    /// Go on in other files: one, all in a directory, or all of a pattern, in the order of their names.
+    /// Go on in other files: one, all in a directory, or all of a pattern, in the order of their
+    /// names.
     fn include(&mut self, pattern: &[u8], is_optional: bool, truth: Truth, depth: usize) {
         let pattern = self.absolute(pattern);
         if !has_wildcard(&pattern) {
             return self.include_path(&pattern, is_optional, truth, depth);
         }
-        let parts: Vec<&[u8]> = pattern.split(|&byte| byte == b'/').filter(|part| !part.is_empty()).collect();
+        let parts: Vec<&[u8]> =
+            pattern.split(|&byte| byte == b'/').filter(|part| !part.is_empty()).collect();
         if pattern.contains(&b'\\') || parts.len() > DEEPEST {
             return self.missing(format!("{}: a pattern that is not understood", shown(&pattern)));
         }
@@ -213,7 +242,13 @@ impl<'r> Reader<'r> {
     }
 
     /// Everything below a directory that is named so, part by part; any of them may have wildcards.
-    fn include_matching(&mut self, directory: Vec<u8>, parts: &[&[u8]], truth: Truth, depth: usize) {
+    fn include_matching(
+        &mut self,
+        directory: Vec<u8>,
+        parts: &[&[u8]],
+        truth: Truth,
+        depth: usize,
+    ) {
         let Some((part, rest)) = parts.split_first() else {
             return self.include_path(&directory, true, truth, depth);
         };
@@ -224,11 +259,14 @@ impl<'r> Reader<'r> {
         let Ok(pattern) = glob::Pattern::new(&shown(part).replace("[^", "[!")) else {
             return self.missing(format!("{}: a pattern that is not understood", shown(part)));
         };
-        // As apr_fnmatch does with APR_FNM_PERIOD: a name that begins with a dot needs one in the pattern.
-        let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+        // As apr_fnmatch does with APR_FNM_PERIOD: a name that begins with a dot needs one in the
+        // pattern.
+        let options =
+            glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
         match self.load(if directory.is_empty() { b"/" } else { &directory }) {
             Ok(Entry::Directory(names)) => {
-                for name in names.iter().filter(|name| pattern.matches_with(&shown(name), options)) {
+                for name in names.iter().filter(|name| pattern.matches_with(&shown(name), options))
+                {
                     self.include_matching(join(name), rest, truth, depth);
                 }
             }
@@ -245,7 +283,12 @@ impl<'r> Reader<'r> {
             Ok(Entry::File(text, _)) => self.directives(&text, path, truth, depth + 1),
             Ok(Entry::Directory(names)) => {
                 for name in names {
-                    self.include_path(&[path, b"/", &name[..]].concat(), is_optional, truth, depth + 1);
+                    self.include_path(
+                        &[path, b"/", &name[..]].concat(),
+                        is_optional,
+                        truth,
+                        depth + 1,
+                    );
                 }
             }
             Err(error) => self.unread(path, is_optional, &error),
@@ -277,10 +320,15 @@ impl<'r> Reader<'r> {
     }
 
     fn absolute(&self, path: &[u8]) -> Vec<u8> {
-        if path.starts_with(b"/") { path.to_vec() } else { [&self.server_root, &b"/"[..], path].concat() }
+        if path.starts_with(b"/") {
+            path.to_vec()
+        } else {
+            [&self.server_root, &b"/"[..], path].concat()
+        }
     }
 
-    /// What stands for `${NAME}`: something defined with a value, else a variable of the environment.
+    /// What stands for `${NAME}`: something defined with a value, else a variable of the
+    /// environment.
     fn value(&self, name: &[u8]) -> Option<&[u8]> {
         let defined = self.words.defines.get(name).and_then(Option::as_deref);
         defined.or_else(|| self.environment.get(name).copied())
@@ -292,9 +340,20 @@ impl<'r> Reader<'r> {
     }
 
     fn conclude(mut self, path: Vec<u8>) -> Configuration {
-        let limit = self.numbers.limit(self.mpm, self.is_incomplete).map_err(|doubt| self.doubts.push(doubt)).ok();
+        let limit = self
+            .numbers
+            .limit(self.mpm, self.is_incomplete)
+            .map_err(|doubt| self.doubts.push(doubt))
+            .ok();
         let groups = self.groups_are_certain.then_some(self.groups);
-        Configuration { path, mpm: self.mpm, limit, groups, changed: self.changed, doubts: self.doubts }
+        Configuration {
+            path,
+            mpm: self.mpm,
+            limit,
+            groups,
+            changed: self.changed,
+            doubts: self.doubts,
+        }
     }
 }
 

@@ -1,7 +1,9 @@
-//! Where the files of a configuration are read: in a process of its own, with the rights of the server.
+//! Where the files of a configuration are read: in a process of its own, with the rights of the
+//! server.
 //!
-//! Anybody may run an Apache, and so choose what we read. Its paths are not resolved with our rights, and a file system of
-//! its own that does not answer holds up a process that can be left behind.
+//! Anybody may run an Apache, and so choose what we read. Its paths are not resolved with our
+//! rights, and a file system of its own that does not answer holds up a process that can be left
+//! behind.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
@@ -100,14 +102,15 @@ impl<'p> Source<'p> {
         let late = || io::Error::new(ErrorKind::TimedOut, "its file system does not answer");
         let asked = clerk.as_mut().ok_or_else(late)?;
         let begin = Instant::now();
-        let mut answer = match asked.ask(&[&[what], path].concat(), self.patience.0.get().max(LEAST)) {
-            Ok(answer) => answer,
-            Err(error) => {
-                *clerk = None;
-                self.patience.0.set(self.patience.0.get().saturating_sub(begin.elapsed()));
-                return Err(if error.kind() == ErrorKind::TimedOut { late() } else { error });
-            }
-        };
+        let mut answer =
+            match asked.ask(&[&[what], path].concat(), self.patience.0.get().max(LEAST)) {
+                Ok(answer) => answer,
+                Err(error) => {
+                    *clerk = None;
+                    self.patience.0.set(self.patience.0.get().saturating_sub(begin.elapsed()));
+                    return Err(if error.kind() == ErrorKind::TimedOut { late() } else { error });
+                }
+            };
         match answer.first().copied() {
             Some(b'e') => Err(error_of(&answer[1..])),
             Some(kind) => Ok((kind, answer.split_off(1))),
@@ -120,7 +123,9 @@ impl<'p> Source<'p> {
 fn answer(root: &Root, question: &[u8]) -> Vec<u8> {
     let Some((&what, path)) = question.split_first() else { return Vec::new() };
     match what {
-        b'h' => root.has(path).map_or_else(|error| failure(&error), |has| vec![if has { b'y' } else { b'n' }]),
+        b'h' => root
+            .has(path)
+            .map_or_else(|error| failure(&error), |has| vec![if has { b'y' } else { b'n' }]),
         _ => match root.read(path) {
             Ok(Entry::File(bytes, changed)) => [b"f", &changed.to_ne_bytes()[..], &bytes].concat(),
             Ok(Entry::Directory(names)) => [b"d", &names.join(&0)[..]].concat(),
@@ -157,14 +162,18 @@ mod tests {
         fs::write(directory.path().join("file"), b"text\0\xff").unwrap();
         fs::create_dir(directory.path().join("sub")).unwrap();
         let patience = Patience::default();
-        let source = Source::of(Root::at(directory.path()).unwrap(), Owner::default(), &patience).unwrap();
+        let source =
+            Source::of(Root::at(directory.path()).unwrap(), Owner::default(), &patience).unwrap();
         assert!(
             matches!(source.read(b"/file"), Ok(Entry::File(bytes, changed)) if bytes == b"text\0\xff" && changed > 0)
         );
         let Ok(Entry::Directory(names)) = source.read(b"/") else { panic!("it is a directory") };
         assert_eq!(names, [b"file".to_vec(), b"sub".to_vec()]);
         assert!(matches!(source.read(b"/sub"), Ok(Entry::Directory(names)) if names.is_empty()));
-        assert_eq!(source.read(b"/none").err().map(|error| error.kind()), Some(ErrorKind::NotFound));
+        assert_eq!(
+            source.read(b"/none").err().map(|error| error.kind()),
+            Some(ErrorKind::NotFound)
+        );
         assert!(source.has(b"/file").unwrap() && !source.has(b"/none").unwrap());
     }
 }

@@ -42,9 +42,12 @@ struct Duty {
     unheeded: Option<Instant>,
 }
 
-/// Stand guard over what those who set us up give us at standard input, until they dismiss us, are gone, or hang.
+/// Stand guard over what those who set us up give us at standard input, until they dismiss us, are
+/// gone, or hang.
 pub fn stand() -> Result<(), Error> {
-    let failed = |errno: nix::errno::Errno| Error::kernel("be a guardian")(Errno::from_raw_os_error(errno as i32));
+    let failed = |errno: nix::errno::Errno| {
+        Error::kernel("be a guardian")(Errno::from_raw_os_error(errno as i32))
+    };
     SigSet::all().thread_block().map_err(failed)?;
     // It fails for the leader of a process group, which a child is not.
     let _ = nix::unistd::setsid();
@@ -65,7 +68,10 @@ pub fn stand() -> Result<(), Error> {
         }
         let is_orphan = getppid() != parent;
         let parent = parent.and_then(|parent| Pid::try_from(parent.as_raw_pid()).ok());
-        let hangs = proc.as_ref().zip(parent).is_some_and(|(proc, parent)| duty.is_neglected_by(proc, parent));
+        let hangs = proc
+            .as_ref()
+            .zip(parent)
+            .is_some_and(|(proc, parent)| duty.is_neglected_by(proc, parent));
         goes_on = goes_on && !is_orphan && !hangs && !duty.is_late();
     }
     duty.fulfil();
@@ -78,9 +84,16 @@ impl Duty {
         let mut word = [0; 16];
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let received = recvmsg(stdin(), &mut [IoSliceMut::new(&mut word)], &mut ancillary, RecvFlags::CMSG_CLOEXEC);
+        let received = recvmsg(
+            stdin(),
+            &mut [IoSliceMut::new(&mut word)],
+            &mut ancillary,
+            RecvFlags::CMSG_CLOEXEC,
+        );
         let length = match received {
-            Ok(message) if message.flags.contains(ReturnFlags::CTRUNC) => return Ok(Some(kind::READY)),
+            Ok(message) if message.flags.contains(ReturnFlags::CTRUNC) => {
+                return Ok(Some(kind::READY));
+            }
             Ok(message) => message.bytes,
             Err(Errno::INTR) => return Ok(Some(kind::READY)),
             Err(Errno::CONNRESET) => return Ok(None),
@@ -104,14 +117,19 @@ impl Duty {
         self.limit.is_some_and(|limit| Instant::now() >= limit + GRACE)
     }
 
-    /// Whether those who set us up hang: nothing is left of them but threads that wait in the kernel, or they do not heed
-    /// a signal.
+    /// Whether those who set us up hang: nothing is left of them but threads that wait in the
+    /// kernel, or they do not heed a signal.
     fn is_neglected_by(&mut self, proc: &Proc, parent: Pid) -> bool {
         let Ok(Settled::Known(process)) = proc.process(parent, Files::NONE) else { return false };
         let Ok(status) = process.status() else { return false };
-        let pending = ["SigPnd", "ShdPnd"].iter().filter_map(|name| status.mask(name)).fold(0, |all, mask| all | mask);
+        let pending = ["SigPnd", "ShdPnd"]
+            .iter()
+            .filter_map(|name| status.mask(name))
+            .fold(0, |all, mask| all | mask);
         let has = |signal: i32| pending >> (signal - 1) & 1 == 1;
-        let is_ending = status.field("State").is_some_and(|state| state.starts_with(b"Z") || state.starts_with(b"X"));
+        let is_ending = status
+            .field("State")
+            .is_some_and(|state| state.starts_with(b"Z") || state.starts_with(b"X"));
         if is_ending || has(Signal::KILL.number()) {
             return true;
         }
@@ -137,7 +155,10 @@ impl Duty {
 
 fn identity(text: &[u8]) -> Option<Identity> {
     let (pid, inode) = text.split_first_chunk()?;
-    Some(Identity { pid: Pid::from_ne_bytes(*pid), inode: u64::from_ne_bytes(*inode.first_chunk()?) })
+    Some(Identity {
+        pid: Pid::from_ne_bytes(*pid),
+        inode: u64::from_ne_bytes(*inode.first_chunk()?),
+    })
 }
 
 fn limit(text: &[u8]) -> Option<Instant> {

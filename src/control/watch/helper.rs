@@ -1,5 +1,5 @@
-//! Threads that watch what exceeds the limit of descriptors, which holds for a table of descriptors, not for a process:
-//! each of these has a table of its own.
+//! Threads that watch what exceeds the limit of descriptors, which holds for a table of
+//! descriptors, not for a process: each of these has a table of its own.
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -25,8 +25,8 @@ pub struct Helpers {
 }
 
 impl Helpers {
-    /// Watch these, `room` a thread; `None` where threads may not have tables of their own, as in some containers. They
-    /// end with the program.
+    /// Watch these, `room` a thread; `None` where threads may not have tables of their own, as in
+    /// some containers. They end with the program.
     pub fn start(
         all: &[(usize, Identity)],
         room: usize,
@@ -34,7 +34,8 @@ impl Helpers {
         proc: &Path,
     ) -> Result<Option<Helpers>, Error> {
         let failed = Error::kernel("make a descriptor for events");
-        let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(failed)?);
+        let bell =
+            Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(failed)?);
         let reports = Arc::new(Reports::default());
         for part in all.chunks(room) {
             let part = part.to_vec();
@@ -95,7 +96,12 @@ impl Bell {
 }
 
 /// Watch some processes until the last one has ended.
-fn help(part: &[(usize, Identity)], wants_status: bool, proc: &Path, bell: &Bell) -> Result<(), Error> {
+fn help(
+    part: &[(usize, Identity)],
+    wants_status: bool,
+    proc: &Path,
+    bell: &Bell,
+) -> Result<(), Error> {
     let proc = Proc::open(proc)?;
     let mut watch = Watch::new(&proc, None, wants_status)?;
     let mut left = BTreeSet::new();

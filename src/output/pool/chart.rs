@@ -2,12 +2,13 @@
 
 use crate::output::{Charset, Terminal};
 
-const UNICODE: [&str; 8] =
-    ["\u{2581}", "\u{2582}", "\u{2583}", "\u{2584}", "\u{2585}", "\u{2586}", "\u{2587}", "\u{2588}"];
+const UNICODE: [&str; 8] = [
+    "\u{2581}", "\u{2582}", "\u{2583}", "\u{2584}", "\u{2585}", "\u{2586}", "\u{2587}", "\u{2588}",
+];
 const ASCII: [&str; 8] = [".", ":", "-", "=", "+", "*", "#", "@"];
 
-/// One character for each of some values, the largest first, in at most `room` columns: where there are more values, a
-/// character stands for the largest of several.
+/// One character for each of some values, the largest first, in at most `room` columns: where there
+/// are more values, a character stands for the largest of several.
 pub(super) fn columns(mut values: Vec<u64>, room: usize, terminal: &Terminal) -> String {
     values.sort_unstable_by(|one, other| other.cmp(one));
     let Some(&largest) = values.first().filter(|_| room > 0) else { return String::new() };
@@ -25,7 +26,11 @@ pub(super) fn bar(value: u64, largest: u64, room: usize, terminal: &Terminal) ->
         Charset::Unicode => UNICODE[7],
         Charset::Ascii => "#",
     };
-    if value == 0 || room == 0 { String::new() } else { mark.repeat(1 + level(value, largest, room)) }
+    if value == 0 || room == 0 {
+        String::new()
+    } else {
+        mark.repeat(1 + level(value, largest, room))
+    }
 }
 
 /// From 0 to one less than `count`, evenly.
@@ -56,7 +61,10 @@ mod tests {
         let ascii = terminal(Charset::Ascii);
         assert_eq!(columns((1..=100).collect(), 10, &ascii).len(), 10);
         assert_eq!(columns(vec![7; 3], 1, &ascii), "@");
-        assert_eq!((columns(vec![7; 3], 0, &ascii), bar(7, 7, 0, &ascii)), (String::new(), String::new()));
+        assert_eq!(
+            (columns(vec![7; 3], 0, &ascii), bar(7, 7, 0, &ascii)),
+            (String::new(), String::new())
+        );
     }
 
     #[test]

@@ -23,13 +23,17 @@ pub fn pool(json: &mut Vec<u8>, pool: &Pool, time: f64, users: &Users) {
             optional(json, pool.total(measure), number);
         });
     });
-    member(json, "master", pool.master.as_ref(), |json, master| process(json, &master.member, users));
+    member(json, "master", pool.master.as_ref(), |json, master| {
+        process(json, &master.member, users)
+    });
     member(json, "groups", Some(&pool.groups), |json, groups| {
         array(json, groups.iter(), |json, each| group(json, each, users));
     });
     capacity(json, pool.capacity.as_ref());
     member(json, "configuration", pool.configuration.as_ref(), configuration);
-    member(json, "notes", Some(&pool.notes), |json, notes| array(json, notes.iter(), |json, note| string(json, note)));
+    member(json, "notes", Some(&pool.notes), |json, notes| {
+        array(json, notes.iter(), |json, note| string(json, note))
+    });
     json.push(b'}');
 }
 
@@ -37,7 +41,9 @@ fn master_members(json: &mut Vec<u8>, master: Option<&Master>, users: &Users) {
     let process = master.map(|master| &master.member);
     count(json, "pid", process.map(|process| process.pid.into()));
     text(json, "exe_path", master.and_then(|master| master.exe_path.as_deref()));
-    member(json, "exe_deleted", master, |json, master| put(json, format_args!("{}", master.exe_deleted)));
+    member(json, "exe_deleted", master, |json, master| {
+        put(json, format_args!("{}", master.exe_deleted))
+    });
     member(json, "cmdline", master, |json, master| array(json, items(&master.arguments), bytes));
     name(json, "user", process.map(|process| users.user(process.uid)).as_deref());
     time(json, process.and_then(|process| process.start_time));
@@ -58,7 +64,9 @@ fn group(json: &mut Vec<u8>, group: &Group, users: &Users) {
     count(json, "unreadable", Some(group.unreadable() as u64));
     for measure in Measure::ALL {
         let found = group.statistics(measure);
-        member(json, measure.name(), found, |json, found| statistics(json, found, measure, group.total(measure)));
+        member(json, measure.name(), found, |json, found| {
+            statistics(json, found, measure, group.total(measure))
+        });
     }
     member(json, "members", Some(&group.members), |json, members| {
         array(json, members.iter(), |json, each| process(json, each, users));
@@ -69,7 +77,10 @@ fn group(json: &mut Vec<u8>, group: &Group, users: &Users) {
 fn statistics(json: &mut Vec<u8>, found: Statistics, measure: Measure, total: Option<u64>) {
     let Statistics { min, max, average, median } = found;
     // As few digits as tell the number, and none where it is whole.
-    put(json, format_args!("{{\"min\":{min},\"max\":{max},\"average\":{average},\"median\":{median}"));
+    put(
+        json,
+        format_args!("{{\"min\":{min},\"max\":{max},\"average\":{average},\"median\":{median}"),
+    );
     if measure != Measure::Rss {
         count(json, "total", total);
     }
@@ -103,7 +114,12 @@ fn capacity(json: &mut Vec<u8>, capacity: Option<&Capacity>) {
         count(json, "mem_available", Some(headroom.machine));
         json.push(b'}');
     });
-    member(json, "more_workers", capacity.map(|capacity| (capacity.more_average(), capacity.more_largest())), pair);
+    member(
+        json,
+        "more_workers",
+        capacity.map(|capacity| (capacity.more_average(), capacity.more_largest())),
+        pair,
+    );
 }
 
 fn configuration(json: &mut Vec<u8>, configuration: &Configuration) {

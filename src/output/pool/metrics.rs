@@ -1,4 +1,5 @@
-//! Pools as metrics in the text format of Prometheus, which is OpenMetrics too as far as it goes here: only gauges.
+//! Pools as metrics in the text format of Prometheus, which is OpenMetrics too as far as it goes
+//! here: only gauges.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +17,15 @@ const FAMILIES: [(&str, &str); 11] = [
     ("proctool_pool_process_memory_bytes", "Memory of one process, over those of a group."),
     ("proctool_pool_memory_bytes", "Memory of the processes together, no page counted twice."),
     ("proctool_pool_one_more_bytes", "Memory that one more worker would take."),
-    ("proctool_pool_available_bytes", "Memory left for more workers, by the machine and by control groups."),
+    (
+        "proctool_pool_available_bytes",
+        "Memory left for more workers, by the machine and by control groups.",
+    ),
     ("proctool_pool_more_workers", "How many more workers would fit."),
-    ("proctool_pool_max_request_workers", "Requests at a time that the configuration of Apache allows."),
+    (
+        "proctool_pool_max_request_workers",
+        "Requests at a time that the configuration of Apache allows.",
+    ),
     ("proctool_pool_max_processes", "Worker processes that the configuration of Apache allows."),
 ];
 
@@ -50,9 +57,11 @@ impl Metrics {
     /// Add the pools of a program.
     pub fn add(&mut self, program: &[u8], pools: &[Pool]) {
         let program = &escaped(program)[..];
-        let running = pools.iter().filter(|pool| matches!(pool.kind, Kind::Apache | Kind::Pool)).count();
+        let running =
+            pools.iter().filter(|pool| matches!(pool.kind, Kind::Apache | Kind::Pool)).count();
         self.sample(Metric::Pools, &[("program", program)], running as f64);
-        let mut names: Vec<Vec<(&'static str, String)>> = pools.iter().map(|pool| labels(program, pool)).collect();
+        let mut names: Vec<Vec<(&'static str, String)>> =
+            pools.iter().map(|pool| labels(program, pool)).collect();
         let mut seen = BTreeMap::new();
         for name in &names {
             *seen.entry(name.clone()).or_insert(0) += 1;
@@ -62,14 +71,17 @@ impl Metrics {
             if seen[name] > 1 {
                 name.extend(number_of(pool).map(|pid| ("pid", pid.to_string())));
             }
-            let labels: Vec<Label<'_>> = name.iter().map(|(label, value)| (*label, &value[..])).collect();
+            let labels: Vec<Label<'_>> =
+                name.iter().map(|(label, value)| (*label, &value[..])).collect();
             self.pool(pool, &labels);
         }
     }
 
     /// Append all of them.
     pub fn write(&self, text: &mut Vec<u8>) {
-        for ((name, help), samples) in FAMILIES.iter().zip(&self.samples).filter(|(_, samples)| !samples.is_empty()) {
+        for ((name, help), samples) in
+            FAMILIES.iter().zip(&self.samples).filter(|(_, samples)| !samples.is_empty())
+        {
             put(text, format_args!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
             text.extend_from_slice(samples);
         }
@@ -79,11 +91,18 @@ impl Metrics {
     fn pool(&mut self, pool: &Pool, labels: &[Label<'_>]) {
         self.sample(Metric::Unreadable, labels, pool.unreadable() as f64);
         if let Some(master) = &pool.master {
-            self.processes(&[&master.member], &[labels, &[("role", "master"), ("group", "")]].concat());
+            self.processes(
+                &[&master.member],
+                &[labels, &[("role", "master"), ("group", "")]].concat(),
+            );
         }
         let is_orphaned = matches!(pool.kind, Kind::Orphans(_));
         for (at, group) in pool.groups.iter().enumerate() {
-            let role = if is_orphaned && group.role == Role::Worker { "orphan" } else { group.role.name() };
+            let role = if is_orphaned && group.role == Role::Worker {
+                "orphan"
+            } else {
+                group.role.name()
+            };
             let mut name = group_name(group);
             // Names that are cut may be the same, and nobody else's.
             let is_same = |other: &Group| other.role == group.role && group_name(other) == name;
@@ -105,7 +124,9 @@ impl Metrics {
                 self.sample(Metric::MoreWorkers, &labels, workers as f64);
             }
         }
-        if let Some(limit) = pool.configuration.as_ref().and_then(|configuration| configuration.limit.as_ref()) {
+        if let Some(limit) =
+            pool.configuration.as_ref().and_then(|configuration| configuration.limit.as_ref())
+        {
             self.sample(Metric::MaxRequestWorkers, labels, limit.requests as f64);
             self.sample(Metric::MaxProcesses, labels, limit.processes as f64);
         }
@@ -113,7 +134,11 @@ impl Metrics {
 
     fn processes(&mut self, members: &[&Member], labels: &[Label<'_>]) {
         self.sample(Metric::Processes, labels, members.len() as f64);
-        self.sample(Metric::Threads, labels, members.iter().map(|member| member.threads).sum::<u64>() as f64);
+        self.sample(
+            Metric::Threads,
+            labels,
+            members.iter().map(|member| member.threads).sum::<u64>() as f64,
+        );
         for measure in Measure::ALL {
             let labels = [labels, &[("kind", measure.name())]].concat();
             if let Some(total) = total(members.iter().copied(), measure) {
@@ -138,7 +163,10 @@ impl Metrics {
         let samples = &mut self.samples[metric as usize];
         samples.extend_from_slice(FAMILIES[metric as usize].0.as_bytes());
         for (at, (name, text)) in labels.iter().enumerate() {
-            put(samples, format_args!("{}{name}=\"{}\"", if at == 0 { '{' } else { ',' }, label_value(text)));
+            put(
+                samples,
+                format_args!("{}{name}=\"{}\"", if at == 0 { '{' } else { ',' }, label_value(text)),
+            );
         }
         put(samples, format_args!("}} {value}\n"));
     }
@@ -190,19 +218,30 @@ mod tests {
         metrics.add(b"apache", &[]);
         let mut text = Vec::new();
         metrics.write(&mut text);
-        let expected = "# HELP proctool_pools Masters of the program that run.\n# TYPE proctool_pools gauge\n\
+        let expected = "# HELP proctool_pools Masters of the program that run.\n# TYPE \
+        proctool_pools gauge\n\
                         proctool_pools{program=\"apache\"} 0\n# EOF\n";
         assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 
     /// What is left of two servers, each with two groups whose names are cut at the same place.
     fn orphans() -> Vec<Pool> {
-        let group = |number| Group { number, name_is_cut: true, ..Group::new(Role::Wsgi, Some(b"shop-".to_vec())) };
+        let group = |number| Group {
+            number,
+            name_is_cut: true,
+            ..Group::new(Role::Wsgi, Some(b"shop-".to_vec()))
+        };
         let pool = |process_group| Pool {
             program: b"apache2".to_vec(),
             kind: Kind::Orphans(process_group),
             master: None,
-            groups: vec![Group::new(Role::Worker, None), group(Some(1)), group(Some(2)), group(None), group(None)],
+            groups: vec![
+                Group::new(Role::Worker, None),
+                group(Some(1)),
+                group(Some(2)),
+                group(None),
+                group(None),
+            ],
             ended: 0,
             unexamined: 0,
             configuration: None,
@@ -219,7 +258,10 @@ mod tests {
         let mut text = Vec::new();
         metrics.write(&mut text);
         let text = String::from_utf8(text).unwrap();
-        let series = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
+        let series = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.rsplit_once(' '));
         let mut names: Vec<&str> = series.map(|(name, _)| name).collect();
         let all = names.len();
         names.sort_unstable();

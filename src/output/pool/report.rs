@@ -1,4 +1,5 @@
-//! Pools for people: a heading, a table of groups with a small bar a process, and how many more would fit.
+//! Pools for people: a heading, a table of groups with a small bar a process, and how many more
+//! would fit.
 
 use std::borrow::Cow;
 
@@ -11,7 +12,8 @@ use super::chart;
 /// Room for bars where nobody counts columns.
 const BARS: usize = 60;
 
-/// Columns that the longest bar of a line takes, and that bars are left at least, where names can be cut for it.
+/// Columns that the longest bar of a line takes, and that bars are left at least, where names can
+/// be cut for it.
 const BAR: usize = 10;
 
 /// A name is cut to so much, if the terminal leaves it no more.
@@ -74,16 +76,27 @@ impl Report<'_> {
                 let member = &master.member;
                 let mpm = pool.configuration.as_ref().and_then(|configuration| configuration.mpm);
                 let user = self.users.user(member.uid);
-                let mut text = format!("{bold}{program} {}{plain}, {}", member.pid, self.shown(user.as_bytes()));
+                let mut text = format!(
+                    "{bold}{program} {}{plain}, {}",
+                    member.pid,
+                    self.shown(user.as_bytes())
+                );
                 text.extend(mpm.map(|mpm| format!(", {}", mpm.name())));
                 text.extend(member.age.map(|age| format!(", up {}", duration(age))));
-                text.extend(master.container.as_ref().map(|container| format!(", {}", self.shown(container))));
+                text.extend(
+                    master
+                        .container
+                        .as_ref()
+                        .map(|container| format!(", {}", self.shown(container))),
+                );
                 text.push_str(&format!(": {}", self.command_line(&master.arguments)));
                 text.push_str(if master.exe_deleted { " (deleted)" } else { "" });
                 text
             }
             None => match pool.kind {
-                Kind::Orphans(group) => format!("{bold}{program}, left by master {group}, which has ended{plain}"),
+                Kind::Orphans(group) => {
+                    format!("{bold}{program}, left by master {group}, which has ended{plain}")
+                }
                 _ => format!("{bold}{program}, processes without a common master{plain}"),
             },
         };
@@ -92,7 +105,8 @@ impl Report<'_> {
     }
 
     fn groups(&self, lines: &mut Vec<u8>, pool: &Pool) {
-        let heads = ["GROUP", "PROCESSES", "THREADS", "", "MIN", "AVERAGE", "MEDIAN", "MAX", "TOTAL"];
+        let heads =
+            ["GROUP", "PROCESSES", "THREADS", "", "MIN", "AVERAGE", "MEDIAN", "MAX", "TOTAL"];
         let mut table = vec![Line::plain(heads)];
         for group in &pool.groups {
             self.group(&mut table, group);
@@ -102,19 +116,25 @@ impl Report<'_> {
             let begin = ["master".into(), "1".into(), master.member.threads.to_string()];
             totals(&mut table, begin, |measure| usage.get(measure));
         }
-        let begin = ["all".into(), pool.everybody().count().to_string(), pool.threads().to_string()];
+        let begin =
+            ["all".into(), pool.everybody().count().to_string(), pool.threads().to_string()];
         totals(&mut table, begin, |measure| pool.total(measure));
         let is_left = [true, false, false, true, false, false, false, false, false];
-        self.table(lines, table, 0, is_left, |values, room| chart::columns(values, room, self.terminal));
+        self.table(lines, table, 0, is_left, |values, room| {
+            chart::columns(values, room, self.terminal)
+        });
     }
 
     /// Lines of a group: a measure each, as far as there is something to tell.
     fn group(&self, table: &mut Vec<Line<9>>, group: &Group) {
-        let mut begin = [self.label(group), group.members.len().to_string(), group.threads().to_string()];
+        let mut begin =
+            [self.label(group), group.members.len().to_string(), group.threads().to_string()];
         if group.members.is_empty() {
             return table.push(Line::plain([&begin[0], "none", "", "", "", "", "", "", ""]));
         }
-        for measure in Measure::ALL.into_iter().filter(|&measure| is_telling(measure, &group.members)) {
+        for measure in
+            Measure::ALL.into_iter().filter(|&measure| is_telling(measure, &group.members))
+        {
             let Some(found) = group.statistics(measure) else { continue };
             let total = match measure {
                 Measure::Rss => String::new(),
@@ -123,8 +143,10 @@ impl Report<'_> {
             let [name, processes, threads] = std::mem::take(&mut begin);
             let (average, median) = (found.average.round() as u64, found.median.round() as u64);
             let [min, average, median, max] = [found.min, average, median, found.max].map(size);
-            let cells = [name, processes, threads, measure.name().into(), min, average, median, max, total];
-            let values = group.members.iter().filter_map(|member| member.usage.get(measure)).collect();
+            let cells =
+                [name, processes, threads, measure.name().into(), min, average, median, max, total];
+            let values =
+                group.members.iter().filter_map(|member| member.usage.get(measure)).collect();
             table.push(Line { cells, values });
         }
     }
@@ -132,27 +154,35 @@ impl Report<'_> {
     /// A line for each process, with a bar for what is its own.
     fn workers(&self, lines: &mut Vec<u8>, pool: &Pool) {
         let own = |member: &Member| member.usage.uss.unwrap_or(member.usage.rss);
-        let largest = pool.groups.iter().flat_map(|group| &group.members).map(own).max().unwrap_or(0);
-        let mut table = vec![Line::plain(["PID", "GROUP", "USER", "THREADS", "AGE", "RSS", "PSS", "USS", "SWAP"])];
+        let largest =
+            pool.groups.iter().flat_map(|group| &group.members).map(own).max().unwrap_or(0);
+        let mut table = vec![Line::plain([
+            "PID", "GROUP", "USER", "THREADS", "AGE", "RSS", "PSS", "USS", "SWAP",
+        ])];
         for group in &pool.groups {
             for member in &group.members {
                 let user = self.users.user(member.uid);
                 let measured = |measure| member.usage.get(measure).map_or("-".to_owned(), size);
                 let [rss, pss, uss, swap] = Measure::ALL.map(measured);
                 let (pid, threads) = (member.pid.to_string(), member.threads.to_string());
-                let (user, age) = (self.shown(user.as_bytes()), member.age.map_or("-".to_owned(), clock));
+                let (user, age) =
+                    (self.shown(user.as_bytes()), member.age.map_or("-".to_owned(), clock));
                 let cells = [pid, self.label(group), user, threads, age, rss, pss, uss, swap];
                 table.push(Line { cells, values: vec![own(member)] });
             }
         }
         let is_left = [false, true, true, false, false, false, false, false, false];
         self.table(lines, table, 1, is_left, |values, room| {
-            values.iter().map(|&value| chart::bar(value, largest, room.min(BAR), self.terminal)).collect()
+            values
+                .iter()
+                .map(|&value| chart::bar(value, largest, room.min(BAR), self.terminal))
+                .collect()
         });
     }
 
-    /// Append lines whose cells are aligned, to the left or to the right, with something behind each that is drawn into
-    /// the room that is left. Where there is too little of it, the column of names is cut.
+    /// Append lines whose cells are aligned, to the left or to the right, with something behind
+    /// each that is drawn into the room that is left. Where there is too little of it, the column
+    /// of names is cut.
     fn table<const N: usize>(
         &self,
         lines: &mut Vec<u8>,
@@ -162,7 +192,9 @@ impl Report<'_> {
         drawn: impl Fn(Vec<u64>, usize) -> String,
     ) {
         let columns = |cell: &String| text::width(cell.as_bytes());
-        let width = |table: &[Line<N>], at: usize| table.iter().map(|line| columns(&line.cells[at])).max().unwrap_or(0);
+        let width = |table: &[Line<N>], at: usize| {
+            table.iter().map(|line| columns(&line.cells[at])).max().unwrap_or(0)
+        };
         let mut widths: [usize; N] = std::array::from_fn(|at| width(&table, at));
         let mut room = BARS;
         if let Some(all) = self.terminal.width {
@@ -180,7 +212,8 @@ impl Report<'_> {
             let mut line = String::new();
             for (column, cell) in cells.iter().enumerate() {
                 let blanks = " ".repeat(widths[column] - columns(cell));
-                let (before, behind) = if is_left[column] { ("", &blanks[..]) } else { (&blanks[..], "") };
+                let (before, behind) =
+                    if is_left[column] { ("", &blanks[..]) } else { (&blanks[..], "") };
                 line.extend([before, cell, behind, " "]);
             }
             line.push_str(&drawn(values, room));
@@ -216,7 +249,8 @@ impl Report<'_> {
     }
 
     fn command_line(&self, arguments: &[u8]) -> String {
-        let words: Vec<Cow<'_, [u8]>> = items(arguments).map(|item| text::shown(item, self.terminal)).collect();
+        let words: Vec<Cow<'_, [u8]>> =
+            items(arguments).map(|item| text::shown(item, self.terminal)).collect();
         String::from_utf8_lossy(&words.join(&b' ')).trim_end().to_owned()
     }
 
@@ -226,10 +260,15 @@ impl Report<'_> {
 }
 
 /// Lines with nothing but sums, as far as they are known.
-fn totals(table: &mut Vec<Line<9>>, mut begin: [String; 3], total: impl Fn(Measure) -> Option<u64>) {
+fn totals(
+    table: &mut Vec<Line<9>>,
+    mut begin: [String; 3],
+    total: impl Fn(Measure) -> Option<u64>,
+) {
     let known = Measure::ALL.into_iter().filter_map(|measure| Some((measure, total(measure)?)));
     let telling = known.filter(|&(measure, value)| measure != Measure::Swap || value > 0);
-    let mut rows: Vec<(&str, String)> = telling.map(|(measure, value)| (measure.name(), size(value))).collect();
+    let mut rows: Vec<(&str, String)> =
+        telling.map(|(measure, value)| (measure.name(), size(value))).collect();
     if rows.is_empty() {
         rows.push(("pss", "-".to_owned()));
     }
@@ -270,7 +309,10 @@ fn one_more(capacity: &Capacity) -> [String; 2] {
         ],
         false => [
             format!("{average} like the average (uss + swap + page tables)"),
-            format!("{largest} like the largest, with its share of shared pages (pss + swap + page tables)"),
+            format!(
+                "{largest} like the largest, with its share of shared pages (pss + swap + page \
+                tables)"
+            ),
         ],
     }
 }
@@ -294,7 +336,10 @@ fn would_fit(capacity: &Capacity, now: usize, limit: Option<&Limit>) -> String {
     let (low, high) = (capacity.more_largest(), capacity.more_average());
     let mut text = format!("{} more: {} in all", range(low, high), range(now + low, now + high));
     if let Some(threads) = limit.map(|limit| limit.threads).filter(|&threads| threads > 1) {
-        text.push_str(&format!(", for {} requests at a time", range((now + low) * threads, (now + high) * threads)));
+        text.push_str(&format!(
+            ", for {} requests at a time",
+            range((now + low) * threads, (now + high) * threads)
+        ));
     }
     text
 }
@@ -303,11 +348,14 @@ fn configured(limit: &Limit, pool: &Pool) -> String {
     let at = limit.at.as_deref().unwrap_or("the default");
     let mut text = match limit.threads {
         1 => format!("{} ({at})", limit.requests),
-        threads => format!("{}: {} processes of {threads} threads ({at})", limit.requests, limit.processes),
+        threads => {
+            format!("{}: {} processes of {threads} threads ({at})", limit.requests, limit.processes)
+        }
     };
     let now = pool.workers().count() as u64;
-    let fits =
-        |more: fn(&Capacity) -> u64| pool.capacity.as_ref().is_none_or(|found| limit.processes <= now + more(found));
+    let fits = |more: fn(&Capacity) -> u64| {
+        pool.capacity.as_ref().is_none_or(|found| limit.processes <= now + more(found))
+    };
     if !fits(Capacity::more_average) {
         text.push_str(", which is more than would fit");
     } else if !fits(Capacity::more_largest) {

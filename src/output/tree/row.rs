@@ -1,4 +1,5 @@
-//! What is kept of each process while the tree is read: small, because there may be a million of them.
+//! What is kept of each process while the tree is read: small, because there may be a million of
+//! them.
 
 use std::borrow::Cow;
 
@@ -71,14 +72,20 @@ pub struct Extent {
 const UNKNOWN: &[u8] = b"?";
 
 impl Rows {
-    /// A row for another process. `None` when there is too much text already, which begins at 4 GiB.
+    /// A row for another process. `None` when there is too much text already, which begins at 4
+    /// GiB.
     pub fn begin(&self, marks: Marks) -> Option<Row> {
         let start = u32::try_from(self.text.len()).ok()?;
         Some(Row { start, marks, ..Row::default() })
     }
 
     /// The row of a process as JSON without its last brace.
-    pub fn end_as_json(&mut self, row: Row, process: &Process<'_>, members: &[&Property]) -> Read<Row> {
+    pub fn end_as_json(
+        &mut self,
+        row: Row,
+        process: &Process<'_>,
+        members: &[&Property],
+    ) -> Read<Row> {
         json::object(&mut self.text, process, members)?;
         self.text.pop();
         Ok(Row { rest_length: self.text.len() as u32 - row.start, ..row })
