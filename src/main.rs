@@ -1,30 +1,28 @@
 //! proctool: Linux process tools in one program. Start, dispatch, and the one place where it ends.
 
-mod account;
 mod apache;
 mod applets;
-mod child;
 mod cli;
+mod command;
 mod control;
 mod cron;
+mod deadline;
 mod desktop;
 mod dispatch;
 mod escape;
-mod exec;
 mod exit;
 #[cfg(test)]
 mod fuzz;
-mod getent;
 mod gpg;
 #[cfg(test)]
 mod manual;
 mod output;
 mod peer;
 mod process;
-mod program;
 mod select;
 mod thread;
 mod tree;
+mod users;
 
 use std::env;
 use std::ffi::OsString;

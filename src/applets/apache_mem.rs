@@ -20,7 +20,8 @@ use crate::output::pool::metrics::Metrics;
 use crate::output::pool::{Report, json};
 use crate::output::replace::replace;
 use crate::output::{Output, Terminal};
-use crate::process::{Proc, Users};
+use crate::process::Proc;
+use crate::users::Users;
 
 /// The row in the table of applets.
 pub static APPLET: Applet = Applet {

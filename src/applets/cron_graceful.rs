@@ -10,8 +10,8 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum, ValueHint};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
+use super::signalling::{ALL_DONE, leave};
 use super::{Applet, Context};
-use crate::cli::act::{ALL_DONE, leave};
 use crate::cli::format::Format;
 use crate::cli::verbosity::Verbosity;
 use crate::cli::{ENVIRONMENT, doubt, parse, told, unexamined};

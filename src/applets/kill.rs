@@ -2,8 +2,8 @@
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
+use super::signalling::{Acting, EXIT_STATUS, FILES, Force, OUTCOMES};
 use super::{Applet, Context};
-use crate::cli::act::{Acting, EXIT_STATUS, FILES, Force, OUTCOMES};
 use crate::cli::{ENVIRONMENT, parse};
 use crate::control::{Order, Signal, Until, signal};
 use crate::exit::Exit;

@@ -11,15 +11,15 @@ use clap::error::ErrorKind as ClapError;
 use clap::{Arg, ArgMatches, Command, FromArgMatches, value_parser};
 
 use super::{Applet, Context};
-use crate::child::{self, Ran};
 use crate::cli::desktop::{enter, find, refusal};
 use crate::cli::notification::{self, Options, PROGRAM};
 use crate::cli::usage;
 use crate::cli::verbosity::Verbosity;
+use crate::command::exec::{Environment, become_command, not_run};
+use crate::control::child::{self, Ran};
 use crate::control::{Interrupts, Silent};
 use crate::desktop::notification::End;
 use crate::desktop::{Address, BusError, Wanted};
-use crate::exec::{Environment, become_command, not_run};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::{self, Colour, Output};

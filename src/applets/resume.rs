@@ -2,9 +2,9 @@
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
+use super::signalling::{Acting, EXIT_STATUS, FILES, Force, OUTCOMES};
 use super::{Applet, Context};
 use crate::cli::ENVIRONMENT;
-use crate::cli::act::{Acting, EXIT_STATUS, FILES, Force, OUTCOMES};
 use crate::control::{self, Order, Signal};
 use crate::exit::Exit;
 

@@ -2,8 +2,8 @@
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
+use super::signalling::{Acting, OUTCOMES};
 use super::{Applet, Context};
-use crate::cli::act::{Acting, OUTCOMES};
 use crate::cli::{ENVIRONMENT, FILES_AND_SECURITY, parse};
 use crate::control::{Order, Until};
 use crate::exit::Exit;

@@ -10,7 +10,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
 use super::{Applet, Context};
 use crate::cli::parse::{self, Limit};
 use crate::cli::verbosity::Verbosity;
-use crate::exec::{Environment, become_command};
+use crate::command::exec::{Environment, become_command};
 use crate::exit::{Exit, Refusal};
 use crate::gpg::{self, Agent, Error, Home, Wanted};
 use crate::output;

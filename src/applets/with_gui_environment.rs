@@ -9,12 +9,12 @@ use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
 
 use super::{Applet, Context};
-use crate::child;
 use crate::cli::desktop::{enter, find, refusal};
 use crate::cli::verbosity::Verbosity;
+use crate::command::exec::become_command;
 use crate::control::Interrupts;
+use crate::control::child;
 use crate::desktop::{self, Error, Session, Variables, Wanted};
-use crate::exec::become_command;
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::{Colour, Output, session, variables};

@@ -1,7 +1,7 @@
 //! What the applets that reach into a desktop do alike.
 
+use crate::command::exec::Environment;
 use crate::desktop::{self, Session, Variables, Wanted};
-use crate::exec::Environment;
 use crate::exit::{Exit, Refusal};
 use crate::process::Proc;
 

@@ -1,7 +1,6 @@
 //! Pieces of command lines that several applets share. What was typed becomes data of the rest of
 //! the program here.
 
-pub mod act;
 pub mod desktop;
 pub mod format;
 pub mod notification;

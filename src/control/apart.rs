@@ -13,7 +13,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::kernel::fork;
-use crate::peer::{pause, read_exactly, read_to_end, remaining};
+use crate::deadline::{pause, read_exactly, read_to_end, remaining};
 
 /// For it to have ended after its answer, and after it was killed.
 const ENDING: Duration = Duration::from_millis(100);

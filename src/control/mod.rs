@@ -6,6 +6,7 @@
 //! stopped.
 
 mod apart;
+pub mod child;
 mod descendants;
 mod descriptors;
 mod guardian;

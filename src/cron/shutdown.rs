@@ -11,10 +11,10 @@ use super::drain::{Drained, Patience, drain};
 use super::pause::{Pause, Paused};
 use super::stop::{Before, STOPPED_WITHIN, Stopped, Way, stop, way};
 use super::{Audience, Daemon, Error, Event, Job, Jobs, Wanted};
-use crate::child::{self, Ran};
+use crate::command::program;
+use crate::control::child::{self, Ran};
 use crate::control::{self, Held, Interrupts, Operation, Order, Signal};
 use crate::process::Proc;
-use crate::program;
 
 /// The command that is run, if there is one, as soon as the daemon is paused.
 pub const ADDITIONS: &str = "cron-graceful-additions";

@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{Audience, Daemon, Error, Event, Wanted, daemon};
-use crate::child::{self, Ran};
+use crate::command::program;
+use crate::control::child::{self, Ran};
 use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target};
 use crate::process::{Files, Pid, Proc, Settled};
-use crate::program;
 
 /// How a daemon is stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Entering a session.
 
 use super::{Error, NAMES, Session, Variables};
+use crate::command::exec::Environment;
 use crate::control::keep_descriptors;
-use crate::exec::Environment;
 
 /// Become the user of a session, where we are somebody else, without a way back. What a command has
 /// to find in its environment then: nothing of ours where we were somebody else, nor our open

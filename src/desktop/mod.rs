@@ -5,6 +5,7 @@
 //! directories that the superuser made, and the kernel's word about who listens at a socket. What
 //! processes say is asked for within one user only, and tried before it is believed.
 
+mod account;
 mod address;
 mod bus;
 mod entry;
@@ -21,7 +22,6 @@ mod x11;
 
 use std::path::{Path, PathBuf};
 
-use crate::account;
 use crate::process;
 
 pub use address::Address;

@@ -10,8 +10,9 @@ use super::address::Address;
 use super::hint::session_of;
 use super::logind::{self, Record};
 use super::{Error, runtime, wayland, x11};
-use crate::account::{self, Account};
-use crate::process::{Files, Pid, Proc, Settled, Users};
+use crate::desktop::account::{self, Account};
+use crate::process::{Files, Pid, Proc, Settled};
+use crate::users::Users;
 
 /// For one kind of somebody's servers to show that they are alive.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -11,7 +11,8 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::SocketAddrUnix;
 
-use crate::peer::{Peer, remaining};
+use crate::deadline::remaining;
+use crate::peer::Peer;
 
 /// Where X servers have their sockets; also as abstract names, which a private /tmp does not hide.
 const DIRECTORY: &str = "/tmp/.X11-unix";

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::peer::pause;
+use crate::deadline::pause;
 use crate::process::{Files, Pid, Proc, Process, Read, Settled};
 
 use super::assuan::{self, Connection};

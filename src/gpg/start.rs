@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::command::program;
 use crate::control::spawn_daemon;
-use crate::peer::pause;
+use crate::deadline::pause;
 use crate::process::Proc;
-use crate::program;
 
 use super::agent::{Agent, Found, look};
 use super::{Error, Wanted};

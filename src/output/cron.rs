@@ -11,7 +11,8 @@ use super::text::escaped;
 use super::{Output, human, put, shown};
 use crate::control::{Interrupts, Observer, Target};
 use crate::cron::{Audience, Conclusion, Daemon, Event, Evidence, Job, Way};
-use crate::process::{Pid, Users};
+use crate::process::Pid;
+use crate::users::Users;
 
 /// For what was told to be written before a command begins to print.
 const BEFORE_COMMAND: Duration = Duration::from_millis(500);

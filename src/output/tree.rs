@@ -11,9 +11,10 @@ use super::branches::Branches;
 use super::json::Layout;
 use super::text::cut;
 use super::{Terminal, put, shown};
-use crate::process::{File, Users};
+use crate::process::File;
 use crate::tree::view::{Shown, View};
 use crate::tree::{Forest, Node};
+use crate::users::Users;
 
 /// How to draw.
 #[derive(Clone, Copy, Debug, Default)]

@@ -36,7 +36,6 @@ pub mod terminal;
 #[cfg(test)]
 mod tests;
 mod unexamined;
-mod users;
 mod value;
 
 use std::borrow::Cow;
@@ -61,7 +60,6 @@ pub use root::{Entry, Root};
 pub use scan::Scan;
 pub use status::Status;
 pub use unexamined::Unexamined;
-pub use users::Users;
 pub use value::{Value, items, title};
 
 /// A process id as a procfs shows it. 0 stands for "outside of this pid namespace".

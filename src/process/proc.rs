@@ -20,8 +20,8 @@ use super::file::Files;
 use super::id::Numbering;
 use super::reader::{HeldUp, Readers};
 use super::scan::Scan;
-use super::users::Users;
 use super::{Pid, Process, clock, number};
+use crate::users::Users;
 
 /// An open procfs, or a directory that is laid out like one.
 ///

@@ -3,7 +3,8 @@
 use crate::apache::{Capacity, Configuration, Group, Master, Measure, Member, Pool, Statistics};
 use crate::output::json::{array, bytes, key, member, object_of, optional, string};
 use crate::output::{number, put};
-use crate::process::{Users, items};
+use crate::process::items;
+use crate::users::Users;
 
 /// Append a pool as it was at a time in seconds since the epoch.
 pub fn pool(json: &mut Vec<u8>, pool: &Pool, time: f64, users: &Users) {

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use crate::apache::{Capacity, Group, Kind, Limit, Measure, Member, Pool, Role};
 use crate::output::{Terminal, human, put, text};
-use crate::process::{Users, items};
+use crate::process::items;
+use crate::users::Users;
 
 use super::chart;
 

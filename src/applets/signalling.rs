@@ -7,10 +7,10 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::format::Format;
-use super::targets::Targets;
-use super::verbosity::Verbosity;
-use super::{tell_doubts, told};
+use crate::cli::format::Format;
+use crate::cli::targets::Targets;
+use crate::cli::verbosity::Verbosity;
+use crate::cli::{tell_doubts, told};
 use crate::control::{
     Conclusion, Ended, Interrupts, Operation, Order, Refused, Target, Until, check_references,
     own_line,

@@ -4,7 +4,7 @@ use std::io;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::control::{
+use super::{
     Conclusion, Error, Interrupts, Observer, Operation, Order, Reference, Signal, Silent, Target,
     has_ended, signal_child,
 };

@@ -9,8 +9,8 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::peer::{pause, read_to_end};
-use crate::program;
+use crate::command::program;
+use crate::deadline::{pause, read_to_end};
 
 /// For an answer.
 const LIMIT: Duration = Duration::from_secs(5);

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::{Gid, Group, Uid, User};
 
-use super::number;
-use crate::getent;
+use super::getent;
 
 /// A cache over the system's user and group database.
 ///
@@ -118,8 +117,8 @@ impl Names {
         let Some(line) = getent::line(self.database, key)? else { return Ok(None) };
         let mut fields = line.split(|&byte| byte == b':');
         let name = fields.next().map(|name| String::from_utf8_lossy(name).into_owned());
-        let entry =
-            name.zip(fields.nth(1).and_then(number::parse).and_then(|id| id.try_into().ok()));
+        let id = fields.nth(1).and_then(|id| str::from_utf8(id).ok()?.parse().ok());
+        let entry = name.zip(id);
         entry.map(Some).ok_or_else(|| {
             io::Error::other(format!("getent gives no line of the {} database", self.database))
         })

@@ -18,7 +18,7 @@ use rustix::thread::{
 };
 
 use crate::control::{apart, new_session_keyring};
-use crate::getent;
+use crate::users::getent;
 
 /// Where commands are looked for: what login(1) gives to ordinary users, and nothing that only one
 /// of them has.

@@ -10,8 +10,8 @@ use std::process::Command;
 
 use nix::errno::Errno;
 
+use crate::command::program;
 use crate::exit::{Exit, Refusal};
-use crate::program;
 
 /// What a command finds in its environment.
 #[derive(Default)]

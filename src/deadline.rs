@@ -1,0 +1,61 @@
+//! Waiting on streams until a set time, and not longer.
+
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// So many bytes that come.
+pub fn read_exactly(stream: &mut UnixStream, count: usize, end: Instant) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    while bytes.len() < count {
+        stream.set_read_timeout(Some(remaining(end)?))?;
+        let room = buffer.len().min(count - bytes.len());
+        match stream.read(&mut buffer[..room]) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(length) => bytes.extend_from_slice(&buffer[..length]),
+            Err(error)
+                if [ErrorKind::Interrupted, ErrorKind::WouldBlock].contains(&error.kind()) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes)
+}
+
+/// All that comes, until nobody is left who could say more.
+pub fn read_to_end(mut stream: UnixStream, end: Instant) -> io::Result<Vec<u8>> {
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        stream.set_read_timeout(Some(remaining(end)?))?;
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(answer),
+            Ok(length) => answer.extend_from_slice(&buffer[..length]),
+            Err(error)
+                if [ErrorKind::Interrupted, ErrorKind::WouldBlock].contains(&error.kind()) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A moment, but not beyond the end.
+pub fn pause(end: Instant) -> io::Result<()> {
+    const MOMENT: Duration = Duration::from_millis(5);
+    std::thread::sleep(remaining(end)?.min(MOMENT));
+    Ok(())
+}
+
+/// What is left of the time; an error of kind TimedOut when nothing is.
+pub fn remaining(end: Instant) -> io::Result<Duration> {
+    let rest = end.saturating_duration_since(Instant::now());
+    if rest.is_zero() { Err(late()) } else { Ok(rest) }
+}
+
+/// A timeout of the socket in our words.
+pub fn in_time(error: io::Error) -> io::Error {
+    if error.kind() == ErrorKind::WouldBlock { late() } else { error }
+}
+
+fn late() -> io::Error {
+    io::Error::new(ErrorKind::TimedOut, "it does not answer")
+}
