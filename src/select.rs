@@ -1,6 +1,6 @@
 //! Who matches: the one place that decides it, for reading and for acting.
 
-mod kindred;
+mod relatives;
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::process::{
     Cgroups, Error, File, Files, Pid, Proc, Process, Read, Settled, Unread, items, terminal,
 };
 
-pub use kindred::{Anchor, Identity, Kindred, Relation, kindred};
+pub use relatives::{Anchor, Identity, Kindred, Relation, kindred};
 
 /// One thing that must be true of a process.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::halt::{self, Motion};
+use super::freeze::{self, Motion};
 use super::orphan::{Origin, Seen, comm, is_spared, is_there};
 use super::{Error, Interrupts, Operation, Signal, Target};
 use crate::process::{File, Files, Pid, Proc, Process, Settled, Unread};
@@ -336,11 +336,11 @@ fn await_halts(
     let mut moving: Vec<usize> =
         (0..operation.targets().len()).filter(|&at| operation.targets()[at].is_halted).collect();
     let begin = Instant::now();
-    halt::until(interrupts, Some(end), || {
+    freeze::until(interrupts, Some(end), || {
         let mut still = Vec::with_capacity(moving.len());
         for &at in &moving {
             let Some(reference) = &operation.targets()[at].reference else { continue };
-            match halt::motion(proc, reference)? {
+            match freeze::motion(proc, reference)? {
                 (Motion::Moving, _) | (Motion::Traced, true) => still.push(at),
                 (Motion::Stuck, _) if begin.elapsed() < STUCK => still.push(at),
                 _ => {}

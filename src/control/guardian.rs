@@ -24,9 +24,9 @@ use rustix::net::{
 
 use super::{Error, Reference};
 
-pub use ward::stand;
+pub use child::stand;
 
-mod ward;
+mod child;
 
 /// The arguments that make this program a guardian: see the applet `resume`.
 pub const ARGUMENTS: [&str; 2] = ["resume", "--guard"];

@@ -5,18 +5,18 @@
 //! with a set of targets what an [`Order`] says, and sees that nothing is left stopped that it
 //! stopped.
 
-mod apart;
+mod ancestors;
 pub mod child;
 mod descendants;
 mod descriptors;
+mod freeze;
 mod guardian;
-mod halt;
 mod interrupts;
 mod kernel;
-mod lineage;
 mod operation;
 mod order;
 mod orphan;
+mod subprocess;
 
 mod overseer;
 mod own_child;
@@ -25,18 +25,18 @@ pub mod signal;
 mod target;
 mod watch;
 
-pub use apart::{Clerk, apart};
+pub use ancestors::own_line;
 pub use descriptors::{keep_descriptors, raise_limit, spawn_daemon};
 pub use guardian::{Guardian, stand as stand_guard};
 pub use interrupts::{Held, Interrupts, undisturbed};
 pub use kernel::{ExitStatus, heed_children, new_session_keyring};
-pub use lineage::own_line;
 pub use operation::Operation;
 pub use order::{Conclusion, Observer, Order, Silent, Until};
 pub use overseer::Ended;
 pub use own_child::{has_ended, signal_child};
 pub use reference::{Life, Reference, check_references};
 pub use signal::Signal;
+pub use subprocess::{Clerk, apart};
 pub use target::{Outcome, Refused, Target};
 
 use descriptors::Room;

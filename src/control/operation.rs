@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::descendants::{self, Gathered};
 use super::descriptors::Room;
-use super::halt::{self, Motion};
+use super::freeze::{self, Motion};
 use super::interrupts::Held;
 use super::order::{Conclusion, Observer, Order, Until};
 use super::orphan::{Bonds, Seen};
@@ -353,7 +353,7 @@ impl<'p> Operation<'p> {
         if self.order.continues {
             for at in self.undecided() {
                 let Some(reference) = &self.targets[at].reference else { continue };
-                let (motion, is_stop_pending) = halt::motion(self.proc, reference)?;
+                let (motion, is_stop_pending) = freeze::motion(self.proc, reference)?;
                 let may_be_stopped =
                     is_stop_pending || !matches!(motion, Motion::Moving | Motion::Ended);
                 // The signal was permitted, and so is CONT; whether it is gone by now is for the
@@ -425,7 +425,8 @@ impl<'p> Operation<'p> {
         let Some(reference) = &self.targets[at].reference else {
             return Ok(Some(Outcome::GoneBefore));
         };
-        if self.targets[at].is_halted || halt::motion(self.proc, reference)?.0 == Motion::Stopped {
+        if self.targets[at].is_halted || freeze::motion(self.proc, reference)?.0 == Motion::Stopped
+        {
             return Ok(None);
         }
         let before = self.targets[at].sent;
@@ -489,12 +490,12 @@ impl<'p> Operation<'p> {
             self.targets[at].outcome = self.halt(at)?;
         }
         let mut look_again = observer.waiting(&self.targets, self.begin.elapsed());
-        let signal = halt::until(self.interrupts, end, || {
+        let signal = freeze::until(self.interrupts, end, || {
             let undecided = self.undecided();
             for &at in &undecided {
                 let target = &mut self.targets[at];
                 let Some(reference) = &target.reference else { continue };
-                match halt::motion(self.proc, reference)? {
+                match freeze::motion(self.proc, reference)? {
                     (Motion::Ended, _) => target.outcome = Some(Outcome::Ended),
                     (Motion::Stopped, _) | (Motion::Traced, false) => {
                         target.sent = Some(Signal::STOP);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Error;
 use super::daemon::{Daemon, NAMES, audit_session, is_called_worker};
-use super::leaving::{of_leader, writes_to_cron, writes_to_tmpfile};
+use super::orphan::{of_leader, writes_to_cron, writes_to_tmpfile};
 use crate::control::{Life, Reference, Target, own_line};
 use crate::process::{
     Cgroups, File, Files, Pid, Proc, Process, Read, Settled, Unread, items, known,

@@ -6,7 +6,7 @@
 pub mod daemon;
 mod drain;
 pub mod job;
-mod leaving;
+mod orphan;
 mod pause;
 mod shutdown;
 mod stop;

@@ -8,14 +8,14 @@
 mod account;
 mod address;
 mod bus;
-mod entry;
-mod found;
-mod hint;
+mod endpoints;
+mod environ;
 mod logind;
 pub mod notification;
 mod runtime;
 mod search;
 mod session;
+mod session_user;
 mod variables;
 mod wayland;
 mod x11;
@@ -26,9 +26,9 @@ use crate::process;
 
 pub use address::Address;
 pub use bus::Error as BusError;
-pub use entry::enter;
 pub use notification::Notification;
 pub use session::{Session, Wanted, choose, sessions};
+pub use session_user::enter;
 pub use variables::{NAMES, Variables, variables};
 
 /// Why nobody can be reached.

@@ -11,8 +11,8 @@ use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::address::Address;
-use super::found::{Found, SOCKETS};
-use super::hint::{Hint, is_locale};
+use super::endpoints::{Found, SOCKETS};
+use super::environ::{Hint, is_locale};
 use super::x11::{self, Authority};
 use super::{Session, runtime, wayland};
 use crate::process::Pid;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::geteuid;
 
 use super::address::Address;
-use super::hint::session_of;
+use super::environ::session_of;
 use super::logind::{self, Record};
 use super::{Error, runtime, wayland, x11};
 use crate::desktop::account::{self, Account};

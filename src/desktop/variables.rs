@@ -6,8 +6,8 @@ use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use super::address::Address;
-use super::found::Found;
-use super::hint::hints;
+use super::endpoints::Found;
+use super::environ::hints;
 use super::search::{Search, is_plain};
 use super::{Error, Session};
 use crate::process::Proc;

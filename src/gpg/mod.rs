@@ -6,8 +6,8 @@
 
 mod agent;
 mod assuan;
-mod earlier;
 mod home;
+mod legacy;
 mod start;
 mod variables;
 
@@ -63,7 +63,7 @@ pub struct Wanted {
     pub timeout: Duration,
 }
 
-/// A living agent: the one of this home directory, else one that an earlier GnuPG left, else a new
+/// A living agent: the one of this home directory, else one that an legacy GnuPG left, else a new
 /// one.
 pub fn connect(proc: &Proc, home: &Home, wanted: &Wanted) -> Result<Agent, Error> {
     let now = Instant::now();
@@ -78,7 +78,7 @@ fn connect_until(proc: &Proc, home: &Home, wanted: &Wanted, end: Instant) -> Res
     if let Found::Living(agent) = agent::look(proc, &path, end)? {
         return agent.prepare(wanted);
     }
-    match earlier::find(proc, home, end)?.map(|agent| agent.prepare(wanted)) {
+    match legacy::find(proc, home, end)?.map(|agent| agent.prepare(wanted)) {
         // A new one would do.
         None | Some(Err(Error::NoSsh(_))) => {
             start::start(proc, &path, wanted, end)?.prepare(wanted)

@@ -8,7 +8,6 @@
 //! `procfs` parses what is not on the hot path. Its own way of opening files is not used: it costs
 //! 1.4 to 3.8 times the system calls, and its `cmdline()` fails for arguments that are not UTF-8.
 
-mod ahead;
 mod batch;
 mod below;
 mod capability;
@@ -18,6 +17,7 @@ mod control_group;
 mod directory;
 mod error;
 mod file;
+mod read_ahead;
 
 mod headroom;
 mod id;

@@ -6,9 +6,9 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, RawDir, openat};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::ahead::Ahead;
 use super::error::Error;
 use super::file::Files;
+use super::read_ahead::Ahead;
 use super::{Pid, Proc, Process, number};
 
 /// Room for about a thousand directory entries a system call.
