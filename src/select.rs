@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use regex::bytes::Regex;
 
 use crate::process::{
-    Cgroups, Error, File, Files, Pid, Proc, Process, Read, Settled, Unread, items, terminal,
+    Cgroups, Error, File, Files, Lookup, Pid, Proc, Process, ReadError, ReadResult, items, terminal,
 };
 
 pub use relatives::{Anchor, Identity, Kindred, Relation, kindred};
@@ -18,7 +18,7 @@ pub enum Test {
     /// It is one of these.
     Pid(Vec<Pid>),
     /// It is one of these processes; of some it is not known, for this reason.
-    Kindred(BTreeMap<Pid, Read<Identity>>),
+    Kindred(BTreeMap<Pid, ReadResult<Identity>>),
     /// exe_name is one of these.
     ExeName(Vec<Vec<u8>>),
     /// exe_path is one of these.
@@ -66,7 +66,7 @@ pub enum Verdict {
     Gone,
     /// What the decision needs is unavailable, for this reason. Such a process never matches, not
     /// even inverted.
-    Unknown(Unread),
+    Unknown(ReadError),
 }
 
 /// Which of several matches is wanted.
@@ -80,7 +80,7 @@ pub enum Pick {
 pub type Age = (u64, Pid);
 
 /// The age of a process.
-pub fn age(process: &Process<'_>) -> Read<Age> {
+pub fn age(process: &Process<'_>) -> ReadResult<Age> {
     Ok((process.stat()?.start_ticks, process.pid()))
 }
 
@@ -124,13 +124,13 @@ impl Criteria {
         }
         let mut unknown = None;
         for test in &self.tests {
-            match process.settle(test.holds(process))? {
-                Settled::Known(true) => {}
-                Settled::Known(false) | Settled::Missing(Unread::Absent(_)) => {
+            match process.lookup(test.holds(process))? {
+                Lookup::Found(true) => {}
+                Lookup::Found(false) | Lookup::Unavailable(ReadError::Absent(_)) => {
                     return Ok(verdict(self.inverted));
                 }
-                Settled::Missing(reason) => unknown = unknown.or(Some(reason)),
-                Settled::Gone => return Ok(Verdict::Gone),
+                Lookup::Unavailable(reason) => unknown = unknown.or(Some(reason)),
+                Lookup::Exited => return Ok(Verdict::Gone),
             }
         }
         Ok(unknown.map_or_else(|| verdict(!self.inverted), Verdict::Unknown))
@@ -145,9 +145,9 @@ impl Criteria {
         files: Files,
     ) -> Result<(Verdict, Option<Process<'p>>), Error> {
         match proc.process(pid, files)? {
-            Settled::Known(process) => Ok((self.judge(&process)?, Some(process))),
-            Settled::Missing(reason) => Ok((Verdict::Unknown(reason), None)),
-            Settled::Gone => Ok((Verdict::Gone, None)),
+            Lookup::Found(process) => Ok((self.judge(&process)?, Some(process))),
+            Lookup::Unavailable(reason) => Ok((Verdict::Unknown(reason), None)),
+            Lookup::Exited => Ok((Verdict::Gone, None)),
         }
     }
 }
@@ -195,7 +195,7 @@ impl Test {
         }
     }
 
-    fn holds(&self, process: &Process<'_>) -> Read<bool> {
+    fn holds(&self, process: &Process<'_>) -> ReadResult<bool> {
         let one_of = |wanted: &[Vec<u8>], found: &[u8]| wanted.iter().any(|each| each == found);
         Ok(match self {
             Test::Pid(pids) => pids.contains(&process.pid()),

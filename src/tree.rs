@@ -6,7 +6,7 @@
 
 pub mod view;
 
-use crate::process::{Error, File, Files, Pid, Process, Scan, Settled};
+use crate::process::{Error, File, Files, Lookup, Pid, Process, Scan};
 
 /// A process in a [`Forest`].
 pub type Node = u32;
@@ -212,32 +212,32 @@ fn cut_circle(parents: &mut [Node], member: usize) {
 pub const FILES: Files = Files::of(&[File::Stat]);
 
 /// Read the forest of all processes that a scan visits, keeping of each what `keep` takes;
-/// [`Settled::Missing`] leaves it out.
+/// [`Lookup::Unavailable`] leaves it out.
 ///
 /// A process that does not even show its parent (hidepid=1) is a root.
 pub fn read<D, E: From<Error>>(
     mut scan: Scan<'_>,
-    mut keep: impl FnMut(&Process<'_>, Kin) -> Result<Settled<D>, E>,
+    mut keep: impl FnMut(&Process<'_>, Kin) -> Result<Lookup<D>, E>,
 ) -> Result<Forest<D>, E> {
     let (mut kin, mut data) = (Vec::new(), Vec::new());
     let (mut left_out, mut vanished) = (0, 0);
     while let Some(process) = scan.next()? {
-        let (ppid, start_ticks) = match process.settle(process.stat())? {
-            Settled::Known(stat) => (stat.ppid, stat.start_ticks),
-            Settled::Missing(_) => (0, 0),
-            Settled::Gone => {
+        let (ppid, start_ticks) = match process.lookup(process.stat())? {
+            Lookup::Found(stat) => (stat.ppid, stat.start_ticks),
+            Lookup::Unavailable(_) => (0, 0),
+            Lookup::Exited => {
                 vanished += 1;
                 continue;
             }
         };
         let own = Kin { pid: process.pid(), ppid, start_ticks };
         match keep(process, own)? {
-            Settled::Known(kept) => {
+            Lookup::Found(kept) => {
                 kin.push(own);
                 data.push(kept);
             }
-            Settled::Missing(_) => left_out += 1,
-            Settled::Gone => vanished += 1,
+            Lookup::Unavailable(_) => left_out += 1,
+            Lookup::Exited => vanished += 1,
         }
     }
     tracing::info!(processes = kin.len(), "read");

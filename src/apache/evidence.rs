@@ -1,6 +1,6 @@
 //! What speaks for and against a process that no process of the same program has started.
 
-use crate::process::{Pid, Process, Read, items};
+use crate::process::{Pid, Process, ReadResult, items};
 
 use super::program::Program;
 use super::role::{Held, Neighbours};
@@ -41,7 +41,11 @@ pub struct Rejection {
 
 impl Evidence {
     /// Look at a process.
-    pub fn of(process: &Process<'_>, program: &Program, neighbours: &Neighbours) -> Read<Evidence> {
+    pub fn of(
+        process: &Process<'_>,
+        program: &Program,
+        neighbours: &Neighbours,
+    ) -> ReadResult<Evidence> {
         let is_apache = program.is_apache(process)?;
         let held = if is_apache { neighbours.held_by(process)? } else { None };
         let stat = process.stat()?;

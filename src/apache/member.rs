@@ -1,6 +1,6 @@
 //! One process of a pool, and what it takes.
 
-use crate::process::{File, Pid, Process, Read, Unread, known};
+use crate::process::{File, Pid, Process, ReadError, ReadResult, if_available};
 
 /// So much of the arguments is kept of each: somebody may have thousands of processes with
 /// megabytes of them.
@@ -96,8 +96,8 @@ impl Usage {
         }
     }
 
-    fn of(process: &Process<'_>, depth: Depth) -> Read<Usage> {
-        let size = |name| process.size(name)?.ok_or(Unread::Gone);
+    fn of(process: &Process<'_>, depth: Depth) -> ReadResult<Usage> {
+        let size = |name| process.size(name)?.ok_or(ReadError::Exited);
         // A process on its way out has given its memory back already.
         let (rss, swap, page_tables) = (size("VmRSS")?, size("VmSwap")?, size("VmPTE")?);
         let counted = Usage { rss, swap, page_tables, ..Usage::default() };
@@ -115,7 +115,9 @@ impl Usage {
             }),
             // Linux before 4.14 lacks the file, and so does one that was built without it; else a
             // process that has none has given its memory back.
-            Err(Unread::Absent(_)) if process.has_file(File::SmapsRollup) => Err(Unread::Gone),
+            Err(ReadError::Absent(_)) if process.has_file(File::SmapsRollup) => {
+                Err(ReadError::Exited)
+            }
             Err(unread) if unread.is_unavailable() => Ok(counted),
             Err(unread) => Err(unread),
         }
@@ -124,19 +126,19 @@ impl Usage {
 
 impl Member {
     /// Read a pinned process.
-    pub fn read(process: &Process<'_>, depth: Depth) -> Read<Member> {
+    pub fn read(process: &Process<'_>, depth: Depth) -> ReadResult<Member> {
         let stat = process.stat()?;
         if stat.is_zombie() {
-            return Err(Unread::Gone);
+            return Err(ReadError::Exited);
         }
-        let arguments = known(process.cmdline())?.unwrap_or_default();
+        let arguments = if_available(process.cmdline())?.unwrap_or_default();
         Ok(Member {
             pid: process.pid(),
             uid: process.user_ids()?[1],
             name: process.name_or_comm()?.into_owned(),
             threads: stat.threads,
-            start_time: known(process.start_time())?,
-            age: known(process.runtime())?,
+            start_time: if_available(process.start_time())?,
+            age: if_available(process.runtime())?,
             arguments: arguments[..arguments.len().min(NAMING)].to_vec(),
             usage: Usage::of(process, depth)?,
         })

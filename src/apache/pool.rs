@@ -1,6 +1,6 @@
 //! What is known about one pool: its master, its processes in groups, and what they have in common.
 
-use crate::process::{Headroom, Pid, Settled};
+use crate::process::{Headroom, Lookup, Pid};
 
 use super::capacity::Capacity;
 use super::configuration::Configuration;
@@ -192,16 +192,16 @@ impl Pool {
     }
 
     /// Find out how many more workers would fit.
-    pub(super) fn estimate(&mut self, headroom: Settled<Headroom>) {
+    pub(super) fn estimate(&mut self, headroom: Lookup<Headroom>) {
         match headroom {
-            Settled::Known(headroom) => {
+            Lookup::Found(headroom) => {
                 self.notes.extend(headroom.unread.iter().cloned());
                 self.capacity = Capacity::of(self.workers(), headroom);
             }
-            Settled::Missing(why) => {
+            Lookup::Unavailable(why) => {
                 self.notes.push(format!("how much memory is available is not known: {why}"))
             }
-            Settled::Gone => {}
+            Lookup::Exited => {}
         }
     }
 

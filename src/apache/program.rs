@@ -1,6 +1,6 @@
 //! Which processes run the program that is looked for.
 
-use crate::process::{File, Files, Process, Read, items, known, title};
+use crate::process::{File, Files, Process, ReadResult, if_available, items, title};
 
 use super::configuration::Mpm;
 
@@ -51,7 +51,7 @@ impl Program {
 
     /// Whether a process runs it. Where its executable is kept from us, its name and its first
     /// argument have to do.
-    pub fn is_run_by(&self, process: &Process<'_>) -> Read<bool> {
+    pub fn is_run_by(&self, process: &Process<'_>) -> ReadResult<bool> {
         if process.stat()?.is_zombie() || process.is_kernel_thread()? {
             return Ok(false);
         }
@@ -77,7 +77,7 @@ impl Program {
     }
 
     /// Whether the arguments are those of a script of this name, or a title that begins with it.
-    fn is_script_of(&self, process: &Process<'_>) -> Read<bool> {
+    fn is_script_of(&self, process: &Process<'_>) -> ReadResult<bool> {
         let arguments = process.cmdline()?;
         if let Some(title) = title(arguments) {
             let end =
@@ -97,11 +97,11 @@ impl Program {
 
     /// Whether a process that runs it is an Apache, whatever it is called: nothing else maps
     /// Apache's modules.
-    pub fn is_apache(&self, process: &Process<'_>) -> Read<bool> {
+    pub fn is_apache(&self, process: &Process<'_>) -> ReadResult<bool> {
         if Program::Apache.is_called(&process.exe_name()?) {
             return Ok(true);
         }
-        Ok(known(process.maps_any(names_module))?.unwrap_or(false))
+        Ok(if_available(process.maps_any(names_module))?.unwrap_or(false))
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::process::{File, Process, Read, items, known};
+use crate::process::{File, Process, ReadResult, if_available, items};
 
 use super::title;
 
@@ -65,8 +65,8 @@ pub enum Duty {
 impl Neighbours {
     /// What a process holds; `None` where its descriptors are kept from us, or what they are is
     /// disputed.
-    pub fn held_by(&self, process: &Process<'_>) -> Read<Option<Held>> {
-        match known(process.sockets())? {
+    pub fn held_by(&self, process: &Process<'_>) -> ReadResult<Option<Held>> {
+        match if_available(process.sockets())? {
             None => Ok(None),
             Some(inodes) if inodes.is_empty() => Ok(Some(Held::default())),
             Some(inodes) => Ok(self.around(process)?.held(inodes)),
@@ -75,7 +75,7 @@ impl Neighbours {
 
     /// Likewise of a process below a master. One that was forked a moment ago still holds
     /// everything that its master does, and is given time to close what is not for it.
-    pub fn held_below(&self, process: &Process<'_>, master: Above<'_>) -> Read<Option<Held>> {
+    pub fn held_below(&self, process: &Process<'_>, master: Above<'_>) -> ReadResult<Option<Held>> {
         let mut held = self.held_by(process)?;
         for _ in 0..MOMENTS {
             let is_forked_now =
@@ -90,7 +90,7 @@ impl Neighbours {
         Ok(held)
     }
 
-    fn around(&self, process: &Process<'_>) -> Read<Rc<Sockets>> {
+    fn around(&self, process: &Process<'_>) -> ReadResult<Rc<Sockets>> {
         let namespace = process.namespace(File::NsNet)?;
         if let Some(sockets) = self.namespaces.borrow().get(&namespace) {
             return Ok(Rc::clone(sockets));

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::process::{
-    Cgroups, Error, File, Files, Headroom, Pid, Proc, Process, Read, Settled, Unexamined, Unread,
-    items, known,
+    Cgroups, Error, File, Files, Headroom, Lookup, Pid, Proc, Process, ReadError, ReadResult,
+    Unexamined, if_available, items,
 };
 use crate::tree::{self, Forest, Node};
 
@@ -60,15 +60,15 @@ struct Strays {
 pub fn survey(proc: &Proc, program: &Program, depth: Depth) -> Result<Survey, Error> {
     let mut survey = Survey { hides_others: proc.hides_others()?, ..Survey::default() };
     let forest = tree::read(proc.scan(program.files() | tree::FILES)?, |process, kin| {
-        let seen = |is_wanted| Settled::Known(Seen { is_wanted, start_ticks: kin.start_ticks });
-        Ok::<_, Error>(match process.settle(program.is_run_by(process))? {
-            Settled::Known(is_wanted) => seen(is_wanted),
-            Settled::Missing(reason) => {
+        let seen = |is_wanted| Lookup::Found(Seen { is_wanted, start_ticks: kin.start_ticks });
+        Ok::<_, Error>(match process.lookup(program.is_run_by(process))? {
+            Lookup::Found(is_wanted) => seen(is_wanted),
+            Lookup::Unavailable(reason) => {
                 survey.hidden.add(process.pid(), reason);
                 // Still somebody's parent.
                 seen(false)
             }
-            Settled::Gone => Settled::Gone,
+            Lookup::Exited => Lookup::Exited,
         })
     })?;
     let (strays, neighbours, patience) =
@@ -115,21 +115,25 @@ impl<'s> Surveyor<'s> {
     }
 
     /// What was read of a process; `None` if it has ended, or is hidden from us, which is counted.
-    fn settled<T>(&mut self, process: &Process<'_>, read: Read<T>) -> Result<Option<T>, Error> {
-        let settled = process.settle(read)?;
+    fn settled<T>(
+        &mut self,
+        process: &Process<'_>,
+        read: ReadResult<T>,
+    ) -> Result<Option<T>, Error> {
+        let settled = process.lookup(read)?;
         Ok(self.count(process.pid(), settled))
     }
 
     /// A value; `None` of a process that has ended, or that could not be examined, which is
     /// counted.
-    fn count<T>(&mut self, pid: Pid, settled: Settled<T>) -> Option<T> {
+    fn count<T>(&mut self, pid: Pid, settled: Lookup<T>) -> Option<T> {
         match settled {
-            Settled::Known(value) => Some(value),
-            Settled::Missing(reason) => {
+            Lookup::Found(value) => Some(value),
+            Lookup::Unavailable(reason) => {
                 self.survey.hidden.add(pid, reason);
                 None
             }
-            Settled::Gone => None,
+            Lookup::Exited => None,
         }
     }
 
@@ -207,7 +211,7 @@ impl<'s> Surveyor<'s> {
             Err(doubt) => pool.notes.push(format!("the configuration is not known: {doubt}")),
         }
         (pool.master, pool.ended, pool.unexamined) = (Some(master), ended, unexamined);
-        pool.estimate(process.settle(process.headroom())?);
+        pool.estimate(process.lookup(process.headroom())?);
         self.survey.pools.push(pool);
         Ok(())
     }
@@ -225,7 +229,7 @@ impl<'s> Surveyor<'s> {
             return Ok(());
         };
         self.strays.singles.push(member);
-        if let Settled::Known(headroom) = process.settle(process.headroom())? {
+        if let Lookup::Found(headroom) = process.lookup(process.headroom())? {
             // They need not be in the same control group: what is left for the one that has least.
             let least = self
                 .strays
@@ -258,7 +262,7 @@ impl<'s> Surveyor<'s> {
         let groups = by_name(members, Some(&master.member));
         let mut pool = Pool::new(master.program(self.program), Kind::Pool, groups);
         (pool.master, pool.ended) = (Some(master), ended);
-        pool.estimate(process.settle(process.headroom())?);
+        pool.estimate(process.lookup(process.headroom())?);
         self.survey.pools.push(pool);
         Ok(())
     }
@@ -278,7 +282,7 @@ impl<'s> Surveyor<'s> {
         if !singles.is_empty() {
             let groups = by_name(singles, None);
             let mut pool = Pool::new(self.program.name().to_vec(), Kind::Processes, groups);
-            pool.estimate(headroom.map_or(Settled::Gone, Settled::Known));
+            pool.estimate(headroom.map_or(Lookup::Exited, Lookup::Found));
             self.survey.pools.push(pool);
         }
         self.survey.pools.iter_mut().for_each(Pool::note_doubts);
@@ -287,13 +291,13 @@ impl<'s> Surveyor<'s> {
 }
 
 impl Master {
-    fn read(process: &Process<'_>, depth: Depth) -> Read<Master> {
-        let groups = known(process.file(File::Cgroup))?.map(Cgroups);
+    fn read(process: &Process<'_>, depth: Depth) -> ReadResult<Master> {
+        let groups = if_available(process.file(File::Cgroup))?.map(Cgroups);
         Ok(Master {
             member: Member::read(process, depth)?,
-            arguments: known(process.cmdline())?.unwrap_or_default().to_vec(),
-            exe_path: known(process.exe_path())?.map(<[u8]>::to_vec),
-            exe_deleted: known(process.exe_deleted())?.unwrap_or(false),
+            arguments: if_available(process.cmdline())?.unwrap_or_default().to_vec(),
+            exe_path: if_available(process.exe_path())?.map(<[u8]>::to_vec),
+            exe_deleted: if_available(process.exe_deleted())?.unwrap_or(false),
             container: groups.and_then(Cgroups::container),
             unit: groups.and_then(Cgroups::unit).map(<[u8]>::to_vec),
         })
@@ -317,12 +321,12 @@ fn configuration_of(
     master: &Master,
     patience: &Patience,
 ) -> Result<Configuration, String> {
-    let reason = |unread: Unread| unread.to_string();
+    let reason = |unread: ReadError| unread.to_string();
     let (root, owner) = (process.root().map_err(reason)?, Owner::of(process).map_err(reason)?);
     let source = Source::of(root, owner, patience)
         .map_err(|error| format!("no process to read it: {error}"))?;
     let exe = master.exe_path.as_deref().unwrap_or_default();
-    let environment = known(process.environ()).map_err(reason)?.unwrap_or_default();
+    let environment = if_available(process.environ()).map_err(reason)?.unwrap_or_default();
     let (arguments, environment) =
         (items(&master.arguments).collect(), items(environment).collect());
     configuration::read(&source, &Started { exe, arguments, environment })

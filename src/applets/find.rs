@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::output::listing::{Beside, Listing, Look};
 use crate::output::table::Table;
 use crate::output::{Output, Terminal};
-use crate::process::{Error, Proc, Process, Settled, Unexamined, properties};
+use crate::process::{Error, Lookup, Proc, Process, Unexamined, properties};
 use crate::select::{Age, Criteria, Pick, Verdict, age};
 
 /// The row in the table of applets.
@@ -192,9 +192,9 @@ fn list(
             continue;
         }
         match proc.process(process.pid(), files)? {
-            Settled::Known(process) => pinned.push(process),
-            Settled::Missing(reason) => list.unexamined.add(process.pid(), reason),
-            Settled::Gone => list.vanished += 1,
+            Lookup::Found(process) => pinned.push(process),
+            Lookup::Unavailable(reason) => list.unexamined.add(process.pid(), reason),
+            Lookup::Exited => list.vanished += 1,
         }
         if pinned.len() >= size {
             list.print_pinned(proc, &mut pinned, listing)?;
@@ -245,15 +245,15 @@ impl List<'_> {
 
     fn print(&mut self, process: &Process<'_>, listing: &mut Listing<'_>) -> anyhow::Result<()> {
         let age = |()| if self.pick.is_some() { age(process) } else { Ok((0, 0)) };
-        match (process.settle(listing.render(process).and_then(age))?, self.pick) {
-            (Settled::Known(_), None) => listing.print()?,
-            (Settled::Known(age), Some(pick)) => {
+        match (process.lookup(listing.render(process).and_then(age))?, self.pick) {
+            (Lookup::Found(_), None) => listing.print()?,
+            (Lookup::Found(age), Some(pick)) => {
                 if self.best.as_ref().is_none_or(|(best, _)| pick.prefers(age, *best)) {
                     self.best = Some((age, listing.rendered().to_vec()));
                 }
             }
-            (Settled::Missing(reason), _) => self.unexamined.add(process.pid(), reason),
-            (Settled::Gone, _) => self.vanished += 1,
+            (Lookup::Unavailable(reason), _) => self.unexamined.add(process.pid(), reason),
+            (Lookup::Exited, _) => self.vanished += 1,
         }
         Ok(())
     }

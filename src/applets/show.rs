@@ -13,7 +13,8 @@ use crate::output::message::message;
 use crate::output::record::record;
 use crate::output::{Output, Terminal};
 use crate::process::{
-    File, Files, Pid, Proc, Process, Property, Read, Settled, Unexamined, certain_files, property,
+    File, Files, Lookup, Pid, Proc, Process, Property, ReadResult, Unexamined, certain_files,
+    property,
 };
 
 /// The row in the table of applets.
@@ -149,9 +150,9 @@ impl Options {
         // Two are read anyway: what either of them tells needs no third file.
         let files = Files::of(&[File::Stat, File::Status]) | certain_files(properties);
         let process = match proc.process(pid, files)? {
-            Settled::Known(process) => process,
-            Settled::Missing(reason) => return Ok(Err(format!("process {pid}: {reason}"))),
-            Settled::Gone => {
+            Lookup::Found(process) => process,
+            Lookup::Unavailable(reason) => return Ok(Err(format!("process {pid}: {reason}"))),
+            Lookup::Exited => {
                 return Ok(Err(absence(
                     &format!("there is no process {pid}"),
                     proc,
@@ -160,10 +161,10 @@ impl Options {
             }
         };
         let rendered = self.rendered(block, &process, properties, terminal);
-        Ok(match process.settle(rendered)? {
-            Settled::Known(()) => Ok(()),
-            Settled::Missing(reason) => Err(format!("process {pid}: {reason}")),
-            Settled::Gone => Err(format!("process {pid} ended while it was read")),
+        Ok(match process.lookup(rendered)? {
+            Lookup::Found(()) => Ok(()),
+            Lookup::Unavailable(reason) => Err(format!("process {pid}: {reason}")),
+            Lookup::Exited => Err(format!("process {pid} ended while it was read")),
         })
     }
 
@@ -173,7 +174,7 @@ impl Options {
         process: &Process<'_>,
         properties: &[&Property],
         terminal: &Terminal,
-    ) -> Read<()> {
+    ) -> ReadResult<()> {
         match self.common.format.json() {
             Some(_) => json::object(block, process, properties),
             None => record(block, process, properties, self.fields.is_empty(), terminal),

@@ -16,7 +16,7 @@ use crate::output::tree::row::{Extent, Marks, Row, Rows};
 use crate::output::tree::{Drawing, Look, write_json};
 use crate::output::{Charset, Output};
 use crate::process::{
-    Error, File, Files, Pid, Proc, Settled, Unexamined, Unread, certain_files, properties,
+    Error, File, Files, Lookup, Pid, Proc, ReadError, Unexamined, certain_files, properties,
 };
 use crate::select::{Criteria, Test, Verdict};
 use crate::tree::view::View;
@@ -196,11 +196,11 @@ impl Options {
         let forest = tree::read(scan, |process, _| {
             let is_kernel_thread = matches!(process.is_kernel_thread(), Ok(true));
             if is_kernel_thread && !with_kernel {
-                return Ok(Settled::Missing(Unread::Absent("a thread of the kernel")));
+                return Ok(Lookup::Unavailable(ReadError::Absent("a thread of the kernel")));
             }
             let verdict = criteria.judge(process)?;
             if verdict == Verdict::Gone {
-                return Ok(Settled::Gone);
+                return Ok(Lookup::Exited);
             }
             if let Verdict::Unknown(reason) = verdict {
                 unexamined.add(process.pid(), reason);
@@ -215,15 +215,15 @@ impl Options {
                 Some(_) => rows.end_as_json(row, process, &members),
                 None => rows.end_as_text(row, process, extent),
             };
-            Ok::<_, anyhow::Error>(process.settle(row)?)
+            Ok::<_, anyhow::Error>(process.lookup(row)?)
         })?;
         Ok((forest, rows, unexamined))
     }
 
     fn highlights_kernel_thread(&self, proc: &Proc) -> Result<bool, Error> {
         let Some(pid) = self.highlight else { return Ok(false) };
-        let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(false) };
-        Ok(matches!(process.settle(process.is_kernel_thread())?, Settled::Known(true)))
+        let Lookup::Found(process) = proc.process(pid, Files::NONE)? else { return Ok(false) };
+        Ok(matches!(process.lookup(process.is_kernel_thread())?, Lookup::Found(true)))
     }
 
     fn files(&self) -> Files {

@@ -13,7 +13,9 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use super::{absence, parse, pattern};
 use crate::control::own_line;
 use crate::exit::Refusal;
-use crate::process::{File, Files, Pid, Proc, Process, Read, Settled, Unread, known};
+use crate::process::{
+    File, Files, Lookup, Pid, Proc, Process, ReadError, ReadResult, if_available,
+};
 use crate::select::{Anchor, Criteria, Kindred, Pick, Relation, Test, kindred};
 
 /// Long options that every applet that selects has. Several are and-ed; of a list, one must be
@@ -276,7 +278,7 @@ impl Search {
             self.runstates.iter().flat_map(|states| &states.0).copied().collect(),
         );
         if let Some(seconds) = self.older {
-            known(proc.uptime()).context("cannot tell any age")?.ok_or_else(|| {
+            if_available(proc.uptime()).context("cannot tell any age")?.ok_or_else(|| {
                 Refusal::nothing("cannot tell any age: this procfs tells no uptime")
             })?;
             tests.push(Test::OlderThan(seconds));
@@ -431,11 +433,11 @@ fn groups(proc: &Proc, typed: &[String]) -> anyhow::Result<Vec<u32>> {
 fn or_own(
     proc: &Proc,
     pids: &[Pid],
-    own: impl Fn(&Process<'_>) -> Read<Pid>,
+    own: impl Fn(&Process<'_>) -> ReadResult<Pid>,
 ) -> anyhow::Result<Vec<Pid>> {
     let ours = || {
         let nowhere = || Refusal::nothing("0 means our own, but we are not in this procfs");
-        let Settled::Known(process) =
+        let Lookup::Found(process) =
             proc.process(proc.own_pid().ok_or_else(nowhere)?, Files::NONE)?
         else {
             return Err(nowhere().into());
@@ -463,18 +465,18 @@ fn namespaces_of(proc: &Proc, pid: Pid) -> anyhow::Result<Test> {
     let refuse =
         |why: &dyn Display| Refusal::nothing(format!("namespaces of process {pid}: {why}"));
     let process = match proc.process(pid, Files::NONE)? {
-        Settled::Known(process) => process,
-        Settled::Missing(reason) => return Err(refuse(&reason).into()),
-        Settled::Gone => return Err(refuse(&"there is no such process").into()),
+        Lookup::Found(process) => process,
+        Lookup::Unavailable(reason) => return Err(refuse(&reason).into()),
+        Lookup::Exited => return Err(refuse(&"there is no such process").into()),
     };
     let mut namespaces = Vec::new();
     for file in File::NAMESPACES {
-        match process.settle(process.namespace(file))? {
-            Settled::Known(inode) => namespaces.push((file, inode)),
+        match process.lookup(process.namespace(file))? {
+            Lookup::Found(inode) => namespaces.push((file, inode)),
             // An older kernel lacks some; a zombie lacks all.
-            Settled::Missing(Unread::Absent(_)) => {}
-            Settled::Missing(reason) => return Err(refuse(&reason).into()),
-            Settled::Gone => return Err(refuse(&"it ended meanwhile").into()),
+            Lookup::Unavailable(ReadError::Absent(_)) => {}
+            Lookup::Unavailable(reason) => return Err(refuse(&reason).into()),
+            Lookup::Exited => return Err(refuse(&"it ended meanwhile").into()),
         }
     }
     if namespaces.is_empty() {

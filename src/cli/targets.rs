@@ -9,7 +9,7 @@ use super::parse;
 use super::selection::Search;
 use crate::control::{self, Outcome, Reference, Signal, Target};
 use crate::exit::Refusal;
-use crate::process::{Pid, Proc, Process, Settled, Unexamined};
+use crate::process::{Lookup, Pid, Proc, Process, Unexamined};
 use crate::select::{Age, Criteria, Verdict, age};
 
 /// A process id as it was typed: `PID`, or `PID:INODE` as `show` and `find --fields id` print it.
@@ -142,10 +142,10 @@ impl Targets {
 /// A process that matched and is held, as a target; gone when it ended meanwhile.
 fn hold(process: &Process<'_>) -> Result<(Option<Age>, Target), control::Error> {
     let read = age(process).and_then(|age| Ok((age, Target::found(process)?)));
-    Ok(match process.settle(read)? {
-        Settled::Known((age, target)) => (Some(age), target),
-        Settled::Missing(reason) => (None, Target::unavailable(process.pid(), reason)),
-        Settled::Gone => (None, Target::gone(process.pid())),
+    Ok(match process.lookup(read)? {
+        Lookup::Found((age, target)) => (Some(age), target),
+        Lookup::Unavailable(reason) => (None, Target::unavailable(process.pid(), reason)),
+        Lookup::Exited => (None, Target::gone(process.pid())),
     })
 }
 
@@ -188,11 +188,11 @@ fn find_operand(
 /// A process that /proc does not show: one that hidepid hides can still be referred to, and
 /// anything else is not there.
 fn hidden(proc: &Proc, pid: Pid) -> anyhow::Result<Target> {
-    let reference = proc.settle(pid, Reference::by_number(pid))?;
+    let reference = proc.lookup(pid, Reference::by_number(pid))?;
     // It may have appeared meanwhile, and then it is not what was meant.
-    let is_hidden = !matches!(proc.process(pid, Target::FILES)?, Settled::Known(_));
+    let is_hidden = !matches!(proc.process(pid, Target::FILES)?, Lookup::Found(_));
     Ok(match reference {
-        Settled::Known(reference) if is_hidden => Target::held(reference),
+        Lookup::Found(reference) if is_hidden => Target::held(reference),
         _ => Target::decided(pid, Outcome::GoneBefore),
     })
 }

@@ -1,7 +1,7 @@
 //! We ourselves and what we run below, which is not to be hit by accident.
 
 use super::{Error, kernel};
-use crate::process::{Files, Pid, Proc, Settled, open_pidfd};
+use crate::process::{Files, Lookup, Pid, Proc, open_pidfd};
 
 /// We ourselves and our ancestors, nearest first. Where /proc hides one, the kernel is asked for
 /// its parent.
@@ -9,13 +9,13 @@ pub fn own_line(proc: &Proc) -> Result<Vec<Pid>, Error> {
     let mut line: Vec<Pid> = proc.own_pid().into_iter().collect();
     while let Some(&last) = line.last() {
         let parent = match proc.process(last, Files::NONE)? {
-            Settled::Known(process) => process.settle(process.ppid())?,
-            Settled::Missing(reason) => Settled::Missing(reason),
-            Settled::Gone => Settled::Gone,
+            Lookup::Found(process) => process.lookup(process.ppid())?,
+            Lookup::Unavailable(reason) => Lookup::Unavailable(reason),
+            Lookup::Exited => Lookup::Exited,
         };
         match parent {
-            Settled::Known(parent) if parent != 0 && !line.contains(&parent) => line.push(parent),
-            Settled::Known(_) => break,
+            Lookup::Found(parent) if parent != 0 && !line.contains(&parent) => line.push(parent),
+            Lookup::Found(_) => break,
             _ => match hidden_parent(proc, last)? {
                 Some(parent) if parent != 0 && !line.contains(&parent) => line.push(parent),
                 _ => break,
@@ -30,8 +30,8 @@ fn hidden_parent(proc: &Proc, pid: Pid) -> Result<Option<Pid>, Error> {
     if !matches!(proc.is_ours(), Ok(true)) {
         return Ok(None);
     }
-    match proc.settle(pid, open_pidfd(pid))? {
-        Settled::Known(pidfd) => kernel::parent(pidfd).map_err(Error::kernel("ask for a parent")),
+    match proc.lookup(pid, open_pidfd(pid))? {
+        Lookup::Found(pidfd) => kernel::parent(pidfd).map_err(Error::kernel("ask for a parent")),
         _ => Ok(None),
     }
 }

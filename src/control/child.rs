@@ -8,7 +8,7 @@ use super::{
     Conclusion, Error, Interrupts, Observer, Operation, Order, Reference, Signal, Silent, Target,
     has_ended, signal_child,
 };
-use crate::process::{Proc, Settled};
+use crate::process::{Lookup, Proc};
 
 /// How a command ended, or why it did not.
 pub enum Ran {
@@ -130,8 +130,8 @@ impl Started {
             Ok(child) => child,
             Err(error) => return Ok(Err(error)),
         };
-        match proc.settle(child.id(), Reference::by_number(child.id())) {
-            Ok(Settled::Known(reference)) => Ok(Ok(Started { child, reference: Some(reference) })),
+        match proc.lookup(child.id(), Reference::by_number(child.id())) {
+            Ok(Lookup::Found(reference)) => Ok(Ok(Started { child, reference: Some(reference) })),
             Ok(_) => Ok(Ok(Started { child, reference: None })),
             Err(error) => {
                 // It must not run on by itself.

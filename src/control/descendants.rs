@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::freeze::{self, Motion};
 use super::orphan::{Origin, Seen, comm, is_spared, is_there};
 use super::{Error, Interrupts, Operation, Signal, Target};
-use crate::process::{File, Files, Pid, Proc, Process, Settled, Unread};
+use crate::process::{File, Files, Lookup, Pid, Proc, Process, ReadError};
 
 /// How long one that is stuck in the kernel is waited for, which rarely starts anything there.
 const STUCK: Duration = Duration::from_millis(100);
@@ -93,21 +93,21 @@ fn pass(
     let own = proc.own_pid();
     let mut scan = proc.scan(Files::of(&[File::Stat]))?;
     while let Some(process) = scan.next()? {
-        let stat = match process.settle(process.stat())? {
-            Settled::Known(stat) => stat,
-            Settled::Missing(reason) => {
+        let stat = match process.lookup(process.stat())? {
+            Lookup::Found(stat) => stat,
+            Lookup::Unavailable(reason) => {
                 pass.is_blind |= is_blinding(reason);
                 continue;
             }
-            Settled::Gone => continue,
+            Lookup::Exited => continue,
         };
         let (pid, ppid, start_ticks) = (process.pid(), stat.ppid, stat.start_ticks);
         pass.latest = pass.latest.max(start_ticks);
         if halts {
             let (pgrp, session) = (stat.pgrp, stat.session);
-            let name = match process.settle(process.comm())? {
-                Settled::Known(name) => comm(&name),
-                Settled::Missing(_) | Settled::Gone => comm(b""),
+            let name = match process.lookup(process.comm())? {
+                Lookup::Found(name) => comm(&name),
+                Lookup::Unavailable(_) | Lookup::Exited => comm(b""),
             };
             all.insert(pid, Seen { pid, ppid, pgrp, session, start_ticks, name });
         }
@@ -237,7 +237,7 @@ enum Taken {
     /// It has ended, or has got another parent, and may have started others.
     Gone,
     /// It could not be examined.
-    Unavailable(Unread),
+    Unavailable(ReadError),
 }
 
 fn take(
@@ -266,8 +266,8 @@ fn take(
 
 /// Whether a process that could not be examined may be a descendant that we could do something
 /// with. What the kernel keeps from ordinary users belongs to others (hidepid).
-fn is_blinding(reason: Unread) -> bool {
-    reason != Unread::Denied || nix::unistd::geteuid().is_root()
+fn is_blinding(reason: ReadError) -> bool {
+    reason != ReadError::Denied || nix::unistd::geteuid().is_root()
 }
 
 /// The targets that are of the tree, by number, which is still their own. A zombie among them has
@@ -286,15 +286,15 @@ fn members(proc: &Proc, operation: &Operation<'_>) -> Result<BTreeMap<Pid, usize
 /// The process of this number, if it is a child of that target.
 fn pin_child(proc: &Proc, pid: Pid, ppid: Pid, parent: &Target) -> Result<Taken, Error> {
     let child = match proc.process(pid, Target::FILES)? {
-        Settled::Known(child) => child,
-        Settled::Missing(reason) => return Ok(Taken::Unavailable(reason)),
-        Settled::Gone => return Ok(Taken::Gone),
+        Lookup::Found(child) => child,
+        Lookup::Unavailable(reason) => return Ok(Taken::Unavailable(reason)),
+        Lookup::Exited => return Ok(Taken::Gone),
     };
-    match child.settle(child.ppid())? {
-        Settled::Known(found) if found == ppid => {}
-        Settled::Missing(reason) => return Ok(Taken::Unavailable(reason)),
+    match child.lookup(child.ppid())? {
+        Lookup::Found(found) if found == ppid => {}
+        Lookup::Unavailable(reason) => return Ok(Taken::Unavailable(reason)),
         // Its parent has ended, or it is another process by now.
-        Settled::Known(_) | Settled::Gone => return Ok(Taken::Gone),
+        Lookup::Found(_) | Lookup::Exited => return Ok(Taken::Gone),
     }
     // The parent is not reaped by now, so that the number that the child called its parent's was
     // its own.
@@ -307,22 +307,22 @@ fn pin_child(proc: &Proc, pid: Pid, ppid: Pid, parent: &Target) -> Result<Taken,
 /// The process of this number, if it is an orphan of the tree for certain.
 fn pin_orphan(proc: &Proc, pid: Pid, operation: &Operation<'_>) -> Result<Taken, Error> {
     match proc.process(pid, Target::FILES)? {
-        Settled::Known(process)
+        Lookup::Found(process)
             if operation.bonds().proves(proc, operation.targets(), &process)? =>
         {
             as_target(&process)
         }
-        Settled::Known(_) => Ok(Taken::Other),
-        Settled::Missing(reason) => Ok(Taken::Unavailable(reason)),
-        Settled::Gone => Ok(Taken::Gone),
+        Lookup::Found(_) => Ok(Taken::Other),
+        Lookup::Unavailable(reason) => Ok(Taken::Unavailable(reason)),
+        Lookup::Exited => Ok(Taken::Gone),
     }
 }
 
 fn as_target(process: &Process<'_>) -> Result<Taken, Error> {
-    Ok(match process.settle(Target::kin(process))? {
-        Settled::Known(target) => Taken::New(target),
-        Settled::Missing(reason) => Taken::Unavailable(reason),
-        Settled::Gone => Taken::Gone,
+    Ok(match process.lookup(Target::kin(process))? {
+        Lookup::Found(target) => Taken::New(target),
+        Lookup::Unavailable(reason) => Taken::Unavailable(reason),
+        Lookup::Exited => Taken::Gone,
     })
 }
 

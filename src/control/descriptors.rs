@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 
 use super::kernel::{give_to_children, is_given_to_children};
-use crate::process::{Files, Proc, Settled};
+use crate::process::{Files, Lookup, Proc};
 
 /// Kept free for /proc, for waiting and for the log.
 const RESERVE: u64 = 24;
@@ -77,7 +77,7 @@ pub fn room(proc: &Proc) -> Room {
     // Who called may have left many open to us.
     let own = proc.own_pid().map(|pid| proc.process(pid, Files::NONE));
     let open = match own {
-        Some(Ok(Settled::Known(own))) => own.fd_count().unwrap_or(0),
+        Some(Ok(Lookup::Found(own))) => own.fd_count().unwrap_or(0),
         _ => 0,
     };
     Room::within(allowed(), open + RESERVE)

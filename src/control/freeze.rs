@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::reference::Life;
 use super::{Error, Interrupts, Reference, Signal, told};
-use crate::process::{File, Files, Proc, Process, Read, Settled};
+use crate::process::{File, Files, Lookup, Proc, Process, ReadResult};
 
 /// What a process is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,21 +30,21 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 pub fn motion(proc: &Proc, reference: &Reference) -> Result<(Motion, bool), Error> {
     let pid = reference.pid();
     let seen = match proc.process(pid, Files::of(&[File::Stat]))? {
-        Settled::Known(process) => {
+        Lookup::Found(process) => {
             let states = process.thread_states();
-            process.settle(states.and_then(|states| Ok((states, is_stop_pending(&process)?))))?
+            process.lookup(states.and_then(|states| Ok((states, is_stop_pending(&process)?))))?
         }
-        Settled::Missing(reason) => Settled::Missing(reason),
-        Settled::Gone => Settled::Gone,
+        Lookup::Unavailable(reason) => Lookup::Unavailable(reason),
+        Lookup::Exited => Lookup::Exited,
     };
     // Still alive now, so that what was read by its number was of it.
     if !is_alive(proc, reference)? {
         return Ok((Motion::Ended, false));
     }
     Ok(match seen {
-        Settled::Known((states, is_pending)) => (motion_of(&states), is_pending),
+        Lookup::Found((states, is_pending)) => (motion_of(&states), is_pending),
         // Not even its state is shown to us (hidepid), and it will not be later.
-        Settled::Gone | Settled::Missing(_) => (Motion::Stuck, false),
+        Lookup::Exited | Lookup::Unavailable(_) => (Motion::Stuck, false),
     })
 }
 
@@ -59,7 +59,7 @@ fn motion_of(states: &[u8]) -> Motion {
     }
 }
 
-fn is_stop_pending(process: &Process<'_>) -> Read<bool> {
+fn is_stop_pending(process: &Process<'_>) -> ReadResult<bool> {
     let status = process.status()?;
     let pending = ["ShdPnd", "SigPnd"]
         .iter()

@@ -16,7 +16,7 @@ use super::descriptors;
 use super::kernel::prepare_child;
 use super::overseer::{Ended, Overseer};
 use super::{Error, Signal};
-use crate::process::{Files, Proc, Settled, known};
+use crate::process::{Files, Lookup, Proc, if_available};
 
 /// What a person or a supervisor ends us with.
 const ENDING: [Named; 4] = [Named::SIGINT, Named::SIGTERM, Named::SIGHUP, Named::SIGQUIT];
@@ -188,10 +188,11 @@ pub fn undisturbed<T>(act: impl FnOnce() -> T) -> T {
 /// The signals that we were told to ignore, a bit each.
 fn ignored(proc: &Proc) -> Result<u64, Error> {
     let Some(pid) = proc.own_pid() else { return Ok(0) };
-    let Settled::Known(own) = proc.process(pid, Files::NONE)? else { return Ok(0) };
-    let mask = known(own.status()).map(|status| status.and_then(|status| status.mask("SigIgn")));
-    Ok(match proc.settle(pid, mask)? {
-        Settled::Known(mask) => mask.unwrap_or(0),
+    let Lookup::Found(own) = proc.process(pid, Files::NONE)? else { return Ok(0) };
+    let mask =
+        if_available(own.status()).map(|status| status.and_then(|status| status.mask("SigIgn")));
+    Ok(match proc.lookup(pid, mask)? {
+        Lookup::Found(mask) => mask.unwrap_or(0),
         _ => 0,
     })
 }

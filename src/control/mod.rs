@@ -42,7 +42,7 @@ pub use target::{Outcome, Refused, Target};
 use descriptors::Room;
 use rustix::io::Errno;
 
-use crate::process::{self, Pid, Proc, Read, Settled, Unread};
+use crate::process::{self, Lookup, Pid, Proc, ReadError, ReadResult};
 
 /// What ends a whole run.
 #[derive(Debug, thiserror::Error)]
@@ -64,10 +64,10 @@ pub enum Error {
     NoReferences(&'static str),
     /// The kernel does not tell any more what becomes of a process that is held.
     #[error("process {pid} cannot be followed any more: {reason}")]
-    Lost { pid: Pid, reason: Unread },
+    Lost { pid: Pid, reason: ReadError },
     /// We cannot even refer to ourselves, for want of descriptors or memory.
     #[error("no process can be referred to: {0}")]
-    Unreferenced(Unread),
+    Unreferenced(ReadError),
     /// What would continue a paused process whatever becomes of us cannot do its work, and has
     /// continued it at once.
     #[error(
@@ -82,11 +82,11 @@ pub enum Error {
 
 /// What the kernel tells of a process that is held; `None` when it is gone. What is not told is no
 /// end of a process.
-pub fn told<T>(proc: &Proc, pid: Pid, read: Read<T>) -> Result<Option<T>, Error> {
-    match proc.settle(pid, read)? {
-        Settled::Known(value) => Ok(Some(value)),
-        Settled::Gone => Ok(None),
-        Settled::Missing(reason) => Err(Error::Lost { pid, reason }),
+pub fn told<T>(proc: &Proc, pid: Pid, read: ReadResult<T>) -> Result<Option<T>, Error> {
+    match proc.lookup(pid, read)? {
+        Lookup::Found(value) => Ok(Some(value)),
+        Lookup::Exited => Ok(None),
+        Lookup::Unavailable(reason) => Err(Error::Lost { pid, reason }),
     }
 }
 

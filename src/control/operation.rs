@@ -18,7 +18,7 @@ use super::watch::{Ending, Event, Over, Watch};
 use super::{
     Error, Guardian, Interrupts, Outcome, Reference, Refused, Signal, Target, descriptors, orphan,
 };
-use crate::process::{Files, Pid, Proc, Settled, Unread};
+use crate::process::{Files, Lookup, Pid, Proc, ReadError};
 
 /// Some targets, and what is done with them. However it ends, short of our own end, nothing stays
 /// halted.
@@ -267,11 +267,11 @@ impl<'p> Operation<'p> {
     fn learn_places(&mut self) -> Result<(), Error> {
         for target in self.targets.iter_mut().filter(|target| target.place.is_none()) {
             let Some(reference) = &target.reference else { continue };
-            let Settled::Known(process) = self.proc.process(target.pid, Files::NONE)? else {
+            let Lookup::Found(process) = self.proc.process(target.pid, Files::NONE)? else {
                 continue;
             };
-            let place = process.settle(Place::of(&process))?;
-            if let Settled::Known(place) = place
+            let place = process.lookup(Place::of(&process))?;
+            if let Lookup::Found(place) = place
                 && orphan::is_there(self.proc, target.pid, reference)?
             {
                 target.place = Some(place);
@@ -314,16 +314,16 @@ impl<'p> Operation<'p> {
     fn add_suspects(&mut self) -> Result<(), Error> {
         let alike = std::mem::take(&mut self.alike);
         for pid in std::mem::take(&mut self.suspects).into_iter().chain(alike.iter().copied()) {
-            let Settled::Known(process) = self.proc.process(pid, Target::FILES)? else {
+            let Lookup::Found(process) = self.proc.process(pid, Target::FILES)? else {
                 // It may have passed itself on, and nobody knows to whom.
                 let is_target = self.targets.iter().any(|target| target.pid == pid);
                 self.is_tree_complete &= is_target || !alike.contains(&pid);
                 continue;
             };
-            let Settled::Known(target) = process.settle(Target::kin(&process))? else { continue };
+            let Lookup::Found(target) = process.lookup(Target::kin(&process))? else { continue };
             let is_alive =
-                target.reference.as_ref().map(|reference| self.proc.settle(pid, reference.life()));
-            let is_alive = matches!(is_alive.transpose()?, Some(Settled::Known(Life::Alive)));
+                target.reference.as_ref().map(|reference| self.proc.lookup(pid, reference.life()));
+            let is_alive = matches!(is_alive.transpose()?, Some(Lookup::Found(Life::Alive)));
             let is_target = |other: &Target| {
                 other.pid == pid
                     && other.reference.as_ref().and_then(Reference::inode)
@@ -370,14 +370,14 @@ impl<'p> Operation<'p> {
     fn refusal(&mut self, at: usize) -> Result<Option<Outcome>, Error> {
         let target = &mut self.targets[at];
         let Some(reference) = &target.reference else { return Ok(Some(Outcome::GoneBefore)) };
-        let permitted = self.proc.settle(target.pid, reference.permits())?;
+        let permitted = self.proc.lookup(target.pid, reference.permits())?;
         Ok(match permitted {
-            Settled::Known(()) => None,
-            Settled::Missing(reason) => {
+            Lookup::Found(()) => None,
+            Lookup::Unavailable(reason) => {
                 target.reason = Some(reason);
                 Some(Outcome::NotPermitted)
             }
-            Settled::Gone => Some(gone(target)),
+            Lookup::Exited => Some(gone(target)),
         })
     }
 
@@ -385,26 +385,26 @@ impl<'p> Operation<'p> {
     fn send(&mut self, at: usize, signal: Signal) -> Result<Option<Outcome>, Error> {
         let target = &mut self.targets[at];
         let Some(reference) = &target.reference else { return Ok(Some(Outcome::GoneBefore)) };
-        match self.proc.settle(target.pid, reference.life())? {
-            Settled::Known(Life::Alive) => {}
-            Settled::Known(Life::Zombie) => return Ok(Some(Outcome::Ended)),
-            Settled::Known(Life::Reaped) | Settled::Gone => return Ok(Some(gone(target))),
-            Settled::Missing(reason) => {
+        match self.proc.lookup(target.pid, reference.life())? {
+            Lookup::Found(Life::Alive) => {}
+            Lookup::Found(Life::Zombie) => return Ok(Some(Outcome::Ended)),
+            Lookup::Found(Life::Reaped) | Lookup::Exited => return Ok(Some(gone(target))),
+            Lookup::Unavailable(reason) => {
                 target.reason = Some(reason);
                 return Ok(Some(Outcome::NotPermitted));
             }
         }
-        match self.proc.settle(target.pid, reference.send(signal))? {
-            Settled::Known(()) => {
+        match self.proc.lookup(target.pid, reference.send(signal))? {
+            Lookup::Found(()) => {
                 target.sent = Some(signal);
                 self.log(at, format_args!("sent {signal}"));
                 Ok(None)
             }
-            Settled::Missing(reason) => {
+            Lookup::Unavailable(reason) => {
                 target.reason = Some(reason);
                 Ok(Some(Outcome::NotPermitted))
             }
-            Settled::Gone => Ok(Some(gone(target))),
+            Lookup::Exited => Ok(Some(gone(target))),
         }
     }
 
@@ -457,7 +457,7 @@ impl<'p> Operation<'p> {
             let continued = target.reference.as_ref().map(|reference| reference.send(Signal::CONT));
             match continued {
                 Some(Ok(())) => self.log(at, "sent CONT"),
-                Some(Err(Unread::Gone)) | None => {}
+                Some(Err(ReadError::Exited)) | None => {}
                 Some(Err(_)) => are_all_continued = false,
             }
         }

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::kernel::{Scope, takes_signals};
 use super::reference::Life;
 use super::{Error, Outcome, Reference, Target, told};
-use crate::process::{Cgroups, ControlGroup, File, Files, Pid, Proc, Process, Settled, known};
+use crate::process::{
+    Cgroups, ControlGroup, File, Files, Lookup, Pid, Proc, Process, if_available,
+};
 
 /// What ties processes to a tree beside their parents.
 pub struct Bonds {
@@ -215,7 +217,7 @@ impl Bonds {
         targets: &[Target],
         process: &Process<'_>,
     ) -> Result<bool, Error> {
-        let Settled::Known(stat) = process.settle(process.stat().copied())? else {
+        let Lookup::Found(stat) = process.lookup(process.stat().copied())? else {
             return Ok(false);
         };
         if stat.start_ticks < self.begin_ticks {
@@ -274,10 +276,10 @@ impl Bonds {
         if groups.is_empty() {
             return Ok(false);
         }
-        let path = known(process.file(File::Cgroup))
+        let path = if_available(process.file(File::Cgroup))
             .map(|text| text.and_then(|text| Cgroups(text).path()));
         Ok(
-            matches!(process.settle(path)?, Settled::Known(Some(path)) if groups.iter().any(|group| group.path == path)),
+            matches!(process.lookup(path)?, Lookup::Found(Some(path)) if groups.iter().any(|group| group.path == path)),
         )
     }
 
@@ -332,11 +334,11 @@ pub fn is_there(proc: &Proc, pid: Pid, reference: &Reference) -> Result<bool, Er
 /// Whether a target is in the session or the process group of this number now.
 fn is_still_in(proc: &Proc, target: &Target, number: Pid, is_group: bool) -> Result<bool, Error> {
     let Some(reference) = &target.reference else { return Ok(false) };
-    let Settled::Known(process) = proc.process(target.pid, Files::of(&[File::Stat]))? else {
+    let Lookup::Found(process) = proc.process(target.pid, Files::of(&[File::Stat]))? else {
         return Ok(false);
     };
     let place = process.stat().map(|stat| if is_group { stat.pgrp } else { stat.session });
-    let is_in = process.settle(place)? == Settled::Known(number);
+    let is_in = process.lookup(place)? == Lookup::Found(number);
     // Not reaped by now, so that what was read by its number was of it.
     Ok(is_in && is_there(proc, target.pid, reference)?)
 }
@@ -348,8 +350,8 @@ fn group_of(
     known_groups: &[ControlGroup],
 ) -> Result<Option<ControlGroup>, Error> {
     let Some(reference) = &target.reference else { return Ok(None) };
-    let Settled::Known(process) = proc.process(target.pid, Files::NONE)? else { return Ok(None) };
-    let Settled::Known(text) = process.settle(process.file(File::Cgroup))? else { return Ok(None) };
+    let Lookup::Found(process) = proc.process(target.pid, Files::NONE)? else { return Ok(None) };
+    let Lookup::Found(text) = process.lookup(process.file(File::Cgroup))? else { return Ok(None) };
     let is_known = known_groups.iter().any(|group| Some(&group.path[..]) == Cgroups(text).path());
     if is_known || !is_there(proc, target.pid, reference)? {
         return Ok(None);

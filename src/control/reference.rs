@@ -9,7 +9,7 @@ use rustix::process::pidfd_send_signal;
 
 use super::kernel::{self, Scope};
 use super::{Error, Signal};
-use crate::process::{Pid, Process, Read, Unread, known, open_pidfd, pidfd_inode};
+use crate::process::{Pid, Process, ReadError, ReadResult, if_available, open_pidfd, pidfd_inode};
 
 /// What tells a process from all others until the next boot: its number, and the inode of its pidfd
 /// (Linux 6.9).
@@ -21,9 +21,9 @@ pub struct Identity {
 
 impl Identity {
     /// A descriptor for this process; gone when its number is somebody else's by now.
-    pub fn open(self) -> Read<OwnedFd> {
+    pub fn open(self) -> ReadResult<OwnedFd> {
         let pidfd = open_pidfd(self.pid)?;
-        if pidfd_inode(&pidfd)? == self.inode { Ok(pidfd) } else { Err(Unread::Gone) }
+        if pidfd_inode(&pidfd)? == self.inode { Ok(pidfd) } else { Err(ReadError::Exited) }
     }
 }
 
@@ -52,7 +52,7 @@ pub enum Life {
 /// begun.
 pub fn check_references() -> Result<(), Error> {
     let own = match open_pidfd(std::process::id()) {
-        Err(Unread::Absent(reason)) => return Err(Error::NoReferences(reason)),
+        Err(ReadError::Absent(reason)) => return Err(Error::NoReferences(reason)),
         own => own.map_err(Error::Unreferenced)?,
     };
     kernel::ask_by_signal(own, Scope::Process).map_err(|_| {
@@ -68,18 +68,22 @@ impl Reference {
     /// Its pidfd is opened by number and then verified through the descriptor on its directory
     /// below /proc, which everything that made it match was read through: the two belong to one
     /// process.
-    pub fn of(process: &Process<'_>) -> Read<Reference> {
+    pub fn of(process: &Process<'_>) -> ReadResult<Reference> {
         Reference::with(process.pid(), process.pidfd()?)
     }
 
     /// The process that has this number now, though /proc may hide it (hidepid). For a number that
     /// a user typed, who can mean no other one.
-    pub fn by_number(pid: Pid) -> Read<Reference> {
+    pub fn by_number(pid: Pid) -> ReadResult<Reference> {
         Reference::with(pid, open_pidfd(pid)?)
     }
 
-    fn with(pid: Pid, pidfd: OwnedFd) -> Read<Reference> {
-        Ok(Reference { pid, inode: known(pidfd_inode(&pidfd))?, pidfd: Some(Rc::new(pidfd)) })
+    fn with(pid: Pid, pidfd: OwnedFd) -> ReadResult<Reference> {
+        Ok(Reference {
+            pid,
+            inode: if_available(pidfd_inode(&pidfd))?,
+            pidfd: Some(Rc::new(pidfd)),
+        })
     }
 
     /// Its number, for showing it.
@@ -106,42 +110,42 @@ impl Reference {
     }
 
     /// Its descriptor; gone when it was released and the process was reaped since.
-    pub fn pidfd(&self) -> Read<Rc<OwnedFd>> {
+    pub fn pidfd(&self) -> ReadResult<Rc<OwnedFd>> {
         match (&self.pidfd, self.identity()) {
             (Some(pidfd), _) => Ok(Rc::clone(pidfd)),
             (None, Some(identity)) => identity.open().map(Rc::new),
-            (None, None) => Err(Unread::Gone),
+            (None, None) => Err(ReadError::Exited),
         }
     }
 
     /// How far it has come. Not by a signal 0, which a zombie takes too.
-    pub fn life(&self) -> Read<Life> {
+    pub fn life(&self) -> ReadResult<Life> {
         match self.pidfd() {
             Ok(pidfd) => life(&pidfd),
-            Err(Unread::Gone) => Ok(Life::Reaped),
+            Err(ReadError::Exited) => Ok(Life::Reaped),
             Err(unread) => Err(unread),
         }
     }
 
     /// Whether it may be sent signals by us, as far as the kernel tells without one: CONT it also
     /// allows within a session.
-    pub fn permits(&self) -> Read<()> {
+    pub fn permits(&self) -> ReadResult<()> {
         kernel::ask_by_signal(&*self.pidfd()?, Scope::Process).map_err(refused)
     }
 
     /// Send a signal. Gone is a process that was reaped; a zombie takes every signal and heeds
     /// none.
-    pub fn send(&self, signal: Signal) -> Read<()> {
+    pub fn send(&self, signal: Signal) -> ReadResult<()> {
         pidfd_send_signal(&*self.pidfd()?, signal.raw()).map_err(refused)
     }
 }
 
 /// Why a signal was not taken.
-fn refused(errno: Errno) -> Unread {
+fn refused(errno: Errno) -> ReadError {
     match errno {
-        Errno::SRCH => Unread::Gone,
-        Errno::PERM => Unread::Denied,
-        errno => Unread::Broken { file: "pidfd", errno },
+        Errno::SRCH => ReadError::Exited,
+        Errno::PERM => ReadError::Denied,
+        errno => ReadError::Broken { file: "pidfd", errno },
     }
 }
 
@@ -153,8 +157,8 @@ pub fn continue_through(pidfd: impl AsFd) {
 /// How far the process of a pidfd has come: the pidfd is readable when all threads have ended, and
 /// hung up when the process was reaped. Before Linux 6.9 it is only readable in both cases, and
 /// signal 0 tells them apart.
-pub fn life(pidfd: &OwnedFd) -> Read<Life> {
-    let failed = |errno| Unread::Broken { file: "pidfd", errno };
+pub fn life(pidfd: &OwnedFd) -> ReadResult<Life> {
+    let failed = |errno| ReadError::Broken { file: "pidfd", errno };
     let mut polled = [PollFd::new(pidfd, PollFlags::IN)];
     loop {
         match poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{ExitStatus, Reference, Signal};
-use crate::process::{File, Files, Pid, Process, Read, Unread, known};
+use crate::process::{File, Files, Pid, Process, ReadError, ReadResult, if_available};
 
 /// A process on the way to its outcome.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct Target {
     pub(super) is_halted: bool,
     pub outcome: Option<Outcome>,
     /// Why the outcome is that it is not permitted, where the kernel gave a reason.
-    pub reason: Option<Unread>,
+    pub reason: Option<ReadError>,
     /// How it ended, where that was asked for and the kernel told.
     pub status: Option<ExitStatus>,
     /// From the beginning to its outcome.
@@ -45,7 +45,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub fn of(process: &Process<'_>) -> Read<Place> {
+    pub fn of(process: &Process<'_>) -> ReadResult<Place> {
         let stat = process.stat()?;
         Ok(Place { session: stat.session, pgrp: stat.pgrp })
     }
@@ -97,23 +97,23 @@ impl Target {
     pub const FILES: Files = Files::of(&[File::Stat, File::Status]);
 
     /// A process that was found, pinned.
-    pub fn found(process: &Process<'_>) -> Read<Target> {
-        let name = known(process.name_or_comm())?.map(|name| name.into_owned());
+    pub fn found(process: &Process<'_>) -> ReadResult<Target> {
+        let name = if_available(process.name_or_comm())?.map(|name| name.into_owned());
         Ok(Target { name, ..Target::pinned(process)? })
     }
 
     /// A process that was found as a descendant of another target, pinned. Nothing is read that it
     /// can hold up, as others are stopped meanwhile.
-    pub(super) fn kin(process: &Process<'_>) -> Read<Target> {
-        let name = known(process.name_by_link())?.map(|name| name.into_owned());
+    pub(super) fn kin(process: &Process<'_>) -> ReadResult<Target> {
+        let name = if_available(process.name_by_link())?.map(|name| name.into_owned());
         Ok(Target { name, is_kin: true, ..Target::pinned(process)? })
     }
 
-    fn pinned(process: &Process<'_>) -> Read<Target> {
+    fn pinned(process: &Process<'_>) -> ReadResult<Target> {
         Ok(Target {
-            uid: known(process.user_ids())?.map(|ids| ids[0]),
-            is_kernel_thread: known(process.is_kernel_thread())?.unwrap_or(false),
-            place: known(Place::of(process))?,
+            uid: if_available(process.user_ids())?.map(|ids| ids[0]),
+            is_kernel_thread: if_available(process.is_kernel_thread())?.unwrap_or(false),
+            place: if_available(Place::of(process))?,
             was_there: true,
             ..Target::of(process.pid(), Some(Reference::of(process)?))
         })
@@ -135,7 +135,7 @@ impl Target {
     }
 
     /// A process that could not be held, for this reason.
-    pub fn unavailable(pid: Pid, reason: Unread) -> Target {
+    pub fn unavailable(pid: Pid, reason: ReadError) -> Target {
         Target { reason: Some(reason), ..Target::decided(pid, Outcome::NotPermitted) }
     }
 

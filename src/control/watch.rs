@@ -20,7 +20,7 @@ use super::descriptors::Room;
 use super::kernel::{self, ExitInfo, ExitStatus};
 use super::reference::{Identity, Life, life};
 use super::{Error, Interrupts, Reference, Signal, told};
-use crate::process::{Files, Pid, Proc, Settled, Unread};
+use crate::process::{Files, Lookup, Pid, Proc, ReadError};
 
 use helper::Helpers;
 
@@ -318,17 +318,17 @@ impl<'w> Watch<'w> {
 
 /// What /proc tells of a zombie, before its parent asks.
 fn status_of_zombie(proc: &Proc, watched: &Watched) -> Result<Option<ExitStatus>, Error> {
-    let Settled::Known(process) = proc.process(watched.pid, Files::NONE)? else { return Ok(None) };
+    let Lookup::Found(process) = proc.process(watched.pid, Files::NONE)? else { return Ok(None) };
     let read = match process.wait_status() {
         // Reaped meanwhile, or kept from us.
-        Err(unread) if unread == Unread::Gone || unread.is_unavailable() => return Ok(None),
-        read => process.settle(read)?,
+        Err(unread) if unread == ReadError::Exited || unread.is_unavailable() => return Ok(None),
+        read => process.lookup(read)?,
     };
     // Not reaped by now, so that the number was its own while we read.
     let is_its_own =
-        matches!(proc.settle(watched.pid, life(&watched.pidfd))?, Settled::Known(Life::Zombie));
+        matches!(proc.lookup(watched.pid, life(&watched.pidfd))?, Lookup::Found(Life::Zombie));
     Ok(match read {
-        Settled::Known(status) if is_its_own => Some(ExitStatus::from_raw(status)),
+        Lookup::Found(status) if is_its_own => Some(ExitStatus::from_raw(status)),
         _ => None,
     })
 }

@@ -5,7 +5,9 @@ use std::fmt;
 
 use super::Error;
 use crate::control::{Reference, own_line};
-use crate::process::{Cgroups, File, Files, Pid, Proc, Process, Read, Settled, Unexamined, known};
+use crate::process::{
+    Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, Unexamined, if_available,
+};
 
 /// The names of daemons that are looked for. That of busybox is `crond` too, but its executable is
 /// busybox.
@@ -125,22 +127,22 @@ pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
     let own_line = if *wanted == Wanted::Usual { Vec::new() } else { own_line(proc)? };
     let mut candidates = Vec::new();
     let mut unexamined = Unexamined::default();
-    let mut add = |pid: Pid, candidate: Settled<Option<Candidate>>| match candidate {
-        Settled::Known(candidate) => candidates.extend(candidate),
-        Settled::Missing(reason) => unexamined.add(pid, reason),
-        Settled::Gone => {}
+    let mut add = |pid: Pid, candidate: Lookup<Option<Candidate>>| match candidate {
+        Lookup::Found(candidate) => candidates.extend(candidate),
+        Lookup::Unavailable(reason) => unexamined.add(pid, reason),
+        Lookup::Exited => {}
     };
     match wanted {
         Wanted::Pid(pid) => add(*pid, candidate(proc, *pid, wanted)?),
         _ => {
             let mut scan = proc.scan(Files::of(&[File::Exe]))?;
             while let Some(process) = scan.next()? {
-                match process.settle(name(process, wanted))? {
-                    Settled::Known(Some(_)) => {
+                match process.lookup(name(process, wanted))? {
+                    Lookup::Found(Some(_)) => {
                         add(process.pid(), candidate(proc, process.pid(), wanted)?)
                     }
-                    Settled::Missing(reason) => add(process.pid(), Settled::Missing(reason)),
-                    Settled::Known(None) | Settled::Gone => {}
+                    Lookup::Unavailable(reason) => add(process.pid(), Lookup::Unavailable(reason)),
+                    Lookup::Found(None) | Lookup::Exited => {}
                 }
             }
         }
@@ -209,7 +211,7 @@ fn is_placed(daemon: &Daemon) -> bool {
 }
 
 /// What a process is called, if it is one of those that are looked for.
-fn name(process: &Process<'_>, wanted: &Wanted) -> Read<Option<Vec<u8>>> {
+fn name(process: &Process<'_>, wanted: &Wanted) -> ReadResult<Option<Vec<u8>>> {
     let exe = match process.exe_name() {
         // A daemon is the superuser's. Of others, what keeps its name to itself by holding up its
         // readers is none.
@@ -239,7 +241,7 @@ fn name(process: &Process<'_>, wanted: &Wanted) -> Read<Option<Vec<u8>>> {
 
 /// The arguments of a process, if the superuser runs it: others may hold up whoever reads theirs,
 /// and are no daemons.
-fn arguments_of_root<'p>(process: &'p Process<'_>) -> Read<&'p [u8]> {
+fn arguments_of_root<'p>(process: &'p Process<'_>) -> ReadResult<&'p [u8]> {
     match process.cmdline() {
         Err(unread) if unread.is_unavailable() && process.user_ids()?[0] != 0 => Ok(b""),
         arguments => arguments,
@@ -254,32 +256,32 @@ fn is_busybox_crond(arguments: &[u8]) -> bool {
 }
 
 /// Everything about a process that tells whether it is a daemon, read while it is held.
-fn candidate(proc: &Proc, pid: Pid, wanted: &Wanted) -> Result<Settled<Option<Candidate>>, Error> {
+fn candidate(proc: &Proc, pid: Pid, wanted: &Wanted) -> Result<Lookup<Option<Candidate>>, Error> {
     let files = Files::of(&[File::Stat, File::Status, File::Exe]);
     let process = match proc.process(pid, files)? {
-        Settled::Known(process) => process,
-        Settled::Missing(reason) => return Ok(Settled::Missing(reason)),
-        Settled::Gone => return Ok(Settled::Gone),
+        Lookup::Found(process) => process,
+        Lookup::Unavailable(reason) => return Ok(Lookup::Unavailable(reason)),
+        Lookup::Exited => return Ok(Lookup::Exited),
     };
-    let mut described = process.settle(describe(&process, wanted))?;
-    if let Settled::Known(Some(candidate)) = &mut described {
+    let mut described = process.lookup(describe(&process, wanted))?;
+    if let Lookup::Found(Some(candidate)) = &mut described {
         candidate.daemon.supervisor = supervisor(proc, candidate.daemon.parent)?;
     }
     Ok(described)
 }
 
-fn describe(process: &Process<'_>, wanted: &Wanted) -> Read<Option<Candidate>> {
+fn describe(process: &Process<'_>, wanted: &Wanted) -> ReadResult<Option<Candidate>> {
     let Some(name) = name(process, wanted)? else { return Ok(None) };
     let stat = *process.stat()?;
-    let cgroup = known(process.file(File::Cgroup))?
+    let cgroup = if_available(process.file(File::Cgroup))?
         .and_then(|file| Cgroups(file).path())
         .map(<[u8]>::to_vec);
     let is_root = process.user_ids()?[0] == 0;
     // One of another user is no daemon, and may hold up whoever looks closer.
     let (lock, arguments) = match is_root || matches!(wanted, Wanted::Pid(_)) {
         true => (
-            known(process.locked_file(is_pid_file))?,
-            known(process.cmdline())?.unwrap_or_default(),
+            if_available(process.locked_file(is_pid_file))?,
+            if_available(process.cmdline())?.unwrap_or_default(),
         ),
         false => (None, &b""[..]),
     };
@@ -287,7 +289,7 @@ fn describe(process: &Process<'_>, wanted: &Wanted) -> Read<Option<Candidate>> {
         reference: Reference::of(process)?,
         pid: process.pid(),
         exe_name: process.exe_name()?.into_owned(),
-        exe_path: known(process.exe_path())?.map(<[u8]>::to_vec),
+        exe_path: if_available(process.exe_path())?.map(<[u8]>::to_vec),
         evidence: Evidence::Named,
         session: stat.session,
         audit: audit_session(process)?,
@@ -321,8 +323,9 @@ pub fn is_called_worker(arguments: &[u8], name: &[u8]) -> bool {
 }
 
 /// The audit session of a process, if it is in one.
-pub fn audit_session(process: &Process<'_>) -> Read<Option<u64>> {
-    Ok(known(process.number_in(File::Sessionid))?.filter(|&session| session != u64::from(u32::MAX)))
+pub fn audit_session(process: &Process<'_>) -> ReadResult<Option<u64>> {
+    Ok(if_available(process.number_in(File::Sessionid))?
+        .filter(|&session| session != u64::from(u32::MAX)))
 }
 
 /// Whether a file that a descriptor is open on is a pid file, removed or not.
@@ -367,10 +370,10 @@ fn is_for_cron(service: &str, name: &[u8]) -> bool {
 
 /// The name of a process, if it is known to start its children again.
 fn supervisor(proc: &Proc, pid: Pid) -> Result<Option<String>, Error> {
-    let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(None) };
+    let Lookup::Found(process) = proc.process(pid, Files::NONE)? else { return Ok(None) };
     let names =
         process.comm().and_then(|comm| Ok([comm.into_owned(), process.exe_name()?.into_owned()]));
-    let Settled::Known(names) = process.settle(names)? else { return Ok(None) };
+    let Lookup::Found(names) = process.lookup(names)? else { return Ok(None) };
     let found = SUPERVISORS
         .iter()
         .find(|supervisor| names.iter().any(|name| name == supervisor.as_bytes()));

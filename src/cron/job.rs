@@ -8,7 +8,7 @@ use super::daemon::{Daemon, NAMES, audit_session, is_called_worker};
 use super::orphan::{of_leader, writes_to_cron, writes_to_tmpfile};
 use crate::control::{Life, Reference, Target, own_line};
 use crate::process::{
-    Cgroups, File, Files, Pid, Proc, Process, Read, Settled, Unread, items, known,
+    Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadError, ReadResult, if_available, items,
 };
 use crate::tree::{self, Forest, Node};
 
@@ -132,8 +132,8 @@ impl Jobs {
         for daemon in daemons {
             // Not reaped, so that its number is its own.
             if !matches!(
-                proc.settle(daemon.pid, daemon.reference.life())?,
-                Settled::Known(Life::Reaped)
+                proc.lookup(daemon.pid, daemon.reference.life())?,
+                Lookup::Found(Life::Reaped)
             ) {
                 self.below_daemon(&mut found, daemon);
             }
@@ -157,12 +157,12 @@ impl Jobs {
     /// on from process to process, each has ended before a look at all of them comes to it.
     pub fn is_passed_on(&self, proc: &Proc, daemons: &[Daemon]) -> Result<bool, Error> {
         let place = |pid: Pid| -> Result<Option<(Pid, Pid, u32)>, Error> {
-            let Settled::Known(process) = proc.process(pid, Files::of(&[File::Stat]))? else {
+            let Lookup::Found(process) = proc.process(pid, Files::of(&[File::Stat]))? else {
                 return Ok(None);
             };
             let place =
-                process.settle(process.stat().map(|stat| (stat.session, stat.pgrp, stat.tty)))?;
-            Ok(if let Settled::Known(place) = place { Some(place) } else { None })
+                process.lookup(process.stat().map(|stat| (stat.session, stat.pgrp, stat.tty)))?;
+            Ok(if let Lookup::Found(place) = place { Some(place) } else { None })
         };
         let own_session =
             proc.own_pid().map(place).transpose()?.flatten().map(|(session, ..)| session);
@@ -417,17 +417,18 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<Member>, Error> {
         daemons.iter().any(|d| d.unit.is_some() && d.cgroup.as_deref() == Some(cgroup))
     };
     let needs_cgroup = daemons.iter().any(|daemon| daemon.unit.is_some());
-    let member = |process: &Process<'_>| -> Read<Member> {
+    let member = |process: &Process<'_>| -> ReadResult<Member> {
         let stat = *process.stat()?;
-        let exe_name = known(process.exe_name())?.map(|name| name.into_owned()).unwrap_or_default();
+        let exe_name =
+            if_available(process.exe_name())?.map(|name| name.into_owned()).unwrap_or_default();
         let is_named = NAMES.iter().any(|name| exe_name == name.as_bytes())
             || daemons.iter().any(|daemon| daemon.exe_name == exe_name);
         let is_worker = is_named
-            && is_called_worker(known(process.cmdline())?.unwrap_or_default(), &exe_name)
+            && is_called_worker(if_available(process.cmdline())?.unwrap_or_default(), &exe_name)
             && process.user_ids()?[0] == 0
             && process.status()?.numbers("NSpid").is_none_or(|numbers| numbers.count() == 1);
         let cgroup = if needs_cgroup {
-            known(process.file(File::Cgroup))?.and_then(|file| Cgroups(file).path())
+            if_available(process.file(File::Cgroup))?.and_then(|file| Cgroups(file).path())
         } else {
             None
         };
@@ -445,10 +446,10 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<Member>, Error> {
         })
     };
     tree::read(proc.scan(Files::of(&[File::Exe]) | tree::FILES)?, |process, _| {
-        match process.settle(member(process))? {
+        match process.lookup(member(process))? {
             // What the kernel keeps from ordinary users is left out: they only list jobs.
-            Settled::Missing(reason)
-                if reason != Unread::Denied || nix::unistd::geteuid().is_root() =>
+            Lookup::Unavailable(reason)
+                if reason != ReadError::Denied || nix::unistd::geteuid().is_root() =>
             {
                 Err(Error::Unexamined { pid: process.pid(), reason })
             }
@@ -478,16 +479,16 @@ fn ours(proc: &Proc, forest: &Forest<Member>, daemons: &[Daemon]) -> Result<BTre
 fn hold(proc: &Proc, forest: &Forest<Member>, node: Node, why: Why) -> Result<Option<Job>, Error> {
     let pid = forest.pid(node);
     let process = match proc.process(pid, Target::FILES)? {
-        Settled::Known(process) => process,
-        Settled::Missing(reason) => return Err(Error::Unexamined { pid, reason }),
-        Settled::Gone => return Ok(None),
+        Lookup::Found(process) => process,
+        Lookup::Unavailable(reason) => return Err(Error::Unexamined { pid, reason }),
+        Lookup::Exited => return Ok(None),
     };
     let describe = || {
         let stat = process.stat()?;
         if stat.start_ticks != forest.data(node).start_ticks {
             return Ok(None);
         }
-        let arguments = known(process.cmdline_start(LONGEST_COMMAND))?.unwrap_or_default();
+        let arguments = if_available(process.cmdline_start(LONGEST_COMMAND))?.unwrap_or_default();
         let mut target = Target::found(&process)?;
         // There may be thousands, and each can be found again.
         target.reference.as_mut().map(Reference::release);
@@ -503,15 +504,15 @@ fn hold(proc: &Proc, forest: &Forest<Member>, node: Node, why: Why) -> Result<Op
             command,
             parent: stat.ppid,
             state: stat.state,
-            runtime: known(process.runtime())?.unwrap_or(0.0),
+            runtime: if_available(process.runtime())?.unwrap_or(0.0),
             why,
             is_certain: false,
         }))
     };
-    match process.settle(describe())? {
-        Settled::Known(job) => Ok(job),
-        Settled::Missing(reason) => Err(Error::Unexamined { pid: process.pid(), reason }),
-        Settled::Gone => Ok(None),
+    match process.lookup(describe())? {
+        Lookup::Found(job) => Ok(job),
+        Lookup::Unavailable(reason) => Err(Error::Unexamined { pid: process.pid(), reason }),
+        Lookup::Exited => Ok(None),
     }
 }
 

@@ -21,7 +21,7 @@ pub use pause::resume;
 pub use shutdown::{Conclusion, OnTimeout, Plan, Shutdown};
 pub use stop::Way;
 
-use crate::process::{Pid, Unread};
+use crate::process::{Pid, ReadError};
 use crate::{control, process};
 
 /// What ends a whole run.
@@ -33,7 +33,7 @@ pub enum Error {
     Control(#[from] control::Error),
     /// Nobody can tell whether a process is a job.
     #[error("process {pid} may be a cron job, and could not be examined: {reason}")]
-    Unexamined { pid: Pid, reason: Unread },
+    Unexamined { pid: Pid, reason: ReadError },
 }
 
 /// Who is told of everything.

@@ -4,21 +4,21 @@
 
 use super::Error;
 use super::job::Why;
-use crate::process::{File, Files, Pid, Proc, Process, Read, Settled, items};
+use crate::process::{File, Files, Lookup, Pid, Proc, Process, ReadResult, items};
 
 /// What the leader of a session is whose worker, if it had one, has ended: a job, which a shell is,
 /// or a daemon.
 pub fn of_leader(proc: &Proc, pid: Pid) -> Result<Option<Why>, Error> {
     let process = match proc.process(pid, Files::NONE)? {
-        Settled::Known(process) => process,
-        Settled::Missing(_) => return Ok(Some(Why::Daemon)),
-        Settled::Gone => return Ok(None),
+        Lookup::Found(process) => process,
+        Lookup::Unavailable(_) => return Ok(Some(Why::Daemon)),
+        Lookup::Exited => return Ok(None),
     };
     let is_shell = process.cmdline().map(|arguments| {
         let mut words = items(arguments);
         words.next().is_some_and(|shell| shell.ends_with(b"sh")) && words.next() == Some(b"-c")
     });
-    let is_shell = told(process.settle(is_shell)?);
+    let is_shell = told(process.lookup(is_shell)?);
     Ok(is_shell.map(|is_shell| if is_shell { Why::Job } else { Why::Daemon }))
 }
 
@@ -48,41 +48,41 @@ pub fn writes_to_cron(proc: &Proc, pid: Pid) -> Result<Option<bool>, Error> {
 fn about_outputs(
     proc: &Proc,
     pid: Pid,
-    fact: impl FnOnce(&Process<'_>, [Option<Vec<u8>>; 2]) -> Read<bool>,
+    fact: impl FnOnce(&Process<'_>, [Option<Vec<u8>>; 2]) -> ReadResult<bool>,
 ) -> Result<Option<bool>, Error> {
     let process = match proc.process(pid, Files::NONE)? {
-        Settled::Known(process) => process,
-        Settled::Missing(_) => return Ok(Some(false)),
-        Settled::Gone => return Ok(None),
+        Lookup::Found(process) => process,
+        Lookup::Unavailable(_) => return Ok(Some(false)),
+        Lookup::Exited => return Ok(None),
     };
     let outputs = match process
-        .settle(process.descriptor(1).and_then(|output| Ok([output, process.descriptor(2)?])))?
+        .lookup(process.descriptor(1).and_then(|output| Ok([output, process.descriptor(2)?])))?
     {
-        Settled::Known(outputs) => outputs,
-        Settled::Missing(_) => return Ok(Some(false)),
-        Settled::Gone => return Ok(None),
+        Lookup::Found(outputs) => outputs,
+        Lookup::Unavailable(_) => return Ok(Some(false)),
+        Lookup::Exited => return Ok(None),
     };
     // The descriptors of a process are closed on its way to its end, before it is a zombie.
     if outputs.contains(&None) && !goes_on(proc, pid)? {
         return Ok(None);
     }
-    Ok(told(process.settle(fact(&process, outputs))?))
+    Ok(told(process.lookup(fact(&process, outputs))?))
 }
 
 /// Whether a process is not on its way to its end.
 fn goes_on(proc: &Proc, pid: Pid) -> Result<bool, Error> {
-    let Settled::Known(process) = proc.process(pid, Files::of(&[File::Stat]))? else {
+    let Lookup::Found(process) = proc.process(pid, Files::of(&[File::Stat]))? else {
         return Ok(false);
     };
     let goes_on = process.stat().map(|stat| stat.is_alive() && !stat.is_ending());
-    Ok(matches!(process.settle(goes_on)?, Settled::Known(true)))
+    Ok(matches!(process.lookup(goes_on)?, Lookup::Found(true)))
 }
 
 /// A fact that is none where it cannot be read; `None` where the process has ended.
-fn told(fact: Settled<bool>) -> Option<bool> {
+fn told(fact: Lookup<bool>) -> Option<bool> {
     match fact {
-        Settled::Known(fact) => Some(fact),
-        Settled::Missing(_) => Some(false),
-        Settled::Gone => None,
+        Lookup::Found(fact) => Some(fact),
+        Lookup::Unavailable(_) => Some(false),
+        Lookup::Exited => None,
     }
 }

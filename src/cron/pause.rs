@@ -7,7 +7,7 @@ use crate::control::{
     self, Conclusion, Guardian, Interrupts, Life, Operation, Order, Outcome, Signal, Silent,
     Target, Until,
 };
-use crate::process::{File, Files, Proc, Settled};
+use crate::process::{File, Files, Lookup, Proc};
 
 /// How long a daemon may take to stop. It does so at once, unless the kernel is stuck in something.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -191,11 +191,11 @@ fn stop_for_now(
 /// Whether a paused daemon lives, and is not stopped.
 fn runs(proc: &Proc, daemon: &Daemon) -> Result<bool, Error> {
     let process = match proc.process(daemon.pid, Files::of(&[File::Stat]))? {
-        Settled::Known(process) => process,
-        Settled::Missing(reason) => {
+        Lookup::Found(process) => process,
+        Lookup::Unavailable(reason) => {
             return Err(control::Error::Lost { pid: daemon.pid, reason }.into());
         }
-        Settled::Gone => return Ok(false),
+        Lookup::Exited => return Ok(false),
     };
     let state = control::told(proc, daemon.pid, process.stat().map(|stat| stat.state))?;
     let is_stopped = state.is_none_or(|state| b"TtZX".contains(&state));

@@ -9,7 +9,7 @@ use super::{Audience, Daemon, Error, Event, Wanted, daemon};
 use crate::command::program;
 use crate::control::child::{self, Ran};
 use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target};
-use crate::process::{Files, Pid, Proc, Settled};
+use crate::process::{Files, Lookup, Pid, Proc};
 
 /// How a daemon is stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -232,7 +232,7 @@ fn is_alone(
     interrupts: &Interrupts,
 ) -> Result<bool, Error> {
     let end = Instant::now() + REAPED;
-    while !matches!(proc.process(stopped.pid, Files::NONE)?, Settled::Gone) {
+    while !matches!(proc.process(stopped.pid, Files::NONE)?, Lookup::Exited) {
         if Instant::now() >= end {
             return Ok(false);
         }
@@ -340,7 +340,7 @@ fn successor(
 /// Whether the first process is one that only takes up orphans, or starts its services again in
 /// ways that are asked for.
 fn starts_nothing_again(proc: &Proc) -> Result<bool, Error> {
-    let Settled::Known(init) = proc.process(1, Files::NONE)? else { return Ok(false) };
+    let Lookup::Found(init) = proc.process(1, Files::NONE)? else { return Ok(false) };
     let name = init.exe_name().map(|name| REAPERS.iter().any(|reaper| *name == *reaper.as_bytes()));
-    Ok(matches!(init.settle(name)?, Settled::Known(true)))
+    Ok(matches!(init.lookup(name)?, Lookup::Found(true)))
 }

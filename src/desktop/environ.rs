@@ -5,7 +5,9 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 
 use super::variables::NAMES;
-use crate::process::{self, Cgroups, File, Files, Pid, Proc, Process, Read, Settled, items, known};
+use crate::process::{
+    self, Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, if_available, items,
+};
 
 /// More than any environment that says something has in front of it.
 const LONGEST_ENVIRONMENT: usize = 128 << 10;
@@ -58,12 +60,12 @@ pub fn hints(proc: &Proc, uid: u32, session: Option<&str>) -> Result<Vec<Hint>, 
     while size < MOST
         && let Some(process) = scan.next()?
     {
-        if process.settle(is_theirs(process, uid))? != Settled::Known(true) {
+        if process.lookup(is_theirs(process, uid))? != Lookup::Found(true) {
             continue;
         }
         // Once more, of one that cannot become another between two looks.
-        if let Settled::Known(process) = proc.process(process.pid(), files)?
-            && let Settled::Known(Some(hint)) = process.settle(hint(&process, uid, session))?
+        if let Lookup::Found(process) = proc.process(process.pid(), files)?
+            && let Lookup::Found(Some(hint)) = process.lookup(hint(&process, uid, session))?
         {
             size += hint.size();
             hints.push(hint);
@@ -73,12 +75,12 @@ pub fn hints(proc: &Proc, uid: u32, session: Option<&str>) -> Result<Vec<Hint>, 
 }
 
 /// Not of programs that run with somebody else's rights, whoever started them.
-fn is_theirs(process: &Process<'_>, uid: u32) -> Read<bool> {
+fn is_theirs(process: &Process<'_>, uid: u32) -> ReadResult<bool> {
     Ok(process.user_ids()? == [uid; 4])
 }
 
-fn hint(process: &Process<'_>, uid: u32, session: Option<&str>) -> Read<Option<Hint>> {
-    let Some(environment) = known(process.environ_start(LONGEST_ENVIRONMENT))? else {
+fn hint(process: &Process<'_>, uid: u32, session: Option<&str>) -> ReadResult<Option<Hint>> {
+    let Some(environment) = if_available(process.environ_start(LONGEST_ENVIRONMENT))? else {
         return Ok(None);
     };
     let scope = session_of(process)?;
@@ -126,8 +128,8 @@ fn variables(environment: &[u8]) -> Vec<(String, OsString)> {
 }
 
 /// The session whose control group a process is in.
-pub fn session_of(process: &Process<'_>) -> Read<Option<String>> {
-    let groups = known(process.file(File::Cgroup))?.unwrap_or_default();
+pub fn session_of(process: &Process<'_>) -> ReadResult<Option<String>> {
+    let groups = if_available(process.file(File::Cgroup))?.unwrap_or_default();
     Ok(Cgroups(groups).path().and_then(session_in).map(str::to_owned))
 }
 

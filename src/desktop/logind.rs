@@ -16,7 +16,7 @@ use rustix::fs::OFlags;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::control::{Life, Reference};
-use crate::process::{self, File, Files, Pid, Proc, Settled};
+use crate::process::{self, File, Files, Lookup, Pid, Proc};
 
 /// Where each session and each seat has a file.
 const SESSIONS: &str = "/run/systemd/sessions";
@@ -121,9 +121,9 @@ fn record(proc: &Proc, id: String, fields: &Fields) -> Result<Option<Record>, su
 /// Whether the leader of a session is alive, and not somebody who got its number later.
 fn is_leading(proc: &Proc, leader: Pid, fields: &Fields) -> Result<bool, process::Error> {
     let number = |name: &str| fields.get(name)?.parse::<u64>().ok();
-    match proc.settle(leader, Reference::by_number(leader))? {
-        Settled::Known(reference) => {
-            if proc.settle(leader, reference.life())? != Settled::Known(Life::Alive) {
+    match proc.lookup(leader, Reference::by_number(leader))? {
+        Lookup::Found(reference) => {
+            if proc.lookup(leader, reference.life())? != Lookup::Found(Life::Alive) {
                 return Ok(false);
             }
             if let (Some(told), Some(inode)) = (number("LEADER_PIDFDID"), reference.inode()) {
@@ -131,32 +131,32 @@ fn is_leading(proc: &Proc, leader: Pid, fields: &Fields) -> Result<bool, process
             }
         }
         // Before Linux 5.3 only its start tells.
-        Settled::Missing(_) if lives(proc, leader)? => {}
-        Settled::Missing(_) | Settled::Gone => return Ok(false),
+        Lookup::Unavailable(_) if lives(proc, leader)? => {}
+        Lookup::Unavailable(_) | Lookup::Exited => return Ok(false),
     }
     let Some(begun) = number("MONOTONIC").map(Duration::from_micros) else { return Ok(true) };
     match proc.process(leader, Files::of(&[File::Stat]))? {
-        Settled::Known(process) => {
+        Lookup::Found(process) => {
             let start =
-                process.settle(process.stat().map(|stat| process.seconds(stat.start_ticks)))?;
+                process.lookup(process.stat().map(|stat| process.seconds(stat.start_ticks)))?;
             // Denied with hidepid=noaccess (proc(5)): it is alive all the same.
             Ok(match start {
-                Settled::Known(start) => started(start) <= begun + TICK,
-                Settled::Missing(_) => true,
-                Settled::Gone => false,
+                Lookup::Found(start) => started(start) <= begun + TICK,
+                Lookup::Unavailable(_) => true,
+                Lookup::Exited => false,
             })
         }
         // Hidden from us (hidepid=invisible), but alive.
-        Settled::Missing(_) | Settled::Gone => Ok(true),
+        Lookup::Unavailable(_) | Lookup::Exited => Ok(true),
     }
 }
 
 /// Whether /proc shows a process that has not ended.
 fn lives(proc: &Proc, pid: Pid) -> Result<bool, process::Error> {
-    let Settled::Known(process) = proc.process(pid, Files::of(&[File::Stat]))? else {
+    let Lookup::Found(process) = proc.process(pid, Files::of(&[File::Stat]))? else {
         return Ok(false);
     };
-    Ok(process.settle(process.stat().map(|stat| stat.is_alive()))? == Settled::Known(true))
+    Ok(process.lookup(process.stat().map(|stat| stat.is_alive()))? == Lookup::Found(true))
 }
 
 /// When a process began on the clock that stands still while the machine sleeps, which sessions are

@@ -11,7 +11,7 @@ use super::environ::session_of;
 use super::logind::{self, Record};
 use super::{Error, runtime, wayland, x11};
 use crate::desktop::account::{self, Account};
-use crate::process::{Files, Pid, Proc, Settled};
+use crate::process::{Files, Lookup, Pid, Proc};
 use crate::users::Users;
 
 /// For one kind of somebody's servers to show that they are alive.
@@ -63,7 +63,7 @@ pub fn sessions(proc: &Proc, wanted: &Wanted) -> Result<Vec<Session>, Error> {
     match (&wanted.session, records) {
         (Some(id), records) => Ok(vec![named(id, records.unwrap_or_default(), of)?]),
         (None, Some(records)) => {
-            let mut sessions = known(records, of)?;
+            let mut sessions = logind_sessions(records, of)?;
             let own = own(proc)?;
             sessions.iter_mut().for_each(|session| {
                 session.is_own = session.account.is_ours() && session.id == own
@@ -78,10 +78,10 @@ pub fn sessions(proc: &Proc, wanted: &Wanted) -> Result<Vec<Session>, Error> {
 /// started, as it told us.
 fn own(proc: &Proc) -> Result<Option<String>, Error> {
     let Some(pid) = proc.own_pid() else { return Ok(None) };
-    let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(None) };
-    let scope = match process.settle(session_of(&process))? {
-        Settled::Known(scope) => scope,
-        Settled::Missing(_) | Settled::Gone => None,
+    let Lookup::Found(process) = proc.process(pid, Files::NONE)? else { return Ok(None) };
+    let scope = match process.lookup(session_of(&process))? {
+        Lookup::Found(scope) => scope,
+        Lookup::Unavailable(_) | Lookup::Exited => None,
     };
     Ok(scope.or_else(|| std::env::var("XDG_SESSION_ID").ok()))
 }
@@ -113,7 +113,7 @@ fn named(id: &str, records: Vec<Record>, of: Option<Account>) -> Result<Session,
 
 /// The sessions that logind has. A user who was named may also have a desktop that it has not, as
 /// from a VNC server, or not at this machine; what is left over from a session that closes is none.
-fn known(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Session>, Error> {
+fn logind_sessions(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Session>, Error> {
     let is_theirs = |record: &Record| of.as_ref().is_none_or(|account| account.uid == record.uid);
     let records: Vec<Record> = records.into_iter().filter(is_theirs).collect();
     let (graphical, terminal): (Vec<Record>, Vec<Record>) =

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::deadline::pause;
-use crate::process::{Files, Pid, Proc, Process, Read, Settled};
+use crate::process::{Files, Lookup, Pid, Proc, Process, ReadResult};
 
 use super::assuan::{self, Connection};
 use super::{Error, Wanted};
@@ -85,12 +85,12 @@ fn look_once(proc: &Proc, path: &Path, end: Instant) -> Result<Found, Error> {
 
 /// Whether this is a living gpg-agent of our user.
 fn is_agent(proc: &Proc, pid: Pid) -> Result<bool, Error> {
-    let Settled::Known(process) = proc.process(pid, Files::NONE)? else { return Ok(false) };
-    Ok(matches!(process.settle(is_ours(&process))?, Settled::Known(true)))
+    let Lookup::Found(process) = proc.process(pid, Files::NONE)? else { return Ok(false) };
+    Ok(matches!(process.lookup(is_ours(&process))?, Lookup::Found(true)))
 }
 
 /// Likewise.
-pub(super) fn is_ours(process: &Process<'_>) -> Read<bool> {
+pub(super) fn is_ours(process: &Process<'_>) -> ReadResult<bool> {
     let is_called = memchr::memmem::find(&process.comm()?, NAME).is_some();
     if !is_called || process.stat()?.is_zombie() {
         return Ok(false);

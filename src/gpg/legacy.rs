@@ -7,7 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::process::{File, Files, Proc, Process, Settled, known};
+use crate::process::{File, Files, Lookup, Proc, Process, if_available};
 
 use super::agent::{Agent, Found, look};
 use super::home::SOCKET;
@@ -58,7 +58,7 @@ fn held(proc: &Proc) -> Result<Vec<PathBuf>, Error> {
     let mut sockets = BTreeSet::new();
     let mut scan = proc.scan(Files::of(&[File::Stat]))?;
     while let Some(process) = scan.next()? {
-        if let Settled::Known(found) = process.settle(sockets_of(process))? {
+        if let Lookup::Found(found) = process.lookup(sockets_of(process))? {
             sockets.extend(found);
         }
     }
@@ -66,12 +66,12 @@ fn held(proc: &Proc) -> Result<Vec<PathBuf>, Error> {
 }
 
 /// The paths of the sockets that a process listens on if it is a living gpg-agent of ours.
-fn sockets_of(process: &Process<'_>) -> crate::process::Read<Vec<Vec<u8>>> {
+fn sockets_of(process: &Process<'_>) -> crate::process::ReadResult<Vec<Vec<u8>>> {
     if !super::agent::is_ours(process)? {
         return Ok(Vec::new());
     }
     let listeners = process.unix_listeners()?;
-    let held = known(process.sockets())?;
+    let held = if_available(process.sockets())?;
     let is_candidate = |inode: &u64, path: &[u8]| match &held {
         Some(held) => held.contains(inode),
         None => path.rsplit(|&byte| byte == b'/').next() == Some(SOCKET.as_bytes()),

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::to_writer;
 
-use crate::process::{Process, Property, Read, Status, Value, items};
+use crate::process::{Process, Property, ReadResult, Status, Value, items};
 
 use super::{join, number, put};
 
@@ -45,7 +45,11 @@ impl Layout {
 }
 
 /// Append an object with these properties of a process.
-pub fn object(json: &mut Vec<u8>, process: &Process<'_>, properties: &[&Property]) -> Read<()> {
+pub fn object(
+    json: &mut Vec<u8>,
+    process: &Process<'_>,
+    properties: &[&Property],
+) -> ReadResult<()> {
     for (at, property) in properties.iter().enumerate() {
         json.push(if at == 0 { b'{' } else { b',' });
         key(json, property.name);

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::json::{self, Layout};
 use super::table::Table;
 use super::{Output, Terminal, shown};
-use crate::process::{File, Files, Process, Property, Read, certain_files, known};
+use crate::process::{File, Files, Process, Property, ReadResult, certain_files, if_available};
 
 /// How each process is printed.
 pub enum Look {
@@ -88,7 +88,7 @@ impl<'o> Listing<'o> {
     }
 
     /// Make ready to print a process.
-    pub fn render(&mut self, process: &Process<'_>) -> Read<()> {
+    pub fn render(&mut self, process: &Process<'_>) -> ReadResult<()> {
         self.line.clear();
         match &mut self.look {
             Look::Nothing | Look::Count => Ok(()),
@@ -143,13 +143,14 @@ fn line(
     process: &Process<'_>,
     beside: Beside,
     terminal: &Terminal,
-) -> Read<()> {
+) -> ReadResult<()> {
     line.extend_from_slice(process.pid().to_string().as_bytes());
-    let name = |process| Ok(known(Process::name_or_comm(process))?.unwrap_or(Cow::Borrowed(b"?")));
+    let name =
+        |process| Ok(if_available(Process::name_or_comm(process))?.unwrap_or(Cow::Borrowed(b"?")));
     let text = match beside {
         Beside::Nothing => return Ok(()),
         Beside::Name => name(process)?,
-        Beside::CommandLine => match known(process.command_line())? {
+        Beside::CommandLine => match if_available(process.command_line())? {
             Some(arguments) if !arguments.is_empty() => Cow::Owned(arguments),
             // In brackets, as ps shows what has none: kernel threads and zombies.
             _ => Cow::Owned([b"[", &name(process)?[..], b"]"].concat()),

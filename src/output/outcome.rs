@@ -14,7 +14,7 @@ use super::{Colour, Output, put, shown};
 use crate::control::{
     Conclusion, ExitStatus, Interrupts, Observer, Operation, Order, Outcome, Signal, Target, Until,
 };
-use crate::process::{Pid, Proc, Unread};
+use crate::process::{Pid, Proc, ReadError};
 
 /// When descendants may have escaped, of whom nothing is known.
 const INCOMPLETE: &str = "not all descendants could be stopped or were found in time";
@@ -193,7 +193,7 @@ impl<'p> Report<'p> {
             Some(Outcome::GoneBefore) if target.was_there => "it has ended".to_owned(),
             Some(Outcome::GoneBefore) => "there is no such process".to_owned(),
             Some(Outcome::NotPermitted)
-                if target.reason.is_some_and(|reason| reason != Unread::Denied) =>
+                if target.reason.is_some_and(|reason| reason != ReadError::Denied) =>
             {
                 target.reason.map_or_else(String::new, |reason| reason.to_string())
             }

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::process::{Group, Process, Property, Read, Status, Value, items, known, title};
+use crate::process::{
+    Group, Process, Property, ReadResult, Status, Value, if_available, items, title,
+};
 
 use super::{Terminal, human, join, put, text};
 
@@ -16,7 +18,7 @@ pub fn record(
     properties: &[&Property],
     sections: bool,
     terminal: &Terminal,
-) -> Read<()> {
+) -> ReadResult<()> {
     if !sections {
         return properties
             .iter()
@@ -32,8 +34,8 @@ pub fn record(
     Ok(())
 }
 
-fn heading(lines: &mut Vec<u8>, process: &Process<'_>, terminal: &Terminal) -> Read<()> {
-    let name = known(process.name_or_comm())?.unwrap_or(Cow::Borrowed(b"?"));
+fn heading(lines: &mut Vec<u8>, process: &Process<'_>, terminal: &Terminal) -> ReadResult<()> {
+    let name = if_available(process.name_or_comm())?.unwrap_or(Cow::Borrowed(b"?"));
     let (bold, plain) = terminal.bold();
     put(lines, format_args!("{bold}Process {}: ", process.pid()));
     lines.extend_from_slice(&text::shown(&name, terminal));
@@ -46,7 +48,7 @@ fn entry(
     process: &Process<'_>,
     property: &Property,
     terminal: &Terminal,
-) -> Read<()> {
+) -> ReadResult<()> {
     put(lines, format_args!("  {:NAMES$} ", property.name));
     match (property.get)(process) {
         Ok(found) => value(lines, &found, process.runtime(), terminal),
@@ -59,7 +61,7 @@ fn entry(
 
 /// A value with everything about it. Items come as a shell would take them, the environment a line
 /// each.
-fn value(lines: &mut Vec<u8>, value: &Value<'_>, age: Read<f64>, terminal: &Terminal) {
+fn value(lines: &mut Vec<u8>, value: &Value<'_>, age: ReadResult<f64>, terminal: &Terminal) {
     let shown =
         |lines: &mut Vec<u8>, bytes: &[u8]| lines.extend_from_slice(&text::shown(bytes, terminal));
     match value {

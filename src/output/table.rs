@@ -1,6 +1,6 @@
 //! Aligned columns that need not know all rows: widths come from the table of properties.
 
-use crate::process::{Process, Property, Read, Status, Value, items, title};
+use crate::process::{Process, Property, ReadResult, Status, Value, items, title};
 
 use super::{Terminal, human, join, number, put, text};
 
@@ -33,7 +33,7 @@ impl Table {
     }
 
     /// Append the line of a process. `-` stands for what is unavailable.
-    pub fn row(&mut self, line: &mut Vec<u8>, process: &Process<'_>) -> Read<()> {
+    pub fn row(&mut self, line: &mut Vec<u8>, process: &Process<'_>) -> ReadResult<()> {
         for at in 0..self.columns.len() {
             self.cell.clear();
             match (self.columns[at].get)(process) {

@@ -11,7 +11,7 @@ use rustix::io::{Errno, read, retry_on_intr};
 
 use super::Pid;
 use super::directory::Directory;
-use super::error::{Read, Unread};
+use super::error::{ReadError, ReadResult};
 use super::stat::Stat;
 
 /// A file that a process has open.
@@ -27,32 +27,32 @@ pub struct OpenFile {
 
 impl Directory<'_> {
     /// The name of the thread with this id.
-    pub fn thread_name(&self, id: Pid) -> Read<Vec<u8>> {
+    pub fn thread_name(&self, id: Pid) -> ReadResult<Vec<u8>> {
         let mut name = self.text_below("task", &format!("task/{id}/comm"))?;
         name.pop_if(|&mut byte| byte == b'\n');
         Ok(name)
     }
 
     /// The run state of the thread with this id.
-    pub fn thread_state(&self, id: Pid) -> Read<u8> {
+    pub fn thread_state(&self, id: Pid) -> ReadResult<u8> {
         Ok(self.thread_stat(id)?.state)
     }
 
     /// The numbers of the thread with this id. Those of memory are of the whole process.
-    pub fn thread_stat(&self, id: Pid) -> Read<Stat> {
+    pub fn thread_stat(&self, id: Pid) -> ReadResult<Stat> {
         Stat::parse(&self.text_below("task", &format!("task/{id}/stat"))?)
-            .ok_or(Unread::malformed("task"))
+            .ok_or(ReadError::malformed("task"))
     }
 
     /// The text of status of the thread with this id.
-    pub fn thread_status(&self, id: Pid) -> Read<Vec<u8>> {
+    pub fn thread_status(&self, id: Pid) -> ReadResult<Vec<u8>> {
         self.text_below("task", &format!("task/{id}/status"))
     }
 
     /// A short file in one of the directories. Gone is one that is not there, as the others come
     /// and go.
-    pub fn text_below(&self, directory: &'static str, name: &str) -> Read<Vec<u8>> {
-        let unread = |errno| Unread::from_errno(errno, directory, || Unread::Gone);
+    pub fn text_below(&self, directory: &'static str, name: &str) -> ReadResult<Vec<u8>> {
+        let unread = |errno| ReadError::from_errno(errno, directory, || ReadError::Exited);
         let fd = self.open(name, OFlags::RDONLY).map_err(unread)?;
         let mut text = Vec::with_capacity(4096);
         retry_on_intr(|| read(&fd, spare_capacity(&mut text))).map_err(unread)?;
@@ -65,16 +65,16 @@ impl Directory<'_> {
         directory: &'static str,
         name: &str,
         show: impl FnMut(&[u8]) -> ControlFlow<()>,
-    ) -> Read<()> {
+    ) -> ReadResult<()> {
         let unread =
-            |errno| Unread::from_errno(errno, directory, || self.lacking("the file is missing"));
+            |errno| ReadError::from_errno(errno, directory, || self.lacking("the file is missing"));
         let fd =
             open_at(self.base(), &self.path_of_threads(name)?, OFlags::RDONLY).map_err(unread)?;
         show_lines(fd, show).map_err(unread)
     }
 
     /// Whether a line of its memory map is one that is looked for.
-    pub fn maps_any(&self, is_wanted: fn(&[u8]) -> bool) -> Read<bool> {
+    pub fn maps_any(&self, is_wanted: fn(&[u8]) -> bool) -> ReadResult<bool> {
         let path = self.path_of_threads("maps")?;
         let looked = self.on_thread("maps", move |base| {
             let fd = open_at(base, &path, OFlags::RDONLY)?;
@@ -86,35 +86,35 @@ impl Directory<'_> {
             Ok(is_found)
         })?;
         looked.map_err(|errno| {
-            Unread::from_errno(errno, "maps", || self.lacking("the file is missing"))
+            ReadError::from_errno(errno, "maps", || self.lacking("the file is missing"))
         })
     }
 
     /// A descriptor on one of the directories, to look further from.
-    pub fn open_directory(&self, name: &'static str) -> Read<OwnedFd> {
+    pub fn open_directory(&self, name: &'static str) -> ReadResult<OwnedFd> {
         let path = self.path_of_threads(name)?;
         open_at(self.base(), &path, OFlags::PATH | OFlags::DIRECTORY).map_err(|errno| {
-            Unread::from_errno(errno, name, || self.lacking("the directory is missing"))
+            ReadError::from_errno(errno, name, || self.lacking("the directory is missing"))
         })
     }
 
     /// What one of the descriptors is open on, as text; gone is one that is not open.
-    pub fn descriptor_link(&self, number: u64) -> Read<Vec<u8>> {
+    pub fn descriptor_link(&self, number: u64) -> ReadResult<Vec<u8>> {
         let path = self.path_of_threads(&format!("fd/{number}"))?;
         let link = readlinkat(self.base(), path, Vec::new());
         link.map(CString::into_bytes)
-            .map_err(|errno| Unread::from_errno(errno, "fd", || Unread::Gone))
+            .map_err(|errno| ReadError::from_errno(errno, "fd", || ReadError::Exited))
     }
 
     /// What the kernel tells of one of the descriptors; gone is one that is not open.
-    pub fn descriptor_info(&self, number: u64) -> Read<Vec<u8>> {
+    pub fn descriptor_info(&self, number: u64) -> ReadResult<Vec<u8>> {
         self.text_below("fdinfo", &format!("{}fdinfo/{number}", self.threads_prefix()?))
     }
 
     /// The file that one of the descriptors is open on, as far as the kernel remembers it. Its file
     /// system is not asked (AT_STATX_DONT_SYNC), as it may be one that does not answer; gone is one
     /// that is not open.
-    pub fn open_file(&self, number: u64) -> Read<OpenFile> {
+    pub fn open_file(&self, number: u64) -> ReadResult<OpenFile> {
         let path = self.path_of_threads(&format!("fd/{number}"))?;
         let found = self.on_thread("fd", move |base| {
             // How it is open is the mode of the link (proc_pid_fd(5)).
@@ -124,13 +124,13 @@ impl Directory<'_> {
             let is_writable = Mode::from_raw_mode(link.st_mode).contains(Mode::WUSR);
             Ok(OpenFile { owner: file.stx_uid, links: file.stx_nlink, is_writable })
         })?;
-        found.map_err(|errno| Unread::from_errno(errno, "fd", || Unread::Gone))
+        found.map_err(|errno| ReadError::from_errno(errno, "fd", || ReadError::Exited))
     }
 
     /// Count the entries of one of the directories, showing each.
-    pub fn list(&self, directory: &'static str, mut show: impl FnMut(&CStr)) -> Read<u64> {
+    pub fn list(&self, directory: &'static str, mut show: impl FnMut(&CStr)) -> ReadResult<u64> {
         let unread = |errno| {
-            Unread::from_errno(errno, directory, || self.lacking("the directory is missing"))
+            ReadError::from_errno(errno, directory, || self.lacking("the directory is missing"))
         };
         // The threads are those of the process; all else is where they are.
         let prefix = if directory == "task" { String::new() } else { self.threads_prefix()? };
@@ -163,16 +163,16 @@ impl Directory<'_> {
 
     /// The path of what all threads share, which the first one does not have any more when it has
     /// ended.
-    fn path_of_threads(&self, name: &str) -> Read<Vec<u8>> {
+    fn path_of_threads(&self, name: &str) -> ReadResult<Vec<u8>> {
         Ok(self.path_below(&format!("{}{name}", self.threads_prefix()?)))
     }
 
-    fn threads_prefix(&self) -> Read<String> {
+    fn threads_prefix(&self) -> ReadResult<String> {
         Ok(self.other_thread()?.map_or_else(String::new, |thread| format!("task/{thread}/")))
     }
 
-    fn lacking(&self, why: &'static str) -> Unread {
-        if self.exists() { Unread::Absent(why) } else { Unread::Gone }
+    fn lacking(&self, why: &'static str) -> ReadError {
+        if self.exists() { ReadError::Absent(why) } else { ReadError::Exited }
     }
 }
 

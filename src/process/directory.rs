@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat_raw, statat};
 use rustix::io::{Errno, read, retry_on_intr};
 
 use super::batch::Found;
-use super::error::{Read, Unread};
+use super::error::{ReadError, ReadResult};
 use super::file::File;
 use super::path::Path;
 use super::stat::Stat;
@@ -36,7 +36,7 @@ pub(super) struct Directory<'p> {
 /// A file and the buffer it is read into, which survives from one process of a scan to the next.
 #[derive(Default)]
 struct Slot {
-    content: OnceCell<Read<Vec<u8>>>,
+    content: OnceCell<ReadResult<Vec<u8>>>,
     spare: Cell<Vec<u8>>,
 }
 
@@ -55,14 +55,14 @@ impl<'p> Directory<'p> {
 
     /// Reached through a descriptor. What is read later is of the process that has the number now,
     /// or nothing.
-    pub fn pin(proc: &'p Proc, pid: Pid) -> Read<Directory<'p>> {
+    pub fn pin(proc: &'p Proc, pid: Pid) -> ReadResult<Directory<'p>> {
         let mut directory = Directory::by_number(proc);
         directory.pid = pid;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let pin = retry_on_intr(|| {
             openat(proc.dir(), directory.path("").as_c_str(), flags, Mode::empty())
         })
-        .map_err(|errno| Unread::from_errno(errno, "", || Unread::Gone))?;
+        .map_err(|errno| ReadError::from_errno(errno, "", || ReadError::Exited))?;
         directory.pin = Some(Arc::new(pin));
         Ok(directory)
     }
@@ -107,7 +107,7 @@ impl<'p> Directory<'p> {
                 self.settled(file, Ok(buffer))
             }
             Found::Failed(errno) => self.settled(file, Err(errno)),
-            Found::HeldUp => Err(Unread::HeldUp { file: file.name() }),
+            Found::HeldUp => Err(ReadError::HeldUp { file: file.name() }),
         };
         self.mark(file);
         // It was not read before, as the scan has just turned to this process.
@@ -115,12 +115,12 @@ impl<'p> Directory<'p> {
     }
 
     /// The bytes of a file, or the text of a link.
-    pub fn file(&self, file: File) -> Read<&[u8]> {
+    pub fn file(&self, file: File) -> ReadResult<&[u8]> {
         let content = self.files[file as usize].content.get_or_init(|| self.read(file));
         content.as_deref().map_err(|&unread| unread)
     }
 
-    fn read(&self, file: File) -> Read<Vec<u8>> {
+    fn read(&self, file: File) -> ReadResult<Vec<u8>> {
         self.mark(file);
         if File::HELD_UP.contains(&file) {
             let read = self.by_thread(file, self.path(file.name()))?;
@@ -154,7 +154,7 @@ impl<'p> Directory<'p> {
     /// What reading a file came to mean. Where the first thread of a process has ended before the
     /// others, the kernel has what it tells of the memory, the directories and the namespaces of
     /// the process with the others only.
-    fn settled(&self, file: File, read: Result<Vec<u8>, Errno>) -> Read<Vec<u8>> {
+    fn settled(&self, file: File, read: Result<Vec<u8>, Errno>) -> ReadResult<Vec<u8>> {
         let is_empty = read.as_ref().map_or_else(|&errno| is_absence(errno), Vec::is_empty);
         if is_empty
             && file.facts().is_of_threads
@@ -172,7 +172,7 @@ impl<'p> Directory<'p> {
         read.map_err(|errno| self.unread(file, errno))
     }
 
-    fn by_thread(&self, file: File, path: Path) -> Read<Result<Vec<u8>, Errno>> {
+    fn by_thread(&self, file: File, path: Path) -> ReadResult<Result<Vec<u8>, Errno>> {
         self.on_thread(file.name(), move |base| {
             let mut text = Vec::with_capacity(file.facts().capacity);
             read_text(base, &path, &mut text).map(|()| text)
@@ -185,14 +185,14 @@ impl<'p> Directory<'p> {
         &self,
         file: &'static str,
         act: impl FnOnce(BorrowedFd<'_>) -> T + Send + 'static,
-    ) -> Read<T> {
+    ) -> ReadResult<T> {
         let base = self.pin.clone().unwrap_or_else(|| self.proc.shared_dir());
         self.proc.readers().run(self.pid, file, move || act(base.as_fd()))
     }
 
     /// The beginning of a file that its process may make as long as it likes; all of it where it is
     /// no longer.
-    pub fn start_of(&self, file: File, most: usize) -> Read<Vec<u8>> {
+    pub fn start_of(&self, file: File, most: usize) -> ReadResult<Vec<u8>> {
         let path = match self.other_thread()? {
             Some(thread) => self.path("").of_thread(thread, file.name()),
             None => self.path(file.name()),
@@ -202,7 +202,7 @@ impl<'p> Directory<'p> {
     }
 
     /// A thread that goes on, if the first one has ended before it.
-    pub fn other_thread(&self) -> Read<Option<Pid>> {
+    pub fn other_thread(&self) -> ReadResult<Option<Pid>> {
         let is_left = |stat: &Stat| stat.is_zombie() && stat.is_alive();
         let stat = self.file(File::Stat).ok().and_then(Stat::parse);
         if !stat.as_ref().is_some_and(is_left) {
@@ -222,17 +222,17 @@ impl<'p> Directory<'p> {
     }
 
     /// ENOENT and ESRCH mean that the process has ended, or that this one lacks the file.
-    fn unread(&self, file: File, errno: Errno) -> Unread {
-        Unread::from_errno(errno, file.name(), || {
+    fn unread(&self, file: File, errno: Errno) -> ReadError {
+        ReadError::from_errno(errno, file.name(), || {
             // Of one that lacks such a file, stat will be asked whether it is a thread of the
             // kernel or a zombie.
             let reads_stat = file.facts().is_of_threads && !self.holds(File::Stat);
             let is_there =
                 || if reads_stat { self.file(File::Stat).is_ok() } else { self.exists() };
             if file != File::Stat && is_there() {
-                Unread::Absent(file.absent())
+                ReadError::Absent(file.absent())
             } else {
-                Unread::Gone
+                ReadError::Exited
             }
         })
     }

@@ -8,10 +8,10 @@ use rustix::io::Errno;
 ///
 /// Small and without a heap, because a scan meets thousands of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unread {
+pub enum ReadError {
     /// The process has ended. Normal at any moment.
     #[error("the process has ended")]
-    Gone,
+    Exited,
     /// The kernel keeps it from us (EACCES, EPERM).
     #[error("permission denied")]
     Denied,
@@ -30,57 +30,57 @@ pub enum Unread {
     Failed { file: &'static str, errno: Errno },
 }
 
-impl Unread {
+impl ReadError {
     /// The class of an error number. `absent` is the meaning of ENOENT and ESRCH, which the caller
     /// knows.
     pub(super) fn from_errno(
         errno: Errno,
         file: &'static str,
-        absent: impl FnOnce() -> Unread,
-    ) -> Unread {
+        absent: impl FnOnce() -> ReadError,
+    ) -> ReadError {
         match errno {
             Errno::NOENT | Errno::SRCH => absent(),
-            Errno::ACCESS | Errno::PERM => Unread::Denied,
+            Errno::ACCESS | Errno::PERM => ReadError::Denied,
             // Anybody can move a directory to where its path exceeds PATH_MAX.
-            Errno::NAMETOOLONG => Unread::Absent("its path is longer than the kernel can tell"),
-            Errno::MFILE | Errno::NFILE | Errno::NOMEM => Unread::Failed { file, errno },
+            Errno::NAMETOOLONG => ReadError::Absent("its path is longer than the kernel can tell"),
+            Errno::MFILE | Errno::NFILE | Errno::NOMEM => ReadError::Failed { file, errno },
             // No process has to do with it.
-            _ if file.starts_with('/') => Unread::Failed { file, errno },
-            errno => Unread::Broken { file, errno },
+            _ if file.starts_with('/') => ReadError::Failed { file, errno },
+            errno => ReadError::Broken { file, errno },
         }
     }
 
     /// A text that makes no sense.
-    pub(super) const fn malformed(file: &'static str) -> Unread {
-        Unread::Broken { file, errno: Errno::BADMSG }
+    pub(super) const fn malformed(file: &'static str) -> ReadError {
+        ReadError::Broken { file, errno: Errno::BADMSG }
     }
 
     /// Whether the process goes on, and so does the run: only this value is not to be had.
     pub fn is_unavailable(self) -> bool {
-        !matches!(self, Unread::Gone | Unread::Failed { .. })
+        !matches!(self, ReadError::Exited | ReadError::Failed { .. })
     }
 }
 
 /// The outcome of reading a property.
-pub type Read<T> = Result<T, Unread>;
+pub type ReadResult<T> = Result<T, ReadError>;
 
 /// A value, or `None` where it is unavailable.
-pub fn known<T>(read: Read<T>) -> Read<Option<T>> {
+pub fn if_available<T>(read: ReadResult<T>) -> ReadResult<Option<T>> {
     match read {
         Err(unread) if unread.is_unavailable() => Ok(None),
         read => read.map(Some),
     }
 }
 
-/// A [`Read`] whose failures were taken out.
+/// A [`ReadResult`] whose failures were taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled<T> {
+pub enum Lookup<T> {
     /// The value.
-    Known(T),
+    Found(T),
     /// It is unavailable, for this reason.
-    Missing(Unread),
+    Unavailable(ReadError),
     /// The process has ended.
-    Gone,
+    Exited,
 }
 
 /// What makes a whole run worthless.

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::cgroup::Cgroups;
 use super::mount::{Mount, below};
-use super::{File, Proc, Process, Read, Status, Unread, known, number};
+use super::{File, Proc, Process, ReadError, ReadResult, Status, if_available, number};
 
 /// What is left, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,10 +70,10 @@ const UNLIMITED: u64 = 1 << 62;
 
 impl Process<'_> {
     /// How much more memory its like could take.
-    pub fn headroom(&self) -> Read<Headroom> {
+    pub fn headroom(&self) -> ReadResult<Headroom> {
         let machine = self.proc().memory_available()?;
         let mut headroom = Headroom { bytes: machine, machine, group: None, unread: Vec::new() };
-        let Some(text) = known(self.file(File::Cgroup))? else { return Ok(headroom) };
+        let Some(text) = if_available(self.file(File::Cgroup))? else { return Ok(headroom) };
         let hierarchies = hierarchies().unwrap_or_else(|error| {
             headroom
                 .unread
@@ -111,8 +111,8 @@ impl Process<'_> {
 
 impl Proc {
     /// Memory that the machine could give without swapping, in bytes.
-    fn memory_available(&self) -> Read<u64> {
-        const UNTOLD: Unread = Unread::Absent("this procfs tells no MemAvailable");
+    fn memory_available(&self) -> ReadResult<u64> {
+        const UNTOLD: ReadError = ReadError::Absent("this procfs tells no MemAvailable");
         let text = self.whole_file("/meminfo")?;
         // Lines like those of status. The parser of procfs panics at characters that no kernel
         // writes.

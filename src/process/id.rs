@@ -6,7 +6,7 @@ use rustix::fs::{fstat, fstatfs};
 use rustix::io::Errno;
 use rustix::process::{Pid as RawPid, PidfdFlags, pidfd_open};
 
-use super::error::{Read, Unread};
+use super::error::{ReadError, ReadResult};
 use super::{Files, Pid, Proc, Process};
 
 /// The file system of pidfds since Linux 6.9. Before, all pidfds shared one inode.
@@ -26,7 +26,7 @@ pub(super) enum Numbering {
 }
 
 impl Numbering {
-    pub(super) fn of(proc: &Proc) -> Read<Numbering> {
+    pub(super) fn of(proc: &Proc) -> ReadResult<Numbering> {
         let Some(pid) = proc.own_pid() else { return Ok(Numbering::Foreign) };
         let own = Process::pin(proc, pid, Files::NONE)?;
         // NSpid lists our pid in every namespace from the procfs's own down to ours: one number
@@ -43,9 +43,9 @@ impl Numbering {
 impl Process<'_> {
     /// The inode of this process's pidfd, unique until the machine is rebooted (Linux 6.9 and
     /// later).
-    pub fn pidfd_inode(&self) -> Read<u64> {
+    pub fn pidfd_inode(&self) -> ReadResult<u64> {
         if self.proc().numbering()? == Numbering::Foreign {
-            return Err(Unread::Absent("only known in our own pid namespace"));
+            return Err(ReadError::Absent("only known in our own pid namespace"));
         }
         pidfd_inode(&self.pidfd()?)
     }
@@ -54,40 +54,40 @@ impl Process<'_> {
     ///
     /// It is opened by number. That the pinned directory still answers afterwards proves that the
     /// number belonged to this process all the time.
-    pub fn pidfd(&self) -> Read<OwnedFd> {
+    pub fn pidfd(&self) -> ReadResult<OwnedFd> {
         if !self.is_pinned() {
             return self.pinned()?.pidfd();
         }
         let pidfd = open_pidfd(self.pid())?;
-        if self.exists() { Ok(pidfd) } else { Err(Unread::Gone) }
+        if self.exists() { Ok(pidfd) } else { Err(ReadError::Exited) }
     }
 }
 
 impl Proc {
     /// Whether its numbers are those that system calls of this process take.
-    pub fn is_ours(&self) -> Read<bool> {
+    pub fn is_ours(&self) -> ReadResult<bool> {
         Ok(self.numbering()? == Numbering::Ours)
     }
 }
 
 /// The inode of a pidfd.
-pub fn pidfd_inode(pidfd: &OwnedFd) -> Read<u64> {
-    let unread = |errno| Unread::from_errno(errno, "pidfd", || Unread::Gone);
+pub fn pidfd_inode(pidfd: &OwnedFd) -> ReadResult<u64> {
+    let unread = |errno| ReadError::from_errno(errno, "pidfd", || ReadError::Exited);
     if fstatfs(pidfd).map_err(unread)?.f_type as u64 != PIDFS_MAGIC {
-        return Err(Unread::Absent("this kernel is older than Linux 6.9"));
+        return Err(ReadError::Absent("this kernel is older than Linux 6.9"));
     }
     Ok(fstat(pidfd).map_err(unread)?.st_ino)
 }
 
 /// A descriptor for the process that has this number now.
-pub fn open_pidfd(pid: Pid) -> Read<OwnedFd> {
-    let raw = i32::try_from(pid).ok().and_then(RawPid::from_raw).ok_or(Unread::Gone)?;
+pub fn open_pidfd(pid: Pid) -> ReadResult<OwnedFd> {
+    let raw = i32::try_from(pid).ok().and_then(RawPid::from_raw).ok_or(ReadError::Exited)?;
     pidfd_open(raw, PidfdFlags::empty()).map_err(|errno| match errno {
         // EINVAL is what a process that is just ending gives.
         // ENOENT (ESRCH before Linux 6.9) is a thread that is not the first of its process.
-        Errno::SRCH | Errno::INVAL | Errno::NOENT => Unread::Gone,
+        Errno::SRCH | Errno::INVAL | Errno::NOENT => ReadError::Exited,
         // No kernel asks for a permission here.
-        Errno::NOSYS | Errno::PERM | Errno::ACCESS => Unread::Absent(NO_PIDFDS),
-        errno => Unread::from_errno(errno, "pidfd", || Unread::Gone),
+        Errno::NOSYS | Errno::PERM | Errno::ACCESS => ReadError::Absent(NO_PIDFDS),
+        errno => ReadError::from_errno(errno, "pidfd", || ReadError::Exited),
     })
 }

@@ -49,7 +49,7 @@ use stat::Stat;
 pub use below::OpenFile;
 pub use cgroup::Cgroups;
 pub use control_group::ControlGroup;
-pub use error::{Error, Read, Settled, Unread, known};
+pub use error::{Error, Lookup, ReadError, ReadResult, if_available};
 pub use file::{File, Files};
 pub use headroom::Headroom;
 pub use id::{open_pidfd, pidfd_inode};
@@ -85,17 +85,17 @@ pub struct Process<'p> {
     /// Files that will be read anyway, so that a property found in several files is taken from one
     /// of them.
     expected: Files,
-    stat: OnceCell<Read<Stat>>,
+    stat: OnceCell<ReadResult<Stat>>,
 }
 
 impl<'p> Process<'p> {
     /// The process that has this number now. A thread is not one, though /proc/TID can be opened.
-    fn pin(proc: &'p Proc, pid: Pid, expected: Files) -> Read<Process<'p>> {
+    fn pin(proc: &'p Proc, pid: Pid, expected: Files) -> ReadResult<Process<'p>> {
         let process =
             Process { directory: Directory::pin(proc, pid)?, expected, stat: OnceCell::new() };
         match process.status() {
             Ok(status) if status.number("Tgid").is_some_and(|leader| leader != u64::from(pid)) => {
-                Err(Unread::Gone)
+                Err(ReadError::Exited)
             }
             Err(unread) if !unread.is_unavailable() => Err(unread),
             _ => Ok(process),
@@ -119,7 +119,7 @@ impl<'p> Process<'p> {
     }
 
     /// The process that has our number now, pinned, with nothing read yet.
-    fn pinned(&self) -> Read<Process<'p>> {
+    fn pinned(&self) -> ReadResult<Process<'p>> {
         Process::pin(self.proc(), self.pid(), self.expected)
     }
 
@@ -140,12 +140,12 @@ impl<'p> Process<'p> {
 
     /// Tell apart what a caller must: a value, a reason why there is none, the end of the process.
     /// The error is one that ends the run.
-    pub fn settle<T>(&self, read: Read<T>) -> Result<Settled<T>, Error> {
-        self.proc().settle(self.pid(), read)
+    pub fn lookup<T>(&self, read: ReadResult<T>) -> Result<Lookup<T>, Error> {
+        self.proc().lookup(self.pid(), read)
     }
 
     /// The bytes of a file, or the text of a link.
-    pub fn file(&self, file: File) -> Read<&[u8]> {
+    pub fn file(&self, file: File) -> ReadResult<&[u8]> {
         self.directory.file(file)
     }
 
@@ -164,9 +164,9 @@ impl<'p> Process<'p> {
     }
 
     /// The parsed /proc/PID/stat.
-    pub fn stat(&self) -> Read<&Stat> {
+    pub fn stat(&self) -> ReadResult<&Stat> {
         let parse = || {
-            let stat = Stat::parse(self.file(File::Stat)?).ok_or(Unread::malformed("stat"))?;
+            let stat = Stat::parse(self.file(File::Stat)?).ok_or(ReadError::malformed("stat"))?;
             match self.directory.other_thread()? {
                 None => Ok(stat),
                 Some(thread) => Ok(stat.going_on(&self.directory.thread_stat(thread)?)),
@@ -176,18 +176,18 @@ impl<'p> Process<'p> {
     }
 
     /// The text of /proc/PID/status.
-    pub fn status(&self) -> Read<Status<'_>> {
+    pub fn status(&self) -> ReadResult<Status<'_>> {
         self.file(File::Status).map(Status)
     }
 
     // Meaning. Properties that are only a field of stat or status are in the table of properties.
 
     /// The name that the kernel keeps: at most 15 bytes for a user's process, and any bytes.
-    pub fn comm(&self) -> Read<Cow<'_, [u8]>> {
+    pub fn comm(&self) -> ReadResult<Cow<'_, [u8]>> {
         if self.has(File::Stat) {
             Ok(Cow::Borrowed(self.stat()?.comm(self.file(File::Stat)?)))
         } else if self.has(File::Status) {
-            self.status()?.comm().map(Cow::Owned).ok_or(Unread::malformed("status"))
+            self.status()?.comm().map(Cow::Owned).ok_or(ReadError::malformed("status"))
         } else {
             let line = self.file(File::Comm)?;
             Ok(Cow::Borrowed(line.strip_suffix(b"\n").unwrap_or(line)))
@@ -197,14 +197,14 @@ impl<'p> Process<'p> {
     /// The name for people: comm, and where the kernel cut it, the whole of it from the
     /// executable's name or, for a script, from its path among the arguments. An error where it may
     /// be longer, and nobody can tell.
-    pub fn name(&self) -> Read<Cow<'_, [u8]>> {
+    pub fn name(&self) -> ReadResult<Cow<'_, [u8]>> {
         let comm = self.name_by_link()?;
         if comm.len() != COMM_MAX || !self.has_memory()? {
             return Ok(comm);
         }
         // `interpreter [option] script`: the kernel puts at most one option in between.
         let arguments = match self.cmdline() {
-            Err(Unread::Denied | Unread::Absent(_)) => b"",
+            Err(ReadError::Denied | ReadError::Absent(_)) => b"",
             arguments => arguments?,
         };
         match arguments
@@ -218,7 +218,7 @@ impl<'p> Process<'p> {
     }
 
     /// The name for people, or what is known of it.
-    pub fn name_or_comm(&self) -> Read<Cow<'_, [u8]>> {
+    pub fn name_or_comm(&self) -> ReadResult<Cow<'_, [u8]>> {
         match self.name() {
             Err(unread) if unread.is_unavailable() => self.comm(),
             name => name,
@@ -227,10 +227,10 @@ impl<'p> Process<'p> {
 
     /// Comm, completed from the executable's name only: nothing is read that the process can hold
     /// up.
-    pub fn name_by_link(&self) -> Read<Cow<'_, [u8]>> {
+    pub fn name_by_link(&self) -> ReadResult<Cow<'_, [u8]>> {
         let comm = self.comm()?;
         if comm.len() == COMM_MAX
-            && let Some(path) = known(self.linked_path())?
+            && let Some(path) = if_available(self.linked_path())?
             && let Some(whole) = completion(path, &comm)
         {
             return Ok(Cow::Borrowed(whole));
@@ -239,40 +239,40 @@ impl<'p> Process<'p> {
     }
 
     /// One of RSDTtZXI, see proc_pid_stat(5).
-    pub fn state(&self) -> Read<u8> {
+    pub fn state(&self) -> ReadResult<u8> {
         if !self.has(File::Status) || self.has(File::Stat) {
             return Ok(self.stat()?.state);
         }
         let state = self.status()?.field("State").and_then(|state| state.first().copied());
-        state.ok_or(Unread::malformed("status"))
+        state.ok_or(ReadError::malformed("status"))
     }
 
     /// The parent's pid, 0 when it is outside of the pid namespace.
-    pub fn ppid(&self) -> Read<Pid> {
+    pub fn ppid(&self) -> ReadResult<Pid> {
         if !self.has(File::Status) || self.has(File::Stat) {
             return Ok(self.stat()?.ppid);
         }
         let ppid = self.status()?.number("PPid").and_then(|ppid| ppid.try_into().ok());
-        ppid.ok_or(Unread::malformed("status"))
+        ppid.ok_or(ReadError::malformed("status"))
     }
 
     /// Real, effective, saved and file system user id.
-    pub fn user_ids(&self) -> Read<[u32; 4]> {
-        self.status()?.ids("Uid").ok_or(Unread::malformed("status"))
+    pub fn user_ids(&self) -> ReadResult<[u32; 4]> {
+        self.status()?.ids("Uid").ok_or(ReadError::malformed("status"))
     }
 
     /// Real, effective, saved and file system group id.
-    pub fn group_ids(&self) -> Read<[u32; 4]> {
-        self.status()?.ids("Gid").ok_or(Unread::malformed("status"))
+    pub fn group_ids(&self) -> ReadResult<[u32; 4]> {
+        self.status()?.ids("Gid").ok_or(ReadError::malformed("status"))
     }
 
     /// The arguments, each ended by a zero byte. Empty for kernel threads and zombies.
-    pub fn cmdline(&self) -> Read<&[u8]> {
+    pub fn cmdline(&self) -> ReadResult<&[u8]> {
         self.file(File::Cmdline)
     }
 
     /// The arguments in one line, as people type them and `find --full` matches them.
-    pub fn command_line(&self) -> Read<Vec<u8>> {
+    pub fn command_line(&self) -> ReadResult<Vec<u8>> {
         let arguments = self.cmdline()?;
         // All of them: what overwrote its arguments fills their place.
         let end = arguments.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
@@ -281,14 +281,14 @@ impl<'p> Process<'p> {
 
     /// Whether it has memory of its own, and so arguments: a thread of the kernel and a zombie have
     /// none.
-    fn has_memory(&self) -> Read<bool> {
+    fn has_memory(&self) -> ReadResult<bool> {
         let stat = self.stat()?;
         Ok(!stat.is_kernel_thread() && !stat.is_zombie())
     }
 
     /// The first argument of a process that shows no executable. A title, which overwrote the
     /// arguments, is none.
-    fn first_argument(&self) -> Read<&[u8]> {
+    fn first_argument(&self) -> ReadResult<&[u8]> {
         if !self.has_memory()? {
             return Ok(b"");
         }
@@ -302,7 +302,7 @@ impl<'p> Process<'p> {
     }
 
     /// The link to the executable as the kernel gives it, with its " (deleted)".
-    pub fn exe(&self) -> Read<&[u8]> {
+    pub fn exe(&self) -> ReadResult<&[u8]> {
         self.file(File::Exe)
     }
 
@@ -311,7 +311,7 @@ impl<'p> Process<'p> {
     ///
     /// Told by the link alone: a look at the file would ask its file system, which may be one that
     /// does not answer.
-    pub fn exe_deleted(&self) -> Read<bool> {
+    pub fn exe_deleted(&self) -> ReadResult<bool> {
         let exe = self.exe()?;
         if !exe.ends_with(DELETED) || exe.starts_with(MEMFD) {
             return Ok(false);
@@ -326,7 +326,7 @@ impl<'p> Process<'p> {
         Ok(!is_name)
     }
 
-    fn linked_path(&self) -> Read<&[u8]> {
+    fn linked_path(&self) -> ReadResult<&[u8]> {
         let exe = self.exe()?;
         Ok(match exe.strip_suffix(DELETED) {
             Some(path) if exe.starts_with(MEMFD) || self.exe_deleted()? => path,
@@ -335,10 +335,11 @@ impl<'p> Process<'p> {
     }
 
     /// The path of the executable: the link without " (deleted)", else an absolute first argument.
-    pub fn exe_path(&self) -> Read<&[u8]> {
+    pub fn exe_path(&self) -> ReadResult<&[u8]> {
         let unread = match self.linked_path() {
             Err(unread)
-                if unread == Unread::Denied || unread == Unread::Absent(File::Exe.absent()) =>
+                if unread == ReadError::Denied
+                    || unread == ReadError::Absent(File::Exe.absent()) =>
             {
                 unread
             }
@@ -350,7 +351,7 @@ impl<'p> Process<'p> {
 
     /// The name of the executable: the last part of its path, else a first argument that is a
     /// command on $PATH, else comm.
-    pub fn exe_name(&self) -> Read<Cow<'_, [u8]>> {
+    pub fn exe_name(&self) -> ReadResult<Cow<'_, [u8]>> {
         match self.exe_path() {
             Ok(path) => return Ok(Cow::Borrowed(base_name(path))),
             Err(unread) if unread.is_unavailable() => {}
@@ -364,7 +365,7 @@ impl<'p> Process<'p> {
     }
 
     /// A size in status, in bytes, such as `VmSwap`; `None` where this process has none.
-    pub fn size(&self, name: &str) -> Read<Option<u64>> {
+    pub fn size(&self, name: &str) -> ReadResult<Option<u64>> {
         match self.directory.other_thread()? {
             None => Ok(self.status()?.size(name)),
             Some(thread) => Ok(Status(&self.directory.thread_status(thread)?).size(name)),
@@ -372,39 +373,39 @@ impl<'p> Process<'p> {
     }
 
     /// Whether it is a thread of the kernel.
-    pub fn is_kernel_thread(&self) -> Read<bool> {
+    pub fn is_kernel_thread(&self) -> ReadResult<bool> {
         Ok(self.stat()?.is_kernel_thread())
     }
 
     /// The environment it was started with: NAME=value, each ended by a zero byte, in order and
     /// with duplicates.
-    pub fn environ(&self) -> Read<&[u8]> {
+    pub fn environ(&self) -> ReadResult<&[u8]> {
         let environ = self.file(File::Environ)?;
         // Until Linux 6.16 it could be read, and was empty.
         if environ.is_empty() && (self.is_kernel_thread()? || self.stat()?.is_zombie()) {
-            return Err(Unread::Absent(File::Environ.absent()));
+            return Err(ReadError::Absent(File::Environ.absent()));
         }
         Ok(environ)
     }
 
     /// The beginning of its environment, which it can make as long as it likes.
-    pub fn environ_start(&self, most: usize) -> Read<Vec<u8>> {
+    pub fn environ_start(&self, most: usize) -> ReadResult<Vec<u8>> {
         self.directory.start_of(File::Environ, most)
     }
 
     /// The beginning of its arguments, which it can make as long as it likes too; see
     /// [`Process::cmdline`].
-    pub fn cmdline_start(&self, most: usize) -> Read<Vec<u8>> {
+    pub fn cmdline_start(&self, most: usize) -> ReadResult<Vec<u8>> {
         self.directory.start_of(File::Cmdline, most)
     }
 
     /// Seconds since the epoch at its start: the same at every read.
-    pub fn start_time(&self) -> Read<f64> {
+    pub fn start_time(&self) -> ReadResult<f64> {
         Ok(self.proc().boot_time()? + self.seconds(self.stat()?.start_ticks))
     }
 
     /// Seconds since its start.
-    pub fn runtime(&self) -> Read<f64> {
+    pub fn runtime(&self) -> ReadResult<f64> {
         Ok((self.proc().uptime()? - self.seconds(self.stat()?.start_ticks)).max(0.0))
     }
 
@@ -416,7 +417,7 @@ impl<'p> Process<'p> {
     /// Resident memory. Counters of the kernel lag behind, by up to 64 pages a thread before Linux
     /// 6.2 and by those of each CPU later (proc_pid_stat(5)); where the exact sum is read too,
     /// nothing that is a part of it may be more.
-    pub fn resident(&self) -> Read<u64> {
+    pub fn resident(&self) -> ReadResult<u64> {
         let counted = self.stat()?.rss_pages.saturating_mul(self.proc().page_size());
         if !self.has(File::SmapsRollup) {
             return Ok(counted);
@@ -425,9 +426,9 @@ impl<'p> Process<'p> {
     }
 
     /// What its memory consists of. The kernel walks all its pages for the answer.
-    pub fn memory(&self) -> Read<Memory> {
+    pub fn memory(&self) -> ReadResult<Memory> {
         let text = self.file(File::SmapsRollup)?;
-        let broken = Unread::malformed("smaps_rollup");
+        let broken = ReadError::malformed("smaps_rollup");
         let rollup = procfs::process::SmapsRollup::from_read(text).map_err(|_| broken)?;
         let map = rollup.memory_map_rollup.0.first().ok_or(broken)?;
         let sum =
@@ -442,14 +443,14 @@ impl<'p> Process<'p> {
     }
 
     /// The number in a file that holds one, such as oom_score.
-    pub fn number_in(&self, file: File) -> Read<u64> {
-        let broken = Unread::malformed(file.name());
+    pub fn number_in(&self, file: File) -> ReadResult<u64> {
+        let broken = ReadError::malformed(file.name());
         number::parse(self.file(file)?.trim_ascii()).ok_or(broken)
     }
 
     /// The inode of a namespace, as in `pid:[4026531836]`.
-    pub fn namespace(&self, file: File) -> Read<u64> {
-        let broken = Unread::malformed(file.name());
+    pub fn namespace(&self, file: File) -> ReadResult<u64> {
+        let broken = ReadError::malformed(file.name());
         let text = self.file(file)?;
         let number =
             text.split(|&byte| byte == b'[').nth(1).and_then(|number| number.strip_suffix(b"]"));
@@ -457,13 +458,13 @@ impl<'p> Process<'p> {
     }
 
     /// How many descriptors it has open.
-    pub fn fd_count(&self) -> Read<u64> {
+    pub fn fd_count(&self) -> ReadResult<u64> {
         self.directory.list("fd", |_| {})
     }
 
     /// The run state of each thread that has not ended: all of them are T when the process is
     /// really stopped.
-    pub fn thread_states(&self) -> Read<Vec<u8>> {
+    pub fn thread_states(&self) -> ReadResult<Vec<u8>> {
         let stat = self.stat()?;
         if stat.threads <= 1 {
             return Ok(vec![stat.state]);
@@ -473,7 +474,7 @@ impl<'p> Process<'p> {
         let mut states = Vec::with_capacity(ids.len());
         for id in ids.into_iter().filter_map(|id| Pid::try_from(id).ok()) {
             match self.directory.thread_state(id) {
-                Ok(b'Z' | b'X') | Err(Unread::Gone) => {}
+                Ok(b'Z' | b'X') | Err(ReadError::Exited) => {}
                 Ok(state) => states.push(state),
                 Err(unread) => return Err(unread),
             }
@@ -482,16 +483,16 @@ impl<'p> Process<'p> {
     }
 
     /// How a zombie ended, as wait(2) encodes it.
-    pub fn wait_status(&self) -> Read<i32> {
+    pub fn wait_status(&self) -> ReadResult<i32> {
         if !self.stat()?.is_zombie() {
-            return Err(Unread::Absent("it has not ended"));
+            return Err(ReadError::Absent("it has not ended"));
         }
         // To whom it does not let look into the process, the kernel shows 0 here, and says so only
         // for the links.
-        if self.exe() == Err(Unread::Denied) {
-            return Err(Unread::Denied);
+        if self.exe() == Err(ReadError::Denied) {
+            return Err(ReadError::Denied);
         }
-        let broken = Unread::malformed("stat");
+        let broken = ReadError::malformed("stat");
         let last = self.file(File::Stat)?.trim_ascii().rsplit(|&byte| byte == b' ').next();
         last.and_then(number::parse).and_then(|status| status.try_into().ok()).ok_or(broken)
     }
@@ -501,7 +502,7 @@ impl<'p> Process<'p> {
     ///
     /// Nothing is asked about other descriptors: fdinfo waits for a lock of some kinds of them,
     /// such as that of an epoll, which its process can hold for as long as it likes.
-    pub fn locked_file(&self, is_wanted: impl Fn(&[u8]) -> bool) -> Read<Option<Vec<u8>>> {
+    pub fn locked_file(&self, is_wanted: impl Fn(&[u8]) -> bool) -> ReadResult<Option<Vec<u8>>> {
         let mut descriptors = Vec::new();
         self.directory.list("fd", |name| descriptors.extend(number::parse(name.to_bytes())))?;
         for descriptor in descriptors {
@@ -509,7 +510,7 @@ impl<'p> Process<'p> {
                 continue;
             };
             let info = match self.directory.descriptor_info(descriptor) {
-                Err(Unread::Gone) => continue,
+                Err(ReadError::Exited) => continue,
                 info => info?,
             };
             if info.split(|&byte| byte == b'\n').any(|line| line.starts_with(b"lock:")) {
@@ -521,21 +522,21 @@ impl<'p> Process<'p> {
 
     /// What one of its descriptors leads to, such as `/dev/null` or `pipe:[123]`; `None` for one
     /// that is not open.
-    pub fn descriptor(&self, number: u64) -> Read<Option<Vec<u8>>> {
+    pub fn descriptor(&self, number: u64) -> ReadResult<Option<Vec<u8>>> {
         match self.directory.descriptor_link(number) {
             Ok(link) => Ok(Some(link)),
-            Err(Unread::Gone) if self.exists() => Ok(None),
+            Err(ReadError::Exited) if self.exists() => Ok(None),
             Err(unread) => Err(unread),
         }
     }
 
     /// The file behind one of its descriptors.
-    pub fn open_file(&self, number: u64) -> Read<OpenFile> {
+    pub fn open_file(&self, number: u64) -> ReadResult<OpenFile> {
         self.directory.open_file(number)
     }
 
     /// Its threads but the first, by id, with their names.
-    pub fn other_threads(&self) -> Read<Vec<(Pid, Vec<u8>)>> {
+    pub fn other_threads(&self) -> ReadResult<Vec<(Pid, Vec<u8>)>> {
         let mut ids = Vec::new();
         self.directory.list("task", |id| ids.extend(number::parse(id.to_bytes())))?;
         let mut threads = Vec::with_capacity(ids.len());
@@ -544,7 +545,7 @@ impl<'p> Process<'p> {
         {
             match self.directory.thread_name(id) {
                 Ok(name) => threads.push((id, name)),
-                Err(Unread::Gone) => {}
+                Err(ReadError::Exited) => {}
                 Err(unread) => return Err(unread),
             }
         }

@@ -15,7 +15,7 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{self, Access, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::error::{Error, Read, Settled, Unread};
+use super::error::{Error, Lookup, ReadError, ReadResult};
 use super::file::Files;
 use super::id::Numbering;
 use super::reader::{HeldUp, Readers};
@@ -31,10 +31,10 @@ pub struct Proc {
     path: PathBuf,
     is_procfs: bool,
     own_pid: OnceCell<Option<Pid>>,
-    numbering: OnceCell<Read<Numbering>>,
-    boot_time: OnceCell<Read<f64>>,
-    uptime: OnceCell<Read<f64>>,
-    boot_id: OnceCell<Read<Vec<u8>>>,
+    numbering: OnceCell<ReadResult<Numbering>>,
+    boot_time: OnceCell<ReadResult<f64>>,
+    uptime: OnceCell<ReadResult<f64>>,
+    boot_id: OnceCell<ReadResult<Vec<u8>>>,
     ticks_per_second: OnceCell<f64>,
     page_size: OnceCell<u64>,
     executables: RefCell<BTreeMap<Vec<u8>, bool>>,
@@ -89,17 +89,17 @@ impl Proc {
 
     /// The process that has this number now, pinned: what it answers is never mixed with a later
     /// one. `expected` as in [`Proc::scan`].
-    pub fn process(&self, pid: Pid, expected: Files) -> Result<Settled<Process<'_>>, Error> {
-        self.settle(pid, Process::pin(self, pid, expected))
+    pub fn process(&self, pid: Pid, expected: Files) -> Result<Lookup<Process<'_>>, Error> {
+        self.lookup(pid, Process::pin(self, pid, expected))
     }
 
-    /// As [`Process::settle`], of what was read about the process of this number.
-    pub fn settle<T>(&self, pid: Pid, read: Read<T>) -> Result<Settled<T>, Error> {
+    /// As [`Process::lookup`], of what was read about the process of this number.
+    pub fn lookup<T>(&self, pid: Pid, read: ReadResult<T>) -> Result<Lookup<T>, Error> {
         match read {
-            Ok(value) => Ok(Settled::Known(value)),
-            Err(Unread::Gone) => Ok(Settled::Gone),
-            Err(Unread::Failed { file, errno }) => Err(self.failure(pid, file, errno)),
-            Err(reason) => Ok(Settled::Missing(reason)),
+            Ok(value) => Ok(Lookup::Found(value)),
+            Err(ReadError::Exited) => Ok(Lookup::Exited),
+            Err(ReadError::Failed { file, errno }) => Err(self.failure(pid, file, errno)),
+            Err(reason) => Ok(Lookup::Unavailable(reason)),
         }
     }
 
@@ -115,7 +115,7 @@ impl Proc {
     /// Whether the processes of others are not shown at all (hidepid=invisible in proc(5)): not
     /// even the first process is there then, which there always is.
     pub fn hides_others(&self) -> Result<bool, Error> {
-        Ok(self.is_procfs && matches!(self.process(1, Files::NONE)?, Settled::Gone))
+        Ok(self.is_procfs && matches!(self.process(1, Files::NONE)?, Lookup::Exited))
     }
 
     /// The users and groups of this machine.
@@ -131,7 +131,7 @@ impl Proc {
     /// Seconds since the epoch at boot: the same at every read, until somebody sets the clock.
     /// `btime` of /proc/stat is the same, cut to whole seconds, and serves where this is no procfs
     /// of our own kernel.
-    pub fn boot_time(&self) -> Read<f64> {
+    pub fn boot_time(&self) -> ReadResult<f64> {
         *self.boot_time.get_or_init(|| {
             if self.is_procfs {
                 return Ok(clock::boot_time());
@@ -142,7 +142,7 @@ impl Proc {
                 .find_map(|line| line.strip_prefix(b"btime "));
             let seconds = boot
                 .and_then(number::parse)
-                .ok_or(Unread::Absent("this procfs tells no boot time"))?;
+                .ok_or(ReadError::Absent("this procfs tells no boot time"))?;
             Ok(seconds as f64)
         })
     }
@@ -150,7 +150,7 @@ impl Proc {
     /// Seconds since boot: now; of what is no procfs of our own kernel, at the first time of
     /// asking. Not by /proc/uptime where there is a choice: that is a container's in LXC (lxcfs),
     /// while starts are still told by the kernel.
-    pub fn uptime(&self) -> Read<f64> {
+    pub fn uptime(&self) -> ReadResult<f64> {
         if self.is_procfs {
             return Ok(clock::since_boot().as_secs_f64());
         }
@@ -159,12 +159,12 @@ impl Proc {
             let uptime = procfs::Uptime::from_read(&text[..]);
             uptime
                 .map(|uptime| uptime.uptime)
-                .map_err(|_| Unread::Absent("this procfs tells no uptime"))
+                .map_err(|_| ReadError::Absent("this procfs tells no uptime"))
         })
     }
 
     /// The random id of this boot, as text.
-    pub fn boot_id(&self) -> Read<&[u8]> {
+    pub fn boot_id(&self) -> ReadResult<&[u8]> {
         let ask = || Ok(self.whole_file("/sys/kernel/random/boot_id")?.trim_ascii().to_vec());
         self.boot_id.get_or_init(ask).as_deref().map_err(|&unread| unread)
     }
@@ -224,7 +224,7 @@ impl Proc {
     }
 
     /// How the pids here relate to those that system calls take.
-    pub(super) fn numbering(&self) -> Read<Numbering> {
+    pub(super) fn numbering(&self) -> ReadResult<Numbering> {
         *self.numbering.get_or_init(|| Numbering::of(self))
     }
 
@@ -264,9 +264,9 @@ impl Proc {
     }
 
     /// A file outside of the process directories, named with a leading slash.
-    pub(super) fn whole_file(&self, name: &'static str) -> Read<Vec<u8>> {
+    pub(super) fn whole_file(&self, name: &'static str) -> ReadResult<Vec<u8>> {
         let unread = |errno| {
-            Unread::from_errno(errno, name, || Unread::Absent("this procfs does not have it"))
+            ReadError::from_errno(errno, name, || ReadError::Absent("this procfs does not have it"))
         };
         let fd = fs::openat(
             &self.dir,

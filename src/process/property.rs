@@ -8,7 +8,7 @@ use super::capability;
 use super::cgroup::Cgroups;
 use super::file::{File, Files};
 use super::value::Value;
-use super::{Read, Unread, terminal};
+use super::{ReadError, ReadResult, terminal};
 
 /// A property of a process.
 pub struct Property {
@@ -27,7 +27,7 @@ pub struct Property {
     /// One line of help.
     pub about: &'static str,
     /// How to get it.
-    pub get: for<'a> fn(&'a Process<'_>) -> Read<Value<'a>>,
+    pub get: for<'a> fn(&'a Process<'_>) -> ReadResult<Value<'a>>,
 }
 
 /// The sections of `show`, in their order.
@@ -214,8 +214,8 @@ pub static PROPERTIES: &[Property] = &[
         on_request: false,
         about: "controlling terminal",
         get: |process| {
-            let name =
-                terminal::name(process.stat()?.tty).ok_or(Unread::Absent("it has no terminal"))?;
+            let name = terminal::name(process.stat()?.tty)
+                .ok_or(ReadError::Absent("it has no terminal"))?;
             Ok(Value::Bytes(Cow::Owned(name.into_bytes())))
         },
     },
@@ -352,7 +352,7 @@ pub static PROPERTIES: &[Property] = &[
             let mask = process
                 .status()?
                 .mask("CapEff")
-                .ok_or(Unread::Absent("this kernel does not show them"))?;
+                .ok_or(ReadError::Absent("this kernel does not show them"))?;
             Ok(Value::Names(capability::names(mask)))
         },
     },
@@ -529,7 +529,7 @@ pub static PROPERTIES: &[Property] = &[
         about: "memory swapped out",
         get: |process| {
             let swap = process.size("VmSwap")?;
-            swap.map(Value::Size).ok_or(Unread::Absent(File::SmapsRollup.absent()))
+            swap.map(Value::Size).ok_or(ReadError::Absent(File::SmapsRollup.absent()))
         },
     },
     Property {
@@ -542,7 +542,7 @@ pub static PROPERTIES: &[Property] = &[
         about: "control group, that of systemd where there are several",
         get: |process| {
             let path =
-                cgroups(process)?.path().ok_or(Unread::Absent("it is in no control group"))?;
+                cgroups(process)?.path().ok_or(ReadError::Absent("it is in no control group"))?;
             Ok(Value::Bytes(Cow::Borrowed(path)))
         },
     },
@@ -556,7 +556,7 @@ pub static PROPERTIES: &[Property] = &[
         about: "systemd unit",
         get: |process| {
             let unit =
-                cgroups(process)?.unit().ok_or(Unread::Absent("it is in no systemd unit"))?;
+                cgroups(process)?.unit().ok_or(ReadError::Absent("it is in no systemd unit"))?;
             Ok(Value::Bytes(Cow::Borrowed(unit)))
         },
     },
@@ -569,8 +569,9 @@ pub static PROPERTIES: &[Property] = &[
         on_request: false,
         about: "container, as ENGINE:ID, told by the name of its control group",
         get: |process| {
-            let container =
-                cgroups(process)?.container().ok_or(Unread::Absent("no container that we know"))?;
+            let container = cgroups(process)?
+                .container()
+                .ok_or(ReadError::Absent("no container that we know"))?;
             Ok(Value::Bytes(Cow::Owned(container)))
         },
     },
@@ -596,7 +597,7 @@ pub static PROPERTIES: &[Property] = &[
             let pids = process
                 .status()?
                 .numbers("NSpid")
-                .ok_or(Unread::Absent("this kernel does not show them"))?;
+                .ok_or(ReadError::Absent("this kernel does not show them"))?;
             Ok(Value::Numbers(pids.collect()))
         },
     },
@@ -628,16 +629,16 @@ pub fn certain_files(properties: &[&Property]) -> Files {
     properties.iter().fold(Files::NONE, |files, property| files | property.cost.certain())
 }
 
-fn cgroups<'a>(process: &'a Process<'_>) -> Read<Cgroups<'a>> {
+fn cgroups<'a>(process: &'a Process<'_>) -> ReadResult<Cgroups<'a>> {
     process.file(File::Cgroup).map(Cgroups)
 }
 
 /// The kernel's way of saying "never set" (INVALID_UID, AUDIT_SID_UNSET).
 const UNSET: u64 = u32::MAX as u64;
 
-fn audit_number(process: &Process<'_>, file: File) -> Read<Value<'static>> {
+fn audit_number(process: &Process<'_>, file: File) -> ReadResult<Value<'static>> {
     match process.number_in(file)? {
-        UNSET => Err(Unread::Absent("it belongs to no login")),
+        UNSET => Err(ReadError::Absent("it belongs to no login")),
         number => Ok(Value::Number(number)),
     }
 }

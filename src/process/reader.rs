@@ -17,7 +17,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit};
 
 use super::Pid;
-use super::error::{Read, Unread};
+use super::error::{ReadError, ReadResult};
 use super::stat::Stat;
 use crate::thread::{self, Mailbox};
 
@@ -77,7 +77,7 @@ impl Readers {
         pid: Pid,
         file: &'static str,
         act: impl FnOnce() -> T + Send + 'static,
-    ) -> Read<T> {
+    ) -> ReadResult<T> {
         if !self.may_ask(pid) {
             return Err(self.give_up(pid, file));
         }
@@ -141,17 +141,17 @@ impl Readers {
     }
 
     /// Go on without a thread that stands still at a process.
-    pub fn leave_behind(&self, pid: Pid, file: &'static str, is_under_way: Weak<()>) -> Unread {
+    pub fn leave_behind(&self, pid: Pid, file: &'static str, is_under_way: Weak<()>) -> ReadError {
         self.left_behind.borrow_mut().push((pid, is_under_way));
         self.give_up(pid, file)
     }
 
-    fn give_up(&self, pid: Pid, file: &'static str) -> Unread {
+    fn give_up(&self, pid: Pid, file: &'static str) -> ReadError {
         let mut held_up = self.held_up.borrow_mut();
         if held_up.iter().all(|held| held.pid != pid) {
             held_up.push(HeldUp { pid, file });
         }
-        Unread::HeldUp { file }
+        ReadError::HeldUp { file }
     }
 
     /// The processes that were given up, each once.

@@ -10,7 +10,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::{Process, Read, Unread};
+use super::{Process, ReadError, ReadResult};
 
 /// No configuration is larger than this, and what is endless is none.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -34,13 +34,13 @@ pub enum Entry {
 impl Process<'_> {
     /// Its root directory. Where the kernel keeps it from us, it is ours for a process of our own
     /// pid namespace, which is a likelihood only: see [`Root::is_guess`].
-    pub fn root(&self) -> Read<Root> {
+    pub fn root(&self) -> ReadResult<Root> {
         match self.directory.open_directory("root") {
-            Err(Unread::Denied) if self.has_only_our_number()? => {
+            Err(ReadError::Denied) if self.has_only_our_number()? => {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 let directory = rustix::fs::open("/", flags, Mode::empty());
                 let directory = directory
-                    .map_err(|errno| Unread::from_errno(errno, "root", || Unread::Gone))?;
+                    .map_err(|errno| ReadError::from_errno(errno, "root", || ReadError::Exited))?;
                 Ok(Root { directory, is_guess: true })
             }
             directory => directory.map(|directory| Root { directory, is_guess: false }),
@@ -49,7 +49,7 @@ impl Process<'_> {
 
     /// Whether it has no other number in a pid namespace below that of this procfs, as the
     /// processes of containers have.
-    fn has_only_our_number(&self) -> Read<bool> {
+    fn has_only_our_number(&self) -> ReadResult<bool> {
         Ok(self.status()?.numbers("NSpid").is_some_and(|numbers| numbers.count() == 1))
     }
 }

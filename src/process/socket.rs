@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use super::{Process, Read, Unread, number};
+use super::{Process, ReadError, ReadResult, number};
 
 /// State `TCP_LISTEN` in /proc/net/tcp, see proc_pid_net(5).
 const TCP_LISTEN: &[u8] = b"0A";
@@ -13,7 +13,7 @@ const ACCEPTS: u64 = 0x10000;
 
 impl Process<'_> {
     /// The inodes of the sockets that it has open.
-    pub fn sockets(&self) -> Read<Vec<u64>> {
+    pub fn sockets(&self) -> ReadResult<Vec<u64>> {
         let mut descriptors = Vec::new();
         self.directory.list("fd", |name| descriptors.extend(number::parse(name.to_bytes())))?;
         let mut sockets = Vec::new();
@@ -27,7 +27,7 @@ impl Process<'_> {
     }
 
     /// Whether a line of its memory map is one that is looked for.
-    pub fn maps_any(&self, is_wanted: fn(&[u8]) -> bool) -> Read<bool> {
+    pub fn maps_any(&self, is_wanted: fn(&[u8]) -> bool) -> ReadResult<bool> {
         self.directory.maps_any(is_wanted)
     }
 
@@ -35,7 +35,7 @@ impl Process<'_> {
     ///
     /// The kernel lists these in front of all connections (`tcp_get_idx` in net/ipv4/tcp_ipv4.c),
     /// so that ten thousand of those cost nothing here.
-    pub fn tcp_listeners(&self) -> Read<Vec<u64>> {
+    pub fn tcp_listeners(&self) -> ReadResult<Vec<u64>> {
         let mut inodes = Vec::new();
         for table in ["net/tcp", "net/tcp6"] {
             let mut is_heading = true;
@@ -53,7 +53,7 @@ impl Process<'_> {
             });
             match read {
                 // A kernel without IPv6, or that was told to do without.
-                Err(Unread::Absent(_)) => {}
+                Err(ReadError::Absent(_)) => {}
                 read => read?,
             }
         }
@@ -64,7 +64,7 @@ impl Process<'_> {
     ///
     /// Anybody can bind a path with a newline in it, which the kernel prints as it is, and so make
     /// up lines here. Where two lines are about one inode, neither is believed (`None`).
-    pub fn unix_listeners(&self) -> Read<BTreeMap<u64, Option<Vec<u8>>>> {
+    pub fn unix_listeners(&self) -> ReadResult<BTreeMap<u64, Option<Vec<u8>>>> {
         let mut paths = BTreeMap::new();
         self.directory.lines_below("net", "net/unix", |line| {
             if let Some((inode, path)) = unix_listener(line) {

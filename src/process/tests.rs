@@ -53,15 +53,15 @@ impl Fake {
     }
 }
 
-fn known<T>(settled: Result<Settled<T>, Error>) -> T {
+fn found<T>(settled: Result<Lookup<T>, Error>) -> T {
     match settled.unwrap() {
-        Settled::Known(value) => value,
+        Lookup::Found(value) => value,
         _ => panic!("it should be known"),
     }
 }
 
 fn process(proc: &Proc, pid: Pid) -> Process<'_> {
-    known(proc.process(pid, Files::NONE))
+    found(proc.process(pid, Files::NONE))
 }
 
 /// What a scan gives of every process.
@@ -123,10 +123,13 @@ fn a_process_that_ended_is_gone_and_a_file_that_it_lacks_is_absent() {
     let scan = scanned(&proc, Files::NONE, |process| {
         (process.stat().err(), process.exe().err(), process.cmdline().err())
     });
-    let absent = Some(Unread::Absent(File::Exe.absent()));
-    assert_eq!(scan[&7], (None, absent, Some(Unread::Absent(File::Cmdline.absent()))));
-    assert_eq!(scan[&8], (Some(Unread::Gone), Some(Unread::Gone), Some(Unread::Gone)));
-    assert!(matches!(proc.process(9, Files::NONE), Ok(Settled::Gone)));
+    let absent = Some(ReadError::Absent(File::Exe.absent()));
+    assert_eq!(scan[&7], (None, absent, Some(ReadError::Absent(File::Cmdline.absent()))));
+    assert_eq!(
+        scan[&8],
+        (Some(ReadError::Exited), Some(ReadError::Exited), Some(ReadError::Exited))
+    );
+    assert!(matches!(proc.process(9, Files::NONE), Ok(Lookup::Exited)));
 }
 
 #[test]
@@ -137,8 +140,8 @@ fn a_file_that_cannot_be_read_is_unavailable() {
     fs::create_dir(fake.0.path().join("7/cmdline")).unwrap();
     let proc = fake.open();
     let process = process(&proc, 7);
-    let broken = Unread::Broken { file: "cmdline", errno: Errno::ISDIR };
-    assert_eq!(process.settle(process.cmdline()).unwrap(), Settled::Missing(broken));
+    let broken = ReadError::Broken { file: "cmdline", errno: Errno::ISDIR };
+    assert_eq!(process.lookup(process.cmdline()).unwrap(), Lookup::Unavailable(broken));
     assert!(broken.to_string().starts_with("cmdline cannot be read: "), "{broken}");
 }
 
@@ -146,8 +149,8 @@ fn a_file_that_cannot_be_read_is_unavailable() {
 fn our_own_want_of_descriptors_and_memory_ends_the_run() {
     let proc = Fake::new().process(7, 1, b"x").open();
     for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM] {
-        let read: Read<()> = Err(Unread::from_errno(errno, "stat", || Unread::Gone));
-        let message = proc.settle(7, read).unwrap_err().to_string();
+        let read: ReadResult<()> = Err(ReadError::from_errno(errno, "stat", || ReadError::Exited));
+        let message = proc.lookup(7, read).unwrap_err().to_string();
         assert!(message.contains("7/stat"), "{message}");
     }
 }
@@ -159,8 +162,8 @@ fn a_stat_that_is_none_is_unavailable() {
     let proc = fake.open();
     let process = process(&proc, 7);
     assert_eq!(
-        process.settle(process.stat().copied()).unwrap(),
-        Settled::Missing(Unread::malformed("stat"))
+        process.lookup(process.stat().copied()).unwrap(),
+        Lookup::Unavailable(ReadError::malformed("stat"))
     );
 }
 
@@ -275,7 +278,7 @@ fn a_thread_is_not_a_process() {
     let proc = Proc::open(Path::new("/proc")).unwrap();
     let thread = std::thread::spawn(|| gettid().as_raw_nonzero().get() as Pid).join().unwrap();
     assert_ne!(thread, std::process::id());
-    assert!(matches!(proc.process(thread, Files::NONE), Ok(Settled::Gone)));
+    assert!(matches!(proc.process(thread, Files::NONE), Ok(Lookup::Exited)));
 }
 
 #[test]
@@ -288,7 +291,7 @@ fn we_know_ourselves() {
     assert_eq!(proc.own_pid(), None);
     assert_eq!(
         process(&proc, 7).pidfd_inode(),
-        Err(Unread::Absent("only known in our own pid namespace"))
+        Err(ReadError::Absent("only known in our own pid namespace"))
     );
 }
 
@@ -310,11 +313,11 @@ fn what_is_pinned_is_gone_after_its_end_and_a_zombie_is_not() {
     poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None).unwrap();
     let zombie = process(&proc, child.id());
     assert_eq!(zombie.state(), Ok(b'Z'));
-    assert_eq!(zombie.exe(), Err(Unread::Absent(File::Exe.absent())));
-    assert_eq!(zombie.memory(), Err(Unread::Absent(File::SmapsRollup.absent())));
+    assert_eq!(zombie.exe(), Err(ReadError::Absent(File::Exe.absent())));
+    assert_eq!(zombie.memory(), Err(ReadError::Absent(File::SmapsRollup.absent())));
     child.wait().unwrap();
-    assert_eq!(pinned.cmdline(), Err(Unread::Gone));
-    assert_eq!(pinned.pidfd_inode(), Err(Unread::Gone));
+    assert_eq!(pinned.cmdline(), Err(ReadError::Exited));
+    assert_eq!(pinned.pidfd_inode(), Err(ReadError::Exited));
 }
 
 /// Set where [`a_pinned_process_is_never_mixed_with_a_later_one`] runs in its own pid namespace.
@@ -377,10 +380,10 @@ fn reuse_a_pid() {
     for read in
         [pinned.cmdline().err(), pinned.stat().err(), pinned.exe().err(), pinned.fd_count().err()]
     {
-        assert_eq!(read, Some(Unread::Gone));
+        assert_eq!(read, Some(ReadError::Exited));
     }
     assert_eq!(early.stat().unwrap().start_ticks, start, "what was read stays");
-    assert_eq!(early.environ(), Err(Unread::Gone), "and nothing of the newcomer is added");
+    assert_eq!(early.environ(), Err(ReadError::Exited), "and nothing of the newcomer is added");
     assert_ne!(process(&proc, pid).pidfd_inode().unwrap(), inode);
     newcomer.kill().unwrap();
     newcomer.wait().unwrap();

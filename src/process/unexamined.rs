@@ -1,7 +1,7 @@
 //! Processes that could not be examined: never the same as processes that are not there.
 
 use super::Pid;
-use super::error::Unread;
+use super::error::ReadError;
 
 /// Which processes could not be examined, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,14 +9,14 @@ pub struct Unexamined {
     /// The kernel keeps so many from us.
     pub denied: usize,
     /// These could not be examined for another reason.
-    pub others: Vec<(Pid, Unread)>,
+    pub others: Vec<(Pid, ReadError)>,
 }
 
 impl Unexamined {
     /// Count a process.
-    pub fn add(&mut self, pid: Pid, reason: Unread) {
+    pub fn add(&mut self, pid: Pid, reason: ReadError) {
         match reason {
-            Unread::Denied => self.denied += 1,
+            ReadError::Denied => self.denied += 1,
             reason => self.others.push((pid, reason)),
         }
     }
@@ -34,7 +34,8 @@ impl Unexamined {
     /// Those that are not usual: an ordinary user lacks many permissions. Who holds us up is told
     /// apart.
     pub fn unusual(&self) -> Unexamined {
-        let is_unusual = |(_, reason): &&(Pid, Unread)| !matches!(reason, Unread::HeldUp { .. });
+        let is_unusual =
+            |(_, reason): &&(Pid, ReadError)| !matches!(reason, ReadError::HeldUp { .. });
         Unexamined { denied: 0, others: self.others.iter().filter(is_unusual).copied().collect() }
     }
 }
@@ -47,11 +48,11 @@ mod tests {
     fn reasons_are_counted_apart() {
         let mut unexamined = Unexamined::default();
         assert!(unexamined.is_empty());
-        unexamined.add(7, Unread::Denied);
+        unexamined.add(7, ReadError::Denied);
         assert!(unexamined.unusual().is_empty());
-        unexamined.add(8, Unread::HeldUp { file: "cmdline" });
-        unexamined.add(9, Unread::Absent("x"));
+        unexamined.add(8, ReadError::HeldUp { file: "cmdline" });
+        unexamined.add(9, ReadError::Absent("x"));
         assert_eq!((unexamined.count(), unexamined.denied, unexamined.others.len()), (3, 1, 2));
-        assert_eq!(unexamined.unusual().others, [(9, Unread::Absent("x"))]);
+        assert_eq!(unexamined.unusual().others, [(9, ReadError::Absent("x"))]);
     }
 }

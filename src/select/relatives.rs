@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Criteria, Test, Verdict};
-use crate::process::{Error, Files, Pid, Proc, Process, Read, Settled, Unexamined, Unread, known};
+use crate::process::{
+    Error, Files, Lookup, Pid, Proc, Process, ReadError, ReadResult, Unexamined, if_available,
+};
 use crate::tree::{self, Forest, Node};
 
 /// How processes can be related to another.
@@ -53,20 +55,20 @@ pub struct Identity {
 }
 
 impl Identity {
-    fn of(process: &Process<'_>) -> Read<Identity> {
+    fn of(process: &Process<'_>) -> ReadResult<Identity> {
         Ok(Identity {
             start_ticks: process.stat()?.start_ticks,
-            inode: known(process.pidfd_inode())?,
+            inode: if_available(process.pidfd_inode())?,
         })
     }
 
     /// Whether this is the process. By number, as in a scan, or without pidfds, only as far as its
     /// start tells.
-    pub fn is_of(&self, process: &Process<'_>) -> Read<bool> {
+    pub fn is_of(&self, process: &Process<'_>) -> ReadResult<bool> {
         let may_be = process.stat()?.start_ticks == self.start_ticks;
         match self.inode {
             Some(inode) if may_be && process.is_pinned() => {
-                Ok(known(process.pidfd_inode())?.is_none_or(|found| found == inode))
+                Ok(if_available(process.pidfd_inode())?.is_none_or(|found| found == inode))
             }
             _ => Ok(may_be),
         }
@@ -85,14 +87,14 @@ pub fn kindred(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Kindr
     let scan = proc.scan(criteria.files() | tree::FILES)?.reading_ahead(criteria.first_file());
     let mut kin_unknown = BTreeMap::new();
     let forest = tree::read(scan, |process, _| {
-        if let Settled::Missing(reason) = process.settle(process.stat())? {
+        if let Lookup::Unavailable(reason) = process.lookup(process.stat())? {
             // It may be anybody's child.
             kin_unknown.insert(process.pid(), reason);
         }
         Ok::<_, Error>(match criteria.judge(process)? {
-            Verdict::Gone => Settled::Gone,
-            Verdict::Unknown(reason) => Settled::Known(Err(reason)),
-            verdict => Settled::Known(Ok(verdict == Verdict::Match)),
+            Verdict::Gone => Lookup::Exited,
+            Verdict::Unknown(reason) => Lookup::Found(Err(reason)),
+            verdict => Lookup::Found(Ok(verdict == Verdict::Match)),
         })
     })?;
     let is_worker =
@@ -111,10 +113,10 @@ pub fn kindred(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Kindr
     for node in anchors {
         let (verdict, process) = criteria.judge_pinned(proc, forest.pid(node), Files::NONE)?;
         match (verdict, process) {
-            (Verdict::Match, Some(process)) => match process.settle(Identity::of(&process))? {
-                Settled::Known(identity) => kin.relate(relation, (node, identity))?,
-                Settled::Missing(reason) => kin.doubt(relation, node, reason),
-                Settled::Gone => {}
+            (Verdict::Match, Some(process)) => match process.lookup(Identity::of(&process))? {
+                Lookup::Found(identity) => kin.relate(relation, (node, identity))?,
+                Lookup::Unavailable(reason) => kin.doubt(relation, node, reason),
+                Lookup::Exited => {}
             },
             (Verdict::Unknown(reason), _) => kin.doubt(relation, node, reason),
             _ => {}
@@ -138,11 +140,11 @@ type Known = (Node, Identity);
 struct Kin<'k> {
     proc: &'k Proc,
     /// With whether each process may be an anchor, or why that is not known.
-    forest: &'k Forest<Read<bool>>,
+    forest: &'k Forest<ReadResult<bool>>,
     /// The relatives, each proved.
     found: BTreeMap<Pid, Identity>,
     /// The processes that may be relatives, and why that is not known.
-    doubts: BTreeMap<Pid, Unread>,
+    doubts: BTreeMap<Pid, ReadError>,
 }
 
 impl Kin<'_> {
@@ -182,7 +184,7 @@ impl Kin<'_> {
     }
 
     /// The relatives of what may be an anchor are in doubt.
-    fn doubt(&mut self, relation: Relation, node: Node, reason: Unread) {
+    fn doubt(&mut self, relation: Relation, node: Node, reason: ReadError) {
         let forest = self.forest;
         let relatives: Vec<Node> = match relation {
             Relation::Children => forest.children(node).collect(),
@@ -245,20 +247,20 @@ impl Kin<'_> {
     fn held<T>(
         &mut self,
         pid: Pid,
-        read: impl FnOnce(&Process<'_>) -> Read<T>,
+        read: impl FnOnce(&Process<'_>) -> ReadResult<T>,
     ) -> Result<Option<T>, Error> {
         let settled = match self.proc.process(pid, Files::NONE)? {
-            Settled::Known(process) => process.settle(read(&process))?,
-            Settled::Missing(reason) => Settled::Missing(reason),
-            Settled::Gone => Settled::Gone,
+            Lookup::Found(process) => process.lookup(read(&process))?,
+            Lookup::Unavailable(reason) => Lookup::Unavailable(reason),
+            Lookup::Exited => Lookup::Exited,
         };
         Ok(match settled {
-            Settled::Known(value) => Some(value),
-            Settled::Missing(reason) => {
+            Lookup::Found(value) => Some(value),
+            Lookup::Unavailable(reason) => {
                 self.doubts.entry(pid).or_insert(reason);
                 None
             }
-            Settled::Gone => None,
+            Lookup::Exited => None,
         })
     }
 }

@@ -14,7 +14,7 @@ use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::control::Clerk;
-use crate::process::{Entry, Process, Read, Root};
+use crate::process::{Entry, Process, ReadResult, Root};
 
 /// The least that each question gets when the patience of a run is used up.
 const LEAST: Duration = Duration::from_millis(5);
@@ -46,7 +46,7 @@ impl Default for Patience {
 
 impl Owner {
     /// The effective user and groups of a process.
-    pub fn of(process: &Process<'_>) -> Read<Owner> {
+    pub fn of(process: &Process<'_>) -> ReadResult<Owner> {
         let groups = process.status()?.numbers("Groups").into_iter().flatten();
         let groups = groups.filter_map(|group| group.try_into().ok()).collect();
         Ok(Owner { uid: process.user_ids()?[1], gid: process.group_ids()?[1], groups })

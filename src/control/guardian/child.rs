@@ -16,7 +16,7 @@ use rustix::process::getppid;
 use super::{NEVER, is_ready, kind};
 use crate::control::reference::{Identity, continue_through};
 use crate::control::{Error, Signal};
-use crate::process::{Files, Pid, Proc, Settled};
+use crate::process::{Files, Lookup, Pid, Proc};
 
 /// Between two looks at who set us up.
 const LOOK: Duration = Duration::from_millis(250);
@@ -120,7 +120,7 @@ impl Duty {
     /// Whether those who set us up hang: nothing is left of them but threads that wait in the
     /// kernel, or they do not heed a signal.
     fn is_neglected_by(&mut self, proc: &Proc, parent: Pid) -> bool {
-        let Ok(Settled::Known(process)) = proc.process(parent, Files::NONE) else { return false };
+        let Ok(Lookup::Found(process)) = proc.process(parent, Files::NONE) else { return false };
         let Ok(status) = process.status() else { return false };
         let pending = ["SigPnd", "ShdPnd"]
             .iter()

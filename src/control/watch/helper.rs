@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use super::{Ending, Event, Watch};
 use crate::control::Error;
 use crate::control::reference::Identity;
-use crate::process::{Proc, Settled};
+use crate::process::{Lookup, Proc};
 use crate::thread::{self, Mailbox, lock};
 
 /// The threads, and what they have to say.
@@ -106,8 +106,8 @@ fn help(
     let mut watch = Watch::new(&proc, None, wants_status)?;
     let mut left = BTreeSet::new();
     for &(token, identity) in part {
-        match proc.settle(identity.pid, identity.open())? {
-            Settled::Known(pidfd) => {
+        match proc.lookup(identity.pid, identity.open())? {
+            Lookup::Found(pidfd) => {
                 watch.add_pidfd(token, identity.pid, Rc::new(pidfd))?;
                 left.insert(token);
             }

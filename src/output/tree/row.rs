@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::output::json;
-use crate::process::{File, Pid, Process, Property, Read, items, known, title};
+use crate::process::{File, Pid, Process, Property, ReadResult, if_available, items, title};
 
 /// What is kept of a process until its tree is complete.
 #[derive(Clone, Copy, Debug, Default)]
@@ -85,23 +85,28 @@ impl Rows {
         row: Row,
         process: &Process<'_>,
         members: &[&Property],
-    ) -> Read<Row> {
+    ) -> ReadResult<Row> {
         json::object(&mut self.text, process, members)?;
         self.text.pop();
         Ok(Row { rest_length: self.text.len() as u32 - row.start, ..row })
     }
 
     /// The row of a process as text.
-    pub fn end_as_text(&mut self, row: Row, process: &Process<'_>, extent: Extent) -> Read<Row> {
-        let name = known(process.name_or_comm())?.unwrap_or(Cow::Borrowed(UNKNOWN));
+    pub fn end_as_text(
+        &mut self,
+        row: Row,
+        process: &Process<'_>,
+        extent: Extent,
+    ) -> ReadResult<Row> {
+        let name = if_available(process.name_or_comm())?.unwrap_or(Cow::Borrowed(UNKNOWN));
         let name_length = u16::try_from(name.len()).unwrap_or(u16::MAX);
         self.text.extend_from_slice(&name[..usize::from(name_length)]);
-        let state = known(process.stat())?.map_or(b'?', |stat| stat.state);
+        let state = if_available(process.stat())?.map_or(b'?', |stat| stat.state);
         // Neither has one, and asking costs more than knowing.
         let has_exe = !row.marks.has(Marks::KERNEL_THREAD) && state != b'Z';
-        let exe_deleted = has_exe && known(process.exe_deleted())?.unwrap_or(false);
+        let exe_deleted = has_exe && if_available(process.exe_deleted())?.unwrap_or(false);
         if extent.arguments
-            && let Some(arguments) = known(process.cmdline())?
+            && let Some(arguments) = if_available(process.cmdline())?
         {
             self.text.extend(arguments_shown(arguments));
         }
@@ -120,21 +125,21 @@ impl Extent {
         self.process_groups || self.users || self.namespaces || self.threads
     }
 
-    fn detail(self, process: &Process<'_>) -> Read<Detail> {
+    fn detail(self, process: &Process<'_>) -> ReadResult<Detail> {
         let mut detail = Detail::default();
         if self.process_groups {
-            detail.pgrp = known(process.stat())?.map(|stat| stat.pgrp);
+            detail.pgrp = if_available(process.stat())?.map(|stat| stat.pgrp);
         }
         if self.users {
-            detail.uid = known(process.user_ids())?.map(|ids| ids[1]);
+            detail.uid = if_available(process.user_ids())?.map(|ids| ids[1]);
         }
         if self.namespaces {
             for file in File::NAMESPACES {
-                detail.namespaces.push(known(process.namespace(file))?);
+                detail.namespaces.push(if_available(process.namespace(file))?);
             }
         }
-        if self.threads && known(process.stat())?.is_some_and(|stat| stat.threads > 1) {
-            detail.threads = known(process.other_threads())?.unwrap_or_default();
+        if self.threads && if_available(process.stat())?.is_some_and(|stat| stat.threads > 1) {
+            detail.threads = if_available(process.other_threads())?.unwrap_or_default();
         }
         Ok(detail)
     }
