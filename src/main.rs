@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         Request::Run { name, .. } => name.clone(),
         _ => "proctool".to_owned(),
     };
-    let heeded = control::heed_children().context("cannot heed children");
+    let heeded = control::reset_sigchld().context("cannot heed children");
     let exit = match heeded.and_then(|()| answer(request, begin)) {
         Ok(exit) => exit,
         Err(error) => report(&name, &error),

@@ -10,7 +10,7 @@ use crate::process::{
     Cgroups, Error, File, Files, Lookup, Pid, Proc, Process, ReadError, ReadResult, items, terminal,
 };
 
-pub use relatives::{Anchor, Identity, Kindred, Relation, kindred};
+pub use relatives::{Anchor, Relation, RelativeIdentity, Relatives, relatives};
 
 /// One thing that must be true of a process.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub enum Test {
     /// It is one of these.
     Pid(Vec<Pid>),
     /// It is one of these processes; of some it is not known, for this reason.
-    Kindred(BTreeMap<Pid, ReadResult<Identity>>),
+    Relatives(BTreeMap<Pid, ReadResult<RelativeIdentity>>),
     /// exe_name is one of these.
     ExeName(Vec<Vec<u8>>),
     /// exe_path is one of these.
@@ -170,7 +170,7 @@ impl Test {
     /// The costliest file that it reads; they are numbered by cost.
     fn file(&self) -> Option<File> {
         match self {
-            Test::Pid(_) | Test::Kindred(_) => None,
+            Test::Pid(_) | Test::Relatives(_) => None,
             Test::ExeName(_) | Test::ExePath(_) => Some(File::Exe),
             Test::Comm(_) | Test::Name(_) => Some(File::Comm),
             Test::CommandLine(_) => Some(File::Cmdline),
@@ -199,8 +199,8 @@ impl Test {
         let one_of = |wanted: &[Vec<u8>], found: &[u8]| wanted.iter().any(|each| each == found);
         Ok(match self {
             Test::Pid(pids) => pids.contains(&process.pid()),
-            Test::Kindred(kindred) => match kindred.get(&process.pid()) {
-                Some(Ok(identity)) => identity.is_of(process)?,
+            Test::Relatives(relatives) => match relatives.get(&process.pid()) {
+                Some(Ok(identity)) => identity.matches(process)?,
                 Some(Err(reason)) => return Err(*reason),
                 None => false,
             },

@@ -15,7 +15,7 @@ const NONE: Node = Node::MAX;
 
 /// What a node is made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Kin {
+pub struct ProcessLink {
     /// The process.
     pub pid: Pid,
     /// Its parent, 0 when it has none that could be seen.
@@ -42,14 +42,14 @@ pub struct Forest<D> {
 
 impl<D> Forest<D> {
     /// Build from processes in any order, each with what is kept for it.
-    pub fn new(mut kin: Vec<Kin>, mut data: Vec<D>) -> Forest<D> {
+    pub fn new(mut kin: Vec<ProcessLink>, mut data: Vec<D>) -> Forest<D> {
         // A real procfs lists pids in order, so that this only looks.
         if !kin.is_sorted_by_key(|kin| kin.pid) {
-            let mut pairs: Vec<(Kin, D)> = kin.into_iter().zip(data).collect();
+            let mut pairs: Vec<(ProcessLink, D)> = kin.into_iter().zip(data).collect();
             pairs.sort_by_key(|(kin, _)| kin.pid);
             (kin, data) = pairs.into_iter().unzip();
         }
-        let link = |(kin, parent): (&Kin, Node)| Links {
+        let link = |(kin, parent): (&ProcessLink, Node)| Links {
             pid: kin.pid,
             parent,
             first_child: NONE,
@@ -166,8 +166,8 @@ fn some(node: Node) -> Option<Node> {
 /// The processes were read one after another, so that a parent may be missing, or its number may
 /// belong to a later process by now: a parent that started after its child is not its parent. What
 /// is left of circles is cut.
-fn parents(processes: &[Kin]) -> Vec<Node> {
-    let parent_of = |child: &Kin| {
+fn parents(processes: &[ProcessLink]) -> Vec<Node> {
+    let parent_of = |child: &ProcessLink| {
         let found = processes.binary_search_by_key(&child.ppid, |kin| kin.pid).ok();
         let older = found.filter(|&parent| processes[parent].start_ticks <= child.start_ticks);
         older.map_or(NONE, |parent| parent as Node)
@@ -217,7 +217,7 @@ pub const FILES: Files = Files::of(&[File::Stat]);
 /// A process that does not even show its parent (hidepid=1) is a root.
 pub fn read<D, E: From<Error>>(
     mut scan: Scan<'_>,
-    mut keep: impl FnMut(&Process<'_>, Kin) -> Result<Lookup<D>, E>,
+    mut keep: impl FnMut(&Process<'_>, ProcessLink) -> Result<Lookup<D>, E>,
 ) -> Result<Forest<D>, E> {
     let (mut kin, mut data) = (Vec::new(), Vec::new());
     let (mut left_out, mut vanished) = (0, 0);
@@ -230,7 +230,7 @@ pub fn read<D, E: From<Error>>(
                 continue;
             }
         };
-        let own = Kin { pid: process.pid(), ppid, start_ticks };
+        let own = ProcessLink { pid: process.pid(), ppid, start_ticks };
         match keep(process, own)? {
             Lookup::Found(kept) => {
                 kin.push(own);
@@ -261,8 +261,10 @@ mod tests {
     }
 
     fn forest(kin: &[(Pid, Pid, u64)]) -> Forest<()> {
-        let kin: Vec<Kin> =
-            kin.iter().map(|&(pid, ppid, start_ticks)| Kin { pid, ppid, start_ticks }).collect();
+        let kin: Vec<ProcessLink> = kin
+            .iter()
+            .map(|&(pid, ppid, start_ticks)| ProcessLink { pid, ppid, start_ticks })
+            .collect();
         let data = vec![(); kin.len()];
         Forest::new(kin, data)
     }
@@ -285,7 +287,7 @@ mod tests {
         ];
         let (kin, data) = rows
             .into_iter()
-            .map(|(pid, ppid, data)| (Kin { pid, ppid, start_ticks: 0 }, data))
+            .map(|(pid, ppid, data)| (ProcessLink { pid, ppid, start_ticks: 0 }, data))
             .unzip();
         Forest::new(kin, data)
     }

@@ -427,7 +427,7 @@ fn conclude(
             ));
             (Exit::Interrupted(signal.number() as u8), &left[..])
         }
-        Conclusion::Ran(status) => (Exit::of_command(*status), nobody),
+        Conclusion::CommandResult(status) => (Exit::of_command(*status), nobody),
         Conclusion::NotRun(error) => {
             let program = shutdown
                 .plan

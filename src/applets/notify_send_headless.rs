@@ -16,7 +16,7 @@ use crate::cli::notification::{self, Options, PROGRAM};
 use crate::cli::usage;
 use crate::cli::verbosity::Verbosity;
 use crate::command::exec::{Environment, become_command, not_run};
-use crate::control::child::{self, Ran};
+use crate::control::child::{self, CommandResult};
 use crate::control::{Interrupts, Silent};
 use crate::desktop::notification::End;
 use crate::desktop::{Address, BusError, Wanted};
@@ -160,20 +160,20 @@ fn notify(
         child::run(proc, command, &interrupts, Instant::now().checked_add(LIMIT), &mut Silent)
     };
     let mut ran = run(command)?;
-    if let Ran::NotStarted(error) = &ran
+    if let CommandResult::NotStarted(error) = &ran
         && let Some(command) = environment.by_shell(program, arguments, error)
     {
         ran = run(command)?;
     }
     match ran {
-        Ran::Ended(status) => Ok(Some(Exit::of_command(status))),
-        Ran::Interrupted(signal) => Ok(Some(Exit::Interrupted(signal.number() as u8))),
-        Ran::TimedOut => {
+        CommandResult::Ended(status) => Ok(Some(Exit::of_command(status))),
+        CommandResult::Interrupted(signal) => Ok(Some(Exit::Interrupted(signal.number() as u8))),
+        CommandResult::TimedOut => {
             Err(Refusal::nothing("the message bus does not go on: notify-send was terminated")
                 .into())
         }
-        Ran::NotStarted(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Ran::NotStarted(error) => Err(not_run(program, &error).into()),
+        CommandResult::NotStarted(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        CommandResult::NotStarted(error) => Err(not_run(program, &error).into()),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::cli::verbosity::Verbosity;
 use crate::cli::{tell_doubts, told};
 use crate::control::{
     Conclusion, Ended, Interrupts, Operation, Order, Refused, Target, Until, check_references,
-    own_line,
+    self_and_ancestors,
 };
 use crate::exit::{self, Exit, Refusal};
 use crate::output::message::message;
@@ -145,9 +145,9 @@ impl Acting {
         let mut operation = Operation::new(&proc, order, &interrupts).begun(begin);
         let found = self.targets.find(&proc, |target| operation.add(target))?;
         operation.check_room()?;
-        let own_line = own_line(&proc)?;
+        let self_and_ancestors = self_and_ancestors(&proc)?;
         let is_matched = self.targets.are_matched();
-        operation.refuse(|target| refusal(target, &own_line, force, is_matched));
+        operation.refuse(|target| refusal(target, &self_and_ancestors, force, is_matched));
         check_count(order, operation.targets().len())?;
         overseer.iter().for_each(|overseer| overseer.trust(limit));
 
@@ -168,15 +168,15 @@ impl Acting {
     }
 }
 
-/// Why not to do anything with a target. `own_line` is we ourselves and our ancestors; `is_matched`
+/// Why not to do anything with a target. `self_and_ancestors` is we ourselves and our ancestors; `is_matched`
 /// where conditions were given, and no process ids.
 fn refusal(
     target: &Target,
-    own_line: &[Pid],
+    self_and_ancestors: &[Pid],
     force: Option<bool>,
     is_matched: bool,
 ) -> Option<Refused> {
-    let is_us = own_line.first() == Some(&target.pid);
+    let is_us = self_and_ancestors.first() == Some(&target.pid);
     match force {
         // To wait for oneself takes for ever, and nothing else is wrong with waiting.
         None => is_us.then_some(Refused::Waiter),
@@ -184,7 +184,9 @@ fn refusal(
         Some(true) => None,
         Some(false) if is_us => Some(Refused::Ourselves),
         Some(false) if target.pid == 1 => Some(Refused::FirstProcess),
-        Some(false) => own_line.contains(&target.pid).then_some(Refused::Ancestor { is_matched }),
+        Some(false) => {
+            self_and_ancestors.contains(&target.pid).then_some(Refused::Ancestor { is_matched })
+        }
     }
 }
 

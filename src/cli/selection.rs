@@ -11,12 +11,12 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::{absence, parse, pattern};
-use crate::control::own_line;
+use crate::control::self_and_ancestors;
 use crate::exit::Refusal;
 use crate::process::{
     File, Files, Lookup, Pid, Proc, Process, ReadError, ReadResult, if_available,
 };
-use crate::select::{Anchor, Criteria, Kindred, Pick, Relation, Test, kindred};
+use crate::select::{Anchor, Criteria, Pick, Relation, Relatives, Test, relatives};
 
 /// Long options that every applet that selects has. Several are and-ed; of a list, one must be
 /// true.
@@ -344,7 +344,7 @@ impl Search {
     }
 
     fn except(&self, proc: &Proc) -> anyhow::Result<Vec<Pid>> {
-        let mut except = own_line(proc)?;
+        let mut except = self_and_ancestors(proc)?;
         if !self.ignore_ancestors {
             except.truncate(1);
         }
@@ -486,9 +486,9 @@ fn namespaces_of(proc: &Proc, pid: Pid) -> anyhow::Result<Test> {
 }
 
 fn relation_test(proc: &Proc, relation: Relation, anchor: &Anchor) -> anyhow::Result<Test> {
-    let unexamined = match kindred(proc, relation, anchor)? {
-        Kindred::Found(test) => return Ok(test),
-        Kindred::NoAnchor(unexamined) => unexamined,
+    let unexamined = match relatives(proc, relation, anchor)? {
+        Relatives::Found(test) => return Ok(test),
+        Relatives::NoAnchor(unexamined) => unexamined,
     };
     let nobody = match anchor {
         Anchor::Pid(pid) => format!("there is no process {pid}"),

@@ -5,7 +5,7 @@ use crate::process::{Files, Lookup, Pid, Proc, open_pidfd};
 
 /// We ourselves and our ancestors, nearest first. Where /proc hides one, the kernel is asked for
 /// its parent.
-pub fn own_line(proc: &Proc) -> Result<Vec<Pid>, Error> {
+pub fn self_and_ancestors(proc: &Proc) -> Result<Vec<Pid>, Error> {
     let mut line: Vec<Pid> = proc.own_pid().into_iter().collect();
     while let Some(&last) = line.last() {
         let parent = match proc.process(last, Files::NONE)? {

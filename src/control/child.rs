@@ -11,7 +11,7 @@ use super::{
 use crate::process::{Lookup, Proc};
 
 /// How a command ended, or why it did not.
-pub enum Ran {
+pub enum CommandResult {
     Ended(ExitStatus),
     NotStarted(io::Error),
     /// We were told to end, and it was terminated.
@@ -34,21 +34,21 @@ pub fn run(
     interrupts: &Interrupts,
     end: Option<Instant>,
     observer: &mut dyn Observer,
-) -> Result<Ran, Error> {
-    let mut started = match Started::start(proc, interrupts, command)? {
+) -> Result<CommandResult, Error> {
+    let mut started = match RunningChild::start(proc, interrupts, command)? {
         Ok(started) => started,
-        Err(error) => return Ok(Ran::NotStarted(error)),
+        Err(error) => return Ok(CommandResult::NotStarted(error)),
     };
     let timeout = end.map(|end| end.saturating_duration_since(Instant::now()));
     match started.wait(proc, interrupts, timeout, observer)? {
-        Conclusion::Finished => started.reap().map(Ran::Ended),
+        Conclusion::Finished => started.reap().map(CommandResult::Ended),
         Conclusion::Interrupted(signal) => {
             started.terminate(proc, interrupts)?;
-            Ok(Ran::Interrupted(signal))
+            Ok(CommandResult::Interrupted(signal))
         }
         Conclusion::TimedOut => {
             started.terminate(proc, interrupts)?;
-            Ok(Ran::TimedOut)
+            Ok(CommandResult::TimedOut)
         }
     }
 }
@@ -62,7 +62,7 @@ pub fn run_to_end(
     interrupts: &Interrupts,
     end: Option<Instant>,
 ) -> Result<(Result<ExitStatus, io::Error>, Option<Signal>), Error> {
-    let mut started = match Started::start(proc, interrupts, command)? {
+    let mut started = match RunningChild::start(proc, interrupts, command)? {
         Ok(started) => started,
         Err(error) => return Ok((Err(error), None)),
     };
@@ -96,13 +96,13 @@ pub fn ask(
     limit: Duration,
 ) -> Result<Option<Vec<u8>>, Error> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let Ok(mut started) = Started::start(proc, interrupts, command)? else { return Ok(None) };
+    let Ok(mut started) = RunningChild::start(proc, interrupts, command)? else { return Ok(None) };
     let conclusion = started.wait(proc, interrupts, Some(limit), &mut Silent)?;
     if conclusion != Conclusion::Finished {
         started.terminate(proc, interrupts)?;
         if let Conclusion::Interrupted(signal) = conclusion {
             // For who can heed it.
-            interrupts.put_back(signal);
+            interrupts.requeue(signal);
         }
         return Ok(None);
     }
@@ -114,25 +114,27 @@ pub fn ask(
 }
 
 /// A command that runs. Until we wait for it, its number is its own.
-struct Started {
+struct RunningChild {
     child: Child,
     /// `None` where the kernel has no pidfds (before Linux 5.3), or a sandbox forbids them.
     reference: Option<Reference>,
 }
 
-impl Started {
+impl RunningChild {
     fn start(
         proc: &Proc,
         interrupts: &Interrupts,
         command: Command,
-    ) -> Result<io::Result<Started>, Error> {
+    ) -> Result<io::Result<RunningChild>, Error> {
         let mut child = match interrupts.spawn(command) {
             Ok(child) => child,
             Err(error) => return Ok(Err(error)),
         };
         match proc.lookup(child.id(), Reference::by_number(child.id())) {
-            Ok(Lookup::Found(reference)) => Ok(Ok(Started { child, reference: Some(reference) })),
-            Ok(_) => Ok(Ok(Started { child, reference: None })),
+            Ok(Lookup::Found(reference)) => {
+                Ok(Ok(RunningChild { child, reference: Some(reference) }))
+            }
+            Ok(_) => Ok(Ok(RunningChild { child, reference: None })),
             Err(error) => {
                 // It must not run on by itself.
                 child

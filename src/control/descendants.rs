@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::freeze::{self, Motion};
-use super::orphan::{Origin, Seen, comm, is_spared, is_there};
+use super::freeze::{self, RunState};
+use super::orphan::{Origin, OrphanCandidate, comm, is_spared, is_there};
 use super::{Error, Interrupts, Operation, Signal, Target};
 use crate::process::{File, Files, Lookup, Pid, Proc, Process, ReadError};
 
@@ -29,9 +29,9 @@ pub enum Gathered {
     Interrupted(Signal),
 }
 
-/// Make targets of all descendants of the targets; with `halts`, after stopping each of them.
+/// Make targets of all descendants of the targets; with `freezes`, after stopping each of them.
 ///
-/// All of /proc is read again and again until nobody new turns up. With `halts`, all that were
+/// All of /proc is read again and again until nobody new turns up. With `freezes`, all that were
 /// known when the last passes began had really stopped, and so could not have started anybody
 /// since; and orphans are taken that the tree has started since we began, as far as that is
 /// certain. Without, those that started after the beginning are not looked for: somebody might
@@ -39,32 +39,32 @@ pub enum Gathered {
 pub fn gather(
     proc: &Proc,
     interrupts: &Interrupts,
-    halts: bool,
+    freezes: bool,
     end: Instant,
     operation: &mut Operation<'_>,
 ) -> Result<Gathered, Error> {
-    if halts {
-        operation.halt_from(0)?;
+    if freezes {
+        operation.freeze_from(0)?;
     }
     let mut latest = None;
     let mut passes_without = 0;
     loop {
-        if halts && let Some(signal) = await_halts(proc, interrupts, operation, end)? {
+        if freezes && let Some(signal) = await_frozen(proc, interrupts, operation, end)? {
             return Ok(Gathered::Interrupted(signal));
         }
         if let Some(signal) = interrupts.arrived()? {
             return Ok(Gathered::Interrupted(signal));
         }
         let is_over = Instant::now() >= end;
-        let pass = pass(proc, halts, latest, operation)?;
+        let pass = pass(proc, freezes, latest, operation)?;
         passes_without = if pass.found { 0 } else { passes_without + 1 };
         if pass.is_blind || is_over {
             return Ok(Gathered::Incomplete);
         }
-        if passes_without >= if halts { ENOUGH } else { 1 } {
+        if passes_without >= if freezes { ENOUGH } else { 1 } {
             return Ok(Gathered::Complete);
         }
-        latest = latest.or(Some(pass.latest).filter(|_| !halts));
+        latest = latest.or(Some(pass.latest).filter(|_| !freezes));
     }
 }
 
@@ -79,17 +79,17 @@ struct Pass {
     is_blind: bool,
 }
 
-/// Add the children of targets that started no later than `latest` and, with `halts`, the orphans
+/// Add the children of targets that started no later than `latest` and, with `freezes`, the orphans
 /// of the tree.
 fn pass(
     proc: &Proc,
-    halts: bool,
+    freezes: bool,
     latest: Option<u64>,
     operation: &mut Operation<'_>,
 ) -> Result<Pass, Error> {
     let mut members = members(proc, operation)?;
     let mut pass = Pass::default();
-    let mut all: BTreeMap<Pid, Seen> = BTreeMap::new();
+    let mut all: BTreeMap<Pid, OrphanCandidate> = BTreeMap::new();
     let own = proc.own_pid();
     let mut scan = proc.scan(Files::of(&[File::Stat]))?;
     while let Some(process) = scan.next()? {
@@ -103,13 +103,13 @@ fn pass(
         };
         let (pid, ppid, start_ticks) = (process.pid(), stat.ppid, stat.start_ticks);
         pass.latest = pass.latest.max(start_ticks);
-        if halts {
+        if freezes {
             let (pgrp, session) = (stat.pgrp, stat.session);
             let name = match process.lookup(process.comm())? {
                 Lookup::Found(name) => comm(&name),
                 Lookup::Unavailable(_) | Lookup::Exited => comm(b""),
             };
-            all.insert(pid, Seen { pid, ppid, pgrp, session, start_ticks, name });
+            all.insert(pid, OrphanCandidate { pid, ppid, pgrp, session, start_ticks, name });
         }
         if members.contains_key(&pid) || Some(pid) == own || Some(ppid) == own {
             continue;
@@ -118,12 +118,12 @@ fn pass(
             Some(_) if latest.is_some_and(|latest| start_ticks > latest) => {}
             Some(&parent) => {
                 let taken = pin_child(proc, pid, ppid, &operation.targets()[parent])?;
-                take(taken, halts, &mut members, &mut pass, operation)?;
+                take(taken, freezes, &mut members, &mut pass, operation)?;
             }
             None => {}
         }
     }
-    if halts {
+    if freezes {
         take_orphans(proc, &all, &mut members, &mut pass, operation)?;
     }
     Ok(pass)
@@ -132,22 +132,22 @@ fn pass(
 /// Add the orphans that belong to the tree, and remember those that may.
 fn take_orphans(
     proc: &Proc,
-    all: &BTreeMap<Pid, Seen>,
+    all: &BTreeMap<Pid, OrphanCandidate>,
     members: &mut BTreeMap<Pid, usize>,
     pass: &mut Pass,
     operation: &mut Operation<'_>,
 ) -> Result<(), Error> {
     operation.look_around(all, members);
     let own = proc.own_pid();
-    let is_newborn = |seen: &&Seen| {
+    let is_newborn = |seen: &&OrphanCandidate| {
         !members.contains_key(&seen.pid)
             && Some(seen.pid) != own
             && Some(seen.ppid) != own
             && operation.bonds().is_newborn(seen)
     };
-    let newborn: Vec<Seen> = all.values().filter(is_newborn).copied().collect();
+    let newborn: Vec<OrphanCandidate> = all.values().filter(is_newborn).copied().collect();
     // Orphans first: what they have started is known by them.
-    let (orphans, others): (Vec<&Seen>, _) =
+    let (orphans, others): (Vec<&OrphanCandidate>, _) =
         newborn.iter().partition(|seen| operation.bonds().may_be_orphan(seen.ppid));
     for seen in orphans.into_iter().chain(others) {
         if operation.bonds().may_share_session(seen) {
@@ -160,7 +160,7 @@ fn take_orphans(
     take_from_groups(proc, &newborn, all, members, pass, operation)?;
     let session_of =
         |pid: &Pid| all.get(pid).filter(|_| !members.contains_key(pid)).map(|seen| seen.session);
-    let is_left = |seen: &&Seen| !members.contains_key(&seen.pid);
+    let is_left = |seen: &&OrphanCandidate| !members.contains_key(&seen.pid);
     let suspects = newborn
         .iter()
         .filter(is_left)
@@ -177,8 +177,8 @@ fn take_orphans(
 /// Add a process in a process group, or a control group, of the tree, if it is an orphan.
 fn take_of_group(
     proc: &Proc,
-    seen: &Seen,
-    all: &BTreeMap<Pid, Seen>,
+    seen: &OrphanCandidate,
+    all: &BTreeMap<Pid, OrphanCandidate>,
     members: &mut BTreeMap<Pid, usize>,
     pass: &mut Pass,
     operation: &mut Operation<'_>,
@@ -201,8 +201,8 @@ fn take_of_group(
 /// The orphans that the control groups of the tree hold.
 fn take_from_groups(
     proc: &Proc,
-    newborn: &[Seen],
-    all: &BTreeMap<Pid, Seen>,
+    newborn: &[OrphanCandidate],
+    all: &BTreeMap<Pid, OrphanCandidate>,
     members: &mut BTreeMap<Pid, usize>,
     pass: &mut Pass,
     operation: &mut Operation<'_>,
@@ -210,9 +210,9 @@ fn take_from_groups(
     let found =
         |pid: Pid| newborn.binary_search_by_key(&pid, |seen| seen.pid).ok().map(|at| &newborn[at]);
     operation.look_at_groups(|pid| members.contains_key(&pid) || found(pid).is_some())?;
-    let in_groups: Vec<&Seen> =
+    let in_groups: Vec<&OrphanCandidate> =
         operation.bonds().in_groups().into_iter().filter_map(found).collect();
-    let (orphans, others): (Vec<&Seen>, _) =
+    let (orphans, others): (Vec<&OrphanCandidate>, _) =
         in_groups.into_iter().partition(|seen| operation.bonds().may_be_orphan(seen.ppid));
     for seen in orphans.into_iter().chain(others) {
         let pid = seen.pid;
@@ -242,7 +242,7 @@ enum Taken {
 
 fn take(
     taken: Taken,
-    halts: bool,
+    freezes: bool,
     members: &mut BTreeMap<Pid, usize>,
     pass: &mut Pass,
     operation: &mut Operation<'_>,
@@ -252,13 +252,13 @@ fn take(
             let at = operation.targets().len();
             members.insert(target.pid, at);
             operation.add(target)?;
-            if halts {
-                operation.halt_from(at)?;
+            if freezes {
+                operation.freeze_from(at)?;
             }
             pass.found = true;
         }
         Taken::Other => {}
-        Taken::Gone => pass.found |= halts,
+        Taken::Gone => pass.found |= freezes,
         Taken::Unavailable(reason) => pass.is_blind |= is_blinding(reason),
     }
     Ok(())
@@ -326,23 +326,23 @@ fn as_target(process: &Process<'_>) -> Result<Taken, Error> {
     })
 }
 
-/// Wait until everybody who was halted has stopped.
-fn await_halts(
+/// Wait until everybody who was frozen has stopped.
+fn await_frozen(
     proc: &Proc,
     interrupts: &Interrupts,
     operation: &Operation<'_>,
     end: Instant,
 ) -> Result<Option<Signal>, Error> {
     let mut moving: Vec<usize> =
-        (0..operation.targets().len()).filter(|&at| operation.targets()[at].is_halted).collect();
+        (0..operation.targets().len()).filter(|&at| operation.targets()[at].is_frozen).collect();
     let begin = Instant::now();
     freeze::until(interrupts, Some(end), || {
         let mut still = Vec::with_capacity(moving.len());
         for &at in &moving {
             let Some(reference) = &operation.targets()[at].reference else { continue };
-            match freeze::motion(proc, reference)? {
-                (Motion::Moving, _) | (Motion::Traced, true) => still.push(at),
-                (Motion::Stuck, _) if begin.elapsed() < STUCK => still.push(at),
+            match freeze::run_state(proc, reference)? {
+                (RunState::Running, _) | (RunState::Traced, true) => still.push(at),
+                (RunState::Uninterruptible, _) if begin.elapsed() < STUCK => still.push(at),
                 _ => {}
             }
         }

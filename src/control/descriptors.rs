@@ -16,10 +16,10 @@ const RESERVE: u64 = 24;
 
 /// The limit with which we began. Programs that use select(2) fail above 1,024, so that others do
 /// not get the raised one.
-static GIVEN: OnceLock<Limit> = OnceLock::new();
+static GIVEN: OnceLock<DescriptorLimit> = OnceLock::new();
 
 /// The soft and the hard limit of descriptors.
-pub type Limit = (rlim_t, rlim_t);
+pub type DescriptorLimit = (rlim_t, rlim_t);
 
 /// Raise the soft limit to the hard one.
 pub fn raise_limit() {
@@ -30,7 +30,7 @@ pub fn raise_limit() {
 }
 
 /// The limit with which we began, if it was raised since.
-pub fn given_limit() -> Option<Limit> {
+pub fn given_limit() -> Option<DescriptorLimit> {
     GIVEN.get().cloned()
 }
 

@@ -8,16 +8,16 @@ use crate::process::{File, Files, Lookup, Proc, Process, ReadResult};
 
 /// What a process is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Motion {
+pub enum RunState {
     /// All its threads are stopped.
     Stopped,
     /// Likewise, by a tracer that may let them run on at any time.
     Traced,
     /// It runs, or will see its signals as soon as it wants to.
-    Moving,
+    Running,
     /// It waits in the kernel for something that no signal interrupts, and will stop when that is
     /// over.
-    Stuck,
+    Uninterruptible,
     Ended,
 }
 
@@ -27,7 +27,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
 /// What a process is about now, and whether a STOP is on its way to it.
-pub fn motion(proc: &Proc, reference: &Reference) -> Result<(Motion, bool), Error> {
+pub fn run_state(proc: &Proc, reference: &Reference) -> Result<(RunState, bool), Error> {
     let pid = reference.pid();
     let seen = match proc.process(pid, Files::of(&[File::Stat]))? {
         Lookup::Found(process) => {
@@ -39,23 +39,23 @@ pub fn motion(proc: &Proc, reference: &Reference) -> Result<(Motion, bool), Erro
     };
     // Still alive now, so that what was read by its number was of it.
     if !is_alive(proc, reference)? {
-        return Ok((Motion::Ended, false));
+        return Ok((RunState::Ended, false));
     }
     Ok(match seen {
-        Lookup::Found((states, is_pending)) => (motion_of(&states), is_pending),
+        Lookup::Found((states, is_pending)) => (run_state_of(&states), is_pending),
         // Not even its state is shown to us (hidepid), and it will not be later.
-        Lookup::Exited | Lookup::Unavailable(_) => (Motion::Stuck, false),
+        Lookup::Exited | Lookup::Unavailable(_) => (RunState::Uninterruptible, false),
     })
 }
 
-fn motion_of(states: &[u8]) -> Motion {
+fn run_state_of(states: &[u8]) -> RunState {
     let all =
         |letters: &[u8]| !states.is_empty() && states.iter().all(|state| letters.contains(state));
     match () {
-        () if all(b"T") => Motion::Stopped,
-        () if all(b"Tt") => Motion::Traced,
-        () if all(b"TtD") => Motion::Stuck,
-        () => Motion::Moving,
+        () if all(b"T") => RunState::Stopped,
+        () if all(b"Tt") => RunState::Traced,
+        () if all(b"TtD") => RunState::Uninterruptible,
+        () => RunState::Running,
     }
 }
 
@@ -96,16 +96,16 @@ mod tests {
 
     #[test]
     fn a_process_is_stopped_when_all_its_threads_are() {
-        for (states, motion) in [
-            (&b"T"[..], Motion::Stopped),
-            (b"TT", Motion::Stopped),
-            (b"Tt", Motion::Traced),
-            (b"TD", Motion::Stuck),
-            (b"TS", Motion::Moving),
+        for (states, run_state) in [
+            (&b"T"[..], RunState::Stopped),
+            (b"TT", RunState::Stopped),
+            (b"Tt", RunState::Traced),
+            (b"TD", RunState::Uninterruptible),
+            (b"TS", RunState::Running),
             // The last thread is just leaving.
-            (b"", Motion::Moving),
+            (b"", RunState::Running),
         ] {
-            assert_eq!(motion_of(states), motion, "{states:?}");
+            assert_eq!(run_state_of(states), run_state, "{states:?}");
         }
     }
 }

@@ -31,13 +31,13 @@ pub struct Interrupts {
     is_from_keyboard: Cell<bool>,
     holds: Cell<usize>,
     /// One that was read by who could not heed it.
-    put_back: Cell<Option<Signal>>,
+    requeue: Cell<Option<Signal>>,
 }
 
 /// See [`Interrupts::hold_stops`].
-pub struct Held<'i>(&'i Interrupts);
+pub struct StopHold<'i>(&'i Interrupts);
 
-impl Drop for Held<'_> {
+impl Drop for StopHold<'_> {
     fn drop(&mut self) {
         self.0.holds.set(self.0.holds.get() - 1);
         if self.0.holds.get() == 0 {
@@ -80,7 +80,7 @@ impl Interrupts {
             descriptor,
             is_from_keyboard: Cell::new(false),
             holds: Cell::new(0),
-            put_back: Cell::new(None),
+            requeue: Cell::new(None),
         })
     }
 
@@ -95,7 +95,7 @@ impl Interrupts {
 
     /// Do something that may take for ever, such as writing to whoever does not read, and be ended
     /// by a signal at once.
-    pub fn let_through<T>(&self, act: impl FnOnce() -> T) -> T {
+    pub fn with_signals_unblocked<T>(&self, act: impl FnOnce() -> T) -> T {
         // Neither fails for a set that was blocked before.
         let _ = self.caught.thread_unblock();
         let outcome = act();
@@ -116,21 +116,21 @@ impl Interrupts {
     }
 
     /// Leave a signal that has arrived to whoever asks next.
-    pub fn put_back(&self, signal: Signal) {
-        self.put_back.set(Some(signal));
+    pub fn requeue(&self, signal: Signal) {
+        self.requeue.set(Some(signal));
     }
 
     /// Keep us from being stopped from a keyboard for as long as this is held.
-    pub fn hold_stops(&self) -> Held<'_> {
+    pub fn hold_stops(&self) -> StopHold<'_> {
         self.holds.set(self.holds.get() + 1);
         // It cannot fail for signals that there are.
         let _ = SigSet::from_iter(STOPPING).thread_block();
-        Held(self)
+        StopHold(self)
     }
 
     /// The signal that came, if one did.
     pub fn arrived(&self) -> Result<Option<Signal>, Error> {
-        if let Some(signal) = self.put_back.take() {
+        if let Some(signal) = self.requeue.take() {
             return Ok(Some(signal));
         }
         match self.descriptor.read_signal() {
@@ -175,7 +175,7 @@ impl AsFd for Interrupts {
 }
 
 /// Do something short that no signal may cut short; one that came meanwhile ends us then.
-pub fn undisturbed<T>(act: impl FnOnce() -> T) -> T {
+pub fn with_signals_blocked<T>(act: impl FnOnce() -> T) -> T {
     // It cannot fail for signals that there are.
     let before = SigSet::from_iter(ENDING).thread_swap_mask(SigmaskHow::SIG_BLOCK);
     let outcome = act();

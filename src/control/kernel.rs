@@ -15,7 +15,7 @@ use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 use rustix::process::Signal as RawSignal;
 
-use super::descriptors::Limit;
+use super::descriptors::DescriptorLimit;
 use crate::process::Pid;
 
 pub use std::process::ExitStatus;
@@ -152,7 +152,7 @@ pub fn is_given_to_children(descriptor: RawFd) -> bool {
 /// Learn how our children end, also when whoever started us does not care for its own: that SIGCHLD
 /// is ignored is inherited, and then the kernel tells nobody (waitpid(2)). As timeout(1) does, and
 /// so for what we become too.
-pub fn heed_children() -> Result<(), Errno> {
+pub fn reset_sigchld() -> Result<(), Errno> {
     // SAFETY: the default has no handler, which would have to be safe at any moment.
     let before = unsafe { nix::sys::signal::signal(SIGCHLD, SigHandler::SigDfl) };
     before.map(drop).map_err(|errno| Errno::from_raw_os_error(errno as i32))
@@ -160,7 +160,11 @@ pub fn heed_children() -> Result<(), Errno> {
 
 /// Have a command begin with these signals not blocked, and with this limit of descriptors. It
 /// inherits ours otherwise (execve(2), getrlimit(2)).
-pub fn prepare_child(command: &mut Command, unblocked: SigSet, descriptors: Option<Limit>) {
+pub fn prepare_child(
+    command: &mut Command,
+    unblocked: SigSet,
+    descriptors: Option<DescriptorLimit>,
+) {
     let prepare = move || {
         unblocked.thread_unblock()?;
         Ok(descriptors

@@ -25,18 +25,18 @@ pub mod signal;
 mod target;
 mod watch;
 
-pub use ancestors::own_line;
+pub use ancestors::self_and_ancestors;
 pub use descriptors::{keep_descriptors, raise_limit, spawn_daemon};
 pub use guardian::{Guardian, stand as stand_guard};
-pub use interrupts::{Held, Interrupts, undisturbed};
-pub use kernel::{ExitStatus, heed_children, new_session_keyring};
+pub use interrupts::{Interrupts, StopHold, with_signals_blocked};
+pub use kernel::{ExitStatus, new_session_keyring, reset_sigchld};
 pub use operation::Operation;
 pub use order::{Conclusion, Observer, Order, Silent, Until};
 pub use overseer::Ended;
 pub use own_child::{has_ended, signal_child};
 pub use reference::{Life, Reference, check_references};
 pub use signal::Signal;
-pub use subprocess::{Clerk, apart};
+pub use subprocess::{ChildServer, run_in_child};
 pub use target::{Outcome, Refused, Target};
 
 use descriptors::Room;

@@ -8,20 +8,20 @@ use std::time::Instant;
 
 use super::descendants::{self, Gathered};
 use super::descriptors::Room;
-use super::freeze::{self, Motion};
-use super::interrupts::Held;
+use super::freeze::{self, RunState};
+use super::interrupts::StopHold;
 use super::order::{Conclusion, Observer, Order, Until};
-use super::orphan::{Bonds, Seen};
+use super::orphan::{OrphanCandidate, TreeBonds};
 use super::reference::Life;
-use super::target::Place;
-use super::watch::{Ending, Event, Over, Watch};
+use super::target::SessionAndGroup;
+use super::watch::{Ending, Watch, WatchConfig, WatchEvent};
 use super::{
     Error, Guardian, Interrupts, Outcome, Reference, Refused, Signal, Target, descriptors, orphan,
 };
 use crate::process::{Files, Lookup, Pid, Proc, ReadError};
 
 /// Some targets, and what is done with them. However it ends, short of our own end, nothing stays
-/// halted.
+/// frozen.
 pub struct Operation<'p> {
     proc: &'p Proc,
     order: Order,
@@ -33,15 +33,15 @@ pub struct Operation<'p> {
     begin: Instant,
     is_tree_complete: bool,
     /// What ties orphans to the tree.
-    bonds: Bonds,
+    bonds: TreeBonds,
     /// Orphans that may belong to the tree and were not taken.
     suspects: BTreeSet<Pid>,
     /// Processes that are like those of the tree, and not tied to it.
     alike: BTreeSet<Pid>,
-    /// Lets run on what is halted, when we do not.
+    /// Lets run on what is frozen, when we do not.
     guardian: Option<Guardian>,
-    /// While others are halted, we must not be stopped.
-    held: Option<Held<'p>>,
+    /// While others are frozen, we must not be stopped.
+    held: Option<StopHold<'p>>,
     /// What was done with which target, and not written down yet.
     journal: Vec<(usize, String)>,
 }
@@ -59,7 +59,7 @@ impl<'p> Operation<'p> {
             surplus: 0,
             begin: Instant::now(),
             is_tree_complete: true,
-            bonds: Bonds::new(proc.ticks_now()),
+            bonds: TreeBonds::new(proc.ticks_now()),
             suspects: BTreeSet::new(),
             alike: BTreeSet::new(),
             guardian: None,
@@ -73,7 +73,7 @@ impl<'p> Operation<'p> {
         self.begin = begin;
         // A moment earlier, as starts are told in whole ticks.
         let since = begin.elapsed().as_secs_f64() * self.proc.ticks_per_second();
-        self.bonds = Bonds::new(self.proc.ticks_now().saturating_sub(since as u64 + 1));
+        self.bonds = TreeBonds::new(self.proc.ticks_now().saturating_sub(since as u64 + 1));
         self
     }
 
@@ -147,7 +147,7 @@ impl<'p> Operation<'p> {
     pub fn carry_out(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
         let conclusion = self.steps(observer);
         // Before anything else, such as telling of it.
-        self.resume_halted();
+        self.thaw();
         self.add_suspects()?;
         self.decide_rest(match conclusion {
             Ok(Conclusion::TimedOut) => Outcome::TimedOut,
@@ -160,7 +160,7 @@ impl<'p> Operation<'p> {
     fn steps(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
         self.check_room()?;
         if self.order.tree
-            && let Some(signal) = self.gather(self.halts())?
+            && let Some(signal) = self.gather(self.freezes())?
         {
             return Ok(Conclusion::Interrupted(signal));
         }
@@ -184,8 +184,8 @@ impl<'p> Operation<'p> {
         }
     }
 
-    /// Whether descendants are halted while they are looked for.
-    fn halts(&self) -> bool {
+    /// Whether descendants are frozen while they are looked for.
+    fn freezes(&self) -> bool {
         self.order.until == Until::Stopped
             || self.order.signal.is_some_and(|signal| !signal.is_job_control())
     }
@@ -241,12 +241,12 @@ impl<'p> Operation<'p> {
         }
     }
 
-    fn gather(&mut self, halts: bool) -> Result<Option<Signal>, Error> {
-        if halts {
+    fn gather(&mut self, freezes: bool) -> Result<Option<Signal>, Error> {
+        if freezes {
             self.held = Some(self.interrupts.hold_stops());
             self.learn_places()?;
             self.bonds.learn(&self.targets);
-            // Without one, as where no process can be started any more, what is halted depends on
+            // Without one, as where no process can be started any more, what is frozen depends on
             // us alone.
             self.guardian = self
                 .guardian
@@ -258,7 +258,7 @@ impl<'p> Operation<'p> {
         let now = Instant::now();
         let half = self.deadline().map(|deadline| deadline.saturating_duration_since(now) / 2);
         let end = now + half.unwrap_or(descendants::LIMIT).min(descendants::LIMIT);
-        let gathered = descendants::gather(self.proc, self.interrupts, halts, end, self)?;
+        let gathered = descendants::gather(self.proc, self.interrupts, freezes, end, self)?;
         self.is_tree_complete &= gathered != Gathered::Incomplete;
         Ok(if let Gathered::Interrupted(signal) = gathered { Some(signal) } else { None })
     }
@@ -270,7 +270,7 @@ impl<'p> Operation<'p> {
             let Lookup::Found(process) = self.proc.process(target.pid, Files::NONE)? else {
                 continue;
             };
-            let place = process.lookup(Place::of(&process))?;
+            let place = process.lookup(SessionAndGroup::of(&process))?;
             if let Lookup::Found(place) = place
                 && orphan::is_there(self.proc, target.pid, reference)?
             {
@@ -281,14 +281,14 @@ impl<'p> Operation<'p> {
     }
 
     /// What ties orphans to the tree.
-    pub(super) fn bonds(&self) -> &Bonds {
+    pub(super) fn bonds(&self) -> &TreeBonds {
         &self.bonds
     }
 
     /// Learn from all processes what ties orphans to the tree.
     pub(super) fn look_around(
         &mut self,
-        all: &BTreeMap<Pid, Seen>,
+        all: &BTreeMap<Pid, OrphanCandidate>,
         members: &BTreeMap<Pid, usize>,
     ) {
         self.bonds.look_around(all, members);
@@ -341,7 +341,7 @@ impl<'p> Operation<'p> {
         self.is_tree_complete
     }
 
-    /// Send a signal to every target; continue those that were halted for it, or that would not
+    /// Send a signal to every target; continue those that were frozen for it, or that would not
     /// heed it.
     fn send_all(&mut self, signal: Signal) -> Result<(), Error> {
         self.bonds.begin_to_signal();
@@ -349,13 +349,13 @@ impl<'p> Operation<'p> {
             self.targets[at].outcome = self.send(at, signal)?;
         }
         // Only now, so that none of them sees another one end and starts something new.
-        self.resume_halted();
+        self.thaw();
         if self.order.continues {
             for at in self.undecided() {
                 let Some(reference) = &self.targets[at].reference else { continue };
-                let (motion, is_stop_pending) = freeze::motion(self.proc, reference)?;
+                let (run_state, is_stop_pending) = freeze::run_state(self.proc, reference)?;
                 let may_be_stopped =
-                    is_stop_pending || !matches!(motion, Motion::Moving | Motion::Ended);
+                    is_stop_pending || !matches!(run_state, RunState::Running | RunState::Ended);
                 // The signal was permitted, and so is CONT; whether it is gone by now is for the
                 // wait to tell.
                 if may_be_stopped && reference.send(Signal::CONT).is_ok() {
@@ -409,11 +409,11 @@ impl<'p> Operation<'p> {
     }
 
     /// Halt all targets from this one on, but not ourselves.
-    pub(super) fn halt_from(&mut self, first: usize) -> Result<(), Error> {
+    pub(super) fn freeze_from(&mut self, first: usize) -> Result<(), Error> {
         for at in first..self.targets.len() {
             let is_us = self.proc.own_pid() == Some(self.targets[at].pid);
             if self.targets[at].outcome.is_none() && !is_us {
-                self.targets[at].outcome = self.halt(at)?;
+                self.targets[at].outcome = self.freeze(at)?;
             }
         }
         Ok(())
@@ -421,11 +421,12 @@ impl<'p> Operation<'p> {
 
     /// Stop a process for the time being, unless somebody else has done so; the outcome, if that
     /// decides it.
-    fn halt(&mut self, at: usize) -> Result<Option<Outcome>, Error> {
+    fn freeze(&mut self, at: usize) -> Result<Option<Outcome>, Error> {
         let Some(reference) = &self.targets[at].reference else {
             return Ok(Some(Outcome::GoneBefore));
         };
-        if self.targets[at].is_halted || freeze::motion(self.proc, reference)?.0 == Motion::Stopped
+        if self.targets[at].is_frozen
+            || freeze::run_state(self.proc, reference)?.0 == RunState::Stopped
         {
             return Ok(None);
         }
@@ -435,18 +436,18 @@ impl<'p> Operation<'p> {
             let _ = guardian.keep(reference);
         }
         // Before it is sent, as nothing that happens in between must be written down.
-        self.targets[at].is_halted = true;
+        self.targets[at].is_frozen = true;
         let outcome = self.send(at, Signal::STOP)?;
-        self.targets[at].is_halted = outcome.is_none();
+        self.targets[at].is_frozen = outcome.is_none();
         self.targets[at].sent = before;
         Ok(outcome)
     }
 
-    fn resume_halted(&mut self) {
+    fn thaw(&mut self) {
         let mut are_all_continued = true;
         for at in 0..self.targets.len() {
             let target = &mut self.targets[at];
-            if !std::mem::take(&mut target.is_halted) {
+            if !std::mem::take(&mut target.is_frozen) {
                 continue;
             }
             if self.order.until == Until::Stopped {
@@ -467,11 +468,11 @@ impl<'p> Operation<'p> {
         self.held = None;
     }
 
-    /// Write down what was done with a target. While others are halted it is kept back: whoever is
+    /// Write down what was done with a target. While others are frozen it is kept back: whoever is
     /// to read it may be one of them.
     fn log(&mut self, at: usize, what: impl Display) {
         self.journal.push((at, what.to_string()));
-        if !self.targets.iter().any(|target| target.is_halted) {
+        if !self.targets.iter().any(|target| target.is_frozen) {
             self.write_journal();
         }
     }
@@ -487,7 +488,7 @@ impl<'p> Operation<'p> {
     fn await_stops(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
         let end = self.deadline();
         for at in self.undecided() {
-            self.targets[at].outcome = self.halt(at)?;
+            self.targets[at].outcome = self.freeze(at)?;
         }
         let mut look_again = observer.waiting(&self.targets, self.begin.elapsed());
         let signal = freeze::until(self.interrupts, end, || {
@@ -495,9 +496,9 @@ impl<'p> Operation<'p> {
             for &at in &undecided {
                 let target = &mut self.targets[at];
                 let Some(reference) = &target.reference else { continue };
-                match freeze::motion(self.proc, reference)? {
-                    (Motion::Ended, _) => target.outcome = Some(Outcome::Ended),
-                    (Motion::Stopped, _) | (Motion::Traced, false) => {
+                match freeze::run_state(self.proc, reference)? {
+                    (RunState::Ended, _) => target.outcome = Some(Outcome::Ended),
+                    (RunState::Stopped, _) | (RunState::Traced, false) => {
                         target.sent = Some(Signal::STOP);
                         target.outcome = Some(Outcome::Signalled);
                     }
@@ -514,7 +515,7 @@ impl<'p> Operation<'p> {
             return Ok(Conclusion::Interrupted(signal));
         }
         // What was to be stopped stays so; and what has not come that far yet will.
-        self.targets.iter_mut().for_each(|target| target.is_halted = false);
+        self.targets.iter_mut().for_each(|target| target.is_frozen = false);
         self.write_journal();
         Ok(if self.undecided().is_empty() { Conclusion::Finished } else { Conclusion::TimedOut })
     }
@@ -532,7 +533,7 @@ impl<'p> Operation<'p> {
         let mut missing = count.map_or(left, |count| count.saturating_sub(ended));
         let with_reference = |&at: &usize| Some((at, self.targets[at].reference.as_ref()?));
         let references: Vec<_> = undecided.iter().filter_map(with_reference).collect();
-        let over = Over {
+        let over = WatchConfig {
             references: &references,
             room: self.room,
             wants_status: self.order.wants_status,
@@ -548,21 +549,23 @@ impl<'p> Operation<'p> {
                 observer.idle();
             }
             match watch.next(end.into_iter().chain(look_again).min())? {
-                Event::Ended(ending) => {
+                WatchEvent::Ended(ending) => {
                     (missing, left) = (missing.saturating_sub(1), left - 1);
                     self.note(ending, observer);
                 }
-                Event::Interrupted(signal) => {
+                WatchEvent::Interrupted(signal) => {
                     // Whoever has ended by now is not left.
-                    while let Event::Ended(ending) = watch.next(Some(Instant::now()))? {
+                    while let WatchEvent::Ended(ending) = watch.next(Some(Instant::now()))? {
                         self.note(ending, observer);
                     }
                     break Conclusion::Interrupted(signal);
                 }
-                Event::Time if end.is_some_and(|end| end <= Instant::now()) => {
+                WatchEvent::Time if end.is_some_and(|end| end <= Instant::now()) => {
                     break Conclusion::TimedOut;
                 }
-                Event::Time => look_again = observer.waiting(&self.targets, self.begin.elapsed()),
+                WatchEvent::Time => {
+                    look_again = observer.waiting(&self.targets, self.begin.elapsed())
+                }
             }
         };
         observer.waited();
@@ -597,7 +600,7 @@ impl<'p> Operation<'p> {
 
 impl Drop for Operation<'_> {
     fn drop(&mut self) {
-        self.resume_halted();
+        self.thaw();
     }
 }
 

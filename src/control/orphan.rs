@@ -11,7 +11,7 @@ use crate::process::{
 };
 
 /// What ties processes to a tree beside their parents.
-pub struct Bonds {
+pub struct TreeBonds {
     /// Processes that started earlier were no descendants when we began, and are not looked for; in
     /// clock ticks since boot.
     begin_ticks: u64,
@@ -37,7 +37,7 @@ pub struct Bonds {
 
 /// A process as a scan shows it.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen {
+pub struct OrphanCandidate {
     pub pid: Pid,
     pub ppid: Pid,
     pub pgrp: Pid,
@@ -53,17 +53,17 @@ pub enum Origin {
     /// A process of the tree.
     Tree,
     /// This one, which an ancestor of the tree has started or has taken up as an orphan.
-    Orphan(Seen),
+    Orphan(OrphanCandidate),
     /// It was started while all processes were looked at, or its parent has ended meanwhile.
     Unknown,
 }
 
-impl Bonds {
+impl TreeBonds {
     /// None yet.
-    pub fn new(begin_ticks: u64) -> Bonds {
+    pub fn new(begin_ticks: u64) -> TreeBonds {
         let (leaders, sessions) = (BTreeMap::new(), BTreeSet::new());
         let (names, shared, ancestors) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Bonds {
+        TreeBonds {
             begin_ticks,
             leaders,
             sessions,
@@ -93,7 +93,11 @@ impl Bonds {
 
     /// Learn from all processes who takes up orphans of the tree, and which process groups are not
     /// of the tree alone: the commands of a pipeline are in the group of its first one.
-    pub fn look_around(&mut self, all: &BTreeMap<Pid, Seen>, members: &BTreeMap<Pid, usize>) {
+    pub fn look_around(
+        &mut self,
+        all: &BTreeMap<Pid, OrphanCandidate>,
+        members: &BTreeMap<Pid, usize>,
+    ) {
         for &member in members.keys() {
             self.names.extend(all.get(&member).map(|seen| seen.name));
             let mut at = member;
@@ -123,8 +127,8 @@ impl Bonds {
     /// (CLONE_PARENT).
     fn is_of_sibling(
         &self,
-        seen: &Seen,
-        all: &BTreeMap<Pid, Seen>,
+        seen: &OrphanCandidate,
+        all: &BTreeMap<Pid, OrphanCandidate>,
         members: &BTreeMap<Pid, usize>,
     ) -> bool {
         let leader = all
@@ -140,8 +144,8 @@ impl Bonds {
     /// What a process comes from, as far as all processes of one look tell.
     pub fn origin(
         &self,
-        seen: &Seen,
-        all: &BTreeMap<Pid, Seen>,
+        seen: &OrphanCandidate,
+        all: &BTreeMap<Pid, OrphanCandidate>,
         members: &BTreeMap<Pid, usize>,
     ) -> Origin {
         let mut top = *seen;
@@ -173,23 +177,23 @@ impl Bonds {
     }
 
     /// Whether a process started after we began, and so may have been started by the tree.
-    pub fn is_newborn(&self, seen: &Seen) -> bool {
+    pub fn is_newborn(&self, seen: &OrphanCandidate) -> bool {
         seen.start_ticks >= self.begin_ticks
     }
 
     /// Whether a process may be in a session that a target leads. Nobody enters one but by birth.
-    pub fn may_share_session(&self, seen: &Seen) -> bool {
+    pub fn may_share_session(&self, seen: &OrphanCandidate) -> bool {
         self.leaders.contains_key(&seen.session)
     }
 
     /// Whether a process may be in a process group that a target leads.
-    pub fn may_share_group(&self, seen: &Seen) -> bool {
+    pub fn may_share_group(&self, seen: &OrphanCandidate) -> bool {
         self.leaders.contains_key(&seen.pgrp)
     }
 
     /// Whether a process that was not taken may belong to the tree: an orphan in a session of the
     /// tree.
-    pub fn is_suspect(&self, seen: &Seen, session_of_parent: Option<Pid>) -> bool {
+    pub fn is_suspect(&self, seen: &OrphanCandidate, session_of_parent: Option<Pid>) -> bool {
         // A parent in the same session is one that has started it: who takes up orphans is in
         // another.
         let is_orphan = seen.ppid <= 1 || session_of_parent != Some(seen.session);
@@ -199,7 +203,7 @@ impl Bonds {
     /// Whether a process that was not taken is like one of the tree that has left its session: an
     /// orphan in a session of its own, or in one whose leader has ended, that is called like one of
     /// the tree.
-    pub fn resembles(&self, seen: &Seen, all: &BTreeMap<Pid, Seen>) -> bool {
+    pub fn resembles(&self, seen: &OrphanCandidate, all: &BTreeMap<Pid, OrphanCandidate>) -> bool {
         // 0 is any session whose leader is outside of our pid namespace.
         let has_left = seen.session != 0 && !self.sessions.contains(&seen.session);
         let is_detached =
@@ -260,8 +264,9 @@ impl Bonds {
             return Ok(true);
         }
         for target in targets {
-            let was_in =
-                |place: super::target::Place| if is_group { place.pgrp } else { place.session };
+            let was_in = |place: super::target::SessionAndGroup| {
+                if is_group { place.pgrp } else { place.session }
+            };
             if target.place.map(was_in) == Some(number)
                 && is_still_in(proc, target, number, is_group)?
             {

@@ -34,7 +34,7 @@ pub enum Ended {
 
 /// What the thread goes by.
 #[derive(Clone, Copy)]
-struct Terms {
+struct OverseerState {
     until: Option<Instant>,
     /// What the applet gets beyond that, and for a signal.
     grace: Duration,
@@ -45,7 +45,7 @@ struct Terms {
 
 /// The thread; it ends when this is dropped.
 pub struct Overseer {
-    terms: Arc<Mutex<Terms>>,
+    terms: Arc<Mutex<OverseerState>>,
     /// Written to when the terms have changed.
     bell: Arc<OwnedFd>,
     thread: Option<JoinHandle<()>>,
@@ -65,7 +65,7 @@ impl Overseer {
         let signals = SignalFd::with_flags(&caught, flags).map_err(|errno| {
             Error::kernel("catch signals")(Errno::from_raw_os_error(errno as i32))
         })?;
-        let terms = Arc::new(Mutex::new(Terms {
+        let terms = Arc::new(Mutex::new(OverseerState {
             until,
             grace: Duration::ZERO,
             is_over: false,
@@ -94,7 +94,7 @@ impl Overseer {
 
     /// Whether the thread is told. It cannot be full before 2^64 changes; only a sandbox refuses
     /// this.
-    fn change(&self, change: impl FnOnce(&mut Terms)) -> bool {
+    fn change(&self, change: impl FnOnce(&mut OverseerState)) -> bool {
         change(&mut lock(&self.terms));
         rustix::io::write(&*self.bell, &1u64.to_ne_bytes()).is_ok()
     }
@@ -110,12 +110,12 @@ impl Drop for Overseer {
 }
 
 /// Wait until the program has to end; `None` when nobody asks any more.
-fn watch(terms: &Mutex<Terms>, bell: &OwnedFd, signals: &SignalFd) -> Option<Ended> {
+fn watch(terms: &Mutex<OverseerState>, bell: &OwnedFd, signals: &SignalFd) -> Option<Ended> {
     let mut unheeded: Option<Instant> = None;
     loop {
         // Held until it is decided, so that the applet begins nothing meanwhile.
         let mut held = lock(terms);
-        let Terms { until, grace, is_over, .. } = *held;
+        let OverseerState { until, grace, is_over, .. } = *held;
         if is_over {
             return None;
         }

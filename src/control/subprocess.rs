@@ -20,7 +20,7 @@ const ENDING: Duration = Duration::from_millis(100);
 const DYING: Duration = Duration::from_millis(5);
 
 /// What this answers; an error of kind TimedOut when it took longer.
-pub fn apart(limit: Duration, act: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
+pub fn run_in_child(limit: Duration, act: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
     let (ours, mut theirs) = UnixStream::pair()?;
     let child = fork(&[theirs.as_raw_fd()], may_say(), || {
         let answer = act();
@@ -34,15 +34,18 @@ pub fn apart(limit: Duration, act: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u
 }
 
 /// A process of its own that answers questions.
-pub struct Clerk {
+pub struct ChildServer {
     child: Pid,
     line: UnixStream,
     is_late: bool,
 }
 
-impl Clerk {
+impl ChildServer {
     /// Have it answer so. It keeps these of our descriptors.
-    pub fn start(kept: &[RawFd], mut answer: impl FnMut(&[u8]) -> Vec<u8>) -> io::Result<Clerk> {
+    pub fn start(
+        kept: &[RawFd],
+        mut answer: impl FnMut(&[u8]) -> Vec<u8>,
+    ) -> io::Result<ChildServer> {
         let (line, mut theirs) = UnixStream::pair()?;
         let kept = [kept, &[theirs.as_raw_fd()]].concat();
         let child = fork(&kept, may_say(), || {
@@ -51,7 +54,7 @@ impl Clerk {
                 && tell(&mut theirs, &answer(&question)).is_ok()
             {}
         })?;
-        Ok(Clerk { child, line, is_late: false })
+        Ok(ChildServer { child, line, is_late: false })
     }
 
     /// What it answers; an error of kind TimedOut when it takes longer. It answers nothing after an
@@ -71,7 +74,7 @@ impl Clerk {
     }
 }
 
-impl Drop for Clerk {
+impl Drop for ChildServer {
     fn drop(&mut self) {
         // It may be held up for ever, and is left to whoever takes up our children then.
         let _ = self.line.shutdown(Shutdown::Both).and_then(|()| end(self.child, self.is_late));
@@ -121,7 +124,7 @@ mod tests {
     #[test]
     fn its_answer_is_ours() {
         let long = vec![7; 1_000_000];
-        assert_eq!(apart(Duration::from_secs(60), || long.clone()).unwrap(), long);
+        assert_eq!(run_in_child(Duration::from_secs(60), || long.clone()).unwrap(), long);
     }
 
     #[test]
@@ -130,7 +133,10 @@ mod tests {
             std::thread::park_timeout(Duration::from_secs(60));
             Vec::new()
         };
-        assert_eq!(apart(Duration::from_millis(10), wait).unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(
+            run_in_child(Duration::from_millis(10), wait).unwrap_err().kind(),
+            ErrorKind::TimedOut
+        );
     }
 
     #[test]
@@ -141,7 +147,7 @@ mod tests {
             }
             question.repeat(2)
         };
-        let mut clerk = Clerk::start(&[], answer).unwrap();
+        let mut clerk = ChildServer::start(&[], answer).unwrap();
         let limit = Duration::from_secs(60);
         assert_eq!(clerk.ask(b"ab", limit).unwrap(), b"abab");
         let long = vec![7; 1_000_000];

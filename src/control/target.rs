@@ -16,7 +16,7 @@ pub struct Target {
     pub uid: Option<u32>,
     pub is_kernel_thread: bool,
     /// Where it was when it was held, if that was read.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<SessionAndGroup>,
     /// Whether there certainly was such a process: it matched, or was named by its identity. A
     /// number that was typed may be a mistake.
     pub was_there: bool,
@@ -27,7 +27,7 @@ pub struct Target {
     /// The last signal that it was sent, but for those that stop and continue it meanwhile.
     pub sent: Option<Signal>,
     /// Whether it is stopped because of us and for the time being.
-    pub(super) is_halted: bool,
+    pub(super) is_frozen: bool,
     pub outcome: Option<Outcome>,
     /// Why the outcome is that it is not permitted, where the kernel gave a reason.
     pub reason: Option<ReadError>,
@@ -39,15 +39,15 @@ pub struct Target {
 
 /// The session and the process group of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct SessionAndGroup {
     pub session: Pid,
     pub pgrp: Pid,
 }
 
-impl Place {
-    pub fn of(process: &Process<'_>) -> ReadResult<Place> {
+impl SessionAndGroup {
+    pub fn of(process: &Process<'_>) -> ReadResult<SessionAndGroup> {
         let stat = process.stat()?;
-        Ok(Place { session: stat.session, pgrp: stat.pgrp })
+        Ok(SessionAndGroup { session: stat.session, pgrp: stat.pgrp })
     }
 }
 
@@ -113,7 +113,7 @@ impl Target {
         Ok(Target {
             uid: if_available(process.user_ids())?.map(|ids| ids[0]),
             is_kernel_thread: if_available(process.is_kernel_thread())?.unwrap_or(false),
-            place: if_available(Place::of(process))?,
+            place: if_available(SessionAndGroup::of(process))?,
             was_there: true,
             ..Target::of(process.pid(), Some(Reference::of(process)?))
         })
@@ -155,7 +155,7 @@ impl Target {
             is_kin: false,
             reference,
             sent: None,
-            is_halted: false,
+            is_frozen: false,
             outcome: None,
             reason: None,
             status: None,

@@ -39,7 +39,7 @@ const HELPERS: u64 = u64::MAX - 1;
 
 /// What a watch noticed.
 #[derive(Debug)]
-pub enum Event {
+pub enum WatchEvent {
     Ended(Ending),
     /// We were told to end.
     Interrupted(Signal),
@@ -57,7 +57,7 @@ pub struct Ending {
 }
 
 /// What to watch, and how.
-pub struct Over<'r> {
+pub struct WatchConfig<'r> {
     /// Each with a token of its own.
     pub references: &'r [(usize, &'r Reference)],
     pub room: Room,
@@ -91,7 +91,7 @@ struct Watched {
 }
 
 impl<'w> Watch<'w> {
-    /// A watch over nothing. `wants_status` as in [`Over`].
+    /// A watch over nothing. `wants_status` as in [`WatchConfig`].
     fn new(
         proc: &'w Proc,
         interrupts: Option<&'w Interrupts>,
@@ -122,9 +122,9 @@ impl<'w> Watch<'w> {
     pub fn over(
         proc: &'w Proc,
         interrupts: &'w Interrupts,
-        over: Over<'_>,
+        over: WatchConfig<'_>,
     ) -> Result<Watch<'w>, Error> {
-        let Over { references, room, wants_status, wants_all } = over;
+        let WatchConfig { references, room, wants_status, wants_all } = over;
         let mut watch = Watch::new(proc, Some(interrupts), wants_status)?;
         if references.len() <= room.processes {
             watch.add_all(references)?;
@@ -208,12 +208,12 @@ impl<'w> Watch<'w> {
         !self.ready.is_empty()
     }
 
-    /// The next thing that happens, or [`Event::Time`] at this instant.
-    pub fn next(&mut self, until: Option<Instant>) -> Result<Event, Error> {
+    /// The next thing that happens, or [`WatchEvent::Time`] at this instant.
+    pub fn next(&mut self, until: Option<Instant>) -> Result<WatchEvent, Error> {
         let mut has_looked = false;
         loop {
             if let Some(ending) = self.ready.pop_front() {
-                return Ok(Event::Ended(ending));
+                return Ok(WatchEvent::Ended(ending));
             }
             let now = Instant::now();
             if let Some(&(_, token)) = self.lingering.front().filter(|(end, _)| *end <= now) {
@@ -225,7 +225,7 @@ impl<'w> Watch<'w> {
             if has_looked && until.is_some_and(|until| until <= now) {
                 self.look_at_later()?;
                 if self.ready.is_empty() {
-                    return Ok(Event::Time);
+                    return Ok(WatchEvent::Time);
                 }
                 continue;
             }
@@ -234,7 +234,7 @@ impl<'w> Watch<'w> {
             if let Some(signal) =
                 self.sleep(wake.map(|wake| wake.saturating_duration_since(now)))?
             {
-                return Ok(Event::Interrupted(signal));
+                return Ok(WatchEvent::Interrupted(signal));
             }
             has_looked = true;
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::Error;
-use crate::control::{Reference, own_line};
+use crate::control::{Reference, self_and_ancestors};
 use crate::process::{
     Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, Unexamined, if_available,
 };
@@ -124,7 +124,8 @@ struct Candidate {
 
 /// Find the daemons. Nothing is done to anybody.
 pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
-    let own_line = if *wanted == Wanted::Usual { Vec::new() } else { own_line(proc)? };
+    let self_and_ancestors =
+        if *wanted == Wanted::Usual { Vec::new() } else { self_and_ancestors(proc)? };
     let mut candidates = Vec::new();
     let mut unexamined = Unexamined::default();
     let mut add = |pid: Pid, candidate: Lookup<Option<Candidate>>| match candidate {
@@ -160,7 +161,7 @@ pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
     for candidate in candidates {
         let is_child = names.get(&candidate.daemon.parent) == Some(&candidate.daemon.exe_name);
         // A job may call us, but what was named is not to be what we run below.
-        let is_ours = own_line.contains(&candidate.daemon.pid);
+        let is_ours = self_and_ancestors.contains(&candidate.daemon.pid);
         match judge(candidate, wanted, is_child, is_ours, &has_lock) {
             Ok(daemon) => found.daemons.push(daemon),
             Err(rejected) => found.rejected.push(rejected),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Error;
 use super::daemon::{Daemon, NAMES, audit_session, is_called_worker};
 use super::orphan::{of_leader, writes_to_cron, writes_to_tmpfile};
-use crate::control::{Life, Reference, Target, own_line};
+use crate::control::{Life, Reference, Target, self_and_ancestors};
 use crate::process::{
     Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadError, ReadResult, if_available, items,
 };
@@ -461,12 +461,15 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<Member>, Error> {
 /// We ourselves, what we run below, and what runs below us; if a daemon is what we run below, also
 /// whoever else is of the job that runs us, and may wait for us.
 fn ours(proc: &Proc, forest: &Forest<Member>, daemons: &[Daemon]) -> Result<BTreeSet<Node>, Error> {
-    let own_line = own_line(proc)?;
-    let mut ours: BTreeSet<Node> = own_line.iter().filter_map(|&pid| forest.find(pid)).collect();
-    let Some(own) = own_line.first().and_then(|&pid| forest.find(pid)) else { return Ok(ours) };
+    let self_and_ancestors = self_and_ancestors(proc)?;
+    let mut ours: BTreeSet<Node> =
+        self_and_ancestors.iter().filter_map(|&pid| forest.find(pid)).collect();
+    let Some(own) = self_and_ancestors.first().and_then(|&pid| forest.find(pid)) else {
+        return Ok(ours);
+    };
     ours.extend(forest.descendants(own));
     let (session, pgrp) = (forest.data(own).session, forest.data(own).pgrp);
-    if let Some(daemon) = daemons.iter().find(|daemon| own_line.contains(&daemon.pid)) {
+    if let Some(daemon) = daemons.iter().find(|daemon| self_and_ancestors.contains(&daemon.pid)) {
         let is_of_our_job = |member: &Member| {
             member.pgrp == pgrp || member.session == session && session != daemon.session
         };
@@ -588,7 +591,7 @@ mod tests {
     /// Processes of these sessions, which lead none.
     fn forest(sessions: &[Pid]) -> Forest<Member> {
         let kin = (0..sessions.len() as Pid)
-            .map(|at| tree::Kin { pid: 100 + at, ppid: 0, start_ticks: 9 })
+            .map(|at| tree::ProcessLink { pid: 100 + at, ppid: 0, start_ticks: 9 })
             .collect();
         let member = |&session: &Pid| Member {
             session,

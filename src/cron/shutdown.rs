@@ -12,8 +12,8 @@ use super::pause::{Pause, Paused};
 use super::stop::{Before, STOPPED_WITHIN, Stopped, Way, stop, way};
 use super::{Audience, Daemon, Error, Event, Job, Jobs, Wanted};
 use crate::command::program;
-use crate::control::child::{self, Ran};
-use crate::control::{self, Held, Interrupts, Operation, Order, Signal};
+use crate::control::child::{self, CommandResult};
+use crate::control::{self, Interrupts, Operation, Order, Signal, StopHold};
 use crate::process::Proc;
 
 /// The command that is run, if there is one, as soon as the daemon is paused.
@@ -58,7 +58,7 @@ pub enum Conclusion {
     /// We were told to end, and cron runs on; these still run.
     Interrupted(Signal, Vec<Job>),
     /// The command was run, and cron runs on.
-    Ran(ExitStatus),
+    CommandResult(ExitStatus),
     /// The command could not be run, and cron runs on.
     NotRun(io::Error),
 }
@@ -129,7 +129,7 @@ impl Shutdown<'_> {
     fn while_paused(
         &self,
         pause: &mut Pause<'_>,
-        held: &mut Option<Held<'_>>,
+        held: &mut Option<StopHold<'_>>,
         end: Option<Instant>,
         audience: &mut dyn Audience,
         stop_all: impl FnOnce(&mut dyn Audience) -> Result<Stopped, Error>,
@@ -204,20 +204,20 @@ impl Shutdown<'_> {
         let limit = Instant::now() + ADDITIONS_LIMIT;
         let end = end.map_or(limit, |end| end.min(limit));
         let problem = match child::run(self.proc, command, self.interrupts, Some(end), audience)? {
-            Ran::Ended(status) if status.success() => return Ok(None),
-            Ran::Interrupted(signal) => {
+            CommandResult::Ended(status) if status.success() => return Ok(None),
+            CommandResult::Interrupted(signal) => {
                 return Ok(Some(Conclusion::Interrupted(signal, self.left()?)));
             }
-            Ran::TimedOut if end < limit && self.plan.on_timeout == OnTimeout::Resume => {
+            CommandResult::TimedOut if end < limit && self.plan.on_timeout == OnTimeout::Resume => {
                 audience.event(Event::Warning(format!(
                     "{} took too long, and was terminated",
                     path.display()
                 )));
                 return Ok(Some(Conclusion::TimedOut { left: self.left()?, is_stopped: false }));
             }
-            Ran::TimedOut => "took too long, and was terminated".to_owned(),
-            Ran::Ended(status) => format!("failed ({status})"),
-            Ran::NotStarted(error) => format!("could not be run ({error})"),
+            CommandResult::TimedOut => "took too long, and was terminated".to_owned(),
+            CommandResult::Ended(status) => format!("failed ({status})"),
+            CommandResult::NotStarted(error) => format!("could not be run ({error})"),
         };
         audience
             .event(Event::Warning(format!("{} {problem}: going on without it", path.display())));
@@ -276,7 +276,7 @@ impl Shutdown<'_> {
             (Ok(status), Some(signal)) if status.code().is_none() => {
                 Conclusion::Interrupted(signal, Vec::new())
             }
-            (Ok(status), _) => Conclusion::Ran(status),
+            (Ok(status), _) => Conclusion::CommandResult(status),
             (Err(error), _) => Conclusion::NotRun(error),
         })
     }

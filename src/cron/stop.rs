@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Audience, Daemon, Error, Event, Wanted, daemon};
 use crate::command::program;
-use crate::control::child::{self, Ran};
+use crate::control::child::{self, CommandResult};
 use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target};
 use crate::process::{Files, Lookup, Pid, Proc};
 
@@ -302,7 +302,7 @@ fn tidy(
     let mut command = Command::new(service);
     command.args([&*name, "stop"]).stdout(Stdio::null());
     match child::run(proc, command, interrupts, Instant::now().checked_add(TIDY), &mut Silent)? {
-        Ran::Ended(status) if status.success() => {}
+        CommandResult::Ended(status) if status.success() => {}
         _ => audience.event(Event::Warning(format!(
             "service {name} stop failed, after the daemon had ended"
         ))),

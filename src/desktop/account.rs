@@ -17,7 +17,7 @@ use rustix::thread::{
     set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
-use crate::control::{apart, new_session_keyring};
+use crate::control::{new_session_keyring, run_in_child};
 use crate::users::getent;
 
 /// Where commands are looked for: what login(1) gives to ordinary users, and nothing that only one
@@ -148,12 +148,13 @@ impl Account {
     pub fn act(&self, limit: Duration, act: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Error> {
         const DONE: &[u8] = b"+";
         let groups = if self.is_ours() { None } else { Some(self.groups()?) };
-        let answer =
-            apart(limit, || match groups.map_or(Ok(()), |groups| self.switch(&groups, false)) {
+        let answer = run_in_child(limit, || {
+            match groups.map_or(Ok(()), |groups| self.switch(&groups, false)) {
                 Ok(()) => [DONE, &act()].concat(),
                 Err(Error::NotBecome { why, .. }) => why.into_bytes(),
                 Err(error) => error.to_string().into_bytes(),
-            });
+            }
+        });
         let answer = answer.map_err(|error| match error.kind() {
             ErrorKind::TimedOut => Error::Late(self.name.clone()),
             _ => self.not_become(error),

@@ -152,7 +152,8 @@ impl<'t> Teller<'t> {
         self.flush();
         // The time of a command that was run meanwhile is no reader's fault.
         outlet::limit(self.look.limit);
-        let failure = self.failure.or_else(|| self.interrupts.let_through(outlet::settle).err());
+        let failure =
+            self.failure.or_else(|| self.interrupts.with_signals_unblocked(outlet::settle).err());
         failure.filter(|error| error.kind() != io::ErrorKind::BrokenPipe).map_or(Ok(()), Err)
     }
 
@@ -361,7 +362,7 @@ pub fn outcome(conclusion: &Conclusion) -> &'static str {
         Conclusion::NotStopped => "not stopped",
         Conclusion::TimedOut { .. } => "timed out",
         Conclusion::Interrupted(..) => "interrupted",
-        Conclusion::Ran(_) => "ran",
+        Conclusion::CommandResult(_) => "ran",
         Conclusion::NotRun(_) => "not run",
     }
 }

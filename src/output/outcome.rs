@@ -106,7 +106,8 @@ impl<'p> Report<'p> {
             message(self.name, format_args!("{INCOMPLETE}: look again with find"));
         }
         // A signal ends us while that waits for a reader.
-        let failure = self.failure.or_else(|| self.interrupts.let_through(outlet::settle).err());
+        let failure =
+            self.failure.or_else(|| self.interrupts.with_signals_unblocked(outlet::settle).err());
         // That nobody reads on is no failure: the status tells what was done.
         failure.filter(|error| error.kind() != ErrorKind::BrokenPipe).map_or(Ok(()), Err)
     }

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
-use crate::control::undisturbed;
+use crate::control::with_signals_blocked;
 
 /// Give a file this content. A symbolic link keeps leading to it, and it keeps its mode and, as far
 /// as that is in our power, its owner.
@@ -21,7 +21,7 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     beside.push(format!(".{}.new", std::process::id()));
     let beside = path.with_file_name(beside);
     // A signal that ends us would leave the new file behind.
-    undisturbed(|| {
+    with_signals_blocked(|| {
         write(&beside, content, old).and_then(|()| fs::rename(&beside, &path)).inspect_err(|_| {
             // It may not even have come to be; the first error is the one to tell.
             let _ = fs::remove_file(&beside);

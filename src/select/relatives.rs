@@ -37,7 +37,7 @@ impl Anchor {
 
 /// What was found of a relation.
 #[derive(Debug)]
-pub enum Kindred {
+pub enum Relatives {
     /// The processes that are related so, as a test.
     Found(Test),
     /// Nobody is such an anchor, as far as could be told: of these processes it could not.
@@ -46,7 +46,7 @@ pub enum Kindred {
 
 /// What a relative is recognised by.
 #[derive(Clone, Copy, Debug)]
-pub struct Identity {
+pub struct RelativeIdentity {
     /// Clock ticks from boot to its start. Several processes can have had its number in one of
     /// them.
     start_ticks: u64,
@@ -54,9 +54,9 @@ pub struct Identity {
     inode: Option<u64>,
 }
 
-impl Identity {
-    fn of(process: &Process<'_>) -> ReadResult<Identity> {
-        Ok(Identity {
+impl RelativeIdentity {
+    fn of(process: &Process<'_>) -> ReadResult<RelativeIdentity> {
+        Ok(RelativeIdentity {
             start_ticks: process.stat()?.start_ticks,
             inode: if_available(process.pidfd_inode())?,
         })
@@ -64,7 +64,7 @@ impl Identity {
 
     /// Whether this is the process. By number, as in a scan, or without pidfds, only as far as its
     /// start tells.
-    pub fn is_of(&self, process: &Process<'_>) -> ReadResult<bool> {
+    pub fn matches(&self, process: &Process<'_>) -> ReadResult<bool> {
         let may_be = process.stat()?.start_ticks == self.start_ticks;
         match self.inode {
             Some(inode) if may_be && process.is_pinned() => {
@@ -82,7 +82,7 @@ impl Identity {
 ///
 /// Grandchildren are those of a daemon, not of its workers, which run the same executable: those of
 /// cron are its jobs, and not also what the jobs run.
-pub fn kindred(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Kindred, Error> {
+pub fn relatives(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Relatives, Error> {
     let criteria = Criteria::new(vec![anchor.test()], false, proc.own_pid().into_iter().collect());
     let scan = proc.scan(criteria.files() | tree::FILES)?.reading_ahead(criteria.first_file());
     let mut kin_unknown = BTreeMap::new();
@@ -107,49 +107,52 @@ pub fn kindred(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Kindr
     if anchors.peek().is_none() {
         let mut unexamined = Unexamined::default();
         doubtful.iter().for_each(|&(node, reason)| unexamined.add(forest.pid(node), reason));
-        return Ok(Kindred::NoAnchor(unexamined));
+        return Ok(Relatives::NoAnchor(unexamined));
     }
-    let mut kin = Kin { proc, forest: &forest, found: BTreeMap::new(), doubts: kin_unknown };
+    let mut finder =
+        RelativeFinder { proc, forest: &forest, found: BTreeMap::new(), doubts: kin_unknown };
     for node in anchors {
         let (verdict, process) = criteria.judge_pinned(proc, forest.pid(node), Files::NONE)?;
         match (verdict, process) {
-            (Verdict::Match, Some(process)) => match process.lookup(Identity::of(&process))? {
-                Lookup::Found(identity) => kin.relate(relation, (node, identity))?,
-                Lookup::Unavailable(reason) => kin.doubt(relation, node, reason),
-                Lookup::Exited => {}
-            },
-            (Verdict::Unknown(reason), _) => kin.doubt(relation, node, reason),
+            (Verdict::Match, Some(process)) => {
+                match process.lookup(RelativeIdentity::of(&process))? {
+                    Lookup::Found(identity) => finder.relate(relation, (node, identity))?,
+                    Lookup::Unavailable(reason) => finder.doubt(relation, node, reason),
+                    Lookup::Exited => {}
+                }
+            }
+            (Verdict::Unknown(reason), _) => finder.doubt(relation, node, reason),
             _ => {}
         }
     }
     for (node, reason) in doubtful {
-        kin.doubt(relation, node, reason);
+        finder.doubt(relation, node, reason);
     }
-    let (found, doubts) = (kin.found.into_iter(), kin.doubts.into_iter());
-    let kindred = doubts
+    let (found, doubts) = (finder.found.into_iter(), finder.doubts.into_iter());
+    let relatives = doubts
         .map(|(pid, reason)| (pid, Err(reason)))
         .chain(found.map(|(pid, identity)| (pid, Ok(identity))));
     // A proof outdoes a doubt.
-    Ok(Kindred::Found(Test::Kindred(kindred.collect())))
+    Ok(Relatives::Found(Test::Relatives(relatives.collect())))
 }
 
 /// A process of the forest that was held, and is known by its identity since.
-type Known = (Node, Identity);
+type Identified = (Node, RelativeIdentity);
 
 /// Finds relatives.
-struct Kin<'k> {
+struct RelativeFinder<'k> {
     proc: &'k Proc,
     /// With whether each process may be an anchor, or why that is not known.
     forest: &'k Forest<ReadResult<bool>>,
     /// The relatives, each proved.
-    found: BTreeMap<Pid, Identity>,
+    found: BTreeMap<Pid, RelativeIdentity>,
     /// The processes that may be relatives, and why that is not known.
     doubts: BTreeMap<Pid, ReadError>,
 }
 
-impl Kin<'_> {
+impl RelativeFinder<'_> {
     /// Add the relatives of an anchor.
-    fn relate(&mut self, relation: Relation, anchor: Known) -> Result<(), Error> {
+    fn relate(&mut self, relation: Relation, anchor: Identified) -> Result<(), Error> {
         let generations = match relation {
             Relation::Children => 0..=0,
             Relation::Grandchildren => 1..=1,
@@ -175,7 +178,7 @@ impl Kin<'_> {
         Ok(())
     }
 
-    fn ancestors(&mut self, mut last: Known) -> Result<(), Error> {
+    fn ancestors(&mut self, mut last: Identified) -> Result<(), Error> {
         while let Some(parent) = self.parent(last)? {
             self.found.insert(self.forest.pid(parent.0), parent.1);
             last = parent;
@@ -201,7 +204,7 @@ impl Kin<'_> {
 
     /// The children of a process: what they call their parent is read while it was not reaped yet,
     /// and so means it.
-    fn children(&mut self, (node, identity): Known) -> Result<Vec<Known>, Error> {
+    fn children(&mut self, (node, identity): Identified) -> Result<Vec<Identified>, Error> {
         let pid = self.forest.pid(node);
         let mut children = Vec::new();
         for child in self.forest.children(node) {
@@ -222,24 +225,25 @@ impl Kin<'_> {
     }
 
     /// The parent of a process, likewise.
-    fn parent(&mut self, (node, identity): Known) -> Result<Option<Known>, Error> {
+    fn parent(&mut self, (node, identity): Identified) -> Result<Option<Identified>, Error> {
         let Some(parent) = self.forest.parent(node) else { return Ok(None) };
         let (child_pid, pid) = (self.forest.pid(node), self.forest.pid(parent));
-        let Some(found) = self.held(pid, Identity::of)? else { return Ok(None) };
+        let Some(found) = self.held(pid, RelativeIdentity::of)? else { return Ok(None) };
         let calls_it_so =
             self.child_of(child_pid, pid)?.is_some_and(|child| child.inode == identity.inode);
         Ok(if calls_it_so && self.has(pid, &found)? { Some((parent, found)) } else { None })
     }
 
     /// The process of this number, if it calls that one its parent.
-    fn child_of(&mut self, pid: Pid, parent: Pid) -> Result<Option<Identity>, Error> {
-        let read = self.held(pid, |process| Ok((Identity::of(process)?, process.ppid()?)))?;
+    fn child_of(&mut self, pid: Pid, parent: Pid) -> Result<Option<RelativeIdentity>, Error> {
+        let read =
+            self.held(pid, |process| Ok((RelativeIdentity::of(process)?, process.ppid()?)))?;
         Ok(read.and_then(|(identity, ppid)| (ppid == parent).then_some(identity)))
     }
 
     /// Whether this number still belongs to that process, which may be a zombie.
-    fn has(&mut self, pid: Pid, identity: &Identity) -> Result<bool, Error> {
-        Ok(self.held(pid, |process| identity.is_of(process))?.unwrap_or(false))
+    fn has(&mut self, pid: Pid, identity: &RelativeIdentity) -> Result<bool, Error> {
+        Ok(self.held(pid, |process| identity.matches(process))?.unwrap_or(false))
     }
 
     /// What is read of the process of this number while it is held. It is in doubt where that is

@@ -127,12 +127,14 @@ fn left_below(reach: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Kin;
+    use super::super::ProcessLink;
     use super::*;
 
     fn made_of(rows: &[(u32, u32, &'static str)]) -> Forest<&'static str> {
-        let (kin, names) =
-            rows.iter().map(|&(pid, ppid, name)| (Kin { pid, ppid, start_ticks: 0 }, name)).unzip();
+        let (kin, names) = rows
+            .iter()
+            .map(|&(pid, ppid, name)| (ProcessLink { pid, ppid, start_ticks: 0 }, name))
+            .unzip();
         Forest::new(kin, names)
     }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-use crate::control::Clerk;
+use crate::control::ChildServer;
 use crate::process::{Entry, Process, ReadResult, Root};
 
 /// The least that each question gets when the patience of a run is used up.
@@ -32,7 +32,7 @@ pub struct Patience(Cell<Duration>);
 
 /// The files of a server.
 pub struct Source<'p> {
-    clerk: RefCell<Option<Clerk>>,
+    clerk: RefCell<Option<ChildServer>>,
     patience: &'p Patience,
     /// Whether they are read from our own file system, for lack of a permission.
     pub is_guess: bool,
@@ -74,7 +74,7 @@ impl<'p> Source<'p> {
             Ok(()) => answer(&root, question),
             Err(error) => failure(error),
         };
-        let clerk = RefCell::new(Some(Clerk::start(&[descriptor], answer)?));
+        let clerk = RefCell::new(Some(ChildServer::start(&[descriptor], answer)?));
         Ok(Source { clerk, patience, is_guess })
     }
 

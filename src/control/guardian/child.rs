@@ -35,7 +35,7 @@ enum Kept {
 
 /// What a guardian knows.
 #[derive(Default)]
-struct Duty {
+struct Guarded {
     kept: Vec<Kept>,
     limit: Option<Instant>,
     /// Since when a signal waits for those who set us up.
@@ -54,12 +54,12 @@ pub fn stand() -> Result<(), Error> {
     let parent = getppid();
     // Without it, a socket that closes and the limit still tell.
     let proc = Proc::open(Path::new("/proc")).ok();
-    let mut duty = Duty::default();
+    let mut guarded = Guarded::default();
     let mut heard = rustix::io::write(stdin(), &[kind::READY]).map(|_| ());
     let mut goes_on = heard.is_ok();
     while goes_on {
         if is_ready(stdin().as_fd(), PollFlags::IN, LOOK) {
-            match duty.hear() {
+            match guarded.hear() {
                 Ok(Some(kind::DISMISSED)) => return Ok(()),
                 Ok(Some(_)) => {}
                 Ok(None) => goes_on = false,
@@ -71,14 +71,14 @@ pub fn stand() -> Result<(), Error> {
         let hangs = proc
             .as_ref()
             .zip(parent)
-            .is_some_and(|(proc, parent)| duty.is_neglected_by(proc, parent));
-        goes_on = goes_on && !is_orphan && !hangs && !duty.is_late();
+            .is_some_and(|(proc, parent)| guarded.is_neglected_by(proc, parent));
+        goes_on = goes_on && !is_orphan && !hangs && !guarded.is_late();
     }
-    duty.fulfil();
+    guarded.fulfil();
     heard.map_err(Error::kernel("be a guardian"))
 }
 
-impl Duty {
+impl Guarded {
     /// Take the next message; its kind, or `None` when nobody is there to send one.
     fn hear(&mut self) -> Result<Option<u8>, Errno> {
         let mut word = [0; 16];

@@ -11,7 +11,7 @@ use nix::sched::{CloneFlags, unshare};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
-use super::{Ending, Event, Watch};
+use super::{Ending, Watch, WatchEvent};
 use crate::control::Error;
 use crate::control::reference::Identity;
 use crate::process::{Lookup, Proc};
@@ -115,7 +115,7 @@ fn help(
         }
     }
     while !left.is_empty() {
-        if let Event::Ended(ending) = watch.next(None)? {
+        if let WatchEvent::Ended(ending) = watch.next(None)? {
             left.remove(&ending.token);
             bell.ring(Ok(ending));
         }
