@@ -16,9 +16,11 @@ use crate::cli::format::Format;
 use crate::cli::verbosity::Verbosity;
 use crate::cli::{ENVIRONMENT, doubt, parse, told, unexamined};
 use crate::control::{Interrupts, check_references, raise_limit};
-use crate::cron::{self, Conclusion, Job, Jobs, NAMES, Plan, Rejected, Shutdown, Wanted};
+use crate::cron::{
+    self, DaemonSelector, Job, Jobs, NAMES, Plan, Rejected, Shutdown, ShutdownResult,
+};
 use crate::exit::{Exit, Refusal};
-use crate::output::cron::{Look, Teller, outcome};
+use crate::output::cron::{CronReport, ReportOptions, outcome};
 use crate::output::{Output, outlet};
 use crate::process::{Pid, Proc};
 
@@ -225,13 +227,13 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         move |ended| leave(&name, ended, ALL_DONE, is_quiet)
     })?;
     let output = Output::stdout(options.format.colour());
-    let look = Look {
+    let look = ReportOptions {
         layout: options.format.json(),
         with_daemons: options.wait_daemons,
         is_quiet: options.verbosity.is_quiet(),
         limit,
     };
-    let teller = Teller::new(name, proc.users(), &interrupts, output, look);
+    let report = CronReport::new(name, proc.users(), &interrupts, output, look);
     let found = cron::find(&proc, &plan.wanted)?;
     // What follows heeds its time itself, and some of that has none.
     overseer.iter().for_each(|overseer| overseer.trust(None));
@@ -255,15 +257,15 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         ))
         .into());
     }
-    options.proceed(&shutdown, &found.rejected, teller)
+    options.proceed(&shutdown, &found.rejected, report)
 }
 
 impl Options {
     fn plan(&self) -> Plan {
         let wanted = match (&self.daemon, self.pid) {
-            (_, Some(pid)) => Wanted::Pid(pid),
-            (Some(name), _) => Wanted::Named(name.as_encoded_bytes().to_vec()),
-            _ => Wanted::Usual,
+            (_, Some(pid)) => DaemonSelector::Pid(pid),
+            (Some(name), _) => DaemonSelector::Named(name.as_encoded_bytes().to_vec()),
+            _ => DaemonSelector::Usual,
         };
         Plan {
             wanted,
@@ -283,7 +285,7 @@ impl Options {
         &self,
         shutdown: &Shutdown<'_>,
         rejected: &[Rejected],
-        mut teller: Teller<'_>,
+        mut report: CronReport<'_>,
     ) -> anyhow::Result<Exit> {
         let Shutdown { proc, daemons, plan, .. } = *shutdown;
         for process in rejected {
@@ -292,37 +294,37 @@ impl Options {
         }
         if self.list {
             if daemons.is_empty() {
-                teller.line(none(&plan.wanted));
+                report.line(none(&plan.wanted));
             }
-            teller.list(daemons, &Jobs::default().look(proc, daemons)?);
-            teller.end()?;
+            report.list(daemons, &Jobs::default().scan(proc, daemons)?);
+            report.end()?;
             return Ok(Exit::Done);
         }
         if daemons.is_empty() {
-            return self.without_daemon(shutdown, rejected, teller);
+            return self.without_daemon(shutdown, rejected, report);
         }
         if self.resume {
             if daemons.iter().all(|daemon| !daemon.is_stopped) {
-                teller.line("no cron is paused");
+                report.line("no cron is paused");
             }
-            let all = cron::resume(daemons, &mut teller);
-            teller.end()?;
+            let all = cron::resume(daemons, &mut report);
+            report.end()?;
             return Ok(if all { Exit::Done } else { Exit::Nothing });
         }
         if daemons.len() > 1 && !self.all {
-            teller.warn("there are several cron daemons: take one with --pid, or all with --all");
-            teller.daemons(daemons);
-            teller.finish("not stopped", daemons, &[])?;
+            report.warn("there are several cron daemons: take one with --pid, or all with --all");
+            report.daemons(daemons);
+            report.finish("not stopped", daemons, &[])?;
             return Ok(Exit::Nothing);
         }
         if self.dry_run {
-            return self.rehearse(shutdown, teller);
+            return self.rehearse(shutdown, report);
         }
         if !plan.command.is_empty() {
-            teller.warn("cron will catch up on what it misses meanwhile, some crons in a burst");
+            report.warn("cron will catch up on what it misses meanwhile, some crons in a burst");
         }
-        let conclusion = shutdown.carry_out(&mut teller)?;
-        conclude(conclusion, shutdown, teller)
+        let conclusion = shutdown.carry_out(&mut report)?;
+        conclude(conclusion, shutdown, report)
     }
 
     /// Nothing to pause; but the jobs of a daemon that has ended may still run, and a command is
@@ -331,61 +333,65 @@ impl Options {
         &self,
         shutdown: &Shutdown<'_>,
         rejected: &[Rejected],
-        mut teller: Teller<'_>,
+        mut report: CronReport<'_>,
     ) -> anyhow::Result<Exit> {
-        if let Wanted::Pid(pid) = shutdown.plan.wanted {
+        if let DaemonSelector::Pid(pid) = shutdown.plan.wanted {
             let why = rejected
                 .first()
                 .map_or("there is no such process".to_owned(), |process| process.why.to_string());
-            teller.warn(&format!("process {pid} is no cron daemon: {why}"));
-            teller.finish("not stopped", &[], &[])?;
+            report.warn(&format!("process {pid} is no cron daemon: {why}"));
+            report.finish("not stopped", &[], &[])?;
             return Ok(Exit::Nothing);
         }
-        teller.line(none(&shutdown.plan.wanted));
+        report.line(none(&shutdown.plan.wanted));
         for process in rejected {
-            teller.line(format_args!("process {} is none: {}", process.pid, process.why));
+            report.line(format_args!("process {} is none: {}", process.pid, process.why));
         }
-        if shutdown.plan.wanted != Wanted::Usual && self.command.is_empty() {
-            teller.finish("none", &[], &[])?;
+        if shutdown.plan.wanted != DaemonSelector::Usual && self.command.is_empty() {
+            report.finish("none", &[], &[])?;
             return Ok(Exit::Done);
         }
-        let jobs = Jobs::default().look(shutdown.proc, &[])?;
+        let jobs = Jobs::default().scan(shutdown.proc, &[])?;
         if self.resume || self.dry_run || jobs.is_empty() && self.command.is_empty() {
-            teller.finish("none", &[], &jobs)?;
+            report.finish("none", &[], &jobs)?;
             return Ok(Exit::Done);
         }
-        let conclusion = shutdown.carry_out(&mut teller)?;
-        conclude(conclusion, shutdown, teller)
+        let conclusion = shutdown.carry_out(&mut report)?;
+        conclude(conclusion, shutdown, report)
     }
 
-    fn rehearse(&self, shutdown: &Shutdown<'_>, mut teller: Teller<'_>) -> anyhow::Result<Exit> {
-        let jobs = Jobs::default().look(shutdown.proc, shutdown.daemons)?;
+    fn rehearse(
+        &self,
+        shutdown: &Shutdown<'_>,
+        mut report: CronReport<'_>,
+    ) -> anyhow::Result<Exit> {
+        let jobs = Jobs::default().scan(shutdown.proc, shutdown.daemons)?;
         for (daemon, way) in shutdown.ways()? {
-            teller.line(format_args!(
+            report.line(format_args!(
                 "would pause {} ({})",
                 String::from_utf8_lossy(&daemon.name),
                 daemon.pid
             ));
             if self.command.is_empty() {
-                teller.line(format_args!("would stop it by {way} when no job runs any more"));
+                report.line(format_args!("would stop it by {way} when no job runs any more"));
             }
         }
         if !self.command.is_empty() {
             let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
-            teller.line(format_args!("would run {} when no job runs any more", words.join(" ")));
+            report.line(format_args!("would run {} when no job runs any more", words.join(" ")));
         }
-        teller.line(if jobs.is_empty() { "no cron job is running" } else { "would wait for:" });
-        teller.finish("dry run", shutdown.daemons, &jobs)?;
+        report.line(if jobs.is_empty() { "no cron job is running" } else { "would wait for:" });
+        report.finish("dry run", shutdown.daemons, &jobs)?;
         Ok(Exit::Done)
     }
 }
 
 /// That no daemon runs, and which was looked for.
-fn none(wanted: &Wanted) -> String {
+fn none(wanted: &DaemonSelector) -> String {
     let names = match wanted {
-        Wanted::Usual => format!("called {} or busybox crond", NAMES.join(", ")),
-        Wanted::Named(name) => format!("called {}", String::from_utf8_lossy(name)),
-        Wanted::Pid(pid) => format!("as process {pid}"),
+        DaemonSelector::Usual => format!("called {} or busybox crond", NAMES.join(", ")),
+        DaemonSelector::Named(name) => format!("called {}", String::from_utf8_lossy(name)),
+        DaemonSelector::Pid(pid) => format!("as process {pid}"),
     };
     format!("no cron daemon is running {names}")
 }
@@ -401,46 +407,46 @@ fn still_running(left: &[Job]) -> String {
 
 /// Tell how it ended, and choose the status for it.
 fn conclude(
-    conclusion: Conclusion,
+    conclusion: ShutdownResult,
     shutdown: &Shutdown<'_>,
-    mut teller: Teller<'_>,
+    mut report: CronReport<'_>,
 ) -> anyhow::Result<Exit> {
     let word = outcome(&conclusion);
     let nobody: &[Job] = &[];
     let (exit, left) = match &conclusion {
-        Conclusion::Stopped => (Exit::Done, nobody),
-        Conclusion::NotStopped => (Exit::Nothing, nobody),
-        Conclusion::TimedOut { left, is_stopped } => {
+        ShutdownResult::Stopped => (Exit::Done, nobody),
+        ShutdownResult::NotStopped => (Exit::Nothing, nobody),
+        ShutdownResult::TimedOut { left, is_stopped } => {
             let cron = match (is_stopped, shutdown.plan.on_timeout) {
                 (true, _) => "cron is stopped",
                 (false, cron::OnTimeout::Stop) => "cron could not be stopped",
                 (false, _) => "cron runs on",
             };
-            teller.warn(&format!("timed out, and {cron}: {}", still_running(left)));
+            report.warn(&format!("timed out, and {cron}: {}", still_running(left)));
             (Exit::TimedOut, &left[..])
         }
-        Conclusion::Interrupted(signal, left) => {
-            teller.hurry();
-            teller.warn(&format!(
+        ShutdownResult::Interrupted(signal, left) => {
+            report.hurry();
+            report.warn(&format!(
                 "interrupted, and cron runs on: {} processes of jobs are still running",
                 left.len()
             ));
             (Exit::Interrupted(signal.number() as u8), &left[..])
         }
-        Conclusion::CommandResult(status) => (Exit::of_command(*status), nobody),
-        Conclusion::NotRun(error) => {
+        ShutdownResult::Ran(status) => (Exit::of_command(*status), nobody),
+        ShutdownResult::NotRun(error) => {
             let program = shutdown
                 .plan
                 .command
                 .first()
                 .map(|program| program.display().to_string())
                 .unwrap_or_default();
-            teller.warn(&format!("cannot run '{program}': {error}"));
+            report.warn(&format!("cannot run '{program}': {error}"));
             let is_missing = error.kind() == std::io::ErrorKind::NotFound;
             (if is_missing { Exit::NotFound } else { Exit::NotExecutable }, nobody)
         }
     };
-    told(exit, teller.finish(word, shutdown.daemons, left))
+    told(exit, report.finish(word, shutdown.daemons, left))
 }
 
 /// The lock that keeps a second one from working at the same time.

@@ -38,7 +38,7 @@ const SUPERVISORS: [&str; 10] = [
 
 /// Which daemons are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum DaemonSelector {
     /// Those of the usual names.
     Usual,
     /// Those of this name.
@@ -56,7 +56,7 @@ pub struct Daemon {
     /// The executable, as it is matched with that of its workers.
     pub exe_name: Vec<u8>,
     pub exe_path: Option<Vec<u8>>,
-    pub evidence: Evidence,
+    pub proof: DaemonProof,
     pub session: Pid,
     /// Its audit session; jobs have their own where pam_loginuid makes them.
     pub audit: Option<u64>,
@@ -72,9 +72,9 @@ pub struct Daemon {
     pub is_stopped: bool,
 }
 
-/// Why a process is taken for a daemon.
+/// RejectReason a process is taken for a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Evidence {
+pub enum DaemonProof {
     /// It holds the lock on this pid file.
     Lock(Vec<u8>),
     /// This pid file names it, and we may not see its locks.
@@ -89,12 +89,12 @@ pub enum Evidence {
 pub struct Rejected {
     pub pid: Pid,
     pub name: Vec<u8>,
-    pub why: Why,
+    pub why: RejectReason,
 }
 
-/// Why a process is no daemon.
+/// RejectReason a process is no daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum RejectReason {
     NotRoot,
     OtherNamespace,
     Worker,
@@ -105,7 +105,7 @@ pub enum Why {
 
 /// What was found.
 #[derive(Default)]
-pub struct Found {
+pub struct DaemonScan {
     pub daemons: Vec<Daemon>,
     pub rejected: Vec<Rejected>,
     /// Processes that do not show whether they are one.
@@ -123,9 +123,9 @@ struct Candidate {
 }
 
 /// Find the daemons. Nothing is done to anybody.
-pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
+pub fn find(proc: &Proc, wanted: &DaemonSelector) -> Result<DaemonScan, Error> {
     let self_and_ancestors =
-        if *wanted == Wanted::Usual { Vec::new() } else { self_and_ancestors(proc)? };
+        if *wanted == DaemonSelector::Usual { Vec::new() } else { self_and_ancestors(proc)? };
     let mut candidates = Vec::new();
     let mut unexamined = Unexamined::default();
     let mut add = |pid: Pid, candidate: Lookup<Option<Candidate>>| match candidate {
@@ -134,7 +134,7 @@ pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
         Lookup::Exited => {}
     };
     match wanted {
-        Wanted::Pid(pid) => add(*pid, candidate(proc, *pid, wanted)?),
+        DaemonSelector::Pid(pid) => add(*pid, candidate(proc, *pid, wanted)?),
         _ => {
             let mut scan = proc.scan(Files::of(&[File::Exe]))?;
             while let Some(process) = scan.next()? {
@@ -157,7 +157,7 @@ pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
         .filter(|candidate| matches!(candidate.lock, Some(Some(_))) && candidate.is_root)
         .map(|candidate| candidate.daemon.exe_name.clone())
         .collect();
-    let mut found = Found { unexamined, ..Found::default() };
+    let mut found = DaemonScan { unexamined, ..DaemonScan::default() };
     for candidate in candidates {
         let is_child = names.get(&candidate.daemon.parent) == Some(&candidate.daemon.exe_name);
         // A job may call us, but what was named is not to be what we run below.
@@ -172,31 +172,31 @@ pub fn find(proc: &Proc, wanted: &Wanted) -> Result<Found, Error> {
 
 fn judge(
     candidate: Candidate,
-    wanted: &Wanted,
+    wanted: &DaemonSelector,
     is_child: bool,
     is_ours: bool,
     has_lock: &BTreeSet<Vec<u8>>,
 ) -> Result<Daemon, Rejected> {
     let Candidate { mut daemon, is_root, is_foreign, is_called_worker, is_alive, lock } = candidate;
-    let is_named = *wanted != Wanted::Usual;
+    let is_named = *wanted != DaemonSelector::Usual;
     let pid_file = lock.is_none().then(|| pid_file_of(daemon.pid)).flatten();
     let why = match () {
-        () if !is_alive => Some(Why::Ended),
-        () if is_ours => Some(Why::Ours),
-        () if is_foreign => Some(Why::OtherNamespace),
-        () if !is_root && !matches!(wanted, Wanted::Pid(_)) => Some(Why::NotRoot),
-        () if is_called_worker || is_child => Some(Why::Worker),
+        () if !is_alive => Some(RejectReason::Ended),
+        () if is_ours => Some(RejectReason::Ours),
+        () if is_foreign => Some(RejectReason::OtherNamespace),
+        () if !is_root && !matches!(wanted, DaemonSelector::Pid(_)) => Some(RejectReason::NotRoot),
+        () if is_called_worker || is_child => Some(RejectReason::Worker),
         () => None,
     };
-    daemon.evidence = match (why, lock, pid_file) {
+    daemon.proof = match (why, lock, pid_file) {
         (Some(why), ..) => return Err(Rejected { pid: daemon.pid, name: daemon.name, why }),
-        (None, Some(Some(path)), _) => Evidence::Lock(path),
-        (None, _, Some(path)) => Evidence::PidFile(path),
-        (None, ..) if is_named => Evidence::Named,
+        (None, Some(Some(path)), _) => DaemonProof::Lock(path),
+        (None, _, Some(path)) => DaemonProof::PidFile(path),
+        (None, ..) if is_named => DaemonProof::Named,
         (None, ..) if has_lock.contains(&daemon.exe_name) || !is_placed(&daemon) => {
-            return Err(Rejected { pid: daemon.pid, name: daemon.name, why: Why::NoLock });
+            return Err(Rejected { pid: daemon.pid, name: daemon.name, why: RejectReason::NoLock });
         }
-        (None, ..) => Evidence::Place,
+        (None, ..) => DaemonProof::Place,
     };
     Ok(daemon)
 }
@@ -212,13 +212,13 @@ fn is_placed(daemon: &Daemon) -> bool {
 }
 
 /// What a process is called, if it is one of those that are looked for.
-fn name(process: &Process<'_>, wanted: &Wanted) -> ReadResult<Option<Vec<u8>>> {
+fn name(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option<Vec<u8>>> {
     let exe = match process.exe_name() {
         // A daemon is the superuser's. Of others, what keeps its name to itself by holding up its
         // readers is none.
         Err(unread)
             if unread.is_unavailable()
-                && !matches!(wanted, Wanted::Pid(_))
+                && !matches!(wanted, DaemonSelector::Pid(_))
                 && process.user_ids()?[0] != 0 =>
         {
             return Ok(None);
@@ -226,17 +226,19 @@ fn name(process: &Process<'_>, wanted: &Wanted) -> ReadResult<Option<Vec<u8>>> {
         exe => exe?,
     };
     Ok(match wanted {
-        Wanted::Pid(_) => Some(exe.into_owned()),
-        Wanted::Named(name) => {
+        DaemonSelector::Pid(_) => Some(exe.into_owned()),
+        DaemonSelector::Named(name) => {
             (*exe == name[..] || *process.comm()? == name[..]).then(|| name.clone())
         }
-        Wanted::Usual if NAMES.iter().any(|name| *exe == *name.as_bytes()) => {
+        DaemonSelector::Usual if NAMES.iter().any(|name| *exe == *name.as_bytes()) => {
             Some(exe.into_owned())
         }
-        Wanted::Usual if *exe == *b"busybox" && is_busybox_crond(arguments_of_root(process)?) => {
+        DaemonSelector::Usual
+            if *exe == *b"busybox" && is_busybox_crond(arguments_of_root(process)?) =>
+        {
             Some(b"crond".to_vec())
         }
-        Wanted::Usual => None,
+        DaemonSelector::Usual => None,
     })
 }
 
@@ -257,7 +259,11 @@ fn is_busybox_crond(arguments: &[u8]) -> bool {
 }
 
 /// Everything about a process that tells whether it is a daemon, read while it is held.
-fn candidate(proc: &Proc, pid: Pid, wanted: &Wanted) -> Result<Lookup<Option<Candidate>>, Error> {
+fn candidate(
+    proc: &Proc,
+    pid: Pid,
+    wanted: &DaemonSelector,
+) -> Result<Lookup<Option<Candidate>>, Error> {
     let files = Files::of(&[File::Stat, File::Status, File::Exe]);
     let process = match proc.process(pid, files)? {
         Lookup::Found(process) => process,
@@ -271,7 +277,7 @@ fn candidate(proc: &Proc, pid: Pid, wanted: &Wanted) -> Result<Lookup<Option<Can
     Ok(described)
 }
 
-fn describe(process: &Process<'_>, wanted: &Wanted) -> ReadResult<Option<Candidate>> {
+fn describe(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option<Candidate>> {
     let Some(name) = name(process, wanted)? else { return Ok(None) };
     let stat = *process.stat()?;
     let cgroup = if_available(process.file(File::Cgroup))?
@@ -279,7 +285,7 @@ fn describe(process: &Process<'_>, wanted: &Wanted) -> ReadResult<Option<Candida
         .map(<[u8]>::to_vec);
     let is_root = process.user_ids()?[0] == 0;
     // One of another user is no daemon, and may hold up whoever looks closer.
-    let (lock, arguments) = match is_root || matches!(wanted, Wanted::Pid(_)) {
+    let (lock, arguments) = match is_root || matches!(wanted, DaemonSelector::Pid(_)) {
         true => (
             if_available(process.locked_file(is_pid_file))?,
             if_available(process.cmdline())?.unwrap_or_default(),
@@ -291,7 +297,7 @@ fn describe(process: &Process<'_>, wanted: &Wanted) -> ReadResult<Option<Candida
         pid: process.pid(),
         exe_name: process.exe_name()?.into_owned(),
         exe_path: if_available(process.exe_path())?.map(<[u8]>::to_vec),
-        evidence: Evidence::Named,
+        proof: DaemonProof::Named,
         session: stat.session,
         audit: audit_session(process)?,
         service: cgroup.as_deref().and_then(service),
@@ -385,15 +391,15 @@ fn base_name(path: &[u8]) -> &[u8] {
     path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for RejectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Why::NotRoot => "the superuser does not run it",
-            Why::OtherNamespace => "it is in another pid namespace, as in a container",
-            Why::Worker => "it is a worker of a cron, for a job",
-            Why::NoLock => "it holds no lock on a pid file, as a daemon of that name does",
-            Why::Ours => "this very command runs below it",
-            Why::Ended => "it has ended, and waits for its parent to ask for its status",
+            RejectReason::NotRoot => "the superuser does not run it",
+            RejectReason::OtherNamespace => "it is in another pid namespace, as in a container",
+            RejectReason::Worker => "it is a worker of a cron, for a job",
+            RejectReason::NoLock => "it holds no lock on a pid file, as a daemon of that name does",
+            RejectReason::Ours => "this very command runs below it",
+            RejectReason::Ended => "it has ended, and waits for its parent to ask for its status",
         })
     }
 }

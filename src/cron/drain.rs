@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::job::Why;
+use super::job::JobOrigin;
 use super::pause::{Pause, Renewed};
-use super::{Audience, Error, Event, Job, Jobs, Shutdown};
+use super::{Error, Event, EventSink, Job, Jobs, Shutdown};
 use crate::control::{Conclusion, Operation, Order, Signal};
 use crate::process::Pid;
 
@@ -21,7 +21,7 @@ pub enum Drained {
 
 /// How to wait.
 #[derive(Clone, Copy)]
-pub struct Patience {
+pub struct DrainLimits {
     pub until: Option<Instant>,
     /// Whether daemons that jobs started are waited for too.
     pub with_daemons: bool,
@@ -47,15 +47,15 @@ pub fn drain(
     shutdown: &Shutdown<'_>,
     pause: &mut Pause<'_>,
     jobs: &mut Jobs,
-    patience: Patience,
-    audience: &mut dyn Audience,
+    patience: DrainLimits,
+    events: &mut dyn EventSink,
 ) -> Result<Drained, Error> {
     let Shutdown { proc, daemons, interrupts, .. } = *shutdown;
     let mut told = BTreeSet::new();
     let (mut looks_without, mut latest) = (0, Instant::now());
     while looks_without < 2 {
         let is_over = patience.until.is_some_and(|until| until <= Instant::now());
-        match pause.renew(proc, interrupts, audience)? {
+        match pause.renew(proc, interrupts, events)? {
             Renewed::Untouched => {}
             // Somebody does so again and again.
             Renewed::Continued if is_over => return Ok(Drained::TimedOut(Vec::new())),
@@ -63,12 +63,13 @@ pub fn drain(
             Renewed::Continued => looks_without = 0,
             Renewed::Interrupted(signal) => return Ok(Drained::Interrupted(signal, Vec::new())),
         }
-        let found = jobs.look(proc, daemons)?;
-        tell(&found, &mut told, audience);
+        let found = jobs.scan(proc, daemons)?;
+        tell(&found, &mut told, events);
         // Not what runs below others: what is left of it when they have ended may be a daemon by
         // then.
-        let is_root =
-            |job: &Job| job.is_awaited(patience.with_daemons) && job.why != Why::Descendant;
+        let is_root = |job: &Job| {
+            job.is_awaited(patience.with_daemons) && job.origin != JobOrigin::Descendant
+        };
         let awaited: Vec<Job> = found.into_iter().filter(is_root).collect();
         if awaited.is_empty() {
             if jobs.may_have_missed && jobs.is_passed_on(proc, daemons)? {
@@ -82,10 +83,10 @@ pub fn drain(
             continue;
         }
         (looks_without, latest) = (0, Instant::now());
-        let conclusion = await_end(shutdown, awaited, patience, audience)?;
+        let conclusion = await_end(shutdown, awaited, patience, events)?;
         let mut left = || -> Result<Vec<Job>, Error> {
             Ok(jobs
-                .look(proc, daemons)?
+                .scan(proc, daemons)?
                 .into_iter()
                 .filter(|job| job.is_awaited(patience.with_daemons))
                 .collect())
@@ -104,20 +105,20 @@ pub fn drain(
     }
     if jobs.runs_us {
         let why = "this command is run by a cron job itself, which is not waited for";
-        audience.event(Event::Warning(why.to_owned()));
+        events.event(Event::Warning(why.to_owned()));
     }
     Ok(Drained::Empty)
 }
 
 /// What a process is told apart by from a later one of its number.
-type Told = BTreeSet<(Pid, Option<u64>)>;
+type Announced = BTreeSet<(Pid, Option<u64>)>;
 
 /// Tell of those that were not told of before.
-fn tell(found: &[Job], told: &mut Told, audience: &mut dyn Audience) {
+fn tell(found: &[Job], told: &mut Announced, events: &mut dyn EventSink) {
     for job in found {
         let inode = job.target.reference.as_ref().and_then(|reference| reference.inode());
         if told.insert((job.target.pid, inode)) {
-            audience.event(Event::Job(job, job.is_of_interest(found)));
+            events.event(Event::Job(job, job.is_of_interest(found)));
         }
     }
 }
@@ -126,8 +127,8 @@ fn tell(found: &[Job], told: &mut Told, audience: &mut dyn Audience) {
 fn await_end(
     shutdown: &Shutdown<'_>,
     jobs: Vec<Job>,
-    patience: Patience,
-    audience: &mut dyn Audience,
+    patience: DrainLimits,
+    events: &mut dyn EventSink,
 ) -> Result<Conclusion, Error> {
     let left = patience.until.map(|until| until.saturating_duration_since(Instant::now()));
     // A daemon that is not paused starts others, which are not to be found.
@@ -140,7 +141,7 @@ fn await_end(
     for job in jobs {
         operation.add(job.target)?;
     }
-    let conclusion = operation.carry_out(audience)?;
+    let conclusion = operation.carry_out(events)?;
     // A job that could not be waited for is decided too, and may run.
     let unknown = operation
         .targets()

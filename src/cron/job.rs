@@ -16,9 +16,9 @@ use crate::tree::{self, Forest, Node};
 /// all jobs.
 const HELPERS: [&[u8]; 3] = [b"bcron-exec", b"bcron-spool", b"bcron-update"];
 
-/// Why a process counts.
+/// JobOrigin a process counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Why {
+pub enum JobOrigin {
     /// It is what the crontab says.
     Job,
     /// The daemon's own process that watches over a job, starts it soon, or waits for its output.
@@ -58,7 +58,7 @@ pub struct Job {
     pub state: u8,
     /// Seconds since its start.
     pub runtime: f64,
-    pub why: Why,
+    pub origin: JobOrigin,
     /// Whether it is cron's beyond doubt, so that it may be terminated.
     pub is_certain: bool,
 }
@@ -68,9 +68,9 @@ pub struct Job {
 #[derive(Default)]
 pub struct Jobs {
     /// Sessions of jobs.
-    sessions: BTreeMap<Pid, Remembered>,
+    sessions: BTreeMap<Pid, GroupRecord>,
     /// Process groups of jobs of a daemon that gives them no session.
-    groups: BTreeMap<Pid, Remembered>,
+    groups: BTreeMap<Pid, GroupRecord>,
     audits: BTreeSet<u64>,
     /// Whether a job runs us, which we cannot wait for.
     pub runs_us: bool,
@@ -82,7 +82,7 @@ pub struct Jobs {
 }
 
 /// What is known of the session or the process group of a job.
-struct Remembered {
+struct GroupRecord {
     /// The start of its leader, in clock ticks since boot.
     start_ticks: u64,
     /// Since when looks have found nobody in it.
@@ -103,7 +103,7 @@ const LATEST: usize = 20;
 const LONGEST_COMMAND: usize = 128 * 1024;
 
 /// What is kept of every process.
-struct Member {
+struct JobCandidate {
     session: Pid,
     pgrp: Pid,
     tty: u32,
@@ -118,7 +118,7 @@ struct Member {
 
 impl Jobs {
     /// Who counts now. What was learned before is remembered.
-    pub fn look(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
+    pub fn scan(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
         let forest = read(proc, daemons)?;
         let ended = forest
             .find_all(forest.all(), |member| !member.is_alive)
@@ -127,8 +127,11 @@ impl Jobs {
         self.may_have_missed = forest.vanished() > 0 || !self.ended.is_superset(&ended);
         self.ended = ended;
         self.forget_reused(&forest, Instant::now());
-        let mut found =
-            Search { forest: &forest, why: BTreeMap::new(), ours: ours(proc, &forest, daemons)? };
+        let mut found = JobSearch {
+            forest: &forest,
+            origin: BTreeMap::new(),
+            ours: ours(proc, &forest, daemons)?,
+        };
         for daemon in daemons {
             // Not reaped, so that its number is its own.
             if !matches!(
@@ -144,8 +147,8 @@ impl Jobs {
         found.follow_daemons();
         found.add_descendants();
         let mut jobs = Vec::new();
-        for (&node, &why) in &found.why {
-            let job = hold(proc, &forest, node, why)?;
+        for (&node, &origin) in &found.origin {
+            let job = hold(proc, &forest, node, origin)?;
             self.may_have_missed |= job.is_none();
             jobs.extend(job.map(|job| Job { is_certain: found.is_certain(node), ..job }));
         }
@@ -183,11 +186,11 @@ impl Jobs {
     }
 
     /// A number that has a new leader, or that nobody had for a while, is another session.
-    fn forget_reused(&mut self, forest: &Forest<Member>, now: Instant) {
+    fn forget_reused(&mut self, forest: &Forest<JobCandidate>, now: Instant) {
         let all = || forest.all().map(|node| forest.data(node));
         let (sessions, groups): (BTreeSet<Pid>, BTreeSet<Pid>) =
             all().map(|member| (member.session, member.pgrp)).unzip();
-        let retain = |known: &mut BTreeMap<Pid, Remembered>, present: &BTreeSet<Pid>| {
+        let retain = |known: &mut BTreeMap<Pid, GroupRecord>, present: &BTreeSet<Pid>| {
             known.retain(|pid, remembered| {
                 remembered.empty_since =
                     if present.contains(pid) { None } else { remembered.empty_since.or(Some(now)) };
@@ -203,7 +206,7 @@ impl Jobs {
         retain(&mut self.groups, &groups);
     }
 
-    fn below_daemon(&mut self, found: &mut Search<'_>, daemon: &Daemon) {
+    fn below_daemon(&mut self, found: &mut JobSearch<'_>, daemon: &Daemon) {
         let Some(node) = found.forest.find(daemon.pid) else { return };
         for child in found.forest.children(node) {
             let member = found.forest.data(child);
@@ -219,7 +222,7 @@ impl Jobs {
 
     /// Workers that outlived the daemon that started them: their jobs run on. Those of another
     /// daemon that runs are its.
-    fn earlier_workers(&mut self, found: &mut Search<'_>, daemons: &[Daemon]) {
+    fn earlier_workers(&mut self, found: &mut JobSearch<'_>, daemons: &[Daemon]) {
         let audit = daemons.first().and_then(|daemon| daemon.audit);
         for node in found.forest.all() {
             let member = found.forest.data(node);
@@ -231,8 +234,8 @@ impl Jobs {
         }
     }
 
-    fn add_worker(&mut self, found: &mut Search<'_>, node: Node, daemons_audit: Option<u64>) {
-        if !found.add(node, Why::Worker) {
+    fn add_worker(&mut self, found: &mut JobSearch<'_>, node: Node, daemons_audit: Option<u64>) {
+        if !found.add(node, JobOrigin::Worker) {
             self.runs_us |= found.ours.contains(&node);
             return;
         }
@@ -242,20 +245,22 @@ impl Jobs {
             let member = found.forest.data(child);
             // A job gets a session of its own before it begins; the mailer stays in the daemon's.
             match member.session == worker.session {
-                true if member.exe_name == worker.exe_name => _ = found.add(child, Why::Worker),
-                true => _ = found.add(child, Why::Mail),
+                true if member.exe_name == worker.exe_name => {
+                    _ = found.add(child, JobOrigin::Worker)
+                }
+                true => _ = found.add(child, JobOrigin::Mail),
                 false => self.add_job(found, child),
             }
         }
     }
 
-    fn add_job(&mut self, found: &mut Search<'_>, node: Node) {
-        if !found.add(node, Why::Job) {
+    fn add_job(&mut self, found: &mut JobSearch<'_>, node: Node) {
+        if !found.add(node, JobOrigin::Job) {
             self.runs_us |= found.ours.contains(&node);
             return;
         }
         let (pid, member) = (found.forest.pid(node), found.forest.data(node));
-        let remembered = || Remembered {
+        let remembered = || GroupRecord {
             start_ticks: member.start_ticks,
             empty_since: None,
             is_in_doubt: false,
@@ -270,11 +275,11 @@ impl Jobs {
 
     fn left_behind(
         &mut self,
-        found: &mut Search<'_>,
+        found: &mut JobSearch<'_>,
         proc: &Proc,
         daemons: &[Daemon],
     ) -> Result<(), Error> {
-        let daemon_of = |member: &Member| {
+        let daemon_of = |member: &JobCandidate| {
             let is_its_own =
                 |daemon: &&Daemon| daemon.session == daemon.pid && member.session == daemon.pid;
             daemons.iter().find(is_its_own)
@@ -286,37 +291,46 @@ impl Jobs {
             if found.counts(node) || is_daemon || member.is_kernel_thread || !member.is_alive {
                 continue;
             }
-            let why = if let Some(session) = self.sessions.get(&member.session) {
-                if session.is_in_doubt { Some(Why::Reappeared) } else { Some(Why::Session) }
+            let origin = if let Some(session) = self.sessions.get(&member.session) {
+                if session.is_in_doubt {
+                    Some(JobOrigin::Reappeared)
+                } else {
+                    Some(JobOrigin::Session)
+                }
             } else if let Some(group) = self.groups.get(&member.pgrp) {
-                if group.is_in_doubt { Some(Why::Reappeared) } else { Some(Why::Group) }
+                if group.is_in_doubt { Some(JobOrigin::Reappeared) } else { Some(JobOrigin::Group) }
             } else if daemon_of(member).is_some() && !HELPERS.contains(&&member.exe_name[..]) {
-                Some(Why::Session)
+                Some(JobOrigin::Session)
             } else if member.audit.is_some_and(|audit| self.audits.contains(&audit)) {
                 // The sessions of jobs of this audit session are known, and this one is in another.
-                if is_detached(found, node) { Some(Why::Daemon) } else { Some(Why::Audit) }
+                if is_detached(found, node) {
+                    Some(JobOrigin::Daemon)
+                } else {
+                    Some(JobOrigin::Audit)
+                }
             } else if member.is_in_cgroup {
                 match member.session == pid {
                     true => of_leader(proc, pid)?,
-                    false => writes_to_cron(proc, pid)?
-                        .map(|is_collected| if is_collected { Why::Cgroup } else { Why::Daemon }),
+                    false => writes_to_cron(proc, pid)?.map(|is_collected| {
+                        if is_collected { JobOrigin::Cgroup } else { JobOrigin::Daemon }
+                    }),
                 }
             } else if has_tmpfile && member.tty == 0 && is_orphan(found, node, daemons) {
                 match writes_to_tmpfile(proc, pid)? {
                     Some(false) => continue,
                     Some(true) if member.session == pid => of_leader(proc, pid)?,
-                    collected => collected.map(|_| Why::Output),
+                    collected => collected.map(|_| JobOrigin::Output),
                 }
             } else {
                 continue;
             };
-            let Some(why) = why else {
+            let Some(origin) = origin else {
                 self.may_have_missed = true;
                 continue;
             };
-            match why {
-                Why::Job => self.add_job(found, node),
-                why => _ = found.add(node, why),
+            match origin {
+                JobOrigin::Job => self.add_job(found, node),
+                origin => _ = found.add(node, origin),
             }
         }
         Ok(())
@@ -330,13 +344,13 @@ fn has_tmpfile(daemons: &[Daemon]) -> bool {
 }
 
 /// Whether its parent is nobody who counts.
-fn is_detached(found: &Search<'_>, node: Node) -> bool {
+fn is_detached(found: &JobSearch<'_>, node: Node) -> bool {
     found.forest.parent(node).is_none_or(|parent| !found.counts(parent))
 }
 
 /// Whether it has become a child of the first process, or of one above the daemons that takes up
 /// orphans.
-fn is_orphan(found: &Search<'_>, node: Node, daemons: &[Daemon]) -> bool {
+fn is_orphan(found: &JobSearch<'_>, node: Node, daemons: &[Daemon]) -> bool {
     let Some(parent) = found.forest.parent(node) else { return true };
     let is_above = |daemon: &Daemon| {
         found
@@ -348,76 +362,86 @@ fn is_orphan(found: &Search<'_>, node: Node, daemons: &[Daemon]) -> bool {
 }
 
 /// Whether a child of a daemon is its worker: a fork of it that is not a job yet.
-fn is_forked(member: &Member, daemon: &Daemon) -> bool {
+fn is_forked(member: &JobCandidate, daemon: &Daemon) -> bool {
     // Daemons in scripts share their executable with much else, and busybox with everything.
     NAMES.iter().any(|name| daemon.exe_name == name.as_bytes())
         && member.exe_name == daemon.exe_name
 }
 
 /// What was found so far.
-struct Search<'f> {
-    forest: &'f Forest<Member>,
-    why: BTreeMap<Node, Why>,
+struct JobSearch<'f> {
+    forest: &'f Forest<JobCandidate>,
+    origin: BTreeMap<Node, JobOrigin>,
     /// We ourselves, what we run below, and what runs below us: we may be a job ourselves.
     ours: BTreeSet<Node>,
 }
 
-impl Search<'_> {
+impl JobSearch<'_> {
     /// What a daemon has started is a daemon's, whatever its output goes to.
     fn follow_daemons(&mut self) {
         let is_below = |node: Node| {
-            self.forest.ancestors(node).any(|above| self.why.get(&above) == Some(&Why::Daemon))
+            self.forest
+                .ancestors(node)
+                .any(|above| self.origin.get(&above) == Some(&JobOrigin::Daemon))
         };
-        let uncertain = self.why.iter().filter(|(_, why)| matches!(why, Why::Cgroup | Why::Output));
+        let uncertain = self
+            .origin
+            .iter()
+            .filter(|(_, origin)| matches!(origin, JobOrigin::Cgroup | JobOrigin::Output));
         let below: Vec<Node> =
             uncertain.map(|(&node, _)| node).filter(|&node| is_below(node)).collect();
         for node in below {
-            self.why.insert(node, Why::Daemon);
+            self.origin.insert(node, JobOrigin::Daemon);
         }
     }
 
     fn counts(&self, node: Node) -> bool {
-        self.why.contains_key(&node)
+        self.origin.contains_key(&node)
     }
 
     /// Whether it is cron's beyond doubt: neither it nor what it runs below is only likely to be.
     fn is_certain(&self, node: Node) -> bool {
-        let is_likely =
-            |node: &Node| matches!(self.why.get(node), Some(Why::Output | Why::Reappeared));
+        let is_likely = |node: &Node| {
+            matches!(self.origin.get(node), Some(JobOrigin::Output | JobOrigin::Reappeared))
+        };
         !is_likely(&node) && !self.forest.ancestors(node).any(|above| is_likely(&above))
     }
 
     /// Tell whether it counts. One that has ended does not, and what it left behind is found by
     /// other ways.
-    fn add(&mut self, node: Node, why: Why) -> bool {
+    fn add(&mut self, node: Node, origin: JobOrigin) -> bool {
         if !self.forest.data(node).is_alive || self.ours.contains(&node) {
             return false;
         }
-        self.why.entry(node).or_insert(why);
+        self.origin.entry(node).or_insert(origin);
         true
     }
 
     fn add_descendants(&mut self) {
-        let roots: Vec<(Node, Why)> = self.why.iter().map(|(&node, &why)| (node, why)).collect();
-        for (root, why) in roots {
-            let why = if why == Why::Daemon { Why::Daemon } else { Why::Descendant };
+        let roots: Vec<(Node, JobOrigin)> =
+            self.origin.iter().map(|(&node, &origin)| (node, origin)).collect();
+        for (root, origin) in roots {
+            let origin =
+                if origin == JobOrigin::Daemon { JobOrigin::Daemon } else { JobOrigin::Descendant };
             for node in self.forest.descendants(root) {
-                match self.why.get(&node) {
+                match self.origin.get(&node) {
                     // Below something that is waited for, it is waited for too.
-                    Some(Why::Daemon) if why == Why::Descendant => _ = self.why.insert(node, why),
-                    _ => _ = self.add(node, why),
+                    Some(JobOrigin::Daemon) if origin == JobOrigin::Descendant => {
+                        _ = self.origin.insert(node, origin)
+                    }
+                    _ => _ = self.add(node, origin),
                 }
             }
         }
     }
 }
 
-fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<Member>, Error> {
+fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<JobCandidate>, Error> {
     let has_unit = |cgroup: &[u8]| {
         daemons.iter().any(|d| d.unit.is_some() && d.cgroup.as_deref() == Some(cgroup))
     };
     let needs_cgroup = daemons.iter().any(|daemon| daemon.unit.is_some());
-    let member = |process: &Process<'_>| -> ReadResult<Member> {
+    let member = |process: &Process<'_>| -> ReadResult<JobCandidate> {
         let stat = *process.stat()?;
         let exe_name =
             if_available(process.exe_name())?.map(|name| name.into_owned()).unwrap_or_default();
@@ -432,7 +456,7 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<Member>, Error> {
         } else {
             None
         };
-        Ok(Member {
+        Ok(JobCandidate {
             session: stat.session,
             pgrp: stat.pgrp,
             tty: stat.tty,
@@ -460,7 +484,11 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<Member>, Error> {
 
 /// We ourselves, what we run below, and what runs below us; if a daemon is what we run below, also
 /// whoever else is of the job that runs us, and may wait for us.
-fn ours(proc: &Proc, forest: &Forest<Member>, daemons: &[Daemon]) -> Result<BTreeSet<Node>, Error> {
+fn ours(
+    proc: &Proc,
+    forest: &Forest<JobCandidate>,
+    daemons: &[Daemon],
+) -> Result<BTreeSet<Node>, Error> {
     let self_and_ancestors = self_and_ancestors(proc)?;
     let mut ours: BTreeSet<Node> =
         self_and_ancestors.iter().filter_map(|&pid| forest.find(pid)).collect();
@@ -470,7 +498,7 @@ fn ours(proc: &Proc, forest: &Forest<Member>, daemons: &[Daemon]) -> Result<BTre
     ours.extend(forest.descendants(own));
     let (session, pgrp) = (forest.data(own).session, forest.data(own).pgrp);
     if let Some(daemon) = daemons.iter().find(|daemon| self_and_ancestors.contains(&daemon.pid)) {
-        let is_of_our_job = |member: &Member| {
+        let is_of_our_job = |member: &JobCandidate| {
             member.pgrp == pgrp || member.session == session && session != daemon.session
         };
         ours.extend(forest.find_all(forest.all(), is_of_our_job));
@@ -479,7 +507,12 @@ fn ours(proc: &Proc, forest: &Forest<Member>, daemons: &[Daemon]) -> Result<BTre
 }
 
 /// The process of a node, held, if it still is that one.
-fn hold(proc: &Proc, forest: &Forest<Member>, node: Node, why: Why) -> Result<Option<Job>, Error> {
+fn hold(
+    proc: &Proc,
+    forest: &Forest<JobCandidate>,
+    node: Node,
+    origin: JobOrigin,
+) -> Result<Option<Job>, Error> {
     let pid = forest.pid(node);
     let process = match proc.process(pid, Target::FILES)? {
         Lookup::Found(process) => process,
@@ -496,8 +529,8 @@ fn hold(proc: &Proc, forest: &Forest<Member>, node: Node, why: Why) -> Result<Op
         // There may be thousands, and each can be found again.
         target.reference.as_mut().map(Reference::release);
         let name = target.name.clone();
-        let command = command(&arguments, why).or(name.clone()).unwrap_or_default();
-        if why == Why::Job {
+        let command = command(&arguments, origin).or(name.clone()).unwrap_or_default();
+        if origin == JobOrigin::Job {
             // People know a job by its command.
             target.name = Some(command.clone());
         }
@@ -508,7 +541,7 @@ fn hold(proc: &Proc, forest: &Forest<Member>, node: Node, why: Why) -> Result<Op
             parent: stat.ppid,
             state: stat.state,
             runtime: if_available(process.runtime())?.unwrap_or(0.0),
-            why,
+            origin,
             is_certain: false,
         }))
     };
@@ -520,10 +553,10 @@ fn hold(proc: &Proc, forest: &Forest<Member>, node: Node, why: Why) -> Result<Op
 }
 
 /// What the crontab says of a job, `CMD` of `sh -c CMD`; else the arguments in one line.
-fn command(arguments: &[u8], why: Why) -> Option<Vec<u8>> {
+fn command(arguments: &[u8], origin: JobOrigin) -> Option<Vec<u8>> {
     let words: Vec<&[u8]> = items(arguments).collect();
     match words[..] {
-        [_, b"-c", command] if why == Why::Job => Some(command.to_vec()),
+        [_, b"-c", command] if origin == JobOrigin::Job => Some(command.to_vec()),
         [] => None,
         _ => Some(words.join(&b' ')),
     }
@@ -532,54 +565,54 @@ fn command(arguments: &[u8], why: Why) -> Option<Vec<u8>> {
 impl Job {
     /// Whether cron is not to be stopped while it runs.
     pub fn is_awaited(&self, with_daemons: bool) -> bool {
-        with_daemons || self.why != Why::Daemon
+        with_daemons || self.origin != JobOrigin::Daemon
     }
 
     /// Whether a person wants to be told of it, beside the others: not of a worker whose job is
     /// told of, nor of what a job runs, unless that will not end by itself.
     pub fn is_of_interest(&self, all: &[Job]) -> bool {
-        match self.why {
-            Why::Worker => !all.iter().any(|job| job.parent == self.target.pid),
-            Why::Descendant => matches!(self.state, b'T' | b't' | b'D'),
+        match self.origin {
+            JobOrigin::Worker => !all.iter().any(|job| job.parent == self.target.pid),
+            JobOrigin::Descendant => matches!(self.state, b'T' | b't' | b'D'),
             _ => true,
         }
     }
 }
 
-impl Why {
+impl JobOrigin {
     /// Its name, in text and in JSON.
     pub fn name(self) -> &'static str {
         match self {
-            Why::Job => "job",
-            Why::Worker => "worker",
-            Why::Mail => "mail",
-            Why::Descendant => "descendant",
-            Why::Session => "session",
-            Why::Group => "process group",
-            Why::Reappeared => "reappeared",
-            Why::Cgroup => "cgroup",
-            Why::Audit => "audit session",
-            Why::Output => "output",
-            Why::Daemon => "daemon",
+            JobOrigin::Job => "job",
+            JobOrigin::Worker => "worker",
+            JobOrigin::Mail => "mail",
+            JobOrigin::Descendant => "descendant",
+            JobOrigin::Session => "session",
+            JobOrigin::Group => "process group",
+            JobOrigin::Reappeared => "reappeared",
+            JobOrigin::Cgroup => "cgroup",
+            JobOrigin::Audit => "audit session",
+            JobOrigin::Output => "output",
+            JobOrigin::Daemon => "daemon",
         }
     }
 
     /// What people are told beside the command.
     pub fn note(self) -> Option<&'static str> {
         match self {
-            Why::Job => None,
-            Why::Worker => Some("its job has not begun yet, or its output is waited for"),
-            Why::Mail => Some("sends mail"),
-            Why::Descendant => Some("run by a job"),
-            Why::Session => Some("left behind in a job's session"),
-            Why::Group => Some("left behind in a job's process group"),
-            Why::Reappeared => {
+            JobOrigin::Job => None,
+            JobOrigin::Worker => Some("its job has not begun yet, or its output is waited for"),
+            JobOrigin::Mail => Some("sends mail"),
+            JobOrigin::Descendant => Some("run by a job"),
+            JobOrigin::Session => Some("left behind in a job's session"),
+            JobOrigin::Group => Some("left behind in a job's process group"),
+            JobOrigin::Reappeared => {
                 Some("in the session of a job that has ended: left behind by it, or not of it")
             }
-            Why::Cgroup => Some("left behind in cron's control group"),
-            Why::Audit => Some("left behind in a job's audit session"),
-            Why::Output => Some("left behind by a job, and its output still goes to cron"),
-            Why::Daemon => Some("a daemon that a job started"),
+            JobOrigin::Cgroup => Some("left behind in cron's control group"),
+            JobOrigin::Audit => Some("left behind in a job's audit session"),
+            JobOrigin::Output => Some("left behind by a job, and its output still goes to cron"),
+            JobOrigin::Daemon => Some("a daemon that a job started"),
         }
     }
 }
@@ -589,11 +622,11 @@ mod tests {
     use super::*;
 
     /// Processes of these sessions, which lead none.
-    fn forest(sessions: &[Pid]) -> Forest<Member> {
+    fn forest(sessions: &[Pid]) -> Forest<JobCandidate> {
         let kin = (0..sessions.len() as Pid)
             .map(|at| tree::ProcessLink { pid: 100 + at, ppid: 0, start_ticks: 9 })
             .collect();
-        let member = |&session: &Pid| Member {
+        let member = |&session: &Pid| JobCandidate {
             session,
             pgrp: session,
             tty: 0,
@@ -611,13 +644,13 @@ mod tests {
     #[test]
     fn a_session_without_anybody_is_in_doubt_and_then_forgotten() {
         let remembered =
-            || [(12, Remembered { start_ticks: 5, empty_since: None, is_in_doubt: false })].into();
+            || [(12, GroupRecord { start_ticks: 5, empty_since: None, is_in_doubt: false })].into();
         let mut jobs = Jobs { sessions: remembered(), groups: remembered(), ..Jobs::default() };
         let begin = Instant::now();
         let mut is_in_doubt = |sessions: &[Pid], seconds: u64| {
             jobs.forget_reused(&forest(sessions), begin + Duration::from_secs(seconds));
             let doubt =
-                |known: &BTreeMap<Pid, Remembered>| known.get(&12).map(|known| known.is_in_doubt);
+                |known: &BTreeMap<Pid, GroupRecord>| known.get(&12).map(|known| known.is_in_doubt);
             (doubt(&jobs.sessions), doubt(&jobs.groups))
         };
         assert_eq!(is_in_doubt(&[12, 13], 100), (Some(false), Some(false)));
@@ -631,14 +664,14 @@ mod tests {
     #[test]
     fn the_command_of_a_job_is_what_the_crontab_says() {
         assert_eq!(
-            command(b"/bin/sh\0-c\0sleep 5; true\0", Why::Job),
+            command(b"/bin/sh\0-c\0sleep 5; true\0", JobOrigin::Job),
             Some(b"sleep 5; true".to_vec())
         );
         assert_eq!(
-            command(b"/bin/sh\0-c\0sleep 5\0", Why::Descendant),
+            command(b"/bin/sh\0-c\0sleep 5\0", JobOrigin::Descendant),
             Some(b"/bin/sh -c sleep 5".to_vec())
         );
-        assert_eq!(command(b"sleep\x005\0", Why::Job), Some(b"sleep 5".to_vec()));
-        assert_eq!(command(b"", Why::Job), None);
+        assert_eq!(command(b"sleep\x005\0", JobOrigin::Job), Some(b"sleep 5".to_vec()));
+        assert_eq!(command(b"", JobOrigin::Job), None);
     }
 }

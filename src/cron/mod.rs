@@ -15,11 +15,11 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
-pub use daemon::{Daemon, Evidence, NAMES, Rejected, Wanted, find};
+pub use daemon::{Daemon, DaemonProof, DaemonSelector, NAMES, Rejected, find};
 pub use job::{Job, Jobs};
 pub use pause::resume;
-pub use shutdown::{Conclusion, OnTimeout, Plan, Shutdown};
-pub use stop::Way;
+pub use shutdown::{OnTimeout, Plan, Shutdown, ShutdownResult};
+pub use stop::StopMethod;
 
 use crate::process::{Pid, ReadError};
 use crate::{control, process};
@@ -37,7 +37,7 @@ pub enum Error {
 }
 
 /// Who is told of everything.
-pub trait Audience: control::Observer {
+pub trait EventSink: control::Observer {
     fn event(&mut self, event: Event<'_>);
 }
 
@@ -61,7 +61,7 @@ pub enum Event<'e> {
     /// The daemon runs on.
     Resumed(&'e Daemon),
     /// It is going to be stopped for good.
-    Stopping(&'e Daemon, &'e Way),
+    Stopping(&'e Daemon, &'e StopMethod),
     /// It has ended.
     Stopped(&'e Daemon),
     /// Something is not as it should be: what happened, why, and what to do.

@@ -3,15 +3,15 @@
 //! started another one.
 
 use super::Error;
-use super::job::Why;
+use super::job::JobOrigin;
 use crate::process::{File, Files, Lookup, Pid, Proc, Process, ReadResult, items};
 
 /// What the leader of a session is whose worker, if it had one, has ended: a job, which a shell is,
 /// or a daemon.
-pub fn of_leader(proc: &Proc, pid: Pid) -> Result<Option<Why>, Error> {
+pub fn of_leader(proc: &Proc, pid: Pid) -> Result<Option<JobOrigin>, Error> {
     let process = match proc.process(pid, Files::NONE)? {
         Lookup::Found(process) => process,
-        Lookup::Unavailable(_) => return Ok(Some(Why::Daemon)),
+        Lookup::Unavailable(_) => return Ok(Some(JobOrigin::Daemon)),
         Lookup::Exited => return Ok(None),
     };
     let is_shell = process.cmdline().map(|arguments| {
@@ -19,7 +19,7 @@ pub fn of_leader(proc: &Proc, pid: Pid) -> Result<Option<Why>, Error> {
         words.next().is_some_and(|shell| shell.ends_with(b"sh")) && words.next() == Some(b"-c")
     });
     let is_shell = told(process.lookup(is_shell)?);
-    Ok(is_shell.map(|is_shell| if is_shell { Why::Job } else { Why::Daemon }))
+    Ok(is_shell.map(|is_shell| if is_shell { JobOrigin::Job } else { JobOrigin::Daemon }))
 }
 
 /// Whether all output of a process goes to one file in /tmp that has no name and is the

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Audience, Daemon, Error, Event};
+use super::{Daemon, Error, Event, EventSink};
 use crate::control::{
     self, Conclusion, Guardian, Interrupts, Life, Operation, Order, Outcome, Signal, Silent,
     Target, Until,
@@ -45,7 +45,7 @@ impl<'p> Pause<'p> {
         daemons: &[&'p Daemon],
         limit: Option<Instant>,
         interrupts: &Interrupts,
-        audience: &mut dyn Audience,
+        events: &mut dyn EventSink,
     ) -> Result<Paused<'p>, Error> {
         let mut pause = Pause { paused: Vec::new(), limit };
         for &daemon in daemons {
@@ -54,9 +54,9 @@ impl<'p> Pause<'p> {
             match stop_for_now(proc, daemon, interrupts)? {
                 (Conclusion::Interrupted(signal), _) => return Ok(Paused::Interrupted(signal)),
                 (_, Some(Outcome::Signalled)) if daemon.is_stopped => {
-                    audience.event(Event::WasPaused(daemon))
+                    events.event(Event::WasPaused(daemon))
                 }
-                (_, Some(Outcome::Signalled)) => audience.event(Event::Paused(daemon)),
+                (_, Some(Outcome::Signalled)) => events.event(Event::Paused(daemon)),
                 // It has ended by itself, and starts nothing either.
                 (_, Some(Outcome::Ended | Outcome::GoneBefore)) => {}
                 _ => return Ok(Paused::Not(daemon)),
@@ -70,7 +70,7 @@ impl<'p> Pause<'p> {
         &mut self,
         proc: &Proc,
         interrupts: &Interrupts,
-        audience: &mut dyn Audience,
+        events: &mut dyn EventSink,
     ) -> Result<Renewed, Error> {
         let mut renewed = Renewed::Untouched;
         for (daemon, guardian) in &mut self.paused {
@@ -91,7 +91,7 @@ impl<'p> Pause<'p> {
                     _ => "it could not be paused again",
                 };
                 let why = format!("somebody has continued process {}: {what}", daemon.pid);
-                audience.event(Event::Warning(why));
+                events.event(Event::Warning(why));
             }
         }
         Ok(renewed)
@@ -108,24 +108,24 @@ impl<'p> Pause<'p> {
     }
 
     /// Say if somebody else has continued one while nobody looked.
-    pub fn warn_if_it_ran(&self, proc: &Proc, audience: &mut dyn Audience) -> Result<(), Error> {
+    pub fn warn_if_it_ran(&self, proc: &Proc, events: &mut dyn EventSink) -> Result<(), Error> {
         for (daemon, _) in &self.paused {
             if runs(proc, daemon)? {
                 let why = format!(
                     "somebody has continued process {}: jobs may have run meanwhile",
                     daemon.pid
                 );
-                audience.event(Event::Warning(why));
+                events.event(Event::Warning(why));
             }
         }
         Ok(())
     }
 
     /// Let them run on.
-    pub fn resume(mut self, audience: &mut dyn Audience) {
+    pub fn resume(mut self, events: &mut dyn EventSink) {
         for (daemon, guardian) in self.paused.drain(..) {
             if continue_daemon(daemon) {
-                audience.event(Event::Resumed(daemon));
+                events.event(Event::Resumed(daemon));
                 guardian.dismiss();
             }
             // Else its guardian, which sees itself left, tries too.
@@ -157,15 +157,14 @@ fn guardian_over(daemon: &Daemon, limit: Option<Instant>) -> Result<Guardian, Er
 }
 
 /// Continue daemons that somebody left stopped; tell whether all of them run on.
-pub fn resume(daemons: &[Daemon], audience: &mut dyn Audience) -> bool {
+pub fn resume(daemons: &[Daemon], events: &mut dyn EventSink) -> bool {
     let mut all = true;
     for daemon in daemons.iter().filter(|daemon| daemon.is_stopped) {
         if continue_daemon(daemon) {
-            audience.event(Event::Resumed(daemon));
+            events.event(Event::Resumed(daemon));
         } else {
             all = false;
-            audience
-                .event(Event::Warning(format!("process {} could not be continued", daemon.pid)));
+            events.event(Event::Warning(format!("process {} could not be continued", daemon.pid)));
         }
     }
     all

@@ -7,10 +7,10 @@ use std::os::fd::AsFd;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use super::drain::{Drained, Patience, drain};
+use super::drain::{DrainLimits, Drained, drain};
 use super::pause::{Pause, Paused};
-use super::stop::{Before, STOPPED_WITHIN, Stopped, Way, stop, way};
-use super::{Audience, Daemon, Error, Event, Job, Jobs, Wanted};
+use super::stop::{BeforeStop, STOPPED_WITHIN, StopMethod, Stopped, stop, way};
+use super::{Daemon, DaemonSelector, Error, Event, EventSink, Job, Jobs};
 use crate::command::program;
 use crate::control::child::{self, CommandResult};
 use crate::control::{self, Interrupts, Operation, Order, Signal, StopHold};
@@ -34,7 +34,7 @@ pub enum OnTimeout {
 /// What is to be done.
 #[derive(Debug)]
 pub struct Plan {
-    pub wanted: Wanted,
+    pub wanted: DaemonSelector,
     /// How long until no job runs; `None` is for ever.
     pub timeout: Option<Duration>,
     pub on_timeout: OnTimeout,
@@ -48,7 +48,7 @@ pub struct Plan {
 
 /// How it ended.
 #[derive(Debug)]
-pub enum Conclusion {
+pub enum ShutdownResult {
     /// No job runs, and the daemons have ended.
     Stopped,
     /// It was said why not.
@@ -58,7 +58,7 @@ pub enum Conclusion {
     /// We were told to end, and cron runs on; these still run.
     Interrupted(Signal, Vec<Job>),
     /// The command was run, and cron runs on.
-    CommandResult(ExitStatus),
+    Ran(ExitStatus),
     /// The command could not be run, and cron runs on.
     NotRun(io::Error),
 }
@@ -81,37 +81,38 @@ pub struct Shutdown<'s> {
 
 impl Shutdown<'_> {
     /// Do it. Whatever goes wrong, the daemons run on unless they were stopped on purpose.
-    pub fn carry_out(&self, audience: &mut dyn Audience) -> Result<Conclusion, Error> {
+    pub fn carry_out(&self, events: &mut dyn EventSink) -> Result<ShutdownResult, Error> {
         if self.cannot_pause() && !self.plan.command.is_empty() {
             let why = "cron is the first process here and cannot be paused from inside: the \
             command is not run";
-            audience.event(Event::Warning(why.to_owned()));
-            return Ok(Conclusion::NotStopped);
+            events.event(Event::Warning(why.to_owned()));
+            return Ok(ShutdownResult::NotStopped);
         }
         let end = self.plan.timeout.and_then(|timeout| self.begin.checked_add(timeout));
-        let before = Before::of(self.proc, self.daemons, &self.plan.wanted)?;
+        let before = BeforeStop::of(self.proc, self.daemons, &self.plan.wanted)?;
         // Asked before the pause, as it may take a moment.
         let ways = self.ways()?;
         // Who stops us from a keyboard would leave cron paused for as long.
         let mut held = Some(self.interrupts.hold_stops());
         let pausable: Vec<&Daemon> = self.daemons.iter().filter(|daemon| daemon.pid != 1).collect();
-        let mut pause = match Pause::begin(self.proc, &pausable, end, self.interrupts, audience)? {
+        let mut pause = match Pause::begin(self.proc, &pausable, end, self.interrupts, events)? {
             Paused::All(pause) => pause,
-            Paused::Interrupted(signal) => return Ok(Conclusion::Interrupted(signal, Vec::new())),
+            Paused::Interrupted(signal) => {
+                return Ok(ShutdownResult::Interrupted(signal, Vec::new()));
+            }
             Paused::Not(daemon) => {
-                audience
-                    .event(Event::Warning(format!("process {} could not be paused", daemon.pid)));
-                return Ok(Conclusion::NotStopped);
+                events.event(Event::Warning(format!("process {} could not be paused", daemon.pid)));
+                return Ok(ShutdownResult::NotStopped);
             }
         };
-        let conclusion = self.while_paused(&mut pause, &mut held, end, audience, |audience| {
-            self.stop_all(&ways, &before, audience)
+        let conclusion = self.while_paused(&mut pause, &mut held, end, events, |events| {
+            self.stop_all(&ways, &before, events)
         });
         match conclusion {
-            Ok(Conclusion::Stopped | Conclusion::TimedOut { is_stopped: true, .. }) => {
+            Ok(ShutdownResult::Stopped | ShutdownResult::TimedOut { is_stopped: true, .. }) => {
                 pause.finish()
             }
-            _ => pause.resume(audience),
+            _ => pause.resume(events),
         }
         conclusion
     }
@@ -131,40 +132,44 @@ impl Shutdown<'_> {
         pause: &mut Pause<'_>,
         held: &mut Option<StopHold<'_>>,
         end: Option<Instant>,
-        audience: &mut dyn Audience,
-        stop_all: impl FnOnce(&mut dyn Audience) -> Result<Stopped, Error>,
-    ) -> Result<Conclusion, Error> {
+        events: &mut dyn EventSink,
+        stop_all: impl FnOnce(&mut dyn EventSink) -> Result<Stopped, Error>,
+    ) -> Result<ShutdownResult, Error> {
         let begin = Instant::now();
-        if let Some(conclusion) = self.additions(end, audience)? {
+        if let Some(conclusion) = self.additions(end, events)? {
             return Ok(conclusion);
         }
         if self.cannot_pause() {
             let why = "cron is the first process here and cannot be paused from inside: only the \
             jobs that run now are waited for";
-            audience.event(Event::Warning(why.to_owned()));
+            events.event(Event::Warning(why.to_owned()));
         }
-        let patience = Patience {
+        let patience = DrainLimits {
             until: end,
             with_daemons: self.plan.with_daemons,
             only_now: self.cannot_pause(),
         };
         let mut jobs = Jobs::default();
-        match drain(self, pause, &mut jobs, patience, audience)? {
-            Drained::Interrupted(signal, left) => return Ok(Conclusion::Interrupted(signal, left)),
+        match drain(self, pause, &mut jobs, patience, events)? {
+            Drained::Interrupted(signal, left) => {
+                return Ok(ShutdownResult::Interrupted(signal, left));
+            }
             Drained::TimedOut(left) => match self.plan.on_timeout {
-                OnTimeout::Resume => return Ok(Conclusion::TimedOut { left, is_stopped: false }),
+                OnTimeout::Resume => {
+                    return Ok(ShutdownResult::TimedOut { left, is_stopped: false });
+                }
                 OnTimeout::Stop => {
                     pause.extend(self.until_stopped());
-                    return Ok(match stop_all(audience)? {
-                        Stopped::Interrupted(signal) => Conclusion::Interrupted(signal, left),
+                    return Ok(match stop_all(events)? {
+                        Stopped::Interrupted(signal) => ShutdownResult::Interrupted(signal, left),
                         stopped => {
-                            Conclusion::TimedOut { left, is_stopped: stopped == Stopped::Yes }
+                            ShutdownResult::TimedOut { left, is_stopped: stopped == Stopped::Yes }
                         }
                     });
                 }
                 OnTimeout::Terminate => {
                     pause.extend(Instant::now().checked_add(4 * TERMINATION));
-                    if let Some(conclusion) = self.terminate(pause, &mut jobs, left, audience)? {
+                    if let Some(conclusion) = self.terminate(pause, &mut jobs, left, events)? {
                         return Ok(conclusion);
                     }
                 }
@@ -173,19 +178,19 @@ impl Shutdown<'_> {
         }
         // Without a pause, others may have begun since.
         if !self.cannot_pause() {
-            audience.event(Event::Drained(begin.elapsed()));
+            events.event(Event::Drained(begin.elapsed()));
         }
         if !self.plan.command.is_empty() {
             // Who stops a command from a keyboard means all of it.
             *held = None;
             pause.extend(None);
-            return self.command(pause, audience);
+            return self.command(pause, events);
         }
         pause.extend(self.until_stopped());
-        Ok(match stop_all(audience)? {
-            Stopped::Yes => Conclusion::Stopped,
-            Stopped::No => Conclusion::NotStopped,
-            Stopped::Interrupted(signal) => Conclusion::Interrupted(signal, Vec::new()),
+        Ok(match stop_all(events)? {
+            Stopped::Yes => ShutdownResult::Stopped,
+            Stopped::No => ShutdownResult::NotStopped,
+            Stopped::Interrupted(signal) => ShutdownResult::Interrupted(signal, Vec::new()),
         })
     }
 
@@ -194,39 +199,41 @@ impl Shutdown<'_> {
     fn additions(
         &self,
         end: Option<Instant>,
-        audience: &mut dyn Audience,
-    ) -> Result<Option<Conclusion>, Error> {
+        events: &mut dyn EventSink,
+    ) -> Result<Option<ShutdownResult>, Error> {
         let Some(path) = program::find(ADDITIONS) else { return Ok(None) };
-        audience.event(Event::Additions(&path));
+        events.event(Event::Additions(&path));
         let mut command = Command::new(&path);
         // Results are ours to tell.
         print_elsewhere(&mut command);
         let limit = Instant::now() + ADDITIONS_LIMIT;
         let end = end.map_or(limit, |end| end.min(limit));
-        let problem = match child::run(self.proc, command, self.interrupts, Some(end), audience)? {
+        let problem = match child::run(self.proc, command, self.interrupts, Some(end), events)? {
             CommandResult::Ended(status) if status.success() => return Ok(None),
             CommandResult::Interrupted(signal) => {
-                return Ok(Some(Conclusion::Interrupted(signal, self.left()?)));
+                return Ok(Some(ShutdownResult::Interrupted(signal, self.left()?)));
             }
             CommandResult::TimedOut if end < limit && self.plan.on_timeout == OnTimeout::Resume => {
-                audience.event(Event::Warning(format!(
+                events.event(Event::Warning(format!(
                     "{} took too long, and was terminated",
                     path.display()
                 )));
-                return Ok(Some(Conclusion::TimedOut { left: self.left()?, is_stopped: false }));
+                return Ok(Some(ShutdownResult::TimedOut {
+                    left: self.left()?,
+                    is_stopped: false,
+                }));
             }
             CommandResult::TimedOut => "took too long, and was terminated".to_owned(),
             CommandResult::Ended(status) => format!("failed ({status})"),
             CommandResult::NotStarted(error) => format!("could not be run ({error})"),
         };
-        audience
-            .event(Event::Warning(format!("{} {problem}: going on without it", path.display())));
+        events.event(Event::Warning(format!("{} {problem}: going on without it", path.display())));
         Ok(None)
     }
 
     /// The jobs that run now.
     fn left(&self) -> Result<Vec<Job>, Error> {
-        let mut left = Jobs::default().look(self.proc, self.daemons)?;
+        let mut left = Jobs::default().scan(self.proc, self.daemons)?;
         left.retain(|job| job.is_awaited(self.plan.with_daemons));
         Ok(left)
     }
@@ -236,64 +243,68 @@ impl Shutdown<'_> {
         pause: &mut Pause<'_>,
         jobs: &mut Jobs,
         left: Vec<Job>,
-        audience: &mut dyn Audience,
-    ) -> Result<Option<Conclusion>, Error> {
+        events: &mut dyn EventSink,
+    ) -> Result<Option<ShutdownResult>, Error> {
         let order = Order { tree: true, ..Order::termination(Some(TERMINATION)) };
         let mut operation = Operation::new(self.proc, order, self.interrupts);
         for job in left.into_iter().filter(|job| job.is_certain) {
-            audience.event(Event::Terminating(&job));
+            events.event(Event::Terminating(&job));
             operation.add(job.target)?;
         }
-        if let control::Conclusion::Interrupted(signal) = operation.carry_out(audience)? {
-            return Ok(Some(Conclusion::Interrupted(signal, self.left()?)));
+        if let control::Conclusion::Interrupted(signal) = operation.carry_out(events)? {
+            return Ok(Some(ShutdownResult::Interrupted(signal, self.left()?)));
         }
-        let patience = Patience {
+        let patience = DrainLimits {
             until: Instant::now().checked_add(TERMINATION),
             with_daemons: self.plan.with_daemons,
             only_now: false,
         };
-        Ok(match drain(self, pause, jobs, patience, audience)? {
+        Ok(match drain(self, pause, jobs, patience, events)? {
             Drained::Empty => None,
-            Drained::TimedOut(left) => Some(Conclusion::TimedOut { left, is_stopped: false }),
-            Drained::Interrupted(signal, left) => Some(Conclusion::Interrupted(signal, left)),
+            Drained::TimedOut(left) => Some(ShutdownResult::TimedOut { left, is_stopped: false }),
+            Drained::Interrupted(signal, left) => Some(ShutdownResult::Interrupted(signal, left)),
         })
     }
 
-    fn command(&self, pause: &Pause<'_>, audience: &mut dyn Audience) -> Result<Conclusion, Error> {
+    fn command(
+        &self,
+        pause: &Pause<'_>,
+        events: &mut dyn EventSink,
+    ) -> Result<ShutdownResult, Error> {
         let [program, arguments @ ..] = &self.plan.command[..] else {
-            return Ok(Conclusion::NotStopped);
+            return Ok(ShutdownResult::NotStopped);
         };
-        audience.event(Event::Command(program));
+        events.event(Event::Command(program));
         let mut command = Command::new(program);
         command.args(arguments);
         if self.plan.is_document {
             print_elsewhere(&mut command);
         }
         let (ran, came) = child::run_to_end(self.proc, command, self.interrupts, None)?;
-        pause.warn_if_it_ran(self.proc, audience)?;
+        pause.warn_if_it_ran(self.proc, events)?;
         Ok(match (ran, came) {
             // What it makes of a signal is its own affair, unless it ended of it.
             (Ok(status), Some(signal)) if status.code().is_none() => {
-                Conclusion::Interrupted(signal, Vec::new())
+                ShutdownResult::Interrupted(signal, Vec::new())
             }
-            (Ok(status), _) => Conclusion::CommandResult(status),
-            (Err(error), _) => Conclusion::NotRun(error),
+            (Ok(status), _) => ShutdownResult::Ran(status),
+            (Err(error), _) => ShutdownResult::NotRun(error),
         })
     }
 
     fn stop_all(
         &self,
-        ways: &[(&Daemon, Way)],
-        before: &Before<'_>,
-        audience: &mut dyn Audience,
+        ways: &[(&Daemon, StopMethod)],
+        before: &BeforeStop<'_>,
+        events: &mut dyn EventSink,
     ) -> Result<Stopped, Error> {
         let mut all = Stopped::Yes;
         let mut any_begun = false;
         for (daemon, way) in ways {
-            let mut stopped = stop(self.proc, daemon, way, before, self.interrupts, audience)?;
+            let mut stopped = stop(self.proc, daemon, way, before, self.interrupts, events)?;
             // Having begun, it is done to its end.
             while any_begun && matches!(stopped, Stopped::Interrupted(_)) {
-                stopped = stop(self.proc, daemon, way, before, self.interrupts, audience)?;
+                stopped = stop(self.proc, daemon, way, before, self.interrupts, events)?;
             }
             match stopped {
                 Stopped::Yes => any_begun = true,
@@ -305,7 +316,7 @@ impl Shutdown<'_> {
     }
 
     /// What would be done with each daemon.
-    pub fn ways(&self) -> Result<Vec<(&Daemon, Way)>, Error> {
+    pub fn ways(&self) -> Result<Vec<(&Daemon, StopMethod)>, Error> {
         self.daemons
             .iter()
             .map(|daemon| Ok((daemon, way(self.proc, daemon, self.interrupts)?)))

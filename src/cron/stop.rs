@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Audience, Daemon, Error, Event, Wanted, daemon};
+use super::{Daemon, DaemonSelector, Error, Event, EventSink, daemon};
 use crate::command::program;
 use crate::control::child::{self, CommandResult};
 use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target};
@@ -13,7 +13,7 @@ use crate::process::{Files, Lookup, Pid, Proc};
 
 /// How a daemon is stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum StopMethod {
     /// By systemd, which runs it as the main process of this unit.
     Unit(String),
     /// By TERM, and CONT as it is paused.
@@ -26,39 +26,41 @@ pub enum Way {
     Untold,
 }
 
-impl Way {
+impl StopMethod {
     /// Why nothing is done to a daemon, and what to do.
     fn advice(&self, daemon: &Daemon) -> String {
         let who = format!("process {} ({})", daemon.pid, String::from_utf8_lossy(&daemon.name));
         match self {
-            Way::First => {
+            StopMethod::First => {
                 format!(
                     "{who} is the first process here and cannot be stopped from inside: stop the \
                     container instead"
                 )
             }
-            Way::Supervised(supervisor) => {
+            StopMethod::Supervised(supervisor) => {
                 format!("{who} is run by {supervisor}, which would start it again: stop it there")
             }
-            Way::Untold => {
+            StopMethod::Untold => {
                 format!(
                     "{who} is in a service, and systemd does not tell whether it runs it: see \
                     systemctl status"
                 )
             }
-            Way::Unit(_) | Way::Signal => format!("{who} is left running"),
+            StopMethod::Unit(_) | StopMethod::Signal => format!("{who} is left running"),
         }
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for StopMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Way::Unit(unit) => write!(f, "systemctl stop {unit}"),
-            Way::Signal => f.write_str("TERM"),
-            Way::Supervised(supervisor) => write!(f, "nothing: {supervisor} would start it again"),
-            Way::First => f.write_str("nothing: it is the first process"),
-            Way::Untold => f.write_str("nothing: systemd does not tell whether it runs it"),
+            StopMethod::Unit(unit) => write!(f, "systemctl stop {unit}"),
+            StopMethod::Signal => f.write_str("TERM"),
+            StopMethod::Supervised(supervisor) => {
+                write!(f, "nothing: {supervisor} would start it again")
+            }
+            StopMethod::First => f.write_str("nothing: it is the first process"),
+            StopMethod::Untold => f.write_str("nothing: systemd does not tell whether it runs it"),
         }
     }
 }
@@ -91,18 +93,18 @@ const REAPED: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// How this daemon would be stopped. Nothing is done to it.
-pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<Way, Error> {
+pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<StopMethod, Error> {
     if daemon.pid == 1 {
-        return Ok(Way::First);
+        return Ok(StopMethod::First);
     }
     if let Some(service) = daemon.service.as_ref().filter(|_| is_systemd()) {
         match main_process(proc, service, interrupts)? {
-            Some(pid) if pid == daemon.pid => return Ok(Way::Unit(service.clone())),
+            Some(pid) if pid == daemon.pid => return Ok(StopMethod::Unit(service.clone())),
             Some(_) => {}
-            None => return Ok(Way::Untold),
+            None => return Ok(StopMethod::Untold),
         }
     }
-    Ok(daemon.supervisor.clone().map_or(Way::Signal, Way::Supervised))
+    Ok(daemon.supervisor.clone().map_or(StopMethod::Signal, StopMethod::Supervised))
 }
 
 /// Have systemd stop a unit, or say why it did not. Its status does not matter: what counts is
@@ -140,22 +142,22 @@ fn main_process(proc: &Proc, service: &str, interrupts: &Interrupts) -> Result<O
 pub fn stop(
     proc: &Proc,
     daemon: &Daemon,
-    way: &Way,
-    before: &Before<'_>,
+    way: &StopMethod,
+    before: &BeforeStop<'_>,
     interrupts: &Interrupts,
-    audience: &mut dyn Audience,
+    events: &mut dyn EventSink,
 ) -> Result<Stopped, Error> {
-    audience.event(Event::Stopping(daemon, way));
+    events.event(Event::Stopping(daemon, way));
     let name = String::from_utf8_lossy(&daemon.name);
     let order = match way {
-        Way::Signal => Order::termination(Some(TIMEOUT)),
+        StopMethod::Signal => Order::termination(Some(TIMEOUT)),
         // It is killed by nobody but systemd, which would otherwise start it again.
-        Way::Unit(unit) => match systemctl_stop(proc, unit, interrupts)? {
+        StopMethod::Unit(unit) => match systemctl_stop(proc, unit, interrupts)? {
             Ok(()) => Order::wait(Some(TIMEOUT)),
-            Err(why) => return Ok(refused(audience, why)),
+            Err(why) => return Ok(refused(events, why)),
         },
-        Way::Supervised(_) | Way::First | Way::Untold => {
-            return Ok(refused(audience, way.advice(daemon)));
+        StopMethod::Supervised(_) | StopMethod::First | StopMethod::Untold => {
+            return Ok(refused(events, way.advice(daemon)));
         }
     };
     match finish(proc, daemon, order, interrupts)? {
@@ -165,16 +167,16 @@ pub fn stop(
                 "process {} ({name}) has not ended by {way}: it is left running",
                 daemon.pid
             );
-            return Ok(refused(audience, why));
+            return Ok(refused(events, why));
         }
         Conclusion::Finished => {}
     }
-    if *way == Way::Signal && is_alone(proc, daemon, before.wanted, interrupts)? {
-        tidy(proc, daemon, interrupts, audience)?;
+    if *way == StopMethod::Signal && is_alone(proc, daemon, before.wanted, interrupts)? {
+        tidy(proc, daemon, interrupts, events)?;
     }
     if let Some(successor) = successor(proc, daemon, way, before, interrupts)? {
         return Ok(refused(
-            audience,
+            events,
             format!(
                 "process {} ({name}) has ended, but process {successor} runs in its place: whoever \
                 started that would do so again",
@@ -182,7 +184,7 @@ pub fn stop(
             ),
         ));
     }
-    audience.event(Event::Stopped(daemon));
+    events.event(Event::Stopped(daemon));
     Ok(Stopped::Yes)
 }
 
@@ -218,8 +220,8 @@ fn finish(
     })
 }
 
-fn refused(audience: &mut dyn Audience, why: String) -> Stopped {
-    audience.event(Event::Warning(why));
+fn refused(events: &mut dyn EventSink, why: String) -> Stopped {
+    events.event(Event::Warning(why));
     Stopped::No
 }
 
@@ -228,7 +230,7 @@ fn refused(audience: &mut dyn Audience, why: String) -> Stopped {
 fn is_alone(
     proc: &Proc,
     stopped: &Daemon,
-    wanted: &Wanted,
+    wanted: &DaemonSelector,
     interrupts: &Interrupts,
 ) -> Result<bool, Error> {
     let end = Instant::now() + REAPED;
@@ -246,24 +248,24 @@ fn is_alone(
 type Namesake = (Pid, Option<u64>);
 
 /// What was there before anything was done.
-pub struct Before<'b> {
+pub struct BeforeStop<'b> {
     /// What was looked for.
-    wanted: &'b Wanted,
+    wanted: &'b DaemonSelector,
     /// The daemons of the same names.
     namesakes: Vec<Namesake>,
 }
 
-impl Before<'_> {
+impl BeforeStop<'_> {
     /// The daemons that were found, and nobody who has become one since: a cron that was still
     /// starting then, and had no lock yet, would be left running without a word. Only where one was
     /// named are others left alone.
     pub fn of<'b>(
         proc: &Proc,
         daemons: &[Daemon],
-        wanted: &'b Wanted,
-    ) -> Result<Before<'b>, Error> {
-        let mut before = Before { wanted, namesakes: daemons.iter().map(namesake).collect() };
-        if let Wanted::Pid(_) = wanted {
+        wanted: &'b DaemonSelector,
+    ) -> Result<BeforeStop<'b>, Error> {
+        let mut before = BeforeStop { wanted, namesakes: daemons.iter().map(namesake).collect() };
+        if let DaemonSelector::Pid(_) = wanted {
             for daemon in daemons {
                 before.namesakes.extend(namesakes(proc, daemon, wanted)?);
             }
@@ -277,9 +279,13 @@ fn namesake(daemon: &Daemon) -> Namesake {
 }
 
 /// The daemons of the same name.
-fn namesakes(proc: &Proc, daemon: &Daemon, wanted: &Wanted) -> Result<Vec<Namesake>, Error> {
+fn namesakes(
+    proc: &Proc,
+    daemon: &Daemon,
+    wanted: &DaemonSelector,
+) -> Result<Vec<Namesake>, Error> {
     let wanted = match wanted {
-        Wanted::Pid(_) => Wanted::Named(daemon.name.clone()),
+        DaemonSelector::Pid(_) => DaemonSelector::Named(daemon.name.clone()),
         wanted => wanted.clone(),
     };
     let found = daemon::find(proc, &wanted)?.daemons;
@@ -293,7 +299,7 @@ fn tidy(
     proc: &Proc,
     daemon: &Daemon,
     interrupts: &Interrupts,
-    audience: &mut dyn Audience,
+    events: &mut dyn EventSink,
 ) -> Result<(), Error> {
     let name = String::from_utf8_lossy(&daemon.name);
     let has_script =
@@ -303,7 +309,7 @@ fn tidy(
     command.args([&*name, "stop"]).stdout(Stdio::null());
     match child::run(proc, command, interrupts, Instant::now().checked_add(TIDY), &mut Silent)? {
         CommandResult::Ended(status) if status.success() => {}
-        _ => audience.event(Event::Warning(format!(
+        _ => events.event(Event::Warning(format!(
             "service {name} stop failed, after the daemon had ended"
         ))),
     }
@@ -315,12 +321,12 @@ fn tidy(
 fn successor(
     proc: &Proc,
     stopped: &Daemon,
-    way: &Way,
-    before: &Before<'_>,
+    way: &StopMethod,
+    before: &BeforeStop<'_>,
     interrupts: &Interrupts,
 ) -> Result<Option<Pid>, Error> {
     let is_quiet =
-        matches!(way, Way::Unit(_)) || stopped.parent <= 1 && starts_nothing_again(proc)?;
+        matches!(way, StopMethod::Unit(_)) || stopped.parent <= 1 && starts_nothing_again(proc)?;
     let end = Instant::now() + if is_quiet { Duration::ZERO } else { SUCCESSOR };
     loop {
         let now = namesakes(proc, stopped, before.wanted)?;

@@ -10,7 +10,7 @@ use super::progress::{Progress, duration};
 use super::text::escaped;
 use super::{Output, human, put, shown};
 use crate::control::{Interrupts, Observer, Target};
-use crate::cron::{Audience, Conclusion, Daemon, Event, Evidence, Job, Way};
+use crate::cron::{Daemon, DaemonProof, Event, EventSink, Job, ShutdownResult, StopMethod};
 use crate::process::Pid;
 use crate::users::Users;
 
@@ -18,7 +18,7 @@ use crate::users::Users;
 const BEFORE_COMMAND: Duration = Duration::from_millis(500);
 
 /// What is told, and how.
-pub struct Look {
+pub struct ReportOptions {
     pub layout: Option<Layout>,
     /// Whether daemons that jobs started are waited for.
     pub with_daemons: bool,
@@ -28,28 +28,28 @@ pub struct Look {
 }
 
 /// The telling of a run.
-pub struct Teller<'t> {
+pub struct CronReport<'t> {
     name: &'t str,
     users: &'t Users,
     interrupts: &'t Interrupts,
     output: Output,
-    look: Look,
+    look: ReportOptions,
     progress: Progress,
     begin: Instant,
     failure: Option<io::Error>,
 }
 
-impl<'t> Teller<'t> {
+impl<'t> CronReport<'t> {
     /// Nothing is told yet. `name` as messages show it.
     pub fn new(
         name: &'t str,
         users: &'t Users,
         interrupts: &'t Interrupts,
         output: Output,
-        look: Look,
-    ) -> Teller<'t> {
+        look: ReportOptions,
+    ) -> CronReport<'t> {
         let progress = Progress::new(name, look.is_quiet);
-        Teller {
+        CronReport {
             name,
             users,
             interrupts,
@@ -178,12 +178,12 @@ impl<'t> Teller<'t> {
             text.extend_from_slice(b", ");
             text.extend_from_slice(&shown(path, &self.output.terminal));
         }
-        match &daemon.evidence {
-            Evidence::Lock(path) | Evidence::PidFile(path) => {
+        match &daemon.proof {
+            DaemonProof::Lock(path) | DaemonProof::PidFile(path) => {
                 text.extend_from_slice(b", ");
                 text.extend_from_slice(&shown(path, &self.output.terminal));
             }
-            Evidence::Place | Evidence::Named => {}
+            DaemonProof::Place | DaemonProof::Named => {}
         }
         if let Some(unit) = &daemon.unit {
             put(text, format_args!(", {unit}"));
@@ -202,7 +202,7 @@ impl<'t> Teller<'t> {
         text.push(b' ');
         text.extend_from_slice(&shown(&job.command, &self.output.terminal));
         let notes: Vec<&str> =
-            [job.why.note(), state_note(job.state)].into_iter().flatten().collect();
+            [job.origin.note(), state_note(job.state)].into_iter().flatten().collect();
         if !notes.is_empty() {
             put(text, format_args!(" ({})", notes.join("; ")));
         }
@@ -214,7 +214,7 @@ impl<'t> Teller<'t> {
         id(json, daemon.pid, daemon.reference.inode());
         text_member(json, "name", Some(&daemon.name));
         text_member(json, "exe_path", daemon.exe_path.as_deref());
-        text_member(json, "evidence", Some(evidence(&daemon.evidence).as_bytes()));
+        text_member(json, "proof", Some(proof(&daemon.proof).as_bytes()));
         text_member(json, "unit", daemon.unit.as_ref().map(String::as_bytes));
         put(json, format_args!(",\"stopped\":{}}}", daemon.is_stopped));
     }
@@ -232,7 +232,7 @@ impl<'t> Teller<'t> {
         text_member(json, "command", Some(&job.command));
         put(json, format_args!(",\"seconds\":{:.2}", job.runtime));
         text_member(json, "state", Some(&[job.state]));
-        text_member(json, "why", Some(job.why.name().as_bytes()));
+        text_member(json, "why", Some(job.origin.name().as_bytes()));
         put(json, format_args!(",\"awaited\":{}}}", job.is_awaited(self.look.with_daemons)));
     }
 
@@ -301,7 +301,7 @@ impl<'t> Teller<'t> {
             }
             Event::Resumed(daemon) => self.line(format_args!("{} runs on", daemon_name(daemon))),
             Event::Stopping(daemon, way) => {
-                if matches!(way, Way::Unit(_) | Way::Signal) {
+                if matches!(way, StopMethod::Unit(_) | StopMethod::Signal) {
                     self.line(format_args!("stopping {} by {}", daemon_name(daemon), way));
                 }
             }
@@ -319,7 +319,7 @@ impl<'t> Teller<'t> {
     }
 }
 
-impl Audience for Teller<'_> {
+impl EventSink for CronReport<'_> {
     fn event(&mut self, event: Event<'_>) {
         if let Some(what) = deed(&event) {
             // Where what is done to processes is told to syslog, this is too.
@@ -336,7 +336,7 @@ impl Audience for Teller<'_> {
     }
 }
 
-impl Observer for Teller<'_> {
+impl Observer for CronReport<'_> {
     fn decided(&mut self, _: &Target) {}
 
     fn waiting(&mut self, targets: &[Target], _: Duration) -> Option<Instant> {
@@ -356,14 +356,14 @@ impl Observer for Teller<'_> {
 }
 
 /// How it ended, in a word.
-pub fn outcome(conclusion: &Conclusion) -> &'static str {
+pub fn outcome(conclusion: &ShutdownResult) -> &'static str {
     match conclusion {
-        Conclusion::Stopped => "stopped",
-        Conclusion::NotStopped => "not stopped",
-        Conclusion::TimedOut { .. } => "timed out",
-        Conclusion::Interrupted(..) => "interrupted",
-        Conclusion::CommandResult(_) => "ran",
-        Conclusion::NotRun(_) => "not run",
+        ShutdownResult::Stopped => "stopped",
+        ShutdownResult::NotStopped => "not stopped",
+        ShutdownResult::TimedOut { .. } => "timed out",
+        ShutdownResult::Interrupted(..) => "interrupted",
+        ShutdownResult::Ran(_) => "ran",
+        ShutdownResult::NotRun(_) => "not run",
     }
 }
 
@@ -400,12 +400,12 @@ fn deed(event: &Event<'_>) -> Option<String> {
     }
 }
 
-fn evidence(evidence: &Evidence) -> &'static str {
-    match evidence {
-        Evidence::Lock(_) => "lock",
-        Evidence::PidFile(_) => "pid file",
-        Evidence::Place => "place",
-        Evidence::Named => "named",
+fn proof(proof: &DaemonProof) -> &'static str {
+    match proof {
+        DaemonProof::Lock(_) => "lock",
+        DaemonProof::PidFile(_) => "pid file",
+        DaemonProof::Place => "place",
+        DaemonProof::Named => "named",
     }
 }
 
