@@ -10,9 +10,9 @@ mod limit;
 mod reader;
 mod source;
 
-pub use limit::Limit;
+pub use limit::WorkerLimit;
 pub use reader::read;
-pub use source::{Owner, Patience, Source};
+pub use source::{Owner, ReadBudget, Source};
 
 /// What was configured.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +22,7 @@ pub struct Configuration {
     /// Which module makes the workers.
     pub mpm: Option<Mpm>,
     /// How many workers there may be; `None` where that is in doubt.
-    pub limit: Option<Limit>,
+    pub limit: Option<WorkerLimit>,
     /// The names of the WSGI daemon process groups, in order; `None` where one of them is in doubt.
     pub groups: Option<Vec<Vec<u8>>>,
     /// When its files were last changed, in seconds since the epoch.
@@ -43,7 +43,7 @@ pub enum Mpm {
 }
 
 /// Who was started, and how.
-pub struct Started<'s> {
+pub struct ServerProcess<'s> {
     /// The path of the executable.
     pub exe: &'s [u8],
     /// Its arguments.
@@ -86,12 +86,12 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let patience = Patience::default();
+        let budget = ReadBudget::default();
         let root =
-            Source::of(Root::at(directory.path()).unwrap(), Owner::default(), &patience).unwrap();
+            Source::of(Root::at(directory.path()).unwrap(), Owner::default(), &budget).unwrap();
         let arguments = arguments.iter().map(|word| word.as_bytes()).collect();
         let environment = vec![&b"MANY=77"[..], b"APACHE_CONFDIR=/etc/apache2"];
-        read(&root, &Started { exe: b"/usr/sbin/apache2", arguments, environment }).unwrap()
+        read(&root, &ServerProcess { exe: b"/usr/sbin/apache2", arguments, environment }).unwrap()
     }
 
     fn limit(text: &str) -> Option<(u64, u64, u64)> {
@@ -257,14 +257,16 @@ mod tests {
         let pipe = directory.path().join("pipe.conf");
         use rustix::fs::{CWD, FileType, Mode, mknodat};
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
-        let patience = Patience::default();
+        let budget = ReadBudget::default();
         let root =
-            Source::of(Root::at(std::path::Path::new("/")).unwrap(), Owner::default(), &patience)
+            Source::of(Root::at(std::path::Path::new("/")).unwrap(), Owner::default(), &budget)
                 .unwrap();
         let arguments = vec![&b"apache2"[..], b"-f", pipe.as_os_str().as_bytes()];
-        let refused =
-            read(&root, &Started { exe: b"/usr/sbin/apache2", arguments, environment: vec![] })
-                .unwrap_err();
+        let refused = read(
+            &root,
+            &ServerProcess { exe: b"/usr/sbin/apache2", arguments, environment: vec![] },
+        )
+        .unwrap_err();
         assert!(refused.contains("neither a file nor a directory"), "{refused}");
     }
 }

@@ -2,14 +2,14 @@
 
 use crate::process::{Pid, Process, ReadResult, items};
 
-use super::program::Program;
-use super::role::{Held, Neighbours};
+use super::program::ServerProgram;
+use super::role::{OpenSockets, SocketTables};
 
 /// What was found out about it.
 pub struct Evidence {
     pub is_apache: bool,
     /// What it holds; `None` where its descriptors are kept from us.
-    pub held: Option<Held>,
+    pub held: Option<OpenSockets>,
     pub process_group: Pid,
     is_root: bool,
     is_alone: bool,
@@ -18,7 +18,7 @@ pub struct Evidence {
 
 /// What it is, then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Classification {
     /// The master of an Apache.
     Server,
     /// What is left of an Apache without its master.
@@ -43,11 +43,11 @@ impl Evidence {
     /// Look at a process.
     pub fn of(
         process: &Process<'_>,
-        program: &Program,
-        neighbours: &Neighbours,
+        program: &ServerProgram,
+        sockets: &SocketTables,
     ) -> ReadResult<Evidence> {
         let is_apache = program.is_apache(process)?;
-        let held = if is_apache { neighbours.held_by(process)? } else { None };
+        let held = if is_apache { sockets.held_by(process)? } else { None };
         let stat = process.stat()?;
         // A worker is never the leader of its process group, and with -X there are none.
         let is_alone = stat.pgrp == process.pid()
@@ -63,22 +63,22 @@ impl Evidence {
     /// Who serves listens, and the superuser's own processes are not somebody's imitation; a
     /// process that neither listens nor has workers only checks a configuration, or is about to
     /// end.
-    pub fn verdict(&self, has_children: bool) -> Verdict {
-        let rejected = |why| Verdict::Rejected(Rejection { why, is_unproved: false });
+    pub fn classification(&self, has_children: bool) -> Classification {
+        let rejected = |why| Classification::Rejected(Rejection { why, is_unproved: false });
         match (&self.held, has_children) {
-            (_, true) if !self.is_apache => Verdict::Pool,
-            (_, false) if !self.is_apache => Verdict::Single,
-            (None, true) if self.is_root => Verdict::Server,
-            (None, false) if self.is_root && self.is_started => Verdict::Server,
-            (None, _) => Verdict::Rejected(Rejection {
+            (_, true) if !self.is_apache => Classification::Pool,
+            (_, false) if !self.is_apache => Classification::Single,
+            (None, true) if self.is_root => Classification::Server,
+            (None, false) if self.is_root && self.is_started => Classification::Server,
+            (None, _) => Classification::Rejected(Rejection {
                 why: "it keeps from us whether it listens",
                 is_unproved: true,
             }),
-            (Some(held), true) if self.is_root || held.listens() => Verdict::Server,
+            (Some(held), true) if self.is_root || held.listens() => Classification::Server,
             (Some(held), false) if held.listens() && (self.is_root || self.is_alone) => {
-                Verdict::Server
+                Classification::Server
             }
-            (Some(held), false) if held.listens() || held.wsgi.is_some() => Verdict::Orphan,
+            (Some(held), false) if held.listens() || held.wsgi.is_some() => Classification::Orphan,
             (Some(_), true) => rejected("it is not the superuser's and does not listen"),
             (Some(_), false) => rejected("it has no workers and does not listen"),
         }
@@ -91,9 +91,9 @@ mod tests {
 
     #[test]
     fn masters_and_others() {
-        let listens = &Some(Held { listeners: vec![5], ..Held::default() });
-        let nothing = &Some(Held::default());
-        let verdict = |held: &Option<Held>, is_root, is_alone, has_children| {
+        let listens = &Some(OpenSockets { listeners: vec![5], ..OpenSockets::default() });
+        let nothing = &Some(OpenSockets::default());
+        let classification = |held: &Option<OpenSockets>, is_root, is_alone, has_children| {
             Evidence {
                 is_apache: true,
                 held: held.clone(),
@@ -102,20 +102,20 @@ mod tests {
                 is_alone,
                 is_started: is_alone,
             }
-            .verdict(has_children)
+            .classification(has_children)
         };
-        let is_rejected = |verdict| matches!(verdict, Verdict::Rejected(_));
-        assert_eq!(verdict(listens, true, false, true), Verdict::Server);
-        assert_eq!(verdict(listens, true, false, false), Verdict::Server);
-        assert_eq!(verdict(listens, false, false, true), Verdict::Server);
-        assert_eq!(verdict(listens, false, true, false), Verdict::Server);
-        assert_eq!(verdict(listens, false, false, false), Verdict::Orphan);
-        assert_eq!(verdict(&None, true, false, true), Verdict::Server);
-        assert_eq!(verdict(&None, true, true, false), Verdict::Server);
-        assert!(is_rejected(verdict(&None, true, false, false)));
-        assert!(is_rejected(verdict(&None, false, true, false)));
-        assert!(is_rejected(verdict(&None, false, false, true)));
-        assert!(is_rejected(verdict(nothing, false, false, true)));
-        assert!(is_rejected(verdict(nothing, true, false, false)));
+        let is_rejected = |classification| matches!(classification, Classification::Rejected(_));
+        assert_eq!(classification(listens, true, false, true), Classification::Server);
+        assert_eq!(classification(listens, true, false, false), Classification::Server);
+        assert_eq!(classification(listens, false, false, true), Classification::Server);
+        assert_eq!(classification(listens, false, true, false), Classification::Server);
+        assert_eq!(classification(listens, false, false, false), Classification::Orphan);
+        assert_eq!(classification(&None, true, false, true), Classification::Server);
+        assert_eq!(classification(&None, true, true, false), Classification::Server);
+        assert!(is_rejected(classification(&None, true, false, false)));
+        assert!(is_rejected(classification(&None, false, true, false)));
+        assert!(is_rejected(classification(&None, false, false, true)));
+        assert!(is_rejected(classification(nothing, false, false, true)));
+        assert!(is_rejected(classification(nothing, true, false, false)));
     }
 }

@@ -16,9 +16,9 @@ mod survey;
 mod title;
 
 pub use capacity::Capacity;
-pub use configuration::{Configuration, Limit};
+pub use configuration::{Configuration, WorkerLimit};
 pub use member::{Depth, Measure, Member};
-pub use pool::{Group, Kind, Master, Pool, Role, total};
-pub use program::Program;
+pub use pool::{Master, Pool, PoolKind, Role, WorkerGroup, total};
+pub use program::ServerProgram;
 pub use statistics::Statistics;
 pub use survey::{Survey, survey};

@@ -8,34 +8,37 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::member::Member;
-use super::pool::{Group, Role};
-use super::role::{Duty, WsgiSocket};
+use super::pool::{Role, WorkerGroup};
+use super::role::{ProcessRole, WsgiSocket};
 use super::title;
 
 /// Put the processes of an Apache into groups. `configured` are the names of its WSGI groups in the
 /// order of their numbers, where these are known.
-pub fn groups(members: Vec<(Duty, Member)>, configured: Option<&[Vec<u8>]>) -> Vec<Group> {
-    let generation = members.iter().filter_map(|(duty, _)| Some(socket(duty)?.generation)).min();
-    let all_are_numbered = members.iter().all(|(duty, _)| !matches!(duty, Duty::Titled(..)));
-    let mut by_duty: BTreeMap<Duty, Vec<Member>> = BTreeMap::new();
+pub fn groups(
+    members: Vec<(ProcessRole, Member)>,
+    configured: Option<&[Vec<u8>]>,
+) -> Vec<WorkerGroup> {
+    let generation = members.iter().filter_map(|(role, _)| Some(socket(role)?.generation)).min();
+    let all_are_numbered = members.iter().all(|(role, _)| !matches!(role, ProcessRole::Titled(..)));
+    let mut by_duty: BTreeMap<ProcessRole, Vec<Member>> = BTreeMap::new();
     // There is always a group of workers, of nobody perhaps.
-    by_duty.insert(Duty::Worker, Vec::new());
+    by_duty.insert(ProcessRole::Worker, Vec::new());
     if let Some(configured) = configured.filter(|_| all_are_numbered) {
         let generation = generation.unwrap_or(Reverse(0));
         let sockets = (1..).zip(configured).map(|(number, _)| WsgiSocket { generation, number });
-        by_duty.extend(sockets.map(|socket| (Duty::Group(socket), Vec::new())));
+        by_duty.extend(sockets.map(|socket| (ProcessRole::Group(socket), Vec::new())));
     }
-    for (duty, member) in members {
-        by_duty.entry(duty).or_default().push(member);
+    for (role, member) in members {
+        by_duty.entry(role).or_default().push(member);
     }
-    let mut groups: Vec<Group> = Vec::new();
-    for (duty, mut members) in by_duty {
+    let mut groups: Vec<WorkerGroup> = Vec::new();
+    for (role, mut members) in by_duty {
         members.sort_by_key(|member| member.pid);
         // Daemons of an earlier generation, which are about to end, are not what the configuration
         // says now.
-        let is_current = socket(&duty)
+        let is_current = socket(&role)
             .is_none_or(|socket| Some(socket.generation) == generation || members.is_empty());
-        let group = group(duty, members, configured.filter(|_| is_current));
+        let group = group(role, members, configured.filter(|_| is_current));
         match groups.iter_mut().find(|other| other.is_same(&group)) {
             Some(same) => same.members.extend(group.members),
             None => groups.push(group),
@@ -44,24 +47,24 @@ pub fn groups(members: Vec<(Duty, Member)>, configured: Option<&[Vec<u8>]>) -> V
     groups
 }
 
-fn socket(duty: &Duty) -> Option<WsgiSocket> {
-    if let Duty::Group(socket) = duty { Some(*socket) } else { None }
+fn socket(role: &ProcessRole) -> Option<WsgiSocket> {
+    if let ProcessRole::Group(socket) = role { Some(*socket) } else { None }
 }
 
-fn group(duty: Duty, members: Vec<Member>, configured: Option<&[Vec<u8>]>) -> Group {
-    let named = match duty {
-        Duty::Worker => Group::new(Role::Worker, None),
-        Duty::Other => Group::new(Role::Other, None),
-        Duty::Group(socket) => numbered(socket.number, &members, configured),
-        Duty::Titled(name, false) => Group::new(Role::Wsgi, Some(name)),
-        Duty::Titled(name, true) => cut(name, configured.unwrap_or_default()),
+fn group(role: ProcessRole, members: Vec<Member>, configured: Option<&[Vec<u8>]>) -> WorkerGroup {
+    let named = match role {
+        ProcessRole::Worker => WorkerGroup::new(Role::Worker, None),
+        ProcessRole::Other => WorkerGroup::new(Role::Other, None),
+        ProcessRole::Group(socket) => numbered(socket.number, &members, configured),
+        ProcessRole::Titled(name, false) => WorkerGroup::new(Role::Wsgi, Some(name)),
+        ProcessRole::Titled(name, true) => cut(name, configured.unwrap_or_default()),
     };
-    Group { members, ..named }
+    WorkerGroup { members, ..named }
 }
 
 /// A group whose number is known. Its title has to agree with the configuration, which may have
 /// been changed since.
-fn numbered(number: u32, members: &[Member], configured: Option<&[Vec<u8>]>) -> Group {
+fn numbered(number: u32, members: &[Member], configured: Option<&[Vec<u8>]>) -> WorkerGroup {
     let shown = members.iter().find_map(|member| title::wsgi(&member.arguments));
     let whole = configured.and_then(|names| names.get(number.checked_sub(1)? as usize));
     let whole = whole.filter(|whole| match &shown {
@@ -76,16 +79,16 @@ fn numbered(number: u32, members: &[Member], configured: Option<&[Vec<u8>]>) -> 
         }
         (None, None) => (None, false),
     };
-    Group { number: Some(number), name_is_cut, ..Group::new(Role::Wsgi, name) }
+    WorkerGroup { number: Some(number), name_is_cut, ..WorkerGroup::new(Role::Wsgi, name) }
 }
 
 /// A group of which only the beginning of the name is known.
-fn cut(begin: Vec<u8>, configured: &[Vec<u8>]) -> Group {
+fn cut(begin: Vec<u8>, configured: &[Vec<u8>]) -> WorkerGroup {
     let mut may_be: Vec<Vec<u8>> =
         configured.iter().filter(|name| name.starts_with(&begin)).cloned().collect();
     match may_be.len() {
-        1 => Group::new(Role::Wsgi, may_be.pop()),
-        _ => Group { name_is_cut: true, may_be, ..Group::new(Role::Wsgi, Some(begin)) },
+        1 => WorkerGroup::new(Role::Wsgi, may_be.pop()),
+        _ => WorkerGroup { name_is_cut: true, may_be, ..WorkerGroup::new(Role::Wsgi, Some(begin)) },
     }
 }
 
@@ -101,7 +104,7 @@ mod tests {
     }
 
     fn names(
-        members: Vec<(Duty, Member)>,
+        members: Vec<(ProcessRole, Member)>,
         configured: Option<&[Vec<u8>]>,
     ) -> Vec<(Role, Option<String>, bool, usize)> {
         let text = |name: Vec<u8>| String::from_utf8(name).unwrap();
@@ -111,12 +114,12 @@ mod tests {
             .collect()
     }
 
-    fn numbered(number: u32) -> Duty {
+    fn numbered(number: u32) -> ProcessRole {
         of_generation(0, number)
     }
 
-    fn of_generation(generation: u32, number: u32) -> Duty {
-        Duty::Group(WsgiSocket { generation: Reverse(generation), number })
+    fn of_generation(generation: u32, number: u32) -> ProcessRole {
+        ProcessRole::Group(WsgiSocket { generation: Reverse(generation), number })
     }
 
     fn some(name: &str) -> Option<String> {
@@ -131,7 +134,7 @@ mod tests {
             vec![
                 (numbered(2), member(7, b"(wsgi:a-lon\0")),
                 (numbered(1), member(5, b"(wsgi:alpha)  \0")),
-                (Duty::Worker, member(9, b"apache2\0")),
+                (ProcessRole::Worker, member(9, b"apache2\0")),
                 (numbered(1), member(6, b"(wsgi:alpha)  \0")),
                 (numbered(3), member(8, b"apache2\0")),
             ]
@@ -177,7 +180,7 @@ mod tests {
     #[test]
     fn cut_titles_are_completed_or_marked() {
         let configured = [b"shop-one".to_vec(), b"shop-two".to_vec(), b"blog".to_vec()];
-        let titled = |text: &[u8]| vec![(Duty::Titled(text.to_vec(), true), member(5, b""))];
+        let titled = |text: &[u8]| vec![(ProcessRole::Titled(text.to_vec(), true), member(5, b""))];
         assert_eq!(
             names(titled(b"bl"), Some(&configured))[1],
             (Role::Wsgi, some("blog"), false, 1)

@@ -11,10 +11,10 @@ use super::statistics::Statistics;
 pub struct Pool {
     /// The name of the program.
     pub program: Vec<u8>,
-    pub kind: Kind,
+    pub kind: PoolKind,
     /// Who started the others, where there is one.
     pub master: Option<Master>,
-    pub groups: Vec<Group>,
+    pub groups: Vec<WorkerGroup>,
     /// How many processes ended while they were read.
     pub ended: usize,
     /// How many processes kept their descriptors from us, and were told apart by their titles.
@@ -27,7 +27,7 @@ pub struct Pool {
 
 /// What holds the processes together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum PoolKind {
     /// A running Apache.
     Apache,
     /// What is left of one without its master, whose process group this was.
@@ -64,7 +64,7 @@ pub enum Role {
 }
 
 /// Processes that do the same.
-pub struct Group {
+pub struct WorkerGroup {
     pub role: Role,
     pub name: Option<Vec<u8>>,
     /// Of a WSGI group: its place in the configuration, from 1.
@@ -89,22 +89,22 @@ impl Role {
     }
 }
 
-impl Kind {
+impl PoolKind {
     /// As in output.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Apache => "apache",
-            Kind::Orphans(_) => "orphans",
-            Kind::Pool => "pool",
-            Kind::Processes => "processes",
+            PoolKind::Apache => "apache",
+            PoolKind::Orphans(_) => "orphans",
+            PoolKind::Pool => "pool",
+            PoolKind::Processes => "processes",
         }
     }
 }
 
-impl Group {
+impl WorkerGroup {
     /// A group of nobody yet.
-    pub fn new(role: Role, name: Option<Vec<u8>>) -> Group {
-        Group {
+    pub fn new(role: Role, name: Option<Vec<u8>>) -> WorkerGroup {
+        WorkerGroup {
             role,
             name,
             number: None,
@@ -115,8 +115,8 @@ impl Group {
     }
 
     /// Whether another is the same group, for all that is known of its name.
-    pub(super) fn is_same(&self, other: &Group) -> bool {
-        let is_whole = |group: &Group| group.name.is_some() && !group.name_is_cut;
+    pub(super) fn is_same(&self, other: &WorkerGroup) -> bool {
+        let is_whole = |group: &WorkerGroup| group.name.is_some() && !group.name_is_cut;
         is_whole(self) && is_whole(other) && self.role == other.role && self.name == other.name
     }
 
@@ -155,7 +155,7 @@ impl Group {
 
 impl Pool {
     /// Of these groups, with nothing else known yet.
-    pub(super) fn new(program: Vec<u8>, kind: Kind, groups: Vec<Group>) -> Pool {
+    pub(super) fn new(program: Vec<u8>, kind: PoolKind, groups: Vec<WorkerGroup>) -> Pool {
         let (master, configuration, capacity) = (None, None, None);
         Pool {
             program,
@@ -259,7 +259,7 @@ impl Pool {
     /// Those whose like one may want more of: the workers of an Apache, else everybody but the
     /// master.
     pub fn workers(&self) -> impl Iterator<Item = &Member> {
-        let is_apache = self.kind == Kind::Apache;
+        let is_apache = self.kind == PoolKind::Apache;
         let groups =
             self.groups.iter().filter(move |group| !is_apache || group.role == Role::Worker);
         groups.flat_map(|group| &group.members)

@@ -6,7 +6,7 @@ use super::configuration::Mpm;
 
 /// A program that serves with a pool of processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Program {
+pub enum ServerProgram {
     /// Apache, under the names that distributions give it.
     Apache,
     /// Whatever has this name.
@@ -19,7 +19,7 @@ const APACHE: [&[u8]; 2] = [b"apache2", b"httpd"];
 /// script.
 const INTERPRETERS: [&[u8]; 6] = [b"python", b"pypy", b"ruby", b"perl", b"node", b"php"];
 
-impl Program {
+impl ServerProgram {
     /// The files that telling it takes anyway.
     pub fn files(&self) -> Files {
         Files::of(&[File::Stat, File::Exe])
@@ -28,24 +28,24 @@ impl Program {
     /// What its processes are called, usually.
     pub fn name(&self) -> &[u8] {
         match self {
-            Program::Apache => b"apache2",
-            Program::Named(name) => name,
+            ServerProgram::Apache => b"apache2",
+            ServerProgram::Named(name) => name,
         }
     }
 
     /// What stays the same from machine to machine.
     pub fn label(&self) -> &[u8] {
         match self {
-            Program::Apache => b"apache",
-            Program::Named(name) => name,
+            ServerProgram::Apache => b"apache",
+            ServerProgram::Named(name) => name,
         }
     }
 
     /// None of it, in words.
     pub fn nothing(&self) -> String {
         match self {
-            Program::Apache => "no Apache (apache2 or httpd)".to_owned(),
-            Program::Named(name) => format!("no {}", String::from_utf8_lossy(name)),
+            ServerProgram::Apache => "no Apache (apache2 or httpd)".to_owned(),
+            ServerProgram::Named(name) => format!("no {}", String::from_utf8_lossy(name)),
         }
     }
 
@@ -58,7 +58,7 @@ impl Program {
         if self.is_called(&process.exe_name()?) {
             return Ok(true);
         }
-        let is_script = matches!(self, Program::Named(_));
+        let is_script = matches!(self, ServerProgram::Named(_));
         if process.exe().is_ok() && !is_script {
             return Ok(false);
         }
@@ -69,10 +69,10 @@ impl Program {
 
     fn is_called(&self, name: &[u8]) -> bool {
         match self {
-            Program::Apache => APACHE
+            ServerProgram::Apache => APACHE
                 .into_iter()
                 .any(|apache| name.strip_prefix(apache).is_some_and(is_mpm_suffix)),
-            Program::Named(wanted) => name.strip_prefix(&wanted[..]).is_some_and(is_version),
+            ServerProgram::Named(wanted) => name.strip_prefix(&wanted[..]).is_some_and(is_version),
         }
     }
 
@@ -98,7 +98,7 @@ impl Program {
     /// Whether a process that runs it is an Apache, whatever it is called: nothing else maps
     /// Apache's modules.
     pub fn is_apache(&self, process: &Process<'_>) -> ReadResult<bool> {
-        if Program::Apache.is_called(&process.exe_name()?) {
+        if ServerProgram::Apache.is_called(&process.exe_name()?) {
             return Ok(true);
         }
         Ok(if_available(process.maps_any(names_module))?.unwrap_or(false))
@@ -146,13 +146,13 @@ mod tests {
             ("lighttpd", false),
             ("", false),
         ] {
-            assert_eq!(Program::Apache.is_called(name.as_bytes()), is_apache, "{name}");
+            assert_eq!(ServerProgram::Apache.is_called(name.as_bytes()), is_apache, "{name}");
         }
     }
 
     #[test]
     fn names_with_versions() {
-        let php = Program::Named(b"php-fpm".to_vec());
+        let php = ServerProgram::Named(b"php-fpm".to_vec());
         for (name, is_called) in [
             ("php-fpm", true),
             ("php-fpm8.2", true),

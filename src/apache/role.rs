@@ -19,21 +19,21 @@ const MOST_MOMENTS: usize = 100;
 
 /// The sockets of the network namespaces that were met: each is read once.
 #[derive(Default)]
-pub struct Neighbours {
-    namespaces: RefCell<BTreeMap<u64, Rc<Sockets>>>,
+pub struct SocketTables {
+    namespaces: RefCell<BTreeMap<u64, Rc<NamespaceSockets>>>,
     /// How often processes were waited for.
     moments: Cell<usize>,
 }
 
 /// What the sockets of a network namespace are.
-struct Sockets {
+struct NamespaceSockets {
     tcp: BTreeSet<u64>,
     unix: BTreeMap<u64, Option<Vec<u8>>>,
 }
 
 /// What a process holds of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct OpenSockets {
     /// The TCP sockets on which it listens, as masters and workers do.
     pub listeners: Vec<u64>,
     /// The socket of a WSGI daemon process group.
@@ -51,7 +51,7 @@ pub struct WsgiSocket {
 
 /// What a process of an Apache is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Duty {
+pub enum ProcessRole {
     /// Answers requests.
     Worker,
     /// Runs the applications of this group.
@@ -62,20 +62,24 @@ pub enum Duty {
     Other,
 }
 
-impl Neighbours {
+impl SocketTables {
     /// What a process holds; `None` where its descriptors are kept from us, or what they are is
     /// disputed.
-    pub fn held_by(&self, process: &Process<'_>) -> ReadResult<Option<Held>> {
+    pub fn held_by(&self, process: &Process<'_>) -> ReadResult<Option<OpenSockets>> {
         match if_available(process.sockets())? {
             None => Ok(None),
-            Some(inodes) if inodes.is_empty() => Ok(Some(Held::default())),
+            Some(inodes) if inodes.is_empty() => Ok(Some(OpenSockets::default())),
             Some(inodes) => Ok(self.around(process)?.held(inodes)),
         }
     }
 
     /// Likewise of a process below a master. One that was forked a moment ago still holds
     /// everything that its master does, and is given time to close what is not for it.
-    pub fn held_below(&self, process: &Process<'_>, master: Above<'_>) -> ReadResult<Option<Held>> {
+    pub fn held_below(
+        &self,
+        process: &Process<'_>,
+        master: MasterContext<'_>,
+    ) -> ReadResult<Option<OpenSockets>> {
         let mut held = self.held_by(process)?;
         for _ in 0..MOMENTS {
             let is_forked_now =
@@ -90,20 +94,20 @@ impl Neighbours {
         Ok(held)
     }
 
-    fn around(&self, process: &Process<'_>) -> ReadResult<Rc<Sockets>> {
+    fn around(&self, process: &Process<'_>) -> ReadResult<Rc<NamespaceSockets>> {
         let namespace = process.namespace(File::NsNet)?;
         if let Some(sockets) = self.namespaces.borrow().get(&namespace) {
             return Ok(Rc::clone(sockets));
         }
         let tcp = process.tcp_listeners()?.into_iter().collect();
-        let sockets = Rc::new(Sockets { tcp, unix: process.unix_listeners()? });
+        let sockets = Rc::new(NamespaceSockets { tcp, unix: process.unix_listeners()? });
         self.namespaces.borrow_mut().insert(namespace, Rc::clone(&sockets));
         Ok(sockets)
     }
 }
 
-impl Sockets {
-    fn held(&self, inodes: Vec<u64>) -> Option<Held> {
+impl NamespaceSockets {
+    fn held(&self, inodes: Vec<u64>) -> Option<OpenSockets> {
         // What the table of TCP sockets has, nobody can make up in that of unix sockets.
         let (tcp, other): (Vec<u64>, Vec<u64>) =
             inodes.into_iter().partition(|inode| self.tcp.contains(inode));
@@ -115,7 +119,7 @@ impl Sockets {
         });
         let wsgi = paths.filter_map(wsgi_socket).min();
         let is_told = !is_disputed || wsgi.is_some();
-        is_told.then_some(Held { listeners: tcp, wsgi })
+        is_told.then_some(OpenSockets { listeners: tcp, wsgi })
     }
 }
 
@@ -129,14 +133,14 @@ fn wsgi_socket(path: &[u8]) -> Option<WsgiSocket> {
     parts.next().map(|_| WsgiSocket { generation: Reverse(generation), number })
 }
 
-impl Held {
+impl OpenSockets {
     /// Whether it listens on any TCP socket.
     pub fn listens(&self) -> bool {
         !self.listeners.is_empty()
     }
 
     /// Whether it listens on one of the sockets of its master or, where nobody knows these, on any.
-    fn serves(&self, master: Option<&Held>) -> bool {
+    fn serves(&self, master: Option<&OpenSockets>) -> bool {
         match master {
             Some(master) => self.listeners.iter().any(|inode| master.listeners.contains(inode)),
             None => self.listens(),
@@ -146,35 +150,35 @@ impl Held {
 
 /// The process that a pool is below.
 #[derive(Clone, Copy)]
-pub struct Above<'a> {
+pub struct MasterContext<'a> {
     pub arguments: &'a [u8],
-    pub held: Option<&'a Held>,
+    pub held: Option<&'a OpenSockets>,
 }
 
-impl Duty {
+impl ProcessRole {
     /// Of a process of an Apache: by what it holds, else by its arguments and those of its master,
     /// else that of the process that started it.
     ///
     /// In a WSGI daemon the application may listen too, but not on the sockets of the server.
     pub fn of(
-        held: Option<&Held>,
+        held: Option<&OpenSockets>,
         arguments: &[u8],
-        master: Option<Above<'_>>,
-        parent: Option<&Duty>,
-    ) -> Duty {
+        master: Option<MasterContext<'_>>,
+        parent: Option<&ProcessRole>,
+    ) -> ProcessRole {
         let Some(held) = held else {
-            return Duty::titled(arguments, master.map(|master| master.arguments));
+            return ProcessRole::titled(arguments, master.map(|master| master.arguments));
         };
         match held.wsgi {
-            _ if held.serves(master.and_then(|master| master.held)) => Duty::Worker,
-            Some(socket) => Duty::Group(socket),
-            None => parent.cloned().unwrap_or(Duty::Other),
+            _ if held.serves(master.and_then(|master| master.held)) => ProcessRole::Worker,
+            Some(socket) => ProcessRole::Group(socket),
+            None => parent.cloned().unwrap_or(ProcessRole::Other),
         }
     }
 
-    fn titled(arguments: &[u8], master: Option<&[u8]>) -> Duty {
+    fn titled(arguments: &[u8], master: Option<&[u8]>) -> ProcessRole {
         if let Some(name) = title::wsgi(arguments) {
-            return Duty::Titled(name.text.to_vec(), name.is_cut);
+            return ProcessRole::Titled(name.text.to_vec(), name.is_cut);
         }
         // Only a WSGI daemon with a display-name of its own overwrites its first argument, as far
         // as that reaches.
@@ -182,9 +186,9 @@ impl Duty {
         match master.map(first) {
             Some(room) if room != first(arguments) => {
                 let name = first(arguments).trim_ascii_end();
-                Duty::Titled(name.to_vec(), name.len() >= room.len())
+                ProcessRole::Titled(name.to_vec(), name.len() >= room.len())
             }
-            _ => Duty::Worker,
+            _ => ProcessRole::Worker,
         }
     }
 }
@@ -214,40 +218,47 @@ mod tests {
     #[test]
     fn lines_that_contradict_each_other_prove_nothing() {
         let unix = BTreeMap::from([(7, None), (8, Some(b"/run/wsgi.1.0.2.sock".to_vec()))]);
-        let sockets = Sockets { tcp: BTreeSet::from([5]), unix };
+        let sockets = NamespaceSockets { tcp: BTreeSet::from([5]), unix };
         assert_eq!(sockets.held(vec![7]), None);
         assert_eq!(
             sockets.held(vec![7, 8]),
-            Some(Held { listeners: vec![], wsgi: Some(socket(0, 2)) })
+            Some(OpenSockets { listeners: vec![], wsgi: Some(socket(0, 2)) })
         );
-        assert_eq!(sockets.held(vec![5, 6]), Some(Held { listeners: vec![5], wsgi: None }));
+        assert_eq!(sockets.held(vec![5, 6]), Some(OpenSockets { listeners: vec![5], wsgi: None }));
     }
 
     #[test]
     fn sockets_decide_and_titles_help_out() {
         let plain = &b"/usr/sbin/apache2\0-k\0start\0"[..];
-        let held = |listeners: &[u64], wsgi| Held { listeners: listeners.to_vec(), wsgi };
+        let held = |listeners: &[u64], wsgi| OpenSockets { listeners: listeners.to_vec(), wsgi };
         let group = Some(socket(0, 4));
         let all = held(&[5], group);
-        let master = Some(Above { arguments: plain, held: Some(&all) });
-        let of = |held: &Held, arguments| Duty::of(Some(held), arguments, master, None);
-        assert_eq!(of(&held(&[5], None), b"(wsgi:forged)\0"), Duty::Worker);
-        assert_eq!(of(&held(&[5], group), plain), Duty::Worker);
-        assert_eq!(of(&held(&[], group), plain), Duty::Group(socket(0, 4)));
-        assert_eq!(of(&held(&[6], group), plain), Duty::Group(socket(0, 4)));
-        assert_eq!(of(&held(&[], None), plain), Duty::Other);
+        let master = Some(MasterContext { arguments: plain, held: Some(&all) });
+        let of =
+            |held: &OpenSockets, arguments| ProcessRole::of(Some(held), arguments, master, None);
+        assert_eq!(of(&held(&[5], None), b"(wsgi:forged)\0"), ProcessRole::Worker);
+        assert_eq!(of(&held(&[5], group), plain), ProcessRole::Worker);
+        assert_eq!(of(&held(&[], group), plain), ProcessRole::Group(socket(0, 4)));
+        assert_eq!(of(&held(&[6], group), plain), ProcessRole::Group(socket(0, 4)));
+        assert_eq!(of(&held(&[], None), plain), ProcessRole::Other);
         assert_eq!(
-            Duty::of(Some(&held(&[], None)), plain, master, Some(&Duty::Worker)),
-            Duty::Worker
+            ProcessRole::of(Some(&held(&[], None)), plain, master, Some(&ProcessRole::Worker)),
+            ProcessRole::Worker
         );
-        let titled = |arguments| Duty::of(None, arguments, master, None);
-        assert_eq!(titled(plain), Duty::Worker);
-        assert_eq!(titled(b"(wsgi:alpha)     \0-k\0"), Duty::Titled(b"alpha".to_vec(), false));
-        assert_eq!(titled(b"my-site          \0-k\0"), Duty::Titled(b"my-site".to_vec(), false));
+        let titled = |arguments| ProcessRole::of(None, arguments, master, None);
+        assert_eq!(titled(plain), ProcessRole::Worker);
+        assert_eq!(
+            titled(b"(wsgi:alpha)     \0-k\0"),
+            ProcessRole::Titled(b"alpha".to_vec(), false)
+        );
+        assert_eq!(
+            titled(b"my-site          \0-k\0"),
+            ProcessRole::Titled(b"my-site".to_vec(), false)
+        );
         assert_eq!(
             titled(b"my-site-my-site-m\0-k\0"),
-            Duty::Titled(b"my-site-my-site-m".to_vec(), true)
+            ProcessRole::Titled(b"my-site-my-site-m".to_vec(), true)
         );
-        assert_eq!(Duty::of(None, b"my-site\0", None, None), Duty::Worker);
+        assert_eq!(ProcessRole::of(None, b"my-site\0", None, None), ProcessRole::Worker);
     }
 }

@@ -9,12 +9,12 @@ use crate::process::{
 };
 use crate::tree::{self, Forest, Node};
 
-use super::configuration::{self, Configuration, Owner, Patience, Source, Started};
-use super::evidence::{Evidence, Rejection, Verdict};
+use super::configuration::{self, Configuration, Owner, ReadBudget, ServerProcess, Source};
+use super::evidence::{Classification, Evidence, Rejection};
 use super::member::{Depth, Member};
-use super::pool::{Group, Kind, Master, Pool, Role};
-use super::program::Program;
-use super::role::{Above, Duty, Held, Neighbours};
+use super::pool::{Master, Pool, PoolKind, Role, WorkerGroup};
+use super::program::ServerProgram;
+use super::role::{MasterContext, OpenSockets, ProcessRole, SocketTables};
 use super::{naming, title};
 
 /// What was seen.
@@ -42,7 +42,7 @@ impl Survey {
 }
 
 /// What the pass over all processes keeps of each.
-struct Seen {
+struct PoolCandidate {
     is_wanted: bool,
     start_ticks: u64,
 }
@@ -51,16 +51,17 @@ struct Seen {
 #[derive(Default)]
 struct Strays {
     /// By process group, which is that of the master that ended.
-    orphans: BTreeMap<Pid, Vec<(Duty, Member)>>,
+    orphans: BTreeMap<Pid, Vec<(ProcessRole, Member)>>,
     singles: Vec<Member>,
     headroom: Option<Headroom>,
 }
 
 /// Look at all pools of a program.
-pub fn survey(proc: &Proc, program: &Program, depth: Depth) -> Result<Survey, Error> {
+pub fn survey(proc: &Proc, program: &ServerProgram, depth: Depth) -> Result<Survey, Error> {
     let mut survey = Survey { hides_others: proc.hides_others()?, ..Survey::default() };
     let forest = tree::read(proc.scan(program.files() | tree::FILES)?, |process, kin| {
-        let seen = |is_wanted| Lookup::Found(Seen { is_wanted, start_ticks: kin.start_ticks });
+        let seen =
+            |is_wanted| Lookup::Found(PoolCandidate { is_wanted, start_ticks: kin.start_ticks });
         Ok::<_, Error>(match process.lookup(program.is_run_by(process))? {
             Lookup::Found(is_wanted) => seen(is_wanted),
             Lookup::Unavailable(reason) => {
@@ -71,10 +72,10 @@ pub fn survey(proc: &Proc, program: &Program, depth: Depth) -> Result<Survey, Er
             Lookup::Exited => Lookup::Exited,
         })
     })?;
-    let (strays, neighbours, patience) =
-        (Strays::default(), Neighbours::default(), Patience::default());
+    let (strays, sockets, budget) =
+        (Strays::default(), SocketTables::default(), ReadBudget::default());
     let mut surveyor =
-        Surveyor { proc, program, depth, forest: &forest, neighbours, patience, strays, survey };
+        Surveyor { proc, program, depth, forest: &forest, sockets, budget, strays, survey };
     let is_wanted = |node| forest.data(node).is_wanted;
     for node in
         forest.all().filter(|&node| is_wanted(node) && !forest.parent(node).is_some_and(is_wanted))
@@ -86,11 +87,11 @@ pub fn survey(proc: &Proc, program: &Program, depth: Depth) -> Result<Survey, Er
 
 struct Surveyor<'s> {
     proc: &'s Proc,
-    program: &'s Program,
+    program: &'s ServerProgram,
     depth: Depth,
-    forest: &'s Forest<Seen>,
-    neighbours: Neighbours,
-    patience: Patience,
+    forest: &'s Forest<PoolCandidate>,
+    sockets: SocketTables,
+    budget: ReadBudget,
     strays: Strays,
     survey: Survey,
 }
@@ -100,14 +101,14 @@ impl<'s> Surveyor<'s> {
     fn visit(&mut self, node: Node) -> Result<(), Error> {
         let Some(process) = self.pin(node, None)? else { return Ok(()) };
         let has_children = self.wanted_children(node).next().is_some();
-        let evidence = Evidence::of(&process, self.program, &self.neighbours);
+        let evidence = Evidence::of(&process, self.program, &self.sockets);
         let Some(evidence) = self.settled(&process, evidence)? else { return Ok(()) };
-        match evidence.verdict(has_children) {
-            Verdict::Server => self.server(&process, node, &evidence),
-            Verdict::Orphan => self.orphan(&process, &evidence),
-            Verdict::Pool => self.pool(&process, node),
-            Verdict::Single => self.single(&process),
-            Verdict::Rejected(rejection) => {
+        match evidence.classification(has_children) {
+            Classification::Server => self.server(&process, node, &evidence),
+            Classification::Orphan => self.orphan(&process, &evidence),
+            Classification::Pool => self.pool(&process, node),
+            Classification::Single => self.single(&process),
+            Classification::Rejected(rejection) => {
                 self.survey.rejected.push((process.pid(), rejection));
                 Ok(())
             }
@@ -164,10 +165,10 @@ impl<'s> Surveyor<'s> {
         &mut self,
         node: Node,
         parent: Node,
-        master: Option<Above<'_>>,
-    ) -> Result<Option<(Option<Held>, Member)>, Error> {
+        master: Option<MasterContext<'_>>,
+    ) -> Result<Option<(Option<OpenSockets>, Member)>, Error> {
         let Some(process) = self.pin(node, Some(self.forest.pid(parent)))? else { return Ok(None) };
-        let held = master.map_or(Ok(None), |master| self.neighbours.held_below(&process, master));
+        let held = master.map_or(Ok(None), |master| self.sockets.held_below(&process, master));
         let read = held.and_then(|held| Ok((held, Member::read(&process, self.depth)?)));
         self.settled(&process, read)
     }
@@ -183,9 +184,9 @@ impl<'s> Surveyor<'s> {
         let Some(master) = self.settled(process, Master::read(process, self.depth))? else {
             return Ok(());
         };
-        let above = Above { arguments: &master.arguments, held: evidence.held.as_ref() };
+        let above = MasterContext { arguments: &master.arguments, held: evidence.held.as_ref() };
         let (mut members, mut ended, mut unexamined) = (Vec::new(), 0, 0);
-        let mut parents: Vec<(Node, Option<Duty>)> = vec![(top, None)];
+        let mut parents: Vec<(Node, Option<ProcessRole>)> = vec![(top, None)];
         while let Some((parent, parents_duty)) = parents.pop() {
             for child in self.wanted_children(parent) {
                 let Some((held, member)) = self.below(child, parent, Some(above))? else {
@@ -193,17 +194,21 @@ impl<'s> Surveyor<'s> {
                     continue;
                 };
                 unexamined += usize::from(held.is_none());
-                let duty =
-                    Duty::of(held.as_ref(), &member.arguments, Some(above), parents_duty.as_ref());
-                parents.push((child, Some(duty.clone())));
-                members.push((duty, member));
+                let role = ProcessRole::of(
+                    held.as_ref(),
+                    &member.arguments,
+                    Some(above),
+                    parents_duty.as_ref(),
+                );
+                parents.push((child, Some(role.clone())));
+                members.push((role, member));
             }
         }
-        let configuration = configuration_of(process, &master, &self.patience);
+        let configuration = configuration_of(process, &master, &self.budget);
         let configured = configuration.as_ref().ok().and_then(|found| found.groups.as_deref());
         let mut pool = Pool::new(
             master.program(self.program),
-            Kind::Apache,
+            PoolKind::Apache,
             naming::groups(members, configured),
         );
         match configuration {
@@ -218,8 +223,8 @@ impl<'s> Surveyor<'s> {
 
     fn orphan(&mut self, process: &Process<'_>, evidence: &Evidence) -> Result<(), Error> {
         if let Some(member) = self.settled(process, Member::read(process, self.depth))? {
-            let duty = Duty::of(evidence.held.as_ref(), &member.arguments, None, None);
-            self.strays.orphans.entry(evidence.process_group).or_default().push((duty, member));
+            let role = ProcessRole::of(evidence.held.as_ref(), &member.arguments, None, None);
+            self.strays.orphans.entry(evidence.process_group).or_default().push((role, member));
         }
         Ok(())
     }
@@ -260,7 +265,7 @@ impl<'s> Surveyor<'s> {
             }
         }
         let groups = by_name(members, Some(&master.member));
-        let mut pool = Pool::new(master.program(self.program), Kind::Pool, groups);
+        let mut pool = Pool::new(master.program(self.program), PoolKind::Pool, groups);
         (pool.master, pool.ended) = (Some(master), ended);
         pool.estimate(process.lookup(process.headroom())?);
         self.survey.pools.push(pool);
@@ -273,7 +278,7 @@ impl<'s> Surveyor<'s> {
             let mut groups = naming::groups(orphans, None);
             groups.retain(|group| !group.members.is_empty());
             let mut pool =
-                Pool::new(self.program.name().to_vec(), Kind::Orphans(process_group), groups);
+                Pool::new(self.program.name().to_vec(), PoolKind::Orphans(process_group), groups);
             pool.notes.push(
                 "their master has ended: nobody replaces them, and they keep its port".to_owned(),
             );
@@ -281,7 +286,7 @@ impl<'s> Surveyor<'s> {
         }
         if !singles.is_empty() {
             let groups = by_name(singles, None);
-            let mut pool = Pool::new(self.program.name().to_vec(), Kind::Processes, groups);
+            let mut pool = Pool::new(self.program.name().to_vec(), PoolKind::Processes, groups);
             pool.estimate(headroom.map_or(Lookup::Exited, Lookup::Found));
             self.survey.pools.push(pool);
         }
@@ -305,9 +310,9 @@ impl Master {
 
     /// What the pool is called: what was asked for or, of the names of Apache, the one that it goes
     /// by.
-    fn program(&self, program: &Program) -> Vec<u8> {
+    fn program(&self, program: &ServerProgram) -> Vec<u8> {
         match (program, &self.exe_path) {
-            (Program::Apache, Some(path)) => {
+            (ServerProgram::Apache, Some(path)) => {
                 path.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec()
             }
             _ => program.name().to_vec(),
@@ -319,22 +324,22 @@ impl Master {
 fn configuration_of(
     process: &Process<'_>,
     master: &Master,
-    patience: &Patience,
+    budget: &ReadBudget,
 ) -> Result<Configuration, String> {
     let reason = |unread: ReadError| unread.to_string();
     let (root, owner) = (process.root().map_err(reason)?, Owner::of(process).map_err(reason)?);
-    let source = Source::of(root, owner, patience)
+    let source = Source::of(root, owner, budget)
         .map_err(|error| format!("no process to read it: {error}"))?;
     let exe = master.exe_path.as_deref().unwrap_or_default();
     let environment = if_available(process.environ()).map_err(reason)?.unwrap_or_default();
     let (arguments, environment) =
         (items(&master.arguments).collect(), items(environment).collect());
-    configuration::read(&source, &Started { exe, arguments, environment })
+    configuration::read(&source, &ServerProcess { exe, arguments, environment })
 }
 
 /// Groups by what processes call themselves. Who has the command line of its master has no name of
 /// its own.
-fn by_name(members: Vec<Member>, master: Option<&Member>) -> Vec<Group> {
+fn by_name(members: Vec<Member>, master: Option<&Member>) -> Vec<WorkerGroup> {
     let mut groups: BTreeMap<(Role, Option<Vec<u8>>), Vec<Member>> = BTreeMap::new();
     for member in members {
         let name = title::pool(&member.arguments);
@@ -347,7 +352,7 @@ fn by_name(members: Vec<Member>, master: Option<&Member>) -> Vec<Group> {
     }
     let group = |((role, name), mut members): (_, Vec<Member>)| {
         members.sort_by_key(|member| member.pid);
-        Group { members, ..Group::new(role, name) }
+        WorkerGroup { members, ..WorkerGroup::new(role, name) }
     };
     groups.into_iter().map(group).collect()
 }

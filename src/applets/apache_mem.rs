@@ -11,13 +11,13 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
 
 use super::{Applet, Context};
-use crate::apache::{Depth, Pool, Program, Survey, survey};
+use crate::apache::{Depth, Pool, ServerProgram, Survey, survey};
 use crate::cli::{Common, ENVIRONMENT, advice, denied, doubt, parse, tell_held_up};
 use crate::exit::{Exit, Refusal};
 use crate::output::json::Layout;
 use crate::output::message::message;
 use crate::output::pool::metrics::Metrics;
-use crate::output::pool::{Report, json};
+use crate::output::pool::{PoolReport, json};
 use crate::output::replace::replace;
 use crate::output::{Output, Terminal};
 use crate::process::Proc;
@@ -191,13 +191,15 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
 }
 
 impl Options {
-    fn programs(&self) -> Vec<Program> {
+    fn programs(&self) -> Vec<ServerProgram> {
         match &self.exe[..] {
-            [] => vec![Program::Apache],
+            [] => vec![ServerProgram::Apache],
             names => {
                 let unique =
                     names.iter().enumerate().filter(|(at, name)| !names[..*at].contains(name));
-                unique.map(|(_, name)| Program::Named(name.as_encoded_bytes().to_vec())).collect()
+                unique
+                    .map(|(_, name)| ServerProgram::Named(name.as_encoded_bytes().to_vec()))
+                    .collect()
             }
         }
     }
@@ -208,7 +210,7 @@ impl Options {
 
     fn print(
         &self,
-        seen: &[(Program, Survey)],
+        seen: &[(ServerProgram, Survey)],
         users: &Users,
         is_first: bool,
     ) -> anyhow::Result<()> {
@@ -227,7 +229,7 @@ impl Options {
 
     fn render(
         &self,
-        seen: &[(Program, Survey)],
+        seen: &[(ServerProgram, Survey)],
         users: &Users,
         terminal: &Terminal,
         is_first: bool,
@@ -250,7 +252,7 @@ impl Options {
         match self.common.format.json() {
             Some(layout) => as_json(&mut text, &pools, layout, time, users),
             None => {
-                let report = Report { terminal, users, with_workers: self.workers };
+                let report = PoolReport { terminal, users, with_workers: self.workers };
                 if self.interval.is_some() {
                     text.extend_from_slice(if is_first { b"" } else { b"\n" });
                     report.time(&mut text, time);
@@ -269,7 +271,7 @@ impl Options {
         &self,
         proc: &Proc,
         context: &Context,
-        program: &Program,
+        program: &ServerProgram,
         survey: &Survey,
     ) -> anyhow::Result<()> {
         for (pid, rejection) in &survey.rejected {

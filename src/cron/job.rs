@@ -16,7 +16,7 @@ use crate::tree::{self, Forest, Node};
 /// all jobs.
 const HELPERS: [&[u8]; 3] = [b"bcron-exec", b"bcron-spool", b"bcron-update"];
 
-/// JobOrigin a process counts.
+/// Why a process counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum JobOrigin {
     /// It is what the crontab says.

@@ -5,4 +5,4 @@ pub mod json;
 pub mod metrics;
 mod report;
 
-pub use report::Report;
+pub use report::PoolReport;

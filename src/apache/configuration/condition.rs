@@ -27,7 +27,7 @@ impl Truth {
 }
 
 /// What conditions are about.
-pub(super) struct Words {
+pub(super) struct Definitions {
     /// Names that were defined, with their values, if they have any.
     pub defines: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// Modules that were loaded, by identifier (`ssl_module`) and by file (`mod_ssl.c`).
@@ -46,7 +46,7 @@ const BUILT_IN: [&str; 8] = [
     "mod_unixd",
 ];
 
-impl Words {
+impl Definitions {
     /// Whether a module of this name is there. One that is not loaded by name might be built in: of
     /// the MPMs that is not unusual, of others it is.
     pub fn has_module(&self, name: &[u8], mpm: Option<Mpm>) -> Truth {
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn modules() {
         let modules = BTreeSet::from([b"wsgi_module".to_vec(), b"mod_wsgi.c".to_vec()]);
-        let words = Words { defines: BTreeMap::new(), modules };
+        let words = Definitions { defines: BTreeMap::new(), modules };
         assert_eq!(words.has_module(b"mod_wsgi.c", None), Truth::Yes);
         assert_eq!(words.has_module(b"mod_ssl.c", None), Truth::No);
         for built_in in [&b"core.c"[..], b"core_module", b"so_module", b"mod_log_config.c"] {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// A line that says something.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line<'t> {
+pub(super) struct DirectiveLine<'t> {
     /// Of its beginning, from 1.
     pub number: usize,
     text: Cow<'t, [u8]>,
@@ -12,7 +12,7 @@ pub(super) struct Line<'t> {
 
 /// The lines of a text that are neither empty nor comments. A backslash at the end continues a line
 /// in the next one.
-pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = DirectiveLine<'_>> {
     let mut physical = text.split(|&byte| byte == b'\n').enumerate();
     std::iter::from_fn(move || {
         let (at, first) = physical.next()?;
@@ -24,7 +24,7 @@ pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
                 physical.next().map_or(&b""[..], |(_, next)| without_return(next)),
             );
         }
-        Some(Line { number: at + 1, text })
+        Some(DirectiveLine { number: at + 1, text })
     })
     .filter(|line| !matches!(line.text.trim_ascii(), [] | [b'#', ..]))
 }
@@ -33,7 +33,7 @@ fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-impl Line<'_> {
+impl DirectiveLine<'_> {
     /// `<Name condition>`: the name in lower case and the condition.
     pub fn section_begin(&self) -> Option<(Vec<u8>, Vec<u8>)> {
         let inner = self.text.trim_ascii().strip_prefix(b"<")?;
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn lines_with_their_numbers() {
         let text = b"# comment\n\nMaxRequest\\\nWorkers 5\r\n  <IfModule !a.c>\n</IfModule >\n";
-        let found: Vec<Line<'_>> = lines(text).collect();
+        let found: Vec<DirectiveLine<'_>> = lines(text).collect();
         assert_eq!(found.iter().map(|line| line.number).collect::<Vec<_>>(), [3, 5, 6]);
         assert_eq!(found[0].words(), [b"MaxRequestWorkers".to_vec(), b"5".to_vec()]);
         assert_eq!(found[1].section_begin(), Some((b"ifmodule".to_vec(), b"!a.c".to_vec())));

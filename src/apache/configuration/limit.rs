@@ -7,7 +7,7 @@ use super::Mpm;
 
 /// How many workers there may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limit {
+pub struct WorkerLimit {
     /// Requests at a time: MaxRequestWorkers, as far as ServerLimit lets it.
     pub requests: u64,
     /// Processes that this takes.
@@ -41,7 +41,7 @@ impl Numbers {
     }
 
     /// As prefork.c, worker.c and event.c of Apache 2.4 have it. The error is a doubt, in words.
-    pub fn limit(&self, mpm: Option<Mpm>, is_incomplete: bool) -> Result<Limit, String> {
+    pub fn limit(&self, mpm: Option<Mpm>, is_incomplete: bool) -> Result<WorkerLimit, String> {
         let Some(mpm) = mpm else { return Err("no MPM is loaded by name".to_owned()) };
         let most = self.number("maxrequestworkers")?;
         if most.is_none() && is_incomplete {
@@ -62,7 +62,7 @@ impl Numbers {
         let processes =
             wanted.clamp(1, self.number("serverlimit")?.unwrap_or(servers).clamp(1, most_servers));
         let at = most.and(self.found.get("maxrequestworkers")).map(|(_, at)| at.clone());
-        Ok(Limit { requests: processes * threads, processes, threads, at })
+        Ok(WorkerLimit { requests: processes * threads, processes, threads, at })
     }
 
     /// The number that a directive sets; the error is that it may or may not be set, or to what.

@@ -7,11 +7,11 @@ use crate::escape::expanded;
 use crate::process::Entry;
 
 use super::arguments::Arguments;
-use super::condition::{Truth, Words};
-use super::directives::{Line, lines};
+use super::condition::{Definitions, Truth};
+use super::directives::{DirectiveLine, lines};
 use super::limit::{Numbers, numeric};
 use super::source::Source;
-use super::{Configuration, Mpm, Started};
+use super::{Configuration, Mpm, ServerProcess};
 
 /// How deep files include files, as Apache has it (AP_MAX_INCLUDE_DEPTH).
 const DEEPEST: usize = 20;
@@ -39,10 +39,10 @@ const DIRECTIVES: [&[u8]; 7] = [
 ];
 
 /// Read the configuration of a server, or say why that is not possible.
-pub fn read(root: &Source<'_>, started: &Started<'_>) -> Result<Configuration, String> {
+pub fn read(root: &Source<'_>, started: &ServerProcess<'_>) -> Result<Configuration, String> {
     let arguments = Arguments::parse(&started.arguments)?;
     let (server_root, path) = arguments.main_file(started.exe, |path| root.has(path))?;
-    let mut reader = Reader::new(root, started, server_root);
+    let mut reader = ConfigurationReader::new(root, started, server_root);
     if root.is_guess {
         reader.doubt(
             "the configuration is read from our own file system: that of the server is kept \
@@ -62,12 +62,12 @@ pub fn read(root: &Source<'_>, started: &Started<'_>) -> Result<Configuration, S
 }
 
 /// Reads files in the order that Apache does.
-struct Reader<'r> {
+struct ConfigurationReader<'r> {
     root: &'r Source<'r>,
     environment: BTreeMap<&'r [u8], &'r [u8]>,
     server_root: Vec<u8>,
     mpm: Option<Mpm>,
-    words: Words,
+    words: Definitions,
     numbers: Numbers,
     groups: Vec<Vec<u8>>,
     groups_are_certain: bool,
@@ -80,8 +80,12 @@ struct Reader<'r> {
     doubts: Vec<String>,
 }
 
-impl<'r> Reader<'r> {
-    fn new(root: &'r Source<'r>, started: &Started<'r>, server_root: Vec<u8>) -> Reader<'r> {
+impl<'r> ConfigurationReader<'r> {
+    fn new(
+        root: &'r Source<'r>,
+        started: &ServerProcess<'r>,
+        server_root: Vec<u8>,
+    ) -> ConfigurationReader<'r> {
         let name = started.exe.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
         // Built-in where the executable is called so (httpd.worker of old Red Hats, httpd-prefork
         // of SUSE).
@@ -93,12 +97,12 @@ impl<'r> Reader<'r> {
             let equals = variable.iter().position(|&byte| byte == b'=')?;
             Some((&variable[..equals], &variable[equals + 1..]))
         });
-        Reader {
+        ConfigurationReader {
             root,
             environment: variables.collect(),
             server_root,
             mpm,
-            words: Words { defines: BTreeMap::new(), modules: BTreeSet::new() },
+            words: Definitions { defines: BTreeMap::new(), modules: BTreeSet::new() },
             numbers: Numbers::default(),
             groups: Vec::new(),
             groups_are_certain: true,
@@ -171,7 +175,7 @@ impl<'r> Reader<'r> {
         if wanted == Truth::Yes { truth } else { truth.opposite() }
     }
 
-    fn directive(&mut self, line: &Line<'_>, path: &[u8], truth: Truth, depth: usize) {
+    fn directive(&mut self, line: &DirectiveLine<'_>, path: &[u8], truth: Truth, depth: usize) {
         let words = line.words();
         let name = words.first().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
         if name.contains(&b'$') {

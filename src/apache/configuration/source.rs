@@ -16,7 +16,7 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use crate::control::ChildServer;
 use crate::process::{Entry, Process, ReadResult, Root};
 
-/// The least that each question gets when the patience of a run is used up.
+/// The least that each question gets when the budget of a run is used up.
 const LEAST: Duration = Duration::from_millis(5);
 
 /// Whose rights a server has; by default the rights of root.
@@ -28,19 +28,19 @@ pub struct Owner {
 }
 
 /// How long a run waits for file systems that do not answer, all servers together.
-pub struct Patience(Cell<Duration>);
+pub struct ReadBudget(Cell<Duration>);
 
 /// The files of a server.
 pub struct Source<'p> {
     clerk: RefCell<Option<ChildServer>>,
-    patience: &'p Patience,
+    budget: &'p ReadBudget,
     /// Whether they are read from our own file system, for lack of a permission.
     pub is_guess: bool,
 }
 
-impl Default for Patience {
-    fn default() -> Patience {
-        Patience(Cell::new(Duration::from_secs(1)))
+impl Default for ReadBudget {
+    fn default() -> ReadBudget {
+        ReadBudget(Cell::new(Duration::from_secs(1)))
     }
 }
 
@@ -67,7 +67,7 @@ impl Owner {
 
 impl<'p> Source<'p> {
     /// The files below the root directory of a server.
-    pub fn of(root: Root, owner: Owner, patience: &'p Patience) -> io::Result<Source<'p>> {
+    pub fn of(root: Root, owner: Owner, budget: &'p ReadBudget) -> io::Result<Source<'p>> {
         let (is_guess, descriptor) = (root.is_guess, root.as_raw_fd());
         let mut changed = None;
         let answer = move |question: &[u8]| match changed.get_or_insert_with(|| owner.become_it()) {
@@ -75,7 +75,7 @@ impl<'p> Source<'p> {
             Err(error) => failure(error),
         };
         let clerk = RefCell::new(Some(ChildServer::start(&[descriptor], answer)?));
-        Ok(Source { clerk, patience, is_guess })
+        Ok(Source { clerk, budget, is_guess })
     }
 
     /// Read what is at an absolute path.
@@ -102,15 +102,15 @@ impl<'p> Source<'p> {
         let late = || io::Error::new(ErrorKind::TimedOut, "its file system does not answer");
         let asked = clerk.as_mut().ok_or_else(late)?;
         let begin = Instant::now();
-        let mut answer =
-            match asked.ask(&[&[what], path].concat(), self.patience.0.get().max(LEAST)) {
-                Ok(answer) => answer,
-                Err(error) => {
-                    *clerk = None;
-                    self.patience.0.set(self.patience.0.get().saturating_sub(begin.elapsed()));
-                    return Err(if error.kind() == ErrorKind::TimedOut { late() } else { error });
-                }
-            };
+        let mut answer = match asked.ask(&[&[what], path].concat(), self.budget.0.get().max(LEAST))
+        {
+            Ok(answer) => answer,
+            Err(error) => {
+                *clerk = None;
+                self.budget.0.set(self.budget.0.get().saturating_sub(begin.elapsed()));
+                return Err(if error.kind() == ErrorKind::TimedOut { late() } else { error });
+            }
+        };
         match answer.first().copied() {
             Some(b'e') => Err(error_of(&answer[1..])),
             Some(kind) => Ok((kind, answer.split_off(1))),
@@ -161,9 +161,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("file"), b"text\0\xff").unwrap();
         fs::create_dir(directory.path().join("sub")).unwrap();
-        let patience = Patience::default();
+        let budget = ReadBudget::default();
         let source =
-            Source::of(Root::at(directory.path()).unwrap(), Owner::default(), &patience).unwrap();
+            Source::of(Root::at(directory.path()).unwrap(), Owner::default(), &budget).unwrap();
         assert!(
             matches!(source.read(b"/file"), Ok(Entry::File(bytes, changed)) if bytes == b"text\0\xff" && changed > 0)
         );

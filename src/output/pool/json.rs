@@ -1,6 +1,8 @@
 //! Pools as JSON.
 
-use crate::apache::{Capacity, Configuration, Group, Master, Measure, Member, Pool, Statistics};
+use crate::apache::{
+    Capacity, Configuration, Master, Measure, Member, Pool, Statistics, WorkerGroup,
+};
 use crate::output::json::{array, bytes, key, member, object_of, optional, string};
 use crate::output::{number, put};
 use crate::process::items;
@@ -52,7 +54,7 @@ fn master_members(json: &mut Vec<u8>, master: Option<&Master>, users: &Users) {
     text(json, "unit", master.and_then(|master| master.unit.as_deref()));
 }
 
-fn group(json: &mut Vec<u8>, group: &Group, users: &Users) {
+fn group(json: &mut Vec<u8>, group: &WorkerGroup, users: &Users) {
     put(json, format_args!("{{\"role\":\"{}\"", group.role.name()));
     text(json, "name", group.name.as_deref());
     count(json, "number", group.number.map(u64::from));

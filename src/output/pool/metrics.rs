@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::apache::{Group, Kind, Measure, Member, Pool, Role, Statistics, total};
+use crate::apache::{Measure, Member, Pool, PoolKind, Role, Statistics, WorkerGroup, total};
 use crate::output::put;
 use crate::output::text::escaped;
 use crate::process::Pid;
@@ -57,8 +57,10 @@ impl Metrics {
     /// Add the pools of a program.
     pub fn add(&mut self, program: &[u8], pools: &[Pool]) {
         let program = &escaped(program)[..];
-        let running =
-            pools.iter().filter(|pool| matches!(pool.kind, Kind::Apache | Kind::Pool)).count();
+        let running = pools
+            .iter()
+            .filter(|pool| matches!(pool.kind, PoolKind::Apache | PoolKind::Pool))
+            .count();
         self.sample(Metric::Pools, &[("program", program)], running as f64);
         let mut names: Vec<Vec<(&'static str, String)>> =
             pools.iter().map(|pool| labels(program, pool)).collect();
@@ -96,7 +98,7 @@ impl Metrics {
                 &[labels, &[("role", "master"), ("group", "")]].concat(),
             );
         }
-        let is_orphaned = matches!(pool.kind, Kind::Orphans(_));
+        let is_orphaned = matches!(pool.kind, PoolKind::Orphans(_));
         for (at, group) in pool.groups.iter().enumerate() {
             let role = if is_orphaned && group.role == Role::Worker {
                 "orphan"
@@ -105,7 +107,8 @@ impl Metrics {
             };
             let mut name = group_name(group);
             // Names that are cut may be the same, and nobody else's.
-            let is_same = |other: &Group| other.role == group.role && group_name(other) == name;
+            let is_same =
+                |other: &WorkerGroup| other.role == group.role && group_name(other) == name;
             if pool.groups[..at].iter().any(is_same) {
                 name = format!("{name} ({})", at + 1);
             }
@@ -188,13 +191,13 @@ fn labels(program: &str, pool: &Pool) -> Vec<(&'static str, String)> {
 fn number_of(pool: &Pool) -> Option<Pid> {
     match (&pool.master, pool.kind) {
         (Some(master), _) => Some(master.member.pid),
-        (None, Kind::Orphans(process_group)) => Some(process_group),
+        (None, PoolKind::Orphans(process_group)) => Some(process_group),
         _ => None,
     }
 }
 
 /// The name of a group or, where only that is known, its number.
-fn group_name(group: &Group) -> String {
+fn group_name(group: &WorkerGroup) -> String {
     match (&group.name, group.number) {
         (Some(name), Some(number)) if group.name_is_cut => format!("{}#{number}", escaped(name)),
         (Some(name), _) => escaped(name),
@@ -226,17 +229,17 @@ mod tests {
 
     /// What is left of two servers, each with two groups whose names are cut at the same place.
     fn orphans() -> Vec<Pool> {
-        let group = |number| Group {
+        let group = |number| WorkerGroup {
             number,
             name_is_cut: true,
-            ..Group::new(Role::Wsgi, Some(b"shop-".to_vec()))
+            ..WorkerGroup::new(Role::Wsgi, Some(b"shop-".to_vec()))
         };
         let pool = |process_group| Pool {
             program: b"apache2".to_vec(),
-            kind: Kind::Orphans(process_group),
+            kind: PoolKind::Orphans(process_group),
             master: None,
             groups: vec![
-                Group::new(Role::Worker, None),
+                WorkerGroup::new(Role::Worker, None),
                 group(Some(1)),
                 group(Some(2)),
                 group(None),

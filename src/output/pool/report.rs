@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::apache::{Capacity, Group, Kind, Limit, Measure, Member, Pool, Role};
+use crate::apache::{Capacity, Measure, Member, Pool, PoolKind, Role, WorkerGroup, WorkerLimit};
 use crate::output::{Terminal, human, put, text};
 use crate::process::items;
 use crate::users::Users;
@@ -21,7 +21,7 @@ const BAR: usize = 10;
 const NAME: usize = 12;
 
 /// How pools are shown.
-pub struct Report<'r> {
+pub struct PoolReport<'r> {
     pub terminal: &'r Terminal,
     pub users: &'r Users,
     /// Whether each process has a line.
@@ -29,19 +29,19 @@ pub struct Report<'r> {
 }
 
 /// A line of a table: its cells, and what is drawn behind them.
-struct Line<const N: usize> {
+struct TableLine<const N: usize> {
     cells: [String; N],
     values: Vec<u64>,
 }
 
-impl<const N: usize> Line<N> {
+impl<const N: usize> TableLine<N> {
     /// With nothing behind the cells.
-    fn plain(cells: [&str; N]) -> Line<N> {
-        Line { cells: cells.map(str::to_owned), values: Vec::new() }
+    fn plain(cells: [&str; N]) -> TableLine<N> {
+        TableLine { cells: cells.map(str::to_owned), values: Vec::new() }
     }
 }
 
-impl Report<'_> {
+impl PoolReport<'_> {
     /// Append when it was, in seconds since the epoch.
     pub fn time(&self, lines: &mut Vec<u8>, time: f64) {
         human::date(lines, time, " ");
@@ -95,7 +95,7 @@ impl Report<'_> {
                 text
             }
             None => match pool.kind {
-                Kind::Orphans(group) => {
+                PoolKind::Orphans(group) => {
                     format!("{bold}{program}, left by master {group}, which has ended{plain}")
                 }
                 _ => format!("{bold}{program}, processes without a common master{plain}"),
@@ -108,7 +108,7 @@ impl Report<'_> {
     fn groups(&self, lines: &mut Vec<u8>, pool: &Pool) {
         let heads =
             ["GROUP", "PROCESSES", "THREADS", "", "MIN", "AVERAGE", "MEDIAN", "MAX", "TOTAL"];
-        let mut table = vec![Line::plain(heads)];
+        let mut table = vec![TableLine::plain(heads)];
         for group in &pool.groups {
             self.group(&mut table, group);
         }
@@ -127,11 +127,11 @@ impl Report<'_> {
     }
 
     /// Lines of a group: a measure each, as far as there is something to tell.
-    fn group(&self, table: &mut Vec<Line<9>>, group: &Group) {
+    fn group(&self, table: &mut Vec<TableLine<9>>, group: &WorkerGroup) {
         let mut begin =
             [self.label(group), group.members.len().to_string(), group.threads().to_string()];
         if group.members.is_empty() {
-            return table.push(Line::plain([&begin[0], "none", "", "", "", "", "", "", ""]));
+            return table.push(TableLine::plain([&begin[0], "none", "", "", "", "", "", "", ""]));
         }
         for measure in
             Measure::ALL.into_iter().filter(|&measure| is_telling(measure, &group.members))
@@ -148,7 +148,7 @@ impl Report<'_> {
                 [name, processes, threads, measure.name().into(), min, average, median, max, total];
             let values =
                 group.members.iter().filter_map(|member| member.usage.get(measure)).collect();
-            table.push(Line { cells, values });
+            table.push(TableLine { cells, values });
         }
     }
 
@@ -157,7 +157,7 @@ impl Report<'_> {
         let own = |member: &Member| member.usage.uss.unwrap_or(member.usage.rss);
         let largest =
             pool.groups.iter().flat_map(|group| &group.members).map(own).max().unwrap_or(0);
-        let mut table = vec![Line::plain([
+        let mut table = vec![TableLine::plain([
             "PID", "GROUP", "USER", "THREADS", "AGE", "RSS", "PSS", "USS", "SWAP",
         ])];
         for group in &pool.groups {
@@ -169,7 +169,7 @@ impl Report<'_> {
                 let (user, age) =
                     (self.shown(user.as_bytes()), member.age.map_or("-".to_owned(), clock));
                 let cells = [pid, self.label(group), user, threads, age, rss, pss, uss, swap];
-                table.push(Line { cells, values: vec![own(member)] });
+                table.push(TableLine { cells, values: vec![own(member)] });
             }
         }
         let is_left = [false, true, true, false, false, false, false, false, false];
@@ -187,13 +187,13 @@ impl Report<'_> {
     fn table<const N: usize>(
         &self,
         lines: &mut Vec<u8>,
-        mut table: Vec<Line<N>>,
+        mut table: Vec<TableLine<N>>,
         names: usize,
         is_left: [bool; N],
         drawn: impl Fn(Vec<u64>, usize) -> String,
     ) {
         let columns = |cell: &String| text::width(cell.as_bytes());
-        let width = |table: &[Line<N>], at: usize| {
+        let width = |table: &[TableLine<N>], at: usize| {
             table.iter().map(|line| columns(&line.cells[at])).max().unwrap_or(0)
         };
         let mut widths: [usize; N] = std::array::from_fn(|at| width(&table, at));
@@ -209,7 +209,7 @@ impl Report<'_> {
             widths[names] = width(&table, names);
             room = all.saturating_sub(others + widths[names]);
         }
-        for Line { cells, values } in table {
+        for TableLine { cells, values } in table {
             let mut line = String::new();
             for (column, cell) in cells.iter().enumerate() {
                 let blanks = " ".repeat(widths[column] - columns(cell));
@@ -233,7 +233,7 @@ impl Report<'_> {
     }
 
     /// A group in a few words, with a mark where its name is cut off.
-    fn label(&self, group: &Group) -> String {
+    fn label(&self, group: &WorkerGroup) -> String {
         let name = group.name.as_deref().map(|name| self.shown(name));
         let mut label = match (group.role, name, group.number) {
             (Role::Worker, ..) => "workers".to_owned(),
@@ -262,7 +262,7 @@ impl Report<'_> {
 
 /// Lines with nothing but sums, as far as they are known.
 fn totals(
-    table: &mut Vec<Line<9>>,
+    table: &mut Vec<TableLine<9>>,
     mut begin: [String; 3],
     total: impl Fn(Measure) -> Option<u64>,
 ) {
@@ -275,7 +275,7 @@ fn totals(
     }
     for (name, value) in rows {
         let [label, processes, threads] = std::mem::take(&mut begin);
-        table.push(Line::plain([&label, &processes, &threads, name, "", "", "", "", &value]));
+        table.push(TableLine::plain([&label, &processes, &threads, name, "", "", "", "", &value]));
     }
 }
 
@@ -294,7 +294,7 @@ fn facts(pool: &Pool) -> Vec<(&'static str, String)> {
         facts.push(("Available", available(capacity)));
         facts.push(("Would fit", would_fit(capacity, pool.workers().count(), limit)));
     }
-    if pool.kind == Kind::Apache {
+    if pool.kind == PoolKind::Apache {
         let configured = limit.map_or("not known".to_owned(), |limit| configured(limit, pool));
         facts.push(("MaxRequestWorkers", configured));
     }
@@ -332,7 +332,7 @@ fn available(capacity: &Capacity) -> String {
     }
 }
 
-fn would_fit(capacity: &Capacity, now: usize, limit: Option<&Limit>) -> String {
+fn would_fit(capacity: &Capacity, now: usize, limit: Option<&WorkerLimit>) -> String {
     let now = now as u64;
     let (low, high) = (capacity.more_largest(), capacity.more_average());
     let mut text = format!("{} more: {} in all", range(low, high), range(now + low, now + high));
@@ -345,7 +345,7 @@ fn would_fit(capacity: &Capacity, now: usize, limit: Option<&Limit>) -> String {
     text
 }
 
-fn configured(limit: &Limit, pool: &Pool) -> String {
+fn configured(limit: &WorkerLimit, pool: &Pool) -> String {
     let at = limit.at.as_deref().unwrap_or("the default");
     let mut text = match limit.threads {
         1 => format!("{} ({at})", limit.requests),
