@@ -15,7 +15,7 @@ pub enum Exit {
     /// /proc unreadable, out of descriptors, output failed.
     Fatal,
     /// Some of the targets, not all.
-    Some,
+    Partial,
     /// The time that was given was over.
     TimedOut,
     /// A wrapper itself failed, and its command did not run.
@@ -35,7 +35,7 @@ impl Exit {
     pub fn of(done: usize, wanted: usize) -> Exit {
         match done {
             0 => Exit::Nothing,
-            _ if done < wanted => Exit::Some,
+            _ if done < wanted => Exit::Partial,
             _ => Exit::Done,
         }
     }
@@ -47,7 +47,7 @@ impl Exit {
             Exit::Nothing => 1,
             Exit::Usage => 2,
             Exit::Fatal => 3,
-            Exit::Some => 64,
+            Exit::Partial => 64,
             Exit::TimedOut => 124,
             Exit::NotRun => 125,
             Exit::NotExecutable => 126,
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn some_is_not_all() {
         assert_eq!(Exit::of(0, 3), Exit::Nothing);
-        assert_eq!(Exit::of(2, 3), Exit::Some);
+        assert_eq!(Exit::of(2, 3), Exit::Partial);
         assert_eq!(Exit::of(3, 3), Exit::Done);
     }
 }

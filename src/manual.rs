@@ -154,7 +154,7 @@ fn kept<'a>(roff: &mut Roff, lines: impl Iterator<Item = &'a str>) {
 
 /// A row of a table; or prose, which has no names.
 #[derive(Default)]
-struct Entry<'a> {
+struct TableEntry<'a> {
     /// One a line, as in the help.
     names: Vec<&'a str>,
     text: String,
@@ -163,8 +163,8 @@ struct Entry<'a> {
 /// What the lines below a title of the help mean. Behind its name, and more than one blank, stands
 /// what a row tells; it goes on in lines that begin with more blanks than the name. Where many
 /// names stand in front, each line of them but the last ends with a comma.
-fn entries(body: &str) -> Vec<Entry<'_>> {
-    let mut entries: Vec<Entry> = Vec::new();
+fn entries(body: &str) -> Vec<TableEntry<'_>> {
+    let mut entries: Vec<TableEntry> = Vec::new();
     for line in body.lines().map(|line| line.strip_prefix(MARGIN).unwrap_or(line)) {
         let (name, text) = line.split_once("  ").unwrap_or((line, ""));
         let last = entries.last_mut();
@@ -176,7 +176,7 @@ fn entries(body: &str) -> Vec<Entry<'_>> {
             Some(last) if last.names.last().is_some_and(|name| name.ends_with(',')) => {
                 last.names.push(name)
             }
-            _ => entries.push(Entry { names: vec![name], text: text.trim_start().to_owned() }),
+            _ => entries.push(TableEntry { names: vec![name], text: text.trim_start().to_owned() }),
         }
     }
     for entry in entries.iter_mut().filter(|entry| entry.text.is_empty()) {
@@ -186,7 +186,7 @@ fn entries(body: &str) -> Vec<Entry<'_>> {
 }
 
 /// As wide as it takes. Names that are longer than most stand above what is told of them.
-fn filled(roff: &mut Roff, entries: &[Entry<'_>]) {
+fn filled(roff: &mut Roff, entries: &[TableEntry<'_>]) {
     const LONG: usize = 16;
     let widths = entries.iter().flat_map(|entry| &entry.names).map(|name| name.len());
     let width = (widths.filter(|width| *width < LONG).max().unwrap_or(LONG - 2) + 2).to_string();

@@ -71,7 +71,7 @@ struct Options {
         hide_default_value = true,
         help_heading = "Action"
     )]
-    timeout: parse::Limit,
+    timeout: parse::TimeLimit,
     /// What then: resume (cron runs on), stop (it all the same), or terminate (the jobs, and stop
     /// it)
     #[arg(

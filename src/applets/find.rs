@@ -6,11 +6,11 @@ use std::os::unix::ffi::OsStrExt;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{Applet, Context};
-use crate::cli::format::{self, BRIEF, Fields};
-use crate::cli::selection::Search;
+use crate::cli::format::{self, BRIEF, FieldList};
+use crate::cli::selection::SearchOptions;
 use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, tell_doubts};
 use crate::exit::Exit;
-use crate::output::listing::{Beside, Listing, Look};
+use crate::output::listing::{ListFormat, Listing, Suffix};
 use crate::output::table::Table;
 use crate::output::{Output, Terminal};
 use crate::process::{Error, Lookup, Proc, Process, Unexamined, properties};
@@ -32,7 +32,7 @@ struct Options {
     #[arg(value_name = "PATTERN", group = "patterns")]
     operand: Option<OsString>,
     #[command(flatten)]
-    search: Search,
+    search: SearchOptions,
     /// Print the names too
     #[arg(short, long, conflicts_with = "fields", help_heading = "Output")]
     list_name: bool,
@@ -57,7 +57,7 @@ struct Options {
     null: bool,
     /// Print a table of these, with commas between; --help has the list
     #[arg(long, value_name = "FIELDS", value_parser = format::fields, help_heading = "Output")]
-    fields: Vec<Fields>,
+    fields: Vec<FieldList>,
     #[command(flatten)]
     common: Common,
 }
@@ -116,9 +116,9 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let pattern = options.operand.as_deref().or(options.search.pattern());
     let criteria = options.search.criteria(&proc, pattern)?;
     let mut output = Output::stdout(options.common.format.colour());
-    let look = options.look(&output.terminal);
+    let format = options.format(&output.terminal);
     let (matched, unexamined) =
-        list(&proc, &criteria, options.search.pick(), &mut Listing::new(look, &mut output))?;
+        list(&proc, &criteria, options.search.pick(), &mut Listing::new(format, &mut output))?;
     output.finish()?;
     if !options.common.verbosity.is_quiet() {
         tell_doubts(&context.name, &proc, &unexamined, matched == 0, None)?;
@@ -127,25 +127,25 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
 }
 
 impl Options {
-    fn look(&self, terminal: &Terminal) -> Look {
+    fn format(&self, terminal: &Terminal) -> ListFormat {
         let fields =
             |brief: &[&str]| format::joined(&self.fields).unwrap_or_else(|| properties(brief));
-        let beside = match (self.list_name, self.list_full) {
-            (_, true) => Beside::CommandLine,
-            (true, _) => Beside::Name,
-            _ => Beside::Nothing,
+        let suffix = match (self.list_name, self.list_full) {
+            (_, true) => Suffix::CommandLine,
+            (true, _) => Suffix::Name,
+            _ => Suffix::Nothing,
         };
         match self.common.format.json() {
-            _ if self.common.verbosity.is_quiet() => Look::Nothing,
-            _ if self.count => Look::Count,
-            Some(layout) => Look::Json(layout, fields(BRIEF)),
+            _ if self.common.verbosity.is_quiet() => ListFormat::Nothing,
+            _ if self.count => ListFormat::Count,
+            Some(layout) => ListFormat::Json(layout, fields(BRIEF)),
             None if !self.fields.is_empty() => {
-                Look::Table(Table::new(fields(&[]), terminal.clone()))
+                ListFormat::Table(Table::new(fields(&[]), terminal.clone()))
             }
-            None if self.null => Look::Lines { beside, between: vec![0], at_end: b"\0" },
+            None if self.null => ListFormat::Lines { suffix, between: vec![0], at_end: b"\0" },
             None => {
                 let between = self.delimiter.as_ref().map_or(&b"\n"[..], |text| text.as_bytes());
-                Look::Lines { beside, between: between.to_vec(), at_end: b"\n" }
+                ListFormat::Lines { suffix, between: between.to_vec(), at_end: b"\n" }
             }
         }
     }
@@ -172,14 +172,14 @@ fn list(
     pick: Option<Pick>,
     listing: &mut Listing<'_>,
 ) -> anyhow::Result<(usize, Unexamined)> {
-    let files = criteria.files() | listing.look.files();
+    let files = criteria.files() | listing.format.files();
     // What matched by number may be of two processes by the time that it is shown.
-    let pins =
-        listing.look.reads_properties() && !criteria.is_empty() || listing.look.shows_identity();
+    let pins = listing.format.reads_properties() && !criteria.is_empty()
+        || listing.format.shows_identity();
     let mut list =
         List { criteria, pick, best: None, unexamined: Unexamined::default(), vanished: 0 };
     // What every visit reads.
-    let ahead = if criteria.is_empty() { listing.look.files() } else { criteria.first_file() };
+    let ahead = if criteria.is_empty() { listing.format.files() } else { criteria.first_file() };
     let mut scan = proc.scan(files)?.reading_ahead(ahead);
     let (mut pinned, mut size) = (Vec::new(), 1);
     listing.begin()?;
@@ -234,7 +234,7 @@ impl List<'_> {
         pinned: &mut Vec<Process<'_>>,
         listing: &mut Listing<'_>,
     ) -> anyhow::Result<()> {
-        proc.read_together(pinned, self.criteria.first_file() | listing.look.files());
+        proc.read_together(pinned, self.criteria.first_file() | listing.format.files());
         for process in pinned.drain(..) {
             if self.matches(&process)? {
                 self.print(&process, listing)?;

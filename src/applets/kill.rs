@@ -42,7 +42,7 @@ struct Options {
         default_value = "10s",
         help_heading = "Action"
     )]
-    timeout: parse::Limit,
+    timeout: parse::TimeLimit,
     /// Do not wait for the end after KILL
     #[arg(long, help_heading = "Action")]
     no_wait: bool,

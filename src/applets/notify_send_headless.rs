@@ -19,7 +19,7 @@ use crate::command::exec::{Environment, become_command, not_run};
 use crate::control::child::{self, CommandResult};
 use crate::control::{Interrupts, Silent};
 use crate::desktop::notification::End;
-use crate::desktop::{Address, BusError, Wanted};
+use crate::desktop::{Address, BusError, SessionSelector};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::{self, Colour, Output};
@@ -120,8 +120,10 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         };
     }
     let proc = Proc::open(Path::new("/proc")).map_err(|error| refusal(&error.into(), ADVICE))?;
-    let wanted =
-        Wanted { user: variable("PROCTOOL_USER")?, session: variable("PROCTOOL_SESSION")? };
+    let wanted = SessionSelector {
+        user: variable("PROCTOOL_USER")?,
+        session: variable("PROCTOOL_SESSION")?,
+    };
     let (session, variables) = find(&proc, &wanted, ADVICE)?;
     let Some(bus) = &variables.bus else {
         return Err(Refusal::nothing(format!("{session}: its message bus does not answer")).into());

@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{Applet, Context};
-use crate::cli::format::{self, Fields};
+use crate::cli::format::{self, FieldList};
 use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, absence, parse, tell_held_up};
 use crate::exit::Exit;
 use crate::output::json;
@@ -36,10 +36,10 @@ struct Options {
         value_parser = target,
         allow_negative_numbers = true
     )]
-    targets: Vec<Target>,
+    targets: Vec<Subject>,
     /// Show only these, with commas between; --help has the list
     #[arg(long, value_name = "FIELDS", value_parser = format::fields, help_heading = "Output")]
-    fields: Vec<Fields>,
+    fields: Vec<FieldList>,
     /// Show the environment too, which may hold secrets
     #[arg(long, help_heading = "Output")]
     environ: bool,
@@ -81,13 +81,13 @@ See also:
   proctool(1), ps(1), proc(5)";
 
 #[derive(Clone, Copy)]
-enum Target {
+enum Subject {
     Pid(Pid),
     Own,
 }
 
-fn target(text: &str) -> Result<Target, String> {
-    if text == "self" { Ok(Target::Own) } else { parse::pid(text).map(Target::Pid) }
+fn target(text: &str) -> Result<Subject, String> {
+    if text == "self" { Ok(Subject::Own) } else { parse::pid(text).map(Subject::Pid) }
 }
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
@@ -137,13 +137,13 @@ impl Options {
         &self,
         block: &mut Vec<u8>,
         proc: &Proc,
-        target: Target,
+        target: Subject,
         properties: &[&Property],
         terminal: &Terminal,
     ) -> anyhow::Result<Result<(), String>> {
         let pid = match (target, proc.own_pid()) {
-            (Target::Pid(pid), _) | (Target::Own, Some(pid)) => pid,
-            (Target::Own, None) => {
+            (Subject::Pid(pid), _) | (Subject::Own, Some(pid)) => pid,
+            (Subject::Own, None) => {
                 return Ok(Err(format!("we ourselves are not in {}", proc.path().display())));
             }
         };

@@ -17,7 +17,7 @@ use crate::control::{
 };
 use crate::exit::{self, Exit, Refusal};
 use crate::output::message::message;
-use crate::output::outcome::Report;
+use crate::output::outcome::OutcomeReport;
 use crate::output::outlet;
 use crate::process::{Pid, Proc};
 
@@ -152,7 +152,8 @@ impl Acting {
         overseer.iter().for_each(|overseer| overseer.trust(limit));
 
         let colour = self.format.colour();
-        let mut report = Report::new(name, &proc, &interrupts, order, colour, layout, is_quiet);
+        let mut report =
+            OutcomeReport::new(name, &proc, &interrupts, order, colour, layout, is_quiet);
         let conclusion = if self.dry_run {
             operation.rehearse(&mut report)?
         } else {

@@ -28,7 +28,7 @@ struct Options {
         default_value = "10s",
         help_heading = "Action"
     )]
-    timeout: parse::Limit,
+    timeout: parse::TimeLimit,
     #[command(flatten)]
     force: Force,
     #[command(flatten)]

@@ -28,7 +28,7 @@ struct Options {
         default_value = "10s",
         help_heading = "Action"
     )]
-    timeout: parse::Limit,
+    timeout: parse::TimeLimit,
     /// Do not kill those that have not ended in time
     #[arg(long, conflicts_with = "no_wait", help_heading = "Action")]
     no_kill: bool,

@@ -12,8 +12,8 @@ use crate::cli::selection::Selection;
 use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, absence, parse, tell_doubts};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
-use crate::output::tree::row::{Extent, Marks, Row, Rows};
-use crate::output::tree::{Drawing, Look, write_json};
+use crate::output::tree::row::{Extent, Marks, Rows, TreeRow};
+use crate::output::tree::{Drawing, TreeStyle, write_json};
 use crate::output::{Charset, Output};
 use crate::process::{
     Error, File, Files, Lookup, Pid, Proc, ReadError, Unexamined, certain_files, properties,
@@ -183,7 +183,7 @@ impl Options {
         &self,
         proc: &Proc,
         criteria: &Criteria,
-    ) -> anyhow::Result<(Forest<Row>, Rows, Unexamined)> {
+    ) -> anyhow::Result<(Forest<TreeRow>, Rows, Unexamined)> {
         let mut unexamined = Unexamined::default();
         let mut rows = Rows::default();
         let members = properties(BRIEF);
@@ -247,9 +247,9 @@ impl Options {
     fn print(
         &self,
         proc: &Proc,
-        forest: &Forest<Row>,
+        forest: &Forest<TreeRow>,
         rows: &Rows,
-        view: View<'_, Row>,
+        view: View<'_, TreeRow>,
     ) -> anyhow::Result<()> {
         let mut output = Output::stdout(self.common.format.colour());
         let highlight = self.highlighted(forest)?;
@@ -265,7 +265,7 @@ impl Options {
             (output.terminal.charset, output.terminal.lines) = (Charset::Unicode, Charset::Unicode);
         }
         let terminal = output.terminal.clone();
-        let look = Look {
+        let look = TreeStyle {
             fold: self.compact,
             whole_lines: self.long,
             emphasise: forest.all().any(|node| !forest.data(node).marks.has(Marks::MATCH)),
@@ -283,7 +283,7 @@ impl Options {
         Ok(output.finish()?)
     }
 
-    fn highlighted(&self, forest: &Forest<Row>) -> Result<BTreeSet<Node>, Refusal> {
+    fn highlighted(&self, forest: &Forest<TreeRow>) -> Result<BTreeSet<Node>, Refusal> {
         let Some(pid) = self.highlight else { return Ok(BTreeSet::new()) };
         let absent = || Refusal::nothing(format!("there is no process {pid} to highlight"));
         let node = forest.find(pid).ok_or_else(absent)?;

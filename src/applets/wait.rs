@@ -40,7 +40,7 @@ struct Options {
         hide_default_value = true,
         help_heading = "Action"
     )]
-    timeout: parse::Limit,
+    timeout: parse::TimeLimit,
     /// Print the exit status of each, or the signal that ended it
     #[arg(long, help_heading = "Action")]
     status: bool,

@@ -8,11 +8,11 @@ use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
 
 use super::{Applet, Context};
-use crate::cli::parse::{self, Limit};
+use crate::cli::parse::{self, TimeLimit};
 use crate::cli::verbosity::Verbosity;
 use crate::command::exec::{Environment, become_command};
 use crate::exit::{Exit, Refusal};
-use crate::gpg::{self, Agent, Error, Home, Wanted};
+use crate::gpg::{self, Agent, AgentRequest, Error, Home};
 use crate::output;
 use crate::output::message::message;
 use crate::process::Proc;
@@ -48,7 +48,7 @@ struct Options {
         default_value = "30",
         help_heading = "Agent"
     )]
-    timeout: Limit,
+    timeout: TimeLimit,
     /// Run nothing, but print the variables for a shell: eval "$(with-gpg-agent --print)"
     #[arg(long, conflicts_with = "command", help_heading = "Output")]
     print: bool,
@@ -169,8 +169,11 @@ enum Failure {
 impl Options {
     fn connect(&self, terminal: Option<OsString>) -> Result<Agent, Failure> {
         let proc = Proc::open(Path::new("/proc"))?;
-        let wanted =
-            Wanted { ssh: self.ssh, terminal, timeout: self.timeout.0.unwrap_or(Duration::MAX) };
+        let wanted = AgentRequest {
+            ssh: self.ssh,
+            terminal,
+            timeout: self.timeout.0.unwrap_or(Duration::MAX),
+        };
         Ok(gpg::connect(&proc, &Home::ours()?, &wanted)?)
     }
 }

@@ -14,7 +14,7 @@ use crate::cli::verbosity::Verbosity;
 use crate::command::exec::become_command;
 use crate::control::Interrupts;
 use crate::control::child;
-use crate::desktop::{self, Error, Session, Variables, Wanted};
+use crate::desktop::{self, Error, Session, SessionSelector, Variables};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::{Colour, Output, session, variables};
@@ -166,7 +166,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         return Err(Refusal::usage("--json goes with --list or --print").into());
     }
     let proc = Proc::open(Path::new("/proc")).map_err(|error| refusal(&error.into(), ADVICE))?;
-    let wanted = Wanted { user: options.user.clone(), session: options.session.clone() };
+    let wanted = SessionSelector { user: options.user.clone(), session: options.session.clone() };
     if options.list {
         return options.list(&proc, &wanted, context);
     }
@@ -186,7 +186,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
 impl Options {
     /// One after the other, each by a process of its own that becomes the user: there is no way
     /// back from that.
-    fn run_in_all(&self, proc: &Proc, wanted: &Wanted) -> anyhow::Result<Exit> {
+    fn run_in_all(&self, proc: &Proc, wanted: &SessionSelector) -> anyhow::Result<Exit> {
         let mut sessions =
             desktop::sessions(proc, wanted).map_err(|error| refusal(&error, ADVICE))?;
         sessions.retain(|session| session.is_reached_by(wanted));
@@ -215,7 +215,12 @@ impl Options {
         Ok(Exit::of(done, sessions.len()))
     }
 
-    fn list(&self, proc: &Proc, wanted: &Wanted, context: &Context) -> anyhow::Result<Exit> {
+    fn list(
+        &self,
+        proc: &Proc,
+        wanted: &SessionSelector,
+        context: &Context,
+    ) -> anyhow::Result<Exit> {
         let mut found: Vec<(Session, Option<Variables>)> = Vec::new();
         let sessions = desktop::sessions(proc, wanted).map_err(|error| refusal(&error, ADVICE))?;
         for session in sessions {

@@ -1,13 +1,17 @@
 //! What the applets that reach into a desktop do alike.
 
 use crate::command::exec::Environment;
-use crate::desktop::{self, Session, Variables, Wanted};
+use crate::desktop::{self, Session, SessionSelector, Variables};
 use crate::exit::{Exit, Refusal};
 use crate::process::Proc;
 
 /// The one session that is wanted, and what a command has to be told to be in it. `advice` is how
 /// to say which.
-pub fn find(proc: &Proc, wanted: &Wanted, advice: &str) -> Result<(Session, Variables), Refusal> {
+pub fn find(
+    proc: &Proc,
+    wanted: &SessionSelector,
+    advice: &str,
+) -> Result<(Session, Variables), Refusal> {
     let find = || {
         let session = desktop::choose(desktop::sessions(proc, wanted)?, wanted)?;
         tracing::info!(session = %session, "who is meant");

@@ -57,10 +57,10 @@ impl Format {
 
 /// A list of properties, as `--fields` takes it.
 #[derive(Clone)]
-pub struct Fields(pub Vec<&'static Property>);
+pub struct FieldList(pub Vec<&'static Property>);
 
 /// Parse names of properties with commas between.
-pub fn fields(text: &str) -> Result<Fields, String> {
+pub fn fields(text: &str) -> Result<FieldList, String> {
     let find = |name: &str| {
         property(name).ok_or_else(|| format!("unknown field '{name}': the fields are {}", names()))
     };
@@ -72,11 +72,11 @@ pub fn fields(text: &str) -> Result<Fields, String> {
             fields.push(field);
         }
     }
-    Ok(Fields(fields))
+    Ok(FieldList(fields))
 }
 
 /// What several lists name together; `None` without any.
-pub fn joined(lists: &[Fields]) -> Option<Vec<&'static Property>> {
+pub fn joined(lists: &[FieldList]) -> Option<Vec<&'static Property>> {
     let mut fields: Vec<&'static Property> = Vec::new();
     for field in lists.iter().flat_map(|list| &list.0) {
         if fields.iter().all(|other| other.name != field.name) {

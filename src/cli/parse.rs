@@ -100,15 +100,15 @@ fn friendly_duration(text: &str) -> Option<f64> {
 
 /// How long something may take; `None` is for ever.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limit(pub Option<Duration>);
+pub struct TimeLimit(pub Option<Duration>);
 
 /// A duration that limits something: 0 is for ever, as in timeout(1).
-pub fn limit(text: &str) -> Result<Limit, String> {
+pub fn limit(text: &str) -> Result<TimeLimit, String> {
     let seconds = duration(text)?;
     // What is too long for the type is for ever; what is too short for it is not.
     let limit =
         Duration::try_from_secs_f64(seconds).ok().map(|limit| limit.max(Duration::from_nanos(1)));
-    Ok(Limit(limit.filter(|_| seconds > 0.0)))
+    Ok(TimeLimit(limit.filter(|_| seconds > 0.0)))
 }
 
 /// A signal by name or number.
@@ -195,9 +195,9 @@ mod tests {
 
     #[test]
     fn limits() {
-        assert_eq!(limit("1.5s"), Ok(Limit(Some(Duration::from_millis(1500)))));
-        assert_eq!((limit("0"), limit("1e300d")), (Ok(Limit(None)), Ok(Limit(None))));
-        assert_eq!(limit("1e-5000"), Ok(Limit(Some(Duration::from_nanos(1)))));
+        assert_eq!(limit("1.5s"), Ok(TimeLimit(Some(Duration::from_millis(1500)))));
+        assert_eq!((limit("0"), limit("1e300d")), (Ok(TimeLimit(None)), Ok(TimeLimit(None))));
+        assert_eq!(limit("1e-5000"), Ok(TimeLimit(Some(Duration::from_nanos(1)))));
         assert!(limit("-1").is_err());
     }
 

@@ -71,7 +71,7 @@ impl Selection {
 
 /// The letters of pgrep, and what goes beyond it.
 #[derive(Args)]
-pub struct Search {
+pub struct SearchOptions {
     /// Regular expression on the process name; a name that the kernel cut is completed first
     #[arg(long, value_name = "PATTERN", group = "patterns", help_heading = "Pattern")]
     pattern: Option<OsString>,
@@ -240,7 +240,7 @@ pub struct Search {
     ignore_ancestors: bool,
 }
 
-impl Search {
+impl SearchOptions {
     /// The pattern that was given as an option.
     pub fn pattern(&self) -> Option<&OsStr> {
         self.pattern.as_deref()

@@ -26,7 +26,7 @@ pub fn check(command: &Command, arguments: &[OsString]) -> Result<(), Refusal> {
     if !(acts("operands") && acts("dry_run")) {
         return Ok(());
     }
-    let words = Words::of(command, arguments);
+    let words = CommandWords::of(command, arguments);
     if let Some((typed, signal)) = words.signals.first() {
         return Err(Refusal::usage(format!(
             "unexpected argument '{typed}': a signal is named with kill --signal {signal}"
@@ -43,7 +43,7 @@ pub fn check(command: &Command, arguments: &[OsString]) -> Result<(), Refusal> {
 
 /// A command line in words, as clap will read it.
 #[derive(Default)]
-struct Words {
+struct CommandWords {
     /// The letters behind one dash.
     letters: Vec<char>,
     /// What is a signal behind one dash, as it is typed and as it is called.
@@ -51,9 +51,9 @@ struct Words {
     has_operands: bool,
 }
 
-impl Words {
-    fn of(command: &Command, arguments: &[OsString]) -> Words {
-        let mut words = Words::default();
+impl CommandWords {
+    fn of(command: &Command, arguments: &[OsString]) -> CommandWords {
+        let mut words = CommandWords::default();
         let mut arguments = arguments.iter().map(|argument| argument.to_string_lossy());
         while let Some(argument) = arguments.next() {
             let takes_next = match argument.strip_prefix('-') {

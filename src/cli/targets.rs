@@ -6,7 +6,7 @@ use std::fmt;
 use clap::Args;
 
 use super::parse;
-use super::selection::Search;
+use super::selection::SearchOptions;
 use crate::control::{self, Outcome, Reference, Signal, Target};
 use crate::exit::Refusal;
 use crate::process::{Lookup, Pid, Proc, Process, Unexamined};
@@ -28,12 +28,12 @@ pub struct Targets {
     #[arg(value_name = "PID", value_parser = operand, allow_negative_numbers = true)]
     operands: Vec<Operand>,
     #[command(flatten)]
-    search: Search,
+    search: SearchOptions,
 }
 
 /// What was found of the targets.
 #[derive(Default)]
-pub struct Found {
+pub struct FoundTargets {
     /// Those that could not be judged.
     pub unexamined: Unexamined,
     best: Option<(Age, Target)>,
@@ -50,9 +50,9 @@ impl Targets {
         &self,
         proc: &Proc,
         mut add: impl FnMut(Target) -> Result<(), control::Error>,
-    ) -> anyhow::Result<Found> {
+    ) -> anyhow::Result<FoundTargets> {
         let criteria = self.search.criteria(proc, self.search.pattern())?;
-        let mut found = Found::default();
+        let mut found = FoundTargets::default();
         if criteria.is_empty() && self.search.is_inverted() {
             return Err(
                 Refusal::usage("--inverse says what not to take, and needs a condition").into()
@@ -90,7 +90,7 @@ impl Targets {
         &self,
         proc: &Proc,
         criteria: &Criteria,
-        found: &mut Found,
+        found: &mut FoundTargets,
         add: &mut impl FnMut(Target) -> Result<(), control::Error>,
     ) -> anyhow::Result<()> {
         let files = criteria.files();
@@ -121,7 +121,7 @@ impl Targets {
     /// Add it, or keep it for as long as it is the newest or the oldest.
     fn take(
         &self,
-        found: &mut Found,
+        found: &mut FoundTargets,
         (age, target): (Option<Age>, Target),
         add: &mut impl FnMut(Target) -> Result<(), control::Error>,
     ) -> Result<(), control::Error> {

@@ -32,12 +32,12 @@ pub struct Account {
     gid: u32,
     pub home: PathBuf,
     shell: PathBuf,
-    known: Known,
+    known: AccountSource,
 }
 
 /// Who knows of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Known {
+enum AccountSource {
     Here,
     /// Only the machine's own C library.
     Elsewhere,
@@ -90,7 +90,14 @@ impl Account {
     /// A user of whom nobody knows more than the number. Nobody can become this user for good.
     pub fn nameless(uid: u32) -> Account {
         let (home, shell) = ("/".into(), "/bin/sh".into());
-        Account { name: uid.to_string(), uid, gid: NO_GROUP, home, shell, known: Known::Nowhere }
+        Account {
+            name: uid.to_string(),
+            uid,
+            gid: NO_GROUP,
+            home,
+            shell,
+            known: AccountSource::Nowhere,
+        }
     }
 
     /// A user whom the machine's own C library knows, but not ours.
@@ -114,13 +121,13 @@ impl Account {
             gid: text(gid)?.parse().ok()?,
             home: or(path(home), "/"),
             shell: or(path(shell), "/bin/sh"),
-            known: Known::Elsewhere,
+            known: AccountSource::Elsewhere,
         })
     }
 
     /// Whether more is known of it than its number.
     pub fn is_known(&self) -> bool {
-        self.known != Known::Nowhere
+        self.known != AccountSource::Nowhere
     }
 
     /// Whether it is whose rights we have.
@@ -243,7 +250,7 @@ impl Account {
         if !self.is_known() {
             return Ok(vec![Gid::from_raw(self.gid)]);
         }
-        if self.known == Known::Elsewhere {
+        if self.known == AccountSource::Elsewhere {
             let line = line_of("initgroups", &self.name)?;
             // The name may have blanks and numbers in it.
             let groups = line.as_deref().and_then(|line| line.strip_prefix(self.name.as_bytes()));
@@ -273,7 +280,7 @@ impl From<User> for Account {
             gid: user.gid.as_raw(),
             home: or(user.dir, "/"),
             shell: or(user.shell, "/bin/sh"),
-            known: Known::Here,
+            known: AccountSource::Here,
         }
     }
 }

@@ -63,7 +63,7 @@ pub struct Bus {
 }
 
 /// A message that came.
-pub struct Message {
+pub struct BusMessage {
     kind: u8,
     reply_to: Option<u32>,
     member: Vec<u8>,
@@ -112,7 +112,7 @@ impl Bus {
         method: &Method,
         signature: &str,
         body: Option<&[u8]>,
-    ) -> Result<Message, Error> {
+    ) -> Result<BusMessage, Error> {
         self.serial += 1;
         self.peer.send(&method.message(self.serial, signature, body.unwrap_or_default()))?;
         loop {
@@ -126,7 +126,7 @@ impl Bus {
     }
 
     /// Wait for a signal.
-    pub fn signal(&mut self) -> Result<Message, Error> {
+    pub fn signal(&mut self) -> Result<BusMessage, Error> {
         loop {
             let message = self.next()?;
             if message.kind == SIGNAL {
@@ -135,14 +135,14 @@ impl Bus {
         }
     }
 
-    fn next(&mut self) -> Result<Message, Error> {
+    fn next(&mut self) -> Result<BusMessage, Error> {
         self.fill(FIXED)?;
         let length = length(&self.received).filter(|&length| length <= LONGEST_MESSAGE);
         let length = length
             .ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "it says what is no message"))?;
         self.fill(length)?;
         let bytes: Vec<u8> = self.received.drain(..length).collect();
-        Ok(Message::parse(bytes)?)
+        Ok(BusMessage::parse(bytes)?)
     }
 
     fn fill(&mut self, length: usize) -> io::Result<()> {
@@ -196,8 +196,8 @@ impl Method {
     }
 }
 
-impl Message {
-    fn parse(bytes: Vec<u8>) -> Result<Message, zbus::Error> {
+impl BusMessage {
+    fn parse(bytes: Vec<u8>) -> Result<BusMessage, zbus::Error> {
         let endian = if bytes.first() == Some(&b'l') { LE } else { BE };
         let message = Data::new(bytes, Context::new(endian, 0));
         let (header, length): (Header<'_>, usize) = message.deserialize()?;
@@ -213,7 +213,7 @@ impl Message {
         };
         let body = message.get(length.next_multiple_of(8)..).unwrap_or_default().to_vec();
         let body = Data::new(body, Context::new(endian, 0));
-        Ok(Message { kind, reply_to, member: text(MEMBER), body })
+        Ok(BusMessage { kind, reply_to, member: text(MEMBER), body })
     }
 
     /// The name of the signal or method.
@@ -274,7 +274,7 @@ mod tests {
         let body = encoded(&("a", 7u32)).unwrap();
         let message = ADD_MATCH.message(3, "su", &body);
         assert_eq!(length(&message), Some(message.len()));
-        let message = Message::parse(message).unwrap();
+        let message = BusMessage::parse(message).unwrap();
         assert_eq!((message.kind, message.member()), (CALL, &b"AddMatch"[..]));
         assert_eq!(message.body.deserialize::<(&str, u32)>().unwrap().0, ("a", 7));
     }
@@ -284,7 +284,7 @@ mod tests {
         fn any_message_is_survived(mut bytes in proptest::collection::vec(any::<u8>(), 16..200)) {
             bytes[0] = b'l';
             let _ = length(&bytes);
-            if let Ok(message) = Message::parse(bytes) {
+            if let Ok(message) = BusMessage::parse(bytes) {
                 let _ = (message.number(), message.number_and_text(), message.refusal());
             }
         }

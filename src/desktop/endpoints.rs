@@ -12,7 +12,7 @@ pub const SOCKETS: [&str; 2] = ["SWAYSOCK", "I3SOCK"];
 
 /// What was found.
 #[derive(Debug, Default, PartialEq)]
-pub struct Found {
+pub struct Endpoints {
     pub bus: Option<Address>,
     pub wayland: Option<OsString>,
     pub display: Option<OsString>,
@@ -25,7 +25,7 @@ pub struct Found {
     pub is_late: bool,
 }
 
-impl Found {
+impl Endpoints {
     /// What was answered by whom a session has without hints.
     pub fn answered<T>(&mut self, who: &str, answer: io::Result<T>) -> Option<T> {
         let error = match answer {
@@ -66,8 +66,8 @@ impl Found {
     }
 
     /// From these bytes.
-    pub fn decoded(bytes: &[u8]) -> Found {
-        let mut found = Found::default();
+    pub fn decoded(bytes: &[u8]) -> Endpoints {
+        let mut found = Endpoints::default();
         let mut parts = bytes.split(|&byte| byte == 0);
         while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
             let name = String::from_utf8_lossy(name);
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn what_is_told_is_what_was_found() {
         let text = |text: &str| Some(OsString::from(text));
-        let found = || Found {
+        let found = || Endpoints {
             bus: Address::list(b"unix:path=/run/user/1/bus").next(),
             wayland: text("wayland-1"),
             display: Some(OsString::from_vec(b":0\xff".to_vec())),
@@ -113,15 +113,15 @@ mod tests {
             locale: vec![("LANG".to_owned(), "de_DE".into()), ("LC_ALL".to_owned(), "C".into())],
             is_late: true,
         };
-        assert_eq!(Found::decoded(&found().encoded()), found());
-        assert_eq!(Found::decoded(&Found::default().encoded()), Found::default());
+        assert_eq!(Endpoints::decoded(&found().encoded()), found());
+        assert_eq!(Endpoints::decoded(&Endpoints::default().encoded()), Endpoints::default());
     }
 
     #[test]
     fn any_change_is_survived() {
         crate::fuzz::survives(
             &[b"bus\0unix:path=/x\0wayland\0/run/w\0display\0:0\0authority\0/x\0runtime\0/r\0"],
-            |bytes| _ = Found::decoded(bytes),
+            |bytes| _ = Endpoints::decoded(bytes),
         );
     }
 }

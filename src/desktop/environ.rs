@@ -19,7 +19,7 @@ const LONGEST_VALUE: usize = 4096;
 const MOST: usize = 4 << 20;
 
 /// What one process says.
-pub struct Hint {
+pub struct SessionEnviron {
     pub pid: Pid,
     pub parent: Pid,
     /// Whether it is known to belong to the session.
@@ -27,7 +27,7 @@ pub struct Hint {
     variables: Vec<(String, OsString)>,
 }
 
-impl Hint {
+impl SessionEnviron {
     /// The value of a variable; nothing where it is empty.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.variables.iter().find(|(found, _)| found == name).map(|(_, value)| &**value)
@@ -40,19 +40,23 @@ impl Hint {
 
     /// For tests.
     #[cfg(test)]
-    pub fn new(pid: Pid, parent: Pid, is_inside: bool, environment: &[u8]) -> Hint {
-        Hint { pid, parent, is_inside, variables: variables(environment) }
+    pub fn new(pid: Pid, parent: Pid, is_inside: bool, environment: &[u8]) -> SessionEnviron {
+        SessionEnviron { pid, parent, is_inside, variables: variables(environment) }
     }
 
     fn size(&self) -> usize {
         let variables = self.variables.iter().map(|(name, value)| name.len() + value.len() + 64);
-        size_of::<Hint>() + variables.sum::<usize>()
+        size_of::<SessionEnviron>() + variables.sum::<usize>()
     }
 }
 
 /// Hints about a user's session, which may have a name, from all processes that are the user's in
 /// every respect, and of no other session.
-pub fn hints(proc: &Proc, uid: u32, session: Option<&str>) -> Result<Vec<Hint>, process::Error> {
+pub fn hints(
+    proc: &Proc,
+    uid: u32,
+    session: Option<&str>,
+) -> Result<Vec<SessionEnviron>, process::Error> {
     let files = Files::of(&[File::Status]);
     let mut hints = Vec::new();
     let mut size = 0;
@@ -79,12 +83,16 @@ fn is_theirs(process: &Process<'_>, uid: u32) -> ReadResult<bool> {
     Ok(process.user_ids()? == [uid; 4])
 }
 
-fn hint(process: &Process<'_>, uid: u32, session: Option<&str>) -> ReadResult<Option<Hint>> {
+fn hint(
+    process: &Process<'_>,
+    uid: u32,
+    session: Option<&str>,
+) -> ReadResult<Option<SessionEnviron>> {
     let Some(environment) = if_available(process.environ_start(LONGEST_ENVIRONMENT))? else {
         return Ok(None);
     };
     let scope = session_of(process)?;
-    let hint = Hint {
+    let hint = SessionEnviron {
         pid: process.pid(),
         parent: process.ppid()?,
         is_inside: scope.is_some() && scope.as_deref() == session,
@@ -95,7 +103,7 @@ fn hint(process: &Process<'_>, uid: u32, session: Option<&str>) -> ReadResult<Op
 }
 
 /// Where logind has the session, who is of another one has nothing to say.
-fn is_elsewhere(hint: &Hint, scope: Option<&str>, session: Option<&str>) -> bool {
+fn is_elsewhere(hint: &SessionEnviron, scope: Option<&str>, session: Option<&str>) -> bool {
     let is_other = |id: &OsStr| session.is_some_and(|session| id != session);
     !hint.is_inside
         && (scope.is_some_and(|scope| is_other(scope.as_ref()))
@@ -157,7 +165,7 @@ mod tests {
 
     #[test]
     fn what_an_environment_says() {
-        let hint = Hint::new(
+        let hint = SessionEnviron::new(
             1,
             0,
             true,
@@ -173,11 +181,15 @@ mod tests {
 
     #[test]
     fn who_is_of_another_session() {
-        let plain = Hint::new(1, 0, false, b"");
-        let said = Hint::new(1, 0, false, b"XDG_SESSION_ID=4\0");
+        let plain = SessionEnviron::new(1, 0, false, b"");
+        let said = SessionEnviron::new(1, 0, false, b"XDG_SESSION_ID=4\0");
         assert!(!is_elsewhere(&plain, None, Some("3")) && !is_elsewhere(&said, Some("4"), None));
         assert!(is_elsewhere(&plain, Some("4"), Some("3")) && is_elsewhere(&said, None, Some("3")));
-        assert!(!is_elsewhere(&Hint::new(1, 0, true, b"XDG_SESSION_ID=4\0"), Some("3"), Some("3")));
+        assert!(!is_elsewhere(
+            &SessionEnviron::new(1, 0, true, b"XDG_SESSION_ID=4\0"),
+            Some("3"),
+            Some("3")
+        ));
     }
 
     #[test]
@@ -185,7 +197,7 @@ mod tests {
         crate::fuzz::survives(
             &[b"DISPLAY=:0\0WAYLAND_DISPLAY=wayland-0\0LC_ALL=C\0DBUS_SESSION_BUS_ADDRESS=unix:path=/x\0"],
             |text| {
-                let _ = Hint::new(1, 2, true, text);
+                let _ = SessionEnviron::new(1, 2, true, text);
             },
         );
         crate::fuzz::survives(

@@ -75,7 +75,7 @@ pub fn records(proc: &Proc) -> Result<Option<Vec<Record>>, super::Error> {
     Ok(Some(records))
 }
 
-fn record(proc: &Proc, id: String, fields: &Fields) -> Result<Option<Record>, super::Error> {
+fn record(proc: &Proc, id: String, fields: &RecordFields) -> Result<Option<Record>, super::Error> {
     let field = |name: &str| fields.get(name).cloned();
     let is_one_of =
         |name: &str, values: &[&str]| field(name).is_some_and(|value| values.contains(&&*value));
@@ -119,7 +119,7 @@ fn record(proc: &Proc, id: String, fields: &Fields) -> Result<Option<Record>, su
 }
 
 /// Whether the leader of a session is alive, and not somebody who got its number later.
-fn is_leading(proc: &Proc, leader: Pid, fields: &Fields) -> Result<bool, process::Error> {
+fn is_leading(proc: &Proc, leader: Pid, fields: &RecordFields) -> Result<bool, process::Error> {
     let number = |name: &str| fields.get(name)?.parse::<u64>().ok();
     match proc.lookup(leader, Reference::by_number(leader))? {
         Lookup::Found(reference) => {
@@ -172,9 +172,9 @@ fn started(since_boot: f64) -> Duration {
 }
 
 /// The fields of a file: KEY=VALUE, a line each.
-type Fields = BTreeMap<String, String>;
+type RecordFields = BTreeMap<String, String>;
 
-fn fields(directory: &str, name: &str) -> Result<Option<Fields>, super::Error> {
+fn fields(directory: &str, name: &str) -> Result<Option<RecordFields>, super::Error> {
     let path = Path::new(directory).join(name);
     match text(&path) {
         Ok(text) => Ok(Some(parse(&text))),
@@ -224,7 +224,7 @@ fn is_safe(found: &Metadata) -> bool {
     found.uid() == 0 && found.permissions().mode() & 0o022 == 0
 }
 
-fn parse(text: &str) -> Fields {
+fn parse(text: &str) -> RecordFields {
     let pairs = text.lines().filter_map(|line| line.split_once('='));
     pairs.map(|(key, value)| (key.to_owned(), unquoted(value).to_owned())).collect()
 }

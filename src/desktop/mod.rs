@@ -27,7 +27,7 @@ use crate::process;
 pub use address::Address;
 pub use bus::Error as BusError;
 pub use notification::Notification;
-pub use session::{Session, Wanted, choose, sessions};
+pub use session::{Session, SessionSelector, choose, sessions};
 pub use session_user::enter;
 pub use variables::{NAMES, Variables, variables};
 

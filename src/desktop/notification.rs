@@ -67,7 +67,7 @@ pub enum End {
 }
 
 /// A notification that is being shown.
-pub struct Shown {
+pub struct ShownNotification {
     bus: Bus,
     pub id: u32,
     /// Whether something can be chosen.
@@ -78,7 +78,7 @@ pub struct Shown {
 
 impl Notification {
     /// Show it, as the user whose bus this is, and who we are.
-    pub fn show(&self, address: &Address, uid: u32) -> Result<Shown, Error> {
+    pub fn show(&self, address: &Address, uid: u32) -> Result<ShownNotification, Error> {
         let mut bus = address.connect(uid, Instant::now() + PATIENCE)?;
         bus.begin()?;
         bus.listen(SIGNALS)?;
@@ -102,11 +102,11 @@ impl Notification {
         ))?;
         let id = bus.call(&NOTIFY, "susssasa{sv}i", Some(&body))?.number()?;
         let actions = offered.iter().map(|(name, _)| name.clone()).collect();
-        Ok(Shown { bus, id, has_actions, actions })
+        Ok(ShownNotification { bus, id, has_actions, actions })
     }
 }
 
-impl Shown {
+impl ShownNotification {
     /// Wait until it is closed or something was chosen, after which it is closed too; no longer
     /// than this.
     pub fn wait(mut self, limit: Option<Duration>) -> Result<End, Error> {

@@ -11,8 +11,8 @@ use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::address::Address;
-use super::endpoints::{Found, SOCKETS};
-use super::environ::{Hint, is_locale};
+use super::endpoints::{Endpoints, SOCKETS};
+use super::environ::{SessionEnviron, is_locale};
 use super::x11::{self, Authority};
 use super::{Session, runtime, wayland};
 use crate::process::Pid;
@@ -46,7 +46,7 @@ enum Rank {
 }
 
 /// What is asked about a session, and of whom.
-pub struct Search {
+pub struct EndpointSearch {
     uid: u32,
     home: PathBuf,
     runtime: Option<PathBuf>,
@@ -55,16 +55,16 @@ pub struct Search {
     /// Whether the session's processes can be told from the user's others.
     has_own_processes: bool,
     first: Vec<Pid>,
-    hints: Vec<(Hint, Rank)>,
+    hints: Vec<(SessionEnviron, Rank)>,
     hints_end: Instant,
     end: Instant,
 }
 
-impl Search {
+impl EndpointSearch {
     /// Search for what leads into a session, with these hints; `own` is our own process, if that is
     /// known.
-    pub fn new(session: &Session, hints: Vec<Hint>, own: Option<Pid>) -> Search {
-        Search {
+    pub fn new(session: &Session, hints: Vec<SessionEnviron>, own: Option<Pid>) -> EndpointSearch {
+        EndpointSearch {
             uid: session.account.uid,
             home: session.account.home.clone(),
             runtime: None,
@@ -79,9 +79,9 @@ impl Search {
     }
 
     /// Ask everybody, as the session's user.
-    pub fn run(mut self) -> Found {
+    pub fn run(mut self) -> Endpoints {
         self.runtime = runtime::directory(self.uid);
-        let mut found = Found { runtime: self.runtime.clone(), ..Found::default() };
+        let mut found = Endpoints { runtime: self.runtime.clone(), ..Endpoints::default() };
         let usual = self.usual_bus().and_then(|bus| found.answered("bus", bus));
         self.hints_end = Instant::now() + FOR_HINTS;
         self.end = Instant::now() + LIMIT;
@@ -118,7 +118,7 @@ impl Search {
     }
 
     /// The sockets that compositors answer at, and the processes that listen there.
-    fn compositors(&self, found: &mut Found) -> Vec<(OsString, Option<Pid>)> {
+    fn compositors(&self, found: &mut Endpoints) -> Vec<(OsString, Option<Pid>)> {
         let Some(runtime) = &self.runtime else { return Vec::new() };
         let names = found.answered("compositors", wayland::names(runtime)).unwrap_or_default();
         let answer = |name: OsString| {
@@ -181,7 +181,7 @@ impl Search {
     /// The display, and the file if it is needed, if the server accepts us.
     fn accepted(&self, display: OsString) -> Option<(OsString, Option<PathBuf>)> {
         let number = x11::number(display.as_bytes())?;
-        let is_it = |hint: &Hint| {
+        let is_it = |hint: &SessionEnviron| {
             hint.get("DISPLAY").and_then(|display| x11::number(display.as_bytes())) == Some(number)
         };
         let knowing = self.hints.iter().map(|(hint, _)| hint).filter(|hint| is_it(hint));
@@ -301,8 +301,8 @@ pub fn is_plain(value: &OsStr) -> bool {
 mod tests {
     use super::*;
 
-    fn search(hints: Vec<Hint>) -> Search {
-        Search {
+    fn search(hints: Vec<SessionEnviron>) -> EndpointSearch {
+        EndpointSearch {
             uid: 1,
             home: "/nowhere".into(),
             runtime: None,
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn the_nearest_come_first() {
         let hint = |pid, parent, is_inside| {
-            Hint::new(pid, parent, is_inside, format!("DISPLAY=:{pid}\0").as_bytes())
+            SessionEnviron::new(pid, parent, is_inside, format!("DISPLAY=:{pid}\0").as_bytes())
         };
         // The server is 20; 22 descends from it through 21, which says nothing of itself here.
         let hints = vec![
@@ -359,8 +359,8 @@ mod tests {
     #[test]
     fn the_language_is_one_process_s() {
         let mut search = search(vec![
-            Hint::new(1, 0, true, b"LC_TIME=de_DE.UTF-8\0"),
-            Hint::new(2, 0, true, b"LANG=fr_FR.UTF-8\0LC_TIME=../x\0"),
+            SessionEnviron::new(1, 0, true, b"LC_TIME=de_DE.UTF-8\0"),
+            SessionEnviron::new(2, 0, true, b"LANG=fr_FR.UTF-8\0LC_TIME=../x\0"),
         ]);
         assert_eq!(search.locale(), [("LANG".to_owned(), "fr_FR.UTF-8".into())]);
         search.hints.clear();

@@ -41,7 +41,7 @@ pub struct Session {
 
 /// Who is to be reached.
 #[derive(Default)]
-pub struct Wanted {
+pub struct SessionSelector {
     /// A user's name or number.
     pub user: Option<String>,
     /// What logind calls a session.
@@ -49,7 +49,7 @@ pub struct Wanted {
 }
 
 /// All sessions that may be reached, of who is wanted.
-pub fn sessions(proc: &Proc, wanted: &Wanted) -> Result<Vec<Session>, Error> {
+pub fn sessions(proc: &Proc, wanted: &SessionSelector) -> Result<Vec<Session>, Error> {
     let of = match &wanted.user {
         Some(user) => Some(Account::find(user)?),
         None if geteuid().is_root() => None,
@@ -168,7 +168,7 @@ fn unknown(of: Option<Account>) -> Result<Vec<Session>, Error> {
 
 /// The one that is meant: the one that we are in, else what a seat shows, else what there is; of
 /// one user's sessions the main one.
-pub fn choose(mut sessions: Vec<Session>, wanted: &Wanted) -> Result<Session, Error> {
+pub fn choose(mut sessions: Vec<Session>, wanted: &SessionSelector) -> Result<Session, Error> {
     if !geteuid().is_root() && sessions.iter().any(|session| session.is_own) {
         sessions.retain(|session| session.is_own);
     }
@@ -231,7 +231,7 @@ impl Session {
     /// Whether nobody has to name it, or its user: anybody can have logind open a session that is
     /// nowhere, and call it graphical then (SetType in org.freedesktop.login1(5)), but not at a
     /// seat.
-    pub fn is_reached_by(&self, wanted: &Wanted) -> bool {
+    pub fn is_reached_by(&self, wanted: &SessionSelector) -> bool {
         let is_named = wanted.user.is_some() || wanted.session.is_some() || !geteuid().is_root();
         is_named || self.id.is_none() || self.seat.is_some()
     }
@@ -310,7 +310,7 @@ mod tests {
     }
 
     fn chosen(sessions: Vec<Session>) -> String {
-        match choose(sessions, &Wanted::default()) {
+        match choose(sessions, &SessionSelector::default()) {
             Ok(session) => session.id.unwrap(),
             Err(Error::Several(all)) => format!("{} of them", all.len()),
             Err(error) => error.to_string(),
@@ -344,7 +344,7 @@ mod tests {
         let nowhere = || Session { seat: None, ..session("9", 9, false, true) };
         assert_eq!(chosen(vec![nowhere(), session("1", 1, false, false)]), "1");
         assert_eq!(chosen(vec![nowhere()]), "1 of them");
-        let wanted = Wanted { user: Some("x".to_owned()), session: None };
+        let wanted = SessionSelector { user: Some("x".to_owned()), session: None };
         assert!(choose(vec![nowhere()], &wanted).is_ok());
     }
 

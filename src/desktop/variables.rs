@@ -6,9 +6,9 @@ use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use super::address::Address;
-use super::endpoints::Found;
+use super::endpoints::Endpoints;
 use super::environ::hints;
-use super::search::{Search, is_plain};
+use super::search::{EndpointSearch, is_plain};
 use super::{Error, Session};
 use crate::process::Proc;
 
@@ -56,8 +56,8 @@ pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
     let hints =
         session.account.watch(END, move || hints(&Proc::open(&path)?, uid, id.as_deref()))??;
     tracing::debug!(session = %session, hints = hints.len(), "processes that may know it");
-    let search = Search::new(session, hints, proc.own_pid());
-    let found = Found::decoded(&session.account.act(END, || search.run().encoded())?);
+    let search = EndpointSearch::new(session, hints, proc.own_pid());
+    let found = Endpoints::decoded(&session.account.act(END, || search.run().encoded())?);
     if found.display.is_none()
         && found.wayland.is_none()
         && (found.bus.is_none() || !session.may_lack_display)
@@ -70,7 +70,7 @@ pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
     Ok(found.variables(session))
 }
 
-impl Found {
+impl Endpoints {
     fn variables(self, session: &Session) -> Variables {
         let kind = match (&session.kind, &self.wayland, &self.display) {
             (Some(kind), ..) => Some(OsString::from(kind)),

@@ -10,7 +10,7 @@ use crate::deadline::pause;
 use crate::process::{Files, Lookup, Pid, Proc, Process, ReadResult};
 
 use super::assuan::{self, Connection};
-use super::{Error, Wanted};
+use super::{AgentRequest, Error};
 
 /// What the name of its process contains: some distributions wrap it (`.gpg-agent-wrapped`).
 const NAME: &[u8] = b"gpg-agent";
@@ -26,7 +26,7 @@ pub struct Agent {
 }
 
 /// What is at a socket.
-pub(super) enum Found {
+pub(super) enum AgentState {
     Living(Agent),
     /// No socket, or one that nobody listens on any more.
     Nothing,
@@ -36,7 +36,7 @@ pub(super) enum Found {
 const ENDING: Duration = Duration::from_millis(500);
 
 /// Ask who is at a socket, and once more whenever whoever listened there is just ending.
-pub(super) fn look(proc: &Proc, path: &Path, end: Instant) -> Result<Found, Error> {
+pub(super) fn look(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Error> {
     let gone = end.min(Instant::now() + ENDING);
     loop {
         match look_once(proc, path, end) {
@@ -55,7 +55,7 @@ fn is_ending(error: &std::io::Error) -> bool {
 
 /// Ask who is at a socket. The process that answers is asked for its number, which the kernel
 /// cannot tell: it remembers who made the socket, and that is the parent of the agent, or systemd.
-fn look_once(proc: &Proc, path: &Path, end: Instant) -> Result<Found, Error> {
+fn look_once(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Error> {
     let unreachable =
         |error: std::io::Error| Error::Unreachable { path: path.to_owned(), why: error };
     let mut connection = match Connection::open(path, end) {
@@ -63,7 +63,7 @@ fn look_once(proc: &Proc, path: &Path, end: Instant) -> Result<Found, Error> {
         Err(error)
             if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
         {
-            return Ok(Found::Nothing);
+            return Ok(AgentState::Nothing);
         }
         Err(error) => return Err(unreachable(error)),
     };
@@ -80,7 +80,7 @@ fn look_once(proc: &Proc, path: &Path, end: Instant) -> Result<Found, Error> {
         Some(pid) => is_agent(proc, pid)?.then_some(pid),
         None => None,
     };
-    Ok(Found::Living(Agent { socket: path.to_owned(), pid, ssh_socket: None, connection }))
+    Ok(AgentState::Living(Agent { socket: path.to_owned(), pid, ssh_socket: None, connection }))
 }
 
 /// Whether this is a living gpg-agent of our user.
@@ -101,7 +101,7 @@ pub(super) fn is_ours(process: &Process<'_>) -> ReadResult<bool> {
 impl Agent {
     /// Tell it on which terminal to ask, and find out where it is an ssh-agent, as far as that is
     /// wanted.
-    pub(super) fn prepare(mut self, wanted: &Wanted) -> Result<Agent, Error> {
+    pub(super) fn prepare(mut self, wanted: &AgentRequest) -> Result<Agent, Error> {
         if let Some(terminal) = &wanted.terminal {
             self.tell_terminal(terminal)
                 .unwrap_or_else(|why| tracing::warn!("the terminal was not told: {why}"));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::process::{File, Files, Lookup, Proc, Process, if_available};
 
-use super::agent::{Agent, Found, look};
+use super::agent::{Agent, AgentState, look};
 use super::home::SOCKET;
 use super::{Error, Home};
 
@@ -29,7 +29,7 @@ pub(super) fn find(proc: &Proc, home: &Home, end: Instant) -> Result<Option<Agen
             continue;
         }
         match look(proc, &path, end.min(Instant::now() + PATIENCE)) {
-            Ok(Found::Living(agent)) if agent.pid.is_some() => return Ok(Some(agent)),
+            Ok(AgentState::Living(agent)) if agent.pid.is_some() => return Ok(Some(agent)),
             Ok(_) => {}
             Err(Error::Process(error)) => return Err(error.into()),
             // Whoever it is, it is no agent for us.

@@ -21,7 +21,7 @@ pub use agent::Agent;
 pub use home::Home;
 pub use variables::{terminal, variables};
 
-use agent::Found;
+use agent::AgentState;
 
 /// Why there is no agent to be had.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,7 @@ pub enum Error {
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// What is wanted of an agent.
-pub struct Wanted {
+pub struct AgentRequest {
     /// Whether it has to be an ssh-agent too.
     pub ssh: bool,
     /// The terminal for its questions.
@@ -65,7 +65,7 @@ pub struct Wanted {
 
 /// A living agent: the one of this home directory, else one that an legacy GnuPG left, else a new
 /// one.
-pub fn connect(proc: &Proc, home: &Home, wanted: &Wanted) -> Result<Agent, Error> {
+pub fn connect(proc: &Proc, home: &Home, wanted: &AgentRequest) -> Result<Agent, Error> {
     let now = Instant::now();
     let end = now.checked_add(wanted.timeout).unwrap_or(now + LONGEST);
     let agent = connect_until(proc, home, wanted, end)?;
@@ -73,9 +73,14 @@ pub fn connect(proc: &Proc, home: &Home, wanted: &Wanted) -> Result<Agent, Error
     Ok(agent)
 }
 
-fn connect_until(proc: &Proc, home: &Home, wanted: &Wanted, end: Instant) -> Result<Agent, Error> {
+fn connect_until(
+    proc: &Proc,
+    home: &Home,
+    wanted: &AgentRequest,
+    end: Instant,
+) -> Result<Agent, Error> {
     let path = home.socket();
-    if let Found::Living(agent) = agent::look(proc, &path, end)? {
+    if let AgentState::Living(agent) = agent::look(proc, &path, end)? {
         return agent.prepare(wanted);
     }
     match legacy::find(proc, home, end)?.map(|agent| agent.prepare(wanted)) {

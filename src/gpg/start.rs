@@ -10,8 +10,8 @@ use crate::control::spawn_daemon;
 use crate::deadline::pause;
 use crate::process::Proc;
 
-use super::agent::{Agent, Found, look};
-use super::{Error, Wanted};
+use super::agent::{Agent, AgentState, look};
+use super::{AgentRequest, Error};
 
 /// Of two that are started at once one gives up, and the other may still need a moment.
 const GRACE: Duration = Duration::from_millis(500);
@@ -35,7 +35,7 @@ struct Starter {
 pub(super) fn start(
     proc: &Proc,
     path: &Path,
-    wanted: &Wanted,
+    wanted: &AgentRequest,
     end: Instant,
 ) -> Result<Agent, Error> {
     let mut starter = Starter::start(wanted)?;
@@ -45,7 +45,7 @@ pub(super) fn start(
 }
 
 impl Starter {
-    fn start(wanted: &Wanted) -> Result<Starter, Error> {
+    fn start(wanted: &AgentRequest) -> Result<Starter, Error> {
         let program = program::find("gpg-agent").ok_or(Error::NotInstalled)?;
         let mut command = Command::new(&program);
         command.arg("--daemon").args(wanted.ssh.then_some("--enable-ssh-support"));
@@ -68,8 +68,8 @@ impl Starter {
         let mut why = String::new();
         loop {
             match look(proc, path, end) {
-                Ok(Found::Living(agent)) => return Ok(agent),
-                Ok(Found::Nothing) => {}
+                Ok(AgentState::Living(agent)) => return Ok(agent),
+                Ok(AgentState::Nothing) => {}
                 Err(error @ (Error::Foreign { .. } | Error::Process(_))) => return Err(error),
                 Err(error) => why = error.to_string(),
             }

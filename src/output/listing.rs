@@ -9,32 +9,32 @@ use super::{Output, Terminal, shown};
 use crate::process::{File, Files, Process, Property, ReadResult, certain_files, if_available};
 
 /// How each process is printed.
-pub enum Look {
+pub enum ListFormat {
     /// Not at all.
     Nothing,
     /// Only how many there are.
     Count,
-    /// As pgrep does: pids, with something beside them.
-    Lines { beside: Beside, between: Vec<u8>, at_end: &'static [u8] },
+    /// As pgrep does: pids, with something suffix them.
+    Lines { suffix: Suffix, between: Vec<u8>, at_end: &'static [u8] },
     /// As a table.
     Table(Table),
     /// As JSON with these properties.
     Json(Layout, Vec<&'static Property>),
 }
 
-/// What stands beside the pid.
+/// What stands suffix the pid.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Beside {
+pub enum Suffix {
     Nothing,
     Name,
     CommandLine,
 }
 
-impl Look {
+impl ListFormat {
     /// The files that it reads in any case.
     pub fn files(&self) -> Files {
         match self {
-            Look::Lines { beside: Beside::CommandLine, .. } => Files::of(&[File::Cmdline]),
+            ListFormat::Lines { suffix: Suffix::CommandLine, .. } => Files::of(&[File::Cmdline]),
             _ => certain_files(self.properties()),
         }
     }
@@ -42,7 +42,7 @@ impl Look {
     /// Whether it shows more of a process than its pid.
     pub fn reads_properties(&self) -> bool {
         !self.properties().is_empty()
-            || matches!(self, Look::Lines { beside, .. } if *beside != Beside::Nothing)
+            || matches!(self, ListFormat::Lines { suffix, .. } if *suffix != Suffix::Nothing)
     }
 
     /// Whether it shows what tells a process from a later one of the same pid.
@@ -52,8 +52,8 @@ impl Look {
 
     fn properties(&self) -> &[&'static Property] {
         match self {
-            Look::Table(table) => table.columns(),
-            Look::Json(_, fields) => fields,
+            ListFormat::Table(table) => table.columns(),
+            ListFormat::Json(_, fields) => fields,
             _ => &[],
         }
     }
@@ -63,7 +63,7 @@ impl Look {
 /// leaves no half line.
 pub struct Listing<'o> {
     /// How each process is printed.
-    pub look: Look,
+    pub format: ListFormat,
     output: &'o mut Output,
     line: Vec<u8>,
     printed: usize,
@@ -71,15 +71,15 @@ pub struct Listing<'o> {
 
 impl<'o> Listing<'o> {
     /// An empty list.
-    pub fn new(look: Look, output: &'o mut Output) -> Listing<'o> {
-        Listing { look, output, line: Vec::new(), printed: 0 }
+    pub fn new(format: ListFormat, output: &'o mut Output) -> Listing<'o> {
+        Listing { format, output, line: Vec::new(), printed: 0 }
     }
 
     /// Print what comes before the first process.
     pub fn begin(&mut self) -> io::Result<()> {
-        match &mut self.look {
-            Look::Json(layout, _) => self.output.write_all(layout.begin()),
-            Look::Table(table) => {
+        match &mut self.format {
+            ListFormat::Json(layout, _) => self.output.write_all(layout.begin()),
+            ListFormat::Table(table) => {
                 table.header(&mut self.line);
                 self.output.write_all(&self.line)
             }
@@ -90,13 +90,13 @@ impl<'o> Listing<'o> {
     /// Make ready to print a process.
     pub fn render(&mut self, process: &Process<'_>) -> ReadResult<()> {
         self.line.clear();
-        match &mut self.look {
-            Look::Nothing | Look::Count => Ok(()),
-            Look::Lines { beside, .. } => {
-                line(&mut self.line, process, *beside, &self.output.terminal)
+        match &mut self.format {
+            ListFormat::Nothing | ListFormat::Count => Ok(()),
+            ListFormat::Lines { suffix, .. } => {
+                line(&mut self.line, process, *suffix, &self.output.terminal)
             }
-            Look::Table(table) => table.row(&mut self.line, process),
-            Look::Json(_, fields) => json::object(&mut self.line, process, fields),
+            ListFormat::Table(table) => table.row(&mut self.line, process),
+            ListFormat::Json(_, fields) => json::object(&mut self.line, process, fields),
         }
     }
 
@@ -107,10 +107,10 @@ impl<'o> Listing<'o> {
 
     /// Print what was made ready.
     pub fn print(&mut self) -> io::Result<()> {
-        let between = match &self.look {
+        let between = match &self.format {
             _ if self.printed == 0 => b"",
-            Look::Lines { between, .. } => &between[..],
-            Look::Json(layout, _) => layout.between(),
+            ListFormat::Lines { between, .. } => &between[..],
+            ListFormat::Json(layout, _) => layout.between(),
             _ => b"",
         };
         self.output.write_all(between)?;
@@ -127,10 +127,10 @@ impl<'o> Listing<'o> {
 
     /// Print what comes after the last process, and tell how many were printed.
     pub fn end(&mut self) -> io::Result<usize> {
-        match &self.look {
-            Look::Count => writeln!(self.output, "{}", self.printed),
-            Look::Lines { at_end, .. } if self.printed > 0 => self.output.write_all(at_end),
-            Look::Json(layout, _) => self.output.write_all(layout.end(self.printed)),
+        match &self.format {
+            ListFormat::Count => writeln!(self.output, "{}", self.printed),
+            ListFormat::Lines { at_end, .. } if self.printed > 0 => self.output.write_all(at_end),
+            ListFormat::Json(layout, _) => self.output.write_all(layout.end(self.printed)),
             _ => Ok(()),
         }?;
         Ok(self.printed)
@@ -141,16 +141,16 @@ impl<'o> Listing<'o> {
 fn line(
     line: &mut Vec<u8>,
     process: &Process<'_>,
-    beside: Beside,
+    suffix: Suffix,
     terminal: &Terminal,
 ) -> ReadResult<()> {
     line.extend_from_slice(process.pid().to_string().as_bytes());
     let name =
         |process| Ok(if_available(Process::name_or_comm(process))?.unwrap_or(Cow::Borrowed(b"?")));
-    let text = match beside {
-        Beside::Nothing => return Ok(()),
-        Beside::Name => name(process)?,
-        Beside::CommandLine => match if_available(process.command_line())? {
+    let text = match suffix {
+        Suffix::Nothing => return Ok(()),
+        Suffix::Name => name(process)?,
+        Suffix::CommandLine => match if_available(process.command_line())? {
             Some(arguments) if !arguments.is_empty() => Cow::Owned(arguments),
             // In brackets, as ps shows what has none: kernel threads and zombies.
             _ => Cow::Owned([b"[", &name(process)?[..], b"]"].concat()),

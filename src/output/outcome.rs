@@ -23,7 +23,7 @@ const INCOMPLETE: &str = "not all descendants could be stopped or were found in 
 ///
 /// What was done is a result; what was not is a message too. Writing cannot stop an operation that
 /// is under way: its failure is told at the end, and that nobody reads on is none.
-pub struct Report<'p> {
+pub struct OutcomeReport<'p> {
     name: &'p str,
     proc: &'p Proc,
     order: Order,
@@ -36,7 +36,7 @@ pub struct Report<'p> {
     failure: Option<io::Error>,
 }
 
-impl<'p> Report<'p> {
+impl<'p> OutcomeReport<'p> {
     /// An empty report. `name` as messages show it; `layout` if it is to be JSON.
     pub fn new(
         name: &'p str,
@@ -46,8 +46,8 @@ impl<'p> Report<'p> {
         colour: Colour,
         layout: Option<Layout>,
         is_quiet: bool,
-    ) -> Report<'p> {
-        let mut report = Report {
+    ) -> OutcomeReport<'p> {
+        let mut report = OutcomeReport {
             name,
             proc,
             interrupts,
@@ -276,7 +276,7 @@ impl<'p> Report<'p> {
     }
 }
 
-impl Observer for Report<'_> {
+impl Observer for OutcomeReport<'_> {
     fn decided(&mut self, target: &Target) {
         self.progress.clear();
         match self.layout {

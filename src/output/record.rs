@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::process::{
-    Group, Process, Property, ReadResult, Status, Value, if_available, items, title,
+    Process, Property, ReadResult, Section, Status, Value, if_available, items, title,
 };
 
 use super::{Terminal, human, join, put, text};
@@ -25,7 +25,7 @@ pub fn record(
             .try_for_each(|property| entry(lines, process, property, terminal));
     }
     heading(lines, process, terminal)?;
-    for group in Group::ALL {
+    for group in Section::ALL {
         put(lines, format_args!("\n{group:?}\n"));
         for property in properties.iter().filter(|property| property.group == group) {
             entry(lines, process, property, terminal)?;

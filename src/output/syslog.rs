@@ -34,9 +34,9 @@ impl Syslog {
 }
 
 /// One message.
-pub struct Message<'s>(&'s Syslog);
+pub struct SyslogMessage<'s>(&'s Syslog);
 
-impl Write for Message<'_> {
+impl Write for SyslogMessage<'_> {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         // Not every syslogd keeps a newline in a name from beginning an entry of its own.
         let message = format!("{}{}", self.0.head, escaped(text.trim_ascii_end()));
@@ -51,10 +51,10 @@ impl Write for Message<'_> {
 }
 
 impl<'s> MakeWriter<'s> for Syslog {
-    type Writer = Message<'s>;
+    type Writer = SyslogMessage<'s>;
 
-    fn make_writer(&'s self) -> Message<'s> {
-        Message(self)
+    fn make_writer(&'s self) -> SyslogMessage<'s> {
+        SyslogMessage(self)
     }
 }
 

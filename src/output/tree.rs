@@ -6,19 +6,19 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-use self::row::{Detail, Marks, Row, Rows};
+use self::row::{Detail, Marks, Rows, TreeRow};
 use super::branches::Branches;
 use super::json::Layout;
 use super::text::cut;
 use super::{Terminal, put, shown};
 use crate::process::File;
-use crate::tree::view::{Shown, View};
+use crate::tree::view::{ShownNode, View};
 use crate::tree::{Forest, Node};
 use crate::users::Users;
 
 /// How to draw.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Look {
+pub struct TreeStyle {
     /// Show identical leaves as one.
     pub fold: bool,
     /// Do not cut lines at the width of the terminal.
@@ -29,11 +29,11 @@ pub struct Look {
 
 /// A tree as text, a process a line.
 pub struct Drawing<'a> {
-    pub forest: &'a Forest<Row>,
-    pub view: View<'a, Row>,
+    pub forest: &'a Forest<TreeRow>,
+    pub view: View<'a, TreeRow>,
     pub rows: &'a Rows,
     pub users: &'a Users,
-    pub look: Look,
+    pub look: TreeStyle,
     pub terminal: &'a Terminal,
     /// Emphasised instead of matches: a process and the way up from it.
     pub highlight: BTreeSet<Node>,
@@ -91,7 +91,7 @@ impl Drawing<'_> {
     }
 
     /// `name(pid,group,user,namespaces) marks arguments`, or `3*[name]` for several.
-    fn label(&self, line: &mut Vec<u8>, row: Shown) {
+    fn label(&self, line: &mut Vec<u8>, row: ShownNode) {
         if row.count > 1 {
             put(line, format_args!("{}*[", row.count));
             self.name(line, row.node);
@@ -166,7 +166,7 @@ impl Drawing<'_> {
             return None;
         }
         let mut label = Vec::new();
-        self.label(&mut label, Shown { node, depth: 0, is_last: false, count: 2 });
+        self.label(&mut label, ShownNode { node, depth: 0, is_last: false, count: 2 });
         Some(label)
     }
 
@@ -188,8 +188,8 @@ fn mark(state: u8) -> &'static [u8] {
 /// rows' text is their JSON without its last brace.
 pub fn write_json(
     out: &mut impl Write,
-    view: &View<'_, Row>,
-    forest: &Forest<Row>,
+    view: &View<'_, TreeRow>,
+    forest: &Forest<TreeRow>,
     rows: &Rows,
     layout: Layout,
 ) -> io::Result<()> {

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::directory::read_text;
 use super::file::{File, Files};
 use super::path::Path;
-use super::reader::Reader;
+use super::reader::ReaderThread;
 use super::{Pid, Proc};
 use crate::thread::{Mailbox, lock};
 
@@ -28,7 +28,7 @@ pub(super) struct Asked {
 
 /// What came of reading a file.
 #[derive(Clone, Copy)]
-pub(super) enum Found<'b> {
+pub(super) enum BatchAnswer<'b> {
     Text(&'b [u8]),
     Failed(Errno),
     HeldUp,
@@ -38,17 +38,17 @@ pub(super) enum Found<'b> {
 #[derive(Default)]
 pub(super) struct Pages {
     bytes: Vec<u8>,
-    rows: VecDeque<Row>,
+    rows: VecDeque<BatchRow>,
 }
 
 /// What was read of one process, in the order of [`File::HELD_UP`].
-struct Row {
+struct BatchRow {
     pid: Pid,
-    entries: [Entry; File::HELD_UP.len()],
+    entries: [BatchEntry; File::HELD_UP.len()],
 }
 
 #[derive(Clone, Copy)]
-enum Entry {
+enum BatchEntry {
     /// It is to be read when somebody asks.
     Unasked,
     /// Where the bytes lie.
@@ -67,7 +67,7 @@ pub(super) struct Batch {
 
 /// A thread that reads a batch.
 struct Reading {
-    reader: Reader,
+    reader: ReaderThread,
     ended: Arc<Mailbox<()>>,
     is_under_way: Weak<()>,
 }
@@ -84,14 +84,16 @@ impl Pages {
     }
 
     /// Show what was read of the process that comes next.
-    pub fn show(&self, mut show: impl FnMut(File, Found<'_>)) {
+    pub fn show(&self, mut show: impl FnMut(File, BatchAnswer<'_>)) {
         let Some(row) = self.rows.front() else { return };
         for (file, entry) in File::HELD_UP.into_iter().zip(row.entries) {
             match entry {
-                Entry::Unasked => {}
-                Entry::Text(start, end) => show(file, Found::Text(&self.bytes[start..end])),
-                Entry::Failed(errno) => show(file, Found::Failed(errno)),
-                Entry::HeldUp => show(file, Found::HeldUp),
+                BatchEntry::Unasked => {}
+                BatchEntry::Text(start, end) => {
+                    show(file, BatchAnswer::Text(&self.bytes[start..end]))
+                }
+                BatchEntry::Failed(errno) => show(file, BatchAnswer::Failed(errno)),
+                BatchEntry::HeldUp => show(file, BatchAnswer::HeldUp),
             }
         }
     }
@@ -107,7 +109,12 @@ impl Pages {
 impl Batch {
     /// Have a thread read these processes, into pages that are empty; without a thread, it is done
     /// at once.
-    pub fn begin(proc: &Proc, reader: Option<Reader>, mut asked: Vec<Asked>, room: Pages) -> Batch {
+    pub fn begin(
+        proc: &Proc,
+        reader: Option<ReaderThread>,
+        mut asked: Vec<Asked>,
+        room: Pages,
+    ) -> Batch {
         // One that holds up a thread already is not asked once more.
         for asked in asked.iter_mut().filter(|asked| !proc.readers().may_ask(asked.pid)) {
             asked.files = Files::NONE;
@@ -132,7 +139,7 @@ impl Batch {
 
     /// Wait for it: what was read, which processes are still to be read, and the thread, if that
     /// was not left behind.
-    pub fn end(self, proc: &Proc) -> (Pages, Vec<Asked>, Option<Reader>) {
+    pub fn end(self, proc: &Proc) -> (Pages, Vec<Asked>, Option<ReaderThread>) {
         let Batch { asked, pages, reading } = self;
         let (mut reader, mut held_up) = (None, None);
         if let Some(Reading { reader: used, ended, is_under_way }) = reading {
@@ -151,9 +158,9 @@ impl Batch {
                 .find(|&file| first.files.contains(file))
                 .unwrap_or(File::Cmdline);
             proc.readers().leave_behind(first.pid, file.name(), is_under_way);
-            pages.rows.push_back(Row {
+            pages.rows.push_back(BatchRow {
                 pid: first.pid,
-                entries: entries(first.files, |_| Entry::HeldUp),
+                entries: entries(first.files, |_| BatchEntry::HeldUp),
             });
             rest = others;
         }
@@ -176,11 +183,11 @@ fn read(base: BorrowedFd<'_>, asked: &[Asked], pages: &Mutex<Pages>) {
             };
             let start = end + texts.len();
             texts.extend_from_slice(&text);
-            read.map_or_else(Entry::Failed, |()| Entry::Text(start, start + text.len()))
+            read.map_or_else(BatchEntry::Failed, |()| BatchEntry::Text(start, start + text.len()))
         });
         let mut pages = lock(pages);
         pages.bytes.extend_from_slice(&texts);
-        pages.rows.push_back(Row { pid: *pid, entries });
+        pages.rows.push_back(BatchRow { pid: *pid, entries });
         end = pages.bytes.len();
         if end >= ENOUGH {
             break;
@@ -188,6 +195,9 @@ fn read(base: BorrowedFd<'_>, asked: &[Asked], pages: &Mutex<Pages>) {
     }
 }
 
-fn entries(files: Files, mut entry: impl FnMut(File) -> Entry) -> [Entry; File::HELD_UP.len()] {
-    File::HELD_UP.map(|file| if files.contains(file) { entry(file) } else { Entry::Unasked })
+fn entries(
+    files: Files,
+    mut entry: impl FnMut(File) -> BatchEntry,
+) -> [BatchEntry; File::HELD_UP.len()] {
+    File::HELD_UP.map(|file| if files.contains(file) { entry(file) } else { BatchEntry::Unasked })
 }

@@ -9,7 +9,7 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat_raw, statat};
 use rustix::io::{Errno, read, retry_on_intr};
 
-use super::batch::Found;
+use super::batch::BatchAnswer;
 use super::error::{ReadError, ReadResult};
 use super::file::File;
 use super::path::Path;
@@ -97,17 +97,17 @@ impl<'p> Directory<'p> {
     }
 
     /// Take what a scan has read ahead of a file.
-    pub fn take(&self, file: File, found: Found<'_>) {
+    pub fn take(&self, file: File, found: BatchAnswer<'_>) {
         let slot = &self.files[file as usize];
         let mut buffer = slot.spare.take();
         buffer.clear();
         let content = match found {
-            Found::Text(text) => {
+            BatchAnswer::Text(text) => {
                 buffer.extend_from_slice(text);
                 self.settled(file, Ok(buffer))
             }
-            Found::Failed(errno) => self.settled(file, Err(errno)),
-            Found::HeldUp => Err(ReadError::HeldUp { file: file.name() }),
+            BatchAnswer::Failed(errno) => self.settled(file, Err(errno)),
+            BatchAnswer::HeldUp => Err(ReadError::HeldUp { file: file.name() }),
         };
         self.mark(file);
         // It was not read before, as the scan has just turned to this process.

@@ -54,9 +54,9 @@ pub use file::{File, Files};
 pub use headroom::Headroom;
 pub use id::{open_pidfd, pidfd_inode};
 pub use proc::Proc;
-pub use property::{Cost, Group, PROPERTIES, Property, certain_files, properties, property};
+pub use property::{Cost, PROPERTIES, Property, Section, certain_files, properties, property};
 pub use reader::HeldUp;
-pub use root::{Entry, Root};
+pub use root::{Root, RootEntry};
 pub use scan::Scan;
 pub use status::Status;
 pub use unexamined::Unexamined;
@@ -114,7 +114,7 @@ impl<'p> Process<'p> {
     }
 
     /// Take what was read ahead of it.
-    fn take(&self, file: File, found: batch::Found<'_>) {
+    fn take(&self, file: File, found: batch::BatchAnswer<'_>) {
         self.directory.take(file, found);
     }
 

@@ -15,9 +15,9 @@ pub struct Property {
     /// As in `--fields` and JSON.
     pub name: &'static str,
     /// Where `show` puts it.
-    pub group: Group,
+    pub group: Section,
     /// What its value is.
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// Columns that most values fit into.
     pub width: usize,
     /// The files below /proc/PID that it is read from.
@@ -32,7 +32,7 @@ pub struct Property {
 
 /// The sections of `show`, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Group {
+pub enum Section {
     /// Who it is, and to whom it belongs.
     Identity,
     /// What it runs.
@@ -47,15 +47,21 @@ pub enum Group {
     Place,
 }
 
-impl Group {
+impl Section {
     /// All of them.
-    pub const ALL: [Group; 6] =
-        [Group::Identity, Group::Program, Group::Owner, Group::State, Group::Memory, Group::Place];
+    pub const ALL: [Section; 6] = [
+        Section::Identity,
+        Section::Program,
+        Section::Owner,
+        Section::State,
+        Section::Memory,
+        Section::Place,
+    ];
 }
 
 /// What the values of a property are, and in which unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ValueKind {
     /// A count or an id.
     Number,
     /// Bytes of memory.
@@ -72,20 +78,20 @@ pub enum Kind {
     List,
 }
 
-impl Kind {
+impl ValueKind {
     /// The unit in JSON; empty where there is none.
     pub fn unit(self) -> &'static str {
         match self {
-            Kind::Size => "bytes",
-            Kind::Seconds => "seconds",
-            Kind::Time => "seconds since the epoch",
-            Kind::Number | Kind::Flag | Kind::Text | Kind::List => "",
+            ValueKind::Size => "bytes",
+            ValueKind::Seconds => "seconds",
+            ValueKind::Time => "seconds since the epoch",
+            ValueKind::Number | ValueKind::Flag | ValueKind::Text | ValueKind::List => "",
         }
     }
 
     /// Whether a column of it is aligned at the right.
     pub fn is_right_aligned(self) -> bool {
-        matches!(self, Kind::Number | Kind::Size | Kind::Seconds)
+        matches!(self, ValueKind::Number | ValueKind::Size | ValueKind::Seconds)
     }
 }
 
@@ -124,8 +130,8 @@ const fn file(file: File) -> Cost {
 pub static PROPERTIES: &[Property] = &[
     Property {
         name: "pid",
-        group: Group::Identity,
-        kind: Kind::Number,
+        group: Section::Identity,
+        kind: ValueKind::Number,
         width: 7,
         cost: FREE,
         on_request: false,
@@ -134,8 +140,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "comm",
-        group: Group::Identity,
-        kind: Kind::Text,
+        group: Section::Identity,
+        kind: ValueKind::Text,
         width: 15,
         cost: ANY_NAME,
         on_request: false,
@@ -144,8 +150,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "name",
-        group: Group::Identity,
-        kind: Kind::Text,
+        group: Section::Identity,
+        kind: ValueKind::Text,
         width: 20,
         cost: ANY_NAME,
         on_request: false,
@@ -154,8 +160,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "id",
-        group: Group::Identity,
-        kind: Kind::Text,
+        group: Section::Identity,
+        kind: ValueKind::Text,
         width: 16,
         cost: Cost::Besides("status and a pidfd"),
         on_request: false,
@@ -167,8 +173,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "boot_id",
-        group: Group::Identity,
-        kind: Kind::Text,
+        group: Section::Identity,
+        kind: ValueKind::Text,
         width: 36,
         cost: Cost::Besides("/proc/sys/kernel/random/boot_id, once"),
         on_request: false,
@@ -177,8 +183,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "ppid",
-        group: Group::Identity,
-        kind: Kind::Number,
+        group: Section::Identity,
+        kind: ValueKind::Number,
         width: 7,
         cost: STAT_OR_STATUS,
         on_request: false,
@@ -187,8 +193,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "pgrp",
-        group: Group::Identity,
-        kind: Kind::Number,
+        group: Section::Identity,
+        kind: ValueKind::Number,
         width: 7,
         cost: STAT,
         on_request: false,
@@ -197,8 +203,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "session",
-        group: Group::Identity,
-        kind: Kind::Number,
+        group: Section::Identity,
+        kind: ValueKind::Number,
         width: 7,
         cost: STAT,
         on_request: false,
@@ -207,8 +213,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "tty",
-        group: Group::Identity,
-        kind: Kind::Text,
+        group: Section::Identity,
+        kind: ValueKind::Text,
         width: 8,
         cost: STAT,
         on_request: false,
@@ -221,8 +227,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "kernel_thread",
-        group: Group::Identity,
-        kind: Kind::Flag,
+        group: Section::Identity,
+        kind: ValueKind::Flag,
         width: 13,
         cost: STAT,
         on_request: false,
@@ -231,8 +237,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "exe",
-        group: Group::Program,
-        kind: Kind::Text,
+        group: Section::Program,
+        kind: ValueKind::Text,
         width: 30,
         cost: file(File::Exe),
         on_request: false,
@@ -242,8 +248,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "exe_path",
-        group: Group::Program,
-        kind: Kind::Text,
+        group: Section::Program,
+        kind: ValueKind::Text,
         width: 30,
         cost: file(File::Exe),
         on_request: false,
@@ -252,8 +258,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "exe_name",
-        group: Group::Program,
-        kind: Kind::Text,
+        group: Section::Program,
+        kind: ValueKind::Text,
         width: 15,
         cost: file(File::Exe),
         on_request: false,
@@ -262,8 +268,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "exe_deleted",
-        group: Group::Program,
-        kind: Kind::Flag,
+        group: Section::Program,
+        kind: ValueKind::Flag,
         width: 11,
         cost: file(File::Exe),
         on_request: false,
@@ -272,8 +278,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "cmdline",
-        group: Group::Program,
-        kind: Kind::List,
+        group: Section::Program,
+        kind: ValueKind::List,
         width: 40,
         cost: file(File::Cmdline),
         on_request: false,
@@ -282,8 +288,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "cwd",
-        group: Group::Program,
-        kind: Kind::Text,
+        group: Section::Program,
+        kind: ValueKind::Text,
         width: 20,
         cost: file(File::Cwd),
         on_request: false,
@@ -292,8 +298,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "environ",
-        group: Group::Program,
-        kind: Kind::List,
+        group: Section::Program,
+        kind: ValueKind::List,
         width: 40,
         cost: file(File::Environ),
         on_request: true,
@@ -302,8 +308,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "user",
-        group: Group::Owner,
-        kind: Kind::Text,
+        group: Section::Owner,
+        kind: ValueKind::Text,
         width: 10,
         cost: STATUS,
         on_request: false,
@@ -312,8 +318,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "group",
-        group: Group::Owner,
-        kind: Kind::Text,
+        group: Section::Owner,
+        kind: ValueKind::Text,
         width: 10,
         cost: STATUS,
         on_request: false,
@@ -322,8 +328,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "user_ids",
-        group: Group::Owner,
-        kind: Kind::List,
+        group: Section::Owner,
+        kind: ValueKind::List,
         width: 11,
         cost: STATUS,
         on_request: false,
@@ -332,8 +338,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "group_ids",
-        group: Group::Owner,
-        kind: Kind::List,
+        group: Section::Owner,
+        kind: ValueKind::List,
         width: 11,
         cost: STATUS,
         on_request: false,
@@ -342,8 +348,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "capabilities",
-        group: Group::Owner,
-        kind: Kind::List,
+        group: Section::Owner,
+        kind: ValueKind::List,
         width: 20,
         cost: STATUS,
         on_request: false,
@@ -358,8 +364,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "loginuid",
-        group: Group::Owner,
-        kind: Kind::Number,
+        group: Section::Owner,
+        kind: ValueKind::Number,
         width: 8,
         cost: file(File::Loginuid),
         on_request: false,
@@ -368,8 +374,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "audit_session",
-        group: Group::Owner,
-        kind: Kind::Number,
+        group: Section::Owner,
+        kind: ValueKind::Number,
         width: 13,
         cost: file(File::Sessionid),
         on_request: false,
@@ -378,8 +384,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "state",
-        group: Group::State,
-        kind: Kind::Text,
+        group: Section::State,
+        kind: ValueKind::Text,
         width: 5,
         cost: STAT_OR_STATUS,
         on_request: false,
@@ -388,8 +394,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "is_alive",
-        group: Group::State,
-        kind: Kind::Flag,
+        group: Section::State,
+        kind: ValueKind::Flag,
         width: 8,
         cost: STAT,
         on_request: false,
@@ -398,8 +404,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "starttime",
-        group: Group::State,
-        kind: Kind::Time,
+        group: Section::State,
+        kind: ValueKind::Time,
         width: 19,
         cost: STAT,
         on_request: false,
@@ -408,8 +414,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "runtime",
-        group: Group::State,
-        kind: Kind::Seconds,
+        group: Section::State,
+        kind: ValueKind::Seconds,
         width: 11,
         cost: STAT,
         on_request: false,
@@ -418,8 +424,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "start_ticks",
-        group: Group::State,
-        kind: Kind::Number,
+        group: Section::State,
+        kind: ValueKind::Number,
         width: 11,
         cost: STAT,
         on_request: false,
@@ -428,8 +434,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "cpu_time",
-        group: Group::State,
-        kind: Kind::Seconds,
+        group: Section::State,
+        kind: ValueKind::Seconds,
         width: 11,
         cost: STAT,
         on_request: false,
@@ -441,8 +447,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "threads",
-        group: Group::State,
-        kind: Kind::Number,
+        group: Section::State,
+        kind: ValueKind::Number,
         width: 7,
         cost: STAT,
         on_request: false,
@@ -451,8 +457,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "nice",
-        group: Group::State,
-        kind: Kind::Number,
+        group: Section::State,
+        kind: ValueKind::Number,
         width: 4,
         cost: STAT,
         on_request: false,
@@ -461,8 +467,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "oom_score",
-        group: Group::State,
-        kind: Kind::Number,
+        group: Section::State,
+        kind: ValueKind::Number,
         width: 9,
         cost: file(File::OomScore),
         on_request: false,
@@ -471,8 +477,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "fd_count",
-        group: Group::State,
-        kind: Kind::Number,
+        group: Section::State,
+        kind: ValueKind::Number,
         width: 8,
         cost: Cost::Besides("the directory fd"),
         on_request: false,
@@ -481,8 +487,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "vsize",
-        group: Group::Memory,
-        kind: Kind::Size,
+        group: Section::Memory,
+        kind: ValueKind::Size,
         width: 7,
         cost: STAT,
         on_request: false,
@@ -491,8 +497,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "rss",
-        group: Group::Memory,
-        kind: Kind::Size,
+        group: Section::Memory,
+        kind: ValueKind::Size,
         width: 7,
         cost: STAT,
         on_request: false,
@@ -501,8 +507,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "pss",
-        group: Group::Memory,
-        kind: Kind::Size,
+        group: Section::Memory,
+        kind: ValueKind::Size,
         width: 7,
         cost: file(File::SmapsRollup),
         on_request: false,
@@ -511,8 +517,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "uss",
-        group: Group::Memory,
-        kind: Kind::Size,
+        group: Section::Memory,
+        kind: ValueKind::Size,
         width: 7,
         cost: file(File::SmapsRollup),
         on_request: false,
@@ -521,8 +527,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "swap",
-        group: Group::Memory,
-        kind: Kind::Size,
+        group: Section::Memory,
+        kind: ValueKind::Size,
         width: 7,
         cost: STATUS,
         on_request: false,
@@ -534,8 +540,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "cgroup",
-        group: Group::Place,
-        kind: Kind::Text,
+        group: Section::Place,
+        kind: ValueKind::Text,
         width: 30,
         cost: file(File::Cgroup),
         on_request: false,
@@ -548,8 +554,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "unit",
-        group: Group::Place,
-        kind: Kind::Text,
+        group: Section::Place,
+        kind: ValueKind::Text,
         width: 20,
         cost: file(File::Cgroup),
         on_request: false,
@@ -562,8 +568,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "container",
-        group: Group::Place,
-        kind: Kind::Text,
+        group: Section::Place,
+        kind: ValueKind::Text,
         width: 20,
         cost: file(File::Cgroup),
         on_request: false,
@@ -577,8 +583,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "pid_namespace",
-        group: Group::Place,
-        kind: Kind::Number,
+        group: Section::Place,
+        kind: ValueKind::Number,
         width: 13,
         cost: file(File::NsPid),
         on_request: false,
@@ -587,8 +593,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "nspid",
-        group: Group::Place,
-        kind: Kind::List,
+        group: Section::Place,
+        kind: ValueKind::List,
         width: 12,
         cost: STATUS,
         on_request: false,
@@ -603,8 +609,8 @@ pub static PROPERTIES: &[Property] = &[
     },
     Property {
         name: "status_fields",
-        group: Group::Place,
-        kind: Kind::List,
+        group: Section::Place,
+        kind: ValueKind::List,
         width: 40,
         cost: STATUS,
         on_request: true,

@@ -3,10 +3,10 @@
 
 use std::collections::VecDeque;
 
-use super::batch::{Asked, Batch, Found, Pages};
+use super::batch::{Asked, Batch, BatchAnswer, Pages};
 use super::error::Error;
 use super::file::{File, Files};
-use super::reader::Reader;
+use super::reader::ReaderThread;
 use super::{Pid, Proc, Process};
 
 /// The processes of a batch at most. The first batches are smaller, so that the first process is
@@ -22,7 +22,7 @@ pub(super) struct Ahead<'p> {
     here: Pages,
     /// The room of what was looked at, for what comes.
     spare: Option<Pages>,
-    idle: Vec<Reader>,
+    idle: Vec<ReaderThread>,
 }
 
 impl<'p> Ahead<'p> {
@@ -66,20 +66,20 @@ impl<'p> Ahead<'p> {
     }
 
     /// Show what was read of this process.
-    pub fn show(&self, show: impl FnMut(File, Found<'_>)) {
+    pub fn show(&self, show: impl FnMut(File, BatchAnswer<'_>)) {
         self.here.show(show);
     }
 
     fn begin(&mut self, asked: Vec<Asked>) -> Batch {
         // A table of its own: as long as we have ours alone, each of our calls is cheaper.
-        let reader = self.idle.pop().or_else(Reader::start_apart);
+        let reader = self.idle.pop().or_else(ReaderThread::start_apart);
         Batch::begin(self.proc, reader, asked, self.spare.take().unwrap_or_default())
     }
 }
 
 impl Drop for Ahead<'_> {
     fn drop(&mut self) {
-        self.idle.drain(..).for_each(Reader::end);
+        self.idle.drain(..).for_each(ReaderThread::end);
     }
 }
 

@@ -35,13 +35,13 @@ const LOOK: Duration = Duration::from_millis(5);
 const MOST_LEFT_BEHIND: u64 = 100;
 
 /// What a thread is asked to do.
-type Request = Box<dyn FnOnce() + Send>;
+type ReadJob = Box<dyn FnOnce() + Send>;
 
 /// The threads that read for a procfs.
 #[derive(Default)]
 pub(super) struct Readers {
     /// Those that wait for a request.
-    idle: RefCell<Vec<Reader>>,
+    idle: RefCell<Vec<ReaderThread>>,
     /// The processes that hold up a thread, until that goes on.
     left_behind: RefCell<Vec<(Pid, Weak<()>)>>,
     /// The time that this run has stood still.
@@ -57,7 +57,7 @@ pub struct HeldUp {
 }
 
 /// A thread. It ends when this is dropped and it has answered.
-pub(super) struct Reader {
+pub(super) struct ReaderThread {
     desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
 }
@@ -65,7 +65,7 @@ pub(super) struct Reader {
 /// What we share with a thread.
 #[derive(Default)]
 struct Desk {
-    requests: Mailbox<Request>,
+    requests: Mailbox<ReadJob>,
     /// Its thread id; 0 before it has begun.
     id: AtomicI32,
 }
@@ -105,7 +105,7 @@ impl Readers {
     /// whether it has come further since it was asked that last.
     pub fn wait<T>(
         &self,
-        reader: &Reader,
+        reader: &ReaderThread,
         answer: &Mailbox<T>,
         mut has_moved: impl FnMut() -> bool,
     ) -> Option<T> {
@@ -166,12 +166,12 @@ impl Readers {
     }
 
     /// A thread that waits for a request; `None` where none can be started.
-    pub fn take(&self) -> Option<Reader> {
-        self.idle.borrow_mut().pop().or_else(Reader::start)
+    pub fn take(&self) -> Option<ReaderThread> {
+        self.idle.borrow_mut().pop().or_else(ReaderThread::start)
     }
 
     /// Keep a thread that has answered.
-    pub fn put_back(&self, reader: Reader) {
+    pub fn put_back(&self, reader: ReaderThread) {
         self.idle.borrow_mut().push(reader);
     }
 }
@@ -179,29 +179,29 @@ impl Readers {
 impl Drop for Readers {
     /// Those that wait for a request end. What was left behind ends with the program.
     fn drop(&mut self) {
-        self.idle.take().into_iter().for_each(Reader::end);
+        self.idle.take().into_iter().for_each(ReaderThread::end);
     }
 }
 
-impl Drop for Reader {
+impl Drop for ReaderThread {
     fn drop(&mut self) {
         self.desk.requests.close();
     }
 }
 
-impl Reader {
+impl ReaderThread {
     /// One that reads through any of our descriptors.
-    fn start() -> Option<Reader> {
-        Reader::start_with(|| {})
+    fn start() -> Option<ReaderThread> {
+        ReaderThread::start_with(|| {})
     }
 
     /// One that reads through those descriptors only that there are now.
-    pub fn start_apart() -> Option<Reader> {
+    pub fn start_apart() -> Option<ReaderThread> {
         // Where that is not permitted, it shares ours.
-        Reader::start_with(|| _ = unshare(CloneFlags::CLONE_FILES))
+        ReaderThread::start_with(|| _ = unshare(CloneFlags::CLONE_FILES))
     }
 
-    fn start_with(begin: impl FnOnce() + Send + 'static) -> Option<Reader> {
+    fn start_with(begin: impl FnOnce() + Send + 'static) -> Option<ReaderThread> {
         let desk = Arc::new(Desk::default());
         let theirs = Arc::clone(&desk);
         let work = move || {
@@ -212,7 +212,7 @@ impl Reader {
             }
         };
         let thread = thread::start("reader", work).ok()?;
-        Some(Reader { desk, thread: Some(thread) })
+        Some(ReaderThread { desk, thread: Some(thread) })
     }
 
     /// It has nothing more to do.

@@ -24,7 +24,7 @@ pub struct Root {
 }
 
 /// What was found at a path.
-pub enum Entry {
+pub enum RootEntry {
     /// The bytes of a file, and when it was last changed or put there, in seconds since the epoch.
     File(Vec<u8>, i64),
     /// The names in a directory, sorted.
@@ -68,7 +68,7 @@ impl Root {
 
     /// Read what is at an absolute path. What is neither a file nor a directory is not even opened:
     /// that would wait for somebody, or set a device in motion.
-    pub fn read(&self, path: &[u8]) -> io::Result<Entry> {
+    pub fn read(&self, path: &[u8]) -> io::Result<RootEntry> {
         let found = self.find(path)?;
         if UNREAL.contains(&(fstatfs(&found)?.f_type as u64)) {
             return Err(io::Error::new(
@@ -87,10 +87,10 @@ impl Root {
                         "it is larger than 16 MiB",
                     ));
                 }
-                Ok(Entry::File(bytes, stat.st_ctime))
+                Ok(RootEntry::File(bytes, stat.st_ctime))
             }
             FileType::Directory => {
-                Ok(Entry::Directory(names(reopened(&found, OFlags::DIRECTORY)?)?))
+                Ok(RootEntry::Directory(names(reopened(&found, OFlags::DIRECTORY)?)?))
             }
             _ => {
                 Err(io::Error::new(ErrorKind::InvalidInput, "it is neither a file nor a directory"))

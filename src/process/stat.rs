@@ -56,7 +56,7 @@ impl Stat {
         // from the end of the longest possible name, not of the line, saves half of the parsing.
         let end = line.len().min(open + 1 + LONGEST_NAME + 1);
         let close = open + 1 + memrchr(b')', &line[open + 1..end])?;
-        let mut fields = Fields(line.get(close + 1..)?);
+        let mut fields = StatFields(line.get(close + 1..)?);
         Some(Stat {
             comm: (open + 1, close),
             state: *fields.next()?.first()?,
@@ -109,9 +109,9 @@ impl Stat {
 }
 
 /// The fields behind the name, one space before each. Every byte is looked at once.
-struct Fields<'a>(&'a [u8]);
+struct StatFields<'a>(&'a [u8]);
 
-impl<'a> Fields<'a> {
+impl<'a> StatFields<'a> {
     fn next(&mut self) -> Option<&'a [u8]> {
         let field = self.0.strip_prefix(b" ")?;
         self.skip(1)?;

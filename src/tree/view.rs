@@ -14,7 +14,7 @@ pub struct View<'f, D> {
 
 /// A shown node and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct ShownNode {
     pub node: Node,
     /// Levels below the top node that is shown above it.
     pub depth: u32,
@@ -79,8 +79,8 @@ impl<'f, D> View<'f, D> {
 
     /// Every shown node, each parent before its children. Sibling leaves for which `label` gives
     /// the same text are folded into the first of them.
-    pub fn rows(&self, label: impl Fn(Node) -> Option<Vec<u8>>) -> impl Iterator<Item = Shown> {
-        let mut waiting: Vec<Shown> = Vec::new();
+    pub fn rows(&self, label: impl Fn(Node) -> Option<Vec<u8>>) -> impl Iterator<Item = ShownNode> {
+        let mut waiting: Vec<ShownNode> = Vec::new();
         self.push(&mut waiting, self.tops(), 0, &|_| None);
         std::iter::from_fn(move || {
             let row = waiting.pop()?;
@@ -93,7 +93,7 @@ impl<'f, D> View<'f, D> {
 
     fn push(
         &self,
-        waiting: &mut Vec<Shown>,
+        waiting: &mut Vec<ShownNode>,
         siblings: impl Iterator<Item = Node>,
         depth: u32,
         label: &dyn Fn(Node) -> Option<Vec<u8>>,
@@ -109,7 +109,7 @@ impl<'f, D> View<'f, D> {
                     continue;
                 }
             }
-            waiting.push(Shown { node, depth, is_last: false, count: 1 });
+            waiting.push(ShownNode { node, depth, is_last: false, count: 1 });
         }
         if let Some(last) = waiting[first..].last_mut() {
             last.is_last = true;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 
 use crate::escape::expanded;
-use crate::process::Entry;
+use crate::process::RootEntry;
 
 use super::arguments::Arguments;
 use super::condition::{Definitions, Truth};
@@ -53,8 +53,8 @@ pub fn read(root: &Source<'_>, started: &ServerProcess<'_>) -> Result<Configurat
     arguments.defines.iter().for_each(|name| reader.define(name, None));
     reader.directives(&arguments.before, b"-C", Truth::Yes, 0);
     match reader.load(&path) {
-        Ok(Entry::File(text, _)) => reader.directives(&text, &path, Truth::Yes, 0),
-        Ok(Entry::Directory(_)) => return Err(format!("{}: it is a directory", shown(&path))),
+        Ok(RootEntry::File(text, _)) => reader.directives(&text, &path, Truth::Yes, 0),
+        Ok(RootEntry::Directory(_)) => return Err(format!("{}: it is a directory", shown(&path))),
         Err(error) => return Err(format!("{}: {error}", shown(&path))),
     }
     reader.directives(&arguments.after, b"-c", Truth::Yes, 0);
@@ -120,7 +120,7 @@ impl<'r> ConfigurationReader<'r> {
     }
 
     /// Read what is at a path, unless there was too much already.
-    fn load(&mut self, path: &[u8]) -> io::Result<Entry> {
+    fn load(&mut self, path: &[u8]) -> io::Result<RootEntry> {
         self.files += 1;
         if self.files > MOST_FILES || self.bytes > MOST_BYTES {
             return Err(io::Error::new(
@@ -129,7 +129,7 @@ impl<'r> ConfigurationReader<'r> {
             ));
         }
         let entry = self.root.read(path)?;
-        if let Entry::File(text, changed) = &entry {
+        if let RootEntry::File(text, changed) = &entry {
             self.bytes += text.len();
             self.changed = self.changed.max(Some(*changed));
         }
@@ -268,13 +268,13 @@ impl<'r> ConfigurationReader<'r> {
         let options =
             glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
         match self.load(if directory.is_empty() { b"/" } else { &directory }) {
-            Ok(Entry::Directory(names)) => {
+            Ok(RootEntry::Directory(names)) => {
                 for name in names.iter().filter(|name| pattern.matches_with(&shown(name), options))
                 {
                     self.include_matching(join(name), rest, truth, depth);
                 }
             }
-            Ok(Entry::File(..)) => {}
+            Ok(RootEntry::File(..)) => {}
             Err(error) => self.unread(&directory, true, &error),
         }
     }
@@ -284,8 +284,8 @@ impl<'r> ConfigurationReader<'r> {
             return self.missing(format!("{}: files are included too deeply", shown(path)));
         }
         match self.load(path) {
-            Ok(Entry::File(text, _)) => self.directives(&text, path, truth, depth + 1),
-            Ok(Entry::Directory(names)) => {
+            Ok(RootEntry::File(text, _)) => self.directives(&text, path, truth, depth + 1),
+            Ok(RootEntry::Directory(names)) => {
                 for name in names {
                     self.include_path(
                         &[path, b"/", &name[..]].concat(),

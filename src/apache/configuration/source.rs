@@ -14,7 +14,7 @@ use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use crate::control::ChildServer;
-use crate::process::{Entry, Process, ReadResult, Root};
+use crate::process::{Process, ReadResult, Root, RootEntry};
 
 /// The least that each question gets when the budget of a run is used up.
 const LEAST: Duration = Duration::from_millis(5);
@@ -79,15 +79,15 @@ impl<'p> Source<'p> {
     }
 
     /// Read what is at an absolute path.
-    pub fn read(&self, path: &[u8]) -> io::Result<Entry> {
+    pub fn read(&self, path: &[u8]) -> io::Result<RootEntry> {
         match self.ask(b'r', path)? {
             (b'f', text) => {
                 let (changed, bytes) = text.split_first_chunk().ok_or(ErrorKind::InvalidData)?;
-                Ok(Entry::File(bytes.to_vec(), i64::from_ne_bytes(*changed)))
+                Ok(RootEntry::File(bytes.to_vec(), i64::from_ne_bytes(*changed)))
             }
             (_, names) => {
                 let names = names.split(|&byte| byte == 0).filter(|name| !name.is_empty());
-                Ok(Entry::Directory(names.map(<[u8]>::to_vec).collect()))
+                Ok(RootEntry::Directory(names.map(<[u8]>::to_vec).collect()))
             }
         }
     }
@@ -127,8 +127,10 @@ fn answer(root: &Root, question: &[u8]) -> Vec<u8> {
             .has(path)
             .map_or_else(|error| failure(&error), |has| vec![if has { b'y' } else { b'n' }]),
         _ => match root.read(path) {
-            Ok(Entry::File(bytes, changed)) => [b"f", &changed.to_ne_bytes()[..], &bytes].concat(),
-            Ok(Entry::Directory(names)) => [b"d", &names.join(&0)[..]].concat(),
+            Ok(RootEntry::File(bytes, changed)) => {
+                [b"f", &changed.to_ne_bytes()[..], &bytes].concat()
+            }
+            Ok(RootEntry::Directory(names)) => [b"d", &names.join(&0)[..]].concat(),
             Err(error) => failure(&error),
         },
     }
@@ -165,11 +167,15 @@ mod tests {
         let source =
             Source::of(Root::at(directory.path()).unwrap(), Owner::default(), &budget).unwrap();
         assert!(
-            matches!(source.read(b"/file"), Ok(Entry::File(bytes, changed)) if bytes == b"text\0\xff" && changed > 0)
+            matches!(source.read(b"/file"), Ok(RootEntry::File(bytes, changed)) if bytes == b"text\0\xff" && changed > 0)
         );
-        let Ok(Entry::Directory(names)) = source.read(b"/") else { panic!("it is a directory") };
+        let Ok(RootEntry::Directory(names)) = source.read(b"/") else {
+            panic!("it is a directory")
+        };
         assert_eq!(names, [b"file".to_vec(), b"sub".to_vec()]);
-        assert!(matches!(source.read(b"/sub"), Ok(Entry::Directory(names)) if names.is_empty()));
+        assert!(
+            matches!(source.read(b"/sub"), Ok(RootEntry::Directory(names)) if names.is_empty())
+        );
         assert_eq!(
             source.read(b"/none").err().map(|error| error.kind()),
             Some(ErrorKind::NotFound)

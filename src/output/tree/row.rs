@@ -8,7 +8,7 @@ use crate::process::{File, Pid, Process, Property, ReadResult, if_available, ite
 
 /// What is kept of a process until its tree is complete.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Row {
+pub struct TreeRow {
     /// Where its text begins in [`Rows::text`]: its name, then its arguments; or its JSON.
     pub start: u32,
     pub rest_length: u32,
@@ -74,30 +74,30 @@ const UNKNOWN: &[u8] = b"?";
 impl Rows {
     /// A row for another process. `None` when there is too much text already, which begins at 4
     /// GiB.
-    pub fn begin(&self, marks: Marks) -> Option<Row> {
+    pub fn begin(&self, marks: Marks) -> Option<TreeRow> {
         let start = u32::try_from(self.text.len()).ok()?;
-        Some(Row { start, marks, ..Row::default() })
+        Some(TreeRow { start, marks, ..TreeRow::default() })
     }
 
     /// The row of a process as JSON without its last brace.
     pub fn end_as_json(
         &mut self,
-        row: Row,
+        row: TreeRow,
         process: &Process<'_>,
         members: &[&Property],
-    ) -> ReadResult<Row> {
+    ) -> ReadResult<TreeRow> {
         json::object(&mut self.text, process, members)?;
         self.text.pop();
-        Ok(Row { rest_length: self.text.len() as u32 - row.start, ..row })
+        Ok(TreeRow { rest_length: self.text.len() as u32 - row.start, ..row })
     }
 
     /// The row of a process as text.
     pub fn end_as_text(
         &mut self,
-        row: Row,
+        row: TreeRow,
         process: &Process<'_>,
         extent: Extent,
-    ) -> ReadResult<Row> {
+    ) -> ReadResult<TreeRow> {
         let name = if_available(process.name_or_comm())?.unwrap_or(Cow::Borrowed(UNKNOWN));
         let name_length = u16::try_from(name.len()).unwrap_or(u16::MAX);
         self.text.extend_from_slice(&name[..usize::from(name_length)]);
@@ -116,7 +116,7 @@ impl Rows {
         }
         let rest_length = self.text.len() as u32 - row.start - u32::from(name_length);
         let marks = row.marks.with_if(Marks::EXE_DELETED, exe_deleted);
-        Ok(Row { name_length, rest_length, detail, state, marks, ..row })
+        Ok(TreeRow { name_length, rest_length, detail, state, marks, ..row })
     }
 }
 
