@@ -32,7 +32,7 @@ pub enum Exit {
 
 impl Exit {
     /// The outcome of having done `done` of `wanted` things.
-    pub fn of(done: usize, wanted: usize) -> Exit {
+    pub fn from_counts(done: usize, wanted: usize) -> Exit {
         match done {
             0 => Exit::Nothing,
             _ if done < wanted => Exit::Partial,
@@ -108,8 +108,8 @@ mod tests {
 
     #[test]
     fn some_is_not_all() {
-        assert_eq!(Exit::of(0, 3), Exit::Nothing);
-        assert_eq!(Exit::of(2, 3), Exit::Partial);
-        assert_eq!(Exit::of(3, 3), Exit::Done);
+        assert_eq!(Exit::from_counts(0, 3), Exit::Nothing);
+        assert_eq!(Exit::from_counts(2, 3), Exit::Partial);
+        assert_eq!(Exit::from_counts(3, 3), Exit::Done);
     }
 }

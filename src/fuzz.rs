@@ -56,17 +56,17 @@ pub fn survives(samples: &[&[u8]], parse: impl Fn(&[u8])) {
 
 /// A sample with a few changes.
 fn changed(samples: &[&[u8]], random: &mut Random) -> Vec<u8> {
-    let mut input = random.of(samples).to_vec();
+    let mut input = random.pick(samples).to_vec();
     for _ in 0..1 + random.below(6) {
         let (begin, end) = random.range(input.len());
         let part = match random.below(6) {
             0 => Vec::new(),
-            1 => random.of(&PARTS).to_vec(),
-            2 => random.of(&PARTS).repeat(1 + random.below(300)),
+            1 => random.pick(&PARTS).to_vec(),
+            2 => random.pick(&PARTS).repeat(1 + random.below(300)),
             3 => vec![random.next() as u8],
             4 => input[begin..end].repeat(2),
             _ => {
-                let other = random.of(samples);
+                let other = random.pick(samples);
                 let (begin, end) = random.range(other.len());
                 other[begin..end].to_vec()
             }
@@ -92,7 +92,7 @@ impl Random {
         (self.next() % limit.max(1) as u64) as usize
     }
 
-    fn of<'t>(&mut self, things: &[&'t [u8]]) -> &'t [u8] {
+    fn pick<'t>(&mut self, things: &[&'t [u8]]) -> &'t [u8] {
         things[self.below(things.len())]
     }
 

@@ -32,7 +32,7 @@ struct Page {
 }
 
 impl Page {
-    fn of(applet: &Applet) -> Page {
+    fn new(applet: &Applet) -> Page {
         let name = applet
             .links
             .first()
@@ -51,7 +51,7 @@ const ADMINISTRATORS: [&str; 2] = ["cron-graceful", "apache-mem"];
 
 fn pages() -> Vec<Page> {
     let program = Page { name: "proctool".to_owned(), section: "1", command: program() };
-    std::iter::once(program).chain(APPLETS.iter().map(|applet| Page::of(applet))).collect()
+    std::iter::once(program).chain(APPLETS.iter().map(|applet| Page::new(applet))).collect()
 }
 
 /// The source of a page. The paragraphs behind the options, each under its title, become sections.
@@ -87,7 +87,7 @@ fn render(page: Page) -> String {
 fn applets() -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["APPLETS"]);
-    for (applet, page) in APPLETS.iter().map(|applet| (applet, Page::of(applet))) {
+    for (applet, page) in APPLETS.iter().map(|applet| (applet, Page::new(applet))) {
         roff.control("TP", []);
         roff.text([bold(applet.name)]);
         roff.text([roman(format!("{}, see {}({})", applet.about, page.name, page.section))]);

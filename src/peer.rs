@@ -48,7 +48,7 @@ impl Peer {
     }
 
     /// This one, if it is of one of these users.
-    pub fn of(self, users: &[u32]) -> io::Result<Peer> {
+    pub fn owned_by(self, users: &[u32]) -> io::Result<Peer> {
         match users.contains(&self.uid) {
             true => Ok(self),
             false => Err(io::Error::other(format!("it is of user {}", self.uid))),

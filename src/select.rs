@@ -191,7 +191,7 @@ impl Test {
         match self {
             // These are found in several files: see `Process::comm`, `Process::state`.
             Test::Comm(_) | Test::Name(_) | Test::Parent(_) | Test::State(_) => Files::NONE,
-            _ => self.file().map_or(Files::NONE, |file| Files::of(&[file])),
+            _ => self.file().map_or(Files::NONE, |file| Files::new(&[file])),
         }
     }
 

@@ -209,7 +209,7 @@ fn cut_circle(parents: &mut [Node], member: usize) {
 }
 
 /// What a scan reads for [`read`] of every process.
-pub const FILES: Files = Files::of(&[File::Stat]);
+pub const FILES: Files = Files::new(&[File::Stat]);
 
 /// Read the forest of all processes that a scan visits, keeping of each what `keep` takes;
 /// [`Lookup::Unavailable`] leaves it out.

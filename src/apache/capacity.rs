@@ -21,7 +21,7 @@ pub struct Capacity {
 
 impl Capacity {
     /// `None` without workers to judge by.
-    pub fn of<'m>(
+    pub fn estimate<'m>(
         workers: impl Iterator<Item = &'m Member>,
         headroom: Headroom,
     ) -> Option<Capacity> {
@@ -74,7 +74,7 @@ mod tests {
             page_tables: 10,
         };
         let workers = [worker(exact(1000, 400, 300, 0)), worker(exact(1000, 500, 405, 20))];
-        let capacity = Capacity::of(workers.iter(), headroom(10_000)).unwrap();
+        let capacity = Capacity::estimate(workers.iter(), headroom(10_000)).unwrap();
         assert_eq!(
             (capacity.average, capacity.largest, capacity.is_upper_bound),
             (373, 530, false)
@@ -85,12 +85,12 @@ mod tests {
     #[test]
     fn what_is_shared_counts_where_it_is_not_known() {
         let workers = [worker(Usage { rss: 1000, swap: 5, page_tables: 10, ..Usage::default() })];
-        let capacity = Capacity::of(workers.iter(), headroom(100)).unwrap();
+        let capacity = Capacity::estimate(workers.iter(), headroom(100)).unwrap();
         assert_eq!(
             (capacity.average, capacity.largest, capacity.is_upper_bound),
             (1015, 1015, true)
         );
         assert_eq!(capacity.more_average(), 0);
-        assert!(Capacity::of([].iter(), headroom(1)).is_none());
+        assert!(Capacity::estimate([].iter(), headroom(1)).is_none());
     }
 }

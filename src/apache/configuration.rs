@@ -88,7 +88,7 @@ mod tests {
         }
         let budget = ReadBudget::default();
         let root =
-            Source::of(Root::at(directory.path()).unwrap(), Owner::default(), &budget).unwrap();
+            Source::new(Root::at(directory.path()).unwrap(), Owner::default(), &budget).unwrap();
         let arguments = arguments.iter().map(|word| word.as_bytes()).collect();
         let environment = vec![&b"MANY=77"[..], b"APACHE_CONFDIR=/etc/apache2"];
         read(&root, &ServerProcess { exe: b"/usr/sbin/apache2", arguments, environment }).unwrap()
@@ -259,7 +259,7 @@ mod tests {
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
         let budget = ReadBudget::default();
         let root =
-            Source::of(Root::at(std::path::Path::new("/")).unwrap(), Owner::default(), &budget)
+            Source::new(Root::at(std::path::Path::new("/")).unwrap(), Owner::default(), &budget)
                 .unwrap();
         let arguments = vec![&b"apache2"[..], b"-f", pipe.as_os_str().as_bytes()];
         let refused = read(

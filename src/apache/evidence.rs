@@ -41,7 +41,7 @@ pub struct Rejection {
 
 impl Evidence {
     /// Look at a process.
-    pub fn of(
+    pub fn collect(
         process: &Process<'_>,
         program: &ServerProgram,
         sockets: &SocketTables,

@@ -96,7 +96,7 @@ impl Usage {
         }
     }
 
-    fn of(process: &Process<'_>, depth: Depth) -> ReadResult<Usage> {
+    fn read(process: &Process<'_>, depth: Depth) -> ReadResult<Usage> {
         let size = |name| process.size(name)?.ok_or(ReadError::Exited);
         // A process on its way out has given its memory back already.
         let (rss, swap, page_tables) = (size("VmRSS")?, size("VmSwap")?, size("VmPTE")?);
@@ -140,7 +140,7 @@ impl Member {
             start_time: if_available(process.start_time())?,
             age: if_available(process.runtime())?,
             arguments: arguments[..arguments.len().min(NAMING)].to_vec(),
-            usage: Usage::of(process, depth)?,
+            usage: Usage::read(process, depth)?,
         })
     }
 }

@@ -122,7 +122,7 @@ impl WorkerGroup {
 
     /// Over those whose value is known.
     pub fn statistics(&self, measure: Measure) -> Option<Statistics> {
-        Statistics::of(self.members.iter().filter_map(|member| member.usage.get(measure)))
+        Statistics::from_numbers(self.members.iter().filter_map(|member| member.usage.get(measure)))
     }
 
     /// See [`total`].
@@ -196,7 +196,7 @@ impl Pool {
         match headroom {
             Lookup::Found(headroom) => {
                 self.notes.extend(headroom.unread.iter().cloned());
-                self.capacity = Capacity::of(self.workers(), headroom);
+                self.capacity = Capacity::estimate(self.workers(), headroom);
             }
             Lookup::Unavailable(why) => {
                 self.notes.push(format!("how much memory is available is not known: {why}"))

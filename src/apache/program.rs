@@ -22,7 +22,7 @@ const INTERPRETERS: [&[u8]; 6] = [b"python", b"pypy", b"ruby", b"perl", b"node",
 impl ServerProgram {
     /// The files that telling it takes anyway.
     pub fn files(&self) -> Files {
-        Files::of(&[File::Stat, File::Exe])
+        Files::new(&[File::Stat, File::Exe])
     }
 
     /// What its processes are called, usually.

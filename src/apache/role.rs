@@ -160,7 +160,7 @@ impl ProcessRole {
     /// else that of the process that started it.
     ///
     /// In a WSGI daemon the application may listen too, but not on the sockets of the server.
-    pub fn of(
+    pub fn from_sockets_and_title(
         held: Option<&OpenSockets>,
         arguments: &[u8],
         master: Option<MasterContext<'_>>,
@@ -234,18 +234,24 @@ mod tests {
         let group = Some(socket(0, 4));
         let all = held(&[5], group);
         let master = Some(MasterContext { arguments: plain, held: Some(&all) });
-        let of =
-            |held: &OpenSockets, arguments| ProcessRole::of(Some(held), arguments, master, None);
+        let of = |held: &OpenSockets, arguments| {
+            ProcessRole::from_sockets_and_title(Some(held), arguments, master, None)
+        };
         assert_eq!(of(&held(&[5], None), b"(wsgi:forged)\0"), ProcessRole::Worker);
         assert_eq!(of(&held(&[5], group), plain), ProcessRole::Worker);
         assert_eq!(of(&held(&[], group), plain), ProcessRole::Group(socket(0, 4)));
         assert_eq!(of(&held(&[6], group), plain), ProcessRole::Group(socket(0, 4)));
         assert_eq!(of(&held(&[], None), plain), ProcessRole::Other);
         assert_eq!(
-            ProcessRole::of(Some(&held(&[], None)), plain, master, Some(&ProcessRole::Worker)),
+            ProcessRole::from_sockets_and_title(
+                Some(&held(&[], None)),
+                plain,
+                master,
+                Some(&ProcessRole::Worker)
+            ),
             ProcessRole::Worker
         );
-        let titled = |arguments| ProcessRole::of(None, arguments, master, None);
+        let titled = |arguments| ProcessRole::from_sockets_and_title(None, arguments, master, None);
         assert_eq!(titled(plain), ProcessRole::Worker);
         assert_eq!(
             titled(b"(wsgi:alpha)     \0-k\0"),
@@ -259,6 +265,9 @@ mod tests {
             titled(b"my-site-my-site-m\0-k\0"),
             ProcessRole::Titled(b"my-site-my-site-m".to_vec(), true)
         );
-        assert_eq!(ProcessRole::of(None, b"my-site\0", None, None), ProcessRole::Worker);
+        assert_eq!(
+            ProcessRole::from_sockets_and_title(None, b"my-site\0", None, None),
+            ProcessRole::Worker
+        );
     }
 }

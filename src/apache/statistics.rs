@@ -12,7 +12,7 @@ pub struct Statistics {
 
 impl Statistics {
     /// `None` of no numbers.
-    pub fn of(numbers: impl Iterator<Item = u64>) -> Option<Statistics> {
+    pub fn from_numbers(numbers: impl Iterator<Item = u64>) -> Option<Statistics> {
         let mut sorted: Vec<u64> = numbers.collect();
         sorted.sort_unstable();
         let (&min, &max) = (sorted.first()?, sorted.last()?);
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     fn of(numbers: &[u64]) -> Option<(u64, u64, f64, f64)> {
-        let statistics = Statistics::of(numbers.iter().copied())?;
+        let statistics = Statistics::from_numbers(numbers.iter().copied())?;
         Some((statistics.min, statistics.max, statistics.average, statistics.median))
     }
 

@@ -101,7 +101,7 @@ impl<'s> Surveyor<'s> {
     fn visit(&mut self, node: Node) -> Result<(), Error> {
         let Some(process) = self.pin(node, None)? else { return Ok(()) };
         let has_children = self.wanted_children(node).next().is_some();
-        let evidence = Evidence::of(&process, self.program, &self.sockets);
+        let evidence = Evidence::collect(&process, self.program, &self.sockets);
         let Some(evidence) = self.settled(&process, evidence)? else { return Ok(()) };
         match evidence.classification(has_children) {
             Classification::Server => self.server(&process, node, &evidence),
@@ -146,7 +146,7 @@ impl<'s> Surveyor<'s> {
     /// The process of a node through a descriptor, if it still is what it was when the tree was
     /// read.
     fn pin(&mut self, node: Node, parent: Option<Pid>) -> Result<Option<Process<'s>>, Error> {
-        let expected = Files::of(&[File::Stat, File::Status, File::Exe]);
+        let expected = Files::new(&[File::Stat, File::Status, File::Exe]);
         let pid = self.forest.pid(node);
         let pinned = self.proc.process(pid, expected)?;
         let Some(process) = self.count(pid, pinned) else { return Ok(None) };
@@ -194,7 +194,7 @@ impl<'s> Surveyor<'s> {
                     continue;
                 };
                 unexamined += usize::from(held.is_none());
-                let role = ProcessRole::of(
+                let role = ProcessRole::from_sockets_and_title(
                     held.as_ref(),
                     &member.arguments,
                     Some(above),
@@ -223,7 +223,12 @@ impl<'s> Surveyor<'s> {
 
     fn orphan(&mut self, process: &Process<'_>, evidence: &Evidence) -> Result<(), Error> {
         if let Some(member) = self.settled(process, Member::read(process, self.depth))? {
-            let role = ProcessRole::of(evidence.held.as_ref(), &member.arguments, None, None);
+            let role = ProcessRole::from_sockets_and_title(
+                evidence.held.as_ref(),
+                &member.arguments,
+                None,
+                None,
+            );
             self.strays.orphans.entry(evidence.process_group).or_default().push((role, member));
         }
         Ok(())
@@ -327,8 +332,9 @@ fn configuration_of(
     budget: &ReadBudget,
 ) -> Result<Configuration, String> {
     let reason = |unread: ReadError| unread.to_string();
-    let (root, owner) = (process.root().map_err(reason)?, Owner::of(process).map_err(reason)?);
-    let source = Source::of(root, owner, budget)
+    let (root, owner) =
+        (process.root().map_err(reason)?, Owner::from_process(process).map_err(reason)?);
+    let source = Source::new(root, owner, budget)
         .map_err(|error| format!("no process to read it: {error}"))?;
     let exe = master.exe_path.as_deref().unwrap_or_default();
     let environment = if_available(process.environ()).map_err(reason)?.unwrap_or_default();

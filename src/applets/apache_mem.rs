@@ -180,7 +180,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         }
         let Some(interval) = options.interval else {
             let running = seen.iter().filter(|(_, survey)| !survey.pools.is_empty()).count();
-            return Ok(Exit::of(running, seen.len()));
+            return Ok(Exit::from_counts(running, seen.len()));
         };
         // From the beginning on, so that what looking takes does not add up.
         due = due.checked_add(interval).unwrap_or(due).max(Instant::now());

@@ -96,7 +96,7 @@ fn script(shell: Shell, command: &mut Command, name: &str) -> String {
     let mut generated = Vec::new();
     generate(shell, command, name, &mut generated);
     let generated = String::from_utf8_lossy(&generated).into_owned();
-    match (shell, Wrapper::of(command, name)) {
+    match (shell, Wrapper::new(command, name)) {
         (Shell::Bash, Some(wrapper)) => generated + &wrapper.bash(),
         (Shell::Fish, Some(wrapper)) => wrapper.fish(&generated),
         (Shell::Zsh, _) => generated.replace(":_cmdambivalent'", ZSH),
@@ -118,7 +118,7 @@ struct Wrapper<'a> {
 }
 
 impl Wrapper<'_> {
-    fn of<'a>(command: &Command, name: &'a str) -> Option<Wrapper<'a>> {
+    fn new<'a>(command: &Command, name: &'a str) -> Option<Wrapper<'a>> {
         let operand = command
             .get_positionals()
             .find(|it| it.get_value_hint() == ValueHint::CommandWithArguments)?;

@@ -11,7 +11,7 @@ use clap::error::ErrorKind as ClapError;
 use clap::{Arg, ArgMatches, Command, FromArgMatches, value_parser};
 
 use super::{Applet, Context};
-use crate::cli::desktop::{enter, find, refusal};
+use crate::cli::desktop::{become_session_user, find, refusal};
 use crate::cli::notification::{self, Options, PROGRAM};
 use crate::cli::usage;
 use crate::cli::verbosity::Verbosity;
@@ -128,7 +128,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let Some(bus) = &variables.bus else {
         return Err(Refusal::nothing(format!("{session}: its message bus does not answer")).into());
     };
-    let environment = enter(&session, &variables)?;
+    let environment = become_session_user(&session, &variables)?;
     match notify(&proc, &words, &environment)? {
         Some(exit) => Ok(exit),
         None => show(&context.name, &words, bus, session.account.uid),

@@ -120,7 +120,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         tell_held_up(&context.name, &proc);
     }
     tracing::info!(shown, "processes shown");
-    Ok(Exit::of(shown, options.targets.len()))
+    Ok(Exit::from_counts(shown, options.targets.len()))
 }
 
 impl Options {
@@ -148,7 +148,7 @@ impl Options {
             }
         };
         // Two are read anyway: what either of them tells needs no third file.
-        let files = Files::of(&[File::Stat, File::Status]) | certain_files(properties);
+        let files = Files::new(&[File::Stat, File::Status]) | certain_files(properties);
         let process = match proc.process(pid, files)? {
             Lookup::Found(process) => process,
             Lookup::Unavailable(reason) => return Ok(Err(format!("process {pid}: {reason}"))),

@@ -220,8 +220,8 @@ fn exit(
     let done = targets.iter().filter(|target| order.is_done(target)).count();
     let missing = usize::from(is_doubtful || !operation.is_tree_complete());
     match order.until {
-        Until::Ended { count: Some(count) } => Exit::of(done, count),
-        _ => Exit::of(done, targets.len() + missing),
+        Until::Ended { count: Some(count) } => Exit::from_counts(done, count),
+        _ => Exit::from_counts(done, targets.len() + missing),
     }
 }
 

@@ -165,7 +165,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
             Some("no process matches"),
         )?;
     }
-    Ok(if matched == 0 { Exit::Nothing } else { Exit::of(1, 1 + missing.len()) })
+    Ok(if matched == 0 { Exit::Nothing } else { Exit::from_counts(1, 1 + missing.len()) })
 }
 
 impl Options {
@@ -229,7 +229,7 @@ impl Options {
     fn files(&self) -> Files {
         match self.common.format.json() {
             Some(_) => certain_files(&properties(BRIEF)),
-            None if self.arguments => Files::of(&[File::Cmdline]),
+            None if self.arguments => Files::new(&[File::Cmdline]),
             None => Files::NONE,
         }
     }

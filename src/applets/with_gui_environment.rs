@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
 
 use super::{Applet, Context};
-use crate::cli::desktop::{enter, find, refusal};
+use crate::cli::desktop::{become_session_user, find, refusal};
 use crate::cli::verbosity::Verbosity;
 use crate::command::exec::become_command;
 use crate::control::Interrupts;
@@ -179,7 +179,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
             .context("the variables were not printed")?;
         return Ok(Exit::Done);
     }
-    let environment = enter(&session, &found)?;
+    let environment = become_session_user(&session, &found)?;
     Err(become_command(&options.command, &environment).into())
 }
 
@@ -212,7 +212,7 @@ impl Options {
             }
             done += usize::from(status.success());
         }
-        Ok(Exit::of(done, sessions.len()))
+        Ok(Exit::from_counts(done, sessions.len()))
     }
 
     fn list(

@@ -33,7 +33,10 @@ pub fn refusal(error: &desktop::Error, advice: &str) -> Refusal {
 
 /// Become who sits there, where we are somebody else, and nothing of ours is left then; what a
 /// command finds there.
-pub fn enter(session: &Session, variables: &Variables) -> Result<Environment, Refusal> {
-    desktop::enter(session, variables)
+pub fn become_session_user(
+    session: &Session,
+    variables: &Variables,
+) -> Result<Environment, Refusal> {
+    desktop::become_session_user(session, variables)
         .map_err(|error| Refusal { message: error.to_string(), exit: Exit::NotRun })
 }

@@ -26,7 +26,7 @@ pub fn check(command: &Command, arguments: &[OsString]) -> Result<(), Refusal> {
     if !(acts("operands") && acts("dry_run")) {
         return Ok(());
     }
-    let words = CommandWords::of(command, arguments);
+    let words = CommandWords::parse(command, arguments);
     if let Some((typed, signal)) = words.signals.first() {
         return Err(Refusal::usage(format!(
             "unexpected argument '{typed}': a signal is named with kill --signal {signal}"
@@ -52,7 +52,7 @@ struct CommandWords {
 }
 
 impl CommandWords {
-    fn of(command: &Command, arguments: &[OsString]) -> CommandWords {
+    fn parse(command: &Command, arguments: &[OsString]) -> CommandWords {
         let mut words = CommandWords::default();
         let mut arguments = arguments.iter().map(|argument| argument.to_string_lossy());
         while let Some(argument) = arguments.next() {

@@ -91,7 +91,7 @@ fn pass(
     let mut pass = Pass::default();
     let mut all: BTreeMap<Pid, OrphanCandidate> = BTreeMap::new();
     let own = proc.own_pid();
-    let mut scan = proc.scan(Files::of(&[File::Stat]))?;
+    let mut scan = proc.scan(Files::new(&[File::Stat]))?;
     while let Some(process) = scan.next()? {
         let stat = match process.lookup(process.stat())? {
             Lookup::Found(stat) => stat,

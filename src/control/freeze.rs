@@ -29,7 +29,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 /// What a process is about now, and whether a STOP is on its way to it.
 pub fn run_state(proc: &Proc, reference: &Reference) -> Result<(RunState, bool), Error> {
     let pid = reference.pid();
-    let seen = match proc.process(pid, Files::of(&[File::Stat]))? {
+    let seen = match proc.process(pid, Files::new(&[File::Stat]))? {
         Lookup::Found(process) => {
             let states = process.thread_states();
             process.lookup(states.and_then(|states| Ok((states, is_stop_pending(&process)?))))?

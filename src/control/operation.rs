@@ -270,7 +270,7 @@ impl<'p> Operation<'p> {
             let Lookup::Found(process) = self.proc.process(target.pid, Files::NONE)? else {
                 continue;
             };
-            let place = process.lookup(SessionAndGroup::of(&process))?;
+            let place = process.lookup(SessionAndGroup::from_process(&process))?;
             if let Lookup::Found(place) = place
                 && orphan::is_there(self.proc, target.pid, reference)?
             {

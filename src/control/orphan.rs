@@ -339,7 +339,7 @@ pub fn is_there(proc: &Proc, pid: Pid, reference: &Reference) -> Result<bool, Er
 /// Whether a target is in the session or the process group of this number now.
 fn is_still_in(proc: &Proc, target: &Target, number: Pid, is_group: bool) -> Result<bool, Error> {
     let Some(reference) = &target.reference else { return Ok(false) };
-    let Lookup::Found(process) = proc.process(target.pid, Files::of(&[File::Stat]))? else {
+    let Lookup::Found(process) = proc.process(target.pid, Files::new(&[File::Stat]))? else {
         return Ok(false);
     };
     let place = process.stat().map(|stat| if is_group { stat.pgrp } else { stat.session });
@@ -362,5 +362,5 @@ fn group_of(
         return Ok(None);
     }
     // Without a hierarchy that we see, it proves nothing.
-    Ok(ControlGroup::of(Cgroups(text)).ok().flatten())
+    Ok(ControlGroup::innermost(Cgroups(text)).ok().flatten())
 }

@@ -68,7 +68,7 @@ impl Reference {
     /// Its pidfd is opened by number and then verified through the descriptor on its directory
     /// below /proc, which everything that made it match was read through: the two belong to one
     /// process.
-    pub fn of(process: &Process<'_>) -> ReadResult<Reference> {
+    pub fn from_process(process: &Process<'_>) -> ReadResult<Reference> {
         Reference::with(process.pid(), process.pidfd()?)
     }
 

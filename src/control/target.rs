@@ -45,7 +45,7 @@ pub(super) struct SessionAndGroup {
 }
 
 impl SessionAndGroup {
-    pub fn of(process: &Process<'_>) -> ReadResult<SessionAndGroup> {
+    pub fn from_process(process: &Process<'_>) -> ReadResult<SessionAndGroup> {
         let stat = process.stat()?;
         Ok(SessionAndGroup { session: stat.session, pgrp: stat.pgrp })
     }
@@ -94,7 +94,7 @@ pub enum Refused {
 
 impl Target {
     /// What [`Target::found`] reads.
-    pub const FILES: Files = Files::of(&[File::Stat, File::Status]);
+    pub const FILES: Files = Files::new(&[File::Stat, File::Status]);
 
     /// A process that was found, pinned.
     pub fn found(process: &Process<'_>) -> ReadResult<Target> {
@@ -113,15 +113,15 @@ impl Target {
         Ok(Target {
             uid: if_available(process.user_ids())?.map(|ids| ids[0]),
             is_kernel_thread: if_available(process.is_kernel_thread())?.unwrap_or(false),
-            place: if_available(SessionAndGroup::of(process))?,
+            place: if_available(SessionAndGroup::from_process(process))?,
             was_there: true,
-            ..Target::of(process.pid(), Some(Reference::of(process)?))
+            ..Target::new(process.pid(), Some(Reference::from_process(process)?))
         })
     }
 
     /// A process that is held already, without what /proc tells of it.
     pub fn held(reference: Reference) -> Target {
-        Target { was_there: true, ..Target::of(reference.pid(), Some(reference)) }
+        Target { was_there: true, ..Target::new(reference.pid(), Some(reference)) }
     }
 
     /// Likewise, under a name.
@@ -131,7 +131,7 @@ impl Target {
 
     /// A process that can only be told of.
     pub fn decided(pid: Pid, outcome: Outcome) -> Target {
-        Target { outcome: Some(outcome), ..Target::of(pid, None) }
+        Target { outcome: Some(outcome), ..Target::new(pid, None) }
     }
 
     /// A process that could not be held, for this reason.
@@ -144,7 +144,7 @@ impl Target {
         Target { was_there: true, ..Target::decided(pid, Outcome::GoneBefore) }
     }
 
-    fn of(pid: Pid, reference: Option<Reference>) -> Target {
+    fn new(pid: Pid, reference: Option<Reference>) -> Target {
         Target {
             pid,
             name: None,

@@ -136,7 +136,7 @@ pub fn find(proc: &Proc, wanted: &DaemonSelector) -> Result<DaemonScan, Error> {
     match wanted {
         DaemonSelector::Pid(pid) => add(*pid, candidate(proc, *pid, wanted)?),
         _ => {
-            let mut scan = proc.scan(Files::of(&[File::Exe]))?;
+            let mut scan = proc.scan(Files::new(&[File::Exe]))?;
             while let Some(process) = scan.next()? {
                 match process.lookup(name(process, wanted))? {
                     Lookup::Found(Some(_)) => {
@@ -264,7 +264,7 @@ fn candidate(
     pid: Pid,
     wanted: &DaemonSelector,
 ) -> Result<Lookup<Option<Candidate>>, Error> {
-    let files = Files::of(&[File::Stat, File::Status, File::Exe]);
+    let files = Files::new(&[File::Stat, File::Status, File::Exe]);
     let process = match proc.process(pid, files)? {
         Lookup::Found(process) => process,
         Lookup::Unavailable(reason) => return Ok(Lookup::Unavailable(reason)),
@@ -293,7 +293,7 @@ fn describe(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option
         false => (None, &b""[..]),
     };
     let daemon = Daemon {
-        reference: Reference::of(process)?,
+        reference: Reference::from_process(process)?,
         pid: process.pid(),
         exe_name: process.exe_name()?.into_owned(),
         exe_path: if_available(process.exe_path())?.map(<[u8]>::to_vec),

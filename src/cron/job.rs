@@ -160,7 +160,7 @@ impl Jobs {
     /// on from process to process, each has ended before a look at all of them comes to it.
     pub fn is_passed_on(&self, proc: &Proc, daemons: &[Daemon]) -> Result<bool, Error> {
         let place = |pid: Pid| -> Result<Option<(Pid, Pid, u32)>, Error> {
-            let Lookup::Found(process) = proc.process(pid, Files::of(&[File::Stat]))? else {
+            let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
                 return Ok(None);
             };
             let place =
@@ -469,7 +469,7 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<JobCandidate>, Error> 
             is_in_cgroup: cgroup.is_some_and(has_unit),
         })
     };
-    tree::read(proc.scan(Files::of(&[File::Exe]) | tree::FILES)?, |process, _| {
+    tree::read(proc.scan(Files::new(&[File::Exe]) | tree::FILES)?, |process, _| {
         match process.lookup(member(process))? {
             // What the kernel keeps from ordinary users is left out: they only list jobs.
             Lookup::Unavailable(reason)

@@ -71,7 +71,7 @@ fn about_outputs(
 
 /// Whether a process is not on its way to its end.
 fn goes_on(proc: &Proc, pid: Pid) -> Result<bool, Error> {
-    let Lookup::Found(process) = proc.process(pid, Files::of(&[File::Stat]))? else {
+    let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
         return Ok(false);
     };
     let goes_on = process.stat().map(|stat| stat.is_alive() && !stat.is_ending());

@@ -189,7 +189,7 @@ fn stop_for_now(
 
 /// Whether a paused daemon lives, and is not stopped.
 fn runs(proc: &Proc, daemon: &Daemon) -> Result<bool, Error> {
-    let process = match proc.process(daemon.pid, Files::of(&[File::Stat]))? {
+    let process = match proc.process(daemon.pid, Files::new(&[File::Stat]))? {
         Lookup::Found(process) => process,
         Lookup::Unavailable(reason) => {
             return Err(control::Error::Lost { pid: daemon.pid, reason }.into());

@@ -89,7 +89,7 @@ impl Shutdown<'_> {
             return Ok(ShutdownResult::NotStopped);
         }
         let end = self.plan.timeout.and_then(|timeout| self.begin.checked_add(timeout));
-        let before = BeforeStop::of(self.proc, self.daemons, &self.plan.wanted)?;
+        let before = BeforeStop::record(self.proc, self.daemons, &self.plan.wanted)?;
         // Asked before the pause, as it may take a moment.
         let ways = self.ways()?;
         // Who stops us from a keyboard would leave cron paused for as long.

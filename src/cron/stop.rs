@@ -259,7 +259,7 @@ impl BeforeStop<'_> {
     /// The daemons that were found, and nobody who has become one since: a cron that was still
     /// starting then, and had no lock yet, would be left running without a word. Only where one was
     /// named are others left alone.
-    pub fn of<'b>(
+    pub fn record<'b>(
         proc: &Proc,
         daemons: &[Daemon],
         wanted: &'b DaemonSelector,

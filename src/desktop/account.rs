@@ -79,7 +79,7 @@ impl Account {
     }
 
     /// The user with this number; `None` when nobody has it.
-    pub fn of(uid: u32) -> Result<Option<Account>, Error> {
+    pub fn for_uid(uid: u32) -> Result<Option<Account>, Error> {
         let failed = |errno: NixErrno| Error::Database(uid.to_string(), errno.to_string());
         match User::from_uid(Uid::from_raw(uid)).map_err(failed)? {
             Some(user) => Ok(Some(user.into())),
@@ -152,7 +152,7 @@ impl Account {
     /// In a process of its own, which is left to itself when it is late. Its real user stays ours,
     /// so that the user has no power over it; a file system of the user's own (FUSE) refuses it for
     /// that.
-    pub fn act(&self, limit: Duration, act: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Error> {
+    pub fn run_as(&self, limit: Duration, act: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Error> {
         const DONE: &[u8] = b"+";
         let groups = if self.is_ours() { None } else { Some(self.groups()?) };
         let answer = run_in_child(limit, || {
@@ -175,7 +175,7 @@ impl Account {
 
     /// Do something with our own rights about what the user may make last for ever, and no more
     /// than this time.
-    pub fn watch<T: Send + 'static>(
+    pub fn with_timeout<T: Send + 'static>(
         &self,
         limit: Duration,
         act: impl FnOnce() -> T + Send + 'static,
@@ -194,7 +194,7 @@ impl Account {
 
     /// Become the user, in all respects and without a way back. Only this thread does: whoever
     /// calls it has no others that go on, or becomes a command next, by which they end.
-    pub fn take_over(&self) -> Result<(), Error> {
+    pub fn become_user(&self) -> Result<(), Error> {
         if !self.is_known() {
             return Err(Error::Unknown(self.name.clone()));
         }
@@ -331,11 +331,11 @@ mod tests {
 
     #[test]
     fn what_is_late_is_not_waited_for() {
-        let account = Account::of(0).unwrap().unwrap();
+        let account = Account::for_uid(0).unwrap().unwrap();
         let (keep, kept) = channel::<()>();
-        let outcome = account.watch(Duration::from_millis(10), move || kept.recv().is_ok());
+        let outcome = account.with_timeout(Duration::from_millis(10), move || kept.recv().is_ok());
         assert!(matches!(outcome, Err(Error::Late(_))));
         drop(keep);
-        assert_eq!(account.watch(Duration::from_secs(60), || 7).unwrap(), 7);
+        assert_eq!(account.with_timeout(Duration::from_secs(60), || 7).unwrap(), 7);
     }
 }

@@ -56,7 +56,7 @@ impl Address {
 
     /// Connect as the user whose bus it has to be, and who we are, and be let in.
     pub fn connect(&self, uid: u32, end: Instant) -> io::Result<Bus> {
-        let mut peer = Peer::connect(&self.socket, end)?.of(&[uid])?;
+        let mut peer = Peer::connect(&self.socket, end)?.owned_by(&[uid])?;
         let name: String = uid.to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
         peer.send(format!("\0AUTH EXTERNAL {name}\r\n").as_bytes())?;
         let mut received = Vec::new();

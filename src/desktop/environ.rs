@@ -57,7 +57,7 @@ pub fn hints(
     uid: u32,
     session: Option<&str>,
 ) -> Result<Vec<SessionEnviron>, process::Error> {
-    let files = Files::of(&[File::Status]);
+    let files = Files::new(&[File::Status]);
     let mut hints = Vec::new();
     let mut size = 0;
     let mut scan = proc.scan(files)?;

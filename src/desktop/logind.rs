@@ -135,7 +135,7 @@ fn is_leading(proc: &Proc, leader: Pid, fields: &RecordFields) -> Result<bool, p
         Lookup::Unavailable(_) | Lookup::Exited => return Ok(false),
     }
     let Some(begun) = number("MONOTONIC").map(Duration::from_micros) else { return Ok(true) };
-    match proc.process(leader, Files::of(&[File::Stat]))? {
+    match proc.process(leader, Files::new(&[File::Stat]))? {
         Lookup::Found(process) => {
             let start =
                 process.lookup(process.stat().map(|stat| process.seconds(stat.start_ticks)))?;
@@ -153,7 +153,7 @@ fn is_leading(proc: &Proc, leader: Pid, fields: &RecordFields) -> Result<bool, p
 
 /// Whether /proc shows a process that has not ended.
 fn lives(proc: &Proc, pid: Pid) -> Result<bool, process::Error> {
-    let Lookup::Found(process) = proc.process(pid, Files::of(&[File::Stat]))? else {
+    let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
         return Ok(false);
     };
     Ok(process.lookup(process.stat().map(|stat| stat.is_alive()))? == Lookup::Found(true))

@@ -28,7 +28,7 @@ pub use address::Address;
 pub use bus::Error as BusError;
 pub use notification::Notification;
 pub use session::{Session, SessionSelector, choose, sessions};
-pub use session_user::enter;
+pub use session_user::become_session_user;
 pub use variables::{NAMES, Variables, variables};
 
 /// Why nobody can be reached.

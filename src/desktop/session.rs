@@ -89,7 +89,7 @@ fn own(proc: &Proc) -> Result<Option<String>, Error> {
 /// Whoever we are.
 fn ourselves() -> Result<Account, Error> {
     let uid = geteuid().as_raw();
-    Account::of(uid)?.ok_or_else(|| account::Error::Unknown(uid.to_string()).into())
+    Account::for_uid(uid)?.ok_or_else(|| account::Error::Unknown(uid.to_string()).into())
 }
 
 /// The session that logind calls so.
@@ -107,7 +107,7 @@ fn named(id: &str, records: Vec<Record>, of: Option<Account>) -> Result<Session,
         }
         None => account_of(record.uid)?,
     };
-    let session = Session::of(record, account);
+    let session = Session::from_record(record, account);
     if session.kind.is_some() || session.is_there(false)? { Ok(session) } else { Err(none()) }
 }
 
@@ -123,7 +123,7 @@ fn logind_sessions(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Sess
     let mut sessions = Vec::new();
     for record in graphical.into_iter().filter(|record| record.is_living) {
         let account = account_of(record.uid)?;
-        sessions.push(Session::of(record, account));
+        sessions.push(Session::from_record(record, account));
     }
     // Who began a desktop from a terminal (startx) still has the session of the terminal.
     let at_a_seat = |record: &Record| {
@@ -131,7 +131,7 @@ fn logind_sessions(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Sess
     };
     for record in terminal.into_iter().filter(at_a_seat) {
         let account = account_of(record.uid)?;
-        let session = Session::of(record, account);
+        let session = Session::from_record(record, account);
         sessions.extend(session.is_there(false)?.then_some(session));
     }
     if let (Some(account), true, true) = (of, sessions.is_empty(), only_remote) {
@@ -143,7 +143,7 @@ fn logind_sessions(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Sess
 /// Who is not known, as while a directory service is away, may still be who is meant, and is not
 /// passed over for somebody else.
 fn account_of(uid: u32) -> Result<Account, Error> {
-    match Account::of(uid) {
+    match Account::for_uid(uid) {
         Err(error @ account::Error::Database(..)) => {
             tracing::debug!("{error}");
             Ok(Account::nameless(uid))
@@ -197,7 +197,7 @@ pub fn choose(mut sessions: Vec<Session>, wanted: &SessionSelector) -> Result<Se
 }
 
 impl Session {
-    fn of(record: Record, account: Account) -> Session {
+    fn from_record(record: Record, account: Account) -> Session {
         Session {
             id: Some(record.id),
             may_lack_display: record.kind.is_some(),
@@ -243,7 +243,7 @@ impl Session {
     fn is_there(&self, by_bus: bool) -> Result<bool, Error> {
         const THERE: &[u8] = b"there";
         let uid = self.account.uid;
-        let there = self.account.act(PATIENCE * 4, || {
+        let there = self.account.run_as(PATIENCE * 4, || {
             let Some(runtime) = runtime::directory(uid) else { return Vec::new() };
             let end = || Instant::now() + PATIENCE;
             let has_bus = || {
@@ -297,7 +297,7 @@ mod tests {
     use super::*;
 
     fn session(id: &str, uid: u32, is_foreground: bool, is_main: bool) -> Session {
-        let mut account = Account::of(0).unwrap().unwrap();
+        let mut account = Account::for_uid(0).unwrap().unwrap();
         account.uid = uid;
         let session = Session::without_logind(account, true);
         Session {

@@ -53,11 +53,12 @@ pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
     }
     let (uid, id, path) = (session.account.uid, session.id.clone(), proc.path().to_owned());
     // What a process shows in /proc is in its own memory, behind which there may be anything.
-    let hints =
-        session.account.watch(END, move || hints(&Proc::open(&path)?, uid, id.as_deref()))??;
+    let hints = session
+        .account
+        .with_timeout(END, move || hints(&Proc::open(&path)?, uid, id.as_deref()))??;
     tracing::debug!(session = %session, hints = hints.len(), "processes that may know it");
     let search = EndpointSearch::new(session, hints, proc.own_pid());
-    let found = Endpoints::decoded(&session.account.act(END, || search.run().encoded())?);
+    let found = Endpoints::decoded(&session.account.run_as(END, || search.run().encoded())?);
     if found.display.is_none()
         && found.wayland.is_none()
         && (found.bus.is_none() || !session.may_lack_display)

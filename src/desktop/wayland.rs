@@ -56,5 +56,5 @@ pub fn answers(path: &Path, uid: u32, end: Instant) -> io::Result<Option<u32>> {
 
 /// Connect to a socket that has to be of this user.
 pub fn connect(path: &Path, uid: u32, end: Instant) -> io::Result<Peer> {
-    Peer::connect(&SocketAddrUnix::new(path)?, end)?.of(&[uid])
+    Peer::connect(&SocketAddrUnix::new(path)?, end)?.owned_by(&[uid])
 }

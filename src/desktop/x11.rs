@@ -96,7 +96,7 @@ fn connect(number: u32, users: &[u32], end: Instant) -> io::Result<Peer> {
             )?
         }
     };
-    peer.of(users)
+    peer.owned_by(users)
 }
 
 /// Whether the server of this number lets us in, with the cookie that a file has for it if any. It

@@ -56,7 +56,7 @@ fn is_of_another_home(path: &Path, home: &Home) -> bool {
 /// there is found out by asking.
 fn held(proc: &Proc) -> Result<Vec<PathBuf>, Error> {
     let mut sockets = BTreeSet::new();
-    let mut scan = proc.scan(Files::of(&[File::Stat]))?;
+    let mut scan = proc.scan(Files::new(&[File::Stat]))?;
     while let Some(process) = scan.next()? {
         if let Lookup::Found(found) = process.lookup(sockets_of(process))? {
             sockets.extend(found);

@@ -34,7 +34,7 @@ impl ListFormat {
     /// The files that it reads in any case.
     pub fn files(&self) -> Files {
         match self {
-            ListFormat::Lines { suffix: Suffix::CommandLine, .. } => Files::of(&[File::Cmdline]),
+            ListFormat::Lines { suffix: Suffix::CommandLine, .. } => Files::new(&[File::Cmdline]),
             _ => certain_files(self.properties()),
         }
     }

@@ -179,7 +179,7 @@ fn read(base: BorrowedFd<'_>, asked: &[Asked], pages: &Mutex<Pages>) {
             text.reserve(file.facts().capacity);
             let read = match pin {
                 Some(pin) => read_text(pin.as_fd(), &Path::below(file.name()), &mut text),
-                None => read_text(base, &Path::of(*pid, file.name()), &mut text),
+                None => read_text(base, &Path::new(*pid, file.name()), &mut text),
             };
             let start = end + texts.len();
             texts.extend_from_slice(&text);

@@ -26,7 +26,7 @@ pub struct ControlGroup {
 
 impl ControlGroup {
     /// The group that tells where a process belongs; `None` where no such hierarchy is mounted.
-    pub fn of(groups: Cgroups<'_>) -> io::Result<Option<ControlGroup>> {
+    pub fn innermost(groups: Cgroups<'_>) -> io::Result<Option<ControlGroup>> {
         let Some(path) = groups.path() else { return Ok(None) };
         let mounts = fs::read(MOUNTS)?;
         let mut mounts = mounts.split(|&byte| byte == b'\n').filter_map(Mount::parse);

@@ -256,7 +256,7 @@ impl<'p> Directory<'p> {
     }
 
     pub fn path(&self, file: &str) -> Path {
-        if self.is_pinned() { Path::below(file) } else { Path::of(self.pid, file) }
+        if self.is_pinned() { Path::below(file) } else { Path::new(self.pid, file) }
     }
 }
 

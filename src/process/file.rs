@@ -129,7 +129,7 @@ impl Files {
     pub const NONE: Files = Files(0);
 
     /// The set of these files.
-    pub const fn of(files: &[File]) -> Files {
+    pub const fn new(files: &[File]) -> Files {
         let mut bits = 0;
         let mut at = 0;
         while at < files.len() {
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_set_names_its_files_cheapest_first() {
-        let files = Files::of(&[File::Status]) | Files::of(&[File::Exe]);
+        let files = Files::new(&[File::Status]) | Files::new(&[File::Exe]);
         assert!(files.contains(File::Exe) && !files.contains(File::Stat));
         assert_eq!(files.names().collect::<Vec<_>>(), ["exe", "status"]);
     }

@@ -129,12 +129,12 @@ fn hierarchies() -> io::Result<Vec<Hierarchy>> {
     let mounts = fs::read(MOUNTS)?;
     Ok(mounts
         .split(|&byte| byte == b'\n')
-        .filter_map(|line| Hierarchy::of(Mount::parse(line)?))
+        .filter_map(|line| Hierarchy::from_mount(Mount::parse(line)?))
         .collect())
 }
 
 impl Hierarchy {
-    fn of(mount: Mount<'_>) -> Option<Hierarchy> {
+    fn from_mount(mount: Mount<'_>) -> Option<Hierarchy> {
         let files = match mount.kind {
             b"cgroup2" => &SECOND,
             b"cgroup" if mount.has(b"memory") => &FIRST,
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn hierarchies_that_know_about_memory() {
-        let parse = |line: &'static [u8]| Hierarchy::of(Mount::parse(line)?);
+        let parse = |line: &'static [u8]| Hierarchy::from_mount(Mount::parse(line)?);
         let first =
             parse(b"51 47 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory")
                 .unwrap();

@@ -26,7 +26,7 @@ pub(super) enum Numbering {
 }
 
 impl Numbering {
-    pub(super) fn of(proc: &Proc) -> ReadResult<Numbering> {
+    pub(super) fn detect(proc: &Proc) -> ReadResult<Numbering> {
         let Some(pid) = proc.own_pid() else { return Ok(Numbering::Foreign) };
         let own = Process::pin(proc, pid, Files::NONE)?;
         // NSpid lists our pid in every namespace from the procfs's own down to ours: one number

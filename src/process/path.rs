@@ -13,7 +13,7 @@ pub(super) struct Path {
 
 impl Path {
     /// A file of the process that has this number; an empty name for its directory.
-    pub fn of(pid: Pid, file: &str) -> Path {
+    pub fn new(pid: Pid, file: &str) -> Path {
         Path::EMPTY.number(pid).text("/").text(file)
     }
 
@@ -57,10 +57,10 @@ mod tests {
 
     #[test]
     fn paths_of_processes_and_of_their_threads() {
-        assert_eq!(Path::of(4_294_967_295, "smaps_rollup").as_c_str(), c"4294967295/smaps_rollup");
-        assert_eq!(Path::of(7, "").as_c_str(), c"7/");
+        assert_eq!(Path::new(4_294_967_295, "smaps_rollup").as_c_str(), c"4294967295/smaps_rollup");
+        assert_eq!(Path::new(7, "").as_c_str(), c"7/");
         assert_eq!(Path::below("ns/cgroup").as_c_str(), c"ns/cgroup");
-        let longest = Path::of(4_294_967_295, "").of_thread(4_294_967_295, "smaps_rollup");
+        let longest = Path::new(4_294_967_295, "").of_thread(4_294_967_295, "smaps_rollup");
         assert_eq!(longest.as_c_str(), c"4294967295/task/4294967295/smaps_rollup");
     }
 }

@@ -225,7 +225,7 @@ impl Proc {
 
     /// How the pids here relate to those that system calls take.
     pub(super) fn numbering(&self) -> ReadResult<Numbering> {
-        *self.numbering.get_or_init(|| Numbering::of(self))
+        *self.numbering.get_or_init(|| Numbering::detect(self))
     }
 
     pub(super) fn dir(&self) -> BorrowedFd<'_> {

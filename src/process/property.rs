@@ -119,11 +119,11 @@ impl Cost {
 const FREE: Cost = Cost::All(Files::NONE);
 const STAT: Cost = file(File::Stat);
 const STATUS: Cost = file(File::Status);
-const STAT_OR_STATUS: Cost = Cost::OneOf(Files::of(&[File::Stat, File::Status]));
-const ANY_NAME: Cost = Cost::OneOf(Files::of(&[File::Comm, File::Stat, File::Status]));
+const STAT_OR_STATUS: Cost = Cost::OneOf(Files::new(&[File::Stat, File::Status]));
+const ANY_NAME: Cost = Cost::OneOf(Files::new(&[File::Comm, File::Stat, File::Status]));
 
 const fn file(file: File) -> Cost {
-    Cost::All(Files::of(&[file]))
+    Cost::All(Files::new(&[file]))
 }
 
 /// All properties, in the order of `show`.

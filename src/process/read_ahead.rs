@@ -28,7 +28,7 @@ pub(super) struct Ahead<'p> {
 impl<'p> Ahead<'p> {
     /// Read those of these files that a process can hold up, of every process of a scan; `None`
     /// when there are none.
-    pub fn of(proc: &'p Proc, files: Files) -> Option<Ahead<'p>> {
+    pub fn new(proc: &'p Proc, files: Files) -> Option<Ahead<'p>> {
         let (under_way, here, spare, idle) = (VecDeque::new(), Pages::default(), None, Vec::new());
         has_held_up(files).then(|| Ahead { proc, files, size: 1, under_way, here, spare, idle })
     }

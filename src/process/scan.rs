@@ -34,7 +34,7 @@ impl<'p> Scan<'p> {
 
     /// Have these files read ahead, which every visit reads.
     pub fn reading_ahead(mut self, files: Files) -> Scan<'p> {
-        self.ahead = Ahead::of(self.pids.proc, files);
+        self.ahead = Ahead::new(self.pids.proc, files);
         self
     }
 

@@ -103,7 +103,7 @@ fn the_three_sources_of_a_name_agree() {
         b"Name:\ta\\nb\\\\c\nState:\tS (sleeping)\nTgid:\t7\nPPid:\t1\n",
     );
     let proc = fake.open();
-    for files in [Files::NONE, Files::of(&[File::Stat]), Files::of(&[File::Status])] {
+    for files in [Files::NONE, Files::new(&[File::Stat]), Files::new(&[File::Status])] {
         let facts = |process: &Process<'_>| {
             (
                 process.comm().unwrap().into_owned(),
@@ -243,7 +243,7 @@ fn a_scan_does_not_show_one_process_what_it_read_of_another() {
     fake.process(1, 0, b"first").file(1, "cmdline", b"first\0");
     fake.process(2, 1, b"second").process(3, 2, b"third").file(3, "cmdline", b"3\0");
     let proc = fake.open();
-    let all = Files::of(&[File::Stat, File::Cmdline]);
+    let all = Files::new(&[File::Stat, File::Cmdline]);
     let facts = scanned(&proc, all, |process| {
         (process.comm().unwrap().into_owned(), process.cmdline().ok().map(<[u8]>::to_vec))
     });

@@ -55,7 +55,7 @@ pub struct RelativeIdentity {
 }
 
 impl RelativeIdentity {
-    fn of(process: &Process<'_>) -> ReadResult<RelativeIdentity> {
+    fn from_process(process: &Process<'_>) -> ReadResult<RelativeIdentity> {
         Ok(RelativeIdentity {
             start_ticks: process.stat()?.start_ticks,
             inode: if_available(process.pidfd_inode())?,
@@ -115,7 +115,7 @@ pub fn relatives(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Rel
         let (verdict, process) = criteria.judge_pinned(proc, forest.pid(node), Files::NONE)?;
         match (verdict, process) {
             (Verdict::Match, Some(process)) => {
-                match process.lookup(RelativeIdentity::of(&process))? {
+                match process.lookup(RelativeIdentity::from_process(&process))? {
                     Lookup::Found(identity) => finder.relate(relation, (node, identity))?,
                     Lookup::Unavailable(reason) => finder.doubt(relation, node, reason),
                     Lookup::Exited => {}
@@ -228,7 +228,7 @@ impl RelativeFinder<'_> {
     fn parent(&mut self, (node, identity): Identified) -> Result<Option<Identified>, Error> {
         let Some(parent) = self.forest.parent(node) else { return Ok(None) };
         let (child_pid, pid) = (self.forest.pid(node), self.forest.pid(parent));
-        let Some(found) = self.held(pid, RelativeIdentity::of)? else { return Ok(None) };
+        let Some(found) = self.held(pid, RelativeIdentity::from_process)? else { return Ok(None) };
         let calls_it_so =
             self.child_of(child_pid, pid)?.is_some_and(|child| child.inode == identity.inode);
         Ok(if calls_it_so && self.has(pid, &found)? { Some((parent, found)) } else { None })
@@ -236,8 +236,8 @@ impl RelativeFinder<'_> {
 
     /// The process of this number, if it calls that one its parent.
     fn child_of(&mut self, pid: Pid, parent: Pid) -> Result<Option<RelativeIdentity>, Error> {
-        let read =
-            self.held(pid, |process| Ok((RelativeIdentity::of(process)?, process.ppid()?)))?;
+        let read = self
+            .held(pid, |process| Ok((RelativeIdentity::from_process(process)?, process.ppid()?)))?;
         Ok(read.and_then(|(identity, ppid)| (ppid == parent).then_some(identity)))
     }
 

@@ -21,7 +21,7 @@ pub struct Users {
 
 impl Default for Users {
     fn default() -> Users {
-        Users { users: Names::of("passwd"), groups: Names::of("group") }
+        Users { users: Names::new("passwd"), groups: Names::new("group") }
     }
 }
 
@@ -63,7 +63,7 @@ struct Names {
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Names {
-    fn of(database: &'static str) -> Names {
+    fn new(database: &'static str) -> Names {
         Names { database, known: RefCell::default(), patience: Cell::new(None) }
     }
 

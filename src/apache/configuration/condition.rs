@@ -13,7 +13,7 @@ pub(super) enum Truth {
 }
 
 impl Truth {
-    pub fn of(is_true: bool) -> Truth {
+    pub fn from_bool(is_true: bool) -> Truth {
         if is_true { Truth::Yes } else { Truth::No }
     }
 
@@ -54,11 +54,11 @@ impl Definitions {
             name == format!("mpm_{mpm}_module").as_bytes() || name == format!("{mpm}.c").as_bytes()
         };
         match (Mpm::find(is_of), mpm) {
-            (Some(wanted), Some(mpm)) => Truth::of(wanted == mpm),
+            (Some(wanted), Some(mpm)) => Truth::from_bool(wanted == mpm),
             (Some(_), None) => Truth::Unknown,
             (None, _) => {
                 let is_built_in = BUILT_IN.into_iter().any(|module| is_called(name, module));
-                Truth::of(is_built_in || self.modules.contains(name))
+                Truth::from_bool(is_built_in || self.modules.contains(name))
             }
         }
     }

@@ -163,8 +163,10 @@ impl<'r> ConfigurationReader<'r> {
         };
         let truth = match name {
             b"ifmodule" => self.words.has_module(condition, self.mpm),
-            b"ifdefine" => Truth::of(self.words.defines.contains_key(condition)),
-            b"iffile" => self.root.has(&self.absolute(condition)).map_or(Truth::Unknown, Truth::of),
+            b"ifdefine" => Truth::from_bool(self.words.defines.contains_key(condition)),
+            b"iffile" => {
+                self.root.has(&self.absolute(condition)).map_or(Truth::Unknown, Truth::from_bool)
+            }
             // Not for us to judge: they depend on what Apache knows.
             b"ifversion" | b"ifdirective" | b"ifsection" => return Truth::Unknown,
             // Nor what becomes of these.

@@ -46,7 +46,7 @@ impl Default for ReadBudget {
 
 impl Owner {
     /// The effective user and groups of a process.
-    pub fn of(process: &Process<'_>) -> ReadResult<Owner> {
+    pub fn from_process(process: &Process<'_>) -> ReadResult<Owner> {
         let groups = process.status()?.numbers("Groups").into_iter().flatten();
         let groups = groups.filter_map(|group| group.try_into().ok()).collect();
         Ok(Owner { uid: process.user_ids()?[1], gid: process.group_ids()?[1], groups })
@@ -67,7 +67,7 @@ impl Owner {
 
 impl<'p> Source<'p> {
     /// The files below the root directory of a server.
-    pub fn of(root: Root, owner: Owner, budget: &'p ReadBudget) -> io::Result<Source<'p>> {
+    pub fn new(root: Root, owner: Owner, budget: &'p ReadBudget) -> io::Result<Source<'p>> {
         let (is_guess, descriptor) = (root.is_guess, root.as_raw_fd());
         let mut changed = None;
         let answer = move |question: &[u8]| match changed.get_or_insert_with(|| owner.become_it()) {
@@ -165,7 +165,7 @@ mod tests {
         fs::create_dir(directory.path().join("sub")).unwrap();
         let budget = ReadBudget::default();
         let source =
-            Source::of(Root::at(directory.path()).unwrap(), Owner::default(), &budget).unwrap();
+            Source::new(Root::at(directory.path()).unwrap(), Owner::default(), &budget).unwrap();
         assert!(
             matches!(source.read(b"/file"), Ok(RootEntry::File(bytes, changed)) if bytes == b"text\0\xff" && changed > 0)
         );

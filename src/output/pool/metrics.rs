@@ -148,7 +148,7 @@ impl Metrics {
                 self.sample(Metric::Memory, &labels, total as f64);
             }
             let values = members.iter().filter_map(|member| member.usage.get(measure));
-            let Some(found) = Statistics::of(values) else { continue };
+            let Some(found) = Statistics::from_numbers(values) else { continue };
             let statistics = [
                 ("min", found.min as f64),
                 ("average", found.average),
