@@ -1,4 +1,58 @@
 //! proctool: Linux process tools in one program. Start, dispatch, and the one place where it ends.
+//!
+//! # Glossary
+//!
+//! One word for one thing, in names, comments, messages and man pages.
+//!
+//! About processes:
+//! - **process**: a thread group, as the kernel has it; `pid` is its number in one pid namespace.
+//! - **thread**: one task of a process, `/proc/PID/task/TID`.
+//! - **kernel thread**: a task that runs no program (`PF_KTHREAD`).
+//! - **command**: a program that we run, or the arguments of one (`cmdline`).
+//! - **comm**: the name that the kernel keeps of a process, at most 15 bytes.
+//! - **executable**: the file that a process runs (`exe`); its base name is the *exe name*.
+//! - **parent**, **child**: as the kernel has it now. **Ancestors** and **descendants** are the
+//!   parents of parents and the children of children; **relatives** are any of these.
+//! - **orphan**: a process whose parent has exited, and that init or a subreaper has adopted.
+//! - **session**, **process group**, **control group**, **namespace**: as in setsid(2), setpgid(2),
+//!   cgroups(7), namespaces(7).
+//! - **running**, **sleeping**, **stopped**, **traced**, **uninterruptible**: states of a process.
+//! - **exited**: all threads have ended. A **zombie** has exited and was not reaped.
+//! - **reaped**: its parent has taken its exit status, and its pid is free for another process.
+//! - **alive**: not exited; a stopped process is alive.
+//!
+//! About reading:
+//! - **procfs**: a mount of /proc, of one pid namespace.
+//! - **scan**: one pass over all processes of a procfs.
+//! - **property**: one fact about a process, a row of `process::PROPERTIES`.
+//! - **lookup**: an attempt to read something of a process: found, unavailable, or exited.
+//! - **unavailable**: the process is alive, and this property of it cannot be read. **Denied** is
+//!   one reason of several: the kernel forbids it.
+//! - **held up**: reading waits in the kernel because of what the process has mapped.
+//! - **unexamined**: a process of which we could not find out whether it matches.
+//! - **pid reuse**: a later process has the pid of one that was reaped.
+//! - **pinned**: held by a descriptor of its /proc directory, so that all that is read is of one
+//!   process.
+//!
+//! About acting:
+//! - **pidfd**: a descriptor that refers to one process (pidfd_open(2)). A **reference** holds one,
+//!   or what it takes to open it again for the same process.
+//! - **target**: a process that an operation acts on. An **operation** carries out one **order** on
+//!   all targets, and each of them has an **outcome**.
+//! - **refused**: a target that we do not touch, and why.
+//! - **freeze**, **thaw**: stop a tree while its members are gathered, and continue it.
+//! - **guardian**: a process of ours that continues what we have stopped, whatever becomes of us.
+//! - **overseer**: a thread of ours that ends the program where it hangs.
+//!
+//! About applications:
+//! - **daemon**: a server in the background, such as cron. A **supervisor** starts it again.
+//! - **worker**: a process that a daemon forks to serve a request or to run a job.
+//! - **job**: what cron runs for a line of a crontab, with all of its descendants.
+//! - **pause**: stop a daemon so that it starts no new jobs. **drain**: wait until no job runs. The
+//!   **window** is the time from the drain until the daemon runs on.
+//! - **master**: the process of a server that forks the workers. A **pool** is a master with its
+//!   workers, a **worker group** those that do the same.
+//! - **agent**: a gpg-agent. **Desktop session**: a session of logind with a display or a bus.
 
 mod apache;
 mod applets;
