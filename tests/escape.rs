@@ -140,3 +140,25 @@ END
     }
     outcome.exits(0).prints("");
 }
+
+/// What is read of a control group grows with the processes in it.
+#[test]
+fn a_control_group_is_read_as_often_for_many_processes_as_for_few() {
+    let script = r#"
+        command -v strace >/dev/null && mount -t tmpfs none /mnt || exit 77
+        for count in 2 100; do
+            sh -c 'for i in $(seq '$count'); do sleep 1000 & done; : >/mnt/ready; wait' &
+            until [ -e /mnt/ready ]; do sleep 0.01; done; rm /mnt/ready
+            strace -f -qq -o /mnt/trace -e trace=openat "$P" kill --tree $! >/mnt/told || exit
+            grep -c 'cgroup\.procs' /mnt/trace
+        done"#;
+    let Some(command) = namespace::script(script) else { skip!("no private namespaces") };
+    let outcome = finish(command);
+    if outcome.code() == 77 {
+        skip!("no strace");
+    }
+    let counts = outcome.exits(0).lines();
+    let counts: Vec<u32> = counts.iter().map(|count| count.parse().expect("a count")).collect();
+    // A pass more or less.
+    assert!(counts[1] <= counts[0] + 3, "{counts:?}");
+}

@@ -299,9 +299,10 @@ impl TreeBonds {
         if self.groups.is_some() {
             return Ok(());
         }
-        let mut groups: Vec<ControlGroup> = Vec::new();
+        let (mut groups, mut known) = (Vec::new(), BTreeSet::new());
         for target in targets.iter().filter(|target| !is_spared(target)) {
-            if let Some(group) = group_of(proc, target, &groups)?
+            // Each group is read once, however many targets are in it.
+            if let Some(group) = group_of(proc, target, &mut known)?
                 && group.processes().is_ok_and(|pids| pids.into_iter().all(&is_of_tree))
             {
                 groups.push(group);
@@ -348,19 +349,20 @@ fn is_still_in(proc: &Proc, target: &Target, number: Pid, is_group: bool) -> Res
     Ok(is_in && is_there(proc, target.pid, reference)?)
 }
 
-/// The control group of a target, unless it is one of these.
+/// The control group of a target, unless its path is one of these; it is then.
 fn group_of(
     proc: &Proc,
     target: &Target,
-    known_groups: &[ControlGroup],
+    known: &mut BTreeSet<Vec<u8>>,
 ) -> Result<Option<ControlGroup>, Error> {
     let Some(reference) = &target.reference else { return Ok(None) };
     let Lookup::Found(process) = proc.process(target.pid, Files::NONE)? else { return Ok(None) };
     let Lookup::Found(text) = process.lookup(process.file(File::Cgroup))? else { return Ok(None) };
-    let is_known = known_groups.iter().any(|group| Some(&group.path[..]) == Cgroups(text).path());
-    if is_known || !is_there(proc, target.pid, reference)? {
+    let Some(path) = Cgroups(text).path() else { return Ok(None) };
+    if known.contains(path) || !is_there(proc, target.pid, reference)? {
         return Ok(None);
     }
+    known.insert(path.to_vec());
     // Without a hierarchy that we see, it proves nothing.
     Ok(ControlGroup::innermost(Cgroups(text)).ok().flatten())
 }
