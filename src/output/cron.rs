@@ -214,7 +214,7 @@ impl<'t> CronReport<'t> {
         id(json, daemon.pid, daemon.reference.inode());
         text_member(json, "name", Some(&daemon.name));
         text_member(json, "exe_path", daemon.exe_path.as_deref());
-        text_member(json, "proof", Some(proof(&daemon.proof).as_bytes()));
+        text_member(json, "evidence", Some(proof(&daemon.proof).as_bytes()));
         text_member(json, "unit", daemon.unit.as_ref().map(String::as_bytes));
         put(json, format_args!(",\"stopped\":{}}}", daemon.is_stopped));
     }
