@@ -1,6 +1,6 @@
-//! Text in which some characters stand for others: bytes written as digits, and variables.
+//! Texts in which some characters stand for others: bytes written as digits, and variables.
 
-/// With each byte restored that is written as a mark and some digits of this base: `%0a`, `\040`.
+/// Restores each byte that is written as a mark and digits of this base: `%0a`, `\040`.
 pub fn unescaped(text: &[u8], mark: u8, digits: usize, base: u32) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -23,8 +23,8 @@ pub fn unescaped(text: &[u8], mark: u8, digits: usize, base: u32) -> Vec<u8> {
     bytes
 }
 
-/// With each `${NAME}` replaced by a value, or left as it is where there is none. What would make
-/// it longer than `most` is left too: values may contain each other.
+/// Replaces each `${NAME}` by its value; an unknown name stays as it is. A replacement that would
+/// make the text longer than `most` is left out, because values may contain each other.
 pub fn expanded<V: AsRef<[u8]>>(
     text: &[u8],
     most: usize,

@@ -1,9 +1,9 @@
-//! Input for the parsers that no test thinks of: samples with something changed. For tests only.
+//! Changed samples as input for parsers. For tests only.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// What takes the place of a part of a sample.
+/// Texts that replace a part of a sample.
 const PARTS: [&[u8]; 26] = [
     b"",
     b" ",
@@ -33,8 +33,8 @@ const PARTS: [&[u8]; 26] = [
     b"=",
 ];
 
-/// Try a parser with changed samples: for a moment, or for as many seconds as PROCTOOL_FUZZ_SECONDS
-/// says. It may return anything, and must not panic.
+/// Tries a parser with changed samples: for a moment, or for as many seconds as
+/// PROCTOOL_FUZZ_SECONDS says. It may return anything and must not panic.
 pub fn survives(samples: &[&[u8]], parse: impl Fn(&[u8])) {
     let asked =
         std::env::var("PROCTOOL_FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
@@ -54,7 +54,7 @@ pub fn survives(samples: &[&[u8]], parse: impl Fn(&[u8])) {
     println!("{count} inputs");
 }
 
-/// A sample with a few changes.
+/// Returns a sample with a few changes.
 fn changed(samples: &[&[u8]], random: &mut Random) -> Vec<u8> {
     let mut input = random.pick(samples).to_vec();
     for _ in 0..1 + random.below(6) {
@@ -77,7 +77,7 @@ fn changed(samples: &[&[u8]], random: &mut Random) -> Vec<u8> {
     input
 }
 
-/// xorshift64*: fast, and good enough.
+/// The generator xorshift64*: fast, and good enough.
 struct Random(u64);
 
 impl Random {
@@ -96,7 +96,7 @@ impl Random {
         things[self.below(things.len())]
     }
 
-    /// A part of so many bytes, mostly a short one.
+    /// Returns a range within this length, mostly a short one.
     fn range(&mut self, length: usize) -> (usize, usize) {
         let begin = self.below(length + 1);
         let most = if self.below(4) == 0 { length } else { 8 };

@@ -1,4 +1,4 @@
-//! Who matches: the one place that decides it, for reading and for acting.
+//! Criteria: the one place that decides which processes match, for reading and for acting.
 
 mod relatives;
 
@@ -12,12 +12,12 @@ use crate::process::{
 
 pub use relatives::{Anchor, Relation, RelativeIdentity, Relatives, relatives};
 
-/// One thing that must be true of a process.
+/// One condition that a process must meet.
 #[derive(Debug)]
 pub enum Test {
     /// It is one of these.
     Pid(Vec<Pid>),
-    /// It is one of these processes; of some it is not known, for this reason.
+    /// It is one of these processes. For those with an error this is unknown, for this reason.
     Relatives(BTreeMap<Pid, ReadResult<RelativeIdentity>>),
     /// exe_name is one of these.
     ExeName(Vec<Vec<u8>>),
@@ -29,7 +29,7 @@ pub enum Test {
     Name(Regex),
     /// The arguments, joined by blanks, match; for a process without arguments its name.
     CommandLine(Regex),
-    /// Its parent is one of these, 0 standing for none that is visible.
+    /// Its parent is one of these; 0 means that no parent is visible.
     Parent(Vec<Pid>),
     /// It is in one of these process groups.
     ProcessGroup(Vec<Pid>),
@@ -37,19 +37,19 @@ pub enum Test {
     Session(Vec<Pid>),
     /// The controlling terminal is one of these, named as below /dev; `?` is none.
     Terminal(Vec<String>),
-    /// One of these letters.
+    /// Its state is one of these letters.
     State(Vec<u8>),
-    /// It runs for more than these seconds.
+    /// It has run for more than this number of seconds.
     OlderThan(f64),
-    /// It is a thread of the kernel.
+    /// It is a kernel thread.
     IsKernelThread,
-    /// One of these started it.
+    /// One of these users started it (real user id).
     RealUser(Vec<u32>),
-    /// It acts as one of these.
+    /// It acts with the rights of one of these users (effective user id).
     EffectiveUser(Vec<u32>),
     /// Its real group is one of these.
     RealGroup(Vec<u32>),
-    /// It was started with this variable, of this value if there is one.
+    /// It was started with this variable, and with this value if one is given.
     Environ { name: Vec<u8>, value: Option<Vec<u8>> },
     /// One of its control groups has one of these paths.
     Cgroup(Vec<Vec<u8>>),
@@ -57,67 +57,67 @@ pub enum Test {
     Namespaces(Vec<(File, u64)>),
 }
 
-/// Whether a process matches.
+/// The decision about a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Match,
     NoMatch,
-    /// It ended meanwhile.
+    /// The process has exited.
     Gone,
-    /// What the decision needs is unavailable, for this reason. Such a process never matches, not
-    /// even inverted.
+    /// The decision needs something that is unavailable, for this reason. Such a process never
+    /// matches, not even with an inverted condition.
     Unknown(ReadError),
 }
 
-/// Which of several matches is wanted.
+/// Which of several matching processes is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pick {
     Newest,
     Oldest,
 }
 
-/// Start and pid: what newest and oldest go by.
+/// Start time and pid, by which the newest and the oldest process are chosen.
 pub type Age = (u64, Pid);
 
-/// The age of a process.
+/// Returns the age of a process.
 pub fn age(process: &Process<'_>) -> ReadResult<Age> {
     Ok((process.stat()?.start_ticks, process.pid()))
 }
 
-/// What must be true of a process, all of it.
+/// The conditions that a process must meet together.
 #[derive(Debug, Default)]
 pub struct Criteria {
-    /// Cheapest first, so that most processes are dismissed by one system call.
+    /// Cheapest first, so that one system call rejects most processes.
     tests: Vec<Test>,
     inverted: bool,
-    /// Never matched: we ourselves.
+    /// Processes that never match: we ourselves.
     except: Vec<Pid>,
 }
 
 impl Criteria {
-    /// Everything that passes all these tests or, `inverted`, that fails one; but never one of
-    /// `except`.
+    /// Makes criteria that match when all conditions are met or, with `inverted`, when one is not.
+    /// Processes in `except` never match.
     pub fn new(mut tests: Vec<Test>, inverted: bool, except: Vec<Pid>) -> Criteria {
         tests.sort_by_key(|test| test.file().map(|file| file as u8));
         Criteria { tests, inverted, except }
     }
 
-    /// Whether nothing was asked for, so that everything matches.
+    /// Reports whether there are no conditions, so that everything matches.
     pub fn is_empty(&self) -> bool {
         self.tests.is_empty()
     }
 
-    /// The files that a decision may read in any case.
+    /// Returns the files that a decision reads in any case.
     pub fn files(&self) -> Files {
         self.tests.iter().map(Test::certain_files).fold(Files::NONE, |all, files| all | files)
     }
 
-    /// The file that a decision reads of every process, if it reads one.
+    /// Returns the file that a decision reads of every process, if there is one.
     pub fn first_file(&self) -> Files {
         self.tests.first().map_or(Files::NONE, Test::certain_files)
     }
 
-    /// Decide. The error is one that ends the run.
+    /// Decides about a process. Errors: those that end the run.
     pub fn judge(&self, process: &Process<'_>) -> Result<Verdict, Error> {
         if self.except.contains(&process.pid()) {
             return Ok(Verdict::NoMatch);
@@ -136,7 +136,7 @@ impl Criteria {
         Ok(unknown.map_or_else(|| verdict(!self.inverted), Verdict::Unknown))
     }
 
-    /// Whether the process of this number, held fast, matches; and that process. `files` as in
+    /// Pins the process of this number and decides about it; returns both. `files` as in
     /// [`Proc::process`].
     pub fn judge_pinned<'p>(
         &self,
@@ -157,7 +157,7 @@ fn verdict(matches: bool) -> Verdict {
 }
 
 impl Pick {
-    /// Whether to prefer the first of two processes.
+    /// Reports whether the first of two processes is preferred.
     pub fn prefers(self, this: Age, other: Age) -> bool {
         match self {
             Pick::Newest => this > other,
@@ -167,7 +167,7 @@ impl Pick {
 }
 
 impl Test {
-    /// The costliest file that it reads; they are numbered by cost.
+    /// Returns the most expensive file that the condition reads. Files are numbered by cost.
     fn file(&self) -> Option<File> {
         match self {
             Test::Pid(_) | Test::Relatives(_) => None,
@@ -189,7 +189,7 @@ impl Test {
 
     fn certain_files(&self) -> Files {
         match self {
-            // These are found in several files: see `Process::comm`, `Process::state`.
+            // These stand in several files: see `Process::comm`, `Process::state`.
             Test::Comm(_) | Test::Name(_) | Test::Parent(_) | Test::State(_) => Files::NONE,
             _ => self.file().map_or(Files::NONE, |file| Files::new(&[file])),
         }

@@ -1,4 +1,5 @@
-//! Threads beside the first one, which alone heeds signals, and how one hands something to another.
+//! Threads beside the first one, which alone receives signals, and ways to pass something between
+//! threads.
 
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,29 +8,31 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 
-/// What a thread needs that makes a few system calls.
+/// Stack of a thread that makes a few system calls.
 const STACK: usize = 128 * 1024;
 
-/// Start a thread that no signal is delivered to: one that stops or ends us would do so at a moment
-/// that nobody expects.
+/// Starts a thread that receives no signals: a signal there could stop or end the program in the
+/// middle of anything.
 pub fn start(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    // A thread inherits what is blocked (pthread_create(3)).
+    // A thread inherits the signal mask (pthread_create(3)).
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK);
     let work: Box<dyn FnOnce() + Send> = Box::new(work);
     let started = Builder::new().name(name.to_owned()).stack_size(STACK).spawn(work);
     if let Ok(before) = before {
-        // It cannot fail for a set that was there before.
+        // Restoring a mask that was valid cannot fail.
         let _ = before.thread_set_mask();
     }
     started
 }
 
-/// Lock what threads share. A thread that panics ends the program, and so leaves no lock behind.
+/// Locks data that threads share. A panic in a thread ends the program, so that no lock is left
+/// poisoned.
 pub fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Wait until another thread tells of a change, for this long; without a time, for ever.
+/// Waits until another thread announces a change, for this time at most; without a time, without
+/// limit.
 pub fn await_change<'m, T>(
     told: &Condvar,
     guard: MutexGuard<'m, T>,
@@ -43,7 +46,7 @@ pub fn await_change<'m, T>(
     }
 }
 
-/// A place where one thread leaves something for another, one thing at a time.
+/// A slot through which one thread passes items to another, one at a time.
 pub struct Mailbox<T> {
     content: Mutex<Content<T>>,
     told: Condvar,
@@ -64,19 +67,19 @@ impl<T> Default for Mailbox<T> {
 }
 
 impl<T> Mailbox<T> {
-    /// Leave something. It is for those who use it to see that the last thing was taken.
+    /// Puts an item in. The users see to it that the last one was taken.
     pub fn put(&self, item: T) {
         lock(&self.content).item = Some(item);
         self.told.notify_one();
     }
 
-    /// Leave nothing any more.
+    /// Announces that no more items come.
     pub fn close(&self) {
         lock(&self.content).is_closed = true;
         self.told.notify_one();
     }
 
-    /// Wait for something; `None` when nothing comes any more.
+    /// Waits for an item; `None` when no more come.
     pub fn take(&self) -> Option<T> {
         let mut content = lock(&self.content);
         while content.item.is_none() && !content.is_closed {
@@ -85,7 +88,7 @@ impl<T> Mailbox<T> {
         content.item.take()
     }
 
-    /// Wait for something, for this long.
+    /// Waits for an item for this time at most.
     pub fn take_within(&self, time: Duration) -> Option<T> {
         let mut content = lock(&self.content);
         if content.item.is_none() {

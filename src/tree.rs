@@ -1,24 +1,24 @@
-//! The tree of processes: a forest, because not every parent is visible.
+//! The tree of processes. It is a forest, because not every parent is visible.
 //!
-//! Built once from (pid, parent, start) in linear time and walked without recursion, so that
-//! neither a chain nor a fan of 100,000 processes is special. Nodes are indices; what a caller
-//! keeps for each process lies beside them.
+//! It is built once from (pid, parent, start) in linear time and walked without recursion, so that
+//! a chain or a fan of 100,000 processes is no special case. Nodes are indices; callers keep their
+//! own data for each node beside them.
 
 pub mod view;
 
 use crate::process::{Error, File, Files, Lookup, Pid, Process, Scan};
 
-/// A process in a [`Forest`].
+/// The index of a process in a [`Forest`].
 pub type Node = u32;
 
 const NONE: Node = Node::MAX;
 
-/// What a node is made of.
+/// The facts about a process from which the forest is built.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessLink {
-    /// The process.
+    /// The pid.
     pub pid: Pid,
-    /// Its parent, 0 when it has none that could be seen.
+    /// The pid of its parent; 0 when no parent is visible.
     pub ppid: Pid,
     /// Clock ticks from boot to its start.
     pub start_ticks: u64,
@@ -41,9 +41,9 @@ pub struct Forest<D> {
 }
 
 impl<D> Forest<D> {
-    /// Build from processes in any order, each with what is kept for it.
+    /// Builds a forest from processes in any order, with the caller's data for each.
     pub fn new(mut kin: Vec<ProcessLink>, mut data: Vec<D>) -> Forest<D> {
-        // A real procfs lists pids in order, so that this only looks.
+        // A real procfs lists pids in order, so that this only checks.
         if !kin.is_sorted_by_key(|kin| kin.pid) {
             let mut pairs: Vec<(ProcessLink, D)> = kin.into_iter().zip(data).collect();
             pairs.sort_by_key(|(kin, _)| kin.pid);
@@ -57,8 +57,8 @@ impl<D> Forest<D> {
         };
         let mut links: Vec<Links> = kin.iter().zip(parents(&kin)).map(link).collect();
         let mut first_root = NONE;
-        // From the last one backwards, each in front of its siblings: children end up in the order
-        // of their pids.
+        // From the last to the first, each before its siblings, so that children end up in the
+        // order of their pids.
         for node in (0..links.len()).rev() {
             let first = match links[node].parent {
                 NONE => &mut first_root,
@@ -70,27 +70,28 @@ impl<D> Forest<D> {
         Forest { links, first_root, data, vanished: 0 }
     }
 
-    /// How many processes ended while they were read. Each may have started another one.
+    /// Returns how many processes exited while they were read. Each of them may have started
+    /// another process.
     pub fn vanished(&self) -> usize {
         self.vanished
     }
 
-    /// The process of a node.
+    /// Returns the pid of a node.
     pub fn pid(&self, node: Node) -> Pid {
         self.links[node as usize].pid
     }
 
-    /// What the caller keeps for a node.
+    /// Returns the caller's data of a node.
     pub fn data(&self, node: Node) -> &D {
         &self.data[node as usize]
     }
 
-    /// The node of a process.
+    /// Returns the node of a pid.
     pub fn find(&self, pid: Pid) -> Option<Node> {
         self.links.binary_search_by_key(&pid, |links| links.pid).ok().map(|node| node as Node)
     }
 
-    /// Those among some nodes (all of them, children, descendants) whose data is wanted.
+    /// Returns those of some nodes (all, children or descendants) whose data is wanted.
     pub fn find_all(
         &self,
         among: impl Iterator<Item = Node>,
@@ -99,27 +100,27 @@ impl<D> Forest<D> {
         among.filter(move |&node| wanted(self.data(node)))
     }
 
-    /// Every node, by ascending pid.
+    /// Returns every node, by ascending pid.
     pub fn all(&self) -> impl Iterator<Item = Node> + use<D> {
         0..self.links.len() as Node
     }
 
-    /// The nodes whose parent is not visible, by ascending pid.
+    /// Returns the nodes whose parent is not visible, by ascending pid.
     pub fn roots(&self) -> impl Iterator<Item = Node> {
         self.siblings(self.first_root)
     }
 
-    /// The parent; `None` for a root.
+    /// Returns the parent; `None` for a root.
     pub fn parent(&self, node: Node) -> Option<Node> {
         some(self.links[node as usize].parent)
     }
 
-    /// The children, by ascending pid.
+    /// Returns the children, by ascending pid.
     pub fn children(&self, node: Node) -> impl Iterator<Item = Node> {
         self.siblings(self.links[node as usize].first_child)
     }
 
-    /// All below a node, each parent before its children.
+    /// Returns all descendants of a node, each parent before its children.
     pub fn descendants(&self, node: Node) -> impl Iterator<Item = Node> {
         let mut at = some(self.links[node as usize].first_child);
         std::iter::from_fn(move || {
@@ -129,13 +130,13 @@ impl<D> Forest<D> {
         })
     }
 
-    /// The way up, parent first.
+    /// Returns the ancestors, parent first.
     pub fn ancestors(&self, node: Node) -> impl Iterator<Item = Node> {
         std::iter::successors(self.parent(node), |&node| self.parent(node))
     }
 
-    /// The next node of a walk below `top`: down, else to the side, else to the side of the nearest
-    /// ancestor.
+    /// Returns the next node of a walk below `top`: the first child, else the next sibling, else
+    /// the next sibling of the nearest ancestor.
     fn following(&self, node: Node, top: Node) -> Option<Node> {
         let mut links = self.links[node as usize];
         if let Some(child) = some(links.first_child) {
@@ -161,11 +162,11 @@ fn some(node: Node) -> Option<Node> {
     (node != NONE).then_some(node)
 }
 
-/// The parent of each process, by index.
+/// Returns the parent of each process, by index.
 ///
-/// The processes were read one after another, so that a parent may be missing, or its number may
-/// belong to a later process by now: a parent that started after its child is not its parent. What
-/// is left of circles is cut.
+/// The processes were read one after another. A parent may therefore be missing, or its number may
+/// belong to a later process by now: a process that started after its child is not its parent.
+/// Circles that remain are cut.
 fn parents(processes: &[ProcessLink]) -> Vec<Node> {
     let parent_of = |child: &ProcessLink| {
         let found = processes.binary_search_by_key(&child.ppid, |kin| kin.pid).ok();
@@ -177,10 +178,10 @@ fn parents(processes: &[ProcessLink]) -> Vec<Node> {
     parents
 }
 
-/// Make a root of one process of every circle: that with the lowest pid, which is met first.
+/// Makes a root of one process of every circle: the one with the lowest pid, which is met first.
 fn cut_circles(parents: &mut [Node]) {
-    // The walk that passed a node, by the node it began at. Each is passed once, so that this is
-    // linear.
+    // For each node, the walk that has passed it, named by its first node. Each node is passed
+    // once, so that this is linear.
     let mut passed = vec![NONE; parents.len()];
     for start in 0..parents.len() {
         let mut at = start;
@@ -208,13 +209,13 @@ fn cut_circle(parents: &mut [Node], member: usize) {
     parents[lowest] = NONE;
 }
 
-/// What a scan reads for [`read`] of every process.
+/// The files that a scan reads for [`read`] of every process.
 pub const FILES: Files = Files::new(&[File::Stat]);
 
-/// Read the forest of all processes that a scan visits, keeping of each what `keep` takes;
-/// [`Lookup::Unavailable`] leaves it out.
+/// Reads the forest of all processes that a scan visits, with the data that `keep` returns for
+/// each; [`Lookup::Unavailable`] leaves a process out.
 ///
-/// A process that does not even show its parent (hidepid=1) is a root.
+/// A process that does not even show its parent (hidepid=1) becomes a root.
 pub fn read<D, E: From<Error>>(
     mut scan: Scan<'_>,
     mut keep: impl FnMut(&Process<'_>, ProcessLink) -> Result<Lookup<D>, E>,
@@ -273,7 +274,8 @@ mod tests {
         nodes.map(|node| forest.pid(node)).collect()
     }
 
-    /// init(1) cron(10) with two workers (20, 21), jobs (30, 31) and what the first job runs (40).
+    /// Builds init(1), cron(10) with two workers (20, 21), jobs (30, 31) and a child of the first
+    /// job (40).
     fn cron() -> Forest<Program> {
         let program = |exe_name, exe_path| Program { exe_name, exe_path };
         let rows = [
@@ -367,7 +369,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever was read, everybody is below exactly one root.
+        /// Every process is below exactly one root, whatever was read.
         #[test]
         fn everybody_is_reached_once(kin in proptest::collection::btree_map(1u32..60, (0u32..60, 0u64..4), 0..60)) {
             let rows: Vec<_> = kin.iter().map(|(&pid, &(ppid, start))| (pid, ppid, start)).collect();

@@ -1,5 +1,5 @@
-//! Some processes whose files a thread reads at once (see [`super::reader`]), so that handing over
-//! costs each of them next to nothing.
+//! A batch of processes whose files one thread reads (see [`super::reader`]), so that handing over
+//! costs each process next to nothing.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,19 +14,19 @@ use super::reader::ReaderThread;
 use super::{Pid, Proc};
 use crate::thread::{Mailbox, lock};
 
-/// A batch ends early when it has so many bytes: a process may have megabytes of arguments.
+/// A batch ends early after this number of bytes: a process may have megabytes of arguments.
 const ENOUGH: usize = 128 * 1024;
 
-/// A process, and those of its files that are read.
+/// A process, and the files of it that are to be read.
 #[derive(Clone)]
 pub(super) struct Asked {
     pub pid: Pid,
     pub files: Files,
-    /// Its directory, where that is held.
+    /// The descriptor of its directory, if it is pinned.
     pub pin: Option<Arc<OwnedFd>>,
 }
 
-/// What came of reading a file.
+/// The result of reading a file in a batch.
 #[derive(Clone, Copy)]
 pub(super) enum BatchAnswer<'b> {
     Text(&'b [u8]),
@@ -34,14 +34,14 @@ pub(super) enum BatchAnswer<'b> {
     HeldUp,
 }
 
-/// What was read of some processes.
+/// The bytes that were read of several processes.
 #[derive(Default)]
 pub(super) struct Pages {
     bytes: Vec<u8>,
     rows: VecDeque<BatchRow>,
 }
 
-/// What was read of one process, in the order of [`File::HELD_UP`].
+/// The results for one process, in the order of [`File::HELD_UP`].
 struct BatchRow {
     pid: Pid,
     entries: [BatchEntry; File::HELD_UP.len()],
@@ -49,19 +49,19 @@ struct BatchRow {
 
 #[derive(Clone, Copy)]
 enum BatchEntry {
-    /// It is to be read when somebody asks.
+    /// The file was not read, and will be when it is needed.
     Unasked,
-    /// Where the bytes lie.
+    /// Begin and end of its bytes in the pages.
     Text(usize, usize),
     Failed(Errno),
     HeldUp,
 }
 
-/// Processes that are being read.
+/// The processes of a batch that is being read.
 pub(super) struct Batch {
     asked: Arc<Vec<Asked>>,
     pages: Arc<Mutex<Pages>>,
-    /// `None` where no thread could be had, and all was read at once.
+    /// `None` where no thread could be started, and all was read at once.
     reading: Option<Reading>,
 }
 
@@ -73,17 +73,17 @@ struct Reading {
 }
 
 impl Pages {
-    /// The process that comes next.
+    /// Returns the process that comes next.
     pub fn pid(&self) -> Option<Pid> {
         self.rows.front().map(|row| row.pid)
     }
 
-    /// Turn to the process behind it.
+    /// Turns to the process after it.
     pub fn turn(&mut self) {
         self.rows.pop_front();
     }
 
-    /// Show what was read of the process that comes next.
+    /// Passes on what was read of the process that comes next.
     pub fn show(&self, mut show: impl FnMut(File, BatchAnswer<'_>)) {
         let Some(row) = self.rows.front() else { return };
         for (file, entry) in File::HELD_UP.into_iter().zip(row.entries) {
@@ -98,7 +98,7 @@ impl Pages {
         }
     }
 
-    /// The same room, empty.
+    /// Returns the same memory, empty.
     pub fn emptied(mut self) -> Pages {
         self.bytes.clear();
         self.rows.clear();
@@ -107,7 +107,7 @@ impl Pages {
 }
 
 impl Batch {
-    /// Have a thread read these processes, into pages that are empty; without a thread, it is done
+    /// Starts to read these processes on a thread, into empty pages. Without a thread, reads them
     /// at once.
     pub fn begin(
         proc: &Proc,
@@ -115,7 +115,7 @@ impl Batch {
         mut asked: Vec<Asked>,
         room: Pages,
     ) -> Batch {
-        // One that holds up a thread already is not asked once more.
+        // A process that already holds up a thread is not read again.
         for asked in asked.iter_mut().filter(|asked| !proc.readers().may_ask(asked.pid)) {
             asked.files = Files::NONE;
         }
@@ -137,8 +137,8 @@ impl Batch {
         Batch { asked, pages, reading: Some(Reading { reader, ended, is_under_way }) }
     }
 
-    /// Wait for it: what was read, which processes are still to be read, and the thread, if that
-    /// was not left behind.
+    /// Waits for the thread. Returns what was read, the processes that are still to be read, and
+    /// the thread unless it was left behind.
     pub fn end(self, proc: &Proc) -> (Pages, Vec<Asked>, Option<ReaderThread>) {
         let Batch { asked, pages, reading } = self;
         let (mut reader, mut held_up) = (None, None);
@@ -168,7 +168,7 @@ impl Batch {
     }
 }
 
-/// Read the files of some processes, one process after another, until there is enough.
+/// Reads the files of some processes, one process after another, until there are [`ENOUGH`] bytes.
 fn read(base: BorrowedFd<'_>, asked: &[Asked], pages: &Mutex<Pages>) {
     let (mut text, mut texts) = (Vec::new(), Vec::new());
     let mut end = 0;

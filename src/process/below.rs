@@ -1,4 +1,4 @@
-//! What is in the directories of a process, such as fd and task.
+//! The directories below that of a process, such as fd and task.
 
 use std::ffi::{CStr, CString};
 use std::io::{BufRead, BufReader};
@@ -14,43 +14,43 @@ use super::directory::Directory;
 use super::error::{ReadError, ReadResult};
 use super::stat::Stat;
 
-/// A file that a process has open.
+/// Facts about a file that a process has open.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenFile {
-    /// The user that owns it.
+    /// The user who owns it.
     pub owner: u32,
-    /// How many names it has; none after it was deleted.
+    /// Number of its names; 0 after it was deleted.
     pub links: u32,
-    /// Whether it is open for writing.
+    /// `true` if the descriptor is open for writing.
     pub is_writable: bool,
 }
 
 impl Directory<'_> {
-    /// The name of the thread with this id.
+    /// Returns the name of the thread with this id.
     pub fn thread_name(&self, id: Pid) -> ReadResult<Vec<u8>> {
         let mut name = self.text_below("task", &format!("task/{id}/comm"))?;
         name.pop_if(|&mut byte| byte == b'\n');
         Ok(name)
     }
 
-    /// The run state of the thread with this id.
+    /// Returns the state of the thread with this id.
     pub fn thread_state(&self, id: Pid) -> ReadResult<u8> {
         Ok(self.thread_stat(id)?.state)
     }
 
-    /// The numbers of the thread with this id. Those of memory are of the whole process.
+    /// Returns the numbers of the thread with this id. Those about memory are of the whole process.
     pub fn thread_stat(&self, id: Pid) -> ReadResult<Stat> {
         Stat::parse(&self.text_below("task", &format!("task/{id}/stat"))?)
             .ok_or(ReadError::malformed("task"))
     }
 
-    /// The text of status of the thread with this id.
+    /// Returns the text of status of the thread with this id.
     pub fn thread_status(&self, id: Pid) -> ReadResult<Vec<u8>> {
         self.text_below("task", &format!("task/{id}/status"))
     }
 
-    /// A short file in one of the directories. Gone is one that is not there, as the others come
-    /// and go.
+    /// Reads a short file below one of the directories. Errors: `Exited` also when only this entry
+    /// is gone, because entries come and go.
     pub fn text_below(&self, directory: &'static str, name: &str) -> ReadResult<Vec<u8>> {
         let unread = |errno| ReadError::from_errno(errno, directory, || ReadError::Exited);
         let fd = self.open(name, OFlags::RDONLY).map_err(unread)?;
@@ -59,7 +59,8 @@ impl Directory<'_> {
         Ok(text)
     }
 
-    /// Show the lines of a long file in one of the directories, until enough were seen.
+    /// Passes on the lines of a long file below one of the directories, until `show` has seen
+    /// enough.
     pub fn lines_below(
         &self,
         directory: &'static str,
@@ -73,7 +74,7 @@ impl Directory<'_> {
         show_lines(fd, show).map_err(unread)
     }
 
-    /// Whether a line of its memory map is one that is looked for.
+    /// Reports whether a line of the memory map is wanted.
     pub fn maps_any(&self, is_wanted: fn(&[u8]) -> bool) -> ReadResult<bool> {
         let path = self.path_of_threads("maps")?;
         let looked = self.on_thread("maps", move |base| {
@@ -90,7 +91,7 @@ impl Directory<'_> {
         })
     }
 
-    /// A descriptor on one of the directories, to look further from.
+    /// Opens one of the directories.
     pub fn open_directory(&self, name: &'static str) -> ReadResult<OwnedFd> {
         let path = self.path_of_threads(name)?;
         open_at(self.base(), &path, OFlags::PATH | OFlags::DIRECTORY).map_err(|errno| {
@@ -98,7 +99,7 @@ impl Directory<'_> {
         })
     }
 
-    /// What one of the descriptors is open on, as text; gone is one that is not open.
+    /// Returns the text of the link of a descriptor. Errors: `Exited` also when it is not open.
     pub fn descriptor_link(&self, number: u64) -> ReadResult<Vec<u8>> {
         let path = self.path_of_threads(&format!("fd/{number}"))?;
         let link = readlinkat(self.base(), path, Vec::new());
@@ -106,18 +107,18 @@ impl Directory<'_> {
             .map_err(|errno| ReadError::from_errno(errno, "fd", || ReadError::Exited))
     }
 
-    /// What the kernel tells of one of the descriptors; gone is one that is not open.
+    /// Returns the text of fdinfo of a descriptor. Errors: `Exited` also when it is not open.
     pub fn descriptor_info(&self, number: u64) -> ReadResult<Vec<u8>> {
         self.text_below("fdinfo", &format!("{}fdinfo/{number}", self.threads_prefix()?))
     }
 
-    /// The file that one of the descriptors is open on, as far as the kernel remembers it. Its file
-    /// system is not asked (AT_STATX_DONT_SYNC), as it may be one that does not answer; gone is one
-    /// that is not open.
+    /// Returns the facts about the file behind a descriptor, as far as the kernel remembers them.
+    /// Its file system is not asked (AT_STATX_DONT_SYNC), because it may not answer. Errors:
+    /// `Exited` also when the descriptor is not open.
     pub fn open_file(&self, number: u64) -> ReadResult<OpenFile> {
         let path = self.path_of_threads(&format!("fd/{number}"))?;
         let found = self.on_thread("fd", move |base| {
-            // How it is open is the mode of the link (proc_pid_fd(5)).
+            // The mode of the link says how the file is open (proc_pid_fd(5)).
             let link = statat(base, &path, AtFlags::SYMLINK_NOFOLLOW)?;
             let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
             let file = statx(base, &path, flags, StatxFlags::UID | StatxFlags::NLINK)?;
@@ -127,12 +128,13 @@ impl Directory<'_> {
         found.map_err(|errno| ReadError::from_errno(errno, "fd", || ReadError::Exited))
     }
 
-    /// Count the entries of one of the directories, showing each.
+    /// Counts the entries of one of the directories, and passes on each of them.
     pub fn list(&self, directory: &'static str, mut show: impl FnMut(&CStr)) -> ReadResult<u64> {
         let unread = |errno| {
             ReadError::from_errno(errno, directory, || self.lacking("the directory is missing"))
         };
-        // The threads are those of the process; all else is where they are.
+        // The directory task belongs to the process; the other ones are read below a thread that
+        // still runs.
         let prefix = if directory == "task" { String::new() } else { self.threads_prefix()? };
         let dir = self
             .open(&format!("{prefix}{directory}"), OFlags::RDONLY | OFlags::DIRECTORY)
@@ -161,8 +163,8 @@ impl Directory<'_> {
         [self.path("").as_c_str().to_bytes(), name.as_bytes()].concat()
     }
 
-    /// The path of what all threads share, which the first one does not have any more when it has
-    /// ended.
+    /// Returns the path of a file that all threads share. The first thread does not have it any
+    /// more after its exit.
     fn path_of_threads(&self, name: &str) -> ReadResult<Vec<u8>> {
         Ok(self.path_below(&format!("{}{name}", self.threads_prefix()?)))
     }

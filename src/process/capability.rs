@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// By number, from include/uapi/linux/capability.h of Linux 6.18.
+/// The names by number, from include/uapi/linux/capability.h of Linux 6.18.
 const NAMES: [&str; 41] = [
     "chown",
     "dac_override",
@@ -47,7 +47,8 @@ const NAMES: [&str; 41] = [
     "checkpoint_restore",
 ];
 
-/// The names of the capabilities in this mask; a newer kernel's unknown ones by number.
+/// Returns the names of the capabilities in this mask. Those that only a newer kernel knows are
+/// given by number.
 pub(super) fn names(mask: u64) -> Vec<Cow<'static, str>> {
     (0..u64::BITS)
         .filter(|bit| mask & (1 << bit) != 0)

@@ -5,7 +5,7 @@
 pub struct Cgroups<'a>(pub &'a [u8]);
 
 impl<'a> Cgroups<'a> {
-    /// Controllers and path of each hierarchy.
+    /// Returns the controllers and the path of each hierarchy.
     fn hierarchies(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         self.0.split(|&byte| byte == b'\n').filter_map(|line| {
             let mut parts = line.splitn(3, |&byte| byte == b':').skip(1);
@@ -13,12 +13,13 @@ impl<'a> Cgroups<'a> {
         })
     }
 
-    /// The paths in all hierarchies.
+    /// Returns the paths in all hierarchies.
     pub fn paths(self) -> impl Iterator<Item = &'a [u8]> {
         self.hierarchies().map(|(_, path)| path)
     }
 
-    /// The path in the hierarchy with this controller; without a name, in that of cgroups v2.
+    /// Returns the path in the hierarchy with this controller; an empty name means that of cgroups
+    /// v2.
     pub fn path_with(self, controller: &[u8]) -> Option<&'a [u8]> {
         let has = |controllers: &[u8]| {
             controllers.split(|&byte| byte == b',').any(|found| found == controller)
@@ -26,8 +27,8 @@ impl<'a> Cgroups<'a> {
         self.hierarchies().find(|(controllers, _)| has(controllers)).map(|(_, path)| path)
     }
 
-    /// The one path that tells where the process belongs: that of systemd's own hierarchy on
-    /// machines with cgroups v1, else that of cgroups v2.
+    /// Returns the one path that decides where the process belongs: that of systemd's own hierarchy
+    /// on machines with cgroups v1, else that of cgroups v2.
     pub fn path(self) -> Option<&'a [u8]> {
         let of = |controllers: &[u8]| self.hierarchies().find(|(found, _)| *found == controllers);
         of(b"name=systemd")
@@ -36,60 +37,60 @@ impl<'a> Cgroups<'a> {
             .map(|(_, path)| path)
     }
 
-    /// The systemd unit: the first part of the path that is not a slice, if it is named like a
-    /// unit. For what runs under a user's own service manager that is user@UID.service, as in `ps
-    /// -o unit`.
+    /// Returns the systemd unit: the first part of the path that is not a slice, if it is named
+    /// like a unit. Below a user's own service manager this is user@UID.service, as in `ps -o
+    /// unit`.
     pub fn unit(self) -> Option<&'a [u8]> {
         const KINDS: [&[u8]; 5] = [b".service", b".scope", b".socket", b".mount", b".swap"];
         let part = self
             .path()?
             .split(|&byte| byte == b'/')
             .find(|part| !part.is_empty() && !part.ends_with(b".slice"))?;
-        // A name that cgroups reserve is escaped with an underscore (systemd's cg_escape).
+        // systemd puts an underscore in front of a name that cgroups reserve (cg_escape).
         let unit = part.strip_prefix(b"_").unwrap_or(part);
         KINDS.iter().any(|kind| unit.ends_with(kind)).then_some(unit)
     }
 
-    /// The container, as "engine:id". Engines are known by how they name their groups.
+    /// Returns the container as "engine:id". Engines are recognised by how they name their groups.
     pub fn container(self) -> Option<Vec<u8>> {
         self.paths().find_map(container_of)
     }
 }
 
-/// What stands before the id in the name of a control group, and the engine. The monitor that an
-/// engine runs for a container has a group of its own, PREFIX-conmon-ID, and is outside of it.
+/// Prefixes of the id in the names of control groups, with the engine. The monitor that an engine
+/// runs for a container has a group of its own, PREFIX-conmon-ID, and is outside of the container.
 const PREFIXES: [(&[u8], &str); 6] = [
     (b"docker", "docker"),
     (b"libpod", "podman"),
-    // With --cgroups=split, as in a Quadlet: below the group of the service.
+    // With --cgroups=split, as in a Quadlet, the group lies below that of the service.
     (b"libpod-payload", "podman"),
     (b"crio", "cri-o"),
     (b"cri-containerd", "containerd"),
     (b"nerdctl", "containerd"),
 ];
 
-/// Directories of the cgroupfs driver whose child has only the id for a name, and the engine.
-/// containerd's are its namespaces.
+/// Directories of the cgroupfs driver whose child is named by the id alone, with the engine. Those
+/// of containerd are its namespaces.
 const PARENTS: [(&[u8], &str); 3] =
     [(b"docker", "docker"), (b"default", "containerd"), (b"k8s.io", "containerd")];
 
-/// Directories whose child has the name of a container that its user chose, and the engine.
+/// Directories whose child has a name that the user chose for the container, with the engine.
 const NAMED_PARENTS: [(&[u8], &str); 3] =
     [(b"lxc", "lxc"), (b"lxc.payload", "lxc"), (b"garden", "garden")];
 
-/// One name for one container, whichever driver of the engine has named its group.
+/// Returns one name for a container, whichever driver of its engine has named the group.
 fn container_of(path: &[u8]) -> Option<Vec<u8>> {
     let mut parent: &[u8] = b"";
     let mut in_kubernetes = false;
     let mut parts = path.split(|&byte| byte == b'/').filter(|part| !part.is_empty()).peekable();
     while let Some(part) = parts.next() {
         if let Some(machine) = machine(part) {
-            // systemd-nspawn itself is outside of what it runs.
+            // The process systemd-nspawn itself is outside of the container that it runs.
             return (parts.peek() != Some(&&b"supervisor"[..]))
                 .then(|| named("machine", &unit_unescaped(machine)));
         }
         let found = prefixed(part).or_else(|| below(parent, part)).or_else(|| {
-            // The cgroupfs driver of Kubernetes: kubepods/[class/]podUID/ID.
+            // The cgroupfs driver of Kubernetes uses kubepods/[class/]podUID/ID.
             ((in_kubernetes || is_pod(parent)) && is_whole_id(part)).then_some(("kubernetes", part))
         });
         if let Some((engine, id)) = found {
@@ -105,9 +106,9 @@ fn named(engine: &str, id: &[u8]) -> Vec<u8> {
     [engine.as_bytes(), b":", id].concat()
 }
 
-/// PREFIX-ID.scope of the systemd driver, PREFIX-ID of the cgroupfs driver, and SLICE:PREFIX:ID,
-/// which is what the systemd driver is told to make, and the name of a group where the cgroupfs
-/// driver got it instead.
+/// Recognises three forms: PREFIX-ID.scope of the systemd driver, PREFIX-ID of the cgroupfs driver,
+/// and SLICE:PREFIX:ID, the request to the systemd driver that becomes the group's name where the
+/// cgroupfs driver gets it.
 fn prefixed(part: &[u8]) -> Option<(&'static str, &[u8])> {
     let mut words = part.splitn(3, |&byte| byte == b':');
     if let (Some(_), Some(prefix), Some(id)) = (words.next(), words.next(), words.next()) {
@@ -121,7 +122,7 @@ fn prefixed(part: &[u8]) -> Option<(&'static str, &[u8])> {
     })
 }
 
-/// What is known by the directory that it is in.
+/// Recognises a container by the directory that its group is in.
 fn below<'a>(parent: &[u8], part: &'a [u8]) -> Option<(&'static str, &'a [u8])> {
     if let Some(name) = part.strip_prefix(b"lxc.payload.").filter(|name| !name.is_empty()) {
         return Some(("lxc", name));
@@ -134,8 +135,8 @@ fn below<'a>(parent: &[u8], part: &'a [u8]) -> Option<(&'static str, &'a [u8])> 
         .or_else(|| within(&NAMED_PARENTS).filter(|_| !part.ends_with(b".scope")))
 }
 
-/// The name of a machine of systemd-machined (machinectl(1)): of the scope that it made, or of the
-/// service that runs systemd-nspawn.
+/// Returns the name of a machine of systemd-machined (machinectl(1)), from the scope that it made
+/// or from the service that runs systemd-nspawn.
 fn machine(part: &[u8]) -> Option<&[u8]> {
     let of = |before: &[u8], after: &[u8]| part.strip_prefix(before)?.strip_suffix(after);
     of(b"machine-", b".scope")
@@ -143,24 +144,25 @@ fn machine(part: &[u8]) -> Option<&[u8]> {
         .filter(|name| !name.is_empty())
 }
 
-/// The engines number what they run in hexadecimal digits; other groups only look like theirs, such
-/// as docker-proxy.scope.
+/// Reports whether this is an id of hexadecimal digits, as the engines use. Other groups only look
+/// similar, such as docker-proxy.scope.
 fn is_id(id: &[u8]) -> bool {
     !id.is_empty() && id.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// podUID, as one sees it from a control group namespace that begins below kubepods.
+/// Reports whether this is podUID, the first part that is visible in a control group namespace
+/// below kubepods.
 fn is_pod(part: &[u8]) -> bool {
     let uid = part.strip_prefix(b"pod").unwrap_or_default();
     !uid.is_empty() && uid.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
 }
 
-/// As long as all engines make them: where nothing but the id tells.
+/// Reports whether this is an id of full length, for places where nothing else tells a container.
 fn is_whole_id(id: &[u8]) -> bool {
     id.len() == 64 && is_id(id)
 }
 
-/// The name without the escapes of units, such as `\x2d` for a dash (systemd.unit(5)).
+/// Removes the escapes of unit names, such as `\x2d` for a dash (systemd.unit(5)).
 fn unit_unescaped(name: &[u8]) -> Vec<u8> {
     let mut parts = name.split(|&byte| byte == b'\\');
     let mut plain = parts.next().unwrap_or_default().to_vec();
@@ -205,7 +207,7 @@ mod tests {
     fn containers_are_known_by_their_engine() {
         let id = &*"0123456789abcdef".repeat(4);
         let pod = "kubepods-besteffort-pod214f3ba8_4b69_4bdb_a7d5_5ecc73f04ae9.slice";
-        // What the kernel says, with ID for the id; and the engine, or all of the name.
+        // Each path with ID in the place of the id, and the engine or the whole name.
         let cases = [
             ("0::/system.slice/docker-ID.scope", "docker"),
             ("0::/system.slice/docker-ID.scope/init.scope", "docker"),

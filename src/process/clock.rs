@@ -1,28 +1,26 @@
-//! The clock that the kernel tells starts of processes by: CLOCK_BOOTTIME, with the offset of our
-//! time namespace, as it has the times in /proc/PID/stat (timens_add_boottime_ns in
-//! fs/proc/array.c).
+//! The clock of start times: CLOCK_BOOTTIME with the offset of our time namespace, as the kernel
+//! uses it in /proc/PID/stat (timens_add_boottime_ns in fs/proc/array.c).
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// What boot times are rounded to, in nanoseconds: a clock tick, as starts are told in whole ones.
+/// Boot times are rounded to this, in nanoseconds: one clock tick, the unit of start times.
 const GRAIN: i128 = 10_000_000;
 
-/// How often the clocks are compared.
+/// Number of comparisons of the two clocks.
 const SAMPLES: usize = 8;
 
-/// The time since boot.
+/// Returns the time since the boot.
 pub fn since_boot() -> Duration {
     Duration::from_nanos(u64::try_from(nanoseconds(ClockId::Boottime)).unwrap_or(0))
 }
 
-/// Seconds since the epoch at boot, rounded to a clock tick.
+/// Seconds from the epoch to the boot, rounded to a clock tick.
 ///
-/// The kernel keeps the distance of the two clocks as one number, which only setting the clock
-/// changes: what slows down or speeds up one does so to the other. Between two readings pass some
-/// ten nanoseconds, and so two reads differ only where the true value is that close to the middle
-/// between two ticks.
+/// The kernel keeps the distance of the two clocks as one number, which changes only when the clock
+/// is set: both run equally fast. Between two readings pass some ten nanoseconds, so that two
+/// results differ only where the true value is that close to the middle between two ticks.
 pub fn boot_time() -> f64 {
     let sample = |_| {
         let before = nanoseconds(ClockId::Boottime);
@@ -30,7 +28,7 @@ pub fn boot_time() -> f64 {
         let after = nanoseconds(ClockId::Boottime);
         (after - before, now - (before + after) / 2)
     };
-    // The one that was least disturbed.
+    // The sample with the shortest gap was disturbed least.
     let distance = (0..SAMPLES).map(sample).min().map_or(0, |(_, distance)| distance);
     ((distance + GRAIN / 2).div_euclid(GRAIN) * GRAIN) as f64 / 1e9
 }

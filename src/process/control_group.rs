@@ -1,4 +1,4 @@
-//! Control groups as directories: who is in one.
+//! Control groups as directories, with the processes in them.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,21 +11,22 @@ use super::cgroup::Cgroups;
 use super::mount::{Mount, below};
 use super::{Pid, number};
 
-/// What is mounted where we are: paths of control groups are shown from where the reader is.
+/// The mounts that we see: the kernel shows paths of control groups from where the reader is.
 const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// A control group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlGroup {
-    /// As /proc/PID/cgroup has it.
+    /// Its path, as in /proc/PID/cgroup.
     pub path: Vec<u8>,
     directory: PathBuf,
-    /// A later group of that path has another one.
+    /// The inode of its directory: a later group of this path has another one.
     inode: u64,
 }
 
 impl ControlGroup {
-    /// The group that tells where a process belongs; `None` where no such hierarchy is mounted.
+    /// Returns the group that decides where a process belongs; `None` where no such hierarchy is
+    /// mounted.
     pub fn innermost(groups: Cgroups<'_>) -> io::Result<Option<ControlGroup>> {
         let Some(path) = groups.path() else { return Ok(None) };
         let mounts = fs::read(MOUNTS)?;
@@ -44,8 +45,8 @@ impl ControlGroup {
         Ok(Some(ControlGroup { path: path.to_vec(), directory, inode }))
     }
 
-    /// The processes that are in it now, but for those outside of our pid namespace, which count as
-    /// 0. An error of kind NotFound: it is not there any more.
+    /// Returns the processes in it now. A process outside of our pid namespace counts as 0. Errors:
+    /// `NotFound` if the group does not exist any more.
     pub fn processes(&self) -> io::Result<Vec<Pid>> {
         let text = fs::read(self.directory.join("cgroup.procs"))?;
         if fs::metadata(&self.directory)?.ino() != self.inode {

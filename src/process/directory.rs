@@ -1,4 +1,4 @@
-//! The directory of one process: its files, each read when it is asked for and once.
+//! The directory of one process. Each of its files is read once, when it is first asked for.
 
 use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,9 +16,9 @@ use super::path::Path;
 use super::stat::Stat;
 use super::{Pid, Proc, number};
 
-/// Arguments and environment take 6 MiB together at most (execve(2)), but a process can have
-/// anything of its memory taken for them later (PR_SET_MM_MAP in prctl(2)), and must not use up
-/// ours.
+/// Most bytes that are read of one file. Arguments and environment take 6 MiB together at most
+/// (execve(2)), but a process can point the kernel to any part of its memory later (PR_SET_MM_MAP
+/// in prctl(2)), and must not use up our memory.
 const LONGEST: usize = 8 << 20;
 
 /// A directory below /proc, reached by its number or through a descriptor of its own.
@@ -27,13 +27,13 @@ pub(super) struct Directory<'p> {
     pub pid: Pid,
     pin: Option<Arc<OwnedFd>>,
     files: [Slot; File::COUNT],
-    /// A bit for each file that was read, with whatever outcome.
+    /// One bit for each file that was read, successfully or not.
     read: Cell<u32>,
-    /// The thread that was found to go on after the first one.
+    /// A thread that still runs after the first one has exited, once it was found.
     other_thread: Cell<Option<Pid>>,
 }
 
-/// A file and the buffer it is read into, which survives from one process of a scan to the next.
+/// A file and its buffer. The buffer is kept from one process of a scan to the next.
 #[derive(Default)]
 struct Slot {
     content: OnceCell<ReadResult<Vec<u8>>>,
@@ -41,7 +41,7 @@ struct Slot {
 }
 
 impl<'p> Directory<'p> {
-    /// Reached by number, and without one yet: see [`Directory::visit`].
+    /// Makes a directory that is reached by number, without a number yet: see [`Directory::visit`].
     pub fn by_number(proc: &'p Proc) -> Directory<'p> {
         Directory {
             proc,
@@ -53,8 +53,8 @@ impl<'p> Directory<'p> {
         }
     }
 
-    /// Reached through a descriptor. What is read later is of the process that has the number now,
-    /// or nothing.
+    /// Opens the directory of this process. All later reads go through the descriptor: they give
+    /// this process, or fail.
     pub fn pin(proc: &'p Proc, pid: Pid) -> ReadResult<Directory<'p>> {
         let mut directory = Directory::by_number(proc);
         directory.pid = pid;
@@ -67,12 +67,12 @@ impl<'p> Directory<'p> {
         Ok(directory)
     }
 
-    /// Turn to another process, keeping the buffers.
+    /// Turns to another process and keeps the buffers.
     pub fn visit(&mut self, pid: Pid) {
         self.pid = pid;
         self.other_thread.set(None);
         let mut read = self.read.take();
-        // Mostly one or two of them.
+        // A scan reads one or two files of most processes.
         while read != 0 {
             let slot = &mut self.files[read.trailing_zeros() as usize];
             if let Some(Ok(buffer)) = slot.content.take() {
@@ -86,17 +86,17 @@ impl<'p> Directory<'p> {
         self.pin.is_some()
     }
 
-    /// The descriptor on it, if there is one, for a thread that may outlive us.
+    /// Returns the descriptor of the directory, if there is one, for a thread that may outlive us.
     pub fn shared_pin(&self) -> Option<Arc<OwnedFd>> {
         self.pin.clone()
     }
 
-    /// Whether this file was read, and could be.
+    /// Reports whether this file was read successfully.
     pub fn holds(&self, file: File) -> bool {
         self.files[file as usize].content.get().is_some_and(Result::is_ok)
     }
 
-    /// Take what a scan has read ahead of a file.
+    /// Stores the content of a file that a scan has read ahead.
     pub fn take(&self, file: File, found: BatchAnswer<'_>) {
         let slot = &self.files[file as usize];
         let mut buffer = slot.spare.take();
@@ -110,11 +110,11 @@ impl<'p> Directory<'p> {
             BatchAnswer::HeldUp => Err(ReadError::HeldUp { file: file.name() }),
         };
         self.mark(file);
-        // It was not read before, as the scan has just turned to this process.
+        // The scan has just turned to this process, so that nothing was stored before.
         let _ = slot.content.set(content);
     }
 
-    /// The bytes of a file, or the text of a link.
+    /// Returns the bytes of a file, or the text of a link.
     pub fn file(&self, file: File) -> ReadResult<&[u8]> {
         let content = self.files[file as usize].content.get_or_init(|| self.read(file));
         content.as_deref().map_err(|&unread| unread)
@@ -151,9 +151,9 @@ impl<'p> Directory<'p> {
         }
     }
 
-    /// What reading a file came to mean. Where the first thread of a process has ended before the
-    /// others, the kernel has what it tells of the memory, the directories and the namespaces of
-    /// the process with the others only.
+    /// Stores the result of a read and returns it. Where the first thread of a process has exited
+    /// before the others, the kernel shows memory, directories and namespaces only for the others:
+    /// the file of such a thread is read then.
     fn settled(&self, file: File, read: Result<Vec<u8>, Errno>) -> ReadResult<Vec<u8>> {
         let is_empty = read.as_ref().map_or_else(|&errno| is_absence(errno), Vec::is_empty);
         if is_empty
@@ -179,8 +179,8 @@ impl<'p> Directory<'p> {
         })
     }
 
-    /// Do something with this file on a thread that can be left behind, as the process can hold up
-    /// its readers.
+    /// Runs something about this file on a thread that can be left behind, because the process can
+    /// hold up its readers.
     pub fn on_thread<T: Send + 'static>(
         &self,
         file: &'static str,
@@ -190,8 +190,7 @@ impl<'p> Directory<'p> {
         self.proc.readers().run(self.pid, file, move || act(base.as_fd()))
     }
 
-    /// The beginning of a file that its process may make as long as it likes; all of it where it is
-    /// no longer.
+    /// Returns the first `most` bytes of a file that its process may make arbitrarily long.
     pub fn start_of(&self, file: File, most: usize) -> ReadResult<Vec<u8>> {
         let path = match self.other_thread()? {
             Some(thread) => self.path("").of_thread(thread, file.name()),
@@ -201,7 +200,7 @@ impl<'p> Directory<'p> {
         read.map_err(|errno| self.unread(file, errno))
     }
 
-    /// A thread that goes on, if the first one has ended before it.
+    /// Returns a thread that still runs, if the first one has exited before it.
     pub fn other_thread(&self) -> ReadResult<Option<Pid>> {
         let is_left = |stat: &Stat| stat.is_zombie() && stat.is_alive();
         let stat = self.file(File::Stat).ok().and_then(Stat::parse);
@@ -210,7 +209,7 @@ impl<'p> Directory<'p> {
         }
         let goes_on =
             |&id: &Pid| matches!(self.thread_state(id), Ok(state) if !b"ZX".contains(&state));
-        // There may be thousands of threads, and thousands of files for which one is looked for.
+        // There may be thousands of threads, and thousands of files that need one.
         if let Some(known) = self.other_thread.get().filter(goes_on) {
             return Ok(Some(known));
         }
@@ -221,11 +220,12 @@ impl<'p> Directory<'p> {
         Ok(self.other_thread.get())
     }
 
-    /// ENOENT and ESRCH mean that the process has ended, or that this one lacks the file.
+    /// Decides what an error number means: after ENOENT and ESRCH, either the process has exited or
+    /// it lacks this file.
     fn unread(&self, file: File, errno: Errno) -> ReadError {
         ReadError::from_errno(errno, file.name(), || {
-            // Of one that lacks such a file, stat will be asked whether it is a thread of the
-            // kernel or a zombie.
+            // When such a file is missing, stat will be read next: it says whether this is a kernel
+            // thread or a zombie.
             let reads_stat = file.facts().is_of_threads && !self.holds(File::Stat);
             let is_there =
                 || if reads_stat { self.file(File::Stat).is_ok() } else { self.exists() };
@@ -237,12 +237,12 @@ impl<'p> Directory<'p> {
         })
     }
 
-    /// Whether it is still there, as a zombie perhaps.
+    /// Reports whether the process still exists, if only as a zombie.
     pub fn exists(&self) -> bool {
         self.has(File::Stat)
     }
 
-    /// Whether this file is there.
+    /// Reports whether this file exists.
     pub fn has(&self, file: File) -> bool {
         retry_on_intr(|| {
             statat(self.base(), self.path(file.name()).as_c_str(), AtFlags::SYMLINK_NOFOLLOW)
@@ -264,8 +264,8 @@ fn is_absence(errno: Errno) -> bool {
     matches!(errno, Errno::NOENT | Errno::SRCH)
 }
 
-/// Open, one read, close; a second read only when the first one filled the buffer. Of what is
-/// longer than any process was started with, the beginning.
+/// Reads a file by one open, one read and one close. A second read follows only when the first one
+/// filled the buffer. Of a file that is longer than [`LONGEST`], only the beginning is read.
 pub(super) fn read_text(
     base: BorrowedFd<'_>,
     path: &Path,
@@ -293,7 +293,7 @@ fn read_start(base: BorrowedFd<'_>, path: &Path, most: usize) -> Result<Vec<u8>,
     let fd = retry_on_intr(|| {
         openat(base, path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
     })?;
-    // A page at most is what one read gives of an environment.
+    // The kernel gives at most a page of an environment for each read.
     const ROOM: usize = 4096;
     let mut bytes = Vec::with_capacity(ROOM);
     while bytes.len() < most {

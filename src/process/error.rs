@@ -1,38 +1,39 @@
-//! What can go wrong while reading /proc, in the three classes that callers must keep apart.
+//! Errors of reading /proc, in the three classes that callers must keep apart: the process has
+//! exited, one value is unavailable, or the whole run fails.
 
 use std::path::PathBuf;
 
 use rustix::io::Errno;
 
-/// Why one property of one process could not be read.
+/// The reason why one property of one process could not be read.
 ///
-/// Small and without a heap, because a scan meets thousands of them.
+/// It is small and needs no heap, because a scan meets thousands of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// The process has ended. Normal at any moment.
+    /// The process has exited. This can happen at any moment.
     #[error("the process has ended")]
     Exited,
-    /// The kernel keeps it from us (EACCES, EPERM).
+    /// The kernel does not permit us to read it (EACCES, EPERM).
     #[error("permission denied")]
     Denied,
-    /// This process has no such property, and this is why.
+    /// This process has no such property, for this reason.
     #[error("{0}")]
     Absent(&'static str),
-    /// The process does not let the file be read: it holds up whoever reads it, in the kernel.
+    /// The process holds up its readers in the kernel, so that the file cannot be read in time.
     #[error("{file} cannot be read: the process holds up its readers, in the kernel")]
     HeldUp { file: &'static str },
-    /// Reading the file fails for this process, or its text makes no sense (EBADMSG).
+    /// Reading the file failed for this process, or its text is malformed (EBADMSG).
     #[error("{file} cannot be read: {errno}")]
     Broken { file: &'static str, errno: Errno },
-    /// We lack descriptors or memory, or /proc itself cannot be read, which ends the run. The file
-    /// is one below /proc/PID or, with a leading slash, below /proc.
+    /// We lack descriptors or memory, or /proc itself cannot be read. This ends the run. The file
+    /// is below /proc/PID or, with a leading slash, below /proc.
     #[error("cannot read {file}: {errno}")]
     Failed { file: &'static str, errno: Errno },
 }
 
 impl ReadError {
-    /// The class of an error number. `absent` is the meaning of ENOENT and ESRCH, which the caller
-    /// knows.
+    /// Sorts an error number into its class. The caller says with `absent` what ENOENT and ESRCH
+    /// mean.
     pub(super) fn from_errno(
         errno: Errno,
         file: &'static str,
@@ -41,30 +42,30 @@ impl ReadError {
         match errno {
             Errno::NOENT | Errno::SRCH => absent(),
             Errno::ACCESS | Errno::PERM => ReadError::Denied,
-            // Anybody can move a directory to where its path exceeds PATH_MAX.
+            // Any user can move a directory so that its path exceeds PATH_MAX.
             Errno::NAMETOOLONG => ReadError::Absent("its path is longer than the kernel can tell"),
             Errno::MFILE | Errno::NFILE | Errno::NOMEM => ReadError::Failed { file, errno },
-            // No process has to do with it.
+            // The file belongs to no process.
             _ if file.starts_with('/') => ReadError::Failed { file, errno },
             errno => ReadError::Broken { file, errno },
         }
     }
 
-    /// A text that makes no sense.
+    /// Returns the error of a malformed text.
     pub(super) const fn malformed(file: &'static str) -> ReadError {
         ReadError::Broken { file, errno: Errno::BADMSG }
     }
 
-    /// Whether the process goes on, and so does the run: only this value is not to be had.
+    /// Reports whether only this value is missing, so that the process and the run go on.
     pub fn is_unavailable(self) -> bool {
         !matches!(self, ReadError::Exited | ReadError::Failed { .. })
     }
 }
 
-/// The outcome of reading a property.
+/// The result of reading a property.
 pub type ReadResult<T> = Result<T, ReadError>;
 
-/// A value, or `None` where it is unavailable.
+/// Returns the value, or `None` where it is unavailable.
 pub fn if_available<T>(read: ReadResult<T>) -> ReadResult<Option<T>> {
     match read {
         Err(unread) if unread.is_unavailable() => Ok(None),
@@ -72,24 +73,24 @@ pub fn if_available<T>(read: ReadResult<T>) -> ReadResult<Option<T>> {
     }
 }
 
-/// A [`ReadResult`] whose failures were taken out.
+/// The result of looking something up, after errors that end the run were taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup<T> {
-    /// The value.
+    /// The value was found.
     Found(T),
-    /// It is unavailable, for this reason.
+    /// The process is alive, and the value is unavailable for this reason.
     Unavailable(ReadError),
-    /// The process has ended.
+    /// The process has exited.
     Exited,
 }
 
-/// What makes a whole run worthless.
+/// An error that ends the whole run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The directory could not be opened or listed.
     #[error("cannot read '{}': {errno}", path.display())]
     Directory { path: PathBuf, errno: Errno },
-    /// It was opened, but it is no procfs and nothing in it looks like a process.
+    /// The directory could be opened, but it is no procfs, and nothing in it looks like a process.
     #[error("'{}' is no procfs and holds no process directories: mount one there (mount -t proc \
     proc /proc)", .0.display())]
     NotProc(PathBuf),

@@ -1,4 +1,4 @@
-//! The files below /proc/PID that are read, one row each: what a property costs is a set of them.
+//! The table of the files below /proc/PID that are read. The cost of a property is a set of them.
 
 use std::ops::BitOr;
 
@@ -30,16 +30,16 @@ pub enum File {
 
 /// How a file is read, and what its absence means.
 pub(super) struct FileFacts {
-    /// Below /proc/PID.
+    /// Path below /proc/PID.
     pub name: &'static str,
-    /// A symbolic link whose text is the answer, not a file to open.
+    /// `true` for a symbolic link whose text is the answer.
     pub is_link: bool,
-    /// Bytes of buffer to begin with: enough for nearly every process, so that one read does it.
+    /// Bytes of the first buffer: nearly every process fits, so that one read is enough.
     pub capacity: usize,
-    /// Why a living process may lack it.
+    /// The reason why a living process may lack the file.
     pub absent: &'static str,
-    /// Whether the kernel tells it of each thread, and of one that has ended nothing: the memory,
-    /// the directories and the namespaces.
+    /// `true` if the kernel shows it for each thread and nothing for a thread that has exited: this
+    /// holds for memory, directories and namespaces.
     pub is_of_threads: bool,
 }
 
@@ -60,8 +60,8 @@ const fn link(name: &'static str, capacity: usize, absent: &'static str) -> File
     FileFacts { is_link: true, is_of_threads: true, ..text(name, capacity, absent) }
 }
 
-/// In the order of [`File`], which is also, cheapest first, the order of what reading one costs
-/// (a readlink 4 µs, comm 5, cmdline 7, stat 9, status 13).
+/// The facts about each file, in the order of [`File`]. This is also the order of cost: a readlink
+/// takes 4 µs, comm 5, cmdline 7, stat 9, status 13.
 pub(super) static FILES: [FileFacts; File::COUNT] = [
     link("exe", 1024, NO_MEMORY),
     text("comm", 128, EVERY_KERNEL),
@@ -86,7 +86,7 @@ pub(super) static FILES: [FileFacts; File::COUNT] = [
 ];
 
 impl File {
-    /// How many there are.
+    /// Number of files.
     pub const COUNT: usize = File::NsUts as usize + 1;
 
     /// The namespaces of a process, in the order of namespaces(7).
@@ -101,16 +101,16 @@ impl File {
         File::NsUts,
     ];
 
-    /// Those that the kernel reads under the lock of the memory map, so that the process can hold
-    /// up its readers (see [`super::reader`]); in the order of what reading one costs.
+    /// The files that the kernel reads under the lock of the memory map, so that the process can
+    /// hold up its readers (see [`super::reader`]); cheapest first.
     pub(super) const HELD_UP: [File; 3] = [File::Cmdline, File::Environ, File::SmapsRollup];
 
-    /// The name below /proc/PID.
+    /// Returns the name below /proc/PID.
     pub fn name(self) -> &'static str {
         self.facts().name
     }
 
-    /// Why a living process may lack it.
+    /// Returns the reason why a living process may lack the file.
     pub(super) fn absent(self) -> &'static str {
         self.facts().absent
     }
@@ -120,15 +120,15 @@ impl File {
     }
 }
 
-/// A set of files: what a question will read anyway.
+/// A set of files, such as those that a question reads in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Files(u32);
 
 impl Files {
-    /// No file: the pid alone.
+    /// The empty set: only the pid is needed.
     pub const NONE: Files = Files(0);
 
-    /// The set of these files.
+    /// Makes the set of these files.
     pub const fn new(files: &[File]) -> Files {
         let mut bits = 0;
         let mut at = 0;
@@ -139,12 +139,12 @@ impl Files {
         Files(bits)
     }
 
-    /// Whether the set holds this file.
+    /// Reports whether the set contains this file.
     pub fn contains(self, file: File) -> bool {
         self.0 & (1 << file as u8) != 0
     }
 
-    /// The names of the files, cheapest first.
+    /// Returns the names of the files, cheapest first.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         FILES
             .iter()

@@ -1,5 +1,5 @@
-//! How much more memory a process and its like could take: what the machine has left, and what
-//! control groups allow.
+//! How much more memory processes of a kind could take: what the machine has left, and what control
+//! groups allow.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,10 +11,10 @@ use super::cgroup::Cgroups;
 use super::mount::{Mount, below};
 use super::{File, Proc, Process, ReadError, ReadResult, Status, if_available, number};
 
-/// What is left, in bytes.
+/// The memory that is left, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Headroom {
-    /// The least of all.
+    /// The smallest of all limits.
     pub bytes: u64,
     /// What the machine could give without swapping (MemAvailable of /proc/meminfo, Linux 3.14).
     pub machine: u64,
@@ -24,52 +24,52 @@ pub struct Headroom {
     pub unread: Vec<String>,
 }
 
-/// A limit on the memory of a control group.
+/// The memory limit of a control group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupLimit {
     /// The path of the group, as in /proc/PID/cgroup.
     pub path: Vec<u8>,
-    /// What its processes may use together.
+    /// Bytes that its processes may use together.
     pub limit: u64,
-    /// What is left of it. Its inactive file cache counts as free, since the kernel drops that
-    /// first.
+    /// Bytes that are left of it. Its inactive file cache counts as free, because the kernel drops
+    /// that first.
     pub left: u64,
 }
 
-/// A mounted hierarchy of control groups that knows about memory.
+/// A mounted hierarchy of control groups with a memory controller.
 struct Hierarchy {
     files: &'static GroupFiles,
-    /// The group that is mounted, and where.
+    /// The group that is mounted, and the place where it is.
     root: Vec<u8>,
     mount_point: Vec<u8>,
 }
 
-/// What the files of a version are called.
+/// Names of the files of one version of control groups.
 struct GroupFiles {
     limits: &'static [&'static str],
     usage: &'static str,
     inactive: &'static str,
 }
 
-/// Control groups v1, see memory.txt of the kernel's documentation.
+/// Control groups v1 (memory.txt of the kernel's documentation).
 static FIRST: GroupFiles = GroupFiles {
     limits: &["memory.limit_in_bytes"],
     usage: "memory.usage_in_bytes",
     inactive: "total_inactive_file",
 };
 
-/// Control groups v2: above `high` they are throttled, above `max` killed.
+/// Control groups v2. Above `high` processes are throttled, above `max` killed.
 static SECOND: GroupFiles = GroupFiles {
     limits: &["memory.high", "memory.max"],
     usage: "memory.current",
     inactive: "inactive_file",
 };
 
-/// As v1 says "no limit": the largest number of whole pages.
+/// From this value on, v1 means "no limit": it writes the largest number of whole pages.
 const UNLIMITED: u64 = 1 << 62;
 
 impl Process<'_> {
-    /// How much more memory its like could take.
+    /// Returns how much more memory such processes could take.
     pub fn headroom(&self) -> ReadResult<Headroom> {
         let machine = self.proc().memory_available()?;
         let mut headroom = Headroom { bytes: machine, machine, group: None, unread: Vec::new() };
@@ -110,21 +110,21 @@ impl Process<'_> {
 }
 
 impl Proc {
-    /// Memory that the machine could give without swapping, in bytes.
+    /// Returns the bytes that the machine could give without swapping.
     fn memory_available(&self) -> ReadResult<u64> {
         const UNTOLD: ReadError = ReadError::Absent("this procfs tells no MemAvailable");
         let text = self.whole_file("/meminfo")?;
-        // Lines like those of status. The parser of procfs panics at characters that no kernel
-        // writes.
+        // The lines look like those of status. The parser of the crate procfs panics at characters
+        // that no kernel writes.
         Status(&text).size("MemAvailable").ok_or(UNTOLD)
     }
 }
 
-/// What is mounted where we are. Not that of the procfs that is read: paths of control groups, in
-/// whatever procfs, are shown from where the reader is.
+/// The mounts that we see, not those of the procfs that is read: the kernel shows paths of control
+/// groups from where the reader is.
 const MOUNTS: &str = "/proc/self/mountinfo";
 
-/// The hierarchies of control groups that we see and that know about memory.
+/// Returns the mounted hierarchies with a memory controller.
 fn hierarchies() -> io::Result<Vec<Hierarchy>> {
     let mounts = fs::read(MOUNTS)?;
     Ok(mounts
@@ -144,13 +144,13 @@ impl Hierarchy {
         Some(Hierarchy { files, root, mount_point: point })
     }
 
-    /// Where a process is in it, seen from what is mounted.
+    /// Returns the path of a process's group below the mounted group.
     fn path_of<'c>(&self, groups: Cgroups<'c>) -> Option<&'c [u8]> {
         let controller: &[u8] = if std::ptr::eq(self.files, &SECOND) { b"" } else { b"memory" };
         below(&self.root, groups.path_with(controller)?)
     }
 
-    /// The limit of one group, if it has one.
+    /// Returns the limit of one group, if it has one.
     fn limit(&self, path: &[u8]) -> io::Result<Option<GroupLimit>> {
         let directory =
             Path::new(OsStr::from_bytes(&self.mount_point)).join(OsStr::from_bytes(&path[1..]));
@@ -170,7 +170,7 @@ impl Hierarchy {
     }
 }
 
-/// The text of a file, `None` where there is none: the topmost group has no limits.
+/// Reads a file; `None` where it does not exist, as in the topmost group, which has no limits.
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(text) => Ok(Some(text.trim_ascii().to_vec())),
@@ -179,7 +179,7 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// A group and all that it is in, up to `/`.
+/// Returns a group and all groups above it, up to `/`.
 fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::successors(path.starts_with(b"/").then_some(path), |path| {
         match path.iter().rposition(|&byte| byte == b'/') {

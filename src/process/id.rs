@@ -9,19 +9,19 @@ use rustix::process::{Pid as RawPid, PidfdFlags, pidfd_open};
 use super::error::{ReadError, ReadResult};
 use super::{Files, Pid, Proc, Process};
 
-/// The file system of pidfds since Linux 6.9. Before, all pidfds shared one inode.
+/// Magic number of the file system of pidfds, since Linux 6.9. Before, all pidfds shared one inode.
 const PIDFS_MAGIC: u64 = 0x5049_4446;
 
-/// Why there is no way to refer to a process.
+/// The reason why no process can be referred to.
 const NO_PIDFDS: &str = "this kernel is older than Linux 5.3, or a sandbox forbids pidfd_open(2)";
 
-/// How the pids in a procfs relate to those that system calls of this process take.
+/// How the pids in a procfs relate to those that our system calls take.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Numbering {
     /// The procfs belongs to our pid namespace.
     Ours,
-    /// Another pid namespace, or no kernel's procfs at all: a number from there means somebody else
-    /// here.
+    /// The procfs belongs to another pid namespace, or it is no procfs of a kernel: its numbers
+    /// mean other processes here.
     Foreign,
 }
 
@@ -29,8 +29,8 @@ impl Numbering {
     pub(super) fn detect(proc: &Proc) -> ReadResult<Numbering> {
         let Some(pid) = proc.own_pid() else { return Ok(Numbering::Foreign) };
         let own = Process::pin(proc, pid, Files::NONE)?;
-        // NSpid lists our pid in every namespace from the procfs's own down to ours: one number
-        // means one namespace.
+        // NSpid lists our pid in each namespace from that of the procfs down to ours. One number
+        // means that both are the same.
         let numbers: Vec<u64> = own.status()?.numbers("NSpid").into_iter().flatten().collect();
         Ok(if numbers == [u64::from(std::process::id())] {
             Numbering::Ours
@@ -41,8 +41,8 @@ impl Numbering {
 }
 
 impl Process<'_> {
-    /// The inode of this process's pidfd, unique until the machine is rebooted (Linux 6.9 and
-    /// later).
+    /// Returns the inode of this process's pidfd, which is unique until the next boot (Linux 6.9
+    /// and later).
     pub fn pidfd_inode(&self) -> ReadResult<u64> {
         if self.proc().numbering()? == Numbering::Foreign {
             return Err(ReadError::Absent("only known in our own pid namespace"));
@@ -50,10 +50,10 @@ impl Process<'_> {
         pidfd_inode(&self.pidfd()?)
     }
 
-    /// A descriptor that refers to this process and to no other. Only where [`Proc::is_ours`].
+    /// Opens a pidfd of exactly this process. Valid only where [`Proc::is_ours`].
     ///
-    /// It is opened by number. That the pinned directory still answers afterwards proves that the
-    /// number belonged to this process all the time.
+    /// It is opened by number. If the pinned directory still answers afterwards, the number
+    /// belonged to this process all the time.
     pub fn pidfd(&self) -> ReadResult<OwnedFd> {
         if !self.is_pinned() {
             return self.pinned()?.pidfd();
@@ -64,13 +64,13 @@ impl Process<'_> {
 }
 
 impl Proc {
-    /// Whether its numbers are those that system calls of this process take.
+    /// Reports whether its pids are those that our system calls take.
     pub fn is_ours(&self) -> ReadResult<bool> {
         Ok(self.numbering()? == Numbering::Ours)
     }
 }
 
-/// The inode of a pidfd.
+/// Returns the inode of a pidfd.
 pub fn pidfd_inode(pidfd: &OwnedFd) -> ReadResult<u64> {
     let unread = |errno| ReadError::from_errno(errno, "pidfd", || ReadError::Exited);
     if fstatfs(pidfd).map_err(unread)?.f_type as u64 != PIDFS_MAGIC {
@@ -79,14 +79,14 @@ pub fn pidfd_inode(pidfd: &OwnedFd) -> ReadResult<u64> {
     Ok(fstat(pidfd).map_err(unread)?.st_ino)
 }
 
-/// A descriptor for the process that has this number now.
+/// Opens a pidfd of the process that has this number now.
 pub fn open_pidfd(pid: Pid) -> ReadResult<OwnedFd> {
     let raw = i32::try_from(pid).ok().and_then(RawPid::from_raw).ok_or(ReadError::Exited)?;
     pidfd_open(raw, PidfdFlags::empty()).map_err(|errno| match errno {
-        // EINVAL is what a process that is just ending gives.
-        // ENOENT (ESRCH before Linux 6.9) is a thread that is not the first of its process.
+        // A process that is just exiting gives EINVAL. ENOENT (ESRCH before Linux 6.9) means that
+        // the number is that of a thread.
         Errno::SRCH | Errno::INVAL | Errno::NOENT => ReadError::Exited,
-        // No kernel asks for a permission here.
+        // No kernel asks for a permission here, so that these come from a sandbox.
         Errno::NOSYS | Errno::PERM | Errno::ACCESS => ReadError::Absent(NO_PIDFDS),
         errno => ReadError::from_errno(errno, "pidfd", || ReadError::Exited),
     })

@@ -1,12 +1,13 @@
-//! The process model: what /proc says about processes, lazily, in bytes, without mixing two of
-//! them.
+//! The process model: what /proc says about processes, read lazily, kept in bytes, and never mixed
+//! between two processes.
 //!
 //! [`Proc`] is a mounted procfs. [`Proc::scan`] visits every process and reads only what is asked
-//! for, by number and into reused buffers; [`Proc::process`] pins one through a descriptor on its
-//! directory. Both give the same [`Process`], so that a property has one meaning.
+//! for, by number and into reused buffers; [`Proc::process`] pins one process through a descriptor
+//! of its directory. Both give the same [`Process`], so that a property has one meaning.
 //!
-//! `procfs` parses what is not on the hot path. Its own way of opening files is not used: it costs
-//! 1.4 to 3.8 times the system calls, and its `cmdline()` fails for arguments that are not UTF-8.
+//! The crate `procfs` parses what is not on the hot path. Its own way of opening files is not used:
+//! it costs 1.4 to 3.8 times the system calls, and its `cmdline()` fails for arguments that are not
+//! UTF-8.
 
 mod batch;
 mod below;
@@ -62,34 +63,38 @@ pub use status::Status;
 pub use unexamined::Unexamined;
 pub use value::{Value, items, title};
 
-/// A process id as a procfs shows it. 0 stands for "outside of this pid namespace".
+/// A process id as a procfs shows it. 0 stands for a process outside of its pid namespace.
 pub type Pid = u32;
 
-/// What the kernel appends to the link of an executable whose file was removed or replaced.
+/// The text that the kernel appends to the link of an executable whose file was removed or
+/// replaced.
 const DELETED: &[u8] = b" (deleted)";
 
-/// How the link of an executable begins that never had a name (memfd_create(2)). The kernel appends
-/// [`DELETED`] to each.
+/// The beginning of the link of an executable that never had a name (memfd_create(2)). The kernel
+/// appends [`DELETED`] to each.
 const MEMFD: &[u8] = b"/memfd:";
 
-/// The longest name the kernel keeps of a user's process (TASK_COMM_LEN less its zero byte).
+/// Most bytes that the kernel keeps of the name of a user's process (TASK_COMM_LEN without its zero
+/// byte).
 const COMM_MAX: usize = 15;
 
 /// One process.
 ///
-/// Pinned, all its properties are of the same process, whoever gets its pid later: they are read
-/// through a descriptor on its directory. In a scan they are read by number, each file once and
-/// within microseconds; who keeps a process beyond its turn, or acts on it, pins it first.
+/// When it is pinned, all its properties are of this one process, even if its pid is given to
+/// another one later: they are read through a descriptor of its directory. In a scan they are read
+/// by number, each file once and within microseconds. Callers that keep a process beyond its turn,
+/// or act on it, pin it first.
 pub struct Process<'p> {
     directory: Directory<'p>,
-    /// Files that will be read anyway, so that a property found in several files is taken from one
-    /// of them.
+    /// Files that will be read in any case. A property that several files hold is taken from one of
+    /// these.
     expected: Files,
     stat: OnceCell<ReadResult<Stat>>,
 }
 
 impl<'p> Process<'p> {
-    /// The process that has this number now. A thread is not one, though /proc/TID can be opened.
+    /// Pins the process that has this number now. A thread is refused, though /proc/TID can be
+    /// opened.
     fn pin(proc: &'p Proc, pid: Pid, expected: Files) -> ReadResult<Process<'p>> {
         let process =
             Process { directory: Directory::pin(proc, pid)?, expected, stat: OnceCell::new() };
@@ -102,59 +107,59 @@ impl<'p> Process<'p> {
         }
     }
 
-    /// A process without a number yet, for [`Process::visit`].
+    /// Makes a process without a number yet, for [`Process::visit`].
     fn by_number(proc: &'p Proc, expected: Files) -> Process<'p> {
         Process { directory: Directory::by_number(proc), expected, stat: OnceCell::new() }
     }
 
-    /// Turn to another process, keeping the buffers.
+    /// Turns to another process and keeps the buffers.
     fn visit(&mut self, pid: Pid) {
         self.directory.visit(pid);
         self.stat.take();
     }
 
-    /// Take what was read ahead of it.
+    /// Stores the content of a file that was read ahead.
     fn take(&self, file: File, found: batch::BatchAnswer<'_>) {
         self.directory.take(file, found);
     }
 
-    /// The process that has our number now, pinned, with nothing read yet.
+    /// Pins the process that has our number now. Nothing of it is read yet.
     fn pinned(&self) -> ReadResult<Process<'p>> {
         Process::pin(self.proc(), self.pid(), self.expected)
     }
 
-    /// Where it was found.
+    /// Returns the procfs that it belongs to.
     pub fn proc(&self) -> &'p Proc {
         self.directory.proc
     }
 
-    /// Whether it is read through a descriptor of its own.
+    /// Reports whether it is read through a descriptor of its own.
     pub fn is_pinned(&self) -> bool {
         self.directory.is_pinned()
     }
 
-    /// Its number in the pid namespace of its procfs.
+    /// Returns its pid in the namespace of its procfs.
     pub fn pid(&self) -> Pid {
         self.directory.pid
     }
 
-    /// Tell apart what a caller must: a value, a reason why there is none, the end of the process.
-    /// The error is one that ends the run.
+    /// Splits the result of a read into what callers must keep apart: the value, the reason why it
+    /// is unavailable, or the exit of the process. Errors: those that end the run.
     pub fn lookup<T>(&self, read: ReadResult<T>) -> Result<Lookup<T>, Error> {
         self.proc().lookup(self.pid(), read)
     }
 
-    /// The bytes of a file, or the text of a link.
+    /// Returns the bytes of a file, or the text of a link.
     pub fn file(&self, file: File) -> ReadResult<&[u8]> {
         self.directory.file(file)
     }
 
-    /// Whether this kernel has such a file, whatever reading it gives.
+    /// Reports whether this kernel has such a file, even if it cannot be read.
     pub fn has_file(&self, file: File) -> bool {
         self.directory.has(file)
     }
 
-    /// Whether it is still there, as a zombie perhaps.
+    /// Reports whether the process still exists, if only as a zombie.
     fn exists(&self) -> bool {
         self.directory.exists()
     }
@@ -163,7 +168,7 @@ impl<'p> Process<'p> {
         self.expected.contains(file) || self.directory.holds(file)
     }
 
-    /// The parsed /proc/PID/stat.
+    /// Returns the parsed /proc/PID/stat.
     pub fn stat(&self) -> ReadResult<&Stat> {
         let parse = || {
             let stat = Stat::parse(self.file(File::Stat)?).ok_or(ReadError::malformed("stat"))?;
@@ -175,14 +180,16 @@ impl<'p> Process<'p> {
         self.stat.get_or_init(parse).as_ref().map_err(|&unread| unread)
     }
 
-    /// The text of /proc/PID/status.
+    /// Returns the text of /proc/PID/status.
     pub fn status(&self) -> ReadResult<Status<'_>> {
         self.file(File::Status).map(Status)
     }
 
-    // Meaning. Properties that are only a field of stat or status are in the table of properties.
+    // The following methods give files a meaning. Properties that are only a field of stat or
+    // status stand in the table of properties.
 
-    /// The name that the kernel keeps: at most 15 bytes for a user's process, and any bytes.
+    /// Returns comm, the name that the kernel keeps: at most 15 bytes for a user's process, and any
+    /// bytes.
     pub fn comm(&self) -> ReadResult<Cow<'_, [u8]>> {
         if self.has(File::Stat) {
             Ok(Cow::Borrowed(self.stat()?.comm(self.file(File::Stat)?)))
@@ -194,15 +201,16 @@ impl<'p> Process<'p> {
         }
     }
 
-    /// The name for people: comm, and where the kernel cut it, the whole of it from the
-    /// executable's name or, for a script, from its path among the arguments. An error where it may
-    /// be longer, and nobody can tell.
+    /// Returns the name for users: comm, or where the kernel cut it, the whole name, taken from the
+    /// name of the executable or, for a script, from its path among the arguments. Errors: where
+    /// the name may be longer and cannot be completed.
     pub fn name(&self) -> ReadResult<Cow<'_, [u8]>> {
         let comm = self.name_by_link()?;
         if comm.len() != COMM_MAX || !self.has_memory()? {
             return Ok(comm);
         }
-        // `interpreter [option] script`: the kernel puts at most one option in between.
+        // The kernel puts at most one option between interpreter and script: `interpreter [option]
+        // script`.
         let arguments = match self.cmdline() {
             Err(ReadError::Denied | ReadError::Absent(_)) => b"",
             arguments => arguments?,
@@ -217,7 +225,7 @@ impl<'p> Process<'p> {
         }
     }
 
-    /// The name for people, or what is known of it.
+    /// Returns the name for users, or comm where that cannot be completed.
     pub fn name_or_comm(&self) -> ReadResult<Cow<'_, [u8]>> {
         match self.name() {
             Err(unread) if unread.is_unavailable() => self.comm(),
@@ -225,8 +233,8 @@ impl<'p> Process<'p> {
         }
     }
 
-    /// Comm, completed from the executable's name only: nothing is read that the process can hold
-    /// up.
+    /// Returns comm, completed from the name of the executable only: nothing is read with which the
+    /// process can hold us up.
     pub fn name_by_link(&self) -> ReadResult<Cow<'_, [u8]>> {
         let comm = self.comm()?;
         if comm.len() == COMM_MAX
@@ -238,7 +246,7 @@ impl<'p> Process<'p> {
         Ok(comm)
     }
 
-    /// One of RSDTtZXI, see proc_pid_stat(5).
+    /// Returns the state, one of RSDTtZXI (proc_pid_stat(5)).
     pub fn state(&self) -> ReadResult<u8> {
         if !self.has(File::Status) || self.has(File::Stat) {
             return Ok(self.stat()?.state);
@@ -247,7 +255,7 @@ impl<'p> Process<'p> {
         state.ok_or(ReadError::malformed("status"))
     }
 
-    /// The parent's pid, 0 when it is outside of the pid namespace.
+    /// Returns the pid of the parent; 0 when the parent is outside of the pid namespace.
     pub fn ppid(&self) -> ReadResult<Pid> {
         if !self.has(File::Status) || self.has(File::Stat) {
             return Ok(self.stat()?.ppid);
@@ -256,38 +264,38 @@ impl<'p> Process<'p> {
         ppid.ok_or(ReadError::malformed("status"))
     }
 
-    /// Real, effective, saved and file system user id.
+    /// Returns the real, effective, saved and file system user id.
     pub fn user_ids(&self) -> ReadResult<[u32; 4]> {
         self.status()?.ids("Uid").ok_or(ReadError::malformed("status"))
     }
 
-    /// Real, effective, saved and file system group id.
+    /// Returns the real, effective, saved and file system group id.
     pub fn group_ids(&self) -> ReadResult<[u32; 4]> {
         self.status()?.ids("Gid").ok_or(ReadError::malformed("status"))
     }
 
-    /// The arguments, each ended by a zero byte. Empty for kernel threads and zombies.
+    /// Returns the arguments, each ended by a zero byte. Kernel threads and zombies have none.
     pub fn cmdline(&self) -> ReadResult<&[u8]> {
         self.file(File::Cmdline)
     }
 
-    /// The arguments in one line, as people type them and `find --full` matches them.
+    /// Returns the arguments in one line, as `find --full` matches them.
     pub fn command_line(&self) -> ReadResult<Vec<u8>> {
         let arguments = self.cmdline()?;
-        // All of them: what overwrote its arguments fills their place.
+        // The whole text counts: a title that overwrote the arguments fills their place.
         let end = arguments.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
         Ok(arguments[..end].iter().map(|&byte| if byte == 0 { b' ' } else { byte }).collect())
     }
 
-    /// Whether it has memory of its own, and so arguments: a thread of the kernel and a zombie have
-    /// none.
+    /// Reports whether the process has memory, and therefore arguments: kernel threads and zombies
+    /// have none.
     fn has_memory(&self) -> ReadResult<bool> {
         let stat = self.stat()?;
         Ok(!stat.is_kernel_thread() && !stat.is_zombie())
     }
 
-    /// The first argument of a process that shows no executable. A title, which overwrote the
-    /// arguments, is none.
+    /// Returns the first argument of a process that shows no executable. A title that overwrote the
+    /// arguments is no argument.
     fn first_argument(&self) -> ReadResult<&[u8]> {
         if !self.has_memory()? {
             return Ok(b"");
@@ -301,22 +309,21 @@ impl<'p> Process<'p> {
         })
     }
 
-    /// The link to the executable as the kernel gives it, with its " (deleted)".
+    /// Returns the link to the executable as the kernel gives it, with its " (deleted)".
     pub fn exe(&self) -> ReadResult<&[u8]> {
         self.file(File::Exe)
     }
 
-    /// Whether the file of the executable was removed or replaced since the process began to run
-    /// it.
+    /// Reports whether the file of the executable was removed or replaced since the process began
+    /// to run it.
     ///
-    /// Told by the link alone: a look at the file would ask its file system, which may be one that
-    /// does not answer.
+    /// Only the link decides: a stat of the file would ask its file system, which may not answer.
     pub fn exe_deleted(&self) -> ReadResult<bool> {
         let exe = self.exe()?;
         if !exe.ends_with(DELETED) || exe.starts_with(MEMFD) {
             return Ok(false);
         }
-        // A file may really be called so, and the kernel names the process after it.
+        // A file may really have such a name, and the kernel names the process after it.
         let comm = self.comm()?;
         let name = base_name(exe);
         let is_name = *comm == *name
@@ -334,7 +341,8 @@ impl<'p> Process<'p> {
         })
     }
 
-    /// The path of the executable: the link without " (deleted)", else an absolute first argument.
+    /// Returns the path of the executable: the link without " (deleted)", else an absolute first
+    /// argument.
     pub fn exe_path(&self) -> ReadResult<&[u8]> {
         let unread = match self.linked_path() {
             Err(unread)
@@ -349,8 +357,8 @@ impl<'p> Process<'p> {
         if argument.starts_with(b"/") { Ok(argument) } else { Err(unread) }
     }
 
-    /// The name of the executable: the last part of its path, else a first argument that is a
-    /// command on $PATH, else comm.
+    /// Returns the name of the executable: the last part of its path, else a first argument that is
+    /// a command on $PATH, else comm.
     pub fn exe_name(&self) -> ReadResult<Cow<'_, [u8]>> {
         match self.exe_path() {
             Ok(path) => return Ok(Cow::Borrowed(base_name(path))),
@@ -364,7 +372,8 @@ impl<'p> Process<'p> {
         self.comm()
     }
 
-    /// A size in status, in bytes, such as `VmSwap`; `None` where this process has none.
+    /// Returns a size from status in bytes, such as `VmSwap`; `None` where this process has no such
+    /// line.
     pub fn size(&self, name: &str) -> ReadResult<Option<u64>> {
         match self.directory.other_thread()? {
             None => Ok(self.status()?.size(name)),
@@ -372,34 +381,35 @@ impl<'p> Process<'p> {
         }
     }
 
-    /// Whether it is a thread of the kernel.
+    /// Reports whether it is a kernel thread.
     pub fn is_kernel_thread(&self) -> ReadResult<bool> {
         Ok(self.stat()?.is_kernel_thread())
     }
 
-    /// The environment it was started with: NAME=value, each ended by a zero byte, in order and
-    /// with duplicates.
+    /// Returns the environment that it was started with: NAME=value, each ended by a zero byte, in
+    /// order and with duplicates.
     pub fn environ(&self) -> ReadResult<&[u8]> {
         let environ = self.file(File::Environ)?;
-        // Until Linux 6.16 it could be read, and was empty.
+        // Until Linux 6.16 that of a kernel thread or a zombie could be read, and was empty.
         if environ.is_empty() && (self.is_kernel_thread()? || self.stat()?.is_zombie()) {
             return Err(ReadError::Absent(File::Environ.absent()));
         }
         Ok(environ)
     }
 
-    /// The beginning of its environment, which it can make as long as it likes.
+    /// Returns the first `most` bytes of its environment, which a process can make arbitrarily
+    /// long.
     pub fn environ_start(&self, most: usize) -> ReadResult<Vec<u8>> {
         self.directory.start_of(File::Environ, most)
     }
 
-    /// The beginning of its arguments, which it can make as long as it likes too; see
-    /// [`Process::cmdline`].
+    /// Returns the first `most` bytes of its arguments, which a process can make arbitrarily long;
+    /// see [`Process::cmdline`].
     pub fn cmdline_start(&self, most: usize) -> ReadResult<Vec<u8>> {
         self.directory.start_of(File::Cmdline, most)
     }
 
-    /// Seconds since the epoch at its start: the same at every read.
+    /// Seconds from the epoch to its start. The value is the same at every read.
     pub fn start_time(&self) -> ReadResult<f64> {
         Ok(self.proc().boot_time()? + self.seconds(self.stat()?.start_ticks))
     }
@@ -409,14 +419,14 @@ impl<'p> Process<'p> {
         Ok((self.proc().uptime()? - self.seconds(self.stat()?.start_ticks)).max(0.0))
     }
 
-    /// Clock ticks as seconds.
+    /// Converts clock ticks to seconds.
     pub fn seconds(&self, ticks: u64) -> f64 {
         ticks as f64 / self.proc().ticks_per_second()
     }
 
-    /// Resident memory. Counters of the kernel lag behind, by up to 64 pages a thread before Linux
-    /// 6.2 and by those of each CPU later (proc_pid_stat(5)); where the exact sum is read too,
-    /// nothing that is a part of it may be more.
+    /// Resident memory in bytes. The counters of the kernel lag behind, by up to 64 pages per
+    /// thread before Linux 6.2 and by those of each CPU since then (proc_pid_stat(5)). Where the
+    /// exact sum is read too, no part of it may be larger.
     pub fn resident(&self) -> ReadResult<u64> {
         let counted = self.stat()?.rss_pages.saturating_mul(self.proc().page_size());
         if !self.has(File::SmapsRollup) {
@@ -425,7 +435,7 @@ impl<'p> Process<'p> {
         Ok(self.memory().map_or(counted, |memory| memory.resident))
     }
 
-    /// What its memory consists of. The kernel walks all its pages for the answer.
+    /// Returns what its memory consists of. The kernel walks all its pages for the answer.
     pub fn memory(&self) -> ReadResult<Memory> {
         let text = self.file(File::SmapsRollup)?;
         let broken = ReadError::malformed("smaps_rollup");
@@ -442,13 +452,13 @@ impl<'p> Process<'p> {
         })
     }
 
-    /// The number in a file that holds one, such as oom_score.
+    /// Returns the number in a file that holds one, such as oom_score.
     pub fn number_in(&self, file: File) -> ReadResult<u64> {
         let broken = ReadError::malformed(file.name());
         number::parse(self.file(file)?.trim_ascii()).ok_or(broken)
     }
 
-    /// The inode of a namespace, as in `pid:[4026531836]`.
+    /// Returns the inode of a namespace, as in `pid:[4026531836]`.
     pub fn namespace(&self, file: File) -> ReadResult<u64> {
         let broken = ReadError::malformed(file.name());
         let text = self.file(file)?;
@@ -457,13 +467,13 @@ impl<'p> Process<'p> {
         number.and_then(number::parse).ok_or(broken)
     }
 
-    /// How many descriptors it has open.
+    /// Returns the number of its open descriptors.
     pub fn fd_count(&self) -> ReadResult<u64> {
         self.directory.list("fd", |_| {})
     }
 
-    /// The run state of each thread that has not ended: all of them are T when the process is
-    /// really stopped.
+    /// Returns the state of each thread that has not exited. The process is really stopped when all
+    /// of them are T.
     pub fn thread_states(&self) -> ReadResult<Vec<u8>> {
         let stat = self.stat()?;
         if stat.threads <= 1 {
@@ -482,13 +492,13 @@ impl<'p> Process<'p> {
         Ok(states)
     }
 
-    /// How a zombie ended, as wait(2) encodes it.
+    /// Returns the exit status of a zombie, as wait(2) encodes it.
     pub fn wait_status(&self) -> ReadResult<i32> {
         if !self.stat()?.is_zombie() {
             return Err(ReadError::Absent("it has not ended"));
         }
-        // To whom it does not let look into the process, the kernel shows 0 here, and says so only
-        // for the links.
+        // Without ptrace access the kernel shows exit_code 0 (proc_pid_stat(5)). Only the links
+        // then fail with EACCES.
         if self.exe() == Err(ReadError::Denied) {
             return Err(ReadError::Denied);
         }
@@ -497,11 +507,12 @@ impl<'p> Process<'p> {
         last.and_then(number::parse).and_then(|status| status.try_into().ok()).ok_or(broken)
     }
 
-    /// The first of some files that it holds a lock on, told by the link of a descriptor. A lock
-    /// that it only shares a descriptor of is not shown for it.
+    /// Returns the first of the wanted files that the process holds a lock on. The link of a
+    /// descriptor tells which file it is. A lock is not shown for a process that only shares the
+    /// descriptor.
     ///
-    /// Nothing is asked about other descriptors: fdinfo waits for a lock of some kinds of them,
-    /// such as that of an epoll, which its process can hold for as long as it likes.
+    /// Other descriptors are not examined: fdinfo of some kinds, such as epoll, waits for a lock
+    /// that the process can hold for any time.
     pub fn locked_file(&self, is_wanted: impl Fn(&[u8]) -> bool) -> ReadResult<Option<Vec<u8>>> {
         let mut descriptors = Vec::new();
         self.directory.list("fd", |name| descriptors.extend(number::parse(name.to_bytes())))?;
@@ -520,8 +531,8 @@ impl<'p> Process<'p> {
         Ok(None)
     }
 
-    /// What one of its descriptors leads to, such as `/dev/null` or `pipe:[123]`; `None` for one
-    /// that is not open.
+    /// Returns the target of one of its descriptors, such as `/dev/null` or `pipe:[123]`; `None` if
+    /// it is not open.
     pub fn descriptor(&self, number: u64) -> ReadResult<Option<Vec<u8>>> {
         match self.directory.descriptor_link(number) {
             Ok(link) => Ok(Some(link)),
@@ -530,12 +541,12 @@ impl<'p> Process<'p> {
         }
     }
 
-    /// The file behind one of its descriptors.
+    /// Returns the facts about the file behind one of its descriptors.
     pub fn open_file(&self, number: u64) -> ReadResult<OpenFile> {
         self.directory.open_file(number)
     }
 
-    /// Its threads but the first, by id, with their names.
+    /// Returns its threads except the first one, by id, with their names.
     pub fn other_threads(&self) -> ReadResult<Vec<(Pid, Vec<u8>)>> {
         let mut ids = Vec::new();
         self.directory.list("task", |id| ids.extend(number::parse(id.to_bytes())))?;
@@ -556,25 +567,24 @@ impl<'p> Process<'p> {
 /// Memory in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Memory {
-    /// All its pages (RSS), counted at this moment: the number in stat is brought up to date in
-    /// batches.
+    /// All its pages (RSS), counted at this moment. The number in stat is updated in batches.
     pub resident: u64,
-    /// Its own pages and its share of those that it shares (PSS).
+    /// Its own pages and its share of the shared ones (PSS).
     pub proportional: u64,
-    /// What would be free if it ended (USS).
+    /// Memory that would become free if it exited (USS).
     pub unique: u64,
     /// Its pages in swap.
     pub swap: u64,
-    /// Those of them that are its own, and its share of the others.
+    /// Its own pages in swap, and its share of the shared ones.
     pub swap_share: u64,
 }
 
-/// The last part of a path.
+/// Returns the last part of a path.
 fn base_name(path: &[u8]) -> &[u8] {
     path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }
 
-/// The last part of a path, if it is what the kernel cut this name from.
+/// Returns the last part of a path, if the kernel cut this comm from it.
 fn completion<'a>(path: &'a [u8], comm: &[u8]) -> Option<&'a [u8]> {
     let name = base_name(path);
     (name.len() > comm.len() && name.starts_with(comm)).then_some(name)

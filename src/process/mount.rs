@@ -2,20 +2,20 @@
 
 use crate::escape::unescaped;
 
-/// A mount.
+/// A line about one mount.
 pub(super) struct Mount<'m> {
-    /// What of its file system is mounted.
+    /// The directory of the file system that is mounted.
     pub root: Vec<u8>,
-    /// Where.
+    /// The place where it is mounted.
     pub point: Vec<u8>,
-    /// Its kind, such as `cgroup2`.
+    /// The kind of file system, such as `cgroup2`.
     pub kind: &'m [u8],
-    /// The options of its file system.
+    /// The options of the file system.
     options: &'m [u8],
 }
 
 impl<'m> Mount<'m> {
-    /// From a line such as `51 47 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup
+    /// Parses a line such as `51 47 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup
     /// rw,memory`.
     pub fn parse(line: &'m [u8]) -> Option<Mount<'m>> {
         let mut fields = line.split(|&byte| byte == b' ');
@@ -26,13 +26,13 @@ impl<'m> Mount<'m> {
         Some(Mount { root, point, kind, options })
     }
 
-    /// Whether it has this option.
+    /// Reports whether it has this option.
     pub fn has(&self, option: &[u8]) -> bool {
         self.options.split(|&byte| byte == b',').any(|found| found == option)
     }
 }
 
-/// Where a path is in what is mounted, of which this is the root.
+/// Returns the place of a path below the mounted directory `root`.
 pub(super) fn below<'p>(root: &[u8], path: &'p [u8]) -> Option<&'p [u8]> {
     match path.strip_prefix(root) {
         _ if root == b"/" => Some(path),
@@ -42,7 +42,7 @@ pub(super) fn below<'p>(root: &[u8], path: &'p [u8]) -> Option<&'p [u8]> {
     }
 }
 
-/// Blanks, tabs, newlines and backslashes are written as three octal digits.
+/// Restores blanks, tabs, newlines and backslashes, which are written as three octal digits.
 fn path(text: &[u8]) -> Vec<u8> {
     unescaped(text, b'\\', 3, 8)
 }

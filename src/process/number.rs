@@ -1,6 +1,6 @@
-//! Decimal numbers in bytes: what /proc and its directory names are made of.
+//! Decimal numbers in bytes, as they stand in /proc and in the names of its directories.
 
-/// The number that these bytes spell. `None` unless they are digits only and fit.
+/// Parses a whole decimal number. `None` unless all bytes are digits and the number fits.
 pub(super) fn parse(digits: &[u8]) -> Option<u64> {
     match leading(digits)? {
         (number, []) => Some(number),
@@ -8,7 +8,7 @@ pub(super) fn parse(digits: &[u8]) -> Option<u64> {
     }
 }
 
-/// The number that these bytes begin with, and what is behind it.
+/// Parses the number at the beginning, and returns it with the rest.
 pub(super) fn leading(text: &[u8]) -> Option<(u64, &[u8])> {
     let mut number = 0u64;
     let mut length = 0;

@@ -1,10 +1,10 @@
-//! Paths below a procfs, made without a heap.
+//! Paths below a procfs, built without a heap.
 
 use std::ffi::CStr;
 
 use super::Pid;
 
-/// "PID/file" or, below a pinned directory, "file"; with its zero byte.
+/// The path "PID/file" or, below a pinned directory, "file", with its zero byte.
 #[derive(Clone, Copy)]
 pub(super) struct Path {
     bytes: [u8; 64],
@@ -12,17 +12,17 @@ pub(super) struct Path {
 }
 
 impl Path {
-    /// A file of the process that has this number; an empty name for its directory.
+    /// Makes the path of a file of this process; an empty name gives its directory.
     pub fn new(pid: Pid, file: &str) -> Path {
         Path::EMPTY.number(pid).text("/").text(file)
     }
 
-    /// A file below a directory that is held.
+    /// Makes the path of a file below a pinned directory.
     pub fn below(file: &str) -> Path {
         Path::EMPTY.text(file)
     }
 
-    /// Likewise, of one thread of the process.
+    /// Turns the path into that of one thread of the process.
     pub fn of_thread(self, thread: Pid, file: &str) -> Path {
         self.text("task/").number(thread).text("/").text(file)
     }

@@ -1,4 +1,4 @@
-//! A procfs mount: where all reading begins, and what it says about the machine as a whole.
+//! A mounted procfs: the place where all reading begins, with what it says about the whole machine.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ use crate::users::Users;
 
 /// An open procfs, or a directory that is laid out like one.
 ///
-/// Everything here is read when it is first asked for, and once.
+/// Everything here is read once, when it is first asked for.
 pub struct Proc {
     dir: Arc<OwnedFd>,
     path: PathBuf,
@@ -43,17 +43,19 @@ pub struct Proc {
 }
 
 impl Proc {
-    /// Open a procfs, usually /proc.
+    /// Opens a procfs, usually /proc.
     ///
     /// A directory of another file system is accepted when it holds at least one process directory,
-    /// so that a test can lay one out; anything else would look like an empty machine.
+    /// so that a test can lay one out. Anything else would look like an empty machine.
+    ///
+    /// Errors: `Directory` when it cannot be read, `NotProc` when it is neither.
     pub fn open(path: &Path) -> Result<Proc, Error> {
         let failed = |errno| Error::Directory { path: path.to_owned(), errno };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = fs::open(path, flags, Mode::empty()).map_err(failed)?;
         let is_procfs = fs::fstatfs(&dir).map_err(failed)?.f_type == fs::PROC_SUPER_MAGIC;
-        // A directory inside of one, such as /proc/1, would look like one that hides all processes
-        // (PROC_ROOT_INO).
+        // A directory inside a procfs, such as /proc/1, would look like one that hides all
+        // processes. The root has a fixed inode (PROC_ROOT_INO).
         let is_inside = is_procfs && fs::fstat(&dir).map_err(failed)?.st_ino != 1;
         if is_inside || !is_procfs && !holds_a_process(dir.as_fd()).map_err(failed)? {
             return Err(Error::NotProc(path.to_owned()));
@@ -75,25 +77,25 @@ impl Proc {
         })
     }
 
-    /// The same procfs, to be seen as it is now.
+    /// Opens the same procfs again, so that nothing of it is remembered.
     pub fn anew(self) -> Result<Proc, Error> {
         self.readers.begin_anew();
         Ok(Proc { readers: self.readers, ..Proc::open(&self.path)? })
     }
 
-    /// Visit every process, in the order of the directory (ascending pids in a real procfs).
-    /// `expected` are the files that every visit will read anyway.
+    /// Begins a scan that visits every process, in the order of the directory (ascending pids in a
+    /// real procfs). `expected` are the files that every visit reads in any case.
     pub fn scan(&self, expected: Files) -> Result<Scan<'_>, Error> {
         Scan::start(self, expected)
     }
 
-    /// The process that has this number now, pinned: what it answers is never mixed with a later
-    /// one. `expected` as in [`Proc::scan`].
+    /// Pins the process that has this number now: its properties are never mixed with those of a
+    /// later process. `expected` as in [`Proc::scan`].
     pub fn process(&self, pid: Pid, expected: Files) -> Result<Lookup<Process<'_>>, Error> {
         self.lookup(pid, Process::pin(self, pid, expected))
     }
 
-    /// As [`Process::lookup`], of what was read about the process of this number.
+    /// Looks up something that was read about the process of this number: see [`Process::lookup`].
     pub fn lookup<T>(&self, pid: Pid, read: ReadResult<T>) -> Result<Lookup<T>, Error> {
         match read {
             Ok(value) => Ok(Lookup::Found(value)),
@@ -103,7 +105,7 @@ impl Proc {
         }
     }
 
-    /// Our own pid as this procfs numbers it; `None` when we are not in it, as in a fake one or in
+    /// Returns our own pid in this procfs; `None` when it does not show us, as in a fake one or in
     /// that of a foreign pid namespace.
     pub fn own_pid(&self) -> Option<Pid> {
         *self.own_pid.get_or_init(|| {
@@ -112,25 +114,25 @@ impl Proc {
         })
     }
 
-    /// Whether the processes of others are not shown at all (hidepid=invisible in proc(5)): not
-    /// even the first process is there then, which there always is.
+    /// Reports whether the processes of other users are invisible (hidepid=invisible in proc(5)):
+    /// even pid 1, which always exists, is missing then.
     pub fn hides_others(&self) -> Result<bool, Error> {
         Ok(self.is_procfs && matches!(self.process(1, Files::NONE)?, Lookup::Exited))
     }
 
-    /// The users and groups of this machine.
+    /// Returns the users and groups of this machine.
     pub fn users(&self) -> &Users {
         &self.users
     }
 
-    /// Where it is mounted.
+    /// Returns the path where it is mounted.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Seconds since the epoch at boot: the same at every read, until somebody sets the clock.
-    /// `btime` of /proc/stat is the same, cut to whole seconds, and serves where this is no procfs
-    /// of our own kernel.
+    /// Seconds from the epoch to the boot. The value is the same at every read until the clock is
+    /// set. `btime` of /proc/stat is the same, cut to whole seconds; it serves where this is no
+    /// procfs of our own kernel.
     pub fn boot_time(&self) -> ReadResult<f64> {
         *self.boot_time.get_or_init(|| {
             if self.is_procfs {
@@ -147,9 +149,9 @@ impl Proc {
         })
     }
 
-    /// Seconds since boot: now; of what is no procfs of our own kernel, at the first time of
-    /// asking. Not by /proc/uptime where there is a choice: that is a container's in LXC (lxcfs),
-    /// while starts are still told by the kernel.
+    /// Seconds from the boot until now. A procfs that is not of our own kernel is asked once only.
+    /// Our own kernel is asked by CLOCK_BOOTTIME, because /proc/uptime may be that of a container
+    /// (lxcfs) while start times are still the kernel's.
     pub fn uptime(&self) -> ReadResult<f64> {
         if self.is_procfs {
             return Ok(clock::since_boot().as_secs_f64());
@@ -163,15 +165,15 @@ impl Proc {
         })
     }
 
-    /// The random id of this boot, as text.
+    /// Returns the random id of this boot, as text.
     pub fn boot_id(&self) -> ReadResult<&[u8]> {
         let ask = || Ok(self.whole_file("/sys/kernel/random/boot_id")?.trim_ascii().to_vec());
         self.boot_id.get_or_init(ask).as_deref().map_err(|&unread| unread)
     }
 
-    /// Clock ticks a second, the unit of times in /proc/PID/stat.
+    /// Clock ticks per second: the unit of times in /proc/PID/stat.
     pub fn ticks_per_second(&self) -> f64 {
-        // 100 is what every Linux answers; sysconf cannot fail for this name.
+        // Every Linux answers 100, and sysconf(3) cannot fail for this name.
         let ask = || {
             nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100)
                 as f64
@@ -179,19 +181,19 @@ impl Proc {
         *self.ticks_per_second.get_or_init(ask)
     }
 
-    /// The process or thread id that was given last in our pid namespace (the last field of loadavg
-    /// in proc(5)): only a hint, and none where that cannot be read.
+    /// Returns the process or thread id that was given last in our pid namespace (the last field of
+    /// loadavg in proc(5)). It is only a hint; `None` where it cannot be read.
     pub fn latest_pid(&self) -> Option<Pid> {
         let text = self.whole_file("/loadavg").ok()?;
         number::parse(text.trim_ascii().rsplit(|&byte| byte == b' ').next()?)?.try_into().ok()
     }
 
-    /// Clock ticks from boot to now, on the clock that starts of processes are told by.
+    /// Clock ticks from the boot until now, on the clock that start times use.
     pub fn ticks_now(&self) -> u64 {
         (clock::since_boot().as_secs_f64() * self.ticks_per_second()) as u64
     }
 
-    /// Bytes a page.
+    /// Bytes per page.
     pub fn page_size(&self) -> u64 {
         let ask = || {
             nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096)
@@ -200,8 +202,8 @@ impl Proc {
         *self.page_size.get_or_init(ask)
     }
 
-    /// Whether this path is a file that we may execute. Remembered, since many processes run the
-    /// same file.
+    /// Reports whether this path is a file that we may execute. The answer is remembered, because
+    /// many processes run the same file.
     pub(super) fn is_executable(&self, path: &[u8]) -> bool {
         if let Some(&known) = self.executables.borrow().get(path) {
             return known;
@@ -214,7 +216,7 @@ impl Proc {
         answer
     }
 
-    /// Whether a command of this name is on $PATH.
+    /// Reports whether a command of this name is on $PATH.
     pub(super) fn is_command(&self, name: &[u8]) -> bool {
         let Some(path) = std::env::var_os("PATH") else { return false };
         path.into_vec()
@@ -223,7 +225,7 @@ impl Proc {
             .any(|directory| self.is_executable(&[directory, b"/", name].concat()))
     }
 
-    /// How the pids here relate to those that system calls take.
+    /// Reports how the pids here relate to those that our system calls take.
     pub(super) fn numbering(&self) -> ReadResult<Numbering> {
         *self.numbering.get_or_init(|| Numbering::detect(self))
     }
@@ -232,29 +234,28 @@ impl Proc {
         self.dir.as_fd()
     }
 
-    /// Its directory, for a thread that may outlive us.
+    /// Returns the descriptor of the procfs, for a thread that may outlive us.
     pub(super) fn shared_dir(&self) -> Arc<OwnedFd> {
         Arc::clone(&self.dir)
     }
 
-    /// The threads that read what a process can hold up.
+    /// Returns the threads that read the files with which a process can hold up its readers.
     pub(super) fn readers(&self) -> &Readers {
         &self.readers
     }
 
-    /// The name that the kernel keeps of the process that has this number now, where it can be
-    /// read.
+    /// Returns the comm of the process that has this number now, where it can be read.
     pub fn comm_of(&self, pid: Pid) -> Option<Vec<u8>> {
         let process = Process::pin(self, pid, Files::NONE).ok()?;
         process.comm().ok().map(|comm| comm.into_owned())
     }
 
-    /// The processes that held up their readers and were given up, each once.
+    /// Returns the processes that held up their readers and were given up, each of them once.
     pub fn held_up(&self) -> Vec<HeldUp> {
         self.readers.held_up()
     }
 
-    /// A reading failure with its whole path.
+    /// Makes an error with the whole path of the file that could not be read.
     pub(super) fn failure(&self, pid: Pid, file: &str, errno: Errno) -> Error {
         let path = match file.strip_prefix('/') {
             Some(name) => self.path.join(name),
@@ -263,7 +264,7 @@ impl Proc {
         Error::File { path, errno }
     }
 
-    /// A file outside of the process directories, named with a leading slash.
+    /// Reads a file outside of the process directories. Its name begins with a slash.
     pub(super) fn whole_file(&self, name: &'static str) -> ReadResult<Vec<u8>> {
         let unread = |errno| {
             ReadError::from_errno(errno, name, || ReadError::Absent("this procfs does not have it"))
@@ -283,7 +284,8 @@ impl Proc {
     }
 }
 
-/// Whether anything in this directory is named like a process, and has its most needed file.
+/// Reports whether an entry of this directory is named like a process and holds the file that is
+/// needed most.
 fn holds_a_process(dir: BorrowedFd<'_>) -> Result<bool, Errno> {
     let mut buffer = vec![MaybeUninit::uninit(); 4096];
     let mut entries = fs::RawDir::new(dir, &mut buffer);

@@ -12,43 +12,44 @@ use super::{ReadError, ReadResult, terminal};
 
 /// A property of a process.
 pub struct Property {
-    /// As in `--fields` and JSON.
+    /// Its name in `--fields` and JSON.
     pub name: &'static str,
-    /// Where `show` puts it.
+    /// The section of `show` that it stands in.
     pub group: Section,
-    /// What its value is.
+    /// The kind of its value.
     pub kind: ValueKind,
-    /// Columns that most values fit into.
+    /// Columns that are enough for most values.
     pub width: usize,
     /// The files below /proc/PID that it is read from.
     pub cost: Cost,
-    /// Only shown when it is asked for by name: it may hold secrets, or repeats the rest.
+    /// `true` if it is shown only when asked for by name, because it may hold secrets or repeats
+    /// other properties.
     pub on_request: bool,
     /// One line of help.
     pub about: &'static str,
-    /// How to get it.
+    /// Reads the value.
     pub get: for<'a> fn(&'a Process<'_>) -> ReadResult<Value<'a>>,
 }
 
 /// The sections of `show`, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
-    /// Who it is, and to whom it belongs.
+    /// The process itself.
     Identity,
-    /// What it runs.
+    /// The program that it runs.
     Program,
-    /// On whose behalf.
+    /// The user and the group that it works for.
     Owner,
     /// What it does, and for how long.
     State,
-    /// What it takes.
+    /// The memory that it takes.
     Memory,
-    /// Which part of the machine it sees and is counted in.
+    /// The parts of the machine that it sees, and the groups that it is counted in.
     Place,
 }
 
 impl Section {
-    /// All of them.
+    /// All sections.
     pub const ALL: [Section; 6] = [
         Section::Identity,
         Section::Program,
@@ -59,7 +60,7 @@ impl Section {
     ];
 }
 
-/// What the values of a property are, and in which unit.
+/// The kind of a value, and its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueKind {
     /// A count or an id.
@@ -79,7 +80,7 @@ pub enum ValueKind {
 }
 
 impl ValueKind {
-    /// The unit in JSON; empty where there is none.
+    /// Returns the unit in JSON; empty where there is none.
     pub fn unit(self) -> &'static str {
         match self {
             ValueKind::Size => "bytes",
@@ -89,7 +90,7 @@ impl ValueKind {
         }
     }
 
-    /// Whether a column of it is aligned at the right.
+    /// Reports whether a column of such values is aligned at the right.
     pub fn is_right_aligned(self) -> bool {
         matches!(self, ValueKind::Number | ValueKind::Size | ValueKind::Seconds)
     }
@@ -98,16 +99,16 @@ impl ValueKind {
 /// The files that a property is read from.
 #[derive(Clone, Copy, Debug)]
 pub enum Cost {
-    /// All of these.
+    /// All of these files.
     All(Files),
-    /// One of these: the one that is read anyway, else the cheapest.
+    /// One of these files: the one that is read in any case, else the cheapest.
     OneOf(Files),
-    /// Something that is read besides, at each time of asking.
+    /// Something else that is read at each time of asking.
     Besides(&'static str),
 }
 
 impl Cost {
-    /// What a question for this property will read in any case.
+    /// Returns the files that a question for this property reads in any case.
     pub fn certain(self) -> Files {
         match self {
             Cost::All(files) => files,
@@ -619,18 +620,18 @@ pub static PROPERTIES: &[Property] = &[
     },
 ];
 
-/// The property of this name.
+/// Returns the property of this name.
 pub fn property(name: &str) -> Option<&'static Property> {
     PROPERTIES.iter().find(|property| property.name == name)
 }
 
-/// The properties of these names. One that does not exist is left out: names that users type go
+/// Returns the properties of these names. Unknown names are left out: names that users type go
 /// through [`property`].
 pub fn properties(names: &[&str]) -> Vec<&'static Property> {
     names.iter().filter_map(|name| property(name)).collect()
 }
 
-/// The files that these properties will read in any case.
+/// Returns the files that these properties read in any case.
 pub fn certain_files(properties: &[&Property]) -> Files {
     properties.iter().fold(Files::NONE, |files, property| files | property.cost.certain())
 }
@@ -639,7 +640,7 @@ fn cgroups<'a>(process: &'a Process<'_>) -> ReadResult<Cgroups<'a>> {
     process.file(File::Cgroup).map(Cgroups)
 }
 
-/// The kernel's way of saying "never set" (INVALID_UID, AUDIT_SID_UNSET).
+/// The number by which the kernel means "never set" (INVALID_UID, AUDIT_SID_UNSET).
 const UNSET: u64 = u32::MAX as u64;
 
 fn audit_number(process: &Process<'_>, file: File) -> ReadResult<Value<'static>> {
@@ -670,7 +671,7 @@ mod tests {
         }
     }
 
-    /// Every property that proc.core.Process has is here under its name.
+    /// Every property of proc.core.Process is here under its name.
     #[test]
     fn the_reference_is_covered() {
         for name in [

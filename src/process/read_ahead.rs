@@ -1,5 +1,5 @@
-//! Reading ahead: the files that a process can hold up are read for some processes at once, before
-//! it is their turn.
+//! Reading ahead: the files with which a process can hold up its readers are read for several
+//! processes at once, before the scan turns to them.
 
 use std::collections::VecDeque;
 
@@ -9,39 +9,38 @@ use super::file::{File, Files};
 use super::reader::ReaderThread;
 use super::{Pid, Proc, Process};
 
-/// The processes of a batch at most. The first batches are smaller, so that the first process is
-/// there soon.
+/// Most processes per batch. The first batches are smaller, so that the first process comes soon.
 const MOST: usize = 64;
 
-/// What is read ahead for a scan.
+/// The files that are read ahead for a scan.
 pub(super) struct Ahead<'p> {
     proc: &'p Proc,
     files: Files,
     size: usize,
     under_way: VecDeque<Batch>,
     here: Pages,
-    /// The room of what was looked at, for what comes.
+    /// Memory of a finished batch, reused for the next one.
     spare: Option<Pages>,
     idle: Vec<ReaderThread>,
 }
 
 impl<'p> Ahead<'p> {
-    /// Read those of these files that a process can hold up, of every process of a scan; `None`
-    /// when there are none.
+    /// Begins to read ahead those of these files that can be held up, for every process of a scan;
+    /// `None` when there are none.
     pub fn new(proc: &'p Proc, files: Files) -> Option<Ahead<'p>> {
         let (under_way, here, spare, idle) = (VecDeque::new(), Pages::default(), None, Vec::new());
         has_held_up(files).then(|| Ahead { proc, files, size: 1, under_way, here, spare, idle })
     }
 
-    /// Turn to the next process; `None` at the end. `list` gives those that follow, at most so
-    /// many.
+    /// Turns to the next process; `None` at the end. `list` returns the pids that follow, at most
+    /// as many as it is asked for.
     pub fn next(
         &mut self,
         mut list: impl FnMut(usize) -> Result<Vec<Pid>, Error>,
     ) -> Result<Option<Pid>, Error> {
         self.here.turn();
         while self.here.pid().is_none() {
-            // While the processes of one batch are looked at, a thread reads those of the other.
+            // While the scan visits the processes of one batch, a thread reads those of the other.
             while self.under_way.len() < 2 {
                 let pids = list(self.size)?;
                 if pids.is_empty() {
@@ -65,13 +64,14 @@ impl<'p> Ahead<'p> {
         Ok(self.here.pid())
     }
 
-    /// Show what was read of this process.
+    /// Passes on what was read of this process.
     pub fn show(&self, show: impl FnMut(File, BatchAnswer<'_>)) {
         self.here.show(show);
     }
 
     fn begin(&mut self, asked: Vec<Asked>) -> Batch {
-        // A table of its own: as long as we have ours alone, each of our calls is cheaper.
+        // The thread gets a descriptor table of its own: as long as no other thread shares ours,
+        // each of our calls is cheaper.
         let reader = self.idle.pop().or_else(ReaderThread::start_apart);
         Batch::begin(self.proc, reader, asked, self.spare.take().unwrap_or_default())
     }
@@ -84,7 +84,7 @@ impl Drop for Ahead<'_> {
 }
 
 impl Proc {
-    /// Read those of these files that a process can hold up, for some pinned processes at once.
+    /// Reads those of these files that can be held up, for several pinned processes at once.
     pub fn read_together(&self, processes: &[Process<'_>], files: Files) {
         if !has_held_up(files) {
             return;

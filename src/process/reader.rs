@@ -1,11 +1,11 @@
-//! Threads that read what a process can hold up.
+//! Threads that read files with which a process can hold up its readers.
 //!
-//! The kernel reads arguments, environment and memory map of a process under the lock of its memory
-//! map. A thread of that process holds the lock for as long as it waits for storage, such as a
-//! frozen file system or a server that does not answer, and each reader waits too, until it is
-//! killed. So a thread of its own does such reading. When it stands still, it is left behind, and
-//! another one goes on behind the process. It costs nothing while no process does so, and it ends
-//! with the program.
+//! The kernel reads the arguments, the environment and the memory map of a process under the lock
+//! of its memory map. A thread of that process holds the lock while it waits for storage, such as a
+//! frozen file system or a server that does not answer, and every reader waits too, until it is
+//! killed. Therefore a separate thread reads such files. When it stands still it is left behind,
+//! and another thread continues with the next process. This costs nothing while no process does so,
+//! and the threads end with the program.
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -21,48 +21,47 @@ use super::error::{ReadError, ReadResult};
 use super::stat::Stat;
 use crate::thread::{self, Mailbox};
 
-/// How long a run stands still because of such processes, all of them together.
+/// How long a whole run may stand still because of such processes.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The least that each of them gets when that is used up: a page that has to be read back from a
-/// disk takes less.
+/// How long each of them may take after that: a page that must be read back from a disk takes less.
 const LEAST: Duration = Duration::from_millis(5);
 
-/// Between two looks at a thread that has not answered.
+/// Time between two looks at a thread that has not answered.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// So many threads are left behind at most, each with a descriptor or two.
+/// Most threads that are left behind. Each of them keeps a descriptor or two.
 const MOST_LEFT_BEHIND: u64 = 100;
 
-/// What a thread is asked to do.
+/// The work that a thread is asked to do.
 type ReadJob = Box<dyn FnOnce() + Send>;
 
 /// The threads that read for a procfs.
 #[derive(Default)]
 pub(super) struct Readers {
-    /// Those that wait for a request.
+    /// Threads that wait for work.
     idle: RefCell<Vec<ReaderThread>>,
-    /// The processes that hold up a thread, until that goes on.
+    /// The processes that hold up a thread, until that thread continues.
     left_behind: RefCell<Vec<(Pid, Weak<()>)>>,
-    /// The time that this run has stood still.
+    /// The time that this run has stood still so far.
     stood_still: Cell<Duration>,
     held_up: RefCell<Vec<HeldUp>>,
 }
 
-/// A process that was given up, and the file that could not be read first.
+/// A process that was given up, with the first file that could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeldUp {
     pub pid: Pid,
     pub file: &'static str,
 }
 
-/// A thread. It ends when this is dropped and it has answered.
+/// A thread that reads. It ends when this is dropped and its last answer was given.
 pub(super) struct ReaderThread {
     desk: Arc<Desk>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What we share with a thread.
+/// The state that is shared with a thread.
 #[derive(Default)]
 struct Desk {
     requests: Mailbox<ReadJob>,
@@ -71,7 +70,7 @@ struct Desk {
 }
 
 impl Readers {
-    /// Do this on a thread. It is about this file of this process, and may stand still there.
+    /// Runs this on a thread. It concerns this file of this process, and may stand still there.
     pub fn run<T: Send + 'static>(
         &self,
         pid: Pid,
@@ -81,8 +80,8 @@ impl Readers {
         if !self.may_ask(pid) {
             return Err(self.give_up(pid, file));
         }
-        // Without a thread, as where no process can be started any more, reading matters more than
-        // what could happen.
+        // Without a thread, as where no more processes can be started, reading matters more than
+        // the risk.
         let Some(reader) = self.take() else { return Ok(act()) };
         let answer = Arc::new(Mailbox::default());
         let theirs = Arc::clone(&answer);
@@ -101,8 +100,8 @@ impl Readers {
         }
     }
 
-    /// Wait for an answer; `None` when the thread has stood still for too long. `has_moved` tells
-    /// whether it has come further since it was asked that last.
+    /// Waits for an answer; `None` when the thread stood still for too long. `has_moved` reports
+    /// whether it has advanced since the last call.
     pub fn wait<T>(
         &self,
         reader: &ReaderThread,
@@ -127,7 +126,7 @@ impl Readers {
         }
     }
 
-    /// Whether this process may be read: not while it holds up a thread already.
+    /// Reports whether this process may be read: not while it holds up another thread.
     pub fn may_ask(&self, pid: Pid) -> bool {
         let mut left_behind = self.left_behind.borrow_mut();
         if left_behind.is_empty() {
@@ -140,7 +139,7 @@ impl Readers {
         !is_full && left_behind.iter().all(|&(held, _)| held != pid)
     }
 
-    /// Go on without a thread that stands still at a process.
+    /// Gives up a thread that stands still at a process, and returns the error for that process.
     pub fn leave_behind(&self, pid: Pid, file: &'static str, is_under_way: Weak<()>) -> ReadError {
         self.left_behind.borrow_mut().push((pid, is_under_way));
         self.give_up(pid, file)
@@ -154,30 +153,30 @@ impl Readers {
         ReadError::HeldUp { file }
     }
 
-    /// The processes that were given up, each once.
+    /// Returns the processes that were given up, each of them once.
     pub fn held_up(&self) -> Vec<HeldUp> {
         self.held_up.borrow().clone()
     }
 
-    /// Begin a new run, which has its own patience. The threads stay where they are.
+    /// Begins a new run with a new allowance. The threads stay.
     pub fn begin_anew(&self) {
         self.stood_still.take();
         self.held_up.take();
     }
 
-    /// A thread that waits for a request; `None` where none can be started.
+    /// Takes a thread that waits for work; `None` where none can be started.
     pub fn take(&self) -> Option<ReaderThread> {
         self.idle.borrow_mut().pop().or_else(ReaderThread::start)
     }
 
-    /// Keep a thread that has answered.
+    /// Keeps a thread that has answered, for the next work.
     pub fn put_back(&self, reader: ReaderThread) {
         self.idle.borrow_mut().push(reader);
     }
 }
 
 impl Drop for Readers {
-    /// Those that wait for a request end. What was left behind ends with the program.
+    /// Threads that wait for work end here. Those that were left behind end with the program.
     fn drop(&mut self) {
         self.idle.take().into_iter().for_each(ReaderThread::end);
     }
@@ -190,14 +189,14 @@ impl Drop for ReaderThread {
 }
 
 impl ReaderThread {
-    /// One that reads through any of our descriptors.
+    /// Starts a thread that reads through all our descriptors.
     fn start() -> Option<ReaderThread> {
         ReaderThread::start_with(|| {})
     }
 
-    /// One that reads through those descriptors only that there are now.
+    /// Starts a thread that reads only through the descriptors that exist now.
     pub fn start_apart() -> Option<ReaderThread> {
-        // Where that is not permitted, it shares ours.
+        // Where this is not permitted, the thread shares ours.
         ReaderThread::start_with(|| _ = unshare(CloneFlags::CLONE_FILES))
     }
 
@@ -215,19 +214,19 @@ impl ReaderThread {
         Some(ReaderThread { desk, thread: Some(thread) })
     }
 
-    /// It has nothing more to do.
+    /// Ends a thread that has nothing more to do.
     pub fn end(mut self) {
         self.desk.requests.close();
         // A thread that panics ends the program.
         self.thread.take().map(JoinHandle::join);
     }
 
-    /// Have it do something.
+    /// Gives the thread something to do.
     pub fn ask(&self, request: impl FnOnce() + Send + 'static) {
         self.desk.requests.put(Box::new(request));
     }
 
-    /// Whether it sleeps in the kernel, and so does not only want for a processor.
+    /// Reports whether the thread sleeps in the kernel, and does not merely wait for a processor.
     fn stands_still(&self) -> bool {
         let id = self.desk.id.load(Ordering::Relaxed);
         if id == 0 {

@@ -12,28 +12,31 @@ use rustix::io::Errno;
 
 use super::{Process, ReadError, ReadResult};
 
-/// No configuration is larger than this, and what is endless is none.
+/// Most bytes that are read of a file. No configuration is larger, and an endless file is no
+/// configuration.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
-/// The root directory of a process, for reading. Nothing that lies there, a symbolic link for
-/// example, leads out of it.
+/// The root directory of a process, for reading. Nothing that lies in it leads out of it, not even
+/// a symbolic link.
 pub struct Root {
     directory: OwnedFd,
-    /// Whether it is our own, for lack of a permission to find out.
+    /// `true` if our own root is used, because the process's root may not be opened.
     pub is_guess: bool,
 }
 
-/// What was found at a path.
+/// The thing that was found at a path.
 pub enum RootEntry {
-    /// The bytes of a file, and when it was last changed or put there, in seconds since the epoch.
+    /// The bytes of a file, and the latest change of its content or its place, in seconds since the
+    /// epoch.
     File(Vec<u8>, i64),
     /// The names in a directory, sorted.
     Directory(Vec<Vec<u8>>),
 }
 
 impl Process<'_> {
-    /// Its root directory. Where the kernel keeps it from us, it is ours for a process of our own
-    /// pid namespace, which is a likelihood only: see [`Root::is_guess`].
+    /// Opens the root directory of the process. Where this is not permitted, returns our own root
+    /// for a process of our own pid namespace. That is only likely to be the same: see
+    /// [`Root::is_guess`].
     pub fn root(&self) -> ReadResult<Root> {
         match self.directory.open_directory("root") {
             Err(ReadError::Denied) if self.has_only_our_number()? => {
@@ -47,27 +50,27 @@ impl Process<'_> {
         }
     }
 
-    /// Whether it has no other number in a pid namespace below that of this procfs, as the
-    /// processes of containers have.
+    /// Reports whether the process has no other pid in a namespace below that of this procfs, as
+    /// the processes of containers have.
     fn has_only_our_number(&self) -> ReadResult<bool> {
         Ok(self.status()?.numbers("NSpid").is_some_and(|numbers| numbers.count() == 1))
     }
 }
 
-/// File systems whose files are no files: reading one may take messages away from whom they are
-/// for. procfs, sysfs, tracefs and debugfs (include/uapi/linux/magic.h).
+/// Magic numbers of file systems without real files: procfs, sysfs, tracefs and debugfs
+/// (include/uapi/linux/magic.h). Reading from them can take messages away from other readers.
 const UNREAL: [u64; 4] = [0x9fa0, 0x6265_6572, 0x7472_6163, 0x6462_6720];
 
 impl Root {
-    /// A directory that a test has laid out.
+    /// Opens a directory that a test has laid out.
     #[cfg(test)]
     pub fn at(path: &std::path::Path) -> io::Result<Root> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Root { directory: rustix::fs::open(path, flags, Mode::empty())?, is_guess: false })
     }
 
-    /// Read what is at an absolute path. What is neither a file nor a directory is not even opened:
-    /// that would wait for somebody, or set a device in motion.
+    /// Reads the file or directory at an absolute path. Anything else is not even opened: opening
+    /// can wait for another process, or start a device.
     pub fn read(&self, path: &[u8]) -> io::Result<RootEntry> {
         let found = self.find(path)?;
         if UNREAL.contains(&(fstatfs(&found)?.f_type as u64)) {
@@ -98,7 +101,7 @@ impl Root {
         }
     }
 
-    /// Whether there is anything at an absolute path.
+    /// Reports whether anything exists at an absolute path.
     pub fn has(&self, path: &[u8]) -> io::Result<bool> {
         match self.find(path) {
             Err(error)
@@ -110,7 +113,7 @@ impl Root {
         }
     }
 
-    /// What is at a path, not opened.
+    /// Finds a path without opening the file for reading.
     fn find(&self, path: &[u8]) -> io::Result<OwnedFd> {
         match openat2(
             &self.directory,
@@ -119,17 +122,17 @@ impl Root {
             Mode::empty(),
             ResolveFlags::IN_ROOT,
         ) {
-            // Before Linux 5.6, or in a sandbox that forbids it.
+            // openat2(2) is missing before Linux 5.6, and some sandboxes forbid it.
             Err(Errno::NOSYS | Errno::PERM) => Ok(self.walk(path)?),
             found => Ok(found?),
         }
     }
 
-    /// What is at a path, as openat2(2) finds it, which takes the directory for the root of all
-    /// links: part by part, and no link is followed but by its text.
+    /// Finds a path as openat2(2) does with the directory as the root of all links: part by part,
+    /// each link resolved by its text.
     fn walk(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
         let mut parts: Vec<Vec<u8>> = reversed(path);
-        // The way to where we are, below the root.
+        // The directories from the root to the current place.
         let mut way: Vec<OwnedFd> = Vec::new();
         let mut links = 0;
         while let Some(part) = parts.pop() {
@@ -179,15 +182,15 @@ impl AsRawFd for Root {
 
 const PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
-/// As many links as the kernel follows in one path (MAXSYMLINKS).
+/// Most links in one path: as many as the kernel follows (MAXSYMLINKS).
 const MOST_LINKS: usize = 40;
 
-/// The parts of a path, the last one first.
+/// Returns the parts of a path, the last one first.
 fn reversed(path: &[u8]) -> Vec<Vec<u8>> {
     path.split(|&byte| byte == b'/').rev().map(<[u8]>::to_vec).collect()
 }
 
-/// Open for reading what was found.
+/// Opens for reading what was found.
 fn reopened(found: &OwnedFd, flags: OFlags) -> io::Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", found.as_raw_fd());
     Ok(rustix::fs::open(
@@ -216,7 +219,7 @@ mod tests {
 
     use super::*;
 
-    /// The inode of what is found, by the kernel or by ourselves.
+    /// Returns the inode of what was found.
     fn inode(found: Result<OwnedFd, Errno>) -> Result<u64, Errno> {
         found.and_then(|found| Ok(fstat(&found)?.st_ino))
     }
@@ -268,8 +271,7 @@ mod tests {
             if by_kernel.as_ref().err() == Some(&Errno::NOSYS) {
                 return;
             }
-            // An empty path is none to the kernel, and a file is no directory with a slash behind
-            // it.
+            // The kernel refuses an empty path, and a slash behind the name of a file.
             if path.is_empty() || path.ends_with("conf/") {
                 continue;
             }

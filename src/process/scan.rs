@@ -1,4 +1,4 @@
-//! The streaming scan: every process in turn, through one descriptor and one set of buffers.
+//! The streaming scan: it visits every process through one descriptor and one set of buffers.
 
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -11,12 +11,12 @@ use super::file::Files;
 use super::read_ahead::Ahead;
 use super::{Pid, Proc, Process, number};
 
-/// Room for about a thousand directory entries a system call.
+/// Bytes for about a thousand directory entries per system call.
 const ENTRIES: usize = 32 * 1024;
 
 /// A pass over all processes.
 ///
-/// Memory does not grow with their number, and nothing is allocated for a process.
+/// Its memory does not grow with their number, and no process costs an allocation.
 pub struct Scan<'p> {
     pids: Pids<'p>,
     ahead: Option<Ahead<'p>>,
@@ -32,13 +32,14 @@ impl<'p> Scan<'p> {
         })
     }
 
-    /// Have these files read ahead, which every visit reads.
+    /// Makes the scan read these files ahead, because every visit reads them.
     pub fn reading_ahead(mut self, files: Files) -> Scan<'p> {
         self.ahead = Ahead::new(self.pids.proc, files);
         self
     }
 
-    /// The next process, to be read before the following call. `None` after the last one.
+    /// Turns to the next process. It must be read before the following call. `None` after the last
+    /// one.
     pub fn next(&mut self) -> Result<Option<&Process<'p>>, Error> {
         let Scan { pids, ahead, process } = self;
         let next = match ahead {
@@ -54,13 +55,13 @@ impl<'p> Scan<'p> {
     }
 }
 
-/// The numbers of all processes, as the directory of a procfs lists them.
+/// The pids of all processes, as the directory of a procfs lists them.
 struct Pids<'p> {
     proc: &'p Proc,
-    /// Its own descriptor: the position in the directory belongs to this pass alone.
+    /// A descriptor of its own, because the position in the directory belongs to this pass alone.
     dir: OwnedFd,
     entries: Vec<MaybeUninit<u8>>,
-    /// What the last system call listed and was not visited yet, last one first.
+    /// The pids of the last system call that were not visited yet, the last one first.
     listed: Vec<Pid>,
 }
 
@@ -79,7 +80,7 @@ impl<'p> Pids<'p> {
         Ok(self.listed.pop())
     }
 
-    /// The next ones, at most so many; none at the end.
+    /// Returns the next pids, at most `most`; none at the end.
     fn some(&mut self, most: usize) -> Result<Vec<Pid>, Error> {
         if self.listed.is_empty() {
             self.list_more()?;
@@ -91,8 +92,8 @@ impl<'p> Pids<'p> {
 
     fn list_more(&mut self) -> Result<(), Error> {
         let mut entries = RawDir::new(&self.dir, &mut self.entries);
-        // One buffer at a time, so that processes started meanwhile at the end are still seen, and
-        // until a buffer had a process in it: the first may hold other names only.
+        // One buffer at a time, so that processes which start meanwhile at the end are still seen.
+        // The first buffer may hold other names only, and is followed by another.
         while let Some(entry) = entries.next() {
             let entry = match entry {
                 Err(Errno::INTR) => continue,
@@ -105,7 +106,8 @@ impl<'p> Pids<'p> {
                 break;
             }
         }
-        // Visited from the end. A procfs lists them in order, so that this only turns them round.
+        // The list is visited from its end. A procfs lists pids in order, so that this only
+        // reverses it.
         self.listed.sort_unstable_by(|one, other| other.cmp(one));
         Ok(())
     }

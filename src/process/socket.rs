@@ -8,11 +8,11 @@ use super::{Process, ReadError, ReadResult, number};
 /// State `TCP_LISTEN` in /proc/net/tcp, see proc_pid_net(5).
 const TCP_LISTEN: &[u8] = b"0A";
 
-/// Flag `__SO_ACCEPTCON` in /proc/net/unix: somebody listens.
+/// The flag `__SO_ACCEPTCON` in /proc/net/unix: the socket listens.
 const ACCEPTS: u64 = 0x10000;
 
 impl Process<'_> {
-    /// The inodes of the sockets that it has open.
+    /// Returns the inodes of its open sockets.
     pub fn sockets(&self) -> ReadResult<Vec<u64>> {
         let mut descriptors = Vec::new();
         self.directory.list("fd", |name| descriptors.extend(number::parse(name.to_bytes())))?;
@@ -26,15 +26,15 @@ impl Process<'_> {
         Ok(sockets)
     }
 
-    /// Whether a line of its memory map is one that is looked for.
+    /// Reports whether a line of its memory map is wanted.
     pub fn maps_any(&self, is_wanted: fn(&[u8]) -> bool) -> ReadResult<bool> {
         self.directory.maps_any(is_wanted)
     }
 
-    /// The inodes of all TCP sockets that anybody listens on in its network namespace.
+    /// Returns the inodes of all listening TCP sockets in its network namespace.
     ///
-    /// The kernel lists these in front of all connections (`tcp_get_idx` in net/ipv4/tcp_ipv4.c),
-    /// so that ten thousand of those cost nothing here.
+    /// The kernel lists these before all connections (`tcp_get_idx` in net/ipv4/tcp_ipv4.c), so
+    /// that ten thousand connections cost nothing here.
     pub fn tcp_listeners(&self) -> ReadResult<Vec<u64>> {
         let mut inodes = Vec::new();
         for table in ["net/tcp", "net/tcp6"] {
@@ -52,7 +52,7 @@ impl Process<'_> {
                 }
             });
             match read {
-                // A kernel without IPv6, or that was told to do without.
+                // The kernel has no IPv6, or was told not to use it.
                 Err(ReadError::Absent(_)) => {}
                 read => read?,
             }
@@ -60,10 +60,10 @@ impl Process<'_> {
         Ok(inodes)
     }
 
-    /// The paths of the unix sockets that anybody listens on in its network namespace, by inode.
+    /// Returns the paths of the listening unix sockets in its network namespace, by inode.
     ///
-    /// Anybody can bind a path with a newline in it, which the kernel prints as it is, and so make
-    /// up lines here. Where two lines are about one inode, neither is believed (`None`).
+    /// Any user can bind a path with a newline in it. The kernel prints it as it is, so that a path
+    /// can forge lines. Where two lines name one inode, neither is believed (`None`).
     pub fn unix_listeners(&self) -> ReadResult<BTreeMap<u64, Option<Vec<u8>>>> {
         let mut paths = BTreeMap::new();
         self.directory.lines_below("net", "net/unix", |line| {
@@ -76,9 +76,11 @@ impl Process<'_> {
     }
 }
 
-/// Inode and path of a line such as `…: 00000002 00000000 00010000 0001 01 6522878 /run/x.sock`.
+/// Parses the inode and the path of a line such as `…: 00000002 00000000 00010000 0001 01 6522878
+/// /run/x.sock`.
 fn unix_listener(line: &[u8]) -> Option<(u64, &[u8])> {
-    // The columns are of fixed width but for the inode's, which is right-aligned in five places.
+    // All columns have a fixed width except that of the inode, which is right-aligned in five
+    // places.
     let mut rest = line;
     let mut field = || {
         let start = rest.iter().position(|byte| !byte.is_ascii_whitespace())?;

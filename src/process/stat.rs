@@ -1,22 +1,22 @@
-//! /proc/PID/stat, parsed from bytes: the name in it may be any bytes at all.
+//! /proc/PID/stat, parsed from bytes, because the name in it may consist of any bytes.
 
 use memchr::{memchr, memrchr};
 
 use super::{Pid, number};
 
-/// The numbers of /proc/PID/stat that have a property, as the kernel gives them (see
-/// proc_pid_stat(5)).
+/// Those numbers of /proc/PID/stat that have a property, as the kernel gives them
+/// (proc_pid_stat(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// Where in the line the name is.
+    /// Begin and end of the name in the line.
     comm: (usize, usize),
-    /// One of RSDTtZXIWP.
+    /// The state, one of RSDTtZXIWP.
     pub state: u8,
-    /// 0 for a process whose parent is outside the pid namespace.
+    /// Pid of the parent; 0 when the parent is outside of the pid namespace.
     pub ppid: Pid,
-    /// Process group; 0 when its leader is outside the pid namespace.
+    /// Process group; 0 when its leader is outside of the pid namespace.
     pub pgrp: Pid,
-    /// Session; 0 when its leader is outside the pid namespace.
+    /// Session; 0 when its leader is outside of the pid namespace.
     pub session: Pid,
     /// Device number of the controlling terminal, 0 for none.
     pub tty: u32,
@@ -26,34 +26,34 @@ pub struct Stat {
     pub user_ticks: u64,
     /// Clock ticks in kernel mode.
     pub system_ticks: u64,
-    /// From 19 (low priority) to -20 (high).
+    /// Nice value, from 19 (low priority) to -20 (high).
     pub nice: i64,
-    /// Threads in the process.
+    /// Number of threads.
     pub threads: u64,
     /// Clock ticks from boot to the start of the process.
     pub start_ticks: u64,
     /// Virtual memory in bytes.
     pub vsize: u64,
-    /// Resident memory in pages. The kernel may lag behind by some pages a thread.
+    /// Resident memory in pages. The kernel may lag behind by some pages per thread.
     pub rss_pages: u64,
 }
 
-/// The flag of a kernel thread. An empty command line is no proof: zombies share it.
+/// The flag of a kernel thread. An empty command line is no proof, because zombies have one too.
 const PF_KTHREAD: u32 = 0x0020_0000;
 
-/// The flag of a thread that has begun to end.
+/// The flag of a thread that has begun to exit.
 const PF_EXITING: u32 = 0x0000_0004;
 
-/// The longest name: a kernel thread shows its work queue in it (proc_task_name in
-/// fs/proc/array.c). A user's process has 15 bytes at most.
+/// Most bytes of a name: a kernel thread shows its work queue in it (proc_task_name in
+/// fs/proc/array.c). The name of a user's process has at most 15.
 const LONGEST_NAME: usize = 64;
 
 impl Stat {
-    /// Parse a line of /proc/PID/stat. `None` when it is not one, as when it was cut short.
+    /// Parses a line of /proc/PID/stat. `None` if it is malformed, for example cut short.
     pub fn parse(line: &[u8]) -> Option<Stat> {
         let open = memchr(b'(', line)?;
-        // The name may hold `)` itself, and no field behind it does: the last one counts. Looking
-        // from the end of the longest possible name, not of the line, saves half of the parsing.
+        // The name may contain `)`, and no later field does: the last one ends it. Searching from
+        // the end of the longest possible name, not of the line, saves half of the parsing.
         let end = line.len().min(open + 1 + LONGEST_NAME + 1);
         let close = open + 1 + memrchr(b')', &line[open + 1..end])?;
         let mut fields = StatFields(line.get(close + 1..)?);
@@ -61,7 +61,7 @@ impl Stat {
             comm: (open + 1, close),
             state: *fields.next()?.first()?,
             ppid: fields.number()?.try_into().ok()?,
-            // Signed in the kernel: -1 is a zombie whose session has gone.
+            // The number is signed in the kernel: -1 means a zombie whose session is gone.
             pgrp: fields.signed()?.max(0).try_into().ok()?,
             session: fields.signed()?.max(0).try_into().ok()?,
             tty: fields.signed()? as u32,
@@ -76,39 +76,39 @@ impl Stat {
         })
     }
 
-    /// The name, cut out of the line that was parsed.
+    /// Returns the name from the line that was parsed.
     pub fn comm<'a>(&self, line: &'a [u8]) -> &'a [u8] {
         line.get(self.comm.0..self.comm.1).unwrap_or_default()
     }
 
-    /// These numbers of the first thread, which has ended, with what only another thread tells,
-    /// which has not: what the process does and what memory it has.
+    /// Combines the numbers of the first thread, which has exited, with those that only a thread
+    /// that still runs has: the state and the memory of the process.
     pub fn going_on(self, other: &Stat) -> Stat {
         Stat { state: other.state, vsize: other.vsize, rss_pages: other.rss_pages, ..self }
     }
 
-    /// Whether this is a thread of the kernel.
+    /// Reports whether this is a kernel thread.
     pub fn is_kernel_thread(&self) -> bool {
         self.flags & PF_KTHREAD != 0
     }
 
-    /// Whether its first thread has ended.
+    /// Reports whether the first thread has exited.
     pub fn is_zombie(&self) -> bool {
         matches!(self.state, b'Z' | b'X')
     }
 
-    /// Whether its first thread is on its way to its end, and it has no other one.
+    /// Reports whether the first thread is exiting and there is no other one.
     pub fn is_ending(&self) -> bool {
         self.flags & PF_EXITING != 0 && self.threads <= 1
     }
 
-    /// Whether any thread still runs: the first one may end before the others.
+    /// Reports whether any thread still runs: the first one may exit before the others.
     pub fn is_alive(&self) -> bool {
         !self.is_zombie() || self.threads > 1
     }
 }
 
-/// The fields behind the name, one space before each. Every byte is looked at once.
+/// The fields after the name, one space before each. Every byte is looked at once.
 struct StatFields<'a>(&'a [u8]);
 
 impl<'a> StatFields<'a> {
@@ -202,7 +202,7 @@ mod tests {
             let _ = Stat::parse(&bytes);
         }
 
-        /// The scan's own parser and procfs's mean the same by every field.
+        /// The parser of the scan and that of the crate procfs agree about every field.
         #[test]
         fn agrees_with_procfs(
             comm in "[^\0]{0,15}",

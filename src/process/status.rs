@@ -2,12 +2,12 @@
 
 use memchr::memchr;
 
-/// The text of /proc/PID/status; a field is looked for when it is asked for.
+/// The text of /proc/PID/status. A field is searched for when it is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Status<'a>(pub &'a [u8]);
 
 impl<'a> Status<'a> {
-    /// All fields, name and value.
+    /// Returns all fields by name and value.
     pub fn fields(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         self.lines().map(|(name, value)| (name, value.trim_ascii()))
     }
@@ -23,29 +23,29 @@ impl<'a> Status<'a> {
         })
     }
 
-    /// The value of one field; `None` where this kernel or this process has no such line.
+    /// Returns the value of a field; `None` where this kernel or this process has no such line.
     pub fn field(self, name: &str) -> Option<&'a [u8]> {
         self.lines()
             .find(|(found, _)| *found == name.as_bytes())
             .map(|(_, value)| value.trim_ascii())
     }
 
-    /// A field that holds one number, such as `Threads`.
+    /// Returns a field that holds one number, such as `Threads`.
     pub fn number(self, name: &str) -> Option<u64> {
         super::number::parse(self.field(name)?)
     }
 
-    /// A field in kB, such as `VmSwap`, in bytes.
+    /// Returns a field in kB, such as `VmSwap`, as bytes.
     pub fn size(self, name: &str) -> Option<u64> {
         super::number::parse(self.field(name)?.strip_suffix(b" kB")?)?.checked_mul(1024)
     }
 
-    /// A field that holds several numbers, such as `NSpid`.
+    /// Returns a field that holds several numbers, such as `NSpid`.
     pub fn numbers(self, name: &str) -> Option<impl Iterator<Item = u64> + 'a> {
         Some(self.field(name)?.split(u8::is_ascii_whitespace).filter_map(super::number::parse))
     }
 
-    /// `Uid` or `Gid`: the real, effective, saved and file system id.
+    /// Returns `Uid` or `Gid`: the real, effective, saved and file system id.
     pub fn ids(self, name: &str) -> Option<[u32; 4]> {
         let mut ids = [0; 4];
         let mut numbers = self.numbers(name)?;
@@ -55,15 +55,15 @@ impl<'a> Status<'a> {
         Some(ids)
     }
 
-    /// A capability mask such as `CapEff`.
+    /// Returns a mask such as `CapEff`.
     pub fn mask(self, name: &str) -> Option<u64> {
         u64::from_str_radix(std::str::from_utf8(self.field(name)?).ok()?, 16).ok()
     }
 
-    /// The name of the process. Here, unlike in stat, the kernel escapes newlines and backslashes
-    /// (proc_task_name in fs/proc/array.c); this undoes it.
+    /// Returns the name of the process. Here, unlike in stat, the kernel escapes newlines and
+    /// backslashes (proc_task_name in fs/proc/array.c); this undoes it.
     pub fn comm(self) -> Option<Vec<u8>> {
-        // Not field(): blanks at the ends of a name belong to it.
+        // field() would cut the blanks at the ends of a name, which belong to it.
         let line = self.0.split(|&byte| byte == b'\n').next()?;
         let escaped = line.strip_prefix(b"Name:\t")?;
         let mut comm = Vec::with_capacity(escaped.len());

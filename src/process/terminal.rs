@@ -1,15 +1,15 @@
 //! Names of controlling terminals, from the device number in /proc/PID/stat.
 
-/// The name below /dev, such as `pts/0`; "major:minor" for a driver that is not a common one, and
-/// `None` for no terminal.
+/// Returns the name below /dev, such as `pts/0`; "major:minor" for an uncommon driver, and `None`
+/// for no terminal.
 pub fn name(device: u32) -> Option<String> {
-    // The kernel's new_encode_dev: the minor number is split around the major one.
+    // The kernel splits the minor number around the major one (new_encode_dev).
     let major = (device >> 8) & 0xfff;
     let minor = (device & 0xff) | ((device >> 12) & 0xf_ff00);
     if device == 0 {
         return None;
     }
-    // Documentation/admin-guide/devices.txt.
+    // The numbers stand in Documentation/admin-guide/devices.txt.
     Some(match (major, minor) {
         (4, 0..64) => format!("tty{minor}"),
         (4, _) => format!("ttyS{}", minor - 64),

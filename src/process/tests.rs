@@ -64,7 +64,7 @@ fn process(proc: &Proc, pid: Pid) -> Process<'_> {
     found(proc.process(pid, Files::NONE))
 }
 
-/// What a scan gives of every process.
+/// Returns a value of every process in a scan.
 fn scanned<T>(proc: &Proc, files: Files, get: impl Fn(&Process<'_>) -> T) -> BTreeMap<Pid, T> {
     let mut scan = proc.scan(files).unwrap();
     let mut found = BTreeMap::new();
@@ -295,7 +295,7 @@ fn we_know_ourselves() {
     );
 }
 
-/// A child that lives until its input ends.
+/// Starts a child that lives until its input ends.
 fn waiting_child() -> Child {
     let child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
     child.unwrap()
@@ -308,7 +308,7 @@ fn what_is_pinned_is_gone_after_its_end_and_a_zombie_is_not() {
     let pinned = process(&proc, child.id());
     assert!(pinned.pidfd_inode().is_ok_and(|inode| inode > 0), "{:?}", pinned.pidfd_inode());
     drop(child.stdin.take());
-    // Readable when it has ended, though nobody has waited for it yet.
+    // The pidfd becomes readable when the child has exited, even before it is reaped.
     let pidfd = pidfd_open(RawPid::from_child(&child), PidfdFlags::empty()).unwrap();
     poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None).unwrap();
     let zombie = process(&proc, child.id());
@@ -355,7 +355,7 @@ fn a_pinned_process_is_never_mixed_with_a_later_one() {
     assert!(lines.iter().any(|line| line.contains("1 passed")), "{lines:#?}");
 }
 
-/// Give the pid of a pinned process to another one.
+/// Gives the pid of a pinned process to another one.
 fn reuse_a_pid() {
     let mut victim = waiting_child();
     let pid = victim.id();
@@ -367,7 +367,7 @@ fn reuse_a_pid() {
     victim.kill().unwrap();
     victim.wait().unwrap();
     let mut newcomer = loop {
-        // The next pid that the kernel gives out in this namespace.
+        // Sets the pid that the kernel gives out next in this namespace.
         fs::write("/proc/sys/kernel/ns_last_pid", (pid - 1).to_string()).unwrap();
         let mut child = waiting_child();
         if child.id() == pid {
@@ -389,7 +389,7 @@ fn reuse_a_pid() {
     newcomer.wait().unwrap();
 }
 
-/// Say that a test could not run here. `tests/run` shows it at the end.
+/// Says that a test could not run here. `tests/run` shows it at the end.
 fn skip(name: &str, reason: &str) {
     use std::io::Write;
     if let Some(path) = std::env::var_os("PROCTOOL_SKIPPED") {

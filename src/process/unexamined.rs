@@ -1,19 +1,19 @@
-//! Processes that could not be examined: never the same as processes that are not there.
+//! Processes that could not be examined. They are never the same as processes that do not exist.
 
 use super::Pid;
 use super::error::ReadError;
 
-/// Which processes could not be examined, and why.
+/// The processes that could not be examined, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unexamined {
-    /// The kernel keeps so many from us.
+    /// Number of processes that the kernel does not permit us to examine.
     pub denied: usize,
-    /// These could not be examined for another reason.
+    /// Processes that could not be examined for another reason.
     pub others: Vec<(Pid, ReadError)>,
 }
 
 impl Unexamined {
-    /// Count a process.
+    /// Adds a process.
     pub fn add(&mut self, pid: Pid, reason: ReadError) {
         match reason {
             ReadError::Denied => self.denied += 1,
@@ -21,18 +21,18 @@ impl Unexamined {
         }
     }
 
-    /// How many there are.
+    /// Returns the number of processes.
     pub fn count(&self) -> usize {
         self.denied + self.others.len()
     }
 
-    /// Whether there are none.
+    /// Reports whether there are none.
     pub fn is_empty(&self) -> bool {
         self.count() == 0
     }
 
-    /// Those that are not usual: an ordinary user lacks many permissions. Who holds us up is told
-    /// apart.
+    /// Returns those that are unusual: an ordinary user lacks many permissions, and processes that
+    /// hold up their readers are listed separately.
     pub fn unusual(&self) -> Unexamined {
         let is_unusual =
             |(_, reason): &&(Pid, ReadError)| !matches!(reason, ReadError::HeldUp { .. });

@@ -1,4 +1,4 @@
-//! What a property can be. How it looks is the business of `crate::output`.
+//! The values that a property can have. `crate::output` decides how they look.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ pub enum Value<'a> {
     Flag(bool),
     /// Text that the process or the kernel chose; any bytes.
     Bytes(Cow<'a, [u8]>),
-    /// A name that is known to be text.
+    /// A name that is certainly text.
     Name(Rc<str>),
     /// Arguments, each ended by a zero byte.
     Items(&'a [u8]),
@@ -36,9 +36,9 @@ pub enum Value<'a> {
     Fields(&'a [u8]),
 }
 
-/// The items of [`Value::Items`] and [`Value::Environment`]. Empty ones are items too.
+/// Returns the items of [`Value::Items`] and [`Value::Environment`]. Empty items count too.
 pub fn items(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    // The last zero byte ends the last item; a process that overwrote its arguments may lack it.
+    // The last zero byte ends the last item. A process that overwrote its arguments may lack it.
     let (text, skip) = match text {
         [] => (text, 1),
         _ => (text.strip_suffix(b"\0").unwrap_or(text), 0),
@@ -46,8 +46,8 @@ pub fn items(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|&byte| byte == 0).skip(skip)
 }
 
-/// What a process that overwrote its arguments calls itself (setproctitle): one item with blanks in
-/// it and, at most, the zero bytes that fill the rest of their place.
+/// Returns the title of a process that overwrote its arguments (setproctitle): one item that
+/// contains blanks, followed only by the zero bytes that fill the rest of the space.
 pub fn title(arguments: &[u8]) -> Option<&[u8]> {
     let mut items = items(arguments);
     items.next().filter(|first| first.contains(&b' ') && items.all(<[u8]>::is_empty))

@@ -1,4 +1,4 @@
-//! Who is related to whom, proved by processes that are held.
+//! Relatives of a process, proved by processes that are pinned.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::process::{
 };
 use crate::tree::{self, Forest, Node};
 
-/// How processes can be related to another.
+/// The ways in which processes can be related.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     Children,
@@ -17,7 +17,7 @@ pub enum Relation {
     Ancestors,
 }
 
-/// Whom a relation starts from.
+/// The process that a relation starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Anchor {
     Pid(Pid),
@@ -35,20 +35,21 @@ impl Anchor {
     }
 }
 
-/// What was found of a relation.
+/// The result of looking for relatives.
 #[derive(Debug)]
 pub enum Relatives {
-    /// The processes that are related so, as a test.
+    /// The relatives, as a condition.
     Found(Test),
-    /// Nobody is such an anchor, as far as could be told: of these processes it could not.
+    /// No process is such an anchor, as far as could be decided; these processes could not be
+    /// examined.
     NoAnchor(Unexamined),
 }
 
-/// What a relative is recognised by.
+/// The identity by which a relative is recognised.
 #[derive(Clone, Copy, Debug)]
 pub struct RelativeIdentity {
-    /// Clock ticks from boot to its start. Several processes can have had its number in one of
-    /// them.
+    /// Clock ticks from boot to its start. Within one tick, several processes can have had its
+    /// number.
     start_ticks: u64,
     /// The inode of its pidfd, which no other process has; `None` where the kernel gives none.
     inode: Option<u64>,
@@ -62,8 +63,8 @@ impl RelativeIdentity {
         })
     }
 
-    /// Whether this is the process. By number, as in a scan, or without pidfds, only as far as its
-    /// start tells.
+    /// Reports whether `process` is this one. Where the process is not pinned (in a scan), or
+    /// pidfds are missing, only the start time is compared.
     pub fn matches(&self, process: &Process<'_>) -> ReadResult<bool> {
         let may_be = process.stat()?.start_ticks == self.start_ticks;
         match self.inode {
@@ -75,20 +76,20 @@ impl RelativeIdentity {
     }
 }
 
-/// The processes that are related so to an anchor.
+/// Finds the processes that are related to an anchor in this way.
 ///
-/// The tree is read number by number. Each relation that counts is then proved by processes that
-/// are held, so that whoever got the number of a relative is none.
+/// The tree is read by number. Each relation is then proved by pinned processes, so that a process
+/// which got the number of a relative is never taken for it.
 ///
-/// Grandchildren are those of a daemon, not of its workers, which run the same executable: those of
-/// cron are its jobs, and not also what the jobs run.
+/// Grandchildren are those of a daemon, not of its workers, which run the same executable: the
+/// grandchildren of cron are its jobs, without the processes that the jobs run.
 pub fn relatives(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Relatives, Error> {
     let criteria = Criteria::new(vec![anchor.test()], false, proc.own_pid().into_iter().collect());
     let scan = proc.scan(criteria.files() | tree::FILES)?.reading_ahead(criteria.first_file());
     let mut kin_unknown = BTreeMap::new();
     let forest = tree::read(scan, |process, _| {
         if let Lookup::Unavailable(reason) = process.lookup(process.stat())? {
-            // It may be anybody's child.
+            // Without its parent's number, it may be a child of any process.
             kin_unknown.insert(process.pid(), reason);
         }
         Ok::<_, Error>(match criteria.judge(process)? {
@@ -132,26 +133,26 @@ pub fn relatives(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Rel
     let relatives = doubts
         .map(|(pid, reason)| (pid, Err(reason)))
         .chain(found.map(|(pid, identity)| (pid, Ok(identity))));
-    // A proof outdoes a doubt.
+    // A relation that was proved by another way is not in doubt.
     Ok(Relatives::Found(Test::Relatives(relatives.collect())))
 }
 
-/// A process of the forest that was held, and is known by its identity since.
+/// A process of the forest that was pinned, with its identity.
 type Identified = (Node, RelativeIdentity);
 
-/// Finds relatives.
+/// The search for relatives.
 struct RelativeFinder<'k> {
     proc: &'k Proc,
-    /// With whether each process may be an anchor, or why that is not known.
+    /// For each process, whether it may be an anchor, or why this is unknown.
     forest: &'k Forest<ReadResult<bool>>,
-    /// The relatives, each proved.
+    /// The relatives that were proved.
     found: BTreeMap<Pid, RelativeIdentity>,
-    /// The processes that may be relatives, and why that is not known.
+    /// The processes that may be relatives, and why this is unknown.
     doubts: BTreeMap<Pid, ReadError>,
 }
 
 impl RelativeFinder<'_> {
-    /// Add the relatives of an anchor.
+    /// Adds the relatives of an anchor.
     fn relate(&mut self, relation: Relation, anchor: Identified) -> Result<(), Error> {
         let generations = match relation {
             Relation::Children => 0..=0,
@@ -186,7 +187,7 @@ impl RelativeFinder<'_> {
         Ok(())
     }
 
-    /// The relatives of what may be an anchor are in doubt.
+    /// Records the relatives of a process that may be an anchor as doubtful.
     fn doubt(&mut self, relation: Relation, node: Node, reason: ReadError) {
         let forest = self.forest;
         let relatives: Vec<Node> = match relation {
@@ -202,8 +203,8 @@ impl RelativeFinder<'_> {
         }
     }
 
-    /// The children of a process: what they call their parent is read while it was not reaped yet,
-    /// and so means it.
+    /// Returns the children of a process. What they give as their parent's number is read before
+    /// the parent is reaped, so that it means this parent.
     fn children(&mut self, (node, identity): Identified) -> Result<Vec<Identified>, Error> {
         let pid = self.forest.pid(node);
         let mut children = Vec::new();
@@ -216,7 +217,7 @@ impl RelativeFinder<'_> {
             return Ok(children);
         }
         if let Some(&reason) = self.doubts.get(&pid) {
-            // Whether their parent is still the one that was meant, nobody can tell.
+            // Their parent may have been reaped meanwhile, so that the relation cannot be proved.
             for (child, _) in children {
                 self.doubts.entry(self.forest.pid(child)).or_insert(reason);
             }
@@ -224,7 +225,7 @@ impl RelativeFinder<'_> {
         Ok(Vec::new())
     }
 
-    /// The parent of a process, likewise.
+    /// Returns the parent of a process, proved as in [`RelativeFinder::children`].
     fn parent(&mut self, (node, identity): Identified) -> Result<Option<Identified>, Error> {
         let Some(parent) = self.forest.parent(node) else { return Ok(None) };
         let (child_pid, pid) = (self.forest.pid(node), self.forest.pid(parent));
@@ -234,20 +235,20 @@ impl RelativeFinder<'_> {
         Ok(if calls_it_so && self.has(pid, &found)? { Some((parent, found)) } else { None })
     }
 
-    /// The process of this number, if it calls that one its parent.
+    /// Returns the process of this number, if it gives that one as its parent.
     fn child_of(&mut self, pid: Pid, parent: Pid) -> Result<Option<RelativeIdentity>, Error> {
         let read = self
             .held(pid, |process| Ok((RelativeIdentity::from_process(process)?, process.ppid()?)))?;
         Ok(read.and_then(|(identity, ppid)| (ppid == parent).then_some(identity)))
     }
 
-    /// Whether this number still belongs to that process, which may be a zombie.
+    /// Reports whether this number still belongs to that process, which may be a zombie.
     fn has(&mut self, pid: Pid, identity: &RelativeIdentity) -> Result<bool, Error> {
         Ok(self.held(pid, |process| identity.matches(process))?.unwrap_or(false))
     }
 
-    /// What is read of the process of this number while it is held. It is in doubt where that is
-    /// kept from us.
+    /// Reads something of the process of this number while it is pinned. Where this is unavailable,
+    /// the process becomes doubtful.
     fn held<T>(
         &mut self,
         pid: Pid,

@@ -1,14 +1,14 @@
-//! The part of a forest that is shown: around some nodes, to some depth.
+//! The visible part of a forest: the surroundings of some nodes, to some depth.
 
 use std::collections::BTreeMap;
 
 use super::{Forest, Node};
 
-/// Which nodes are shown.
+/// The nodes that are shown.
 pub struct View<'f, D> {
     forest: &'f Forest<D>,
-    /// For each node, 0 when it is hidden, else one more than the levels below it that are shown
-    /// for its sake.
+    /// For each node 0 if it is hidden, else one more than the number of levels below it that are
+    /// shown for its sake.
     reach: Vec<u32>,
 }
 
@@ -16,16 +16,16 @@ pub struct View<'f, D> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShownNode {
     pub node: Node,
-    /// Levels below the top node that is shown above it.
+    /// Number of shown levels above it.
     pub depth: u32,
-    /// Whether no sibling is shown below it.
+    /// `true` if no sibling is shown after it.
     pub is_last: bool,
-    /// How many nodes it stands for: identical leaves can be folded.
+    /// Number of nodes that it stands for: identical leaves can be folded.
     pub count: u32,
 }
 
 impl<'f, D> View<'f, D> {
-    /// Show the wanted nodes and what is below them, `depth` levels at most.
+    /// Shows the wanted nodes and their descendants, at most `depth` levels.
     pub fn new(
         forest: &'f Forest<D>,
         wanted: impl Fn(Node) -> bool,
@@ -34,7 +34,7 @@ impl<'f, D> View<'f, D> {
         let below_wanted = depth.map_or(u32::MAX, |depth| depth.saturating_add(1));
         let mut reach = vec![0; forest.links.len()];
         for root in forest.roots() {
-            // Parents before children, so that each inherits what is left.
+            // Parents come before children, so that each inherits the depth that is left.
             for node in std::iter::once(root).chain(forest.descendants(root)) {
                 let inherited =
                     forest.parent(node).map_or(0, |parent| left_below(reach[parent as usize]));
@@ -44,7 +44,7 @@ impl<'f, D> View<'f, D> {
         View { forest, reach }
     }
 
-    /// Show the way from each shown node up to its root too.
+    /// Also shows the ancestors of each shown node, up to its root.
     pub fn with_ancestors(mut self) -> View<'f, D> {
         for node in self.forest.all() {
             if self.is_shown(node) {
@@ -60,25 +60,25 @@ impl<'f, D> View<'f, D> {
         self
     }
 
-    /// Whether this node is shown.
+    /// Reports whether this node is shown.
     pub fn is_shown(&self, node: Node) -> bool {
         self.reach[node as usize] > 0
     }
 
-    /// The shown children of a node.
+    /// Returns the shown children of a node.
     pub fn children(&self, node: Node) -> impl Iterator<Item = Node> {
         self.forest.children(node).filter(|&child| self.is_shown(child))
     }
 
-    /// The shown nodes without a shown parent.
+    /// Returns the shown nodes without a shown parent.
     fn tops(&self) -> impl Iterator<Item = Node> {
         let has_shown_parent =
             |node| self.forest.parent(node).is_some_and(|parent| self.is_shown(parent));
         self.forest.all().filter(move |&node| self.is_shown(node) && !has_shown_parent(node))
     }
 
-    /// Every shown node, each parent before its children. Sibling leaves for which `label` gives
-    /// the same text are folded into the first of them.
+    /// Returns every shown node, each parent before its children. Sibling leaves with the same
+    /// `label` are folded into the first of them.
     pub fn rows(&self, label: impl Fn(Node) -> Option<Vec<u8>>) -> impl Iterator<Item = ShownNode> {
         let mut waiting: Vec<ShownNode> = Vec::new();
         self.push(&mut waiting, self.tops(), 0, &|_| None);
@@ -138,7 +138,7 @@ mod tests {
         Forest::new(kin, names)
     }
 
-    /// 1 - 10 - (20 - 30 - 40, 21), 2
+    /// Builds 1 - 10 - (20 - 30 - 40, 21), 2.
     fn forest() -> Forest<&'static str> {
         let rows = [
             (1, 0, "init"),
@@ -174,13 +174,13 @@ mod tests {
             shown(&View::new(&forest, is("cron"), None)),
             [(10, 0), (20, 1), (30, 2), (40, 3), (21, 1)]
         );
-        // Both crons match, and the depth counts from each.
+        // Both crons match, and the depth counts from each of them.
         assert_eq!(
             shown(&View::new(&forest, is("cron"), Some(1))),
             [(10, 0), (20, 1), (30, 2), (21, 1)]
         );
         assert_eq!(shown(&View::new(&forest, is("cron"), Some(0))), [(10, 0), (20, 1)]);
-        // One match far below another stands by itself.
+        // A match far below another one stands by itself.
         let ends = |node| [10, 40].contains(&forest.pid(node));
         assert_eq!(shown(&View::new(&forest, ends, Some(0))), [(10, 0), (40, 0)]);
     }

@@ -1,6 +1,6 @@
-//! What the machine's own C library knows: users and groups of a directory service, or of systemd's
-//! units. A static program has a C library in it that reads /etc/passwd and /etc/group only
-//! (nsswitch.conf(5)).
+//! Users and groups that only the machine's own C library knows, such as those of a directory
+//! service or of systemd's units. A static program contains a C library that reads only /etc/passwd
+//! and /etc/group (nsswitch.conf(5)).
 
 use std::fs;
 use std::io;
@@ -12,29 +12,29 @@ use std::time::{Duration, Instant};
 use crate::command::program;
 use crate::deadline::{pause, read_to_end};
 
-/// For an answer.
+/// Time limit for an answer.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// The line of a database, of getent(1), that this key has; nothing where there is none, or no
-/// getent(1).
+/// Returns the line of a getent(1) database with this key. `None` where there is no such line, or
+/// no getent(1).
 pub fn line(database: &str, key: &str) -> io::Result<Option<Vec<u8>>> {
     let failed = |why: String| io::Error::other(format!("getent: {why}"));
     let Some(program) = program::find("getent").filter(|_| is_key(key)) else { return Ok(None) };
     let (ours, theirs) = UnixStream::pair()?;
     let mut command = Command::new(program);
-    // Not every one takes `--` in front of them.
+    // Not every getent takes `--` before the key.
     command
         .args([database, key])
         .stdin(Stdio::null())
         .stdout(OwnedFd::from(theirs))
         .stderr(Stdio::null());
     let child = command.spawn().map_err(|error| failed(error.to_string()))?;
-    // With its end of the connection.
+    // This also closes its end of the connection.
     drop(command);
     let (answer, status) = answer(ours, child).map_err(|error| failed(error.to_string()))?;
     match status.code() {
         Some(0) => Ok(Some(answer)),
-        // No such key.
+        // getent(1) exits with 2 when it finds no such key.
         Some(2) => Ok(None),
         _ => Err(failed(status.to_string())),
     }
@@ -45,7 +45,7 @@ fn answer(stream: UnixStream, mut child: Child) -> io::Result<(Vec<u8>, ExitStat
     let answer = read_to_end(stream, end).and_then(|answer| Ok((answer, wait(&mut child, end)?)));
     if answer.is_err() {
         child.kill()?;
-        // One that is stuck in the kernel is left to it.
+        // A getent that is stuck in the kernel is not waited for.
         child.try_wait()?;
     }
     answer
@@ -60,8 +60,8 @@ fn wait(child: &mut Child, end: Instant) -> io::Result<ExitStatus> {
     }
 }
 
-/// Whether a key means what it says: getent(1) reads numbers as strtoul(3) does, and finds others
-/// behind blanks, signs and numbers that are too great.
+/// Reports whether a key has one meaning. getent(1) reads numbers as strtoul(3) does, and would
+/// find other entries for blanks, signs and numbers that are too large.
 pub fn is_key(key: &str) -> bool {
     let is_number = key.bytes().all(|byte| byte.is_ascii_digit());
     !key.is_empty()
@@ -69,14 +69,14 @@ pub fn is_key(key: &str) -> bool {
         && (!is_number || key.parse::<u32>().is_ok())
 }
 
-/// Whether a database is looked up anywhere but in its file, so that it is worth asking for ids
-/// that have no name there.
+/// Reports whether a database has other sources than its file, so that getent(1) may know more
+/// names.
 pub fn is_elsewhere(database: &str) -> bool {
     fs::read("/etc/nsswitch.conf")
         .is_ok_and(|text| names_others(&String::from_utf8_lossy(&text), database))
 }
 
-/// Without the comments, a line is `DATABASE: SERVICE [ACTION] ...`.
+/// Searches a configuration without comments, whose lines are `DATABASE: SERVICE [ACTION] ...`.
 fn names_others(configuration: &str, database: &str) -> bool {
     let services = configuration.lines().find_map(|line| {
         let line = line.split('#').next().unwrap_or_default();

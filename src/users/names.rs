@@ -1,4 +1,4 @@
-//! Names of users and groups, asked for once each.
+//! Names of users and groups, each of them looked up once.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -10,10 +10,10 @@ use nix::unistd::{Gid, Group, Uid, User};
 
 use super::getent;
 
-/// A cache over the system's user and group database.
+/// A cache of the system's user and group databases.
 ///
-/// An id without a name stays a number, and so does one whose name cannot be looked up now: a
-/// listing of processes must not fail because a directory service does.
+/// An id without a name stays a number. So does an id whose name cannot be looked up now: a list of
+/// processes must not fail because a directory service does.
 pub struct Users {
     users: Names,
     groups: Names,
@@ -26,40 +26,41 @@ impl Default for Users {
 }
 
 impl Users {
-    /// The name of a user.
+    /// Returns the name of a user.
     pub fn user(&self, uid: u32) -> Rc<str> {
         self.users
             .name(uid, || User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name))
     }
 
-    /// The name of a group.
+    /// Returns the name of a group.
     pub fn group(&self, gid: u32) -> Rc<str> {
         self.groups.name(gid, || {
             Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name)
         })
     }
 
-    /// The id of a user given by name or number; `None` when there is no such name.
+    /// Returns the id of a user given by name or number; `None` when the name does not exist.
     pub fn uid(&self, user: &str) -> io::Result<Option<u32>> {
         self.users.id(user, || Ok(User::from_name(user)?.map(|user| user.uid.as_raw())))
     }
 
-    /// The id of a group given by name or number; `None` when there is no such name.
+    /// Returns the id of a group given by name or number; `None` when the name does not exist.
     pub fn gid(&self, group: &str) -> io::Result<Option<u32>> {
         self.groups.id(group, || Ok(Group::from_name(group)?.map(|group| group.gid.as_raw())))
     }
 }
 
-/// One of the two databases: what our own C library knows, then what the machine's does.
+/// One of the two databases: first what our own C library knows, then what that of the machine
+/// knows.
 struct Names {
     database: &'static str,
     known: RefCell<BTreeMap<u32, Rc<str>>>,
-    /// How long others are still asked for names: an answer takes a process. None is to be had any
-    /// more from one that failed.
+    /// How much longer getent(1) is asked for names, which takes a process each time. `None` after
+    /// a lookup failed: it is not tried again.
     patience: Cell<Option<Duration>>,
 }
 
-/// For all names of a listing: containers have many numbers that nobody has a name for.
+/// Time limit for all names of one listing: containers have many numbers without a name.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Names {
@@ -102,7 +103,7 @@ impl Names {
         }
     }
 
-    /// Which file is not there, where there is no such file.
+    /// Names the missing file in an error about one that does not exist.
     fn named(&self, error: io::Error) -> io::Error {
         match error.kind() {
             kind @ io::ErrorKind::NotFound => {
@@ -112,7 +113,7 @@ impl Names {
         }
     }
 
-    /// The name and the id that the machine's own C library knows.
+    /// Returns the name and the id that the machine's own C library knows.
     fn entry(&self, key: &str) -> io::Result<Option<(String, u32)>> {
         let Some(line) = getent::line(self.database, key)? else { return Ok(None) };
         let mut fields = line.split(|&byte| byte == b':');
