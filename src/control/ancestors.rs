@@ -1,10 +1,10 @@
-//! We ourselves and what we run below, which is not to be hit by accident.
+//! Our own process and its ancestors, which no pattern may hit by accident.
 
 use super::{Error, kernel};
 use crate::process::{Files, Lookup, Pid, Proc, open_pidfd};
 
-/// We ourselves and our ancestors, nearest first. Where /proc hides one, the kernel is asked for
-/// its parent.
+/// Returns our own process and its ancestors, nearest first. Where /proc hides one, the kernel is
+/// asked for its parent.
 pub fn self_and_ancestors(proc: &Proc) -> Result<Vec<Pid>, Error> {
     let mut line: Vec<Pid> = proc.own_pid().into_iter().collect();
     while let Some(&last) = line.last() {
@@ -26,7 +26,7 @@ pub fn self_and_ancestors(proc: &Proc) -> Result<Vec<Pid>, Error> {
 }
 
 fn hidden_parent(proc: &Proc, pid: Pid) -> Result<Option<Pid>, Error> {
-    // The numbers of another namespace's procfs mean others here.
+    // In the procfs of another pid namespace, the numbers mean other processes.
     if !matches!(proc.is_ours(), Ok(true)) {
         return Ok(None);
     }

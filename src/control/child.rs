@@ -1,4 +1,4 @@
-//! Commands that we run and wait for, while we can be told to end.
+//! Commands that we run and wait for, while signals to us are watched.
 
 use std::io;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -10,24 +10,24 @@ use super::{
 };
 use crate::process::{Lookup, Proc};
 
-/// How a command ended, or why it did not.
+/// The end of a command, or the reason why it was not run.
 pub enum CommandResult {
     Ended(ExitStatus),
     NotStarted(io::Error),
-    /// We were told to end, and it was terminated.
+    /// We received a signal to end, and the command was terminated.
     Interrupted(Signal),
-    /// It was terminated when its time was over.
+    /// The command was terminated at its time limit.
     TimedOut,
 }
 
-/// For a command to end when it is told to.
+/// Time for a command to end after TERM.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Between two questions whether a command has ended, where nothing else tells.
+/// Time between two checks whether a command has ended, where no descriptor reports it.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Run a command until it ends or this time is over. With whatever it started, it is terminated
-/// when we are told to end.
+/// Runs a command until it ends or its time is over. It is terminated with its descendants when we
+/// receive a signal to end.
 pub fn run(
     proc: &Proc,
     command: Command,
@@ -53,9 +53,9 @@ pub fn run(
     }
 }
 
-/// Run a command to its end, or terminate it when this time is over. The signals that would end us
-/// are passed on to it, but for those of a keyboard, which reach it by themselves. With its status,
-/// the first signal that came.
+/// Runs a command to its end, or terminates it at its time limit. Signals that would end us are
+/// passed on to it, except those from a keyboard, which reach it anyway. Returns its status and the
+/// first signal that came.
 pub fn run_to_end(
     proc: &Proc,
     command: Command,
@@ -88,7 +88,7 @@ pub fn run_to_end(
     }
 }
 
-/// Run a command that prints an answer, for as long; `None` when it gave none.
+/// Runs a command that prints an answer, within this time; `None` when it gave none.
 pub fn ask(
     proc: &Proc,
     mut command: Command,
@@ -101,19 +101,19 @@ pub fn ask(
     if conclusion != Conclusion::Finished {
         started.terminate(proc, interrupts)?;
         if let Conclusion::Interrupted(signal) = conclusion {
-            // For who can heed it.
+            // The caller acts on it.
             interrupts.requeue(signal);
         }
         return Ok(None);
     }
-    // It has ended, so that this does not block. An answer too long for the pipe would have kept it
-    // from that.
+    // The command has ended, so that this does not block: an answer that is too long for the pipe
+    // would have kept it from ending.
     let output =
         started.child.wait_with_output().map_err(|error| Error::of_io("read an answer", &error))?;
     Ok(output.status.success().then_some(output.stdout))
 }
 
-/// A command that runs. Until we wait for it, its number is its own.
+/// A command that runs. Its pid is its own until we wait for it.
 struct RunningChild {
     child: Child,
     /// `None` where the kernel has no pidfds (before Linux 5.3), or a sandbox forbids them.
@@ -136,7 +136,7 @@ impl RunningChild {
             }
             Ok(_) => Ok(Ok(RunningChild { child, reference: None })),
             Err(error) => {
-                // It must not run on by itself.
+                // The command must not run on without us.
                 child
                     .kill()
                     .and_then(|()| child.wait())
@@ -161,7 +161,7 @@ impl RunningChild {
                 if conclusion == Conclusion::Finished
                     && !operation.targets().iter().all(Target::has_ended)
                 {
-                    // The descriptor does not tell of its end.
+                    // The descriptor does not report its end.
                     return self.ask_again_and_again(interrupts, timeout);
                 }
                 Ok(conclusion)
@@ -170,7 +170,7 @@ impl RunningChild {
         }
     }
 
-    /// Wait for it where no descriptor tells of its end.
+    /// Waits for the command where no descriptor reports its end.
     fn ask_again_and_again(
         &mut self,
         interrupts: &Interrupts,
@@ -190,7 +190,7 @@ impl RunningChild {
         }
     }
 
-    /// Send it a signal. Gone by now is what was wanted.
+    /// Sends it a signal. A command that has ended needs none.
     fn send(&self, signal: Signal) {
         match &self.reference {
             Some(reference) => _ = reference.send(signal),
@@ -198,8 +198,7 @@ impl RunningChild {
         }
     }
 
-    /// End a command with all that it has started. It gets no second chance when we are told to end
-    /// once more.
+    /// Ends a command with all its descendants. A second signal to us shortens nothing.
     fn terminate(&mut self, proc: &Proc, interrupts: &Interrupts) -> Result<(), Error> {
         match self.reference.clone() {
             Some(reference) => self.terminate_tree(proc, interrupts, reference)?,
@@ -211,7 +210,7 @@ impl RunningChild {
                 }
             }
         }
-        // One that is stuck in the kernel is left to it: whoever waits for it holds up everything.
+        // A command that is stuck in the kernel is not waited for: that would hold up everything.
         self.child.try_wait().map_err(|error| Error::of_io("wait for a command", &error)).map(drop)
     }
 
@@ -225,7 +224,7 @@ impl RunningChild {
         let mut operation = Operation::new(proc, order, interrupts);
         operation.add(Target::held(reference))?;
         if let Conclusion::Interrupted(_) = operation.carry_out(&mut Silent)? {
-            // Gone is as good, and more is not permitted.
+            // A process that has ended needs no signal, and no more is permitted.
             operation.targets().iter().filter_map(|target| target.reference.as_ref()).for_each(
                 |reference| {
                     let _ = reference.send(Signal::KILL);

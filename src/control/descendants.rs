@@ -1,4 +1,4 @@
-//! All descendants of the targets, taken so that none escapes by forking.
+//! Gathering all descendants of the targets, so that none escapes by forking.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,34 +8,34 @@ use super::orphan::{Origin, OrphanCandidate, comm, is_spared, is_there};
 use super::{Error, Interrupts, Operation, Signal, Target};
 use crate::process::{File, Files, Lookup, Pid, Proc, Process, ReadError};
 
-/// How long one that is stuck in the kernel is waited for, which rarely starts anything there.
+/// How long a process that is stuck in the kernel is waited for. It rarely starts others there.
 const STUCK: Duration = Duration::from_millis(100);
 
-/// How long all of it may take: a tracer may keep one from stopping, and one that we may not stop
-/// may start others for ever.
+/// Time limit of the whole search: a tracer may keep a process from stopping, and a process that we
+/// may not stop may start others without end.
 pub const LIMIT: Duration = Duration::from_secs(5);
 
-/// The passes in a row that find nobody new, before nobody is looked for any more. During one pass,
-/// a process can start another one with a number that was passed already, and end before its own
+/// Number of passes in a row without a new process after which the search ends. During one pass, a
+/// process can start another one with a number that was passed already, and exit before its own
 /// number comes.
 const ENOUGH: usize = 2;
 
-/// What came of it.
+/// The result of gathering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gathered {
     Complete,
-    /// The time was over before nobody new turned up.
+    /// The time was over while new processes still appeared.
     Incomplete,
     Interrupted(Signal),
 }
 
-/// Make targets of all descendants of the targets; with `freezes`, after stopping each of them.
+/// Makes targets of all descendants of the targets. With `freezes`, each of them is stopped first.
 ///
-/// All of /proc is read again and again until nobody new turns up. With `freezes`, all that were
-/// known when the last passes began had really stopped, and so could not have started anybody
-/// since; and orphans are taken that the tree has started since we began, as far as that is
-/// certain. Without, those that started after the beginning are not looked for: somebody might
-/// start new ones for ever.
+/// All of /proc is read again and again until no new process appears. With `freezes`, all known
+/// processes had really stopped when the last passes began, so that none of them has started
+/// another since; and orphans that the tree has started since we began are taken, as far as this is
+/// certain. Without, processes that started after the beginning are not searched for, because new
+/// ones could appear without end.
 pub fn gather(
     proc: &Proc,
     interrupts: &Interrupts,
@@ -68,19 +68,19 @@ pub fn gather(
     }
 }
 
-/// What a pass over all processes gave.
+/// The result of one pass over all processes.
 #[derive(Default)]
 struct Pass {
-    /// Whether there was anybody new, who may have started others.
+    /// `true` if a new process was found, which may have started others.
     found: bool,
-    /// The latest start of a process, in clock ticks since boot.
+    /// The latest start time, in clock ticks since boot.
     latest: u64,
-    /// Whether a process could not be examined that may be a descendant.
+    /// `true` if a process that may be a descendant could not be examined.
     is_blind: bool,
 }
 
-/// Add the children of targets that started no later than `latest` and, with `freezes`, the orphans
-/// of the tree.
+/// Adds the children of targets that started no later than `latest` and, with `freezes`, the
+/// orphans of the tree.
 fn pass(
     proc: &Proc,
     freezes: bool,
@@ -129,7 +129,7 @@ fn pass(
     Ok(pass)
 }
 
-/// Add the orphans that belong to the tree, and remember those that may.
+/// Adds the orphans that belong to the tree, and remembers those that may.
 fn take_orphans(
     proc: &Proc,
     all: &BTreeMap<Pid, OrphanCandidate>,
@@ -146,7 +146,7 @@ fn take_orphans(
             && operation.bonds().is_newborn(seen)
     };
     let newborn: Vec<OrphanCandidate> = all.values().filter(is_newborn).copied().collect();
-    // Orphans first: what they have started is known by them.
+    // Orphans come first: they identify the processes that they have started.
     let (orphans, others): (Vec<&OrphanCandidate>, _) =
         newborn.iter().partition(|seen| operation.bonds().may_be_orphan(seen.ppid));
     for seen in orphans.into_iter().chain(others) {
@@ -174,7 +174,7 @@ fn take_orphans(
     Ok(())
 }
 
-/// Add a process in a process group, or a control group, of the tree, if it is an orphan.
+/// Adds a process from a process group or a control group of the tree, if it is an orphan.
 fn take_of_group(
     proc: &Proc,
     seen: &OrphanCandidate,
@@ -188,7 +188,7 @@ fn take_of_group(
             let taken = pin_orphan(proc, seen.pid, operation)?;
             take(taken, true, members, pass, operation)
         }
-        // That one was not taken.
+        // The orphan that it descends from was not taken.
         Origin::Orphan(_) => Ok(()),
         // The next pass finds it below a process that was taken, or as an orphan.
         Origin::Tree | Origin::Unknown => {
@@ -198,7 +198,7 @@ fn take_of_group(
     }
 }
 
-/// The orphans that the control groups of the tree hold.
+/// Adds the orphans in the control groups of the tree.
 fn take_from_groups(
     proc: &Proc,
     newborn: &[OrphanCandidate],
@@ -221,20 +221,20 @@ fn take_from_groups(
         }
         take_of_group(proc, seen, all, members, pass, operation)?;
         if operation.bonds().may_be_orphan(seen.ppid) && !members.contains_key(&pid) {
-            // Nothing but the group ties it to the tree, and whoever has started the tree may have
-            // started it.
+            // Only the group ties it to the tree. The process that started the tree may have
+            // started it too.
             operation.suspect(vec![pid]);
         }
     }
     Ok(())
 }
 
-/// What came of an attempt to hold a process.
+/// The result of an attempt to pin a process.
 enum Taken {
     New(Target),
-    /// It is none of the tree.
+    /// It does not belong to the tree.
     Other,
-    /// It has ended, or has got another parent, and may have started others.
+    /// It has exited or has a new parent, and may have started others.
     Gone,
     /// It could not be examined.
     Unavailable(ReadError),
@@ -264,14 +264,14 @@ fn take(
     Ok(())
 }
 
-/// Whether a process that could not be examined may be a descendant that we could do something
-/// with. What the kernel keeps from ordinary users belongs to others (hidepid).
+/// Reports whether a process that could not be examined may be a descendant that we could signal.
+/// What the kernel denies to ordinary users belongs to other users (hidepid).
 fn is_blinding(reason: ReadError) -> bool {
     reason != ReadError::Denied || nix::unistd::geteuid().is_root()
 }
 
-/// The targets that are of the tree, by number, which is still their own. A zombie among them has
-/// no children any more.
+/// Returns the targets of the tree whose number is still their own. A zombie has no children any
+/// more.
 fn members(proc: &Proc, operation: &Operation<'_>) -> Result<BTreeMap<Pid, usize>, Error> {
     let mut members = BTreeMap::new();
     for (at, target) in operation.targets().iter().enumerate() {
@@ -283,7 +283,7 @@ fn members(proc: &Proc, operation: &Operation<'_>) -> Result<BTreeMap<Pid, usize
     Ok(members)
 }
 
-/// The process of this number, if it is a child of that target.
+/// Pins the process of this number, if it is a child of that target.
 fn pin_child(proc: &Proc, pid: Pid, ppid: Pid, parent: &Target) -> Result<Taken, Error> {
     let child = match proc.process(pid, Target::FILES)? {
         Lookup::Found(child) => child,
@@ -293,18 +293,18 @@ fn pin_child(proc: &Proc, pid: Pid, ppid: Pid, parent: &Target) -> Result<Taken,
     match child.lookup(child.ppid())? {
         Lookup::Found(found) if found == ppid => {}
         Lookup::Unavailable(reason) => return Ok(Taken::Unavailable(reason)),
-        // Its parent has ended, or it is another process by now.
+        // Its parent has exited, or the number belongs to another process by now.
         Lookup::Found(_) | Lookup::Exited => return Ok(Taken::Gone),
     }
-    // The parent is not reaped by now, so that the number that the child called its parent's was
-    // its own.
+    // The parent is not reaped yet, so that the number which the child gives as its parent's is
+    // that of this parent.
     match &parent.reference {
         Some(reference) if is_there(proc, ppid, reference)? => as_target(&child),
         _ => Ok(Taken::Gone),
     }
 }
 
-/// The process of this number, if it is an orphan of the tree for certain.
+/// Pins the process of this number, if it is certainly an orphan of the tree.
 fn pin_orphan(proc: &Proc, pid: Pid, operation: &Operation<'_>) -> Result<Taken, Error> {
     match proc.process(pid, Target::FILES)? {
         Lookup::Found(process)
@@ -326,7 +326,7 @@ fn as_target(process: &Process<'_>) -> Result<Taken, Error> {
     })
 }
 
-/// Wait until everybody who was frozen has stopped.
+/// Waits until all frozen processes have really stopped.
 fn await_frozen(
     proc: &Proc,
     interrupts: &Interrupts,

@@ -1,4 +1,4 @@
-//! Descriptors: how many there are to hold processes by, and which of them others get.
+//! Descriptors: how many there are for holding processes, and which of them other programs inherit.
 
 use std::fs;
 use std::io;
@@ -11,31 +11,31 @@ use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use super::kernel::{give_to_children, is_given_to_children};
 use crate::process::{Files, Lookup, Proc};
 
-/// Kept free for /proc, for waiting and for the log.
+/// Descriptors that are kept free for /proc, for waiting and for the log.
 const RESERVE: u64 = 24;
 
-/// The limit with which we began. Programs that use select(2) fail above 1,024, so that others do
-/// not get the raised one.
+/// The limit with which we began. Programs that use select(2) fail above 1,024, so that commands do
+/// not get the raised limit.
 static GIVEN: OnceLock<DescriptorLimit> = OnceLock::new();
 
 /// The soft and the hard limit of descriptors.
 pub type DescriptorLimit = (rlim_t, rlim_t);
 
-/// Raise the soft limit to the hard one.
+/// Raises the soft limit to the hard one.
 pub fn raise_limit() {
     let Ok(given) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
     let (_, hard) = GIVEN.get_or_init(|| given);
-    // Refused at worst; what is allowed is what counts.
+    // If this is refused, the present limit counts.
     let _ = setrlimit(Resource::RLIMIT_NOFILE, *hard, *hard);
 }
 
-/// The limit with which we began, if it was raised since.
+/// Returns the limit with which we began, if it was raised since.
 pub fn given_limit() -> Option<DescriptorLimit> {
     GIVEN.get().cloned()
 }
 
-/// Raise the limit as far as the kernel allows for any process (proc(5), nr_open), which takes
-/// CAP_SYS_RESOURCE; whether it is higher now.
+/// Raises the limit as far as the kernel allows for any process (proc(5), nr_open), which takes
+/// CAP_SYS_RESOURCE. Reports whether it is higher now.
 fn raise_hard_limit() -> bool {
     let most =
         fs::read_to_string("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse().ok());
@@ -43,12 +43,12 @@ fn raise_hard_limit() -> bool {
     allowed() < most && setrlimit(Resource::RLIMIT_NOFILE, most, most).is_ok()
 }
 
-/// How many processes may be held at once.
+/// Number of processes that can be held at the same time.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
-    /// At least one.
+    /// At least one process.
     pub processes: usize,
-    /// What else descriptors are needed for.
+    /// Number of descriptors that are needed for other purposes.
     others: u64,
 }
 
@@ -60,21 +60,21 @@ impl Room {
         }
     }
 
-    /// The room after the limit was raised as far as we may; `None` where that gives no more.
+    /// Raises the limit as far as permitted and returns the new room; `None` if that gives no more.
     pub fn more(self) -> Option<Room> {
         raise_hard_limit().then(|| Room::within(allowed(), self.others))
     }
 
-    /// The limit of descriptors that it takes to hold so many.
+    /// Returns the limit of descriptors that holding this number of processes needs.
     pub fn limit_for(self, processes: usize) -> u64 {
         self.others.saturating_add(processes as u64)
     }
 }
 
-/// How many processes may be held at once.
+/// Returns how many processes can be held at the same time.
 pub fn room(proc: &Proc) -> Room {
     raise_limit();
-    // Who called may have left many open to us.
+    // The caller may have left many descriptors open.
     let own = proc.own_pid().map(|pid| proc.process(pid, Files::NONE));
     let open = match own {
         Some(Ok(Lookup::Found(own))) => own.fd_count().unwrap_or(0),
@@ -83,13 +83,14 @@ pub fn room(proc: &Proc) -> Room {
     Room::within(allowed(), open + RESERVE)
 }
 
-/// How many descriptors we may have. As many as POSIX promises where that is not told.
+/// Returns the limit of our descriptors, or the number that POSIX promises where the kernel does
+/// not tell.
 fn allowed() -> u64 {
     getrlimit(Resource::RLIMIT_NOFILE).map_or(20, |(soft, _)| soft)
 }
 
-/// Start a daemon: of our descriptors it gets the standard ones only. Whoever called us may hold a
-/// lock by another, or wait for its end, and a daemon keeps what it was given for life.
+/// Starts a daemon that inherits only the standard descriptors. Another descriptor may hold a lock,
+/// or let the caller wait for its end, and a daemon would keep it for its whole life.
 pub fn spawn_daemon(command: &mut Command) -> io::Result<Child> {
     let kept = keep_descriptors()?;
     let child = command.spawn();
@@ -97,14 +98,14 @@ pub fn spawn_daemon(command: &mut Command) -> io::Result<Child> {
     child
 }
 
-/// Keep all descriptors but the standard ones from what we start or become. Those that it would
-/// have got.
+/// Keeps all descriptors but the standard ones from the programs that we start or become. Returns
+/// those that they would have inherited.
 pub fn keep_descriptors() -> io::Result<Vec<RawFd>> {
     let mut given: Vec<RawFd> = Vec::new();
     for entry in fs::read_dir("/proc/self/fd")? {
         given.extend(entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()));
     }
-    // Our own are closed in children anyway.
+    // Our own descriptors are closed in children anyway.
     given.retain(|&number| number > 2 && is_given_to_children(number));
     give_to_children(&given, false)?;
     Ok(given)

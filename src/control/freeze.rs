@@ -1,4 +1,4 @@
-//! Stopping a process, and knowing when it has really stopped.
+//! Stopping a process, and finding out when it has really stopped.
 
 use std::time::{Duration, Instant};
 
@@ -6,27 +6,26 @@ use super::reference::Life;
 use super::{Error, Interrupts, Reference, Signal, told};
 use crate::process::{File, Files, Lookup, Proc, Process, ReadResult};
 
-/// What a process is about.
+/// The state of a process as far as stopping is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
     /// All its threads are stopped.
     Stopped,
-    /// Likewise, by a tracer that may let them run on at any time.
+    /// All its threads are stopped by a tracer, which may continue them at any time.
     Traced,
-    /// It runs, or will see its signals as soon as it wants to.
+    /// It runs, or sees its signals as soon as it runs again.
     Running,
-    /// It waits in the kernel for something that no signal interrupts, and will stop when that is
-    /// over.
+    /// It waits in the kernel for something that no signal interrupts, and will stop after that.
     Uninterruptible,
     Ended,
 }
 
-/// Between two looks: nobody but a parent or a tracer is told that a process has stopped, so that
-/// we have to look.
+/// Time between two looks. The kernel tells only a parent or a tracer that a process has stopped,
+/// so that we must look.
 const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
-/// What a process is about now, and whether a STOP is on its way to it.
+/// Returns the state of a process now, and whether a STOP is pending for it.
 pub fn run_state(proc: &Proc, reference: &Reference) -> Result<(RunState, bool), Error> {
     let pid = reference.pid();
     let seen = match proc.process(pid, Files::new(&[File::Stat]))? {
@@ -37,13 +36,13 @@ pub fn run_state(proc: &Proc, reference: &Reference) -> Result<(RunState, bool),
         Lookup::Unavailable(reason) => Lookup::Unavailable(reason),
         Lookup::Exited => Lookup::Exited,
     };
-    // Still alive now, so that what was read by its number was of it.
+    // The process is still alive now, so that what was read by its number was its own.
     if !is_alive(proc, reference)? {
         return Ok((RunState::Ended, false));
     }
     Ok(match seen {
         Lookup::Found((states, is_pending)) => (run_state_of(&states), is_pending),
-        // Not even its state is shown to us (hidepid), and it will not be later.
+        // Its state is invisible to us (hidepid), and will stay so.
         Lookup::Exited | Lookup::Unavailable(_) => (RunState::Uninterruptible, false),
     })
 }
@@ -68,13 +67,13 @@ fn is_stop_pending(process: &Process<'_>) -> ReadResult<bool> {
     Ok(pending >> (Signal::STOP.number() - 1) & 1 == 1)
 }
 
-/// Whether a process runs, stopped or not.
+/// Reports whether a process is alive, stopped or not.
 fn is_alive(proc: &Proc, reference: &Reference) -> Result<bool, Error> {
     Ok(told(proc, reference.pid(), reference.life())? == Some(Life::Alive))
 }
 
-/// Look again and again, ever more seldom, until `look` is content or the time is over; or a signal
-/// tells us to end.
+/// Looks again and again, less and less often, until `look` succeeds or the time is over. Returns a
+/// signal that tells us to end.
 pub fn until(
     interrupts: &Interrupts,
     end: Option<Instant>,
@@ -102,7 +101,7 @@ mod tests {
             (b"Tt", RunState::Traced),
             (b"TD", RunState::Uninterruptible),
             (b"TS", RunState::Running),
-            // The last thread is just leaving.
+            // The last thread is just exiting.
             (b"", RunState::Running),
         ] {
             assert_eq!(run_state_of(states), run_state, "{states:?}");

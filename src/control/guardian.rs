@@ -1,11 +1,11 @@
-//! A process that lets others run on that were stopped for the time being, whatever becomes of us.
+//! A process that continues what we have stopped for a while, whatever becomes of us.
 //!
-//! It is this program once more, in a session of its own and deaf to all signals but KILL. Over a
-//! socket it is given the processes and the time until when they may stay stopped. It continues
-//! them when that time is over, when the socket closes, and when we hang: when a signal that should
-//! end us is not heeded, or when we have ended but for a thread that waits in the kernel, and so
-//! keep the socket open. Its command line is that of `resume`, so that whoever kills by our name
-//! misses it.
+//! It is a second process of this program, in a session of its own, with all signals blocked but
+//! KILL. Over a socket it receives the processes, and the time until when they may stay stopped. It
+//! continues them when that time is over, when the socket closes, and when we hang: when a signal
+//! that should end us is ignored, or when only a thread that waits in the kernel is left of us and
+//! keeps the socket open. Its command line is that of `resume`, so that a pattern of our name does
+//! not hit it.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -31,13 +31,13 @@ mod child;
 /// The arguments that make this program a guardian: see the applet `resume`.
 pub const ARGUMENTS: [&str; 2] = ["resume", "--guard"];
 
-/// For a guardian to be ready, and to end when it is dismissed.
+/// Time for a guardian to become ready, and to end when it is dismissed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// For room in its socket.
+/// Time to wait for room in its socket.
 const MOMENT: Duration = Duration::from_millis(200);
 
-/// The first byte of each message, which says what it is about.
+/// The first byte of each message: its subject.
 mod kind {
     /// From the guardian: it is ready.
     pub const READY: u8 = b'r';
@@ -45,23 +45,23 @@ mod kind {
     pub const PIDFD: u8 = b'p';
     /// A process, by its number and the inode of its pidfd.
     pub const IDENTITY: u8 = b'i';
-    /// In how many milliseconds all have to run on, at the latest.
+    /// The number of milliseconds after which all of them must run on.
     pub const LIMIT: u8 = b'l';
-    /// Nobody has to be continued any more.
+    /// No process has to be continued any more.
     pub const DISMISSED: u8 = b'd';
 }
 
-/// No limit, as a number of milliseconds.
+/// The number of milliseconds that stands for no limit.
 const NEVER: u64 = u64::MAX;
 
-/// A guardian on duty.
+/// A guardian that is ready.
 pub struct Guardian {
     child: Child,
     line: OwnedFd,
 }
 
 impl Guardian {
-    /// Set one up; it is ready on return.
+    /// Starts a guardian, and waits until it is ready.
     pub fn start() -> Result<Guardian, Error> {
         let (line, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
@@ -88,48 +88,49 @@ impl Guardian {
         Ok(guardian)
     }
 
-    /// Have it continue this process, which is about to be stopped, unless it is dismissed.
+    /// Makes it continue this process, which is about to be stopped, unless the guardian is
+    /// dismissed.
     pub fn keep(&self, reference: &Reference) -> Result<(), Errno> {
         if let Some(identity) = reference.identity() {
             let words =
                 [&[kind::IDENTITY][..], &identity.pid.to_ne_bytes(), &identity.inode.to_ne_bytes()];
             return self.send(&words.concat(), &[]);
         }
-        // Gone by now is one that nobody has to continue.
+        // A process that has exited needs no guardian.
         let Ok(pidfd) = reference.pidfd() else { return Ok(()) };
         self.send(&[kind::PIDFD], &[pidfd.as_fd()])
     }
 
-    /// Have it continue all of them at this time, whether we live or not; without a time, only when
-    /// we do not.
+    /// Makes it continue all of them at this time, even if we are alive. Without a time, it
+    /// continues them only when we are not.
     pub fn limit(&self, until: Option<Instant>) -> Result<(), Errno> {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()).as_millis());
         let left = left.map_or(NEVER, |left| u64::try_from(left).unwrap_or(NEVER));
         self.send(&[&[kind::LIMIT][..], &left.to_ne_bytes()].concat(), &[])
     }
 
-    /// Whether somebody has ended it.
+    /// Reports whether the guardian has ended.
     pub fn has_ended(&mut self) -> bool {
         match self.child.try_wait() {
             Ok(status) => status.is_some(),
-            // Only a sandbox refuses to tell of our own child. Its end of the line is closed with
-            // it.
+            // Only a sandbox keeps the state of our own child from us. The child's end of the
+            // socket is closed when it ends.
             Err(_) => is_ready(self.line.as_fd(), PollFlags::empty(), Duration::ZERO),
         }
     }
 
-    /// Whether it has ended by itself, because a sandbox did not let it do its work. Another one
-    /// would fare no better.
+    /// Reports whether the guardian has ended by itself because a sandbox kept it from its work.
+    /// Another guardian would fail too.
     pub fn has_failed(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(Some(status)) if status.code().is_some_and(|code| code != 0))
     }
 
-    /// It is not needed any more: it ends without doing anything.
+    /// Ends the guardian. It continues no process.
     pub fn dismiss(mut self) {
-        // One that has ended needs no word.
+        // This fails for a guardian that has ended already.
         let _ = self.send(&[kind::DISMISSED], &[]);
         let end = Instant::now() + PATIENCE;
-        // One that somebody has stopped is left to its next parent.
+        // A guardian that is stopped by another process is not waited for.
         while !self.has_ended() && Instant::now() < end {
             is_ready(self.line.as_fd(), PollFlags::empty(), MOMENT);
         }
@@ -153,7 +154,7 @@ impl Guardian {
     }
 }
 
-/// Whether a descriptor is ready, or hung up, within this time.
+/// Reports whether a descriptor becomes ready, or is hung up, within this time.
 fn is_ready(descriptor: BorrowedFd<'_>, flags: PollFlags, within: Duration) -> bool {
     let within = Timespec::try_from(within).ok();
     matches!(poll(&mut [PollFd::from_borrowed_fd(descriptor, flags)], within.as_ref()), Ok(ready) if ready > 0)

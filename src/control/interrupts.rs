@@ -1,5 +1,4 @@
-//! Signals to ourselves, as something to wait for among other things: whoever is interrupted cleans
-//! up first.
+//! Signals to our own process as events to wait for, so that we clean up before we end.
 
 use std::cell::Cell;
 use std::io;
@@ -18,10 +17,11 @@ use super::overseer::{Ended, Overseer};
 use super::{Error, Signal};
 use crate::process::{Files, Lookup, Proc, if_available};
 
-/// What a person or a supervisor ends us with.
+/// The signals with which a user or a supervisor ends us.
 const ENDING: [Named; 4] = [Named::SIGINT, Named::SIGTERM, Named::SIGHUP, Named::SIGQUIT];
 
-/// What stops us from a keyboard, which must not happen while others are stopped because of us.
+/// The signals with which a keyboard stops us. They must not do so while other processes are
+/// stopped because of us.
 const STOPPING: [Named; 3] = [Named::SIGTSTP, Named::SIGTTIN, Named::SIGTTOU];
 
 /// The signals that would end us, caught.
@@ -30,7 +30,8 @@ pub struct Interrupts {
     descriptor: SignalFd,
     is_from_keyboard: Cell<bool>,
     holds: Cell<usize>,
-    /// One that was read by who could not heed it.
+    /// A signal that was consumed by a caller which could not act on it; [`Interrupts::arrived`]
+    /// returns it next.
     requeue: Cell<Option<Signal>>,
 }
 
@@ -47,8 +48,8 @@ impl Drop for StopHold<'_> {
     }
 }
 
-/// Take back what was pressed while it was held: it would stop us now, when nobody expects it any
-/// more.
+/// Discards the stop signals that came while they were held: the user does not expect them to work
+/// any more.
 fn forget_stops() {
     let stops = SigSet::from_iter(STOPPING);
     if let Ok(pending) =
@@ -59,8 +60,9 @@ fn forget_stops() {
 }
 
 impl Interrupts {
-    /// Catch them, for all threads that are started from now on too. Those that are ignored stay
-    /// so, as under nohup: a blocked signal is delivered even when it is ignored.
+    /// Catches the signals, for all threads that are started from now on too. Signals that are
+    /// ignored stay ignored, as under nohup(1): a blocked signal is delivered even when it is
+    /// ignored.
     pub fn catch(proc: &Proc) -> Result<Interrupts, Error> {
         let ignored = ignored(proc)?;
         let mut signals = SigSet::empty();
@@ -84,7 +86,8 @@ impl Interrupts {
         })
     }
 
-    /// Have a thread end the program by `end` where we do not do so ourselves: see [`Overseer`].
+    /// Starts a thread that ends the program by `end` where we do not do so ourselves: see
+    /// [`Overseer`].
     pub fn oversee(
         &self,
         until: Option<Instant>,
@@ -93,19 +96,19 @@ impl Interrupts {
         Overseer::start(self.caught, until, end)
     }
 
-    /// Do something that may take for ever, such as writing to whoever does not read, and be ended
-    /// by a signal at once.
+    /// Runs something that may block without limit, such as writing to a pipe that no process
+    /// reads. A signal ends us at once.
     pub fn with_signals_unblocked<T>(&self, act: impl FnOnce() -> T) -> T {
-        // Neither fails for a set that was blocked before.
+        // Neither call fails for a set that was blocked before.
         let _ = self.caught.thread_unblock();
         let outcome = act();
         let _ = self.caught.thread_block();
         outcome
     }
 
-    /// Start a command, which begins with none of the signals blocked that are blocked here, and
-    /// with no more descriptors than we began with. The signals stay blocked for us: one that comes
-    /// at this moment must not end us and leave the command running.
+    /// Starts a command. It begins without the blocked signals and with the original limit of
+    /// descriptors. The signals stay blocked for us: one that comes at this moment must not end us
+    /// and leave the command running.
     pub fn spawn(&self, mut command: Command) -> io::Result<Child> {
         let mut blocked = self.caught;
         if self.holds.get() > 0 {
@@ -115,20 +118,20 @@ impl Interrupts {
         command.spawn()
     }
 
-    /// Leave a signal that has arrived to whoever asks next.
+    /// Gives back a signal that has arrived, for the next caller.
     pub fn requeue(&self, signal: Signal) {
         self.requeue.set(Some(signal));
     }
 
-    /// Keep us from being stopped from a keyboard for as long as this is held.
+    /// Keeps the keyboard from stopping us as long as the result lives.
     pub fn hold_stops(&self) -> StopHold<'_> {
         self.holds.set(self.holds.get() + 1);
-        // It cannot fail for signals that there are.
+        // This cannot fail for signals that exist.
         let _ = SigSet::from_iter(STOPPING).thread_block();
         StopHold(self)
     }
 
-    /// The signal that came, if one did.
+    /// Returns the signal that has come, if there is one.
     pub fn arrived(&self) -> Result<Option<Signal>, Error> {
         if let Some(signal) = self.requeue.take() {
             return Ok(Some(signal));
@@ -145,12 +148,13 @@ impl Interrupts {
         }
     }
 
-    /// Whether the last signal came from a terminal, which gives it to a whole process group.
+    /// Reports whether the last signal came from a terminal, which sends it to a whole process
+    /// group.
     pub fn is_from_keyboard(&self) -> bool {
         self.is_from_keyboard.get()
     }
 
-    /// Wait for a signal, for this long.
+    /// Waits for a signal for this time at most.
     pub fn wait(&self, time: Duration) -> Result<Option<Signal>, Error> {
         let time = Timespec::try_from(time).ok();
         match poll(&mut [PollFd::new(self, PollFlags::IN)], time.as_ref()) {
@@ -161,9 +165,9 @@ impl Interrupts {
 }
 
 impl Drop for Interrupts {
-    /// Nobody heeds them any more: one that is pending ends us here.
+    /// The signals take effect again: a pending one ends us here.
     fn drop(&mut self) {
-        // It cannot fail for a set that was blocked before.
+        // This cannot fail for a set that was blocked before.
         let _ = self.caught.thread_unblock();
     }
 }
@@ -174,9 +178,10 @@ impl AsFd for Interrupts {
     }
 }
 
-/// Do something short that no signal may cut short; one that came meanwhile ends us then.
+/// Runs something short that no signal may interrupt. A signal that comes meanwhile ends us
+/// afterwards.
 pub fn with_signals_blocked<T>(act: impl FnOnce() -> T) -> T {
-    // It cannot fail for signals that there are.
+    // This cannot fail for signals that exist.
     let before = SigSet::from_iter(ENDING).thread_swap_mask(SigmaskHow::SIG_BLOCK);
     let outcome = act();
     if let Ok(before) = before {
@@ -185,7 +190,7 @@ pub fn with_signals_blocked<T>(act: impl FnOnce() -> T) -> T {
     outcome
 }
 
-/// The signals that we were told to ignore, a bit each.
+/// Returns the signals that we were started to ignore, one bit each.
 fn ignored(proc: &Proc) -> Result<u64, Error> {
     let Some(pid) = proc.own_pid() else { return Ok(0) };
     let Lookup::Found(own) = proc.process(pid, Files::NONE)? else { return Ok(0) };

@@ -1,4 +1,4 @@
-//! Calls into the kernel that no safe wrapper offers: the one file that may be unsafe.
+//! System calls without a safe wrapper. This is the only file that may use `unsafe`.
 
 #![allow(unsafe_code)]
 
@@ -20,7 +20,7 @@ use crate::process::Pid;
 
 pub use std::process::ExitStatus;
 
-/// What PIDFD_GET_INFO fills in (struct pidfd_info, include/uapi/linux/pidfd.h): its first version,
+/// The answer of PIDFD_GET_INFO (struct pidfd_info, include/uapi/linux/pidfd.h): its first version
 /// of 64 bytes, which every later kernel accepts.
 #[repr(C)]
 #[derive(Default)]
@@ -34,26 +34,26 @@ struct PidfdInfo {
     exit_code: i32,
 }
 
-/// Always answered, for a process that was not reaped.
+/// Always set in the answer for a process that was not reaped.
 const PIDFD_INFO_PID: u64 = 1 << 0;
 
-/// Asked for, and answered, when the exit status is known.
+/// Asks for the exit status; set in the answer when it is known.
 const PIDFD_INFO_EXIT: u64 = 1 << 3;
 
 const PIDFD_GET_INFO: Opcode = opcode::read_write::<PidfdInfo>(0xFF, 11);
 
-/// What the kernel tells through a pidfd about the end of its process.
+/// The kernel's answer, through a pidfd, about the end of its process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitInfo {
-    /// It ended so (Linux 6.15, once the process was reaped).
+    /// The process has exited with this status (Linux 6.15, once it was reaped).
     Known(ExitStatus),
-    /// It was not reaped yet.
+    /// The process was not reaped yet.
     Pending,
-    /// This kernel will not tell.
+    /// This kernel will never tell.
     Never,
 }
 
-/// How the process of a pidfd ended.
+/// Returns the exit status of the process of a pidfd.
 pub fn exit_info(pidfd: impl AsFd) -> Result<ExitInfo, Errno> {
     Ok(match info(pidfd, PIDFD_INFO_EXIT)? {
         Some(info) if info.mask & PIDFD_INFO_EXIT != 0 => {
@@ -64,8 +64,8 @@ pub fn exit_info(pidfd: impl AsFd) -> Result<ExitInfo, Errno> {
     })
 }
 
-/// The parent of the process of a pidfd, also where /proc hides it (Linux 6.13); 0 is one outside
-/// of the pid namespace.
+/// Returns the parent of the process of a pidfd, even where /proc hides it (Linux 6.13); 0 is a
+/// parent outside of the pid namespace.
 pub fn parent(pidfd: impl AsFd) -> Result<Option<Pid>, Errno> {
     Ok(info(pidfd, PIDFD_INFO_PID)?.map(|info| info.ppid))
 }
@@ -77,8 +77,9 @@ fn info(pidfd: impl AsFd, mask: u64) -> Result<Option<PidfdInfo>, Errno> {
     let answer = unsafe { ioctl(pidfd, Updater::<PIDFD_GET_INFO, PidfdInfo>::new(&mut info)) };
     match answer {
         Ok(()) => Ok(Some(info)),
-        // Unknown before Linux 6.13 (ENOTTY, or EINVAL), to an emulator (ENOSYS), or forbidden by a
-        // sandbox (EPERM, EACCES); reaped, and not remembered before 6.15 (ESRCH).
+        // Before Linux 6.13 the request is unknown (ENOTTY, or EINVAL), as it is to an emulator
+        // (ENOSYS); a sandbox forbids it (EPERM, EACCES). ESRCH is a process that was reaped, which
+        // kernels before 6.15 do not remember.
         Err(
             Errno::NOTTY | Errno::INVAL | Errno::NOSYS | Errno::PERM | Errno::ACCESS | Errno::SRCH,
         ) => Ok(None),
@@ -86,38 +87,38 @@ fn info(pidfd: impl AsFd, mask: u64) -> Result<Option<PidfdInfo>, Errno> {
     }
 }
 
-/// Which processes a signal through a pidfd goes to (pidfd_send_signal(2)).
+/// The processes that a signal through a pidfd goes to (pidfd_send_signal(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// The process itself.
     Process,
-    /// Every process of the process group that it leads, or led (PIDFD_SIGNAL_PROCESS_GROUP, Linux
+    /// Every process of the process group that it leads or led (PIDFD_SIGNAL_PROCESS_GROUP, Linux
     /// 6.9).
     ProcessGroup,
 }
 
-/// Whether a pidfd leads to anything that takes signals: a process that was reaped does not, nor
-/// does a process group without members. A zombie does.
+/// Reports whether a process, or a process group with members, exists that takes signals through
+/// this pidfd. A zombie takes them; a process that was reaped does not.
 pub fn takes_signals(pidfd: impl AsFd, scope: Scope) -> Result<bool, Errno> {
     match ask_by_signal(pidfd, scope) {
         Ok(()) => Ok(true),
         Err(Errno::SRCH) => Ok(false),
-        // The kernel looks for the process first, and asks for permission then
+        // The kernel looks for the process first, and checks the permission after that
         // (check_kill_permission).
         Err(Errno::PERM) => Ok(true),
         Err(errno) => Err(errno),
     }
 }
 
-/// Send signal 0 through a pidfd, which nobody gets.
+/// Sends signal 0 through a pidfd: it is checked but not delivered.
 pub fn ask_by_signal(pidfd: impl AsFd, scope: Scope) -> Result<(), Errno> {
     let flags: nix::libc::c_uint = match scope {
         Scope::Process => 0,
         Scope::ProcessGroup => 1 << 2,
     };
     let pidfd = pidfd.as_fd().as_raw_fd();
-    // pidfd_send_signal(2), which has one number on every architecture
-    // (include/uapi/asm-generic/unistd.h); rustix has no signal 0.
+    // The number of pidfd_send_signal(2), the same on every architecture
+    // (include/uapi/asm-generic/unistd.h). rustix has no signal 0.
     const SEND_SIGNAL: nix::libc::c_long = 424;
     // SAFETY: without a siginfo_t the call reads no memory of ours.
     let answer = unsafe {
@@ -129,10 +130,11 @@ pub fn ask_by_signal(pidfd: impl AsFd, scope: Scope) -> Result<(), Errno> {
         .map_err(|errno| Errno::from_raw_os_error(errno as i32))
 }
 
-/// Whether commands that we start get these descriptors too. They are our own, inherited, and open.
+/// Decides whether commands that we start inherit these descriptors. They are our own, inherited,
+/// and open.
 pub fn give_to_children(descriptors: &[RawFd], gives: bool) -> Result<(), Errno> {
     for &descriptor in descriptors {
-        // SAFETY: it is only used for this call, and one that is not open any more is an error.
+        // SAFETY: the descriptor is used for this call only, and a closed one gives an error.
         let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
         match fcntl_setfd(descriptor, if gives { FdFlags::empty() } else { FdFlags::CLOEXEC }) {
             Ok(()) | Err(Errno::BADF) => {}
@@ -142,24 +144,23 @@ pub fn give_to_children(descriptors: &[RawFd], gives: bool) -> Result<(), Errno>
     Ok(())
 }
 
-/// Whether a command that we start gets this descriptor, which is one of our own.
+/// Reports whether a command that we start inherits this descriptor of ours.
 pub fn is_given_to_children(descriptor: RawFd) -> bool {
     // SAFETY: as above.
     let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
     fcntl_getfd(descriptor).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC))
 }
 
-/// Learn how our children end, also when whoever started us does not care for its own: that SIGCHLD
-/// is ignored is inherited, and then the kernel tells nobody (waitpid(2)). As timeout(1) does, and
-/// so for what we become too.
+/// Resets SIGCHLD to its default. If it is ignored, this is inherited, and the kernel reports no
+/// end of a child (waitpid(2)). timeout(1) does the same, and so does every program that we become.
 pub fn reset_sigchld() -> Result<(), Errno> {
     // SAFETY: the default has no handler, which would have to be safe at any moment.
     let before = unsafe { nix::sys::signal::signal(SIGCHLD, SigHandler::SigDfl) };
     before.map(drop).map_err(|errno| Errno::from_raw_os_error(errno as i32))
 }
 
-/// Have a command begin with these signals not blocked, and with this limit of descriptors. It
-/// inherits ours otherwise (execve(2), getrlimit(2)).
+/// Makes a command begin without these blocked signals, and with this limit of descriptors.
+/// Otherwise it would inherit ours (execve(2), getrlimit(2)).
 pub fn prepare_child(
     command: &mut Command,
     unblocked: SigSet,
@@ -170,43 +171,42 @@ pub fn prepare_child(
         Ok(descriptors
             .map_or(Ok(()), |(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, soft, hard))?)
     };
-    // SAFETY: between fork and exec only what is safe in a signal handler may be called, as
-    // pthread_sigmask and the bare system call are (signal-safety(7)); nothing is allocated.
+    // SAFETY: between fork and exec only calls that are safe in a signal handler are allowed, such
+    // as pthread_sigmask and the bare system call (signal-safety(7)). Nothing is allocated.
     unsafe { command.pre_exec(prepare) };
 }
 
-/// Do something in a process of its own, our child, which ends with it. Of our descriptors it has
-/// these and, where it may say something, standard error: whoever waits for the end of the others
-/// does not wait for it. The parent gets its number.
+/// Runs something in a child process that ends with it. The child keeps these descriptors and, if
+/// it may write messages, standard error: a reader of our other descriptors does not wait for it.
+/// The parent gets its pid.
 pub fn fork(kept: &[RawFd], may_say: bool, act: impl FnOnce()) -> io::Result<unistd::Pid> {
-    // SAFETY: where we have other threads, one of them may hold a lock for ever in the child. Those
-    // of the allocator are taken care of by glibc and musl (1.2.2); for any other, the child waits,
-    // and nobody waits for it without a limit.
+    // SAFETY: if we have other threads, one of them may hold a lock that is never released in the
+    // child. glibc and musl (1.2.2) take care of the locks of the allocator. For any other lock the
+    // child waits, and no caller waits for the child without a limit.
     match unsafe { unistd::fork() }? {
         unistd::ForkResult::Parent { child } => Ok(child),
         unistd::ForkResult::Child => {
-            // A panic ends the release build by itself.
+            // In the release build, a panic ends the process by itself.
             let ended = catch_unwind(AssertUnwindSafe(|| {
                 keep_only(kept, may_say);
                 act();
             }));
-            // SAFETY: it never returns, and so nothing runs twice that belongs to the end of the
-            // parent.
+            // SAFETY: it never returns, so that no cleanup of the parent runs twice.
             unsafe { nix::libc::_exit(i32::from(ended.is_err())) }
         }
     }
 }
 
-/// In a child that never returns: have no descriptors but these and the standard ones, which lead
-/// nowhere.
+/// In a child that never returns: closes all descriptors but these. The standard ones lead to
+/// /dev/null.
 fn keep_only(kept: &[RawFd], may_say: bool) {
     let null = std::fs::File::options().read(true).write(true).open("/dev/null");
     let null = null.map_or(-1, IntoRawFd::into_raw_fd);
     let mut kept = kept.to_vec();
     kept.sort_unstable();
-    // SAFETY: what had these numbers belongs to objects that are not used any more. What does not
-    // work, such as close_range(2) before Linux 5.9, leaves more open than is needed, and nothing
-    // else.
+    // SAFETY: the objects that own these descriptors are not used any more. Where a call fails,
+    // such as close_range(2) before Linux 5.9, more descriptors stay open than needed, and nothing
+    // else happens.
     unsafe {
         for number in 0..if may_say { 2 } else { 3 } {
             nix::libc::dup2(null, number);
@@ -220,10 +220,11 @@ fn keep_only(kept: &[RawFd], may_say: bool) {
     }
 }
 
-/// Leave the keyring of whoever called for a new one (KEYCTL_JOIN_SESSION_KEYRING in keyctl(2)).
+/// Replaces the session keyring of the caller by a new one (KEYCTL_JOIN_SESSION_KEYRING in
+/// keyctl(2)).
 pub fn new_session_keyring() -> Result<(), Errno> {
     const JOIN_SESSION_KEYRING: nix::libc::c_int = 1;
-    // SAFETY: without a name it reads no memory of ours.
+    // SAFETY: without a name the call reads no memory of ours.
     let answer = unsafe {
         nix::libc::syscall(
             nix::libc::SYS_keyctl,
@@ -232,7 +233,7 @@ pub fn new_session_keyring() -> Result<(), Errno> {
         )
     };
     match nix::errno::Errno::result(answer) {
-        // A kernel without keys, or a container that forbids them, has none to give away.
+        // A kernel without keys, or a container that forbids them, has no keys to inherit.
         Ok(_)
         | Err(nix::errno::Errno::ENOSYS | nix::errno::Errno::EPERM | nix::errno::Errno::EACCES) => {
             Ok(())
@@ -241,11 +242,10 @@ pub fn new_session_keyring() -> Result<(), Errno> {
     }
 }
 
-/// The signal of this number, from 1 to 64, the real-time ones included.
+/// Returns the signal of this number, from 1 to 64, including the real-time signals.
 pub fn signal(number: i32) -> Option<RawSignal> {
-    // SAFETY: these are the numbers that the kernel has signals for (_NSIG). The C library keeps 32
-    // and 33 to itself where handlers are installed; here they are only sent, by the kernel's own
-    // call.
+    // SAFETY: the kernel has signals of these numbers (_NSIG). The C library reserves 32 and 33
+    // where handlers are installed; here they are only sent, by the kernel's own call.
     (1..=64).contains(&number).then(|| unsafe { RawSignal::from_raw_unchecked(number) })
 }
 

@@ -1,9 +1,8 @@
 //! Everything that touches a live process. The rest of the program has no other way to do so.
 //!
 //! A [`Reference`] is proved to be the process that matched, and only a reference can be signalled:
-//! no number ever is. [`watch`] waits for many of them to end, without looking. [`Operation`] does
-//! with a set of targets what an [`Order`] says, and sees that nothing is left stopped that it
-//! stopped.
+//! a number never is. [`watch`] waits for many processes to exit without polling. [`Operation`]
+//! carries out an [`Order`] on a set of targets, and continues whatever it has stopped.
 
 mod ancestors;
 pub mod child;
@@ -44,44 +43,43 @@ use rustix::io::Errno;
 
 use crate::process::{self, Lookup, Pid, Proc, ReadError, ReadResult};
 
-/// What ends a whole run.
+/// An error that ends the whole run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// /proc could not be read, or descriptors ran out.
     #[error(transparent)]
     Process(#[from] process::Error),
-    /// Before Linux 6.9 nothing but an open descriptor tells a process from a later one of the same
-    /// number; and waiting for more of them takes threads with descriptors of their own.
+    /// Before Linux 6.9 only an open descriptor tells a process from a later one of the same
+    /// number. Waiting for more processes takes threads with descriptor tables of their own.
     #[error(
         "{wanted} processes at once need a descriptor each, as this kernel is older than Linux \
          6.9, or a sandbox forbids unshare(2); there is room for {room}: raise the limit with \
          ulimit -n {needed}"
     )]
     TooMany { wanted: usize, room: usize, needed: u64 },
-    /// There is no way to refer to processes, so that each signal could hit a later process of the
+    /// No reference to a process can be made, so that each signal could hit a later process of the
     /// same number.
     #[error("no process can be referred to safely: {0}: nothing was done")]
     NoReferences(&'static str),
-    /// The kernel does not tell any more what becomes of a process that is held.
+    /// The kernel does not tell any more whether a process that we hold has exited.
     #[error("process {pid} cannot be followed any more: {reason}")]
     Lost { pid: Pid, reason: ReadError },
-    /// We cannot even refer to ourselves, for want of descriptors or memory.
+    /// Not even a reference to our own process can be made, for want of descriptors or memory.
     #[error("no process can be referred to: {0}")]
     Unreferenced(ReadError),
-    /// What would continue a paused process whatever becomes of us cannot do its work, and has
-    /// continued it at once.
+    /// The guardian of a paused process cannot do its work, and has continued the process at once.
     #[error(
         "process {pid} cannot be kept paused safely: the process that would continue it is \
         hindered by a sandbox"
     )]
     NoGuardian { pid: Pid },
-    /// The kernel refused something that does not depend on any one process.
+    /// The kernel refused something that does not depend on a single process.
     #[error("cannot {what}: {errno}")]
     Kernel { what: &'static str, errno: Errno },
 }
 
-/// What the kernel tells of a process that is held; `None` when it is gone. What is not told is no
-/// end of a process.
+/// Returns what was read of a process that we hold; `None` when it was reaped. Errors: where it is
+/// unavailable, because that does not mean that the process has exited.
 pub fn told<T>(proc: &Proc, pid: Pid, read: ReadResult<T>) -> Result<Option<T>, Error> {
     match proc.lookup(pid, read)? {
         Lookup::Found(value) => Ok(Some(value)),
@@ -91,17 +89,17 @@ pub fn told<T>(proc: &Proc, pid: Pid, read: ReadResult<T>) -> Result<Option<T>, 
 }
 
 impl Error {
-    /// There are more targets than this room holds.
+    /// Makes the error that there are more targets than this room holds.
     fn too_many(wanted: usize, room: Room) -> Error {
         Error::TooMany { wanted, room: room.processes, needed: room.limit_for(wanted) }
     }
 
-    /// What the standard library failed to do.
+    /// Makes an error of an error of the standard library.
     pub fn of_io(what: &'static str, error: &std::io::Error) -> Error {
         Error::Kernel { what, errno: Errno::from_io_error(error).unwrap_or(Errno::IO) }
     }
 
-    /// For `map_err`.
+    /// Returns a closure for `map_err`.
     fn kernel(what: &'static str) -> impl Fn(Errno) -> Error {
         move |errno| Error::Kernel { what, errno }
     }

@@ -1,4 +1,4 @@
-//! Doing with some processes what was ordered, and telling what became of each.
+//! Carrying out an order on a set of processes, and reporting the outcome of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -20,34 +20,34 @@ use super::{
 };
 use crate::process::{Files, Lookup, Pid, Proc, ReadError};
 
-/// Some targets, and what is done with them. However it ends, short of our own end, nothing stays
-/// frozen.
+/// A set of targets, and what is done with them. However it ends, except by our own death, nothing
+/// stays frozen.
 pub struct Operation<'p> {
     proc: &'p Proc,
     order: Order,
     interrupts: &'p Interrupts,
     targets: Vec<Target>,
     room: Room,
-    /// How many targets there was no room for.
+    /// Number of targets that there was no room for.
     surplus: usize,
     begin: Instant,
     is_tree_complete: bool,
-    /// What ties orphans to the tree.
+    /// The ties between orphans and the tree.
     bonds: TreeBonds,
     /// Orphans that may belong to the tree and were not taken.
     suspects: BTreeSet<Pid>,
-    /// Processes that are like those of the tree, and not tied to it.
+    /// Processes that resemble those of the tree, without a tie to it.
     alike: BTreeSet<Pid>,
-    /// Lets run on what is frozen, when we do not.
+    /// Continues what is frozen when we cannot.
     guardian: Option<Guardian>,
-    /// While others are frozen, we must not be stopped.
+    /// Keeps us from being stopped while other processes are frozen.
     held: Option<StopHold<'p>>,
-    /// What was done with which target, and not written down yet.
+    /// Messages about targets that were not logged yet.
     journal: Vec<(usize, String)>,
 }
 
 impl<'p> Operation<'p> {
-    /// Nothing is done yet. The procfs must be our own (see `Proc::is_ours`).
+    /// Makes an operation without targets. The procfs must be our own (see `Proc::is_ours`).
     pub fn new(proc: &'p Proc, order: Order, interrupts: &'p Interrupts) -> Operation<'p> {
         let room = descriptors::room(proc);
         Operation {
@@ -68,17 +68,18 @@ impl<'p> Operation<'p> {
         }
     }
 
-    /// Count the time from this moment, and look for orphans that started later than that.
+    /// Counts the time from this moment, and looks for orphans that started later.
     pub fn begun(mut self, begin: Instant) -> Operation<'p> {
         self.begin = begin;
-        // A moment earlier, as starts are told in whole ticks.
+        // A moment earlier, because start times are given in whole ticks.
         let since = begin.elapsed().as_secs_f64() * self.proc.ticks_per_second();
         self.bonds = TreeBonds::new(self.proc.ticks_now().saturating_sub(since as u64 + 1));
         self
     }
 
-    /// Add a target. Where there are more than descriptors, and the kernel gives no other way to
-    /// hold them (before Linux 6.9), the rest is only counted: see [`Operation::check_room`].
+    /// Adds a target. Where there are more targets than descriptors, and the kernel gives no other
+    /// way to hold them (before Linux 6.9), the rest is only counted: see
+    /// [`Operation::check_room`].
     pub fn add(&mut self, mut target: Target) -> Result<(), Error> {
         if self.surplus > 0 {
             self.surplus += 1;
@@ -97,18 +98,19 @@ impl<'p> Operation<'p> {
         Ok(())
     }
 
-    /// Hold all targets, and this one, without a descriptor: threads with tables of their own will
-    /// open those again. Whether that is possible.
+    /// Releases the descriptors of all targets and of this one: threads with tables of their own
+    /// will open them again. Reports whether this is possible.
     fn release_all(&mut self, newest: &mut Target) -> bool {
         let is_released =
             |target: &mut Target| target.reference.as_mut().is_none_or(Reference::release);
-        // The first time there is no room, all that came before; from then on they hold none.
+        // When room ends for the first time, all earlier targets are released; later ones hold none
+        // from the beginning.
         let before =
             if self.targets.len() == self.room.processes { &mut self.targets[..] } else { &mut [] };
         before.iter_mut().fold(true, |all, target| is_released(target) & all) && is_released(newest)
     }
 
-    /// Whether there was room for all targets.
+    /// Fails if there was no room for all targets.
     pub fn check_room(&self) -> Result<(), Error> {
         match self.surplus {
             0 => Ok(()),
@@ -116,19 +118,19 @@ impl<'p> Operation<'p> {
         }
     }
 
-    /// All targets.
+    /// Returns all targets.
     pub fn targets(&self) -> &[Target] {
         &self.targets
     }
 
-    /// Leave these alone.
+    /// Refuses the targets for which `reason` gives a reason.
     pub fn refuse(&mut self, reason: impl Fn(&Target) -> Option<Refused>) {
         for target in self.targets.iter_mut().filter(|target| target.outcome.is_none()) {
             target.outcome = reason(target).map(Outcome::Refused);
         }
     }
 
-    /// Do nothing but find out who would be concerned.
+    /// Only finds out which processes the order would affect.
     pub fn rehearse(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
         let signal = if self.order.tree { self.gather(false)? } else { None };
         if self.order.until == Until::Stopped
@@ -143,10 +145,10 @@ impl<'p> Operation<'p> {
         Ok(signal.map_or(Conclusion::Finished, Conclusion::Interrupted))
     }
 
-    /// Do it.
+    /// Carries out the order.
     pub fn carry_out(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
         let conclusion = self.steps(observer);
-        // Before anything else, such as telling of it.
+        // First of all: even reporting comes later.
         self.thaw();
         self.add_suspects()?;
         self.decide_rest(match conclusion {
@@ -164,7 +166,7 @@ impl<'p> Operation<'p> {
         {
             return Ok(Conclusion::Interrupted(signal));
         }
-        // Until now nothing was done, and from now on all of it is.
+        // Until here nothing was done. From here on all of it is.
         if let Some(signal) = self.interrupts.arrived()? {
             return Ok(Conclusion::Interrupted(signal));
         }
@@ -184,14 +186,14 @@ impl<'p> Operation<'p> {
         }
     }
 
-    /// Whether descendants are frozen while they are looked for.
+    /// Reports whether descendants are frozen while they are searched for.
     fn freezes(&self) -> bool {
         self.order.until == Until::Stopped
             || self.order.signal.is_some_and(|signal| !signal.is_job_control())
     }
 
-    /// Wait until all have ended and, where they were to be ended, nobody is left whom they have
-    /// started since.
+    /// Waits until all targets have exited and, where they are ended, until no process is left that
+    /// they have started meanwhile.
     fn await_tree(
         &mut self,
         count: Option<usize>,
@@ -214,7 +216,7 @@ impl<'p> Operation<'p> {
         }
     }
 
-    /// Those that have no outcome yet, we ourselves last.
+    /// Returns the targets without an outcome, our own process last.
     fn undecided(&self) -> Vec<usize> {
         let is_undecided = |&at: &usize| self.targets[at].outcome.is_none();
         let mut undecided: Vec<usize> = (0..self.targets.len()).filter(is_undecided).collect();
@@ -227,7 +229,7 @@ impl<'p> Operation<'p> {
         self.targets.iter_mut().for_each(|target| _ = target.outcome.get_or_insert(outcome));
     }
 
-    /// Tell of every outcome that was not told yet.
+    /// Reports every outcome that was not reported yet.
     fn tell(&mut self, observer: &mut dyn Observer) {
         (0..self.targets.len()).for_each(|at| self.tell_one(at, observer));
     }
@@ -246,15 +248,15 @@ impl<'p> Operation<'p> {
             self.held = Some(self.interrupts.hold_stops());
             self.learn_places()?;
             self.bonds.learn(&self.targets);
-            // Without one, as where no process can be started any more, what is frozen depends on
-            // us alone.
+            // Without a guardian, as where no process can be started any more, continuing what is
+            // frozen depends on us alone.
             self.guardian = self
                 .guardian
                 .take()
                 .or_else(|| Guardian::start().ok())
                 .filter(|_| self.order.until != Until::Stopped);
         }
-        // Half of the time is for what is done with them.
+        // Half of the time remains for the order itself.
         let now = Instant::now();
         let half = self.deadline().map(|deadline| deadline.saturating_duration_since(now) / 2);
         let end = now + half.unwrap_or(descendants::LIMIT).min(descendants::LIMIT);
@@ -263,7 +265,7 @@ impl<'p> Operation<'p> {
         Ok(if let Gathered::Interrupted(signal) = gathered { Some(signal) } else { None })
     }
 
-    /// Read where targets are that were held without that.
+    /// Reads session and process group of targets that were added without them.
     fn learn_places(&mut self) -> Result<(), Error> {
         for target in self.targets.iter_mut().filter(|target| target.place.is_none()) {
             let Some(reference) = &target.reference else { continue };
@@ -280,12 +282,12 @@ impl<'p> Operation<'p> {
         Ok(())
     }
 
-    /// What ties orphans to the tree.
+    /// Returns the ties between orphans and the tree.
     pub(super) fn bonds(&self) -> &TreeBonds {
         &self.bonds
     }
 
-    /// Learn from all processes what ties orphans to the tree.
+    /// Learns the ties between orphans and the tree from all processes.
     pub(super) fn look_around(
         &mut self,
         all: &BTreeMap<Pid, OrphanCandidate>,
@@ -294,28 +296,28 @@ impl<'p> Operation<'p> {
         self.bonds.look_around(all, members);
     }
 
-    /// Look which control groups hold nobody but the tree. Only the first time counts.
+    /// Finds the control groups that hold only the tree. Only the first call counts.
     pub(super) fn look_at_groups(&mut self, is_of_tree: impl Fn(Pid) -> bool) -> Result<(), Error> {
         self.bonds.look_at_groups(self.proc, &self.targets, is_of_tree)
     }
 
-    /// Remember processes that may belong to the tree.
+    /// Remembers processes that may belong to the tree.
     pub(super) fn suspect(&mut self, suspects: Vec<Pid>) {
         self.suspects.extend(suspects);
     }
 
-    /// Remember processes that are like those of the tree.
+    /// Remembers processes that resemble those of the tree.
     pub(super) fn suspect_alike(&mut self, suspects: Vec<Pid>) {
         self.alike.extend(suspects);
     }
 
-    /// Make targets of those that may belong to the tree and still run, which nothing was done
-    /// with.
+    /// Makes targets, which are left alone, of those that may belong to the tree and are still
+    /// alive.
     fn add_suspects(&mut self) -> Result<(), Error> {
         let alike = std::mem::take(&mut self.alike);
         for pid in std::mem::take(&mut self.suspects).into_iter().chain(alike.iter().copied()) {
             let Lookup::Found(process) = self.proc.process(pid, Target::FILES)? else {
-                // It may have passed itself on, and nobody knows to whom.
+                // It may have been replaced by a process that it has started, which is unknown.
                 let is_target = self.targets.iter().any(|target| target.pid == pid);
                 self.is_tree_complete &= is_target || !alike.contains(&pid);
                 continue;
@@ -336,19 +338,19 @@ impl<'p> Operation<'p> {
         Ok(())
     }
 
-    /// Whether all descendants were taken, as far as they were asked for.
+    /// Reports whether all descendants were found, if they were asked for.
     pub fn is_tree_complete(&self) -> bool {
         self.is_tree_complete
     }
 
-    /// Send a signal to every target; continue those that were frozen for it, or that would not
-    /// heed it.
+    /// Sends a signal to every target. Continues those that were frozen for it, and those that
+    /// would not see it otherwise.
     fn send_all(&mut self, signal: Signal) -> Result<(), Error> {
         self.bonds.begin_to_signal();
         for at in self.undecided() {
             self.targets[at].outcome = self.send(at, signal)?;
         }
-        // Only now, so that none of them sees another one end and starts something new.
+        // Only after the last signal, so that no target sees another one exit and starts a new one.
         self.thaw();
         if self.order.continues {
             for at in self.undecided() {
@@ -356,8 +358,8 @@ impl<'p> Operation<'p> {
                 let (run_state, is_stop_pending) = freeze::run_state(self.proc, reference)?;
                 let may_be_stopped =
                     is_stop_pending || !matches!(run_state, RunState::Running | RunState::Ended);
-                // The signal was permitted, and so is CONT; whether it is gone by now is for the
-                // wait to tell.
+                // The signal was permitted, and so is CONT. The wait finds out whether the process
+                // has exited.
                 if may_be_stopped && reference.send(Signal::CONT).is_ok() {
                     self.log(at, "sent CONT");
                 }
@@ -366,7 +368,7 @@ impl<'p> Operation<'p> {
         Ok(())
     }
 
-    /// The outcome of one that would take no signal from us.
+    /// Returns the outcome of a target that would take no signal from us.
     fn refusal(&mut self, at: usize) -> Result<Option<Outcome>, Error> {
         let target = &mut self.targets[at];
         let Some(reference) = &target.reference else { return Ok(Some(Outcome::GoneBefore)) };
@@ -381,7 +383,7 @@ impl<'p> Operation<'p> {
         })
     }
 
-    /// Send a signal to one; the outcome, if that decides it.
+    /// Sends a signal to a target. Returns its outcome, if that is decided by it.
     fn send(&mut self, at: usize, signal: Signal) -> Result<Option<Outcome>, Error> {
         let target = &mut self.targets[at];
         let Some(reference) = &target.reference else { return Ok(Some(Outcome::GoneBefore)) };
@@ -408,7 +410,7 @@ impl<'p> Operation<'p> {
         }
     }
 
-    /// Halt all targets from this one on, but not ourselves.
+    /// Freezes all targets from this one on, except our own process.
     pub(super) fn freeze_from(&mut self, first: usize) -> Result<(), Error> {
         for at in first..self.targets.len() {
             let is_us = self.proc.own_pid() == Some(self.targets[at].pid);
@@ -419,8 +421,8 @@ impl<'p> Operation<'p> {
         Ok(())
     }
 
-    /// Stop a process for the time being, unless somebody else has done so; the outcome, if that
-    /// decides it.
+    /// Stops a process for a while, unless it is stopped already. Returns its outcome, if that is
+    /// decided by it.
     fn freeze(&mut self, at: usize) -> Result<Option<Outcome>, Error> {
         let Some(reference) = &self.targets[at].reference else {
             return Ok(Some(Outcome::GoneBefore));
@@ -432,10 +434,10 @@ impl<'p> Operation<'p> {
         }
         let before = self.targets[at].sent;
         if let Some(guardian) = &self.guardian {
-            // Without it, it depends on us alone.
+            // If this fails, continuing it depends on us alone.
             let _ = guardian.keep(reference);
         }
-        // Before it is sent, as nothing that happens in between must be written down.
+        // Set before the signal is sent, because an interruption in between must not lose it.
         self.targets[at].is_frozen = true;
         let outcome = self.send(at, Signal::STOP)?;
         self.targets[at].is_frozen = outcome.is_none();
@@ -451,10 +453,10 @@ impl<'p> Operation<'p> {
                 continue;
             }
             if self.order.until == Until::Stopped {
-                // It was told to nobody yet, and is undone.
+                // It was not reported yet, and is undone.
                 (target.outcome, target.sent) = (None, None);
             }
-            // STOP was permitted, and so is CONT; one that is gone by now needs none.
+            // STOP was permitted, and so is CONT. A process that has exited needs none.
             let continued = target.reference.as_ref().map(|reference| reference.send(Signal::CONT));
             match continued {
                 Some(Ok(())) => self.log(at, "sent CONT"),
@@ -462,14 +464,14 @@ impl<'p> Operation<'p> {
                 Some(Err(_)) => are_all_continued = false,
             }
         }
-        // Where that failed, the guardian sees itself left and tries too.
+        // Where that failed, the guardian sees its socket close and tries too.
         self.guardian.take().into_iter().filter(|_| are_all_continued).for_each(Guardian::dismiss);
         self.write_journal();
         self.held = None;
     }
 
-    /// Write down what was done with a target. While others are frozen it is kept back: whoever is
-    /// to read it may be one of them.
+    /// Logs what was done with a target. While processes are frozen the message is kept back: the
+    /// program that reads the log may be one of them.
     fn log(&mut self, at: usize, what: impl Display) {
         self.journal.push((at, what.to_string()));
         if !self.targets.iter().any(|target| target.is_frozen) {
@@ -514,7 +516,7 @@ impl<'p> Operation<'p> {
         if let Some(signal) = signal? {
             return Ok(Conclusion::Interrupted(signal));
         }
-        // What was to be stopped stays so; and what has not come that far yet will.
+        // Processes that were to be stopped stay so, also those that have not come that far.
         self.targets.iter_mut().for_each(|target| target.is_frozen = false);
         self.write_journal();
         Ok(if self.undecided().is_empty() { Conclusion::Finished } else { Conclusion::TimedOut })
@@ -554,7 +556,7 @@ impl<'p> Operation<'p> {
                     self.note(ending, observer);
                 }
                 WatchEvent::Interrupted(signal) => {
-                    // Whoever has ended by now is not left.
+                    // A process that has exited by now is not left over.
                     while let WatchEvent::Ended(ending) = watch.next(Some(Instant::now()))? {
                         self.note(ending, observer);
                     }
@@ -581,7 +583,7 @@ impl<'p> Operation<'p> {
     }
 
     fn kill_rest(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
-        // They have as long again.
+        // After KILL they have the same time again.
         self.order.timeout = self.order.timeout.map(|timeout| 2 * timeout);
         if self.order.tree
             && let Some(signal) = self.gather(true)?
@@ -604,8 +606,8 @@ impl Drop for Operation<'_> {
     }
 }
 
-/// What becomes of a target that was reaped before its signal: one that had got another before
-/// ended of it.
+/// Returns the outcome of a target that was reaped before this signal: if it had got another one
+/// before, it exited because of that.
 fn gone(target: &Target) -> Outcome {
     if target.sent.is_some() { Outcome::Ended } else { Outcome::GoneBefore }
 }

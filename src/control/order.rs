@@ -1,97 +1,98 @@
-//! What is to be done with some processes, how that can end, and who is told of it.
+//! Orders: what is to be done with a set of processes, how that can end, and the interface for
+//! progress reports.
 
 use std::time::{Duration, Instant};
 
 use super::{Outcome, Signal, Target};
 
-/// What is to be done with every target.
+/// The order for every target.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Order {
-    /// The signal to begin with, if there is one.
+    /// The first signal, if there is one.
     pub signal: Option<Signal>,
-    /// Whether a stopped process is continued afterwards, without which it would not heed the
-    /// signal.
+    /// Whether a stopped process is continued after the signal: it would not see it otherwise.
     pub continues: bool,
-    /// When a target is done with.
+    /// The point at which a target is finished.
     pub until: Until,
-    /// How long that may take; `None` is for ever.
+    /// Time limit; `None` for no limit.
     pub timeout: Option<Duration>,
-    /// Whether the others are killed then, and waited for as long again.
+    /// Whether the remaining targets are killed at the time limit, and waited for as long again.
     pub kills: bool,
-    /// Whether all descendants of the targets are targets too.
+    /// Whether all descendants of the targets become targets too.
     pub tree: bool,
-    /// Whether it matters how a process ended.
+    /// Whether the exit status of the targets is wanted.
     pub wants_status: bool,
-    /// Whether they are to end, so that one that has ended already is as wanted.
+    /// Whether the aim is that they exit, so that a process that has exited already is a success.
     pub is_to_end: bool,
 }
 
 impl Order {
-    /// Wait until all have ended, for this long.
+    /// Makes the order to wait for the exit of all targets, within this time.
     pub fn wait(timeout: Option<Duration>) -> Order {
         Order { until: Until::Ended { count: None }, timeout, is_to_end: true, ..Order::default() }
     }
 
-    /// End them: TERM, CONT where that is needed to heed it; after this long KILL, and as long
-    /// again.
+    /// Makes the order to end them: TERM, then CONT where it is needed, KILL after this time, and
+    /// as long again.
     pub fn termination(timeout: Option<Duration>) -> Order {
         Order { signal: Some(Signal::TERM), continues: true, kills: true, ..Order::wait(timeout) }
     }
 
-    /// Until when all of it is over, from its beginning; `None` is for ever.
+    /// Returns the time at which all of it is over, for an order that began at `begin`; `None` for
+    /// no limit.
     pub fn limit(&self, begin: Instant) -> Option<Instant> {
         let phases = if self.kills { 2 } else { 1 };
         self.timeout.and_then(|timeout| begin.checked_add(timeout.saturating_mul(phases)))
     }
 
-    /// Whether a target is as it was wanted.
+    /// Reports whether the outcome of a target is the wanted one.
     pub fn is_done(&self, target: &Target) -> bool {
         match target.outcome {
             Some(Outcome::Signalled | Outcome::Spared) => true,
-            // Nobody asked for a descendant by itself.
+            // The user did not name a descendant.
             _ => (self.is_to_end || target.is_kin) && target.has_ended(),
         }
     }
 }
 
-/// When a target is done with.
+/// The point at which a target is finished.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Until {
-    /// It got its signal.
+    /// The signal was sent.
     #[default]
     Signalled,
-    /// We stopped it.
+    /// The process is stopped by us.
     Stopped,
-    /// It ended; and all are done with when so many have.
+    /// The process has exited; with `count`, all targets are finished when this number has.
     Ended { count: Option<usize> },
 }
 
-/// How an operation ended.
+/// The end of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conclusion {
     Finished,
     TimedOut,
-    /// We were told to end.
+    /// We received a signal to end.
     Interrupted(Signal),
 }
 
-/// Who is told what happens.
+/// The receiver of progress reports.
 pub trait Observer {
     /// A target has its outcome.
     fn decided(&mut self, target: &Target);
 
-    /// Some have none yet; called at the beginning of a wait and whenever the time comes that it
-    /// returned.
+    /// Some targets have no outcome yet. Called at the beginning of a wait, and again at the time
+    /// that it returned.
     fn waiting(&mut self, targets: &[Target], since: Duration) -> Option<Instant>;
 
-    /// Nothing more is known for now.
+    /// Nothing more will be reported for now.
     fn idle(&mut self);
 
     /// The wait is over.
     fn waited(&mut self);
 }
 
-/// For operations that nobody follows.
+/// An observer for operations without reports.
 pub struct Silent;
 
 impl Observer for Silent {

@@ -1,5 +1,5 @@
-//! What proves that an orphan belongs to a tree of processes: its parent has ended, and the kernel
-//! has given it another.
+//! Proofs that an orphan belongs to a tree of processes: its parent has exited, and the kernel has
+//! given it another one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,32 +10,32 @@ use crate::process::{
     Cgroups, ControlGroup, File, Files, Lookup, Pid, Proc, Process, if_available,
 };
 
-/// What ties processes to a tree beside their parents.
+/// The ties between processes and a tree, besides their parents.
 pub struct TreeBonds {
-    /// Processes that started earlier were no descendants when we began, and are not looked for; in
-    /// clock ticks since boot.
+    /// Processes that started before this time were no descendants when we began, and are not
+    /// searched for. Clock ticks since boot.
     begin_ticks: u64,
-    /// The targets that lead a session or a process group, or led it, by the number of both.
+    /// Targets that lead or led a session or a process group, by its number.
     leaders: BTreeMap<Pid, usize>,
-    /// The sessions that targets are in.
+    /// The sessions of the targets.
     sessions: BTreeSet<Pid>,
-    /// How many targets were looked at.
+    /// Number of targets that were looked at.
     known: usize,
-    /// What the kernel calls the targets.
+    /// The comms of the targets.
     names: BTreeSet<[u8; 16]>,
-    /// The process groups of targets that others are in too.
+    /// Process groups of targets that contain other processes too.
     shared: BTreeSet<Pid>,
-    /// The ancestors of the tree: its orphans become the children of one of them.
+    /// The ancestors of the tree. Its orphans become children of one of them.
     ancestors: BTreeSet<Pid>,
-    /// Whether targets have got their signal, so that whoever has started the tree may start it
-    /// anew.
+    /// `true` after targets got their signal: from then on the process that started the tree may
+    /// start it again.
     is_begun: bool,
-    /// The control groups that held nobody but the tree when we began; `None` before that was
-    /// looked at.
+    /// Control groups that contained only the tree when we began; `None` before they were searched
+    /// for.
     groups: Option<Vec<ControlGroup>>,
 }
 
-/// A process as a scan shows it.
+/// The facts about a process that a scan shows.
 #[derive(Clone, Copy, Debug)]
 pub struct OrphanCandidate {
     pub pid: Pid,
@@ -43,23 +43,23 @@ pub struct OrphanCandidate {
     pub pgrp: Pid,
     pub session: Pid,
     pub start_ticks: u64,
-    /// As the kernel has it, filled up with zero bytes.
+    /// Its comm, filled with zero bytes.
     pub name: [u8; 16],
 }
 
-/// What a process comes from.
+/// The process that another one descends from.
 #[derive(Clone, Copy, Debug)]
 pub enum Origin {
-    /// A process of the tree.
+    /// It descends from a process of the tree.
     Tree,
-    /// This one, which an ancestor of the tree has started or has taken up as an orphan.
+    /// It descends from this process, which an ancestor of the tree has started or adopted.
     Orphan(OrphanCandidate),
-    /// It was started while all processes were looked at, or its parent has ended meanwhile.
+    /// It was started during the scan, or its parent has exited since.
     Unknown,
 }
 
 impl TreeBonds {
-    /// None yet.
+    /// Makes ties of an empty tree.
     pub fn new(begin_ticks: u64) -> TreeBonds {
         let (leaders, sessions) = (BTreeMap::new(), BTreeSet::new());
         let (names, shared, ancestors) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
@@ -76,23 +76,25 @@ impl TreeBonds {
         }
     }
 
-    /// Learn of targets that were added.
+    /// Learns from targets that were added.
     pub fn learn(&mut self, targets: &[Target]) {
         for (at, target) in targets.iter().enumerate().skip(self.known) {
-            // Also of one that has ended meanwhile: it may have passed itself on.
+            // A target that has exited counts too: it may have been replaced by a process that it
+            // started.
             self.names.extend(target.name.as_deref().filter(|_| !is_spared(target)).map(comm));
             let (Some(place), false) = (target.place, is_spared(target)) else { continue };
             if [place.session, place.pgrp].contains(&target.pid) {
                 self.leaders.insert(target.pid, at);
             }
-            // 0 is any session whose leader is outside of our pid namespace.
+            // 0 stands for any session whose leader is outside of our pid namespace.
             self.sessions.extend(Some(place.session).filter(|&session| session != 0));
         }
         self.known = targets.len();
     }
 
-    /// Learn from all processes who takes up orphans of the tree, and which process groups are not
-    /// of the tree alone: the commands of a pipeline are in the group of its first one.
+    /// Learns from all processes which ancestors adopt orphans of the tree, and which process
+    /// groups do not belong to the tree alone: the commands of a pipeline are in the group of the
+    /// first one.
     pub fn look_around(
         &mut self,
         all: &BTreeMap<Pid, OrphanCandidate>,
@@ -101,7 +103,7 @@ impl TreeBonds {
         for &member in members.keys() {
             self.names.extend(all.get(&member).map(|seen| seen.name));
             let mut at = member;
-            // No chain is longer, unless numbers were given again during the look.
+            // No chain is longer, unless numbers were reused during the scan.
             for _ in 0..all.len() {
                 let Some(parent) = all.get(&at).map(|seen| seen.ppid).filter(|&parent| parent > 1)
                 else {
@@ -122,9 +124,8 @@ impl TreeBonds {
         self.shared.extend(shared);
     }
 
-    /// Whether a process was started by a sibling of the leader of its group, such as another
-    /// command of a pipeline. The sibling itself may be one that a target has made of its own child
-    /// (CLONE_PARENT).
+    /// Reports whether a process was started by a sibling of its group's leader, such as another
+    /// command of a pipeline. A target can also make a sibling of its own child (CLONE_PARENT).
     fn is_of_sibling(
         &self,
         seen: &OrphanCandidate,
@@ -141,7 +142,7 @@ impl TreeBonds {
         }
     }
 
-    /// What a process comes from, as far as all processes of one look tell.
+    /// Returns the process that another one descends from, as far as one scan tells.
     pub fn origin(
         &self,
         seen: &OrphanCandidate,
@@ -164,47 +165,48 @@ impl TreeBonds {
         Origin::Unknown
     }
 
-    /// From now on, whoever has started the tree may see its end, and start it anew in the same
-    /// control group.
+    /// From now on the process that has started the tree may see it exit, and start it again in the
+    /// same control group.
     pub fn begin_to_signal(&mut self) {
         self.is_begun = true;
     }
 
-    /// Whether a process with this parent may be an orphan of the tree: the kernel gives those to
-    /// an ancestor.
+    /// Reports whether a process with this parent may be an orphan of the tree: the kernel gives
+    /// orphans to an ancestor.
     pub fn may_be_orphan(&self, ppid: Pid) -> bool {
         ppid <= 1 || self.ancestors.contains(&ppid)
     }
 
-    /// Whether a process started after we began, and so may have been started by the tree.
+    /// Reports whether a process started after we began, so that the tree may have started it.
     pub fn is_newborn(&self, seen: &OrphanCandidate) -> bool {
         seen.start_ticks >= self.begin_ticks
     }
 
-    /// Whether a process may be in a session that a target leads. Nobody enters one but by birth.
+    /// Reports whether a process may be in a session that a target leads. A process enters a
+    /// session only by birth.
     pub fn may_share_session(&self, seen: &OrphanCandidate) -> bool {
         self.leaders.contains_key(&seen.session)
     }
 
-    /// Whether a process may be in a process group that a target leads.
+    /// Reports whether a process may be in a process group that a target leads.
     pub fn may_share_group(&self, seen: &OrphanCandidate) -> bool {
         self.leaders.contains_key(&seen.pgrp)
     }
 
-    /// Whether a process that was not taken may belong to the tree: an orphan in a session of the
-    /// tree.
+    /// Reports whether a process that was not taken may belong to the tree: an orphan in a session
+    /// of the tree.
     pub fn is_suspect(&self, seen: &OrphanCandidate, session_of_parent: Option<Pid>) -> bool {
-        // A parent in the same session is one that has started it: who takes up orphans is in
-        // another.
+        // A parent in the same session has started it: the ancestor that adopts orphans is in
+        // another session.
         let is_orphan = seen.ppid <= 1 || session_of_parent != Some(seen.session);
         self.is_newborn(seen) && is_orphan && self.sessions.contains(&seen.session)
     }
 
-    /// Whether a process that was not taken is like one of the tree that has left its session: an
-    /// orphan in a session of its own, or in one whose leader has ended, that is called like one of
-    /// the tree.
+    /// Reports whether a process that was not taken resembles a process of the tree that has left
+    /// its session: an orphan with the name of one of the tree, in a session of its own or in one
+    /// whose leader has exited.
     pub fn resembles(&self, seen: &OrphanCandidate, all: &BTreeMap<Pid, OrphanCandidate>) -> bool {
-        // 0 is any session whose leader is outside of our pid namespace.
+        // 0 stands for any session whose leader is outside of our pid namespace.
         let has_left = seen.session != 0 && !self.sessions.contains(&seen.session);
         let is_detached =
             has_left && (seen.session == seen.pid || !all.contains_key(&seen.session));
@@ -214,7 +216,7 @@ impl TreeBonds {
             && self.names.contains(&seen.name)
     }
 
-    /// Whether a process that is held is tied to the tree for certain.
+    /// Reports whether a pinned process is certainly tied to the tree.
     pub fn proves(
         &self,
         proc: &Proc,
@@ -228,7 +230,7 @@ impl TreeBonds {
             return Ok(false);
         }
         let may_be_orphan = self.may_be_orphan(stat.ppid);
-        // A process group can be entered from everywhere in its session.
+        // Any process of the session can enter a process group.
         let by_group = may_be_orphan && !self.shared.contains(&stat.pgrp);
         for (number, is_group) in [(stat.pgrp, true), (stat.session, false)] {
             if (by_group || !is_group)
@@ -241,9 +243,9 @@ impl TreeBonds {
         Ok(may_be_orphan && !self.is_begun && self.is_in_group(process)?)
     }
 
-    /// Whether the session or the process group of this number still is the one that a target led.
-    /// A number is given again only when neither a process nor a session nor a process group has it
-    /// any more.
+    /// Reports whether the session or process group of this number is still the one that a target
+    /// led. The kernel reuses a number only when no process, session or process group has it any
+    /// more.
     fn is_the_same(
         &self,
         proc: &Proc,
@@ -256,7 +258,8 @@ impl TreeBonds {
         if is_there(proc, number, reference)? {
             return Ok(true);
         }
-        // The kernel knows the group by the leader itself, though that was reaped (Linux 6.9).
+        // Since Linux 6.9 the pidfd of the leader also refers to its group, even after the leader
+        // was reaped.
         if is_group
             && let Ok(pidfd) = reference.pidfd()
             && takes_signals(pidfd, Scope::ProcessGroup) == Ok(true)
@@ -288,7 +291,7 @@ impl TreeBonds {
         )
     }
 
-    /// Look, once, which control groups hold nobody but the targets, and those that started after
+    /// Finds, once, the control groups that contain only targets and processes that started after
     /// we began.
     pub fn look_at_groups(
         &mut self,
@@ -312,32 +315,32 @@ impl TreeBonds {
         Ok(())
     }
 
-    /// The processes in the control groups of the tree.
+    /// Returns the processes in the control groups of the tree.
     pub fn in_groups(&self) -> BTreeSet<Pid> {
         let groups = self.groups.iter().flatten();
         groups.filter_map(|group| group.processes().ok()).flatten().collect()
     }
 }
 
-/// What the kernel keeps of the name of a program: fifteen bytes (TASK_COMM_LEN), filled up with
-/// zero bytes.
+/// Returns the comm of a program of this name: fifteen bytes (TASK_COMM_LEN), filled with zero
+/// bytes.
 pub fn comm(name: &[u8]) -> [u8; 16] {
     let mut comm = [0; 16];
     name.iter().zip(&mut comm[..15]).for_each(|(&byte, place)| *place = byte);
     comm
 }
 
-/// Whether nothing is done to a target, so that it is not of the tree.
+/// Reports whether a target is left alone, so that it does not belong to the tree.
 pub fn is_spared(target: &Target) -> bool {
     matches!(target.outcome, Some(Outcome::Refused(_) | Outcome::NoMatch))
 }
 
-/// Whether a process was not reaped, so that its number is its own.
+/// Reports whether a process was not reaped, so that its number is its own.
 pub fn is_there(proc: &Proc, pid: Pid, reference: &Reference) -> Result<bool, Error> {
     Ok(matches!(told(proc, pid, reference.life())?, Some(Life::Alive | Life::Zombie)))
 }
 
-/// Whether a target is in the session or the process group of this number now.
+/// Reports whether a target is in the session or the process group of this number now.
 fn is_still_in(proc: &Proc, target: &Target, number: Pid, is_group: bool) -> Result<bool, Error> {
     let Some(reference) = &target.reference else { return Ok(false) };
     let Lookup::Found(process) = proc.process(target.pid, Files::new(&[File::Stat]))? else {
@@ -345,11 +348,11 @@ fn is_still_in(proc: &Proc, target: &Target, number: Pid, is_group: bool) -> Res
     };
     let place = process.stat().map(|stat| if is_group { stat.pgrp } else { stat.session });
     let is_in = process.lookup(place)? == Lookup::Found(number);
-    // Not reaped by now, so that what was read by its number was of it.
+    // The target is not reaped yet, so that what was read by its number was its own.
     Ok(is_in && is_there(proc, target.pid, reference)?)
 }
 
-/// The control group of a target, unless its path is one of these; it is then.
+/// Returns the control group of a target, unless its path is in `known`. Adds the path.
 fn group_of(
     proc: &Proc,
     target: &Target,
@@ -363,6 +366,6 @@ fn group_of(
         return Ok(None);
     }
     known.insert(path.to_vec());
-    // Without a hierarchy that we see, it proves nothing.
+    // A group in a hierarchy that is not mounted here proves nothing.
     Ok(ControlGroup::innermost(Cgroups(text)).ok().flatten())
 }

@@ -1,10 +1,10 @@
-//! A thread that ends the program when it is told to end, or its time is over, and it does not heed
-//! that itself.
+//! A thread that ends the program when a signal or the time limit demands it and the rest of the
+//! program does not act on that.
 //!
-//! While an applet looks for its targets, all of that work may be held up, by storage or by a
-//! process; nothing is under way then, and the thread ends the program at once. Later on the applet
-//! heeds signals and time itself, and the thread ends the program only when that hangs. Guardians
-//! let run on whatever is stopped then.
+//! While an applet searches for its targets, storage or a process may hold up all of that work.
+//! Nothing was begun then, and the thread ends the program at once. Later the applet acts on
+//! signals and the time limit itself, and the thread ends the program only when the applet hangs.
+//! Guardians then continue whatever is stopped.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
@@ -19,41 +19,41 @@ use rustix::io::Errno;
 use super::{Error, Signal};
 use crate::thread::{self, lock};
 
-/// How long the applet has for what it heeds itself.
+/// Time that the applet has for acting on a signal or the time limit itself.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Between two looks at a signal that the applet has not heeded yet.
+/// Time between two looks at a signal that the applet has not acted on yet.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Why the program ends.
+/// The reason why the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     Interrupted(Signal),
     TimedOut,
 }
 
-/// What the thread goes by.
+/// The state that the applet and the thread share.
 #[derive(Clone, Copy)]
 struct OverseerState {
     until: Option<Instant>,
-    /// What the applet gets beyond that, and for a signal.
+    /// Additional time for the applet after the limit or a signal.
     grace: Duration,
     is_over: bool,
-    /// Whether the program ends.
+    /// `true` when the program is ending.
     has_ended: bool,
 }
 
-/// The thread; it ends when this is dropped.
+/// The handle of the thread. The thread ends when this is dropped.
 pub struct Overseer {
     terms: Arc<Mutex<OverseerState>>,
-    /// Written to when the terms have changed.
+    /// Written to when the state has changed.
     bell: Arc<OwnedFd>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Overseer {
-    /// Oversee a search, which may take until then. `end` ends the program. `None` where no thread
-    /// can be started: then nothing but KILL ends what hangs.
+    /// Oversees a search, which may take until this time. `end` ends the program. `None` where no
+    /// thread can be started: then only KILL ends a program that hangs.
     pub(super) fn start(
         caught: SigSet,
         until: Option<Instant>,
@@ -83,8 +83,9 @@ impl Overseer {
         Ok(Some(overseer).filter(|overseer| overseer.thread.is_some()))
     }
 
-    /// From now on the applet heeds signals itself, and is done by then. When the program is about
-    /// to end, this does not come back: nothing is begun any more after that was told.
+    /// From now on the applet acts on signals itself, and is finished by this time. When the
+    /// program is about to end, this does not return: after the end was announced nothing more is
+    /// begun.
     pub fn trust(&self, until: Option<Instant>) {
         self.change(|terms| (terms.until, terms.grace) = (until, GRACE));
         while lock(&self.terms).has_ended {
@@ -92,8 +93,8 @@ impl Overseer {
         }
     }
 
-    /// Whether the thread is told. It cannot be full before 2^64 changes; only a sandbox refuses
-    /// this.
+    /// Changes the state, and reports whether the thread is told. The counter cannot overflow
+    /// before 2^64 changes, so that only a sandbox refuses this.
     fn change(&self, change: impl FnOnce(&mut OverseerState)) -> bool {
         change(&mut lock(&self.terms));
         rustix::io::write(&*self.bell, &1u64.to_ne_bytes()).is_ok()
@@ -103,17 +104,17 @@ impl Overseer {
 impl Drop for Overseer {
     fn drop(&mut self) {
         if self.change(|terms| terms.is_over = true) {
-            // A thread that panics ends the program.
+            // A panic in the thread ends the program.
             self.thread.take().map(JoinHandle::join);
         }
     }
 }
 
-/// Wait until the program has to end; `None` when nobody asks any more.
+/// Waits until the program has to end; `None` when the handle was dropped.
 fn watch(terms: &Mutex<OverseerState>, bell: &OwnedFd, signals: &SignalFd) -> Option<Ended> {
     let mut unheeded: Option<Instant> = None;
     loop {
-        // Held until it is decided, so that the applet begins nothing meanwhile.
+        // The lock is held until this is decided, so that the applet begins nothing meanwhile.
         let mut held = lock(terms);
         let OverseerState { until, grace, is_over, .. } = *held;
         if is_over {
@@ -145,12 +146,12 @@ fn watch(terms: &Mutex<OverseerState>, bell: &OwnedFd, signals: &SignalFd) -> Op
     }
 }
 
-/// Sleep until the terms have changed, a signal comes, or this time is over.
+/// Sleeps until the state has changed, a signal comes, or this time is over.
 fn sleep(bell: &OwnedFd, signals: Option<&SignalFd>, time: Option<Duration>) {
     let mut polled = vec![PollFd::new(bell, PollFlags::IN)];
     polled.extend(signals.map(|signals| PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)));
     let time = time.and_then(|time| Timespec::try_from(time).ok());
-    // Whatever wakes it, what counts is looked at anew.
+    // The state is checked again, whatever ended the sleep.
     if !matches!(poll(&mut polled, time.as_ref()), Ok(_) | Err(Errno::INTR)) {
         std::thread::sleep(LOOK);
     }

@@ -1,5 +1,5 @@
-//! Children of ours where the kernel has no pidfds: until we wait for a child, its number is its
-//! own.
+//! Children of our own process, where the kernel has no pidfds: the number of a child is its own
+//! until we wait for it.
 
 use std::process::Child;
 
@@ -8,7 +8,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::{Error, Signal};
 
-/// Whether a child has ended. It is not waited for.
+/// Reports whether a child has exited, without reaping it.
 pub fn has_ended(child: &Child) -> Result<bool, Error> {
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
         return Ok(false);
@@ -21,12 +21,12 @@ pub fn has_ended(child: &Child) -> Result<bool, Error> {
     }
 }
 
-/// Send a signal to a child that was not waited for.
+/// Sends a signal to a child that was not reaped.
 pub fn signal_child(child: &Child, signal: Signal) {
     let (Ok(pid), Ok(signal)) = (i32::try_from(child.id()), Named::try_from(signal.number()))
     else {
         return;
     };
-    // One that has ended needs none, and another user's takes none.
+    // A child that has exited needs none, and one of another user takes none.
     let _ = kill(nix::unistd::Pid::from_raw(pid), signal);
 }

@@ -11,8 +11,8 @@ use super::kernel::{self, Scope};
 use super::{Error, Signal};
 use crate::process::{Pid, Process, ReadError, ReadResult, if_available, open_pidfd, pidfd_inode};
 
-/// What tells a process from all others until the next boot: its number, and the inode of its pidfd
-/// (Linux 6.9).
+/// The identity of a process until the next boot: its number and the inode of its pidfd (Linux
+/// 6.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub pid: Pid,
@@ -20,17 +20,18 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// A descriptor for this process; gone when its number is somebody else's by now.
+    /// Opens a pidfd of this process. Errors: `Exited` when the number belongs to another process
+    /// by now.
     pub fn open(self) -> ReadResult<OwnedFd> {
         let pidfd = open_pidfd(self.pid)?;
         if pidfd_inode(&pidfd)? == self.inode { Ok(pidfd) } else { Err(ReadError::Exited) }
     }
 }
 
-/// A reference to one process, whoever gets its number later.
+/// A reference to one process, even if its number is reused later.
 ///
-/// It holds a pidfd, which [`Reference::release`] gives back where the identity is enough to open
-/// it again.
+/// It holds a pidfd. [`Reference::release`] closes it where the identity is enough to open it
+/// again.
 #[derive(Clone, Debug)]
 pub struct Reference {
     pid: Pid,
@@ -38,18 +39,18 @@ pub struct Reference {
     pidfd: Option<Rc<OwnedFd>>,
 }
 
-/// How far a process has come.
+/// The stages in the life of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     Alive,
-    /// It has ended, and its parent has not asked for its status yet: its number is still its own.
+    /// It has exited, and its parent has not reaped it yet: its number is still its own.
     Zombie,
-    /// Its number may be another's.
+    /// It was reaped: its number may belong to another process.
     Reaped,
 }
 
-/// Find out whether this kernel lets us refer to processes and signal them so, before anything is
-/// begun.
+/// Checks, before anything is begun, whether this kernel lets us refer to processes and signal them
+/// through references.
 pub fn check_references() -> Result<(), Error> {
     let own = match open_pidfd(std::process::id()) {
         Err(ReadError::Absent(reason)) => return Err(Error::NoReferences(reason)),
@@ -63,17 +64,17 @@ pub fn check_references() -> Result<(), Error> {
 }
 
 impl Reference {
-    /// The process, which must be of our own procfs (see `Proc::is_ours`).
+    /// Makes a reference to a process, which must be of our own procfs (see `Proc::is_ours`).
     ///
-    /// Its pidfd is opened by number and then verified through the descriptor on its directory
-    /// below /proc, which everything that made it match was read through: the two belong to one
+    /// Its pidfd is opened by number. A check through the descriptor of its directory below /proc,
+    /// through which the matching properties were read, then proves that both belong to one
     /// process.
     pub fn from_process(process: &Process<'_>) -> ReadResult<Reference> {
         Reference::with(process.pid(), process.pidfd()?)
     }
 
-    /// The process that has this number now, though /proc may hide it (hidepid). For a number that
-    /// a user typed, who can mean no other one.
+    /// Makes a reference to the process that has this number now, even if /proc hides it (hidepid).
+    /// It is for a number that a user typed and that can mean only this process.
     pub fn by_number(pid: Pid) -> ReadResult<Reference> {
         Reference::with(pid, open_pidfd(pid)?)
     }
@@ -86,22 +87,22 @@ impl Reference {
         })
     }
 
-    /// Its number, for showing it.
+    /// Returns its number, for messages.
     pub fn pid(&self) -> Pid {
         self.pid
     }
 
-    /// The inode of its pidfd, where the kernel gives every process its own (Linux 6.9).
+    /// Returns the inode of its pidfd, where each process has its own (Linux 6.9).
     pub fn inode(&self) -> Option<u64> {
         self.inode
     }
 
-    /// What it can be found by again, where there is such a thing.
+    /// Returns the identity by which it can be opened again, if there is one.
     pub fn identity(&self) -> Option<Identity> {
         Some(Identity { pid: self.pid, inode: self.inode? })
     }
 
-    /// Give back its descriptor if it can be done without, and tell whether it can.
+    /// Closes its descriptor if it can be opened again, and reports whether it can.
     pub fn release(&mut self) -> bool {
         if self.inode.is_some() {
             self.pidfd = None;
@@ -109,7 +110,7 @@ impl Reference {
         self.pidfd.is_none()
     }
 
-    /// Its descriptor; gone when it was released and the process was reaped since.
+    /// Returns its pidfd. Errors: `Exited` when it was released and the process was reaped since.
     pub fn pidfd(&self) -> ReadResult<Rc<OwnedFd>> {
         match (&self.pidfd, self.identity()) {
             (Some(pidfd), _) => Ok(Rc::clone(pidfd)),
@@ -118,7 +119,7 @@ impl Reference {
         }
     }
 
-    /// How far it has come. Not by a signal 0, which a zombie takes too.
+    /// Returns the stage of its life. Signal 0 would not do, because a zombie takes it too.
     pub fn life(&self) -> ReadResult<Life> {
         match self.pidfd() {
             Ok(pidfd) => life(&pidfd),
@@ -127,20 +128,20 @@ impl Reference {
         }
     }
 
-    /// Whether it may be sent signals by us, as far as the kernel tells without one: CONT it also
-    /// allows within a session.
+    /// Checks whether we may send it signals, as far as the kernel tells without sending one. CONT
+    /// is also permitted within a session.
     pub fn permits(&self) -> ReadResult<()> {
         kernel::ask_by_signal(&*self.pidfd()?, Scope::Process).map_err(refused)
     }
 
-    /// Send a signal. Gone is a process that was reaped; a zombie takes every signal and heeds
-    /// none.
+    /// Sends a signal. Errors: `Exited` when the process was reaped. A zombie takes every signal
+    /// without an effect.
     pub fn send(&self, signal: Signal) -> ReadResult<()> {
         pidfd_send_signal(&*self.pidfd()?, signal.raw()).map_err(refused)
     }
 }
 
-/// Why a signal was not taken.
+/// Returns the reason why a signal was not taken.
 fn refused(errno: Errno) -> ReadError {
     match errno {
         Errno::SRCH => ReadError::Exited,
@@ -149,13 +150,14 @@ fn refused(errno: Errno) -> ReadError {
     }
 }
 
-/// Continue the process of a pidfd that a guardian was given. If it is gone, it needs none.
+/// Continues the process of a pidfd that a guardian received. A process that has exited needs
+/// nothing.
 pub fn continue_through(pidfd: impl AsFd) {
     let _ = pidfd_send_signal(pidfd, Signal::CONT.raw());
 }
 
-/// How far the process of a pidfd has come: the pidfd is readable when all threads have ended, and
-/// hung up when the process was reaped. Before Linux 6.9 it is only readable in both cases, and
+/// Returns the stage of the process of a pidfd. The pidfd is readable when all threads have exited,
+/// and hung up when the process was reaped. Before Linux 6.9 it is only readable in both cases, and
 /// signal 0 tells them apart.
 pub fn life(pidfd: &OwnedFd) -> ReadResult<Life> {
     let failed = |errno| ReadError::Broken { file: "pidfd", errno };

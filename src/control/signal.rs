@@ -10,11 +10,11 @@ use super::kernel;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signal(rustix::process::Signal);
 
-/// The first and the last real-time signal, as programs linked to glibc count them; the C library
-/// that we are linked to may keep more of them to itself.
+/// The first and the last real-time signal, as programs linked to glibc count them. The C library
+/// that we are linked to may reserve more of them.
 const REAL_TIME: (i32, i32) = (34, 64);
 
-/// Other names in use.
+/// Other common names.
 const ALIASES: [(&str, &str); 3] = [("IOT", "ABRT"), ("CLD", "CHLD"), ("POLL", "IO")];
 
 impl Signal {
@@ -23,17 +23,17 @@ impl Signal {
     pub const STOP: Signal = Signal(rustix::process::Signal::STOP);
     pub const TERM: Signal = Signal(rustix::process::Signal::TERM);
 
-    /// The signal of this number, from 1 to 64.
+    /// Returns the signal of this number, from 1 to 64.
     pub fn from_number(number: i32) -> Option<Signal> {
         kernel::signal(number).map(Signal)
     }
 
-    /// Its number.
+    /// Returns its number.
     pub fn number(self) -> i32 {
         self.0.as_raw()
     }
 
-    /// Whether it only stops or continues a process. Each of these undoes others of them.
+    /// Reports whether it only stops or continues a process. The kernel cancels opposite ones.
     pub fn is_job_control(self) -> bool {
         use rustix::process::Signal as Raw;
         [Raw::STOP, Raw::TSTP, Raw::TTIN, Raw::TTOU, Raw::CONT].contains(&self.0)
@@ -43,7 +43,7 @@ impl Signal {
         self.0
     }
 
-    /// A name, with or without SIG and in any case, or a number.
+    /// Parses a name, with or without SIG and in any case, or a number.
     pub fn parse(text: &str) -> Option<Signal> {
         if let Ok(number) = text.parse() {
             return Signal::from_number(number);
@@ -58,7 +58,7 @@ impl Signal {
     }
 }
 
-/// The number of a real-time signal: `RTMIN+2`, or `RTMAX-2` as bash names the upper half of them.
+/// Returns the number of a real-time signal: `RTMIN+2`, or `RTMAX-2` as bash names the upper half.
 fn real_time(name: &str) -> Option<i32> {
     let (first, last) = REAL_TIME;
     let distance = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -72,7 +72,7 @@ fn real_time(name: &str) -> Option<i32> {
     }
 }
 
-/// Its name without SIG, such as `TERM` or `RTMIN+2`.
+/// Writes its name without SIG, such as `TERM` or `RTMIN+2`.
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (first, last) = REAL_TIME;
@@ -88,7 +88,7 @@ impl fmt::Display for Signal {
     }
 }
 
-/// Every signal that has a name, by number.
+/// Returns every signal that has a name, by number.
 pub fn all() -> impl Iterator<Item = Signal> {
     (1..REAL_TIME.0 - 2).chain(REAL_TIME.0..=REAL_TIME.1).filter_map(Signal::from_number)
 }

@@ -1,6 +1,6 @@
-//! Doing something in a process of its own, which is left behind when it is late. Who waits for a
-//! file system that never answers cannot even be killed: a thread that did would keep us from our
-//! end, and from becoming a command.
+//! Running a closure in a child process with a time limit. A call on a file system that never
+//! answers cannot be interrupted: a thread in it would keep us from exiting and from becoming a
+//! command, while a child can be left behind.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -15,16 +15,16 @@ use nix::unistd::Pid;
 use super::kernel::fork;
 use crate::deadline::{pause, read_exactly, read_to_end, remaining};
 
-/// For it to have ended after its answer, and after it was killed.
+/// Time for the child to exit after its answer, and after it was killed.
 const ENDING: Duration = Duration::from_millis(100);
 const DYING: Duration = Duration::from_millis(5);
 
-/// What this answers; an error of kind TimedOut when it took longer.
+/// Returns the answer of the closure. Errors: `TimedOut` after `limit`.
 pub fn run_in_child(limit: Duration, act: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
     let (ours, mut theirs) = UnixStream::pair()?;
     let child = fork(&[theirs.as_raw_fd()], may_say(), || {
         let answer = act();
-        // Whoever does not read it any more has no use for it.
+        // If the reader has gone, the answer is not needed.
         let _ = theirs.write_all(&answer);
     })?;
     drop(theirs);
@@ -33,7 +33,7 @@ pub fn run_in_child(limit: Duration, act: impl FnOnce() -> Vec<u8>) -> io::Resul
     answer
 }
 
-/// A process of its own that answers questions.
+/// A child process that answers questions.
 pub struct ChildServer {
     child: Pid,
     line: UnixStream,
@@ -41,7 +41,7 @@ pub struct ChildServer {
 }
 
 impl ChildServer {
-    /// Have it answer so. It keeps these of our descriptors.
+    /// Starts a child that answers with this closure. It keeps these descriptors of ours.
     pub fn start(
         kept: &[RawFd],
         mut answer: impl FnMut(&[u8]) -> Vec<u8>,
@@ -49,7 +49,7 @@ impl ChildServer {
         let (line, mut theirs) = UnixStream::pair()?;
         let kept = [kept, &[theirs.as_raw_fd()]].concat();
         let child = fork(&kept, may_say(), || {
-            // Until nobody asks any more.
+            // Ends when no more questions can come.
             while let Ok(question) = heard(&mut theirs)
                 && tell(&mut theirs, &answer(&question)).is_ok()
             {}
@@ -57,8 +57,8 @@ impl ChildServer {
         Ok(ChildServer { child, line, is_late: false })
     }
 
-    /// What it answers; an error of kind TimedOut when it takes longer. It answers nothing after an
-    /// error.
+    /// Returns the answer to a question. Errors: `TimedOut` after `limit`. After an error it
+    /// answers no more questions.
     pub fn ask(&mut self, question: &[u8], limit: Duration) -> io::Result<Vec<u8>> {
         let answer = self.answer(question, Instant::now() + limit);
         self.is_late |= answer.is_err();
@@ -76,12 +76,13 @@ impl ChildServer {
 
 impl Drop for ChildServer {
     fn drop(&mut self) {
-        // It may be held up for ever, and is left to whoever takes up our children then.
+        // The child may be held up for any time. In that case it is left to the process that adopts
+        // our children.
         let _ = self.line.shutdown(Shutdown::Both).and_then(|()| end(self.child, self.is_late));
     }
 }
 
-/// A text behind its length.
+/// Writes a text after its length.
 fn tell(line: &mut UnixStream, text: &[u8]) -> io::Result<()> {
     line.write_all(&(text.len() as u64).to_ne_bytes())?;
     line.write_all(text)
@@ -99,11 +100,11 @@ fn may_say() -> bool {
     tracing::enabled!(tracing::Level::DEBUG)
 }
 
-/// Take the end of a child, and bring it about where it is late. One that cannot end is left to
-/// whoever takes up our children.
+/// Reaps a child, and kills it first if it is late. A child that cannot exit is left to the process
+/// that adopts our children.
 fn end(child: Pid, is_late: bool) -> io::Result<()> {
     if is_late {
-        // Its number is its own, as nobody has waited for it.
+        // Its number is its own, because it was not reaped yet.
         kill(child, Signal::SIGKILL)?;
     }
     let end = Instant::now() + if is_late { DYING } else { ENDING };

@@ -1,4 +1,4 @@
-//! One process that something is to be done with, and what became of it.
+//! A process that an operation acts on, and its outcome.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,34 +6,34 @@ use std::time::Duration;
 use super::{ExitStatus, Reference, Signal};
 use crate::process::{File, Files, Pid, Process, ReadError, ReadResult, if_available};
 
-/// A process on the way to its outcome.
+/// A process that has no outcome yet, or has one.
 #[derive(Debug)]
 pub struct Target {
     pub pid: Pid,
-    /// As people know it; `None` where /proc does not show it.
+    /// Its name for users; `None` where /proc does not show it.
     pub name: Option<Vec<u8>>,
     /// Real user id.
     pub uid: Option<u32>,
     pub is_kernel_thread: bool,
-    /// Where it was when it was held, if that was read.
+    /// Its session and process group when it was added, if they were read.
     pub(super) place: Option<SessionAndGroup>,
-    /// Whether there certainly was such a process: it matched, or was named by its identity. A
-    /// number that was typed may be a mistake.
+    /// Whether the process certainly existed: it matched, or was named by its identity. A number
+    /// that a user typed may be a mistake.
     pub was_there: bool,
     /// Whether it was found only as a descendant of another target.
     pub is_kin: bool,
-    /// `None` for one that could not be found.
+    /// `None` for a process that could not be found.
     pub reference: Option<Reference>,
-    /// The last signal that it was sent, but for those that stop and continue it meanwhile.
+    /// The last signal that it was sent, except those that only freeze and thaw it.
     pub sent: Option<Signal>,
-    /// Whether it is stopped because of us and for the time being.
+    /// Whether we have stopped it for a while.
     pub(super) is_frozen: bool,
     pub outcome: Option<Outcome>,
-    /// Why the outcome is that it is not permitted, where the kernel gave a reason.
+    /// The kernel's reason for the outcome "not permitted".
     pub reason: Option<ReadError>,
-    /// How it ended, where that was asked for and the kernel told.
+    /// Its exit status, if it was wanted and the kernel told it.
     pub status: Option<ExitStatus>,
-    /// From the beginning to its outcome.
+    /// Time from the beginning to its outcome.
     pub after: Option<Duration>,
 }
 
@@ -51,59 +51,59 @@ impl SessionAndGroup {
     }
 }
 
-/// What became of a target.
+/// The outcome of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It ended, or had become a zombie before.
+    /// It has exited, or was a zombie already.
     Ended,
-    /// It ended after we sent KILL.
+    /// It exited after we sent KILL.
     Killed,
-    /// It got its signal; after STOP, it is stopped.
+    /// The signal was sent; after STOP, it is stopped.
     Signalled,
-    /// It was not there any more.
+    /// It did not exist any more.
     GoneBefore,
-    /// The kernel does not let us.
+    /// The kernel does not permit it.
     NotPermitted,
-    /// It had not come that far when the time was over.
+    /// It was not finished at the time limit.
     TimedOut,
-    /// We do not do that.
+    /// We refuse to act on it.
     Refused(Refused),
-    /// It was named, but does not meet the conditions that were given too.
+    /// It was named, but does not meet the additional conditions.
     NoMatch,
-    /// It was not waited for any longer.
+    /// We stopped waiting for it.
     StillRunning,
-    /// It may belong to the tree, which is not certain, and nothing was done with it.
+    /// It may belong to the tree. Because this is uncertain, nothing was done with it.
     LeftAlone,
-    /// Nothing was to be done yet: this is who would be concerned.
+    /// Nothing was to be done: the order would affect it.
     Spared,
 }
 
-/// Why a target is refused.
+/// The reason why a target is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     FirstProcess,
     Ourselves,
-    /// Conditions matched it, or its id was given.
+    /// It is one of our ancestors. Either conditions matched it, or its id was given.
     Ancestor {
         is_matched: bool,
     },
     KernelThread,
-    /// It would wait for itself.
+    /// It is our own process, which would wait for itself.
     Waiter,
 }
 
 impl Target {
-    /// What [`Target::found`] reads.
+    /// The files that [`Target::found`] reads.
     pub const FILES: Files = Files::new(&[File::Stat, File::Status]);
 
-    /// A process that was found, pinned.
+    /// Makes a target of a pinned process.
     pub fn found(process: &Process<'_>) -> ReadResult<Target> {
         let name = if_available(process.name_or_comm())?.map(|name| name.into_owned());
         Ok(Target { name, ..Target::pinned(process)? })
     }
 
-    /// A process that was found as a descendant of another target, pinned. Nothing is read that it
-    /// can hold up, as others are stopped meanwhile.
+    /// Makes a target of a pinned descendant of another target. It reads nothing with which the
+    /// process could hold us up, because other processes are stopped meanwhile.
     pub(super) fn kin(process: &Process<'_>) -> ReadResult<Target> {
         let name = if_available(process.name_by_link())?.map(|name| name.into_owned());
         Ok(Target { name, is_kin: true, ..Target::pinned(process)? })
@@ -119,27 +119,27 @@ impl Target {
         })
     }
 
-    /// A process that is held already, without what /proc tells of it.
+    /// Makes a target of a reference, without facts from /proc.
     pub fn held(reference: Reference) -> Target {
         Target { was_there: true, ..Target::new(reference.pid(), Some(reference)) }
     }
 
-    /// Likewise, under a name.
+    /// Makes a target of a reference and a name.
     pub fn named(reference: Reference, name: &[u8]) -> Target {
         Target { name: Some(name.to_vec()), ..Target::held(reference) }
     }
 
-    /// A process that can only be told of.
+    /// Makes a target that can only be reported.
     pub fn decided(pid: Pid, outcome: Outcome) -> Target {
         Target { outcome: Some(outcome), ..Target::new(pid, None) }
     }
 
-    /// A process that could not be held, for this reason.
+    /// Makes a target of a process that could not be pinned, for this reason.
     pub fn unavailable(pid: Pid, reason: ReadError) -> Target {
         Target { reason: Some(reason), ..Target::decided(pid, Outcome::NotPermitted) }
     }
 
-    /// A process that certainly was there, and is not any more.
+    /// Makes a target of a process that certainly existed and has exited.
     pub fn gone(pid: Pid) -> Target {
         Target { was_there: true, ..Target::decided(pid, Outcome::GoneBefore) }
     }
@@ -163,7 +163,7 @@ impl Target {
         }
     }
 
-    /// Whether it was there, and is not any more.
+    /// Reports whether it existed and has exited.
     pub fn has_ended(&self) -> bool {
         match self.outcome {
             Some(Outcome::Ended | Outcome::Killed) => true,
@@ -174,7 +174,7 @@ impl Target {
 }
 
 impl Outcome {
-    /// Its name, in text and in JSON.
+    /// Returns its name in text and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Outcome::Ended => "ended",

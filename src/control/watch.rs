@@ -1,8 +1,8 @@
-//! Waiting for many processes to end: one sleep in the kernel, however many there are.
+//! Waiting for many processes to exit, in one sleep in the kernel.
 //!
-//! Every process is watched through a pidfd of its own, and so costs a descriptor. What exceeds the
-//! limit of descriptors is watched by threads that have tables of descriptors of their own (see
-//! [`helper`]), so that any one of 30,000 is noticed as soon as any one of three.
+//! Every process is watched through a pidfd of its own, which costs a descriptor. Processes beyond
+//! the limit of descriptors are watched by threads that have descriptor tables of their own (see
+//! [`helper`]), so that the exit of one of 30,000 is noticed as soon as that of one of three.
 
 mod helper;
 
@@ -24,63 +24,64 @@ use crate::process::{Files, Lookup, Pid, Proc, ReadError};
 
 use helper::Helpers;
 
-/// How long a zombie's parent may take to ask for its status, which nobody else is told before.
+/// How long the parent of a zombie may take to reap it. The kernel tells the status to no other
+/// process before.
 const REAPED_WITHIN: Duration = Duration::from_secs(1);
 
-/// One sleep at most: the kernel takes no more milliseconds than fit into an int.
+/// Longest single sleep: the kernel takes milliseconds in an int.
 const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Events that are taken from the kernel at once.
+/// Number of events that are taken from the kernel at once.
 const BATCH: usize = 256;
 
-/// The tokens of what is watched besides processes.
+/// The token of the signals, which are watched besides the processes.
 const INTERRUPTS: u64 = u64::MAX;
 const HELPERS: u64 = u64::MAX - 1;
 
-/// What a watch noticed.
+/// An event that a watch has noticed.
 #[derive(Debug)]
 pub enum WatchEvent {
     Ended(Ending),
-    /// We were told to end.
+    /// We received a signal to end.
     Interrupted(Signal),
     /// The time is over.
     Time,
 }
 
-/// The end of a process.
+/// The exit of a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Ending {
-    /// What it was added with.
+    /// The token that it was added with.
     pub token: usize,
-    /// How it ended, if that was asked for and is known.
+    /// Its exit status, if it was asked for and is known.
     pub status: Option<ExitStatus>,
 }
 
-/// What to watch, and how.
+/// The processes to watch, and how.
 pub struct WatchConfig<'r> {
-    /// Each with a token of its own.
+    /// References, each with a token.
     pub references: &'r [(usize, &'r Reference)],
     pub room: Room,
-    /// Whether to wait also until the kernel tells how a process ended, for a second.
+    /// Whether to wait, up to a second, until the kernel tells the exit status.
     pub wants_status: bool,
-    /// Whether only the end of all of them matters.
+    /// Whether only the exit of all of them matters.
     pub wants_all: bool,
 }
 
-/// Processes that are waited for.
+/// The processes that are watched.
 pub struct Watch<'w> {
     proc: &'w Proc,
     interrupts: Option<&'w Interrupts>,
     epoll: OwnedFd,
     watched: BTreeMap<usize, Watched>,
     wants_status: bool,
-    /// Zombies whose status is waited for, the longest waiting first.
+    /// Zombies whose exit status is waited for, the longest waiting first.
     lingering: VecDeque<(Instant, usize)>,
-    /// Noticed, and not told yet.
+    /// Exits that were noticed and not reported yet.
     ready: VecDeque<Ending>,
     events: Vec<epoll::Event>,
     helpers: Option<Helpers>,
-    /// Those that there is no room for yet, where helpers are not permitted.
+    /// Processes that there is no room for yet, where helper threads are not permitted.
     later: VecDeque<(usize, Identity)>,
 }
 
@@ -91,7 +92,7 @@ struct Watched {
 }
 
 impl<'w> Watch<'w> {
-    /// A watch over nothing. `wants_status` as in [`WatchConfig`].
+    /// Makes a watch without processes. `wants_status` as in [`WatchConfig`].
     fn new(
         proc: &'w Proc,
         interrupts: Option<&'w Interrupts>,
@@ -118,7 +119,7 @@ impl<'w> Watch<'w> {
         })
     }
 
-    /// A watch over some processes.
+    /// Makes a watch over some processes.
     pub fn over(
         proc: &'w Proc,
         interrupts: &'w Interrupts,
@@ -143,7 +144,7 @@ impl<'w> Watch<'w> {
                     .map_err(Error::kernel("wait for processes"))?;
                 watch.helpers = Some(helpers);
             }
-            // One after another: it only matters when the last of them has ended.
+            // They can be watched one after another, because only the exit of the last one matters.
             None if wants_all => {
                 watch.later = identities.into();
                 for _ in 0..room.processes {
@@ -162,7 +163,7 @@ impl<'w> Watch<'w> {
         references.iter().try_for_each(|&(token, reference)| self.add(token, reference))
     }
 
-    /// Watch the next of those that there was no room for.
+    /// Watches the next of the processes that there was no room for.
     fn add_later(&mut self) -> Result<(), Error> {
         while let Some((token, identity)) = self.later.pop_front() {
             match told(self.proc, identity.pid, identity.open())? {
@@ -173,7 +174,7 @@ impl<'w> Watch<'w> {
         Ok(())
     }
 
-    /// Take note of those that have ended without being watched.
+    /// Notes those that have exited without being watched.
     fn look_at_later(&mut self) -> Result<(), Error> {
         for (token, identity) in std::mem::take(&mut self.later) {
             let life = identity.open().and_then(|pidfd| life(&pidfd));
@@ -203,12 +204,12 @@ impl<'w> Watch<'w> {
         Ok(())
     }
 
-    /// Whether the next thing has happened already.
+    /// Reports whether the next event has happened already.
     pub fn is_ready(&self) -> bool {
         !self.ready.is_empty()
     }
 
-    /// The next thing that happens, or [`WatchEvent::Time`] at this instant.
+    /// Returns the next event, or [`WatchEvent::Time`] at this time.
     pub fn next(&mut self, until: Option<Instant>) -> Result<WatchEvent, Error> {
         let mut has_looked = false;
         loop {
@@ -221,7 +222,7 @@ impl<'w> Watch<'w> {
                 self.tell(token, None)?;
                 continue;
             }
-            // What happened in time is told first.
+            // Events that came in time are reported before the end of the time.
             if has_looked && until.is_some_and(|until| until <= now) {
                 self.look_at_later()?;
                 if self.ready.is_empty() {
@@ -240,10 +241,10 @@ impl<'w> Watch<'w> {
         }
     }
 
-    /// Sleep until something happens or this time is over, and take note of all that happened.
+    /// Sleeps until something happens or this time is over, and notes all events.
     fn sleep(&mut self, time: Option<Duration>) -> Result<Option<Signal>, Error> {
-        // Up to the next millisecond: the kernel's own unit here, and waking too early would only
-        // be busy.
+        // Rounded up to the next millisecond, the kernel's unit here: waking too early would only
+        // repeat the call.
         let time = time.map(|time| {
             Duration::from_millis((time.as_micros() as u64).div_ceil(1000)).min(LONGEST_SLEEP)
         });
@@ -275,7 +276,7 @@ impl<'w> Watch<'w> {
         Ok(())
     }
 
-    /// All threads of this process have ended or, with HUP, it was reaped.
+    /// Notes that all threads of a process have exited or, with HUP, that it was reaped.
     fn note(&mut self, token: usize, flags: epoll::EventFlags) -> Result<(), Error> {
         let Some(watched) = self.watched.get_mut(&token) else { return Ok(()) };
         if !self.wants_status {
@@ -288,13 +289,13 @@ impl<'w> Watch<'w> {
             _ if watched.is_lingering => None,
             _ => status_of_zombie(self.proc, watched)?,
         };
-        // Before Linux 6.9 no HUP says that the process was reaped, and no kernel before 6.13 has
-        // an answer left then.
+        // Before Linux 6.9 HUP does not report that the process was reaped, and no kernel before
+        // 6.13 has an answer then.
         if status.is_some() || info == ExitInfo::Never || flags.contains(epoll::EventFlags::HUP) {
             return self.tell(token, status);
         }
         watched.is_lingering = true;
-        // Nothing but HUP from now on, which is always told.
+        // From now on only HUP, which is always reported.
         let data = epoll::EventData::new_u64(token as u64);
         epoll::modify(&self.epoll, &watched.pidfd, data, epoll::EventFlags::empty())
             .map_err(Error::kernel("wait for a process"))?;
@@ -304,8 +305,7 @@ impl<'w> Watch<'w> {
 
     fn tell(&mut self, token: usize, status: Option<ExitStatus>) -> Result<(), Error> {
         let Some(watched) = self.watched.remove(&token) else { return Ok(()) };
-        // It cannot fail for what was added, and a pidfd that is watched on would only be told of
-        // again.
+        // This cannot fail for a pidfd that was added. One that stays would only be reported again.
         let _ = epoll::delete(&self.epoll, &watched.pidfd);
         if watched.is_lingering {
             self.lingering.retain(|&(_, lingering)| lingering != token);
@@ -316,15 +316,15 @@ impl<'w> Watch<'w> {
     }
 }
 
-/// What /proc tells of a zombie, before its parent asks.
+/// Returns the exit status of a zombie from /proc, before its parent reaps it.
 fn status_of_zombie(proc: &Proc, watched: &Watched) -> Result<Option<ExitStatus>, Error> {
     let Lookup::Found(process) = proc.process(watched.pid, Files::NONE)? else { return Ok(None) };
     let read = match process.wait_status() {
-        // Reaped meanwhile, or kept from us.
+        // It was reaped meanwhile, or is not shown to us.
         Err(unread) if unread == ReadError::Exited || unread.is_unavailable() => return Ok(None),
         read => process.lookup(read)?,
     };
-    // Not reaped by now, so that the number was its own while we read.
+    // It is not reaped yet, so that what was read by its number was its own.
     let is_its_own =
         matches!(proc.lookup(watched.pid, life(&watched.pidfd))?, Lookup::Found(Life::Zombie));
     Ok(match read {

@@ -1,4 +1,5 @@
-//! Being a guardian.
+//! The guardian's side: the main loop of the process that [`super::Guardian`] starts. "Parent" is
+//! the process that started it.
 
 use std::io::{IoSliceMut, stdin};
 use std::mem::MaybeUninit;
@@ -18,41 +19,41 @@ use crate::control::reference::{Identity, continue_through};
 use crate::control::{Error, Signal};
 use crate::process::{Files, Lookup, Pid, Proc};
 
-/// Between two looks at who set us up.
+/// Time between two looks at the parent.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How long a signal may wait for them to heed it, and how long their limit may be over.
+/// How long the parent may leave a signal unheeded, and how far the limit may be exceeded.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The signals that should end them: HUP, INT, QUIT and TERM.
+/// The signals that should end the parent: HUP, INT, QUIT and TERM.
 const ENDING: [i32; 4] = [1, 2, 3, 15];
 
-/// A process that is stopped for the time being.
+/// A process that is stopped for a while.
 enum Kept {
     Pidfd(OwnedFd),
     Identity(Identity),
 }
 
-/// What a guardian knows.
+/// The state of a guardian.
 #[derive(Default)]
 struct Guarded {
     kept: Vec<Kept>,
     limit: Option<Instant>,
-    /// Since when a signal waits for those who set us up.
+    /// Since when a signal is pending for the parent.
     unheeded: Option<Instant>,
 }
 
-/// Stand guard over what those who set us up give us at standard input, until they dismiss us, are
-/// gone, or hang.
+/// Runs the guardian: it receives processes at standard input until the parent dismisses it, exits,
+/// or hangs.
 pub fn stand() -> Result<(), Error> {
     let failed = |errno: nix::errno::Errno| {
         Error::kernel("be a guardian")(Errno::from_raw_os_error(errno as i32))
     };
     SigSet::all().thread_block().map_err(failed)?;
-    // It fails for the leader of a process group, which a child is not.
+    // This fails only for the leader of a process group, which a child is not.
     let _ = nix::unistd::setsid();
     let parent = getppid();
-    // Without it, a socket that closes and the limit still tell.
+    // Without /proc, the closed socket and the limit still work.
     let proc = Proc::open(Path::new("/proc")).ok();
     let mut guarded = Guarded::default();
     let mut heard = rustix::io::write(stdin(), &[kind::READY]).map(|_| ());
@@ -68,7 +69,7 @@ pub fn stand() -> Result<(), Error> {
             }
         }
         goes_on = goes_on && !guarded.is_late();
-        // Not after each message: a tree has thousands.
+        // Not after each message, because a tree has thousands.
         if goes_on && last_look.elapsed() >= LOOK {
             last_look = Instant::now();
             let is_orphan = getppid() != parent;
@@ -85,7 +86,7 @@ pub fn stand() -> Result<(), Error> {
 }
 
 impl Guarded {
-    /// Take the next message; its kind, or `None` when nobody is there to send one.
+    /// Receives the next message and returns its kind; `None` when the socket is closed.
     fn hear(&mut self) -> Result<Option<u8>, Errno> {
         let mut word = [0; 16];
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
@@ -123,8 +124,8 @@ impl Guarded {
         self.limit.is_some_and(|limit| Instant::now() >= limit + GRACE)
     }
 
-    /// Whether those who set us up hang: nothing is left of them but threads that wait in the
-    /// kernel, or they do not heed a signal.
+    /// Reports whether the parent hangs: either only threads that wait in the kernel are left of
+    /// it, or it does not act on a signal.
     fn is_neglected_by(&mut self, proc: &Proc, parent: Pid) -> bool {
         let Ok(Lookup::Found(process)) = proc.process(parent, Files::NONE) else { return false };
         let Ok(status) = process.status() else { return false };
@@ -146,7 +147,7 @@ impl Guarded {
         self.unheeded.get_or_insert_with(Instant::now).elapsed() >= GRACE
     }
 
-    /// Let all of them run on. One that is gone needs nothing.
+    /// Continues all processes. One that has exited needs nothing.
     fn fulfil(&self) {
         for kept in &self.kept {
             match kept {

@@ -1,5 +1,5 @@
-//! Threads that watch what exceeds the limit of descriptors, which holds for a table of
-//! descriptors, not for a process: each of these has a table of its own.
+//! Threads that watch the processes beyond the limit of descriptors. The limit holds for each
+//! descriptor table, and each of these threads has its own.
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,16 +17,16 @@ use crate::control::reference::Identity;
 use crate::process::{Lookup, Proc};
 use crate::thread::{self, Mailbox, lock};
 
-/// The threads, and what they have to say.
+/// The threads, and their reports.
 pub struct Helpers {
     reports: Arc<Reports>,
-    /// Written to after each report, so that it can be waited for.
+    /// Written to after each report, so that a wait can include it.
     bell: Arc<OwnedFd>,
 }
 
 impl Helpers {
-    /// Watch these, `room` a thread; `None` where threads may not have tables of their own, as in
-    /// some containers. They end with the program.
+    /// Starts threads that watch these processes, `room` for each; `None` where threads may not
+    /// have tables of their own, as in some containers. They end with the program.
     pub fn start(
         all: &[(usize, Identity)],
         room: usize,
@@ -57,7 +57,7 @@ impl Helpers {
         Ok(Some(Helpers { reports, bell }))
     }
 
-    /// What was reported since the last time.
+    /// Passes on what was reported since the last call.
     pub fn reports(&self, mut show: impl FnMut(Ending)) -> Result<(), Error> {
         let mut count = [0; 8];
         match rustix::io::read(&*self.bell, &mut count) {
@@ -78,10 +78,10 @@ impl AsFd for Helpers {
     }
 }
 
-/// What threads have reported.
+/// The reports of the threads.
 type Reports = Mutex<Vec<Result<Ending, Error>>>;
 
-/// How a thread is heard.
+/// The way in which a thread announces a report.
 struct Bell {
     reports: Arc<Reports>,
     bell: Arc<OwnedFd>,
@@ -90,12 +90,12 @@ struct Bell {
 impl Bell {
     fn ring(&self, report: Result<Ending, Error>) {
         lock(&self.reports).push(report);
-        // It cannot be full before 2^64 rings.
+        // The counter cannot overflow before 2^64 reports.
         let _ = rustix::io::write(&*self.bell, &1u64.to_ne_bytes());
     }
 }
 
-/// Watch some processes until the last one has ended.
+/// Watches some processes until the last one has exited.
 fn help(
     part: &[(usize, Identity)],
     wants_status: bool,
