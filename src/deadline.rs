@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// So many bytes that come.
+/// Reads this number of bytes.
 pub fn read_exactly(stream: &mut UnixStream, count: usize, end: Instant) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
@@ -22,7 +22,7 @@ pub fn read_exactly(stream: &mut UnixStream, count: usize, end: Instant) -> io::
     Ok(bytes)
 }
 
-/// All that comes, until nobody is left who could say more.
+/// Reads until the other end is closed.
 pub fn read_to_end(mut stream: UnixStream, end: Instant) -> io::Result<Vec<u8>> {
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
@@ -38,20 +38,20 @@ pub fn read_to_end(mut stream: UnixStream, end: Instant) -> io::Result<Vec<u8>> 
     }
 }
 
-/// A moment, but not beyond the end.
+/// Sleeps for a moment, but not beyond `end`.
 pub fn pause(end: Instant) -> io::Result<()> {
     const MOMENT: Duration = Duration::from_millis(5);
     std::thread::sleep(remaining(end)?.min(MOMENT));
     Ok(())
 }
 
-/// What is left of the time; an error of kind TimedOut when nothing is.
+/// Returns the remaining time. Errors: `TimedOut` when there is none.
 pub fn remaining(end: Instant) -> io::Result<Duration> {
     let rest = end.saturating_duration_since(Instant::now());
     if rest.is_zero() { Err(late()) } else { Ok(rest) }
 }
 
-/// A timeout of the socket in our words.
+/// Turns a timeout of the socket into our error.
 pub fn in_time(error: io::Error) -> io::Error {
     if error.kind() == ErrorKind::WouldBlock { late() } else { error }
 }

@@ -1,13 +1,13 @@
-//! From the arguments to what is asked for: a pure function, without guessing.
+//! From the arguments to the request: a pure function that never guesses.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::applets::Applet;
 
-/// What is asked for.
+/// The request of a command line.
 pub enum Request<'a> {
-    /// Run this applet; the arguments begin with its name as messages show it.
+    /// Run this applet. The arguments begin with its name as messages show it.
     Run { applet: &'static Applet, name: String, arguments: &'a [OsString] },
     /// `proctool --list`
     List,
@@ -19,14 +19,14 @@ pub enum Request<'a> {
     HelpOn(&'static Applet),
     /// `proctool --version`
     Version,
-    /// Wrong usage: what to say about it.
+    /// Wrong usage, with the message.
     Wrong(String),
 }
 
 const HINT: &str = "try 'proctool --list' for the applets, 'proctool --help' for what they do";
 
-/// The base name of `argv[0]` matched exactly against the links, else `argv[1]` exactly against the
-/// applets.
+/// Decides by the base name of `argv[0]` if it is exactly a link, else by `argv[1]` if it is
+/// exactly an applet.
 pub fn dispatch<'a>(argv: &'a [OsString], applets: &'static [&'static Applet]) -> Request<'a> {
     let called = argv.first().map(|path| base_name(path)).unwrap_or_default();
     if let Some(applet) =
@@ -119,8 +119,7 @@ mod tests {
         assert_eq!(request(&["/usr/sbin/cron-graceful", "-n"]), "cron|cron-graceful|[\"-n\"]");
         assert_eq!(request(&["cron-graceful"]), "cron|cron-graceful|[]");
         assert_eq!(request(&["xcron-graceful", "kill"]), "kill|proctool kill|[]");
-        // A name that has no link, such as that of a shell builtin, is not taken from other
-        // programs.
+        // A name without a link, such as that of a shell builtin, stays with other programs.
         assert_eq!(request(&["kill", "kill", "1"]), "kill|proctool kill|[\"1\"]");
     }
 

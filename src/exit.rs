@@ -3,20 +3,20 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
 
-/// How a run ended.
+/// The end of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Done; something matched.
+    /// All was done; something matched.
     Done,
     /// Nothing matched, or it could not be done.
     Nothing,
-    /// Wrong usage, a bad pattern too.
+    /// The usage is wrong; this includes a bad pattern.
     Usage,
-    /// /proc unreadable, out of descriptors, output failed.
+    /// /proc is unreadable, descriptors ran out, or output failed.
     Fatal,
-    /// Some of the targets, not all.
+    /// Some of the targets were done, not all.
     Partial,
-    /// The time that was given was over.
+    /// The time limit was reached.
     TimedOut,
     /// A wrapper itself failed, and its command did not run.
     NotRun,
@@ -24,14 +24,14 @@ pub enum Exit {
     NotExecutable,
     /// A command was not found.
     NotFound,
-    /// What a command ended with.
+    /// The exit status of a command.
     Command(u8),
     /// A signal of this number ended us, after cleaning up.
     Interrupted(u8),
 }
 
 impl Exit {
-    /// The outcome of having done `done` of `wanted` things.
+    /// Returns the result of having done `done` of `wanted` things.
     pub fn from_counts(done: usize, wanted: usize) -> Exit {
         match done {
             0 => Exit::Nothing,
@@ -40,7 +40,7 @@ impl Exit {
         }
     }
 
-    /// The number that the program ends with.
+    /// Returns the exit status of the program.
     fn status(self) -> u8 {
         match self {
             Exit::Done => 0,
@@ -57,7 +57,7 @@ impl Exit {
         }
     }
 
-    /// What a command ended with, as a shell has it.
+    /// Returns the exit status of a command, as a shell shows it.
     pub fn of_command(status: ExitStatus) -> Exit {
         Exit::Command(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)) as u8)
     }
@@ -69,34 +69,35 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// End the program at once, from a thread that finds that the others hang.
+/// Ends the program at once, from a thread that has found the others hanging.
 pub fn leave(exit: Exit) -> ! {
     #[allow(clippy::exit)] // `main` will not come to its end.
     std::process::exit(exit.status().into())
 }
 
-/// An error that the person who called can mend: a message, and the status that goes with it.
+/// An error that the user can correct: a message and its exit status.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// What happened, why, and what to do.
+    /// The message: what happened, why, and what to do.
     pub message: String,
-    /// [`Exit::Usage`], [`Exit::Nothing`] or, of a wrapper, why its command did not run.
+    /// [`Exit::Usage`], [`Exit::Nothing`] or, for a wrapper, the reason why its command did not
+    /// run.
     pub exit: Exit,
 }
 
 impl Refusal {
-    /// Wrong usage.
+    /// Makes an error of wrong usage.
     pub fn usage(message: impl Into<String>) -> Refusal {
         Refusal { message: message.into(), exit: Exit::Usage }
     }
 
-    /// Whether it only says that something is not there.
+    /// Reports whether it only says that something does not exist.
     pub fn is_nothing(&self) -> bool {
         self.exit == Exit::Nothing
     }
 
-    /// Something that was named is not there.
+    /// Makes an error that something named does not exist.
     pub fn nothing(message: impl Into<String>) -> Refusal {
         Refusal { message: message.into(), exit: Exit::Nothing }
     }

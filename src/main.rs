@@ -133,7 +133,8 @@ fn run(
     begin: Instant,
 ) -> anyhow::Result<Exit> {
     let parse = |command: Command| {
-        // Who has no help of its own passes everything on, a `--` in front too.
+        // An applet without clap's help (notify-send-headless) passes all arguments on, and the
+        // extra `--` keeps clap from taking theirs.
         let separator = command.is_disable_help_flag_set().then(|| OsString::from("--"));
         let words = std::iter::once(OsString::from(&name))
             .chain(separator)
@@ -149,7 +150,7 @@ fn run(
     let matches = match parsed {
         Ok(matches) => matches,
         Err(error) if error.use_stderr() => return Err(cli::usage::refusal(&name, &error).into()),
-        // Help, or the version.
+        // Help and version are no errors.
         Err(error) => {
             output::print(&error.render().to_string())?;
             return Ok(Exit::Done);
@@ -157,7 +158,7 @@ fn run(
     };
     let is_quiet = matches.try_get_one("quiet").ok().flatten().copied().unwrap_or(false);
     match (applet.run)(&matches, &Context { name, begin }) {
-        // The status says it.
+        // The exit status says enough.
         Err(error) if is_quiet && error.downcast_ref().is_some_and(Refusal::is_nothing) => {
             Ok(Exit::Nothing)
         }
@@ -165,7 +166,7 @@ fn run(
     }
 }
 
-/// Tell what went wrong, and choose the status for it.
+/// Reports an error, and chooses its exit status.
 fn report(name: &str, error: &anyhow::Error) -> Exit {
     if error.chain().any(is_closed_pipe) {
         return Exit::Done;
@@ -174,7 +175,7 @@ fn report(name: &str, error: &anyhow::Error) -> Exit {
     error.downcast_ref::<Refusal>().map_or(Exit::Fatal, |refusal| refusal.exit)
 }
 
-/// Whoever read our output has seen enough.
+/// The reader of our output has seen enough.
 fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

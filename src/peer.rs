@@ -1,5 +1,5 @@
-//! A server at a unix socket: whose it is and what it says, never waited for longer than until a
-//! set time.
+//! A connection to a server at a unix socket. It knows the owner of the server, and waits until a
+//! set time only.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -12,29 +12,29 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 
 use crate::deadline::{in_time, pause, remaining};
 
-/// Bytes that are sent at once: the kernel waits anew for room for each part of more.
+/// Bytes that are sent at once: for a longer text, the kernel's timeout begins anew with each part.
 const PART: usize = 16 * 1024;
 
-/// A connection to one.
+/// A connection to a server.
 pub struct Peer {
     stream: UnixStream,
     end: Instant,
     /// The effective user who began to listen at the socket, as the kernel remembers it
     /// (SO_PEERCRED in unix(7)).
     pub uid: u32,
-    /// The process that did; `None` when it is outside of our pid namespace.
+    /// The process that began to listen; `None` when it is outside of our pid namespace.
     pub pid: Option<u32>,
 }
 
 impl Peer {
-    /// Connect. An error of kind NotFound or ConnectionRefused: nobody is there.
+    /// Connects. Errors: `NotFound` or `ConnectionRefused` when there is no server.
     pub fn connect(address: &SocketAddrUnix, end: Instant) -> io::Result<Peer> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         loop {
             match connect(&socket, address) {
                 Ok(()) => break,
-                // Too many wait for an answer already: no event tells when there is room.
+                // The queue of the socket is full, and no event reports when there is room.
                 Err(Errno::AGAIN) => pause(end)?,
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
@@ -47,7 +47,7 @@ impl Peer {
         Ok(Peer { stream, end, uid: credentials.uid(), pid })
     }
 
-    /// This one, if it is of one of these users.
+    /// Returns the connection if the server belongs to one of these users.
     pub fn owned_by(self, users: &[u32]) -> io::Result<Peer> {
         match users.contains(&self.uid) {
             true => Ok(self),
@@ -55,20 +55,21 @@ impl Peer {
         }
     }
 
-    /// When it has to be over.
+    /// Returns the time at which all of it must be over.
     pub fn end(&self) -> Instant {
         self.end
     }
 
-    /// Have it over at another time.
+    /// Sets the time at which all of it must be over.
     pub fn set_end(&mut self, end: Instant) {
         self.end = end;
     }
 
-    /// Send all of this.
+    /// Sends all of these bytes.
     pub fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            // Anew for each part: whoever reads little at a time would have all of it for each.
+            // Set for each part: a server that reads slowly would get the full time for each
+            // otherwise.
             self.stream.set_write_timeout(Some(remaining(self.end)?))?;
             match self.stream.write(&bytes[..bytes.len().min(PART)]) {
                 Ok(length) => bytes = &bytes[length..],
@@ -79,7 +80,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Wait for more of what it says, and append it.
+    /// Waits for more bytes from the server, and appends them.
     pub fn receive(&mut self, received: &mut Vec<u8>) -> io::Result<()> {
         let mut buffer = [0; 1024];
         loop {
@@ -96,8 +97,8 @@ impl Peer {
         }
     }
 
-    /// Take the next line out of what it said, without its end; wait for one that is no longer than
-    /// this.
+    /// Takes the next line out of the received bytes, without its end. Waits for a line of at most
+    /// `longest` bytes.
     pub fn line(&mut self, received: &mut Vec<u8>, longest: usize) -> io::Result<Vec<u8>> {
         loop {
             if let Some(length) = received.iter().position(|&byte| byte == b'\n') {

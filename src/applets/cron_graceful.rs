@@ -179,7 +179,7 @@ Examples:
 See also:
   proctool(1), cron(8), systemctl(1)";
 
-/// Held while something is done, so that there is one at a time.
+/// The lock file: only one run at a time changes anything.
 const LOCK: &str = "/run/cron-graceful.lock";
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
@@ -199,7 +199,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         )
         .into());
     }
-    // A variable without a value is no order to stop cron for good.
+    // A variable without a value must not mean to stop cron for good.
     if options.command.is_empty()
         && std::env::args_os().next_back().is_some_and(|word| word == "--")
     {
@@ -235,7 +235,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     };
     let report = CronReport::new(name, proc.users(), &interrupts, output, look);
     let found = cron::find(&proc, &plan.wanted)?;
-    // What follows heeds its time itself, and some of that has none.
+    // The following steps heed the time limit themselves, and some of them have none.
     overseer.iter().for_each(|overseer| overseer.trust(None));
     let shutdown = Shutdown {
         proc: &proc,
@@ -327,8 +327,8 @@ impl Options {
         conclude(conclusion, shutdown, report)
     }
 
-    /// Nothing to pause; but the jobs of a daemon that has ended may still run, and a command is
-    /// run all the same.
+    /// Handles the case without a daemon. There is nothing to pause, but jobs of a daemon that has
+    /// exited may still run, and a command is run all the same.
     fn without_daemon(
         &self,
         shutdown: &Shutdown<'_>,
@@ -386,7 +386,7 @@ impl Options {
     }
 }
 
-/// That no daemon runs, and which was looked for.
+/// Returns the message that no daemon runs, with the names that were searched for.
 fn none(wanted: &DaemonSelector) -> String {
     let names = match wanted {
         DaemonSelector::Usual => format!("called {} or busybox crond", NAMES.join(", ")),
@@ -396,8 +396,8 @@ fn none(wanted: &DaemonSelector) -> String {
     format!("no cron daemon is running {names}")
 }
 
-/// What is left when the time is over. Nobody may be named where processes of a job end too fast,
-/// or somebody else lets cron run on.
+/// Returns what is left when the time is over. No job is named where processes of a job exit too
+/// fast, or another process continues cron.
 fn still_running(left: &[Job]) -> String {
     match left.len() {
         0 => "whether jobs are still running could not be found out in time".to_owned(),
@@ -405,7 +405,7 @@ fn still_running(left: &[Job]) -> String {
     }
 }
 
-/// Tell how it ended, and choose the status for it.
+/// Reports how the run ended, and chooses the exit status.
 fn conclude(
     conclusion: ShutdownResult,
     shutdown: &Shutdown<'_>,
@@ -449,15 +449,14 @@ fn conclude(
     told(exit, report.finish(word, shutdown.daemons, left))
 }
 
-/// The lock that keeps a second one from working at the same time.
+/// Takes the lock that keeps a second run from working at the same time.
 fn lock() -> anyhow::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits() as i32;
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
     let file = options.open(LOCK).with_context(|| format!("cannot open '{LOCK}'"))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        // Unless somebody has cleaned the directory meanwhile: what another one opens must be this
-        // very file.
+        // If the directory was cleaned meanwhile, the next run would open another file.
         Ok(())
             if std::fs::metadata(LOCK)
                 .is_ok_and(|named| file.metadata().is_ok_and(|own| own.ino() == named.ino())) =>

@@ -1,5 +1,5 @@
-//! Becoming another command: it takes our place, so that its exit status and its death by a signal
-//! are its own.
+//! Becoming another command: it takes our place, so that its exit status or the signal that ends it
+//! is seen by our parent.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
@@ -13,21 +13,21 @@ use nix::errno::Errno;
 use crate::command::program;
 use crate::exit::{Exit, Refusal};
 
-/// What a command finds in its environment.
+/// The environment of a command.
 #[derive(Default)]
 pub struct Environment {
-    /// Whether it has nothing of ours.
+    /// Whether it starts empty instead of inheriting ours.
     pub is_new: bool,
-    /// What of ours it has not.
+    /// Variables that are removed.
     pub without: Vec<&'static str>,
-    /// What it has beside.
+    /// Variables that are added or replaced.
     pub variables: Vec<(String, OsString)>,
 }
 
-/// Become a command. Returns only when that was not possible, with the status that env(1) has for
-/// it.
+/// Becomes a command. Returns only when this fails, with the exit status that env(1) uses.
 ///
-/// By std rather than execvp(3) itself: it sets SIGPIPE back, which Rust's runtime ignores.
+/// It goes through std rather than execvp(3), because std restores SIGPIPE, which the Rust runtime
+/// ignores.
 pub fn become_command(command: &[OsString], environment: &Environment) -> Refusal {
     let Some((program, arguments)) = command.split_first() else {
         return Refusal { message: "no command is given".to_owned(), exit: Exit::Usage };
@@ -39,11 +39,11 @@ pub fn become_command(command: &[OsString], environment: &Environment) -> Refusa
     not_run(program, &error)
 }
 
-/// Why a program did not run, with the status that env(1) has for it.
+/// Returns the reason why a program was not run, with the exit status that env(1) uses.
 pub fn not_run(program: &OsStr, error: &io::Error) -> Refusal {
     let shown = program.display();
     match error.kind() {
-        // A path that is there, then: what was not found is what it names in its first line.
+        // The program exists, so that the interpreter in its first line is missing.
         ErrorKind::NotFound
             if program.as_bytes().contains(&b'/') && Path::new(program).exists() =>
         {
@@ -63,7 +63,7 @@ pub fn not_run(program: &OsStr, error: &io::Error) -> Refusal {
 }
 
 impl Environment {
-    /// A program that will have it.
+    /// Makes a command that gets this environment.
     pub fn command(&self, program: &OsStr) -> Command {
         let mut command = Command::new(program);
         if self.is_new {
@@ -76,8 +76,8 @@ impl Environment {
         command
     }
 
-    /// What did not run because it is a script without a first line, by the shell: POSIX has
-    /// execvp(3) do so, and not every C library does.
+    /// Makes a command that runs a script without a `#!` line by the shell: POSIX demands this of
+    /// execvp(3), and not every C library does it.
     pub fn by_shell(
         &self,
         program: &OsStr,
@@ -91,7 +91,7 @@ impl Environment {
         Some(command)
     }
 
-    /// Where a program is: a path, or in a directory of the $PATH that it will have.
+    /// Returns the path of a program, which is searched for in the $PATH of this environment.
     fn find(&self, program: &OsStr) -> Option<PathBuf> {
         if program.as_bytes().contains(&b'/') {
             return Some(program.into());

@@ -1,4 +1,4 @@
-//! Commands of other programs: where they are, and how we become one.
+//! Commands of other programs: finding them, and becoming one.
 
 pub mod exec;
 pub mod program;

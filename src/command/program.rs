@@ -1,16 +1,16 @@
-//! Where programs are.
+//! Finding programs.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-/// A command of this name in an absolute directory of $PATH: an executable file, else any other
-/// thing of that name.
+/// Returns a command of this name in an absolute directory of $PATH: an executable file, else
+/// anything else of that name.
 pub fn find(name: &str) -> Option<PathBuf> {
     find_in(&std::env::var_os("PATH")?, name.as_ref())
 }
 
-/// Likewise, in a path like that.
+/// Returns a command of this name as [`find`] does, in the directories of `path`.
 pub fn find_in(path: &OsStr, name: &OsStr) -> Option<PathBuf> {
     let found: Vec<PathBuf> = std::env::split_paths(path)
         .filter(|directory| directory.is_absolute())

@@ -1,4 +1,4 @@
-//! What a cron daemon looks like, and which processes are one.
+//! Cron daemons: how they are recognised, and which processes are one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,20 +9,20 @@ use crate::process::{
     Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, Unexamined, if_available,
 };
 
-/// The names of daemons that are looked for. That of busybox is `crond` too, but its executable is
-/// busybox.
+/// The names of daemons that are searched for. That of busybox is `crond` too, but its executable
+/// is busybox.
 pub const NAMES: [&str; 4] = ["cron", "crond", "bcron-sched", "fcron"];
 
-/// Daemons that lock a pid file, so that one without is something else of that name.
+/// Daemons that lock a pid file. A process of this name without a lock is something else.
 const LOCKING: [&[u8]; 2] = [b"cron", b"crond"];
 
-/// The pid files that are locked, by how their names end.
+/// The ends of the paths of locked pid files.
 const PID_FILE: [&[u8]; 2] = [b"/crond.pid", b"/cron.pid"];
 
-/// Where a system keeps its daemons.
+/// The directories where a system keeps its daemons.
 const SYSTEM: [&[u8]; 4] = [b"/usr/sbin", b"/sbin", b"/usr/bin", b"/bin"];
 
-/// What starts a daemon again that has ended.
+/// Programs that start a daemon again after its exit.
 const SUPERVISORS: [&str; 10] = [
     "runsv",
     "s6-supervise",
@@ -36,14 +36,14 @@ const SUPERVISORS: [&str; 10] = [
     "runit",
 ];
 
-/// Which daemons are meant.
+/// The daemons that the user means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DaemonSelector {
-    /// Those of the usual names.
+    /// Daemons of the usual names.
     Usual,
-    /// Those of this name.
+    /// Daemons of this name.
     Named(Vec<u8>),
-    /// This process, whatever its name.
+    /// This process, whatever its name is.
     Pid(Pid),
 }
 
@@ -51,19 +51,19 @@ pub enum DaemonSelector {
 pub struct Daemon {
     pub reference: Reference,
     pub pid: Pid,
-    /// What it is called: `crond` for busybox.
+    /// Its name: `crond` for busybox.
     pub name: Vec<u8>,
-    /// The executable, as it is matched with that of its workers.
+    /// The name of its executable, which its workers share.
     pub exe_name: Vec<u8>,
     pub exe_path: Option<Vec<u8>>,
     pub proof: DaemonProof,
     pub session: Pid,
-    /// Its audit session; jobs have their own where pam_loginuid makes them.
+    /// Its audit session. Jobs have their own where pam_loginuid makes them.
     pub audit: Option<u64>,
     pub cgroup: Option<Vec<u8>>,
-    /// The service that its control group is the very one of, if it is in such a one.
+    /// The service whose own control group it is in, if there is one.
     pub service: Option<String>,
-    /// Likewise, if that is one for cron, so that everything in the group is cron's.
+    /// That service if it is one for cron, so that every process in the group is cron's.
     pub unit: Option<String>,
     pub parent: Pid,
     /// Its parent, if that would start it again.
@@ -72,27 +72,27 @@ pub struct Daemon {
     pub is_stopped: bool,
 }
 
-/// RejectReason a process is taken for a daemon.
+/// The reason why a process is taken for a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DaemonProof {
     /// It holds the lock on this pid file.
     Lock(Vec<u8>),
     /// This pid file names it, and we may not see its locks.
     PidFile(Vec<u8>),
-    /// The superuser runs it from where a system keeps its daemons, or as a busybox.
+    /// The superuser runs it from a system directory, or as a busybox.
     Place,
-    /// It was named.
+    /// The user named it.
     Named,
 }
 
-/// A process that is called like a daemon, and is none.
+/// A process with the name of a daemon that is none.
 pub struct Rejected {
     pub pid: Pid,
     pub name: Vec<u8>,
     pub why: RejectReason,
 }
 
-/// RejectReason a process is no daemon.
+/// The reason why a process is no daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RejectReason {
     NotRoot,
@@ -103,12 +103,12 @@ pub enum RejectReason {
     Ours,
 }
 
-/// What was found.
+/// The result of searching for daemons.
 #[derive(Default)]
 pub struct DaemonScan {
     pub daemons: Vec<Daemon>,
     pub rejected: Vec<Rejected>,
-    /// Processes that do not show whether they are one.
+    /// Processes that may be daemons and could not be examined.
     pub unexamined: Unexamined,
 }
 
@@ -118,11 +118,11 @@ struct Candidate {
     is_foreign: bool,
     is_called_worker: bool,
     is_alive: bool,
-    /// `None` where we may not see.
+    /// `None` where we may not see its locks.
     lock: Option<Option<Vec<u8>>>,
 }
 
-/// Find the daemons. Nothing is done to anybody.
+/// Finds the daemons. No process is changed.
 pub fn find(proc: &Proc, wanted: &DaemonSelector) -> Result<DaemonScan, Error> {
     let self_and_ancestors =
         if *wanted == DaemonSelector::Usual { Vec::new() } else { self_and_ancestors(proc)? };
@@ -160,7 +160,7 @@ pub fn find(proc: &Proc, wanted: &DaemonSelector) -> Result<DaemonScan, Error> {
     let mut found = DaemonScan { unexamined, ..DaemonScan::default() };
     for candidate in candidates {
         let is_child = names.get(&candidate.daemon.parent) == Some(&candidate.daemon.exe_name);
-        // A job may call us, but what was named is not to be what we run below.
+        // A job may have called us. A named daemon must still not be one of our ancestors.
         let is_ours = self_and_ancestors.contains(&candidate.daemon.pid);
         match judge(candidate, wanted, is_child, is_ours, &has_lock) {
             Ok(daemon) => found.daemons.push(daemon),
@@ -201,7 +201,7 @@ fn judge(
     Ok(daemon)
 }
 
-/// Whether it is where a system keeps its daemons, or is one of those that lock no pid file.
+/// Reports whether a daemon runs from a system directory, or is one of those that lock no pid file.
 fn is_placed(daemon: &Daemon) -> bool {
     let path = daemon.exe_path.as_deref().unwrap_or_default();
     let directory =
@@ -211,11 +211,11 @@ fn is_placed(daemon: &Daemon) -> bool {
         || !LOCKING.contains(&&daemon.name[..])
 }
 
-/// What a process is called, if it is one of those that are looked for.
+/// Returns the name of a process, if it is one of the wanted names.
 fn name(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option<Vec<u8>>> {
     let exe = match process.exe_name() {
-        // A daemon is the superuser's. Of others, what keeps its name to itself by holding up its
-        // readers is none.
+        // A daemon belongs to the superuser. A process of another user that hides its name by
+        // holding up its readers is none.
         Err(unread)
             if unread.is_unavailable()
                 && !matches!(wanted, DaemonSelector::Pid(_))
@@ -242,8 +242,8 @@ fn name(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option<Vec
     })
 }
 
-/// The arguments of a process, if the superuser runs it: others may hold up whoever reads theirs,
-/// and are no daemons.
+/// Returns the arguments of a process of the superuser. Processes of other users may hold up their
+/// readers, and are no daemons.
 fn arguments_of_root<'p>(process: &'p Process<'_>) -> ReadResult<&'p [u8]> {
     match process.cmdline() {
         Err(unread) if unread.is_unavailable() && process.user_ids()?[0] != 0 => Ok(b""),
@@ -251,14 +251,14 @@ fn arguments_of_root<'p>(process: &'p Process<'_>) -> ReadResult<&'p [u8]> {
     }
 }
 
-/// `crond`, or `busybox crond`.
+/// Recognises `crond` and `busybox crond`.
 fn is_busybox_crond(arguments: &[u8]) -> bool {
     let mut names = arguments.split(|&byte| byte == 0).map(base_name);
     let first = names.next().unwrap_or_default();
     first == b"crond" || first == b"busybox" && names.next() == Some(b"crond")
 }
 
-/// Everything about a process that tells whether it is a daemon, read while it is held.
+/// Reads everything that decides whether a pinned process is a daemon.
 fn candidate(
     proc: &Proc,
     pid: Pid,
@@ -284,7 +284,7 @@ fn describe(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option
         .and_then(|file| Cgroups(file).path())
         .map(<[u8]>::to_vec);
     let is_root = process.user_ids()?[0] == 0;
-    // One of another user is no daemon, and may hold up whoever looks closer.
+    // A process of another user is no daemon, and may hold up its readers.
     let (lock, arguments) = match is_root || matches!(wanted, DaemonSelector::Pid(_)) {
         true => (
             if_available(process.locked_file(is_pid_file))?,
@@ -319,7 +319,8 @@ fn describe(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option
     }))
 }
 
-/// Debian's cron and cronie call their workers by the daemon's name in capitals.
+/// Reports whether a process has the daemon's name in capitals, as the workers of Debian's cron and
+/// cronie do.
 pub fn is_called_worker(arguments: &[u8], name: &[u8]) -> bool {
     let first = arguments
         .split(|&byte| byte == 0 || byte == b' ')
@@ -329,19 +330,19 @@ pub fn is_called_worker(arguments: &[u8], name: &[u8]) -> bool {
     !first.is_empty() && first == name.to_ascii_uppercase()
 }
 
-/// The audit session of a process, if it is in one.
+/// Returns the audit session of a process, if it is in one.
 pub fn audit_session(process: &Process<'_>) -> ReadResult<Option<u64>> {
     Ok(if_available(process.number_in(File::Sessionid))?
         .filter(|&session| session != u64::from(u32::MAX)))
 }
 
-/// Whether a file that a descriptor is open on is a pid file, removed or not.
+/// Reports whether the file of a descriptor is a pid file, deleted or not.
 fn is_pid_file(link: &[u8]) -> bool {
     let path = link.strip_suffix(DELETED).unwrap_or(link);
     PID_FILE.iter().any(|end| path.ends_with(end))
 }
 
-/// The path that a link names, whether its file was removed or not.
+/// Returns the path from a link, whether its file was deleted or not.
 fn without_deletion(mut link: Vec<u8>) -> Vec<u8> {
     if let Some(length) = link.strip_suffix(DELETED).map(<[u8]>::len) {
         link.truncate(length);
@@ -349,10 +350,10 @@ fn without_deletion(mut link: Vec<u8>) -> Vec<u8> {
     link
 }
 
-/// What the kernel appends to the path of a file that was removed.
+/// The text that the kernel appends to the path of a deleted file.
 const DELETED: &[u8] = b" (deleted)";
 
-/// The pid file that names this process.
+/// Returns the pid file that names this process.
 fn pid_file_of(pid: Pid) -> Option<Vec<u8>> {
     let names = |path: &&str| {
         std::fs::read(path).is_ok_and(|text| text.trim_ascii() == pid.to_string().as_bytes())
@@ -363,19 +364,19 @@ fn pid_file_of(pid: Pid) -> Option<Vec<u8>> {
         .map(|path| path.as_bytes().to_vec())
 }
 
-/// The service whose own control group this is.
+/// Returns the service whose own control group this is.
 fn service(cgroup: &[u8]) -> Option<String> {
     let leaf = base_name(cgroup);
     leaf.ends_with(b".service").then(|| String::from_utf8_lossy(leaf).into_owned())
 }
 
-/// Whether a service is one for this daemon: started by hand, that is in the group of whatever it
-/// was started from.
+/// Reports whether a service is one for this daemon. A daemon that was started by hand is in the
+/// group of the program that started it.
 fn is_for_cron(service: &str, name: &[u8]) -> bool {
     service.contains("cron") || service.contains(&*String::from_utf8_lossy(name))
 }
 
-/// The name of a process, if it is known to start its children again.
+/// Returns the name of a process, if it is known to start its children again.
 fn supervisor(proc: &Proc, pid: Pid) -> Result<Option<String>, Error> {
     let Lookup::Found(process) = proc.process(pid, Files::NONE)? else { return Ok(None) };
     let names =

@@ -1,4 +1,4 @@
-//! Waiting until no job runs any more.
+//! Draining: waiting until no job runs any more.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -9,40 +9,40 @@ use super::{Error, Event, EventSink, Job, Jobs, Shutdown};
 use crate::control::{Conclusion, Operation, Order, Signal};
 use crate::process::Pid;
 
-/// What came of it.
+/// The result of draining.
 pub enum Drained {
     /// No job runs.
     Empty,
-    /// These still run.
+    /// The time is over; these jobs still run.
     TimedOut(Vec<Job>),
-    /// We were told to end; these still run.
+    /// We received a signal to end; these jobs still run.
     Interrupted(Signal, Vec<Job>),
 }
 
-/// How to wait.
+/// How long to wait, and for which processes.
 #[derive(Clone, Copy)]
 pub struct DrainLimits {
     pub until: Option<Instant>,
-    /// Whether daemons that jobs started are waited for too.
+    /// Whether daemons that jobs have started are waited for too.
     pub with_daemons: bool,
-    /// Whether to wait only for those that run now, because a daemon that is not paused starts new
-    /// ones.
+    /// Whether only the jobs of this moment are waited for, because a daemon that is not paused
+    /// starts new ones.
     pub only_now: bool,
 }
 
-/// However long jobs take, somebody may let the daemon run on meanwhile.
+/// Time between two scans while jobs run: another process may continue the daemon meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// A look during which processes end does not count for so long after the latest job. Where jobs
-/// pass themselves on from process to process, one of so many looks comes in time; where others
-/// come and go all the time, it has to do.
+/// A scan during which processes exit does not count for this time after the latest job. Where jobs
+/// replace themselves by new processes, one of several scans finds them; where processes come and
+/// go all the time, it has to do.
 const UNSURE: Duration = Duration::from_secs(1);
 
-/// Wait for the jobs of daemons that start no new ones.
+/// Waits for the jobs of paused daemons.
 ///
-/// Looks again whenever all have ended that were known, and now and then. It is content when nobody
-/// was found twice in a row: during one look somebody can start a process with a number that was
-/// passed already, and end before its own number comes.
+/// Scans again whenever all known jobs have exited, and once a second. Returns after two scans in a
+/// row without a job: during one scan, a job can start a process with a pid that was passed
+/// already, and exit before its own pid comes.
 pub fn drain(
     shutdown: &Shutdown<'_>,
     pause: &mut Pause<'_>,
@@ -57,16 +57,16 @@ pub fn drain(
         let is_over = patience.until.is_some_and(|until| until <= Instant::now());
         match pause.renew(proc, interrupts, events)? {
             Renewed::Untouched => {}
-            // Somebody does so again and again.
+            // Another process continues the daemon again and again.
             Renewed::Continued if is_over => return Ok(Drained::TimedOut(Vec::new())),
-            // It may have started something since the last look.
+            // The daemon may have started a job since the last scan.
             Renewed::Continued => looks_without = 0,
             Renewed::Interrupted(signal) => return Ok(Drained::Interrupted(signal, Vec::new())),
         }
         let found = jobs.scan(proc, daemons)?;
         tell(&found, &mut told, events);
-        // Not what runs below others: what is left of it when they have ended may be a daemon by
-        // then.
+        // Descendants of jobs are not waited for by themselves: what is left of them after the jobs
+        // may be a daemon by then.
         let is_root = |job: &Job| {
             job.is_awaited(patience.with_daemons) && job.origin != JobOrigin::Descendant
         };
@@ -97,7 +97,7 @@ pub fn drain(
             Conclusion::Interrupted(signal) => return Ok(Drained::Interrupted(signal, left()?)),
             Conclusion::TimedOut if patience.until.is_none_or(|until| Instant::now() < until) => {}
             Conclusion::TimedOut => match left()? {
-                // The last of them has ended in this moment.
+                // The last job has exited in this moment.
                 left if left.is_empty() => {}
                 left => return Ok(Drained::TimedOut(left)),
             },
@@ -110,10 +110,10 @@ pub fn drain(
     Ok(Drained::Empty)
 }
 
-/// What a process is told apart by from a later one of its number.
+/// The identity that tells a process from a later one of its number.
 type Announced = BTreeSet<(Pid, Option<u64>)>;
 
-/// Tell of those that were not told of before.
+/// Reports the jobs that were not reported yet.
 fn tell(found: &[Job], told: &mut Announced, events: &mut dyn EventSink) {
     for job in found {
         let inode = job.target.reference.as_ref().and_then(|reference| reference.inode());
@@ -123,7 +123,7 @@ fn tell(found: &[Job], told: &mut Announced, events: &mut dyn EventSink) {
     }
 }
 
-/// Wait until all of these have ended, or it is time to look again.
+/// Waits until all of these have exited, or until the next scan is due.
 fn await_end(
     shutdown: &Shutdown<'_>,
     jobs: Vec<Job>,
@@ -131,7 +131,7 @@ fn await_end(
     events: &mut dyn EventSink,
 ) -> Result<Conclusion, Error> {
     let left = patience.until.map(|until| until.saturating_duration_since(Instant::now()));
-    // A daemon that is not paused starts others, which are not to be found.
+    // A daemon that is not paused starts others, which do not matter.
     let timeout = if patience.only_now {
         left
     } else {
@@ -142,7 +142,7 @@ fn await_end(
         operation.add(job.target)?;
     }
     let conclusion = operation.carry_out(events)?;
-    // A job that could not be waited for is decided too, and may run.
+    // A job that could not be waited for has an outcome too, and may still run.
     let unknown = operation
         .targets()
         .iter()

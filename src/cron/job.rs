@@ -1,4 +1,4 @@
-//! The jobs of a cron daemon: which processes they are, and why each counts.
+//! The jobs of a cron daemon: which processes they are, and why each of them counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -12,97 +12,98 @@ use crate::process::{
 };
 use crate::tree::{self, Forest, Node};
 
-/// Processes of a scheduler that are no jobs themselves, but whose children are: bcron has one for
+/// Processes of a scheduler that are no jobs themselves, but whose children are. bcron has one for
 /// all jobs.
 const HELPERS: [&[u8]; 3] = [b"bcron-exec", b"bcron-spool", b"bcron-update"];
 
-/// Why a process counts.
+/// The reason why a process counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum JobOrigin {
-    /// It is what the crontab says.
+    /// It runs the command of a crontab.
     Job,
-    /// The daemon's own process that watches over a job, starts it soon, or waits for its output.
+    /// It is a process of the daemon that supervises a job, is about to start it, or waits for its
+    /// output.
     Worker,
     /// It sends the mail with a job's output.
     Mail,
-    /// It is below a process that counts.
+    /// It is a descendant of a process that counts.
     Descendant,
-    /// A job left it behind in its session.
+    /// A job has left it behind in its session.
     Session,
-    /// A job left it behind in its process group.
+    /// A job has left it behind in its process group.
     Group,
-    /// A job left it behind in its session or its process group, or another process has the number
-    /// of that by now: nobody was in it before.
+    /// A job has left it behind in its session or process group, or another process has got the
+    /// number of that: it was empty before.
     Reappeared,
-    /// A job left it behind in the daemon's control group, and its output still goes to cron.
+    /// A job has left it behind in the daemon's control group, and its output still goes to cron.
     Cgroup,
-    /// A job left it behind in its audit session.
+    /// A job has left it behind in its audit session.
     Audit,
-    /// A job that was not seen left it behind, and its output still goes to cron.
+    /// A job that was never seen has left it behind, and its output still goes to cron.
     Output,
-    /// A job detached it, as daemons are.
+    /// A job has started it as a daemon.
     Daemon,
 }
 
 /// A process that counts.
 #[derive(Debug)]
 pub struct Job {
-    /// Held, for waiting.
+    /// A reference, for waiting.
     pub target: Target,
-    /// As the kernel calls it; where people are told of a job, that is named by its command.
+    /// Its name in the kernel. Messages name a job by its command instead.
     pub name: Option<Vec<u8>>,
-    /// For a job what the crontab says, else the arguments, or their beginning.
+    /// For a job the command of the crontab, else the arguments or their beginning.
     pub command: Vec<u8>,
     pub parent: Pid,
-    /// One of RSDTtZ.
+    /// Its state, one of RSDTtZ.
     pub state: u8,
     /// Seconds since its start.
     pub runtime: f64,
     pub origin: JobOrigin,
-    /// Whether it is cron's beyond doubt, so that it may be terminated.
+    /// Whether it is certainly cron's, so that it may be terminated.
     pub is_certain: bool,
 }
 
-/// What is known of jobs, also of those that have ended: what they leave behind is recognised by
-/// it.
+/// The knowledge about jobs, including those that have exited: by it, processes that they left
+/// behind are recognised.
 #[derive(Default)]
 pub struct Jobs {
     /// Sessions of jobs.
     sessions: BTreeMap<Pid, GroupRecord>,
-    /// Process groups of jobs of a daemon that gives them no session.
+    /// Process groups of jobs, for a daemon that gives jobs no session.
     groups: BTreeMap<Pid, GroupRecord>,
     audits: BTreeSet<u64>,
-    /// Whether a job runs us, which we cannot wait for.
+    /// Whether a job runs us: we cannot wait for it.
     pub runs_us: bool,
-    /// The zombies of the last look.
+    /// The zombies of the last scan.
     ended: BTreeSet<Pid>,
-    /// Whether processes ended during the last look, and may have started others that it did not
-    /// come to.
+    /// Whether processes exited during the last scan, which may have started others that the scan
+    /// missed.
     pub may_have_missed: bool,
 }
 
-/// What is known of the session or the process group of a job.
+/// The knowledge about the session or the process group of a job.
 struct GroupRecord {
-    /// The start of its leader, in clock ticks since boot.
+    /// Start time of its leader, in clock ticks since boot.
     start_ticks: u64,
-    /// Since when looks have found nobody in it.
+    /// The time since which scans have found no process in it.
     empty_since: Option<Instant>,
-    /// Whether a look has found nobody in it, so that who is in it now may be somebody else.
+    /// Whether it was empty in a scan, so that its present members may be others.
     is_in_doubt: bool,
 }
 
-/// A session or a process group that nobody was found in for so long has ended. A look may miss a
-/// process that starts another one and ends.
+/// A session or process group that was empty for this time has ended. A scan can miss a process
+/// that starts another one and exits.
 const FORGOTTEN: Duration = Duration::from_secs(2);
 
-/// How often the latest process is looked at.
+/// Number of looks at the process with the latest pid.
 const LATEST: usize = 20;
 
-/// No command of a crontab is longer (MAX_ARG_STRLEN in execve(2)). Thousands of others may have
-/// longer arguments.
+/// Most bytes of a command that are kept. No command of a crontab is longer (MAX_ARG_STRLEN in
+/// execve(2)), while thousands of other processes may have longer arguments.
 const LONGEST_COMMAND: usize = 128 * 1024;
 
-/// What is kept of every process.
+/// The facts about every process that a scan keeps.
 struct JobCandidate {
     session: Pid,
     pgrp: Pid,
@@ -117,7 +118,7 @@ struct JobCandidate {
 }
 
 impl Jobs {
-    /// Who counts now. What was learned before is remembered.
+    /// Returns the processes that count now. The knowledge of earlier scans is used and updated.
     pub fn scan(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
         let forest = read(proc, daemons)?;
         let ended = forest
@@ -133,7 +134,7 @@ impl Jobs {
             ours: ours(proc, &forest, daemons)?,
         };
         for daemon in daemons {
-            // Not reaped, so that its number is its own.
+            // It is not reaped, so that its number is its own.
             if !matches!(
                 proc.lookup(daemon.pid, daemon.reference.life())?,
                 Lookup::Found(Life::Reaped)
@@ -156,8 +157,8 @@ impl Jobs {
         Ok(jobs)
     }
 
-    /// Whether the latest process of all is one that a job left behind: where a job passes itself
-    /// on from process to process, each has ended before a look at all of them comes to it.
+    /// Reports whether the process with the latest pid was left behind by a job. Where a job
+    /// replaces itself by new processes, each has exited before a scan comes to it.
     pub fn is_passed_on(&self, proc: &Proc, daemons: &[Daemon]) -> Result<bool, Error> {
         let place = |pid: Pid| -> Result<Option<(Pid, Pid, u32)>, Error> {
             let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
@@ -172,7 +173,7 @@ impl Jobs {
         for _ in 0..LATEST {
             let Some(pid) = proc.latest_pid() else { return Ok(false) };
             let Some((session, pgrp, tty)) = place(pid)? else { continue };
-            // What we run ourselves is no job, though a job may run us.
+            // A process that we run ourselves is no job, even if a job runs us.
             if Some(session) == own_session {
                 continue;
             }
@@ -185,7 +186,8 @@ impl Jobs {
         Ok(false)
     }
 
-    /// A number that has a new leader, or that nobody had for a while, is another session.
+    /// Forgets sessions and groups whose number was reused: those with a new leader, and those that
+    /// were empty for a while.
     fn forget_reused(&mut self, forest: &Forest<JobCandidate>, now: Instant) {
         let all = || forest.all().map(|node| forest.data(node));
         let (sessions, groups): (BTreeSet<Pid>, BTreeSet<Pid>) =
@@ -220,8 +222,8 @@ impl Jobs {
         }
     }
 
-    /// Workers that outlived the daemon that started them: their jobs run on. Those of another
-    /// daemon that runs are its.
+    /// Adds workers that outlived their daemon: their jobs still run. Workers of another running
+    /// daemon belong to that one.
     fn earlier_workers(&mut self, found: &mut JobSearch<'_>, daemons: &[Daemon]) {
         let audit = daemons.first().and_then(|daemon| daemon.audit);
         for node in found.forest.all() {
@@ -243,7 +245,8 @@ impl Jobs {
         self.audits.extend(worker.audit.filter(|audit| Some(*audit) != daemons_audit));
         for child in found.forest.children(node) {
             let member = found.forest.data(child);
-            // A job gets a session of its own before it begins; the mailer stays in the daemon's.
+            // A job gets a session of its own before it begins; the mailer stays in that of the
+            // daemon.
             match member.session == worker.session {
                 true if member.exe_name == worker.exe_name => {
                     _ = found.add(child, JobOrigin::Worker)
@@ -302,7 +305,8 @@ impl Jobs {
             } else if daemon_of(member).is_some() && !HELPERS.contains(&&member.exe_name[..]) {
                 Some(JobOrigin::Session)
             } else if member.audit.is_some_and(|audit| self.audits.contains(&audit)) {
-                // The sessions of jobs of this audit session are known, and this one is in another.
+                // The sessions of jobs in this audit session are known, and this process is in
+                // another one.
                 if is_detached(found, node) {
                     Some(JobOrigin::Daemon)
                 } else {
@@ -337,18 +341,18 @@ impl Jobs {
     }
 }
 
-/// Whether one of the daemons is Debian's, which collects the output of its jobs in files without a
-/// name.
+/// Reports whether one of the daemons is Debian's, which collects the output of its jobs in unnamed
+/// files.
 fn has_tmpfile(daemons: &[Daemon]) -> bool {
     daemons.iter().any(|daemon| daemon.exe_name == b"cron")
 }
 
-/// Whether its parent is nobody who counts.
+/// Reports whether its parent does not count.
 fn is_detached(found: &JobSearch<'_>, node: Node) -> bool {
     found.forest.parent(node).is_none_or(|parent| !found.counts(parent))
 }
 
-/// Whether it has become a child of the first process, or of one above the daemons that takes up
+/// Reports whether it has become a child of pid 1, or of an ancestor of the daemons that adopts
 /// orphans.
 fn is_orphan(found: &JobSearch<'_>, node: Node, daemons: &[Daemon]) -> bool {
     let Some(parent) = found.forest.parent(node) else { return true };
@@ -361,23 +365,24 @@ fn is_orphan(found: &JobSearch<'_>, node: Node, daemons: &[Daemon]) -> bool {
     found.forest.pid(parent) == 1 || daemons.iter().any(is_above)
 }
 
-/// Whether a child of a daemon is its worker: a fork of it that is not a job yet.
+/// Reports whether a child of a daemon is its worker: a fork of it that has not become a job yet.
 fn is_forked(member: &JobCandidate, daemon: &Daemon) -> bool {
-    // Daemons in scripts share their executable with much else, and busybox with everything.
+    // Daemons that are scripts share their executable with many programs, and busybox with all of
+    // its applets.
     NAMES.iter().any(|name| daemon.exe_name == name.as_bytes())
         && member.exe_name == daemon.exe_name
 }
 
-/// What was found so far.
+/// The state of a scan for jobs.
 struct JobSearch<'f> {
     forest: &'f Forest<JobCandidate>,
     origin: BTreeMap<Node, JobOrigin>,
-    /// We ourselves, what we run below, and what runs below us: we may be a job ourselves.
+    /// Our own process, its ancestors and its descendants: we may be part of a job ourselves.
     ours: BTreeSet<Node>,
 }
 
 impl JobSearch<'_> {
-    /// What a daemon has started is a daemon's, whatever its output goes to.
+    /// Marks the descendants of a daemon as its own, wherever their output goes.
     fn follow_daemons(&mut self) {
         let is_below = |node: Node| {
             self.forest
@@ -399,7 +404,8 @@ impl JobSearch<'_> {
         self.origin.contains_key(&node)
     }
 
-    /// Whether it is cron's beyond doubt: neither it nor what it runs below is only likely to be.
+    /// Reports whether it is certainly cron's: neither the process nor an ancestor was only likely
+    /// to be.
     fn is_certain(&self, node: Node) -> bool {
         let is_likely = |node: &Node| {
             matches!(self.origin.get(node), Some(JobOrigin::Output | JobOrigin::Reappeared))
@@ -407,8 +413,8 @@ impl JobSearch<'_> {
         !is_likely(&node) && !self.forest.ancestors(node).any(|above| is_likely(&above))
     }
 
-    /// Tell whether it counts. One that has ended does not, and what it left behind is found by
-    /// other ways.
+    /// Adds a process, and reports whether it counts. A process that has exited does not count, and
+    /// what it left behind is found in other ways.
     fn add(&mut self, node: Node, origin: JobOrigin) -> bool {
         if !self.forest.data(node).is_alive || self.ours.contains(&node) {
             return false;
@@ -425,7 +431,7 @@ impl JobSearch<'_> {
                 if origin == JobOrigin::Daemon { JobOrigin::Daemon } else { JobOrigin::Descendant };
             for node in self.forest.descendants(root) {
                 match self.origin.get(&node) {
-                    // Below something that is waited for, it is waited for too.
+                    // Below a job that is waited for, it is waited for too.
                     Some(JobOrigin::Daemon) if origin == JobOrigin::Descendant => {
                         _ = self.origin.insert(node, origin)
                     }
@@ -471,7 +477,8 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<JobCandidate>, Error> 
     };
     tree::read(proc.scan(Files::new(&[File::Exe]) | tree::FILES)?, |process, _| {
         match process.lookup(member(process))? {
-            // What the kernel keeps from ordinary users is left out: they only list jobs.
+            // A process that the kernel hides from an ordinary user is left out: ordinary users can
+            // only list jobs.
             Lookup::Unavailable(reason)
                 if reason != ReadError::Denied || nix::unistd::geteuid().is_root() =>
             {
@@ -482,8 +489,8 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<JobCandidate>, Error> 
     })
 }
 
-/// We ourselves, what we run below, and what runs below us; if a daemon is what we run below, also
-/// whoever else is of the job that runs us, and may wait for us.
+/// Returns our own process, its ancestors and its descendants. If a daemon is among the ancestors,
+/// the other processes of the job that runs us are included, because they may wait for us.
 fn ours(
     proc: &Proc,
     forest: &Forest<JobCandidate>,
@@ -506,7 +513,7 @@ fn ours(
     Ok(ours)
 }
 
-/// The process of a node, held, if it still is that one.
+/// Pins the process of a node, if it is still that one.
 fn hold(
     proc: &Proc,
     forest: &Forest<JobCandidate>,
@@ -526,12 +533,12 @@ fn hold(
         }
         let arguments = if_available(process.cmdline_start(LONGEST_COMMAND))?.unwrap_or_default();
         let mut target = Target::found(&process)?;
-        // There may be thousands, and each can be found again.
+        // There may be thousands of jobs, and each can be opened again.
         target.reference.as_mut().map(Reference::release);
         let name = target.name.clone();
         let command = command(&arguments, origin).or(name.clone()).unwrap_or_default();
         if origin == JobOrigin::Job {
-            // People know a job by its command.
+            // Users know a job by its command.
             target.name = Some(command.clone());
         }
         Ok(Some(Job {
@@ -552,7 +559,8 @@ fn hold(
     }
 }
 
-/// What the crontab says of a job, `CMD` of `sh -c CMD`; else the arguments in one line.
+/// Returns the command of the crontab, `CMD` of `sh -c CMD`, for a job; else the arguments in one
+/// line.
 fn command(arguments: &[u8], origin: JobOrigin) -> Option<Vec<u8>> {
     let words: Vec<&[u8]> = items(arguments).collect();
     match words[..] {
@@ -563,13 +571,13 @@ fn command(arguments: &[u8], origin: JobOrigin) -> Option<Vec<u8>> {
 }
 
 impl Job {
-    /// Whether cron is not to be stopped while it runs.
+    /// Reports whether cron must not be stopped while it runs.
     pub fn is_awaited(&self, with_daemons: bool) -> bool {
         with_daemons || self.origin != JobOrigin::Daemon
     }
 
-    /// Whether a person wants to be told of it, beside the others: not of a worker whose job is
-    /// told of, nor of what a job runs, unless that will not end by itself.
+    /// Reports whether users want to see it beside the others: not a worker whose job is shown, and
+    /// not a descendant of a job, unless that will not exit by itself.
     pub fn is_of_interest(&self, all: &[Job]) -> bool {
         match self.origin {
             JobOrigin::Worker => !all.iter().any(|job| job.parent == self.target.pid),
@@ -580,7 +588,7 @@ impl Job {
 }
 
 impl JobOrigin {
-    /// Its name, in text and in JSON.
+    /// Returns its name in text and in JSON.
     pub fn name(self) -> &'static str {
         match self {
             JobOrigin::Job => "job",
@@ -597,7 +605,7 @@ impl JobOrigin {
         }
     }
 
-    /// What people are told beside the command.
+    /// Returns the remark that is shown beside the command.
     pub fn note(self) -> Option<&'static str> {
         match self {
             JobOrigin::Job => None,
@@ -655,7 +663,7 @@ mod tests {
         };
         assert_eq!(is_in_doubt(&[12, 13], 100), (Some(false), Some(false)));
         assert_eq!(is_in_doubt(&[13], 100), (Some(true), Some(true)));
-        // Somebody is in a session of that number again, and whose it is nobody knows.
+        // The session of that number has a process again, and its origin is unknown.
         assert_eq!(is_in_doubt(&[12], 103), (Some(true), Some(true)));
         assert_eq!(is_in_doubt(&[], 104), (Some(true), Some(true)));
         assert_eq!(is_in_doubt(&[], 106), (None, None));

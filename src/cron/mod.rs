@@ -1,7 +1,8 @@
-//! What a cron daemon looks like, which processes are its jobs, and how it is paused and stopped
-//! without hurting one.
+//! Cron daemons and their jobs: how both are recognised, and how a daemon is paused and stopped
+//! without hurting a job.
 //!
-//! Nothing here knows the command line, and nothing prints: what happens is told as [`Event`]s.
+//! Nothing here knows the command line, and nothing prints: everything that happens is reported as
+//! an [`Event`].
 
 pub mod daemon;
 mod drain;
@@ -24,46 +25,46 @@ pub use stop::StopMethod;
 use crate::process::{Pid, ReadError};
 use crate::{control, process};
 
-/// What ends a whole run.
+/// An error that ends the whole run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
     Process(#[from] process::Error),
     #[error(transparent)]
     Control(#[from] control::Error),
-    /// Nobody can tell whether a process is a job.
+    /// It is unknown whether a process is a job.
     #[error("process {pid} may be a cron job, and could not be examined: {reason}")]
     Unexamined { pid: Pid, reason: ReadError },
 }
 
-/// Who is told of everything.
+/// The receiver of events.
 pub trait EventSink: control::Observer {
     fn event(&mut self, event: Event<'_>);
 }
 
 /// Something that happened.
 pub enum Event<'e> {
-    /// The daemon is stopped in the sense of SIGSTOP, and starts nothing new.
+    /// The daemon is stopped by SIGSTOP, and starts no new jobs.
     Paused(&'e Daemon),
-    /// It was found so already: somebody left it like that.
+    /// The daemon was stopped already when it was found.
     WasPaused(&'e Daemon),
     /// `cron-graceful-additions` begins to run.
     Additions(&'e Path),
-    /// A process that is waited for or, of daemons that jobs started, is not; and whether people
-    /// want to know.
+    /// A process that is waited for or, for a daemon that a job started, is not. The flag says
+    /// whether users want to see it.
     Job(&'e Job, bool),
-    /// A job that has not ended in time is terminated.
+    /// A job has not ended in time and is terminated.
     Terminating(&'e Job),
-    /// No job runs any more, after so long.
+    /// No job runs any more, after this time.
     Drained(Duration),
     /// The command of a maintenance window begins to run.
     Command(&'e OsStr),
-    /// The daemon runs on.
+    /// The daemon runs again.
     Resumed(&'e Daemon),
-    /// It is going to be stopped for good.
+    /// The daemon is going to be stopped for good.
     Stopping(&'e Daemon, &'e StopMethod),
-    /// It has ended.
+    /// The daemon has exited.
     Stopped(&'e Daemon),
-    /// Something is not as it should be: what happened, why, and what to do.
+    /// Something is wrong. The text says what happened, why, and what to do.
     Warning(String),
 }

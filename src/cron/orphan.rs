@@ -1,13 +1,13 @@
-//! What shows that a process was left behind by a job whose worker has ended: nothing else connects
-//! the two any more. Of a process that has ended meanwhile, nothing is known, and it may have
+//! Signs that a job has left a process behind after its worker has exited: nothing else connects
+//! the two any more. About a process that has exited meanwhile nothing is known, and it may have
 //! started another one.
 
 use super::Error;
 use super::job::JobOrigin;
 use crate::process::{File, Files, Lookup, Pid, Proc, Process, ReadResult, items};
 
-/// What the leader of a session is whose worker, if it had one, has ended: a job, which a shell is,
-/// or a daemon.
+/// Classifies the leader of a session whose worker, if it had one, has exited: a shell, as cron
+/// starts jobs, is a job; anything else is a daemon.
 pub fn of_leader(proc: &Proc, pid: Pid) -> Result<Option<JobOrigin>, Error> {
     let process = match proc.process(pid, Files::NONE)? {
         Lookup::Found(process) => process,
@@ -22,29 +22,29 @@ pub fn of_leader(proc: &Proc, pid: Pid) -> Result<Option<JobOrigin>, Error> {
     Ok(is_shell.map(|is_shell| if is_shell { JobOrigin::Job } else { JobOrigin::Daemon }))
 }
 
-/// Whether all output of a process goes to one file in /tmp that has no name and is the
-/// superuser's: Debian's cron collects that of a job so (tmpfile(3)).
+/// Reports whether all output of a process goes to one unnamed file of the superuser in /tmp, as
+/// Debian's cron collects the output of a job (tmpfile(3)).
 pub fn writes_to_tmpfile(proc: &Proc, pid: Pid) -> Result<Option<bool>, Error> {
     let is_tmpfile = |link: &[u8]| link.starts_with(b"/tmp/#") && link.ends_with(b" (deleted)");
     about_outputs(proc, pid, |process, [output, errors]| {
         if output != errors || !output.is_some_and(|link| is_tmpfile(&link)) {
             return Ok(false);
         }
-        // In a namespace of his own, a user can give any file such a path, and open those of the
+        // In a namespace of his own, a user can give any file such a path, and open files of the
         // superuser for reading.
         let file = process.open_file(1)?;
         Ok(file.owner == 0 && file.links == 0 && file.is_writable)
     })
 }
 
-/// Whether the output of a process still goes to where cron collects that of jobs: a pipe, or a
-/// file without a name.
+/// Reports whether the output of a process still goes to the place where cron collects that of
+/// jobs: a pipe, or an unnamed file.
 pub fn writes_to_cron(proc: &Proc, pid: Pid) -> Result<Option<bool>, Error> {
     let is_collected = |link: Vec<u8>| link.starts_with(b"pipe:") || link.ends_with(b" (deleted)");
     about_outputs(proc, pid, |_, outputs| Ok(outputs.into_iter().flatten().any(is_collected)))
 }
 
-/// What the links of standard output and standard error of a process tell.
+/// Decides by the links of standard output and standard error of a process.
 fn about_outputs(
     proc: &Proc,
     pid: Pid,
@@ -62,14 +62,14 @@ fn about_outputs(
         Lookup::Unavailable(_) => return Ok(Some(false)),
         Lookup::Exited => return Ok(None),
     };
-    // The descriptors of a process are closed on its way to its end, before it is a zombie.
+    // An exiting process closes its descriptors before it becomes a zombie.
     if outputs.contains(&None) && !goes_on(proc, pid)? {
         return Ok(None);
     }
     Ok(told(process.lookup(fact(&process, outputs))?))
 }
 
-/// Whether a process is not on its way to its end.
+/// Reports whether a process is not exiting.
 fn goes_on(proc: &Proc, pid: Pid) -> Result<bool, Error> {
     let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
         return Ok(false);
@@ -78,7 +78,7 @@ fn goes_on(proc: &Proc, pid: Pid) -> Result<bool, Error> {
     Ok(matches!(process.lookup(goes_on)?, Lookup::Found(true)))
 }
 
-/// A fact that is none where it cannot be read; `None` where the process has ended.
+/// Turns an unavailable fact into `false`; `None` where the process has exited.
 fn told(fact: Lookup<bool>) -> Option<bool> {
     match fact {
         Lookup::Found(fact) => Some(fact),

@@ -1,4 +1,4 @@
-//! Pausing daemons so that it cannot be forgotten.
+//! Pausing daemons in a way that cannot be forgotten: each paused daemon has a guardian.
 
 use std::time::{Duration, Instant};
 
@@ -9,37 +9,37 @@ use crate::control::{
 };
 use crate::process::{File, Files, Lookup, Proc};
 
-/// How long a daemon may take to stop. It does so at once, unless the kernel is stuck in something.
+/// Time for a daemon to stop. It stops at once, unless it is stuck in the kernel.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Daemons that are paused, each with a guardian. Unless they are said to have ended, they run on
-/// when this is dropped.
+/// Paused daemons, each with a guardian. They run again when this is dropped, unless they have
+/// exited.
 pub struct Pause<'p> {
     paused: Vec<(&'p Daemon, Guardian)>,
-    /// Until when they may stay paused.
+    /// The time until which they may stay paused.
     limit: Option<Instant>,
 }
 
-/// What came of it.
+/// The result of pausing.
 pub enum Paused<'p> {
     All(Pause<'p>),
-    /// This one did not stop, and all of them run on.
+    /// This daemon did not stop, and all of them run again.
     Not(&'p Daemon),
-    /// We were told to end, and all of them run on.
+    /// We received a signal to end, and all of them run again.
     Interrupted(Signal),
 }
 
-/// How a pause was found.
+/// The result of renewing a pause.
 pub enum Renewed {
     Untouched,
-    /// Somebody has continued a daemon, which was said.
+    /// Another process has continued a daemon; this was reported.
     Continued,
-    /// We were told to end.
+    /// We received a signal to end.
     Interrupted(Signal),
 }
 
 impl<'p> Pause<'p> {
-    /// Pause daemons. On return, they have really stopped.
+    /// Pauses daemons. On return, they have really stopped.
     pub fn begin(
         proc: &Proc,
         daemons: &[&'p Daemon],
@@ -49,7 +49,7 @@ impl<'p> Pause<'p> {
     ) -> Result<Paused<'p>, Error> {
         let mut pause = Pause { paused: Vec::new(), limit };
         for &daemon in daemons {
-            // First, so that there is no moment without one.
+            // The guardian comes first, so that there is no moment without one.
             pause.paused.push((daemon, guardian_over(daemon, limit)?));
             match stop_for_now(proc, daemon, interrupts)? {
                 (Conclusion::Interrupted(signal), _) => return Ok(Paused::Interrupted(signal)),
@@ -57,7 +57,7 @@ impl<'p> Pause<'p> {
                     events.event(Event::WasPaused(daemon))
                 }
                 (_, Some(Outcome::Signalled)) => events.event(Event::Paused(daemon)),
-                // It has ended by itself, and starts nothing either.
+                // It has exited by itself, and starts nothing either.
                 (_, Some(Outcome::Ended | Outcome::GoneBefore)) => {}
                 _ => return Ok(Paused::Not(daemon)),
             }
@@ -65,7 +65,8 @@ impl<'p> Pause<'p> {
         Ok(Paused::All(pause))
     }
 
-    /// Pause again what somebody else has continued; replace guardians that have ended.
+    /// Pauses again the daemons that another process has continued, and replaces guardians that
+    /// have ended.
     pub fn renew(
         &mut self,
         proc: &Proc,
@@ -97,17 +98,17 @@ impl<'p> Pause<'p> {
         Ok(renewed)
     }
 
-    /// Let them stay paused until another time, whatever becomes of us; without one, for as long as
-    /// we want it.
+    /// Lets them stay paused until another time, whatever becomes of us; without a time, as long as
+    /// we live.
     pub fn extend(&mut self, limit: Option<Instant>) {
         self.limit = limit;
         for (_, guardian) in &self.paused {
-            // One that has ended is replaced when that is seen.
+            // A guardian that has ended is replaced when that is noticed.
             let _ = guardian.limit(limit);
         }
     }
 
-    /// Say if somebody else has continued one while nobody looked.
+    /// Warns if another process has continued a daemon meanwhile.
     pub fn warn_if_it_ran(&self, proc: &Proc, events: &mut dyn EventSink) -> Result<(), Error> {
         for (daemon, _) in &self.paused {
             if runs(proc, daemon)? {
@@ -121,18 +122,18 @@ impl<'p> Pause<'p> {
         Ok(())
     }
 
-    /// Let them run on.
+    /// Continues the daemons.
     pub fn resume(mut self, events: &mut dyn EventSink) {
         for (daemon, guardian) in self.paused.drain(..) {
             if continue_daemon(daemon) {
                 events.event(Event::Resumed(daemon));
                 guardian.dismiss();
             }
-            // Else its guardian, which sees itself left, tries too.
+            // Where this fails, the guardian sees its socket close and tries too.
         }
     }
 
-    /// They have ended, and nobody has to run on.
+    /// Dismisses the guardians, because the daemons have exited.
     pub fn finish(mut self) {
         self.paused.drain(..).for_each(|(_, guardian)| guardian.dismiss());
     }
@@ -148,7 +149,7 @@ impl Drop for Pause<'_> {
     }
 }
 
-/// A guardian that lets a daemon run on at this time, or when we do not.
+/// Starts a guardian that continues a daemon at this time, or when we cannot.
 fn guardian_over(daemon: &Daemon, limit: Option<Instant>) -> Result<Guardian, Error> {
     let guardian = Guardian::start()?;
     let failed = |errno| control::Error::Kernel { what: "set up a guardian", errno };
@@ -156,7 +157,7 @@ fn guardian_over(daemon: &Daemon, limit: Option<Instant>) -> Result<Guardian, Er
     Ok(guardian)
 }
 
-/// Continue daemons that somebody left stopped; tell whether all of them run on.
+/// Continues daemons that were left stopped, and reports whether all of them run now.
 pub fn resume(daemons: &[Daemon], events: &mut dyn EventSink) -> bool {
     let mut all = true;
     for daemon in daemons.iter().filter(|daemon| daemon.is_stopped) {
@@ -174,7 +175,7 @@ fn continue_daemon(daemon: &Daemon) -> bool {
     daemon.reference.send(Signal::CONT).is_ok()
 }
 
-/// Stop a daemon with STOP, and wait until it is.
+/// Stops a daemon with STOP, and waits until it has stopped.
 fn stop_for_now(
     proc: &Proc,
     daemon: &Daemon,
@@ -187,7 +188,7 @@ fn stop_for_now(
     Ok((conclusion, operation.targets().first().and_then(|target| target.outcome)))
 }
 
-/// Whether a paused daemon lives, and is not stopped.
+/// Reports whether a paused daemon is alive and not stopped.
 fn runs(proc: &Proc, daemon: &Daemon) -> Result<bool, Error> {
     let process = match proc.process(daemon.pid, Files::new(&[File::Stat]))? {
         Lookup::Found(process) => process,
@@ -198,7 +199,7 @@ fn runs(proc: &Proc, daemon: &Daemon) -> Result<bool, Error> {
     };
     let state = control::told(proc, daemon.pid, process.stat().map(|stat| stat.state))?;
     let is_stopped = state.is_none_or(|state| b"TtZX".contains(&state));
-    // Alive now, so that what was read by its number was of it.
+    // It is alive now, so that what was read by its number was its own.
     let is_alive = control::told(proc, daemon.pid, daemon.reference.life())? == Some(Life::Alive);
     Ok(is_alive && !is_stopped)
 }

@@ -1,5 +1,5 @@
-//! The whole way: pause, additions, drain; then stop for good, or run a command and let cron run
-//! on.
+//! The whole procedure: pause, run the additions, drain; then either stop for good, or run a
+//! command and continue cron.
 
 use std::ffi::OsString;
 use std::io;
@@ -16,46 +16,47 @@ use crate::control::child::{self, CommandResult};
 use crate::control::{self, Interrupts, Operation, Order, Signal, StopHold};
 use crate::process::Proc;
 
-/// The command that is run, if there is one, as soon as the daemon is paused.
+/// The command that is run, if it exists, as soon as the daemon is paused.
 pub const ADDITIONS: &str = "cron-graceful-additions";
 
-/// What happens to jobs that have not ended in time.
+/// What happens when jobs have not ended in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnTimeout {
-    /// Nothing, and cron runs on.
+    /// Jobs and cron run on.
     #[default]
     Resume,
-    /// Nothing, and cron is stopped.
+    /// Jobs run on, and cron is stopped.
     Stop,
-    /// They are terminated, and cron is stopped.
+    /// Jobs are terminated, and cron is stopped.
     Terminate,
 }
 
-/// What is to be done.
+/// The procedure that the user wants.
 #[derive(Debug)]
 pub struct Plan {
     pub wanted: DaemonSelector,
-    /// How long until no job runs; `None` is for ever.
+    /// Time until no job runs; `None` for no limit.
     pub timeout: Option<Duration>,
     pub on_timeout: OnTimeout,
-    /// Whether daemons that jobs started are waited for too.
+    /// Whether daemons that jobs have started are waited for too.
     pub with_daemons: bool,
-    /// What is run while no job runs, instead of stopping cron.
+    /// The command that is run while no job runs, instead of stopping cron.
     pub command: Vec<OsString>,
-    /// Whether standard output is a document of ours, and what that prints goes elsewhere.
+    /// Whether standard output is a JSON document, so that the output of commands goes to standard
+    /// error.
     pub is_document: bool,
 }
 
-/// How it ended.
+/// The end of the procedure.
 #[derive(Debug)]
 pub enum ShutdownResult {
-    /// No job runs, and the daemons have ended.
+    /// No job runs, and the daemons have exited.
     Stopped,
-    /// It was said why not.
+    /// The reason was reported.
     NotStopped,
-    /// These still run; told with it, whether the daemons have ended all the same.
+    /// These jobs still run. The flag says whether the daemons were stopped all the same.
     TimedOut { left: Vec<Job>, is_stopped: bool },
-    /// We were told to end, and cron runs on; these still run.
+    /// We received a signal to end, and cron runs on; these jobs still run.
     Interrupted(Signal, Vec<Job>),
     /// The command was run, and cron runs on.
     Ran(ExitStatus),
@@ -63,10 +64,10 @@ pub enum ShutdownResult {
     NotRun(io::Error),
 }
 
-/// How long it may take, if no other limit comes first: cron is paused meanwhile.
+/// Time limit of the additions, if no other limit comes first: cron is paused meanwhile.
 const ADDITIONS_LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// For jobs to end when they are terminated, before and after KILL.
+/// Time for terminated jobs to exit, before and after KILL.
 const TERMINATION: Duration = Duration::from_secs(10);
 
 /// Everything that the steps need.
@@ -75,12 +76,13 @@ pub struct Shutdown<'s> {
     pub daemons: &'s [Daemon],
     pub plan: &'s Plan,
     pub interrupts: &'s Interrupts,
-    /// When the command began, which its time counts from.
+    /// The time at which the program began, from which its time limit counts.
     pub begin: Instant,
 }
 
 impl Shutdown<'_> {
-    /// Do it. Whatever goes wrong, the daemons run on unless they were stopped on purpose.
+    /// Carries out the plan. Whatever goes wrong, the daemons run on unless they were stopped on
+    /// purpose.
     pub fn carry_out(&self, events: &mut dyn EventSink) -> Result<ShutdownResult, Error> {
         if self.cannot_pause() && !self.plan.command.is_empty() {
             let why = "cron is the first process here and cannot be paused from inside: the \
@@ -90,9 +92,9 @@ impl Shutdown<'_> {
         }
         let end = self.plan.timeout.and_then(|timeout| self.begin.checked_add(timeout));
         let before = BeforeStop::record(self.proc, self.daemons, &self.plan.wanted)?;
-        // Asked before the pause, as it may take a moment.
+        // Found out before the pause, because it may take a moment.
         let ways = self.ways()?;
-        // Who stops us from a keyboard would leave cron paused for as long.
+        // A stop from the keyboard would leave cron paused as long as it lasts.
         let mut held = Some(self.interrupts.hold_stops());
         let pausable: Vec<&Daemon> = self.daemons.iter().filter(|daemon| daemon.pid != 1).collect();
         let mut pause = match Pause::begin(self.proc, &pausable, end, self.interrupts, events)? {
@@ -117,7 +119,7 @@ impl Shutdown<'_> {
         conclusion
     }
 
-    /// Until when all daemons have ended, if they end.
+    /// Returns the time until which all daemons have exited, if they exit.
     fn until_stopped(&self) -> Option<Instant> {
         let daemons = u32::try_from(self.daemons.len()).unwrap_or(u32::MAX);
         Instant::now().checked_add(STOPPED_WITHIN.saturating_mul(daemons))
@@ -176,12 +178,12 @@ impl Shutdown<'_> {
             },
             Drained::Empty => {}
         }
-        // Without a pause, others may have begun since.
+        // Without a pause, other jobs may have begun since.
         if !self.cannot_pause() {
             events.event(Event::Drained(begin.elapsed()));
         }
         if !self.plan.command.is_empty() {
-            // Who stops a command from a keyboard means all of it.
+            // A user who stops the command from the keyboard means all of it.
             *held = None;
             pause.extend(None);
             return self.command(pause, events);
@@ -194,8 +196,8 @@ impl Shutdown<'_> {
         })
     }
 
-    /// Run what the administrator has put in place. That it fails is worth a warning, and no reason
-    /// not to go on.
+    /// Runs the command that the administrator has put in place. If it fails, this is reported and
+    /// the procedure goes on.
     fn additions(
         &self,
         end: Option<Instant>,
@@ -204,7 +206,7 @@ impl Shutdown<'_> {
         let Some(path) = program::find(ADDITIONS) else { return Ok(None) };
         events.event(Event::Additions(&path));
         let mut command = Command::new(&path);
-        // Results are ours to tell.
+        // Only we write to standard output.
         print_elsewhere(&mut command);
         let limit = Instant::now() + ADDITIONS_LIMIT;
         let end = end.map_or(limit, |end| end.min(limit));
@@ -231,7 +233,7 @@ impl Shutdown<'_> {
         Ok(None)
     }
 
-    /// The jobs that run now.
+    /// Returns the jobs that run now.
     fn left(&self) -> Result<Vec<Job>, Error> {
         let mut left = Jobs::default().scan(self.proc, self.daemons)?;
         left.retain(|job| job.is_awaited(self.plan.with_daemons));
@@ -283,7 +285,7 @@ impl Shutdown<'_> {
         let (ran, came) = child::run_to_end(self.proc, command, self.interrupts, None)?;
         pause.warn_if_it_ran(self.proc, events)?;
         Ok(match (ran, came) {
-            // What it makes of a signal is its own affair, unless it ended of it.
+            // How the command reacts to a signal is its own affair, unless the signal killed it.
             (Ok(status), Some(signal)) if status.code().is_none() => {
                 ShutdownResult::Interrupted(signal, Vec::new())
             }
@@ -302,7 +304,7 @@ impl Shutdown<'_> {
         let mut any_begun = false;
         for (daemon, way) in ways {
             let mut stopped = stop(self.proc, daemon, way, before, self.interrupts, events)?;
-            // Having begun, it is done to its end.
+            // Once begun, stopping is carried through.
             while any_begun && matches!(stopped, Stopped::Interrupted(_)) {
                 stopped = stop(self.proc, daemon, way, before, self.interrupts, events)?;
             }
@@ -315,7 +317,7 @@ impl Shutdown<'_> {
         Ok(all)
     }
 
-    /// What would be done with each daemon.
+    /// Returns how each daemon would be stopped.
     pub fn ways(&self) -> Result<Vec<(&Daemon, StopMethod)>, Error> {
         self.daemons
             .iter()
@@ -324,7 +326,7 @@ impl Shutdown<'_> {
     }
 }
 
-/// What a command prints becomes messages.
+/// Redirects the output of a command to standard error.
 fn print_elsewhere(command: &mut Command) {
     let stderr = io::stderr().as_fd().try_clone_to_owned();
     command.stdout(stderr.map_or_else(|_| Stdio::null(), Stdio::from));

@@ -11,23 +11,23 @@ use crate::control::child::{self, CommandResult};
 use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target};
 use crate::process::{Files, Lookup, Pid, Proc};
 
-/// How a daemon is stopped.
+/// The way in which a daemon is stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StopMethod {
     /// By systemd, which runs it as the main process of this unit.
     Unit(String),
-    /// By TERM, and CONT as it is paused.
+    /// By TERM, followed by CONT because it is paused.
     Signal,
     /// Not at all: its parent, of this name, would start it again.
     Supervised(String),
-    /// Not at all: it is the first process, which takes no signal from inside.
+    /// Not at all: it is pid 1, which takes no signal from inside.
     First,
-    /// Not at all: systemd runs here, and does not tell whether it would start it again.
+    /// Not at all: systemd runs here, and does not tell whether it would start the daemon again.
     Untold,
 }
 
 impl StopMethod {
-    /// Why nothing is done to a daemon, and what to do.
+    /// Explains why a daemon is not stopped, and what to do.
     fn advice(&self, daemon: &Daemon) -> String {
         let who = format!("process {} ({})", daemon.pid, String::from_utf8_lossy(&daemon.name));
         match self {
@@ -65,34 +65,34 @@ impl fmt::Display for StopMethod {
     }
 }
 
-/// What came of it.
+/// The result of stopping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
     Yes,
-    /// Said why.
+    /// The reason was reported.
     No,
     Interrupted(Signal),
 }
 
-/// For the daemon itself, which ends within a tenth of a second.
+/// Time for the daemon to exit; it takes a tenth of a second.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// For systemd, which gives a service 90 seconds by default before it kills it.
+/// Time for `systemctl stop`: systemd gives a service 90 seconds by default before it kills it.
 const SYSTEMD: Duration = Duration::from_secs(100);
-/// All of it takes no longer.
+/// Upper limit of the whole procedure.
 pub const STOPPED_WITHIN: Duration = Duration::from_secs(150);
-/// For the init script: there is nothing left to wait for.
+/// Time for the init script, which has nothing left to wait for.
 const TIDY: Duration = Duration::from_secs(10);
-/// First processes that start nothing again by themselves.
+/// Programs that, as pid 1, start nothing again by themselves.
 const REAPERS: [&str; 5] = ["systemd", "tini", "dumb-init", "docker-init", "catatonit"];
-/// For systemd to answer.
+/// Time for an answer of systemd.
 const ANSWER: Duration = Duration::from_secs(5);
-/// A parent that starts it again does so by then.
+/// Time within which a parent would start the daemon again.
 const SUCCESSOR: Duration = Duration::from_millis(500);
-/// Init asks for the status of a process by then.
+/// Time within which init reaps a process.
 const REAPED: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How this daemon would be stopped. Nothing is done to it.
+/// Decides how this daemon would be stopped. Nothing is done to it.
 pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<StopMethod, Error> {
     if daemon.pid == 1 {
         return Ok(StopMethod::First);
@@ -107,8 +107,8 @@ pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<Stop
     Ok(daemon.supervisor.clone().map_or(StopMethod::Signal, StopMethod::Supervised))
 }
 
-/// Have systemd stop a unit, or say why it did not. Its status does not matter: what counts is
-/// whether the daemon ends.
+/// Tells systemd to stop a unit; returns the reason if it did not. The exit status does not matter:
+/// it only counts whether the daemon exits.
 fn systemctl_stop(
     proc: &Proc,
     unit: &str,
@@ -128,7 +128,7 @@ fn is_systemd() -> bool {
     Path::new("/run/systemd/system").is_dir()
 }
 
-/// The main process of a service, 0 for none; `None` when systemd gives no answer.
+/// Returns the main process of a service, 0 for none; `None` when systemd gives no answer.
 fn main_process(proc: &Proc, service: &str, interrupts: &Interrupts) -> Result<Option<Pid>, Error> {
     let Some(systemctl) = program::find("systemctl") else { return Ok(None) };
     let mut command = Command::new(systemctl);
@@ -137,8 +137,8 @@ fn main_process(proc: &Proc, service: &str, interrupts: &Interrupts) -> Result<O
     Ok(answer.and_then(|answer| String::from_utf8_lossy(&answer).trim().parse().ok()))
 }
 
-/// Stop a paused daemon, and see that it has ended and that none has taken its place: none that was
-/// not there `before`.
+/// Stops a paused daemon, and checks that it has exited and that no new daemon has taken its place
+/// since `before`.
 pub fn stop(
     proc: &Proc,
     daemon: &Daemon,
@@ -151,7 +151,7 @@ pub fn stop(
     let name = String::from_utf8_lossy(&daemon.name);
     let order = match way {
         StopMethod::Signal => Order::termination(Some(TIMEOUT)),
-        // It is killed by nobody but systemd, which would otherwise start it again.
+        // Only systemd may kill it: otherwise it would be started again.
         StopMethod::Unit(unit) => match systemctl_stop(proc, unit, interrupts)? {
             Ok(()) => Order::wait(Some(TIMEOUT)),
             Err(why) => return Ok(refused(events, why)),
@@ -188,8 +188,8 @@ pub fn stop(
     Ok(Stopped::Yes)
 }
 
-/// Carry it out. Once the daemon has its signal, there is no way back, and whoever interrupts us
-/// has a moment to wait.
+/// Ends the daemon. After its signal there is no way back, and a signal to us takes effect only
+/// after that.
 fn finish(
     proc: &Proc,
     daemon: &Daemon,
@@ -212,7 +212,7 @@ fn finish(
         conclusion = operation.carry_out(&mut Silent)?;
         has_ended = operation.targets().iter().all(Target::has_ended);
     }
-    // What could not be signalled or waited for is decided too, and has not ended.
+    // A daemon that could not be signalled or waited for has an outcome too, and has not exited.
     Ok(if conclusion == Conclusion::Finished && !has_ended {
         Conclusion::TimedOut
     } else {
@@ -225,8 +225,8 @@ fn refused(events: &mut dyn EventSink, why: String) -> Stopped {
     Stopped::No
 }
 
-/// Whether nothing is left for an init script to hit: it goes by the name, and waits for a zombie
-/// in vain, which the daemon is until its parent asks for its status.
+/// Reports whether an init script would hit no other process: it goes by the name, and waits in
+/// vain for a zombie, which the daemon is until its parent reaps it.
 fn is_alone(
     proc: &Proc,
     stopped: &Daemon,
@@ -238,27 +238,27 @@ fn is_alone(
         if Instant::now() >= end {
             return Ok(false);
         }
-        // Whoever tells us to end now has this moment to wait.
+        // A signal to us takes effect after this moment.
         interrupts.wait(PAUSE)?;
     }
     Ok(namesakes(proc, stopped, wanted)?.is_empty())
 }
 
-/// A daemon, by number and inode.
+/// The identity of a daemon: number and inode.
 type Namesake = (Pid, Option<u64>);
 
-/// What was there before anything was done.
+/// The daemons that existed before anything was done.
 pub struct BeforeStop<'b> {
-    /// What was looked for.
+    /// The daemons that the user meant.
     wanted: &'b DaemonSelector,
     /// The daemons of the same names.
     namesakes: Vec<Namesake>,
 }
 
 impl BeforeStop<'_> {
-    /// The daemons that were found, and nobody who has become one since: a cron that was still
-    /// starting then, and had no lock yet, would be left running without a word. Only where one was
-    /// named are others left alone.
+    /// Records the daemons that were found, but none that has become one since. A cron that was
+    /// still starting, without a lock, would otherwise be left running without a word. Only where a
+    /// daemon was named, others are left alone.
     pub fn record<'b>(
         proc: &Proc,
         daemons: &[Daemon],
@@ -278,7 +278,7 @@ fn namesake(daemon: &Daemon) -> Namesake {
     (daemon.pid, daemon.reference.inode())
 }
 
-/// The daemons of the same name.
+/// Returns the daemons of the same name.
 fn namesakes(
     proc: &Proc,
     daemon: &Daemon,
@@ -293,8 +293,8 @@ fn namesakes(
     Ok(same.map(namesake).collect())
 }
 
-/// Let the init script remove what the daemon left, such as its pid file. That of bcron kills
-/// everything but bcron.
+/// Lets the init script remove what the daemon has left, such as its pid file. The script of bcron
+/// kills every process but bcron.
 fn tidy(
     proc: &Proc,
     daemon: &Daemon,
@@ -316,8 +316,8 @@ fn tidy(
     Ok(())
 }
 
-/// A daemon that has taken the place of one that has ended, and was not there before. Where nobody
-/// is known not to start it again, that may take a moment.
+/// Returns a new daemon that has taken the place of one that has exited. This may take a moment,
+/// unless no process is known that would start it again.
 fn successor(
     proc: &Proc,
     stopped: &Daemon,
@@ -338,13 +338,13 @@ fn successor(
         if Instant::now() >= end {
             return Ok(None);
         }
-        // As above: to say less than the truth would not be quicker.
+        // A shorter wait would miss a successor.
         interrupts.wait(PAUSE)?;
     }
 }
 
-/// Whether the first process is one that only takes up orphans, or starts its services again in
-/// ways that are asked for.
+/// Reports whether pid 1 only adopts orphans, or starts its services again in ways that were
+/// checked before.
 fn starts_nothing_again(proc: &Proc) -> Result<bool, Error> {
     let Lookup::Found(init) = proc.process(1, Files::NONE)? else { return Ok(false) };
     let name = init.exe_name().map(|name| REAPERS.iter().any(|reaper| *name == *reaper.as_bytes()));

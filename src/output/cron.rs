@@ -1,4 +1,4 @@
-//! What `cron-graceful` tells: what happens as it happens, and what runs.
+//! The output of `cron-graceful`: events as they happen, and lists of what runs.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
@@ -14,20 +14,20 @@ use crate::cron::{Daemon, DaemonProof, Event, EventSink, Job, ShutdownResult, St
 use crate::process::Pid;
 use crate::users::Users;
 
-/// For what was told to be written before a command begins to print.
+/// Time for earlier output to be written before a command begins to print.
 const BEFORE_COMMAND: Duration = Duration::from_millis(500);
 
-/// What is told, and how.
+/// What is reported, and in which form.
 pub struct ReportOptions {
     pub layout: Option<Layout>,
-    /// Whether daemons that jobs started are waited for.
+    /// Whether daemons that jobs have started are waited for.
     pub with_daemons: bool,
     pub is_quiet: bool,
-    /// When the time is over that the command has.
+    /// The time at which the command must be finished.
     pub limit: Option<Instant>,
 }
 
-/// The telling of a run.
+/// The report of a run.
 pub struct CronReport<'t> {
     name: &'t str,
     users: &'t Users,
@@ -40,7 +40,7 @@ pub struct CronReport<'t> {
 }
 
 impl<'t> CronReport<'t> {
-    /// Nothing is told yet. `name` as messages show it.
+    /// Makes an empty report. Messages begin with `name`.
     pub fn new(
         name: &'t str,
         users: &'t Users,
@@ -61,7 +61,7 @@ impl<'t> CronReport<'t> {
         }
     }
 
-    /// Tell of daemons and jobs, of which nothing was touched.
+    /// Lists daemons and jobs, none of which was changed.
     pub fn list(&mut self, daemons: &[Daemon], jobs: &[Job]) {
         let mut text = Vec::new();
         match self.look.layout {
@@ -87,7 +87,7 @@ impl<'t> CronReport<'t> {
         self.write(&text);
     }
 
-    /// Tell of daemons, a line each; whoever wants JSON is told at the end.
+    /// Writes a line for each daemon. In JSON they come at the end.
     pub fn daemons(&mut self, daemons: &[Daemon]) {
         for daemon in daemons {
             let mut text = Vec::new();
@@ -96,7 +96,7 @@ impl<'t> CronReport<'t> {
         }
     }
 
-    /// Tell in one line, whatever names are in it; nothing to whoever wants JSON.
+    /// Writes one line, with all names escaped. In JSON nothing is written.
     pub fn line(&mut self, text: impl std::fmt::Display) {
         if self.look.layout.is_none() && !self.look.is_quiet {
             self.progress.clear();
@@ -105,7 +105,7 @@ impl<'t> CronReport<'t> {
         }
     }
 
-    /// Something that is not as it should be.
+    /// Writes a warning.
     pub fn warn(&mut self, text: &str) {
         if !self.look.is_quiet {
             self.progress.clear();
@@ -113,7 +113,7 @@ impl<'t> CronReport<'t> {
         }
     }
 
-    /// Tell how it ended, and learn whether all could be written.
+    /// Writes how the run ended. Errors: where some of the output could not be written.
     pub fn finish(mut self, outcome: &str, daemons: &[Daemon], left: &[Job]) -> io::Result<()> {
         if self.look.layout.is_some() {
             let mut text = Vec::new();
@@ -142,15 +142,16 @@ impl<'t> CronReport<'t> {
         self.end()
     }
 
-    /// From now on, wait no longer for a reader: we were told to end.
+    /// Stops waiting for readers, because we received a signal to end.
     pub fn hurry(&mut self) {
         self.look.limit = Some(Instant::now());
     }
 
-    /// Learn whether all could be written. A signal ends us while that waits for a reader.
+    /// Ends the report. Errors: where some of the output could not be written. A signal ends us
+    /// while this waits for a reader.
     pub fn end(mut self) -> io::Result<()> {
         self.flush();
-        // The time of a command that was run meanwhile is no reader's fault.
+        // The time that a command has taken does not count for readers.
         outlet::limit(self.look.limit);
         let failure =
             self.failure.or_else(|| self.interrupts.with_signals_unblocked(outlet::settle).err());
@@ -296,7 +297,7 @@ impl<'t> CronReport<'t> {
             }
             Event::Command(command) => {
                 self.line(format_args!("running {}", escaped(command.as_encoded_bytes())));
-                // It prints to the same places.
+                // The command prints to the same places.
                 outlet::settle_within(BEFORE_COMMAND);
             }
             Event::Resumed(daemon) => self.line(format_args!("{} runs on", daemon_name(daemon))),
@@ -322,7 +323,7 @@ impl<'t> CronReport<'t> {
 impl EventSink for CronReport<'_> {
     fn event(&mut self, event: Event<'_>) {
         if let Some(what) = deed(&event) {
-            // Where what is done to processes is told to syslog, this is too.
+            // syslog receives this too where it receives what is done to processes.
             tracing::info!(target: "proctool::control", "{what}");
         }
         if let Event::Warning(text) = &event {
@@ -343,7 +344,7 @@ impl Observer for CronReport<'_> {
         let who = |target: &Target| -> (Pid, Option<Vec<u8>>) { (target.pid, target.name.clone()) };
         let left: Vec<_> =
             targets.iter().filter(|target| target.outcome.is_none()).map(who).collect();
-        // Of all waits together: each is only a part of it.
+        // The time of all waits together, because each is only a part.
         self.progress
             .show(left.iter().map(|(pid, name)| (*pid, name.as_deref())), self.begin.elapsed())
     }
@@ -355,7 +356,7 @@ impl Observer for CronReport<'_> {
     }
 }
 
-/// How it ended, in a word.
+/// Returns the end of the run in a word.
 pub fn outcome(conclusion: &ShutdownResult) -> &'static str {
     match conclusion {
         ShutdownResult::Stopped => "stopped",
@@ -383,7 +384,7 @@ fn event_name(event: &Event<'_>) -> &'static str {
     }
 }
 
-/// What is done, beyond signals that are told of by themselves.
+/// Returns what is done, except signals, which are logged by themselves.
 fn deed(event: &Event<'_>) -> Option<String> {
     match event {
         Event::Additions(path) => Some(format!("running {}", path.display())),

@@ -1,4 +1,4 @@
-//! What became of each target: text for people, JSON for programs.
+//! The outcome of each target: text for users, JSON for programs.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
@@ -16,13 +16,13 @@ use crate::control::{
 };
 use crate::process::{Pid, Proc, ReadError};
 
-/// When descendants may have escaped, of whom nothing is known.
+/// The message when descendants may have escaped that are unknown.
 const INCOMPLETE: &str = "not all descendants could be stopped or were found in time";
 
 /// The report of an operation, written while it goes on.
 ///
-/// What was done is a result; what was not is a message too. Writing cannot stop an operation that
-/// is under way: its failure is told at the end, and that nobody reads on is none.
+/// Success is a result on standard output; anything else is a message too. A write error cannot
+/// stop an operation that has begun: it is reported at the end. A closed pipe is no error.
 pub struct OutcomeReport<'p> {
     name: &'p str,
     proc: &'p Proc,
@@ -37,7 +37,7 @@ pub struct OutcomeReport<'p> {
 }
 
 impl<'p> OutcomeReport<'p> {
-    /// An empty report. `name` as messages show it; `layout` if it is to be JSON.
+    /// Makes an empty report. Messages begin with `name`; `layout` means JSON.
     pub fn new(
         name: &'p str,
         proc: &'p Proc,
@@ -63,7 +63,8 @@ impl<'p> OutcomeReport<'p> {
         report
     }
 
-    /// End it: say who is left, and learn whether all of it could be written.
+    /// Ends the report with the targets that are left. Errors: where some of the output could not
+    /// be written.
     pub fn finish(mut self, operation: &Operation<'_>, conclusion: Conclusion) -> io::Result<()> {
         if let Conclusion::Interrupted(_) = conclusion {
             outlet::limit(Some(Instant::now()));
@@ -105,10 +106,10 @@ impl<'p> OutcomeReport<'p> {
         if !operation.is_tree_complete() && !self.is_quiet {
             message(self.name, format_args!("{INCOMPLETE}: look again with find"));
         }
-        // A signal ends us while that waits for a reader.
+        // A signal ends us while this waits for a reader.
         let failure =
             self.failure.or_else(|| self.interrupts.with_signals_unblocked(outlet::settle).err());
-        // That nobody reads on is no failure: the status tells what was done.
+        // A closed pipe is no failure: the exit status tells what was done.
         failure.filter(|error| error.kind() != ErrorKind::BrokenPipe).map_or(Ok(()), Err)
     }
 
@@ -135,7 +136,7 @@ impl<'p> OutcomeReport<'p> {
         if !self.order.is_done(target) {
             let name = target.name.as_deref().map(|name| format!(" ({})", escaped(name)));
             let (name, pid) = (name.unwrap_or_default(), target.pid);
-            // What came before is to be read before.
+            // Earlier output must be seen first.
             self.flush();
             let outcome = target.outcome.map_or("", Outcome::name);
             return message(
@@ -152,7 +153,7 @@ impl<'p> OutcomeReport<'p> {
         self.write(&line);
     }
 
-    /// What became of a target that is as it was wanted.
+    /// Returns the text for a target with the wanted outcome.
     fn success(&self, target: &Target) -> String {
         let mut text = target.outcome.map_or("", Outcome::name).to_owned();
         match target.outcome {
@@ -171,7 +172,7 @@ impl<'p> OutcomeReport<'p> {
         text
     }
 
-    /// What would be done with a target.
+    /// Returns what would be done with a target.
     fn intention(&self) -> String {
         let mut text = match (self.order.signal, self.order.until) {
             (Some(signal), _) => format!("would get {signal}"),
@@ -187,7 +188,7 @@ impl<'p> OutcomeReport<'p> {
         text
     }
 
-    /// Why a target is not as it was wanted.
+    /// Returns the reason why a target has not the wanted outcome.
     fn complaint(&self, target: &Target) -> String {
         match target.outcome {
             Some(Outcome::Refused(refused)) => refused.to_string(),
@@ -256,7 +257,7 @@ impl<'p> OutcomeReport<'p> {
         self.entry(layout, Some(target.pid), &json);
     }
 
-    /// Write an entry of JSON: a process, or null for what is about none that is known, and its
+    /// Writes an entry of JSON: a process, or null if it is about no known process, and its
     /// members.
     fn entry(&mut self, layout: Layout, pid: Option<Pid>, members: &[u8]) {
         let mut json = if self.printed > 0 && layout == Layout::Document {
@@ -290,7 +291,7 @@ impl Observer for OutcomeReport<'_> {
     }
 
     fn idle(&mut self) {
-        // What is known by now is not kept back; a document has no parts.
+        // Lines are written at once; a document has no parts.
         if self.layout != Some(Layout::Document) {
             self.flush();
         }
@@ -309,7 +310,7 @@ fn elapsed(targets: &[Target]) -> Duration {
     targets.iter().filter_map(|target| target.after).max().unwrap_or_default()
 }
 
-/// How a process ended, behind that it did.
+/// Returns how a process ended, for the end of a line.
 fn status(status: Option<ExitStatus>) -> String {
     let Some(status) = status else { return ", status unknown".to_owned() };
     let dumped = if status.core_dumped() { ", core dumped" } else { "" };
