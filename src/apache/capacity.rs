@@ -1,26 +1,26 @@
-//! How many more workers would fit: what one more takes, and what is left for it.
+//! How many more workers would fit: the memory that one more takes, and the memory that is left for
+//! it.
 
 use crate::process::Headroom;
 
 use super::member::Member;
 
-/// The answer, in bytes and processes.
+/// The estimate, in bytes and processes.
 #[derive(Clone, Debug)]
 pub struct Capacity {
-    /// What one more worker takes, if it becomes like the average of those there are: its own
-    /// pages, in memory and in swap, and its page tables. What it shares with others is there
-    /// already.
+    /// Bytes that one more worker takes if it becomes like the average: its own pages in memory and
+    /// swap, and its page tables. Pages that it shares with others exist already.
     pub average: u64,
-    /// What it takes if it becomes like the largest, and its share of the shared pages is counted
-    /// once more.
+    /// Bytes that it takes if it becomes like the largest one. Its share of the shared pages is
+    /// counted once more.
     pub largest: u64,
-    /// Whether the numbers are of resident memory, because nobody told who shares what.
+    /// Whether the numbers are resident memory, because it is unknown which pages are shared.
     pub is_upper_bound: bool,
     pub headroom: Headroom,
 }
 
 impl Capacity {
-    /// `None` without workers to judge by.
+    /// Makes the estimate; `None` without workers to judge by.
     pub fn estimate<'m>(
         workers: impl Iterator<Item = &'m Member>,
         headroom: Headroom,
@@ -38,12 +38,12 @@ impl Capacity {
         (count > 0).then_some(Capacity { average, largest, is_upper_bound, headroom })
     }
 
-    /// How many more would fit, each like the average.
+    /// Returns how many more workers like the average would fit.
     pub fn more_average(&self) -> u64 {
         self.headroom.bytes / self.average.max(1)
     }
 
-    /// How many more would fit, each like the largest.
+    /// Returns how many more workers like the largest would fit.
     pub fn more_largest(&self) -> u64 {
         self.headroom.bytes / self.largest.max(1)
     }

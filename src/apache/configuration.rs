@@ -1,7 +1,7 @@
-//! What an Apache was configured to do, as far as it is about processes: which MPM, how many
-//! workers at most, and which WSGI daemon process groups, in the order that numbers them.
+//! The configuration of an Apache, as far as it concerns processes: the MPM, the largest number of
+//! workers, and the WSGI daemon process groups in the order that numbers them.
 //!
-//! Nothing is run to find out, and nothing is guessed: what cannot be told is a doubt, in words.
+//! Nothing is run for this and nothing is guessed: what is uncertain becomes a doubt, in words.
 
 mod arguments;
 mod condition;
@@ -14,20 +14,20 @@ pub use limit::WorkerLimit;
 pub use reader::read;
 pub use source::{Owner, ReadBudget, Source};
 
-/// What was configured.
+/// The result of reading a configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Configuration {
-    /// The file that it begins with.
+    /// The file that the configuration begins with.
     pub path: Vec<u8>,
-    /// Which module makes the workers.
+    /// The module that makes the workers.
     pub mpm: Option<Mpm>,
-    /// How many workers there may be; `None` where that is in doubt.
+    /// The largest number of workers; `None` where it is in doubt.
     pub limit: Option<WorkerLimit>,
     /// The names of the WSGI daemon process groups, in order; `None` where one of them is in doubt.
     pub groups: Option<Vec<Vec<u8>>>,
-    /// When its files were last changed, in seconds since the epoch.
+    /// The latest change of its files, in seconds since the epoch.
     pub changed: Option<i64>,
-    /// What could not be told, and why.
+    /// The facts that are uncertain, and why.
     pub doubts: Vec<String>,
 }
 
@@ -38,24 +38,24 @@ pub enum Mpm {
     Prefork,
     /// Workers are threads of processes.
     Worker,
-    /// Likewise.
+    /// Workers are threads of processes, without a thread for each idle connection.
     Event,
 }
 
-/// Who was started, and how.
+/// The server process whose configuration is read.
 pub struct ServerProcess<'s> {
     /// The path of the executable.
     pub exe: &'s [u8],
     /// Its arguments.
     pub arguments: Vec<&'s [u8]>,
-    /// Its environment, NAME=value, as far as it may be read.
+    /// Its environment, NAME=value, as far as we may read it.
     pub environment: Vec<&'s [u8]>,
 }
 
 impl Mpm {
     const ALL: [Mpm; 3] = [Mpm::Prefork, Mpm::Worker, Mpm::Event];
 
-    /// As in `mpm_prefork_module`.
+    /// Returns its name, as in `mpm_prefork_module`.
     pub fn name(self) -> &'static str {
         match self {
             Mpm::Prefork => "prefork",
@@ -64,7 +64,7 @@ impl Mpm {
         }
     }
 
-    /// The one that a module is, or the name of an executable ends with.
+    /// Returns the MPM of a module, or of the end of an executable's name.
     pub(super) fn find(wanted: impl Fn(&str) -> bool) -> Option<Mpm> {
         Mpm::ALL.into_iter().find(|mpm| wanted(mpm.name()))
     }
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::process::Root;
 
-    /// The configuration that these files below /etc/apache2 are.
+    /// Returns the configuration in these files below /etc/apache2.
     fn configured(files: &[(&str, &str)], arguments: &[&str]) -> Configuration {
         let directory = tempfile::tempdir().unwrap();
         for (name, text) in files {

@@ -1,14 +1,14 @@
-//! What speaks for and against a process that no process of the same program has started.
+//! Evidence for and against a process being a master. Its parent does not run the same program.
 
 use crate::process::{Pid, Process, ReadResult, items};
 
 use super::program::ServerProgram;
 use super::role::{OpenSockets, SocketTables};
 
-/// What was found out about it.
+/// The facts about the process.
 pub struct Evidence {
     pub is_apache: bool,
-    /// What it holds; `None` where its descriptors are kept from us.
+    /// Its open sockets; `None` where its descriptors are unavailable.
     pub held: Option<OpenSockets>,
     pub process_group: Pid,
     is_root: bool,
@@ -16,12 +16,12 @@ pub struct Evidence {
     is_started: bool,
 }
 
-/// What it is, then.
+/// The kind of process that the evidence shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Classification {
     /// The master of an Apache.
     Server,
-    /// What is left of an Apache without its master.
+    /// A process of an Apache whose master has exited.
     Orphan,
     /// The master of another program.
     Pool,
@@ -31,16 +31,16 @@ pub enum Classification {
     Rejected(Rejection),
 }
 
-/// Why a process does not count.
+/// The reason why a process does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rejection {
     pub why: &'static str,
-    /// Whether the superuser would learn more.
+    /// Whether the superuser would find out more.
     pub is_unproved: bool,
 }
 
 impl Evidence {
-    /// Look at a process.
+    /// Collects the evidence about a process.
     pub fn collect(
         process: &Process<'_>,
         program: &ServerProgram,
@@ -49,20 +49,20 @@ impl Evidence {
         let is_apache = program.is_apache(process)?;
         let held = if is_apache { sockets.held_by(process)? } else { None };
         let stat = process.stat()?;
-        // A worker is never the leader of its process group, and with -X there are none.
+        // A worker never leads its process group, and with -X there are no workers.
         let is_alone = stat.pgrp == process.pid()
             || items(process.cmdline()?).any(|argument| argument == b"-X");
         let is_root = process.user_ids()?[1] == 0;
-        // A master may be without workers for a second. What only checks a configuration is no
-        // daemon.
+        // A master may be without workers for a second. A process that only checks a configuration
+        // is no daemon.
         let is_start = |argument: &[u8]| argument == b"start" || argument.ends_with(b"FOREGROUND");
         let is_started = stat.session == process.pid() || items(process.cmdline()?).any(is_start);
         Ok(Evidence { is_apache, held, process_group: stat.pgrp, is_root, is_alone, is_started })
     }
 
-    /// Who serves listens, and the superuser's own processes are not somebody's imitation; a
-    /// process that neither listens nor has workers only checks a configuration, or is about to
-    /// end.
+    /// Classifies the process. A master listens, or runs as the superuser, whose processes no other
+    /// user can imitate. A process that neither listens nor has workers only checks a
+    /// configuration, or is about to exit.
     pub fn classification(&self, has_children: bool) -> Classification {
         let rejected = |why| Classification::Rejected(Rejection { why, is_unproved: false });
         match (&self.held, has_children) {

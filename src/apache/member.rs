@@ -1,17 +1,17 @@
-//! One process of a pool, and what it takes.
+//! One process of a pool, and the memory that it takes.
 
 use crate::process::{File, Pid, Process, ReadError, ReadResult, if_available};
 
-/// So much of the arguments is kept of each: somebody may have thousands of processes with
+/// Most bytes of arguments that are kept of a process: a user may run thousands of processes with
 /// megabytes of them.
 const NAMING: usize = 4096;
 
-/// How closely memory is looked at.
+/// How exactly memory is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// The kernel walks all pages of a process, which has to wait meanwhile: about 13 ms a GiB.
+    /// The kernel walks all pages of a process, which has to wait meanwhile: about 13 ms per GiB.
     Exact,
-    /// What the kernel counts anyway: nothing about who shares what.
+    /// Only counters of the kernel are read: they do not tell which pages are shared.
     Cheap,
 }
 
@@ -21,36 +21,36 @@ pub struct Member {
     pub pid: Pid,
     /// Its effective user id.
     pub uid: u32,
-    /// As the kernel keeps it.
+    /// Its comm.
     pub name: Vec<u8>,
     pub threads: u64,
-    /// Seconds since the epoch at its start, where this procfs tells.
+    /// Seconds from the epoch to its start, where this procfs tells.
     pub start_time: Option<f64>,
-    /// Seconds since its start, likewise.
+    /// Seconds since its start, where this procfs tells.
     pub age: Option<f64>,
-    /// Its arguments, each ended by a zero byte, as far as they may be needed to name it.
+    /// Its arguments, each ended by a zero byte, as far as its name may need them.
     pub arguments: Vec<u8>,
     pub usage: Usage,
 }
 
-/// Memory in bytes; `None` where it is kept from us or was not asked for.
+/// Memory in bytes; `None` where it is unavailable or was not asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// All pages in memory, those counted in full that it shares with others.
+    /// All its pages in memory. Pages that it shares with others count in full.
     pub rss: u64,
-    /// Its own pages, and its share of the others.
+    /// Its own pages, and its share of the shared ones.
     pub pss: Option<u64>,
     /// Its own pages.
     pub uss: Option<u64>,
     /// Pages in swap.
     pub swap: u64,
-    /// Its own pages in swap, and its share of the others.
+    /// Its own pages in swap, and its share of the shared ones.
     pub swap_share: Option<u64>,
-    /// What the kernel needs to know where its pages are.
+    /// The page tables in which the kernel keeps the places of its pages.
     pub page_tables: u64,
 }
 
-/// Something about the memory of a process.
+/// One measure of the memory of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
     Rss,
@@ -60,10 +60,10 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// All of them.
+    /// All measures.
     pub const ALL: [Measure; 4] = [Measure::Rss, Measure::Pss, Measure::Uss, Measure::Swap];
 
-    /// As in output.
+    /// Returns its name in output.
     pub fn name(self) -> &'static str {
         match self {
             Measure::Rss => "rss",
@@ -75,7 +75,7 @@ impl Measure {
 }
 
 impl Usage {
-    /// A measure, in bytes.
+    /// Returns a measure in bytes.
     pub fn get(&self, measure: Measure) -> Option<u64> {
         match measure {
             Measure::Rss => Some(self.rss),
@@ -85,7 +85,7 @@ impl Usage {
         }
     }
 
-    /// What of a measure can be added up without counting a page twice.
+    /// Returns the part of a measure that can be added up without counting a page twice.
     pub fn part(&self, measure: Measure) -> Option<u64> {
         match measure {
             Measure::Rss => None,
@@ -98,7 +98,7 @@ impl Usage {
 
     fn read(process: &Process<'_>, depth: Depth) -> ReadResult<Usage> {
         let size = |name| process.size(name)?.ok_or(ReadError::Exited);
-        // A process on its way out has given its memory back already.
+        // An exiting process has given its memory back already.
         let (rss, swap, page_tables) = (size("VmRSS")?, size("VmSwap")?, size("VmPTE")?);
         let counted = Usage { rss, swap, page_tables, ..Usage::default() };
         if depth == Depth::Cheap {
@@ -113,8 +113,8 @@ impl Usage {
                 swap_share: Some(memory.swap_share),
                 page_tables,
             }),
-            // Linux before 4.14 lacks the file, and so does one that was built without it; else a
-            // process that has none has given its memory back.
+            // The file is missing before Linux 4.14, and where the kernel was built without it.
+            // Otherwise a process without it has given its memory back.
             Err(ReadError::Absent(_)) if process.has_file(File::SmapsRollup) => {
                 Err(ReadError::Exited)
             }
@@ -125,7 +125,7 @@ impl Usage {
 }
 
 impl Member {
-    /// Read a pinned process.
+    /// Reads a pinned process.
     pub fn read(process: &Process<'_>, depth: Depth) -> ReadResult<Member> {
         let stat = process.stat()?;
         if stat.is_zombie() {

@@ -1,7 +1,7 @@
-//! Servers that answer with a pool of like processes, Apache above all: which processes belong
-//! together, what their memory really is, and how many more of them would fit.
+//! Servers that answer with a pool of similar processes, Apache above all: which processes belong
+//! together, how much memory they really use, and how many more would fit.
 //!
-//! [`survey()`] looks once. Nothing here knows the command line, and nothing prints.
+//! [`survey()`] looks at all of them once. Nothing here knows the command line, and nothing prints.
 
 mod capacity;
 mod configuration;

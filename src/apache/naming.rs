@@ -1,8 +1,8 @@
-//! From what each process of an Apache is for to groups with names.
+//! From the roles of an Apache's processes to groups with names.
 //!
-//! The title of a WSGI daemon has room for the beginning of a name only. With the number of its
-//! socket, the configuration tells the whole; without, a name that is cut stays marked as such,
-//! since several groups may hide behind it.
+//! The title of a WSGI daemon has room only for the beginning of a name. With the number of its
+//! socket, the configuration tells the whole name. Without it, a cut name stays marked as cut,
+//! because several groups may share it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -12,8 +12,8 @@ use super::pool::{Role, WorkerGroup};
 use super::role::{ProcessRole, WsgiSocket};
 use super::title;
 
-/// Put the processes of an Apache into groups. `configured` are the names of its WSGI groups in the
-/// order of their numbers, where these are known.
+/// Puts the processes of an Apache into groups. `configured` are the names of its WSGI groups in
+/// the order of their numbers, where they are known.
 pub fn groups(
     members: Vec<(ProcessRole, Member)>,
     configured: Option<&[Vec<u8>]>,
@@ -21,7 +21,7 @@ pub fn groups(
     let generation = members.iter().filter_map(|(role, _)| Some(socket(role)?.generation)).min();
     let all_are_numbered = members.iter().all(|(role, _)| !matches!(role, ProcessRole::Titled(..)));
     let mut by_duty: BTreeMap<ProcessRole, Vec<Member>> = BTreeMap::new();
-    // There is always a group of workers, of nobody perhaps.
+    // There is always a group of workers, even if it is empty.
     by_duty.insert(ProcessRole::Worker, Vec::new());
     if let Some(configured) = configured.filter(|_| all_are_numbered) {
         let generation = generation.unwrap_or(Reverse(0));
@@ -34,8 +34,8 @@ pub fn groups(
     let mut groups: Vec<WorkerGroup> = Vec::new();
     for (role, mut members) in by_duty {
         members.sort_by_key(|member| member.pid);
-        // Daemons of an earlier generation, which are about to end, are not what the configuration
-        // says now.
+        // Daemons of an earlier generation, which are about to exit, do not belong to the present
+        // configuration.
         let is_current = socket(&role)
             .is_none_or(|socket| Some(socket.generation) == generation || members.is_empty());
         let group = group(role, members, configured.filter(|_| is_current));
@@ -62,7 +62,7 @@ fn group(role: ProcessRole, members: Vec<Member>, configured: Option<&[Vec<u8>]>
     WorkerGroup { members, ..named }
 }
 
-/// A group whose number is known. Its title has to agree with the configuration, which may have
+/// Makes a group whose number is known. Its title must agree with the configuration, which may have
 /// been changed since.
 fn numbered(number: u32, members: &[Member], configured: Option<&[Vec<u8>]>) -> WorkerGroup {
     let shown = members.iter().find_map(|member| title::wsgi(&member.arguments));
@@ -82,7 +82,7 @@ fn numbered(number: u32, members: &[Member], configured: Option<&[Vec<u8>]>) -> 
     WorkerGroup { number: Some(number), name_is_cut, ..WorkerGroup::new(Role::Wsgi, name) }
 }
 
-/// A group of which only the beginning of the name is known.
+/// Makes a group of which only the beginning of the name is known.
 fn cut(begin: Vec<u8>, configured: &[Vec<u8>]) -> WorkerGroup {
     let mut may_be: Vec<Vec<u8>> =
         configured.iter().filter(|name| name.starts_with(&begin)).cloned().collect();

@@ -1,4 +1,4 @@
-//! What is known about one pool: its master, its processes in groups, and what they have in common.
+//! The facts about one pool: its master, its processes in groups, and their statistics.
 
 use crate::process::{Headroom, Lookup, Pid};
 
@@ -12,73 +12,74 @@ pub struct Pool {
     /// The name of the program.
     pub program: Vec<u8>,
     pub kind: PoolKind,
-    /// Who started the others, where there is one.
+    /// The process that forked the others, if there is one.
     pub master: Option<Master>,
     pub groups: Vec<WorkerGroup>,
-    /// How many processes ended while they were read.
+    /// Number of processes that exited while they were read.
     pub ended: usize,
-    /// How many processes kept their descriptors from us, and were told apart by their titles.
+    /// Number of processes whose descriptors are unavailable, and whose role was decided by their
+    /// titles.
     pub unexamined: usize,
     pub configuration: Option<Configuration>,
     pub capacity: Option<Capacity>,
-    /// What is not as it should be or could not be told.
+    /// Remarks about things that are wrong or uncertain.
     pub notes: Vec<String>,
 }
 
-/// What holds the processes together.
+/// The tie between the processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolKind {
     /// A running Apache.
     Apache,
-    /// What is left of one without its master, whose process group this was.
+    /// Processes of an Apache whose master, the leader of this process group, has exited.
     Orphans(Pid),
     /// A pool of another program.
     Pool,
-    /// Processes of the same program, none of them started by another.
+    /// Processes of the same program, none of which started another.
     Processes,
 }
 
-/// The process that started the others.
+/// The process that forked the others.
 pub struct Master {
     pub member: Member,
     /// All its arguments, each ended by a zero byte.
     pub arguments: Vec<u8>,
     pub exe_path: Option<Vec<u8>>,
-    /// Whether the file of the executable was removed or replaced meanwhile.
+    /// Whether the file of its executable was removed or replaced since its start.
     pub exe_deleted: bool,
     pub container: Option<Vec<u8>>,
     pub unit: Option<Vec<u8>>,
 }
 
-/// What the processes of a group do.
+/// The work of the processes of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// They answer requests.
     Worker,
     /// They are a daemon process group of mod_wsgi.
     Wsgi,
-    /// They are children of an Apache that listen to nobody.
+    /// They are children of an Apache that do not listen.
     Other,
-    /// They have a name of their own.
+    /// They share a title.
     Pool,
 }
 
-/// Processes that do the same.
+/// Processes with the same role and name.
 pub struct WorkerGroup {
     pub role: Role,
     pub name: Option<Vec<u8>>,
-    /// Of a WSGI group: its place in the configuration, from 1.
+    /// For a WSGI group its place in the configuration, from 1.
     pub number: Option<u32>,
     /// Whether the end of the name is missing, so that these may be several groups.
     pub name_is_cut: bool,
-    /// Then: the configured groups whose names begin so.
+    /// The configured groups whose names begin with a cut name.
     pub may_be: Vec<Vec<u8>>,
-    /// By pid.
+    /// Its processes, by pid.
     pub members: Vec<Member>,
 }
 
 impl Role {
-    /// As in output.
+    /// Returns its name in output.
     pub fn name(self) -> &'static str {
         match self {
             Role::Worker => "worker",
@@ -90,7 +91,7 @@ impl Role {
 }
 
 impl PoolKind {
-    /// As in output.
+    /// Returns its name in output.
     pub fn name(self) -> &'static str {
         match self {
             PoolKind::Apache => "apache",
@@ -102,7 +103,7 @@ impl PoolKind {
 }
 
 impl WorkerGroup {
-    /// A group of nobody yet.
+    /// Makes an empty group.
     pub fn new(role: Role, name: Option<Vec<u8>>) -> WorkerGroup {
         WorkerGroup {
             role,
@@ -114,23 +115,23 @@ impl WorkerGroup {
         }
     }
 
-    /// Whether another is the same group, for all that is known of its name.
+    /// Reports whether another group is the same one, as far as names are known.
     pub(super) fn is_same(&self, other: &WorkerGroup) -> bool {
         let is_whole = |group: &WorkerGroup| group.name.is_some() && !group.name_is_cut;
         is_whole(self) && is_whole(other) && self.role == other.role && self.name == other.name
     }
 
-    /// Over those whose value is known.
+    /// Returns the statistics of those processes whose value is known.
     pub fn statistics(&self, measure: Measure) -> Option<Statistics> {
         Statistics::from_numbers(self.members.iter().filter_map(|member| member.usage.get(measure)))
     }
 
-    /// See [`total`].
+    /// Returns the sum as [`total`] makes it.
     pub fn total(&self, measure: Measure) -> Option<u64> {
         total(self.members.iter(), measure)
     }
 
-    /// That its name is not whole, in words.
+    /// Returns the remark that its name is cut.
     fn doubt(&self) -> String {
         let name = String::from_utf8_lossy(self.name.as_deref().unwrap_or_default());
         if let Some(number) = self.number {
@@ -142,19 +143,19 @@ impl WorkerGroup {
         format!("the WSGI group '{name}' may be several: its name is cut off{of}")
     }
 
-    /// Threads of all of them.
+    /// Returns the number of threads of all its processes.
     pub fn threads(&self) -> u64 {
         self.members.iter().map(|member| member.threads).sum()
     }
 
-    /// How many keep from us what they share.
+    /// Returns the number of processes whose shared pages are unknown.
     pub fn unreadable(&self) -> usize {
         unreadable(self.members.iter())
     }
 }
 
 impl Pool {
-    /// Of these groups, with nothing else known yet.
+    /// Makes a pool of these groups, without further facts.
     pub(super) fn new(program: Vec<u8>, kind: PoolKind, groups: Vec<WorkerGroup>) -> Pool {
         let (master, configuration, capacity) = (None, None, None);
         Pool {
@@ -170,28 +171,28 @@ impl Pool {
         }
     }
 
-    /// Everybody, the master first.
+    /// Returns all processes, the master first.
     pub fn everybody(&self) -> impl Iterator<Item = &Member> {
         let members = self.groups.iter().flat_map(|group| &group.members);
         self.master.iter().map(|master| &master.member).chain(members)
     }
 
-    /// See [`total`].
+    /// Returns the sum as [`total`] makes it.
     pub fn total(&self, measure: Measure) -> Option<u64> {
         total(self.everybody(), measure)
     }
 
-    /// Threads of everybody.
+    /// Returns the number of threads of all processes.
     pub fn threads(&self) -> u64 {
         self.everybody().map(|member| member.threads).sum()
     }
 
-    /// How many keep from us what they share.
+    /// Returns the number of processes whose shared pages are unknown.
     pub fn unreadable(&self) -> usize {
         unreadable(self.everybody())
     }
 
-    /// Find out how many more workers would fit.
+    /// Estimates how many more workers would fit.
     pub(super) fn estimate(&mut self, headroom: Lookup<Headroom>) {
         match headroom {
             Lookup::Found(headroom) => {
@@ -205,7 +206,7 @@ impl Pool {
         }
     }
 
-    /// Note what could not be told.
+    /// Adds remarks about uncertain facts.
     pub(super) fn note_doubts(&mut self) {
         let mut notes = Vec::new();
         if self.ended > 0 {
@@ -237,10 +238,10 @@ impl Pool {
         self.notes.append(&mut notes);
     }
 
-    /// That the configuration may not be what the server has read.
+    /// Returns the remark that the server may not have read the present configuration.
     fn change(&self) -> Option<&'static str> {
         let changed = self.configuration.as_ref()?.changed? as f64;
-        // The kernel tells the time of its boot in whole seconds.
+        // The kernel gives the time of its boot in whole seconds.
         let is_older = |start: &f64| start + 2.0 < changed;
         let mut starts = self.workers().filter_map(|member| member.start_time);
         if starts.any(|start| is_older(&start)) {
@@ -256,8 +257,8 @@ impl Pool {
         })
     }
 
-    /// Those whose like one may want more of: the workers of an Apache, else everybody but the
-    /// master.
+    /// Returns the processes of which there could be more: the workers of an Apache, else all
+    /// except the master.
     pub fn workers(&self) -> impl Iterator<Item = &Member> {
         let is_apache = self.kind == PoolKind::Apache;
         let groups =
@@ -266,8 +267,8 @@ impl Pool {
     }
 }
 
-/// A sum in which no page counts twice; `None` where somebody's part is not known, or where pages
-/// that are shared cannot be told from others.
+/// Returns a sum in which no page counts twice; `None` where a part is unknown, or where shared
+/// pages cannot be separated.
 pub fn total<'m>(mut members: impl Iterator<Item = &'m Member>, measure: Measure) -> Option<u64> {
     let parts = members.try_fold((0, 0u64), |(count, sum), member| {
         Some((count + 1, sum.saturating_add(member.usage.part(measure)?)))

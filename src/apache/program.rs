@@ -1,4 +1,4 @@
-//! Which processes run the program that is looked for.
+//! The program that is searched for, and the processes that run it.
 
 use crate::process::{File, Files, Process, ReadResult, if_available, items, title};
 
@@ -9,23 +9,22 @@ use super::configuration::Mpm;
 pub enum ServerProgram {
     /// Apache, under the names that distributions give it.
     Apache,
-    /// Whatever has this name.
+    /// Any program of this name.
     Named(Vec<u8>),
 }
 
 const APACHE: [&[u8]; 2] = [b"apache2", b"httpd"];
 
-/// Programs whose processes are known by what they run. After options, or after -m, stands the
-/// script.
+/// Programs that run a script. The script stands after options, or after -m.
 const INTERPRETERS: [&[u8]; 6] = [b"python", b"pypy", b"ruby", b"perl", b"node", b"php"];
 
 impl ServerProgram {
-    /// The files that telling it takes anyway.
+    /// Returns the files that recognising a process reads in any case.
     pub fn files(&self) -> Files {
         Files::new(&[File::Stat, File::Exe])
     }
 
-    /// What its processes are called, usually.
+    /// Returns the usual name of its processes.
     pub fn name(&self) -> &[u8] {
         match self {
             ServerProgram::Apache => b"apache2",
@@ -33,7 +32,7 @@ impl ServerProgram {
         }
     }
 
-    /// What stays the same from machine to machine.
+    /// Returns the name that is the same on all machines.
     pub fn label(&self) -> &[u8] {
         match self {
             ServerProgram::Apache => b"apache",
@@ -41,7 +40,7 @@ impl ServerProgram {
         }
     }
 
-    /// None of it, in words.
+    /// Returns the message that none of it runs.
     pub fn nothing(&self) -> String {
         match self {
             ServerProgram::Apache => "no Apache (apache2 or httpd)".to_owned(),
@@ -49,8 +48,8 @@ impl ServerProgram {
         }
     }
 
-    /// Whether a process runs it. Where its executable is kept from us, its name and its first
-    /// argument have to do.
+    /// Reports whether a process runs it. Where its executable is unavailable, its name and its
+    /// first argument decide.
     pub fn is_run_by(&self, process: &Process<'_>) -> ReadResult<bool> {
         if process.stat()?.is_zombie() || process.is_kernel_thread()? {
             return Ok(false);
@@ -62,8 +61,8 @@ impl ServerProgram {
         if process.exe().is_ok() && !is_script {
             return Ok(false);
         }
-        // A script runs in the executable of its interpreter, but the kernel names it after the
-        // script.
+        // A script runs in the executable of its interpreter, but the kernel names the process
+        // after the script.
         Ok(self.is_called(&process.name()?) || is_script && self.is_script_of(process)?)
     }
 
@@ -76,7 +75,8 @@ impl ServerProgram {
         }
     }
 
-    /// Whether the arguments are those of a script of this name, or a title that begins with it.
+    /// Reports whether the arguments are those of a script of this name, or a title that begins
+    /// with it.
     fn is_script_of(&self, process: &Process<'_>) -> ReadResult<bool> {
         let arguments = process.cmdline()?;
         if let Some(title) = title(arguments) {
@@ -95,8 +95,8 @@ impl ServerProgram {
         Ok(self.is_called(script.rsplit(|&byte| byte == b'/').next().unwrap_or_default()))
     }
 
-    /// Whether a process that runs it is an Apache, whatever it is called: nothing else maps
-    /// Apache's modules.
+    /// Reports whether a process of this program is an Apache, whatever its name is: only Apache
+    /// maps its modules.
     pub fn is_apache(&self, process: &Process<'_>) -> ReadResult<bool> {
         if ServerProgram::Apache.is_called(&process.exe_name()?) {
             return Ok(true);
@@ -105,14 +105,14 @@ impl ServerProgram {
     }
 }
 
-/// Whether a line of a memory map names a module that every Apache has.
+/// Reports whether a line of a memory map names a module that every Apache has.
 fn names_module(line: &[u8]) -> bool {
     [&b"/mod_mpm_"[..], b"/mod_authz_core.so"]
         .iter()
         .any(|part| memchr::memmem::find(line, part).is_some())
 }
 
-/// Nothing, or the MPM that some distributions append.
+/// Reports whether this is empty, or the MPM that some distributions append.
 fn is_mpm_suffix(suffix: &[u8]) -> bool {
     match suffix {
         [] => true,
@@ -121,7 +121,7 @@ fn is_mpm_suffix(suffix: &[u8]) -> bool {
     }
 }
 
-/// Nothing, or a version: `php-fpm8.2`, `gunicorn-3`.
+/// Reports whether this is empty, or a version as in `php-fpm8.2`, `gunicorn-3`.
 fn is_version(suffix: &[u8]) -> bool {
     let version = suffix.strip_prefix(b"-").unwrap_or(suffix);
     suffix.is_empty()

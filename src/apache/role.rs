@@ -1,5 +1,5 @@
-//! What a process of an Apache is: told by the sockets that it holds, or where these are kept from
-//! us, by its title.
+//! The role of a process of an Apache: decided by its open sockets or, where these are unavailable,
+//! by its title.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -11,27 +11,27 @@ use crate::process::{File, Process, ReadResult, if_available, items};
 
 use super::title;
 
-/// How long, and how often, a process is waited for that has only been forked; and how often in a
-/// whole run, as anybody may run workers that stay so.
+/// How long and how often a process is waited for that was forked a moment ago, and how often in a
+/// whole run, because any user may run workers that stay in this state.
 const MOMENT: Duration = Duration::from_millis(5);
 const MOMENTS: usize = 20;
 const MOST_MOMENTS: usize = 100;
 
-/// The sockets of the network namespaces that were met: each is read once.
+/// The sockets of the network namespaces that were met. Each namespace is read once.
 #[derive(Default)]
 pub struct SocketTables {
     namespaces: RefCell<BTreeMap<u64, Rc<NamespaceSockets>>>,
-    /// How often processes were waited for.
+    /// Number of times that processes were waited for.
     moments: Cell<usize>,
 }
 
-/// What the sockets of a network namespace are.
+/// The listening sockets of a network namespace.
 struct NamespaceSockets {
     tcp: BTreeSet<u64>,
     unix: BTreeMap<u64, Option<Vec<u8>>>,
 }
 
-/// What a process holds of them.
+/// The listening sockets that a process has open.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenSockets {
     /// The TCP sockets on which it listens, as masters and workers do.
@@ -40,31 +40,31 @@ pub struct OpenSockets {
     pub wsgi: Option<WsgiSocket>,
 }
 
-/// A WSGI daemon process group: the newest generation first, then by number.
+/// The identity of a WSGI daemon process group. The newest generation sorts first, then the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WsgiSocket {
-    /// How often the configuration was read since the master was started.
+    /// Number of times that the configuration was read since the start of the master.
     pub generation: Reverse<u32>,
     /// Its place in the configuration, from 1.
     pub number: u32,
 }
 
-/// What a process of an Apache is for.
+/// The role of a process of an Apache.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ProcessRole {
-    /// Answers requests.
+    /// It answers requests.
     Worker,
-    /// Runs the applications of this group.
+    /// It runs the applications of this group.
     Group(WsgiSocket),
-    /// Of a group that is only known by its title, which may be cut.
+    /// It is in a group that is known only by its title. The flag says whether the title is cut.
     Titled(Vec<u8>, bool),
-    /// Listens to nobody: a worker that finishes, or a module's helper.
+    /// It does not listen: a worker that finishes, or a helper of a module.
     Other,
 }
 
 impl SocketTables {
-    /// What a process holds; `None` where its descriptors are kept from us, or what they are is
-    /// disputed.
+    /// Returns the listening sockets of a process; `None` where its descriptors are unavailable, or
+    /// where they are disputed.
     pub fn held_by(&self, process: &Process<'_>) -> ReadResult<Option<OpenSockets>> {
         match if_available(process.sockets())? {
             None => Ok(None),
@@ -73,8 +73,8 @@ impl SocketTables {
         }
     }
 
-    /// Likewise of a process below a master. One that was forked a moment ago still holds
-    /// everything that its master does, and is given time to close what is not for it.
+    /// Returns the listening sockets of a process below a master. A process that was forked a
+    /// moment ago still has all sockets of its master open, and gets time to close the others.
     pub fn held_below(
         &self,
         process: &Process<'_>,
@@ -108,7 +108,7 @@ impl SocketTables {
 
 impl NamespaceSockets {
     fn held(&self, inodes: Vec<u64>) -> Option<OpenSockets> {
-        // What the table of TCP sockets has, nobody can make up in that of unix sockets.
+        // A socket in the table of TCP sockets cannot be forged in that of unix sockets.
         let (tcp, other): (Vec<u64>, Vec<u64>) =
             inodes.into_iter().partition(|inode| self.tcp.contains(inode));
         let mut is_disputed = false;
@@ -123,8 +123,8 @@ impl NamespaceSockets {
     }
 }
 
-/// The group of a path such as `/run/apache2/wsgi.23.0.2.sock`: master, generation and number.
-/// WSGISocketPrefix chooses what is in front.
+/// Parses a path such as `/run/apache2/wsgi.23.0.2.sock`: master, generation and number.
+/// WSGISocketPrefix sets the beginning.
 fn wsgi_socket(path: &[u8]) -> Option<WsgiSocket> {
     let name = path.rsplit(|&byte| byte == b'/').next()?.strip_suffix(b".sock")?;
     let mut parts = name.rsplit(|&byte| byte == b'.');
@@ -134,12 +134,12 @@ fn wsgi_socket(path: &[u8]) -> Option<WsgiSocket> {
 }
 
 impl OpenSockets {
-    /// Whether it listens on any TCP socket.
+    /// Reports whether it listens on any TCP socket.
     pub fn listens(&self) -> bool {
         !self.listeners.is_empty()
     }
 
-    /// Whether it listens on one of the sockets of its master or, where nobody knows these, on any.
+    /// Reports whether it listens on a socket of its master or, where these are unknown, on any.
     fn serves(&self, master: Option<&OpenSockets>) -> bool {
         match master {
             Some(master) => self.listeners.iter().any(|inode| master.listeners.contains(inode)),
@@ -148,7 +148,7 @@ impl OpenSockets {
     }
 }
 
-/// The process that a pool is below.
+/// The facts about the master of a process.
 #[derive(Clone, Copy)]
 pub struct MasterContext<'a> {
     pub arguments: &'a [u8],
@@ -156,10 +156,10 @@ pub struct MasterContext<'a> {
 }
 
 impl ProcessRole {
-    /// Of a process of an Apache: by what it holds, else by its arguments and those of its master,
-    /// else that of the process that started it.
+    /// Decides the role of a process: by its sockets, else by its arguments and those of its
+    /// master, else as the role of its parent.
     ///
-    /// In a WSGI daemon the application may listen too, but not on the sockets of the server.
+    /// The application in a WSGI daemon may listen too, but not on the sockets of the server.
     pub fn from_sockets_and_title(
         held: Option<&OpenSockets>,
         arguments: &[u8],
@@ -180,8 +180,7 @@ impl ProcessRole {
         if let Some(name) = title::wsgi(arguments) {
             return ProcessRole::Titled(name.text.to_vec(), name.is_cut);
         }
-        // Only a WSGI daemon with a display-name of its own overwrites its first argument, as far
-        // as that reaches.
+        // Only a WSGI daemon with a display-name overwrites its first argument, within its length.
         let first = |arguments| items(arguments).next().unwrap_or_default();
         match master.map(first) {
             Some(room) if room != first(arguments) => {

@@ -1,17 +1,17 @@
 //! Minimum, maximum, average and median of some numbers.
 
-/// What some numbers have in common.
+/// The statistics of some numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Statistics {
     pub min: u64,
     pub max: u64,
     pub average: f64,
-    /// The middle one, or the average of the two in the middle.
+    /// The middle number, or the average of the two in the middle.
     pub median: f64,
 }
 
 impl Statistics {
-    /// `None` of no numbers.
+    /// Computes the statistics; `None` without numbers.
     pub fn from_numbers(numbers: impl Iterator<Item = u64>) -> Option<Statistics> {
         let mut sorted: Vec<u64> = numbers.collect();
         sorted.sort_unstable();

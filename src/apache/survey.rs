@@ -1,5 +1,5 @@
-//! One look at all pools of a program: from the tree of processes to masters, and from masters to
-//! what belongs to them.
+//! One look at all pools of a program: from the tree of processes to the masters, and from each
+//! master to its processes.
 
 use std::collections::BTreeMap;
 
@@ -17,46 +17,46 @@ use super::program::ServerProgram;
 use super::role::{MasterContext, OpenSockets, ProcessRole, SocketTables};
 use super::{naming, title};
 
-/// What was seen.
+/// The result of a survey.
 #[derive(Default)]
 pub struct Survey {
     pub pools: Vec<Pool>,
-    /// Processes of the right name that are nobody's master.
+    /// Processes of the right name that are not the master of a pool.
     pub rejected: Vec<(Pid, Rejection)>,
-    /// Processes that do not even show what they run.
+    /// Processes whose program is unavailable.
     pub hidden: Unexamined,
-    /// Whether there may be others that are not shown at all.
+    /// Whether there may be processes that are invisible.
     hides_others: bool,
 }
 
 impl Survey {
-    /// How many of those of the right name may be a master.
+    /// Returns how many processes of the right name may be a master.
     pub fn unproved(&self) -> usize {
         self.rejected.iter().filter(|(_, rejection)| rejection.is_unproved).count()
     }
 
-    /// Whether there are no other pools for certain.
+    /// Reports whether there are certainly no other pools.
     pub fn is_complete(&self) -> bool {
         self.unproved() == 0 && self.hidden.is_empty() && !self.hides_others
     }
 }
 
-/// What the pass over all processes keeps of each.
+/// The facts about every process that the first pass keeps.
 struct PoolCandidate {
     is_wanted: bool,
     start_ticks: u64,
 }
 
-/// Processes that have no master.
+/// Processes without a master.
 #[derive(Default)]
 struct Strays {
-    /// By process group, which is that of the master that ended.
+    /// By process group, which is that of the master that has exited.
     orphans: BTreeMap<Pid, Vec<(ProcessRole, Member)>>,
     singles: Vec<Member>,
     headroom: Option<Headroom>,
 }
 
-/// Look at all pools of a program.
+/// Surveys all pools of a program.
 pub fn survey(proc: &Proc, program: &ServerProgram, depth: Depth) -> Result<Survey, Error> {
     let mut survey = Survey { hides_others: proc.hides_others()?, ..Survey::default() };
     let forest = tree::read(proc.scan(program.files() | tree::FILES)?, |process, kin| {
@@ -66,7 +66,7 @@ pub fn survey(proc: &Proc, program: &ServerProgram, depth: Depth) -> Result<Surv
             Lookup::Found(is_wanted) => seen(is_wanted),
             Lookup::Unavailable(reason) => {
                 survey.hidden.add(process.pid(), reason);
-                // Still somebody's parent.
+                // It may still be the parent of one.
                 seen(false)
             }
             Lookup::Exited => Lookup::Exited,
@@ -97,7 +97,7 @@ struct Surveyor<'s> {
 }
 
 impl<'s> Surveyor<'s> {
-    /// A process that no process of the same program has started.
+    /// Examines a process whose parent does not run the same program.
     fn visit(&mut self, node: Node) -> Result<(), Error> {
         let Some(process) = self.pin(node, None)? else { return Ok(()) };
         let has_children = self.wanted_children(node).next().is_some();
@@ -115,7 +115,8 @@ impl<'s> Surveyor<'s> {
         }
     }
 
-    /// What was read of a process; `None` if it has ended, or is hidden from us, which is counted.
+    /// Returns what was read of a process; `None` if it has exited, or is unavailable. Both are
+    /// counted.
     fn settled<T>(
         &mut self,
         process: &Process<'_>,
@@ -125,7 +126,7 @@ impl<'s> Surveyor<'s> {
         Ok(self.count(process.pid(), settled))
     }
 
-    /// A value; `None` of a process that has ended, or that could not be examined, which is
+    /// Returns a value; `None` for a process that has exited or could not be examined. Both are
     /// counted.
     fn count<T>(&mut self, pid: Pid, settled: Lookup<T>) -> Option<T> {
         match settled {
@@ -143,8 +144,7 @@ impl<'s> Surveyor<'s> {
         forest.children(node).filter(|&child| forest.data(child).is_wanted)
     }
 
-    /// The process of a node through a descriptor, if it still is what it was when the tree was
-    /// read.
+    /// Pins the process of a node, if it is still the one of the first pass.
     fn pin(&mut self, node: Node, parent: Option<Pid>) -> Result<Option<Process<'s>>, Error> {
         let expected = Files::new(&[File::Stat, File::Status, File::Exe]);
         let pid = self.forest.pid(node);
@@ -160,7 +160,7 @@ impl<'s> Surveyor<'s> {
         Ok(if is_same == Some(true) { Some(process) } else { None })
     }
 
-    /// A process below a master with what it holds; `None` if it has ended meanwhile.
+    /// Returns a process below a master with its sockets; `None` if it has exited meanwhile.
     fn below(
         &mut self,
         node: Node,
@@ -173,8 +173,8 @@ impl<'s> Surveyor<'s> {
         self.settled(&process, read)
     }
 
-    /// An Apache: everything below its master that runs the same, without a gap. Workers of mpm_itk
-    /// have children, and so may WSGI daemons.
+    /// Adds an Apache: all descendants of its master that run the same program without a gap.
+    /// Workers of mpm_itk have children, and so may WSGI daemons.
     fn server(
         &mut self,
         process: &Process<'_>,
@@ -240,7 +240,7 @@ impl<'s> Surveyor<'s> {
         };
         self.strays.singles.push(member);
         if let Lookup::Found(headroom) = process.lookup(process.headroom())? {
-            // They need not be in the same control group: what is left for the one that has least.
+            // They need not be in the same control group: the one with the least room counts.
             let least = self
                 .strays
                 .headroom
@@ -253,7 +253,8 @@ impl<'s> Surveyor<'s> {
         Ok(())
     }
 
-    /// A pool of another program: everything below its master that runs the same, without a gap.
+    /// Adds a pool of another program: all descendants of its master that run the same program
+    /// without a gap.
     fn pool(&mut self, process: &Process<'_>, top: Node) -> Result<(), Error> {
         let Some(master) = self.settled(process, Master::read(process, self.depth))? else {
             return Ok(());
@@ -313,8 +314,8 @@ impl Master {
         })
     }
 
-    /// What the pool is called: what was asked for or, of the names of Apache, the one that it goes
-    /// by.
+    /// Returns the name of the pool: the one that the user gave or, among the names of Apache, the
+    /// one that is used here.
     fn program(&self, program: &ServerProgram) -> Vec<u8> {
         match (program, &self.exe_path) {
             (ServerProgram::Apache, Some(path)) => {
@@ -325,7 +326,7 @@ impl Master {
     }
 }
 
-/// The configuration of an Apache, or why it is not known.
+/// Returns the configuration of an Apache, or the reason why it is unknown.
 fn configuration_of(
     process: &Process<'_>,
     master: &Master,
@@ -343,8 +344,8 @@ fn configuration_of(
     configuration::read(&source, &ServerProcess { exe, arguments, environment })
 }
 
-/// Groups by what processes call themselves. Who has the command line of its master has no name of
-/// its own.
+/// Makes groups by the titles of processes. A process with the command line of its master has no
+/// title.
 fn by_name(members: Vec<Member>, master: Option<&Member>) -> Vec<WorkerGroup> {
     let mut groups: BTreeMap<(Role, Option<Vec<u8>>), Vec<Member>> = BTreeMap::new();
     for member in members {

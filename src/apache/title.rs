@@ -1,26 +1,25 @@
-//! What processes call themselves: the titles of mod_wsgi's daemons and of the pools of other
-//! programs.
+//! Titles of processes: those of mod_wsgi's daemons, and of the pools of other programs.
 
 use crate::process::{items, title};
 
-/// The name of a WSGI daemon process group as its processes show it.
+/// The name of a WSGI daemon process group in the title of a process.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WsgiName<'a> {
-    /// As much as there was room for.
+    /// The name as far as there was room.
     pub text: &'a [u8],
-    /// Whether its end is missing: mod_wsgi writes into the place of the first argument, and not
-    /// beyond.
+    /// Whether its end is missing: mod_wsgi writes over the first argument, and not beyond.
     pub is_cut: bool,
 }
 
-/// How mod_wsgi begins `display-name=%{GROUP}`.
+/// The beginning of the title for `display-name=%{GROUP}`.
 const WSGI: &[u8] = b"(wsgi:";
 
-/// The name in a title such as `(wsgi:shop)` or, where there was less room, `(wsgi:sh` or `(wsgi`.
+/// Returns the name from a title such as `(wsgi:shop)` or, where there was less room, `(wsgi:sh` or
+/// `(wsgi`.
 pub fn wsgi(arguments: &[u8]) -> Option<WsgiName<'_>> {
     let title = items(arguments).next()?.trim_ascii_end();
     let Some(name) = title.strip_prefix(WSGI) else {
-        // Not less: a parenthesis alone means nothing.
+        // A shorter text, such as a parenthesis alone, means nothing.
         let is_begin = title.len() >= 3 && WSGI.starts_with(title);
         return is_begin.then_some(WsgiName { text: b"", is_cut: true });
     };
@@ -30,9 +29,9 @@ pub fn wsgi(arguments: &[u8]) -> Option<WsgiName<'_>> {
     })
 }
 
-/// The pool in a title such as `php-fpm: pool www` (www) or `nginx: worker process` (worker
-/// process). Numbers, as in `uWSGI worker 3`, tell members of one pool apart, and so does what
-/// comes behind a client's address (`[local] idle`, `10.0.0.1(40926) SELECT`).
+/// Returns the pool from a title such as `php-fpm: pool www` (www) or `nginx: worker process`
+/// (worker process). Numbers, as in `uWSGI worker 3`, distinguish members of one pool, and so does
+/// the text after a client's address (`[local] idle`, `10.0.0.1(40926) SELECT`).
 pub fn pool(arguments: &[u8]) -> Option<Vec<u8>> {
     let text = title(arguments)?.trim_ascii();
     let name = match text.windows(2).position(|pair| pair == b": ") {
@@ -45,13 +44,13 @@ pub fn pool(arguments: &[u8]) -> Option<Vec<u8>> {
     (!words.is_empty()).then(|| words.join(&b' '))
 }
 
-/// `3`, `0:` and the like.
+/// Recognises `3`, `0:` and similar words.
 fn is_number(word: &[u8]) -> bool {
     let digits = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
     digits > 0 && matches!(word[digits..], [] | [b':' | b','])
 }
 
-/// `[local]` or `host(port)`.
+/// Recognises `[local]` and `host(port)`.
 fn is_client(word: &[u8]) -> bool {
     let port = word.strip_suffix(b")").and_then(|word| word.rsplit(|&byte| byte == b'(').next());
     word == b"[local]" || word.contains(&b'(') && port.is_some_and(is_number)

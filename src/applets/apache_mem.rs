@@ -182,7 +182,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
             let running = seen.iter().filter(|(_, survey)| !survey.pools.is_empty()).count();
             return Ok(Exit::from_counts(running, seen.len()));
         };
-        // From the beginning on, so that what looking takes does not add up.
+        // Counted from the beginning, so that the time of each look does not add up.
         due = due.checked_add(interval).unwrap_or(due).max(Instant::now());
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         proc = proc.anew()?;
@@ -241,7 +241,7 @@ impl Options {
         let time = time.as_secs_f64();
         if self.openmetrics {
             let mut metrics = Metrics::default();
-            // That there are none is told only where that is certain.
+            // The absence of pools is reported only where it is certain.
             let known =
                 seen.iter().filter(|(_, survey)| !survey.pools.is_empty() || survey.is_complete());
             known.for_each(|(program, survey)| metrics.add(program.label(), &survey.pools));
@@ -266,7 +266,7 @@ impl Options {
         Ok(text)
     }
 
-    /// Say what is missing.
+    /// Reports what is missing from the answer.
     fn tell(
         &self,
         proc: &Proc,
@@ -326,7 +326,7 @@ fn as_json(text: &mut Vec<u8>, pools: &[&Pool], layout: Layout, time: f64, users
     text.extend_from_slice(layout.end(pools.len()));
 }
 
-/// An error of output, whose exit status is that of other output that failed.
+/// Makes an error of output, with the exit status of failed output.
 fn unwritten(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("'{}': {error}", path.display()))
 }

@@ -1,8 +1,8 @@
-//! What the command line of Apache says about its configuration, see httpd(8).
+//! The part of Apache's command line that concerns its configuration (httpd(8)).
 
 use std::io;
 
-/// The options that matter here.
+/// The options that matter for the configuration.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Arguments {
     /// `-d`: ServerRoot.
@@ -11,16 +11,16 @@ pub(super) struct Arguments {
     file: Option<Vec<u8>>,
     /// `-D`: names for `<IfDefine>`.
     pub defines: Vec<Vec<u8>>,
-    /// `-C`: directives in front of the file, a line each.
+    /// `-C`: directives before the file, one in each line.
     pub before: Vec<u8>,
-    /// `-c`: directives behind it.
+    /// `-c`: directives after it.
     pub after: Vec<u8>,
 }
 
 /// Options that take a value.
 const WITH_VALUE: &[u8] = b"CcDdEefkR";
 
-/// ServerRoot and the file below it, as distributions build them in.
+/// Pairs of ServerRoot and the file below it that distributions build in.
 const BUILT_IN: [(&str, &str); 4] = [
     ("/etc/apache2", "apache2.conf"),
     ("/etc/httpd", "conf/httpd.conf"),
@@ -29,8 +29,8 @@ const BUILT_IN: [(&str, &str); 4] = [
 ];
 
 impl Arguments {
-    /// Without the name of the program in front. An error where the paths in them are not absolute:
-    /// nobody knows any more to what they were relative.
+    /// Parses arguments without the program's name. Errors: where paths are not absolute, because
+    /// the directory that they were relative to is unknown.
     pub fn parse(arguments: &[&[u8]]) -> Result<Arguments, String> {
         let mut parsed = Arguments::default();
         let mut arguments = arguments.iter().skip(1);
@@ -63,7 +63,7 @@ impl Arguments {
         }
     }
 
-    /// ServerRoot and the path of the file that the configuration begins with.
+    /// Returns ServerRoot and the path of the file that the configuration begins with.
     pub fn main_file(
         &self,
         exe: &[u8],
@@ -87,20 +87,20 @@ impl Arguments {
             }
         }
         match self.file {
-            // Reading it will say why it is not there.
+            // Reading it will give the reason why it is missing.
             Some(_) => Ok(candidates.swap_remove(0)),
             None => Err("no configuration file is at any of the usual places".to_owned()),
         }
     }
 }
 
-/// The places for an executable, the likeliest first.
+/// Returns the likely places for an executable, the likeliest first.
 fn built_in(exe: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut parts = exe.rsplitn(3, |&byte| byte == b'/');
     let (name, directory, prefix) = (parts.next(), parts.next(), parts.next());
     let mut places: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-    // Apache's own layout: everything below one prefix, such as /usr/local/apache2 in the official
-    // container.
+    // Apache's own layout has everything below one prefix, such as /usr/local/apache2 in the
+    // official container.
     if let (Some(b"bin" | b"sbin"), Some(prefix)) = (directory, prefix)
         && !matches!(prefix, b"" | b"/usr")
     {
@@ -110,7 +110,7 @@ fn built_in(exe: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
         BUILT_IN.iter().map(|(root, file)| (root.as_bytes().to_vec(), file.as_bytes().to_vec()));
     places.extend(usual);
     if name.is_some_and(|name| name.starts_with(b"httpd")) {
-        // Not Debian's file on a machine that has the leavings of both.
+        // Debian's file comes last on a machine with remains of both layouts.
         places.sort_by_key(|(_, file)| file == b"apache2.conf");
     }
     places

@@ -1,10 +1,10 @@
-//! Whether sections such as `<IfModule>` are in force.
+//! Conditions of sections such as `<IfModule>`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Mpm;
 
-/// In the order in which one makes the other worthless.
+/// The value of a condition. In a conjunction the smallest one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Truth {
     No,
@@ -26,15 +26,15 @@ impl Truth {
     }
 }
 
-/// What conditions are about.
+/// The names that conditions ask about.
 pub(super) struct Definitions {
-    /// Names that were defined, with their values, if they have any.
+    /// Defined names, with their values if they have any.
     pub defines: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    /// Modules that were loaded, by identifier (`ssl_module`) and by file (`mod_ssl.c`).
+    /// Loaded modules, by identifier (`ssl_module`) and by file (`mod_ssl.c`).
     pub modules: BTreeSet<Vec<u8>>,
 }
 
-/// Built in by Debian; whoever builds them otherwise loads them by name.
+/// Modules that Debian builds in. Where they are not built in, they are loaded by name.
 const BUILT_IN: [&str; 8] = [
     "core",
     "http_core",
@@ -47,8 +47,8 @@ const BUILT_IN: [&str; 8] = [
 ];
 
 impl Definitions {
-    /// Whether a module of this name is there. One that is not loaded by name might be built in: of
-    /// the MPMs that is not unusual, of others it is.
+    /// Reports whether a module of this name is present. A module that is not loaded by name might
+    /// be built in. For an MPM this is usual, for others it is not.
     pub fn has_module(&self, name: &[u8], mpm: Option<Mpm>) -> Truth {
         let is_of = |mpm: &str| {
             name == format!("mpm_{mpm}_module").as_bytes() || name == format!("{mpm}.c").as_bytes()
@@ -64,7 +64,7 @@ impl Definitions {
     }
 }
 
-/// Whether this is the file (`mod_so.c`) or the identifier (`so_module`) of a module.
+/// Reports whether this is the file (`mod_so.c`) or the identifier (`so_module`) of a module.
 fn is_called(name: &[u8], module: &str) -> bool {
     let stem = module.strip_prefix("mod_").unwrap_or(module);
     name == format!("{module}.c").as_bytes() || name == format!("{stem}_module").as_bytes()

@@ -1,17 +1,17 @@
-//! The lines of a configuration file: continued, commented out, quoted, in sections.
+//! The lines of a configuration file: continuations, comments, quotes, and sections.
 
 use std::borrow::Cow;
 
-/// A line that says something.
+/// A line with a directive or the border of a section.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct DirectiveLine<'t> {
-    /// Of its beginning, from 1.
+    /// The number of its first line in the file, from 1.
     pub number: usize,
     text: Cow<'t, [u8]>,
 }
 
-/// The lines of a text that are neither empty nor comments. A backslash at the end continues a line
-/// in the next one.
+/// Returns the lines that are neither empty nor comments. A backslash at the end joins a line with
+/// the next one.
 pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = DirectiveLine<'_>> {
     let mut physical = text.split(|&byte| byte == b'\n').enumerate();
     std::iter::from_fn(move || {
@@ -34,7 +34,7 @@ fn without_return(line: &[u8]) -> &[u8] {
 }
 
 impl DirectiveLine<'_> {
-    /// `<Name condition>`: the name in lower case and the condition.
+    /// Parses `<Name condition>`: returns the name in lower case and the condition.
     pub fn section_begin(&self) -> Option<(Vec<u8>, Vec<u8>)> {
         let inner = self.text.trim_ascii().strip_prefix(b"<")?;
         let inner = inner.strip_suffix(b">").unwrap_or(inner);
@@ -43,20 +43,20 @@ impl DirectiveLine<'_> {
         Some((inner[..end].to_ascii_lowercase(), condition))
     }
 
-    /// `</Name>`: the name in lower case.
+    /// Parses `</Name>`: returns the name in lower case.
     pub fn section_end(&self) -> Option<Vec<u8>> {
         let inner = self.text.trim_ascii().strip_prefix(b"</")?;
         Some(inner.strip_suffix(b">").unwrap_or(inner).trim_ascii().to_ascii_lowercase())
     }
 
-    /// The directive and its arguments.
+    /// Returns the directive and its arguments.
     pub fn words(&self) -> Vec<Vec<u8>> {
         words(&self.text)
     }
 }
 
-/// Words with blanks between; quotes of either kind hold one together, a backslash takes the quote
-/// behind it as it is (ap_getword_conf).
+/// Splits a text into words at blanks. Quotes of either kind hold a word together, and a backslash
+/// protects the quote after it (ap_getword_conf).
 fn words(text: &[u8]) -> Vec<Vec<u8>> {
     let mut words = Vec::new();
     let mut rest = text.trim_ascii();

@@ -1,33 +1,33 @@
-//! How many workers there may be: what some directives set, and the arithmetic that the MPMs do
-//! with it.
+//! The largest number of workers: some directives, and the arithmetic of the MPMs.
 
 use std::collections::BTreeMap;
 
 use super::Mpm;
 
-/// How many workers there may be.
+/// The largest number of workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerLimit {
-    /// Requests at a time: MaxRequestWorkers, as far as ServerLimit lets it.
+    /// Requests at the same time: MaxRequestWorkers, as far as ServerLimit allows.
     pub requests: u64,
-    /// Processes that this takes.
+    /// Processes that they take.
     pub processes: u64,
-    /// Requests at a time of each: ThreadsPerChild.
+    /// Requests at the same time in each process: ThreadsPerChild.
     pub threads: u64,
-    /// Where MaxRequestWorkers is set, as FILE:LINE; `None` for the default.
+    /// The place of MaxRequestWorkers as FILE:LINE; `None` for the default.
     pub at: Option<String>,
 }
 
-/// What directives that set a number have said.
+/// The directives so far that set a number.
 #[derive(Default)]
 pub(super) struct Numbers {
-    /// By the name of the directive, with where it stands; no number where that is in doubt.
+    /// By the name of the directive, the value with its place; without a value where that is in
+    /// doubt.
     found: BTreeMap<&'static str, (Option<u64>, String)>,
 }
 
 impl Numbers {
-    /// Take a directive with its value, if it sets a number. Whether it is in force may not be
-    /// certain.
+    /// Takes a directive with its value, if it sets a number. `truth` says whether it is certainly
+    /// in force.
     pub fn take(
         &mut self,
         name: &[u8],
@@ -40,15 +40,16 @@ impl Numbers {
         }
     }
 
-    /// As prefork.c, worker.c and event.c of Apache 2.4 have it. The error is a doubt, in words.
+    /// Computes the limit as prefork.c, worker.c and event.c of Apache 2.4 do. The error is a
+    /// doubt, in words.
     pub fn limit(&self, mpm: Option<Mpm>, is_incomplete: bool) -> Result<WorkerLimit, String> {
         let Some(mpm) = mpm else { return Err("no MPM is loaded by name".to_owned()) };
         let most = self.number("maxrequestworkers")?;
         if most.is_none() && is_incomplete {
             return Err("MaxRequestWorkers is not set in what could be read".to_owned());
         }
-        // What is built in as DEFAULT_SERVER_LIMIT, MAX_SERVER_LIMIT, DEFAULT_THREADS_PER_CHILD and
-        // so on.
+        // The values built in as DEFAULT_SERVER_LIMIT, MAX_SERVER_LIMIT, DEFAULT_THREADS_PER_CHILD
+        // and so on.
         let (default, servers, most_servers) =
             if mpm == Mpm::Prefork { (256, 256, 200_000) } else { (400, 16, 20_000) };
         let threads = match mpm {
@@ -65,7 +66,7 @@ impl Numbers {
         Ok(WorkerLimit { requests: processes * threads, processes, threads, at })
     }
 
-    /// The number that a directive sets; the error is that it may or may not be set, or to what.
+    /// Returns the number that a directive sets. The error says that it is uncertain.
     fn number(&self, directive: &'static str) -> Result<Option<u64>, String> {
         match self.found.get(directive) {
             None => Ok(None),
@@ -77,10 +78,10 @@ impl Numbers {
     }
 }
 
-/// The name of a directive that sets a number, if this is one.
+/// Returns the name of the directive, if it sets a number.
 pub(super) fn numeric(name: &[u8]) -> Option<&'static str> {
     Some(match name {
-        // Its name until Apache 2.3.13, and still understood.
+        // Its name until Apache 2.3.13, which later versions still accept.
         b"maxrequestworkers" | b"maxclients" => "maxrequestworkers",
         b"serverlimit" => "serverlimit",
         b"threadlimit" => "threadlimit",
@@ -89,7 +90,7 @@ pub(super) fn numeric(name: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// A number as Apache takes it: less than nothing is nothing.
+/// Parses a number as Apache does: a negative one counts as 0.
 fn number(text: &[u8]) -> Option<u64> {
     let number: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
     Some(number.max(0).unsigned_abs())

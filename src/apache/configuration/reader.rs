@@ -1,4 +1,4 @@
-//! Reading the files of a configuration in the order that Apache does.
+//! Reading the files of a configuration, in the order of Apache.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
@@ -13,21 +13,21 @@ use super::limit::{Numbers, numeric};
 use super::source::Source;
 use super::{Configuration, Mpm, ServerProcess};
 
-/// How deep files include files, as Apache has it (AP_MAX_INCLUDE_DEPTH).
+/// Deepest nesting of included files, as in Apache (AP_MAX_INCLUDE_DEPTH).
 const DEEPEST: usize = 20;
 
-/// More files and directories than any server has, and more bytes in them: whoever runs a container
-/// writes what is in it, and a file may include itself twice.
+/// More files, directories and bytes than any server has. The owner of a container chooses what is
+/// in it, and a file may include itself twice.
 const MOST_FILES: usize = 10_000;
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
-/// So many are told.
+/// Most doubts that are kept.
 const MOST_DOUBTS: usize = 10;
 
-/// Longer than any value (MAX_STRING_LEN); a definition may contain itself twice.
+/// Longer than any value (MAX_STRING_LEN). A definition may contain itself twice.
 const LONGEST_VALUE: usize = 8 * 1024;
 
-/// Directives that matter here, beside those that set a number.
+/// Directives that matter here, besides those that set a number.
 const DIRECTIVES: [&[u8]; 7] = [
     b"include",
     b"includeoptional",
@@ -38,7 +38,7 @@ const DIRECTIVES: [&[u8]; 7] = [
     b"wsgidaemonprocess",
 ];
 
-/// Read the configuration of a server, or say why that is not possible.
+/// Reads the configuration of a server. Errors: the reason why this is impossible.
 pub fn read(root: &Source<'_>, started: &ServerProcess<'_>) -> Result<Configuration, String> {
     let arguments = Arguments::parse(&started.arguments)?;
     let (server_root, path) = arguments.main_file(started.exe, |path| root.has(path))?;
@@ -61,7 +61,7 @@ pub fn read(root: &Source<'_>, started: &ServerProcess<'_>) -> Result<Configurat
     Ok(reader.conclude(path))
 }
 
-/// Reads files in the order that Apache does.
+/// The state of reading.
 struct ConfigurationReader<'r> {
     root: &'r Source<'r>,
     environment: BTreeMap<&'r [u8], &'r [u8]>,
@@ -71,7 +71,7 @@ struct ConfigurationReader<'r> {
     numbers: Numbers,
     groups: Vec<Vec<u8>>,
     groups_are_certain: bool,
-    /// A file is missing from what was read.
+    /// Whether a file is missing from what was read.
     is_incomplete: bool,
     files: usize,
     bytes: usize,
@@ -87,8 +87,8 @@ impl<'r> ConfigurationReader<'r> {
         server_root: Vec<u8>,
     ) -> ConfigurationReader<'r> {
         let name = started.exe.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-        // Built-in where the executable is called so (httpd.worker of old Red Hats, httpd-prefork
-        // of SUSE).
+        // The MPM is built in where the executable is named after it (httpd.worker of old Red Hats,
+        // httpd-prefork of SUSE).
         let mpm = Mpm::find(|mpm| {
             name.ends_with(format!(".{mpm}").as_bytes())
                 || name.ends_with(format!("-{mpm}").as_bytes())
@@ -119,7 +119,7 @@ impl<'r> ConfigurationReader<'r> {
         self.words.defines.insert(name.to_vec(), value.map(<[u8]>::to_vec));
     }
 
-    /// Read what is at a path, unless there was too much already.
+    /// Reads a path, unless too much was read already.
     fn load(&mut self, path: &[u8]) -> io::Result<RootEntry> {
         self.files += 1;
         if self.files > MOST_FILES || self.bytes > MOST_BYTES {
@@ -136,14 +136,14 @@ impl<'r> ConfigurationReader<'r> {
         Ok(entry)
     }
 
-    /// Go through the directives of a file, which is in force as far as this is true.
+    /// Processes the directives of a file. `outside` says whether the file is certainly in force.
     fn directives(&mut self, text: &[u8], path: &[u8], outside: Truth, depth: usize) {
-        // With what is true of all that they are in.
+        // Each open section, with the truth of it and all sections around it.
         let mut sections: Vec<(Vec<u8>, Truth)> = Vec::new();
         for line in lines(text) {
             let truth = sections.last().map_or(outside, |(_, truth)| *truth);
             if let Some(name) = line.section_end() {
-                // Apache would not have started with one that ends another.
+                // Apache would not have started with an end tag of another section.
                 sections.pop_if(|(open, _)| *open == name);
             } else if let Some((name, condition)) = line.section_begin() {
                 let own =
@@ -167,11 +167,11 @@ impl<'r> ConfigurationReader<'r> {
             b"iffile" => {
                 self.root.has(&self.absolute(condition)).map_or(Truth::Unknown, Truth::from_bool)
             }
-            // Not for us to judge: they depend on what Apache knows.
+            // These depend on knowledge that only Apache has.
             b"ifversion" | b"ifdirective" | b"ifsection" => return Truth::Unknown,
-            // Nor what becomes of these.
+            // The content of these is not known either.
             b"macro" | b"perl" => return Truth::Unknown,
-            // No condition, but a place such as a virtual host.
+            // This is no condition, but a place such as a virtual host.
             _ => return Truth::Yes,
         };
         if wanted == Truth::Yes { truth } else { truth.opposite() }
@@ -187,8 +187,8 @@ impl<'r> ConfigurationReader<'r> {
                 line.number
             ));
         }
-        // Only what matters here: somebody may have written a million others, each of which expands
-        // to a page.
+        // Other directives are skipped before they are expanded: a file may hold a million of them,
+        // each of which expands to a page.
         if !DIRECTIVES.contains(&&name[..]) && numeric(&name).is_none() {
             return;
         }
@@ -221,8 +221,8 @@ impl<'r> ConfigurationReader<'r> {
         }
     }
 
-    /// A module is known by its identifier (`wsgi_module`) and by the file of its source
-    /// (`mod_wsgi.c`), which need not be the name of what is loaded.
+    /// Notes a loaded module, by its identifier (`wsgi_module`) and by the file of its source
+    /// (`mod_wsgi.c`), which may differ from the name of the loaded file.
     fn module(&mut self, identifier: &[u8]) {
         let of_mpm = |mpm: &str| identifier == format!("mpm_{mpm}_module").as_bytes();
         self.mpm = Mpm::find(of_mpm).or(self.mpm);
@@ -232,8 +232,8 @@ impl<'r> ConfigurationReader<'r> {
         self.words.modules.extend(source.filter(|source| !source.starts_with(b"mod_mpm_")));
     }
 
-    /// Go on in other files: one, all in a directory, or all of a pattern, in the order of their
-    /// names.
+    /// Continues in other files: one file, all files in a directory, or all that match a pattern,
+    /// in the order of their names.
     fn include(&mut self, pattern: &[u8], is_optional: bool, truth: Truth, depth: usize) {
         let pattern = self.absolute(pattern);
         if !has_wildcard(&pattern) {
@@ -247,7 +247,8 @@ impl<'r> ConfigurationReader<'r> {
         self.include_matching(Vec::new(), &parts, truth, depth);
     }
 
-    /// Everything below a directory that is named so, part by part; any of them may have wildcards.
+    /// Includes everything below a directory whose path matches, part by part. Each part may have
+    /// wildcards.
     fn include_matching(
         &mut self,
         directory: Vec<u8>,
@@ -265,8 +266,8 @@ impl<'r> ConfigurationReader<'r> {
         let Ok(pattern) = glob::Pattern::new(&shown(part).replace("[^", "[!")) else {
             return self.missing(format!("{}: a pattern that is not understood", shown(part)));
         };
-        // As apr_fnmatch does with APR_FNM_PERIOD: a name that begins with a dot needs one in the
-        // pattern.
+        // As apr_fnmatch does with APR_FNM_PERIOD: a name that begins with a dot matches only a
+        // pattern with a dot.
         let options =
             glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
         match self.load(if directory.is_empty() { b"/" } else { &directory }) {
@@ -304,13 +305,13 @@ impl<'r> ConfigurationReader<'r> {
     fn unread(&mut self, path: &[u8], is_optional: bool, error: &io::Error) {
         match error.kind() {
             ErrorKind::NotFound | ErrorKind::NotADirectory if is_optional => {}
-            // Said once.
+            // This was reported once already.
             ErrorKind::QuotaExceeded if self.has_given_up => {}
             _ => self.missing(format!("{} could not be read: {error}", shown(path))),
         }
     }
 
-    /// What a file that could not be read says is not known, and the groups in it are not counted.
+    /// Notes a doubt about a file that could not be read. The groups in it are not counted.
     fn missing(&mut self, doubt: String) {
         self.has_given_up |= self.files > MOST_FILES || self.bytes > MOST_BYTES;
         self.is_incomplete = true;
@@ -318,7 +319,7 @@ impl<'r> ConfigurationReader<'r> {
         self.doubt(doubt);
     }
 
-    /// Enough of them are not better than some.
+    /// Notes a doubt, up to a number of them.
     fn doubt(&mut self, doubt: String) {
         if self.doubts.len() < MOST_DOUBTS && !self.doubts.contains(&doubt) {
             self.doubts.push(doubt);
@@ -333,14 +334,13 @@ impl<'r> ConfigurationReader<'r> {
         }
     }
 
-    /// What stands for `${NAME}`: something defined with a value, else a variable of the
-    /// environment.
+    /// Returns the value of `${NAME}`: that of a definition, else that of an environment variable.
     fn value(&self, name: &[u8]) -> Option<&[u8]> {
         let defined = self.words.defines.get(name).and_then(Option::as_deref);
         defined.or_else(|| self.environment.get(name).copied())
     }
 
-    /// With `${NAME}` replaced.
+    /// Returns the text with each `${NAME}` replaced.
     fn expanded(&self, text: &[u8]) -> Vec<u8> {
         expanded(text, LONGEST_VALUE, |name| self.value(name))
     }

@@ -1,9 +1,7 @@
-//! Where the files of a configuration are read: in a process of its own, with the rights of the
-//! server.
+//! Reading the files of a configuration in a child process with the rights of the server.
 //!
-//! Anybody may run an Apache, and so choose what we read. Its paths are not resolved with our
-//! rights, and a file system of its own that does not answer holds up a process that can be left
-//! behind.
+//! Any user may run an Apache, and so choose what we read. Its paths are not resolved with our
+//! rights, and a file system that does not answer holds up only a process that can be left behind.
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
@@ -16,10 +14,10 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 use crate::control::ChildServer;
 use crate::process::{Process, ReadResult, Root, RootEntry};
 
-/// The least that each question gets when the budget of a run is used up.
+/// Least time for each question after the budget of the run is used up.
 const LEAST: Duration = Duration::from_millis(5);
 
-/// Whose rights a server has; by default the rights of root.
+/// The user and groups whose rights a server has; root by default.
 #[derive(Clone, Debug, Default)]
 pub struct Owner {
     uid: u32,
@@ -27,14 +25,14 @@ pub struct Owner {
     groups: Vec<u32>,
 }
 
-/// How long a run waits for file systems that do not answer, all servers together.
+/// How long a run waits for file systems that do not answer, for all servers together.
 pub struct ReadBudget(Cell<Duration>);
 
 /// The files of a server.
 pub struct Source<'p> {
     clerk: RefCell<Option<ChildServer>>,
     budget: &'p ReadBudget,
-    /// Whether they are read from our own file system, for lack of a permission.
+    /// Whether our own file system is read, because that of the server may not be opened.
     pub is_guess: bool,
 }
 
@@ -45,14 +43,14 @@ impl Default for ReadBudget {
 }
 
 impl Owner {
-    /// The effective user and groups of a process.
+    /// Returns the effective user and groups of a process.
     pub fn from_process(process: &Process<'_>) -> ReadResult<Owner> {
         let groups = process.status()?.numbers("Groups").into_iter().flatten();
         let groups = groups.filter_map(|group| group.try_into().ok()).collect();
         Ok(Owner { uid: process.user_ids()?[1], gid: process.group_ids()?[1], groups })
     }
 
-    /// Have no more rights than it. For a process of its own, as there is no way back.
+    /// Gives up all other rights. Only for a child process, because there is no way back.
     fn become_it(&self) -> io::Result<()> {
         if self.uid == 0 || !nix::unistd::geteuid().is_root() {
             return Ok(());
@@ -66,7 +64,7 @@ impl Owner {
 }
 
 impl<'p> Source<'p> {
-    /// The files below the root directory of a server.
+    /// Makes a source of the files below the root directory of a server.
     pub fn new(root: Root, owner: Owner, budget: &'p ReadBudget) -> io::Result<Source<'p>> {
         let (is_guess, descriptor) = (root.is_guess, root.as_raw_fd());
         let mut changed = None;
@@ -78,7 +76,7 @@ impl<'p> Source<'p> {
         Ok(Source { clerk, budget, is_guess })
     }
 
-    /// Read what is at an absolute path.
+    /// Reads an absolute path.
     pub fn read(&self, path: &[u8]) -> io::Result<RootEntry> {
         match self.ask(b'r', path)? {
             (b'f', text) => {
@@ -92,7 +90,7 @@ impl<'p> Source<'p> {
         }
     }
 
-    /// Whether there is anything at an absolute path.
+    /// Reports whether anything exists at an absolute path.
     pub fn has(&self, path: &[u8]) -> io::Result<bool> {
         Ok(self.ask(b'h', path)?.0 == b'y')
     }
@@ -119,7 +117,7 @@ impl<'p> Source<'p> {
     }
 }
 
-/// What the process of its own answers: a letter for the kind, and what belongs to it.
+/// Returns the child's answer to a question: a letter for its kind, and the content.
 fn answer(root: &Root, question: &[u8]) -> Vec<u8> {
     let Some((&what, path)) = question.split_first() else { return Vec::new() };
     match what {
@@ -136,7 +134,7 @@ fn answer(root: &Root, question: &[u8]) -> Vec<u8> {
     }
 }
 
-/// An error: its number, or 0 and its text.
+/// Encodes an error as its number, or as 0 and its text.
 fn failure(error: &io::Error) -> Vec<u8> {
     let text = if error.raw_os_error().is_none() { error.to_string() } else { String::new() };
     [b"e", &error.raw_os_error().unwrap_or(0).to_ne_bytes()[..], text.as_bytes()].concat()

@@ -1,4 +1,4 @@
-//! Small bars: one character a process, or one bar a line.
+//! Small bars: one character for each process, or one bar for each line.
 
 use crate::output::{Charset, Terminal};
 
@@ -7,8 +7,8 @@ const UNICODE: [&str; 8] = [
 ];
 const ASCII: [&str; 8] = [".", ":", "-", "=", "+", "*", "#", "@"];
 
-/// One character for each of some values, the largest first, in at most `room` columns: where there
-/// are more values, a character stands for the largest of several.
+/// Returns one character for each value, the largest first, in at most `room` columns. If there are
+/// more values, a character stands for the largest of several.
 pub(super) fn columns(mut values: Vec<u64>, room: usize, terminal: &Terminal) -> String {
     values.sort_unstable_by(|one, other| other.cmp(one));
     let Some(&largest) = values.first().filter(|_| room > 0) else { return String::new() };
@@ -20,7 +20,7 @@ pub(super) fn columns(mut values: Vec<u64>, room: usize, terminal: &Terminal) ->
     values.chunks(each).map(|chunk| levels[level(chunk[0], largest, levels.len())]).collect()
 }
 
-/// A bar for a value, `room` columns long for the largest of all values.
+/// Returns a bar for a value. The largest value fills `room` columns.
 pub(super) fn bar(value: u64, largest: u64, room: usize, terminal: &Terminal) -> String {
     let mark = match terminal.lines {
         Charset::Unicode => UNICODE[7],
@@ -33,7 +33,7 @@ pub(super) fn bar(value: u64, largest: u64, room: usize, terminal: &Terminal) ->
     }
 }
 
-/// From 0 to one less than `count`, evenly.
+/// Returns a level from 0 to `count` - 1, in equal steps.
 fn level(value: u64, largest: u64, count: usize) -> usize {
     let level = u128::from(value) * count as u128 / u128::from(largest.max(1));
     (level as usize).min(count - 1)

@@ -8,7 +8,7 @@ use crate::output::{number, put};
 use crate::process::items;
 use crate::users::Users;
 
-/// Append a pool as it was at a time in seconds since the epoch.
+/// Appends a pool, as it was at this time in seconds since the epoch.
 pub fn pool(json: &mut Vec<u8>, pool: &Pool, time: f64, users: &Users) {
     put(json, format_args!("{{\"time\":{time:.2}"));
     text(json, "program", Some(&pool.program));
@@ -20,7 +20,7 @@ pub fn pool(json: &mut Vec<u8>, pool: &Pool, time: f64, users: &Users) {
     count(json, "unexamined", Some(pool.unexamined as u64));
     count(json, "ended", Some(pool.ended as u64));
     member(json, "memory", Some(()), |json, ()| {
-        // Resident memory has no sum: it would count shared pages again and again.
+        // Resident memory has no sum, because it would count shared pages repeatedly.
         object_of(json, Measure::ALL.into_iter().skip(1), |json, measure| {
             key(json, measure.name());
             optional(json, pool.total(measure), number);
@@ -79,7 +79,7 @@ fn group(json: &mut Vec<u8>, group: &WorkerGroup, users: &Users) {
 
 fn statistics(json: &mut Vec<u8>, found: Statistics, measure: Measure, total: Option<u64>) {
     let Statistics { min, max, average, median } = found;
-    // As few digits as tell the number, and none where it is whole.
+    // The shortest digits that give this number, and none after the point where it is whole.
     put(
         json,
         format_args!("{{\"min\":{min},\"max\":{max},\"average\":{average},\"median\":{median}"),

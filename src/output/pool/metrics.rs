@@ -1,5 +1,5 @@
-//! Pools as metrics in the text format of Prometheus, which is OpenMetrics too as far as it goes
-//! here: only gauges.
+//! Pools as metrics in the text format of Prometheus, which is also OpenMetrics as far as it is
+//! used here: only gauges.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::output::put;
 use crate::output::text::escaped;
 use crate::process::Pid;
 
-/// The names of all metrics and what they are. The order is that of [`Metric`].
+/// Name and help of each metric, in the order of [`Metric`].
 const FAMILIES: [(&str, &str); 11] = [
     ("proctool_pools", "Masters of the program that run."),
     ("proctool_pool_processes", "Processes of the pool, by what they do."),
@@ -45,7 +45,7 @@ enum Metric {
     MaxProcesses,
 }
 
-/// Samples, by metric: those of one metric have to stand together.
+/// The samples by metric: those of one metric must stand together.
 #[derive(Default)]
 pub struct Metrics {
     samples: [Vec<u8>; FAMILIES.len()],
@@ -54,7 +54,7 @@ pub struct Metrics {
 type Label<'l> = (&'static str, &'l str);
 
 impl Metrics {
-    /// Add the pools of a program.
+    /// Adds the pools of a program.
     pub fn add(&mut self, program: &[u8], pools: &[Pool]) {
         let program = &escaped(program)[..];
         let running = pools
@@ -69,7 +69,8 @@ impl Metrics {
             *seen.entry(name.clone()).or_insert(0) += 1;
         }
         for (pool, name) in pools.iter().zip(&mut names) {
-            // Two that have all else in common: one series cannot stand for both.
+            // Two pools with the same labels need another one, because one series cannot stand for
+            // both.
             if seen[name] > 1 {
                 name.extend(number_of(pool).map(|pid| ("pid", pid.to_string())));
             }
@@ -79,7 +80,7 @@ impl Metrics {
         }
     }
 
-    /// Append all of them.
+    /// Appends all samples.
     pub fn write(&self, text: &mut Vec<u8>) {
         for ((name, help), samples) in
             FAMILIES.iter().zip(&self.samples).filter(|(_, samples)| !samples.is_empty())
@@ -106,7 +107,7 @@ impl Metrics {
                 group.role.name()
             };
             let mut name = group_name(group);
-            // Names that are cut may be the same, and nobody else's.
+            // Names that are cut may be the same for several groups of a pool.
             let is_same =
                 |other: &WorkerGroup| other.role == group.role && group_name(other) == name;
             if pool.groups[..at].iter().any(is_same) {
@@ -175,7 +176,7 @@ impl Metrics {
     }
 }
 
-/// What tells a pool from others, and stays the same when it is started again.
+/// Returns the labels that identify a pool and stay the same after a restart.
 fn labels(program: &str, pool: &Pool) -> Vec<(&'static str, String)> {
     let mut labels = vec![("program", program.to_owned())];
     labels.extend(pool.configuration.as_ref().map(|found| ("config", escaped(&found.path))));
@@ -187,7 +188,7 @@ fn labels(program: &str, pool: &Pool) -> Vec<(&'static str, String)> {
     labels
 }
 
-/// What tells pools apart that are alike: the pid of the master, or that of the one that has ended.
+/// Returns the label that separates similar pools: the pid of the master, running or not.
 fn number_of(pool: &Pool) -> Option<Pid> {
     match (&pool.master, pool.kind) {
         (Some(master), _) => Some(master.member.pid),
@@ -196,7 +197,7 @@ fn number_of(pool: &Pool) -> Option<Pid> {
     }
 }
 
-/// The name of a group or, where only that is known, its number.
+/// Returns the name of a group or, where only that is known, its number.
 fn group_name(group: &WorkerGroup) -> String {
     match (&group.name, group.number) {
         (Some(name), Some(number)) if group.name_is_cut => format!("{}#{number}", escaped(name)),
@@ -206,7 +207,7 @@ fn group_name(group: &WorkerGroup) -> String {
     }
 }
 
-/// As the format wants it: backslashes, quotes and newlines are escaped.
+/// Escapes backslashes, quotes and newlines as the format demands.
 fn label_value(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
@@ -227,7 +228,8 @@ mod tests {
         assert_eq!(String::from_utf8(text).unwrap(), expected);
     }
 
-    /// What is left of two servers, each with two groups whose names are cut at the same place.
+    /// Builds what is left of two servers, each with two groups whose names are cut at the same
+    /// place.
     fn orphans() -> Vec<Pool> {
         let group = |number| WorkerGroup {
             number,

@@ -1,5 +1,5 @@
-//! Pools for people: a heading, a table of groups with a small bar a process, and how many more
-//! would fit.
+//! Pools for users: a heading, a table of groups with a small bar for each process, and how many
+//! more workers would fit.
 
 use std::borrow::Cow;
 
@@ -10,17 +10,16 @@ use crate::users::Users;
 
 use super::chart;
 
-/// Room for bars where nobody counts columns.
+/// Columns for bars where the output has no width.
 const BARS: usize = 60;
 
-/// Columns that the longest bar of a line takes, and that bars are left at least, where names can
-/// be cut for it.
+/// Columns of the longest bar in a line, and least columns for bars where names can be cut.
 const BAR: usize = 10;
 
-/// A name is cut to so much, if the terminal leaves it no more.
+/// Shortest length that a name is cut to.
 const NAME: usize = 12;
 
-/// How pools are shown.
+/// The way in which pools are shown.
 pub struct PoolReport<'r> {
     pub terminal: &'r Terminal,
     pub users: &'r Users,
@@ -28,27 +27,27 @@ pub struct PoolReport<'r> {
     pub with_workers: bool,
 }
 
-/// A line of a table: its cells, and what is drawn behind them.
+/// A line of a table: its cells, and the text after them.
 struct TableLine<const N: usize> {
     cells: [String; N],
     values: Vec<u64>,
 }
 
 impl<const N: usize> TableLine<N> {
-    /// With nothing behind the cells.
+    /// Makes a line without a text after the cells.
     fn plain(cells: [&str; N]) -> TableLine<N> {
         TableLine { cells: cells.map(str::to_owned), values: Vec::new() }
     }
 }
 
 impl PoolReport<'_> {
-    /// Append when it was, in seconds since the epoch.
+    /// Appends the time, given in seconds since the epoch.
     pub fn time(&self, lines: &mut Vec<u8>, time: f64) {
         human::date(lines, time, " ");
         lines.push(b'\n');
     }
 
-    /// Append a pool.
+    /// Appends a pool.
     pub fn pool(&self, lines: &mut Vec<u8>, pool: &Pool) {
         self.heading(lines, pool);
         self.groups(lines, pool);
@@ -60,7 +59,7 @@ impl PoolReport<'_> {
         if !facts.is_empty() || !pool.notes.is_empty() {
             lines.push(b'\n');
         }
-        // Never cut off, unlike the lines of a table.
+        // Facts are never cut, unlike the lines of a table.
         for (name, fact) in facts {
             put(lines, format_args!("{name:17}  {}\n", self.shown(fact.as_bytes())));
         }
@@ -126,7 +125,7 @@ impl PoolReport<'_> {
         });
     }
 
-    /// Lines of a group: a measure each, as far as there is something to tell.
+    /// Adds the lines of a group: one for each measure with something to show.
     fn group(&self, table: &mut Vec<TableLine<9>>, group: &WorkerGroup) {
         let mut begin =
             [self.label(group), group.members.len().to_string(), group.threads().to_string()];
@@ -152,7 +151,7 @@ impl PoolReport<'_> {
         }
     }
 
-    /// A line for each process, with a bar for what is its own.
+    /// Appends a line for each process, with a bar for its own memory.
     fn workers(&self, lines: &mut Vec<u8>, pool: &Pool) {
         let own = |member: &Member| member.usage.uss.unwrap_or(member.usage.rss);
         let largest =
@@ -181,9 +180,8 @@ impl PoolReport<'_> {
         });
     }
 
-    /// Append lines whose cells are aligned, to the left or to the right, with something behind
-    /// each that is drawn into the room that is left. Where there is too little of it, the column
-    /// of names is cut.
+    /// Appends lines with cells aligned to the left or to the right, and a text after them that
+    /// fills the room that is left. Where there is too little room, the column of names is cut.
     fn table<const N: usize>(
         &self,
         lines: &mut Vec<u8>,
@@ -232,7 +230,7 @@ impl PoolReport<'_> {
         lines.append(&mut line);
     }
 
-    /// A group in a few words, with a mark where its name is cut off.
+    /// Returns a group in a few words, with a mark where its name is cut.
     fn label(&self, group: &WorkerGroup) -> String {
         let name = group.name.as_deref().map(|name| self.shown(name));
         let mut label = match (group.role, name, group.number) {
@@ -260,7 +258,7 @@ impl PoolReport<'_> {
     }
 }
 
-/// Lines with nothing but sums, as far as they are known.
+/// Adds lines with sums only, as far as they are known.
 fn totals(
     table: &mut Vec<TableLine<9>>,
     mut begin: [String; 3],
@@ -279,12 +277,12 @@ fn totals(
     }
 }
 
-/// Whether a line of this measure says something: swap, only if somebody swaps.
+/// Reports whether a line of this measure has something to show: swap has only if it is used.
 fn is_telling(measure: Measure, members: &[Member]) -> bool {
     measure != Measure::Swap || members.iter().any(|member| member.usage.swap > 0)
 }
 
-/// The answer, a fact a line.
+/// Returns the facts about the pool, one for each line.
 fn facts(pool: &Pool) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     let limit = pool.configuration.as_ref().and_then(|configuration| configuration.limit.as_ref());
