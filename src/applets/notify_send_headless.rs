@@ -35,10 +35,10 @@ pub static APPLET: Applet = Applet {
     run,
 };
 
-/// For notify-send to end: services answer at once, and GLib waits 25 s for an answer.
+/// Time limit for notify-send: services answer at once, and GLib waits 25 s for an answer.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What needs nobody to see it.
+/// Options that show no notification.
 const QUESTIONS: [&str; 5] = ["--help", "--help-all", "-?", "--version", "-v"];
 
 fn command() -> Command {
@@ -102,7 +102,7 @@ Examples:
 See also:
   proctool(1), notify-send(1), with-gui-environment(1)";
 
-/// How to say who is meant.
+/// How to choose a session.
 const ADVICE: &str = "choose with PROCTOOL_USER or PROCTOOL_SESSION in the environment";
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
@@ -135,16 +135,16 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     }
 }
 
-/// Have notify-send do it; `None` where there is none. It would wait for ever for a message bus
-/// that goes no further, and gets no more than its time, unless it was asked to wait for who sits
-/// at the screen.
+/// Runs notify-send; returns `None` where it is not installed. It gets no more than its time limit,
+/// because it would wait for a hanging message bus without end, unless it was told to wait for the
+/// user at the screen.
 fn notify(
     proc: &Proc,
     words: &[OsString],
     environment: &Environment,
 ) -> anyhow::Result<Option<Exit>> {
     let parsed = notification::command().try_get_matches_from(words);
-    // What we do not know may be a newer way to wait.
+    // An option that we do not know may be a new way to wait.
     let waits = parsed
         .and_then(|matches| Options::from_arg_matches(&matches))
         .map_or(true, |options| options.waits());
@@ -185,7 +185,7 @@ fn variable(name: &str) -> Result<Option<String>, Refusal> {
     text.map_err(|value| Refusal::usage(format!("{name} is not UTF-8: '{}'", value.display())))
 }
 
-/// What notify-send would print.
+/// Prints what notify-send would print.
 fn answer(question: &OsStr) -> anyhow::Result<Exit> {
     let text = match question == "--version" || question == "-v" {
         true => format!("proctool {}\n", env!("CARGO_PKG_VERSION")),
@@ -195,7 +195,7 @@ fn answer(question: &OsStr) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Do what notify-send would.
+/// Shows the notification as notify-send would.
 fn show(name: &str, words: &[OsString], bus: &Address, uid: u32) -> anyhow::Result<Exit> {
     let matches = match notification::command().try_get_matches_from(words) {
         Err(error) if error.kind() == ClapError::DisplayHelp => return answer("--help".as_ref()),

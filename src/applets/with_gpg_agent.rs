@@ -140,14 +140,14 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         Err(error) => return Err(Refusal { message: error.to_string(), exit: Exit::NotRun }.into()),
     };
     let variables = gpg::variables(agent.as_ref(), terminal.as_deref());
-    // The agent need not know that we are still here.
+    // The agent need not know whether we are still connected.
     drop(agent);
     if runs_command {
         let variables = variables
             .into_iter()
             .map(|variable| (variable.name.to_owned(), variable.value))
             .collect();
-        // One that leads nowhere would only mislead.
+        // A variable that leads nowhere would only mislead.
         let environment =
             Environment { without: vec!["GPG_AGENT_INFO"], variables, ..Environment::default() };
         return Err(become_command(&options.command, &environment).into());
@@ -157,7 +157,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Why there is no agent.
+/// The reason why there is no agent.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]

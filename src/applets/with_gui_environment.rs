@@ -156,7 +156,7 @@ Examples:
 See also:
   proctool(1), notify-send-headless(1), loginctl(1), org.freedesktop.login1(5)";
 
-/// How to say who is meant.
+/// How to choose a session.
 const ADVICE: &str = "choose with --user or --session, or take --all";
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
@@ -184,8 +184,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
 }
 
 impl Options {
-    /// One after the other, each by a process of its own that becomes the user: there is no way
-    /// back from that.
+    /// Runs the command in one session after the other, each in a process of its own that becomes
+    /// the user, because there is no way back from that.
     fn run_in_all(&self, proc: &Proc, wanted: &SessionSelector) -> anyhow::Result<Exit> {
         let mut sessions =
             desktop::sessions(proc, wanted).map_err(|error| refusal(&error, ADVICE))?;
@@ -198,7 +198,7 @@ impl Options {
         for session in &sessions {
             let mut command = std::process::Command::new("/proc/self/exe");
             command.arg0(APPLET.links[0]).args(self.verbosity.options());
-            // Not by number: that may be somebody's name.
+            // The number would not do: it may be the name of another user.
             command.arg(format!("--user={}", session.account.name));
             command
                 .args(session.id.iter().flat_map(|id| ["--session", id]))
@@ -226,7 +226,7 @@ impl Options {
         for session in sessions {
             match desktop::variables(proc, &session) {
                 Ok(variables) => found.push((session, Some(variables))),
-                // One that only would have been there.
+                // The session was only a possible one.
                 Err(Error::Nobody { .. }) => {}
                 Err(error) if error.is_absence() => {
                     message(&context.name, &error);

@@ -1,12 +1,12 @@
-//! What the applets that reach into a desktop do alike.
+//! The common part of the applets that reach into a desktop.
 
 use crate::command::exec::Environment;
 use crate::desktop::{self, Session, SessionSelector, Variables};
 use crate::exit::{Exit, Refusal};
 use crate::process::Proc;
 
-/// The one session that is wanted, and what a command has to be told to be in it. `advice` is how
-/// to say which.
+/// Returns the session that is meant, and the variables that a command needs there. `advice` says
+/// how to choose another one.
 pub fn find(
     proc: &Proc,
     wanted: &SessionSelector,
@@ -21,7 +21,7 @@ pub fn find(
     find().map_err(|error| refusal(&error, advice))
 }
 
-/// Why nobody was reached.
+/// Makes the message about a session that was not reached.
 pub fn refusal(error: &desktop::Error, advice: &str) -> Refusal {
     let exit = if error.is_absence() { Exit::Nothing } else { Exit::NotRun };
     let advice = match error {
@@ -31,8 +31,8 @@ pub fn refusal(error: &desktop::Error, advice: &str) -> Refusal {
     Refusal { message: format!("{error}{advice}"), exit }
 }
 
-/// Become who sits there, where we are somebody else, and nothing of ours is left then; what a
-/// command finds there.
+/// Becomes the user of the session, if we are another user, without a trace of ours. Returns the
+/// environment for a command.
 pub fn become_session_user(
     session: &Session,
     variables: &Variables,

@@ -1,4 +1,4 @@
-//! The command line of notify-send, for where there is none.
+//! The command line of notify-send, for machines without it.
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, Command, ValueEnum};
@@ -79,7 +79,7 @@ enum Urgency {
     Critical,
 }
 
-/// A number, in decimal or, behind `0x`, in hexadecimal.
+/// Parses a number, in decimal or, after `0x`, in hexadecimal.
 fn integer<T: TryFrom<i64>>(text: &str) -> Result<T, String> {
     let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) => i64::from_str_radix(digits, 16),
@@ -97,7 +97,7 @@ fn flag(text: &str) -> Result<bool, String> {
     }
 }
 
-/// `TYPE:NAME:VALUE`.
+/// Parses `TYPE:NAME:VALUE`.
 fn hint(text: &str) -> Result<(String, Hint), String> {
     let mut parts = text.splitn(3, ':');
     let (Some(kind), Some(name), Some(value)) = (parts.next(), parts.next(), parts.next()) else {
@@ -117,7 +117,7 @@ fn hint(text: &str) -> Result<(String, Hint), String> {
     hint.map(|hint| (name.to_owned(), hint))
 }
 
-/// Its parser.
+/// Returns its parser.
 pub fn command() -> Command {
     Options::augment_args(Command::new(PROGRAM).disable_help_flag(true))
         .about("Shows a desktop notification")
@@ -125,12 +125,12 @@ pub fn command() -> Command {
 }
 
 impl Options {
-    /// Whether it goes on until somebody at the screen does something.
+    /// Reports whether it waits for the user at the screen.
     pub fn waits(&self) -> bool {
         self.wait || !self.action.is_empty()
     }
 
-    /// What to show.
+    /// Returns the notification to show.
     pub fn notification(&self) -> Notification {
         let mut hints = vec![
             ("urgency".to_owned(), Hint::Byte(self.urgency as u8)),
@@ -139,7 +139,7 @@ impl Options {
         let category = self.category.clone().filter(|category| !category.is_empty());
         hints.extend(category.map(|category| ("category".to_owned(), Hint::Text(category))));
         hints.extend(self.transient.then(|| ("transient".to_owned(), Hint::Flag(true))));
-        // As notify-send leaves out what is empty.
+        // notify-send leaves out empty values.
         hints.extend(
             self.hint.iter().filter(|(_, hint)| *hint != Hint::Text(String::new())).cloned(),
         );
@@ -162,7 +162,7 @@ impl Options {
     }
 }
 
-/// The escapes of C in a body, as notify-send resolves them (g_strcompress of GLib).
+/// Resolves the escapes of C in a body, as notify-send does (g_strcompress of GLib).
 fn compressed(text: &str) -> String {
     let mut result = Vec::new();
     let mut rest = text.as_bytes();

@@ -1,4 +1,4 @@
-//! An account of this machine, and being its user: for a moment in a process of its own, or for
+//! A user account of this machine, and acting as its user: for a moment in a child process, or for
 //! good.
 
 use std::ffi::{CString, OsStr, OsString};
@@ -20,11 +20,10 @@ use rustix::thread::{
 use crate::control::{new_session_keyring, run_in_child};
 use crate::users::getent;
 
-/// Where commands are looked for: what login(1) gives to ordinary users, and nothing that only one
-/// of them has.
+/// The $PATH that login(1) gives to ordinary users, without directories of a single user.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// A user of this machine, as in passwd(5).
+/// An account, as in passwd(5).
 #[derive(Clone, Debug)]
 pub struct Account {
     pub name: String,
@@ -35,19 +34,19 @@ pub struct Account {
     known: AccountSource,
 }
 
-/// Who knows of an account.
+/// The source that knows an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AccountSource {
     Here,
-    /// Only the machine's own C library.
+    /// Only the machine's own C library knows it.
     Elsewhere,
     Nowhere,
 }
 
-/// The group of whom no group is known.
+/// The group of an account whose group is unknown.
 const NO_GROUP: u32 = 65534;
 
-/// Why nobody can be the user.
+/// The reason why we cannot act as a user.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("there is no user '{0}'")]
@@ -61,7 +60,7 @@ pub enum Error {
 }
 
 impl Account {
-    /// The user with this name, else with this number.
+    /// Returns the user with this name, else with this number.
     pub fn find(user: &str) -> Result<Account, Error> {
         let unknown = || Error::Unknown(user.to_owned());
         let failed = |errno: NixErrno| Error::Database(user.to_owned(), errno.to_string());
@@ -78,7 +77,7 @@ impl Account {
         }
     }
 
-    /// The user with this number; `None` when nobody has it.
+    /// Returns the user with this number; `None` if there is none.
     pub fn for_uid(uid: u32) -> Result<Option<Account>, Error> {
         let failed = |errno: NixErrno| Error::Database(uid.to_string(), errno.to_string());
         match User::from_uid(Uid::from_raw(uid)).map_err(failed)? {
@@ -87,7 +86,7 @@ impl Account {
         }
     }
 
-    /// A user of whom nobody knows more than the number. Nobody can become this user for good.
+    /// Makes an account of which only the number is known. We cannot become this user for good.
     pub fn nameless(uid: u32) -> Account {
         let (home, shell) = ("/".into(), "/bin/sh".into());
         Account {
@@ -100,7 +99,7 @@ impl Account {
         }
     }
 
-    /// A user whom the machine's own C library knows, but not ours.
+    /// Returns a user that only the machine's own C library knows.
     fn elsewhere(user: &str) -> Result<Option<Account>, Error> {
         let Some(line) = line_of("passwd", user)? else { return Ok(None) };
         let unreadable =
@@ -108,7 +107,7 @@ impl Account {
         Account::parse(&line).map(Some).ok_or_else(unreadable)
     }
 
-    /// A line of passwd(5).
+    /// Parses a line of passwd(5).
     fn parse(line: &[u8]) -> Option<Account> {
         let fields: Vec<&[u8]> =
             line.strip_suffix(b"\n").unwrap_or(line).split(|&byte| byte == b':').collect();
@@ -125,17 +124,17 @@ impl Account {
         })
     }
 
-    /// Whether more is known of it than its number.
+    /// Reports whether more than its number is known.
     pub fn is_known(&self) -> bool {
         self.known != AccountSource::Nowhere
     }
 
-    /// Whether it is whose rights we have.
+    /// Reports whether it is the user whose rights we have.
     pub fn is_ours(&self) -> bool {
         geteuid().as_raw() == self.uid
     }
 
-    /// The environment of whoever begins as this user.
+    /// Returns the environment for a command of this user.
     pub fn environment(&self) -> [(&'static str, OsString); 5] {
         [
             ("HOME", self.home.clone().into()),
@@ -146,12 +145,12 @@ impl Account {
         ]
     }
 
-    /// Do something with the user's rights, and no more than this time; what it answers. Who asks
-    /// the user's servers is the user to them, and who opens the user's files can open those only.
+    /// Runs a closure with the user's rights, within this time, and returns its answer. To the
+    /// user's servers it is the user, and it can open only files that the user can open.
     ///
-    /// In a process of its own, which is left to itself when it is late. Its real user stays ours,
-    /// so that the user has no power over it; a file system of the user's own (FUSE) refuses it for
-    /// that.
+    /// It runs in a child process, which is left behind when it is late. The real user of that
+    /// stays ours, so that the user cannot signal it; a file system of the user (FUSE) refuses it
+    /// for that.
     pub fn run_as(&self, limit: Duration, act: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Error> {
         const DONE: &[u8] = b"+";
         let groups = if self.is_ours() { None } else { Some(self.groups()?) };
@@ -173,8 +172,8 @@ impl Account {
         }
     }
 
-    /// Do something with our own rights about what the user may make last for ever, and no more
-    /// than this time.
+    /// Runs a closure with our own rights about something that the user can make last without
+    /// limit, within this time.
     pub fn with_timeout<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -182,7 +181,7 @@ impl Account {
     ) -> Result<T, Error> {
         let (done, outcome) = channel();
         let begin = move || {
-            // Nobody waits for what is late.
+            // After the time limit no receiver is left.
             let _ = done.send(act());
         };
         thread::Builder::new().spawn(begin).map_err(|error| self.not_become(error))?;
@@ -192,8 +191,8 @@ impl Account {
         })
     }
 
-    /// Become the user, in all respects and without a way back. Only this thread does: whoever
-    /// calls it has no others that go on, or becomes a command next, by which they end.
+    /// Becomes the user in all respects, without a way back. This concerns only the calling thread:
+    /// its process has no other threads that continue, or becomes a command next, which ends them.
     pub fn become_user(&self) -> Result<(), Error> {
         if !self.is_known() {
             return Err(Error::Unknown(self.name.clone()));
@@ -201,7 +200,7 @@ impl Account {
         let groups = self.groups()?;
         self.drop_capabilities().map_err(|errno| self.not_become(errno))?;
         self.switch(&groups, true)?;
-        // The keys of whoever called are not the user's (session-keyring(7)).
+        // The caller's keys do not belong to the user (session-keyring(7)).
         new_session_keyring().map_err(|errno| self.not_become(errno))?;
         let has_become = getresuid()
             .is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [self.uid.into(); 3])
@@ -211,7 +210,7 @@ impl Account {
         if !has_become {
             return Err(self.not_become("the kernel did not change who we are"));
         }
-        // Whoever calls may have told the kernel to leave them (SECBIT_NO_SETUID_FIXUP in
+        // The caller may have told the kernel to keep capabilities (SECBIT_NO_SETUID_FIXUP in
         // capabilities(7)).
         let has_none = capabilities(None).is_ok_and(|sets| {
             sets.effective.is_empty() && sets.permitted.is_empty() && sets.inheritable.is_empty()
@@ -222,18 +221,19 @@ impl Account {
         Ok(())
     }
 
-    /// Those that would outlive the change of user.
+    /// Drops the capabilities that would survive the change of user.
     fn drop_capabilities(&self) -> Result<(), Errno> {
         let sets = capabilities(None)?;
         set_capabilities(None, CapabilitySets { inheritable: CapabilitySet::empty(), ..sets })?;
         match clear_ambient_capability_set() {
-            // Before Linux 4.3 there are none.
+            // Linux before 4.3 has no ambient capabilities.
             Err(Errno::INVAL) => Ok(()),
             cleared => cleared,
         }
     }
 
-    /// Groups, then group, then user: who is no superuser any more may change no groups.
+    /// Changes the groups, then the group, then the user: after that the groups could not be
+    /// changed any more.
     fn switch(&self, groups: &[Gid], for_good: bool) -> Result<(), Error> {
         let groups: Vec<_> =
             groups.iter().map(|group| rustix::process::Gid::from_raw(group.as_raw())).collect();
@@ -252,7 +252,7 @@ impl Account {
         }
         if self.known == AccountSource::Elsewhere {
             let line = line_of("initgroups", &self.name)?;
-            // The name may have blanks and numbers in it.
+            // The name may contain blanks and digits.
             let groups = line.as_deref().and_then(|line| line.strip_prefix(self.name.as_bytes()));
             let groups = groups.and_then(|groups| std::str::from_utf8(groups).ok());
             let groups = groups.ok_or_else(|| self.not_become("getent tells no groups"))?;
@@ -272,7 +272,7 @@ impl Account {
 }
 
 impl From<User> for Account {
-    /// With what an empty field stands for, see passwd(5).
+    /// Replaces empty fields by their meaning in passwd(5).
     fn from(user: User) -> Account {
         Account {
             name: user.name,
@@ -285,7 +285,7 @@ impl From<User> for Account {
     }
 }
 
-/// What an empty field stands for.
+/// Returns the path, or the meaning of an empty field.
 fn or(path: PathBuf, other: &str) -> PathBuf {
     if path.as_os_str().is_empty() { other.into() } else { path }
 }

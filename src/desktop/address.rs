@@ -1,4 +1,4 @@
-//! Addresses of message buses (D-Bus): which can be believed, and being let in there.
+//! Addresses of message buses (D-Bus): which of them can be trusted, and connecting there.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -12,25 +12,26 @@ use super::bus::Bus;
 use crate::escape::unescaped;
 use crate::peer::Peer;
 
-/// No line of a handshake is longer.
+/// Longest line of the handshake.
 const LONGEST_LINE: usize = 1024;
 
-/// An address that can be believed: a socket on this machine, whose maker the kernel tells.
+/// An address that can be trusted: a socket on this machine, whose owner the kernel tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     socket: SocketAddrUnix,
-    /// As $DBUS_SESSION_BUS_ADDRESS has it.
+    /// The address as in $DBUS_SESSION_BUS_ADDRESS.
     pub text: OsString,
 }
 
 impl Address {
-    /// The socket at this path.
+    /// Makes the address of the socket at this path.
     pub fn at(path: &Path) -> Option<Address> {
         Address::parse(&[b"unix:path=", path.as_os_str().as_bytes()].concat())
     }
 
-    /// Those in a list such as `unix:path=/run/user/1000/bus,guid=…;tcp:host=…`. Others, of which
-    /// `unixexec:` would run a command, are left out, as is what an address says beside its socket.
+    /// Parses a list such as `unix:path=/run/user/1000/bus,guid=…;tcp:host=…`. Addresses of other
+    /// kinds are left out, because `unixexec:` would run a command, and so is everything in an
+    /// address but its socket.
     pub fn list(text: &[u8]) -> impl Iterator<Item = Address> {
         text.split(|&byte| byte == b';').filter_map(Address::parse)
     }
@@ -54,7 +55,7 @@ impl Address {
         Some(Address { socket: socket.ok()?, text })
     }
 
-    /// Connect as the user whose bus it has to be, and who we are, and be let in.
+    /// Connects as the user who owns the bus, whose rights we have, and completes the handshake.
     pub fn connect(&self, uid: u32, end: Instant) -> io::Result<Bus> {
         let mut peer = Peer::connect(&self.socket, end)?.owned_by(&[uid])?;
         let name: String = uid.to_string().bytes().map(|digit| format!("{digit:02x}")).collect();

@@ -1,7 +1,7 @@
-//! A user's message bus (D-Bus), and calling who is on it.
+//! A user's message bus (D-Bus), and calls to the services on it.
 //!
-//! The wire format is the library's; its connections are not used, since they need a runtime for
-//! asynchronous code.
+//! The wire format comes from a library. Its connections are not used, because they need a runtime
+//! for asynchronous code.
 
 use std::io::{self, ErrorKind};
 use std::time::Instant;
@@ -12,7 +12,7 @@ use zbus::wire::{BE, LE};
 
 use crate::peer::Peer;
 
-/// A method, and who has it.
+/// A method, and the service that has it.
 pub struct Method {
     pub of: &'static str,
     pub path: &'static str,
@@ -20,7 +20,7 @@ pub struct Method {
     pub name: &'static str,
 }
 
-/// The bus itself.
+/// The method that announces us to the bus.
 const HELLO: Method = Method::of_bus("Hello");
 const ADD_MATCH: Method = Method::of_bus("AddMatch");
 
@@ -41,7 +41,7 @@ const RETURN: u8 = 2;
 const ERROR: u8 = 3;
 const SIGNAL: u8 = 4;
 
-/// The fields of a header that matter here.
+/// The header fields that are used here.
 const PATH: u8 = 1;
 const INTERFACE: u8 = 2;
 const MEMBER: u8 = 3;
@@ -52,17 +52,17 @@ const SIGNATURE: u8 = 8;
 /// The longest message that the specification allows.
 const LONGEST_MESSAGE: usize = 128 << 20;
 
-/// Bytes of a header in front of its fields.
+/// Length of a header before its fields, in bytes.
 const FIXED: usize = 16;
 
-/// A bus that has let us in.
+/// A connection to a bus after the handshake.
 pub struct Bus {
     peer: Peer,
     received: Vec<u8>,
     serial: u32,
 }
 
-/// A message that came.
+/// A received message.
 pub struct BusMessage {
     kind: u8,
     reply_to: Option<u32>,
@@ -70,10 +70,10 @@ pub struct BusMessage {
     body: Data<'static, 'static>,
 }
 
-/// Why a call came to nothing.
+/// The reason why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What whoever was called says.
+    /// The text of the service's error.
     #[error("{0}")]
     Refused(String),
     #[error("the message bus: {0}")]
@@ -83,30 +83,30 @@ pub enum Error {
 }
 
 impl Bus {
-    /// One that has let us in, and what it has said since.
+    /// Makes a bus of a connection after the handshake, with the bytes received since.
     pub fn new(peer: Peer, received: Vec<u8>) -> Bus {
         Bus { peer, received, serial: 0 }
     }
 
-    /// Say that we are here now: nothing else may be said before.
+    /// Announces us to the bus, which must come before any other message.
     pub fn begin(&mut self) -> Result<(), Error> {
         self.peer.send(b"BEGIN\r\n")?;
         self.call(&HELLO, "", None).map(drop)
     }
 
-    /// Be told of the signals that this rule describes.
+    /// Subscribes to the signals that this rule describes.
     pub fn listen(&mut self, rule: &str) -> Result<(), Error> {
         let body = encoded(&rule)?;
         self.call(&ADD_MATCH, "s", Some(&body)).map(drop)
     }
 
-    /// When it has to be over.
+    /// Sets the time at which all of it must be over.
     pub fn set_end(&mut self, end: Instant) {
         self.peer.set_end(end);
     }
 
-    /// Call a method with values of this signature, and wait for what it returns. What else comes
-    /// is passed over.
+    /// Calls a method with values of this signature, and waits for its result. Other messages are
+    /// skipped.
     pub fn call(
         &mut self,
         method: &Method,
@@ -125,7 +125,7 @@ impl Bus {
         }
     }
 
-    /// Wait for a signal.
+    /// Waits for a signal.
     pub fn signal(&mut self) -> Result<BusMessage, Error> {
         loop {
             let message = self.next()?;
@@ -153,7 +153,7 @@ impl Bus {
     }
 }
 
-/// The value as bytes of a message's body.
+/// Encodes a value as bytes of a message's body.
 pub fn encoded<T: zbus::wire::export::serde::Serialize + zbus::DynamicType>(
     value: &T,
 ) -> Result<Vec<u8>, Error> {
@@ -161,8 +161,8 @@ pub fn encoded<T: zbus::wire::export::serde::Serialize + zbus::DynamicType>(
 }
 
 impl Method {
-    /// A call as it is sent. The library cannot make the header: it would put the signature of
-    /// several values in brackets.
+    /// Encodes a call. The library cannot make the header: it would put the signature of several
+    /// values in brackets.
     fn message(&self, serial: u32, signature: &str, body: &[u8]) -> Vec<u8> {
         let fields = [
             (PATH, b'o', self.path),
@@ -181,7 +181,7 @@ impl Method {
             message.resize(message.len().next_multiple_of(8), 0);
             message.extend([*code, 1, *kind, 0]);
             match kind {
-                // No signature of ours is longer than 255 bytes.
+                // All our signatures are shorter than 255 bytes.
                 b'g' => message.push(text.len() as u8),
                 _ => message.extend(number(text.len())),
             }
@@ -216,27 +216,27 @@ impl BusMessage {
         Ok(BusMessage { kind, reply_to, member: text(MEMBER), body })
     }
 
-    /// The name of the signal or method.
+    /// Returns the name of the signal or method.
     pub fn member(&self) -> &[u8] {
         &self.member
     }
 
-    /// The number that its body begins with.
+    /// Returns the number at the beginning of the body.
     pub fn number(&self) -> Result<u32, Error> {
         Ok(self.body.deserialize::<u32>()?.0)
     }
 
-    /// Its body, where that is a number and a text.
+    /// Returns the body, which is a number and a text.
     pub fn number_and_text(&self) -> Result<(u32, &str), Error> {
         Ok(self.body.deserialize::<(u32, &str)>()?.0)
     }
 
-    /// Whether its body is a list of texts with this one in it.
+    /// Reports whether the body is a list of texts that contains this one.
     pub fn has_text(&self, text: &str) -> Result<bool, Error> {
         Ok(self.body.deserialize::<Vec<&str>>()?.0.contains(&text))
     }
 
-    /// What an error says: the text that its body begins with.
+    /// Makes an error of an error message: its body begins with the text.
     fn refusal(&self) -> Error {
         match self.body.deserialize::<&str>() {
             Ok((text, _)) if !text.is_empty() => Error::Refused(text.to_owned()),
@@ -245,10 +245,11 @@ impl BusMessage {
     }
 }
 
-/// The parts of a header: byte order, kind, flags, version, length of the body, serial, fields.
+/// The parts of a header: byte order, kind, flags, version, length of the body, serial number,
+/// fields.
 type Header<'m> = (u8, u8, u8, u8, u32, u32, Vec<(u8, Variant<'m>)>);
 
-/// How long the message is that begins with these bytes.
+/// Returns the length of the message that begins with these bytes.
 fn length(start: &[u8]) -> Option<usize> {
     let number = |at: usize| -> Option<usize> {
         let bytes = *start.get(at..)?.first_chunk()?;

@@ -1,4 +1,5 @@
-//! What was found of a session, and telling it to the process that has us search.
+//! The endpoints of a session that a search has found, and their way from the child process that
+//! searches.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -7,10 +8,10 @@ use std::path::PathBuf;
 
 use super::address::Address;
 
-/// Variables of compositors and window managers, with the path of a socket each.
+/// Variables of compositors and window managers that hold the path of a socket.
 pub const SOCKETS: [&str; 2] = ["SWAYSOCK", "I3SOCK"];
 
-/// What was found.
+/// The result of a search.
 #[derive(Debug, Default, PartialEq)]
 pub struct Endpoints {
     pub bus: Option<Address>,
@@ -21,12 +22,12 @@ pub struct Endpoints {
     pub desktop: Option<OsString>,
     pub sockets: Vec<(&'static str, OsString)>,
     pub locale: Vec<(String, OsString)>,
-    /// Whether what a session has without hints did not answer in time, and so may be there.
+    /// Whether a usual endpoint did not answer in time, so that it may exist.
     pub is_late: bool,
 }
 
 impl Endpoints {
-    /// What was answered by whom a session has without hints.
+    /// Notes the answer of a usual endpoint.
     pub fn answered<T>(&mut self, who: &str, answer: io::Result<T>) -> Option<T> {
         let error = match answer {
             Ok(answer) => return Some(answer),
@@ -37,8 +38,8 @@ impl Endpoints {
         None
     }
 
-    /// As bytes: names and values in turn, none of which has a zero byte in it, as they come from
-    /// environments.
+    /// Encodes all as names and values in turn, each ended by a zero byte, which cannot occur in
+    /// them because they come from environments.
     pub fn encoded(self) -> Vec<u8> {
         let one = |name: &str, value: Option<OsString>| value.map(|value| (name.to_owned(), value));
         let bus = self.bus.map(|bus| bus.text);
@@ -65,7 +66,7 @@ impl Endpoints {
         parts.flatten().copied().collect()
     }
 
-    /// From these bytes.
+    /// Decodes these bytes.
     pub fn decoded(bytes: &[u8]) -> Endpoints {
         let mut found = Endpoints::default();
         let mut parts = bytes.split(|&byte| byte == 0);
@@ -92,7 +93,7 @@ impl Endpoints {
     }
 }
 
-/// In front of variables of the locale.
+/// The prefix of locale variables.
 const LOCALE: &str = "locale ";
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What a user's own processes say about the user's session: their environments. Hints, which are
-//! checked before they are believed, and about nobody else's session.
+//! The environments of a user's own processes, as hints about the user's session. They are checked
+//! before they are believed, and say nothing about sessions of other users.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
@@ -9,36 +9,36 @@ use crate::process::{
     self, Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, if_available, items,
 };
 
-/// More than any environment that says something has in front of it.
+/// Most bytes of an environment that are read: nothing useful comes later.
 const LONGEST_ENVIRONMENT: usize = 128 << 10;
 
-/// No value that means something is longer (PATH_MAX).
+/// Longest useful value (PATH_MAX).
 const LONGEST_VALUE: usize = 4096;
 
-/// More than this nobody has to say, and whoever says it has it in our memory.
+/// Most bytes of environments that are kept: a user must not exhaust our memory.
 const MOST: usize = 4 << 20;
 
-/// What one process says.
+/// The useful variables of one process.
 pub struct SessionEnviron {
     pub pid: Pid,
     pub parent: Pid,
-    /// Whether it is known to belong to the session.
+    /// Whether the process certainly belongs to the session.
     pub is_inside: bool,
     variables: Vec<(String, OsString)>,
 }
 
 impl SessionEnviron {
-    /// The value of a variable; nothing where it is empty.
+    /// Returns the value of a variable; `None` where it is missing or empty.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.variables.iter().find(|(found, _)| found == name).map(|(_, value)| &**value)
     }
 
-    /// All variables whose names this accepts.
+    /// Returns all variables whose names are wanted.
     pub fn all(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<(String, OsString)> {
         self.variables.iter().filter(|(name, _)| is_wanted(name)).cloned().collect()
     }
 
-    /// For tests.
+    /// Makes one for tests.
     #[cfg(test)]
     pub fn new(pid: Pid, parent: Pid, is_inside: bool, environment: &[u8]) -> SessionEnviron {
         SessionEnviron { pid, parent, is_inside, variables: variables(environment) }
@@ -50,8 +50,8 @@ impl SessionEnviron {
     }
 }
 
-/// Hints about a user's session, which may have a name, from all processes that are the user's in
-/// every respect, and of no other session.
+/// Collects the environments of all processes that are the user's in every respect and belong to no
+/// other session. The session may have an id.
 pub fn hints(
     proc: &Proc,
     uid: u32,
@@ -67,7 +67,7 @@ pub fn hints(
         if process.lookup(is_theirs(process, uid))? != Lookup::Found(true) {
             continue;
         }
-        // Once more, of one that cannot become another between two looks.
+        // Read again from the pinned process, which cannot become another one between two reads.
         if let Lookup::Found(process) = proc.process(process.pid(), files)?
             && let Lookup::Found(Some(hint)) = process.lookup(hint(&process, uid, session))?
         {
@@ -78,7 +78,7 @@ pub fn hints(
     Ok(hints)
 }
 
-/// Not of programs that run with somebody else's rights, whoever started them.
+/// A process that runs with the rights of another user does not count, whoever started it.
 fn is_theirs(process: &Process<'_>, uid: u32) -> ReadResult<bool> {
     Ok(process.user_ids()? == [uid; 4])
 }
@@ -102,7 +102,7 @@ fn hint(
         .then_some(hint))
 }
 
-/// Where logind has the session, who is of another one has nothing to say.
+/// Where logind has the session, a process of another session says nothing about it.
 fn is_elsewhere(hint: &SessionEnviron, scope: Option<&str>, session: Option<&str>) -> bool {
     let is_other = |id: &OsStr| session.is_some_and(|session| id != session);
     !hint.is_inside
@@ -110,23 +110,23 @@ fn is_elsewhere(hint: &SessionEnviron, scope: Option<&str>, session: Option<&str
             || hint.get("XDG_SESSION_ID").is_some_and(is_other))
 }
 
-/// Whether a variable of this name may say something about a session.
+/// Reports whether a variable of this name may say something about a session.
 fn is_hint(name: &str) -> bool {
     NAMES.contains(&name) || is_locale(name)
 }
 
-/// Whether it says which language its user speaks.
+/// Reports whether it tells the language of the user.
 pub fn is_locale(name: &str) -> bool {
     ["LANG", "LANGUAGE"].contains(&name) || name.starts_with("LC_")
 }
 
-/// The variables in an environment that may mean something, with values that can.
+/// Returns the useful variables of an environment that have a plausible value.
 fn variables(environment: &[u8]) -> Vec<(String, OsString)> {
     let pair = |item: &[u8]| {
         let at = memchr::memchr(b'=', item)?;
         let name = std::str::from_utf8(&item[..at]).ok().filter(|name| is_hint(name))?;
         let value = &item[at + 1..];
-        // Nobody has paths with control characters in them who means well.
+        // No honest path contains control characters.
         let is_good = !value.is_empty()
             && value.len() <= LONGEST_VALUE
             && !value.iter().any(u8::is_ascii_control);
@@ -135,13 +135,13 @@ fn variables(environment: &[u8]) -> Vec<(String, OsString)> {
     items(environment).filter_map(pair).collect()
 }
 
-/// The session whose control group a process is in.
+/// Returns the session whose control group a process is in.
 pub fn session_of(process: &Process<'_>) -> ReadResult<Option<String>> {
     let groups = if_available(process.file(File::Cgroup))?.unwrap_or_default();
     Ok(Cgroups(groups).path().and_then(session_in).map(str::to_owned))
 }
 
-/// The session in a path such as `/user.slice/user-1000.slice/session-3.scope`.
+/// Returns the session in a path such as `/user.slice/user-1000.slice/session-3.scope`.
 fn session_in(path: &[u8]) -> Option<&str> {
     let part = path
         .split(|&byte| byte == b'/')

@@ -1,8 +1,8 @@
-//! The sessions that logind knows: its files under /run/systemd, which are written by nobody but
-//! the superuser.
+//! The sessions that logind knows, from its files under /run/systemd, which only the superuser can
+//! write.
 //!
-//! Their form is not promised, and the same since logind began; sd-login(3), which is, needs a
-//! library that no static program can load.
+//! Their format is not promised, but has been the same since logind began. sd-login(3), which is
+//! promised, needs a library that no static program can load.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata, OpenOptions};
@@ -18,47 +18,47 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::control::{Life, Reference};
 use crate::process::{self, File, Files, Lookup, Pid, Proc};
 
-/// Where each session and each seat has a file.
+/// The directories with a file for each session and each seat.
 const SESSIONS: &str = "/run/systemd/sessions";
 const SEATS: &str = "/run/systemd/seats";
 
-/// What the kernel dates the start of a process by (USER_HZ in time(7)).
+/// The unit of start times in the kernel (USER_HZ in time(7)).
 const TICK: Duration = Duration::from_millis(10);
 
-/// No such file is longer.
+/// Most bytes of such a file.
 const LONGEST: u64 = 1 << 16;
 
-/// Classes of sessions that people have (org.freedesktop.login1(5)): not greeters, not lock
-/// screens, no services.
+/// Classes of sessions of people (org.freedesktop.login1(5)), without greeters, lock screens and
+/// services.
 const CLASSES: [&str; 4] = ["user", "user-early", "user-light", "user-early-light"];
 
-/// Types of sessions that have a screen; and of those at a terminal, from which somebody may have
-/// started one.
+/// Types of sessions with a screen, and those at a terminal, from which a user may have started
+/// one.
 const TYPES: [&str; 3] = ["x11", "wayland", "mir"];
 const TERMINAL: &str = "tty";
 
-/// A session of a person, in whatever state.
+/// A session of a person, in any state.
 pub struct Record {
     pub id: String,
     pub uid: u32,
-    /// One of [`TYPES`]; `None` at a terminal.
+    /// One of [`TYPES`]; `None` for a session at a terminal.
     pub kind: Option<String>,
     pub seat: Option<String>,
     pub leader: Pid,
     pub desktop: Option<String>,
     pub display: Option<String>,
-    /// Whether it is the one of its user's sessions that programs without a session belong to.
+    /// Whether it is that session of its user to which programs without a session belong.
     pub is_main: bool,
     /// Whether its seat shows it now.
     pub is_foreground: bool,
     /// Whether its user sits at another machine.
     pub is_remote: bool,
-    /// Whether it is at this machine, has not begun to close, and whoever leads it is alive.
+    /// Whether it is at this machine, has not begun to close, and its leader is alive.
     pub is_living: bool,
 }
 
-/// All sessions of people; `None` where there is no logind, which has at least one seat. The
-/// directories alone are there on every machine with systemd.
+/// Returns all sessions of people; `None` where logind does not run. A running logind has at least
+/// one seat, while the directories exist on every machine with systemd.
 pub fn records(proc: &Proc) -> Result<Option<Vec<Record>>, super::Error> {
     let ids = names(SESSIONS)?;
     if ids.is_empty() && names(SEATS)?.is_empty() {
@@ -66,11 +66,11 @@ pub fn records(proc: &Proc) -> Result<Option<Vec<Record>>, super::Error> {
     }
     let mut records = Vec::new();
     for id in ids {
-        // One that ends between two looks is gone.
+        // A session that ended since the directory was read.
         let Some(fields) = fields(SESSIONS, &id)? else { continue };
         records.extend(record(proc, id, &fields)?);
     }
-    // In the order in which they began, whatever their numbers' length.
+    // Sorted by age: shorter numbers are older.
     records.sort_by(|one, other| (one.id.len(), &one.id).cmp(&(other.id.len(), &other.id)));
     Ok(Some(records))
 }
@@ -118,7 +118,7 @@ fn record(proc: &Proc, id: String, fields: &RecordFields) -> Result<Option<Recor
     }))
 }
 
-/// Whether the leader of a session is alive, and not somebody who got its number later.
+/// Reports whether the leader of a session is alive, and not a later process of its number.
 fn is_leading(proc: &Proc, leader: Pid, fields: &RecordFields) -> Result<bool, process::Error> {
     let number = |name: &str| fields.get(name)?.parse::<u64>().ok();
     match proc.lookup(leader, Reference::by_number(leader))? {
@@ -130,7 +130,7 @@ fn is_leading(proc: &Proc, leader: Pid, fields: &RecordFields) -> Result<bool, p
                 return Ok(told == inode);
             }
         }
-        // Before Linux 5.3 only its start tells.
+        // Before Linux 5.3 only the start time tells.
         Lookup::Unavailable(_) if lives(proc, leader)? => {}
         Lookup::Unavailable(_) | Lookup::Exited => return Ok(false),
     }
@@ -139,19 +139,19 @@ fn is_leading(proc: &Proc, leader: Pid, fields: &RecordFields) -> Result<bool, p
         Lookup::Found(process) => {
             let start =
                 process.lookup(process.stat().map(|stat| process.seconds(stat.start_ticks)))?;
-            // Denied with hidepid=noaccess (proc(5)): it is alive all the same.
+            // /proc denies it with hidepid=noaccess (proc(5)), but the process is alive.
             Ok(match start {
                 Lookup::Found(start) => started(start) <= begun + TICK,
                 Lookup::Unavailable(_) => true,
                 Lookup::Exited => false,
             })
         }
-        // Hidden from us (hidepid=invisible), but alive.
+        // The process is hidden (hidepid=invisible), but alive.
         Lookup::Unavailable(_) | Lookup::Exited => Ok(true),
     }
 }
 
-/// Whether /proc shows a process that has not ended.
+/// Reports whether /proc shows a process that has not exited.
 fn lives(proc: &Proc, pid: Pid) -> Result<bool, process::Error> {
     let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
         return Ok(false);
@@ -159,9 +159,9 @@ fn lives(proc: &Proc, pid: Pid) -> Result<bool, process::Error> {
     Ok(process.lookup(process.stat().map(|stat| stat.is_alive()))? == Lookup::Found(true))
 }
 
-/// When a process began on the clock that stands still while the machine sleeps, which sessions are
-/// dated by, from seconds since boot. A later sleep only makes it seem earlier, so that a leader is
-/// never taken for an impostor.
+/// Converts seconds since boot to the clock of sessions, which stands still while the machine is
+/// suspended. A later suspension only makes the start seem earlier, so that a leader is never taken
+/// for a later process.
 fn started(since_boot: f64) -> Duration {
     let now = |clock| {
         let time = clock_gettime(clock);
@@ -171,14 +171,14 @@ fn started(since_boot: f64) -> Duration {
     Duration::try_from_secs_f64(now(ClockId::Monotonic) - age).unwrap_or_default()
 }
 
-/// The fields of a file: KEY=VALUE, a line each.
+/// The fields of a file: lines of KEY=VALUE.
 type RecordFields = BTreeMap<String, String>;
 
 fn fields(directory: &str, name: &str) -> Result<Option<RecordFields>, super::Error> {
     let path = Path::new(directory).join(name);
     match text(&path) {
         Ok(text) => Ok(Some(parse(&text))),
-        // Gone, or not for us, or nothing that logind would have written.
+        // The file is gone, may not be read, or was not written by logind.
         Err(error)
             if matches!(
                 error.kind(),
@@ -192,12 +192,12 @@ fn fields(directory: &str, name: &str) -> Result<Option<RecordFields>, super::Er
     }
 }
 
-/// The text of a file that is the superuser's alone to write.
+/// Reads a file that only the superuser can write.
 fn text(path: &Path) -> io::Result<String> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let opened = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path);
     let file = match opened {
-        // A link, or a socket.
+        // It is a symbolic link, or a socket.
         Err(error)
             if [Errno::ELOOP, Errno::ENXIO]
                 .map(|errno| Some(errno as i32))
@@ -229,13 +229,13 @@ fn parse(text: &str) -> RecordFields {
     pairs.map(|(key, value)| (key.to_owned(), unquoted(value).to_owned())).collect()
 }
 
-/// Newer versions quote values that are more than a word, as in a shell; none of those that matter
-/// here is.
+/// Removes the quotes that newer versions put around values of several words. The values that are
+/// used here have none.
 fn unquoted(value: &str) -> &str {
     value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
 }
 
-/// The names of sessions, of which each has a file; not the FIFOs beside them.
+/// Returns the names of the files of sessions, without the FIFOs beside them.
 fn names(directory: &str) -> Result<Vec<String>, super::Error> {
     let failed = |error| super::Error::of_file(Path::new(directory), error);
     let entries = match fs::read_dir(directory) {
@@ -250,7 +250,7 @@ fn names(directory: &str) -> Result<Vec<String>, super::Error> {
     Ok(names)
 }
 
-/// Sessions and seats are called so: letters, digits, `-` and `_`.
+/// Reports whether this can be the name of a session or a seat: letters, digits, `-` and `_`.
 fn is_name(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))

@@ -1,9 +1,9 @@
-//! Graphical sessions: which there are, which one is meant, what a command needs to be in it, and
-//! telling who sits there something.
+//! Graphical sessions: which ones exist, which one is meant, what a command needs to be in it, and
+//! notifications to the user at the screen.
 //!
-//! Who is logged in is decided by what nobody can forge for somebody else: logind's files,
-//! directories that the superuser made, and the kernel's word about who listens at a socket. What
-//! processes say is asked for within one user only, and tried before it is believed.
+//! The decision who is logged in rests on facts that no user can forge for another one: logind's
+//! files, directories that the superuser made, and the kernel's word about the owner of a socket.
+//! What processes say counts only within one user, and is tried before it is believed.
 
 mod account;
 mod address;

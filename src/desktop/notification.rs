@@ -1,5 +1,4 @@
-//! A notification, and showing it: what notify-send does, where there is none (Desktop
-//! Notifications Specification 1.2).
+//! Showing a notification where there is no notify-send (Desktop Notifications Specification 1.2).
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -10,7 +9,7 @@ use zbus::Variant;
 use super::address::Address;
 use super::bus::{Bus, Error, Method, encoded};
 
-/// Services answer at once; this is what GLib waits.
+/// Time limit for an answer of the service, as in GLib. Services answer at once.
 const PATIENCE: Duration = Duration::from_secs(25);
 
 const PATH: &str = "/org/freedesktop/Notifications";
@@ -21,7 +20,7 @@ const CAPABILITIES: Method = method("GetCapabilities");
 const NOTIFY: Method = method("Notify");
 const CLOSE: Method = method("CloseNotification");
 
-/// The rules for what becomes of notifications, and of who shows them. Nobody else may tell.
+/// The rules for the signals about notifications. Only the service that shows them may send these.
 const SIGNALS: &str = "type='signal',sender='org.freedesktop.Notifications',interface='org.freedesktop.Notifications'";
 const OWNER: &str = "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',\
                      member='NameOwnerChanged',arg0='org.freedesktop.Notifications'";
@@ -30,19 +29,19 @@ const fn method(name: &'static str) -> Method {
     Method { of: NAME, path: PATH, interface: NAME, name }
 }
 
-/// What is shown.
+/// The content of a notification.
 #[derive(Default)]
 pub struct Notification {
     pub application: String,
-    /// The number of one that it takes the place of; 0 for none.
+    /// The number of the notification that it replaces; 0 for none.
     pub replaces: u32,
     pub icon: String,
     pub summary: String,
     pub body: String,
-    /// Names and labels of what can be chosen.
+    /// Names and labels of the choices.
     pub actions: Vec<(String, String)>,
     pub hints: Vec<(String, Hint)>,
-    /// Milliseconds until it disappears; -1 as the service likes.
+    /// Milliseconds until it disappears; -1 leaves this to the service.
     pub expires: i32,
 }
 
@@ -57,27 +56,27 @@ pub enum Hint {
     Text(String),
 }
 
-/// What became of one that was waited for.
+/// The end of a notification that was waited for.
 #[derive(Debug, PartialEq)]
 pub enum End {
-    /// It is not there any more.
+    /// It was closed.
     Closed,
-    /// This was chosen.
+    /// The user has chosen this.
     Chosen(String),
 }
 
-/// A notification that is being shown.
+/// A notification that is shown.
 pub struct ShownNotification {
     bus: Bus,
     pub id: u32,
-    /// Whether something can be chosen.
+    /// Whether it offers choices.
     pub has_actions: bool,
-    /// The names of what can.
+    /// The names of the choices.
     actions: Vec<String>,
 }
 
 impl Notification {
-    /// Show it, as the user whose bus this is, and who we are.
+    /// Shows it, as the user who owns the bus, whose rights we have.
     pub fn show(&self, address: &Address, uid: u32) -> Result<ShownNotification, Error> {
         let mut bus = address.connect(uid, Instant::now() + PATIENCE)?;
         bus.begin()?;
@@ -107,8 +106,8 @@ impl Notification {
 }
 
 impl ShownNotification {
-    /// Wait until it is closed or something was chosen, after which it is closed too; no longer
-    /// than this.
+    /// Waits, within this limit, until it is closed or a choice was made. After a choice it is
+    /// closed.
     pub fn wait(mut self, limit: Option<Duration>) -> Result<End, Error> {
         const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
         self.bus.set_end(Instant::now() + limit.unwrap_or(YEAR));
@@ -135,7 +134,7 @@ impl ShownNotification {
         };
         self.bus.set_end(Instant::now() + PATIENCE);
         match self.bus.call(&CLOSE, "u", Some(&encoded(&self.id)?)) {
-            // That it is not there any more, as most services have it after a choice, is as good.
+            // Most services have closed it already after a choice.
             Ok(_) | Err(Error::Refused(_)) => Ok(end),
             Err(error) => Err(error),
         }

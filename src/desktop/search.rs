@@ -1,5 +1,5 @@
-//! Searching for what leads into a session: whom its user's processes and sockets name, the nearest
-//! first, and whether it answers.
+//! The search for the endpoints of a session: those that the user's processes and sockets name are
+//! tried, the nearest first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -17,42 +17,41 @@ use super::x11::{self, Authority};
 use super::{Session, runtime, wayland};
 use crate::process::Pid;
 
-/// For one server to answer.
+/// Deadline of one probe of a bus, compositor or X server.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// For the usual bus, which may only be started when somebody asks for it.
+/// Deadline of the usual bus, which may be started only by our connection.
 const FOR_BUS: Duration = Duration::from_secs(4);
 
-/// For everything that hints lead to; the rest of the time is for what a session has without them.
+/// Time for all endpoints that hints name. The rest is for the usual endpoints.
 const FOR_HINTS: Duration = Duration::from_secs(3);
 
-/// For all of it but the usual bus.
+/// Time for the whole search except the usual bus.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Without a locale, text that is not ASCII would be refused by programs that know what it is
-/// encoded in.
+/// Without a locale, programs that check encodings would refuse text that is not ASCII.
 const LOCALE: (&str, &str) = ("LANG", "C.UTF-8");
 
 /// How near a process is to the session.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Rank {
-    /// We ourselves, and the leader of the session.
+    /// Our own process, and the leader of the session.
     First,
-    /// Who listens as a compositor or X server, and who descends from there.
+    /// A process that listens as a compositor or X server, and its descendants.
     Display,
     Inside,
-    /// Some process of the user's.
+    /// Any other process of the user.
     Other,
 }
 
-/// What is asked about a session, and of whom.
+/// The state of a search.
 pub struct EndpointSearch {
     uid: u32,
     home: PathBuf,
     runtime: Option<PathBuf>,
     kind: Option<String>,
     display: Option<OsString>,
-    /// Whether the session's processes can be told from the user's others.
+    /// Whether the session's processes can be separated from the user's other processes.
     has_own_processes: bool,
     first: Vec<Pid>,
     hints: Vec<(SessionEnviron, Rank)>,
@@ -61,8 +60,7 @@ pub struct EndpointSearch {
 }
 
 impl EndpointSearch {
-    /// Search for what leads into a session, with these hints; `own` is our own process, if that is
-    /// known.
+    /// Prepares the search with these environments. `own` is our own process, if it is known.
     pub fn new(session: &Session, hints: Vec<SessionEnviron>, own: Option<Pid>) -> EndpointSearch {
         EndpointSearch {
             uid: session.account.uid,
@@ -78,7 +76,7 @@ impl EndpointSearch {
         }
     }
 
-    /// Ask everybody, as the session's user.
+    /// Tries all endpoints, with the user's rights.
     pub fn run(mut self) -> Endpoints {
         self.runtime = runtime::directory(self.uid);
         let mut found = Endpoints { runtime: self.runtime.clone(), ..Endpoints::default() };
@@ -95,7 +93,7 @@ impl EndpointSearch {
         if self.kind.as_deref() != Some("x11") {
             found.wayland = self.wayland(compositors);
         }
-        // An X server beside a compositor is its own only if somebody says so.
+        // An X server beside a compositor belongs to it only if a process says so.
         let servers = if found.wayland.is_some() { Vec::new() } else { servers };
         (found.display, found.authority) =
             self.x11(servers).map_or((None, None), |(display, path)| (Some(display), path));
@@ -111,13 +109,13 @@ impl EndpointSearch {
         found
     }
 
-    /// The bus in the runtime directory, or why it does not answer.
+    /// Returns the bus in the runtime directory, or the reason why it does not answer.
     fn usual_bus(&self) -> Option<io::Result<Address>> {
         let usual = Address::at(&self.runtime.as_ref()?.join("bus"))?;
         Some(usual.connect(self.uid, Instant::now() + FOR_BUS).map(|_| usual))
     }
 
-    /// The sockets that compositors answer at, and the processes that listen there.
+    /// Returns the sockets at which compositors answer, and the processes that listen there.
     fn compositors(&self, found: &mut Endpoints) -> Vec<(OsString, Option<Pid>)> {
         let Some(runtime) = &self.runtime else { return Vec::new() };
         let names = found.answered("compositors", wayland::names(runtime)).unwrap_or_default();
@@ -128,7 +126,8 @@ impl EndpointSearch {
         names.into_iter().filter_map(answer).collect()
     }
 
-    /// The nearest first. Where nothing tells the session's processes from others, all are as near.
+    /// Sorts processes, the nearest first. Where the session's processes cannot be separated, all
+    /// are equally near.
     fn rank(&mut self, servers: &BTreeSet<Pid>) {
         let parents: BTreeMap<Pid, Pid> =
             self.hints.iter().map(|(hint, _)| (hint.pid, hint.parent)).collect();
@@ -164,9 +163,9 @@ impl EndpointSearch {
         self.first("WAYLAND_DISPLAY", compositors.into_iter().next().map(|(name, _)| name), answers)
     }
 
-    /// A display that lets us in, and the file with its cookie if that is needed: the one that
-    /// logind names, else those that near processes have, that the user's servers are, and that
-    /// others have.
+    /// Returns a display that accepts us, and the file with its cookie if it needs one. It tries
+    /// the display of logind, then those that near processes name, those of the user's own servers,
+    /// and those that other processes name.
     fn x11(&self, servers: Vec<(u32, Option<Pid>)>) -> Option<(OsString, Option<PathBuf>)> {
         let said = |ranks| self.said("DISPLAY", ranks).into_iter().map(OsStr::to_owned);
         let servers = servers.into_iter().map(|(number, _)| OsString::from(format!(":{number}")));
@@ -178,7 +177,7 @@ impl EndpointSearch {
             .find_map(|display| self.accepted(display))
     }
 
-    /// The display, and the file if it is needed, if the server accepts us.
+    /// Returns the display, and the file if it is needed, if the server accepts us.
     fn accepted(&self, display: OsString) -> Option<(OsString, Option<PathBuf>)> {
         let number = x11::number(display.as_bytes())?;
         let is_it = |hint: &SessionEnviron| {
@@ -194,7 +193,7 @@ impl EndpointSearch {
             if let Err(error) = &authority {
                 tracing::debug!(XAUTHORITY = %path.display(), "{error}");
             }
-            // Who said so has a file that the server may not ask for.
+            // The process that named the display may have a file that its server does not need.
             let cookie = authority.as_ref().ok().and_then(|authority| authority.cookie(number));
             if is_alive(x11::accepts(number, cookie, self.uid, self.at_last()), "DISPLAY", &display)
             {
@@ -205,7 +204,7 @@ impl EndpointSearch {
         None
     }
 
-    /// The language that the first process with any speaks.
+    /// Returns the locale of the nearest process that has one.
     fn locale(&self) -> Vec<(String, OsString)> {
         let mut locales = self.hints.iter().map(|(hint, _)| {
             let mut variables = hint.all(is_locale);
@@ -217,8 +216,8 @@ impl EndpointSearch {
         found.unwrap_or_else(|| vec![(LOCALE.0.to_owned(), LOCALE.1.into())])
     }
 
-    /// The first value that is good, of those that processes have; the usual one, which is, comes
-    /// before what is said by processes that may belong elsewhere.
+    /// Returns the first value that is accepted: first those of near processes, then the usual one,
+    /// then those of processes that may belong elsewhere.
     fn first(
         &self,
         name: &str,
@@ -231,35 +230,35 @@ impl EndpointSearch {
         said(NEAR).or(usual).or_else(|| said(FAR))
     }
 
-    /// What processes of these ranks say, each thing once.
+    /// Returns the values of a variable in processes of these ranks, each of them once.
     fn said(&self, name: &str, ranks: RangeInclusive<Rank>) -> Vec<&OsStr> {
         let mut seen = BTreeSet::new();
         let hints = self.hints.iter().filter(|(_, rank)| ranks.contains(rank));
         hints.filter_map(|(hint, _)| hint.get(name)).filter(|value| seen.insert(*value)).collect()
     }
 
-    /// When a server that a hint leads to has to have answered.
+    /// Returns the deadline of an endpoint that a hint names.
     fn soon(&self) -> Instant {
         self.hints_end.min(Instant::now() + PATIENCE)
     }
 
-    /// Likewise, any other.
+    /// Returns the deadline of an endpoint that no hint names.
     fn at_last(&self) -> Instant {
         self.end.min(Instant::now() + PATIENCE)
     }
 }
 
-/// Ranks of processes that are of the session, and of those that may be.
+/// Ranks of processes of the session, and of those that may belong to it.
 const NEAR: RangeInclusive<Rank> = Rank::First..=Rank::Inside;
 const FAR: RangeInclusive<Rank> = Rank::Other..=Rank::Other;
 
-/// Processes and whoever descends from them, in time linear in how many there are.
+/// Returns these processes and their descendants, in linear time.
 fn descendants(parents: &BTreeMap<Pid, Pid>, of: &BTreeSet<Pid>) -> BTreeSet<Pid> {
     let mut below = of.clone();
     let mut beside = BTreeSet::new();
     for &pid in parents.keys() {
         let mut line = vec![pid];
-        // What was read at different instants may make a circle.
+        // Parents that were read at different times may form a circle.
         while let Some(&last) = line.last()
             && !below.contains(&last)
             && beside.insert(last)
@@ -281,8 +280,8 @@ fn is_alive<T>(answer: Result<T, impl Display>, what: &str, value: &OsStr) -> bo
     answer.is_ok()
 }
 
-/// Whether a path means the same to everybody, whatever the current directory: not one below /proc,
-/// where `self` is whoever asks.
+/// Reports whether a path means the same for every process: it is absolute and not below /proc,
+/// where `self` depends on the reader.
 fn is_safe_path(path: &OsStr) -> bool {
     let path = Path::new(path);
     path.is_absolute()
@@ -290,8 +289,8 @@ fn is_safe_path(path: &OsStr) -> bool {
         && !path.components().any(|part| part == Component::ParentDir)
 }
 
-/// Whether a value is of the characters that names of desktops and languages are made of, and so
-/// means nothing else.
+/// Reports whether a value consists of the characters that names of desktops and locales have, so
+/// that it cannot mean anything else.
 pub fn is_plain(value: &OsStr) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:;@+= ".contains(byte);
     !value.is_empty() && value.as_bytes().iter().all(is_plain)
@@ -321,7 +320,7 @@ mod tests {
         let hint = |pid, parent, is_inside| {
             SessionEnviron::new(pid, parent, is_inside, format!("DISPLAY=:{pid}\0").as_bytes())
         };
-        // The server is 20; 22 descends from it through 21, which says nothing of itself here.
+        // The server is 20. 22 descends from it through 21, which has no useful environment.
         let hints = vec![
             hint(5, 1, false),
             hint(7, 1, true),

@@ -1,4 +1,4 @@
-//! Graphical sessions, and which one is meant.
+//! Graphical sessions, and the choice of the one that is meant.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
@@ -14,41 +14,41 @@ use crate::desktop::account::{self, Account};
 use crate::process::{Files, Lookup, Pid, Proc};
 use crate::users::Users;
 
-/// For one kind of somebody's servers to show that they are alive.
+/// Time in which one kind of a user's servers must prove that it is alive.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A graphical session.
 pub struct Session {
     pub account: Account,
-    /// What logind calls it; `None` where logind does not know of it.
+    /// Its id in logind; `None` where logind does not know it.
     pub id: Option<String>,
-    /// `x11`, `wayland` or `mir`, as logind has it.
+    /// `x11`, `wayland` or `mir`, as in logind.
     pub kind: Option<String>,
     pub seat: Option<String>,
     /// Whether its seat shows it now.
     pub is_foreground: bool,
     /// Whether we are in it.
     is_own: bool,
-    /// Whether it is the one of its user's sessions that programs without a session belong to.
+    /// Whether it is that session of its user to which programs without a session belong.
     is_main: bool,
     pub leader: Option<Pid>,
-    /// As logind has them: the desktop and the X display.
+    /// The desktop and the X display, as in logind.
     pub desktop: Option<String>,
     pub display: Option<String>,
-    /// Whether a message bus makes a session of it, without any display.
+    /// Whether a message bus is enough to make it a session, without a display.
     pub may_lack_display: bool,
 }
 
-/// Who is to be reached.
+/// The session that the user of the command means.
 #[derive(Default)]
 pub struct SessionSelector {
-    /// A user's name or number.
+    /// The name or number of a user.
     pub user: Option<String>,
-    /// What logind calls a session.
+    /// The id of a session in logind.
     pub session: Option<String>,
 }
 
-/// All sessions that may be reached, of who is wanted.
+/// Returns all sessions that may be meant.
 pub fn sessions(proc: &Proc, wanted: &SessionSelector) -> Result<Vec<Session>, Error> {
     let of = match &wanted.user {
         Some(user) => Some(Account::find(user)?),
@@ -74,8 +74,8 @@ pub fn sessions(proc: &Proc, wanted: &SessionSelector) -> Result<Vec<Session>, E
     }
 }
 
-/// The session that we are in: of our control group, or, for what the user's service manager
-/// started, as it told us.
+/// Returns our own session: that of our control group or, below the user's service manager, the one
+/// in its environment.
 fn own(proc: &Proc) -> Result<Option<String>, Error> {
     let Some(pid) = proc.own_pid() else { return Ok(None) };
     let Lookup::Found(process) = proc.process(pid, Files::NONE)? else { return Ok(None) };
@@ -86,13 +86,13 @@ fn own(proc: &Proc) -> Result<Option<String>, Error> {
     Ok(scope.or_else(|| std::env::var("XDG_SESSION_ID").ok()))
 }
 
-/// Whoever we are.
+/// Returns the account whose rights we have.
 fn ourselves() -> Result<Account, Error> {
     let uid = geteuid().as_raw();
     Account::for_uid(uid)?.ok_or_else(|| account::Error::Unknown(uid.to_string()).into())
 }
 
-/// The session that logind calls so.
+/// Returns the session with this id in logind.
 fn named(id: &str, records: Vec<Record>, of: Option<Account>) -> Result<Session, Error> {
     let none = || Error::NoSession(id.to_owned());
     let record =
@@ -111,8 +111,8 @@ fn named(id: &str, records: Vec<Record>, of: Option<Account>) -> Result<Session,
     if session.kind.is_some() || session.is_there(false)? { Ok(session) } else { Err(none()) }
 }
 
-/// The sessions that logind has. A user who was named may also have a desktop that it has not, as
-/// from a VNC server, or not at this machine; what is left over from a session that closes is none.
+/// Returns the sessions of logind. A named user may also have a desktop that logind does not know,
+/// such as that of a VNC server. The rest of a session that is closing is no session.
 fn logind_sessions(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Session>, Error> {
     let is_theirs = |record: &Record| of.as_ref().is_none_or(|account| account.uid == record.uid);
     let records: Vec<Record> = records.into_iter().filter(is_theirs).collect();
@@ -125,7 +125,7 @@ fn logind_sessions(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Sess
         let account = account_of(record.uid)?;
         sessions.push(Session::from_record(record, account));
     }
-    // Who began a desktop from a terminal (startx) still has the session of the terminal.
+    // A desktop that was started from a terminal (startx) has the session of the terminal.
     let at_a_seat = |record: &Record| {
         record.is_living && record.seat.is_some() && !with_screen.contains(&record.uid)
     };
@@ -140,8 +140,8 @@ fn logind_sessions(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Sess
     Ok(sessions)
 }
 
-/// Who is not known, as while a directory service is away, may still be who is meant, and is not
-/// passed over for somebody else.
+/// An unknown account, as while a directory service is down, may still be the one that is meant,
+/// and is not skipped in favour of another one.
 fn account_of(uid: u32) -> Result<Account, Error> {
     match Account::for_uid(uid) {
         Err(error @ account::Error::Database(..)) => {
@@ -152,8 +152,8 @@ fn account_of(uid: u32) -> Result<Account, Error> {
     }
 }
 
-/// Without logind: who has a runtime directory and somebody alive in it. Nobody's word counts but
-/// that of the kernel about who listens.
+/// Returns the users with a runtime directory and a living server in it, where logind does not run.
+/// Only the kernel's word about listeners counts.
 fn unknown(of: Option<Account>) -> Result<Vec<Session>, Error> {
     if let Some(account) = of {
         return Ok(vec![Session::without_logind(account, true)]);
@@ -166,8 +166,8 @@ fn unknown(of: Option<Account>) -> Result<Vec<Session>, Error> {
     Ok(sessions)
 }
 
-/// The one that is meant: the one that we are in, else what a seat shows, else what there is; of
-/// one user's sessions the main one.
+/// Chooses the session that is meant: our own, else one that a seat shows, else any; of several
+/// sessions of one user the main one.
 pub fn choose(mut sessions: Vec<Session>, wanted: &SessionSelector) -> Result<Session, Error> {
     if !geteuid().is_root() && sessions.iter().any(|session| session.is_own) {
         sessions.retain(|session| session.is_own);
@@ -228,18 +228,18 @@ impl Session {
         }
     }
 
-    /// Whether nobody has to name it, or its user: anybody can have logind open a session that is
-    /// nowhere, and call it graphical then (SetType in org.freedesktop.login1(5)), but not at a
-    /// seat.
+    /// Reports whether it can be meant without its name or its user's. Any user can have logind
+    /// open a session without a seat, and call it graphical then (SetType in
+    /// org.freedesktop.login1(5)), but not one at a seat.
     pub fn is_reached_by(&self, wanted: &SessionSelector) -> bool {
         let is_named = wanted.user.is_some() || wanted.session.is_some() || !geteuid().is_root();
         is_named || self.id.is_none() || self.seat.is_some()
     }
 
-    /// Whether a compositor answers in the user's runtime directory, or an X server whose socket is
-    /// the user's; or a bus, if that will do. Without a runtime directory, nobody does. Who does
-    /// not answer in time is there all the same: whoever is slow, or was made so, is not passed
-    /// over for somebody else.
+    /// Reports whether a compositor answers in the user's runtime directory, or an X server whose
+    /// socket is the user's; or a bus, if that is enough. Without a runtime directory there is
+    /// none. A server that does not answer in time counts: a slow one must not be skipped in favour
+    /// of another user's.
     fn is_there(&self, by_bus: bool) -> Result<bool, Error> {
         const THERE: &[u8] = b"there";
         let uid = self.account.uid;
@@ -279,7 +279,7 @@ fn is_late(error: &io::Error) -> bool {
     error.kind() == ErrorKind::TimedOut
 }
 
-/// As messages name it.
+/// Writes its name in messages.
 impl std::fmt::Display for Session {
     fn fmt(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (&self.id, &self.seat) {

@@ -1,16 +1,16 @@
-//! Entering a session.
+//! Becoming the user of a session.
 
 use super::{Error, NAMES, Session, Variables};
 use crate::command::exec::Environment;
 use crate::control::keep_descriptors;
 
-/// Become the user of a session, where we are somebody else, without a way back. What a command has
-/// to find in its environment then: nothing of ours where we were somebody else, nor our open
-/// files.
+/// Becomes the user of a session, if we are another user, without a way back. Returns the
+/// environment for a command; if we were another user, it contains nothing of ours, and our open
+/// files are closed.
 pub fn become_session_user(session: &Session, variables: &Variables) -> Result<Environment, Error> {
     let found = variables.session.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
     if session.account.is_ours() {
-        // One that leads nowhere would only mislead.
+        // A variable that leads nowhere would only mislead.
         return Ok(Environment {
             without: NAMES.to_vec(),
             variables: found.collect(),

@@ -1,5 +1,5 @@
-//! What a command has to be told to be in a session: variables, of which each was tried before it
-//! is passed on.
+//! The variables that a command needs to be in a session. Each of them was tried before it is
+//! passed on.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -12,10 +12,10 @@ use super::search::{EndpointSearch, is_plain};
 use super::{Error, Session};
 use crate::process::Proc;
 
-/// When a search has not ended by itself, something hangs.
+/// Time after which a search hangs if it has not ended by itself.
 const END: Duration = Duration::from_secs(12);
 
-/// The variables that are set, or not left as they are.
+/// The variables that are set or removed.
 pub const NAMES: [&str; 10] = [
     "DISPLAY",
     "XAUTHORITY",
@@ -29,30 +29,31 @@ pub const NAMES: [&str; 10] = [
     "I3SOCK",
 ];
 
-/// What is known of a session that somebody can be reached in.
+/// The known variables of a session that can be reached.
 pub struct Variables {
     /// Some of [`NAMES`], in their order.
     pub session: Vec<(&'static str, OsString)>,
-    /// The language of its user, for who has none yet.
+    /// The locale of its user, for a command that has none yet.
     pub locale: Vec<(String, OsString)>,
-    /// Where its message bus is.
+    /// The address of its message bus.
     pub bus: Option<Address>,
 }
 
 impl Variables {
-    /// The value of one of [`NAMES`].
+    /// Returns the value of one of [`NAMES`].
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.session.iter().find(|(found, _)| *found == name).map(|(_, value)| &**value)
     }
 }
 
-/// Find out, as the session's user. An error where neither a bus nor a display of it is alive.
+/// Finds the variables, with the rights of the session's user. Errors: where neither a bus nor a
+/// display of it is alive.
 pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
     if !session.account.is_known() {
         return Err(Error::Stranger(session.to_string()));
     }
     let (uid, id, path) = (session.account.uid, session.id.clone(), proc.path().to_owned());
-    // What a process shows in /proc is in its own memory, behind which there may be anything.
+    // The environment in /proc lies in the process's own memory, which can be backed by anything.
     let hints = session
         .account
         .with_timeout(END, move || hints(&Proc::open(&path)?, uid, id.as_deref()))??;

@@ -1,4 +1,4 @@
-//! Wayland compositors of a user: which sockets there are, and whether somebody answers.
+//! Wayland compositors of a user: their sockets, and whether they answer.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -11,11 +11,11 @@ use rustix::net::SocketAddrUnix;
 
 use crate::peer::Peer;
 
-/// The object that every connection begins with (wl_display), and one of ours.
+/// The object that every connection begins with (wl_display), and an object of ours.
 const DISPLAY: u32 = 1;
 const CALLBACK: u32 = 2;
 
-/// Where a value of $WAYLAND_DISPLAY leads.
+/// Returns the socket that a value of $WAYLAND_DISPLAY names.
 pub fn socket(runtime: Option<&Path>, display: &OsStr) -> Option<PathBuf> {
     let path = Path::new(display);
     match path.is_absolute() {
@@ -25,7 +25,7 @@ pub fn socket(runtime: Option<&Path>, display: &OsStr) -> Option<PathBuf> {
     }
 }
 
-/// The names of sockets in a runtime directory that are called as those of compositors are.
+/// Returns the names of sockets in a runtime directory that look like those of compositors.
 pub fn names(runtime: &Path) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(runtime)? {
@@ -38,10 +38,11 @@ pub fn names(runtime: &Path) -> io::Result<Vec<OsString>> {
     Ok(names)
 }
 
-/// Whether a compositor of this user answers at a socket; with the process that listens.
+/// Reports whether a compositor of this user answers at a socket. Returns the process that listens.
 pub fn answers(path: &Path, uid: u32, end: Instant) -> io::Result<Option<u32>> {
     let mut peer = connect(path, uid, end)?;
-    // wl_display.sync: object, size and number of the request, the object that will be told.
+    // The request wl_display.sync: its object, its size and number, and the object that will
+    // receive the answer.
     let request = [DISPLAY, 12 << 16, CALLBACK].map(u32::to_ne_bytes).concat();
     peer.send(&request)?;
     let mut answer = Vec::new();
@@ -54,7 +55,7 @@ pub fn answers(path: &Path, uid: u32, end: Instant) -> io::Result<Option<u32>> {
     }
 }
 
-/// Connect to a socket that has to be of this user.
+/// Connects to a socket, which must belong to this user.
 pub fn connect(path: &Path, uid: u32, end: Instant) -> io::Result<Peer> {
     Peer::connect(&SocketAddrUnix::new(path)?, end)?.owned_by(&[uid])
 }

@@ -1,4 +1,4 @@
-//! X servers of this machine: whether one accepts us, with which cookie.
+//! X servers of this machine: whether one accepts us, and with which cookie.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -14,21 +14,23 @@ use rustix::net::SocketAddrUnix;
 use crate::deadline::remaining;
 use crate::peer::Peer;
 
-/// Where X servers have their sockets; also as abstract names, which a private /tmp does not hide.
+/// The directory with the sockets of X servers. They also have abstract names, which a private /tmp
+/// does not hide.
 const DIRECTORY: &str = "/tmp/.X11-unix";
 
-/// More than anybody's cookies.
+/// Most bytes of a file of cookies.
 const LARGEST_AUTHORITY: u64 = 1 << 20;
 
-/// The only kind of cookie in use.
+/// The only kind of cookie that is in use.
 const COOKIE: &[u8] = b"MIT-MAGIC-COOKIE-1";
 
-/// `FamilyLocal` and `FamilyWild` of libXau: for connections on this machine, and for any.
+/// `FamilyLocal` and `FamilyWild` of libXau: for connections on this machine, and for any
+/// connection.
 const LOCAL: u16 = 256;
 const WILD: u16 = 65535;
 
-/// The number of a display of this machine, such as that of `:0` and `:0.1`. Displays elsewhere,
-/// `localhost:10.0` of ssh among them, are not where somebody sits.
+/// Returns the number of a display on this machine, from values such as `:0` and `:0.1`. Displays
+/// elsewhere, such as `localhost:10.0` of ssh, are not at the user's screen.
 pub fn number(display: &[u8]) -> Option<u32> {
     let rest = std::str::from_utf8(display).ok()?.strip_prefix(':')?;
     let (number, screen) = rest.split_once('.').unwrap_or((rest, "0"));
@@ -36,9 +38,9 @@ pub fn number(display: &[u8]) -> Option<u32> {
     if is_number(number) && is_number(screen) { number.parse().ok() } else { None }
 }
 
-/// The numbers of the X servers whose sockets a user owns, and that listen; with the process that
-/// does. Anybody can put any number of things there: what was found in time counts, and it is an
-/// error if that is nothing.
+/// Returns the numbers of the listening X servers whose sockets a user owns, with the processes
+/// that listen. Any user can put any number of files there: what was found in time counts. Errors:
+/// `TimedOut` if that is nothing.
 pub fn owned(uid: u32, end: Instant) -> io::Result<Vec<(u32, Option<u32>)>> {
     let entries = match fs::read_dir(DIRECTORY) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -68,9 +70,9 @@ pub fn owned(uid: u32, end: Instant) -> io::Result<Vec<(u32, Option<u32>)>> {
     }
 }
 
-/// Connect to the server of this number, which has to be of one of these users. Anybody can put
-/// anything into that directory: what is no socket of theirs itself, such as a link to one of the
-/// superuser's, is none.
+/// Connects to the server of this number, which must belong to one of these users. Any user can put
+/// anything into that directory: only a socket that they own counts, not a link to one of the
+/// superuser's.
 fn connect(number: u32, users: &[u32], end: Instant) -> io::Result<Peer> {
     let path = format!("{DIRECTORY}/X{number}");
     let peer = match rustix::fs::open(
@@ -78,8 +80,7 @@ fn connect(number: u32, users: &[u32], end: Instant) -> io::Result<Peer> {
         OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
         Mode::empty(),
     ) {
-        // Where /tmp is private (PrivateTmp= in systemd.exec(5)), the abstract name is what is
-        // left.
+        // Where /tmp is private (PrivateTmp= in systemd.exec(5)), only the abstract name is left.
         Err(Errno::NOENT) => {
             Peer::connect(&SocketAddrUnix::new_abstract_name(path.as_bytes())?, end)?
         }
@@ -89,7 +90,8 @@ fn connect(number: u32, users: &[u32], end: Instant) -> io::Result<Peer> {
             if !found.file_type().is_socket() || !users.contains(&found.uid()) {
                 return Err(io::Error::other("it is no socket of the user's"));
             }
-            // That very one, whatever has its name by now.
+            // The path goes through the descriptor, so that it is this socket even if the name was
+            // replaced.
             Peer::connect(
                 &SocketAddrUnix::new(format!("/proc/self/fd/{}", socket.as_raw_fd()))?,
                 end,
@@ -99,9 +101,9 @@ fn connect(number: u32, users: &[u32], end: Instant) -> io::Result<Peer> {
     peer.owned_by(users)
 }
 
-/// Whether the server of this number lets us in, with the cookie that a file has for it if any. It
-/// has to be the user's, or the superuser's, who runs the server for them on many machines. With
-/// the process that listens.
+/// Reports whether the server of this number accepts us, with a cookie from this file if there is
+/// one. It must belong to the user or to the superuser, who runs it on many machines. Returns the
+/// process that listens.
 pub fn accepts(
     number: u32,
     cookie: Option<&[u8]>,
@@ -118,8 +120,8 @@ pub fn accepts(
     }
 }
 
-/// The first request of a client, of protocol 11.0, with numbers in little-endian order
-/// ("Connection Setup" of the X Window System Protocol).
+/// Encodes the first request of a client, in protocol 11.0 with little-endian numbers ("Connection
+/// Setup" of the X Window System Protocol).
 fn setup(cookie: Option<&[u8]>) -> Vec<u8> {
     let (name, data) = match cookie {
         Some(cookie) => (COOKIE, cookie),
@@ -127,7 +129,7 @@ fn setup(cookie: Option<&[u8]>) -> Vec<u8> {
     };
     let mut request = vec![b'l', 0, 11, 0, 0, 0];
     for part in [name, data] {
-        // Both are short: a cookie's length is 16 bits in its file.
+        // Both are short: the length of a cookie has 16 bits in its file.
         request.extend_from_slice(&(part.len() as u16).to_le_bytes());
     }
     request.extend_from_slice(&[0, 0]);
@@ -138,14 +140,14 @@ fn setup(cookie: Option<&[u8]>) -> Vec<u8> {
     request
 }
 
-/// A file of cookies, as libXau reads it.
+/// A file of cookies, in the format of libXau.
 pub struct Authority {
     pub path: PathBuf,
     bytes: Vec<u8>,
 }
 
 impl Authority {
-    /// Read it. Opening what is no file, such as a FIFO, does not wait.
+    /// Reads the file. Opening something else, such as a FIFO, does not wait.
     pub fn read(path: &Path) -> io::Result<Authority> {
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
@@ -157,7 +159,7 @@ impl Authority {
         Ok(Authority { path: path.to_owned(), bytes })
     }
 
-    /// The cookie for the display of this number.
+    /// Returns the cookie for the display of this number.
     pub fn cookie(&self, number: u32) -> Option<&[u8]> {
         let host = rustix::system::uname();
         let mut rest = &self.bytes[..];
@@ -175,7 +177,7 @@ impl Authority {
     }
 }
 
-/// A field: its length in two bytes, and itself.
+/// Returns a field: its length in two bytes, and its content.
 fn field<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = u16::from_be_bytes(*rest.split_off(..2)?.first_chunk()?);
     rest.split_off(..usize::from(length))

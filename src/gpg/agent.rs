@@ -1,4 +1,4 @@
-//! A living agent: one that answers, and whose socket is ours.
+//! A living agent: it answers, and its socket belongs to our user.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -12,30 +12,30 @@ use crate::process::{Files, Lookup, Pid, Proc, Process, ReadResult};
 use super::assuan::{self, Connection};
 use super::{AgentRequest, Error};
 
-/// What the name of its process contains: some distributions wrap it (`.gpg-agent-wrapped`).
+/// Part of the name of its process: some distributions wrap it (`.gpg-agent-wrapped`).
 const NAME: &[u8] = b"gpg-agent";
 
 /// An agent that answers.
 pub struct Agent {
     pub socket: PathBuf,
-    /// Its process; `None` where that is on another machine, behind a socket that ssh forwards.
+    /// Its process; `None` for an agent on another machine, behind a socket that ssh forwards.
     pub pid: Option<Pid>,
-    /// Where it is an ssh-agent too, if that was wanted.
+    /// The socket of its ssh-agent, if that was wanted.
     pub ssh_socket: Option<PathBuf>,
     connection: Connection,
 }
 
-/// What is at a socket.
+/// The state of a socket.
 pub(super) enum AgentState {
     Living(Agent),
-    /// No socket, or one that nobody listens on any more.
+    /// There is no socket, or no process listens on it any more.
     Nothing,
 }
 
-/// For an agent that was just ended to be gone: until then it takes connections, and hangs up.
+/// Time for an exiting agent to go away: until then it accepts connections and closes them.
 const ENDING: Duration = Duration::from_millis(500);
 
-/// Ask who is at a socket, and once more whenever whoever listened there is just ending.
+/// Finds out what answers at a socket, again as long as the agent there is exiting.
 pub(super) fn look(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Error> {
     let gone = end.min(Instant::now() + ENDING);
     loop {
@@ -53,8 +53,9 @@ fn is_ending(error: &std::io::Error) -> bool {
     )
 }
 
-/// Ask who is at a socket. The process that answers is asked for its number, which the kernel
-/// cannot tell: it remembers who made the socket, and that is the parent of the agent, or systemd.
+/// Finds out what answers at a socket. The process that answers is asked for its pid, which the
+/// kernel cannot tell: it remembers the process that made the socket, and that is the parent of the
+/// agent, or systemd.
 fn look_once(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Error> {
     let unreachable =
         |error: std::io::Error| Error::Unreachable { path: path.to_owned(), why: error };
@@ -83,13 +84,13 @@ fn look_once(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Error
     Ok(AgentState::Living(Agent { socket: path.to_owned(), pid, ssh_socket: None, connection }))
 }
 
-/// Whether this is a living gpg-agent of our user.
+/// Reports whether this is a living gpg-agent of our user.
 fn is_agent(proc: &Proc, pid: Pid) -> Result<bool, Error> {
     let Lookup::Found(process) = proc.process(pid, Files::NONE)? else { return Ok(false) };
     Ok(matches!(process.lookup(is_ours(&process))?, Lookup::Found(true)))
 }
 
-/// Likewise.
+/// Reports whether this process is a living gpg-agent of our user.
 pub(super) fn is_ours(process: &Process<'_>) -> ReadResult<bool> {
     let is_called = memchr::memmem::find(&process.comm()?, NAME).is_some();
     if !is_called || process.stat()?.is_zombie() {
@@ -99,8 +100,8 @@ pub(super) fn is_ours(process: &Process<'_>) -> ReadResult<bool> {
 }
 
 impl Agent {
-    /// Tell it on which terminal to ask, and find out where it is an ssh-agent, as far as that is
-    /// wanted.
+    /// Tells it the terminal for its questions, and finds the socket of its ssh-agent, as far as
+    /// these are wanted.
     pub(super) fn prepare(mut self, wanted: &AgentRequest) -> Result<Agent, Error> {
         if let Some(terminal) = &wanted.terminal {
             self.tell_terminal(terminal)
@@ -112,8 +113,8 @@ impl Agent {
         Ok(self)
     }
 
-    /// As gpg-connect-agent does for UPDATESTARTUPTTY: what ssh, which knows nothing of terminals,
-    /// asks for appears there.
+    /// Tells it the terminal, as gpg-connect-agent does for UPDATESTARTUPTTY: the questions for
+    /// ssh, which knows nothing of terminals, appear there.
     fn tell_terminal(&mut self, terminal: &OsString) -> Result<(), String> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let locale =
@@ -127,14 +128,14 @@ impl Agent {
             ("lc-messages", locale("LC_MESSAGES")),
         ];
         for (name, value) in options {
-            // A line ends at a newline.
+            // A newline would end the command.
             let Some(value) = value.filter(|value| !value.as_encoded_bytes().contains(&b'\n'))
             else {
                 continue;
             };
             let told =
                 self.ask(&[b"OPTION ", name.as_bytes(), b"=", value.as_encoded_bytes()].concat());
-            // It may be too old to know it, and do without.
+            // An old agent may not know the option, and works without it.
             told.map_or_else(|why| tracing::debug!("{name}: {why}"), drop);
         }
         self.ask(b"UPDATESTARTUPTTY").map(drop)

@@ -1,5 +1,5 @@
-//! The protocol that GnuPG's daemons speak (libassuan), as far as it is needed: lines, asked and
-//! answered one by one, never waiting longer than until a set time.
+//! The protocol of GnuPG's daemons (libassuan), as far as it is needed: commands and answers in
+//! lines, waiting only until a set time.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -15,27 +15,27 @@ use rustix::net::SocketAddrUnix;
 use crate::escape::{expanded, unescaped};
 use crate::peer::Peer;
 
-/// No line is longer (ASSUAN_LINELENGTH).
+/// Longest line (ASSUAN_LINELENGTH).
 const LONGEST_LINE: usize = 1000;
 
-/// A file that says where a socket is has no more bytes.
+/// Most bytes of a file that names the place of a socket.
 const LONGEST_REDIRECTION: u64 = 4096;
 
-/// A server that has more to say than this has lost its way.
+/// Most lines of an answer: a server that sends more is broken.
 const MOST_LINES: usize = 100;
 
-/// A connection to a server that has greeted us.
+/// A connection to a server after its greeting.
 pub struct Connection {
     peer: Peer,
     received: Vec<u8>,
 }
 
-/// What a command was answered with.
+/// The answer to a command: its data, or the text of an error.
 pub type Answer = Result<Vec<u8>, String>;
 
 impl Connection {
-    /// Connect, and read the greeting. An error of kind NotFound or ConnectionRefused: nobody is
-    /// there.
+    /// Connects and reads the greeting. Errors: `NotFound` or `ConnectionRefused` when there is no
+    /// server.
     pub fn open(path: &Path, end: Instant) -> io::Result<Connection> {
         let mut connection = Connection { peer: open(path, end)?, received: Vec::new() };
         let greeting = connection.line()?;
@@ -48,17 +48,17 @@ impl Connection {
         }
     }
 
-    /// The user who made the socket.
+    /// Returns the user who made the socket.
     pub fn uid(&self) -> u32 {
         self.peer.uid
     }
 
-    /// When it has to be over.
+    /// Returns the time at which all of it must be over.
     pub fn end(&self) -> Instant {
         self.peer.end()
     }
 
-    /// Send a command, and take its data and whether it succeeded.
+    /// Sends a command, and returns its answer.
     pub fn ask(&mut self, command: &[u8]) -> io::Result<Answer> {
         self.peer.send(&[command, b"\n"].concat())?;
         let mut data = Vec::new();
@@ -70,7 +70,7 @@ impl Connection {
                 [b'E', b'R', b'R', rest @ ..] => {
                     return Ok(Err(String::from_utf8_lossy(rest.trim_ascii()).into_owned()));
                 }
-                // Comments and status lines.
+                // Comments and status lines are skipped.
                 _ => {}
             }
         }
@@ -82,19 +82,19 @@ impl Connection {
     }
 }
 
-/// Connect to a socket, or to where a file in its place leads.
+/// Connects to a socket, or to the socket that a file in its place names.
 pub fn open(path: &Path, end: Instant) -> io::Result<Peer> {
     Peer::connect(&SocketAddrUnix::new(&*redirected(path)?)?, end)
 }
 
-/// Where a socket really is: for homes on file systems without sockets, a file in its place says
-/// so.
+/// Returns the place of a socket: in home directories on file systems without sockets, a file in
+/// its place names it.
 fn redirected(path: &Path) -> io::Result<PathBuf> {
-    // Others may choose what is there, and exchange it at any time: a pipe would hold us up.
+    // Another user may choose what is there and replace it at any time: a pipe must not hold us up.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => File::from(file),
-        // What a socket answers.
+        // open(2) fails so for a socket.
         Err(Errno::NXIO) => return Ok(path.to_owned()),
         Err(error) => return Err(error.into()),
     };
@@ -107,7 +107,7 @@ fn redirected(path: &Path) -> io::Result<PathBuf> {
     Ok(redirection(&text).unwrap_or_else(|| path.to_owned()))
 }
 
-/// The path in a text such as `%Assuan%`, newline, `socket=${HOME}/elsewhere`.
+/// Returns the path from a text such as `%Assuan%`, newline, `socket=${HOME}/elsewhere`.
 fn redirection(text: &[u8]) -> Option<PathBuf> {
     let mut lines = text.split(|&byte| byte == b'\n');
     lines.next().filter(|&first| first == b"%Assuan%")?;
@@ -127,8 +127,8 @@ mod tests {
 
     use super::*;
 
-    /// Talk to a server that says these things, each after it was told something, and the first
-    /// unasked.
+    /// Talks to a server that sends these texts: the first one at once, each other one after a line
+    /// from us.
     fn talk(says: &'static [&'static str], time: Duration) -> io::Result<Answer> {
         let directory = tempfile::tempdir()?;
         let path = directory.path().join("S");

@@ -1,4 +1,4 @@
-//! The home directory of GnuPG, and where its agent's socket is: as GnuPG 2.1 and later have it
+//! The home directory of GnuPG and the place of its agent's socket, as in GnuPG 2.1 and later
 //! (common/homedir.c).
 
 use std::env;
@@ -13,40 +13,40 @@ use sha1::{Digest, Sha1};
 
 use super::Error;
 
-/// The name of the socket.
+/// The file name of the socket.
 pub(super) const SOCKET: &str = "S.gpg-agent";
 
-/// Directories of runtime directories, the likeliest first.
+/// Directories that contain runtime directories, the likeliest first.
 const BASES: [&str; 2] = ["/run/user", "/var/run/user"];
 
-/// z-base-32, as GnuPG writes hashes into names.
+/// The alphabet of z-base-32, in which GnuPG writes hashes into names.
 const ALPHABET: &[u8; 32] = b"ybndrfg8ejkmcpqxot1uwisza345h769";
 
 /// The home directory of GnuPG of one user.
 #[derive(Clone, Debug)]
 pub struct Home {
-    /// Absolute, but with its symbolic links.
+    /// Its absolute path. Symbolic links stay in it.
     pub directory: PathBuf,
-    /// Whether it is another than `~/.gnupg`.
+    /// Whether it is another directory than `~/.gnupg`.
     is_unusual: bool,
     uid: u32,
 }
 
 impl Home {
-    /// Ours: $GNUPGHOME, else `.gnupg` in $HOME or, without that, in the home directory of our
-    /// user.
+    /// Finds ours: $GNUPGHOME, else `.gnupg` in $HOME or, without that, in the home directory of
+    /// our user.
     pub fn ours() -> Result<Home, Error> {
         let uid = nix::unistd::geteuid();
         let recorded = || {
             nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.dir.into_os_string())
         };
         let chosen = env::var_os("GNUPGHOME").filter(|value| !value.is_empty());
-        // An empty one is taken as it is.
+        // An empty $HOME is used as it is.
         let of_user = env::var_os("HOME").or_else(recorded);
         Home::new(chosen, of_user, env::current_dir, uid.as_raw())
     }
 
-    /// Nothing is tidied up or resolved: GnuPG compares and hashes the text.
+    /// The text is neither normalized nor resolved, because GnuPG compares and hashes it.
     fn new(
         chosen: Option<OsString>,
         of_user: Option<OsString>,
@@ -71,8 +71,8 @@ impl Home {
         Ok(Home { directory: PathBuf::from(OsString::from_vec(directory)), is_unusual, uid })
     }
 
-    /// Where its agent listens. In the runtime directory of the user where there is one, which is
-    /// short enough for any home directory; else in the home directory itself.
+    /// Returns the path of its agent's socket. It is in the runtime directory of the user if there
+    /// is one, which is short enough for any home directory; else in the home directory itself.
     pub fn socket(&self) -> PathBuf {
         let mut runtime = BASES.iter().map(|base| Path::new(base).join(self.uid.to_string()));
         let directory =
@@ -80,20 +80,22 @@ impl Home {
         directory.unwrap_or_else(|| self.directory.clone()).join(SOCKET)
     }
 
-    /// Whether this is where agents of some home directory of GnuPG 2.1 or later listen.
+    /// Reports whether agents of GnuPG 2.1 or later listen in this directory, for any home
+    /// directory.
     pub(super) fn is_runtime(&self, directory: &Path) -> bool {
         BASES.iter().any(|base| {
             directory.starts_with(Path::new(base).join(self.uid.to_string()).join("gnupg"))
         })
     }
 
-    /// The directory for the sockets of this home directory in a runtime directory, unless others
-    /// could get at it.
+    /// Returns the directory for the sockets of this home directory in a runtime directory, unless
+    /// other users can enter it.
     fn below(&self, runtime: &Path) -> Option<PathBuf> {
         let directory = runtime.join("gnupg");
         let directory =
             if self.is_unusual { directory.join(format!("d.{}", self.hash())) } else { directory };
-        // GnuPG makes what is missing, and only puts up with what is closed to others.
+        // GnuPG makes missing directories, and accepts existing ones only if they are closed to
+        // other users.
         let is_closed = |path: &Path| {
             fs::metadata(path).map_or_else(
                 |error| error.kind() == io::ErrorKind::NotFound,
@@ -107,7 +109,7 @@ impl Home {
         fs::metadata(directory).is_ok_and(|found| found.is_dir() && found.uid() == self.uid)
     }
 
-    /// The first 15 bytes of the SHA-1 of its path, in 24 letters.
+    /// Returns the first 15 bytes of the SHA-1 of its path, as 24 letters.
     fn hash(&self) -> String {
         let digest = Sha1::digest(self.directory.as_os_str().as_bytes());
         let bits = |at: usize| {
@@ -126,7 +128,7 @@ fn without_slashes(mut path: Vec<u8>) -> Vec<u8> {
     path
 }
 
-/// With the current directory in front of what is relative.
+/// Puts the current directory before a relative path.
 fn absolute(path: Vec<u8>, current: impl Fn() -> io::Result<PathBuf>) -> io::Result<Vec<u8>> {
     if path.starts_with(b"/") {
         return Ok(path);

@@ -1,5 +1,4 @@
-//! An agent that GnuPG before 2.1 left somewhere: known by $GPG_AGENT_INFO, or by nothing but the
-//! socket that it holds.
+//! An agent of GnuPG before 2.1: known by $GPG_AGENT_INFO, or only by the socket that it has open.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -13,14 +12,14 @@ use super::agent::{Agent, AgentState, look};
 use super::home::SOCKET;
 use super::{Error, Home};
 
-/// For one of them to answer: what does not shall not keep us from a new one.
+/// Time limit for its answer: an old agent must not keep us from a new one.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The variable that told of it: SOCKET:PID:PROTOCOL.
+/// The variable that named it: SOCKET:PID:PROTOCOL.
 const INFO: &str = "GPG_AGENT_INFO";
 
-/// One of ours that answers, and that is not bound to another home directory, as those since 2.1
-/// are.
+/// Finds an agent of our user that answers and is not bound to another home directory, as those
+/// since 2.1 are.
 pub(super) fn find(proc: &Proc, home: &Home, end: Instant) -> Result<Option<Agent>, Error> {
     let told = std::env::var_os(INFO).and_then(|info| told(&info));
     for path in told.into_iter().chain(held(proc)?) {
@@ -32,28 +31,29 @@ pub(super) fn find(proc: &Proc, home: &Home, end: Instant) -> Result<Option<Agen
             Ok(AgentState::Living(agent)) if agent.pid.is_some() => return Ok(Some(agent)),
             Ok(_) => {}
             Err(Error::Process(error)) => return Err(error.into()),
-            // Whoever it is, it is no agent for us.
+            // Something else that answers there is no agent for us.
             Err(error) => tracing::debug!("{error}"),
         }
     }
     Ok(None)
 }
 
-/// The socket in SOCKET:PID:PROTOCOL.
+/// Returns the socket from SOCKET:PID:PROTOCOL.
 fn told(info: &OsStr) -> Option<PathBuf> {
     let path = info.as_bytes().rsplitn(3, |&byte| byte == b':').nth(2)?;
     Some(PathBuf::from(OsStr::from_bytes(path))).filter(|path| path.is_absolute())
 }
 
-/// Since 2.1 the socket is in the home directory, or in a place that stands for it.
+/// Reports whether a socket belongs to another home directory: since 2.1 it is in the home
+/// directory, or in a place that stands for it.
 fn is_of_another_home(path: &Path, home: &Home) -> bool {
     let directory = path.parent().unwrap_or(Path::new("/"));
     home.is_runtime(directory) || directory.join("private-keys-v1.d").exists()
 }
 
-/// Sockets that processes called gpg-agent listen on: the agent keeps its descriptors from its own
-/// user, so that for most people every listening socket of the right name has to do. Who answers
-/// there is found out by asking.
+/// Returns the sockets on which processes called gpg-agent listen. The agent hides its descriptors
+/// from its own user, so that for most users every listening socket of the right name counts. A
+/// question then finds out what answers there.
 fn held(proc: &Proc) -> Result<Vec<PathBuf>, Error> {
     let mut sockets = BTreeSet::new();
     let mut scan = proc.scan(Files::new(&[File::Stat]))?;
@@ -65,7 +65,8 @@ fn held(proc: &Proc) -> Result<Vec<PathBuf>, Error> {
     Ok(sockets.into_iter().map(|path| PathBuf::from(OsString::from_vec(path))).collect())
 }
 
-/// The paths of the sockets that a process listens on if it is a living gpg-agent of ours.
+/// Returns the paths of the sockets on which a process listens, if it is a living gpg-agent of our
+/// user.
 fn sockets_of(process: &Process<'_>) -> crate::process::ReadResult<Vec<Vec<u8>>> {
     if !super::agent::is_ours(process)? {
         return Ok(Vec::new());
@@ -76,7 +77,7 @@ fn sockets_of(process: &Process<'_>) -> crate::process::ReadResult<Vec<Vec<u8>>>
         Some(held) => held.contains(inode),
         None => path.rsplit(|&byte| byte == b'/').next() == Some(SOCKET.as_bytes()),
     };
-    // Not the restricted ones beside it (S.gpg-agent.extra, .browser) nor that for ssh.
+    // The restricted sockets beside it (S.gpg-agent.extra, .browser) and that for ssh are left out.
     let is_main = |path: &[u8]| path.starts_with(b"/") && path.ends_with(SOCKET.as_bytes());
     let paths = listeners.into_iter().filter_map(|(inode, path)| path.map(|path| (inode, path)));
     Ok(paths

@@ -1,7 +1,7 @@
-//! GnuPG's agent: where its socket is, whether a living one of ours answers there, how one is
-//! started, and what a command has to be told about it.
+//! GnuPG's agent: the place of its socket, whether a living agent of ours answers there, how one is
+//! started, and what a command must know about it.
 //!
-//! A socket file proves nothing, and neither does a process: only an answer does. Nothing here
+//! Neither a socket nor a process proves that there is an agent: only an answer does. Nothing here
 //! knows the command line, and nothing prints.
 
 mod agent;
@@ -23,10 +23,10 @@ pub use variables::{terminal, variables};
 
 use agent::AgentState;
 
-/// Why there is no agent to be had.
+/// The reason why there is no agent.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The program is not installed.
+    /// The program gpg-agent is not installed.
     #[error("gpg-agent is not installed: no directory of $PATH has it")]
     NotInstalled,
     #[error("the gpg-agent at '{}' belongs to {user}: set HOME, or GNUPGHOME, to a directory of \
@@ -50,20 +50,20 @@ pub enum Error {
     Process(#[from] process::Error),
 }
 
-/// Longer than anybody waits, where what was asked for is beyond what the clock can count.
+/// Longest time limit, for values that the clock cannot count.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// What is wanted of an agent.
+/// The agent that the user wants.
 pub struct AgentRequest {
-    /// Whether it has to be an ssh-agent too.
+    /// Whether it must also be an ssh-agent.
     pub ssh: bool,
     /// The terminal for its questions.
     pub terminal: Option<OsString>,
-    /// How long it may take to answer.
+    /// Time limit for its answer.
     pub timeout: Duration,
 }
 
-/// A living agent: the one of this home directory, else one that an legacy GnuPG left, else a new
+/// Returns a living agent: that of this home directory, else one of an earlier GnuPG, else a new
 /// one.
 pub fn connect(proc: &Proc, home: &Home, wanted: &AgentRequest) -> Result<Agent, Error> {
     let now = Instant::now();
@@ -84,7 +84,7 @@ fn connect_until(
         return agent.prepare(wanted);
     }
     match legacy::find(proc, home, end)?.map(|agent| agent.prepare(wanted)) {
-        // A new one would do.
+        // A new agent may do better.
         None | Some(Err(Error::NoSsh(_))) => {
             start::start(proc, &path, wanted, end)?.prepare(wanted)
         }

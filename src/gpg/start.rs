@@ -13,25 +13,26 @@ use crate::process::Proc;
 use super::agent::{Agent, AgentState, look};
 use super::{AgentRequest, Error};
 
-/// Of two that are started at once one gives up, and the other may still need a moment.
+/// When two agents are started at the same time, one gives up, and the other may still need a
+/// moment.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// What a pipe holds (pipe(7)).
+/// Capacity of a pipe (pipe(7)).
 const PIPE: usize = 64 * 1024;
 
-/// The end of what a starter says is kept.
+/// Most bytes of the starter's output that are kept: its end.
 const SAID: usize = 4096;
 
-/// The process that makes a daemon of itself. It is reaped, whatever happens: the command that
-/// takes our place shall have no child that it knows nothing of.
+/// The process that starts the daemon. It is always reaped: the command that takes our place must
+/// not have a child that it does not know.
 struct Starter {
     child: Child,
     said: Vec<u8>,
-    /// When it ended, and whether well.
+    /// The time of its exit, and whether it succeeded.
     ended: Option<(Instant, bool)>,
 }
 
-/// Start the agent whose socket will be here.
+/// Starts the agent whose socket will be at this path.
 pub(super) fn start(
     proc: &Proc,
     path: &Path,
@@ -49,11 +50,12 @@ impl Starter {
         let program = program::find("gpg-agent").ok_or(Error::NotInstalled)?;
         let mut command = Command::new(&program);
         command.arg("--daemon").args(wanted.ssh.then_some("--enable-ssh-support"));
-        // The daemon keeps its standard error for life: whoever reads ours to its end must not wait
-        // for that.
+        // The daemon keeps its standard error for its whole life: a program that reads ours to its
+        // end must not wait for that.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let child = spawn_daemon(&mut command).map_err(|error| match error.kind() {
-            // A link that leads nowhere; not a script whose interpreter is missing.
+            // The path is a link that leads nowhere. A script without its interpreter gives the
+            // same error.
             ErrorKind::NotFound if !program.exists() => Error::NotInstalled,
             _ => Error::NotStarted(error.to_string()),
         })?;
@@ -85,7 +87,8 @@ impl Starter {
         }
     }
 
-    /// Take what it has said, or it would wait for that. Not all at once: it may go on for ever.
+    /// Reads its output, so that it does not block. Only a part at a time, because it may write
+    /// without end.
     fn listen(&mut self) {
         let Some(stderr) = &mut self.child.stderr else { return };
         let mut buffer = [0; PIPE];
@@ -108,7 +111,7 @@ impl Starter {
         Ok(())
     }
 
-    /// The last line that it said, but for the one about the daemon that it has become.
+    /// Returns the last line that it wrote, except the one about the daemon.
     fn complaint(&mut self) -> String {
         self.listen();
         let text = String::from_utf8_lossy(&self.said);
@@ -119,13 +122,13 @@ impl Starter {
         lines.next_back().unwrap_or_default().to_owned()
     }
 
-    /// Let it end, as it does when the daemon has begun; without an agent, or when that takes too
-    /// long, end it.
+    /// Waits until it exits, as it does when the daemon has begun. Without an agent, or when that
+    /// takes too long, it is killed.
     fn conclude(mut self, has_agent: bool) {
         let end = Instant::now() + if has_agent { GRACE } else { Duration::ZERO };
         while self.look_after().is_ok() && self.ended.is_none() {
             if pause(end).is_err() {
-                // It is our child and not waited for, so that the number is its own.
+                // It is our child and not reaped, so that its number is its own.
                 if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
                     tracing::warn!("gpg-agent --daemon could not be ended: {error}");
                 }

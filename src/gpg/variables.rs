@@ -1,4 +1,4 @@
-//! What a command has to be told about an agent: variables of its environment.
+//! The environment variables that a command needs to use an agent.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{stderr, stdin, stdout};
@@ -7,26 +7,26 @@ use std::os::unix::ffi::OsStringExt;
 
 use super::Agent;
 
-/// A variable of the environment.
+/// An environment variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variable {
     pub name: &'static str,
     pub value: OsString,
 }
 
-/// The terminal that we are used from, if there is one.
+/// Returns our terminal, if there is one.
 pub fn terminal() -> Option<OsString> {
     let name = |fd: &dyn AsFd| rustix::termios::ttyname(fd.as_fd(), Vec::new()).ok();
     let name = name(&stdin()).or_else(|| name(&stdout())).or_else(|| name(&stderr()))?;
     Some(OsString::from_vec(name.into_bytes()))
 }
 
-/// For a command on a terminal, and with an agent, as far as there are such.
+/// Returns the variables for a command with this terminal and this agent, as far as there are such.
 pub fn variables(agent: Option<&Agent>, terminal: Option<&OsStr>) -> Vec<Variable> {
     let mut variables = Vec::new();
     if let Some(agent) = agent {
-        // GnuPG since 2.1 needs it no more, but others do. Protocol 1; 0 for an agent on another
-        // machine.
+        // GnuPG since 2.1 does not need it, but other programs do. The protocol is 1; the pid is 0
+        // for an agent on another machine.
         let mut value = agent.socket.clone().into_os_string();
         value.push(format!(":{}:1", agent.pid.unwrap_or(0)));
         variables.push(Variable { name: "GPG_AGENT_INFO", value });

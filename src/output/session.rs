@@ -7,11 +7,11 @@ use crate::desktop::{Session, Variables};
 
 use super::{Terminal, json, number, put, text, variables};
 
-/// The columns, and how wide each is at least.
+/// The columns, with the least width of each.
 const COLUMNS: [(&str, usize); 6] =
     [("SESSION", 7), ("USER", 12), ("TYPE", 7), ("SEAT", 6), ("STATE", 10), ("DISPLAY", 0)];
 
-/// Append the table. `-` stands for what is not known.
+/// Appends the table. `-` stands for an unknown value.
 pub fn table(table: &mut Vec<u8>, sessions: &[(Session, Option<Variables>)], terminal: &Terminal) {
     row(table, COLUMNS.map(|(name, _)| name.as_bytes()), terminal);
     for (session, variables) in sessions {
@@ -52,7 +52,7 @@ fn row(table: &mut Vec<u8>, cells: [&[u8]; COLUMNS.len()], terminal: &Terminal) 
     table.push(b'\n');
 }
 
-/// Append the document.
+/// Appends the JSON document.
 pub fn document(document: &mut Vec<u8>, sessions: &[(Session, Option<Variables>)]) {
     json::array(document, sessions.iter(), |json, (session, variables)| {
         json.push(b'{');
@@ -74,12 +74,12 @@ pub fn document(document: &mut Vec<u8>, sessions: &[(Session, Option<Variables>)
     document.push(b'\n');
 }
 
-/// As logind has it, else by what answered.
+/// Returns the type in logind, else that of the server that answered.
 fn kind<'s>(session: &'s Session, variables: &'s Option<Variables>) -> Option<&'s str> {
     session.kind.as_deref().or_else(|| variables.as_ref()?.get("XDG_SESSION_TYPE")?.to_str())
 }
 
-/// The variables as they are printed.
+/// Returns the variables as they are printed.
 pub fn values(variables: &Variables) -> impl Iterator<Item = (&str, &OsStr)> {
     variables.session.iter().map(|(name, value)| (*name, &**value))
 }

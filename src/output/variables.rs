@@ -1,4 +1,4 @@
-//! Variables of an environment, for a shell or as JSON.
+//! Environment variables, for a shell or as JSON.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::{Colour, Output, json};
 
-/// Print them: as JSON, or for a shell.
+/// Prints them as JSON or for a shell.
 pub fn print<'v>(
     variables: impl Iterator<Item = (&'v str, &'v OsStr)>,
     is_json: bool,
@@ -21,7 +21,7 @@ pub fn print<'v>(
     output.finish()
 }
 
-/// Append lines that set and export the variables when a POSIX shell evaluates them.
+/// Appends lines that set and export the variables when a POSIX shell evaluates them.
 fn for_shell<'v>(
     text: &mut Vec<u8>,
     variables: impl Iterator<Item = (&'v str, &'v OsStr)>,
@@ -38,13 +38,13 @@ fn for_shell<'v>(
     Ok(())
 }
 
-/// Append a document: an object.
+/// Appends a document that is an object.
 fn as_json<'v>(text: &mut Vec<u8>, variables: impl Iterator<Item = (&'v str, &'v OsStr)>) {
     object(text, variables);
     text.push(b'\n');
 }
 
-/// Append an object.
+/// Appends an object.
 pub fn object<'v>(text: &mut Vec<u8>, variables: impl Iterator<Item = (&'v str, &'v OsStr)>) {
     json::object_of(text, variables, |text, (name, value)| {
         json::key(text, name);
