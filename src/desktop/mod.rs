@@ -31,7 +31,7 @@ pub use session::{Session, SessionSelector, choose, sessions};
 pub use session_user::become_session_user;
 pub use variables::{NAMES, Variables, variables};
 
-/// Why nobody can be reached.
+/// The reason why no session can be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("nobody is logged in graphically{}", .user.as_ref().map(|user| format!(" as \
@@ -43,7 +43,7 @@ pub enum Error {
     NotTheirs { session: String, user: String },
     #[error("the session of '{user}' is not yours: only the superuser can reach those of others")]
     NotYours { user: String },
-    /// What there is.
+    /// Names of the sessions.
     #[error("it is not clear whom to reach: {}", .0.join(", "))]
     Several(Vec<String>),
     #[error("{0} is not usable: neither its message bus nor its display answers")]
@@ -65,7 +65,7 @@ impl Error {
         Error::File { path: path.to_owned(), why }
     }
 
-    /// Whether it says that who was meant is not there, and not that something failed.
+    /// Reports whether the session does not exist, as opposed to a failure.
     pub fn is_absence(&self) -> bool {
         match self {
             Error::Nobody { .. }
