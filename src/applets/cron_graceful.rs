@@ -16,9 +16,8 @@ use crate::cli::format::Format;
 use crate::cli::verbosity::Verbosity;
 use crate::cli::{ENVIRONMENT, doubt, parse, told, unexamined};
 use crate::control::{Interrupts, check_references, raise_limit};
-use crate::cron::{
-    self, DaemonSelector, Job, Jobs, NAMES, Plan, Rejected, Shutdown, ShutdownResult,
-};
+use crate::cron::kinds::KINDS;
+use crate::cron::{self, DaemonSelector, Job, Jobs, Plan, Rejected, Shutdown, ShutdownResult};
 use crate::exit::{Exit, Refusal};
 use crate::output::cron::{CronReport, ReportOptions, outcome};
 use crate::output::{Output, outlet};
@@ -115,8 +114,23 @@ enum OnTimeout {
     Terminate,
 }
 
+/// Returns the names of all kinds of daemon.
+fn names() -> Vec<&'static str> {
+    KINDS.iter().map(|kind| kind.name).collect()
+}
+
+/// Returns the daemons that run as an applet of another program, such as `busybox crond`.
+fn applets(between: &str) -> String {
+    let applets = KINDS.iter().filter_map(|kind| Some((kind.multi_call?, kind.name)));
+    let applets: Vec<String> =
+        applets.map(|(program, name)| format!("{program}{between}{name}")).collect();
+    applets.join(", ")
+}
+
 fn command() -> Command {
-    Options::augment_args(Command::new("cron-graceful")).long_about(
+    let names = names();
+    let (last, others) = names.split_last().map_or(("", &[][..]), |(last, names)| (*last, names));
+    Options::augment_args(Command::new("cron-graceful")).long_about(format!(
         "Stops cron without hurting a running job: when it returns, no cron job is running, \
              and none will start. It finds the daemon, pauses it so that it starts nothing new, \
              runs cron-graceful-additions if there is such a command, waits until all jobs have \
@@ -131,11 +145,12 @@ fn command() -> Command {
              left behind in its session, its audit session or cron's own control group. Daemons \
              that a job has detached from itself are told of, and not waited for unless \
              --wait-daemons.\n\n\
-             The daemon is a process called cron, crond, bcron-sched or fcron, or busybox as \
-             crond, that the superuser runs in our own pid namespace and that holds the lock on \
-             its pid file, where it is of a kind that has one. If there are several, they are \
+             The daemon is a process called {} or {last}, or {}, that the superuser runs in our \
+             own pid namespace and that holds the lock on its pid file, where it is of a kind that has one. If there are several, they are \
              listed and nothing is done, unless --all.",
-    )
+        others.join(", "),
+        applets(" as "),
+    ))
 }
 
 fn notes() -> String {
@@ -389,7 +404,7 @@ impl Options {
 /// Returns the message that no daemon runs, with the names that were searched for.
 fn none(wanted: &DaemonSelector) -> String {
     let names = match wanted {
-        DaemonSelector::Usual => format!("called {} or busybox crond", NAMES.join(", ")),
+        DaemonSelector::Usual => format!("called {} or {}", names().join(", "), applets(" ")),
         DaemonSelector::Named(name) => format!("called {}", String::from_utf8_lossy(name)),
         DaemonSelector::Pid(pid) => format!("as process {pid}"),
     };

@@ -3,21 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::Error;
+use super::{Error, kinds};
 use crate::control::{Reference, self_and_ancestors};
 use crate::process::{
-    Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, Unexamined, if_available,
+    Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, Unexamined, base_name,
+    if_available,
 };
-
-/// The names of daemons that are searched for. That of busybox is `crond` too, but its executable
-/// is busybox.
-pub const NAMES: [&str; 4] = ["cron", "crond", "bcron-sched", "fcron"];
-
-/// Daemons that lock a pid file. A process of this name without a lock is something else.
-const LOCKING: [&[u8]; 2] = [b"cron", b"crond"];
-
-/// The ends of the paths of locked pid files.
-const PID_FILE: [&[u8]; 2] = [b"/crond.pid", b"/cron.pid"];
 
 /// The directories where a system keeps its daemons.
 const SYSTEM: [&[u8]; 4] = [b"/usr/sbin", b"/sbin", b"/usr/bin", b"/bin"];
@@ -180,13 +171,18 @@ fn judge(
     let Candidate { mut daemon, is_root, is_foreign, is_called_worker, is_alive, lock } = candidate;
     let is_named = *wanted != DaemonSelector::Usual;
     let pid_file = lock.is_none().then(|| pid_file_of(daemon.pid)).flatten();
-    let why = match () {
-        () if !is_alive => Some(RejectReason::Ended),
-        () if is_ours => Some(RejectReason::Ours),
-        () if is_foreign => Some(RejectReason::OtherNamespace),
-        () if !is_root && !matches!(wanted, DaemonSelector::Pid(_)) => Some(RejectReason::NotRoot),
-        () if is_called_worker || is_child => Some(RejectReason::Worker),
-        () => None,
+    let why = if !is_alive {
+        Some(RejectReason::Ended)
+    } else if is_ours {
+        Some(RejectReason::Ours)
+    } else if is_foreign {
+        Some(RejectReason::OtherNamespace)
+    } else if !is_root && !matches!(wanted, DaemonSelector::Pid(_)) {
+        Some(RejectReason::NotRoot)
+    } else if is_called_worker || is_child {
+        Some(RejectReason::Worker)
+    } else {
+        None
     };
     daemon.proof = match (why, lock, pid_file) {
         (Some(why), ..) => return Err(Rejected { pid: daemon.pid, name: daemon.name, why }),
@@ -207,8 +203,8 @@ fn is_placed(daemon: &Daemon) -> bool {
     let directory =
         path.iter().rposition(|&byte| byte == b'/').map_or(&b""[..], |slash| &path[..slash]);
     SYSTEM.contains(&directory)
-        || daemon.exe_name == b"busybox"
-        || !LOCKING.contains(&&daemon.name[..])
+        || kinds::is_multi_call(&daemon.exe_name)
+        || kinds::kind(&daemon.name).is_none_or(|kind| kind.pid_files.is_empty())
 }
 
 /// Returns the name of a process, if it is one of the wanted names.
@@ -230,13 +226,10 @@ fn name(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option<Vec
         DaemonSelector::Named(name) => {
             (*exe == name[..] || *process.comm()? == name[..]).then(|| name.clone())
         }
-        DaemonSelector::Usual if NAMES.iter().any(|name| *exe == *name.as_bytes()) => {
-            Some(exe.into_owned())
-        }
-        DaemonSelector::Usual
-            if *exe == *b"busybox" && is_busybox_crond(arguments_of_root(process)?) =>
-        {
-            Some(b"crond".to_vec())
+        DaemonSelector::Usual if kinds::kind(&exe).is_some() => Some(exe.into_owned()),
+        DaemonSelector::Usual if kinds::is_multi_call(&exe) => {
+            let kind = kinds::kind_of_applet(&exe, arguments_of_root(process)?);
+            kind.map(|kind| kind.name.as_bytes().to_vec())
         }
         DaemonSelector::Usual => None,
     })
@@ -249,13 +242,6 @@ fn arguments_of_root<'p>(process: &'p Process<'_>) -> ReadResult<&'p [u8]> {
         Err(unread) if unread.is_unavailable() && process.user_ids()?[0] != 0 => Ok(b""),
         arguments => arguments,
     }
-}
-
-/// Recognises `crond` and `busybox crond`.
-fn is_busybox_crond(arguments: &[u8]) -> bool {
-    let mut names = arguments.split(|&byte| byte == 0).map(base_name);
-    let first = names.next().unwrap_or_default();
-    first == b"crond" || first == b"busybox" && names.next() == Some(b"crond")
 }
 
 /// Reads everything that decides whether a pinned process is a daemon.
@@ -285,12 +271,13 @@ fn describe(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option
         .map(<[u8]>::to_vec);
     let is_root = process.user_ids()?[0] == 0;
     // A process of another user is no daemon, and may hold up its readers.
-    let (lock, arguments) = match is_root || matches!(wanted, DaemonSelector::Pid(_)) {
-        true => (
+    let (lock, arguments) = if is_root || matches!(wanted, DaemonSelector::Pid(_)) {
+        (
             if_available(process.locked_file(is_pid_file))?,
             if_available(process.cmdline())?.unwrap_or_default(),
-        ),
-        false => (None, &b""[..]),
+        )
+    } else {
+        (None, &b""[..])
     };
     let daemon = Daemon {
         reference: Reference::from_process(process)?,
@@ -338,8 +325,7 @@ pub fn audit_session(process: &Process<'_>) -> ReadResult<Option<u64>> {
 
 /// Reports whether the file of a descriptor is a pid file, deleted or not.
 fn is_pid_file(link: &[u8]) -> bool {
-    let path = link.strip_suffix(DELETED).unwrap_or(link);
-    PID_FILE.iter().any(|end| path.ends_with(end))
+    kinds::is_pid_file(link.strip_suffix(DELETED).unwrap_or(link))
 }
 
 /// Returns the path from a link, whether its file was deleted or not.
@@ -358,10 +344,7 @@ fn pid_file_of(pid: Pid) -> Option<Vec<u8>> {
     let names = |path: &&str| {
         std::fs::read(path).is_ok_and(|text| text.trim_ascii() == pid.to_string().as_bytes())
     };
-    ["/run/crond.pid", "/var/run/crond.pid", "/run/cron.pid"]
-        .iter()
-        .find(|path| names(path))
-        .map(|path| path.as_bytes().to_vec())
+    kinds::pid_files().iter().find(|path| names(path)).map(|path| path.as_bytes().to_vec())
 }
 
 /// Returns the service whose own control group this is.
@@ -388,10 +371,6 @@ fn supervisor(proc: &Proc, pid: Pid) -> Result<Option<String>, Error> {
     Ok(found.map(|name| (*name).to_owned()))
 }
 
-fn base_name(path: &[u8]) -> &[u8] {
-    path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
-}
-
 impl fmt::Display for RejectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -416,16 +395,6 @@ mod tests {
         assert!(is_called_worker(b"/usr/sbin/CROND\0-n\0", b"crond"));
         assert!(!is_called_worker(b"/usr/sbin/cron\0-f\0", b"cron"));
         assert!(!is_called_worker(b"", b"cron"));
-    }
-
-    #[test]
-    fn busybox_is_a_daemon_only_as_crond() {
-        assert!(is_busybox_crond(b"crond\0-f\0") && is_busybox_crond(b"/bin/busybox\0crond\0"));
-        assert!(
-            !is_busybox_crond(b"busybox\0sh\0")
-                && !is_busybox_crond(b"sh\0crond\0")
-                && !is_busybox_crond(b"")
-        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::job::JobOrigin;
+use super::origin::JobOrigin;
 use super::pause::{Pause, Renewed};
 use super::{Error, Event, EventSink, Job, Jobs, Shutdown};
 use crate::control::{Conclusion, Operation, Order, Signal};

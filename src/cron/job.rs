@@ -4,46 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::Error;
-use super::daemon::{Daemon, NAMES, audit_session, is_called_worker};
+use super::daemon::{Daemon, audit_session, is_called_worker};
+use super::kinds;
+use super::origin::JobOrigin;
 use super::orphan::{of_leader, writes_to_cron, writes_to_tmpfile};
 use crate::control::{Life, Reference, Target, self_and_ancestors};
 use crate::process::{
     Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadError, ReadResult, if_available, items,
 };
 use crate::tree::{self, Forest, Node};
-
-/// Processes of a scheduler that are no jobs themselves, but whose children are. bcron has one for
-/// all jobs.
-const HELPERS: [&[u8]; 3] = [b"bcron-exec", b"bcron-spool", b"bcron-update"];
-
-/// The reason why a process counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum JobOrigin {
-    /// It runs the command of a crontab.
-    Job,
-    /// It is a process of the daemon that supervises a job, is about to start it, or waits for its
-    /// output.
-    Worker,
-    /// It sends the mail with a job's output.
-    Mail,
-    /// It is a descendant of a process that counts.
-    Descendant,
-    /// A job has left it behind in its session.
-    Session,
-    /// A job has left it behind in its process group.
-    Group,
-    /// A job has left it behind in its session or process group, or another process has got the
-    /// number of that: it was empty before.
-    Reappeared,
-    /// A job has left it behind in the daemon's control group, and its output still goes to cron.
-    Cgroup,
-    /// A job has left it behind in its audit session.
-    Audit,
-    /// A job that was never seen has left it behind, and its output still goes to cron.
-    Output,
-    /// A job has started it as a daemon.
-    Daemon,
-}
 
 /// A process that counts.
 #[derive(Debug)]
@@ -212,7 +181,7 @@ impl Jobs {
         let Some(node) = found.forest.find(daemon.pid) else { return };
         for child in found.forest.children(node) {
             let member = found.forest.data(child);
-            if HELPERS.contains(&&member.exe_name[..]) {
+            if kinds::is_helper(&member.exe_name) {
                 found.forest.children(child).for_each(|job| self.add_job(found, job));
             } else if member.is_worker || is_forked(member, daemon) {
                 self.add_worker(found, child, daemon.audit);
@@ -247,12 +216,12 @@ impl Jobs {
             let member = found.forest.data(child);
             // A job gets a session of its own before it begins; the mailer stays in that of the
             // daemon.
-            match member.session == worker.session {
-                true if member.exe_name == worker.exe_name => {
-                    _ = found.add(child, JobOrigin::Worker)
-                }
-                true => _ = found.add(child, JobOrigin::Mail),
-                false => self.add_job(found, child),
+            if member.session != worker.session {
+                self.add_job(found, child);
+            } else if member.exe_name == worker.exe_name {
+                found.add(child, JobOrigin::Worker);
+            } else {
+                found.add(child, JobOrigin::Mail);
             }
         }
     }
@@ -302,7 +271,7 @@ impl Jobs {
                 }
             } else if let Some(group) = self.groups.get(&member.pgrp) {
                 if group.is_in_doubt { Some(JobOrigin::Reappeared) } else { Some(JobOrigin::Group) }
-            } else if daemon_of(member).is_some() && !HELPERS.contains(&&member.exe_name[..]) {
+            } else if daemon_of(member).is_some() && !kinds::is_helper(&member.exe_name) {
                 Some(JobOrigin::Session)
             } else if member.audit.is_some_and(|audit| self.audits.contains(&audit)) {
                 // The sessions of jobs in this audit session are known, and this process is in
@@ -344,7 +313,9 @@ impl Jobs {
 /// Reports whether one of the daemons is Debian's, which collects the output of its jobs in unnamed
 /// files.
 fn has_tmpfile(daemons: &[Daemon]) -> bool {
-    daemons.iter().any(|daemon| daemon.exe_name == b"cron")
+    daemons
+        .iter()
+        .any(|daemon| kinds::kind(&daemon.exe_name).is_some_and(|kind| kind.collects_in_files))
 }
 
 /// Reports whether its parent does not count.
@@ -369,8 +340,7 @@ fn is_orphan(found: &JobSearch<'_>, node: Node, daemons: &[Daemon]) -> bool {
 fn is_forked(member: &JobCandidate, daemon: &Daemon) -> bool {
     // Daemons that are scripts share their executable with many programs, and busybox with all of
     // its applets.
-    NAMES.iter().any(|name| daemon.exe_name == name.as_bytes())
-        && member.exe_name == daemon.exe_name
+    kinds::kind(&daemon.exe_name).is_some() && member.exe_name == daemon.exe_name
 }
 
 /// The state of a scan for jobs.
@@ -451,7 +421,7 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<JobCandidate>, Error> 
         let stat = *process.stat()?;
         let exe_name =
             if_available(process.exe_name())?.map(|name| name.into_owned()).unwrap_or_default();
-        let is_named = NAMES.iter().any(|name| exe_name == name.as_bytes())
+        let is_named = kinds::kind(&exe_name).is_some()
             || daemons.iter().any(|daemon| daemon.exe_name == exe_name);
         let is_worker = is_named
             && is_called_worker(if_available(process.cmdline())?.unwrap_or_default(), &exe_name)
@@ -583,44 +553,6 @@ impl Job {
             JobOrigin::Worker => !all.iter().any(|job| job.parent == self.target.pid),
             JobOrigin::Descendant => matches!(self.state, b'T' | b't' | b'D'),
             _ => true,
-        }
-    }
-}
-
-impl JobOrigin {
-    /// Returns its name in text and in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            JobOrigin::Job => "job",
-            JobOrigin::Worker => "worker",
-            JobOrigin::Mail => "mail",
-            JobOrigin::Descendant => "descendant",
-            JobOrigin::Session => "session",
-            JobOrigin::Group => "process group",
-            JobOrigin::Reappeared => "reappeared",
-            JobOrigin::Cgroup => "cgroup",
-            JobOrigin::Audit => "audit session",
-            JobOrigin::Output => "output",
-            JobOrigin::Daemon => "daemon",
-        }
-    }
-
-    /// Returns the remark that is shown beside the command.
-    pub fn note(self) -> Option<&'static str> {
-        match self {
-            JobOrigin::Job => None,
-            JobOrigin::Worker => Some("its job has not begun yet, or its output is waited for"),
-            JobOrigin::Mail => Some("sends mail"),
-            JobOrigin::Descendant => Some("run by a job"),
-            JobOrigin::Session => Some("left behind in a job's session"),
-            JobOrigin::Group => Some("left behind in a job's process group"),
-            JobOrigin::Reappeared => {
-                Some("in the session of a job that has ended: left behind by it, or not of it")
-            }
-            JobOrigin::Cgroup => Some("left behind in cron's control group"),
-            JobOrigin::Audit => Some("left behind in a job's audit session"),
-            JobOrigin::Output => Some("left behind by a job, and its output still goes to cron"),
-            JobOrigin::Daemon => Some("a daemon that a job started"),
         }
     }
 }

@@ -7,6 +7,8 @@
 pub mod daemon;
 mod drain;
 pub mod job;
+pub mod kinds;
+pub mod origin;
 mod orphan;
 mod pause;
 mod shutdown;
@@ -16,8 +18,9 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
-pub use daemon::{Daemon, DaemonProof, DaemonSelector, NAMES, Rejected, find};
+pub use daemon::{Daemon, DaemonProof, DaemonSelector, Rejected, find};
 pub use job::{Job, Jobs};
+pub use origin::JobOrigin;
 pub use pause::resume;
 pub use shutdown::{OnTimeout, Plan, Shutdown, ShutdownResult};
 pub use stop::StopMethod;

@@ -3,7 +3,7 @@
 //! started another one.
 
 use super::Error;
-use super::job::JobOrigin;
+use super::origin::JobOrigin;
 use crate::process::{File, Files, Lookup, Pid, Proc, Process, ReadResult, items};
 
 /// Classifies the leader of a session whose worker, if it had one, has exited: a shell, as cron

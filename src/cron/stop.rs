@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Daemon, DaemonSelector, Error, Event, EventSink, daemon};
+use super::{Daemon, DaemonSelector, Error, Event, EventSink, daemon, kinds};
 use crate::command::program;
 use crate::control::child::{self, CommandResult};
 use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target};
@@ -293,8 +293,7 @@ fn namesakes(
     Ok(same.map(namesake).collect())
 }
 
-/// Lets the init script remove what the daemon has left, such as its pid file. The script of bcron
-/// kills every process but bcron.
+/// Lets the init script remove what the daemon has left, such as its pid file.
 fn tidy(
     proc: &Proc,
     daemon: &Daemon,
@@ -302,8 +301,8 @@ fn tidy(
     events: &mut dyn EventSink,
 ) -> Result<(), Error> {
     let name = String::from_utf8_lossy(&daemon.name);
-    let has_script =
-        ["cron", "crond"].contains(&&*name) && Path::new("/etc/init.d").join(&*name).is_file();
+    let has_script = kinds::kind(&daemon.name).is_some_and(|kind| kind.has_init_script)
+        && Path::new("/etc/init.d").join(&*name).is_file();
     let Some(service) = program::find("service").filter(|_| has_script) else { return Ok(()) };
     let mut command = Command::new(service);
     command.args([&*name, "stop"]).stdout(Stdio::null());

@@ -10,7 +10,9 @@ use super::progress::{Progress, duration};
 use super::text::escaped;
 use super::{Output, human, put, shown};
 use crate::control::{Interrupts, Observer, Target};
-use crate::cron::{Daemon, DaemonProof, Event, EventSink, Job, ShutdownResult, StopMethod};
+use crate::cron::{
+    Daemon, DaemonProof, Event, EventSink, Job, JobOrigin, ShutdownResult, StopMethod,
+};
 use crate::process::Pid;
 use crate::users::Users;
 
@@ -203,7 +205,7 @@ impl<'t> CronReport<'t> {
         text.push(b' ');
         text.extend_from_slice(&shown(&job.command, &self.output.terminal));
         let notes: Vec<&str> =
-            [job.origin.note(), state_note(job.state)].into_iter().flatten().collect();
+            [origin_note(job.origin), state_note(job.state)].into_iter().flatten().collect();
         if !notes.is_empty() {
             put(text, format_args!(" ({})", notes.join("; ")));
         }
@@ -233,7 +235,7 @@ impl<'t> CronReport<'t> {
         text_member(json, "command", Some(&job.command));
         put(json, format_args!(",\"seconds\":{:.2}", job.runtime));
         text_member(json, "state", Some(&[job.state]));
-        text_member(json, "why", Some(job.origin.name().as_bytes()));
+        text_member(json, "why", Some(origin_name(job.origin).as_bytes()));
         put(json, format_args!(",\"awaited\":{}}}", job.is_awaited(self.look.with_daemons)));
     }
 
@@ -407,6 +409,42 @@ fn proof(proof: &DaemonProof) -> &'static str {
         DaemonProof::PidFile(_) => "pid file",
         DaemonProof::Place => "place",
         DaemonProof::Named => "named",
+    }
+}
+
+/// Returns the name of an origin in JSON.
+fn origin_name(origin: JobOrigin) -> &'static str {
+    match origin {
+        JobOrigin::Job => "job",
+        JobOrigin::Worker => "worker",
+        JobOrigin::Mail => "mail",
+        JobOrigin::Descendant => "descendant",
+        JobOrigin::Session => "session",
+        JobOrigin::Group => "process group",
+        JobOrigin::Reappeared => "reappeared",
+        JobOrigin::Cgroup => "cgroup",
+        JobOrigin::Audit => "audit session",
+        JobOrigin::Output => "output",
+        JobOrigin::Daemon => "daemon",
+    }
+}
+
+/// Returns the remark that is shown beside the command.
+fn origin_note(origin: JobOrigin) -> Option<&'static str> {
+    match origin {
+        JobOrigin::Job => None,
+        JobOrigin::Worker => Some("its job has not begun yet, or its output is waited for"),
+        JobOrigin::Mail => Some("sends mail"),
+        JobOrigin::Descendant => Some("run by a job"),
+        JobOrigin::Session => Some("left behind in a job's session"),
+        JobOrigin::Group => Some("left behind in a job's process group"),
+        JobOrigin::Reappeared => {
+            Some("in the session of a job that has ended: left behind by it, or not of it")
+        }
+        JobOrigin::Cgroup => Some("left behind in cron's control group"),
+        JobOrigin::Audit => Some("left behind in a job's audit session"),
+        JobOrigin::Output => Some("left behind by a job, and its output still goes to cron"),
+        JobOrigin::Daemon => Some("a daemon that a job started"),
     }
 }
 

@@ -580,7 +580,7 @@ pub struct Memory {
 }
 
 /// Returns the last part of a path.
-fn base_name(path: &[u8]) -> &[u8] {
+pub fn base_name(path: &[u8]) -> &[u8] {
     path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }
 

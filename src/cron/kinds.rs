@@ -1,0 +1,129 @@
+//! The kinds of cron daemon that are known. A new daemon is one row of [`KINDS`].
+
+use crate::process::base_name;
+
+/// A kind of cron daemon.
+pub struct Kind {
+    /// The name of its executable, by which it is searched for.
+    pub name: &'static str,
+    /// A program with many applets that can run as this daemon too, such as `busybox crond`.
+    pub multi_call: Option<&'static str>,
+    /// The pid files that it locks. Where it has some, a process of this name without a lock is
+    /// something else.
+    pub pid_files: &'static [&'static str],
+    /// Processes of it that are no jobs themselves, but whose children are.
+    pub helpers: &'static [&'static str],
+    /// Whether it collects the output of its jobs in unnamed files (tmpfile(3)).
+    pub collects_in_files: bool,
+    /// Whether its init script of the same name may tidy up after it. The script of bcron kills
+    /// every process but bcron.
+    pub has_init_script: bool,
+}
+
+impl Kind {
+    fn is_applet_of(&self, program: &[u8]) -> bool {
+        self.multi_call.is_some_and(|name| name.as_bytes() == program)
+    }
+}
+
+/// All kinds, in the order in which messages name them.
+pub static KINDS: [Kind; 4] = [
+    // Debian's, a descendant of Vixie's.
+    Kind {
+        name: "cron",
+        multi_call: None,
+        pid_files: &["/run/crond.pid", "/var/run/crond.pid"],
+        helpers: &[],
+        collects_in_files: true,
+        has_init_script: true,
+    },
+    // cronie, dcron, and that of busybox.
+    Kind {
+        name: "crond",
+        multi_call: Some("busybox"),
+        pid_files: &["/run/crond.pid", "/var/run/crond.pid", "/run/cron.pid"],
+        helpers: &[],
+        collects_in_files: false,
+        has_init_script: true,
+    },
+    Kind {
+        name: "bcron-sched",
+        multi_call: None,
+        pid_files: &[],
+        helpers: &["bcron-exec", "bcron-spool", "bcron-update"],
+        collects_in_files: false,
+        has_init_script: false,
+    },
+    Kind {
+        name: "fcron",
+        multi_call: None,
+        pid_files: &[],
+        helpers: &[],
+        collects_in_files: false,
+        has_init_script: false,
+    },
+];
+
+/// Returns the kind of this name.
+pub fn kind(name: &[u8]) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name.as_bytes() == name)
+}
+
+/// Returns the kind that a program of many applets runs as, from its arguments: `crond` and
+/// `busybox crond`.
+pub fn kind_of_applet(program: &[u8], arguments: &[u8]) -> Option<&'static Kind> {
+    let mut names = arguments.split(|&byte| byte == 0).map(base_name);
+    let first = names.next()?;
+    let applet = if first == program { names.next()? } else { first };
+    kind(applet).filter(|kind| kind.is_applet_of(program))
+}
+
+/// Reports whether a program of this name can run as a daemon by one of its applets.
+pub fn is_multi_call(program: &[u8]) -> bool {
+    KINDS.iter().any(|kind| kind.is_applet_of(program))
+}
+
+/// Reports whether this is the name of a helper, whose children are jobs.
+pub fn is_helper(name: &[u8]) -> bool {
+    KINDS.iter().flat_map(|kind| kind.helpers).any(|helper| helper.as_bytes() == name)
+}
+
+/// Returns the paths of all pid files, each of them once.
+pub fn pid_files() -> Vec<&'static str> {
+    let mut paths = Vec::new();
+    for path in KINDS.iter().flat_map(|kind| kind.pid_files) {
+        if !paths.contains(path) {
+            paths.push(path);
+        }
+    }
+    paths
+}
+
+/// Reports whether this is the path of a file with the name of a pid file, in any directory.
+pub fn is_pid_file(path: &[u8]) -> bool {
+    path.starts_with(b"/")
+        && pid_files().iter().any(|file| base_name(file.as_bytes()) == base_name(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn busybox_is_a_daemon_only_as_crond() {
+        let is_crond = |arguments| kind_of_applet(b"busybox", arguments).is_some();
+        assert!(is_crond(b"crond\0-f\0") && is_crond(b"/bin/busybox\0crond\0"));
+        assert!(!is_crond(b"busybox\0sh\0") && !is_crond(b"sh\0crond\0") && !is_crond(b""));
+        assert!(kind_of_applet(b"toybox", b"crond\0").is_none());
+    }
+
+    #[test]
+    fn names_are_unique_and_pid_files_absolute() {
+        let mut names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), KINDS.len());
+        assert!(pid_files().iter().all(|path| path.starts_with('/')));
+        assert!(is_pid_file(b"/var/run/cron.pid") && !is_pid_file(b"/tmp/lock"));
+    }
+}

@@ -1,0 +1,30 @@
+//! The reasons why a process counts as cron's: what ties it to a daemon or to a job.
+
+/// The reason why a process counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum JobOrigin {
+    /// It runs the command of a crontab.
+    Job,
+    /// It is a process of the daemon that supervises a job, is about to start it, or waits for its
+    /// output.
+    Worker,
+    /// It sends the mail with a job's output.
+    Mail,
+    /// It is a descendant of a process that counts.
+    Descendant,
+    /// A job has left it behind in its session.
+    Session,
+    /// A job has left it behind in its process group.
+    Group,
+    /// A job has left it behind in its session or process group, or another process has got the
+    /// number of that: it was empty before.
+    Reappeared,
+    /// A job has left it behind in the daemon's control group, and its output still goes to cron.
+    Cgroup,
+    /// A job has left it behind in its audit session.
+    Audit,
+    /// A job that was never seen has left it behind, and its output still goes to cron.
+    Output,
+    /// A job has started it as a daemon.
+    Daemon,
+}
