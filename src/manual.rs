@@ -1,7 +1,5 @@
-//! The man pages in man/ are made from the definitions of the command line, and this holds them to
-//! it.
-//!
-//! `PROCTOOL_WRITE_MAN=1 cargo test manual` writes them anew.
+//! The man pages in man/ are generated from the definitions of the command line, and tests here
+//! compare the two.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +11,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::applets::{APPLETS, Applet, documented, program};
 
-/// Of the last change that a reader should know of.
+/// Date of the last change that matters to a reader.
 const DATE: &str = "2026-11-26";
 
 const WRITE: &str = "PROCTOOL_WRITE_MAN";
@@ -22,9 +20,9 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("man")
 }
 
-/// A page.
+/// A man page.
 struct Page {
-    /// A command is looked for by the name that it is called by.
+    /// Name of the command: users look for a page by the name that they call.
     name: String,
     /// 1 for commands, 8 for those of administrators (man(1)).
     section: &'static str,
@@ -46,7 +44,7 @@ impl Page {
     }
 }
 
-/// Applets that change how a machine is run, or are of use to nobody else.
+/// Applets that change how a machine is run, or that only administrators need.
 const ADMINISTRATORS: [&str; 2] = ["cron-graceful", "apache-mem"];
 
 fn pages() -> Vec<Page> {
@@ -54,14 +52,15 @@ fn pages() -> Vec<Page> {
     std::iter::once(program).chain(APPLETS.iter().map(|applet| Page::new(applet))).collect()
 }
 
-/// The source of a page. The paragraphs behind the options, each under its title, become sections.
+/// Returns the source of a page. The paragraphs behind the options, each below its title, become
+/// sections.
 fn render(page: Page) -> String {
     let Page { name, section: number, command } = page;
     let sections =
         command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
     let command = with_aliases(command.display_name(name.clone()));
     let has_applets = command.has_subcommands();
-    // As it is called through its link, where it has one.
+    // The name of its link, where it has one.
     let usage =
         command.clone().bin_name(name.replace("proctool-", "proctool ")).render_usage().to_string();
     let man = Man::new(command);
@@ -83,7 +82,7 @@ fn render(page: Page) -> String {
     wrapped(&String::from_utf8(text).unwrap())
 }
 
-/// What there is, and where each is explained.
+/// Returns the list of applets, with a reference to the page of each.
 fn applets() -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["APPLETS"]);
@@ -95,8 +94,8 @@ fn applets() -> Roff {
     roff
 }
 
-/// Lines of the source that are no longer than a terminal's, as mandoc wants them. Where lines are
-/// kept as they are, `\c` joins the parts.
+/// Wraps lines of the source to the width of a terminal, as mandoc wants. In a block that is not
+/// filled, `\c` joins the parts.
 fn wrapped(page: &str) -> String {
     const LONGEST: usize = 78;
     let mut text = String::new();
@@ -104,7 +103,8 @@ fn wrapped(page: &str) -> String {
     for mut line in page.lines() {
         is_kept = is_kept && line != ".fi" || line == ".nf";
         while line.len() > LONGEST && !line.starts_with('.') {
-            // Not where the rest would begin as a request, or with a blank, which has a meaning.
+            // The rest of a line must not begin as a request, nor with a blank, which has a
+            // meaning.
             let is_good = |at: &usize| {
                 *at > 0 && line[*at + 1..].starts_with(|next: char| next.is_ascii_alphanumeric())
             };
@@ -123,15 +123,15 @@ fn wrapped(page: &str) -> String {
     text
 }
 
-/// A title, and what stands below it: lines that are kept as they are, or rows of a table and
-/// prose.
+/// Returns the section of a paragraph of the help: a title, and below it lines to keep, or rows of
+/// a table and prose.
 fn section(paragraph: &str) -> Roff {
     let (title, body) = paragraph.split_once('\n').unwrap_or((paragraph, ""));
     let title = title.split([':', ',']).next().unwrap_or_default();
     let mut roff = Roff::new();
     roff.control("SH", [title.to_uppercase().as_str()]);
     match title {
-        // The second line of a usage stands below the first in the help.
+        // The help indents the second line of a usage to stand below the first.
         "Synopsis" => kept(&mut roff, body.lines().map(str::trim_start)),
         "Examples" => {
             kept(&mut roff, body.lines().map(|line| line.strip_prefix(MARGIN).unwrap_or(line)))
@@ -141,7 +141,7 @@ fn section(paragraph: &str) -> Roff {
     roff
 }
 
-/// In front of what stands below a title of the help.
+/// Indentation of the lines below a title of the help.
 const MARGIN: &str = "  ";
 
 fn kept<'a>(roff: &mut Roff, lines: impl Iterator<Item = &'a str>) {
@@ -155,14 +155,14 @@ fn kept<'a>(roff: &mut Roff, lines: impl Iterator<Item = &'a str>) {
 /// A row of a table; or prose, which has no names.
 #[derive(Default)]
 struct TableEntry<'a> {
-    /// One a line, as in the help.
+    /// Names, one a line as in the help.
     names: Vec<&'a str>,
     text: String,
 }
 
-/// What the lines below a title of the help mean. Behind its name, and more than one blank, stands
-/// what a row tells; it goes on in lines that begin with more blanks than the name. Where many
-/// names stand in front, each line of them but the last ends with a comma.
+/// Parses the lines below a title of the help. In a row of a table, two or more blanks divide the
+/// name from its text, and the text goes on in lines that begin with more blanks than the name. If
+/// a row has several names, each line of them but the last ends with a comma.
 fn entries(body: &str) -> Vec<TableEntry<'_>> {
     let mut entries: Vec<TableEntry> = Vec::new();
     for line in body.lines().map(|line| line.strip_prefix(MARGIN).unwrap_or(line)) {
@@ -185,7 +185,8 @@ fn entries(body: &str) -> Vec<TableEntry<'_>> {
     entries
 }
 
-/// As wide as it takes. Names that are longer than most stand above what is told of them.
+/// Appends rows and prose. The column of names is as wide as most names; longer names stand above
+/// their text.
 fn filled(roff: &mut Roff, entries: &[TableEntry<'_>]) {
     const LONG: usize = 16;
     let widths = entries.iter().flat_map(|entry| &entry.names).map(|name| name.len());
@@ -217,7 +218,7 @@ fn filled(roff: &mut Roff, entries: &[TableEntry<'_>]) {
     }
 }
 
-/// Other names of an option behind its help, as the help has them.
+/// Appends the other names of an option to its help, as clap's help does.
 fn with_aliases(command: Command) -> Command {
     command.mut_args(|argument| {
         let aliases = argument.get_visible_aliases().unwrap_or_default();
@@ -284,8 +285,7 @@ fn pages_that_pages_refer_to_are_there() {
     }
 }
 
-/// What is not filled is no longer than a line of a terminal: what is kept as it is, and names in
-/// front of what is told of them.
+/// Checks lines that are not filled, and the names of rows.
 #[test]
 fn pages_fit_into_80_columns() {
     const COLUMNS: usize = 80 - 7;
@@ -305,7 +305,7 @@ fn pages_fit_into_80_columns() {
     }
 }
 
-/// What a terminal shows of a line.
+/// Returns the text that a terminal shows of a line.
 fn shown(line: &str) -> String {
     ["\\fB", "\\fI", "\\fR"]
         .iter()
@@ -314,7 +314,7 @@ fn shown(line: &str) -> String {
         .replace('\\', "")
 }
 
-/// What wraps lines for a terminal knows no columns, so that only prose may be longer.
+/// clap wraps lines without knowledge of columns, so that only prose may be longer.
 #[test]
 fn tables_of_the_help_fit_into_80_columns() {
     for page in pages() {

@@ -1,4 +1,4 @@
-//! `completions`: what a shell needs to complete our command lines.
+//! `completions`: prints a script with which a shell completes our command lines.
 
 use clap::{Arg, ArgMatches, Command, ValueHint, value_parser};
 use clap_complete::{Shell, generate};
@@ -50,7 +50,7 @@ fn command() -> Command {
         )
 }
 
-/// Every link, and what it calls.
+/// Returns every link with its applet.
 fn links() -> impl Iterator<Item = (&'static Applet, &'static str)> {
     APPLETS.iter().flat_map(|applet| applet.links.iter().map(|link| (*applet, *link)))
 }
@@ -104,16 +104,17 @@ fn script(shell: Shell, command: &mut Command, name: &str) -> String {
     }
 }
 
-/// What is generated for zsh takes a `--` in front of a command's name for the command.
+/// Replacement of a line in the script for zsh, which takes a `--` before the name of a command for
+/// the command.
 const ZSH: &str = ":{ [[ $words[1] != -- ]] || { shift words; (( CURRENT-- )) }; _cmdambivalent }'";
 
-/// Behind our options stands a command with options of its own. What is generated for bash and fish
-/// does not know of it.
+/// A wrapper's command line: behind our options stands a command with options of its own. The
+/// scripts that clap generates for bash and fish do not know of it.
 struct Wrapper<'a> {
     name: &'a str,
-    /// Our options that take a value.
+    /// Our options that take a value, long and short.
     valued: Vec<String>,
-    /// It begins only behind `--`.
+    /// `true` if the command begins only behind `--`.
     is_behind_dashes: bool,
 }
 
@@ -156,15 +157,15 @@ impl Wrapper<'_> {
             .replace("FUNCTION", &function)
             .replace("VALUED", &self.valued.join(" "))
             .replace("OPERAND", operand);
-        // What stands first must not look like an option, nor be `--`, which it would take for one
-        // of ours with a value.
+        // The first word must not look like an option. `--` would not do: fish would take it for
+        // one of our options with a value.
         let subcommand = format!("__fish_complete_subcommand - {}", self.valued.join(" "));
         format!("{functions}{ours}{begins}{condition}-f -a '({subcommand})'\n")
     }
 }
 
-/// The word that is typed is one of ours, or belongs to the command that begins at a word before.
-/// `=` is a word of its own.
+/// Completes a word of our own options, or passes the words on from the one that begins the
+/// command. bash makes `=` a word of its own.
 const BASH: &str = r#"
 GENERATED_or_command() {
     local -i at=1
@@ -197,7 +198,7 @@ GENERATED_or_command() {
 complete -F GENERATED_or_command -o bashdefault -o default NAME
 "#;
 
-/// Whether the command has not begun.
+/// Succeeds while the command has not begun.
 const FISH: &str = "\
 function FUNCTION
     set -l words (commandline -opc)[2..]

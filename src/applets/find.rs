@@ -63,7 +63,7 @@ struct Options {
 }
 
 fn command() -> Command {
-    // -v belongs to pgrep's inverse matching here.
+    // `-v` is pgrep's letter for --inverse.
     Options::augment_args(Command::new("find"))
         .mut_arg("verbose", |verbose| verbose.short(None))
         .mut_arg("quiet", |quiet| quiet.help("Print nothing, only exit with the status"))
@@ -151,21 +151,21 @@ impl Options {
     }
 }
 
-/// Pinned processes are read so many at a time: each takes a descriptor.
+/// Number of pinned processes that are read together at most. Each takes a descriptor.
 const TOGETHER: usize = 16;
 
-/// The making of a list.
+/// The state of a list while the scan goes on.
 struct List<'l> {
     criteria: &'l Criteria,
-    /// What is printed of each, or at the end of the one that was wanted.
+    /// The one match that is wanted; `None` for all of them.
     pick: Option<Pick>,
     best: Option<(Age, Vec<u8>)>,
     unexamined: Unexamined,
     vanished: usize,
 }
 
-/// Print what matches while reading, or at the end the one that was wanted. How many were printed,
-/// and which processes could not be examined.
+/// Prints matches while it scans; with `pick`, only the best one at the end. Returns the number of
+/// printed processes, and the processes that could not be examined.
 fn list(
     proc: &Proc,
     criteria: &Criteria,
@@ -173,12 +173,12 @@ fn list(
     listing: &mut Listing<'_>,
 ) -> anyhow::Result<(usize, Unexamined)> {
     let files = criteria.files() | listing.format.files();
-    // What matched by number may be of two processes by the time that it is shown.
+    // After pid reuse, properties that are read later may be of another process.
     let pins = listing.format.reads_properties() && !criteria.is_empty()
         || listing.format.shows_identity();
     let mut list =
         List { criteria, pick, best: None, unexamined: Unexamined::default(), vanished: 0 };
-    // What every visit reads.
+    // Files that are read of every process.
     let ahead = if criteria.is_empty() { listing.format.files() } else { criteria.first_file() };
     let mut scan = proc.scan(files)?.reading_ahead(ahead);
     let (mut pinned, mut size) = (Vec::new(), 1);
@@ -227,7 +227,7 @@ impl List<'_> {
         Ok(verdict == Verdict::Match)
     }
 
-    /// Print those of some pinned processes that still match.
+    /// Prints the pinned processes that still match.
     fn print_pinned(
         &mut self,
         proc: &Proc,

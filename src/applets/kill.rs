@@ -1,4 +1,4 @@
-//! `kill`: send any signal, KILL unless another is named.
+//! `kill`: sends any signal, KILL unless another is named.
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 

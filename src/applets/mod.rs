@@ -1,6 +1,6 @@
-//! The doors: what each applet is called, which options it takes, and what it runs.
+//! The applets: the name, the options and the help of each, and the function that runs it.
 //!
-//! A new applet is one file and two lines here: its module and its row.
+//! A new applet is one file, and two lines here: its module and its row in [`APPLETS`].
 
 mod apache_mem;
 mod completions;
@@ -25,30 +25,31 @@ use clap::{Arg, ArgMatches, Command};
 use crate::cli::{ENVIRONMENT, EXIT_STATUS};
 use crate::exit::Exit;
 
-/// An applet.
+/// An applet, as each file of this folder describes it.
 pub struct Applet {
-    /// `proctool NAME`
+    /// Name of the applet, as in `proctool NAME`.
     pub name: &'static str,
     /// Names of links that call it. Separate from its name, which may belong to another program
     /// already.
     pub links: &'static [&'static str],
     /// One line of help.
     pub about: &'static str,
-    /// Its options, each with its help.
+    /// Returns its options, each with its help.
     pub command: fn() -> Command,
     /// What follows the options in its long help and in its man page: paragraphs, each below a
     /// title that ends with a colon. The first one is the exit status, which the short help has
     /// too.
     pub notes: fn() -> String,
-    /// What it does.
+    /// Runs it. Errors end the program: a [`crate::exit::Refusal`] has its own status, any other is
+    /// fatal.
     pub run: fn(&ArgMatches, &Context) -> anyhow::Result<Exit>,
 }
 
-/// How it was called.
+/// The way in which an applet was called.
 pub struct Context {
-    /// As messages show it: `proctool find`, or the name of the link.
+    /// Name in messages: `proctool find`, or the name of the link.
     pub name: String,
-    /// When the program began, which time limits count from.
+    /// Start of the program, from which time limits count.
     pub begin: Instant,
 }
 
@@ -70,8 +71,8 @@ pub static APPLETS: &[&Applet] = &[
     &completions::APPLET,
 ];
 
-/// The parser of an applet, with what all of them have but the notes: nobody pays for them who does
-/// not read them.
+/// Returns the parser of an applet, with the settings that all share, but without its long help:
+/// that costs start-up time, and only `--help` needs it.
 pub fn named(applet: &Applet) -> Command {
     (applet.command)()
         .name(applet.name)
@@ -84,8 +85,9 @@ pub fn named(applet: &Applet) -> Command {
         .max_term_width(100)
 }
 
-/// Whether an option may be given again: a switch, which is on then too, and what an alias of a
-/// shell may have. Of the others, lists grow; anything else would silently be lost, and is refused.
+/// Reports whether an option may be repeated: a switch, which stays on, and `--color`, which an
+/// alias of a shell may hold. Options with lists grow when repeated. For all others, a value would
+/// be lost silently, so that clap refuses them.
 fn is_repeatable(arg: &Arg) -> bool {
     !arg.get_action().takes_values() && !arg.is_positional() || arg.get_long() == Some("color")
 }
@@ -99,7 +101,7 @@ Security:
   Not to be made set-user-ID. Processes are known by what the kernel says of them, and by what \
 they call themselves only where that was asked for.";
 
-/// What the code asks kernels for, and what it does on those that have no answer.
+/// Kernel versions that the code depends on, and what it does on older ones.
 const KERNELS: &str = "\
 Kernels:
   Reading works on any kernel. Signals and waiting take Linux 5.3 or later; on an older one, or \
@@ -129,15 +131,15 @@ const SEE_ALSO: &str = "\
 See also:
   pgrep(1), pstree(1), ps(1), proc(5)";
 
-/// Likewise, with all of its help.
+/// Returns the parser of an applet with its long help.
 pub fn documented(applet: &Applet) -> Command {
     let notes = (applet.notes)();
     let exit_status = notes.split("\n\n").next().unwrap_or_default().to_owned();
     named(applet).after_help(exit_status).after_long_help(notes)
 }
 
-/// The whole program as one command, for its help, its completions and its man page. Calls are
-/// dispatched without it.
+/// Returns the whole program as one command, for its help, its completions and its man page. The
+/// dispatch of calls does not use it.
 pub fn program() -> Command {
     Command::new("proctool")
         .version(env!("CARGO_PKG_VERSION"))

@@ -1,4 +1,4 @@
-//! `resume`: continue stopped processes.
+//! `resume`: continues stopped processes.
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 

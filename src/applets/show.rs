@@ -132,7 +132,8 @@ impl Options {
         properties
     }
 
-    /// Append a process, or say why not. The error is one that ends the run.
+    /// Appends a process, or returns the reason why it cannot be shown. Errors end the run: reading
+    /// failed for a reason of our own.
     fn render(
         &self,
         block: &mut Vec<u8>,
@@ -147,7 +148,7 @@ impl Options {
                 return Ok(Err(format!("we ourselves are not in {}", proc.path().display())));
             }
         };
-        // Two are read anyway: what either of them tells needs no third file.
+        // Read these two always. A property that either of them holds then needs no third file.
         let files = Files::new(&[File::Stat, File::Status]) | certain_files(properties);
         let process = match proc.process(pid, files)? {
             Lookup::Found(process) => process,

@@ -1,5 +1,5 @@
-//! What all applets have that do something with processes: who is concerned, what is told of it,
-//! and the way from there to the exit status. They differ in their [`Order`].
+//! The common part of the applets that act on processes: their options and help, and the way from
+//! targets to an exit status. The applets differ in their [`Order`].
 
 use std::path::Path;
 use std::time::Instant;
@@ -21,7 +21,7 @@ use crate::output::outcome::OutcomeReport;
 use crate::output::outlet;
 use crate::process::{Pid, Proc};
 
-/// Options of all of them.
+/// Options of all applets that act on processes.
 #[derive(Args)]
 pub struct Acting {
     #[command(flatten)]
@@ -38,7 +38,7 @@ pub struct Acting {
     verbosity: Verbosity,
 }
 
-/// The option of those that send signals.
+/// The option of the applets that send signals.
 #[derive(Args)]
 pub struct Force {
     /// Also act on the first process, on this command itself and on its ancestors
@@ -46,7 +46,7 @@ pub struct Force {
     pub force: bool,
 }
 
-/// What is told of the outcome in the help of all of them.
+/// Outcomes of targets, for the help of all these applets.
 pub const OUTCOMES: &str = "\
 Outcomes:
   ended          it ended, or was a zombie already
@@ -66,7 +66,7 @@ Outcomes:
                  escaped (--tree)
   spared         nothing was done, because of --dry-run";
 
-/// The exit statuses of those that send signals.
+/// Exit statuses of the applets that send signals, for their help.
 pub const EXIT_STATUS: &str = "\
 Exit status:
   0    done, with all of them
@@ -80,7 +80,7 @@ Exit status:
   124  timed out; the time counts from the start of the command
   130  interrupted (128 and the number of the signal); nothing is left stopped";
 
-/// What is logged, and where.
+/// Files and notes on security, for the help of the applets that send signals.
 pub const FILES: &str = "\
 Files:
   /dev/log  where it exists, syslog is told of every signal and of what became
@@ -96,7 +96,8 @@ namespace, and holds the lock on its pid file. Not to be made set-user-ID: it wo
 rights of its owner.";
 
 impl Acting {
-    /// Make `-v` mean what it does in most programs; pkill has no letter for inverse either.
+    /// Takes `-v` from --inverse and gives it the meaning that it has in most programs. pkill has
+    /// no letter for inverse either.
     pub fn arrange(command: clap::Command) -> clap::Command {
         command
             .mut_arg("inverse", |inverse| inverse.short(None))
@@ -108,8 +109,9 @@ impl Acting {
             })
     }
 
-    /// Do what was ordered. `force` is about who else than others may be signalled; `None` sends
-    /// nothing.
+    /// Carries out an order on the targets, and returns the exit status. `force` allows signals to
+    /// the first process, to us and to our ancestors; `None` is for an order that sends no signal.
+    /// Errors: wrong usage, or a fatal error with nothing done; or output failed.
     pub fn run(
         &self,
         name: &str,
@@ -169,8 +171,8 @@ impl Acting {
     }
 }
 
-/// Why not to do anything with a target. `self_and_ancestors` is we ourselves and our ancestors; `is_matched`
-/// where conditions were given, and no process ids.
+/// Returns the reason to refuse a target. `self_and_ancestors` are our process and its ancestors;
+/// `is_matched` is `true` if targets are selected by conditions, not named by process ids.
 fn refusal(
     target: &Target,
     self_and_ancestors: &[Pid],
@@ -179,7 +181,7 @@ fn refusal(
 ) -> Option<Refused> {
     let is_us = self_and_ancestors.first() == Some(&target.pid);
     match force {
-        // To wait for oneself takes for ever, and nothing else is wrong with waiting.
+        // Waiting for oneself takes for ever. Any other wait is harmless.
         None => is_us.then_some(Refused::Waiter),
         _ if target.is_kernel_thread => Some(Refused::KernelThread),
         Some(true) => None,
@@ -193,7 +195,7 @@ fn refusal(
 
 fn check_count(order: Order, targets: usize) -> Result<(), Refusal> {
     match order.until {
-        // With their descendants, there may be more.
+        // With --tree, descendants are added to the count later.
         Until::Ended { count: Some(count) } if count > targets && targets > 0 && !order.tree => {
             Err(Refusal::usage(format!(
                 "--count {count} is more than there are processes to wait for ({targets})"
@@ -203,8 +205,8 @@ fn check_count(order: Order, targets: usize) -> Result<(), Refusal> {
     }
 }
 
-/// The status for what was done. Where some of the processes could not be examined, or some may
-/// have escaped, not all was done.
+/// Returns the exit status of an operation. Processes that could not be examined or that may have
+/// escaped count as not done.
 fn exit(
     order: Order,
     operation: &Operation<'_>,
@@ -225,10 +227,10 @@ fn exit(
     }
 }
 
-/// What had to be done, when the program ends where it hangs.
+/// Description of unfinished work, for [`leave`].
 pub const ALL_DONE: &str = "all could be done: nothing is left stopped";
 
-/// End the program where it hangs, before something.
+/// Ends the program where it hangs, with a message that `before` had not happened yet.
 pub fn leave(name: &str, ended: Ended, before: &str, is_quiet: bool) -> ! {
     let (what, exit) = match ended {
         Ended::Interrupted(signal) => ("interrupted", Exit::Interrupted(signal.number() as u8)),

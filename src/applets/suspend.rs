@@ -1,4 +1,4 @@
-//! `suspend`: stop processes, and be sure that they are stopped.
+//! `suspend`: stops processes, and returns when they are stopped.
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 

@@ -1,4 +1,4 @@
-//! `terminate`: end processes, gently first.
+//! `terminate`: ends processes, gently first.
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 

@@ -134,7 +134,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let proc = options.common.start()?;
     let criteria = options.criteria(&proc)?;
     let (forest, rows, unexamined) = options.collect(&proc, &criteria)?;
-    // Everything is below the roots, and its depth counts from there.
+    // Without conditions, the roots are the matches: --depth counts from them.
     let wanted = |node| match criteria.is_empty() {
         true => forest.parent(node).is_none(),
         false => forest.data(node).marks.has(Marks::MATCH),
@@ -177,8 +177,8 @@ impl Options {
         Ok(Criteria::new(tests, false, Vec::new()))
     }
 
-    /// Read everything that the output needs: what were read later might be of another process.
-    /// With it, the processes that could not be judged.
+    /// Reads everything that the output needs during the scan: a later read might be of another
+    /// process. Returns also the processes that could not be examined.
     fn collect(
         &self,
         proc: &Proc,
@@ -188,7 +188,7 @@ impl Options {
         let mut rows = Rows::default();
         let members = properties(BRIEF);
         let extent = self.extent();
-        // Whoever names a process wants it, whatever it is.
+        // A user who names a process wants to see it, kernel thread or not.
         let named = !self.pids.is_empty() || self.selection.names_processes();
         let with_kernel = self.kernel || named || self.highlights_kernel_thread(proc)?;
         let scan =
@@ -261,7 +261,7 @@ impl Options {
             output.terminal.lines = Charset::Ascii;
         }
         if self.unicode {
-            // The terminal can, whatever the locale says.
+            // The user vouches for the terminal, whatever the locale says.
             (output.terminal.charset, output.terminal.lines) = (Charset::Unicode, Charset::Unicode);
         }
         let terminal = output.terminal.clone();

@@ -1,4 +1,4 @@
-//! `wait`: wait for processes that need not be our children.
+//! `wait`: waits for processes that need not be our children.
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 

@@ -1,4 +1,4 @@
-//! How results are to look.
+//! Options for the look of results: JSON or text, colour, and which properties.
 
 use clap::{Args, ValueEnum};
 
@@ -36,7 +36,7 @@ enum When {
 }
 
 impl Format {
-    /// The layout of JSON, if JSON is wanted.
+    /// Returns the layout of JSON; `None` for text.
     pub fn json(&self) -> Option<Layout> {
         match (self.json, self.jsonl) {
             (true, _) => Some(Layout::Document),
@@ -45,7 +45,7 @@ impl Format {
         }
     }
 
-    /// When to use colour.
+    /// Returns when to use colour.
     pub fn colour(&self) -> Colour {
         match self.color {
             When::Auto => Colour::Auto,
@@ -59,7 +59,7 @@ impl Format {
 #[derive(Clone)]
 pub struct FieldList(pub Vec<&'static Property>);
 
-/// Parse names of properties with commas between.
+/// Parses names of properties with commas between. Errors: an unknown name, with all known ones.
 pub fn fields(text: &str) -> Result<FieldList, String> {
     let find = |name: &str| {
         property(name).ok_or_else(|| format!("unknown field '{name}': the fields are {}", names()))
@@ -67,7 +67,7 @@ pub fn fields(text: &str) -> Result<FieldList, String> {
     let mut fields: Vec<&'static Property> = Vec::new();
     for name in text.split(',') {
         let field = find(name.trim())?;
-        // Once is enough: an object cannot have the same member twice.
+        // Once is enough: a JSON object cannot have the same member twice.
         if fields.iter().all(|other| other.name != field.name) {
             fields.push(field);
         }
@@ -75,7 +75,7 @@ pub fn fields(text: &str) -> Result<FieldList, String> {
     Ok(FieldList(fields))
 }
 
-/// What several lists name together; `None` without any.
+/// Joins several lists into one without duplicates; `None` if there are no lists.
 pub fn joined(lists: &[FieldList]) -> Option<Vec<&'static Property>> {
     let mut fields: Vec<&'static Property> = Vec::new();
     for field in lists.iter().flat_map(|list| &list.0) {
@@ -90,15 +90,15 @@ fn names() -> String {
     PROPERTIES.iter().map(|property| property.name).collect::<Vec<_>>().join(", ")
 }
 
-/// What JSON tells of each process of many, unless `--fields` says what.
+/// Properties in JSON that lists many processes, without `--fields`.
 pub const BRIEF: &[&str] = &["pid", "ppid", "comm", "exe_name", "state", "user", "cmdline"];
 
-/// Everything that a person is shown unasked.
+/// Returns the properties that are shown without being asked for.
 pub fn default_fields() -> Vec<&'static Property> {
     PROPERTIES.iter().filter(|property| !property.on_request).collect()
 }
 
-/// The table of properties, for the long help of an applet.
+/// Returns the table of properties, for the long help of an applet.
 pub fn fields_help() -> String {
     let row = |property: &Property| {
         let text = format!("{}{}", property.about, notes(property));
@@ -108,8 +108,8 @@ pub fn fields_help() -> String {
     format!("Fields, with their unit in JSON and the files below /proc/PID that they cost:{rows}")
 }
 
-/// Lines that fit into 80 columns behind a name of a field, the second and later ones below the
-/// first.
+/// Wraps text to fit into 80 columns behind the name of a field. Lines after the first are indented
+/// to stand below it.
 fn indented(text: &str) -> String {
     const COLUMNS: usize = 80 - 17;
     let mut lines = String::new();

@@ -1,5 +1,6 @@
-//! Pieces of command lines that several applets share. What was typed becomes data of the rest of
-//! the program here.
+//! Pieces of command lines that several applets share. They parse options into the types of the
+//! rest of the program. Begin with `selection`, the conditions of `find`, and `targets`, the
+//! processes that an applet acts on.
 
 pub mod desktop;
 pub mod format;
@@ -37,7 +38,7 @@ Exit status:
        found)
   130  interrupted, after cleaning up (128 and the number of the signal)";
 
-/// What the environment changes, for the help of every applet.
+/// Environment variables that change what applets do, for the help of each.
 pub const ENVIRONMENT: &str = "\
 Environment:
   PROCTOOL_LOG  what to log on standard error, such as debug or
@@ -48,7 +49,7 @@ Environment:
                 whether lines may be drawn in Unicode
   TZ            time zone of dates, instead of the machine's";
 
-/// What whoever reads processes should know, for the help of every applet that does.
+/// Files and notes on security, for the help of each applet that reads processes.
 pub const FILES_AND_SECURITY: &str = "\
 Files:
   /proc         the processes, see proc(5); --proc DIR reads another one
@@ -63,7 +64,8 @@ characters in them are escaped on a terminal, and exact elsewhere. What the kern
 is told of as unavailable, never left out; where it hides whole processes of others (hidepid in \
 proc(5)), that nothing was found is told with the doubt.";
 
-/// That so many processes could not be judged, and what to do about it.
+/// Returns the message that `count` processes could not be examined for lack of permission, with
+/// advice.
 pub fn denied(count: usize) -> String {
     format!("permission denied to examine {}{}", processes(count), advice())
 }
@@ -72,7 +74,7 @@ fn processes(count: usize) -> String {
     format!("{count} process{}", if count == 1 { "" } else { "es" })
 }
 
-/// Why some processes could not be examined, and what to do about it.
+/// Returns the message that some processes could not be examined, with a reason and with advice.
 pub fn unexamined(unexamined: &Unexamined) -> String {
     match unexamined.others.first() {
         None => denied(unexamined.denied),
@@ -85,8 +87,8 @@ pub fn unexamined(unexamined: &Unexamined) -> String {
     }
 }
 
-/// Why nobody can tell that there is nothing, if so: some processes could not be examined, or those
-/// of others are hidden.
+/// Returns the reason why an empty answer is not certain, if there is one: some processes could not
+/// be examined, or /proc hides those of other users.
 pub fn doubt(proc: &Proc, processes: &Unexamined) -> Result<Option<String>, process::Error> {
     Ok(match processes.is_empty() {
         true if proc.hides_others()? => {
@@ -97,8 +99,8 @@ pub fn doubt(proc: &Proc, processes: &Unexamined) -> Result<Option<String>, proc
     })
 }
 
-/// Tell what may be missing from an answer. Of an empty one, tell why nobody can be sure of it, or
-/// else `nothing`.
+/// Prints what may be missing from an answer. If the answer is empty, prints why it is not certain,
+/// or else `nothing`.
 pub fn tell_doubts(
     name: &str,
     proc: &Proc,
@@ -116,7 +118,7 @@ pub fn tell_doubts(
     Ok(())
 }
 
-/// Name the processes that held up the readers of their files, and were given up.
+/// Prints the processes that held up the readers of their files, and that we gave up.
 pub fn tell_held_up(name: &str, proc: &Proc) {
     const MOST: usize = 8;
     let held_up = proc.held_up();
@@ -149,7 +151,7 @@ pub fn tell_held_up(name: &str, proc: &Proc) {
     }
 }
 
-/// That something is not there, with the doubt if there is any.
+/// Returns `what`, a message that something does not exist, with the doubt if there is any.
 pub fn absence(what: &str, proc: &Proc, unexamined: &Unexamined) -> Result<String, process::Error> {
     Ok(match doubt(proc, unexamined)? {
         Some(doubt) => format!("{what}, as far as known: {doubt}"),
@@ -157,7 +159,9 @@ pub fn absence(what: &str, proc: &Proc, unexamined: &Unexamined) -> Result<Strin
     })
 }
 
-/// The status of what was done, and told: that it was not read in time counts as any other delay.
+/// Returns the exit status of an operation after its report. Output that was not read in time
+/// counts as a timeout, unless the operation was interrupted. Errors: any other failure to write
+/// the report.
 pub fn told(exit: Exit, written: io::Result<()>) -> anyhow::Result<Exit> {
     match (written, exit) {
         (Err(error), Exit::Interrupted(_)) if error.kind() == io::ErrorKind::TimedOut => Ok(exit),
@@ -166,18 +170,19 @@ pub fn told(exit: Exit, written: io::Result<()>) -> anyhow::Result<Exit> {
     }
 }
 
-/// What to do about a lack of permission, where something can be done.
+/// Returns advice on a lack of permission; empty for the superuser, who has all permissions.
 pub fn advice() -> &'static str {
     if nix::unistd::geteuid().is_root() { "" } else { ": try as root" }
 }
 
-/// What every applet that only reads has.
+/// Options of each applet that only reads.
 #[derive(Args)]
 pub struct Common {
     #[command(flatten)]
     pub format: Format,
     /// Read this procfs instead, such as a host's mounted in a container
-    // Not for an applet that acts on processes: a number from there may mean another one here.
+    // Applets that act on processes lack this option: a pid of another procfs may be another
+    // process here.
     #[arg(
         long,
         value_name = "DIR",
@@ -192,7 +197,7 @@ pub struct Common {
 }
 
 impl Common {
-    /// Begin to log, and open what to read from.
+    /// Starts the log, and opens the procfs to read from.
     pub fn start(&self) -> anyhow::Result<Proc> {
         self.verbosity.start()?;
         Ok(Proc::open(&self.proc)?)

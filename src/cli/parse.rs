@@ -1,4 +1,5 @@
-//! Values that are typed: process ids, durations, anchors, run states.
+//! Parsers for values that users type: process ids, durations, anchors, run states. Each returns a
+//! message that says what is wrong with the value.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -10,13 +11,13 @@ use crate::control::Signal;
 use crate::process::Pid;
 use crate::select::Anchor;
 
-/// The largest number of processes that Linux can have (PID_MAX_LIMIT on 64-bit machines).
+/// Upper bound of process ids: PID_MAX_LIMIT of Linux on 64-bit machines.
 const PID_MAX_LIMIT: Pid = 4 * 1024 * 1024;
 
-/// A process id.
+/// Parses a process id.
 pub fn pid(text: &str) -> Result<Pid, String> {
     match text.parse::<i64>() {
-        // find(1) has taught that +5 is "more than 5".
+        // In find(1), +5 means "more than 5".
         _ if text.starts_with('+') => Err("a process id is a number without a sign".to_owned()),
         Ok(0) => Err("process ids begin at 1".to_owned()),
         Ok(number) if number < 0 => Err("a process id is positive".to_owned()),
@@ -31,12 +32,12 @@ pub fn pid(text: &str) -> Result<Pid, String> {
     }
 }
 
-/// A process id, or 0 where that means something: no visible parent, our own group or session.
+/// Parses a process id, or 0 where it has a meaning: no visible parent, our own group or session.
 pub fn pid_or_zero(text: &str) -> Result<Pid, String> {
     if text == "0" { Ok(0) } else { pid(text) }
 }
 
-/// A process, for a relation to it: a pid, or the name or the path of an executable.
+/// Parses the anchor of a relation: a pid, or the name or the path of an executable.
 pub fn anchor(typed: OsString) -> Result<Anchor, String> {
     match typed.to_str() {
         Some("") => Err("a process id or the name of an executable is wanted".to_owned()),
@@ -48,8 +49,8 @@ pub fn anchor(typed: OsString) -> Result<Anchor, String> {
     }
 }
 
-/// A duration in seconds, as timeout(1) takes it: `10`, `1.5s`, `2m`, `1h`, `1d`; or as people
-/// write it: `1h30m`, `500ms`, `2 days`.
+/// Parses a duration into seconds, as timeout(1) takes it: `10`, `1.5s`, `2m`, `1h`, `1d`; or as
+/// people write it: `1h30m`, `500ms`, `2 days`.
 pub fn duration(text: &str) -> Result<f64, String> {
     simple_duration(text).or_else(|| friendly_duration(text)).ok_or_else(|| {
         "a duration is a number with s, m, h or d, such as 1.5s or 2m, or several as in 1h30m, and \
@@ -66,17 +67,17 @@ fn simple_duration(text: &str) -> Option<f64> {
         Some((end, 'd')) => (&text[..end], 86400.0),
         _ => (text, 1.0),
     };
-    // Not "inf" or "nan", which parse too, nor what is too large.
+    // f64 also parses "inf" and "nan", and makes infinity of numbers that are too large.
     let parsed =
         number.parse::<f64>().ok().filter(|parsed| parsed.is_finite() && *parsed >= 0.0)?;
     let has_digits =
         number.split(['e', 'E']).next()?.contains(|digit: char| ('1'..='9').contains(&digit));
-    // What is too small for the type is something still, as 0 may be for ever; what is too large is
-    // a number.
+    // A duration that is too small for f64 must not become 0, which can mean no limit. One that is
+    // too large becomes the largest number.
     Some(if has_digits { (parsed * seconds).clamp(f64::MIN_POSITIVE, f64::MAX) } else { 0.0 })
 }
 
-/// Hours and days are of one length each; months and years are not, and are refused.
+/// Parses a duration such as `1h30m`. Refuses months and years, whose length varies.
 fn friendly_duration(text: &str) -> Option<f64> {
     let span = SpanParser::new().parse_span(text.trim()).ok()?;
     let is_of_one_length = span.get_years() == 0 && span.get_months() == 0;
@@ -98,20 +99,21 @@ fn friendly_duration(text: &str) -> Option<f64> {
     (is_of_one_length && !span.is_negative()).then_some(seconds)
 }
 
-/// How long something may take; `None` is for ever.
+/// A time limit; `None` is no limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TimeLimit(pub Option<Duration>);
 
-/// A duration that limits something: 0 is for ever, as in timeout(1).
+/// Parses a time limit: 0 is no limit, as in timeout(1).
 pub fn limit(text: &str) -> Result<TimeLimit, String> {
     let seconds = duration(text)?;
-    // What is too long for the type is for ever; what is too short for it is not.
+    // A time that is too long for Duration is no limit. One that is too short for it still is a
+    // limit.
     let limit =
         Duration::try_from_secs_f64(seconds).ok().map(|limit| limit.max(Duration::from_nanos(1)));
     Ok(TimeLimit(limit.filter(|_| seconds > 0.0)))
 }
 
-/// A signal by name or number.
+/// Parses a signal, by name or number.
 pub fn signal(text: &str) -> Result<Signal, String> {
     match text {
         "0" => Err("signal 0 sends nothing: find tells whether a process is there".to_owned()),
@@ -119,11 +121,11 @@ pub fn signal(text: &str) -> Result<Signal, String> {
     }
 }
 
-/// Letters of run states.
+/// Letters of run states, as /proc/PID/stat has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct States(pub Vec<u8>);
 
-/// Letters of run states, with commas or without.
+/// Parses letters of run states, with commas or without.
 pub fn states(text: &str) -> Result<States, String> {
     const LETTERS: &str = "RSDTtZXIWP";
     let letters: Vec<u8> = text.bytes().filter(|&byte| byte != b',').collect();

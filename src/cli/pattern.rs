@@ -1,4 +1,4 @@
-//! Regular expressions on bytes, from what was typed.
+//! Regular expressions that a user typed, compiled to match bytes.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -7,7 +7,8 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use crate::exit::Refusal;
 
-/// Compile a pattern. `exact`: it must match the whole text.
+/// Compiles a pattern. With `exact`, it must match the whole text. Errors: usage, if it is empty or
+/// no regular expression.
 ///
 /// It works on bytes: `.` is any byte, as in pgrep under LANG=C, so that a name in any encoding can
 /// be matched.
@@ -21,10 +22,11 @@ pub fn compile(pattern: &OsStr, exact: bool, ignore_case: bool) -> Result<Regex,
         builder.unicode(false).dot_matches_new_line(true).case_insensitive(ignore_case).build()
     };
     let pattern = spelled(pattern.as_bytes());
-    // By itself first: what is put around it must not make sense of nonsense, as of "a)|(b".
+    // Compile it alone first: our group around it could make a valid expression of a wrong one,
+    // such as "a)|(b".
     let mut built = build(&pattern);
     if exact && built.is_ok() {
-        // The new line ends a comment, which only (?x) can have begun.
+        // The second form ends with a newline, which ends a comment. Only (?x) can have begun one.
         built =
             build(&format!("^(?:{pattern})$")).or_else(|_| build(&format!("^(?:{pattern}\n)$")));
     }
@@ -33,7 +35,7 @@ pub fn compile(pattern: &OsStr, exact: bool, ignore_case: bool) -> Result<Regex,
     })
 }
 
-/// The pattern as text: bytes that are not UTF-8 become escapes for themselves.
+/// Returns the pattern as text: bytes that are not UTF-8 become escapes that match these bytes.
 fn spelled(pattern: &[u8]) -> String {
     let mut text = String::with_capacity(pattern.len());
     for chunk in pattern.utf8_chunks() {
@@ -43,7 +45,7 @@ fn spelled(pattern: &[u8]) -> String {
     text
 }
 
-/// The reason at the end of regex's picture of the pattern.
+/// Returns the reason at the end of regex's drawing of the pattern.
 fn reason(error: &regex::Error) -> String {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! Options that select processes.
+//! Options that select processes, and the criteria that they stand for. `Selection` is what all
+//! applets have that select, `SearchOptions` is all that `find` has.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
@@ -18,8 +19,8 @@ use crate::process::{
 };
 use crate::select::{Anchor, Criteria, Pick, Relation, Relatives, Test, relatives};
 
-/// Long options that every applet that selects has. Several are and-ed; of a list, one must be
-/// true.
+/// Long options of each applet that selects. All of them must be true; of a list in one of them,
+/// one item must be true.
 #[derive(Args)]
 pub struct Selection {
     /// Executable's name: the base name of its path, "(deleted)" or not
@@ -47,7 +48,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Whether processes are named one way or another, not only described.
+    /// Reports whether processes are named by id, executable or name, not only described.
     pub fn names_processes(&self) -> bool {
         !(self.pid.is_empty()
             && self.exe.is_empty()
@@ -55,7 +56,7 @@ impl Selection {
             && self.comm.is_empty())
     }
 
-    /// What was asked for, as tests.
+    /// Returns the options as tests. Errors: usage, or a failed lookup of a user.
     pub fn tests(&self, proc: &Proc) -> anyhow::Result<Vec<Test>> {
         let mut tests = Vec::new();
         if !self.pid.is_empty() {
@@ -69,7 +70,7 @@ impl Selection {
     }
 }
 
-/// The letters of pgrep, and what goes beyond it.
+/// Options of pgrep, with pgrep's letters, and more conditions.
 #[derive(Args)]
 pub struct SearchOptions {
     /// Regular expression on the process name; a name that the kernel cut is completed first
@@ -241,17 +242,18 @@ pub struct SearchOptions {
 }
 
 impl SearchOptions {
-    /// The pattern that was given as an option.
+    /// Returns the pattern that was given as an option.
     pub fn pattern(&self) -> Option<&OsStr> {
         self.pattern.as_deref()
     }
 
-    /// Whether what does not match is wanted.
+    /// Reports whether `--inverse` was given.
     pub fn is_inverted(&self) -> bool {
         self.inverse
     }
 
-    /// What was asked for, with this pattern. We ourselves never match.
+    /// Returns the options, with this pattern, as criteria. They never match our own process.
+    /// Errors: usage, a pid file or process that does not exist, or a failed lookup.
     pub fn criteria(&self, proc: &Proc, pattern: Option<&OsStr>) -> anyhow::Result<Criteria> {
         let mut tests = self.selection.tests(proc)?;
         tests.extend(pattern.map(|pattern| self.pattern_test(pattern)).transpose()?);
@@ -296,7 +298,7 @@ impl SearchOptions {
         Ok(Criteria::new(tests, self.inverse, self.except(proc)?))
     }
 
-    /// Which of several matches is wanted, if only one is.
+    /// Returns which one of several matches is wanted, if only one is.
     pub fn pick(&self) -> Option<Pick> {
         match (self.newest, self.oldest) {
             (true, _) => Some(Pick::Newest),
@@ -352,11 +354,11 @@ impl SearchOptions {
     }
 }
 
-/// Bytes that a pid file has at most.
+/// Bytes of a pid file at most.
 const PID_FILE: u64 = 4096;
 
-/// The process id in a pid file: alone on its first line. Some daemons write text below it, such as
-/// their command line; a second number may be the one that was meant.
+/// Parses the process id in a pid file: alone on its first line. Some daemons write text below it,
+/// such as their command line. A second number may be the one that was meant, and is refused.
 fn pid_of_file(text: &[u8]) -> Result<Pid, String> {
     if text.len() as u64 > PID_FILE {
         return Err(format!("it has more than {PID_FILE} bytes, and no pid file has"));
@@ -377,8 +379,8 @@ fn add<T>(tests: &mut Vec<Test>, test: impl FnOnce(Vec<T>) -> Test, wanted: Vec<
     }
 }
 
-/// Names as bytes. An empty one is most often an unset variable of a script, and must not select
-/// anything.
+/// Returns names as bytes. Refuses an empty one: most often it is an unset variable of a script,
+/// and must not select anything.
 fn names(option: &str, typed: &[OsString]) -> Result<Vec<Vec<u8>>, Refusal> {
     if typed.iter().any(|name| name.is_empty()) {
         return Err(Refusal::usage(format!("{option} has an empty name")));
@@ -386,7 +388,8 @@ fn names(option: &str, typed: &[OsString]) -> Result<Vec<Vec<u8>>, Refusal> {
     Ok(typed.iter().map(|name| name.clone().into_vec()).collect())
 }
 
-/// What nothing can match is a mistake that would be told as nothing running.
+/// Returns names of executables. Refuses a path, which no name can match: that would look like an
+/// answer that nothing runs.
 fn exe_names(typed: &[OsString]) -> Result<Vec<Vec<u8>>, Refusal> {
     let names = names("--exe", typed)?;
     match names.iter().find(|name| name.starts_with(b"/")) {
@@ -400,7 +403,8 @@ fn exe_names(typed: &[OsString]) -> Result<Vec<Vec<u8>>, Refusal> {
 
 fn exe_paths(typed: &[OsString]) -> Result<Vec<Vec<u8>>, Refusal> {
     let paths = names("--exe-path", typed)?;
-    // As the kernel links an executable that is not below our root directory.
+    // The kernel begins the path of an executable with "(unreachable)" if it is not below our root
+    // directory.
     let is_whole = |path: &[u8]| path.starts_with(b"/") || path.starts_with(b"(unreachable)");
     match paths.iter().find(|path| !is_whole(path)) {
         Some(name) => Err(Refusal::usage(format!(
@@ -429,7 +433,7 @@ fn groups(proc: &Proc, typed: &[String]) -> anyhow::Result<Vec<u32>> {
     typed.iter().map(gid).collect()
 }
 
-/// Pids, with 0 replaced by our own process's group or session.
+/// Replaces 0 by the group or the session of our own process.
 fn or_own(
     proc: &Proc,
     pids: &[Pid],
@@ -473,7 +477,7 @@ fn namespaces_of(proc: &Proc, pid: Pid) -> anyhow::Result<Test> {
     for file in File::NAMESPACES {
         match process.lookup(process.namespace(file))? {
             Lookup::Found(inode) => namespaces.push((file, inode)),
-            // An older kernel lacks some; a zombie lacks all.
+            // An older kernel lacks some namespaces; a zombie lacks all.
             Lookup::Unavailable(ReadError::Absent(_)) => {}
             Lookup::Unavailable(reason) => return Err(refuse(&reason).into()),
             Lookup::Exited => return Err(refuse(&"it ended meanwhile").into()),

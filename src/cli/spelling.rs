@@ -1,8 +1,8 @@
-//! What people who know kill(1), pkill(1) or the shell's kill may type and not mean: refused before
+//! Refuses arguments that mean something else in kill(1), pkill(1) or the shell's kill, before
 //! anything is done.
 //!
-//! In those, `-n 14`, `-s 1`, `-q 3` and `-USR1` are about signals. Read as options of ours they
-//! would leave a number that counts as a process.
+//! There, `-n 14`, `-s 1`, `-q 3` and `-USR1` name signals. Parsed as our options, they would leave
+//! a number that counts as a process id.
 
 use std::ffi::OsString;
 
@@ -11,7 +11,8 @@ use clap::{Arg, Command};
 use crate::control::Signal;
 use crate::exit::Refusal;
 
-/// The letters that take a number in another kill, and what they are here.
+/// Letters that take a number in another kill: the letter, our long option, and the reason to
+/// refuse it.
 const LETTERS: [(char, &str, &str); 4] = [
     ('n', "--newest", "a signal is named with --signal"),
     ('o', "--oldest", "a signal is named with --signal"),
@@ -19,9 +20,10 @@ const LETTERS: [(char, &str, &str); 4] = [
     ('s', "--session", "a signal is named with --signal"),
 ];
 
-/// Refuse what may be meant otherwise in the arguments of a command that acts on processes.
+/// Refuses arguments that may mean something else, for a command that acts on processes. Errors:
+/// usage.
 pub fn check(command: &Command, arguments: &[OsString]) -> Result<(), Refusal> {
-    // As only those have that act on processes.
+    // Only commands that act on processes have both arguments.
     let acts = |id| command.get_arguments().any(|arg| arg.get_id() == id);
     if !(acts("operands") && acts("dry_run")) {
         return Ok(());
@@ -41,12 +43,12 @@ pub fn check(command: &Command, arguments: &[OsString]) -> Result<(), Refusal> {
     }
 }
 
-/// A command line in words, as clap will read it.
+/// A command line split into words as clap will parse it.
 #[derive(Default)]
 struct CommandWords {
-    /// The letters behind one dash.
+    /// Letters behind a single dash.
     letters: Vec<char>,
-    /// What is a signal behind one dash, as it is typed and as it is called.
+    /// Signals behind a single dash: the word as typed, and the name of the signal.
     signals: Vec<(String, String)>,
     has_operands: bool,
 }
@@ -79,9 +81,10 @@ impl CommandWords {
         words
     }
 
-    /// Letters behind one dash; whether the next word is the value of the last one.
+    /// Parses the letters behind a single dash. Returns whether the next word is the value of the
+    /// last letter.
     fn cluster(&mut self, command: &Command, word: &str) -> bool {
-        // Numbers are left to who knows whether they can be a value.
+        // A number may be a process group, so the parser of operands decides about it.
         if let Some(signal) =
             Signal::parse(word).filter(|_| !word.starts_with(|first: char| first.is_ascii_digit()))
         {

@@ -1,4 +1,5 @@
-//! Whom something is to be done with: process ids, and the options of `find`.
+//! Targets of the applets that act on processes: process ids, and the options of `find`. Each
+//! target is pinned, judged again, and then referred to by a pidfd.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,15 +13,16 @@ use crate::exit::Refusal;
 use crate::process::{Lookup, Pid, Proc, Process, Unexamined};
 use crate::select::{Age, Criteria, Verdict, age};
 
-/// A process id as it was typed: `PID`, or `PID:INODE` as `show` and `find --fields id` print it.
+/// A process id as a user types it: `PID`, or `PID:INODE` as `show` and `find --fields id` print
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operand {
     pub pid: Pid,
-    /// The inode of its pidfd, which no other process ever has.
+    /// Inode of its pidfd, which no other process ever has.
     pub inode: Option<u64>,
 }
 
-/// Process ids and conditions.
+/// Operands and options that name the targets.
 #[derive(Args)]
 pub struct Targets {
     /// Process ids; as PID:INODE, which show and find --fields id print, never a later process of
@@ -31,21 +33,22 @@ pub struct Targets {
     search: SearchOptions,
 }
 
-/// What was found of the targets.
+/// The result of a search for targets.
 #[derive(Default)]
 pub struct FoundTargets {
-    /// Those that could not be judged.
+    /// Processes that could not be examined.
     pub unexamined: Unexamined,
     best: Option<(Age, Target)>,
 }
 
 impl Targets {
-    /// Whether they are what matches conditions, and are not named by their ids.
+    /// Reports whether the targets are selected by conditions, and not named by their ids.
     pub fn are_matched(&self) -> bool {
         self.operands.is_empty()
     }
 
-    /// Find them. Conditions hold for process ids too: a stale one must not hit something else.
+    /// Finds the targets and passes each to `add`. Conditions apply to process ids too: a stale id
+    /// must not hit another process. Errors: usage, if neither an id nor a condition is given.
     pub fn find(
         &self,
         proc: &Proc,
@@ -67,7 +70,7 @@ impl Targets {
                     .as_ref()
                     .and_then(|reference| reference.inode())
                     .or(operand.inode);
-                // By number and by identity, one process is one target.
+                // With and without its inode, one process is one target.
                 if seen.insert((operand.pid, inode)) {
                     self.take(&mut found, (age, target), &mut add)?;
                 }
@@ -104,8 +107,7 @@ impl Targets {
                 }
                 Verdict::Match => {}
             }
-            // The number may be another's by now: what counts is what is true of the one that is
-            // held.
+            // After the scan, its pid may be reused. Judge the pinned process, which cannot change.
             match criteria.judge_pinned(proc, process.pid(), files | Target::FILES)? {
                 (Verdict::Match, Some(pinned)) => self.take(found, hold(&pinned)?, add)?,
                 (Verdict::Match | Verdict::Gone, _) => {
@@ -118,7 +120,7 @@ impl Targets {
         Ok(())
     }
 
-    /// Add it, or keep it for as long as it is the newest or the oldest.
+    /// Adds a target; with --newest or --oldest, keeps it while it is the best one.
     fn take(
         &self,
         found: &mut FoundTargets,
@@ -132,14 +134,14 @@ impl Targets {
                 }
                 Ok(())
             }
-            // One that is gone, or does not match, is neither.
+            // A process that is gone or does not match is neither the newest nor the oldest.
             (Some(_), _) if target.was_there => Ok(()),
             _ => add(target),
         }
     }
 }
 
-/// A process that matched and is held, as a target; gone when it ended meanwhile.
+/// Makes a target of a pinned process that matched; gone if the process has exited meanwhile.
 fn hold(process: &Process<'_>) -> Result<(Option<Age>, Target), control::Error> {
     let read = age(process).and_then(|age| Ok((age, Target::found(process)?)));
     Ok(match process.lookup(read)? {
@@ -170,7 +172,7 @@ fn find_operand(
             return Ok((None, Target::gone(pid)));
         }
     }
-    // Named by its identity, it is certain to have been there.
+    // An inode proves that the process existed.
     target.was_there |= inode.is_some();
     if target.outcome.is_none() && !criteria.is_empty() {
         target.outcome = match verdict {
@@ -179,17 +181,17 @@ fn find_operand(
             Verdict::Gone => Some(Outcome::GoneBefore),
             Verdict::Unknown(_) => Some(Outcome::NotPermitted),
         };
-        // Nor is what is below it taken.
+        // Without a reference, its descendants are not taken either.
         target.reference = target.reference.filter(|_| !matches!(verdict, Verdict::Unknown(_)));
     }
     Ok((age, target))
 }
 
-/// A process that /proc does not show: one that hidepid hides can still be referred to, and
-/// anything else is not there.
+/// Finds a process that /proc does not show. One that hidepid hides can still be referred to; any
+/// other does not exist.
 fn hidden(proc: &Proc, pid: Pid) -> anyhow::Result<Target> {
     let reference = proc.lookup(pid, Reference::by_number(pid))?;
-    // It may have appeared meanwhile, and then it is not what was meant.
+    // A process that shows up now is a later one of the same pid, not the one that was meant.
     let is_hidden = !matches!(proc.process(pid, Target::FILES)?, Lookup::Found(_));
     Ok(match reference {
         Lookup::Found(reference) if is_hidden => Target::held(reference),
@@ -197,7 +199,7 @@ fn hidden(proc: &Proc, pid: Pid) -> anyhow::Result<Target> {
     })
 }
 
-/// Parse `PID` or `PID:INODE`.
+/// Parses `PID` or `PID:INODE`.
 fn operand(text: &str) -> Result<Operand, String> {
     let (pid, inode) = match text.split_once(':') {
         Some((pid, inode)) => {

@@ -1,13 +1,13 @@
-//! What is wrong with a command line, in one line.
+//! Messages about a wrong command line, one line each. clap writes paragraphs.
 
 use crate::exit::Refusal;
 
-/// A mistake that clap found.
+/// Returns a mistake that clap found as a refusal, in one line.
 pub fn refusal(name: &str, error: &clap::Error) -> Refusal {
     Refusal::usage(one_line(name, &error.render().to_string()))
 }
 
-/// clap's paragraphs, less its usage and its way of saying where help is.
+/// Joins clap's paragraphs into one line, without its usage and its hint at the help.
 fn one_line(name: &str, rendered: &str) -> String {
     let paragraphs = rendered
         .split("\n\n")

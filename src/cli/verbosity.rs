@@ -1,4 +1,5 @@
-//! How much the program tells about its own work, on standard error.
+//! Options that set how much the program reports of its own work, on standard error. The log goes
+//! there as lines, and to syslog for the applets that change something.
 
 use clap::{ArgAction, Args};
 use tracing::{Level, Subscriber};
@@ -27,7 +28,8 @@ pub struct Verbosity {
 }
 
 impl Verbosity {
-    /// Begin to log what was asked for. Without -v and PROCTOOL_LOG nothing is set up.
+    /// Starts the log that the options ask for. Without `-v` and PROCTOOL_LOG there is none.
+    /// Errors: a bad filter in PROCTOOL_LOG.
     pub fn start(&self) -> Result<(), Refusal> {
         if let Some(targets) = self.targets()? {
             tracing_subscriber::registry().with(lines().with_filter(targets)).init();
@@ -35,8 +37,8 @@ impl Verbosity {
         Ok(())
     }
 
-    /// Likewise; and, if what is done `matters` to others and there is a syslog, tell it to that
-    /// too.
+    /// Starts the log as [`Verbosity::start`] does. If the work `matters` to others and a syslog
+    /// listens, it also logs signals and their outcomes there.
     pub fn start_with_syslog(&self, name: &str, matters: bool) -> Result<(), Refusal> {
         let to_user = self.targets()?.map(|targets| lines().with_filter(targets));
         let to_syslog = if matters { syslog(name) } else { None };
@@ -65,24 +67,24 @@ impl Verbosity {
         })
     }
 
-    /// Likewise for another run of ours.
+    /// Returns the options that make another run of proctool as verbose as this one.
     pub fn options(&self) -> Vec<&'static str> {
         let verbose = std::iter::repeat_n("--verbose", self.verbose.into());
         verbose.chain(self.quiet.then_some("--quiet")).collect()
     }
 
-    /// Whether messages about what was not found are unwanted.
+    /// Reports whether messages about things that were not found are unwanted.
     pub fn is_quiet(&self) -> bool {
         self.quiet
     }
 }
 
-/// Lines on standard error.
+/// Returns a layer that writes events as lines to standard error.
 fn lines<S: Subscriber + for<'s> LookupSpan<'s>>() -> impl Layer<S> {
     tracing_subscriber::fmt::layer().with_writer(|| Log).with_ansi(false).without_time()
 }
 
-/// What is done to processes, as messages to syslog.
+/// Returns a layer that writes to syslog what is done to processes; `None` if no syslog listens.
 fn syslog<S: Subscriber + for<'s> LookupSpan<'s>>(name: &str) -> Option<impl Layer<S>> {
     let syslog = Syslog::connect(&name.replace(' ', "-"))?;
     let messages =

@@ -1,14 +1,14 @@
-//! The lines that join a tree on screen.
+//! Lines that join the rows of a tree on a screen. `tree` and the jobs of cron are drawn with them.
 
 use super::{Charset, put};
 
 /// The lines of a tree, drawn row by row from the top.
 pub struct Branches {
     glyphs: &'static Glyphs,
-    /// Levels that are drawn before only their number is: the lines of a chain of 100,000 processes
-    /// would be 15 GB.
+    /// Number of levels that are drawn. Deeper ones show only their number: the lines of a chain of
+    /// 100,000 processes would be 15 GB.
     deepest: usize,
-    /// For each level above the current row, whether more of it follows below.
+    /// `true` for each level above the current row that goes on below it.
     continues: Vec<bool>,
 }
 
@@ -28,14 +28,14 @@ const UNICODE: Glyphs = Glyphs {
     blank: "   ",
 };
 
-/// Columns that a level takes.
+/// Columns of a level.
 const STEP: usize = 3;
 
-/// Levels that are drawn where nobody counts columns.
+/// Number of levels that are drawn at most, also without a width.
 const DEEPEST: usize = 64;
 
 impl Branches {
-    /// Lines in these characters, leaving at least half of a width to what hangs on them.
+    /// Returns lines in these characters. They leave at least half of the width to the rows.
     pub fn new(charset: Charset, width: Option<usize>) -> Branches {
         let glyphs = match charset {
             Charset::Ascii => &ASCII,
@@ -45,7 +45,7 @@ impl Branches {
         Branches { glyphs, deepest: fits.clamp(1, DEEPEST), continues: Vec::new() }
     }
 
-    /// Append the lines before a row at this depth (0 is a root). Rows come parents first.
+    /// Appends the lines before a row at this depth (0 is a root). Rows come parents first.
     pub fn draw(&mut self, line: &mut Vec<u8>, depth: u32, is_last: bool) {
         let depth = depth as usize;
         self.continues.truncate(depth.saturating_sub(1));

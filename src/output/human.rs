@@ -1,4 +1,4 @@
-//! Numbers for people: sizes, durations, dates.
+//! Formats numbers for people: sizes, durations, dates. `json` has the exact ones for programs.
 
 use std::sync::LazyLock;
 
@@ -9,13 +9,13 @@ use super::{number, put};
 
 const UNITS: [&str; 7] = ["", "K", "M", "G", "T", "P", "E"];
 
-/// A size in units of 1024, in two digits at least: `812`, `1.5K`, `12M`.
+/// Appends a size in units of 1024, with at least two digits: `812`, `1.5K`, `12M`.
 pub(super) fn size(line: &mut Vec<u8>, bytes: u64) {
     let unit = scaled(line, bytes);
     line.extend_from_slice(UNITS[unit].as_bytes());
 }
 
-/// A size with its unit written out: `812 bytes`, `1.5 KiB`, `12 MiB`.
+/// Appends a size with its unit written out: `812 bytes`, `1.5 KiB`, `12 MiB`.
 pub(super) fn long_size(line: &mut Vec<u8>, bytes: u64) {
     match scaled(line, bytes) {
         0 => line.extend_from_slice(b" bytes"),
@@ -23,8 +23,8 @@ pub(super) fn long_size(line: &mut Vec<u8>, bytes: u64) {
     }
 }
 
-/// Append the number and return its unit. Without floating point, which costs more than reading the
-/// size.
+/// Appends the number and returns the index of its unit. It avoids floating point, which costs more
+/// than reading the size.
 fn scaled(line: &mut Vec<u8>, bytes: u64) -> usize {
     let mut unit = 0;
     // In 1024ths of the unit.
@@ -44,7 +44,7 @@ fn scaled(line: &mut Vec<u8>, bytes: u64) -> usize {
     unit
 }
 
-/// A duration as ps shows elapsed time: `[[days-]hours:]minutes:seconds`.
+/// Appends a duration in seconds as ps shows elapsed time: `[[days-]hours:]minutes:seconds`.
 pub(super) fn clock(line: &mut Vec<u8>, seconds: f64) {
     let (days, hours, minutes, seconds) = parts(seconds);
     match (days, hours) {
@@ -54,7 +54,7 @@ pub(super) fn clock(line: &mut Vec<u8>, seconds: f64) {
     }
 }
 
-/// A duration in its two largest units: `0.42 s`, `3 min 20 s`, `2 days 4 h`.
+/// Appends a duration in seconds in its two largest units: `0.42 s`, `3 min 20 s`, `2 days 4 h`.
 pub(super) fn long_duration(line: &mut Vec<u8>, duration: f64) {
     let (days, hours, minutes, seconds) = parts(duration);
     let plural = if days == 1 { "" } else { "s" };
@@ -71,16 +71,16 @@ fn parts(seconds: f64) -> (u64, u64, u64, u64) {
     (whole / 86400, whole / 3600 % 24, whole / 60 % 60, whole % 60)
 }
 
-/// The time zone of dates. Without $TZ, from the machine's own file, which has all of it: to find
-/// out its name takes a walk through all zones that there are.
+/// Time zone of dates: $TZ, else the machine's. That one is read from /etc/localtime, because jiff
+/// would walk through all zones to find its name.
 static ZONE: LazyLock<TimeZone> = LazyLock::new(|| {
     let is_set = std::env::var_os("TZ").is_some_and(|zone| !zone.is_empty());
     let machine = || TimeZone::tzif("", &std::fs::read("/etc/localtime").ok()?).ok();
     if is_set { None } else { machine() }.unwrap_or_else(TimeZone::system)
 });
 
-/// A date and time in the machine's time zone, with this between the two; the bare number when it
-/// is no possible date.
+/// Appends a date and a time, in seconds since the epoch, with a separator between the two; the
+/// bare number if it is no possible date.
 pub(super) fn date(line: &mut Vec<u8>, seconds: f64, separator: &str) {
     match Timestamp::from_second(seconds as i64) {
         Ok(time) => {

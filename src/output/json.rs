@@ -1,4 +1,5 @@
-//! JSON: the property names, null for what is unavailable, and no byte lost.
+//! JSON: the names of properties, null for what is unavailable, and all bytes of a value.
+//! [`object`] writes a process; the other functions write the parts.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -8,7 +9,7 @@ use crate::process::{Process, Property, ReadResult, Status, Value, items};
 
 use super::{join, number, put};
 
-/// How many results there will be, and so how they are put together.
+/// The way in which several results are put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// One document: an array.
@@ -18,7 +19,7 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// What comes before the first result.
+    /// Returns the text before the first result.
     pub fn begin(self) -> &'static [u8] {
         match self {
             Layout::Document => b"[",
@@ -26,7 +27,7 @@ impl Layout {
         }
     }
 
-    /// What comes between two results.
+    /// Returns the text between two results.
     pub fn between(self) -> &'static [u8] {
         match self {
             Layout::Document => b",\n ",
@@ -34,7 +35,7 @@ impl Layout {
         }
     }
 
-    /// What comes after the last of some results.
+    /// Returns the text after `count` results.
     pub fn end(self, count: usize) -> &'static [u8] {
         match self {
             Layout::Document => b"]\n",
@@ -44,7 +45,8 @@ impl Layout {
     }
 }
 
-/// Append an object with these properties of a process.
+/// Appends an object with these properties of a process. Errors: the process has exited, or reading
+/// failed.
 pub fn object(
     json: &mut Vec<u8>,
     process: &Process<'_>,
@@ -63,13 +65,13 @@ pub fn object(
     Ok(())
 }
 
-/// Append `"name":`.
+/// Appends `"name":`.
 pub fn key(json: &mut Vec<u8>, name: &str) {
     string(json, name);
     json.push(b':');
 }
 
-/// Append `,"name":` and the value, or null.
+/// Appends `,"name":` and the value, or null.
 pub fn member<T>(
     json: &mut Vec<u8>,
     name: &str,
@@ -81,7 +83,7 @@ pub fn member<T>(
     optional(json, value, append);
 }
 
-/// Append the value, or null.
+/// Appends the value, or null.
 pub fn optional<T>(json: &mut Vec<u8>, value: Option<T>, append: impl FnOnce(&mut Vec<u8>, T)) {
     match value {
         Some(value) => append(json, value),
@@ -89,13 +91,13 @@ pub fn optional<T>(json: &mut Vec<u8>, value: Option<T>, append: impl FnOnce(&mu
     }
 }
 
-/// Append a string.
+/// Appends a string.
 pub fn string(json: &mut Vec<u8>, text: &str) {
-    // Neither a str nor a Vec gives serde_json a reason to fail.
+    // serde_json cannot fail for a str that goes to a Vec.
     let _ = to_writer(json, text);
 }
 
-/// Append a string or, where that would lose something, `{"bytes": "<base64>"}`.
+/// Appends a string or, if it is not UTF-8, `{"bytes": "<base64>"}`.
 pub fn bytes(json: &mut Vec<u8>, text: &[u8]) {
     match std::str::from_utf8(text) {
         Ok(text) => string(json, text),
@@ -107,7 +109,7 @@ pub fn bytes(json: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// Append an array.
+/// Appends an array.
 pub fn array<T>(
     json: &mut Vec<u8>,
     items: impl Iterator<Item = T>,
@@ -146,14 +148,15 @@ fn value(json: &mut Vec<u8>, value: &Value<'_>) {
     }
 }
 
-/// Seconds. The kernel counts in hundredths; more digits would be noise from the arithmetic.
+/// Appends seconds, rounded to hundredths: the kernel counts in these, and more digits would be
+/// noise of the arithmetic.
 fn seconds_of(json: &mut Vec<u8>, seconds: f64) {
     let hundredths = (seconds * 100.0).round() / 100.0;
-    // As for a string.
+    // serde_json cannot fail for a number that goes to a Vec.
     let _ = to_writer(json, &hundredths);
 }
 
-/// Append an object.
+/// Appends an object.
 pub fn object_of<T>(
     json: &mut Vec<u8>,
     members: impl Iterator<Item = T>,

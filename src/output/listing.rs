@@ -1,4 +1,4 @@
-//! A list of processes, printed while it is made.
+//! A list of processes, printed while the scan goes on, as `find` does.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -8,21 +8,21 @@ use super::table::Table;
 use super::{Output, Terminal, shown};
 use crate::process::{File, Files, Process, Property, ReadResult, certain_files, if_available};
 
-/// How each process is printed.
+/// The form in which each process is printed.
 pub enum ListFormat {
-    /// Not at all.
+    /// Nothing.
     Nothing,
-    /// Only how many there are.
+    /// Only their number.
     Count,
-    /// As pgrep does: pids, with something suffix them.
+    /// Lines as of pgrep: pids, each with a suffix.
     Lines { suffix: Suffix, between: Vec<u8>, at_end: &'static [u8] },
-    /// As a table.
+    /// A table.
     Table(Table),
-    /// As JSON with these properties.
+    /// JSON with these properties.
     Json(Layout, Vec<&'static Property>),
 }
 
-/// What stands suffix the pid.
+/// The text after a pid.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Suffix {
     Nothing,
@@ -31,7 +31,7 @@ pub enum Suffix {
 }
 
 impl ListFormat {
-    /// The files that it reads in any case.
+    /// Returns the files that this format reads of each process.
     pub fn files(&self) -> Files {
         match self {
             ListFormat::Lines { suffix: Suffix::CommandLine, .. } => Files::new(&[File::Cmdline]),
@@ -39,13 +39,13 @@ impl ListFormat {
         }
     }
 
-    /// Whether it shows more of a process than its pid.
+    /// Reports whether it shows more of a process than its pid.
     pub fn reads_properties(&self) -> bool {
         !self.properties().is_empty()
             || matches!(self, ListFormat::Lines { suffix, .. } if *suffix != Suffix::Nothing)
     }
 
-    /// Whether it shows what tells a process from a later one of the same pid.
+    /// Reports whether it shows the id, which no later process of the same pid has.
     pub fn shows_identity(&self) -> bool {
         self.properties().iter().any(|property| property.name == "id")
     }
@@ -59,10 +59,10 @@ impl ListFormat {
     }
 }
 
-/// A list on its way out. A process is rendered, then printed: one that ends while it is rendered
-/// leaves no half line.
+/// A list that is being printed. A process is rendered first, then printed: one that exits while it
+/// is rendered leaves no half line.
 pub struct Listing<'o> {
-    /// How each process is printed.
+    /// The form in which each process is printed.
     pub format: ListFormat,
     output: &'o mut Output,
     line: Vec<u8>,
@@ -70,12 +70,12 @@ pub struct Listing<'o> {
 }
 
 impl<'o> Listing<'o> {
-    /// An empty list.
+    /// Returns an empty list.
     pub fn new(format: ListFormat, output: &'o mut Output) -> Listing<'o> {
         Listing { format, output, line: Vec::new(), printed: 0 }
     }
 
-    /// Print what comes before the first process.
+    /// Prints the text before the first process.
     pub fn begin(&mut self) -> io::Result<()> {
         match &mut self.format {
             ListFormat::Json(layout, _) => self.output.write_all(layout.begin()),
@@ -87,7 +87,7 @@ impl<'o> Listing<'o> {
         }
     }
 
-    /// Make ready to print a process.
+    /// Renders a process. Errors: the process has exited, or reading failed.
     pub fn render(&mut self, process: &Process<'_>) -> ReadResult<()> {
         self.line.clear();
         match &mut self.format {
@@ -100,12 +100,12 @@ impl<'o> Listing<'o> {
         }
     }
 
-    /// What was made ready.
+    /// Returns the rendered process.
     pub fn rendered(&self) -> &[u8] {
         &self.line
     }
 
-    /// Print what was made ready.
+    /// Prints the rendered process.
     pub fn print(&mut self) -> io::Result<()> {
         let between = match &self.format {
             _ if self.printed == 0 => b"",
@@ -119,13 +119,13 @@ impl<'o> Listing<'o> {
         Ok(())
     }
 
-    /// Print what was made ready before.
+    /// Prints a process that was rendered earlier.
     pub fn print_again(&mut self, rendered: Vec<u8>) -> io::Result<()> {
         self.line = rendered;
         self.print()
     }
 
-    /// Print what comes after the last process, and tell how many were printed.
+    /// Prints the text after the last process, and returns the number of printed ones.
     pub fn end(&mut self) -> io::Result<usize> {
         match &self.format {
             ListFormat::Count => writeln!(self.output, "{}", self.printed),
@@ -137,7 +137,7 @@ impl<'o> Listing<'o> {
     }
 }
 
-/// A line as pgrep prints it.
+/// Appends a line as pgrep prints it.
 fn line(
     line: &mut Vec<u8>,
     process: &Process<'_>,
@@ -152,7 +152,7 @@ fn line(
         Suffix::Name => name(process)?,
         Suffix::CommandLine => match if_available(process.command_line())? {
             Some(arguments) if !arguments.is_empty() => Cow::Owned(arguments),
-            // In brackets, as ps shows what has none: kernel threads and zombies.
+            // ps shows in brackets what has no arguments: kernel threads and zombies.
             _ => Cow::Owned([b"[", &name(process)?[..], b"]"].concat()),
         },
     };

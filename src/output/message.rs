@@ -1,4 +1,4 @@
-//! Messages to the person who called: one line on standard error.
+//! Messages to the user: one line each on standard error, escaped.
 
 use std::fmt::Display;
 use std::io::{self, Write, stderr};
@@ -7,10 +7,11 @@ use super::outlet::{self, Stream};
 use super::terminal::charset_of_messages;
 use super::text::escaped_for;
 
-/// Write `who: what`. It quotes what users typed and processes chose, so it is escaped.
+/// Writes the line `name: text` to standard error. The text quotes what users typed and what
+/// processes chose, so it is escaped.
 pub fn message(who: &str, what: impl Display) {
     let line = line(format!("{who}: {what}").as_bytes());
-    // Nobody is left to be told when standard error is closed.
+    // If standard error is closed, no other place is left for a message.
     let _ = Errors.write_all(line.as_bytes());
 }
 
@@ -18,7 +19,7 @@ fn line(text: &[u8]) -> String {
     format!("{}\n", escaped_for(text, charset_of_messages()))
 }
 
-/// Standard error, through the outlet where that is open.
+/// Standard error, through the outlet if that is open.
 #[derive(Clone, Copy, Debug)]
 pub struct Errors;
 
@@ -35,8 +36,8 @@ impl Write for Errors {
     }
 }
 
-/// Standard error for the events of a log, which come one at a time. They tell names and paths as
-/// they are.
+/// Standard error for the events of a log, one event a write. Events hold names and paths
+/// unescaped, so that they are escaped here.
 #[derive(Clone, Copy, Debug)]
 pub struct Log;
 

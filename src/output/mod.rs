@@ -1,4 +1,5 @@
-//! Everything that is written for a user: results on standard output, messages on standard error.
+//! Everything that users read: results on standard output, messages on standard error. [`Output`]
+//! is standard output; `message` writes messages; the other files each format one kind of result.
 
 pub mod branches;
 pub mod cron;
@@ -27,33 +28,33 @@ use outlet::Stream;
 pub use terminal::{Charset, Colour, Terminal};
 pub use text::shown;
 
-/// Small enough that a long listing begins to appear within milliseconds, large enough that writing
-/// costs nothing.
+/// Bytes of the buffer: small enough that a long listing begins to appear within milliseconds,
+/// large enough that writing costs nothing.
 const BUFFER: usize = 8 * 1024;
 
-/// Standard output: locked and buffered once. End it with [`Output::finish`], or a full disk goes
-/// unnoticed.
+/// Standard output, locked and buffered once. Call [`Output::finish`] at the end, or a full disk
+/// goes unnoticed.
 pub struct Output {
     writer: BufWriter<Sink>,
-    /// What it is written to.
+    /// The other end of standard output.
     pub terminal: Terminal,
 }
 
 impl Output {
-    /// Standard output of this process.
+    /// Opens standard output of this process; through the outlet, if that is open.
     pub fn stdout(colour: Colour) -> Output {
         let sink = if outlet::is_open() { Sink::Outlet } else { Sink::Stdout(io::stdout().lock()) };
         let terminal = Terminal::of_stdout(colour);
         Output { writer: BufWriter::with_capacity(BUFFER, sink), terminal }
     }
 
-    /// Write out what is buffered, and learn whether all of it arrived.
+    /// Writes what is buffered. Errors: standard output did not take all of it.
     pub fn finish(mut self) -> io::Result<()> {
         self.flush()
     }
 }
 
-/// Where output goes to.
+/// Destination of output.
 enum Sink {
     Stdout(StdoutLock<'static>),
     Outlet,
@@ -75,30 +76,31 @@ impl Write for Sink {
     }
 }
 
-/// Write a text that is there already, such as help.
+/// Writes a complete text, such as help, to standard output.
 pub fn print(text: &str) -> io::Result<()> {
     let mut output = Output::stdout(Colour::Never);
     output.write_all(text.as_bytes())?;
     output.finish()
 }
 
-/// The error with what it was about; a closed pipe can still be told by its kind.
+/// Says in an error that it was about standard output. It keeps the kind, by which a closed pipe is
+/// recognised.
 pub fn explained(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot write to standard output: {error}"))
 }
 
-/// Append formatted text.
+/// Appends formatted text.
 fn put(line: &mut Vec<u8>, text: fmt::Arguments<'_>) {
     // Writing to a Vec cannot fail.
     let _ = line.write_fmt(text);
 }
 
-/// Append a number.
+/// Appends a number.
 fn number(line: &mut Vec<u8>, number: u64) {
     line.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// Append items with a separator between them.
+/// Appends items with a separator between them.
 fn join<T>(
     line: &mut Vec<u8>,
     items: impl Iterator<Item = T>,
@@ -114,7 +116,7 @@ fn join<T>(
 }
 
 impl Write for Output {
-    /// All of it: no piece is cut within a character, whose parts would be escaped.
+    /// Writes all bytes to a terminal: a piece that ended within a character would be escaped.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.terminal.is_terminal {
             self.writer

@@ -1,10 +1,10 @@
-//! A thread that writes for us, so that a reader who does not read holds up nothing but what is to
-//! be read.
+//! A thread that writes for us, so that a reader that does not read delays nothing but its own
+//! output.
 //!
-//! An applet that acts on processes opens the outlet first: a terminal that was stopped by ^S, a
-//! pipe that nobody empties or a file system that does not answer must keep it from nothing else.
-//! All that goes to standard output and standard error goes through the outlet from then on, in the
-//! order in which it was written.
+//! An applet that acts on processes opens the outlet first: its work must not wait for a terminal
+//! that was stopped by ^S, for a full pipe, or for a file system that does not answer. From then
+//! on, all bytes for standard output and standard error go through the outlet, in the order of
+//! writing.
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,35 +20,35 @@ use rustix::stdio::{stderr, stdout};
 use super::explained;
 use crate::thread::{self, await_change, lock};
 
-/// What is to be read has so much more than the time limit.
+/// Time beyond the time limit in which output may still be read.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// The one outlet of the program.
 static OUTLET: OnceLock<Outlet> = OnceLock::new();
 
-/// Where bytes go to.
+/// Destination of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     Output,
     Error,
 }
 
-/// Bytes, and where they go to.
+/// Bytes with their destination.
 type Piece = (Stream, Vec<u8>);
 
 struct Outlet {
-    /// `None` when it is closed.
+    /// `None` after the outlet was closed.
     thread: Mutex<Option<JoinHandle<()>>>,
     shared: Arc<Shared>,
 }
 
-/// What we share with the thread.
+/// Data that we share with the thread.
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Told when there is more to write, and when nothing will come any more.
+    /// Notified when there is more to write, and when nothing will come any more.
     more: Condvar,
-    /// Told when all is written.
+    /// Notified when all is written.
     settled: Condvar,
 }
 
@@ -57,9 +57,9 @@ struct State {
     pieces: VecDeque<Piece>,
     is_writing: bool,
     is_closed: bool,
-    /// Why standard output takes nothing more.
+    /// Error of standard output, after which nothing more is written to it.
     failure: Option<Errno>,
-    /// Until when the pieces are waited for at the end.
+    /// End of the time that [`settle`] waits for the pieces; `None` is no limit.
     until: Option<Instant>,
 }
 
@@ -69,18 +69,19 @@ impl State {
     }
 }
 
-/// Open the outlet.
+/// Opens the outlet.
 pub fn open() {
     let shared = Arc::new(Shared::default());
     let theirs = Arc::clone(&shared);
-    // Without a thread, each writer waits, as everywhere else.
+    // If no thread can be started, each writer waits for its reader, as without an outlet.
     if let Ok(thread) = thread::start("outlet", move || theirs.write_pieces()) {
-        // There is one applet in a run, which opens it once.
+        // An applet opens it once, and a run has one applet.
         let _ = OUTLET.set(Outlet { thread: Mutex::new(Some(thread)), shared });
     }
 }
 
-/// At the end, wait for what is not written until a moment after this time; without one, for ever.
+/// Limits the wait at the end for what is not written: to a moment after this time, or not at all
+/// without one.
 pub fn limit(until: Option<Instant>) {
     if let Some(outlet) = OUTLET.get() {
         outlet.shared.lock().until =
@@ -88,13 +89,13 @@ pub fn limit(until: Option<Instant>) {
     }
 }
 
-/// Whether the outlet is open.
+/// Reports whether the outlet is open.
 pub fn is_open() -> bool {
     OUTLET.get().is_some()
 }
 
-/// Have this written; `false` where there is no outlet. The error is one of an earlier write to
-/// standard output.
+/// Passes bytes to the thread; returns `false` if there is no outlet. Errors: an earlier write to
+/// standard output failed.
 pub fn send(stream: Stream, bytes: &[u8]) -> io::Result<bool> {
     let Some(outlet) = OUTLET.get() else { return Ok(false) };
     let mut state = outlet.shared.lock();
@@ -109,23 +110,23 @@ pub fn send(stream: Stream, bytes: &[u8]) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Whether something is not written yet.
+/// Reports whether something is not written yet.
 pub fn is_behind() -> bool {
     OUTLET.get().is_some_and(|outlet| !outlet.shared.lock().is_settled())
 }
 
-/// Wait until all is written, or for this long.
+/// Waits until all is written, but not longer than this.
 pub fn settle_within(time: Duration) {
     if let Some(outlet) = OUTLET.get() {
         outlet.shared.settle(Instant::now().checked_add(time));
     }
 }
 
-/// For what is said last, when the time that was set is over.
+/// Time to write a last message after the time limit.
 pub const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// Wait until all is written, or the time that was set is over; learn whether standard output took
-/// all of it.
+/// Waits until all is written, or until the time limit. Errors: standard output did not take all of
+/// it; `TimedOut` if it was not read in time.
 pub fn settle() -> io::Result<()> {
     let Some(outlet) = OUTLET.get() else { return Ok(()) };
     let until = outlet.shared.lock().until.map(|until| until.max(Instant::now() + LAST_WORDS));
@@ -140,10 +141,10 @@ pub fn settle() -> io::Result<()> {
     }
 }
 
-/// Write what is left, if that does not take too long, and end the thread.
+/// Writes what is left, within the time limit, and ends the thread.
 pub fn close() {
     let Some(outlet) = OUTLET.get() else { return };
-    // What became of it counts for the applet, which has asked by now.
+    // The applet has asked for the result itself by now.
     let _ = settle();
     let mut state = outlet.shared.lock();
     state.is_closed = true;
@@ -151,7 +152,7 @@ pub fn close() {
     drop(state);
     outlet.shared.more.notify_one();
     if let Some(thread) = lock(&outlet.thread).take().filter(|_| is_settled) {
-        // A thread that panics ends the program.
+        // join fails only after a panic, which ends the program.
         let _ = thread.join();
     }
 }
@@ -172,7 +173,7 @@ impl Shared {
         }
     }
 
-    /// What the thread does.
+    /// Writes pieces until the outlet is closed. Runs in the thread.
     fn write_pieces(&self) {
         while let Some((stream, bytes)) = self.next() {
             let is_over = stream == Stream::Output && self.lock().failure.is_some();
@@ -188,7 +189,7 @@ impl Shared {
         }
     }
 
-    /// The next piece; `None` when nothing will come any more.
+    /// Waits for the next piece; `None` when nothing will come any more.
     fn next(&self) -> Option<Piece> {
         let mut state = self.lock();
         while state.pieces.is_empty() && !state.is_closed {
@@ -209,7 +210,7 @@ fn write_all(stream: Stream, mut bytes: &[u8]) -> Result<(), Errno> {
         match write(descriptor, bytes) {
             Ok(length) => bytes = &bytes[length..],
             Err(Errno::INTR) => {}
-            // Somebody else has made it non-blocking.
+            // Another process has made the shared descriptor non-blocking.
             Err(Errno::AGAIN) => await_room(descriptor)?,
             Err(errno) => return Err(errno),
         }

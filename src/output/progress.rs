@@ -1,5 +1,5 @@
-//! Who is waited for and for how long: a line that is redrawn on a terminal, a line now and then
-//! elsewhere.
+//! Shows which processes we wait for, and for how long: a line that is redrawn on a terminal, a
+//! line now and then elsewhere.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write, stderr};
@@ -15,18 +15,19 @@ use super::terminal::charset_of_messages;
 use super::text::{escaped, escaped_for};
 use crate::process::Pid;
 
-/// Nothing is shown of a wait that is over sooner.
+/// Time before the first display: a shorter wait is not shown.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// Between two pictures of the spinner.
+/// Time between two frames of the spinner.
 const FRAME: Duration = Duration::from_millis(250);
-/// To the first line where nobody watches; each later one takes twice as long, up to an hour.
+/// Time before the first line where standard error is no terminal. The time to each later one is
+/// twice as long, up to `LONGEST`.
 const FIRST_LINE: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
-/// Names that are shown: more do not fit into a line.
+/// Number of names in a line at most.
 const NAMES: usize = 8;
 
-/// The state of the line on standard error.
+/// The display of a wait on standard error.
 pub struct Progress {
     name: String,
     place: Place,
@@ -37,12 +38,12 @@ enum Place {
     Lines {
         next: Duration,
     },
-    /// Nobody wants to know.
+    /// Nothing is shown.
     Nowhere,
 }
 
 impl Progress {
-    /// Nothing is shown yet. `name` as messages show it.
+    /// Returns a display that shows nothing yet. `name` is the name of the applet in messages.
     pub fn new(name: &str, is_quiet: bool) -> Progress {
         let place = match (is_quiet, stderr().is_terminal()) {
             (true, _) => Place::Nowhere,
@@ -52,7 +53,8 @@ impl Progress {
         Progress { name: name.to_owned(), place }
     }
 
-    /// Show who is waited for, if it is time; the time to call again.
+    /// Shows the processes that we wait for, if it is time. Returns the time at which to call
+    /// again; `None` if nothing will ever be shown.
     pub fn show<'a>(
         &mut self,
         who: impl Iterator<Item = (Pid, Option<&'a [u8]>)>,
@@ -62,7 +64,7 @@ impl Progress {
         match &mut self.place {
             Place::Nowhere => None,
             Place::Terminal(_) if since < PATIENCE => Some(now + (PATIENCE - since)),
-            // Nobody would see it now, as on a terminal that was stopped by ^S.
+            // A frame would only queue up, as behind a terminal that was stopped by ^S.
             _ if outlet::is_behind() => Some(now + FRAME),
             Place::Terminal(bar) => {
                 let bar = bar.get_or_insert_with(spinner);
@@ -80,7 +82,7 @@ impl Progress {
         }
     }
 
-    /// Take the line off the terminal, as before another one is printed.
+    /// Removes the line from the terminal, as before another line is printed.
     pub fn clear(&mut self) {
         if let Place::Terminal(bar) = &mut self.place
             && let Some(bar) = bar.take()
@@ -96,7 +98,7 @@ impl Drop for Progress {
     }
 }
 
-/// The terminal at standard error, which indicatif draws on through the outlet.
+/// The terminal at standard error. indicatif draws on it through the outlet.
 #[derive(Debug)]
 struct Canvas;
 
@@ -149,7 +151,7 @@ impl TermLike for Canvas {
 fn spinner() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::term_like(Box::new(Canvas)));
     match ProgressStyle::with_template("{spinner} {wide_msg}") {
-        // In every character set.
+        // These characters exist in every character set.
         Ok(style) => bar.with_style(style.tick_chars("-\\|/ ")),
         Err(_) => bar,
     }
@@ -163,7 +165,7 @@ fn summary<'a>(who: impl Iterator<Item = (Pid, Option<&'a [u8]>)>, since: Durati
     format!("waiting for {} process{plural} for {time}: {}", who.len(), names(&who))
 }
 
-/// Some processes with their names, in one line.
+/// Returns processes with their names, in one line.
 pub fn names(who: &[(Pid, Option<&[u8]>)]) -> String {
     let name = |&(pid, name): &(Pid, Option<&[u8]>)| match name {
         Some(name) => format!("{pid} ({})", escaped(name)),
@@ -176,7 +178,7 @@ pub fn names(who: &[(Pid, Option<&[u8]>)]) -> String {
     names.join(", ")
 }
 
-/// A time that has passed, for people.
+/// Formats a duration for people.
 pub fn duration(time: Duration) -> String {
     let mut text = Vec::new();
     long_duration(&mut text, time.as_secs_f64());

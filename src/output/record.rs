@@ -1,4 +1,4 @@
-//! One process in full: a property a line, in sections.
+//! One process in full, as `show` prints it: a property a line, in sections.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,11 @@ use crate::process::{
 
 use super::{Terminal, human, join, put, text};
 
-/// Columns for the names: the longest property.
+/// Columns of names: the length of the longest one.
 const NAMES: usize = 14;
 
-/// Append these properties of a process. With `sections`, below headings.
+/// Appends these properties of a process; with `sections`, below headings. A property that is
+/// unavailable says why. Errors: the process has exited, or reading failed.
 pub fn record(
     lines: &mut Vec<u8>,
     process: &Process<'_>,
@@ -59,8 +60,7 @@ fn entry(
     Ok(())
 }
 
-/// A value with everything about it. Items come as a shell would take them, the environment a line
-/// each.
+/// Appends a value in full. Items are quoted for a shell, the environment has one variable a line.
 fn value(lines: &mut Vec<u8>, value: &Value<'_>, age: ReadResult<f64>, terminal: &Terminal) {
     let shown =
         |lines: &mut Vec<u8>, bytes: &[u8]| lines.extend_from_slice(&text::shown(bytes, terminal));
@@ -109,8 +109,8 @@ fn value(lines: &mut Vec<u8>, value: &Value<'_>, age: ReadResult<f64>, terminal:
     }
 }
 
-/// As a shell would take it, so that empty and spaced items can be told apart.
+/// Quotes an item for a shell, so that empty items and items with blanks can be told apart.
 fn quoted(item: &[u8]) -> Cow<'_, [u8]> {
-    // It fails only for a zero byte, which ends an item and so is never inside.
+    // It fails only for a zero byte, which is never inside an item, because it ends one.
     shlex::bytes::try_quote(item).unwrap_or(Cow::Borrowed(item))
 }

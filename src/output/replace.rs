@@ -1,5 +1,4 @@
-//! A file that is replaced as a whole: whoever reads it sees the old content or the new one, never
-//! a part.
+//! Replaces files as a whole: a reader sees the old content or the new one, never a part.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata, OpenOptions};
@@ -9,28 +8,29 @@ use std::path::{Path, PathBuf};
 
 use crate::control::with_signals_blocked;
 
-/// Give a file this content. A symbolic link keeps leading to it, and it keeps its mode and, as far
-/// as that is in our power, its owner.
+/// Replaces the content of a file. A symbolic link still leads to the file, and the file keeps its
+/// mode and, as far as our rights allow, its owner. Errors: it is no regular file, a symbolic link
+/// leads nowhere, or writing failed; the old file is then unchanged.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let (path, old) = target(path)?;
     let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "it names no file");
     let name = path.file_name().ok_or_else(invalid)?;
-    // Hidden, and without the ending that node_exporter looks for.
+    // Hidden, and without the suffix `.prom` that node_exporter reads.
     let mut beside = OsString::from(".");
     beside.push(name);
     beside.push(format!(".{}.new", std::process::id()));
     let beside = path.with_file_name(beside);
-    // A signal that ends us would leave the new file behind.
+    // A signal that ends us in between would leave the new file behind.
     with_signals_blocked(|| {
         write(&beside, content, old).and_then(|()| fs::rename(&beside, &path)).inspect_err(|_| {
-            // It may not even have come to be; the first error is the one to tell.
+            // The new file may not exist. The first error is the one to report.
             let _ = fs::remove_file(&beside);
         })
     })
 }
 
-/// Where the file really is, and what it is if it is there. What is no file, such as /dev/null,
-/// must not become one.
+/// Returns the path of the file behind symbolic links, and its metadata if it exists. Refuses
+/// anything but a regular file: /dev/null must not become one.
 fn target(path: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
     let refused = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     match fs::metadata(path) {
@@ -45,19 +45,20 @@ fn target(path: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
 fn write(path: &Path, content: &[u8], old: Option<Metadata>) -> io::Result<()> {
     let create = || OpenOptions::new().write(true).create_new(true).open(path);
     let mut file = match create() {
-        // Of one that had our pid and was killed.
+        // An earlier run with our pid was killed and left the file behind.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             fs::remove_file(path).and_then(|()| create())?
         }
         created => created?,
     };
     if let Some(old) = old {
-        // Only the superuser can give files away, and for others the file is theirs anyway.
+        // Only the superuser can change an owner, and a file of another user is ours after the
+        // rename.
         let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
         file.set_permissions(old.permissions())?;
     }
     file.write_all(content)?;
-    // Or a crash of the machine could leave an empty file behind the new name.
+    // Without this, a crash of the machine could leave an empty file under the final name.
     file.sync_all()
 }
 

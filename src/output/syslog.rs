@@ -1,8 +1,7 @@
-//! What was done, told to syslog.
+//! Writes to syslog what was done to processes.
 //!
-//! By ourselves, and not through the C library: its socket blocks, so that whoever stops the
-//! process that reads the log, or a process below that, would wait for it for ever. What cannot be
-//! taken at once is dropped.
+//! It does not use syslog(3): the C library's socket blocks, so that we would wait for ever if the
+//! process that reads the log is stopped. Here a message that cannot be sent at once is dropped.
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
@@ -19,12 +18,12 @@ const SOCKET: &str = "/dev/log";
 /// A connection to syslog.
 pub struct Syslog {
     socket: UnixDatagram,
-    /// What comes before each message: priority, who, pid.
+    /// Start of each message: priority, name, pid.
     head: String,
 }
 
 impl Syslog {
-    /// Connect, if there is one that listens. `name` is who tells.
+    /// Connects to syslog; `None` if no daemon listens. `name` is the sender in the log.
     pub fn connect(name: &str) -> Option<Syslog> {
         let socket = UnixDatagram::unbound().ok()?;
         socket.connect(SOCKET).ok()?;
@@ -33,14 +32,14 @@ impl Syslog {
     }
 }
 
-/// One message.
+/// A writer of one message.
 pub struct SyslogMessage<'s>(&'s Syslog);
 
 impl Write for SyslogMessage<'_> {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        // Not every syslogd keeps a newline in a name from beginning an entry of its own.
+        // Some syslog daemons begin a new entry at a newline, so that a name could forge one.
         let message = format!("{}{}", self.0.head, escaped(text.trim_ascii_end()));
-        // A log that is full or has gone is no reason to stop.
+        // Work goes on if the log is full or its daemon has gone.
         let _ = self.0.socket.send(message.as_bytes());
         Ok(text.len())
     }

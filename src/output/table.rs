@@ -1,10 +1,10 @@
-//! Aligned columns that need not know all rows: widths come from the table of properties.
+//! Aligned columns without knowledge of all rows: their widths come from the table of properties.
 
 use crate::process::{Process, Property, ReadResult, Status, Value, items, title};
 
 use super::{Terminal, human, join, number, put, text};
 
-/// A table of some properties, a process a row.
+/// A table of properties, a process a row.
 pub struct Table {
     columns: Vec<&'static Property>,
     terminal: Terminal,
@@ -12,17 +12,17 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with these columns.
+    /// Returns a table with these columns.
     pub fn new(columns: Vec<&'static Property>, terminal: Terminal) -> Table {
         Table { columns, terminal, cell: Vec::new() }
     }
 
-    /// Its columns.
+    /// Returns the columns.
     pub fn columns(&self) -> &[&'static Property] {
         &self.columns
     }
 
-    /// Append the line with the names of the columns.
+    /// Appends the line with the names of the columns.
     pub fn header(&mut self, line: &mut Vec<u8>) {
         for at in 0..self.columns.len() {
             self.cell.clear();
@@ -32,7 +32,8 @@ impl Table {
         self.end(line);
     }
 
-    /// Append the line of a process. `-` stands for what is unavailable.
+    /// Appends the line of a process. `-` stands for a property that is unavailable. Errors: the
+    /// process has exited, or reading failed.
     pub fn row(&mut self, line: &mut Vec<u8>, process: &Process<'_>) -> ReadResult<()> {
         for at in 0..self.columns.len() {
             self.cell.clear();
@@ -72,7 +73,7 @@ impl Table {
     }
 }
 
-/// A value in a cell. Lists are joined as they would be typed.
+/// Appends a value to a cell. Lists are joined as a user would type them.
 fn cell(cell: &mut Vec<u8>, value: &Value<'_>, terminal: &Terminal) {
     let shown =
         |cell: &mut Vec<u8>, bytes: &[u8]| cell.extend_from_slice(&text::shown(bytes, terminal));

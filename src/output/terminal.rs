@@ -1,49 +1,49 @@
-//! What standard output is: a terminal or not, how wide, which characters, colour or not.
+//! Facts about standard output and standard error: terminal or not, width, characters, colour.
 
 use std::env;
 use std::ffi::OsStr;
 use std::io::{IsTerminal, stderr, stdout};
 
-/// When to use colour, as asked for with `--color`.
+/// The user's choice of colour (`--color`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Colour {
-    /// On a terminal that can, unless NO_COLOR is set.
+    /// On a terminal that can show it, unless NO_COLOR is set.
     #[default]
     Auto,
     Always,
     Never,
 }
 
-/// The characters that can be shown.
+/// The characters that a terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Charset {
-    /// What all charsets have in common: which others one has, and how, nobody tells us for
-    /// certain.
+    /// The characters that all charsets have in common. We cannot find out with certainty which
+    /// others one has, and how they are encoded.
     Ascii,
     Unicode,
 }
 
-/// What begins and what ends emphasis.
+/// Sequences that begin and end emphasis.
 pub(super) const BOLD: &str = "\x1b[1m";
 pub(super) const PLAIN: &str = "\x1b[0m";
 
-/// Facts about the other end of standard output, decided once.
+/// Facts about the other end of standard output, found out once.
 #[derive(Clone, Debug)]
 pub struct Terminal {
-    /// A person reads it: text that a process chose must not reach the terminal as it is.
+    /// A user reads it: text that a process chose must be escaped.
     pub is_terminal: bool,
-    /// Columns that lines should fit into; `None` where nobody counts.
+    /// Columns that lines should fit into; `None` for no limit.
     pub width: Option<usize>,
-    /// Whether to highlight.
+    /// `true` to highlight.
     pub colour: bool,
-    /// What the locale can show.
+    /// Characters that the locale can show.
     pub charset: Charset,
-    /// What lines, bars and marks are drawn with.
+    /// Characters for lines, bars and marks.
     pub lines: Charset,
 }
 
 impl Terminal {
-    /// Standard output of this process.
+    /// Returns the facts about standard output of this process.
     pub fn of_stdout(colour: Colour) -> Terminal {
         let (is_terminal, charset) = (stdout().is_terminal(), locale_charset());
         Terminal {
@@ -55,7 +55,7 @@ impl Terminal {
         }
     }
 
-    /// A file that is to be written.
+    /// Returns the facts about a file to write to.
     pub fn of_file(colour: Colour) -> Terminal {
         let (is_terminal, width, charset) = (false, None, locale_charset());
         Terminal {
@@ -67,12 +67,12 @@ impl Terminal {
         }
     }
 
-    /// What begins and what ends emphasis; empty without colour.
+    /// Returns the sequences that begin and end emphasis; empty without colour.
     pub fn bold(&self) -> (&'static str, &'static str) {
         if self.colour { (BOLD, PLAIN) } else { ("", "") }
     }
 
-    /// The mark that something was cut off.
+    /// Returns the mark for text that was cut off.
     pub fn cut_mark(&self) -> &'static str {
         match self.lines {
             Charset::Ascii => "+",
@@ -81,7 +81,7 @@ impl Terminal {
     }
 }
 
-/// The width that the terminal reports, else $COLUMNS.
+/// Returns the width that the terminal reports, else $COLUMNS.
 fn width() -> Option<usize> {
     let reported = rustix::termios::tcgetwinsize(stdout()).map_or(0, |size| size.ws_col);
     let asked = || env::var("COLUMNS").ok()?.parse().ok();
@@ -89,7 +89,7 @@ fn width() -> Option<usize> {
 }
 
 fn wants_colour(colour: Colour, is_terminal: bool) -> bool {
-    // https://no-color.org: any value but the empty one.
+    // https://no-color.org: any value but the empty one forbids colour.
     let forbidden = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let can = env::var_os("TERM").is_some_and(|term| term != *"dumb");
     match colour {
@@ -99,12 +99,13 @@ fn wants_colour(colour: Colour, is_terminal: bool) -> bool {
     }
 }
 
-/// The characters that messages on standard error may have.
+/// Returns the characters that messages on standard error may have.
 pub fn charset_of_messages() -> Charset {
     if stderr().is_terminal() { locale_charset() } else { Charset::Unicode }
 }
 
-/// The first of these that is set decides, see locale(7).
+/// Returns the charset of the locale. The first of these variables that is set decides, see
+/// locale(7).
 fn locale_charset() -> Charset {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()

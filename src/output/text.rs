@@ -1,4 +1,4 @@
-//! Text that a process chose, made harmless where a person reads it.
+//! Makes text that a process chose harmless on a terminal, and measures and cuts lines in columns.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::terminal::{BOLD, PLAIN};
 use super::{Charset, Terminal};
 
-/// The text as it goes out: escaped on a terminal, exact otherwise.
+/// Returns text for output: escaped on a terminal, exact otherwise.
 pub fn shown<'a>(text: &'a [u8], terminal: &Terminal) -> Cow<'a, [u8]> {
     let is_plain = || text.iter().all(|byte| (b' '..=b'~').contains(byte));
     if !terminal.is_terminal || is_plain() {
@@ -17,12 +17,13 @@ pub fn shown<'a>(text: &'a [u8], terminal: &Terminal) -> Cow<'a, [u8]> {
     }
 }
 
-/// What of our own does more than to show itself: ends of lines and of columns, zero bytes, which a
-/// terminal ignores, and highlighting.
+/// Our own output that is not printable: ends of lines and of columns, zero bytes, which a terminal
+/// ignores, and highlighting.
 const OURS: [&str; 5] = ["\n", "\t", "\0", BOLD, PLAIN];
 
-/// What goes to a terminal, whatever it is: in place of characters that it must not get, what they
-/// are in JSON. Most such text is JSON, as any other was escaped by then.
+/// Escapes all that goes to a terminal, as the last step: each character that a terminal must not
+/// get becomes its escape in JSON. Most text that still needs it is JSON, as other text was escaped
+/// before.
 pub(super) fn screened(text: &[u8], charset: Charset) -> Cow<'_, [u8]> {
     if text.iter().all(|byte| (b' '..=b'~').contains(byte) || *byte == b'\n') {
         return Cow::Borrowed(text);
@@ -51,18 +52,18 @@ pub(super) fn screened(text: &[u8], charset: Charset) -> Cow<'_, [u8]> {
     Cow::Owned(safe.into_bytes())
 }
 
-/// Whether a character can be shown. In a charset of single bytes, those of UTF-8 would be others,
-/// from 0x80 to 0x9f even controls.
+/// Reports whether the charset has a character. In a charset of single bytes, those of UTF-8 would
+/// be other characters, from 0x80 to 0x9f even controls.
 fn has(charset: Charset, character: char) -> bool {
     charset == Charset::Unicode || character.is_ascii()
 }
 
-/// Control characters, what reorders or hides text, and bytes that are not UTF-8 as escapes.
+/// Escapes control characters, characters that reorder or hide text, and bytes that are not UTF-8.
 pub(super) fn escaped(text: &[u8]) -> String {
     escaped_for(text, Charset::Unicode)
 }
 
-/// Likewise, and what the charset has not.
+/// Escapes as [`escaped`] does, and also the characters that the charset lacks.
 pub(super) fn escaped_for(text: &[u8], charset: Charset) -> String {
     let mut safe = String::with_capacity(text.len() + 8);
     for chunk in text.utf8_chunks() {
@@ -87,9 +88,10 @@ pub(super) fn escaped_for(text: &[u8], charset: Charset) -> String {
     safe
 }
 
-/// C1 controls; line and paragraph separators; marks that change the direction of text, and
-/// whatever else cannot be seen: the general categories Cf, Zl and Zp, and the property
-/// Default_Ignorable_Code_Point of Unicode 16.
+/// Reports whether a character may harm a terminal or its reader: C1 controls; line and paragraph
+/// separators; marks that change the direction of text, and all others that cannot be seen. These
+/// are the general categories Cf, Zl and Zp, and the property Default_Ignorable_Code_Point of
+/// Unicode 16.
 fn is_harmful(character: char) -> bool {
     matches!(
         character,
@@ -122,12 +124,12 @@ fn is_harmful(character: char) -> bool {
     )
 }
 
-/// Columns that the text takes.
+/// Returns the number of columns that the text takes.
 pub(super) fn width(text: &[u8]) -> usize {
     if text.is_ascii() { text.len() } else { String::from_utf8_lossy(text).width() }
 }
 
-/// The line, cut to some columns, with a mark at its end when something was cut off.
+/// Cuts a line to some columns, with a mark at its end if something was cut off.
 pub(super) fn cut(line: &mut Vec<u8>, columns: usize, mark: &str) {
     if line.len() <= columns || width(line) <= columns {
         return;

@@ -1,4 +1,5 @@
-//! How a tree of processes looks, as text and as JSON.
+//! Draws a tree of processes as text, and writes it as JSON. `row` has the part of each process
+//! that is kept for it.
 
 pub mod row;
 
@@ -16,31 +17,32 @@ use crate::tree::view::{ShownNode, View};
 use crate::tree::{Forest, Node};
 use crate::users::Users;
 
-/// How to draw.
+/// Options for the look of a tree.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TreeStyle {
-    /// Show identical leaves as one.
+    /// Shows identical leaves as one.
     pub fold: bool,
-    /// Do not cut lines at the width of the terminal.
+    /// Does not cut lines at the width of the terminal.
     pub whole_lines: bool,
-    /// Emphasise matches: pointless where everything matches.
+    /// Emphasises matches; pointless where every process matches.
     pub emphasise: bool,
 }
 
 /// A tree as text, a process a line.
 pub struct Drawing<'a> {
     pub forest: &'a Forest<TreeRow>,
+    /// The part of the forest to draw.
     pub view: View<'a, TreeRow>,
     pub rows: &'a Rows,
     pub users: &'a Users,
     pub look: TreeStyle,
     pub terminal: &'a Terminal,
-    /// Emphasised instead of matches: a process and the way up from it.
+    /// Nodes to emphasise instead of matches: a process and its ancestors.
     pub highlight: BTreeSet<Node>,
 }
 
 impl Drawing<'_> {
-    /// Write all lines.
+    /// Writes all lines.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let width = self.terminal.width.filter(|_| !self.look.whole_lines);
         let mut branches = Branches::new(self.terminal.lines, width);
@@ -90,7 +92,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// `name(pid,group,user,namespaces) marks arguments`, or `3*[name]` for several.
+    /// Appends `name(pid,group,user,namespaces) marks arguments`, or `3*[name]` for several.
     fn label(&self, line: &mut Vec<u8>, row: ShownNode) {
         if row.count > 1 {
             put(line, format_args!("{}*[", row.count));
@@ -124,7 +126,7 @@ impl Drawing<'_> {
     fn name(&self, line: &mut Vec<u8>, node: Node) {
         let data = self.forest.data(node);
         let name = &self.rows.text[data.start as usize..][..usize::from(data.name_length)];
-        // In brackets, as in ps.
+        // ps shows kernel threads in brackets.
         let (open, close) = if data.marks.has(Marks::KERNEL_THREAD) {
             (&b"["[..], &b"]"[..])
         } else {
@@ -135,7 +137,7 @@ impl Drawing<'_> {
         line.extend_from_slice(close);
     }
 
-    /// The user and the namespaces that differ from the parent's.
+    /// Appends the user and the namespaces that differ from the parent's.
     fn changes(&self, line: &mut Vec<u8>, node: Node, before: &str) {
         let Some(detail) = self.detail(node) else { return };
         let parent = self.forest.parent(node).and_then(|parent| self.detail(parent));
@@ -159,7 +161,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// What two leaves must share to be folded: all of the line but pid and group.
+    /// Returns the text that two leaves must share to be folded: the line without pid and group.
     fn folding_label(&self, node: Node) -> Option<Vec<u8>> {
         let has_threads = self.detail(node).is_some_and(|detail| !detail.threads.is_empty());
         if has_threads || self.highlight.contains(&node) {
@@ -175,7 +177,7 @@ impl Drawing<'_> {
     }
 }
 
-/// The states that somebody who looks at a tree wants to know of.
+/// Returns the mark of a state that matters to a reader of a tree.
 fn mark(state: u8) -> &'static [u8] {
     match state {
         b'Z' | b'X' => b" <defunct>",
@@ -184,8 +186,8 @@ fn mark(state: u8) -> &'static [u8] {
     }
 }
 
-/// Write the shown processes as JSON: nested with `children` as a document, flat as lines. The
-/// rows' text is their JSON without its last brace.
+/// Writes the shown processes as JSON: nested through `children` as a document, flat as lines. The
+/// text of each row is its JSON without the last brace.
 pub fn write_json(
     out: &mut impl Write,
     view: &View<'_, TreeRow>,
@@ -204,7 +206,8 @@ pub fn write_json(
                 out.write_all(b"}\n")?;
             }
             Layout::Document => {
-                // Close what is complete: without recursion, as deep as the tree may be.
+                // A loop, not recursion, closes what is complete: a tree can be deeper than our
+                // stack.
                 let is_child = at > 0 && row.depth + 1 > open;
                 while open > row.depth {
                     out.write_all(b"]}")?;

@@ -1,64 +1,70 @@
-//! What is kept of each process while the tree is read: small, because there may be a million of
-//! them.
+//! Data of each process that is kept while the tree is read. It is small, because there may be a
+//! million processes.
 
 use std::borrow::Cow;
 
 use crate::output::json;
 use crate::process::{File, Pid, Process, Property, ReadResult, if_available, items, title};
 
-/// What is kept of a process until its tree is complete.
+/// Data of a process that is kept until its tree is complete.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TreeRow {
-    /// Where its text begins in [`Rows::text`]: its name, then its arguments; or its JSON.
+    /// Offset of its text in [`Rows::text`]: its name, then its arguments; or its JSON.
     pub start: u32,
+    /// Bytes behind the name: the arguments; or all of the JSON.
     pub rest_length: u32,
     /// Index into [`Rows::details`].
     pub detail: u32,
+    /// Bytes of the name.
     pub name_length: u16,
+    /// Letter of the run state; `?` if unavailable.
     pub state: u8,
     pub marks: Marks,
 }
 
-/// What is true of a process, in one byte: there may be a million of them.
+/// Facts about a process in one byte, because there may be a million processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Marks(u8);
 
 impl Marks {
-    /// It is one that was asked for, not only related to one.
+    /// A match, not only a relative of one.
     pub const MATCH: Marks = Marks(1);
+    /// A thread of the kernel.
     pub const KERNEL_THREAD: Marks = Marks(2);
+    /// Its executable was removed or replaced since it was started.
     pub const EXE_DELETED: Marks = Marks(4);
 
-    /// These and, if so, that one.
+    /// Returns these marks, and `mark` if `is_so`.
     pub fn with_if(self, mark: Marks, is_so: bool) -> Marks {
         if is_so { Marks(self.0 | mark.0) } else { self }
     }
 
-    /// Whether that one is among these.
+    /// Reports whether `mark` is among these.
     pub fn has(self, mark: Marks) -> bool {
         self.0 & mark.0 != 0
     }
 }
 
-/// What is only kept when options ask for it.
+/// Data of a process that is kept only if options ask for it.
 #[derive(Clone, Debug, Default)]
 pub struct Detail {
     pub pgrp: Option<Pid>,
+    /// Effective user.
     pub uid: Option<u32>,
     /// In the order of [`File::NAMESPACES`].
     pub namespaces: Vec<Option<u64>>,
-    /// All threads but the first.
+    /// All threads but the first, by id and name.
     pub threads: Vec<(Pid, Vec<u8>)>,
 }
 
-/// Everything that rows refer to.
+/// Text and details that rows refer to.
 #[derive(Default)]
 pub struct Rows {
     pub text: Vec<u8>,
     pub details: Vec<Detail>,
 }
 
-/// What to keep of each process beyond its name.
+/// Data to keep of each process besides its name.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Extent {
     pub arguments: bool,
@@ -68,18 +74,17 @@ pub struct Extent {
     pub threads: bool,
 }
 
-/// In place of a name that is kept from us.
+/// Text in place of a name that is unavailable.
 const UNKNOWN: &[u8] = b"?";
 
 impl Rows {
-    /// A row for another process. `None` when there is too much text already, which begins at 4
-    /// GiB.
+    /// Begins the row of another process; `None` if there is too much text, from 4 GiB on.
     pub fn begin(&self, marks: Marks) -> Option<TreeRow> {
         let start = u32::try_from(self.text.len()).ok()?;
         Some(TreeRow { start, marks, ..TreeRow::default() })
     }
 
-    /// The row of a process as JSON without its last brace.
+    /// Completes a row with the process as JSON, without the last brace.
     pub fn end_as_json(
         &mut self,
         row: TreeRow,
@@ -91,7 +96,7 @@ impl Rows {
         Ok(TreeRow { rest_length: self.text.len() as u32 - row.start, ..row })
     }
 
-    /// The row of a process as text.
+    /// Completes a row with the process as text.
     pub fn end_as_text(
         &mut self,
         row: TreeRow,
@@ -102,7 +107,8 @@ impl Rows {
         let name_length = u16::try_from(name.len()).unwrap_or(u16::MAX);
         self.text.extend_from_slice(&name[..usize::from(name_length)]);
         let state = if_available(process.stat())?.map_or(b'?', |stat| stat.state);
-        // Neither has one, and asking costs more than knowing.
+        // Kernel threads and zombies have no executable, and this test is cheaper than asking for
+        // it.
         let has_exe = !row.marks.has(Marks::KERNEL_THREAD) && state != b'Z';
         let exe_deleted = has_exe && if_available(process.exe_deleted())?.unwrap_or(false);
         if extent.arguments
@@ -145,7 +151,8 @@ impl Extent {
     }
 }
 
-/// The arguments behind the name of the program. A title that a process gave itself is shown whole.
+/// Returns the arguments behind the name of the program. A title that a process gave itself is
+/// returned whole.
 fn arguments_shown(arguments: &[u8]) -> Vec<u8> {
     let shown: Vec<&[u8]> = match title(arguments) {
         Some(title) => vec![title],
