@@ -82,6 +82,7 @@ fn base_name(path: &OsStr) -> &OsStr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::applets::ManSection;
     use crate::exit::Exit;
 
     fn applet(name: &'static str, links: &'static [&'static str]) -> Applet {
@@ -89,7 +90,9 @@ mod tests {
             name,
             links,
             about: "",
+            section: ManSection::Commands,
             command: clap::Command::default,
+            exits: &[],
             notes: String::new,
             run: |_, _| Ok(Exit::Done),
         }

@@ -41,7 +41,7 @@ impl Exit {
     }
 
     /// Returns the exit status of the program.
-    fn status(self) -> u8 {
+    pub fn status(self) -> u8 {
         match self {
             Exit::Done => 0,
             Exit::Nothing => 1,

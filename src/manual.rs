@@ -9,7 +9,7 @@ use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use crate::applets::{APPLETS, Applet, documented, program};
+use crate::applets::{APPLETS, Applet, ManSection, documented, program};
 
 /// Date of the last change that matters to a reader.
 const DATE: &str = "2026-11-26";
@@ -24,8 +24,7 @@ fn directory() -> PathBuf {
 struct Page {
     /// Name of the command: users look for a page by the name that they call.
     name: String,
-    /// 1 for commands, 8 for those of administrators (man(1)).
-    section: &'static str,
+    section: ManSection,
     command: Command,
 }
 
@@ -35,27 +34,45 @@ impl Page {
             .links
             .first()
             .map_or_else(|| format!("proctool-{}", applet.name), |link| (*link).to_owned());
-        let section = if ADMINISTRATORS.contains(&applet.name) { "8" } else { "1" };
-        Page { name, section, command: documented(applet) }
+        Page { name, section: applet.section, command: documented(applet) }
     }
 
     fn file(&self) -> String {
-        format!("{}.{}", self.name, self.section)
+        format!("{}.{}", self.name, self.section.number())
+    }
+
+    /// Returns the page as other pages refer to it: `proctool-tree(1)`.
+    fn reference(&self) -> String {
+        format!("{}({})", self.name, self.section.number())
     }
 }
 
-/// Applets that change how a machine is run, or that only administrators need.
-const ADMINISTRATORS: [&str; 2] = ["cron-graceful", "apache-mem"];
+impl ManSection {
+    fn number(self) -> &'static str {
+        match self {
+            ManSection::Commands => "1",
+            ManSection::Administration => "8",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            ManSection::Commands => "User Commands",
+            ManSection::Administration => "System Administration",
+        }
+    }
+}
 
 fn pages() -> Vec<Page> {
-    let program = Page { name: "proctool".to_owned(), section: "1", command: program() };
+    let program =
+        Page { name: "proctool".to_owned(), section: ManSection::Commands, command: program() };
     std::iter::once(program).chain(APPLETS.iter().map(|applet| Page::new(applet))).collect()
 }
 
 /// Returns the source of a page. The paragraphs behind the options, each below its title, become
 /// sections.
 fn render(page: Page) -> String {
-    let Page { name, section: number, command } = page;
+    let Page { name, section: man_section, command } = page;
     let sections =
         command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string);
     let command = with_aliases(command.display_name(name.clone()));
@@ -65,10 +82,12 @@ fn render(page: Page) -> String {
         command.clone().bin_name(name.replace("proctool-", "proctool ")).render_usage().to_string();
     let man = Man::new(command);
     let mut text = Vec::new();
-    let mut title = Roff::new();
-    let manual = if number == "8" { "System Administration" } else { "User Commands" };
-    title.control("TH", [name.to_uppercase().as_str(), number, DATE, "proctool", manual]);
-    title.to_writer(&mut text).unwrap();
+    let mut heading = Roff::new();
+    heading.control(
+        "TH",
+        [name.to_uppercase().as_str(), man_section.number(), DATE, "proctool", man_section.title()],
+    );
+    heading.to_writer(&mut text).unwrap();
     man.render_name_section(&mut text).unwrap();
     section(&usage.replace("Usage: ", "Synopsis:\n")).to_writer(&mut text).unwrap();
     man.render_description_section(&mut text).unwrap();
@@ -89,7 +108,7 @@ fn applets() -> Roff {
     for (applet, page) in APPLETS.iter().map(|applet| (applet, Page::new(applet))) {
         roff.control("TP", []);
         roff.text([bold(applet.name)]);
-        roff.text([roman(format!("{}, see {}({})", applet.about, page.name, page.section))]);
+        roff.text([roman(format!("{}, see {}", applet.about, page.reference()))]);
     }
     roff
 }
@@ -269,8 +288,7 @@ fn every_page_belongs_to_a_command_and_names_all_its_options() {
 
 #[test]
 fn pages_that_pages_refer_to_are_there() {
-    let pages: Vec<String> =
-        pages().iter().map(|page| format!("{}({})", page.name, page.section)).collect();
+    let pages: Vec<String> = pages().iter().map(Page::reference).collect();
     let applets: Vec<&str> = APPLETS.iter().map(|applet| applet.name).collect();
     for page in self::pages() {
         let text = render(page).replace("\\-", "-");

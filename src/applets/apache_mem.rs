@@ -10,8 +10,9 @@ use anyhow::Context as _;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
 
-use super::{Applet, Context};
+use super::{Applet, Context, ManSection};
 use crate::apache::{Depth, Pool, ServerProgram, Survey, survey};
+use crate::cli::exit_status::{ExitRow, Status};
 use crate::cli::{Common, ENVIRONMENT, advice, denied, doubt, parse, tell_held_up};
 use crate::exit::{Exit, Refusal};
 use crate::output::json::Layout;
@@ -28,7 +29,9 @@ pub static APPLET: Applet = Applet {
     name: "apache-mem",
     links: &["apache-mem"],
     about: "Show what Apache's workers really use, and how many more would fit",
+    section: ManSection::Administration,
     command,
+    exits: EXITS,
     notes,
     run,
 };
@@ -120,16 +123,16 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
+    format!("{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
 }
 
-const EXIT_STATUS: &str = "\
-Exit status:
-  0   something was found
-  1   the program is not running
-  2   wrong usage
-  3   fatal: /proc unreadable, out of descriptors, output failed
-  64  of several programs, some are not running";
+const EXITS: &[ExitRow] = &[
+    Status(Exit::Done, "something was found"),
+    Status(Exit::Nothing, "the program is not running"),
+    Status(Exit::Usage, "wrong usage"),
+    Status(Exit::Fatal, "fatal: /proc unreadable, out of descriptors, output failed"),
+    Status(Exit::Partial, "of several programs, some are not running"),
+];
 
 const FILES: &str = "\
 Files:

@@ -3,7 +3,8 @@
 use clap::{Arg, ArgMatches, Command, ValueHint, value_parser};
 use clap_complete::{Shell, generate};
 
-use super::{APPLETS, Applet, Context, named, program};
+use super::{APPLETS, Applet, Context, ManSection, named, program};
+use crate::cli::exit_status::{ExitRow, Status};
 use crate::exit::{Exit, Refusal};
 use crate::output::{Colour, Output};
 
@@ -12,7 +13,9 @@ pub static APPLET: Applet = Applet {
     name: "completions",
     links: &[],
     about: "Print completions for a shell",
+    section: ManSection::Commands,
     command,
+    exits: EXITS,
     notes,
     run,
 };
@@ -56,14 +59,14 @@ fn links() -> impl Iterator<Item = (&'static Applet, &'static str)> {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{EXAMPLES}")
+    EXAMPLES.to_owned()
 }
 
-const EXIT_STATUS: &str = "\
-Exit status:
-  0   the script was printed
-  2   wrong usage, such as an unknown shell
-  3   fatal: output failed";
+const EXITS: &[ExitRow] = &[
+    Status(Exit::Done, "the script was printed"),
+    Status(Exit::Usage, "wrong usage, such as an unknown shell"),
+    Status(Exit::Fatal, "fatal: output failed"),
+];
 
 const EXAMPLES: &str = "\
 Examples:

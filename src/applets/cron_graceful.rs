@@ -11,7 +11,8 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::signalling::{ALL_DONE, leave};
-use super::{Applet, Context};
+use super::{Applet, Context, ManSection};
+use crate::cli::exit_status::{AFTER_SIGINT, ExitRow, Note, Status};
 use crate::cli::format::Format;
 use crate::cli::verbosity::Verbosity;
 use crate::cli::{ENVIRONMENT, doubt, parse, told, unexamined};
@@ -28,7 +29,9 @@ pub static APPLET: Applet = Applet {
     name: "cron-graceful",
     links: &["cron-graceful"],
     about: "Stop cron without hurting a running job",
+    section: ManSection::Administration,
     command,
+    exits: EXITS,
     notes,
     run,
 };
@@ -154,21 +157,24 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
+    format!("{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
 }
 
-const EXIT_STATUS: &str = "\
-Exit status:
-  0    cron is stopped and no job is running; or there was no cron
-  1    it could not be done, or not safely
-  2    wrong usage
-  3    fatal: no pidfds (before Linux 5.3, or in a sandbox), /proc unreadable,
-       out of descriptors, output failed
-  124  jobs were still running when the time was over
-  126  the command could not be executed
-  127  the command was not found
-  130  interrupted, and cron runs on (128 and the number of the signal)
-  With a command, its exit status is passed on.";
+const EXITS: &[ExitRow] = &[
+    Status(Exit::Done, "cron is stopped and no job is running; or there was no cron"),
+    Status(Exit::Nothing, "it could not be done, or not safely"),
+    Status(Exit::Usage, "wrong usage"),
+    Status(
+        Exit::Fatal,
+        "fatal: no pidfds (before Linux 5.3, or in a sandbox), /proc unreadable, out of \
+        descriptors, output failed",
+    ),
+    Status(Exit::TimedOut, "jobs were still running when the time was over"),
+    Status(Exit::NotExecutable, "the command could not be executed"),
+    Status(Exit::NotFound, "the command was not found"),
+    Status(AFTER_SIGINT, "interrupted, and cron runs on (128 and the number of the signal)"),
+    Note("With a command, its exit status is passed on."),
+];
 
 const FILES: &str = "\
 Files:

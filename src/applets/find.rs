@@ -5,7 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::{Applet, Context};
+use super::{Applet, Context, ManSection};
+use crate::cli::exit_status::{ExitRow, Status};
 use crate::cli::format::{self, BRIEF, FieldList};
 use crate::cli::selection::SearchOptions;
 use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, tell_doubts};
@@ -21,7 +22,9 @@ pub static APPLET: Applet = Applet {
     name: "find",
     links: &[],
     about: "List the processes that match a pattern and conditions",
+    section: ManSection::Commands,
     command,
+    exits: EXITS,
     notes,
     run,
 };
@@ -87,18 +90,15 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!(
-        "{EXIT_STATUS}\n\n{}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}",
-        format::fields_help()
-    )
+    format!("{}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}", format::fields_help())
 }
 
-const EXIT_STATUS: &str = "\
-Exit status:
-  0   something matched
-  1   nothing matched
-  2   wrong usage, a bad pattern too
-  3   fatal: /proc unreadable, out of descriptors, output failed";
+const EXITS: &[ExitRow] = &[
+    Status(Exit::Done, "something matched"),
+    Status(Exit::Nothing, "nothing matched"),
+    Status(Exit::Usage, "wrong usage, a bad pattern too"),
+    Status(Exit::Fatal, "fatal: /proc unreadable, out of descriptors, output failed"),
+];
 
 const EXAMPLES: &str = "\
 Examples:

@@ -2,8 +2,8 @@
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::signalling::{Acting, EXIT_STATUS, FILES, Force, OUTCOMES};
-use super::{Applet, Context};
+use super::signalling::{Acting, EXITS, FILES, Force, OUTCOMES};
+use super::{Applet, Context, ManSection};
 use crate::cli::{ENVIRONMENT, parse};
 use crate::control::{Order, Signal, Until, signal};
 use crate::exit::Exit;
@@ -14,7 +14,9 @@ pub static APPLET: Applet = Applet {
     name: "kill",
     links: &[],
     about: "Send a signal to processes, KILL unless another one is named",
+    section: ManSection::Commands,
     command,
+    exits: EXITS,
     notes,
     run,
 };
@@ -69,7 +71,7 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{OUTCOMES}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
+    format!("{OUTCOMES}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
 }
 
 const EXAMPLES: &str = "\

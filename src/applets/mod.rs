@@ -22,7 +22,8 @@ use std::time::Instant;
 
 use clap::{Arg, ArgMatches, Command};
 
-use crate::cli::{ENVIRONMENT, EXIT_STATUS};
+use crate::cli::ENVIRONMENT;
+use crate::cli::exit_status::{self, ExitRow};
 use crate::exit::Exit;
 
 /// An applet, as each file of this folder describes it.
@@ -34,15 +35,28 @@ pub struct Applet {
     pub links: &'static [&'static str],
     /// One line of help.
     pub about: &'static str,
+    /// Section of its man page. Only the generator of the pages reads it, which is a test.
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub section: ManSection,
     /// Returns its options, each with its help.
     pub command: fn() -> Command,
-    /// What follows the options in its long help and in its man page: paragraphs, each below a
-    /// title that ends with a colon. The first one is the exit status, which the short help has
-    /// too.
+    /// Its exit statuses, which follow the options in its help and in its man page.
+    pub exits: &'static [ExitRow],
+    /// Returns the text that follows in its long help and in its man page: paragraphs, each below
+    /// a title that ends with a colon.
     pub notes: fn() -> String,
     /// Runs it. Errors end the program: a [`crate::exit::Refusal`] has its own status, any other is
     /// fatal.
     pub run: fn(&ArgMatches, &Context) -> anyhow::Result<Exit>,
+}
+
+/// Section of a man page (man(1)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ManSection {
+    /// 1: commands of all users.
+    Commands,
+    /// 8: commands that change how a machine is run, or that only administrators need.
+    Administration,
 }
 
 /// The way in which an applet was called.
@@ -133,14 +147,15 @@ See also:
 
 /// Returns the parser of an applet with its long help.
 pub fn documented(applet: &Applet) -> Command {
-    let notes = (applet.notes)();
-    let exit_status = notes.split("\n\n").next().unwrap_or_default().to_owned();
+    let exit_status = exit_status::paragraph(applet.exits);
+    let notes = format!("{exit_status}\n\n{}", (applet.notes)());
     named(applet).after_help(exit_status).after_long_help(notes)
 }
 
 /// Returns the whole program as one command, for its help, its completions and its man page. The
 /// dispatch of calls does not use it.
 pub fn program() -> Command {
+    let exit_status = exit_status::paragraph(exit_status::GENERAL);
     Command::new("proctool")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Linux process tools that administrators and scripts can trust")
@@ -161,9 +176,9 @@ pub fn program() -> Command {
         .disable_help_subcommand(true)
         .arg(clap::arg!(--list "Print the names of the applets, one a line"))
         .arg(clap::arg!(--"list-links" "Print the names of links that call applets, one a line"))
-        .after_help(EXIT_STATUS)
+        .after_help(exit_status.clone())
         .after_long_help(format!(
-            "{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{KERNELS}\n\n{FILES_AND_SECURITY}\n\n{SEE_ALSO}"
+            "{exit_status}\n\n{ENVIRONMENT}\n\n{KERNELS}\n\n{FILES_AND_SECURITY}\n\n{SEE_ALSO}"
         ))
         .subcommands(APPLETS.iter().map(|applet| documented(applet)))
         .max_term_width(100)
@@ -174,6 +189,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::cli::exit_status::{AFTER_SIGINT, GENERAL, Note, Status};
 
     #[test]
     fn names_and_links_are_unique() {
@@ -209,6 +225,72 @@ mod tests {
         let mut names: Vec<&str> = APPLETS.iter().map(|applet| applet.name).collect();
         names.sort_unstable();
         assert_eq!(files, names);
+    }
+
+    /// Statuses of our own: all but those that a command passes on.
+    const OWN: [Exit; 10] = [
+        Exit::Done,
+        Exit::Nothing,
+        Exit::Usage,
+        Exit::Fatal,
+        Exit::Partial,
+        Exit::TimedOut,
+        Exit::NotRun,
+        Exit::NotExecutable,
+        Exit::NotFound,
+        AFTER_SIGINT,
+    ];
+
+    #[test]
+    fn every_table_of_exit_statuses_names_our_own_in_order() {
+        let tables = APPLETS.iter().map(|applet| (applet.name, applet.exits));
+        for (name, rows) in tables.chain([("proctool", GENERAL)]) {
+            let is_usage = |row: &ExitRow| matches!(row, Status(Exit::Usage, _));
+            assert!(rows.iter().any(is_usage), "{name}: wrong usage");
+            // A note begins another group of statuses.
+            for group in rows.split(|row| matches!(row, Note(_))) {
+                let exits: Vec<Exit> = group
+                    .iter()
+                    .filter_map(|row| if let Status(exit, _) = row { Some(*exit) } else { None })
+                    .collect();
+                assert!(exits.iter().all(|exit| OWN.contains(exit)), "{name}: {exits:?}");
+                let is_ascending = exits.is_sorted_by(|one, next| one.status() < next.status());
+                assert!(is_ascending, "{name}: {exits:?}");
+            }
+        }
+    }
+
+    /// The rows of the README's table of exit statuses: the statuses, and the meaning.
+    fn exits_of_readme() -> Vec<(Vec<String>, String)> {
+        let readme = include_str!("../../README.md");
+        let table = readme.split_once("| exit status | meaning |\n| --- | --- |\n").unwrap().1;
+        let row = |line: &str| {
+            let (statuses, meaning) =
+                line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | ")?;
+            Some((statuses.split(", ").map(str::to_owned).collect(), meaning.to_owned()))
+        };
+        table.lines().map_while(row).collect()
+    }
+
+    #[test]
+    fn the_readme_has_the_exit_statuses_of_the_program() {
+        let readme = exits_of_readme();
+        let label = |exit: &Exit| match exit {
+            Exit::Interrupted(_) => "128 + n".to_owned(),
+            exit => exit.status().to_string(),
+        };
+        let statuses: Vec<&String> = readme.iter().flat_map(|(statuses, _)| statuses).collect();
+        assert_eq!(statuses, OWN.iter().map(label).collect::<Vec<_>>().iter().collect::<Vec<_>>());
+        for row in GENERAL {
+            let Status(exit, meaning) = row else { panic!("{row:?} is a status") };
+            let of_readme = readme.iter().find(|(statuses, _)| statuses.contains(&label(exit)));
+            // Of wrappers and of signals, the README tells more in other words.
+            let is_in_full = exit.status() < Exit::NotRun.status();
+            assert!(
+                of_readme.is_some_and(|row| !is_in_full || row.1.starts_with(meaning)),
+                "{exit:?}"
+            );
+        }
     }
 
     #[test]

@@ -10,8 +10,9 @@ use anyhow::Context as _;
 use clap::error::ErrorKind as ClapError;
 use clap::{Arg, ArgMatches, Command, FromArgMatches, value_parser};
 
-use super::{Applet, Context};
+use super::{Applet, Context, ManSection};
 use crate::cli::desktop::{become_session_user, find, refusal};
+use crate::cli::exit_status::{ExitRow, Note, Status};
 use crate::cli::notification::{self, Options, PROGRAM};
 use crate::cli::usage;
 use crate::cli::verbosity::Verbosity;
@@ -30,7 +31,9 @@ pub static APPLET: Applet = Applet {
     name: "notify-send-headless",
     links: &["notify-send-headless"],
     about: "Show a desktop notification to who sits at the screen",
+    section: ManSection::Commands,
     command,
+    exits: EXITS,
     notes,
     run,
 };
@@ -67,18 +70,21 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{VARIABLES}\n\n{SECURITY}\n\n{EXAMPLES}")
+    format!("{VARIABLES}\n\n{SECURITY}\n\n{EXAMPLES}")
 }
 
-const EXIT_STATUS: &str = "\
-Exit status:
-  0    the notification was delivered
-  1    it was not: nobody is logged in graphically, it is not clear who is
-       meant, or nobody shows notifications there
-  2    wrong usage, without a program notify-send
-  125  something of our own failed, such as becoming the user
-  126  notify-send could not be executed
-  Otherwise that of notify-send.";
+const EXITS: &[ExitRow] = &[
+    Status(Exit::Done, "the notification was delivered"),
+    Status(
+        Exit::Nothing,
+        "it was not: nobody is logged in graphically, it is not clear who is meant, or nobody \
+        shows notifications there",
+    ),
+    Status(Exit::Usage, "wrong usage, without a program notify-send"),
+    Status(Exit::NotRun, "something of our own failed, such as becoming the user"),
+    Status(Exit::NotExecutable, "notify-send could not be executed"),
+    Note("Otherwise that of notify-send."),
+];
 
 const VARIABLES: &str = "\
 Environment:

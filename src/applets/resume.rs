@@ -2,15 +2,23 @@
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::signalling::{Acting, EXIT_STATUS, FILES, Force, OUTCOMES};
-use super::{Applet, Context};
+use super::signalling::{Acting, EXITS, FILES, Force, OUTCOMES};
+use super::{Applet, Context, ManSection};
 use crate::cli::ENVIRONMENT;
 use crate::control::{self, Order, Signal};
 use crate::exit::Exit;
 
 /// The row in the table of applets.
-pub static APPLET: Applet =
-    Applet { name: "resume", links: &[], about: "Continue stopped processes", command, notes, run };
+pub static APPLET: Applet = Applet {
+    name: "resume",
+    links: &[],
+    about: "Continue stopped processes",
+    section: ManSection::Commands,
+    command,
+    exits: EXITS,
+    notes,
+    run,
+};
 
 #[derive(Args)]
 struct Options {
@@ -32,7 +40,7 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{OUTCOMES}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
+    format!("{OUTCOMES}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
 }
 
 const EXAMPLES: &str = "\

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::{Applet, Context};
+use super::{Applet, Context, ManSection};
+use crate::cli::exit_status::{ExitRow, Status};
 use crate::cli::format::{self, FieldList};
 use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, absence, parse, tell_held_up};
 use crate::exit::Exit;
@@ -22,7 +23,9 @@ pub static APPLET: Applet = Applet {
     name: "show",
     links: &[],
     about: "Show everything about some processes",
+    section: ManSection::Commands,
     command,
+    exits: EXITS,
     notes,
     run,
 };
@@ -57,19 +60,16 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!(
-        "{EXIT_STATUS}\n\n{}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}",
-        format::fields_help()
-    )
+    format!("{}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}", format::fields_help())
 }
 
-const EXIT_STATUS: &str = "\
-Exit status:
-  0   all of them were shown
-  1   none of them exists
-  2   wrong usage
-  3   fatal: /proc unreadable, out of descriptors, output failed
-  64  some of them do not exist";
+const EXITS: &[ExitRow] = &[
+    Status(Exit::Done, "all of them were shown"),
+    Status(Exit::Nothing, "none of them exists"),
+    Status(Exit::Usage, "wrong usage"),
+    Status(Exit::Fatal, "fatal: /proc unreadable, out of descriptors, output failed"),
+    Status(Exit::Partial, "some of them do not exist"),
+];
 
 const EXAMPLES: &str = "\
 Examples:

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::Args;
 
+use crate::cli::exit_status::{AFTER_SIGINT, ExitRow, Status};
 use crate::cli::format::Format;
 use crate::cli::targets::Targets;
 use crate::cli::verbosity::Verbosity;
@@ -66,19 +67,28 @@ Outcomes:
                  escaped (--tree)
   spared         nothing was done, because of --dry-run";
 
-/// Exit statuses of the applets that send signals, for their help.
-pub const EXIT_STATUS: &str = "\
-Exit status:
-  0    done, with all of them
-  1    none matched, or it could be done with none
-  2    wrong usage; beside process ids, also -n, -o, -q and -s, which take a
-       number in other kills: --newest and the like are written in full there
-  3    fatal, with nothing done: no pidfds (before Linux 5.3, or in a sandbox),
-       /proc unreadable, out of descriptors; or output failed
-  64   done with some of them, or not certainly with all: descendants may have
-       escaped, or a process could not be examined
-  124  timed out; the time counts from the start of the command
-  130  interrupted (128 and the number of the signal); nothing is left stopped";
+/// Exit statuses of the applets that send signals.
+pub const EXITS: &[ExitRow] = &[
+    Status(Exit::Done, "done, with all of them"),
+    Status(Exit::Nothing, "none matched, or it could be done with none"),
+    Status(
+        Exit::Usage,
+        "wrong usage; beside process ids, also -n, -o, -q and -s, which take a number in other \
+        kills: --newest and the like are written in full there",
+    ),
+    Status(
+        Exit::Fatal,
+        "fatal, with nothing done: no pidfds (before Linux 5.3, or in a sandbox), /proc \
+        unreadable, out of descriptors; or output failed",
+    ),
+    Status(
+        Exit::Partial,
+        "done with some of them, or not certainly with all: descendants may have escaped, or a \
+        process could not be examined",
+    ),
+    Status(Exit::TimedOut, "timed out; the time counts from the start of the command"),
+    Status(AFTER_SIGINT, "interrupted (128 and the number of the signal); nothing is left stopped"),
+];
 
 /// Files and notes on security, for the help of the applets that send signals.
 pub const FILES: &str = "\

@@ -2,8 +2,8 @@
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::signalling::{Acting, EXIT_STATUS, FILES, Force, OUTCOMES};
-use super::{Applet, Context};
+use super::signalling::{Acting, EXITS, FILES, Force, OUTCOMES};
+use super::{Applet, Context, ManSection};
 use crate::cli::{ENVIRONMENT, parse};
 use crate::control::{Order, Until};
 use crate::exit::Exit;
@@ -13,7 +13,9 @@ pub static APPLET: Applet = Applet {
     name: "suspend",
     links: &[],
     about: "Stop processes, and return when they are really stopped",
+    section: ManSection::Commands,
     command,
+    exits: EXITS,
     notes,
     run,
 };
@@ -45,7 +47,7 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{OUTCOMES}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
+    format!("{OUTCOMES}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
 }
 
 const EXAMPLES: &str = "\

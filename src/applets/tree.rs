@@ -6,7 +6,8 @@ use std::iter::once;
 use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::{Applet, Context};
+use super::{Applet, Context, ManSection};
+use crate::cli::exit_status::{ExitRow, Status};
 use crate::cli::format::BRIEF;
 use crate::cli::selection::Selection;
 use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, absence, parse, tell_doubts};
@@ -27,7 +28,9 @@ pub static APPLET: Applet = Applet {
     name: "tree",
     links: &[],
     about: "Show the process tree, or the part of it around some processes",
+    section: ManSection::Commands,
     command,
+    exits: EXITS,
     notes,
     run,
 };
@@ -106,18 +109,18 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}")
+    format!("{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}")
 }
 
 const TOO_MUCH: &str = "names and arguments of all processes exceed 4 GiB: leave out --arguments";
 
-const EXIT_STATUS: &str = "\
-Exit status:
-  0   something was shown
-  1   no process matched
-  2   wrong usage
-  3   fatal: /proc unreadable, out of descriptors, output failed
-  64  some of the process ids do not exist";
+const EXITS: &[ExitRow] = &[
+    Status(Exit::Done, "something was shown"),
+    Status(Exit::Nothing, "no process matched"),
+    Status(Exit::Usage, "wrong usage"),
+    Status(Exit::Fatal, "fatal: /proc unreadable, out of descriptors, output failed"),
+    Status(Exit::Partial, "some of the process ids do not exist"),
+];
 
 const EXAMPLES: &str = "\
 Examples:

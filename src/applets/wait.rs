@@ -3,7 +3,8 @@
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::signalling::{Acting, OUTCOMES};
-use super::{Applet, Context};
+use super::{Applet, Context, ManSection};
+use crate::cli::exit_status::{AFTER_SIGINT, ExitRow, Status};
 use crate::cli::{ENVIRONMENT, FILES_AND_SECURITY, parse};
 use crate::control::{Order, Until};
 use crate::exit::Exit;
@@ -13,7 +14,9 @@ pub static APPLET: Applet = Applet {
     name: "wait",
     links: &[],
     about: "Wait until processes have ended",
+    section: ManSection::Commands,
     command,
+    exits: EXITS,
     notes,
     run,
 };
@@ -64,20 +67,29 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{OUTCOMES}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}")
+    format!("{OUTCOMES}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}")
 }
 
-const EXIT_STATUS: &str = "\
-Exit status:
-  0    all of them have ended, or as many as were asked for
-  1    none matched
-  2    wrong usage; beside process ids, also -n, -o, -q and -s: --newest and the
-       like are written in full there
-  3    fatal: no pidfds (before Linux 5.3, or in a sandbox), /proc unreadable,
-       out of descriptors, output failed
-  64   some have ended, and the others were not there or could not be examined
-  124  timed out; the time counts from the start of the command
-  130  interrupted (128 and the number of the signal)";
+const EXITS: &[ExitRow] = &[
+    Status(Exit::Done, "all of them have ended, or as many as were asked for"),
+    Status(Exit::Nothing, "none matched"),
+    Status(
+        Exit::Usage,
+        "wrong usage; beside process ids, also -n, -o, -q and -s: --newest and the like are \
+        written in full there",
+    ),
+    Status(
+        Exit::Fatal,
+        "fatal: no pidfds (before Linux 5.3, or in a sandbox), /proc unreadable, out of \
+        descriptors, output failed",
+    ),
+    Status(
+        Exit::Partial,
+        "some have ended, and the others were not there or could not be examined",
+    ),
+    Status(Exit::TimedOut, "timed out; the time counts from the start of the command"),
+    Status(AFTER_SIGINT, "interrupted (128 and the number of the signal)"),
+];
 
 const EXAMPLES: &str = "\
 Examples:

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
 
-use super::{Applet, Context};
+use super::{Applet, Context, ManSection};
+use crate::cli::exit_status::{ExitRow, Note, Status};
 use crate::cli::parse::{self, TimeLimit};
 use crate::cli::verbosity::Verbosity;
 use crate::command::exec::{Environment, become_command};
@@ -22,7 +23,9 @@ pub static APPLET: Applet = Applet {
     name: "with-gpg-agent",
     links: &["with-gpg-agent"],
     about: "Run a command with a living gpg-agent",
+    section: ManSection::Commands,
     command,
+    exits: EXITS,
     notes,
     run,
 };
@@ -72,22 +75,22 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{VARIABLES}\n\n{FILES}\n\n{EXAMPLES}")
+    format!("{VARIABLES}\n\n{FILES}\n\n{EXAMPLES}")
 }
 
-const EXIT_STATUS: &str = "\
-Exit status:
-  2    wrong usage
-  125  no agent could be reached or started; the command did not run
-  126  the command could not be executed
-  127  the command was not found
-  Otherwise that of the command, whose death by a signal is its own too.
-  With --print or --json:
-  0    the variables were printed
-  1    gpg-agent is not installed
-  2    wrong usage
-  3    fatal: output failed
-  125  no agent could be reached or started";
+const EXITS: &[ExitRow] = &[
+    Status(Exit::Usage, "wrong usage"),
+    Status(Exit::NotRun, "no agent could be reached or started; the command did not run"),
+    Status(Exit::NotExecutable, "the command could not be executed"),
+    Status(Exit::NotFound, "the command was not found"),
+    Note("Otherwise that of the command, whose death by a signal is its own too."),
+    Note("With --print or --json:"),
+    Status(Exit::Done, "the variables were printed"),
+    Status(Exit::Nothing, "gpg-agent is not installed"),
+    Status(Exit::Usage, "wrong usage"),
+    Status(Exit::Fatal, "fatal: output failed"),
+    Status(Exit::NotRun, "no agent could be reached or started"),
+];
 
 const VARIABLES: &str = "\
 Environment:

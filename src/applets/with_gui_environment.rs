@@ -8,8 +8,9 @@ use std::path::Path;
 use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
 
-use super::{Applet, Context};
+use super::{Applet, Context, ManSection};
 use crate::cli::desktop::{become_session_user, find, refusal};
+use crate::cli::exit_status::{AnySignal, ExitRow, Note, Status};
 use crate::cli::verbosity::Verbosity;
 use crate::command::exec::become_command;
 use crate::control::Interrupts;
@@ -25,7 +26,9 @@ pub static APPLET: Applet = Applet {
     name: "with-gui-environment",
     links: &["with-gui-environment"],
     about: "Run a command in the desktop session of who sits at the screen",
+    section: ManSection::Commands,
     command,
+    exits: EXITS,
     notes,
     run,
 };
@@ -88,30 +91,34 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{EXIT_STATUS}\n\n{VARIABLES}\n\n{FILES}\n\n{SECURITY}\n\n{EXAMPLES}")
+    format!("{VARIABLES}\n\n{FILES}\n\n{SECURITY}\n\n{EXAMPLES}")
 }
 
-const EXIT_STATUS: &str = "\
-Exit status:
-  1    nobody is logged in graphically, or it is not clear who is meant; nothing
-       ran
-  2    wrong usage
-  125  something of our own failed, such as becoming the user; the command did
-       not run
-  126  the command could not be executed
-  127  the command was not found
-  Otherwise that of the command, whose death by a signal is its own too.
-  With --all:
-  0    the command succeeded in every session
-  1    in none, or there is none
-  64   in some
-  128+n  it was ended by signal n, after the command had ended
-  With --list or --print:
-  0    printed
-  1    there is nothing to print
-  2    wrong usage
-  3    fatal: output failed
-  125  it could not be found out";
+const EXITS: &[ExitRow] = &[
+    Status(
+        Exit::Nothing,
+        "nobody is logged in graphically, or it is not clear who is meant; nothing ran",
+    ),
+    Status(Exit::Usage, "wrong usage"),
+    Status(
+        Exit::NotRun,
+        "something of our own failed, such as becoming the user; the command did not run",
+    ),
+    Status(Exit::NotExecutable, "the command could not be executed"),
+    Status(Exit::NotFound, "the command was not found"),
+    Note("Otherwise that of the command, whose death by a signal is its own too."),
+    Note("With --all:"),
+    Status(Exit::Done, "the command succeeded in every session"),
+    Status(Exit::Nothing, "in none, or there is none"),
+    Status(Exit::Partial, "in some"),
+    AnySignal("it was ended by signal n, after the command had ended"),
+    Note("With --list or --print:"),
+    Status(Exit::Done, "printed"),
+    Status(Exit::Nothing, "there is nothing to print"),
+    Status(Exit::Usage, "wrong usage"),
+    Status(Exit::Fatal, "fatal: output failed"),
+    Status(Exit::NotRun, "it could not be found out"),
+];
 
 const VARIABLES: &str = "\
 Environment:

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use super::wrapped;
 use crate::output::Colour;
 use crate::output::json::Layout;
 use crate::process::{Cost, PROPERTIES, Property, property};
@@ -102,30 +103,10 @@ pub fn default_fields() -> Vec<&'static Property> {
 pub fn fields_help() -> String {
     let row = |property: &Property| {
         let text = format!("{}{}", property.about, notes(property));
-        format!("\n  {:14} {}", property.name, indented(&text))
+        format!("\n  {:14} {}", property.name, wrapped(&text, 17))
     };
     let rows = PROPERTIES.iter().map(row).collect::<String>();
     format!("Fields, with their unit in JSON and the files below /proc/PID that they cost:{rows}")
-}
-
-/// Wraps text to fit into 80 columns behind the name of a field. Lines after the first are indented
-/// to stand below it.
-fn indented(text: &str) -> String {
-    const COLUMNS: usize = 80 - 17;
-    let mut lines = String::new();
-    let mut used = 0;
-    for word in text.split(' ') {
-        if used > 0 && used + 1 + word.len() > COLUMNS {
-            lines.push_str("\n                 ");
-            used = 0;
-        } else if used > 0 {
-            lines.push(' ');
-            used += 1;
-        }
-        lines.push_str(word);
-        used += word.len();
-    }
-    lines
 }
 
 fn notes(property: &Property) -> String {

@@ -3,6 +3,7 @@
 //! processes that an applet acts on.
 
 pub mod desktop;
+pub mod exit_status;
 pub mod format;
 pub mod notification;
 pub mod parse;
@@ -24,19 +25,6 @@ use crate::process::{self, HeldUp, Proc, Unexamined};
 
 use format::Format;
 use verbosity::Verbosity;
-
-/// The exit statuses of the program, for its help.
-pub const EXIT_STATUS: &str = "\
-Exit status:
-  0    done; something matched
-  1    nothing matched, or it could not be done
-  2    wrong usage, a bad pattern too
-  3    fatal: /proc unreadable, out of descriptors, output failed
-  64   some of the targets, not all
-  124  timed out
-  125  a command did not run, because of us (126: not executable, 127: not
-       found)
-  130  interrupted, after cleaning up (128 and the number of the signal)";
 
 /// Environment variables that change what applets do, for the help of each.
 pub const ENVIRONMENT: &str = "\
@@ -97,6 +85,26 @@ pub fn doubt(proc: &Proc, processes: &Unexamined) -> Result<Option<String>, proc
         true => None,
         false => Some(unexamined(processes)),
     })
+}
+
+/// Wraps text to fit into 80 columns if it begins at `column`, with blanks before the later lines.
+fn wrapped(text: &str, column: usize) -> String {
+    let columns = 80 - column;
+    let mut lines = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        if used > 0 && used + 1 + word.len() > columns {
+            lines.push('\n');
+            lines.push_str(&" ".repeat(column));
+            used = 0;
+        } else if used > 0 {
+            lines.push(' ');
+            used += 1;
+        }
+        lines.push_str(word);
+        used += word.len();
+    }
+    lines
 }
 
 /// Prints what may be missing from an answer. If the answer is empty, prints why it is not certain,
