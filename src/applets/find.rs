@@ -152,7 +152,7 @@ impl Options {
 }
 
 /// Number of pinned processes that are read together at most. Each takes a descriptor.
-const TOGETHER: usize = 16;
+const MOST_TOGETHER: usize = 16;
 
 /// The state of a list while the scan goes on.
 struct List<'l> {
@@ -198,7 +198,7 @@ fn list(
         }
         if pinned.len() >= size {
             list.print_pinned(proc, &mut pinned, listing)?;
-            size = TOGETHER.min(2 * size);
+            size = MOST_TOGETHER.min(2 * size);
         }
     }
     list.print_pinned(proc, &mut pinned, listing)?;

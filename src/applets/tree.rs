@@ -159,12 +159,12 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     }
     options.print(&proc, &forest, &rows, view)?;
     if !options.common.verbosity.is_quiet() {
-        let is_untold = missing.is_empty() || !unexamined.is_empty();
+        let is_unexplained = missing.is_empty() || !unexamined.is_empty();
         tell_doubts(
             &context.name,
             &proc,
             &unexamined,
-            matched == 0 && is_untold,
+            matched == 0 && is_unexplained,
             Some("no process matches"),
         )?;
     }
@@ -268,7 +268,7 @@ impl Options {
             (output.terminal.charset, output.terminal.lines) = (Charset::Unicode, Charset::Unicode);
         }
         let terminal = output.terminal.clone();
-        let look = TreeStyle {
+        let style = TreeStyle {
             fold: self.compact,
             whole_lines: self.long,
             emphasise: forest.all().any(|node| !forest.data(node).marks.has(Marks::MATCH)),
@@ -278,7 +278,7 @@ impl Options {
             view,
             rows,
             users: proc.users(),
-            look,
+            style,
             terminal: &terminal,
             highlight,
         };

@@ -295,7 +295,7 @@ impl SearchOptions {
         for (relation, anchor) in self.relations() {
             tests.push(relation_test(proc, relation, anchor)?);
         }
-        Ok(Criteria::new(tests, self.inverse, self.except(proc)?))
+        Ok(Criteria::new(tests, self.inverse, self.excluded(proc)?))
     }
 
     /// Returns which one of several matches is wanted, if only one is.
@@ -318,10 +318,9 @@ impl SearchOptions {
             |why: String| Refusal::nothing(format!("pid file '{}': {why}", path.to_string_lossy()));
         let mut text = Vec::new();
         let read = match path == "-" {
-            true => stdin().lock().take(PID_FILE + 1).read_to_end(&mut text),
-            false => {
-                fs::File::open(path).and_then(|file| file.take(PID_FILE + 1).read_to_end(&mut text))
-            }
+            true => stdin().lock().take(PID_FILE_BYTES + 1).read_to_end(&mut text),
+            false => fs::File::open(path)
+                .and_then(|file| file.take(PID_FILE_BYTES + 1).read_to_end(&mut text)),
         };
         read.map_err(|error| refuse(error.to_string()))?;
         Ok(Some(Test::Pid(vec![pid_of_file(&text).map_err(refuse)?])))
@@ -345,23 +344,23 @@ impl SearchOptions {
         .filter_map(|(relation, anchor)| Some((relation, anchor.as_ref()?)))
     }
 
-    fn except(&self, proc: &Proc) -> anyhow::Result<Vec<Pid>> {
-        let mut except = self_and_ancestors(proc)?;
+    fn excluded(&self, proc: &Proc) -> anyhow::Result<Vec<Pid>> {
+        let mut excluded = self_and_ancestors(proc)?;
         if !self.ignore_ancestors {
-            except.truncate(1);
+            excluded.truncate(1);
         }
-        Ok(except)
+        Ok(excluded)
     }
 }
 
 /// Bytes of a pid file at most.
-const PID_FILE: u64 = 4096;
+const PID_FILE_BYTES: u64 = 4096;
 
 /// Parses the process id in a pid file: alone on its first line. Some daemons write text below it,
 /// such as their command line. A second number may be the one that was meant, and is refused.
 fn pid_of_file(text: &[u8]) -> Result<Pid, String> {
-    if text.len() as u64 > PID_FILE {
-        return Err(format!("it has more than {PID_FILE} bytes, and no pid file has"));
+    if text.len() as u64 > PID_FILE_BYTES {
+        return Err(format!("it has more than {PID_FILE_BYTES} bytes, and no pid file has"));
     }
     let text = String::from_utf8_lossy(text);
     let mut numbers =
@@ -373,9 +372,9 @@ fn pid_of_file(text: &[u8]) -> Result<Pid, String> {
     parse::pid(word).map_err(|why| format!("'{}' is no process id: {why}", word.escape_debug()))
 }
 
-fn add<T>(tests: &mut Vec<Test>, test: impl FnOnce(Vec<T>) -> Test, wanted: Vec<T>) {
-    if !wanted.is_empty() {
-        tests.push(test(wanted));
+fn add<T>(tests: &mut Vec<Test>, test: impl FnOnce(Vec<T>) -> Test, values: Vec<T>) {
+    if !values.is_empty() {
+        tests.push(test(values));
     }
 }
 
@@ -494,11 +493,11 @@ fn relation_test(proc: &Proc, relation: Relation, anchor: &Anchor) -> anyhow::Re
         Relatives::Found(test) => return Ok(test),
         Relatives::NoAnchor(unexamined) => unexamined,
     };
-    let nobody = match anchor {
+    let absent = match anchor {
         Anchor::Pid(pid) => format!("there is no process {pid}"),
         Anchor::ExeName(name) | Anchor::ExePath(name) => {
             format!("no process runs '{}'", String::from_utf8_lossy(name))
         }
     };
-    Err(Refusal::nothing(absence(&nobody, proc, &unexamined)?).into())
+    Err(Refusal::nothing(absence(&absent, proc, &unexamined)?).into())
 }

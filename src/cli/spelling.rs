@@ -24,8 +24,8 @@ const LETTERS: [(char, &str, &str); 4] = [
 /// usage.
 pub fn check(command: &Command, arguments: &[OsString]) -> Result<(), Refusal> {
     // Only commands that act on processes have both arguments.
-    let acts = |id| command.get_arguments().any(|arg| arg.get_id() == id);
-    if !(acts("operands") && acts("dry_run")) {
+    let has_argument = |id| command.get_arguments().any(|arg| arg.get_id() == id);
+    if !(has_argument("operands") && has_argument("dry_run")) {
         return Ok(());
     }
     let words = CommandWords::parse(command, arguments);

@@ -109,7 +109,7 @@ impl Targets {
             }
             // After the scan, its pid may be reused. Judge the pinned process, which cannot change.
             match criteria.judge_pinned(proc, process.pid(), files | Target::FILES)? {
-                (Verdict::Match, Some(pinned)) => self.take(found, hold(&pinned)?, add)?,
+                (Verdict::Match, Some(pinned)) => self.take(found, pinned_target(&pinned)?, add)?,
                 (Verdict::Match | Verdict::Gone, _) => {
                     self.take(found, (None, Target::gone(process.pid())), add)?
                 }
@@ -142,7 +142,7 @@ impl Targets {
 }
 
 /// Makes a target of a pinned process that matched; gone if the process has exited meanwhile.
-fn hold(process: &Process<'_>) -> Result<(Option<Age>, Target), control::Error> {
+fn pinned_target(process: &Process<'_>) -> Result<(Option<Age>, Target), control::Error> {
     let read = age(process).and_then(|age| Ok((age, Target::found(process)?)));
     Ok(match process.lookup(read)? {
         Lookup::Found((age, target)) => (Some(age), target),
@@ -159,16 +159,16 @@ fn find_operand(
     let Operand { pid, inode } = operand;
     let (verdict, process) = criteria.judge_pinned(proc, pid, criteria.files() | Target::FILES)?;
     let (age, mut target) = match process {
-        Some(process) => hold(&process)?,
-        None => (None, hidden(proc, pid)?),
+        Some(process) => pinned_target(&process)?,
+        None => (None, hidden_target(proc, pid)?),
     };
-    if let (Some(wanted), Some(reference)) = (inode, &target.reference) {
+    if let (Some(expected), Some(reference)) = (inode, &target.reference) {
         let inode = reference.inode().ok_or_else(|| {
             Refusal::nothing(format!(
                 "{operand}: this kernel gives processes no ids: it is older than Linux 6.9"
             ))
         })?;
-        if inode != wanted {
+        if inode != expected {
             return Ok((None, Target::gone(pid)));
         }
     }
@@ -189,7 +189,7 @@ fn find_operand(
 
 /// Finds a process that /proc does not show. One that hidepid hides can still be referred to; any
 /// other does not exist.
-fn hidden(proc: &Proc, pid: Pid) -> anyhow::Result<Target> {
+fn hidden_target(proc: &Proc, pid: Pid) -> anyhow::Result<Target> {
     let reference = proc.lookup(pid, Reference::by_number(pid))?;
     // A process that shows up now is a later one of the same pid, not the one that was meant.
     let is_hidden = !matches!(proc.process(pid, Target::FILES)?, Lookup::Found(_));

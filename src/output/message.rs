@@ -9,8 +9,8 @@ use super::text::escaped_for;
 
 /// Writes the line `name: text` to standard error. The text quotes what users typed and what
 /// processes chose, so it is escaped.
-pub fn message(who: &str, what: impl Display) {
-    let line = line(format!("{who}: {what}").as_bytes());
+pub fn message(name: &str, text: impl Display) {
+    let line = line(format!("{name}: {text}").as_bytes());
     // If standard error is closed, no other place is left for a message.
     let _ = Errors.write_all(line.as_bytes());
 }

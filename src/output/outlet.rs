@@ -72,9 +72,9 @@ impl State {
 /// Opens the outlet.
 pub fn open() {
     let shared = Arc::new(Shared::default());
-    let theirs = Arc::clone(&shared);
+    let for_thread = Arc::clone(&shared);
     // If no thread can be started, each writer waits for its reader, as without an outlet.
-    if let Ok(thread) = thread::start("outlet", move || theirs.write_pieces()) {
+    if let Ok(thread) = thread::start("outlet", move || for_thread.write_pieces()) {
         // An applet opens it once, and a run has one applet.
         let _ = OUTLET.set(Outlet { thread: Mutex::new(Some(thread)), shared });
     }
@@ -176,8 +176,8 @@ impl Shared {
     /// Writes pieces until the outlet is closed. Runs in the thread.
     fn write_pieces(&self) {
         while let Some((stream, bytes)) = self.next() {
-            let is_over = stream == Stream::Output && self.lock().failure.is_some();
-            let written = if is_over { Ok(()) } else { write_all(stream, &bytes) };
+            let has_failed = stream == Stream::Output && self.lock().failure.is_some();
+            let written = if has_failed { Ok(()) } else { write_all(stream, &bytes) };
             let mut state = self.lock();
             state.is_writing = false;
             if let (Stream::Output, Err(errno)) = (stream, written) {

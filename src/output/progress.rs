@@ -16,16 +16,16 @@ use super::text::{escaped, escaped_for};
 use crate::process::Pid;
 
 /// Time before the first display: a shorter wait is not shown.
-const PATIENCE: Duration = Duration::from_millis(300);
+const DELAY: Duration = Duration::from_millis(300);
 /// Time between two frames of the spinner.
 const FRAME: Duration = Duration::from_millis(250);
 /// Time before the first line where standard error is no terminal. The time to each later one is
-/// twice as long, up to `LONGEST`.
+/// twice as long, up to `LONGEST_INTERVAL`.
 const FIRST_LINE: Duration = Duration::from_secs(60);
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// Number of names in a line at most.
-const NAMES: usize = 8;
+const MOST_NAMES: usize = 8;
 
 /// The display of a wait on standard error.
 pub struct Progress {
@@ -57,25 +57,28 @@ impl Progress {
     /// again; `None` if nothing will ever be shown.
     pub fn show<'a>(
         &mut self,
-        who: impl Iterator<Item = (Pid, Option<&'a [u8]>)>,
+        processes: impl Iterator<Item = (Pid, Option<&'a [u8]>)>,
         since: Duration,
     ) -> Option<Instant> {
         let now = Instant::now();
         match &mut self.place {
             Place::Nowhere => None,
-            Place::Terminal(_) if since < PATIENCE => Some(now + (PATIENCE - since)),
+            Place::Terminal(_) if since < DELAY => Some(now + (DELAY - since)),
             // A frame would only queue up, as behind a terminal that was stopped by ^S.
             _ if outlet::is_behind() => Some(now + FRAME),
             Place::Terminal(bar) => {
                 let bar = bar.get_or_insert_with(spinner);
-                bar.set_message(escaped_for(summary(who, since).as_bytes(), charset_of_messages()));
+                bar.set_message(escaped_for(
+                    summary(processes, since).as_bytes(),
+                    charset_of_messages(),
+                ));
                 bar.tick();
                 Some(now + FRAME)
             }
             Place::Lines { next } => {
                 if since >= *next {
-                    message(&self.name, summary(who, since));
-                    *next = (2 * *next).min(*next + LONGEST);
+                    message(&self.name, summary(processes, since));
+                    *next = (2 * *next).min(*next + LONGEST_INTERVAL);
                 }
                 Some(now + next.saturating_sub(since))
             }
@@ -110,9 +113,9 @@ impl Canvas {
 
 impl TermLike for Canvas {
     fn width(&self) -> u16 {
-        const USUAL: u16 = 80;
+        const DEFAULT_WIDTH: u16 = 80;
         tcgetwinsize(stderr())
-            .map_or(USUAL, |size| if size.ws_col > 0 { size.ws_col } else { USUAL })
+            .map_or(DEFAULT_WIDTH, |size| if size.ws_col > 0 { size.ws_col } else { DEFAULT_WIDTH })
     }
 
     fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
@@ -157,23 +160,26 @@ fn spinner() -> ProgressBar {
     }
 }
 
-fn summary<'a>(who: impl Iterator<Item = (Pid, Option<&'a [u8]>)>, since: Duration) -> String {
-    let who: Vec<_> = who.collect();
-    let plural = if who.len() == 1 { "" } else { "es" };
+fn summary<'a>(
+    processes: impl Iterator<Item = (Pid, Option<&'a [u8]>)>,
+    since: Duration,
+) -> String {
+    let processes: Vec<_> = processes.collect();
+    let plural = if processes.len() == 1 { "" } else { "es" };
     let time =
         if since.as_secs() < 60 { format!("{} s", since.as_secs()) } else { duration(since) };
-    format!("waiting for {} process{plural} for {time}: {}", who.len(), names(&who))
+    format!("waiting for {} process{plural} for {time}: {}", processes.len(), names(&processes))
 }
 
 /// Returns processes with their names, in one line.
-pub fn names(who: &[(Pid, Option<&[u8]>)]) -> String {
+pub fn names(processes: &[(Pid, Option<&[u8]>)]) -> String {
     let name = |&(pid, name): &(Pid, Option<&[u8]>)| match name {
         Some(name) => format!("{pid} ({})", escaped(name)),
         None => pid.to_string(),
     };
-    let mut names: Vec<String> = who.iter().take(NAMES).map(name).collect();
-    if who.len() > NAMES {
-        names.push(format!("and {} more", who.len() - NAMES));
+    let mut names: Vec<String> = processes.iter().take(MOST_NAMES).map(name).collect();
+    if processes.len() > MOST_NAMES {
+        names.push(format!("and {} more", processes.len() - MOST_NAMES));
     }
     names.join(", ")
 }
@@ -191,12 +197,12 @@ mod tests {
 
     #[test]
     fn a_few_names_and_the_number_of_the_rest() {
-        let who: Vec<(Pid, Option<&[u8]>)> =
+        let processes: Vec<(Pid, Option<&[u8]>)> =
             (1..=10).map(|pid| (pid, (pid != 2).then_some(&b"a\n"[..]))).collect();
-        assert_eq!(names(&who[..2]), "1 (a\\n), 2");
-        assert!(names(&who).ends_with(", 8 (a\\n), and 2 more"));
+        assert_eq!(names(&processes[..2]), "1 (a\\n), 2");
+        assert!(names(&processes).ends_with(", 8 (a\\n), and 2 more"));
         assert_eq!(
-            summary(who.iter().take(1).copied(), Duration::from_millis(2900)),
+            summary(processes.iter().take(1).copied(), Duration::from_millis(2900)),
             "waiting for 1 process for 2 s: 1 (a\\n)"
         );
         assert_eq!(duration(Duration::from_secs(200)), "3 min 20 s");

@@ -9,7 +9,7 @@ use crate::process::{
 use super::{Terminal, human, join, put, text};
 
 /// Columns of names: the length of the longest one.
-const NAMES: usize = 14;
+const NAME_WIDTH: usize = 14;
 
 /// Appends these properties of a process; with `sections`, below headings. A property that is
 /// unavailable says why. Errors: the process has exited, or reading failed.
@@ -50,7 +50,7 @@ fn entry(
     property: &Property,
     terminal: &Terminal,
 ) -> ReadResult<()> {
-    put(lines, format_args!("  {:NAMES$} ", property.name));
+    put(lines, format_args!("  {:NAME_WIDTH$} ", property.name));
     match (property.get)(process) {
         Ok(found) => value(lines, &found, process.runtime(), terminal),
         Err(unread) if unread.is_unavailable() => put(lines, format_args!("- ({unread})")),

@@ -16,15 +16,15 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "it names no file");
     let name = path.file_name().ok_or_else(invalid)?;
     // Hidden, and without the suffix `.prom` that node_exporter reads.
-    let mut beside = OsString::from(".");
-    beside.push(name);
-    beside.push(format!(".{}.new", std::process::id()));
-    let beside = path.with_file_name(beside);
+    let mut new = OsString::from(".");
+    new.push(name);
+    new.push(format!(".{}.new", std::process::id()));
+    let new = path.with_file_name(new);
     // A signal that ends us in between would leave the new file behind.
     with_signals_blocked(|| {
-        write(&beside, content, old).and_then(|()| fs::rename(&beside, &path)).inspect_err(|_| {
+        write(&new, content, old).and_then(|()| fs::rename(&new, &path)).inspect_err(|_| {
             // The new file may not exist. The first error is the one to report.
-            let _ = fs::remove_file(&beside);
+            let _ = fs::remove_file(&new);
         })
     })
 }

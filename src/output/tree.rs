@@ -35,7 +35,7 @@ pub struct Drawing<'a> {
     pub view: View<'a, TreeRow>,
     pub rows: &'a Rows,
     pub users: &'a Users,
-    pub look: TreeStyle,
+    pub style: TreeStyle,
     pub terminal: &'a Terminal,
     /// Nodes to emphasise instead of matches: a process and its ancestors.
     pub highlight: BTreeSet<Node>,
@@ -44,10 +44,11 @@ pub struct Drawing<'a> {
 impl Drawing<'_> {
     /// Writes all lines.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let width = self.terminal.width.filter(|_| !self.look.whole_lines);
+        let width = self.terminal.width.filter(|_| !self.style.whole_lines);
         let mut branches = Branches::new(self.terminal.lines, width);
         let mut line = Vec::new();
-        for row in self.view.rows(|node| self.look.fold.then(|| self.folding_label(node)).flatten())
+        for row in
+            self.view.rows(|node| self.style.fold.then(|| self.folding_label(node)).flatten())
         {
             line.clear();
             branches.draw(&mut line, row.depth, row.is_last);
@@ -87,7 +88,7 @@ impl Drawing<'_> {
 
     fn is_emphasised(&self, node: Node) -> bool {
         match self.highlight.is_empty() {
-            true => self.look.emphasise && self.forest.data(node).marks.has(Marks::MATCH),
+            true => self.style.emphasise && self.forest.data(node).marks.has(Marks::MATCH),
             false => self.highlight.contains(&node),
         }
     }
