@@ -213,11 +213,11 @@ fn filled(roff: &mut Roff, entries: &[TableEntry<'_>]) {
     let mut is_in_table = false;
     for (at, entry) in entries.iter().enumerate() {
         let is_row = !entry.names.is_empty();
-        match (is_in_table, is_row) {
-            (false, true) => roff.control("PD", ["0"]),
-            (true, false) => roff.control("PD", []),
-            _ => roff,
-        };
+        if is_row && !is_in_table {
+            roff.control("PD", ["0"]);
+        } else if !is_row && is_in_table {
+            roff.control("PD", []);
+        }
         is_in_table = is_row;
         if !is_row && at > 0 {
             roff.control("PP", []);

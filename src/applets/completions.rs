@@ -137,9 +137,10 @@ impl Wrapper<'_> {
     }
 
     fn bash(&self) -> String {
-        let (operand, option) = match self.is_behind_dashes {
-            true => ("at+=1", ""),
-            false => ("break", " && ${COMP_WORDS[at]} == -*"),
+        let (operand, option) = if self.is_behind_dashes {
+            ("at+=1", "")
+        } else {
+            ("break", " && ${COMP_WORDS[at]} == -*")
         };
         BASH.replace("GENERATED", &format!("_{}", self.name.replace('-', "__")))
             .replace("NAME", self.name)
@@ -151,9 +152,10 @@ impl Wrapper<'_> {
     fn fish(&self, generated: &str) -> String {
         let begins = format!("complete -c {} ", self.name);
         let function = format!("__fish_{}_options", self.name.replace('-', "_"));
-        let (operand, condition) = match self.is_behind_dashes {
-            true => ("return 0", format!("-n 'not {function}' ")),
-            false => ("return 1", String::new()),
+        let (operand, condition) = if self.is_behind_dashes {
+            ("return 0", format!("-n 'not {function}' "))
+        } else {
+            ("return 1", String::new())
         };
         let ours = generated.replace(&begins, &format!("{begins}-n {function} "));
         let functions = FISH

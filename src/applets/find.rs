@@ -130,10 +130,12 @@ impl Options {
     fn format(&self, terminal: &Terminal) -> ListFormat {
         let fields =
             |brief: &[&str]| format::joined(&self.fields).unwrap_or_else(|| properties(brief));
-        let suffix = match (self.list_name, self.list_full) {
-            (_, true) => Suffix::CommandLine,
-            (true, _) => Suffix::Name,
-            _ => Suffix::Nothing,
+        let suffix = if self.list_full {
+            Suffix::CommandLine
+        } else if self.list_name {
+            Suffix::Name
+        } else {
+            Suffix::Nothing
         };
         match self.common.format.json() {
             _ if self.common.verbosity.is_quiet() => ListFormat::Nothing,

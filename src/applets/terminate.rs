@@ -76,9 +76,10 @@ See also:
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let order = Order::termination(options.timeout.0);
-    let order = match (options.no_wait, options.no_kill) {
-        (true, _) => Order { until: Until::Signalled, kills: false, ..order },
-        (_, no_kill) => Order { kills: !no_kill, ..order },
+    let order = if options.no_wait {
+        Order { until: Until::Signalled, kills: false, ..order }
+    } else {
+        Order { kills: !options.no_kill, ..order }
     };
     options.acting.run(&context.name, context.begin, order, Some(options.force.force))
 }

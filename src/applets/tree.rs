@@ -138,9 +138,12 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let criteria = options.criteria(&proc)?;
     let (forest, rows, unexamined) = options.collect(&proc, &criteria)?;
     // Without conditions, the roots are the matches: --depth counts from them.
-    let wanted = |node| match criteria.is_empty() {
-        true => forest.parent(node).is_none(),
-        false => forest.data(node).marks.has(Marks::MATCH),
+    let wanted = |node| {
+        if criteria.is_empty() {
+            forest.parent(node).is_none()
+        } else {
+            forest.data(node).marks.has(Marks::MATCH)
+        }
     };
     let matched = forest.find_all(forest.all(), |row| row.marks.has(Marks::MATCH)).count();
     let named = options.pids.iter().chain(&options.selection.pid).copied();

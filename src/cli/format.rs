@@ -39,10 +39,12 @@ enum When {
 impl Format {
     /// Returns the layout of JSON; `None` for text.
     pub fn json(&self) -> Option<Layout> {
-        match (self.json, self.jsonl) {
-            (true, _) => Some(Layout::Document),
-            (_, true) => Some(Layout::Lines),
-            _ => None,
+        if self.json {
+            Some(Layout::Document)
+        } else if self.jsonl {
+            Some(Layout::Lines)
+        } else {
+            None
         }
     }
 

@@ -78,13 +78,11 @@ pub fn unexamined(unexamined: &Unexamined) -> String {
 /// Returns the reason why an empty answer is not certain, if there is one: some processes could not
 /// be examined, or /proc hides those of other users.
 pub fn doubt(proc: &Proc, processes: &Unexamined) -> Result<Option<String>, process::Error> {
-    Ok(match processes.is_empty() {
-        true if proc.hides_others()? => {
-            Some(format!("/proc hides the processes of other users (hidepid){}", advice()))
-        }
-        true => None,
-        false => Some(unexamined(processes)),
-    })
+    if !processes.is_empty() {
+        return Ok(Some(unexamined(processes)));
+    }
+    let hidden = || format!("/proc hides the processes of other users (hidepid){}", advice());
+    Ok(proc.hides_others()?.then(hidden))
 }
 
 /// Wraps text to fit into 80 columns if it begins at `column`, with blanks before the later lines.

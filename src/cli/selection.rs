@@ -300,10 +300,12 @@ impl SearchOptions {
 
     /// Returns which one of several matches is wanted, if only one is.
     pub fn pick(&self) -> Option<Pick> {
-        match (self.newest, self.oldest) {
-            (true, _) => Some(Pick::Newest),
-            (_, true) => Some(Pick::Oldest),
-            _ => None,
+        if self.newest {
+            Some(Pick::Newest)
+        } else if self.oldest {
+            Some(Pick::Oldest)
+        } else {
+            None
         }
     }
 
@@ -317,10 +319,11 @@ impl SearchOptions {
         let refuse =
             |why: String| Refusal::nothing(format!("pid file '{}': {why}", path.to_string_lossy()));
         let mut text = Vec::new();
-        let read = match path == "-" {
-            true => stdin().lock().take(PID_FILE_BYTES + 1).read_to_end(&mut text),
-            false => fs::File::open(path)
-                .and_then(|file| file.take(PID_FILE_BYTES + 1).read_to_end(&mut text)),
+        let read = if path == "-" {
+            stdin().lock().take(PID_FILE_BYTES + 1).read_to_end(&mut text)
+        } else {
+            fs::File::open(path)
+                .and_then(|file| file.take(PID_FILE_BYTES + 1).read_to_end(&mut text))
         };
         read.map_err(|error| refuse(error.to_string()))?;
         Ok(Some(Test::Pid(vec![pid_of_file(&text).map_err(refuse)?])))

@@ -45,10 +45,13 @@ enum Place {
 impl Progress {
     /// Returns a display that shows nothing yet. `name` is the name of the applet in messages.
     pub fn new(name: &str, is_quiet: bool) -> Progress {
-        let place = match (is_quiet, stderr().is_terminal()) {
-            (true, _) => Place::Nowhere,
-            (_, true) => Place::Terminal(None),
-            _ => Place::Lines { next: FIRST_LINE },
+        let is_terminal = stderr().is_terminal();
+        let place = if is_quiet {
+            Place::Nowhere
+        } else if is_terminal {
+            Place::Terminal(None)
+        } else {
+            Place::Lines { next: FIRST_LINE }
         };
         Progress { name: name.to_owned(), place }
     }

@@ -84,8 +84,10 @@ impl Terminal {
 /// Returns the width that the terminal reports, else $COLUMNS.
 fn width() -> Option<usize> {
     let reported = rustix::termios::tcgetwinsize(stdout()).map_or(0, |size| size.ws_col);
-    let asked = || env::var("COLUMNS").ok()?.parse().ok();
-    if reported > 0 { Some(reported.into()) } else { asked().filter(|&columns| columns > 0) }
+    if reported > 0 {
+        return Some(reported.into());
+    }
+    env::var("COLUMNS").ok()?.parse().ok().filter(|&columns| columns > 0)
 }
 
 fn wants_colour(colour: Colour, is_terminal: bool) -> bool {

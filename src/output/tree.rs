@@ -87,9 +87,10 @@ impl Drawing<'_> {
     }
 
     fn is_emphasised(&self, node: Node) -> bool {
-        match self.highlight.is_empty() {
-            true => self.style.emphasise && self.forest.data(node).marks.has(Marks::MATCH),
-            false => self.highlight.contains(&node),
+        if self.highlight.is_empty() {
+            self.style.emphasise && self.forest.data(node).marks.has(Marks::MATCH)
+        } else {
+            self.highlight.contains(&node)
         }
     }
 
