@@ -122,15 +122,7 @@ fn wrapped(page: &str) -> String {
     for mut line in page.lines() {
         is_kept = is_kept && line != ".fi" || line == ".nf";
         while line.len() > LONGEST && !line.starts_with('.') {
-            // The rest of a line must not begin as a request, nor with a blank, which has a
-            // meaning.
-            let is_good = |at: &usize| {
-                *at > 0 && line[*at + 1..].starts_with(|next: char| next.is_ascii_alphanumeric())
-            };
-            let ends = |line: &str| {
-                line.match_indices(' ').map(|(at, _)| at).filter(is_good).collect::<Vec<_>>()
-            };
-            let Some(&at) = ends(line).iter().rev().find(|at| **at < LONGEST - 2) else { break };
+            let Some(at) = end_of_line(line, LONGEST - 2) else { break };
             let (start, rest) = line.split_at(at);
             text += start;
             text += if is_kept { " \\c\n" } else { "\n" };
@@ -140,6 +132,15 @@ fn wrapped(page: &str) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Returns the last blank before `limit` at which a line can end. The rest must not begin as a
+/// request, nor with a blank, which has a meaning.
+fn end_of_line(line: &str, limit: usize) -> Option<usize> {
+    let can_end = |at: &usize| {
+        *at > 0 && line[at + 1..].starts_with(|next: char| next.is_ascii_alphanumeric())
+    };
+    line.match_indices(' ').map(|(at, _)| at).take_while(|at| *at < limit).filter(can_end).last()
 }
 
 /// Returns the section of a paragraph of the help: a title, and below it lines to keep, or rows of

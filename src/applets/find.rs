@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::output::listing::{ListFormat, Listing, Suffix};
 use crate::output::table::Table;
 use crate::output::{Output, Terminal};
-use crate::process::{Error, Lookup, Proc, Process, Unexamined, properties};
+use crate::process::{Error, Lookup, Proc, Process, ReadResult, Unexamined, properties};
 use crate::select::{Age, Criteria, Pick, Verdict, age};
 
 /// The row in the table of applets.
@@ -246,17 +246,22 @@ impl List<'_> {
     }
 
     fn print(&mut self, process: &Process<'_>, listing: &mut Listing<'_>) -> anyhow::Result<()> {
-        let age = |()| if self.pick.is_some() { age(process) } else { Ok((0, 0)) };
-        match (process.lookup(listing.render(process).and_then(age))?, self.pick) {
-            (Lookup::Found(_), None) => listing.print()?,
-            (Lookup::Found(age), Some(pick)) => {
+        let rendered = listing.render(process).and_then(|()| self.age_for_pick(process));
+        match process.lookup(rendered)? {
+            Lookup::Found(None) => listing.print()?,
+            Lookup::Found(Some((pick, age))) => {
                 if self.best.as_ref().is_none_or(|(best, _)| pick.prefers(age, *best)) {
                     self.best = Some((age, listing.rendered().to_vec()));
                 }
             }
-            (Lookup::Unavailable(reason), _) => self.unexamined.add(process.pid(), reason),
-            (Lookup::Exited, _) => self.vanished += 1,
+            Lookup::Unavailable(reason) => self.unexamined.add(process.pid(), reason),
+            Lookup::Exited => self.vanished += 1,
         }
         Ok(())
+    }
+
+    /// Reads the age of a process if only one match is wanted; all others are printed without it.
+    fn age_for_pick(&self, process: &Process<'_>) -> ReadResult<Option<(Pick, Age)>> {
+        self.pick.map(|pick| Ok((pick, age(process)?))).transpose()
     }
 }

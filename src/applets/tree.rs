@@ -137,14 +137,6 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let proc = options.common.start()?;
     let criteria = options.criteria(&proc)?;
     let (forest, rows, unexamined) = options.collect(&proc, &criteria)?;
-    // Without conditions, the roots are the matches: --depth counts from them.
-    let wanted = |node| {
-        if criteria.is_empty() {
-            forest.parent(node).is_none()
-        } else {
-            forest.data(node).marks.has(Marks::MATCH)
-        }
-    };
     let matched = forest.find_all(forest.all(), |row| row.marks.has(Marks::MATCH)).count();
     let named = options.pids.iter().chain(&options.selection.pid).copied();
     let missing: Vec<Pid> = named.filter(|&pid| forest.find(pid).is_none()).collect();
@@ -156,7 +148,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
             );
         }
     }
-    let mut view = View::new(&forest, wanted, options.depth);
+    let begins = |node| begins_view(&forest, &criteria, node);
+    let mut view = View::new(&forest, begins, options.depth);
     if options.ancestors {
         view = view.with_ancestors();
     }
@@ -172,6 +165,16 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         )?;
     }
     Ok(if matched == 0 { Exit::Nothing } else { Exit::from_counts(1, 1 + missing.len()) })
+}
+
+/// Reports whether the view begins at a node, so that --depth counts from it: at a match, or
+/// without conditions at a root.
+fn begins_view(forest: &Forest<TreeRow>, criteria: &Criteria, node: Node) -> bool {
+    if criteria.is_empty() {
+        forest.parent(node).is_none()
+    } else {
+        forest.data(node).marks.has(Marks::MATCH)
+    }
 }
 
 impl Options {

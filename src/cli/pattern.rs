@@ -17,22 +17,24 @@ pub fn compile(pattern: &OsStr, exact: bool, ignore_case: bool) -> Result<Regex,
     if pattern.is_empty() {
         return Err(Refusal::usage("the pattern is empty: leave it out to match everything"));
     }
-    let build = |pattern: &str| {
-        let mut builder = RegexBuilder::new(pattern);
-        builder.unicode(false).dot_matches_new_line(true).case_insensitive(ignore_case).build()
-    };
     let pattern = spelled(pattern.as_bytes());
     // Compile it alone first: our group around it could make a valid expression of a wrong one,
     // such as "a)|(b".
-    let mut built = build(&pattern);
+    let mut built = build(&pattern, ignore_case);
     if exact && built.is_ok() {
         // The second form ends with a newline, which ends a comment. Only (?x) can have begun one.
-        built =
-            build(&format!("^(?:{pattern})$")).or_else(|_| build(&format!("^(?:{pattern}\n)$")));
+        built = build(&format!("^(?:{pattern})$"), ignore_case)
+            .or_else(|_| build(&format!("^(?:{pattern}\n)$"), ignore_case));
     }
     built.map_err(|error| {
         Refusal::usage(format!("bad regular expression '{typed}': {}", reason(&error)))
     })
+}
+
+/// Builds an expression that matches bytes, newlines included, not characters.
+fn build(pattern: &str, ignore_case: bool) -> Result<Regex, regex::Error> {
+    let mut builder = RegexBuilder::new(pattern);
+    builder.unicode(false).dot_matches_new_line(true).case_insensitive(ignore_case).build()
 }
 
 /// Returns the pattern as text: bytes that are not UTF-8 become escapes that match these bytes.

@@ -405,16 +405,19 @@ fn exe_names(typed: &[OsString]) -> Result<Vec<Vec<u8>>, Refusal> {
 
 fn exe_paths(typed: &[OsString]) -> Result<Vec<Vec<u8>>, Refusal> {
     let paths = names("--exe-path", typed)?;
-    // The kernel begins the path of an executable with "(unreachable)" if it is not below our root
-    // directory.
-    let is_whole = |path: &[u8]| path.starts_with(b"/") || path.starts_with(b"(unreachable)");
-    match paths.iter().find(|path| !is_whole(path)) {
+    match paths.iter().find(|path| !is_path_of_kernel(path)) {
         Some(name) => Err(Refusal::usage(format!(
             "--exe-path '{}' is no absolute path: use --exe",
             String::from_utf8_lossy(name)
         ))),
         None => Ok(paths),
     }
+}
+
+/// Reports whether the kernel may name an executable by this path. It begins with "(unreachable)"
+/// if the executable is not below our root directory.
+fn is_path_of_kernel(path: &[u8]) -> bool {
+    path.starts_with(b"/") || path.starts_with(b"(unreachable)")
 }
 
 fn users(proc: &Proc, typed: &[String]) -> anyhow::Result<Vec<u32>> {
@@ -441,16 +444,17 @@ fn or_own(
     pids: &[Pid],
     own: impl Fn(&Process<'_>) -> ReadResult<Pid>,
 ) -> anyhow::Result<Vec<Pid>> {
-    let ours = || {
-        let nowhere = || Refusal::nothing("0 means our own, but we are not in this procfs");
-        let Lookup::Found(process) =
-            proc.process(proc.own_pid().ok_or_else(nowhere)?, Files::NONE)?
-        else {
-            return Err(nowhere().into());
-        };
-        own(&process).context("cannot read our own process")
+    pids.iter().map(|&pid| if pid == 0 { of_ourselves(proc, &own) } else { Ok(pid) }).collect()
+}
+
+/// Reads an id of our own process. Errors: `Refusal`, if another procfs does not show us.
+fn of_ourselves(proc: &Proc, own: impl Fn(&Process<'_>) -> ReadResult<Pid>) -> anyhow::Result<Pid> {
+    let absent = || Refusal::nothing("0 means our own, but we are not in this procfs");
+    let pid = proc.own_pid().ok_or_else(absent)?;
+    let Lookup::Found(process) = proc.process(pid, Files::NONE)? else {
+        return Err(absent().into());
     };
-    pids.iter().map(|&pid| if pid == 0 { ours() } else { Ok(pid) }).collect()
+    own(&process).context("cannot read our own process")
 }
 
 fn variable_test(typed: &OsStr) -> Result<Test, Refusal> {

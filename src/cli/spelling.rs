@@ -23,9 +23,7 @@ const LETTERS: [(char, &str, &str); 4] = [
 /// Refuses arguments that may mean something else, for a command that acts on processes. Errors:
 /// usage.
 pub fn check(command: &Command, arguments: &[OsString]) -> Result<(), Refusal> {
-    // Only commands that act on processes have both arguments.
-    let has_argument = |id| command.get_arguments().any(|arg| arg.get_id() == id);
-    if !(has_argument("operands") && has_argument("dry_run")) {
+    if !acts_on_processes(command) {
         return Ok(());
     }
     let words = CommandWords::parse(command, arguments);
@@ -41,6 +39,12 @@ pub fn check(command: &Command, arguments: &[OsString]) -> Result<(), Refusal> {
         ))),
         None => Ok(()),
     }
+}
+
+/// Reports whether a command acts on processes: only such a command has both arguments.
+fn acts_on_processes(command: &Command) -> bool {
+    let has_argument = |id| command.get_arguments().any(|arg| arg.get_id() == id);
+    has_argument("operands") && has_argument("dry_run")
 }
 
 /// A command line split into words as clap will parse it.

@@ -209,7 +209,13 @@ fn operand(text: &str) -> Result<Operand, String> {
         }
         None => (text, None),
     };
-    let hint = match text.strip_prefix('-') {
+    let pid = parse::pid(pid).map_err(|why| format!("{why}{}", hint(text)))?;
+    Ok(Operand { pid, inode })
+}
+
+/// Returns the option that was probably meant by an operand that is no process id.
+fn hint(text: &str) -> String {
+    match text.strip_prefix('-') {
         Some("0") => {
             ": signal 0 sends nothing: find --pid tells whether a process is there".to_owned()
         }
@@ -223,8 +229,7 @@ fn operand(text: &str) -> Result<Operand, String> {
             String::new()
         }
         None => format!(": name a program with --exe {text} or --pattern {text}"),
-    };
-    Ok(Operand { pid: parse::pid(pid).map_err(|why| format!("{why}{hint}"))?, inode })
+    }
 }
 
 impl fmt::Display for Operand {

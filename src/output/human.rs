@@ -75,9 +75,12 @@ fn parts(seconds: f64) -> (u64, u64, u64, u64) {
 /// would walk through all zones to find its name.
 static ZONE: LazyLock<TimeZone> = LazyLock::new(|| {
     let is_set = std::env::var_os("TZ").is_some_and(|zone| !zone.is_empty());
-    let machine = || TimeZone::tzif("", &std::fs::read("/etc/localtime").ok()?).ok();
-    if is_set { None } else { machine() }.unwrap_or_else(TimeZone::system)
+    if is_set { None } else { zone_of_machine() }.unwrap_or_else(TimeZone::system)
 });
+
+fn zone_of_machine() -> Option<TimeZone> {
+    TimeZone::tzif("", &std::fs::read("/etc/localtime").ok()?).ok()
+}
 
 /// Appends a date and a time, in seconds since the epoch, with a separator between the two; the
 /// bare number if it is no possible date.

@@ -145,18 +145,21 @@ fn line(
     terminal: &Terminal,
 ) -> ReadResult<()> {
     line.extend_from_slice(process.pid().to_string().as_bytes());
-    let name =
-        |process| Ok(if_available(Process::name_or_comm(process))?.unwrap_or(Cow::Borrowed(b"?")));
     let text = match suffix {
         Suffix::Nothing => return Ok(()),
-        Suffix::Name => name(process)?,
+        Suffix::Name => name_or_mark(process)?,
         Suffix::CommandLine => match if_available(process.command_line())? {
             Some(arguments) if !arguments.is_empty() => Cow::Owned(arguments),
             // ps shows in brackets what has no arguments: kernel threads and zombies.
-            _ => Cow::Owned([b"[", &name(process)?[..], b"]"].concat()),
+            _ => Cow::Owned([b"[", &name_or_mark(process)?[..], b"]"].concat()),
         },
     };
     line.push(b' ');
     line.extend_from_slice(&shown(&text, terminal));
     Ok(())
+}
+
+/// Returns the name of a process; `?` if it is unavailable.
+fn name_or_mark<'p>(process: &'p Process<'_>) -> ReadResult<Cow<'p, [u8]>> {
+    Ok(if_available(process.name_or_comm())?.unwrap_or(Cow::Borrowed(b"?")))
 }

@@ -13,8 +13,7 @@ use crate::control::with_signals_blocked;
 /// leads nowhere, or writing failed; the old file is then unchanged.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let (path, old) = target(path)?;
-    let invalid = || io::Error::new(io::ErrorKind::InvalidInput, "it names no file");
-    let name = path.file_name().ok_or_else(invalid)?;
+    let name = path.file_name().ok_or_else(|| invalid("it names no file"))?;
     // Hidden, and without the suffix `.prom` that node_exporter reads.
     let mut new = OsString::from(".");
     new.push(name);
@@ -32,14 +31,17 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 /// Returns the path of the file behind symbolic links, and its metadata if it exists. Refuses
 /// anything but a regular file: /dev/null must not become one.
 fn target(path: &Path) -> io::Result<(PathBuf, Option<Metadata>)> {
-    let refused = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     match fs::metadata(path) {
         Ok(found) if found.is_file() => Ok((path.canonicalize()?, Some(found))),
-        Ok(_) => refused("it is there and is not a regular file"),
+        Ok(_) => Err(invalid("it is there and is not a regular file")),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Err(_) if path.is_symlink() => refused("it is a symbolic link that leads nowhere"),
+        Err(_) if path.is_symlink() => Err(invalid("it is a symbolic link that leads nowhere")),
         Err(_) => Ok((path.to_owned(), None)),
     }
+}
+
+fn invalid(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
 fn write(path: &Path, content: &[u8], old: Option<Metadata>) -> io::Result<()> {

@@ -9,8 +9,7 @@ use super::{Charset, Terminal};
 
 /// Returns text for output: escaped on a terminal, exact otherwise.
 pub fn shown<'a>(text: &'a [u8], terminal: &Terminal) -> Cow<'a, [u8]> {
-    let is_plain = || text.iter().all(|byte| (b' '..=b'~').contains(byte));
-    if !terminal.is_terminal || is_plain() {
+    if !terminal.is_terminal || text.iter().all(is_printable_ascii) {
         Cow::Borrowed(text)
     } else {
         Cow::Owned(escaped_for(text, terminal.charset).into_bytes())
@@ -25,7 +24,7 @@ const OURS: [&str; 5] = ["\n", "\t", "\0", BOLD, PLAIN];
 /// get becomes its escape in JSON. Most text that still needs it is JSON, as other text was escaped
 /// before.
 pub(super) fn screened(text: &[u8], charset: Charset) -> Cow<'_, [u8]> {
-    if text.iter().all(|byte| (b' '..=b'~').contains(byte) || *byte == b'\n') {
+    if text.iter().all(|byte| is_printable_ascii(byte) || *byte == b'\n') {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 8);
@@ -50,6 +49,11 @@ pub(super) fn screened(text: &[u8], charset: Charset) -> Cow<'_, [u8]> {
         chunk.invalid().iter().for_each(|byte| safe.push_str(&format!("\\x{byte:02x}")));
     }
     Cow::Owned(safe.into_bytes())
+}
+
+/// Reports whether every terminal shows a byte as it is.
+fn is_printable_ascii(byte: &u8) -> bool {
+    (b' '..=b'~').contains(byte)
 }
 
 /// Reports whether the charset has a character. In a charset of single bytes, those of UTF-8 would
