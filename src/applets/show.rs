@@ -101,9 +101,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     output.write_all(layout.map_or(b"", |layout| layout.begin()))?;
     for target in &options.targets {
         block.clear();
-        if let Err(why) =
-            options.render(&mut block, &proc, *target, &properties, &output.terminal)?
-        {
+        let rendered = options.render(&mut block, &proc, *target, &properties, &output.terminal)?;
+        if let Rendered::NotShown(why) = rendered {
             if !options.common.verbosity.is_quiet() {
                 message(&context.name, why);
             }
@@ -123,6 +122,13 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::from_counts(shown, options.targets.len()))
 }
 
+/// The result of an attempt to show a process.
+enum Rendered {
+    Shown,
+    /// The process cannot be shown, for this reason.
+    NotShown(String),
+}
+
 impl Options {
     fn properties(&self) -> Vec<&'static Property> {
         let mut properties = format::joined(&self.fields).unwrap_or_else(format::default_fields);
@@ -132,8 +138,8 @@ impl Options {
         properties
     }
 
-    /// Appends a process, or returns the reason why it cannot be shown. Errors end the run: reading
-    /// failed for a reason of our own.
+    /// Appends a process to `block`, if it can be shown. Errors end the run: reading failed for a
+    /// reason of our own.
     fn render(
         &self,
         block: &mut Vec<u8>,
@@ -141,31 +147,32 @@ impl Options {
         target: Subject,
         properties: &[&Property],
         terminal: &Terminal,
-    ) -> anyhow::Result<Result<(), String>> {
+    ) -> anyhow::Result<Rendered> {
         let pid = match (target, proc.own_pid()) {
             (Subject::Pid(pid), _) | (Subject::Own, Some(pid)) => pid,
             (Subject::Own, None) => {
-                return Ok(Err(format!("we ourselves are not in {}", proc.path().display())));
+                let why = format!("we ourselves are not in {}", proc.path().display());
+                return Ok(Rendered::NotShown(why));
             }
         };
         // Read these two always. A property that either of them holds then needs no third file.
         let files = Files::new(&[File::Stat, File::Status]) | certain_files(properties);
         let process = match proc.process(pid, files)? {
             Lookup::Found(process) => process,
-            Lookup::Unavailable(reason) => return Ok(Err(format!("process {pid}: {reason}"))),
+            Lookup::Unavailable(reason) => {
+                return Ok(Rendered::NotShown(format!("process {pid}: {reason}")));
+            }
             Lookup::Exited => {
-                return Ok(Err(absence(
-                    &format!("there is no process {pid}"),
-                    proc,
-                    &Unexamined::default(),
-                )?));
+                let what = format!("there is no process {pid}");
+                let why = absence(&what, proc, &Unexamined::default())?;
+                return Ok(Rendered::NotShown(why));
             }
         };
         let rendered = self.rendered(block, &process, properties, terminal);
         Ok(match process.lookup(rendered)? {
-            Lookup::Found(()) => Ok(()),
-            Lookup::Unavailable(reason) => Err(format!("process {pid}: {reason}")),
-            Lookup::Exited => Err(format!("process {pid} ended while it was read")),
+            Lookup::Found(()) => Rendered::Shown,
+            Lookup::Unavailable(reason) => Rendered::NotShown(format!("process {pid}: {reason}")),
+            Lookup::Exited => Rendered::NotShown(format!("process {pid} ended while it was read")),
         })
     }
 
