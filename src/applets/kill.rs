@@ -101,5 +101,5 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         is_to_end,
         ..Order::default()
     };
-    options.acting.run(&context.name, context.begin, order, Some(options.force.force))
+    options.acting.run(&context.name, context.begin, order, options.force.reach())
 }

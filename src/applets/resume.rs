@@ -59,5 +59,5 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     let order = Order { signal: Some(Signal::CONT), ..Order::default() };
-    options.acting.run(&context.name, context.begin, order, Some(options.force.force))
+    options.acting.run(&context.name, context.begin, order, options.force.reach())
 }

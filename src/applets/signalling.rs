@@ -44,7 +44,25 @@ pub struct Acting {
 pub struct Force {
     /// Also act on the first process, on this command itself and on its ancestors
     #[arg(long, help_heading = "Action")]
-    pub force: bool,
+    force: bool,
+}
+
+impl Force {
+    /// Returns the processes that may be signalled.
+    pub fn reach(&self) -> Reach {
+        if self.force { Reach::All } else { Reach::Others }
+    }
+}
+
+/// The processes to which an order may send signals. Kernel threads are never among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// None: the order only waits.
+    None,
+    /// All but the first process, ourselves and our ancestors.
+    Others,
+    /// All (`--force`).
+    All,
 }
 
 /// Outcomes of targets, for the help of all these applets.
@@ -119,18 +137,17 @@ impl Acting {
             })
     }
 
-    /// Carries out an order on the targets, and returns the exit status. `force` allows signals to
-    /// the first process, to us and to our ancestors; `None` is for an order that sends no signal.
-    /// Errors: wrong usage, or a fatal error with nothing done; or output failed.
+    /// Carries out an order on the targets, and returns the exit status. Errors: wrong usage, or a
+    /// fatal error with nothing done; or output failed.
     pub fn run(
         &self,
         name: &str,
         begin: Instant,
         order: Order,
-        force: Option<bool>,
+        reach: Reach,
     ) -> anyhow::Result<Exit> {
         let order = Order { tree: self.tree, ..order };
-        self.verbosity.start_with_syslog(name, force.is_some() && !self.dry_run)?;
+        self.verbosity.start_with_syslog(name, reach != Reach::None && !self.dry_run)?;
         check_references()?;
         let proc = Proc::open(Path::new("/proc"))?;
         if !proc.is_ours().context("cannot tell which pid namespace /proc belongs to")? {
@@ -147,10 +164,10 @@ impl Acting {
         let overseer =
             interrupts.oversee(order.timeout.and_then(|timeout| begin.checked_add(timeout)), {
                 let name = name.to_owned();
-                let what = if force.is_some() {
-                    ALL_DONE
-                } else {
+                let what = if reach == Reach::None {
                     "all that is to be waited for was found"
+                } else {
+                    ALL_DONE
                 };
                 move |ended| leave(&name, ended, what, is_quiet)
             })?;
@@ -159,7 +176,7 @@ impl Acting {
         operation.check_room()?;
         let self_and_ancestors = self_and_ancestors(&proc)?;
         let is_matched = self.targets.are_matched();
-        operation.refuse(|target| refusal(target, &self_and_ancestors, force, is_matched));
+        operation.refuse(|target| refusal(target, &self_and_ancestors, reach, is_matched));
         check_count(order, operation.targets().len())?;
         overseer.iter().for_each(|overseer| overseer.trust(limit));
 
@@ -186,18 +203,18 @@ impl Acting {
 fn refusal(
     target: &Target,
     self_and_ancestors: &[Pid],
-    force: Option<bool>,
+    reach: Reach,
     is_matched: bool,
 ) -> Option<Refused> {
     let is_us = self_and_ancestors.first() == Some(&target.pid);
-    match force {
+    match reach {
         // Waiting for oneself takes for ever. Any other wait is harmless.
-        None => is_us.then_some(Refused::Waiter),
+        Reach::None => is_us.then_some(Refused::Waiter),
         _ if target.is_kernel_thread => Some(Refused::KernelThread),
-        Some(true) => None,
-        Some(false) if is_us => Some(Refused::Ourselves),
-        Some(false) if target.pid == 1 => Some(Refused::FirstProcess),
-        Some(false) => {
+        Reach::All => None,
+        Reach::Others if is_us => Some(Refused::Ourselves),
+        Reach::Others if target.pid == 1 => Some(Refused::FirstProcess),
+        Reach::Others => {
             self_and_ancestors.contains(&target.pid).then_some(Refused::Ancestor { is_matched })
         }
     }

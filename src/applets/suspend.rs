@@ -62,5 +62,5 @@ See also:
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let order = Order { until: Until::Stopped, timeout: options.timeout.0, ..Order::default() };
-    options.acting.run(&context.name, context.begin, order, Some(options.force.force))
+    options.acting.run(&context.name, context.begin, order, options.force.reach())
 }

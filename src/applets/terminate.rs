@@ -81,5 +81,5 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     } else {
         Order { kills: !options.no_kill, ..order }
     };
-    options.acting.run(&context.name, context.begin, order, Some(options.force.force))
+    options.acting.run(&context.name, context.begin, order, options.force.reach())
 }

@@ -2,7 +2,7 @@
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::signalling::{Acting, OUTCOMES};
+use super::signalling::{Acting, OUTCOMES, Reach};
 use super::{Applet, Context, ManSection};
 use crate::cli::exit_status::{AFTER_SIGINT, ExitRow, Status};
 use crate::cli::{ENVIRONMENT, FILES_AND_SECURITY, parse};
@@ -108,5 +108,5 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let count = if options.any { Some(1) } else { options.count.map(|count| count as usize) };
     let wait = Order::wait(options.timeout.0);
     let order = Order { until: Until::Ended { count }, wants_status: options.status, ..wait };
-    options.acting.run(&context.name, context.begin, order, None)
+    options.acting.run(&context.name, context.begin, order, Reach::None)
 }
