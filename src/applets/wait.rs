@@ -62,7 +62,8 @@ fn command() -> Command {
          A process id that belongs to no process may be a mistake and counts as a failure; one \
          with its inode (PID:INODE) is of a process that has ended. The targets are process ids, \
          or what find finds with the same options.\n\n\
-         It waits on when nobody reads its output any more, as after a connection was lost; its status is what counts.",
+         It waits on when nobody reads its output any more, as after a connection was lost; its \
+         status is what counts.",
     )
 }
 

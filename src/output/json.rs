@@ -204,8 +204,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_valid_json_and_lossless(raw in proptest::collection::vec(any::<u8>(), 0..60)) {
-            let parsed: serde_json::Value = serde_json::from_str(&text(Value::Bytes(Cow::Borrowed(&raw)))).unwrap();
+        fn any_bytes_are_valid_json_and_lossless(
+            raw in proptest::collection::vec(any::<u8>(), 0..60)
+        ) {
+            let json = text(Value::Bytes(Cow::Borrowed(&raw)));
+            let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
             let back = match parsed {
                 serde_json::Value::String(text) => text.into_bytes(),
                 other => BASE64_STANDARD.decode(other["bytes"].as_str().unwrap()).unwrap(),
