@@ -20,7 +20,7 @@ use crate::control::{Interrupts, check_references, raise_limit};
 use crate::cron::kinds::KINDS;
 use crate::cron::{self, DaemonSelector, Job, Jobs, Plan, Rejected, Shutdown, ShutdownResult};
 use crate::exit::{Exit, Refusal};
-use crate::output::cron::{CronReport, ReportOptions, outcome};
+use crate::output::cron::{CronReport, ReportOptions, method, outcome, reject_reason};
 use crate::output::{Output, outlet};
 use crate::process::{Pid, Proc};
 
@@ -311,7 +311,7 @@ impl Options {
         let Shutdown { proc, daemons, plan, .. } = *shutdown;
         for process in rejected {
             let (pid, name) = (process.pid, String::from_utf8_lossy(&process.name));
-            tracing::info!(pid, name = %name, "not the daemon: {}", process.why);
+            tracing::info!(pid, name = %name, "not the daemon: {}", reject_reason(process.why));
         }
         if self.list {
             if daemons.is_empty() {
@@ -359,14 +359,15 @@ impl Options {
         if let DaemonSelector::Pid(pid) = shutdown.plan.wanted {
             let why = rejected
                 .first()
-                .map_or("there is no such process".to_owned(), |process| process.why.to_string());
+                .map_or("there is no such process", |process| reject_reason(process.why));
             report.warn(&format!("process {pid} is no cron daemon: {why}"));
             report.finish("not stopped", &[], &[])?;
             return Ok(Exit::Nothing);
         }
         report.line(none(&shutdown.plan.wanted));
         for process in rejected {
-            report.line(format_args!("process {} is none: {}", process.pid, process.why));
+            let why = reject_reason(process.why);
+            report.line(format_args!("process {} is none: {why}", process.pid));
         }
         if shutdown.plan.wanted != DaemonSelector::Usual && self.command.is_empty() {
             report.finish("none", &[], &[])?;
@@ -394,7 +395,8 @@ impl Options {
                 daemon.pid
             ));
             if self.command.is_empty() {
-                report.line(format_args!("would stop it by {way} when no job runs any more"));
+                let by = method(&way);
+                report.line(format_args!("would stop it by {by} when no job runs any more"));
             }
         }
         if !self.command.is_empty() {

@@ -1,7 +1,6 @@
 //! Cron daemons: how they are recognised, and which processes are one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use super::{Error, kinds};
 use crate::control::{Reference, self_and_ancestors};
@@ -369,19 +368,6 @@ fn supervisor(proc: &Proc, pid: Pid) -> Result<Option<String>, Error> {
         .iter()
         .find(|supervisor| names.iter().any(|name| name == supervisor.as_bytes()));
     Ok(found.map(|name| (*name).to_owned()))
-}
-
-impl fmt::Display for RejectReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            RejectReason::NotRoot => "the superuser does not run it",
-            RejectReason::OtherNamespace => "it is in another pid namespace, as in a container",
-            RejectReason::Worker => "it is a worker of a cron, for a job",
-            RejectReason::NoLock => "it holds no lock on a pid file, as a daemon of that name does",
-            RejectReason::Ours => "this very command runs below it",
-            RejectReason::Ended => "it has ended, and waits for its parent to ask for its status",
-        })
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::origin::JobOrigin;
 use super::pause::{Pause, Renewed};
-use super::{Error, Event, EventSink, Job, Jobs, Shutdown};
+use super::{Error, Event, EventSink, Job, Jobs, Shutdown, Warning};
 use crate::control::{Conclusion, Operation, Order, Signal};
 use crate::process::Pid;
 
@@ -104,8 +104,7 @@ pub fn drain(
         }
     }
     if jobs.runs_us {
-        let why = "this command is run by a cron job itself, which is not waited for";
-        events.event(Event::Warning(why.to_owned()));
+        events.event(Event::Warning(Warning::RunByJob));
     }
     Ok(Drained::Empty)
 }

@@ -13,17 +13,19 @@ mod orphan;
 mod pause;
 mod shutdown;
 mod stop;
+mod warning;
 
 use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
-pub use daemon::{Daemon, DaemonProof, DaemonSelector, Rejected, find};
+pub use daemon::{Daemon, DaemonProof, DaemonSelector, RejectReason, Rejected, find};
 pub use job::{Job, Jobs};
 pub use origin::JobOrigin;
 pub use pause::resume;
 pub use shutdown::{OnTimeout, Plan, Shutdown, ShutdownResult};
 pub use stop::StopMethod;
+pub use warning::{AdditionsFailure, Repaused, Warning};
 
 use crate::process::{Pid, ReadError};
 use crate::{control, process};
@@ -68,6 +70,6 @@ pub enum Event<'e> {
     Stopping(&'e Daemon, &'e StopMethod),
     /// The daemon has exited.
     Stopped(&'e Daemon),
-    /// Something is wrong. The text says what happened, why, and what to do.
-    Warning(String),
+    /// Something is wrong.
+    Warning(Warning<'e>),
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Daemon, Error, Event, EventSink};
+use super::{Daemon, Error, Event, EventSink, Repaused, Warning};
 use crate::control::{
     self, Conclusion, Guardian, Interrupts, Life, Operation, Order, Outcome, Signal, Silent,
     Target, Until,
@@ -83,16 +83,15 @@ impl<'p> Pause<'p> {
             }
             if runs(proc, daemon)? {
                 renewed = Renewed::Continued;
-                let what = match stop_for_now(proc, daemon, interrupts)? {
+                let repaused = match stop_for_now(proc, daemon, interrupts)? {
                     (Conclusion::Interrupted(signal), _) => {
                         return Ok(Renewed::Interrupted(signal));
                     }
-                    (_, Some(Outcome::Signalled)) => "it is paused again",
-                    (_, Some(Outcome::Ended | Outcome::GoneBefore)) => "it has ended",
-                    _ => "it could not be paused again",
+                    (_, Some(Outcome::Signalled)) => Repaused::Paused,
+                    (_, Some(Outcome::Ended | Outcome::GoneBefore)) => Repaused::Exited,
+                    _ => Repaused::NotPaused,
                 };
-                let why = format!("somebody has continued process {}: {what}", daemon.pid);
-                events.event(Event::Warning(why));
+                events.event(Event::Warning(Warning::Continued(daemon.pid, repaused)));
             }
         }
         Ok(renewed)
@@ -112,11 +111,7 @@ impl<'p> Pause<'p> {
     pub fn warn_if_it_ran(&self, proc: &Proc, events: &mut dyn EventSink) -> Result<(), Error> {
         for (daemon, _) in &self.paused {
             if runs(proc, daemon)? {
-                let why = format!(
-                    "somebody has continued process {}: jobs may have run meanwhile",
-                    daemon.pid
-                );
-                events.event(Event::Warning(why));
+                events.event(Event::Warning(Warning::RanMeanwhile(daemon.pid)));
             }
         }
         Ok(())
@@ -165,7 +160,7 @@ pub fn resume(daemons: &[Daemon], events: &mut dyn EventSink) -> bool {
             events.event(Event::Resumed(daemon));
         } else {
             all = false;
-            events.event(Event::Warning(format!("process {} could not be continued", daemon.pid)));
+            events.event(Event::Warning(Warning::NotContinued(daemon.pid)));
         }
     }
     all

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use super::drain::{DrainLimits, Drained, drain};
 use super::pause::{Pause, Paused};
 use super::stop::{BeforeStop, STOPPED_WITHIN, StopMethod, Stopped, stop, way};
-use super::{Daemon, DaemonSelector, Error, Event, EventSink, Job, Jobs};
+use super::{
+    AdditionsFailure, Daemon, DaemonSelector, Error, Event, EventSink, Job, Jobs, Warning,
+};
 use crate::command::program;
 use crate::control::child::{self, CommandResult};
 use crate::control::{self, Interrupts, Operation, Order, Signal, StopHold};
@@ -85,9 +87,7 @@ impl Shutdown<'_> {
     /// purpose.
     pub fn carry_out(&self, events: &mut dyn EventSink) -> Result<ShutdownResult, Error> {
         if self.cannot_pause() && !self.plan.command.is_empty() {
-            let why = "cron is the first process here and cannot be paused from inside: the \
-            command is not run";
-            events.event(Event::Warning(why.to_owned()));
+            events.event(Event::Warning(Warning::FirstNotRun));
             return Ok(ShutdownResult::NotStopped);
         }
         let end = self.plan.timeout.and_then(|timeout| self.begin.checked_add(timeout));
@@ -103,7 +103,7 @@ impl Shutdown<'_> {
                 return Ok(ShutdownResult::Interrupted(signal, Vec::new()));
             }
             Paused::Not(daemon) => {
-                events.event(Event::Warning(format!("process {} could not be paused", daemon.pid)));
+                events.event(Event::Warning(Warning::NotPaused(daemon.pid)));
                 return Ok(ShutdownResult::NotStopped);
             }
         };
@@ -142,9 +142,7 @@ impl Shutdown<'_> {
             return Ok(conclusion);
         }
         if self.cannot_pause() {
-            let why = "cron is the first process here and cannot be paused from inside: only the \
-            jobs that run now are waited for";
-            events.event(Event::Warning(why.to_owned()));
+            events.event(Event::Warning(Warning::FirstNotPaused));
         }
         let patience = DrainLimits {
             until: end,
@@ -210,26 +208,23 @@ impl Shutdown<'_> {
         print_elsewhere(&mut command);
         let limit = Instant::now() + ADDITIONS_LIMIT;
         let end = end.map_or(limit, |end| end.min(limit));
-        let problem = match child::run(self.proc, command, self.interrupts, Some(end), events)? {
+        let failure = match child::run(self.proc, command, self.interrupts, Some(end), events)? {
             CommandResult::Ended(status) if status.success() => return Ok(None),
             CommandResult::Interrupted(signal) => {
                 return Ok(Some(ShutdownResult::Interrupted(signal, self.left()?)));
             }
             CommandResult::TimedOut if end < limit && self.plan.on_timeout == OnTimeout::Resume => {
-                events.event(Event::Warning(format!(
-                    "{} took too long, and was terminated",
-                    path.display()
-                )));
+                events.event(Event::Warning(Warning::AdditionsTooLate(&path)));
                 return Ok(Some(ShutdownResult::TimedOut {
                     left: self.left()?,
                     is_stopped: false,
                 }));
             }
-            CommandResult::TimedOut => "took too long, and was terminated".to_owned(),
-            CommandResult::Ended(status) => format!("failed ({status})"),
-            CommandResult::NotStarted(error) => format!("could not be run ({error})"),
+            CommandResult::TimedOut => AdditionsFailure::TimedOut,
+            CommandResult::Ended(status) => AdditionsFailure::Failed(status),
+            CommandResult::NotStarted(error) => AdditionsFailure::NotStarted(error),
         };
-        events.event(Event::Warning(format!("{} {problem}: going on without it", path.display())));
+        events.event(Event::Warning(Warning::Additions(&path, failure)));
         Ok(None)
     }
 

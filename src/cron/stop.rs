@@ -1,11 +1,10 @@
 //! Stopping a daemon for good, in the way that keeps it stopped.
 
-use std::fmt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Daemon, DaemonSelector, Error, Event, EventSink, daemon, kinds};
+use super::{Daemon, DaemonSelector, Error, Event, EventSink, Warning, daemon, kinds};
 use crate::command::program;
 use crate::control::child::{self, CommandResult};
 use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target};
@@ -24,45 +23,6 @@ pub enum StopMethod {
     First,
     /// Not at all: systemd runs here, and does not tell whether it would start the daemon again.
     Untold,
-}
-
-impl StopMethod {
-    /// Explains why a daemon is not stopped, and what to do.
-    fn advice(&self, daemon: &Daemon) -> String {
-        let who = format!("process {} ({})", daemon.pid, String::from_utf8_lossy(&daemon.name));
-        match self {
-            StopMethod::First => {
-                format!(
-                    "{who} is the first process here and cannot be stopped from inside: stop the \
-                    container instead"
-                )
-            }
-            StopMethod::Supervised(supervisor) => {
-                format!("{who} is run by {supervisor}, which would start it again: stop it there")
-            }
-            StopMethod::Untold => {
-                format!(
-                    "{who} is in a service, and systemd does not tell whether it runs it: see \
-                    systemctl status"
-                )
-            }
-            StopMethod::Unit(_) | StopMethod::Signal => format!("{who} is left running"),
-        }
-    }
-}
-
-impl fmt::Display for StopMethod {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StopMethod::Unit(unit) => write!(f, "systemctl stop {unit}"),
-            StopMethod::Signal => f.write_str("TERM"),
-            StopMethod::Supervised(supervisor) => {
-                write!(f, "nothing: {supervisor} would start it again")
-            }
-            StopMethod::First => f.write_str("nothing: it is the first process"),
-            StopMethod::Untold => f.write_str("nothing: systemd does not tell whether it runs it"),
-        }
-    }
 }
 
 /// The result of stopping.
@@ -107,21 +67,21 @@ pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<Stop
     Ok(daemon.supervisor.clone().map_or(StopMethod::Signal, StopMethod::Supervised))
 }
 
-/// Tells systemd to stop a unit; returns the reason if it did not. The exit status does not matter:
-/// it only counts whether the daemon exits.
+/// Tells systemd to stop a unit; returns the reason if it was not told. The exit status does not
+/// matter: it only counts whether the daemon exits.
 fn systemctl_stop(
     proc: &Proc,
     unit: &str,
     interrupts: &Interrupts,
-) -> Result<Result<(), String>, Error> {
+) -> Result<Option<Warning<'static>>, Error> {
     let Some(systemctl) = program::find("systemctl") else {
-        return Ok(Err("there is no systemctl on $PATH".to_owned()));
+        return Ok(Some(Warning::NoSystemctl));
     };
     let mut command = Command::new(systemctl);
     command.args(["stop", "--", unit]).stdout(Stdio::null());
     let (ran, _) =
         child::run_to_end(proc, command, interrupts, Instant::now().checked_add(SYSTEMD))?;
-    Ok(ran.map(drop).map_err(|error| format!("systemctl could not be run: {error}")))
+    Ok(ran.err().map(Warning::Systemctl))
 }
 
 fn is_systemd() -> bool {
@@ -148,26 +108,21 @@ pub fn stop(
     events: &mut dyn EventSink,
 ) -> Result<Stopped, Error> {
     events.event(Event::Stopping(daemon, way));
-    let name = String::from_utf8_lossy(&daemon.name);
     let order = match way {
         StopMethod::Signal => Order::termination(Some(TIMEOUT)),
         // Only systemd may kill it: otherwise it would be started again.
         StopMethod::Unit(unit) => match systemctl_stop(proc, unit, interrupts)? {
-            Ok(()) => Order::wait(Some(TIMEOUT)),
-            Err(why) => return Ok(refused(events, why)),
+            None => Order::wait(Some(TIMEOUT)),
+            Some(why) => return Ok(refused(events, why)),
         },
         StopMethod::Supervised(_) | StopMethod::First | StopMethod::Untold => {
-            return Ok(refused(events, way.advice(daemon)));
+            return Ok(refused(events, Warning::LeftRunning(daemon, way)));
         }
     };
     match finish(proc, daemon, order, interrupts)? {
         Conclusion::Interrupted(signal) => return Ok(Stopped::Interrupted(signal)),
         Conclusion::TimedOut => {
-            let why = format!(
-                "process {} ({name}) has not ended by {way}: it is left running",
-                daemon.pid
-            );
-            return Ok(refused(events, why));
+            return Ok(refused(events, Warning::NotStopped(daemon, way)));
         }
         Conclusion::Finished => {}
     }
@@ -175,14 +130,7 @@ pub fn stop(
         tidy(proc, daemon, interrupts, events)?;
     }
     if let Some(successor) = successor(proc, daemon, way, before, interrupts)? {
-        return Ok(refused(
-            events,
-            format!(
-                "process {} ({name}) has ended, but process {successor} runs in its place: whoever \
-                started that would do so again",
-                daemon.pid
-            ),
-        ));
+        return Ok(refused(events, Warning::Replaced(daemon, successor)));
     }
     events.event(Event::Stopped(daemon));
     Ok(Stopped::Yes)
@@ -220,7 +168,7 @@ fn finish(
     })
 }
 
-fn refused(events: &mut dyn EventSink, why: String) -> Stopped {
+fn refused(events: &mut dyn EventSink, why: Warning<'_>) -> Stopped {
     events.event(Event::Warning(why));
     Stopped::No
 }
@@ -308,9 +256,7 @@ fn tidy(
     command.args([&*name, "stop"]).stdout(Stdio::null());
     match child::run(proc, command, interrupts, Instant::now().checked_add(TIDY), &mut Silent)? {
         CommandResult::Ended(status) if status.success() => {}
-        _ => events.event(Event::Warning(format!(
-            "service {name} stop failed, after the daemon had ended"
-        ))),
+        _ => events.event(Event::Warning(Warning::InitScript(daemon))),
     }
     Ok(())
 }

@@ -1,17 +1,20 @@
 //! The output of `cron-graceful`: events as they happen, and lists of what runs.
 
-use std::io::{self, Write};
+use std::borrow::Cow;
+use std::io;
 use std::time::{Duration, Instant};
 
 use super::json::{self, Layout};
 use super::message::message;
 use super::outlet;
 use super::progress::{Progress, duration};
+use super::report_writer::ReportWriter;
 use super::text::escaped;
 use super::{Output, human, put, shown};
 use crate::control::{Interrupts, Observer, Target};
 use crate::cron::{
-    Daemon, DaemonProof, Event, EventSink, Job, JobOrigin, ShutdownResult, StopMethod,
+    AdditionsFailure, Daemon, DaemonProof, Event, EventSink, Job, JobOrigin, RejectReason,
+    Repaused, ShutdownResult, StopMethod, Warning,
 };
 use crate::process::Pid;
 use crate::users::Users;
@@ -33,12 +36,10 @@ pub struct ReportOptions {
 pub struct CronReport<'t> {
     name: &'t str,
     users: &'t Users,
-    interrupts: &'t Interrupts,
-    output: Output,
+    writer: ReportWriter<'t>,
     look: ReportOptions,
     progress: Progress,
     begin: Instant,
-    failure: Option<io::Error>,
 }
 
 impl<'t> CronReport<'t> {
@@ -54,12 +55,10 @@ impl<'t> CronReport<'t> {
         CronReport {
             name,
             users,
-            interrupts,
-            output,
+            writer: ReportWriter::new(output, interrupts),
             look,
             progress,
             begin: Instant::now(),
-            failure: None,
         }
     }
 
@@ -86,7 +85,7 @@ impl<'t> CronReport<'t> {
                 }
             }
         }
-        self.write(&text);
+        self.writer.write(&text);
     }
 
     /// Writes a line for each daemon. In JSON they come at the end.
@@ -102,8 +101,8 @@ impl<'t> CronReport<'t> {
     pub fn line(&mut self, text: impl std::fmt::Display) {
         if self.look.layout.is_none() && !self.look.is_quiet {
             self.progress.clear();
-            self.write(format!("{}\n", escaped(text.to_string().as_bytes())).as_bytes());
-            self.flush();
+            self.writer.write(format!("{}\n", escaped(text.to_string().as_bytes())).as_bytes());
+            self.writer.flush();
         }
     }
 
@@ -133,13 +132,13 @@ impl<'t> CronReport<'t> {
                 &mut text,
                 format_args!(",\"seconds\":{:.3}}}\n", self.begin.elapsed().as_secs_f64()),
             );
-            self.write(&text);
+            self.writer.write(&text);
         } else if !self.look.is_quiet {
             let mut text = Vec::new();
             left.iter()
                 .filter(|job| job.is_of_interest(left))
                 .for_each(|job| self.job_text(&mut text, job));
-            self.write(&text);
+            self.writer.write(&text);
         }
         self.end()
     }
@@ -152,39 +151,23 @@ impl<'t> CronReport<'t> {
     /// Ends the report. Errors: where some of the output could not be written. A signal ends us
     /// while this waits for a reader.
     pub fn end(mut self) -> io::Result<()> {
-        self.flush();
+        self.writer.flush();
         // The time that a command has taken does not count for readers.
         outlet::limit(self.look.limit);
-        let failure =
-            self.failure.or_else(|| self.interrupts.with_signals_unblocked(outlet::settle).err());
-        failure.filter(|error| error.kind() != io::ErrorKind::BrokenPipe).map_or(Ok(()), Err)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.put_out(|output| output.write_all(bytes));
-    }
-
-    fn flush(&mut self) {
-        self.put_out(Output::flush);
-    }
-
-    fn put_out(&mut self, act: impl FnOnce(&mut Output) -> io::Result<()>) {
-        if self.failure.is_none() {
-            self.failure = act(&mut self.output).err();
-        }
+        self.writer.finish()
     }
 
     fn daemon_text(&self, text: &mut Vec<u8>, daemon: &Daemon) {
         put(text, format_args!("{} ", daemon.pid));
-        text.extend_from_slice(&shown(&daemon.name, &self.output.terminal));
+        text.extend_from_slice(&shown(&daemon.name, self.writer.terminal()));
         if let Some(path) = &daemon.exe_path {
             text.extend_from_slice(b", ");
-            text.extend_from_slice(&shown(path, &self.output.terminal));
+            text.extend_from_slice(&shown(path, self.writer.terminal()));
         }
         match &daemon.proof {
             DaemonProof::Lock(path) | DaemonProof::PidFile(path) => {
                 text.extend_from_slice(b", ");
-                text.extend_from_slice(&shown(path, &self.output.terminal));
+                text.extend_from_slice(&shown(path, self.writer.terminal()));
             }
             DaemonProof::Place | DaemonProof::Named => {}
         }
@@ -203,7 +186,7 @@ impl<'t> CronReport<'t> {
         put(text, format_args!("{:>7} {user:<8} ", job.target.pid));
         human::clock(text, job.runtime);
         text.push(b' ');
-        text.extend_from_slice(&shown(&job.command, &self.output.terminal));
+        text.extend_from_slice(&shown(&job.command, self.writer.terminal()));
         let notes: Vec<&str> =
             [origin_note(job.origin), state_note(job.state)].into_iter().flatten().collect();
         if !notes.is_empty() {
@@ -253,7 +236,7 @@ impl<'t> CronReport<'t> {
             Event::Stopping(daemon, way) => {
                 json.extend_from_slice(b",\"daemon\":");
                 self.daemon_json(&mut json, daemon);
-                text_member(&mut json, "by", Some(way.to_string().as_bytes()));
+                text_member(&mut json, "by", Some(method(way).as_bytes()));
             }
             Event::Job(job, _) | Event::Terminating(job) => {
                 json.extend_from_slice(b",\"job\":");
@@ -266,11 +249,13 @@ impl<'t> CronReport<'t> {
                 text_member(&mut json, "command", Some(command.as_encoded_bytes()))
             }
             Event::Drained(_) => {}
-            Event::Warning(text) => text_member(&mut json, "text", Some(text.as_bytes())),
+            Event::Warning(warning) => {
+                text_member(&mut json, "text", Some(warning_text(warning).as_bytes()))
+            }
         }
         put(&mut json, format_args!(",\"seconds\":{:.3}}}\n", self.begin.elapsed().as_secs_f64()));
-        self.write(&json);
-        self.flush();
+        self.writer.write(&json);
+        self.writer.flush();
     }
 
     fn event_text(&mut self, event: &Event<'_>) {
@@ -305,7 +290,7 @@ impl<'t> CronReport<'t> {
             Event::Resumed(daemon) => self.line(format_args!("{} runs on", daemon_name(daemon))),
             Event::Stopping(daemon, way) => {
                 if matches!(way, StopMethod::Unit(_) | StopMethod::Signal) {
-                    self.line(format_args!("stopping {} by {}", daemon_name(daemon), way));
+                    self.line(format_args!("stopping {} by {}", daemon_name(daemon), method(way)));
                 }
             }
             Event::Stopped(daemon) => self.line(format_args!("{} is stopped", daemon_name(daemon))),
@@ -328,8 +313,8 @@ impl EventSink for CronReport<'_> {
             // syslog receives this too where it receives what is done to processes.
             tracing::info!(target: "proctool::control", "{what}");
         }
-        if let Event::Warning(text) = &event {
-            self.warn(text);
+        if let Event::Warning(warning) = &event {
+            self.warn(&warning_text(warning));
         }
         match self.look.layout {
             Some(Layout::Lines) => self.event_json(&event),
@@ -394,11 +379,11 @@ fn deed(event: &Event<'_>) -> Option<String> {
             Some(format!("running {} while no cron job does", command.display()))
         }
         Event::Stopping(daemon, way) => {
-            Some(format!("stopping cron, process {}, by {way}", daemon.pid))
+            Some(format!("stopping cron, process {}, by {}", daemon.pid, method(way)))
         }
         Event::Resumed(daemon) => Some(format!("cron, process {}, runs on", daemon.pid)),
         Event::Stopped(daemon) => Some(format!("cron, process {}, is stopped", daemon.pid)),
-        Event::Warning(text) => Some(text.clone()),
+        Event::Warning(warning) => Some(warning_text(warning)),
         _ => None,
     }
 }
@@ -466,4 +451,110 @@ fn id(json: &mut Vec<u8>, pid: Pid, inode: Option<u64>) {
 
 fn text_member(json: &mut Vec<u8>, name: &str, text: Option<&[u8]>) {
     json::member(json, name, text, json::bytes);
+}
+
+/// Returns the way in which a daemon is stopped, in words.
+pub fn method(method: &StopMethod) -> Cow<'static, str> {
+    match method {
+        StopMethod::Unit(unit) => format!("systemctl stop {unit}").into(),
+        StopMethod::Signal => "TERM".into(),
+        StopMethod::Supervised(supervisor) => {
+            format!("nothing: {supervisor} would start it again").into()
+        }
+        StopMethod::First => "nothing: it is the first process".into(),
+        StopMethod::Untold => "nothing: systemd does not tell whether it runs it".into(),
+    }
+}
+
+/// Returns the reason why a process is no daemon, in words.
+pub fn reject_reason(reason: RejectReason) -> &'static str {
+    match reason {
+        RejectReason::NotRoot => "the superuser does not run it",
+        RejectReason::OtherNamespace => "it is in another pid namespace, as in a container",
+        RejectReason::Worker => "it is a worker of a cron, for a job",
+        RejectReason::NoLock => "it holds no lock on a pid file, as a daemon of that name does",
+        RejectReason::Ours => "this very command runs below it",
+        RejectReason::Ended => "it has ended, and waits for its parent to ask for its status",
+    }
+}
+
+fn warning_text(warning: &Warning<'_>) -> String {
+    match warning {
+        Warning::FirstNotRun => "cron is the first process here and cannot be paused from inside: \
+                                 the command is not run"
+            .to_owned(),
+        Warning::FirstNotPaused => {
+            "cron is the first process here and cannot be paused from inside: only the jobs that \
+             run now are waited for"
+                .to_owned()
+        }
+        Warning::NotPaused(pid) => format!("process {pid} could not be paused"),
+        Warning::Continued(pid, repaused) => {
+            let what = match repaused {
+                Repaused::Paused => "it is paused again",
+                Repaused::Exited => "it has ended",
+                Repaused::NotPaused => "it could not be paused again",
+            };
+            format!("somebody has continued process {pid}: {what}")
+        }
+        Warning::RanMeanwhile(pid) => {
+            format!("somebody has continued process {pid}: jobs may have run meanwhile")
+        }
+        Warning::NotContinued(pid) => format!("process {pid} could not be continued"),
+        Warning::RunByJob => {
+            "this command is run by a cron job itself, which is not waited for".to_owned()
+        }
+        Warning::AdditionsTooLate(path) => {
+            format!("{} took too long, and was terminated", path.display())
+        }
+        Warning::Additions(path, failure) => {
+            format!("{} {}: going on without it", path.display(), additions_failure(failure))
+        }
+        Warning::LeftRunning(daemon, method) => left_running(daemon, method),
+        Warning::NoSystemctl => "there is no systemctl on $PATH".to_owned(),
+        Warning::Systemctl(error) => format!("systemctl could not be run: {error}"),
+        Warning::NotStopped(daemon, by) => {
+            format!("{} has not ended by {}: it is left running", process(daemon), method(by))
+        }
+        Warning::Replaced(daemon, successor) => format!(
+            "{} has ended, but process {successor} runs in its place: whoever started that would \
+             do so again",
+            process(daemon)
+        ),
+        Warning::InitScript(daemon) => {
+            let name = String::from_utf8_lossy(&daemon.name);
+            format!("service {name} stop failed, after the daemon had ended")
+        }
+    }
+}
+
+fn additions_failure(failure: &AdditionsFailure) -> String {
+    match failure {
+        AdditionsFailure::TimedOut => "took too long, and was terminated".to_owned(),
+        AdditionsFailure::Failed(status) => format!("failed ({status})"),
+        AdditionsFailure::NotStarted(error) => format!("could not be run ({error})"),
+    }
+}
+
+/// Returns why a daemon is not stopped, and what to do.
+fn left_running(daemon: &Daemon, method: &StopMethod) -> String {
+    let who = process(daemon);
+    match method {
+        StopMethod::First => format!(
+            "{who} is the first process here and cannot be stopped from inside: stop the \
+             container instead"
+        ),
+        StopMethod::Supervised(supervisor) => {
+            format!("{who} is run by {supervisor}, which would start it again: stop it there")
+        }
+        StopMethod::Untold => format!(
+            "{who} is in a service, and systemd does not tell whether it runs it: see systemctl \
+             status"
+        ),
+        StopMethod::Unit(_) | StopMethod::Signal => format!("{who} is left running"),
+    }
+}
+
+fn process(daemon: &Daemon) -> String {
+    format!("process {} ({})", daemon.pid, String::from_utf8_lossy(&daemon.name))
 }

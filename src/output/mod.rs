@@ -13,6 +13,7 @@ pub mod pool;
 mod progress;
 pub mod record;
 pub mod replace;
+mod report_writer;
 pub mod session;
 pub mod syslog;
 pub mod table;

@@ -1,7 +1,7 @@
 //! The outcome of each target: text for users, JSON for programs.
 
 use std::fmt::Write as _;
-use std::io::{self, ErrorKind, Write};
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use super::json::{self, Layout};
 use super::message::message;
 use super::outlet;
 use super::progress::{Progress, duration, names};
+use super::report_writer::ReportWriter;
 use super::text::escaped;
 use super::{Colour, Output, put, shown};
 use crate::control::{
@@ -27,13 +28,11 @@ pub struct OutcomeReport<'p> {
     name: &'p str,
     proc: &'p Proc,
     order: Order,
-    output: Output,
+    writer: ReportWriter<'p>,
     layout: Option<Layout>,
     is_quiet: bool,
     progress: Progress,
-    interrupts: &'p Interrupts,
     printed: usize,
-    failure: Option<io::Error>,
 }
 
 impl<'p> OutcomeReport<'p> {
@@ -50,16 +49,14 @@ impl<'p> OutcomeReport<'p> {
         let mut report = OutcomeReport {
             name,
             proc,
-            interrupts,
             order,
-            output: Output::stdout(colour),
+            writer: ReportWriter::new(Output::stdout(colour), interrupts),
             layout,
             is_quiet,
             progress: Progress::new(name, is_quiet),
             printed: 0,
-            failure: None,
         };
-        report.write(layout.map_or(b"", |layout| layout.begin()));
+        report.writer.write(layout.map_or(b"", |layout| layout.begin()));
         report
     }
 
@@ -81,8 +78,8 @@ impl<'p> OutcomeReport<'p> {
             // Each line has its end already.
             Layout::Lines => b"",
         });
-        self.write(end);
-        self.flush();
+        self.writer.write(end);
+        self.writer.flush();
         let begin = match conclusion {
             Conclusion::Finished => "",
             Conclusion::TimedOut => "timed out",
@@ -107,24 +104,7 @@ impl<'p> OutcomeReport<'p> {
             message(self.name, format_args!("{INCOMPLETE}: look again with find"));
         }
         // A signal ends us while this waits for a reader.
-        let failure =
-            self.failure.or_else(|| self.interrupts.with_signals_unblocked(outlet::settle).err());
-        // A closed pipe is no failure: the exit status tells what was done.
-        failure.filter(|error| error.kind() != ErrorKind::BrokenPipe).map_or(Ok(()), Err)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.put_out(|output| output.write_all(bytes));
-    }
-
-    fn flush(&mut self) {
-        self.put_out(Output::flush);
-    }
-
-    fn put_out(&mut self, act: impl FnOnce(&mut Output) -> io::Result<()>) {
-        if self.failure.is_none() {
-            self.failure = act(&mut self.output).err();
-        }
+        self.writer.finish()
     }
 
     fn text(&mut self, target: &Target) {
@@ -137,7 +117,7 @@ impl<'p> OutcomeReport<'p> {
             let name = target.name.as_deref().map(|name| format!(" ({})", escaped(name)));
             let (name, pid) = (name.unwrap_or_default(), target.pid);
             // Earlier output must be seen first.
-            self.flush();
+            self.writer.flush();
             let outcome = target.outcome.map_or("", Outcome::name);
             return message(
                 self.name,
@@ -147,10 +127,10 @@ impl<'p> OutcomeReport<'p> {
         let mut line = target.pid.to_string().into_bytes();
         if let Some(name) = &target.name {
             line.push(b' ');
-            line.extend_from_slice(&shown(name, &self.output.terminal));
+            line.extend_from_slice(&shown(name, self.writer.terminal()));
         }
         put(&mut line, format_args!(": {}\n", self.success(target)));
-        self.write(&line);
+        self.writer.write(&line);
     }
 
     /// Returns the text for a target with the wanted outcome.
@@ -272,7 +252,7 @@ impl<'p> OutcomeReport<'p> {
         if layout == Layout::Lines {
             json.push(b'\n');
         }
-        self.write(&json);
+        self.writer.write(&json);
         self.printed += 1;
     }
 }
@@ -293,7 +273,7 @@ impl Observer for OutcomeReport<'_> {
     fn idle(&mut self) {
         // Lines are written at once; a document has no parts.
         if self.layout != Some(Layout::Document) {
-            self.flush();
+            self.writer.flush();
         }
     }
 
