@@ -1,6 +1,7 @@
 //! The output of `cron-graceful`: events as they happen, and lists of what runs.
 
-use std::borrow::Cow;
+mod words;
+
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -12,12 +13,12 @@ use super::report_writer::ReportWriter;
 use super::text::escaped;
 use super::{Output, human, put, shown};
 use crate::control::{Interrupts, Observer, Target};
-use crate::cron::{
-    AdditionsFailure, Daemon, DaemonProof, Event, EventSink, Job, JobOrigin, RejectReason,
-    Repaused, ShutdownResult, StopMethod, Warning,
-};
+use crate::cron::{Daemon, DaemonProof, Event, EventSink, Job, StopMethod};
 use crate::process::Pid;
 use crate::users::Users;
+use words::{deed, event_name, origin_name, origin_note, proof, state_note, warning_text};
+
+pub use words::{method, outcome, reject_reason};
 
 /// Time for earlier output to be written before a command begins to print.
 const BEFORE_COMMAND: Duration = Duration::from_millis(500);
@@ -344,103 +345,9 @@ impl Observer for CronReport<'_> {
 }
 
 /// Returns the end of the run in a word.
-pub fn outcome(conclusion: &ShutdownResult) -> &'static str {
-    match conclusion {
-        ShutdownResult::Stopped => "stopped",
-        ShutdownResult::NotStopped => "not stopped",
-        ShutdownResult::TimedOut { .. } => "timed out",
-        ShutdownResult::Interrupted(..) => "interrupted",
-        ShutdownResult::Ran(_) => "ran",
-        ShutdownResult::NotRun(_) => "not run",
-    }
-}
-
-fn event_name(event: &Event<'_>) -> &'static str {
-    match event {
-        Event::Paused(_) => "paused",
-        Event::WasPaused(_) => "was paused",
-        Event::Additions(_) => "additions",
-        Event::Job(..) => "job",
-        Event::Terminating(_) => "terminating",
-        Event::Drained(_) => "drained",
-        Event::Command(_) => "command",
-        Event::Resumed(_) => "resumed",
-        Event::Stopping(..) => "stopping",
-        Event::Stopped(_) => "stopped",
-        Event::Warning(_) => "warning",
-    }
-}
-
 /// Returns what is done, except signals, which are logged by themselves.
-fn deed(event: &Event<'_>) -> Option<String> {
-    match event {
-        Event::Additions(path) => Some(format!("running {}", path.display())),
-        Event::Command(command) => {
-            Some(format!("running {} while no cron job does", command.display()))
-        }
-        Event::Stopping(daemon, way) => {
-            Some(format!("stopping cron, process {}, by {}", daemon.pid, method(way)))
-        }
-        Event::Resumed(daemon) => Some(format!("cron, process {}, runs on", daemon.pid)),
-        Event::Stopped(daemon) => Some(format!("cron, process {}, is stopped", daemon.pid)),
-        Event::Warning(warning) => Some(warning_text(warning)),
-        _ => None,
-    }
-}
-
-fn proof(proof: &DaemonProof) -> &'static str {
-    match proof {
-        DaemonProof::Lock(_) => "lock",
-        DaemonProof::PidFile(_) => "pid file",
-        DaemonProof::Place => "place",
-        DaemonProof::Named => "named",
-    }
-}
-
 /// Returns the name of an origin in JSON.
-fn origin_name(origin: JobOrigin) -> &'static str {
-    match origin {
-        JobOrigin::Job => "job",
-        JobOrigin::Worker => "worker",
-        JobOrigin::Mail => "mail",
-        JobOrigin::Descendant => "descendant",
-        JobOrigin::Session => "session",
-        JobOrigin::Group => "process group",
-        JobOrigin::Reappeared => "reappeared",
-        JobOrigin::Cgroup => "cgroup",
-        JobOrigin::Audit => "audit session",
-        JobOrigin::Output => "output",
-        JobOrigin::Daemon => "daemon",
-    }
-}
-
 /// Returns the remark that is shown beside the command.
-fn origin_note(origin: JobOrigin) -> Option<&'static str> {
-    match origin {
-        JobOrigin::Job => None,
-        JobOrigin::Worker => Some("its job has not begun yet, or its output is waited for"),
-        JobOrigin::Mail => Some("sends mail"),
-        JobOrigin::Descendant => Some("run by a job"),
-        JobOrigin::Session => Some("left behind in a job's session"),
-        JobOrigin::Group => Some("left behind in a job's process group"),
-        JobOrigin::Reappeared => {
-            Some("in the session of a job that has ended: left behind by it, or not of it")
-        }
-        JobOrigin::Cgroup => Some("left behind in cron's control group"),
-        JobOrigin::Audit => Some("left behind in a job's audit session"),
-        JobOrigin::Output => Some("left behind by a job, and its output still goes to cron"),
-        JobOrigin::Daemon => Some("a daemon that a job started"),
-    }
-}
-
-fn state_note(state: u8) -> Option<&'static str> {
-    match state {
-        b'T' | b't' => Some("stopped: it will not end by itself"),
-        b'D' => Some("stuck in the kernel"),
-        _ => None,
-    }
-}
-
 fn id(json: &mut Vec<u8>, pid: Pid, inode: Option<u64>) {
     json::key(json, "id");
     match inode {
@@ -451,110 +358,4 @@ fn id(json: &mut Vec<u8>, pid: Pid, inode: Option<u64>) {
 
 fn text_member(json: &mut Vec<u8>, name: &str, text: Option<&[u8]>) {
     json::member(json, name, text, json::bytes);
-}
-
-/// Returns the way in which a daemon is stopped, in words.
-pub fn method(method: &StopMethod) -> Cow<'static, str> {
-    match method {
-        StopMethod::Unit(unit) => format!("systemctl stop {unit}").into(),
-        StopMethod::Signal => "TERM".into(),
-        StopMethod::Supervised(supervisor) => {
-            format!("nothing: {supervisor} would start it again").into()
-        }
-        StopMethod::First => "nothing: it is the first process".into(),
-        StopMethod::Untold => "nothing: systemd does not tell whether it runs it".into(),
-    }
-}
-
-/// Returns the reason why a process is no daemon, in words.
-pub fn reject_reason(reason: RejectReason) -> &'static str {
-    match reason {
-        RejectReason::NotRoot => "the superuser does not run it",
-        RejectReason::OtherNamespace => "it is in another pid namespace, as in a container",
-        RejectReason::Worker => "it is a worker of a cron, for a job",
-        RejectReason::NoLock => "it holds no lock on a pid file, as a daemon of that name does",
-        RejectReason::Ours => "this very command runs below it",
-        RejectReason::Ended => "it has ended, and waits for its parent to ask for its status",
-    }
-}
-
-fn warning_text(warning: &Warning<'_>) -> String {
-    match warning {
-        Warning::FirstNotRun => "cron is the first process here and cannot be paused from inside: \
-                                 the command is not run"
-            .to_owned(),
-        Warning::FirstNotPaused => {
-            "cron is the first process here and cannot be paused from inside: only the jobs that \
-             run now are waited for"
-                .to_owned()
-        }
-        Warning::NotPaused(pid) => format!("process {pid} could not be paused"),
-        Warning::Continued(pid, repaused) => {
-            let what = match repaused {
-                Repaused::Paused => "it is paused again",
-                Repaused::Exited => "it has ended",
-                Repaused::NotPaused => "it could not be paused again",
-            };
-            format!("somebody has continued process {pid}: {what}")
-        }
-        Warning::RanMeanwhile(pid) => {
-            format!("somebody has continued process {pid}: jobs may have run meanwhile")
-        }
-        Warning::NotContinued(pid) => format!("process {pid} could not be continued"),
-        Warning::RunByJob => {
-            "this command is run by a cron job itself, which is not waited for".to_owned()
-        }
-        Warning::AdditionsTooLate(path) => {
-            format!("{} took too long, and was terminated", path.display())
-        }
-        Warning::Additions(path, failure) => {
-            format!("{} {}: going on without it", path.display(), additions_failure(failure))
-        }
-        Warning::LeftRunning(daemon, method) => left_running(daemon, method),
-        Warning::NoSystemctl => "there is no systemctl on $PATH".to_owned(),
-        Warning::Systemctl(error) => format!("systemctl could not be run: {error}"),
-        Warning::NotStopped(daemon, by) => {
-            format!("{} has not ended by {}: it is left running", process(daemon), method(by))
-        }
-        Warning::Replaced(daemon, successor) => format!(
-            "{} has ended, but process {successor} runs in its place: whoever started that would \
-             do so again",
-            process(daemon)
-        ),
-        Warning::InitScript(daemon) => {
-            let name = String::from_utf8_lossy(&daemon.name);
-            format!("service {name} stop failed, after the daemon had ended")
-        }
-    }
-}
-
-fn additions_failure(failure: &AdditionsFailure) -> String {
-    match failure {
-        AdditionsFailure::TimedOut => "took too long, and was terminated".to_owned(),
-        AdditionsFailure::Failed(status) => format!("failed ({status})"),
-        AdditionsFailure::NotStarted(error) => format!("could not be run ({error})"),
-    }
-}
-
-/// Returns why a daemon is not stopped, and what to do.
-fn left_running(daemon: &Daemon, method: &StopMethod) -> String {
-    let who = process(daemon);
-    match method {
-        StopMethod::First => format!(
-            "{who} is the first process here and cannot be stopped from inside: stop the \
-             container instead"
-        ),
-        StopMethod::Supervised(supervisor) => {
-            format!("{who} is run by {supervisor}, which would start it again: stop it there")
-        }
-        StopMethod::Untold => format!(
-            "{who} is in a service, and systemd does not tell whether it runs it: see systemctl \
-             status"
-        ),
-        StopMethod::Unit(_) | StopMethod::Signal => format!("{who} is left running"),
-    }
-}
-
-fn process(daemon: &Daemon) -> String {
-    format!("process {} ({})", daemon.pid, String::from_utf8_lossy(&daemon.name))
 }
