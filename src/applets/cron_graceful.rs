@@ -3,14 +3,13 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum, ValueHint};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use super::signalling::{ALL_DONE, leave};
+use super::signalling::{ALL_DONE, leave, open_own_procfs};
 use super::{Applet, Context, ManSection};
 use crate::cli::exit_status::{AFTER_SIGINT, ExitRow, Note, Status};
 use crate::cli::format::Format;
@@ -18,7 +17,9 @@ use crate::cli::verbosity::Verbosity;
 use crate::cli::{ENVIRONMENT, doubt, parse, told, unexamined};
 use crate::control::{Interrupts, check_references, raise_limit};
 use crate::cron::kinds::KINDS;
-use crate::cron::{self, DaemonSelector, Job, Jobs, Plan, Rejected, Shutdown, ShutdownResult};
+use crate::cron::{
+    self, DaemonScan, DaemonSelector, Job, Jobs, Plan, Rejected, Shutdown, ShutdownResult,
+};
 use crate::exit::{Exit, Refusal};
 use crate::output::cron::{CronReport, ReportOptions, method, outcome, reject_reason};
 use crate::output::{Output, outlet};
@@ -208,35 +209,10 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let changes = !(options.list || options.dry_run);
     let name = &context.name;
     options.verbosity.start_with_syslog(name, changes)?;
-    if changes && !nix::unistd::geteuid().is_root() {
-        return Err(Refusal::nothing(
-            "only the superuser may do that: run it as root, or only --list or --dry-run",
-        )
-        .into());
-    }
-    if !options.command.is_empty() && matches!(options.on_timeout, OnTimeout::Stop) {
-        return Err(Refusal::usage(
-            "--on-timeout stop would stop cron, and the command would not run",
-        )
-        .into());
-    }
-    // A variable without a value must not mean to stop cron for good.
-    if options.command.is_empty()
-        && std::env::args_os().next_back().is_some_and(|word| word == "--")
-    {
-        return Err(
-            Refusal::usage("there is no command behind --: leave it out to stop cron").into()
-        );
-    }
+    options.check(changes)?;
     check_references()?;
     let _lock = if changes { Some(lock()?) } else { None };
-    let proc = Proc::open(Path::new("/proc"))?;
-    if !proc.is_ours().context("cannot tell which pid namespace /proc belongs to")? {
-        bail!(
-            "/proc belongs to another pid namespace than ours: mount our own first (mount -t proc \
-            proc /proc)"
-        );
-    }
+    let proc = open_own_procfs()?;
     raise_limit();
     let interrupts = Interrupts::catch(&proc)?;
     let plan = options.plan();
@@ -265,10 +241,16 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         interrupts: &interrupts,
         begin: context.begin,
     };
+    refuse_doubts(&proc, &plan.wanted, &found)?;
+    options.proceed(&shutdown, &found.rejected, report)
+}
+
+/// Refuses to go on where it is unknown whether there are other daemons.
+fn refuse_doubts(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> anyhow::Result<()> {
     if found.daemons.is_empty()
-        && let Some(doubt) = doubt(&proc, &found.unexamined)?
+        && let Some(doubt) = doubt(proc, &found.unexamined)?
     {
-        let none = none(&plan.wanted);
+        let none = none(wanted);
         return Err(Refusal::nothing(format!("{none}, as far as known: {doubt}")).into());
     }
     if !found.unexamined.is_empty() {
@@ -278,10 +260,35 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         ))
         .into());
     }
-    options.proceed(&shutdown, &found.rejected, report)
+    Ok(())
 }
 
 impl Options {
+    /// Refuses options that would do something else than the user expects.
+    fn check(&self, changes: bool) -> anyhow::Result<()> {
+        if changes && !nix::unistd::geteuid().is_root() {
+            return Err(Refusal::nothing(
+                "only the superuser may do that: run it as root, or only --list or --dry-run",
+            )
+            .into());
+        }
+        if !self.command.is_empty() && matches!(self.on_timeout, OnTimeout::Stop) {
+            return Err(Refusal::usage(
+                "--on-timeout stop would stop cron, and the command would not run",
+            )
+            .into());
+        }
+        // A variable without a value must not mean to stop cron for good.
+        if self.command.is_empty()
+            && std::env::args_os().next_back().is_some_and(|word| word == "--")
+        {
+            return Err(
+                Refusal::usage("there is no command behind --: leave it out to stop cron").into()
+            );
+        }
+        Ok(())
+    }
+
     fn plan(&self) -> Plan {
         let wanted = match (&self.daemon, self.pid) {
             (_, Some(pid)) => DaemonSelector::Pid(pid),

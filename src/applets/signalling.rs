@@ -123,6 +123,18 @@ PID:INODE. How a daemon is proved, cron-graceful shows: it is the superuser's, i
 namespace, and holds the lock on its pid file. Not to be made set-user-ID: it would act with the \
 rights of its owner.";
 
+/// Opens /proc. Errors: it belongs to another pid namespace, where pids mean other processes.
+pub fn open_own_procfs() -> anyhow::Result<Proc> {
+    let proc = Proc::open(Path::new("/proc"))?;
+    if !proc.is_ours().context("cannot tell which pid namespace /proc belongs to")? {
+        anyhow::bail!(
+            "/proc belongs to another pid namespace than ours: mount our own first (mount -t \
+            proc proc /proc)"
+        );
+    }
+    Ok(proc)
+}
+
 impl Acting {
     /// Takes `-v` from --inverse and gives it the meaning that it has in most programs. pkill has
     /// no letter for inverse either.
@@ -149,13 +161,7 @@ impl Acting {
         let order = Order { tree: self.tree, ..order };
         self.verbosity.start_with_syslog(name, reach != Reach::None && !self.dry_run)?;
         check_references()?;
-        let proc = Proc::open(Path::new("/proc"))?;
-        if !proc.is_ours().context("cannot tell which pid namespace /proc belongs to")? {
-            anyhow::bail!(
-                "/proc belongs to another pid namespace than ours: mount our own first (mount -t \
-                proc proc /proc)"
-            );
-        }
+        let proc = open_own_procfs()?;
         let interrupts = Interrupts::catch(&proc)?;
         let (is_quiet, layout) = (self.verbosity.is_quiet(), self.format.json());
         let limit = order.limit(begin);

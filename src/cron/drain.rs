@@ -47,66 +47,73 @@ pub fn drain(
     shutdown: &Shutdown<'_>,
     pause: &mut Pause<'_>,
     jobs: &mut Jobs,
-    patience: DrainLimits,
+    limits: DrainLimits,
     events: &mut dyn EventSink,
 ) -> Result<Drained, Error> {
     let Shutdown { proc, daemons, interrupts, .. } = *shutdown;
     let mut told = BTreeSet::new();
-    let (mut looks_without, mut latest) = (0, Instant::now());
-    while looks_without < 2 {
-        let is_over = patience.until.is_some_and(|until| until <= Instant::now());
+    let (mut scans_without, mut latest) = (0, Instant::now());
+    while scans_without < 2 {
+        let is_over = limits.until.is_some_and(|until| until <= Instant::now());
         match pause.renew(proc, interrupts, events)? {
             Renewed::Untouched => {}
             // Another process continues the daemon again and again.
             Renewed::Continued if is_over => return Ok(Drained::TimedOut(Vec::new())),
             // The daemon may have started a job since the last scan.
-            Renewed::Continued => looks_without = 0,
+            Renewed::Continued => scans_without = 0,
             Renewed::Interrupted(signal) => return Ok(Drained::Interrupted(signal, Vec::new())),
         }
         let found = jobs.scan(proc, daemons)?;
         tell(&found, &mut told, events);
         // Descendants of jobs are not waited for by themselves: what is left of them after the jobs
         // may be a daemon by then.
-        let is_root = |job: &Job| {
-            job.is_awaited(patience.with_daemons) && job.origin != JobOrigin::Descendant
-        };
+        let is_root =
+            |job: &Job| job.is_awaited(limits.with_daemons) && job.origin != JobOrigin::Descendant;
         let awaited: Vec<Job> = found.into_iter().filter(is_root).collect();
-        if awaited.is_empty() {
-            if jobs.may_have_missed && jobs.is_passed_on(proc, daemons)? {
-                if is_over {
-                    return Ok(Drained::TimedOut(Vec::new()));
-                }
-                (looks_without, latest) = (0, Instant::now());
-            } else if !jobs.may_have_missed || latest.elapsed() >= UNSURE {
-                looks_without += 1;
+        if !awaited.is_empty() {
+            (scans_without, latest) = (0, Instant::now());
+            if let Some(drained) = await_jobs(shutdown, jobs, awaited, limits, events)? {
+                return Ok(drained);
             }
-            continue;
-        }
-        (looks_without, latest) = (0, Instant::now());
-        let conclusion = await_end(shutdown, awaited, patience, events)?;
-        let mut left = || -> Result<Vec<Job>, Error> {
-            Ok(jobs
-                .scan(proc, daemons)?
-                .into_iter()
-                .filter(|job| job.is_awaited(patience.with_daemons))
-                .collect())
-        };
-        match conclusion {
-            Conclusion::Finished if patience.only_now => return Ok(Drained::Empty),
-            Conclusion::Finished => {}
-            Conclusion::Interrupted(signal) => return Ok(Drained::Interrupted(signal, left()?)),
-            Conclusion::TimedOut if patience.until.is_none_or(|until| Instant::now() < until) => {}
-            Conclusion::TimedOut => match left()? {
-                // The last job has exited in this moment.
-                left if left.is_empty() => {}
-                left => return Ok(Drained::TimedOut(left)),
-            },
+        } else if jobs.may_have_missed && jobs.is_passed_on(proc, daemons)? {
+            if is_over {
+                return Ok(Drained::TimedOut(Vec::new()));
+            }
+            (scans_without, latest) = (0, Instant::now());
+        } else if !jobs.may_have_missed || latest.elapsed() >= UNSURE {
+            scans_without += 1;
         }
     }
     if jobs.runs_us {
         events.event(Event::Warning(Warning::RunByJob));
     }
     Ok(Drained::Empty)
+}
+
+/// Waits for these jobs; returns the result of draining if it is decided by that.
+fn await_jobs(
+    shutdown: &Shutdown<'_>,
+    jobs: &mut Jobs,
+    awaited: Vec<Job>,
+    limits: DrainLimits,
+    events: &mut dyn EventSink,
+) -> Result<Option<Drained>, Error> {
+    let conclusion = await_end(shutdown, awaited, limits, events)?;
+    let is_over = limits.until.is_some_and(|until| Instant::now() >= until);
+    let signal = match conclusion {
+        Conclusion::Finished if limits.only_now => return Ok(Some(Drained::Empty)),
+        Conclusion::Interrupted(signal) => Some(signal),
+        Conclusion::TimedOut if is_over => None,
+        Conclusion::Finished | Conclusion::TimedOut => return Ok(None),
+    };
+    let mut left = jobs.scan(shutdown.proc, shutdown.daemons)?;
+    left.retain(|job| job.is_awaited(limits.with_daemons));
+    Ok(match signal {
+        Some(signal) => Some(Drained::Interrupted(signal, left)),
+        // The last job has exited in this moment.
+        None if left.is_empty() => None,
+        None => Some(Drained::TimedOut(left)),
+    })
 }
 
 /// The identity that tells a process from a later one of its number.
@@ -126,12 +133,12 @@ fn tell(found: &[Job], told: &mut Announced, events: &mut dyn EventSink) {
 fn await_end(
     shutdown: &Shutdown<'_>,
     jobs: Vec<Job>,
-    patience: DrainLimits,
+    limits: DrainLimits,
     events: &mut dyn EventSink,
 ) -> Result<Conclusion, Error> {
-    let left = patience.until.map(|until| until.saturating_duration_since(Instant::now()));
+    let left = limits.until.map(|until| until.saturating_duration_since(Instant::now()));
     // A daemon that is not paused starts others, which do not matter.
-    let timeout = if patience.only_now {
+    let timeout = if limits.only_now {
         left
     } else {
         Some(left.map_or(LOOK_AGAIN, |left| left.min(LOOK_AGAIN)))

@@ -245,69 +245,102 @@ impl Jobs {
         }
     }
 
+    /// Adds the processes that jobs have left behind.
     fn left_behind(
         &mut self,
         found: &mut JobSearch<'_>,
         proc: &Proc,
         daemons: &[Daemon],
     ) -> Result<(), Error> {
-        let daemon_of = |member: &JobCandidate| {
-            let is_its_own =
-                |daemon: &&Daemon| daemon.session == daemon.pid && member.session == daemon.pid;
-            daemons.iter().find(is_its_own)
-        };
-        let has_tmpfile = has_tmpfile(daemons);
         for node in found.forest.all() {
             let (pid, member) = (found.forest.pid(node), found.forest.data(node));
             let is_daemon = daemons.iter().any(|daemon| daemon.pid == pid);
             if found.counts(node) || is_daemon || member.is_kernel_thread || !member.is_alive {
                 continue;
             }
-            let origin = if let Some(session) = self.sessions.get(&member.session) {
-                if session.is_in_doubt {
-                    Some(JobOrigin::Reappeared)
-                } else {
-                    Some(JobOrigin::Session)
-                }
-            } else if let Some(group) = self.groups.get(&member.pgrp) {
-                if group.is_in_doubt { Some(JobOrigin::Reappeared) } else { Some(JobOrigin::Group) }
-            } else if daemon_of(member).is_some() && !kinds::is_helper(&member.exe_name) {
-                Some(JobOrigin::Session)
-            } else if member.audit.is_some_and(|audit| self.audits.contains(&audit)) {
-                // The sessions of jobs in this audit session are known, and this process is in
-                // another one.
-                if is_detached(found, node) {
-                    Some(JobOrigin::Daemon)
-                } else {
-                    Some(JobOrigin::Audit)
-                }
-            } else if member.is_in_cgroup {
-                match member.session == pid {
-                    true => of_leader(proc, pid)?,
-                    false => writes_to_cron(proc, pid)?.map(|is_collected| {
-                        if is_collected { JobOrigin::Cgroup } else { JobOrigin::Daemon }
-                    }),
-                }
-            } else if has_tmpfile && member.tty == 0 && is_orphan(found, node, daemons) {
-                match writes_to_tmpfile(proc, pid)? {
-                    Some(false) => continue,
-                    Some(true) if member.session == pid => of_leader(proc, pid)?,
-                    collected => collected.map(|_| JobOrigin::Output),
-                }
-            } else {
-                continue;
-            };
-            let Some(origin) = origin else {
-                self.may_have_missed = true;
-                continue;
-            };
-            match origin {
-                JobOrigin::Job => self.add_job(found, node),
-                origin => _ = found.add(node, origin),
+            match self.leftover(found, proc, daemons, node)? {
+                Leftover::Unrelated => {}
+                Leftover::Exited => self.may_have_missed = true,
+                Leftover::Of(JobOrigin::Job) => self.add_job(found, node),
+                Leftover::Of(origin) => _ = found.add(node, origin),
             }
         }
         Ok(())
     }
+
+    /// Decides whether a job has left this process behind, by the strongest tie first.
+    fn leftover(
+        &self,
+        found: &JobSearch<'_>,
+        proc: &Proc,
+        daemons: &[Daemon],
+        node: Node,
+    ) -> Result<Leftover, Error> {
+        let (pid, member) = (found.forest.pid(node), found.forest.data(node));
+        if let Some(session) = self.sessions.get(&member.session) {
+            return Ok(Leftover::Of(session.origin(JobOrigin::Session)));
+        }
+        if let Some(group) = self.groups.get(&member.pgrp) {
+            return Ok(Leftover::Of(group.origin(JobOrigin::Group)));
+        }
+        if is_in_session_of(member, daemons) && !kinds::is_helper(&member.exe_name) {
+            return Ok(Leftover::Of(JobOrigin::Session));
+        }
+        if member.audit.is_some_and(|audit| self.audits.contains(&audit)) {
+            // The sessions of jobs in this audit session are known, and this process is in another
+            // one.
+            let is_detached = is_detached(found, node);
+            let origin = if is_detached { JobOrigin::Daemon } else { JobOrigin::Audit };
+            return Ok(Leftover::Of(origin));
+        }
+        if member.is_in_cgroup {
+            let origin = if member.session == pid {
+                of_leader(proc, pid)?
+            } else {
+                writes_to_cron(proc, pid)?.map(|is_collected| {
+                    if is_collected { JobOrigin::Cgroup } else { JobOrigin::Daemon }
+                })
+            };
+            return Ok(origin.into());
+        }
+        if has_tmpfile(daemons) && member.tty == 0 && is_orphan(found, node, daemons) {
+            return Ok(match writes_to_tmpfile(proc, pid)? {
+                Some(false) => Leftover::Unrelated,
+                Some(true) if member.session == pid => of_leader(proc, pid)?.into(),
+                collected => collected.map(|_| JobOrigin::Output).into(),
+            });
+        }
+        Ok(Leftover::Unrelated)
+    }
+}
+
+/// The relation between a process and the jobs that may have left it behind.
+enum Leftover {
+    /// No job has left it behind.
+    Unrelated,
+    /// It has exited meanwhile, and may have started others.
+    Exited,
+    /// It counts, for this reason.
+    Of(JobOrigin),
+}
+
+impl From<Option<JobOrigin>> for Leftover {
+    /// `None` stands for a process that has exited.
+    fn from(origin: Option<JobOrigin>) -> Leftover {
+        origin.map_or(Leftover::Exited, Leftover::Of)
+    }
+}
+
+impl GroupRecord {
+    /// Returns the reason why its members count: it is weaker after it was empty.
+    fn origin(&self, certain: JobOrigin) -> JobOrigin {
+        if self.is_in_doubt { JobOrigin::Reappeared } else { certain }
+    }
+}
+
+/// Reports whether a process is in the session of a daemon that leads its own.
+fn is_in_session_of(member: &JobCandidate, daemons: &[Daemon]) -> bool {
+    daemons.iter().any(|daemon| daemon.session == daemon.pid && member.session == daemon.pid)
 }
 
 /// Reports whether one of the daemons is Debian's, which collects the output of its jobs in unnamed

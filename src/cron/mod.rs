@@ -19,7 +19,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
-pub use daemon::{Daemon, DaemonProof, DaemonSelector, RejectReason, Rejected, find};
+pub use daemon::{Daemon, DaemonProof, DaemonScan, DaemonSelector, RejectReason, Rejected, find};
 pub use job::{Job, Jobs};
 pub use origin::JobOrigin;
 pub use pause::resume;

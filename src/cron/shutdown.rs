@@ -107,16 +107,16 @@ impl Shutdown<'_> {
                 return Ok(ShutdownResult::NotStopped);
             }
         };
-        let conclusion = self.while_paused(&mut pause, &mut held, end, events, |events| {
+        let result = self.while_paused(&mut pause, &mut held, end, events, |events| {
             self.stop_all(&ways, &before, events)
         });
-        match conclusion {
+        match result {
             Ok(ShutdownResult::Stopped | ShutdownResult::TimedOut { is_stopped: true, .. }) => {
                 pause.finish()
             }
             _ => pause.resume(events),
         }
-        conclusion
+        result
     }
 
     /// Returns the time until which all daemons have exited, if they exit.
@@ -138,42 +138,37 @@ impl Shutdown<'_> {
         stop_all: impl FnOnce(&mut dyn EventSink) -> Result<Stopped, Error>,
     ) -> Result<ShutdownResult, Error> {
         let begin = Instant::now();
-        if let Some(conclusion) = self.additions(end, events)? {
-            return Ok(conclusion);
+        if let Some(result) = self.additions(end, events)? {
+            return Ok(result);
         }
         if self.cannot_pause() {
             events.event(Event::Warning(Warning::FirstNotPaused));
         }
-        let patience = DrainLimits {
-            until: end,
-            with_daemons: self.plan.with_daemons,
-            only_now: self.cannot_pause(),
-        };
+        let (with_daemons, only_now) = (self.plan.with_daemons, self.cannot_pause());
+        let limits = DrainLimits { until: end, with_daemons, only_now };
         let mut jobs = Jobs::default();
-        match drain(self, pause, &mut jobs, patience, events)? {
+        match drain(self, pause, &mut jobs, limits, events)? {
             Drained::Interrupted(signal, left) => {
                 return Ok(ShutdownResult::Interrupted(signal, left));
             }
-            Drained::TimedOut(left) => match self.plan.on_timeout {
-                OnTimeout::Resume => {
-                    return Ok(ShutdownResult::TimedOut { left, is_stopped: false });
-                }
-                OnTimeout::Stop => {
-                    pause.extend(self.until_stopped());
-                    return Ok(match stop_all(events)? {
-                        Stopped::Interrupted(signal) => ShutdownResult::Interrupted(signal, left),
-                        stopped => {
-                            ShutdownResult::TimedOut { left, is_stopped: stopped == Stopped::Yes }
-                        }
-                    });
-                }
-                OnTimeout::Terminate => {
-                    pause.extend(Instant::now().checked_add(4 * TERMINATION));
-                    if let Some(conclusion) = self.terminate(pause, &mut jobs, left, events)? {
-                        return Ok(conclusion);
+            Drained::TimedOut(left) if self.plan.on_timeout == OnTimeout::Resume => {
+                return Ok(ShutdownResult::TimedOut { left, is_stopped: false });
+            }
+            Drained::TimedOut(left) if self.plan.on_timeout == OnTimeout::Stop => {
+                pause.extend(self.until_stopped());
+                return Ok(match stop_all(events)? {
+                    Stopped::Interrupted(signal) => ShutdownResult::Interrupted(signal, left),
+                    stopped => {
+                        ShutdownResult::TimedOut { left, is_stopped: stopped == Stopped::Yes }
                     }
+                });
+            }
+            Drained::TimedOut(left) => {
+                pause.extend(Instant::now().checked_add(4 * TERMINATION));
+                if let Some(result) = self.terminate(pause, &mut jobs, left, events)? {
+                    return Ok(result);
                 }
-            },
+            }
             Drained::Empty => {}
         }
         // Without a pause, other jobs may have begun since.
@@ -251,12 +246,12 @@ impl Shutdown<'_> {
         if let control::Conclusion::Interrupted(signal) = operation.carry_out(events)? {
             return Ok(Some(ShutdownResult::Interrupted(signal, self.left()?)));
         }
-        let patience = DrainLimits {
+        let limits = DrainLimits {
             until: Instant::now().checked_add(TERMINATION),
             with_daemons: self.plan.with_daemons,
             only_now: false,
         };
-        Ok(match drain(self, pause, jobs, patience, events)? {
+        Ok(match drain(self, pause, jobs, limits, events)? {
             Drained::Empty => None,
             Drained::TimedOut(left) => Some(ShutdownResult::TimedOut { left, is_stopped: false }),
             Drained::Interrupted(signal, left) => Some(ShutdownResult::Interrupted(signal, left)),
