@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use regex::bytes::Regex;
 
 use crate::process::{
-    Cgroups, Error, File, Files, Lookup, Pid, Proc, Process, ReadError, ReadResult, items, terminal,
+    Cgroups, Error, File, Files, Lookup, Pid, Proc, Process, ReadResult, Unavailable, items,
+    terminal,
 };
 
 pub use relatives::{Anchor, Relation, RelativeIdentity, Relatives, relatives};
@@ -18,7 +19,7 @@ pub enum Test {
     /// It is one of these.
     Pid(Vec<Pid>),
     /// It is one of these processes. For those with an error this is unknown, for this reason.
-    Relatives(BTreeMap<Pid, ReadResult<RelativeIdentity>>),
+    Relatives(BTreeMap<Pid, Result<RelativeIdentity, Unavailable>>),
     /// exe_name is one of these.
     ExeName(Vec<Vec<u8>>),
     /// exe_path is one of these.
@@ -66,7 +67,7 @@ pub enum Verdict {
     Gone,
     /// The decision needs something that is unavailable, for this reason. Such a process never
     /// matches, not even with an inverted condition.
-    Unknown(ReadError),
+    Unknown(Unavailable),
 }
 
 /// Which of several matching processes is chosen.
@@ -126,7 +127,7 @@ impl Criteria {
         for test in &self.tests {
             match process.lookup(test.holds(process))? {
                 Lookup::Found(true) => {}
-                Lookup::Found(false) | Lookup::Unavailable(ReadError::Absent(_)) => {
+                Lookup::Found(false) | Lookup::Unavailable(Unavailable::Absent(_)) => {
                     return Ok(verdict(self.inverted));
                 }
                 Lookup::Unavailable(reason) => unknown = unknown.or(Some(reason)),
@@ -201,7 +202,7 @@ impl Test {
             Test::Pid(pids) => pids.contains(&process.pid()),
             Test::Relatives(relatives) => match relatives.get(&process.pid()) {
                 Some(Ok(identity)) => identity.matches(process)?,
-                Some(Err(reason)) => return Err(*reason),
+                Some(Err(reason)) => return Err((*reason).into()),
                 None => false,
             },
             Test::ExeName(names) => one_of(names, &process.exe_name()?),

@@ -1,6 +1,6 @@
 //! One process of a pool, and the memory that it takes.
 
-use crate::process::{File, Pid, Process, ReadError, ReadResult, if_available};
+use crate::process::{File, Pid, Process, ReadError, ReadResult, Unavailable, if_available};
 
 /// Most bytes of arguments that are kept of a process: a user may run thousands of processes with
 /// megabytes of them.
@@ -115,7 +115,9 @@ impl Usage {
             }),
             // The file is missing before Linux 4.14, and where the kernel was built without it.
             // Otherwise a process without it has given its memory back.
-            Err(ReadError::Absent(_)) if process.has_file(File::SmapsRollup) => {
+            Err(ReadError::Unavailable(Unavailable::Absent(_)))
+                if process.has_file(File::SmapsRollup) =>
+            {
                 Err(ReadError::Exited)
             }
             Err(unread) if unread.is_unavailable() => Ok(counted),

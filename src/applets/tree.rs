@@ -17,7 +17,7 @@ use crate::output::tree::row::{Extent, Marks, Rows, TreeRow};
 use crate::output::tree::{Drawing, TreeStyle, write_json};
 use crate::output::{Charset, Output};
 use crate::process::{
-    Error, File, Files, Lookup, Pid, Proc, ReadError, Unexamined, certain_files, properties,
+    Error, File, Files, Lookup, Pid, Proc, Unavailable, Unexamined, certain_files, properties,
 };
 use crate::select::{Criteria, Test, Verdict};
 use crate::tree::view::View;
@@ -205,7 +205,7 @@ impl Options {
         let forest = tree::read(scan, |process, _| {
             let is_kernel_thread = matches!(process.is_kernel_thread(), Ok(true));
             if is_kernel_thread && !with_kernel {
-                return Ok(Lookup::Unavailable(ReadError::Absent("a thread of the kernel")));
+                return Ok(Lookup::Unavailable(Unavailable::Absent("a thread of the kernel")));
             }
             let verdict = criteria.judge(process)?;
             if verdict == Verdict::Gone {

@@ -15,7 +15,7 @@ use super::{absence, parse, pattern};
 use crate::control::self_and_ancestors;
 use crate::exit::Refusal;
 use crate::process::{
-    File, Files, Lookup, Pid, Proc, Process, ReadError, ReadResult, if_available,
+    File, Files, Lookup, Pid, Proc, Process, ReadResult, Unavailable, if_available,
 };
 use crate::select::{Anchor, Criteria, Pick, Relation, Relatives, Test, relatives};
 
@@ -484,7 +484,7 @@ fn namespaces_of(proc: &Proc, pid: Pid) -> anyhow::Result<Test> {
         match process.lookup(process.namespace(file))? {
             Lookup::Found(inode) => namespaces.push((file, inode)),
             // An older kernel lacks some namespaces; a zombie lacks all.
-            Lookup::Unavailable(ReadError::Absent(_)) => {}
+            Lookup::Unavailable(Unavailable::Absent(_)) => {}
             Lookup::Unavailable(reason) => return Err(refuse(&reason).into()),
             Lookup::Exited => return Err(refuse(&"it ended meanwhile").into()),
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::freeze::{self, RunState};
 use super::orphan::{Origin, OrphanCandidate, comm, is_spared, is_there};
 use super::{Error, Interrupts, Operation, Signal, Target};
-use crate::process::{File, Files, Lookup, Pid, Proc, Process, ReadError};
+use crate::process::{File, Files, Lookup, Pid, Proc, Process, Unavailable};
 
 /// How long a process that is stuck in the kernel is waited for. It rarely starts others there.
 const STUCK: Duration = Duration::from_millis(100);
@@ -237,7 +237,7 @@ enum Taken {
     /// It has exited or has a new parent, and may have started others.
     Gone,
     /// It could not be examined.
-    Unavailable(ReadError),
+    Unavailable(Unavailable),
 }
 
 fn take(
@@ -266,8 +266,8 @@ fn take(
 
 /// Reports whether a process that could not be examined may be a descendant that we could signal.
 /// What the kernel denies to ordinary users belongs to other users (hidepid).
-fn is_blinding(reason: ReadError) -> bool {
-    reason != ReadError::Denied || nix::unistd::geteuid().is_root()
+fn is_blinding(reason: Unavailable) -> bool {
+    reason != Unavailable::Denied || nix::unistd::geteuid().is_root()
 }
 
 /// Returns the targets of the tree whose number is still their own. A zombie has no children any

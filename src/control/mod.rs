@@ -41,7 +41,7 @@ pub use target::{Outcome, Refused, Target};
 use descriptors::Room;
 use rustix::io::Errno;
 
-use crate::process::{self, Lookup, Pid, Proc, ReadError, ReadResult};
+use crate::process::{self, Lookup, Pid, Proc, ReadError, ReadResult, Unavailable};
 
 /// An error that ends the whole run.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +63,7 @@ pub enum Error {
     NoReferences(&'static str),
     /// The kernel does not tell any more whether a process that we hold has exited.
     #[error("process {pid} cannot be followed any more: {reason}")]
-    Lost { pid: Pid, reason: ReadError },
+    Lost { pid: Pid, reason: Unavailable },
     /// Not even a reference to our own process can be made, for want of descriptors or memory.
     #[error("no process can be referred to: {0}")]
     Unreferenced(ReadError),

@@ -9,7 +9,9 @@ use rustix::process::pidfd_send_signal;
 
 use super::kernel::{self, Scope};
 use super::{Error, Signal};
-use crate::process::{Pid, Process, ReadError, ReadResult, if_available, open_pidfd, pidfd_inode};
+use crate::process::{
+    Pid, Process, ReadError, ReadResult, Unavailable, if_available, open_pidfd, pidfd_inode,
+};
 
 /// The identity of a process until the next boot: its number and the inode of its pidfd (Linux
 /// 6.9).
@@ -53,7 +55,9 @@ pub enum Life {
 /// through references.
 pub fn check_references() -> Result<(), Error> {
     let own = match open_pidfd(std::process::id()) {
-        Err(ReadError::Absent(reason)) => return Err(Error::NoReferences(reason)),
+        Err(ReadError::Unavailable(Unavailable::Absent(reason))) => {
+            return Err(Error::NoReferences(reason));
+        }
         own => own.map_err(Error::Unreferenced)?,
     };
     kernel::ask_by_signal(own, Scope::Process).map_err(|_| {
@@ -145,8 +149,8 @@ impl Reference {
 fn refused(errno: Errno) -> ReadError {
     match errno {
         Errno::SRCH => ReadError::Exited,
-        Errno::PERM => ReadError::Denied,
-        errno => ReadError::Broken { file: "pidfd", errno },
+        Errno::PERM => ReadError::DENIED,
+        errno => ReadError::broken("pidfd", errno),
     }
 }
 
@@ -160,7 +164,7 @@ pub fn continue_through(pidfd: impl AsFd) {
 /// and hung up when the process was reaped. Before Linux 6.9 it is only readable in both cases, and
 /// signal 0 tells them apart.
 pub fn life(pidfd: &OwnedFd) -> ReadResult<Life> {
-    let failed = |errno| ReadError::Broken { file: "pidfd", errno };
+    let failed = |errno| ReadError::broken("pidfd", errno);
     let mut polled = [PollFd::new(pidfd, PollFlags::IN)];
     loop {
         match poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {

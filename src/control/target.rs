@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{ExitStatus, Reference, Signal};
-use crate::process::{File, Files, Pid, Process, ReadError, ReadResult, if_available};
+use crate::process::{File, Files, Pid, Process, ReadResult, Unavailable, if_available};
 
 /// A process that has no outcome yet, or has one.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct Target {
     pub(super) is_frozen: bool,
     pub outcome: Option<Outcome>,
     /// The kernel's reason for the outcome "not permitted".
-    pub reason: Option<ReadError>,
+    pub reason: Option<Unavailable>,
     /// Its exit status, if it was wanted and the kernel told it.
     pub status: Option<ExitStatus>,
     /// Time from the beginning to its outcome.
@@ -135,7 +135,7 @@ impl Target {
     }
 
     /// Makes a target of a process that could not be pinned, for this reason.
-    pub fn unavailable(pid: Pid, reason: ReadError) -> Target {
+    pub fn unavailable(pid: Pid, reason: Unavailable) -> Target {
         Target { reason: Some(reason), ..Target::decided(pid, Outcome::NotPermitted) }
     }
 

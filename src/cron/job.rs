@@ -10,7 +10,7 @@ use super::origin::JobOrigin;
 use super::orphan::{of_leader, writes_to_cron, writes_to_tmpfile};
 use crate::control::{Life, Reference, Target, self_and_ancestors};
 use crate::process::{
-    Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadError, ReadResult, if_available, items,
+    Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, Unavailable, if_available, items,
 };
 use crate::tree::{self, Forest, Node};
 
@@ -483,7 +483,7 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<JobCandidate>, Error> 
             // A process that the kernel hides from an ordinary user is left out: ordinary users can
             // only list jobs.
             Lookup::Unavailable(reason)
-                if reason != ReadError::Denied || nix::unistd::geteuid().is_root() =>
+                if reason != Unavailable::Denied || nix::unistd::geteuid().is_root() =>
             {
                 Err(Error::Unexamined { pid: process.pid(), reason })
             }

@@ -27,7 +27,7 @@ pub use shutdown::{OnTimeout, Plan, Shutdown, ShutdownResult};
 pub use stop::StopMethod;
 pub use warning::{AdditionsFailure, Repaused, Warning};
 
-use crate::process::{Pid, ReadError};
+use crate::process::{Pid, Unavailable};
 use crate::{control, process};
 
 /// An error that ends the whole run.
@@ -39,7 +39,7 @@ pub enum Error {
     Control(#[from] control::Error),
     /// It is unknown whether a process is a job.
     #[error("process {pid} may be a cron job, and could not be examined: {reason}")]
-    Unexamined { pid: Pid, reason: ReadError },
+    Unexamined { pid: Pid, reason: Unavailable },
 }
 
 /// The receiver of events.

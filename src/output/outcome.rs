@@ -15,7 +15,7 @@ use super::{Colour, Output, put, shown};
 use crate::control::{
     Conclusion, ExitStatus, Interrupts, Observer, Operation, Order, Outcome, Signal, Target, Until,
 };
-use crate::process::{Pid, Proc, ReadError};
+use crate::process::{Pid, Proc, Unavailable};
 
 /// The message when descendants may have escaped that are unknown.
 const INCOMPLETE: &str = "not all descendants could be stopped or were found in time";
@@ -175,7 +175,7 @@ impl<'p> OutcomeReport<'p> {
             Some(Outcome::GoneBefore) if target.was_there => "it has ended".to_owned(),
             Some(Outcome::GoneBefore) => "there is no such process".to_owned(),
             Some(Outcome::NotPermitted)
-                if target.reason.is_some_and(|reason| reason != ReadError::Denied) =>
+                if target.reason.is_some_and(|reason| reason != Unavailable::Denied) =>
             {
                 target.reason.map_or_else(String::new, |reason| reason.to_string())
             }

@@ -174,7 +174,7 @@ impl Directory<'_> {
     }
 
     fn lacking(&self, why: &'static str) -> ReadError {
-        if self.exists() { ReadError::Absent(why) } else { ReadError::Exited }
+        if self.exists() { ReadError::absent(why) } else { ReadError::Exited }
     }
 }
 

@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat_raw, statat};
 use rustix::io::{Errno, read, retry_on_intr};
 
 use super::batch::BatchAnswer;
-use super::error::{ReadError, ReadResult};
+use super::error::{ReadError, ReadResult, Unavailable};
 use super::file::File;
 use super::path::Path;
 use super::stat::Stat;
@@ -107,7 +107,9 @@ impl<'p> Directory<'p> {
                 self.settled(file, Ok(buffer))
             }
             BatchAnswer::Failed(errno) => self.settled(file, Err(errno)),
-            BatchAnswer::HeldUp => Err(ReadError::HeldUp { file: file.name() }),
+            BatchAnswer::HeldUp => {
+                Err(ReadError::Unavailable(Unavailable::HeldUp { file: file.name() }))
+            }
         };
         self.mark(file);
         // The scan has just turned to this process, so that nothing was stored before.
@@ -230,7 +232,7 @@ impl<'p> Directory<'p> {
             let is_there =
                 || if reads_stat { self.file(File::Stat).is_ok() } else { self.exists() };
             if file != File::Stat && is_there() {
-                ReadError::Absent(file.absent())
+                ReadError::absent(file.absent())
             } else {
                 ReadError::Exited
             }

@@ -5,14 +5,11 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
-/// The reason why one property of one process could not be read.
+/// The reason why one property of a living process cannot be read.
 ///
 /// It is small and needs no heap, because a scan meets thousands of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// The process has exited. This can happen at any moment.
-    #[error("the process has ended")]
-    Exited,
+pub enum Unavailable {
     /// The kernel does not permit us to read it (EACCES, EPERM).
     #[error("permission denied")]
     Denied,
@@ -25,6 +22,17 @@ pub enum ReadError {
     /// Reading the file failed for this process, or its text is malformed (EBADMSG).
     #[error("{file} cannot be read: {errno}")]
     Broken { file: &'static str, errno: Errno },
+}
+
+/// An error of reading one property of one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The process has exited. This can happen at any moment.
+    #[error("the process has ended")]
+    Exited,
+    /// The process is alive, and so is the run: only this value is missing.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
     /// We lack descriptors or memory, or /proc itself cannot be read. This ends the run. The file
     /// is below /proc/PID or, with a leading slash, below /proc.
     #[error("cannot read {file}: {errno}")]
@@ -41,24 +49,37 @@ impl ReadError {
     ) -> ReadError {
         match errno {
             Errno::NOENT | Errno::SRCH => absent(),
-            Errno::ACCESS | Errno::PERM => ReadError::Denied,
+            Errno::ACCESS | Errno::PERM => ReadError::DENIED,
             // Any user can move a directory so that its path exceeds PATH_MAX.
-            Errno::NAMETOOLONG => ReadError::Absent("its path is longer than the kernel can tell"),
+            Errno::NAMETOOLONG => ReadError::absent("its path is longer than the kernel can tell"),
             Errno::MFILE | Errno::NFILE | Errno::NOMEM => ReadError::Failed { file, errno },
             // The file belongs to no process.
             _ if file.starts_with('/') => ReadError::Failed { file, errno },
-            errno => ReadError::Broken { file, errno },
+            errno => ReadError::broken(file, errno),
         }
     }
 
     /// Returns the error of a malformed text.
     pub(super) const fn malformed(file: &'static str) -> ReadError {
-        ReadError::Broken { file, errno: Errno::BADMSG }
+        ReadError::broken(file, Errno::BADMSG)
+    }
+
+    /// The kernel does not permit us to read it.
+    pub const DENIED: ReadError = ReadError::Unavailable(Unavailable::Denied);
+
+    /// Makes the error that the process has no such property, for this reason.
+    pub const fn absent(why: &'static str) -> ReadError {
+        ReadError::Unavailable(Unavailable::Absent(why))
+    }
+
+    /// Makes the error that reading this file failed for the process.
+    pub const fn broken(file: &'static str, errno: Errno) -> ReadError {
+        ReadError::Unavailable(Unavailable::Broken { file, errno })
     }
 
     /// Reports whether only this value is missing, so that the process and the run go on.
     pub fn is_unavailable(self) -> bool {
-        !matches!(self, ReadError::Exited | ReadError::Failed { .. })
+        matches!(self, ReadError::Unavailable(_))
     }
 }
 
@@ -68,7 +89,7 @@ pub type ReadResult<T> = Result<T, ReadError>;
 /// Returns the value, or `None` where it is unavailable.
 pub fn if_available<T>(read: ReadResult<T>) -> ReadResult<Option<T>> {
     match read {
-        Err(unread) if unread.is_unavailable() => Ok(None),
+        Err(ReadError::Unavailable(_)) => Ok(None),
         read => read.map(Some),
     }
 }
@@ -79,7 +100,7 @@ pub enum Lookup<T> {
     /// The value was found.
     Found(T),
     /// The process is alive, and the value is unavailable for this reason.
-    Unavailable(ReadError),
+    Unavailable(Unavailable),
     /// The process has exited.
     Exited,
 }

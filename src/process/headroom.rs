@@ -112,7 +112,7 @@ impl Process<'_> {
 impl Proc {
     /// Returns the bytes that the machine could give without swapping.
     fn memory_available(&self) -> ReadResult<u64> {
-        const UNTOLD: ReadError = ReadError::Absent("this procfs tells no MemAvailable");
+        const UNTOLD: ReadError = ReadError::absent("this procfs tells no MemAvailable");
         let text = self.whole_file("/meminfo")?;
         // The lines look like those of status. The parser of the crate procfs panics at characters
         // that no kernel writes.

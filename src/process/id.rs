@@ -45,7 +45,7 @@ impl Process<'_> {
     /// and later).
     pub fn pidfd_inode(&self) -> ReadResult<u64> {
         if self.proc().numbering()? == Numbering::Foreign {
-            return Err(ReadError::Absent("only known in our own pid namespace"));
+            return Err(ReadError::absent("only known in our own pid namespace"));
         }
         pidfd_inode(&self.pidfd()?)
     }
@@ -74,7 +74,7 @@ impl Proc {
 pub fn pidfd_inode(pidfd: &OwnedFd) -> ReadResult<u64> {
     let unread = |errno| ReadError::from_errno(errno, "pidfd", || ReadError::Exited);
     if fstatfs(pidfd).map_err(unread)?.f_type as u64 != PIDFS_MAGIC {
-        return Err(ReadError::Absent("this kernel is older than Linux 6.9"));
+        return Err(ReadError::absent("this kernel is older than Linux 6.9"));
     }
     Ok(fstat(pidfd).map_err(unread)?.st_ino)
 }
@@ -87,7 +87,7 @@ pub fn open_pidfd(pid: Pid) -> ReadResult<OwnedFd> {
         // the number is that of a thread.
         Errno::SRCH | Errno::INVAL | Errno::NOENT => ReadError::Exited,
         // No kernel asks for a permission here, so that these come from a sandbox.
-        Errno::NOSYS | Errno::PERM | Errno::ACCESS => ReadError::Absent(NO_PIDFDS),
+        Errno::NOSYS | Errno::PERM | Errno::ACCESS => ReadError::absent(NO_PIDFDS),
         errno => ReadError::from_errno(errno, "pidfd", || ReadError::Exited),
     })
 }

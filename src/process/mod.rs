@@ -50,7 +50,7 @@ use stat::Stat;
 pub use below::OpenFile;
 pub use cgroup::Cgroups;
 pub use control_group::ControlGroup;
-pub use error::{Error, Lookup, ReadError, ReadResult, if_available};
+pub use error::{Error, Lookup, ReadError, ReadResult, Unavailable, if_available};
 pub use file::{File, Files};
 pub use headroom::Headroom;
 pub use id::{open_pidfd, pidfd_inode};
@@ -212,7 +212,7 @@ impl<'p> Process<'p> {
         // The kernel puts at most one option between interpreter and script: `interpreter [option]
         // script`.
         let arguments = match self.cmdline() {
-            Err(ReadError::Denied | ReadError::Absent(_)) => b"",
+            Err(ReadError::Unavailable(Unavailable::Denied | Unavailable::Absent(_))) => b"",
             arguments => arguments?,
         };
         match arguments
@@ -346,8 +346,8 @@ impl<'p> Process<'p> {
     pub fn exe_path(&self) -> ReadResult<&[u8]> {
         let unread = match self.linked_path() {
             Err(unread)
-                if unread == ReadError::Denied
-                    || unread == ReadError::Absent(File::Exe.absent()) =>
+                if unread == ReadError::DENIED
+                    || unread == ReadError::absent(File::Exe.absent()) =>
             {
                 unread
             }
@@ -392,7 +392,7 @@ impl<'p> Process<'p> {
         let environ = self.file(File::Environ)?;
         // Until Linux 6.16 that of a kernel thread or a zombie could be read, and was empty.
         if environ.is_empty() && (self.is_kernel_thread()? || self.stat()?.is_zombie()) {
-            return Err(ReadError::Absent(File::Environ.absent()));
+            return Err(ReadError::absent(File::Environ.absent()));
         }
         Ok(environ)
     }
@@ -495,12 +495,12 @@ impl<'p> Process<'p> {
     /// Returns the exit status of a zombie, as wait(2) encodes it.
     pub fn wait_status(&self) -> ReadResult<i32> {
         if !self.stat()?.is_zombie() {
-            return Err(ReadError::Absent("it has not ended"));
+            return Err(ReadError::absent("it has not ended"));
         }
         // Without ptrace access the kernel shows exit_code 0 (proc_pid_stat(5)). Only the links
         // then fail with EACCES.
-        if self.exe() == Err(ReadError::Denied) {
-            return Err(ReadError::Denied);
+        if self.exe() == Err(ReadError::DENIED) {
+            return Err(ReadError::DENIED);
         }
         let broken = ReadError::malformed("stat");
         let last = self.file(File::Stat)?.trim_ascii().rsplit(|&byte| byte == b' ').next();

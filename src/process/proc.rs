@@ -101,7 +101,7 @@ impl Proc {
             Ok(value) => Ok(Lookup::Found(value)),
             Err(ReadError::Exited) => Ok(Lookup::Exited),
             Err(ReadError::Failed { file, errno }) => Err(self.failure(pid, file, errno)),
-            Err(reason) => Ok(Lookup::Unavailable(reason)),
+            Err(ReadError::Unavailable(reason)) => Ok(Lookup::Unavailable(reason)),
         }
     }
 
@@ -144,7 +144,7 @@ impl Proc {
                 .find_map(|line| line.strip_prefix(b"btime "));
             let seconds = boot
                 .and_then(number::parse)
-                .ok_or(ReadError::Absent("this procfs tells no boot time"))?;
+                .ok_or(ReadError::absent("this procfs tells no boot time"))?;
             Ok(seconds as f64)
         })
     }
@@ -161,7 +161,7 @@ impl Proc {
             let uptime = procfs::Uptime::from_read(&text[..]);
             uptime
                 .map(|uptime| uptime.uptime)
-                .map_err(|_| ReadError::Absent("this procfs tells no uptime"))
+                .map_err(|_| ReadError::absent("this procfs tells no uptime"))
         })
     }
 
@@ -267,7 +267,7 @@ impl Proc {
     /// Reads a file outside of the process directories. Its name begins with a slash.
     pub(super) fn whole_file(&self, name: &'static str) -> ReadResult<Vec<u8>> {
         let unread = |errno| {
-            ReadError::from_errno(errno, name, || ReadError::Absent("this procfs does not have it"))
+            ReadError::from_errno(errno, name, || ReadError::absent("this procfs does not have it"))
         };
         let fd = fs::openat(
             &self.dir,

@@ -222,7 +222,7 @@ pub static PROPERTIES: &[Property] = &[
         about: "controlling terminal",
         get: |process| {
             let name = terminal::name(process.stat()?.tty)
-                .ok_or(ReadError::Absent("it has no terminal"))?;
+                .ok_or(ReadError::absent("it has no terminal"))?;
             Ok(Value::Bytes(Cow::Owned(name.into_bytes())))
         },
     },
@@ -359,7 +359,7 @@ pub static PROPERTIES: &[Property] = &[
             let mask = process
                 .status()?
                 .mask("CapEff")
-                .ok_or(ReadError::Absent("this kernel does not show them"))?;
+                .ok_or(ReadError::absent("this kernel does not show them"))?;
             Ok(Value::Names(capability::names(mask)))
         },
     },
@@ -536,7 +536,7 @@ pub static PROPERTIES: &[Property] = &[
         about: "memory swapped out",
         get: |process| {
             let swap = process.size("VmSwap")?;
-            swap.map(Value::Size).ok_or(ReadError::Absent(File::SmapsRollup.absent()))
+            swap.map(Value::Size).ok_or(ReadError::absent(File::SmapsRollup.absent()))
         },
     },
     Property {
@@ -549,7 +549,7 @@ pub static PROPERTIES: &[Property] = &[
         about: "control group, that of systemd where there are several",
         get: |process| {
             let path =
-                cgroups(process)?.path().ok_or(ReadError::Absent("it is in no control group"))?;
+                cgroups(process)?.path().ok_or(ReadError::absent("it is in no control group"))?;
             Ok(Value::Bytes(Cow::Borrowed(path)))
         },
     },
@@ -563,7 +563,7 @@ pub static PROPERTIES: &[Property] = &[
         about: "systemd unit",
         get: |process| {
             let unit =
-                cgroups(process)?.unit().ok_or(ReadError::Absent("it is in no systemd unit"))?;
+                cgroups(process)?.unit().ok_or(ReadError::absent("it is in no systemd unit"))?;
             Ok(Value::Bytes(Cow::Borrowed(unit)))
         },
     },
@@ -578,7 +578,7 @@ pub static PROPERTIES: &[Property] = &[
         get: |process| {
             let container = cgroups(process)?
                 .container()
-                .ok_or(ReadError::Absent("no container that we know"))?;
+                .ok_or(ReadError::absent("no container that we know"))?;
             Ok(Value::Bytes(Cow::Owned(container)))
         },
     },
@@ -604,7 +604,7 @@ pub static PROPERTIES: &[Property] = &[
             let pids = process
                 .status()?
                 .numbers("NSpid")
-                .ok_or(ReadError::Absent("this kernel does not show them"))?;
+                .ok_or(ReadError::absent("this kernel does not show them"))?;
             Ok(Value::Numbers(pids.collect()))
         },
     },
@@ -645,7 +645,7 @@ const UNSET: u64 = u32::MAX as u64;
 
 fn audit_number(process: &Process<'_>, file: File) -> ReadResult<Value<'static>> {
     match process.number_in(file)? {
-        UNSET => Err(ReadError::Absent("it belongs to no login")),
+        UNSET => Err(ReadError::absent("it belongs to no login")),
         number => Ok(Value::Number(number)),
     }
 }

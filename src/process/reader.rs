@@ -17,7 +17,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit};
 
 use super::Pid;
-use super::error::{ReadError, ReadResult};
+use super::error::{ReadError, ReadResult, Unavailable};
 use super::stat::Stat;
 use crate::thread::{self, Mailbox};
 
@@ -150,7 +150,7 @@ impl Readers {
         if held_up.iter().all(|held| held.pid != pid) {
             held_up.push(HeldUp { pid, file });
         }
-        ReadError::HeldUp { file }
+        ReadError::Unavailable(Unavailable::HeldUp { file })
     }
 
     /// Returns the processes that were given up, each of them once.

@@ -10,7 +10,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::{Process, ReadError, ReadResult};
+use super::{Process, ReadError, ReadResult, Unavailable};
 
 /// Most bytes that are read of a file. No configuration is larger, and an endless file is no
 /// configuration.
@@ -39,7 +39,7 @@ impl Process<'_> {
     /// [`Root::is_guess`].
     pub fn root(&self) -> ReadResult<Root> {
         match self.directory.open_directory("root") {
-            Err(ReadError::Denied) if self.has_only_our_number()? => {
+            Err(ReadError::Unavailable(Unavailable::Denied)) if self.has_only_our_number()? => {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 let directory = rustix::fs::open("/", flags, Mode::empty());
                 let directory = directory

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use super::{Process, ReadError, ReadResult, number};
+use super::{Process, ReadError, ReadResult, Unavailable, number};
 
 /// State `TCP_LISTEN` in /proc/net/tcp, see proc_pid_net(5).
 const TCP_LISTEN: &[u8] = b"0A";
@@ -53,7 +53,7 @@ impl Process<'_> {
             });
             match read {
                 // The kernel has no IPv6, or was told not to use it.
-                Err(ReadError::Absent(_)) => {}
+                Err(ReadError::Unavailable(Unavailable::Absent(_))) => {}
                 read => read?,
             }
         }

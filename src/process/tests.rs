@@ -123,8 +123,8 @@ fn a_process_that_ended_is_gone_and_a_file_that_it_lacks_is_absent() {
     let scan = scanned(&proc, Files::NONE, |process| {
         (process.stat().err(), process.exe().err(), process.cmdline().err())
     });
-    let absent = Some(ReadError::Absent(File::Exe.absent()));
-    assert_eq!(scan[&7], (None, absent, Some(ReadError::Absent(File::Cmdline.absent()))));
+    let absent = Some(ReadError::absent(File::Exe.absent()));
+    assert_eq!(scan[&7], (None, absent, Some(ReadError::absent(File::Cmdline.absent()))));
     assert_eq!(
         scan[&8],
         (Some(ReadError::Exited), Some(ReadError::Exited), Some(ReadError::Exited))
@@ -140,7 +140,7 @@ fn a_file_that_cannot_be_read_is_unavailable() {
     fs::create_dir(fake.0.path().join("7/cmdline")).unwrap();
     let proc = fake.open();
     let process = process(&proc, 7);
-    let broken = ReadError::Broken { file: "cmdline", errno: Errno::ISDIR };
+    let broken = Unavailable::Broken { file: "cmdline", errno: Errno::ISDIR };
     assert_eq!(process.lookup(process.cmdline()).unwrap(), Lookup::Unavailable(broken));
     assert!(broken.to_string().starts_with("cmdline cannot be read: "), "{broken}");
 }
@@ -163,7 +163,7 @@ fn a_stat_that_is_none_is_unavailable() {
     let process = process(&proc, 7);
     assert_eq!(
         process.lookup(process.stat().copied()).unwrap(),
-        Lookup::Unavailable(ReadError::malformed("stat"))
+        Lookup::Unavailable(Unavailable::Broken { file: "stat", errno: Errno::BADMSG })
     );
 }
 
@@ -291,7 +291,7 @@ fn we_know_ourselves() {
     assert_eq!(proc.own_pid(), None);
     assert_eq!(
         process(&proc, 7).pidfd_inode(),
-        Err(ReadError::Absent("only known in our own pid namespace"))
+        Err(ReadError::absent("only known in our own pid namespace"))
     );
 }
 
@@ -313,8 +313,8 @@ fn what_is_pinned_is_gone_after_its_end_and_a_zombie_is_not() {
     poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None).unwrap();
     let zombie = process(&proc, child.id());
     assert_eq!(zombie.state(), Ok(b'Z'));
-    assert_eq!(zombie.exe(), Err(ReadError::Absent(File::Exe.absent())));
-    assert_eq!(zombie.memory(), Err(ReadError::Absent(File::SmapsRollup.absent())));
+    assert_eq!(zombie.exe(), Err(ReadError::absent(File::Exe.absent())));
+    assert_eq!(zombie.memory(), Err(ReadError::absent(File::SmapsRollup.absent())));
     child.wait().unwrap();
     assert_eq!(pinned.cmdline(), Err(ReadError::Exited));
     assert_eq!(pinned.pidfd_inode(), Err(ReadError::Exited));

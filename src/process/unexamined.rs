@@ -1,7 +1,7 @@
 //! Processes that could not be examined. They are never the same as processes that do not exist.
 
 use super::Pid;
-use super::error::ReadError;
+use super::error::Unavailable;
 
 /// The processes that could not be examined, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,14 +9,14 @@ pub struct Unexamined {
     /// Number of processes that the kernel does not permit us to examine.
     pub denied: usize,
     /// Processes that could not be examined for another reason.
-    pub others: Vec<(Pid, ReadError)>,
+    pub others: Vec<(Pid, Unavailable)>,
 }
 
 impl Unexamined {
     /// Adds a process.
-    pub fn add(&mut self, pid: Pid, reason: ReadError) {
+    pub fn add(&mut self, pid: Pid, reason: Unavailable) {
         match reason {
-            ReadError::Denied => self.denied += 1,
+            Unavailable::Denied => self.denied += 1,
             reason => self.others.push((pid, reason)),
         }
     }
@@ -35,7 +35,7 @@ impl Unexamined {
     /// hold up their readers are listed separately.
     pub fn unusual(&self) -> Unexamined {
         let is_unusual =
-            |(_, reason): &&(Pid, ReadError)| !matches!(reason, ReadError::HeldUp { .. });
+            |(_, reason): &&(Pid, Unavailable)| !matches!(reason, Unavailable::HeldUp { .. });
         Unexamined { denied: 0, others: self.others.iter().filter(is_unusual).copied().collect() }
     }
 }
@@ -48,11 +48,11 @@ mod tests {
     fn reasons_are_counted_apart() {
         let mut unexamined = Unexamined::default();
         assert!(unexamined.is_empty());
-        unexamined.add(7, ReadError::Denied);
+        unexamined.add(7, Unavailable::Denied);
         assert!(unexamined.unusual().is_empty());
-        unexamined.add(8, ReadError::HeldUp { file: "cmdline" });
-        unexamined.add(9, ReadError::Absent("x"));
+        unexamined.add(8, Unavailable::HeldUp { file: "cmdline" });
+        unexamined.add(9, Unavailable::Absent("x"));
         assert_eq!((unexamined.count(), unexamined.denied, unexamined.others.len()), (3, 1, 2));
-        assert_eq!(unexamined.unusual().others, [(9, ReadError::Absent("x"))]);
+        assert_eq!(unexamined.unusual().others, [(9, Unavailable::Absent("x"))]);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Criteria, Test, Verdict};
 use crate::process::{
-    Error, Files, Lookup, Pid, Proc, Process, ReadError, ReadResult, Unexamined, if_available,
+    Error, Files, Lookup, Pid, Proc, Process, ReadResult, Unavailable, Unexamined, if_available,
 };
 use crate::tree::{self, Forest, Node};
 
@@ -144,11 +144,11 @@ type Identified = (Node, RelativeIdentity);
 struct RelativeFinder<'k> {
     proc: &'k Proc,
     /// For each process, whether it may be an anchor, or why this is unknown.
-    forest: &'k Forest<ReadResult<bool>>,
+    forest: &'k Forest<Result<bool, Unavailable>>,
     /// The relatives that were proved.
     found: BTreeMap<Pid, RelativeIdentity>,
     /// The processes that may be relatives, and why this is unknown.
-    doubts: BTreeMap<Pid, ReadError>,
+    doubts: BTreeMap<Pid, Unavailable>,
 }
 
 impl RelativeFinder<'_> {
@@ -188,7 +188,7 @@ impl RelativeFinder<'_> {
     }
 
     /// Records the relatives of a process that may be an anchor as doubtful.
-    fn doubt(&mut self, relation: Relation, node: Node, reason: ReadError) {
+    fn doubt(&mut self, relation: Relation, node: Node, reason: Unavailable) {
         let forest = self.forest;
         let relatives: Vec<Node> = match relation {
             Relation::Children => forest.children(node).collect(),
