@@ -1,10 +1,11 @@
-//! Waiting on streams until a set time, and not longer.
+//! Reading from streams until a set time, and not longer: after it, everything here fails with
+//! `TimedOut`.
 
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// Reads this number of bytes.
+/// Reads this number of bytes. Errors: `UnexpectedEof` when the stream ends before.
 pub fn read_exactly(stream: &mut UnixStream, count: usize, end: Instant) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
@@ -22,7 +23,7 @@ pub fn read_exactly(stream: &mut UnixStream, count: usize, end: Instant) -> io::
     Ok(bytes)
 }
 
-/// Reads until the other end is closed.
+/// Reads until the other end of the stream is closed.
 pub fn read_to_end(mut stream: UnixStream, end: Instant) -> io::Result<Vec<u8>> {
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
@@ -38,7 +39,7 @@ pub fn read_to_end(mut stream: UnixStream, end: Instant) -> io::Result<Vec<u8>> 
     }
 }
 
-/// Sleeps for a moment, but not beyond `end`.
+/// Sleeps for a moment (5 ms), but not beyond `end`. Errors: `TimedOut` when it is past `end`.
 pub fn pause(end: Instant) -> io::Result<()> {
     const MOMENT: Duration = Duration::from_millis(5);
     std::thread::sleep(remaining(end)?.min(MOMENT));
@@ -51,7 +52,7 @@ pub fn remaining(end: Instant) -> io::Result<Duration> {
     if rest.is_zero() { Err(late()) } else { Ok(rest) }
 }
 
-/// Turns a timeout of the socket into our error.
+/// Turns the error of a socket whose timeout has passed, `WouldBlock`, into `TimedOut`.
 pub fn in_time(error: io::Error) -> io::Error {
     if error.kind() == ErrorKind::WouldBlock { late() } else { error }
 }

@@ -1,4 +1,4 @@
-//! From the arguments to the request: a pure function that never guesses.
+//! Dispatch: a pure function from the arguments to the request. It never guesses.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -7,7 +7,7 @@ use crate::applets::Applet;
 
 /// The request of a command line.
 pub enum Request<'a> {
-    /// Run this applet. The arguments begin with its name as messages show it.
+    /// An applet to run, its name as messages show it, and the arguments after its name.
     Run { applet: &'static Applet, name: String, arguments: &'a [OsString] },
     /// `proctool --list`
     List,
@@ -25,8 +25,8 @@ pub enum Request<'a> {
 
 const HINT: &str = "try 'proctool --list' for the applets, 'proctool --help' for what they do";
 
-/// Decides by the base name of `argv[0]` if it is exactly a link, else by `argv[1]` if it is
-/// exactly an applet.
+/// Returns the request of these arguments: the applet of the link that the base name of `argv[0]`
+/// is, else the applet that `argv[1]` is. Both must match exactly.
 pub fn dispatch<'a>(argv: &'a [OsString], applets: &'static [&'static Applet]) -> Request<'a> {
     let called = argv.first().map(|path| base_name(path)).unwrap_or_default();
     if let Some(applet) =

@@ -8,7 +8,7 @@ use std::process::{ExitCode, ExitStatus};
 pub enum Exit {
     /// All was done; something matched.
     Done,
-    /// Nothing matched, or it could not be done.
+    /// No process matched, or the thing could not be done.
     Nothing,
     /// The usage is wrong; this includes a bad pattern.
     Usage,
@@ -31,7 +31,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Returns the result of having done `done` of `wanted` things.
+    /// Returns the status for `done` of `wanted` things that were done.
     pub fn from_counts(done: usize, wanted: usize) -> Exit {
         match done {
             0 => Exit::Nothing,
@@ -92,7 +92,7 @@ impl Refusal {
         Refusal { message: message.into(), exit: Exit::Usage }
     }
 
-    /// Reports whether it only says that something does not exist.
+    /// Reports whether it says only that something does not exist.
     pub fn is_nothing(&self) -> bool {
         self.exit == Exit::Nothing
     }

@@ -150,7 +150,7 @@ fn run(
     let matches = match parsed {
         Ok(matches) => matches,
         Err(error) if error.use_stderr() => return Err(cli::usage::refusal(&name, &error).into()),
-        // Help and version are no errors.
+        // clap returns the texts of --help and --version as errors.
         Err(error) => {
             output::print(&error.render().to_string())?;
             return Ok(Exit::Done);
@@ -158,7 +158,7 @@ fn run(
     };
     let is_quiet = matches.try_get_one("quiet").ok().flatten().copied().unwrap_or(false);
     match (applet.run)(&matches, &Context { name, begin }) {
-        // The exit status says enough.
+        // With --quiet, the exit status says enough.
         Err(error) if is_quiet && error.downcast_ref().is_some_and(Refusal::is_nothing) => {
             Ok(Exit::Nothing)
         }
@@ -166,7 +166,7 @@ fn run(
     }
 }
 
-/// Reports an error, and chooses its exit status.
+/// Writes the message for an error, and returns its exit status.
 fn report(name: &str, error: &anyhow::Error) -> Exit {
     if error.chain().any(is_closed_pipe) {
         return Exit::Done;
@@ -175,7 +175,7 @@ fn report(name: &str, error: &anyhow::Error) -> Exit {
     error.downcast_ref::<Refusal>().map_or(Exit::Fatal, |refusal| refusal.exit)
 }
 
-/// The reader of our output has seen enough.
+/// Reports whether an error is that the reader of our output has closed the pipe: it needs no more.
 fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -1,5 +1,5 @@
-//! A connection to a server at a unix socket. It knows the owner of the server, and waits until a
-//! set time only.
+//! A connection to a server at a unix socket. It knows the owner of the server, and no call on it
+//! lasts beyond a set time.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -12,7 +12,8 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 
 use crate::deadline::{in_time, pause, remaining};
 
-/// Bytes that are sent at once: for a longer text, the kernel's timeout begins anew with each part.
+/// Number of bytes that are sent at once. The kernel's timeout begins anew with each part of a
+/// longer text.
 const PART: usize = 16 * 1024;
 
 /// A connection to a server.
@@ -55,21 +56,20 @@ impl Peer {
         }
     }
 
-    /// Returns the time at which all of it must be over.
+    /// Returns the time at which all calls must be over.
     pub fn end(&self) -> Instant {
         self.end
     }
 
-    /// Sets the time at which all of it must be over.
+    /// Sets the time at which all calls must be over.
     pub fn set_end(&mut self, end: Instant) {
         self.end = end;
     }
 
-    /// Sends all of these bytes.
+    /// Sends all of these bytes. Errors: `TimedOut` at the end of the time.
     pub fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            // Set for each part: a server that reads slowly would get the full time for each
-            // otherwise.
+            // A server that reads slowly would get the full time for each part otherwise.
             self.stream.set_write_timeout(Some(remaining(self.end)?))?;
             match self.stream.write(&bytes[..bytes.len().min(PART)]) {
                 Ok(length) => bytes = &bytes[length..],
@@ -80,7 +80,8 @@ impl Peer {
         Ok(())
     }
 
-    /// Waits for more bytes from the server, and appends them.
+    /// Waits for more bytes from the server, and appends them. Errors: `TimedOut` at the end of the
+    /// time, `UnexpectedEof` when the server has closed the connection.
     pub fn receive(&mut self, received: &mut Vec<u8>) -> io::Result<()> {
         let mut buffer = [0; 1024];
         loop {
@@ -97,8 +98,8 @@ impl Peer {
         }
     }
 
-    /// Takes the next line out of the received bytes, without its end. Waits for a line of at most
-    /// `longest` bytes.
+    /// Takes the next line out of the received bytes, without its end, and waits for more bytes
+    /// where it needs them. Errors: `InvalidData` when the line is longer than `longest` bytes.
     pub fn line(&mut self, received: &mut Vec<u8>, longest: usize) -> io::Result<Vec<u8>> {
         loop {
             if let Some(length) = received.iter().position(|&byte| byte == b'\n') {

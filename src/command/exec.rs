@@ -1,5 +1,5 @@
-//! Becoming another command: it takes our place, so that its exit status or the signal that ends it
-//! is seen by our parent.
+//! Becoming another command. It takes our place, so that our parent sees its exit status or the
+//! signal that ends it.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
@@ -16,7 +16,7 @@ use crate::exit::{Exit, Refusal};
 /// The environment of a command.
 #[derive(Default)]
 pub struct Environment {
-    /// Whether it starts empty instead of inheriting ours.
+    /// `true` if it starts empty instead of inheriting ours.
     pub is_new: bool,
     /// Variables that are removed.
     pub without: Vec<&'static str>,
@@ -43,7 +43,7 @@ pub fn become_command(command: &[OsString], environment: &Environment) -> Refusa
 pub fn not_run(program: &OsStr, error: &io::Error) -> Refusal {
     let shown = program.display();
     match error.kind() {
-        // The program exists, so that the interpreter in its first line is missing.
+        // The file of the program exists, so that the interpreter in its first line is missing.
         ErrorKind::NotFound
             if program.as_bytes().contains(&b'/') && Path::new(program).exists() =>
         {

@@ -1,11 +1,11 @@
-//! Finding programs.
+//! Finding programs in $PATH.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-/// Returns a command of this name in an absolute directory of $PATH: an executable file, else
-/// anything else of that name.
+/// Returns the path of a command of this name in an absolute directory of $PATH: the first
+/// executable file, else the first file of any kind.
 pub fn find(name: &str) -> Option<PathBuf> {
     find_in(&std::env::var_os("PATH")?, name.as_ref())
 }

@@ -25,6 +25,7 @@ pub fn self_and_ancestors(proc: &Proc) -> Result<Vec<Pid>, Error> {
     Ok(line)
 }
 
+/// Returns the parent of a process that /proc hides, where the kernel tells it (Linux 6.13).
 fn hidden_parent(proc: &Proc, pid: Pid) -> Result<Option<Pid>, Error> {
     // In the procfs of another pid namespace, the numbers mean other processes.
     if !matches!(proc.is_ours(), Ok(true)) {

@@ -12,7 +12,9 @@ use crate::process::{Lookup, Proc};
 
 /// The end of a command, or the reason why it was not run.
 pub enum CommandResult {
+    /// It exited with this status.
     Ended(ExitStatus),
+    /// It could not be started.
     NotStarted(io::Error),
     /// We received a signal to end, and the command was terminated.
     Interrupted(Signal),
@@ -113,7 +115,7 @@ pub fn ask(
     Ok(output.status.success().then_some(output.stdout))
 }
 
-/// A command that runs. Its pid is its own until we wait for it.
+/// A command that we have started. No other process has its pid before we reap it.
 struct RunningChild {
     child: Child,
     /// `None` where the kernel has no pidfds (before Linux 5.3), or a sandbox forbids them.
@@ -136,7 +138,7 @@ impl RunningChild {
             }
             Ok(_) => Ok(Ok(RunningChild { child, reference: None })),
             Err(error) => {
-                // The command must not run on without us.
+                // We cannot wait for the command, and it must not run on without us.
                 child
                     .kill()
                     .and_then(|()| child.wait())
@@ -161,7 +163,7 @@ impl RunningChild {
                 if conclusion == Conclusion::Finished
                     && !operation.targets().iter().all(Target::has_ended)
                 {
-                    // The descriptor does not report its end.
+                    // The command has an outcome, but not an exit: its pidfd reports none.
                     return self.ask_again_and_again(interrupts, timeout);
                 }
                 Ok(conclusion)
@@ -190,7 +192,7 @@ impl RunningChild {
         }
     }
 
-    /// Sends it a signal. A command that has ended needs none.
+    /// Sends a signal to the command. Errors are ignored: a command that has exited needs none.
     fn send(&self, signal: Signal) {
         match &self.reference {
             Some(reference) => _ = reference.send(signal),
@@ -198,7 +200,8 @@ impl RunningChild {
         }
     }
 
-    /// Ends a command with all its descendants. A second signal to us shortens nothing.
+    /// Terminates the command with all its descendants, and kills them after [`TIMEOUT`]. A second
+    /// signal to us kills them at once.
     fn terminate(&mut self, proc: &Proc, interrupts: &Interrupts) -> Result<(), Error> {
         match self.reference.clone() {
             Some(reference) => self.terminate_tree(proc, interrupts, reference)?,
@@ -224,7 +227,7 @@ impl RunningChild {
         let mut operation = Operation::new(proc, order, interrupts);
         operation.add(Target::held(reference))?;
         if let Conclusion::Interrupted(_) = operation.carry_out(&mut Silent)? {
-            // A process that has ended needs no signal, and no more is permitted.
+            // An error is ignored: a process that has exited needs no signal.
             operation.targets().iter().filter_map(|target| target.reference.as_ref()).for_each(
                 |reference| {
                     let _ = reference.send(Signal::KILL);

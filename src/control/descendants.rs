@@ -8,7 +8,7 @@ use super::orphan::{Origin, OrphanCandidate, comm, is_spared, is_there};
 use super::{Error, Interrupts, Operation, Signal, Target};
 use crate::process::{File, Files, Lookup, Pid, Proc, Process, Unavailable};
 
-/// How long a process that is stuck in the kernel is waited for. It rarely starts others there.
+/// Time that we wait for a process that is stuck in the kernel. It rarely starts others there.
 const STUCK: Duration = Duration::from_millis(100);
 
 /// Time limit of the whole search: a tracer may keep a process from stopping, and a process that we
@@ -23,9 +23,11 @@ const ENOUGH: usize = 2;
 /// The result of gathering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gathered {
+    /// No new process appeared any more.
     Complete,
     /// The time was over while new processes still appeared.
     Incomplete,
+    /// We received a signal to end.
     Interrupted(Signal),
 }
 
@@ -221,8 +223,8 @@ fn take_from_groups(
         }
         take_of_group(proc, seen, all, members, pass, operation)?;
         if operation.bonds().may_be_orphan(seen.ppid) && !members.contains_key(&pid) {
-            // Only the group ties it to the tree. The process that started the tree may have
-            // started it too.
+            // The control group is its only tie to the tree, and the process that started the tree
+            // may have started it too.
             operation.suspect(vec![pid]);
         }
     }
@@ -240,6 +242,7 @@ enum Taken {
     Unavailable(Unavailable),
 }
 
+/// Makes a target of a process that was pinned, and records in `pass` what else was learned.
 fn take(
     taken: Taken,
     freezes: bool,
@@ -265,7 +268,7 @@ fn take(
 }
 
 /// Reports whether a process that could not be examined may be a descendant that we could signal.
-/// What the kernel denies to ordinary users belongs to other users (hidepid).
+/// The kernel denies ordinary users only the processes of other users (hidepid).
 fn is_blinding(reason: Unavailable) -> bool {
     reason != Unavailable::Denied || nix::unistd::geteuid().is_root()
 }

@@ -1,4 +1,5 @@
-//! Descriptors: how many there are for holding processes, and which of them other programs inherit.
+//! The limit of descriptors, which bounds the number of processes that we hold, and the descriptors
+//! that other programs inherit from us.
 
 use std::fs;
 use std::io;
@@ -21,7 +22,7 @@ static GIVEN: OnceLock<DescriptorLimit> = OnceLock::new();
 /// The soft and the hard limit of descriptors.
 pub type DescriptorLimit = (rlim_t, rlim_t);
 
-/// Raises the soft limit to the hard one.
+/// Raises the soft limit of descriptors to the hard one.
 pub fn raise_limit() {
     let Ok(given) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
     let (_, hard) = GIVEN.get_or_init(|| given);
@@ -43,10 +44,10 @@ fn raise_hard_limit() -> bool {
     allowed() < most && setrlimit(Resource::RLIMIT_NOFILE, most, most).is_ok()
 }
 
-/// Number of processes that can be held at the same time.
+/// The room for processes that are held at the same time, with a descriptor each.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
-    /// At least one process.
+    /// Number of processes, at least one.
     pub processes: usize,
     /// Number of descriptors that are needed for other purposes.
     others: u64,
@@ -98,8 +99,8 @@ pub fn spawn_daemon(command: &mut Command) -> io::Result<Child> {
     child
 }
 
-/// Keeps all descriptors but the standard ones from the programs that we start or become. Returns
-/// those that they would have inherited.
+/// Lets the programs that we start or become inherit only the standard descriptors. Returns the
+/// others that they would have inherited.
 pub fn keep_descriptors() -> io::Result<Vec<RawFd>> {
     let mut given: Vec<RawFd> = Vec::new();
     for entry in fs::read_dir("/proc/self/fd")? {

@@ -1,4 +1,5 @@
-//! Stopping a process, and finding out when it has really stopped.
+//! Finding out whether a process has really stopped: after STOP, a thread that waits in the kernel
+//! stops later. [`Operation`](super::Operation) sends the signals.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +7,7 @@ use super::reference::Life;
 use super::{Error, Interrupts, Reference, Signal, told};
 use crate::process::{File, Files, Lookup, Proc, Process, ReadResult};
 
-/// The state of a process as far as stopping is concerned.
+/// The state of a process with regard to STOP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
     /// All its threads are stopped.
@@ -17,11 +18,12 @@ pub enum RunState {
     Running,
     /// It waits in the kernel for something that no signal interrupts, and will stop after that.
     Uninterruptible,
+    /// It has exited.
     Ended,
 }
 
-/// Time between two looks. The kernel tells only a parent or a tracer that a process has stopped,
-/// so that we must look.
+/// Time between two checks of a process, the first and the longest one. The kernel reports a stop
+/// only to the parent and to a tracer, so that we must poll.
 const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -72,8 +74,8 @@ fn is_alive(proc: &Proc, reference: &Reference) -> Result<bool, Error> {
     Ok(told(proc, reference.pid(), reference.life())? == Some(Life::Alive))
 }
 
-/// Looks again and again, less and less often, until `look` succeeds or the time is over. Returns a
-/// signal that tells us to end.
+/// Calls `look` at growing intervals until it succeeds or the time is over. Returns a signal to end
+/// that arrived meanwhile.
 pub fn until(
     interrupts: &Interrupts,
     end: Option<Instant>,

@@ -1,11 +1,13 @@
-//! A process that continues what we have stopped for a while, whatever becomes of us.
+//! The guardian: a process that continues what we have frozen, whatever becomes of us.
 //!
 //! It is a second process of this program, in a session of its own, with all signals blocked but
-//! KILL. Over a socket it receives the processes, and the time until when they may stay stopped. It
-//! continues them when that time is over, when the socket closes, and when we hang: when a signal
-//! that should end us is ignored, or when only a thread that waits in the kernel is left of us and
-//! keeps the socket open. Its command line is that of `resume`, so that a pattern of our name does
-//! not hit it.
+//! KILL and STOP. Over a socket it receives the processes, and the time until when they may stay
+//! stopped. It continues them when that time is over, when the socket closes, and when we hang:
+//! when we do not act on a signal that should end us, or when only a thread that waits in the
+//! kernel is left of us and keeps the socket open.
+//!
+//! Its command line is that of `resume`, so that a pattern of our name does not hit it. [`child`]
+//! has its main loop.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -54,7 +56,7 @@ mod kind {
 /// The number of milliseconds that stands for no limit.
 const NEVER: u64 = u64::MAX;
 
-/// A guardian that is ready.
+/// The handle of a guardian that is ready.
 pub struct Guardian {
     child: Child,
     line: OwnedFd,
@@ -113,8 +115,8 @@ impl Guardian {
     pub fn has_ended(&mut self) -> bool {
         match self.child.try_wait() {
             Ok(status) => status.is_some(),
-            // Only a sandbox keeps the state of our own child from us. The child's end of the
-            // socket is closed when it ends.
+            // Only a sandbox forbids us to ask for our own child. The child's end of the socket
+            // closes when it exits.
             Err(_) => is_ready(self.line.as_fd(), PollFlags::empty(), Duration::ZERO),
         }
     }
@@ -125,7 +127,7 @@ impl Guardian {
         matches!(self.child.try_wait(), Ok(Some(status)) if status.code().is_some_and(|code| code != 0))
     }
 
-    /// Ends the guardian. It continues no process.
+    /// Ends the guardian without continuing a process.
     pub fn dismiss(mut self) {
         // This fails for a guardian that has ended already.
         let _ = self.send(&[kind::DISMISSED], &[]);

@@ -30,12 +30,12 @@ pub struct Interrupts {
     descriptor: SignalFd,
     is_from_keyboard: Cell<bool>,
     holds: Cell<usize>,
-    /// A signal that was consumed by a caller which could not act on it; [`Interrupts::arrived`]
-    /// returns it next.
+    /// A signal that a caller received and could not act on. [`Interrupts::arrived`] returns it
+    /// next.
     requeue: Cell<Option<Signal>>,
 }
 
-/// See [`Interrupts::hold_stops`].
+/// A hold on the stop signals of the keyboard: see [`Interrupts::hold_stops`].
 pub struct StopHold<'i>(&'i Interrupts);
 
 impl Drop for StopHold<'_> {
@@ -48,8 +48,8 @@ impl Drop for StopHold<'_> {
     }
 }
 
-/// Discards the stop signals that came while they were held: the user does not expect them to work
-/// any more.
+/// Discards the stop signals that arrived while they were held: the user does not expect them to
+/// take effect any more.
 fn forget_stops() {
     let stops = SigSet::from_iter(STOPPING);
     if let Ok(pending) =
@@ -60,9 +60,9 @@ fn forget_stops() {
 }
 
 impl Interrupts {
-    /// Catches the signals, for all threads that are started from now on too. Signals that are
-    /// ignored stay ignored, as under nohup(1): a blocked signal is delivered even when it is
-    /// ignored.
+    /// Catches the signals for this thread and for all threads that it starts from now on. Signals
+    /// that are ignored stay ignored, as under nohup(1): a signal that is blocked would be
+    /// delivered although it is ignored.
     pub fn catch(proc: &Proc) -> Result<Interrupts, Error> {
         let ignored = ignored(proc)?;
         let mut signals = SigSet::empty();
@@ -86,7 +86,7 @@ impl Interrupts {
         })
     }
 
-    /// Starts a thread that ends the program by `end` where we do not do so ourselves: see
+    /// Starts a thread that calls `end` to end the program when we do not do so ourselves: see
     /// [`Overseer`].
     pub fn oversee(
         &self,
@@ -96,8 +96,8 @@ impl Interrupts {
         Overseer::start(self.caught, until, end)
     }
 
-    /// Runs something that may block without limit, such as writing to a pipe that no process
-    /// reads. A signal ends us at once.
+    /// Runs a closure that may block without limit, such as a write to a pipe that no process
+    /// reads. A signal ends us at once meanwhile.
     pub fn with_signals_unblocked<T>(&self, act: impl FnOnce() -> T) -> T {
         // Neither call fails for a set that was blocked before.
         let _ = self.caught.thread_unblock();
@@ -106,9 +106,9 @@ impl Interrupts {
         outcome
     }
 
-    /// Starts a command. It begins without the blocked signals and with the original limit of
-    /// descriptors. The signals stay blocked for us: one that comes at this moment must not end us
-    /// and leave the command running.
+    /// Starts a command, without our blocked signals and with the limit of descriptors that we were
+    /// started with. The signals stay blocked for us: one that arrives at this moment must not end
+    /// us and leave the command running.
     pub fn spawn(&self, mut command: Command) -> io::Result<Child> {
         let mut blocked = self.caught;
         if self.holds.get() > 0 {
@@ -123,7 +123,7 @@ impl Interrupts {
         self.requeue.set(Some(signal));
     }
 
-    /// Keeps the keyboard from stopping us as long as the result lives.
+    /// Keeps the keyboard from stopping us until the result is dropped.
     pub fn hold_stops(&self) -> StopHold<'_> {
         self.holds.set(self.holds.get() + 1);
         // This cannot fail for signals that exist.
@@ -131,7 +131,7 @@ impl Interrupts {
         StopHold(self)
     }
 
-    /// Returns the signal that has come, if there is one.
+    /// Returns a signal that has arrived, if there is one.
     pub fn arrived(&self) -> Result<Option<Signal>, Error> {
         if let Some(signal) = self.requeue.take() {
             return Ok(Some(signal));
@@ -154,7 +154,7 @@ impl Interrupts {
         self.is_from_keyboard.get()
     }
 
-    /// Waits for a signal for this time at most.
+    /// Waits for a signal, at most for this time.
     pub fn wait(&self, time: Duration) -> Result<Option<Signal>, Error> {
         let time = Timespec::try_from(time).ok();
         match poll(&mut [PollFd::new(self, PollFlags::IN)], time.as_ref()) {
@@ -178,7 +178,7 @@ impl AsFd for Interrupts {
     }
 }
 
-/// Runs something short that no signal may interrupt. A signal that comes meanwhile ends us
+/// Runs a short closure that no signal may interrupt. A signal that arrives meanwhile ends us
 /// afterwards.
 pub fn with_signals_blocked<T>(act: impl FnOnce() -> T) -> T {
     // This cannot fail for signals that exist.

@@ -34,10 +34,10 @@ struct PidfdInfo {
     exit_code: i32,
 }
 
-/// Always set in the answer for a process that was not reaped.
+/// The bit of `mask` that is set in every answer for a process that was not reaped.
 const PIDFD_INFO_PID: u64 = 1 << 0;
 
-/// Asks for the exit status; set in the answer when it is known.
+/// The bit of `mask` that asks for the exit status, and that the answer sets when it is known.
 const PIDFD_INFO_EXIT: u64 = 1 << 3;
 
 const PIDFD_GET_INFO: Opcode = opcode::read_write::<PidfdInfo>(0xFF, 11);
@@ -49,7 +49,7 @@ pub enum ExitInfo {
     Known(ExitStatus),
     /// The process was not reaped yet.
     Pending,
-    /// This kernel will never tell.
+    /// This kernel will never tell its exit status.
     Never,
 }
 
@@ -130,8 +130,8 @@ pub fn ask_by_signal(pidfd: impl AsFd, scope: Scope) -> Result<(), Errno> {
         .map_err(|errno| Errno::from_raw_os_error(errno as i32))
 }
 
-/// Decides whether commands that we start inherit these descriptors. They are our own, inherited,
-/// and open.
+/// Decides whether commands that we start inherit these descriptors. They are descriptors of ours,
+/// which we inherited and have not closed.
 pub fn give_to_children(descriptors: &[RawFd], gives: bool) -> Result<(), Errno> {
     for &descriptor in descriptors {
         // SAFETY: the descriptor is used for this call only, and a closed one gives an error.
@@ -176,9 +176,9 @@ pub fn prepare_child(
     unsafe { command.pre_exec(prepare) };
 }
 
-/// Runs something in a child process that ends with it. The child keeps these descriptors and, if
-/// it may write messages, standard error: a reader of our other descriptors does not wait for it.
-/// The parent gets its pid.
+/// Runs a closure in a child process, which exits after it, and returns the child's pid to the
+/// parent. The child keeps the descriptors in `kept` and, if it may write messages, standard error.
+/// It closes all others, so that no reader of those waits for its end.
 pub fn fork(kept: &[RawFd], may_say: bool, act: impl FnOnce()) -> io::Result<unistd::Pid> {
     // SAFETY: if we have other threads, one of them may hold a lock that is never released in the
     // child. glibc and musl (1.2.2) take care of the locks of the allocator. For any other lock the
@@ -197,8 +197,8 @@ pub fn fork(kept: &[RawFd], may_say: bool, act: impl FnOnce()) -> io::Result<uni
     }
 }
 
-/// In a child that never returns: closes all descriptors but these. The standard ones lead to
-/// /dev/null.
+/// Closes all descriptors but these, in a child that never returns, and lets the standard ones lead
+/// to /dev/null.
 fn keep_only(kept: &[RawFd], may_say: bool) {
     let null = std::fs::File::options().read(true).write(true).open("/dev/null");
     let null = null.map_or(-1, IntoRawFd::into_raw_fd);

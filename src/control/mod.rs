@@ -49,8 +49,9 @@ pub enum Error {
     /// /proc could not be read, or descriptors ran out.
     #[error(transparent)]
     Process(#[from] process::Error),
-    /// Before Linux 6.9 only an open descriptor tells a process from a later one of the same
-    /// number. Waiting for more processes takes threads with descriptor tables of their own.
+    /// There are more processes than descriptors. Before Linux 6.9 only an open descriptor tells a
+    /// process from a later one of the same number, and waiting for more processes takes threads
+    /// with descriptor tables of their own.
     #[error(
         "{wanted} processes at once need a descriptor each, as this kernel is older than Linux \
          6.9, or a sandbox forbids unshare(2); there is room for {room}: raise the limit with \
@@ -61,10 +62,10 @@ pub enum Error {
     /// same number.
     #[error("no process can be referred to safely: {0}: nothing was done")]
     NoReferences(&'static str),
-    /// The kernel does not tell any more whether a process that we hold has exited.
+    /// The kernel no longer tells whether a process that we hold has exited.
     #[error("process {pid} cannot be followed any more: {reason}")]
     Lost { pid: Pid, reason: Unavailable },
-    /// Not even a reference to our own process can be made, for want of descriptors or memory.
+    /// No reference can be made even to our own process: descriptors or memory ran out.
     #[error("no process can be referred to: {0}")]
     Unreferenced(ReadError),
     /// The guardian of a paused process cannot do its work, and has continued the process at once.
@@ -78,8 +79,8 @@ pub enum Error {
     Kernel { what: &'static str, errno: Errno },
 }
 
-/// Returns what was read of a process that we hold; `None` when it was reaped. Errors: where it is
-/// unavailable, because that does not mean that the process has exited.
+/// Returns the value that was read of a process that we hold; `None` when the process was reaped.
+/// Errors: `Lost` where the value is unavailable, because the process may still be alive.
 pub fn told<T>(proc: &Proc, pid: Pid, read: ReadResult<T>) -> Result<Option<T>, Error> {
     match proc.lookup(pid, read)? {
         Lookup::Found(value) => Ok(Some(value)),
@@ -89,17 +90,17 @@ pub fn told<T>(proc: &Proc, pid: Pid, read: ReadResult<T>) -> Result<Option<T>, 
 }
 
 impl Error {
-    /// Makes the error that there are more targets than this room holds.
+    /// Makes the error for more targets than this room holds.
     fn too_many(wanted: usize, room: Room) -> Error {
         Error::TooMany { wanted, room: room.processes, needed: room.limit_for(wanted) }
     }
 
-    /// Makes an error of an error of the standard library.
+    /// Converts an error of the standard library.
     pub fn of_io(what: &'static str, error: &std::io::Error) -> Error {
         Error::Kernel { what, errno: Errno::from_io_error(error).unwrap_or(Errno::IO) }
     }
 
-    /// Returns a closure for `map_err`.
+    /// Returns a closure for `map_err` that makes a [`Error::Kernel`].
     fn kernel(what: &'static str) -> impl Fn(Errno) -> Error {
         move |errno| Error::Kernel { what, errno }
     }

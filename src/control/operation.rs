@@ -20,8 +20,8 @@ use super::{
 };
 use crate::process::{Files, Lookup, Pid, Proc, ReadError};
 
-/// A set of targets, and what is done with them. However it ends, except by our own death, nothing
-/// stays frozen.
+/// An order for a set of targets. No process stays frozen after it, however it ends, except by our
+/// own death; then the guardian continues what is frozen.
 pub struct Operation<'p> {
     proc: &'p Proc,
     order: Order,
@@ -38,9 +38,9 @@ pub struct Operation<'p> {
     suspects: BTreeSet<Pid>,
     /// Processes that resemble those of the tree, without a tie to it.
     alike: BTreeSet<Pid>,
-    /// Continues what is frozen when we cannot.
+    /// The guardian that continues what is frozen when we cannot.
     guardian: Option<Guardian>,
-    /// Keeps us from being stopped while other processes are frozen.
+    /// The hold that keeps us from being stopped while other processes are frozen.
     held: Option<StopHold<'p>>,
     /// Messages about targets that were not logged yet.
     journal: Vec<(usize, String)>,
@@ -68,7 +68,7 @@ impl<'p> Operation<'p> {
         }
     }
 
-    /// Counts the time from this moment, and looks for orphans that started later.
+    /// Counts the time limit from `begin`, and takes orphans that started after it.
     pub fn begun(mut self, begin: Instant) -> Operation<'p> {
         self.begin = begin;
         // A moment earlier, because start times are given in whole ticks.
@@ -103,8 +103,8 @@ impl<'p> Operation<'p> {
     fn release_all(&mut self, newest: &mut Target) -> bool {
         let is_released =
             |target: &mut Target| target.reference.as_mut().is_none_or(Reference::release);
-        // When room ends for the first time, all earlier targets are released; later ones hold none
-        // from the beginning.
+        // All earlier targets are released when the room is full for the first time. Later ones
+        // are released here as they come.
         let before =
             if self.targets.len() == self.room.processes { &mut self.targets[..] } else { &mut [] };
         before.iter_mut().fold(true, |all, target| is_released(target) & all) && is_released(newest)
@@ -130,7 +130,7 @@ impl<'p> Operation<'p> {
         }
     }
 
-    /// Only finds out which processes the order would affect.
+    /// Finds out which processes the order would affect, without touching them.
     pub fn rehearse(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
         let signal = if self.order.tree { self.gather(false)? } else { None };
         if self.order.until == Until::Stopped
@@ -148,7 +148,7 @@ impl<'p> Operation<'p> {
     /// Carries out the order.
     pub fn carry_out(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
         let conclusion = self.steps(observer);
-        // First of all: even reporting comes later.
+        // This comes before the report, so that no process stays frozen longer than necessary.
         self.thaw();
         self.add_suspects()?;
         self.decide_rest(match conclusion {
@@ -166,7 +166,7 @@ impl<'p> Operation<'p> {
         {
             return Ok(Conclusion::Interrupted(signal));
         }
-        // Until here nothing was done. From here on all of it is.
+        // Here is the last moment at which a signal to us leaves all targets as they were.
         if let Some(signal) = self.interrupts.arrived()? {
             return Ok(Conclusion::Interrupted(signal));
         }
@@ -248,8 +248,7 @@ impl<'p> Operation<'p> {
             self.held = Some(self.interrupts.hold_stops());
             self.learn_places()?;
             self.bonds.learn(&self.targets);
-            // Without a guardian, as where no process can be started any more, continuing what is
-            // frozen depends on us alone.
+            // Where no guardian can be started, continuing what is frozen depends on us alone.
             self.guardian = self
                 .guardian
                 .take()
@@ -311,13 +310,13 @@ impl<'p> Operation<'p> {
         self.alike.extend(suspects);
     }
 
-    /// Makes targets, which are left alone, of those that may belong to the tree and are still
-    /// alive.
+    /// Adds the processes that may belong to the tree and are still alive, as targets that are left
+    /// alone.
     fn add_suspects(&mut self) -> Result<(), Error> {
         let alike = std::mem::take(&mut self.alike);
         for pid in std::mem::take(&mut self.suspects).into_iter().chain(alike.iter().copied()) {
             let Lookup::Found(process) = self.proc.process(pid, Target::FILES)? else {
-                // It may have been replaced by a process that it has started, which is unknown.
+                // Before it exited, it may have started a process that we do not know.
                 let is_target = self.targets.iter().any(|target| target.pid == pid);
                 self.is_tree_complete &= is_target || !alike.contains(&pid);
                 continue;
@@ -350,7 +349,8 @@ impl<'p> Operation<'p> {
         for at in self.undecided() {
             self.targets[at].outcome = self.send(at, signal)?;
         }
-        // Only after the last signal, so that no target sees another one exit and starts a new one.
+        // They are continued after the last signal only, so that no target sees another one exit
+        // and starts a new one.
         self.thaw();
         if self.order.continues {
             for at in self.undecided() {
@@ -358,8 +358,8 @@ impl<'p> Operation<'p> {
                 let (run_state, is_stop_pending) = freeze::run_state(self.proc, reference)?;
                 let may_be_stopped =
                     is_stop_pending || !matches!(run_state, RunState::Running | RunState::Ended);
-                // The signal was permitted, and so is CONT. The wait finds out whether the process
-                // has exited.
+                // The kernel permitted the signal, so that it permits CONT too. The wait finds out
+                // whether the process has exited.
                 if may_be_stopped && reference.send(Signal::CONT).is_ok() {
                     self.log(at, "sent CONT");
                 }
@@ -437,7 +437,7 @@ impl<'p> Operation<'p> {
             // If this fails, continuing it depends on us alone.
             let _ = guardian.keep(reference);
         }
-        // Set before the signal is sent, because an interruption in between must not lose it.
+        // This is set before the signal is sent, so that thawing includes the target in any case.
         self.targets[at].is_frozen = true;
         let outcome = self.send(at, Signal::STOP)?;
         self.targets[at].is_frozen = outcome.is_none();
@@ -453,10 +453,11 @@ impl<'p> Operation<'p> {
                 continue;
             }
             if self.order.until == Until::Stopped {
-                // It was not reported yet, and is undone.
+                // The stop was not reported yet, and is undone here.
                 (target.outcome, target.sent) = (None, None);
             }
-            // STOP was permitted, and so is CONT. A process that has exited needs none.
+            // The kernel permitted STOP, so that it permits CONT too. A process that has exited
+            // needs none.
             let continued = target.reference.as_ref().map(|reference| reference.send(Signal::CONT));
             match continued {
                 Some(Ok(())) => self.log(at, "sent CONT"),
@@ -464,7 +465,7 @@ impl<'p> Operation<'p> {
                 Some(Err(_)) => are_all_continued = false,
             }
         }
-        // Where that failed, the guardian sees its socket close and tries too.
+        // Where a CONT failed, the guardian sees its socket close, and tries too.
         self.guardian.take().into_iter().filter(|_| are_all_continued).for_each(Guardian::dismiss);
         self.write_journal();
         self.held = None;
@@ -516,7 +517,7 @@ impl<'p> Operation<'p> {
         if let Some(signal) = signal? {
             return Ok(Conclusion::Interrupted(signal));
         }
-        // Processes that were to be stopped stay so, also those that have not come that far.
+        // The targets stay stopped, and those that have not stopped yet will stop.
         self.targets.iter_mut().for_each(|target| target.is_frozen = false);
         self.write_journal();
         Ok(if self.undecided().is_empty() { Conclusion::Finished } else { Conclusion::TimedOut })
@@ -556,7 +557,7 @@ impl<'p> Operation<'p> {
                     self.note(ending, observer);
                 }
                 WatchEvent::Interrupted(signal) => {
-                    // A process that has exited by now is not left over.
+                    // A process that has exited by now is reported as ended.
                     while let WatchEvent::Ended(ending) = watch.next(Some(Instant::now()))? {
                         self.note(ending, observer);
                     }
@@ -606,8 +607,8 @@ impl Drop for Operation<'_> {
     }
 }
 
-/// Returns the outcome of a target that was reaped before this signal: if it had got another one
-/// before, it exited because of that.
+/// Returns the outcome of a target that was reaped before this signal. If we had sent it another
+/// one before, it exited because of that.
 fn gone(target: &Target) -> Outcome {
     if target.sent.is_some() { Outcome::Ended } else { Outcome::GoneBefore }
 }

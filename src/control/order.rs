@@ -32,24 +32,23 @@ impl Order {
         Order { until: Until::Ended { count: None }, timeout, is_to_end: true, ..Order::default() }
     }
 
-    /// Makes the order to end them: TERM, then CONT where it is needed, KILL after this time, and
-    /// as long again.
+    /// Makes the order to end all targets: TERM, then CONT for those that are stopped, KILL after
+    /// this time, and the same time again for KILL to work.
     pub fn termination(timeout: Option<Duration>) -> Order {
         Order { signal: Some(Signal::TERM), continues: true, kills: true, ..Order::wait(timeout) }
     }
 
-    /// Returns the time at which all of it is over, for an order that began at `begin`; `None` for
-    /// no limit.
+    /// Returns the time at which an order that began at `begin` must be over; `None` for no limit.
     pub fn limit(&self, begin: Instant) -> Option<Instant> {
         let phases = if self.kills { 2 } else { 1 };
         self.timeout.and_then(|timeout| begin.checked_add(timeout.saturating_mul(phases)))
     }
 
-    /// Reports whether the outcome of a target is the wanted one.
+    /// Reports whether the order succeeded for this target.
     pub fn is_done(&self, target: &Target) -> bool {
         match target.outcome {
             Some(Outcome::Signalled | Outcome::Spared) => true,
-            // The user did not name a descendant.
+            // The user did not name a descendant: one that exits by itself is no failure.
             _ => (self.is_to_end || target.is_kin) && target.has_ended(),
         }
     }
@@ -58,19 +57,21 @@ impl Order {
 /// The point at which a target is finished.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Until {
-    /// The signal was sent.
+    /// After the signal was sent.
     #[default]
     Signalled,
-    /// The process is stopped by us.
+    /// After the process has stopped.
     Stopped,
-    /// The process has exited; with `count`, all targets are finished when this number has.
+    /// After the process has exited; with `count`, all targets are finished when this number has.
     Ended { count: Option<usize> },
 }
 
-/// The end of an operation.
+/// The way in which an operation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conclusion {
+    /// The order was carried out, and no target is waited for any more.
     Finished,
+    /// The time limit was reached.
     TimedOut,
     /// We received a signal to end.
     Interrupted(Signal),
@@ -78,21 +79,21 @@ pub enum Conclusion {
 
 /// The receiver of progress reports.
 pub trait Observer {
-    /// A target has its outcome.
+    /// Takes a target that has its outcome now.
     fn decided(&mut self, target: &Target);
 
-    /// Some targets have no outcome yet. Called at the beginning of a wait, and again at the time
-    /// that it returned.
+    /// Takes all targets while some of them have no outcome yet. It is called at the beginning of a
+    /// wait, and again at the time that it returned.
     fn waiting(&mut self, targets: &[Target], since: Duration) -> Option<Instant>;
 
-    /// Nothing more will be reported for now.
+    /// Takes note that nothing more will be reported for now.
     fn idle(&mut self);
 
-    /// The wait is over.
+    /// Takes note that the wait is over.
     fn waited(&mut self);
 }
 
-/// An observer for operations without reports.
+/// An observer that reports nothing.
 pub struct Silent;
 
 impl Observer for Silent {

@@ -19,7 +19,7 @@ pub struct TreeBonds {
     leaders: BTreeMap<Pid, usize>,
     /// The sessions of the targets.
     sessions: BTreeSet<Pid>,
-    /// Number of targets that were looked at.
+    /// Number of targets that were learned from.
     known: usize,
     /// The comms of the targets.
     names: BTreeSet<[u8; 16]>,
@@ -165,8 +165,8 @@ impl TreeBonds {
         Origin::Unknown
     }
 
-    /// From now on the process that has started the tree may see it exit, and start it again in the
-    /// same control group.
+    /// Notes that targets get their signal from now on. The process that has started the tree may
+    /// see it exit, and start it again in the same control group.
     pub fn begin_to_signal(&mut self) {
         self.is_begun = true;
     }
@@ -258,8 +258,8 @@ impl TreeBonds {
         if is_there(proc, number, reference)? {
             return Ok(true);
         }
-        // Since Linux 6.9 the pidfd of the leader also refers to its group, even after the leader
-        // was reaped.
+        // Since Linux 6.9 a pidfd of the leader refers to its process group too, even after the
+        // leader was reaped.
         if is_group
             && let Ok(pidfd) = reference.pidfd()
             && takes_signals(pidfd, Scope::ProcessGroup) == Ok(true)

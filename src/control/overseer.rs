@@ -1,10 +1,10 @@
 //! A thread that ends the program when a signal or the time limit demands it and the rest of the
 //! program does not act on that.
 //!
-//! While an applet searches for its targets, storage or a process may hold up all of that work.
-//! Nothing was begun then, and the thread ends the program at once. Later the applet acts on
-//! signals and the time limit itself, and the thread ends the program only when the applet hangs.
-//! Guardians then continue whatever is stopped.
+//! While an applet searches for its targets, storage or a process may hold it up. No target was
+//! touched yet, and the thread ends the program at once. Later the applet acts on signals and on
+//! the time limit itself, and the thread ends the program only when the applet hangs. Guardians
+//! then continue the processes that are frozen.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
@@ -19,10 +19,10 @@ use rustix::io::Errno;
 use super::{Error, Signal};
 use crate::thread::{self, lock};
 
-/// Time that the applet has for acting on a signal or the time limit itself.
+/// Time that the applet has to act on a signal or on the time limit itself.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Time between two looks at a signal that the applet has not acted on yet.
+/// Time between two checks whether the applet has acted on a signal.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The reason why the program ends.
@@ -35,9 +35,11 @@ pub enum Ended {
 /// The state that the applet and the thread share.
 #[derive(Clone, Copy)]
 struct OverseerState {
+    /// The time limit; `None` for no limit.
     until: Option<Instant>,
     /// Additional time for the applet after the limit or a signal.
     grace: Duration,
+    /// `true` when the handle was dropped.
     is_over: bool,
     /// `true` when the program is ending.
     has_ended: bool,
@@ -52,8 +54,8 @@ pub struct Overseer {
 }
 
 impl Overseer {
-    /// Oversees a search, which may take until this time. `end` ends the program. `None` where no
-    /// thread can be started: then only KILL ends a program that hangs.
+    /// Starts to oversee a search, which may take until this time. `end` ends the program. Returns
+    /// `None` where no thread can be started: then only KILL ends a program that hangs.
     pub(super) fn start(
         caught: SigSet,
         until: Option<Instant>,
@@ -83,9 +85,8 @@ impl Overseer {
         Ok(Some(overseer).filter(|overseer| overseer.thread.is_some()))
     }
 
-    /// From now on the applet acts on signals itself, and is finished by this time. When the
-    /// program is about to end, this does not return: after the end was announced nothing more is
-    /// begun.
+    /// Lets the applet act on signals itself from now on, and finish by this time. Does not return
+    /// when the thread is ending the program: the applet must not begin anything after that.
     pub fn trust(&self, until: Option<Instant>) {
         self.change(|terms| (terms.until, terms.grace) = (until, GRACE));
         while lock(&self.terms).has_ended {
@@ -93,8 +94,8 @@ impl Overseer {
         }
     }
 
-    /// Changes the state, and reports whether the thread is told. The counter cannot overflow
-    /// before 2^64 changes, so that only a sandbox refuses this.
+    /// Changes the state, and reports whether the thread could be woken for it. The counter cannot
+    /// overflow before 2^64 changes, so that only a sandbox refuses this.
     fn change(&self, change: impl FnOnce(&mut OverseerState)) -> bool {
         change(&mut lock(&self.terms));
         rustix::io::write(&*self.bell, &1u64.to_ne_bytes()).is_ok()
@@ -104,7 +105,7 @@ impl Overseer {
 impl Drop for Overseer {
     fn drop(&mut self) {
         if self.change(|terms| terms.is_over = true) {
-            // A panic in the thread ends the program.
+            // The result says nothing: a panic in the thread ends the program.
             self.thread.take().map(JoinHandle::join);
         }
     }
@@ -158,6 +159,7 @@ fn sleep(bell: &OwnedFd, signals: Option<&SignalFd>, time: Option<Duration>) {
     let _ = rustix::io::read(bell, &mut [0; 8]);
 }
 
+/// Reports whether a descriptor becomes readable within this time.
 fn is_ready(descriptor: BorrowedFd<'_>, time: Option<Duration>) -> bool {
     let time = time.and_then(|time| Timespec::try_from(time).ok());
     matches!(poll(&mut [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)], time.as_ref()), Ok(ready) if ready > 0)

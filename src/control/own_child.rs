@@ -1,5 +1,5 @@
-//! Children of our own process, where the kernel has no pidfds: the number of a child is its own
-//! until we wait for it.
+//! Children of our own process, where the kernel has no pidfds. A number is safe here: no other
+//! process has the number of a child before we reap it.
 
 use std::process::Child;
 
@@ -21,12 +21,13 @@ pub fn has_ended(child: &Child) -> Result<bool, Error> {
     }
 }
 
-/// Sends a signal to a child that was not reaped.
+/// Sends a signal to a child that we have not reaped.
 pub fn signal_child(child: &Child, signal: Signal) {
     let (Ok(pid), Ok(signal)) = (i32::try_from(child.id()), Named::try_from(signal.number()))
     else {
         return;
     };
-    // A child that has exited needs none, and one of another user takes none.
+    // Errors are ignored: a child that has exited needs no signal, and a child that runs as another
+    // user takes none.
     let _ = kill(nix::unistd::Pid::from_raw(pid), signal);
 }

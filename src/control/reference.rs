@@ -17,7 +17,9 @@ use crate::process::{
 /// 6.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
+    /// Its number.
     pub pid: Pid,
+    /// The inode of its pidfd.
     pub inode: u64,
 }
 
@@ -32,8 +34,8 @@ impl Identity {
 
 /// A reference to one process, even if its number is reused later.
 ///
-/// It holds a pidfd. [`Reference::release`] closes it where the identity is enough to open it
-/// again.
+/// It holds a pidfd. [`Reference::release`] closes the pidfd where the identity is enough to open
+/// it again (Linux 6.9); before that, an open pidfd is the only proof.
 #[derive(Clone, Debug)]
 pub struct Reference {
     pid: Pid,
@@ -44,6 +46,7 @@ pub struct Reference {
 /// The stages in the life of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
+    /// It has not exited.
     Alive,
     /// It has exited, and its parent has not reaped it yet: its number is still its own.
     Zombie,

@@ -10,11 +10,11 @@ use super::kernel;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signal(rustix::process::Signal);
 
-/// The first and the last real-time signal, as programs linked to glibc count them. The C library
-/// that we are linked to may reserve more of them.
+/// The first and the last real-time signal, as programs that are linked to glibc count them. The C
+/// library that we are linked to may reserve more of them.
 const REAL_TIME: (i32, i32) = (34, 64);
 
-/// Other common names.
+/// Names that are common besides those of `Display`, each with the latter.
 const ALIASES: [(&str, &str); 3] = [("IOT", "ABRT"), ("CLD", "CHLD"), ("POLL", "IO")];
 
 impl Signal {
@@ -33,7 +33,8 @@ impl Signal {
         self.0.as_raw()
     }
 
-    /// Reports whether it only stops or continues a process. The kernel cancels opposite ones.
+    /// Reports whether it only stops or continues a process. A stop signal cancels a pending CONT,
+    /// and CONT cancels pending stop signals (prepare_signal in kernel/signal.c).
     pub fn is_job_control(self) -> bool {
         use rustix::process::Signal as Raw;
         [Raw::STOP, Raw::TSTP, Raw::TTIN, Raw::TTOU, Raw::CONT].contains(&self.0)

@@ -1,6 +1,6 @@
 //! Running a closure in a child process with a time limit. A call on a file system that never
-//! answers cannot be interrupted: a thread in it would keep us from exiting and from becoming a
-//! command, while a child can be left behind.
+//! answers (a hung FUSE or NFS mount) cannot be interrupted. A thread in such a call would keep us
+//! from exiting and from becoming a command, while a child can be left behind.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -15,11 +15,13 @@ use nix::unistd::Pid;
 use super::kernel::fork;
 use crate::deadline::{pause, read_exactly, read_to_end, remaining};
 
-/// Time for the child to exit after its answer, and after it was killed.
+/// Time for the child to exit after its answer.
 const ENDING: Duration = Duration::from_millis(100);
+
+/// Time for the child to exit after it was killed.
 const DYING: Duration = Duration::from_millis(5);
 
-/// Returns the answer of the closure. Errors: `TimedOut` after `limit`.
+/// Runs a closure in a child process and returns its answer. Errors: `TimedOut` after `limit`.
 pub fn run_in_child(limit: Duration, act: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
     let (ours, mut theirs) = UnixStream::pair()?;
     let child = fork(&[theirs.as_raw_fd()], may_say(), || {
@@ -41,7 +43,7 @@ pub struct ChildServer {
 }
 
 impl ChildServer {
-    /// Starts a child that answers with this closure. It keeps these descriptors of ours.
+    /// Starts a child that answers with this closure. The child keeps the descriptors in `kept`.
     pub fn start(
         kept: &[RawFd],
         mut answer: impl FnMut(&[u8]) -> Vec<u8>,
@@ -57,8 +59,8 @@ impl ChildServer {
         Ok(ChildServer { child, line, is_late: false })
     }
 
-    /// Returns the answer to a question. Errors: `TimedOut` after `limit`. After an error it
-    /// answers no more questions.
+    /// Returns the child's answer to a question. Errors: `TimedOut` after `limit`. After an error
+    /// the child answers no more questions.
     pub fn ask(&mut self, question: &[u8], limit: Duration) -> io::Result<Vec<u8>> {
         let answer = self.answer(question, Instant::now() + limit);
         self.is_late |= answer.is_err();
@@ -76,18 +78,19 @@ impl ChildServer {
 
 impl Drop for ChildServer {
     fn drop(&mut self) {
-        // The child may be held up for any time. In that case it is left to the process that adopts
-        // our children.
+        // The child may be held up without limit. It is then left to the process that adopts our
+        // children.
         let _ = self.line.shutdown(Shutdown::Both).and_then(|()| end(self.child, self.is_late));
     }
 }
 
-/// Writes a text after its length.
+/// Writes a message after its length.
 fn tell(line: &mut UnixStream, text: &[u8]) -> io::Result<()> {
     line.write_all(&(text.len() as u64).to_ne_bytes())?;
     line.write_all(text)
 }
 
+/// Reads a message that was written by [`tell`].
 fn heard(line: &mut UnixStream) -> io::Result<Vec<u8>> {
     let mut length = [0; size_of::<u64>()];
     line.read_exact(&mut length)?;
@@ -96,6 +99,8 @@ fn heard(line: &mut UnixStream) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
+/// Reports whether the child keeps standard error. It does so only for debug messages, because a
+/// reader of standard error waits for the end of the child.
 fn may_say() -> bool {
     tracing::enabled!(tracing::Level::DEBUG)
 }

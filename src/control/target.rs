@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::{ExitStatus, Reference, Signal};
 use crate::process::{File, Files, Pid, Process, ReadResult, Unavailable, if_available};
 
-/// A process that has no outcome yet, or has one.
+/// A process that an operation acts on, and its outcome as soon as there is one.
 #[derive(Debug)]
 pub struct Target {
+    /// Its number.
     pub pid: Pid,
     /// Its name for users; `None` where /proc does not show it.
     pub name: Option<Vec<u8>>,
@@ -17,21 +18,22 @@ pub struct Target {
     pub is_kernel_thread: bool,
     /// Its session and process group when it was added, if they were read.
     pub(super) place: Option<SessionAndGroup>,
-    /// Whether the process certainly existed: it matched, or was named by its identity. A number
+    /// `true` if the process certainly existed: it matched, or was named by its identity. A number
     /// that a user typed may be a mistake.
     pub was_there: bool,
-    /// Whether it was found only as a descendant of another target.
+    /// `true` if it was found only as a descendant of another target.
     pub is_kin: bool,
-    /// `None` for a process that could not be found.
+    /// Its reference; `None` for a process that could not be found.
     pub reference: Option<Reference>,
     /// The last signal that it was sent, except those that only freeze and thaw it.
     pub sent: Option<Signal>,
-    /// Whether we have stopped it for a while.
+    /// `true` while it is frozen by us.
     pub(super) is_frozen: bool,
+    /// Its outcome; `None` before it is decided.
     pub outcome: Option<Outcome>,
     /// The kernel's reason for the outcome "not permitted".
     pub reason: Option<Unavailable>,
-    /// Its exit status, if it was wanted and the kernel told it.
+    /// Its exit status, if it was asked for and the kernel reported it.
     pub status: Option<ExitStatus>,
     /// Time from the beginning to its outcome.
     pub after: Option<Duration>,
@@ -40,11 +42,14 @@ pub struct Target {
 /// The session and the process group of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SessionAndGroup {
+    /// The number of its session.
     pub session: Pid,
+    /// The number of its process group.
     pub pgrp: Pid,
 }
 
 impl SessionAndGroup {
+    /// Reads both from one file, so that they belong together.
     pub fn from_process(process: &Process<'_>) -> ReadResult<SessionAndGroup> {
         let stat = process.stat()?;
         Ok(SessionAndGroup { session: stat.session, pgrp: stat.pgrp })
@@ -72,21 +77,22 @@ pub enum Outcome {
     NoMatch,
     /// We stopped waiting for it.
     StillRunning,
-    /// It may belong to the tree. Because this is uncertain, nothing was done with it.
+    /// It may belong to the tree. Because that is uncertain, we did nothing with it.
     LeftAlone,
-    /// Nothing was to be done: the order would affect it.
+    /// It would be affected, but this was a rehearsal.
     Spared,
 }
 
 /// The reason why a target is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
+    /// It is pid 1, on which all others depend.
     FirstProcess,
+    /// It is our own process.
     Ourselves,
-    /// It is one of our ancestors. Either conditions matched it, or its id was given.
-    Ancestor {
-        is_matched: bool,
-    },
+    /// It is one of our ancestors. Either conditions matched it, or its pid was given.
+    Ancestor { is_matched: bool },
+    /// It is a kernel thread, which takes no signal.
     KernelThread,
     /// It is our own process, which would wait for itself.
     Waiter,

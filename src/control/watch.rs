@@ -24,23 +24,26 @@ use crate::process::{Files, Lookup, Pid, Proc, ReadError};
 
 use helper::Helpers;
 
-/// How long the parent of a zombie may take to reap it. The kernel tells the status to no other
-/// process before.
+/// Time that the parent of a zombie has to reap it. Only after that does the kernel tell the exit
+/// status to other processes.
 const REAPED_WITHIN: Duration = Duration::from_secs(1);
 
-/// Longest single sleep: the kernel takes milliseconds in an int.
+/// The longest single sleep: epoll_wait(2) takes milliseconds in an int.
 const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Number of events that are taken from the kernel at once.
 const BATCH: usize = 256;
 
-/// The token of the signals, which are watched besides the processes.
+/// The token of the signals to us, which are watched besides the processes.
 const INTERRUPTS: u64 = u64::MAX;
+
+/// The token of the helper threads.
 const HELPERS: u64 = u64::MAX - 1;
 
 /// An event that a watch has noticed.
 #[derive(Debug)]
 pub enum WatchEvent {
+    /// A process has exited.
     Ended(Ending),
     /// We received a signal to end.
     Interrupted(Signal),
@@ -61,10 +64,11 @@ pub struct Ending {
 pub struct WatchConfig<'r> {
     /// References, each with a token.
     pub references: &'r [(usize, &'r Reference)],
+    /// The room for descriptors.
     pub room: Room,
-    /// Whether to wait, up to a second, until the kernel tells the exit status.
+    /// `true` to wait, up to a second, until the kernel tells the exit status.
     pub wants_status: bool,
-    /// Whether only the exit of all of them matters.
+    /// `true` if only the exit of all of them matters.
     pub wants_all: bool,
 }
 
@@ -92,7 +96,7 @@ struct Watched {
 }
 
 impl<'w> Watch<'w> {
-    /// Makes a watch without processes. `wants_status` as in [`WatchConfig`].
+    /// Makes a watch without processes. See [`WatchConfig`] for `wants_status`.
     fn new(
         proc: &'w Proc,
         interrupts: Option<&'w Interrupts>,
@@ -174,7 +178,7 @@ impl<'w> Watch<'w> {
         Ok(())
     }
 
-    /// Notes those that have exited without being watched.
+    /// Takes out the processes that have exited before there was room to watch them.
     fn look_at_later(&mut self) -> Result<(), Error> {
         for (token, identity) in std::mem::take(&mut self.later) {
             let life = identity.open().and_then(|pidfd| life(&pidfd));
@@ -276,7 +280,8 @@ impl<'w> Watch<'w> {
         Ok(())
     }
 
-    /// Notes that all threads of a process have exited or, with HUP, that it was reaped.
+    /// Handles the event that all threads of a process have exited or, with HUP, that it was
+    /// reaped.
     fn note(&mut self, token: usize, flags: epoll::EventFlags) -> Result<(), Error> {
         let Some(watched) = self.watched.get_mut(&token) else { return Ok(()) };
         if !self.wants_status {
@@ -295,7 +300,7 @@ impl<'w> Watch<'w> {
             return self.tell(token, status);
         }
         watched.is_lingering = true;
-        // From now on only HUP, which is always reported.
+        // From now on only HUP matters, which epoll always reports.
         let data = epoll::EventData::new_u64(token as u64);
         epoll::modify(&self.epoll, &watched.pidfd, data, epoll::EventFlags::empty())
             .map_err(Error::kernel("wait for a process"))?;

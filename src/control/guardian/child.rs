@@ -19,16 +19,16 @@ use crate::control::reference::{Identity, continue_through};
 use crate::control::{Error, Signal};
 use crate::process::{Files, Lookup, Pid, Proc};
 
-/// Time between two looks at the parent.
+/// Time between two checks of the parent.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How long the parent may leave a signal unheeded, and how far the limit may be exceeded.
+/// Time that the parent has to act on a signal, and by which it may exceed the limit.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The signals that should end the parent: HUP, INT, QUIT and TERM.
 const ENDING: [i32; 4] = [1, 2, 3, 15];
 
-/// A process that is stopped for a while.
+/// A process that is to be continued.
 enum Kept {
     Pidfd(OwnedFd),
     Identity(Identity),
@@ -39,7 +39,7 @@ enum Kept {
 struct Guarded {
     kept: Vec<Kept>,
     limit: Option<Instant>,
-    /// Since when a signal is pending for the parent.
+    /// The time since which a signal is pending for the parent.
     unheeded: Option<Instant>,
 }
 
@@ -69,7 +69,7 @@ pub fn stand() -> Result<(), Error> {
             }
         }
         goes_on = goes_on && !guarded.is_late();
-        // Not after each message, because a tree has thousands.
+        // The check is not made after each message, because a tree sends thousands.
         if goes_on && last_look.elapsed() >= LOOK {
             last_look = Instant::now();
             let is_orphan = getppid() != parent;
@@ -147,7 +147,7 @@ impl Guarded {
         self.unheeded.get_or_insert_with(Instant::now).elapsed() >= GRACE
     }
 
-    /// Continues all processes. One that has exited needs nothing.
+    /// Continues all processes. A process that has exited needs nothing.
     fn fulfil(&self) {
         for kept in &self.kept {
             match kept {

@@ -1,5 +1,5 @@
-//! Threads that watch the processes beyond the limit of descriptors. The limit holds for each
-//! descriptor table, and each of these threads has its own.
+//! Threads that watch the processes beyond the limit of descriptors. The limit holds for one
+//! descriptor table, and each of these threads has a table of its own (unshare(2), CLONE_FILES).
 
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
