@@ -101,8 +101,8 @@ fn main() -> ExitCode {
         Request::Run { name, .. } => name.clone(),
         _ => "proctool".to_owned(),
     };
-    let heeded = control::reset_sigchld().context("cannot heed children");
-    let exit = match heeded.and_then(|()| answer(request, begin)) {
+    let reset = control::reset_sigchld().context("cannot heed children");
+    let exit = match reset.and_then(|()| answer(request, begin)) {
         Ok(exit) => exit,
         Err(error) => report(&name, &error),
     };

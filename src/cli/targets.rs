@@ -135,7 +135,7 @@ impl Targets {
                 Ok(())
             }
             // A process that is gone or does not match is neither the newest nor the oldest.
-            (Some(_), _) if target.was_there => Ok(()),
+            (Some(_), _) if target.existed => Ok(()),
             _ => add(target),
         }
     }
@@ -173,7 +173,7 @@ fn find_operand(
         }
     }
     // An inode proves that the process existed.
-    target.was_there |= inode.is_some();
+    target.existed |= inode.is_some();
     if target.outcome.is_none() && !criteria.is_empty() {
         target.outcome = match verdict {
             Verdict::Match => None,

@@ -68,20 +68,20 @@ pub fn run_to_end(
         Ok(started) => started,
         Err(error) => return Ok((Err(error), None)),
     };
-    let mut came = None;
+    let mut first_signal = None;
     loop {
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         match started.wait(proc, interrupts, left, &mut Silent)? {
-            Conclusion::Finished => return Ok((Ok(started.reap()?), came)),
+            Conclusion::Finished => return Ok((Ok(started.reap()?), first_signal)),
             Conclusion::TimedOut => {
                 started.terminate(proc, interrupts)?;
                 return Ok((
                     Err(io::Error::new(io::ErrorKind::TimedOut, "it took too long")),
-                    came,
+                    first_signal,
                 ));
             }
             Conclusion::Interrupted(signal) => {
-                came = came.or(Some(signal));
+                first_signal = first_signal.or(Some(signal));
                 if !interrupts.is_from_keyboard() {
                     started.send(signal);
                 }
@@ -164,16 +164,16 @@ impl RunningChild {
                     && !operation.targets().iter().all(Target::has_ended)
                 {
                     // The command has an outcome, but not an exit: its pidfd reports none.
-                    return self.ask_again_and_again(interrupts, timeout);
+                    return self.poll_until_ended(interrupts, timeout);
                 }
                 Ok(conclusion)
             }
-            None => self.ask_again_and_again(interrupts, timeout),
+            None => self.poll_until_ended(interrupts, timeout),
         }
     }
 
     /// Waits for the command where no descriptor reports its end.
-    fn ask_again_and_again(
+    fn poll_until_ended(
         &mut self,
         interrupts: &Interrupts,
         timeout: Option<Duration>,
@@ -207,9 +207,9 @@ impl RunningChild {
             Some(reference) => self.terminate_tree(proc, interrupts, reference)?,
             None => {
                 self.send(Signal::TERM);
-                if self.ask_again_and_again(interrupts, Some(TIMEOUT))? != Conclusion::Finished {
+                if self.poll_until_ended(interrupts, Some(TIMEOUT))? != Conclusion::Finished {
                     self.send(Signal::KILL);
-                    self.ask_again_and_again(interrupts, Some(TIMEOUT))?;
+                    self.poll_until_ended(interrupts, Some(TIMEOUT))?;
                 }
             }
         }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::freeze::{self, RunState};
-use super::orphan::{Origin, OrphanCandidate, comm, is_spared, is_there};
+use super::orphan::{Origin, OrphanCandidate, comm, is_excluded, is_unreaped};
 use super::{Error, Interrupts, Operation, Signal, Target};
 use crate::process::{File, Files, Lookup, Pid, Proc, Process, Unavailable};
 
 /// Time that we wait for a process that is stuck in the kernel. It rarely starts others there.
-const STUCK: Duration = Duration::from_millis(100);
+const STUCK_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Time limit of the whole search: a tracer may keep a process from stopping, and a process that we
 /// may not stop may start others without end.
@@ -49,7 +49,7 @@ pub fn gather(
         operation.freeze_from(0)?;
     }
     let mut latest = None;
-    let mut passes_without = 0;
+    let mut idle_passes = 0;
     loop {
         if freezes && let Some(signal) = await_frozen(proc, interrupts, operation, end)? {
             return Ok(Gathered::Interrupted(signal));
@@ -59,11 +59,11 @@ pub fn gather(
         }
         let is_over = Instant::now() >= end;
         let pass = pass(proc, freezes, latest, operation)?;
-        passes_without = if pass.found { 0 } else { passes_without + 1 };
+        idle_passes = if pass.found { 0 } else { idle_passes + 1 };
         if pass.is_blind || is_over {
             return Ok(Gathered::Incomplete);
         }
-        if passes_without >= if freezes { ENOUGH } else { 1 } {
+        if idle_passes >= if freezes { ENOUGH } else { 1 } {
             return Ok(Gathered::Complete);
         }
         latest = latest.or(Some(pass.latest).filter(|_| !freezes));
@@ -139,55 +139,58 @@ fn take_orphans(
     pass: &mut Pass,
     operation: &mut Operation<'_>,
 ) -> Result<(), Error> {
-    operation.look_around(all, members);
+    operation.learn_from_scan(all, members);
     let own = proc.own_pid();
-    let is_newborn = |seen: &&OrphanCandidate| {
-        !members.contains_key(&seen.pid)
-            && Some(seen.pid) != own
-            && Some(seen.ppid) != own
-            && operation.bonds().is_newborn(seen)
+    let is_newborn = |candidate: &&OrphanCandidate| {
+        !members.contains_key(&candidate.pid)
+            && Some(candidate.pid) != own
+            && Some(candidate.ppid) != own
+            && operation.bonds().is_newborn(candidate)
     };
     let newborn: Vec<OrphanCandidate> = all.values().filter(is_newborn).copied().collect();
     // Orphans come first: they identify the processes that they have started.
     let (orphans, others): (Vec<&OrphanCandidate>, _) =
-        newborn.iter().partition(|seen| operation.bonds().may_be_orphan(seen.ppid));
-    for seen in orphans.into_iter().chain(others) {
-        if operation.bonds().may_share_session(seen) {
-            let taken = pin_orphan(proc, seen.pid, operation)?;
+        newborn.iter().partition(|candidate| operation.bonds().may_be_orphan(candidate.ppid));
+    for candidate in orphans.into_iter().chain(others) {
+        if operation.bonds().may_share_session(candidate) {
+            let taken = pin_orphan(proc, candidate.pid, operation)?;
             take(taken, true, members, pass, operation)?;
-        } else if operation.bonds().may_share_group(seen) {
-            take_of_group(proc, seen, all, members, pass, operation)?;
+        } else if operation.bonds().may_share_group(candidate) {
+            take_from_group(proc, candidate, all, members, pass, operation)?;
         }
     }
-    take_from_groups(proc, &newborn, all, members, pass, operation)?;
-    let session_of =
-        |pid: &Pid| all.get(pid).filter(|_| !members.contains_key(pid)).map(|seen| seen.session);
-    let is_left = |seen: &&OrphanCandidate| !members.contains_key(&seen.pid);
+    take_from_cgroups(proc, &newborn, all, members, pass, operation)?;
+    let session_of = |pid: &Pid| {
+        all.get(pid).filter(|_| !members.contains_key(pid)).map(|candidate| candidate.session)
+    };
+    let is_left = |candidate: &&OrphanCandidate| !members.contains_key(&candidate.pid);
     let suspects = newborn
         .iter()
         .filter(is_left)
-        .filter(|seen| operation.bonds().is_suspect(seen, session_of(&seen.ppid)));
-    let suspects: Vec<Pid> = suspects.map(|seen| seen.pid).collect();
+        .filter(|candidate| operation.bonds().is_suspect(candidate, session_of(&candidate.ppid)));
+    let suspects: Vec<Pid> = suspects.map(|candidate| candidate.pid).collect();
     operation.suspect(suspects);
-    let alike =
-        newborn.iter().filter(is_left).filter(|seen| operation.bonds().resembles(seen, all));
-    let alike: Vec<Pid> = alike.map(|seen| seen.pid).collect();
-    operation.suspect_alike(alike);
+    let lookalikes = newborn
+        .iter()
+        .filter(is_left)
+        .filter(|candidate| operation.bonds().resembles(candidate, all));
+    let lookalikes: Vec<Pid> = lookalikes.map(|candidate| candidate.pid).collect();
+    operation.suspect_lookalikes(lookalikes);
     Ok(())
 }
 
 /// Adds a process from a process group or a control group of the tree, if it is an orphan.
-fn take_of_group(
+fn take_from_group(
     proc: &Proc,
-    seen: &OrphanCandidate,
+    candidate: &OrphanCandidate,
     all: &BTreeMap<Pid, OrphanCandidate>,
     members: &mut BTreeMap<Pid, usize>,
     pass: &mut Pass,
     operation: &mut Operation<'_>,
 ) -> Result<(), Error> {
-    match operation.bonds().origin(seen, all, members) {
-        Origin::Orphan(top) if top.pid == seen.pid => {
-            let taken = pin_orphan(proc, seen.pid, operation)?;
+    match operation.bonds().origin(candidate, all, members) {
+        Origin::Orphan(top) if top.pid == candidate.pid => {
+            let taken = pin_orphan(proc, candidate.pid, operation)?;
             take(taken, true, members, pass, operation)
         }
         // The orphan that it descends from was not taken.
@@ -201,7 +204,7 @@ fn take_of_group(
 }
 
 /// Adds the orphans in the control groups of the tree.
-fn take_from_groups(
+fn take_from_cgroups(
     proc: &Proc,
     newborn: &[OrphanCandidate],
     all: &BTreeMap<Pid, OrphanCandidate>,
@@ -209,20 +212,22 @@ fn take_from_groups(
     pass: &mut Pass,
     operation: &mut Operation<'_>,
 ) -> Result<(), Error> {
-    let found =
-        |pid: Pid| newborn.binary_search_by_key(&pid, |seen| seen.pid).ok().map(|at| &newborn[at]);
-    operation.look_at_groups(|pid| members.contains_key(&pid) || found(pid).is_some())?;
-    let in_groups: Vec<&OrphanCandidate> =
-        operation.bonds().in_groups().into_iter().filter_map(found).collect();
-    let (orphans, others): (Vec<&OrphanCandidate>, _) =
-        in_groups.into_iter().partition(|seen| operation.bonds().may_be_orphan(seen.ppid));
-    for seen in orphans.into_iter().chain(others) {
-        let pid = seen.pid;
+    let found = |pid: Pid| {
+        newborn.binary_search_by_key(&pid, |candidate| candidate.pid).ok().map(|at| &newborn[at])
+    };
+    operation.find_cgroups(|pid| members.contains_key(&pid) || found(pid).is_some())?;
+    let in_cgroups: Vec<&OrphanCandidate> =
+        operation.bonds().cgroup_pids().into_iter().filter_map(found).collect();
+    let (orphans, others): (Vec<&OrphanCandidate>, _) = in_cgroups
+        .into_iter()
+        .partition(|candidate| operation.bonds().may_be_orphan(candidate.ppid));
+    for candidate in orphans.into_iter().chain(others) {
+        let pid = candidate.pid;
         if members.contains_key(&pid) {
             continue;
         }
-        take_of_group(proc, seen, all, members, pass, operation)?;
-        if operation.bonds().may_be_orphan(seen.ppid) && !members.contains_key(&pid) {
+        take_from_group(proc, candidate, all, members, pass, operation)?;
+        if operation.bonds().may_be_orphan(candidate.ppid) && !members.contains_key(&pid) {
             // The control group is its only tie to the tree, and the process that started the tree
             // may have started it too.
             operation.suspect(vec![pid]);
@@ -279,7 +284,7 @@ fn members(proc: &Proc, operation: &Operation<'_>) -> Result<BTreeMap<Pid, usize
     let mut members = BTreeMap::new();
     for (at, target) in operation.targets().iter().enumerate() {
         let Some(reference) = &target.reference else { continue };
-        if !is_spared(target) && is_there(proc, target.pid, reference)? {
+        if !is_excluded(target) && is_unreaped(proc, target.pid, reference)? {
             members.insert(target.pid, at);
         }
     }
@@ -302,7 +307,7 @@ fn pin_child(proc: &Proc, pid: Pid, ppid: Pid, parent: &Target) -> Result<Taken,
     // The parent is not reaped yet, so that the number which the child gives as its parent's is
     // that of this parent.
     match &parent.reference {
-        Some(reference) if is_there(proc, ppid, reference)? => as_target(&child),
+        Some(reference) if is_unreaped(proc, ppid, reference)? => as_target(&child),
         _ => Ok(Taken::Gone),
     }
 }
@@ -322,7 +327,7 @@ fn pin_orphan(proc: &Proc, pid: Pid, operation: &Operation<'_>) -> Result<Taken,
 }
 
 fn as_target(process: &Process<'_>) -> Result<Taken, Error> {
-    Ok(match process.lookup(Target::kin(process))? {
+    Ok(match process.lookup(Target::descendant(process))? {
         Lookup::Found(target) => Taken::New(target),
         Lookup::Unavailable(reason) => Taken::Unavailable(reason),
         Lookup::Exited => Taken::Gone,
@@ -339,13 +344,13 @@ fn await_frozen(
     let mut moving: Vec<usize> =
         (0..operation.targets().len()).filter(|&at| operation.targets()[at].is_frozen).collect();
     let begin = Instant::now();
-    freeze::until(interrupts, Some(end), || {
+    freeze::poll_until(interrupts, Some(end), || {
         let mut still = Vec::with_capacity(moving.len());
         for &at in &moving {
             let Some(reference) = &operation.targets()[at].reference else { continue };
             match freeze::run_state(proc, reference)? {
                 (RunState::Running, _) | (RunState::Traced, true) => still.push(at),
-                (RunState::Uninterruptible, _) if begin.elapsed() < STUCK => still.push(at),
+                (RunState::Uninterruptible, _) if begin.elapsed() < STUCK_TIMEOUT => still.push(at),
                 _ => {}
             }
         }

@@ -41,7 +41,7 @@ fn raise_hard_limit() -> bool {
     let most =
         fs::read_to_string("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse().ok());
     let Some(most): Option<u64> = most else { return false };
-    allowed() < most && setrlimit(Resource::RLIMIT_NOFILE, most, most).is_ok()
+    soft_limit() < most && setrlimit(Resource::RLIMIT_NOFILE, most, most).is_ok()
 }
 
 /// The room for processes that are held at the same time, with a descriptor each.
@@ -63,7 +63,7 @@ impl Room {
 
     /// Raises the limit as far as permitted and returns the new room; `None` if that gives no more.
     pub fn more(self) -> Option<Room> {
-        raise_hard_limit().then(|| Room::within(allowed(), self.others))
+        raise_hard_limit().then(|| Room::within(soft_limit(), self.others))
     }
 
     /// Returns the limit of descriptors that holding this number of processes needs.
@@ -81,12 +81,12 @@ pub fn room(proc: &Proc) -> Room {
         Some(Ok(Lookup::Found(own))) => own.fd_count().unwrap_or(0),
         _ => 0,
     };
-    Room::within(allowed(), open + RESERVE)
+    Room::within(soft_limit(), open + RESERVE)
 }
 
 /// Returns the limit of our descriptors, or the number that POSIX promises where the kernel does
 /// not tell.
-fn allowed() -> u64 {
+fn soft_limit() -> u64 {
     getrlimit(Resource::RLIMIT_NOFILE).map_or(20, |(soft, _)| soft)
 }
 

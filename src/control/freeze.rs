@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::reference::Life;
-use super::{Error, Interrupts, Reference, Signal, told};
+use super::{Error, Interrupts, Reference, Signal, unless_reaped};
 use crate::process::{File, Files, Lookup, Proc, Process, ReadResult};
 
 /// The state of a process with regard to STOP.
@@ -71,18 +71,18 @@ fn is_stop_pending(process: &Process<'_>) -> ReadResult<bool> {
 
 /// Reports whether a process is alive, stopped or not.
 fn is_alive(proc: &Proc, reference: &Reference) -> Result<bool, Error> {
-    Ok(told(proc, reference.pid(), reference.life())? == Some(Life::Alive))
+    Ok(unless_reaped(proc, reference.pid(), reference.life())? == Some(Life::Alive))
 }
 
-/// Calls `look` at growing intervals until it succeeds or the time is over. Returns a signal to end
-/// that arrived meanwhile.
-pub fn until(
+/// Calls `check` at growing intervals until it succeeds or the time is over. Returns a signal to
+/// end that arrived meanwhile.
+pub fn poll_until(
     interrupts: &Interrupts,
     end: Option<Instant>,
-    mut look: impl FnMut() -> Result<bool, Error>,
+    mut check: impl FnMut() -> Result<bool, Error>,
 ) -> Result<Option<Signal>, Error> {
     let mut pause = SHORTEST_PAUSE;
-    while !look()? && end.is_none_or(|end| Instant::now() < end) {
+    while !check()? && end.is_none_or(|end| Instant::now() < end) {
         if let Some(signal) = interrupts.wait(pause)? {
             return Ok(Some(signal));
         }

@@ -34,7 +34,7 @@ mod child;
 pub const ARGUMENTS: [&str; 2] = ["resume", "--guard"];
 
 /// Time for a guardian to become ready, and to end when it is dismissed.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time to wait for room in its socket.
 const MOMENT: Duration = Duration::from_millis(200);
@@ -59,30 +59,30 @@ const NEVER: u64 = u64::MAX;
 /// The handle of a guardian that is ready.
 pub struct Guardian {
     child: Child,
-    line: OwnedFd,
+    socket: OwnedFd,
 }
 
 impl Guardian {
     /// Starts a guardian, and waits until it is ready.
     pub fn start() -> Result<Guardian, Error> {
-        let (line, theirs) =
+        let (socket, child_end) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(Error::kernel("set up a guardian"))?;
         let failed = |error: io::Error| Error::of_io("set up a guardian", &error);
         let child = Command::new("/proc/self/exe")
             .arg0("proctool")
             .args(ARGUMENTS)
-            .stdin(theirs)
+            .stdin(child_end)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .current_dir("/")
             .env_clear()
             .spawn()
             .map_err(failed)?;
-        let mut guardian = Guardian { child, line };
-        let mut word = [0];
-        let is_ready = is_ready(guardian.line.as_fd(), PollFlags::IN, PATIENCE)
-            && matches!(rustix::io::read(&guardian.line, &mut word), Ok(1) if word == [kind::READY]);
+        let mut guardian = Guardian { child, socket };
+        let mut message = [0];
+        let is_ready = is_ready(guardian.socket.as_fd(), PollFlags::IN, TIMEOUT)
+            && matches!(rustix::io::read(&guardian.socket, &mut message), Ok(1) if message == [kind::READY]);
         if !is_ready {
             guardian.child.kill().and_then(|()| guardian.child.wait()).map_err(failed)?;
             return Err(Error::Kernel { what: "set up a guardian", errno: Errno::TIMEDOUT });
@@ -94,9 +94,9 @@ impl Guardian {
     /// dismissed.
     pub fn keep(&self, reference: &Reference) -> Result<(), Errno> {
         if let Some(identity) = reference.identity() {
-            let words =
+            let message =
                 [&[kind::IDENTITY][..], &identity.pid.to_ne_bytes(), &identity.inode.to_ne_bytes()];
-            return self.send(&words.concat(), &[]);
+            return self.send(&message.concat(), &[]);
         }
         // A process that has exited needs no guardian.
         let Ok(pidfd) = reference.pidfd() else { return Ok(()) };
@@ -117,7 +117,7 @@ impl Guardian {
             Ok(status) => status.is_some(),
             // Only a sandbox forbids us to ask for our own child. The child's end of the socket
             // closes when it exits.
-            Err(_) => is_ready(self.line.as_fd(), PollFlags::empty(), Duration::ZERO),
+            Err(_) => is_ready(self.socket.as_fd(), PollFlags::empty(), Duration::ZERO),
         }
     }
 
@@ -131,14 +131,14 @@ impl Guardian {
     pub fn dismiss(mut self) {
         // This fails for a guardian that has ended already.
         let _ = self.send(&[kind::DISMISSED], &[]);
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         // A guardian that is stopped by another process is not waited for.
         while !self.has_ended() && Instant::now() < end {
-            is_ready(self.line.as_fd(), PollFlags::empty(), MOMENT);
+            is_ready(self.socket.as_fd(), PollFlags::empty(), MOMENT);
         }
     }
 
-    fn send(&self, word: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
+    fn send(&self, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<(), Errno> {
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !descriptors.is_empty() {
@@ -146,10 +146,10 @@ impl Guardian {
         }
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         loop {
-            match sendmsg(&self.line, &[IoSlice::new(word)], &mut ancillary, flags) {
+            match sendmsg(&self.socket, &[IoSlice::new(message)], &mut ancillary, flags) {
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) if is_ready(self.line.as_fd(), PollFlags::OUT, MOMENT) => {}
+                Err(Errno::AGAIN) if is_ready(self.socket.as_fd(), PollFlags::OUT, MOMENT) => {}
                 Err(errno) => return Err(errno),
             }
         }

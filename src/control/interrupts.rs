@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal as Named};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -18,11 +18,12 @@ use super::{Error, Signal};
 use crate::process::{Files, Lookup, Proc, if_available};
 
 /// The signals with which a user or a supervisor ends us.
-const ENDING: [Named; 4] = [Named::SIGINT, Named::SIGTERM, Named::SIGHUP, Named::SIGQUIT];
+const ENDING: [NixSignal; 4] =
+    [NixSignal::SIGINT, NixSignal::SIGTERM, NixSignal::SIGHUP, NixSignal::SIGQUIT];
 
 /// The signals with which a keyboard stops us. They must not do so while other processes are
 /// stopped because of us.
-const STOPPING: [Named; 3] = [Named::SIGTSTP, Named::SIGTTIN, Named::SIGTTOU];
+const STOPPING: [NixSignal; 3] = [NixSignal::SIGTSTP, NixSignal::SIGTTIN, NixSignal::SIGTTOU];
 
 /// The signals that would end us, caught.
 pub struct Interrupts {

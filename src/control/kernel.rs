@@ -177,9 +177,9 @@ pub fn prepare_child(
 }
 
 /// Runs a closure in a child process, which exits after it, and returns the child's pid to the
-/// parent. The child keeps the descriptors in `kept` and, if it may write messages, standard error.
+/// parent. The child keeps the descriptors in `kept` and, with `keeps_stderr`, standard error.
 /// It closes all others, so that no reader of those waits for its end.
-pub fn fork(kept: &[RawFd], may_say: bool, act: impl FnOnce()) -> io::Result<unistd::Pid> {
+pub fn fork(kept: &[RawFd], keeps_stderr: bool, act: impl FnOnce()) -> io::Result<unistd::Pid> {
     // SAFETY: if we have other threads, one of them may hold a lock that is never released in the
     // child. glibc and musl (1.2.2) take care of the locks of the allocator. For any other lock the
     // child waits, and no caller waits for the child without a limit.
@@ -188,7 +188,7 @@ pub fn fork(kept: &[RawFd], may_say: bool, act: impl FnOnce()) -> io::Result<uni
         unistd::ForkResult::Child => {
             // In the release build, a panic ends the process by itself.
             let ended = catch_unwind(AssertUnwindSafe(|| {
-                keep_only(kept, may_say);
+                keep_only(kept, keeps_stderr);
                 act();
             }));
             // SAFETY: it never returns, so that no cleanup of the parent runs twice.
@@ -199,7 +199,7 @@ pub fn fork(kept: &[RawFd], may_say: bool, act: impl FnOnce()) -> io::Result<uni
 
 /// Closes all descriptors but these, in a child that never returns, and lets the standard ones lead
 /// to /dev/null.
-fn keep_only(kept: &[RawFd], may_say: bool) {
+fn keep_only(kept: &[RawFd], keeps_stderr: bool) {
     let null = std::fs::File::options().read(true).write(true).open("/dev/null");
     let null = null.map_or(-1, IntoRawFd::into_raw_fd);
     let mut kept = kept.to_vec();
@@ -208,7 +208,7 @@ fn keep_only(kept: &[RawFd], may_say: bool) {
     // such as close_range(2) before Linux 5.9, more descriptors stay open than needed, and nothing
     // else happens.
     unsafe {
-        for number in 0..if may_say { 2 } else { 3 } {
+        for number in 0..if keeps_stderr { 2 } else { 3 } {
             nix::libc::dup2(null, number);
         }
         let mut first = 3;

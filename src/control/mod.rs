@@ -81,7 +81,7 @@ pub enum Error {
 
 /// Returns the value that was read of a process that we hold; `None` when the process was reaped.
 /// Errors: `Lost` where the value is unavailable, because the process may still be alive.
-pub fn told<T>(proc: &Proc, pid: Pid, read: ReadResult<T>) -> Result<Option<T>, Error> {
+pub fn unless_reaped<T>(proc: &Proc, pid: Pid, read: ReadResult<T>) -> Result<Option<T>, Error> {
     match proc.lookup(pid, read)? {
         Lookup::Found(value) => Ok(Some(value)),
         Lookup::Exited => Ok(None),

@@ -37,11 +37,11 @@ pub struct Operation<'p> {
     /// Orphans that may belong to the tree and were not taken.
     suspects: BTreeSet<Pid>,
     /// Processes that resemble those of the tree, without a tie to it.
-    alike: BTreeSet<Pid>,
+    lookalikes: BTreeSet<Pid>,
     /// The guardian that continues what is frozen when we cannot.
     guardian: Option<Guardian>,
     /// The hold that keeps us from being stopped while other processes are frozen.
-    held: Option<StopHold<'p>>,
+    stop_hold: Option<StopHold<'p>>,
     /// Messages about targets that were not logged yet.
     journal: Vec<(usize, String)>,
 }
@@ -61,9 +61,9 @@ impl<'p> Operation<'p> {
             is_tree_complete: true,
             bonds: TreeBonds::new(proc.ticks_now()),
             suspects: BTreeSet::new(),
-            alike: BTreeSet::new(),
+            lookalikes: BTreeSet::new(),
             guardian: None,
-            held: None,
+            stop_hold: None,
             journal: Vec::new(),
         }
     }
@@ -141,7 +141,7 @@ impl<'p> Operation<'p> {
             }
         }
         self.decide_rest(Outcome::Spared);
-        self.tell(observer);
+        self.report(observer);
         Ok(signal.map_or(Conclusion::Finished, Conclusion::Interrupted))
     }
 
@@ -155,7 +155,7 @@ impl<'p> Operation<'p> {
             Ok(Conclusion::TimedOut) => Outcome::TimedOut,
             _ => Outcome::StillRunning,
         });
-        self.tell(observer);
+        self.report(observer);
         conclusion
     }
 
@@ -230,11 +230,11 @@ impl<'p> Operation<'p> {
     }
 
     /// Reports every outcome that was not reported yet.
-    fn tell(&mut self, observer: &mut dyn Observer) {
-        (0..self.targets.len()).for_each(|at| self.tell_one(at, observer));
+    fn report(&mut self, observer: &mut dyn Observer) {
+        (0..self.targets.len()).for_each(|at| self.report_one(at, observer));
     }
 
-    fn tell_one(&mut self, at: usize, observer: &mut dyn Observer) {
+    fn report_one(&mut self, at: usize, observer: &mut dyn Observer) {
         let target = &mut self.targets[at];
         if let (Some(outcome), None) = (target.outcome, target.after) {
             target.after = Some(self.begin.elapsed());
@@ -245,7 +245,7 @@ impl<'p> Operation<'p> {
 
     fn gather(&mut self, freezes: bool) -> Result<Option<Signal>, Error> {
         if freezes {
-            self.held = Some(self.interrupts.hold_stops());
+            self.stop_hold = Some(self.interrupts.hold_stops());
             self.learn_places()?;
             self.bonds.learn(&self.targets);
             // Where no guardian can be started, continuing what is frozen depends on us alone.
@@ -273,7 +273,7 @@ impl<'p> Operation<'p> {
             };
             let place = process.lookup(SessionAndGroup::from_process(&process))?;
             if let Lookup::Found(place) = place
-                && orphan::is_there(self.proc, target.pid, reference)?
+                && orphan::is_unreaped(self.proc, target.pid, reference)?
             {
                 target.place = Some(place);
             }
@@ -287,17 +287,17 @@ impl<'p> Operation<'p> {
     }
 
     /// Learns the ties between orphans and the tree from all processes.
-    pub(super) fn look_around(
+    pub(super) fn learn_from_scan(
         &mut self,
         all: &BTreeMap<Pid, OrphanCandidate>,
         members: &BTreeMap<Pid, usize>,
     ) {
-        self.bonds.look_around(all, members);
+        self.bonds.learn_from_scan(all, members);
     }
 
     /// Finds the control groups that hold only the tree. Only the first call counts.
-    pub(super) fn look_at_groups(&mut self, is_of_tree: impl Fn(Pid) -> bool) -> Result<(), Error> {
-        self.bonds.look_at_groups(self.proc, &self.targets, is_of_tree)
+    pub(super) fn find_cgroups(&mut self, is_of_tree: impl Fn(Pid) -> bool) -> Result<(), Error> {
+        self.bonds.find_cgroups(self.proc, &self.targets, is_of_tree)
     }
 
     /// Remembers processes that may belong to the tree.
@@ -306,22 +306,25 @@ impl<'p> Operation<'p> {
     }
 
     /// Remembers processes that resemble those of the tree.
-    pub(super) fn suspect_alike(&mut self, suspects: Vec<Pid>) {
-        self.alike.extend(suspects);
+    pub(super) fn suspect_lookalikes(&mut self, suspects: Vec<Pid>) {
+        self.lookalikes.extend(suspects);
     }
 
     /// Adds the processes that may belong to the tree and are still alive, as targets that are left
     /// alone.
     fn add_suspects(&mut self) -> Result<(), Error> {
-        let alike = std::mem::take(&mut self.alike);
-        for pid in std::mem::take(&mut self.suspects).into_iter().chain(alike.iter().copied()) {
+        let lookalikes = std::mem::take(&mut self.lookalikes);
+        for pid in std::mem::take(&mut self.suspects).into_iter().chain(lookalikes.iter().copied())
+        {
             let Lookup::Found(process) = self.proc.process(pid, Target::FILES)? else {
                 // Before it exited, it may have started a process that we do not know.
                 let is_target = self.targets.iter().any(|target| target.pid == pid);
-                self.is_tree_complete &= is_target || !alike.contains(&pid);
+                self.is_tree_complete &= is_target || !lookalikes.contains(&pid);
                 continue;
             };
-            let Lookup::Found(target) = process.lookup(Target::kin(&process))? else { continue };
+            let Lookup::Found(target) = process.lookup(Target::descendant(&process))? else {
+                continue;
+            };
             let is_alive =
                 target.reference.as_ref().map(|reference| self.proc.lookup(pid, reference.life()));
             let is_alive = matches!(is_alive.transpose()?, Some(Lookup::Found(Life::Alive)));
@@ -413,8 +416,8 @@ impl<'p> Operation<'p> {
     /// Freezes all targets from this one on, except our own process.
     pub(super) fn freeze_from(&mut self, first: usize) -> Result<(), Error> {
         for at in first..self.targets.len() {
-            let is_us = self.proc.own_pid() == Some(self.targets[at].pid);
-            if self.targets[at].outcome.is_none() && !is_us {
+            let is_own = self.proc.own_pid() == Some(self.targets[at].pid);
+            if self.targets[at].outcome.is_none() && !is_own {
                 self.targets[at].outcome = self.freeze(at)?;
             }
         }
@@ -468,7 +471,7 @@ impl<'p> Operation<'p> {
         // Where a CONT failed, the guardian sees its socket close, and tries too.
         self.guardian.take().into_iter().filter(|_| are_all_continued).for_each(Guardian::dismiss);
         self.write_journal();
-        self.held = None;
+        self.stop_hold = None;
     }
 
     /// Logs what was done with a target. While processes are frozen the message is kept back: the
@@ -493,8 +496,8 @@ impl<'p> Operation<'p> {
         for at in self.undecided() {
             self.targets[at].outcome = self.freeze(at)?;
         }
-        let mut look_again = observer.waiting(&self.targets, self.begin.elapsed());
-        let signal = freeze::until(self.interrupts, end, || {
+        let mut next_report = observer.waiting(&self.targets, self.begin.elapsed());
+        let signal = freeze::poll_until(self.interrupts, end, || {
             let undecided = self.undecided();
             for &at in &undecided {
                 let target = &mut self.targets[at];
@@ -508,8 +511,8 @@ impl<'p> Operation<'p> {
                     _ => {}
                 }
             }
-            if look_again.is_some_and(|time| time <= Instant::now()) {
-                look_again = observer.waiting(&self.targets, self.begin.elapsed());
+            if next_report.is_some_and(|time| time <= Instant::now()) {
+                next_report = observer.waiting(&self.targets, self.begin.elapsed());
             }
             Ok(undecided.iter().all(|&at| self.targets[at].outcome.is_some()))
         });
@@ -528,7 +531,7 @@ impl<'p> Operation<'p> {
         count: Option<usize>,
         observer: &mut dyn Observer,
     ) -> Result<Conclusion, Error> {
-        self.tell(observer);
+        self.report(observer);
         let end = self.deadline();
         let undecided = self.undecided();
         let mut left = undecided.len();
@@ -536,14 +539,14 @@ impl<'p> Operation<'p> {
         let mut missing = count.map_or(left, |count| count.saturating_sub(ended));
         let with_reference = |&at: &usize| Some((at, self.targets[at].reference.as_ref()?));
         let references: Vec<_> = undecided.iter().filter_map(with_reference).collect();
-        let over = WatchConfig {
+        let config = WatchConfig {
             references: &references,
             room: self.room,
             wants_status: self.order.wants_status,
             wants_all: count.is_none(),
         };
-        let mut watch = Watch::over(self.proc, self.interrupts, over)?;
-        let mut look_again = observer.waiting(&self.targets, self.begin.elapsed());
+        let mut watch = Watch::start(self.proc, self.interrupts, config)?;
+        let mut next_report = observer.waiting(&self.targets, self.begin.elapsed());
         let conclusion = loop {
             if missing == 0 || left == 0 {
                 break Conclusion::Finished;
@@ -551,15 +554,15 @@ impl<'p> Operation<'p> {
             if !watch.is_ready() {
                 observer.idle();
             }
-            match watch.next(end.into_iter().chain(look_again).min())? {
+            match watch.next(end.into_iter().chain(next_report).min())? {
                 WatchEvent::Ended(ending) => {
                     (missing, left) = (missing.saturating_sub(1), left - 1);
-                    self.note(ending, observer);
+                    self.record_ending(ending, observer);
                 }
                 WatchEvent::Interrupted(signal) => {
                     // A process that has exited by now is reported as ended.
                     while let WatchEvent::Ended(ending) = watch.next(Some(Instant::now()))? {
-                        self.note(ending, observer);
+                        self.record_ending(ending, observer);
                     }
                     break Conclusion::Interrupted(signal);
                 }
@@ -567,7 +570,7 @@ impl<'p> Operation<'p> {
                     break Conclusion::TimedOut;
                 }
                 WatchEvent::Time => {
-                    look_again = observer.waiting(&self.targets, self.begin.elapsed())
+                    next_report = observer.waiting(&self.targets, self.begin.elapsed())
                 }
             }
         };
@@ -575,12 +578,12 @@ impl<'p> Operation<'p> {
         Ok(conclusion)
     }
 
-    fn note(&mut self, ending: Ending, observer: &mut dyn Observer) {
+    fn record_ending(&mut self, ending: Ending, observer: &mut dyn Observer) {
         let target = &mut self.targets[ending.token];
         target.status = ending.status;
         let is_killed = target.sent == Some(Signal::KILL);
         target.outcome = Some(if is_killed { Outcome::Killed } else { Outcome::Ended });
-        self.tell_one(ending.token, observer);
+        self.report_one(ending.token, observer);
     }
 
     fn kill_rest(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {

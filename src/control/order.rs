@@ -49,7 +49,7 @@ impl Order {
         match target.outcome {
             Some(Outcome::Signalled | Outcome::Spared) => true,
             // The user did not name a descendant: one that exits by itself is no failure.
-            _ => (self.is_to_end || target.is_kin) && target.has_ended(),
+            _ => (self.is_to_end || target.is_descendant) && target.has_ended(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::kernel::{Scope, takes_signals};
 use super::reference::Life;
-use super::{Error, Outcome, Reference, Target, told};
+use super::{Error, Outcome, Reference, Target, unless_reaped};
 use crate::process::{
     Cgroups, ControlGroup, File, Files, Lookup, Pid, Proc, Process, if_available,
 };
@@ -20,19 +20,19 @@ pub struct TreeBonds {
     /// The sessions of the targets.
     sessions: BTreeSet<Pid>,
     /// Number of targets that were learned from.
-    known: usize,
+    learned: usize,
     /// The comms of the targets.
-    names: BTreeSet<[u8; 16]>,
+    comms: BTreeSet<[u8; 16]>,
     /// Process groups of targets that contain other processes too.
-    shared: BTreeSet<Pid>,
+    mixed_groups: BTreeSet<Pid>,
     /// The ancestors of the tree. Its orphans become children of one of them.
     ancestors: BTreeSet<Pid>,
     /// `true` after targets got their signal: from then on the process that started the tree may
     /// start it again.
-    is_begun: bool,
+    is_signalled: bool,
     /// Control groups that contained only the tree when we began; `None` before they were searched
     /// for.
-    groups: Option<Vec<ControlGroup>>,
+    cgroups: Option<Vec<ControlGroup>>,
 }
 
 /// The facts about a process that a scan shows.
@@ -62,50 +62,51 @@ impl TreeBonds {
     /// Makes ties of an empty tree.
     pub fn new(begin_ticks: u64) -> TreeBonds {
         let (leaders, sessions) = (BTreeMap::new(), BTreeSet::new());
-        let (names, shared, ancestors) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (comms, mixed_groups, ancestors) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         TreeBonds {
             begin_ticks,
             leaders,
             sessions,
-            known: 0,
-            names,
-            shared,
+            learned: 0,
+            comms,
+            mixed_groups,
             ancestors,
-            is_begun: false,
-            groups: None,
+            is_signalled: false,
+            cgroups: None,
         }
     }
 
     /// Learns from targets that were added.
     pub fn learn(&mut self, targets: &[Target]) {
-        for (at, target) in targets.iter().enumerate().skip(self.known) {
+        for (at, target) in targets.iter().enumerate().skip(self.learned) {
             // A target that has exited counts too: it may have been replaced by a process that it
             // started.
-            self.names.extend(target.name.as_deref().filter(|_| !is_spared(target)).map(comm));
-            let (Some(place), false) = (target.place, is_spared(target)) else { continue };
+            self.comms.extend(target.name.as_deref().filter(|_| !is_excluded(target)).map(comm));
+            let (Some(place), false) = (target.place, is_excluded(target)) else { continue };
             if [place.session, place.pgrp].contains(&target.pid) {
                 self.leaders.insert(target.pid, at);
             }
             // 0 stands for any session whose leader is outside of our pid namespace.
             self.sessions.extend(Some(place.session).filter(|&session| session != 0));
         }
-        self.known = targets.len();
+        self.learned = targets.len();
     }
 
     /// Learns from all processes which ancestors adopt orphans of the tree, and which process
     /// groups do not belong to the tree alone: the commands of a pipeline are in the group of the
     /// first one.
-    pub fn look_around(
+    pub fn learn_from_scan(
         &mut self,
         all: &BTreeMap<Pid, OrphanCandidate>,
         members: &BTreeMap<Pid, usize>,
     ) {
         for &member in members.keys() {
-            self.names.extend(all.get(&member).map(|seen| seen.name));
+            self.comms.extend(all.get(&member).map(|candidate| candidate.name));
             let mut at = member;
             // No chain is longer, unless numbers were reused during the scan.
             for _ in 0..all.len() {
-                let Some(parent) = all.get(&at).map(|seen| seen.ppid).filter(|&parent| parent > 1)
+                let Some(parent) =
+                    all.get(&at).map(|candidate| candidate.ppid).filter(|&parent| parent > 1)
                 else {
                     break;
                 };
@@ -115,29 +116,30 @@ impl TreeBonds {
                 }
             }
         }
-        let older =
-            all.values().filter(|seen| !members.contains_key(&seen.pid) && !self.is_newborn(seen));
-        let shared: Vec<Pid> = older
-            .filter(|seen| self.is_of_sibling(seen, all, members))
-            .map(|seen| seen.pgrp)
+        let older = all.values().filter(|candidate| {
+            !members.contains_key(&candidate.pid) && !self.is_newborn(candidate)
+        });
+        let mixed_groups: Vec<Pid> = older
+            .filter(|candidate| self.is_of_sibling(candidate, all, members))
+            .map(|candidate| candidate.pgrp)
             .collect();
-        self.shared.extend(shared);
+        self.mixed_groups.extend(mixed_groups);
     }
 
     /// Reports whether a process was started by a sibling of its group's leader, such as another
     /// command of a pipeline. A target can also make a sibling of its own child (CLONE_PARENT).
     fn is_of_sibling(
         &self,
-        seen: &OrphanCandidate,
+        candidate: &OrphanCandidate,
         all: &BTreeMap<Pid, OrphanCandidate>,
         members: &BTreeMap<Pid, usize>,
     ) -> bool {
         let leader = all
-            .get(&seen.pgrp)
+            .get(&candidate.pgrp)
             .filter(|leader| self.leaders.contains_key(&leader.pid) && leader.ppid > 1);
         let Some(leader) = leader else { return false };
-        match self.origin(seen, all, members) {
-            Origin::Orphan(top) => top.pid != seen.pid && top.ppid == leader.ppid,
+        match self.origin(candidate, all, members) {
+            Origin::Orphan(top) => top.pid != candidate.pid && top.ppid == leader.ppid,
             Origin::Tree | Origin::Unknown => false,
         }
     }
@@ -145,11 +147,11 @@ impl TreeBonds {
     /// Returns the process that another one descends from, as far as one scan tells.
     pub fn origin(
         &self,
-        seen: &OrphanCandidate,
+        candidate: &OrphanCandidate,
         all: &BTreeMap<Pid, OrphanCandidate>,
         members: &BTreeMap<Pid, usize>,
     ) -> Origin {
-        let mut top = *seen;
+        let mut top = *candidate;
         for _ in 0..all.len() {
             if members.contains_key(&top.ppid) {
                 return Origin::Tree;
@@ -168,7 +170,7 @@ impl TreeBonds {
     /// Notes that targets get their signal from now on. The process that has started the tree may
     /// see it exit, and start it again in the same control group.
     pub fn begin_to_signal(&mut self) {
-        self.is_begun = true;
+        self.is_signalled = true;
     }
 
     /// Reports whether a process with this parent may be an orphan of the tree: the kernel gives
@@ -178,42 +180,46 @@ impl TreeBonds {
     }
 
     /// Reports whether a process started after we began, so that the tree may have started it.
-    pub fn is_newborn(&self, seen: &OrphanCandidate) -> bool {
-        seen.start_ticks >= self.begin_ticks
+    pub fn is_newborn(&self, candidate: &OrphanCandidate) -> bool {
+        candidate.start_ticks >= self.begin_ticks
     }
 
     /// Reports whether a process may be in a session that a target leads. A process enters a
     /// session only by birth.
-    pub fn may_share_session(&self, seen: &OrphanCandidate) -> bool {
-        self.leaders.contains_key(&seen.session)
+    pub fn may_share_session(&self, candidate: &OrphanCandidate) -> bool {
+        self.leaders.contains_key(&candidate.session)
     }
 
     /// Reports whether a process may be in a process group that a target leads.
-    pub fn may_share_group(&self, seen: &OrphanCandidate) -> bool {
-        self.leaders.contains_key(&seen.pgrp)
+    pub fn may_share_group(&self, candidate: &OrphanCandidate) -> bool {
+        self.leaders.contains_key(&candidate.pgrp)
     }
 
     /// Reports whether a process that was not taken may belong to the tree: an orphan in a session
     /// of the tree.
-    pub fn is_suspect(&self, seen: &OrphanCandidate, session_of_parent: Option<Pid>) -> bool {
+    pub fn is_suspect(&self, candidate: &OrphanCandidate, session_of_parent: Option<Pid>) -> bool {
         // A parent in the same session has started it: the ancestor that adopts orphans is in
         // another session.
-        let is_orphan = seen.ppid <= 1 || session_of_parent != Some(seen.session);
-        self.is_newborn(seen) && is_orphan && self.sessions.contains(&seen.session)
+        let is_orphan = candidate.ppid <= 1 || session_of_parent != Some(candidate.session);
+        self.is_newborn(candidate) && is_orphan && self.sessions.contains(&candidate.session)
     }
 
     /// Reports whether a process that was not taken resembles a process of the tree that has left
     /// its session: an orphan with the name of one of the tree, in a session of its own or in one
     /// whose leader has exited.
-    pub fn resembles(&self, seen: &OrphanCandidate, all: &BTreeMap<Pid, OrphanCandidate>) -> bool {
+    pub fn resembles(
+        &self,
+        candidate: &OrphanCandidate,
+        all: &BTreeMap<Pid, OrphanCandidate>,
+    ) -> bool {
         // 0 stands for any session whose leader is outside of our pid namespace.
-        let has_left = seen.session != 0 && !self.sessions.contains(&seen.session);
-        let is_detached =
-            has_left && (seen.session == seen.pid || !all.contains_key(&seen.session));
-        self.is_newborn(seen)
-            && self.may_be_orphan(seen.ppid)
+        let has_left = candidate.session != 0 && !self.sessions.contains(&candidate.session);
+        let is_detached = has_left
+            && (candidate.session == candidate.pid || !all.contains_key(&candidate.session));
+        self.is_newborn(candidate)
+            && self.may_be_orphan(candidate.ppid)
             && is_detached
-            && self.names.contains(&seen.name)
+            && self.comms.contains(&candidate.name)
     }
 
     /// Reports whether a pinned process is certainly tied to the tree.
@@ -231,22 +237,22 @@ impl TreeBonds {
         }
         let may_be_orphan = self.may_be_orphan(stat.ppid);
         // Any process of the session can enter a process group.
-        let by_group = may_be_orphan && !self.shared.contains(&stat.pgrp);
+        let by_group = may_be_orphan && !self.mixed_groups.contains(&stat.pgrp);
         for (number, is_group) in [(stat.pgrp, true), (stat.session, false)] {
             if (by_group || !is_group)
                 && let Some(&leader) = self.leaders.get(&number)
-                && self.is_the_same(proc, targets, leader, is_group)?
+                && self.is_still_led(proc, targets, leader, is_group)?
             {
                 return Ok(true);
             }
         }
-        Ok(may_be_orphan && !self.is_begun && self.is_in_group(process)?)
+        Ok(may_be_orphan && !self.is_signalled && self.is_in_cgroup(process)?)
     }
 
     /// Reports whether the session or process group of this number is still the one that a target
     /// led. The kernel reuses a number only when no process, session or process group has it any
     /// more.
-    fn is_the_same(
+    fn is_still_led(
         &self,
         proc: &Proc,
         targets: &[Target],
@@ -255,7 +261,7 @@ impl TreeBonds {
     ) -> Result<bool, Error> {
         let number = targets[leader].pid;
         let Some(reference) = &targets[leader].reference else { return Ok(false) };
-        if is_there(proc, number, reference)? {
+        if is_unreaped(proc, number, reference)? {
             return Ok(true);
         }
         // Since Linux 6.9 a pidfd of the leader refers to its process group too, even after the
@@ -279,46 +285,46 @@ impl TreeBonds {
         Ok(false)
     }
 
-    fn is_in_group(&self, process: &Process<'_>) -> Result<bool, Error> {
-        let groups = self.groups.as_deref().unwrap_or_default();
-        if groups.is_empty() {
+    fn is_in_cgroup(&self, process: &Process<'_>) -> Result<bool, Error> {
+        let cgroups = self.cgroups.as_deref().unwrap_or_default();
+        if cgroups.is_empty() {
             return Ok(false);
         }
         let path = if_available(process.file(File::Cgroup))
             .map(|text| text.and_then(|text| Cgroups(text).path()));
         Ok(
-            matches!(process.lookup(path)?, Lookup::Found(Some(path)) if groups.iter().any(|group| group.path == path)),
+            matches!(process.lookup(path)?, Lookup::Found(Some(path)) if cgroups.iter().any(|group| group.path == path)),
         )
     }
 
     /// Finds, once, the control groups that contain only targets and processes that started after
     /// we began.
-    pub fn look_at_groups(
+    pub fn find_cgroups(
         &mut self,
         proc: &Proc,
         targets: &[Target],
         is_of_tree: impl Fn(Pid) -> bool,
     ) -> Result<(), Error> {
-        if self.groups.is_some() {
+        if self.cgroups.is_some() {
             return Ok(());
         }
-        let (mut groups, mut known) = (Vec::new(), BTreeSet::new());
-        for target in targets.iter().filter(|target| !is_spared(target)) {
+        let (mut cgroups, mut known) = (Vec::new(), BTreeSet::new());
+        for target in targets.iter().filter(|target| !is_excluded(target)) {
             // Each group is read once, however many targets are in it.
-            if let Some(group) = group_of(proc, target, &mut known)?
+            if let Some(group) = cgroup_of(proc, target, &mut known)?
                 && group.processes().is_ok_and(|pids| pids.into_iter().all(&is_of_tree))
             {
-                groups.push(group);
+                cgroups.push(group);
             }
         }
-        self.groups = Some(groups);
+        self.cgroups = Some(cgroups);
         Ok(())
     }
 
     /// Returns the processes in the control groups of the tree.
-    pub fn in_groups(&self) -> BTreeSet<Pid> {
-        let groups = self.groups.iter().flatten();
-        groups.filter_map(|group| group.processes().ok()).flatten().collect()
+    pub fn cgroup_pids(&self) -> BTreeSet<Pid> {
+        let cgroups = self.cgroups.iter().flatten();
+        cgroups.filter_map(|group| group.processes().ok()).flatten().collect()
     }
 }
 
@@ -331,13 +337,13 @@ pub fn comm(name: &[u8]) -> [u8; 16] {
 }
 
 /// Reports whether a target is left alone, so that it does not belong to the tree.
-pub fn is_spared(target: &Target) -> bool {
+pub fn is_excluded(target: &Target) -> bool {
     matches!(target.outcome, Some(Outcome::Refused(_) | Outcome::NoMatch))
 }
 
 /// Reports whether a process was not reaped, so that its number is its own.
-pub fn is_there(proc: &Proc, pid: Pid, reference: &Reference) -> Result<bool, Error> {
-    Ok(matches!(told(proc, pid, reference.life())?, Some(Life::Alive | Life::Zombie)))
+pub fn is_unreaped(proc: &Proc, pid: Pid, reference: &Reference) -> Result<bool, Error> {
+    Ok(matches!(unless_reaped(proc, pid, reference.life())?, Some(Life::Alive | Life::Zombie)))
 }
 
 /// Reports whether a target is in the session or the process group of this number now.
@@ -349,11 +355,11 @@ fn is_still_in(proc: &Proc, target: &Target, number: Pid, is_group: bool) -> Res
     let place = process.stat().map(|stat| if is_group { stat.pgrp } else { stat.session });
     let is_in = process.lookup(place)? == Lookup::Found(number);
     // The target is not reaped yet, so that what was read by its number was its own.
-    Ok(is_in && is_there(proc, target.pid, reference)?)
+    Ok(is_in && is_unreaped(proc, target.pid, reference)?)
 }
 
 /// Returns the control group of a target, unless its path is in `known`. Adds the path.
-fn group_of(
+fn cgroup_of(
     proc: &Proc,
     target: &Target,
     known: &mut BTreeSet<Vec<u8>>,
@@ -362,7 +368,7 @@ fn group_of(
     let Lookup::Found(process) = proc.process(target.pid, Files::NONE)? else { return Ok(None) };
     let Lookup::Found(text) = process.lookup(process.file(File::Cgroup))? else { return Ok(None) };
     let Some(path) = Cgroups(text).path() else { return Ok(None) };
-    if known.contains(path) || !is_there(proc, target.pid, reference)? {
+    if known.contains(path) || !is_unreaped(proc, target.pid, reference)? {
         return Ok(None);
     }
     known.insert(path.to_vec());

@@ -23,7 +23,7 @@ use crate::thread::{self, lock};
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Time between two checks whether the applet has acted on a signal.
-const LOOK: Duration = Duration::from_millis(100);
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The reason why the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +47,9 @@ struct OverseerState {
 
 /// The handle of the thread. The thread ends when this is dropped.
 pub struct Overseer {
-    terms: Arc<Mutex<OverseerState>>,
+    state: Arc<Mutex<OverseerState>>,
     /// Written to when the state has changed.
-    bell: Arc<OwnedFd>,
+    event: Arc<OwnedFd>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -61,23 +61,23 @@ impl Overseer {
         until: Option<Instant>,
         end: impl FnOnce(Ended) + Send + 'static,
     ) -> Result<Option<Overseer>, Error> {
-        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(Error::kernel("make an event"))?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let signals = SignalFd::with_flags(&caught, flags).map_err(|errno| {
             Error::kernel("catch signals")(Errno::from_raw_os_error(errno as i32))
         })?;
-        let terms = Arc::new(Mutex::new(OverseerState {
+        let state = Arc::new(Mutex::new(OverseerState {
             until,
             grace: Duration::ZERO,
             is_over: false,
             has_ended: false,
         }));
         let mut overseer =
-            Overseer { terms: Arc::clone(&terms), bell: Arc::new(bell), thread: None };
-        let bell = Arc::clone(&overseer.bell);
+            Overseer { state: Arc::clone(&state), event: Arc::new(event), thread: None };
+        let event = Arc::clone(&overseer.event);
         let watch = move || {
-            if let Some(ended) = watch(&terms, &bell, &signals) {
+            if let Some(ended) = watch(&state, &event, &signals) {
                 end(ended);
             }
         };
@@ -88,8 +88,8 @@ impl Overseer {
     /// Lets the applet act on signals itself from now on, and finish by this time. Does not return
     /// when the thread is ending the program: the applet must not begin anything after that.
     pub fn trust(&self, until: Option<Instant>) {
-        self.change(|terms| (terms.until, terms.grace) = (until, GRACE));
-        while lock(&self.terms).has_ended {
+        self.change(|state| (state.until, state.grace) = (until, GRACE));
+        while lock(&self.state).has_ended {
             std::thread::park();
         }
     }
@@ -97,14 +97,14 @@ impl Overseer {
     /// Changes the state, and reports whether the thread could be woken for it. The counter cannot
     /// overflow before 2^64 changes, so that only a sandbox refuses this.
     fn change(&self, change: impl FnOnce(&mut OverseerState)) -> bool {
-        change(&mut lock(&self.terms));
-        rustix::io::write(&*self.bell, &1u64.to_ne_bytes()).is_ok()
+        change(&mut lock(&self.state));
+        rustix::io::write(&*self.event, &1u64.to_ne_bytes()).is_ok()
     }
 }
 
 impl Drop for Overseer {
     fn drop(&mut self) {
-        if self.change(|terms| terms.is_over = true) {
+        if self.change(|state| state.is_over = true) {
             // The result says nothing: a panic in the thread ends the program.
             self.thread.take().map(JoinHandle::join);
         }
@@ -112,51 +112,51 @@ impl Drop for Overseer {
 }
 
 /// Waits until the program has to end; `None` when the handle was dropped.
-fn watch(terms: &Mutex<OverseerState>, bell: &OwnedFd, signals: &SignalFd) -> Option<Ended> {
-    let mut unheeded: Option<Instant> = None;
+fn watch(state: &Mutex<OverseerState>, event: &OwnedFd, signals: &SignalFd) -> Option<Ended> {
+    let mut pending_since: Option<Instant> = None;
     loop {
         // The lock is held until this is decided, so that the applet begins nothing meanwhile.
-        let mut held = lock(terms);
-        let OverseerState { until, grace, is_over, .. } = *held;
+        let mut locked = lock(state);
+        let OverseerState { until, grace, is_over, .. } = *locked;
         if is_over {
             return None;
         }
         let now = Instant::now();
         let end = until.and_then(|until| until.checked_add(grace));
         if end.is_some_and(|end| end <= now) {
-            held.has_ended = true;
+            locked.has_ended = true;
             return Some(Ended::TimedOut);
         }
         let left = end.map(|end| end - now);
         let is_pending = is_ready(signals.as_fd(), Some(Duration::ZERO));
         if !is_pending {
-            unheeded = None;
-            drop(held);
-            sleep(bell, Some(signals), left);
+            pending_since = None;
+            drop(locked);
+            sleep(event, Some(signals), left);
             continue;
         }
-        if unheeded.get_or_insert(now).elapsed() >= grace
+        if pending_since.get_or_insert(now).elapsed() >= grace
             && let Ok(Some(info)) = signals.read_signal()
             && let Some(signal) = Signal::from_number(info.ssi_signo as i32)
         {
-            held.has_ended = true;
+            locked.has_ended = true;
             return Some(Ended::Interrupted(signal));
         }
-        drop(held);
-        sleep(bell, None, Some(left.map_or(LOOK, |left| left.min(LOOK))));
+        drop(locked);
+        sleep(event, None, Some(left.map_or(CHECK_INTERVAL, |left| left.min(CHECK_INTERVAL))));
     }
 }
 
 /// Sleeps until the state has changed, a signal comes, or this time is over.
-fn sleep(bell: &OwnedFd, signals: Option<&SignalFd>, time: Option<Duration>) {
-    let mut polled = vec![PollFd::new(bell, PollFlags::IN)];
+fn sleep(event: &OwnedFd, signals: Option<&SignalFd>, time: Option<Duration>) {
+    let mut polled = vec![PollFd::new(event, PollFlags::IN)];
     polled.extend(signals.map(|signals| PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)));
     let time = time.and_then(|time| Timespec::try_from(time).ok());
     // The state is checked again, whatever ended the sleep.
     if !matches!(poll(&mut polled, time.as_ref()), Ok(_) | Err(Errno::INTR)) {
-        std::thread::sleep(LOOK);
+        std::thread::sleep(CHECK_INTERVAL);
     }
-    let _ = rustix::io::read(bell, &mut [0; 8]);
+    let _ = rustix::io::read(event, &mut [0; 8]);
 }
 
 /// Reports whether a descriptor becomes readable within this time.

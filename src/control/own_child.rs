@@ -3,7 +3,7 @@
 
 use std::process::Child;
 
-use nix::sys::signal::{Signal as Named, kill};
+use nix::sys::signal::{Signal as NixSignal, kill};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::{Error, Signal};
@@ -23,7 +23,7 @@ pub fn has_ended(child: &Child) -> Result<bool, Error> {
 
 /// Sends a signal to a child that we have not reaped.
 pub fn signal_child(child: &Child, signal: Signal) {
-    let (Ok(pid), Ok(signal)) = (i32::try_from(child.id()), Named::try_from(signal.number()))
+    let (Ok(pid), Ok(signal)) = (i32::try_from(child.id()), NixSignal::try_from(signal.number()))
     else {
         return;
     };

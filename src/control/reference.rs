@@ -138,18 +138,18 @@ impl Reference {
     /// Checks whether we may send it signals, as far as the kernel tells without sending one. CONT
     /// is also permitted within a session.
     pub fn permits(&self) -> ReadResult<()> {
-        kernel::ask_by_signal(&*self.pidfd()?, Scope::Process).map_err(refused)
+        kernel::ask_by_signal(&*self.pidfd()?, Scope::Process).map_err(signal_error)
     }
 
     /// Sends a signal. Errors: `Exited` when the process was reaped. A zombie takes every signal
     /// without an effect.
     pub fn send(&self, signal: Signal) -> ReadResult<()> {
-        pidfd_send_signal(&*self.pidfd()?, signal.raw()).map_err(refused)
+        pidfd_send_signal(&*self.pidfd()?, signal.raw()).map_err(signal_error)
     }
 }
 
 /// Returns the reason why a signal was not taken.
-fn refused(errno: Errno) -> ReadError {
+fn signal_error(errno: Errno) -> ReadError {
     match errno {
         Errno::SRCH => ReadError::Exited,
         Errno::PERM => ReadError::DENIED,
@@ -176,11 +176,11 @@ pub fn life(pidfd: &OwnedFd) -> ReadResult<Life> {
             Err(errno) => return Err(failed(errno)),
         }
     }
-    let happened = polled[0].revents();
-    if happened.contains(PollFlags::HUP) {
+    let events = polled[0].revents();
+    if events.contains(PollFlags::HUP) {
         return Ok(Life::Reaped);
     }
-    if !happened.contains(PollFlags::IN) {
+    if !events.contains(PollFlags::IN) {
         return Ok(Life::Alive);
     }
     let is_zombie = kernel::takes_signals(pidfd, Scope::Process).map_err(failed)?;

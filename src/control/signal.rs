@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use nix::sys::signal::Signal as Named;
+use nix::sys::signal::Signal as NixSignal;
 
 use super::kernel;
 
@@ -81,7 +81,7 @@ impl fmt::Display for Signal {
             number if number == first => f.write_str("RTMIN"),
             number if number == last => f.write_str("RTMAX"),
             number if (first..last).contains(&number) => write!(f, "RTMIN+{}", number - first),
-            number => match Named::try_from(number) {
+            number => match NixSignal::try_from(number) {
                 Ok(named) => f.write_str(named.as_str().trim_start_matches("SIG")),
                 Err(_) => write!(f, "{number}"),
             },

@@ -16,29 +16,29 @@ use super::kernel::fork;
 use crate::deadline::{pause, read_exactly, read_to_end, remaining};
 
 /// Time for the child to exit after its answer.
-const ENDING: Duration = Duration::from_millis(100);
+const EXIT_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Time for the child to exit after it was killed.
-const DYING: Duration = Duration::from_millis(5);
+const KILL_TIMEOUT: Duration = Duration::from_millis(5);
 
 /// Runs a closure in a child process and returns its answer. Errors: `TimedOut` after `limit`.
 pub fn run_in_child(limit: Duration, act: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
-    let (ours, mut theirs) = UnixStream::pair()?;
-    let child = fork(&[theirs.as_raw_fd()], may_say(), || {
+    let (ours, mut child_end) = UnixStream::pair()?;
+    let child = fork(&[child_end.as_raw_fd()], keeps_stderr(), || {
         let answer = act();
         // If the reader has gone, the answer is not needed.
-        let _ = theirs.write_all(&answer);
+        let _ = child_end.write_all(&answer);
     })?;
-    drop(theirs);
+    drop(child_end);
     let answer = read_to_end(ours, Instant::now() + limit);
-    end(child, answer.is_err())?;
+    reap(child, answer.is_err())?;
     answer
 }
 
 /// A child process that answers questions.
 pub struct ChildServer {
     child: Pid,
-    line: UnixStream,
+    socket: UnixStream,
     is_late: bool,
 }
 
@@ -48,15 +48,15 @@ impl ChildServer {
         kept: &[RawFd],
         mut answer: impl FnMut(&[u8]) -> Vec<u8>,
     ) -> io::Result<ChildServer> {
-        let (line, mut theirs) = UnixStream::pair()?;
-        let kept = [kept, &[theirs.as_raw_fd()]].concat();
-        let child = fork(&kept, may_say(), || {
+        let (socket, mut child_end) = UnixStream::pair()?;
+        let kept = [kept, &[child_end.as_raw_fd()]].concat();
+        let child = fork(&kept, keeps_stderr(), || {
             // Ends when no more questions can come.
-            while let Ok(question) = heard(&mut theirs)
-                && tell(&mut theirs, &answer(&question)).is_ok()
+            while let Ok(question) = read_message(&mut child_end)
+                && write_message(&mut child_end, &answer(&question)).is_ok()
             {}
         })?;
-        Ok(ChildServer { child, line, is_late: false })
+        Ok(ChildServer { child, socket, is_late: false })
     }
 
     /// Returns the child's answer to a question. Errors: `TimedOut` after `limit`. After an error
@@ -68,11 +68,11 @@ impl ChildServer {
     }
 
     fn answer(&mut self, question: &[u8], until: Instant) -> io::Result<Vec<u8>> {
-        self.line.set_write_timeout(Some(remaining(until)?))?;
-        tell(&mut self.line, question)?;
-        let length = read_exactly(&mut self.line, size_of::<u64>(), until)?;
+        self.socket.set_write_timeout(Some(remaining(until)?))?;
+        write_message(&mut self.socket, question)?;
+        let length = read_exactly(&mut self.socket, size_of::<u64>(), until)?;
         let length = length.try_into().map_or(0, u64::from_ne_bytes);
-        read_exactly(&mut self.line, usize::try_from(length).unwrap_or(usize::MAX), until)
+        read_exactly(&mut self.socket, usize::try_from(length).unwrap_or(usize::MAX), until)
     }
 }
 
@@ -80,39 +80,39 @@ impl Drop for ChildServer {
     fn drop(&mut self) {
         // The child may be held up without limit. It is then left to the process that adopts our
         // children.
-        let _ = self.line.shutdown(Shutdown::Both).and_then(|()| end(self.child, self.is_late));
+        let _ = self.socket.shutdown(Shutdown::Both).and_then(|()| reap(self.child, self.is_late));
     }
 }
 
 /// Writes a message after its length.
-fn tell(line: &mut UnixStream, text: &[u8]) -> io::Result<()> {
-    line.write_all(&(text.len() as u64).to_ne_bytes())?;
-    line.write_all(text)
+fn write_message(socket: &mut UnixStream, message: &[u8]) -> io::Result<()> {
+    socket.write_all(&(message.len() as u64).to_ne_bytes())?;
+    socket.write_all(message)
 }
 
-/// Reads a message that was written by [`tell`].
-fn heard(line: &mut UnixStream) -> io::Result<Vec<u8>> {
+/// Reads a message that was written by [`write_message`].
+fn read_message(socket: &mut UnixStream) -> io::Result<Vec<u8>> {
     let mut length = [0; size_of::<u64>()];
-    line.read_exact(&mut length)?;
-    let mut text = vec![0; u64::from_ne_bytes(length) as usize];
-    line.read_exact(&mut text)?;
-    Ok(text)
+    socket.read_exact(&mut length)?;
+    let mut message = vec![0; u64::from_ne_bytes(length) as usize];
+    socket.read_exact(&mut message)?;
+    Ok(message)
 }
 
 /// Reports whether the child keeps standard error. It does so only for debug messages, because a
 /// reader of standard error waits for the end of the child.
-fn may_say() -> bool {
+fn keeps_stderr() -> bool {
     tracing::enabled!(tracing::Level::DEBUG)
 }
 
 /// Reaps a child, and kills it first if it is late. A child that cannot exit is left to the process
 /// that adopts our children.
-fn end(child: Pid, is_late: bool) -> io::Result<()> {
+fn reap(child: Pid, is_late: bool) -> io::Result<()> {
     if is_late {
         // Its number is its own, because it was not reaped yet.
         kill(child, Signal::SIGKILL)?;
     }
-    let end = Instant::now() + if is_late { DYING } else { ENDING };
+    let end = Instant::now() + if is_late { KILL_TIMEOUT } else { EXIT_TIMEOUT };
     while waitpid(child, Some(WaitPidFlag::WNOHANG))? == WaitStatus::StillAlive {
         if pause(end).is_err() {
             break;
@@ -128,13 +128,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn its_answer_is_ours() {
+    fn the_answer_of_the_child_is_returned() {
         let long = vec![7; 1_000_000];
         assert_eq!(run_in_child(Duration::from_secs(60), || long.clone()).unwrap(), long);
     }
 
     #[test]
-    fn what_is_late_is_not_waited_for() {
+    fn a_late_child_is_not_waited_for() {
         let wait = || {
             std::thread::park_timeout(Duration::from_secs(60));
             Vec::new()
@@ -146,20 +146,20 @@ mod tests {
     }
 
     #[test]
-    fn a_clerk_answers_until_it_is_late() {
+    fn a_server_answers_until_it_is_late() {
         let answer = |question: &[u8]| {
             if question == b"wait" {
                 std::thread::park_timeout(Duration::from_secs(60));
             }
             question.repeat(2)
         };
-        let mut clerk = ChildServer::start(&[], answer).unwrap();
+        let mut server = ChildServer::start(&[], answer).unwrap();
         let limit = Duration::from_secs(60);
-        assert_eq!(clerk.ask(b"ab", limit).unwrap(), b"abab");
+        assert_eq!(server.ask(b"ab", limit).unwrap(), b"abab");
         let long = vec![7; 1_000_000];
-        assert_eq!(clerk.ask(&long, limit).unwrap().len(), 2_000_000);
+        assert_eq!(server.ask(&long, limit).unwrap().len(), 2_000_000);
         assert_eq!(
-            clerk.ask(b"wait", Duration::from_millis(10)).unwrap_err().kind(),
+            server.ask(b"wait", Duration::from_millis(10)).unwrap_err().kind(),
             ErrorKind::TimedOut
         );
     }

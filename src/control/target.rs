@@ -20,9 +20,9 @@ pub struct Target {
     pub(super) place: Option<SessionAndGroup>,
     /// `true` if the process certainly existed: it matched, or was named by its identity. A number
     /// that a user typed may be a mistake.
-    pub was_there: bool,
+    pub existed: bool,
     /// `true` if it was found only as a descendant of another target.
-    pub is_kin: bool,
+    pub is_descendant: bool,
     /// Its reference; `None` for a process that could not be found.
     pub reference: Option<Reference>,
     /// The last signal that it was sent, except those that only freeze and thaw it.
@@ -110,9 +110,9 @@ impl Target {
 
     /// Makes a target of a pinned descendant of another target. It reads nothing with which the
     /// process could hold us up, because other processes are stopped meanwhile.
-    pub(super) fn kin(process: &Process<'_>) -> ReadResult<Target> {
+    pub(super) fn descendant(process: &Process<'_>) -> ReadResult<Target> {
         let name = if_available(process.name_by_link())?.map(|name| name.into_owned());
-        Ok(Target { name, is_kin: true, ..Target::pinned(process)? })
+        Ok(Target { name, is_descendant: true, ..Target::pinned(process)? })
     }
 
     fn pinned(process: &Process<'_>) -> ReadResult<Target> {
@@ -120,14 +120,14 @@ impl Target {
             uid: if_available(process.user_ids())?.map(|ids| ids[0]),
             is_kernel_thread: if_available(process.is_kernel_thread())?.unwrap_or(false),
             place: if_available(SessionAndGroup::from_process(process))?,
-            was_there: true,
+            existed: true,
             ..Target::new(process.pid(), Some(Reference::from_process(process)?))
         })
     }
 
     /// Makes a target of a reference, without facts from /proc.
     pub fn held(reference: Reference) -> Target {
-        Target { was_there: true, ..Target::new(reference.pid(), Some(reference)) }
+        Target { existed: true, ..Target::new(reference.pid(), Some(reference)) }
     }
 
     /// Makes a target of a reference and a name.
@@ -147,7 +147,7 @@ impl Target {
 
     /// Makes a target of a process that certainly existed and has exited.
     pub fn gone(pid: Pid) -> Target {
-        Target { was_there: true, ..Target::decided(pid, Outcome::GoneBefore) }
+        Target { existed: true, ..Target::decided(pid, Outcome::GoneBefore) }
     }
 
     fn new(pid: Pid, reference: Option<Reference>) -> Target {
@@ -157,8 +157,8 @@ impl Target {
             uid: None,
             is_kernel_thread: false,
             place: None,
-            was_there: false,
-            is_kin: false,
+            existed: false,
+            is_descendant: false,
             reference,
             sent: None,
             is_frozen: false,
@@ -173,7 +173,7 @@ impl Target {
     pub fn has_ended(&self) -> bool {
         match self.outcome {
             Some(Outcome::Ended | Outcome::Killed) => true,
-            Some(Outcome::GoneBefore) => self.was_there,
+            Some(Outcome::GoneBefore) => self.existed,
             _ => false,
         }
     }

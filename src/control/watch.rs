@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use super::descriptors::Room;
 use super::kernel::{self, ExitInfo, ExitStatus};
 use super::reference::{Identity, Life, life};
-use super::{Error, Interrupts, Reference, Signal, told};
+use super::{Error, Interrupts, Reference, Signal, unless_reaped};
 use crate::process::{Files, Lookup, Pid, Proc, ReadError};
 
 use helper::Helpers;
@@ -124,12 +124,12 @@ impl<'w> Watch<'w> {
     }
 
     /// Makes a watch over some processes.
-    pub fn over(
+    pub fn start(
         proc: &'w Proc,
         interrupts: &'w Interrupts,
-        over: WatchConfig<'_>,
+        config: WatchConfig<'_>,
     ) -> Result<Watch<'w>, Error> {
-        let WatchConfig { references, room, wants_status, wants_all } = over;
+        let WatchConfig { references, room, wants_status, wants_all } = config;
         let mut watch = Watch::new(proc, Some(interrupts), wants_status)?;
         if references.len() <= room.processes {
             watch.add_all(references)?;
@@ -170,7 +170,7 @@ impl<'w> Watch<'w> {
     /// Watches the next of the processes that there was no room for.
     fn add_later(&mut self) -> Result<(), Error> {
         while let Some((token, identity)) = self.later.pop_front() {
-            match told(self.proc, identity.pid, identity.open())? {
+            match unless_reaped(self.proc, identity.pid, identity.open())? {
                 Some(pidfd) => return self.add_pidfd(token, identity.pid, Rc::new(pidfd)),
                 None => self.ready.push_back(Ending { token, status: None }),
             }
@@ -179,10 +179,10 @@ impl<'w> Watch<'w> {
     }
 
     /// Takes out the processes that have exited before there was room to watch them.
-    fn look_at_later(&mut self) -> Result<(), Error> {
+    fn check_later(&mut self) -> Result<(), Error> {
         for (token, identity) in std::mem::take(&mut self.later) {
             let life = identity.open().and_then(|pidfd| life(&pidfd));
-            match told(self.proc, identity.pid, life)? {
+            match unless_reaped(self.proc, identity.pid, life)? {
                 Some(Life::Alive) => self.later.push_back((token, identity)),
                 _ => self.ready.push_back(Ending { token, status: None }),
             }
@@ -191,7 +191,7 @@ impl<'w> Watch<'w> {
     }
 
     fn add(&mut self, token: usize, reference: &Reference) -> Result<(), Error> {
-        match told(self.proc, reference.pid(), reference.pidfd())? {
+        match unless_reaped(self.proc, reference.pid(), reference.pidfd())? {
             Some(pidfd) => self.add_pidfd(token, reference.pid(), pidfd),
             None => {
                 self.ready.push_back(Ending { token, status: None });
@@ -215,7 +215,7 @@ impl<'w> Watch<'w> {
 
     /// Returns the next event, or [`WatchEvent::Time`] at this time.
     pub fn next(&mut self, until: Option<Instant>) -> Result<WatchEvent, Error> {
-        let mut has_looked = false;
+        let mut has_slept = false;
         loop {
             if let Some(ending) = self.ready.pop_front() {
                 return Ok(WatchEvent::Ended(ending));
@@ -223,12 +223,12 @@ impl<'w> Watch<'w> {
             let now = Instant::now();
             if let Some(&(_, token)) = self.lingering.front().filter(|(end, _)| *end <= now) {
                 self.lingering.pop_front();
-                self.tell(token, None)?;
+                self.finish(token, None)?;
                 continue;
             }
             // Events that came in time are reported before the end of the time.
-            if has_looked && until.is_some_and(|until| until <= now) {
-                self.look_at_later()?;
+            if has_slept && until.is_some_and(|until| until <= now) {
+                self.check_later()?;
                 if self.ready.is_empty() {
                     return Ok(WatchEvent::Time);
                 }
@@ -241,7 +241,7 @@ impl<'w> Watch<'w> {
             {
                 return Ok(WatchEvent::Interrupted(signal));
             }
-            has_looked = true;
+            has_slept = true;
         }
     }
 
@@ -265,27 +265,27 @@ impl<'w> Watch<'w> {
                 INTERRUPTS => {
                     signal = self.interrupts.map(Interrupts::arrived).transpose()?.flatten()
                 }
-                HELPERS => self.hear_helpers()?,
-                token => self.note(token as usize, event.flags)?,
+                HELPERS => self.take_reports()?,
+                token => self.handle(token as usize, event.flags)?,
             }
         }
         self.events = events;
         Ok(signal)
     }
 
-    fn hear_helpers(&mut self) -> Result<(), Error> {
+    fn take_reports(&mut self) -> Result<(), Error> {
         if let Some(helpers) = &self.helpers {
-            helpers.reports(|ending| self.ready.push_back(ending))?;
+            helpers.take_reports(|ending| self.ready.push_back(ending))?;
         }
         Ok(())
     }
 
     /// Handles the event that all threads of a process have exited or, with HUP, that it was
     /// reaped.
-    fn note(&mut self, token: usize, flags: epoll::EventFlags) -> Result<(), Error> {
+    fn handle(&mut self, token: usize, flags: epoll::EventFlags) -> Result<(), Error> {
         let Some(watched) = self.watched.get_mut(&token) else { return Ok(()) };
         if !self.wants_status {
-            return self.tell(token, None);
+            return self.finish(token, None);
         }
         let info =
             kernel::exit_info(&watched.pidfd).map_err(Error::kernel("ask for an exit status"))?;
@@ -297,7 +297,7 @@ impl<'w> Watch<'w> {
         // Before Linux 6.9 HUP does not report that the process was reaped, and no kernel before
         // 6.13 has an answer then.
         if status.is_some() || info == ExitInfo::Never || flags.contains(epoll::EventFlags::HUP) {
-            return self.tell(token, status);
+            return self.finish(token, status);
         }
         watched.is_lingering = true;
         // From now on only HUP matters, which epoll always reports.
@@ -308,7 +308,7 @@ impl<'w> Watch<'w> {
         Ok(())
     }
 
-    fn tell(&mut self, token: usize, status: Option<ExitStatus>) -> Result<(), Error> {
+    fn finish(&mut self, token: usize, status: Option<ExitStatus>) -> Result<(), Error> {
         let Some(watched) = self.watched.remove(&token) else { return Ok(()) };
         // This cannot fail for a pidfd that was added. One that stays would only be reported again.
         let _ = epoll::delete(&self.epoll, &watched.pidfd);

@@ -192,9 +192,10 @@ fn runs(proc: &Proc, daemon: &Daemon) -> Result<bool, Error> {
         }
         Lookup::Exited => return Ok(false),
     };
-    let state = control::told(proc, daemon.pid, process.stat().map(|stat| stat.state))?;
+    let state = control::unless_reaped(proc, daemon.pid, process.stat().map(|stat| stat.state))?;
     let is_stopped = state.is_none_or(|state| b"TtZX".contains(&state));
     // It is alive now, so that what was read by its number was its own.
-    let is_alive = control::told(proc, daemon.pid, daemon.reference.life())? == Some(Life::Alive);
+    let is_alive =
+        control::unless_reaped(proc, daemon.pid, daemon.reference.life())? == Some(Life::Alive);
     Ok(is_alive && !is_stopped)
 }

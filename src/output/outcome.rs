@@ -172,7 +172,7 @@ impl<'p> OutcomeReport<'p> {
     fn complaint(&self, target: &Target) -> String {
         match target.outcome {
             Some(Outcome::Refused(refused)) => refused.to_string(),
-            Some(Outcome::GoneBefore) if target.was_there => "it has ended".to_owned(),
+            Some(Outcome::GoneBefore) if target.existed => "it has ended".to_owned(),
             Some(Outcome::GoneBefore) => "there is no such process".to_owned(),
             Some(Outcome::NotPermitted)
                 if target.reason.is_some_and(|reason| reason != Unavailable::Denied) =>

@@ -20,7 +20,7 @@ use crate::control::{Error, Signal};
 use crate::process::{Files, Lookup, Pid, Proc};
 
 /// Time between two checks of the parent.
-const LOOK: Duration = Duration::from_millis(250);
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Time that the parent has to act on a signal, and by which it may exceed the limit.
 const GRACE: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_secs(1);
 const ENDING: [i32; 4] = [1, 2, 3, 15];
 
 /// A process that is to be continued.
-enum Kept {
+enum Frozen {
     Pidfd(OwnedFd),
     Identity(Identity),
 }
@@ -37,10 +37,10 @@ enum Kept {
 /// The state of a guardian.
 #[derive(Default)]
 struct Guarded {
-    kept: Vec<Kept>,
+    frozen: Vec<Frozen>,
     limit: Option<Instant>,
     /// The time since which a signal is pending for the parent.
-    unheeded: Option<Instant>,
+    pending_since: Option<Instant>,
 }
 
 /// Runs the guardian: it receives processes at standard input until the parent dismisses it, exits,
@@ -56,44 +56,44 @@ pub fn stand() -> Result<(), Error> {
     // Without /proc, the closed socket and the limit still work.
     let proc = Proc::open(Path::new("/proc")).ok();
     let mut guarded = Guarded::default();
-    let mut heard = rustix::io::write(stdin(), &[kind::READY]).map(|_| ());
-    let mut goes_on = heard.is_ok();
-    let mut last_look = Instant::now();
-    while goes_on {
-        if is_ready(stdin().as_fd(), PollFlags::IN, LOOK) {
-            match guarded.hear() {
+    let mut outcome = rustix::io::write(stdin(), &[kind::READY]).map(|_| ());
+    let mut is_on_guard = outcome.is_ok();
+    let mut last_check = Instant::now();
+    while is_on_guard {
+        if is_ready(stdin().as_fd(), PollFlags::IN, CHECK_INTERVAL) {
+            match guarded.receive() {
                 Ok(Some(kind::DISMISSED)) => return Ok(()),
                 Ok(Some(_)) => {}
-                Ok(None) => goes_on = false,
-                Err(errno) => (goes_on, heard) = (false, Err(errno)),
+                Ok(None) => is_on_guard = false,
+                Err(errno) => (is_on_guard, outcome) = (false, Err(errno)),
             }
         }
-        goes_on = goes_on && !guarded.is_late();
+        is_on_guard = is_on_guard && !guarded.is_late();
         // The check is not made after each message, because a tree sends thousands.
-        if goes_on && last_look.elapsed() >= LOOK {
-            last_look = Instant::now();
+        if is_on_guard && last_check.elapsed() >= CHECK_INTERVAL {
+            last_check = Instant::now();
             let is_orphan = getppid() != parent;
             let parent = parent.and_then(|parent| Pid::try_from(parent.as_raw_pid()).ok());
-            goes_on = !is_orphan
+            is_on_guard = !is_orphan
                 && !proc
                     .as_ref()
                     .zip(parent)
-                    .is_some_and(|(proc, parent)| guarded.is_neglected_by(proc, parent));
+                    .is_some_and(|(proc, parent)| guarded.is_parent_hung(proc, parent));
         }
     }
-    guarded.fulfil();
-    heard.map_err(Error::kernel("be a guardian"))
+    guarded.continue_all();
+    outcome.map_err(Error::kernel("be a guardian"))
 }
 
 impl Guarded {
     /// Receives the next message and returns its kind; `None` when the socket is closed.
-    fn hear(&mut self) -> Result<Option<u8>, Errno> {
-        let mut word = [0; 16];
+    fn receive(&mut self) -> Result<Option<u8>, Errno> {
+        let mut message = [0; 16];
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let received = recvmsg(
             stdin(),
-            &mut [IoSliceMut::new(&mut word)],
+            &mut [IoSliceMut::new(&mut message)],
             &mut ancillary,
             RecvFlags::CMSG_CLOEXEC,
         );
@@ -110,10 +110,10 @@ impl Guarded {
             RecvAncillaryMessage::ScmRights(descriptors) => descriptors.collect(),
             _ => Vec::new(),
         });
-        self.kept.extend(pidfds.map(Kept::Pidfd));
-        let [kind, text @ ..] = &word[..length] else { return Ok(None) };
+        self.frozen.extend(pidfds.map(Frozen::Pidfd));
+        let [kind, text @ ..] = &message[..length] else { return Ok(None) };
         match *kind {
-            kind::IDENTITY => self.kept.extend(identity(text).map(Kept::Identity)),
+            kind::IDENTITY => self.frozen.extend(identity(text).map(Frozen::Identity)),
             kind::LIMIT => self.limit = limit(text),
             _ => {}
         }
@@ -126,7 +126,7 @@ impl Guarded {
 
     /// Reports whether the parent hangs: either only threads that wait in the kernel are left of
     /// it, or it does not act on a signal.
-    fn is_neglected_by(&mut self, proc: &Proc, parent: Pid) -> bool {
+    fn is_parent_hung(&mut self, proc: &Proc, parent: Pid) -> bool {
         let Ok(Lookup::Found(process)) = proc.process(parent, Files::NONE) else { return false };
         let Ok(status) = process.status() else { return false };
         let pending = ["SigPnd", "ShdPnd"]
@@ -141,18 +141,18 @@ impl Guarded {
             return true;
         }
         if !ENDING.into_iter().any(has) {
-            self.unheeded = None;
+            self.pending_since = None;
             return false;
         }
-        self.unheeded.get_or_insert_with(Instant::now).elapsed() >= GRACE
+        self.pending_since.get_or_insert_with(Instant::now).elapsed() >= GRACE
     }
 
     /// Continues all processes. A process that has exited needs nothing.
-    fn fulfil(&self) {
-        for kept in &self.kept {
-            match kept {
-                Kept::Pidfd(pidfd) => continue_through(pidfd),
-                Kept::Identity(identity) => {
+    fn continue_all(&self) {
+        for frozen in &self.frozen {
+            match frozen {
+                Frozen::Pidfd(pidfd) => continue_through(pidfd),
+                Frozen::Identity(identity) => {
                     let _ = identity.open().map(continue_through);
                 }
             }

@@ -21,7 +21,7 @@ use crate::thread::{self, Mailbox, lock};
 pub struct Helpers {
     reports: Arc<Reports>,
     /// Written to after each report, so that a wait can include it.
-    bell: Arc<OwnedFd>,
+    event: Arc<OwnedFd>,
 }
 
 impl Helpers {
@@ -34,19 +34,21 @@ impl Helpers {
         proc: &Path,
     ) -> Result<Option<Helpers>, Error> {
         let failed = Error::kernel("make a descriptor for events");
-        let bell =
+        let event =
             Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(failed)?);
         let reports = Arc::new(Reports::default());
         for part in all.chunks(room) {
             let part = part.to_vec();
-            let bell = Bell { reports: Arc::clone(&reports), bell: Arc::clone(&bell) };
+            let reporter = Reporter { reports: Arc::clone(&reports), event: Arc::clone(&event) };
             let (proc, permission) = (proc.to_owned(), Arc::new(Mailbox::default()));
             let permitted = Arc::clone(&permission);
             let work = move || {
                 let is_permitted = unshare(CloneFlags::CLONE_FILES).is_ok();
                 permitted.put(is_permitted);
-                if is_permitted && let Err(error) = help(&part, wants_status, &proc, &bell) {
-                    bell.ring(Err(error));
+                if is_permitted
+                    && let Err(error) = watch_part(&part, wants_status, &proc, &reporter)
+                {
+                    reporter.report(Err(error));
                 }
             };
             thread::start("watch", work).map_err(|error| Error::of_io("start a thread", &error))?;
@@ -54,19 +56,19 @@ impl Helpers {
                 return Ok(None);
             }
         }
-        Ok(Some(Helpers { reports, bell }))
+        Ok(Some(Helpers { reports, event }))
     }
 
     /// Passes on what was reported since the last call.
-    pub fn reports(&self, mut show: impl FnMut(Ending)) -> Result<(), Error> {
+    pub fn take_reports(&self, mut accept: impl FnMut(Ending)) -> Result<(), Error> {
         let mut count = [0; 8];
-        match rustix::io::read(&*self.bell, &mut count) {
+        match rustix::io::read(&*self.event, &mut count) {
             Ok(_) | Err(Errno::AGAIN | Errno::INTR) => {}
             Err(errno) => return Err(Error::kernel("read events")(errno)),
         }
         let reports = std::mem::take(&mut *lock(&self.reports));
         for report in reports {
-            show(report?);
+            accept(report?);
         }
         Ok(())
     }
@@ -74,7 +76,7 @@ impl Helpers {
 
 impl AsFd for Helpers {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.bell.as_fd()
+        self.event.as_fd()
     }
 }
 
@@ -82,25 +84,25 @@ impl AsFd for Helpers {
 type Reports = Mutex<Vec<Result<Ending, Error>>>;
 
 /// The way in which a thread announces a report.
-struct Bell {
+struct Reporter {
     reports: Arc<Reports>,
-    bell: Arc<OwnedFd>,
+    event: Arc<OwnedFd>,
 }
 
-impl Bell {
-    fn ring(&self, report: Result<Ending, Error>) {
+impl Reporter {
+    fn report(&self, report: Result<Ending, Error>) {
         lock(&self.reports).push(report);
         // The counter cannot overflow before 2^64 reports.
-        let _ = rustix::io::write(&*self.bell, &1u64.to_ne_bytes());
+        let _ = rustix::io::write(&*self.event, &1u64.to_ne_bytes());
     }
 }
 
 /// Watches some processes until the last one has exited.
-fn help(
+fn watch_part(
     part: &[(usize, Identity)],
     wants_status: bool,
     proc: &Path,
-    bell: &Bell,
+    reporter: &Reporter,
 ) -> Result<(), Error> {
     let proc = Proc::open(proc)?;
     let mut watch = Watch::new(&proc, None, wants_status)?;
@@ -111,13 +113,13 @@ fn help(
                 watch.add_pidfd(token, identity.pid, Rc::new(pidfd))?;
                 left.insert(token);
             }
-            _ => bell.ring(Ok(Ending { token, status: None })),
+            _ => reporter.report(Ok(Ending { token, status: None })),
         }
     }
     while !left.is_empty() {
         if let WatchEvent::Ended(ending) = watch.next(None)? {
             left.remove(&ending.token);
-            bell.ring(Ok(ending));
+            reporter.report(Ok(ending));
         }
     }
     Ok(())
