@@ -5,7 +5,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::signalling::{Acting, EXITS, FILES, Force, OUTCOMES};
 use super::{Applet, Context, ManSection};
 use crate::cli::{ENVIRONMENT, parse};
-use crate::control::{Order, Signal, Until, signal};
+use crate::control::{Action, Order, Signal, signal};
 use crate::exit::Exit;
 use crate::output;
 
@@ -92,14 +92,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         output::print(&rows)?;
         return Ok(Exit::Done);
     }
-    let is_to_end = options.signal == Signal::KILL;
-    let waits = is_to_end && !options.no_wait;
-    let order = Order {
-        signal: Some(options.signal),
-        until: if waits { Until::Ended { count: None } } else { Until::Signalled },
-        timeout: options.timeout.0,
-        is_to_end,
-        ..Order::default()
-    };
+    let waits = options.signal == Signal::KILL && !options.no_wait;
+    let action = if waits { Action::Kill } else { Action::Send(options.signal) };
+    let order = Order::new(action, options.timeout.0);
     options.acting.run(&context.name, context.begin, order, options.force.reach())
 }

@@ -13,7 +13,7 @@ use crate::cli::targets::Targets;
 use crate::cli::verbosity::Verbosity;
 use crate::cli::{tell_doubts, told};
 use crate::control::{
-    Conclusion, Ended, Interrupts, Operation, Order, Refused, Target, Until, check_references,
+    Action, Conclusion, Ended, Interrupts, Operation, Order, Refused, Target, check_references,
     self_and_ancestors,
 };
 use crate::exit::{self, Exit, Refusal};
@@ -227,9 +227,11 @@ fn refusal(
 }
 
 fn check_count(order: Order, targets: usize) -> Result<(), Refusal> {
-    match order.until {
-        // With --tree, descendants are added to the count later.
-        Until::Ended { count: Some(count) } if count > targets && targets > 0 && !order.tree => {
+    // With --tree, descendants are added to the count later.
+    match order.action {
+        Action::Wait { count: Some(count), .. }
+            if count > targets && targets > 0 && !order.tree =>
+        {
             Err(Refusal::usage(format!(
                 "--count {count} is more than there are processes to wait for ({targets})"
             )))
@@ -254,8 +256,8 @@ fn exit(
     let targets = operation.targets();
     let done = targets.iter().filter(|target| order.is_done(target)).count();
     let missing = usize::from(is_doubtful || !operation.is_tree_complete());
-    match order.until {
-        Until::Ended { count: Some(count) } => Exit::from_counts(done, count),
+    match order.action {
+        Action::Wait { count: Some(count), .. } => Exit::from_counts(done, count),
         _ => Exit::from_counts(done, targets.len() + missing),
     }
 }

@@ -5,7 +5,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::signalling::{Acting, EXITS, FILES, Force, OUTCOMES};
 use super::{Applet, Context, ManSection};
 use crate::cli::{ENVIRONMENT, parse};
-use crate::control::{Order, Until};
+use crate::control::{Action, Order};
 use crate::exit::Exit;
 
 /// The row in the table of applets.
@@ -61,6 +61,6 @@ See also:
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
-    let order = Order { until: Until::Stopped, timeout: options.timeout.0, ..Order::default() };
+    let order = Order::new(Action::Stop, options.timeout.0);
     options.acting.run(&context.name, context.begin, order, options.force.reach())
 }

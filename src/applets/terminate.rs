@@ -5,7 +5,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::signalling::{Acting, EXITS, FILES, Force, OUTCOMES};
 use super::{Applet, Context, ManSection};
 use crate::cli::{ENVIRONMENT, parse};
-use crate::control::{Order, Until};
+use crate::control::{Action, AfterTerm, Order};
 use crate::exit::Exit;
 
 /// The row in the table of applets.
@@ -75,11 +75,11 @@ See also:
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
-    let order = Order::termination(options.timeout.0);
-    let order = if options.no_wait {
-        Order { until: Until::Signalled, kills: false, ..order }
-    } else {
-        Order { kills: !options.no_kill, ..order }
+    let after_term = match (options.no_wait, options.no_kill) {
+        (true, _) => AfterTerm::Nothing,
+        (false, true) => AfterTerm::Wait,
+        (false, false) => AfterTerm::WaitAndKill,
     };
+    let order = Order::new(Action::Terminate(after_term), options.timeout.0);
     options.acting.run(&context.name, context.begin, order, options.force.reach())
 }

@@ -6,7 +6,7 @@ use super::signalling::{Acting, OUTCOMES, Reach};
 use super::{Applet, Context, ManSection};
 use crate::cli::exit_status::{AFTER_SIGINT, ExitRow, Status};
 use crate::cli::{ENVIRONMENT, FILES_AND_SECURITY, parse};
-use crate::control::{Order, Until};
+use crate::control::{Action, Order};
 use crate::exit::Exit;
 
 /// The row in the table of applets.
@@ -107,7 +107,7 @@ See also:
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let count = if options.any { Some(1) } else { options.count.map(|count| count as usize) };
-    let wait = Order::wait(options.timeout.0);
-    let order = Order { until: Until::Ended { count }, wants_status: options.status, ..wait };
+    let action = Action::Wait { count, wants_status: options.status };
+    let order = Order::new(action, options.timeout.0);
     options.acting.run(&context.name, context.begin, order, Reach::None)
 }

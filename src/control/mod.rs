@@ -30,7 +30,7 @@ pub use guardian::{Guardian, stand as stand_guard};
 pub use interrupts::{Interrupts, StopHold, with_signals_blocked};
 pub use kernel::{ExitStatus, new_session_keyring, reset_sigchld};
 pub use operation::Operation;
-pub use order::{Conclusion, Observer, Order, Silent, Until};
+pub use order::{Action, AfterTerm, Conclusion, Observer, Order, Silent};
 pub use overseer::Ended;
 pub use own_child::{has_ended, signal_child};
 pub use reference::{Life, Reference, check_references};

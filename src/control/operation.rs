@@ -10,7 +10,7 @@ use super::descendants::{self, Gathered};
 use super::descriptors::Room;
 use super::freeze::{self, RunState};
 use super::interrupts::StopHold;
-use super::order::{Conclusion, Observer, Order, Until};
+use super::order::{Action, AfterTerm, Conclusion, Observer, Order};
 use super::orphan::{OrphanCandidate, TreeBonds};
 use super::reference::Life;
 use super::target::SessionAndGroup;
@@ -133,9 +133,7 @@ impl<'p> Operation<'p> {
     /// Finds out which processes the order would affect, without touching them.
     pub fn rehearse(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
         let signal = if self.order.tree { self.gather(false)? } else { None };
-        if self.order.until == Until::Stopped
-            || self.order.signal.is_some_and(|signal| signal != Signal::CONT)
-        {
+        if self.order.signal().is_some_and(|signal| signal != Signal::CONT) {
             for at in self.undecided() {
                 self.targets[at].outcome = self.refusal(at)?;
             }
@@ -170,49 +168,54 @@ impl<'p> Operation<'p> {
         if let Some(signal) = self.interrupts.arrived()? {
             return Ok(Conclusion::Interrupted(signal));
         }
-        if let Some(signal) = self.order.signal {
-            self.send_all(signal)?;
-        }
-        match self.order.until {
-            Until::Signalled => {
-                self.decide_rest(Outcome::Signalled);
-                Ok(Conclusion::Finished)
+        match self.order.action {
+            Action::Send(signal) => self.signal_all(signal),
+            Action::Stop => self.await_stops(observer),
+            Action::Wait { count, .. } => self.await_ends(count, observer),
+            Action::Kill => self.end_tree(Signal::KILL, observer),
+            Action::Terminate(AfterTerm::Nothing) => self.signal_all(Signal::TERM),
+            Action::Terminate(AfterTerm::Wait) => self.end_tree(Signal::TERM, observer),
+            Action::Terminate(AfterTerm::WaitAndKill) => {
+                match self.end_tree(Signal::TERM, observer)? {
+                    Conclusion::TimedOut => self.kill_rest(observer),
+                    conclusion => Ok(conclusion),
+                }
             }
-            Until::Stopped => self.await_stops(observer),
-            Until::Ended { count } => match self.await_tree(count, observer)? {
-                Conclusion::TimedOut if self.order.kills => self.kill_rest(observer),
-                conclusion => Ok(conclusion),
-            },
         }
+    }
+
+    /// Sends a signal to every target, and waits for nothing.
+    fn signal_all(&mut self, signal: Signal) -> Result<Conclusion, Error> {
+        self.send_all(signal)?;
+        self.decide_rest(Outcome::Signalled);
+        Ok(Conclusion::Finished)
     }
 
     /// Reports whether descendants are frozen while they are searched for.
     fn freezes(&self) -> bool {
-        self.order.until == Until::Stopped
-            || self.order.signal.is_some_and(|signal| !signal.is_job_control())
+        self.order.action == Action::Stop
+            || self.order.signal().is_some_and(|signal| !signal.is_job_control())
     }
 
-    /// Waits until all targets have exited and, where they are ended, until no process is left that
-    /// they have started meanwhile.
-    fn await_tree(
+    /// Sends a signal to every target, and waits until all have exited. With `tree`, repeats this
+    /// until no process is left that they have started meanwhile.
+    fn end_tree(
         &mut self,
-        count: Option<usize>,
+        signal: Signal,
         observer: &mut dyn Observer,
     ) -> Result<Conclusion, Error> {
         loop {
-            let conclusion = self.await_ends(count, observer)?;
-            let Some(signal) =
-                self.order.signal.filter(|_| self.order.tree && conclusion == Conclusion::Finished)
-            else {
+            self.send_all(signal)?;
+            let conclusion = self.await_ends(None, observer)?;
+            if !self.order.tree || conclusion != Conclusion::Finished {
                 return Ok(conclusion);
-            };
+            }
             if let Some(signal) = self.gather(true)? {
                 return Ok(Conclusion::Interrupted(signal));
             }
             if self.undecided().is_empty() {
                 return Ok(conclusion);
             }
-            self.send_all(signal)?;
         }
     }
 
@@ -253,7 +256,7 @@ impl<'p> Operation<'p> {
                 .guardian
                 .take()
                 .or_else(|| Guardian::start().ok())
-                .filter(|_| self.order.until != Until::Stopped);
+                .filter(|_| self.order.action != Action::Stop);
         }
         // Half of the time remains for the order itself.
         let now = Instant::now();
@@ -355,7 +358,7 @@ impl<'p> Operation<'p> {
         // They are continued after the last signal only, so that no target sees another one exit
         // and starts a new one.
         self.thaw();
-        if self.order.continues {
+        if self.order.continues() {
             for at in self.undecided() {
                 let Some(reference) = &self.targets[at].reference else { continue };
                 let (run_state, is_stop_pending) = freeze::run_state(self.proc, reference)?;
@@ -455,7 +458,7 @@ impl<'p> Operation<'p> {
             if !std::mem::take(&mut target.is_frozen) {
                 continue;
             }
-            if self.order.until == Until::Stopped {
+            if self.order.action == Action::Stop {
                 // The stop was not reported yet, and is undone here.
                 (target.outcome, target.sent) = (None, None);
             }
@@ -542,7 +545,7 @@ impl<'p> Operation<'p> {
         let config = WatchConfig {
             references: &references,
             room: self.room,
-            wants_status: self.order.wants_status,
+            wants_status: self.order.wants_status(),
             wants_all: count.is_none(),
         };
         let mut watch = Watch::start(self.proc, self.interrupts, config)?;
@@ -594,9 +597,7 @@ impl<'p> Operation<'p> {
         {
             return Ok(Conclusion::Interrupted(signal));
         }
-        self.send_all(Signal::KILL)?;
-        self.order.signal = Some(Signal::KILL);
-        self.await_tree(None, observer)
+        self.end_tree(Signal::KILL, observer)
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -5,42 +5,104 @@ use std::time::{Duration, Instant};
 
 use super::{Outcome, Signal, Target};
 
-/// The order for every target.
-#[derive(Clone, Copy, Debug, Default)]
+/// An order, which holds for every target of an operation.
+#[derive(Clone, Copy, Debug)]
 pub struct Order {
-    /// The first signal, if there is one.
-    pub signal: Option<Signal>,
-    /// Whether a stopped process is continued after the signal: it would not see it otherwise.
-    pub continues: bool,
-    /// The point at which a target is finished.
-    pub until: Until,
+    /// The thing to do with every target.
+    pub action: Action,
     /// Time limit; `None` for no limit.
     pub timeout: Option<Duration>,
-    /// Whether the remaining targets are killed at the time limit, and waited for as long again.
-    pub kills: bool,
-    /// Whether all descendants of the targets become targets too.
+    /// `true` if all descendants of the targets become targets too.
     pub tree: bool,
-    /// Whether the exit status of the targets is wanted.
-    pub wants_status: bool,
-    /// Whether the aim is that they exit, so that a process that has exited already is a success.
-    pub is_to_end: bool,
+}
+
+/// The thing to do with every target, and with that the point at which it is finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send this signal.
+    Send(Signal),
+    /// Send STOP, and wait until the process has stopped.
+    Stop,
+    /// Wait until the process has exited.
+    Wait {
+        /// The number of exits after which all targets are finished; `None` for all of them.
+        count: Option<usize>,
+        /// `true` if the exit status of the targets is asked for.
+        wants_status: bool,
+    },
+    /// Send TERM, then CONT to a stopped process, which would not see TERM otherwise.
+    Terminate(AfterTerm),
+    /// Send KILL, and wait until the process has exited.
+    Kill,
+}
+
+/// The continuation of [`Action::Terminate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterTerm {
+    /// Do nothing more.
+    Nothing,
+    /// Wait until the process has exited.
+    Wait,
+    /// Wait, send KILL to the remaining targets at the time limit, and wait for as long again.
+    WaitAndKill,
 }
 
 impl Order {
+    /// Makes an order without descendants.
+    pub fn new(action: Action, timeout: Option<Duration>) -> Order {
+        Order { action, timeout, tree: false }
+    }
+
     /// Makes the order to wait for the exit of all targets, within this time.
     pub fn wait(timeout: Option<Duration>) -> Order {
-        Order { until: Until::Ended { count: None }, timeout, is_to_end: true, ..Order::default() }
+        Order::new(Action::Wait { count: None, wants_status: false }, timeout)
     }
 
     /// Makes the order to end all targets: TERM, then CONT for those that are stopped, KILL after
     /// this time, and the same time again for KILL to work.
     pub fn termination(timeout: Option<Duration>) -> Order {
-        Order { signal: Some(Signal::TERM), continues: true, kills: true, ..Order::wait(timeout) }
+        Order::new(Action::Terminate(AfterTerm::WaitAndKill), timeout)
+    }
+
+    /// Returns the first signal for every target; `None` for an order only to wait.
+    pub fn signal(&self) -> Option<Signal> {
+        match self.action {
+            Action::Send(signal) => Some(signal),
+            Action::Stop => Some(Signal::STOP),
+            Action::Wait { .. } => None,
+            Action::Terminate(_) => Some(Signal::TERM),
+            Action::Kill => Some(Signal::KILL),
+        }
+    }
+
+    /// Reports whether a stopped process is continued after the signal.
+    pub fn continues(&self) -> bool {
+        matches!(self.action, Action::Terminate(_))
+    }
+
+    /// Reports whether the remaining targets are killed at the time limit.
+    pub fn kills_at_limit(&self) -> bool {
+        self.action == Action::Terminate(AfterTerm::WaitAndKill)
+    }
+
+    /// Reports whether the exit status of the targets is asked for.
+    pub fn wants_status(&self) -> bool {
+        matches!(self.action, Action::Wait { wants_status: true, .. })
+    }
+
+    /// Reports whether the aim is that the targets exit, so that a process that has exited already
+    /// is a success.
+    fn is_to_end(&self) -> bool {
+        match self.action {
+            Action::Send(signal) => signal == Signal::KILL,
+            Action::Stop => false,
+            Action::Wait { .. } | Action::Terminate(_) | Action::Kill => true,
+        }
     }
 
     /// Returns the time at which an order that began at `begin` must be over; `None` for no limit.
     pub fn limit(&self, begin: Instant) -> Option<Instant> {
-        let phases = if self.kills { 2 } else { 1 };
+        let phases = if self.kills_at_limit() { 2 } else { 1 };
         self.timeout.and_then(|timeout| begin.checked_add(timeout.saturating_mul(phases)))
     }
 
@@ -49,21 +111,9 @@ impl Order {
         match target.outcome {
             Some(Outcome::Signalled | Outcome::Spared) => true,
             // The user did not name a descendant: one that exits by itself is no failure.
-            _ => (self.is_to_end || target.is_descendant) && target.has_ended(),
+            _ => (self.is_to_end() || target.is_descendant) && target.has_ended(),
         }
     }
-}
-
-/// The point at which a target is finished.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Until {
-    /// After the signal was sent.
-    #[default]
-    Signalled,
-    /// After the process has stopped.
-    Stopped,
-    /// After the process has exited; with `count`, all targets are finished when this number has.
-    Ended { count: Option<usize> },
 }
 
 /// The way in which an operation ended.

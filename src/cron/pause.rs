@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{Daemon, Error, Event, EventSink, Repaused, Warning};
 use crate::control::{
-    self, Conclusion, Guardian, Interrupts, Life, Operation, Order, Outcome, Signal, Silent,
-    Target, Until,
+    self, Action, Conclusion, Guardian, Interrupts, Life, Operation, Order, Outcome, Signal,
+    Silent, Target,
 };
 use crate::process::{File, Files, Lookup, Proc};
 
@@ -176,7 +176,7 @@ fn stop_for_now(
     daemon: &Daemon,
     interrupts: &Interrupts,
 ) -> Result<(Conclusion, Option<Outcome>), Error> {
-    let order = Order { until: Until::Stopped, timeout: Some(TIMEOUT), ..Order::default() };
+    let order = Order::new(Action::Stop, Some(TIMEOUT));
     let mut operation = Operation::new(proc, order, interrupts);
     operation.add(Target::named(daemon.reference.clone(), &daemon.name))?;
     let conclusion = operation.carry_out(&mut Silent)?;

@@ -151,11 +151,10 @@ fn finish(
     let mut conclusion = operation.carry_out(&mut Silent)?;
     let mut has_ended = operation.targets().iter().all(Target::has_ended);
     let is_begun =
-        order.signal.is_none() || operation.targets().iter().any(|target| target.sent.is_some());
+        order.signal().is_none() || operation.targets().iter().any(|target| target.sent.is_some());
     while is_begun && matches!(conclusion, Conclusion::Interrupted(_)) {
         let timeout = Some(end.saturating_duration_since(Instant::now()));
-        let wait = Order { signal: None, continues: false, kills: false, timeout, ..order };
-        let mut operation = Operation::new(proc, wait, interrupts);
+        let mut operation = Operation::new(proc, Order::wait(timeout), interrupts);
         operation.add(target())?;
         conclusion = operation.carry_out(&mut Silent)?;
         has_ended = operation.targets().iter().all(Target::has_ended);

@@ -13,7 +13,7 @@ use super::report_writer::ReportWriter;
 use super::text::escaped;
 use super::{Colour, Output, put, shown};
 use crate::control::{
-    Conclusion, ExitStatus, Interrupts, Observer, Operation, Order, Outcome, Signal, Target, Until,
+    Action, Conclusion, ExitStatus, Interrupts, Observer, Operation, Order, Outcome, Signal, Target,
 };
 use crate::process::{Pid, Proc, Unavailable};
 
@@ -90,9 +90,9 @@ impl<'p> OutcomeReport<'p> {
         };
         let left: Vec<_> = targets.iter().filter(is_left).map(who).collect();
         if !begin.is_empty() && !self.is_quiet {
-            let what = match (self.order.until, left.len()) {
+            let what = match (self.order.action, left.len()) {
                 (_, 0) => "none is left".to_owned(),
-                (Until::Stopped, count) => format!("{count} not stopped: {}", names(&left)),
+                (Action::Stop, count) => format!("{count} not stopped: {}", names(&left)),
                 (_, count) => format!("{count} still running: {}", names(&left)),
             };
             message(
@@ -143,7 +143,7 @@ impl<'p> OutcomeReport<'p> {
                 text.push_str(&signal);
             }
             Some(Outcome::Ended | Outcome::Killed | Outcome::GoneBefore)
-                if self.order.wants_status =>
+                if self.order.wants_status() =>
             {
                 text.push_str(&status(target.status));
             }
@@ -154,15 +154,12 @@ impl<'p> OutcomeReport<'p> {
 
     /// Returns what would be done with a target.
     fn intention(&self) -> String {
-        let mut text = match (self.order.signal, self.order.until) {
-            (Some(signal), _) => format!("would get {signal}"),
-            (None, Until::Stopped) => format!("would get {}", Signal::STOP),
-            (None, _) => return "would be waited for".to_owned(),
-        };
-        if self.order.continues {
+        let Some(signal) = self.order.signal() else { return "would be waited for".to_owned() };
+        let mut text = format!("would get {signal}");
+        if self.order.continues() {
             let _ = write!(text, ", {} if it is stopped", Signal::CONT);
         }
-        if let (true, Some(timeout)) = (self.order.kills, self.order.timeout) {
+        if let (true, Some(timeout)) = (self.order.kills_at_limit(), self.order.timeout) {
             let _ = write!(text, ", {} after {} s", Signal::KILL, timeout.as_secs_f64());
         }
         text
@@ -217,7 +214,7 @@ impl<'p> OutcomeReport<'p> {
         json::member(&mut json, "signal", target.sent, |json, signal| {
             json::string(json, &signal.to_string())
         });
-        if self.order.wants_status {
+        if self.order.wants_status() {
             let code = target.status.and_then(|status| status.code());
             let signal = target.status.and_then(|status| Signal::from_number(status.signal()?));
             let dumped = target.status.map(|status| status.core_dumped());
