@@ -14,7 +14,7 @@ use crate::cli::exit_status::{AnySignal, ExitRow, Note, Status};
 use crate::cli::verbosity::Verbosity;
 use crate::command::exec::become_command;
 use crate::control::Interrupts;
-use crate::control::child;
+use crate::control::child::{self, CommandEnd};
 use crate::desktop::{self, Error, Session, SessionSelector, Variables};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
@@ -211,8 +211,12 @@ impl Options {
                 .args(session.id.iter().flat_map(|id| ["--session", id]))
                 .arg("--")
                 .args(&self.command);
-            let (status, signal) = child::run_to_end(proc, command, &interrupts, None)?;
-            let status = status.context("cannot start a process for each session")?;
+            let (status, signal) = match child::run_to_end(proc, command, &interrupts, None)? {
+                CommandEnd::Ended { status, signal } => (status, signal),
+                CommandEnd::NotRun(error) => {
+                    return Err(error).context("cannot start a process for each session");
+                }
+            };
             tracing::info!(session = %session, %status, "the command has ended");
             if let Some(signal) = signal {
                 return Ok(Exit::Interrupted(signal.number() as u8));

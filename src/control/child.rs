@@ -22,6 +22,14 @@ pub enum CommandResult {
     TimedOut,
 }
 
+/// The end of a command that was run to its end, whatever signals came.
+pub enum CommandEnd {
+    /// It exited with this status. `signal` is the first signal that we received meanwhile.
+    Ended { status: ExitStatus, signal: Option<Signal> },
+    /// It could not be started, or it was terminated at its time limit (`TimedOut`).
+    NotRun(io::Error),
+}
+
 /// Time for a command to end after TERM.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -38,8 +46,8 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<CommandResult, Error> {
     let mut started = match RunningChild::start(proc, interrupts, command)? {
-        Ok(started) => started,
-        Err(error) => return Ok(CommandResult::NotStarted(error)),
+        Start::Running(started) => started,
+        Start::Failed(error) => return Ok(CommandResult::NotStarted(error)),
     };
     let timeout = end.map(|end| end.saturating_duration_since(Instant::now()));
     match started.wait(proc, interrupts, timeout, observer)? {
@@ -56,29 +64,28 @@ pub fn run(
 }
 
 /// Runs a command to its end, or terminates it at its time limit. Signals that would end us are
-/// passed on to it, except those from a keyboard, which reach it anyway. Returns its status and the
-/// first signal that came.
+/// passed on to it, except those from a keyboard, which reach it anyway.
 pub fn run_to_end(
     proc: &Proc,
     command: Command,
     interrupts: &Interrupts,
     end: Option<Instant>,
-) -> Result<(Result<ExitStatus, io::Error>, Option<Signal>), Error> {
+) -> Result<CommandEnd, Error> {
     let mut started = match RunningChild::start(proc, interrupts, command)? {
-        Ok(started) => started,
-        Err(error) => return Ok((Err(error), None)),
+        Start::Running(started) => started,
+        Start::Failed(error) => return Ok(CommandEnd::NotRun(error)),
     };
     let mut first_signal = None;
     loop {
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
         match started.wait(proc, interrupts, left, &mut Silent)? {
-            Conclusion::Finished => return Ok((Ok(started.reap()?), first_signal)),
+            Conclusion::Finished => {
+                return Ok(CommandEnd::Ended { status: started.reap()?, signal: first_signal });
+            }
             Conclusion::TimedOut => {
                 started.terminate(proc, interrupts)?;
-                return Ok((
-                    Err(io::Error::new(io::ErrorKind::TimedOut, "it took too long")),
-                    first_signal,
-                ));
+                let error = io::Error::new(io::ErrorKind::TimedOut, "it took too long");
+                return Ok(CommandEnd::NotRun(error));
             }
             Conclusion::Interrupted(signal) => {
                 first_signal = first_signal.or(Some(signal));
@@ -98,7 +105,9 @@ pub fn ask(
     limit: Duration,
 ) -> Result<Option<Vec<u8>>, Error> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let Ok(mut started) = RunningChild::start(proc, interrupts, command)? else { return Ok(None) };
+    let Start::Running(mut started) = RunningChild::start(proc, interrupts, command)? else {
+        return Ok(None);
+    };
     let conclusion = started.wait(proc, interrupts, Some(limit), &mut Silent)?;
     if conclusion != Conclusion::Finished {
         started.terminate(proc, interrupts)?;
@@ -122,21 +131,24 @@ struct RunningChild {
     reference: Option<Reference>,
 }
 
+/// The result of starting a command.
+enum Start {
+    Running(RunningChild),
+    /// The command could not be started, which is no error of ours.
+    Failed(io::Error),
+}
+
 impl RunningChild {
-    fn start(
-        proc: &Proc,
-        interrupts: &Interrupts,
-        command: Command,
-    ) -> Result<io::Result<RunningChild>, Error> {
+    fn start(proc: &Proc, interrupts: &Interrupts, command: Command) -> Result<Start, Error> {
         let mut child = match interrupts.spawn(command) {
             Ok(child) => child,
-            Err(error) => return Ok(Err(error)),
+            Err(error) => return Ok(Start::Failed(error)),
         };
         match proc.lookup(child.id(), Reference::by_number(child.id())) {
             Ok(Lookup::Found(reference)) => {
-                Ok(Ok(RunningChild { child, reference: Some(reference) }))
+                Ok(Start::Running(RunningChild { child, reference: Some(reference) }))
             }
-            Ok(_) => Ok(Ok(RunningChild { child, reference: None })),
+            Ok(_) => Ok(Start::Running(RunningChild { child, reference: None })),
             Err(error) => {
                 // We cannot wait for the command, and it must not run on without us.
                 child

@@ -14,7 +14,7 @@ use super::{
     AdditionsFailure, Daemon, DaemonSelector, Error, Event, EventSink, Job, Jobs, Warning,
 };
 use crate::command::program;
-use crate::control::child::{self, CommandResult};
+use crate::control::child::{self, CommandEnd, CommandResult};
 use crate::control::{self, Interrupts, Operation, Order, Signal, StopHold};
 use crate::process::Proc;
 
@@ -272,15 +272,15 @@ impl Shutdown<'_> {
         if self.plan.is_document {
             print_elsewhere(&mut command);
         }
-        let (ran, came) = child::run_to_end(self.proc, command, self.interrupts, None)?;
+        let end = child::run_to_end(self.proc, command, self.interrupts, None)?;
         pause.warn_if_it_ran(self.proc, events)?;
-        Ok(match (ran, came) {
+        Ok(match end {
             // How the command reacts to a signal is its own affair, unless the signal killed it.
-            (Ok(status), Some(signal)) if status.code().is_none() => {
+            CommandEnd::Ended { status, signal: Some(signal) } if status.code().is_none() => {
                 ShutdownResult::Interrupted(signal, Vec::new())
             }
-            (Ok(status), _) => ShutdownResult::Ran(status),
-            (Err(error), _) => ShutdownResult::NotRun(error),
+            CommandEnd::Ended { status, .. } => ShutdownResult::Ran(status),
+            CommandEnd::NotRun(error) => ShutdownResult::NotRun(error),
         })
     }
 

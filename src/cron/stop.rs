@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Daemon, DaemonSelector, Error, Event, EventSink, Warning, daemon, kinds};
 use crate::command::program;
-use crate::control::child::{self, CommandResult};
+use crate::control::child::{self, CommandEnd, CommandResult};
 use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target};
 use crate::process::{Files, Lookup, Pid, Proc};
 
@@ -79,9 +79,11 @@ fn systemctl_stop(
     };
     let mut command = Command::new(systemctl);
     command.args(["stop", "--", unit]).stdout(Stdio::null());
-    let (ran, _) =
-        child::run_to_end(proc, command, interrupts, Instant::now().checked_add(SYSTEMD))?;
-    Ok(ran.err().map(Warning::Systemctl))
+    let limit = Instant::now().checked_add(SYSTEMD);
+    Ok(match child::run_to_end(proc, command, interrupts, limit)? {
+        CommandEnd::Ended { .. } => None,
+        CommandEnd::NotRun(error) => Some(Warning::Systemctl(error)),
+    })
 }
 
 fn is_systemd() -> bool {
