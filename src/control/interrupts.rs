@@ -72,10 +72,8 @@ impl Interrupts {
                 signals.add(signal);
             }
         }
-        let failed = |errno: nix::errno::Errno| {
-            Error::kernel("catch signals")(Errno::from_raw_os_error(errno as i32))
-        };
-        signals.thread_block().map_err(failed)?;
+        let failed = Error::kernel_by_nix("catch signals");
+        signals.thread_block().map_err(&failed)?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         let descriptor = SignalFd::with_flags(&signals, flags).map_err(failed)?;
         Ok(Interrupts {
@@ -143,9 +141,7 @@ impl Interrupts {
                 Signal::from_number(info.ssi_signo as i32)
             })),
             Err(nix::errno::Errno::EINTR) => Ok(None),
-            Err(errno) => {
-                Err(Error::kernel("read signals")(Errno::from_raw_os_error(errno as i32)))
-            }
+            Err(errno) => Err(Error::kernel_by_nix("read signals")(errno)),
         }
     }
 

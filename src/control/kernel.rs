@@ -20,6 +20,12 @@ use crate::process::Pid;
 
 pub use std::process::ExitStatus;
 
+/// Converts an error number of nix to that of rustix: signals and limits come from nix, pidfds from
+/// rustix.
+pub fn errno_of_nix(errno: nix::errno::Errno) -> Errno {
+    Errno::from_raw_os_error(errno as i32)
+}
+
 /// The answer of PIDFD_GET_INFO (struct pidfd_info, include/uapi/linux/pidfd.h): its first version
 /// of 64 bytes, which every later kernel accepts.
 #[repr(C)]
@@ -125,9 +131,7 @@ pub fn ask_by_signal(pidfd: impl AsFd, scope: Scope) -> Result<(), Errno> {
         let no_info = std::ptr::null::<nix::libc::siginfo_t>();
         nix::libc::syscall(SEND_SIGNAL, pidfd, 0, no_info, flags)
     };
-    nix::errno::Errno::result(answer)
-        .map(drop)
-        .map_err(|errno| Errno::from_raw_os_error(errno as i32))
+    nix::errno::Errno::result(answer).map(drop).map_err(errno_of_nix)
 }
 
 /// Decides whether commands that we start inherit these descriptors. They are descriptors of ours,
@@ -156,7 +160,7 @@ pub fn is_given_to_children(descriptor: RawFd) -> bool {
 pub fn reset_sigchld() -> Result<(), Errno> {
     // SAFETY: the default has no handler, which would have to be safe at any moment.
     let before = unsafe { nix::sys::signal::signal(SIGCHLD, SigHandler::SigDfl) };
-    before.map(drop).map_err(|errno| Errno::from_raw_os_error(errno as i32))
+    before.map(drop).map_err(errno_of_nix)
 }
 
 /// Makes a command begin without these blocked signals, and with this limit of descriptors.
@@ -238,7 +242,7 @@ pub fn new_session_keyring() -> Result<(), Errno> {
         | Err(nix::errno::Errno::ENOSYS | nix::errno::Errno::EPERM | nix::errno::Errno::EACCES) => {
             Ok(())
         }
-        Err(errno) => Err(Errno::from_raw_os_error(errno as i32)),
+        Err(errno) => Err(errno_of_nix(errno)),
     }
 }
 

@@ -104,4 +104,9 @@ impl Error {
     fn kernel(what: &'static str) -> impl Fn(Errno) -> Error {
         move |errno| Error::Kernel { what, errno }
     }
+
+    /// Returns a closure for `map_err`, as [`Error::kernel`], for errors of nix.
+    fn kernel_by_nix(what: &'static str) -> impl Fn(nix::errno::Errno) -> Error {
+        move |errno| Error::Kernel { what, errno: kernel::errno_of_nix(errno) }
+    }
 }

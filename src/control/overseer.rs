@@ -64,9 +64,8 @@ impl Overseer {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(Error::kernel("make an event"))?;
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        let signals = SignalFd::with_flags(&caught, flags).map_err(|errno| {
-            Error::kernel("catch signals")(Errno::from_raw_os_error(errno as i32))
-        })?;
+        let signals =
+            SignalFd::with_flags(&caught, flags).map_err(Error::kernel_by_nix("catch signals"))?;
         let state = Arc::new(Mutex::new(OverseerState {
             until,
             grace: Duration::ZERO,

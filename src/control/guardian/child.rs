@@ -46,10 +46,7 @@ struct Guarded {
 /// Runs the guardian: it receives processes at standard input until the parent dismisses it, exits,
 /// or hangs.
 pub fn stand() -> Result<(), Error> {
-    let failed = |errno: nix::errno::Errno| {
-        Error::kernel("be a guardian")(Errno::from_raw_os_error(errno as i32))
-    };
-    SigSet::all().thread_block().map_err(failed)?;
+    SigSet::all().thread_block().map_err(Error::kernel_by_nix("be a guardian"))?;
     // This fails only for the leader of a process group, which a child is not.
     let _ = nix::unistd::setsid();
     let parent = getppid();
