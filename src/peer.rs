@@ -50,9 +50,10 @@ impl Peer {
 
     /// Returns the connection if the server belongs to one of these users.
     pub fn owned_by(self, users: &[u32]) -> io::Result<Peer> {
-        match users.contains(&self.uid) {
-            true => Ok(self),
-            false => Err(io::Error::other(format!("it is of user {}", self.uid))),
+        if users.contains(&self.uid) {
+            Ok(self)
+        } else {
+            Err(io::Error::other(format!("it is of user {}", self.uid)))
         }
     }
 

@@ -49,15 +49,23 @@ pub fn run_state(proc: &Proc, reference: &Reference) -> Result<(RunState, bool),
     })
 }
 
+/// Returns the state of a process with threads in these states (proc_pid_stat(5)).
 fn run_state_of(states: &[u8]) -> RunState {
-    let all =
-        |letters: &[u8]| !states.is_empty() && states.iter().all(|state| letters.contains(state));
-    match () {
-        () if all(b"T") => RunState::Stopped,
-        () if all(b"Tt") => RunState::Traced,
-        () if all(b"TtD") => RunState::Uninterruptible,
-        () => RunState::Running,
+    if are_all_in(states, b"T") {
+        RunState::Stopped
+    } else if are_all_in(states, b"Tt") {
+        RunState::Traced
+    } else if are_all_in(states, b"TtD") {
+        RunState::Uninterruptible
+    } else {
+        RunState::Running
     }
+}
+
+/// Reports whether every thread is in one of these states. A process without a thread is just
+/// exiting, and in none of them.
+fn are_all_in(states: &[u8], letters: &[u8]) -> bool {
+    !states.is_empty() && states.iter().all(|state| letters.contains(state))
 }
 
 fn is_stop_pending(process: &Process<'_>) -> ReadResult<bool> {

@@ -62,15 +62,21 @@ impl Signal {
 /// Returns the number of a real-time signal: `RTMIN+2`, or `RTMAX-2` as bash names the upper half.
 fn real_time(name: &str) -> Option<i32> {
     let (first, last) = REAL_TIME;
-    let distance = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => text.parse::<i32>().ok().filter(|distance| *distance <= last - first),
-        false => None,
-    };
     match (name.strip_prefix("RTMIN+"), name.strip_prefix("RTMAX-")) {
         (Some(above), _) => Some(first + distance(above)?),
         (_, Some(below)) => Some(last - distance(below)?),
         _ => None,
     }
+}
+
+/// Parses the distance of a real-time signal from the first or the last one. It is all digits: a
+/// second sign, as in `RTMIN++1`, is a mistake.
+fn distance(text: &str) -> Option<i32> {
+    let (first, last) = REAL_TIME;
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok().filter(|distance| *distance <= last - first)
 }
 
 /// Writes its name without SIG, such as `TERM` or `RTMIN+2`.
