@@ -140,18 +140,16 @@ fn take_orphans(
     operation: &mut Operation<'_>,
 ) -> Result<(), Error> {
     operation.learn_from_scan(all, members);
-    let own = proc.own_pid();
-    let is_newborn = |candidate: &&OrphanCandidate| {
-        !members.contains_key(&candidate.pid)
-            && Some(candidate.pid) != own
-            && Some(candidate.ppid) != own
-            && operation.bonds().is_newborn(candidate)
-    };
-    let newborn: Vec<OrphanCandidate> = all.values().filter(is_newborn).copied().collect();
-    // Orphans come first: they identify the processes that they have started.
-    let (orphans, others): (Vec<&OrphanCandidate>, _) =
-        newborn.iter().partition(|candidate| operation.bonds().may_be_orphan(candidate.ppid));
-    for candidate in orphans.into_iter().chain(others) {
+    let mut newborn: Vec<OrphanCandidate> = all
+        .values()
+        .filter(|candidate| {
+            !members.contains_key(&candidate.pid)
+                && !is_own_or_child(proc, candidate)
+                && operation.bonds().is_newborn(candidate)
+        })
+        .copied()
+        .collect();
+    for candidate in orphans_first(newborn.iter(), operation) {
         if operation.bonds().may_share_session(candidate) {
             let taken = pin_orphan(proc, candidate.pid, operation)?;
             take(taken, true, members, pass, operation)?;
@@ -160,23 +158,57 @@ fn take_orphans(
         }
     }
     take_from_cgroups(proc, &newborn, all, members, pass, operation)?;
-    let session_of = |pid: &Pid| {
-        all.get(pid).filter(|_| !members.contains_key(pid)).map(|candidate| candidate.session)
-    };
-    let is_left = |candidate: &&OrphanCandidate| !members.contains_key(&candidate.pid);
-    let suspects = newborn
-        .iter()
-        .filter(is_left)
-        .filter(|candidate| operation.bonds().is_suspect(candidate, session_of(&candidate.ppid)));
-    let suspects: Vec<Pid> = suspects.map(|candidate| candidate.pid).collect();
-    operation.suspect(suspects);
-    let lookalikes = newborn
-        .iter()
-        .filter(is_left)
-        .filter(|candidate| operation.bonds().resembles(candidate, all));
-    let lookalikes: Vec<Pid> = lookalikes.map(|candidate| candidate.pid).collect();
-    operation.suspect_lookalikes(lookalikes);
+    newborn.retain(|candidate| !members.contains_key(&candidate.pid));
+    remember_suspects(&newborn, all, members, operation);
     Ok(())
+}
+
+/// Reports whether a process is our own, or a child of ours such as the guardian. These never
+/// belong to the tree.
+fn is_own_or_child(proc: &Proc, candidate: &OrphanCandidate) -> bool {
+    let own = proc.own_pid();
+    Some(candidate.pid) == own || Some(candidate.ppid) == own
+}
+
+/// Returns these processes, orphans first: they identify the processes that they have started.
+fn orphans_first<'a>(
+    candidates: impl Iterator<Item = &'a OrphanCandidate>,
+    operation: &Operation<'_>,
+) -> Vec<&'a OrphanCandidate> {
+    let (mut orphans, others): (Vec<_>, Vec<_>) =
+        candidates.partition(|candidate| operation.bonds().may_be_orphan(candidate.ppid));
+    orphans.extend(others);
+    orphans
+}
+
+/// Remembers those of the processes that were not taken which may belong to the tree.
+fn remember_suspects(
+    left: &[OrphanCandidate],
+    all: &BTreeMap<Pid, OrphanCandidate>,
+    members: &BTreeMap<Pid, usize>,
+    operation: &mut Operation<'_>,
+) {
+    let bonds = operation.bonds();
+    let suspects = left.iter().filter(|candidate| {
+        bonds.is_suspect(candidate, session_outside(candidate.ppid, all, members))
+    });
+    let suspects: Vec<Pid> = suspects.map(|candidate| candidate.pid).collect();
+    let lookalikes = left.iter().filter(|candidate| bonds.resembles(candidate, all));
+    let lookalikes: Vec<Pid> = lookalikes.map(|candidate| candidate.pid).collect();
+    operation.suspect(suspects);
+    operation.suspect_lookalikes(lookalikes);
+}
+
+/// Returns the session of a process outside of the tree; `None` for a process of the tree.
+fn session_outside(
+    pid: Pid,
+    all: &BTreeMap<Pid, OrphanCandidate>,
+    members: &BTreeMap<Pid, usize>,
+) -> Option<Pid> {
+    if members.contains_key(&pid) {
+        return None;
+    }
+    all.get(&pid).map(|candidate| candidate.session)
 }
 
 /// Adds a process from a process group or a control group of the tree, if it is an orphan.
@@ -212,16 +244,10 @@ fn take_from_cgroups(
     pass: &mut Pass,
     operation: &mut Operation<'_>,
 ) -> Result<(), Error> {
-    let found = |pid: Pid| {
-        newborn.binary_search_by_key(&pid, |candidate| candidate.pid).ok().map(|at| &newborn[at])
-    };
-    operation.find_cgroups(|pid| members.contains_key(&pid) || found(pid).is_some())?;
-    let in_cgroups: Vec<&OrphanCandidate> =
-        operation.bonds().cgroup_pids().into_iter().filter_map(found).collect();
-    let (orphans, others): (Vec<&OrphanCandidate>, _) = in_cgroups
-        .into_iter()
-        .partition(|candidate| operation.bonds().may_be_orphan(candidate.ppid));
-    for candidate in orphans.into_iter().chain(others) {
+    operation.find_cgroups(|pid| members.contains_key(&pid) || find(newborn, pid).is_some())?;
+    let pids = operation.bonds().cgroup_pids();
+    let in_cgroups = pids.into_iter().filter_map(|pid| find(newborn, pid));
+    for candidate in orphans_first(in_cgroups, operation) {
         let pid = candidate.pid;
         if members.contains_key(&pid) {
             continue;
@@ -234,6 +260,12 @@ fn take_from_cgroups(
         }
     }
     Ok(())
+}
+
+/// Returns the process of this number from a list that is sorted by number.
+fn find(candidates: &[OrphanCandidate], pid: Pid) -> Option<&OrphanCandidate> {
+    let at = candidates.binary_search_by_key(&pid, |candidate| candidate.pid).ok()?;
+    candidates.get(at)
 }
 
 /// The result of an attempt to pin a process.

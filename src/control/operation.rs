@@ -101,13 +101,11 @@ impl<'p> Operation<'p> {
     /// Releases the descriptors of all targets and of this one: threads with tables of their own
     /// will open them again. Reports whether this is possible.
     fn release_all(&mut self, newest: &mut Target) -> bool {
-        let is_released =
-            |target: &mut Target| target.reference.as_mut().is_none_or(Reference::release);
         // All earlier targets are released when the room is full for the first time. Later ones
         // are released here as they come.
         let before =
             if self.targets.len() == self.room.processes { &mut self.targets[..] } else { &mut [] };
-        before.iter_mut().fold(true, |all, target| is_released(target) & all) && is_released(newest)
+        before.iter_mut().fold(true, |all, target| release(target) & all) && release(newest)
     }
 
     /// Fails if there was no room for all targets.
@@ -331,12 +329,7 @@ impl<'p> Operation<'p> {
             let is_alive =
                 target.reference.as_ref().map(|reference| self.proc.lookup(pid, reference.life()));
             let is_alive = matches!(is_alive.transpose()?, Some(Lookup::Found(Life::Alive)));
-            let is_target = |other: &Target| {
-                other.pid == pid
-                    && other.reference.as_ref().and_then(Reference::inode)
-                        == target.reference.as_ref().and_then(Reference::inode)
-            };
-            if is_alive && !self.targets.iter().any(is_target) {
+            if is_alive && !self.targets.iter().any(|other| is_same_process(other, &target)) {
                 self.targets.push(Target { outcome: Some(Outcome::LeftAlone), ..target });
             }
         }
@@ -609,6 +602,18 @@ impl Drop for Operation<'_> {
     fn drop(&mut self) {
         self.thaw();
     }
+}
+
+/// Reports whether two targets are one process. The inode of a pidfd is unique only since Linux
+/// 6.9; before that the number decides.
+fn is_same_process(one: &Target, other: &Target) -> bool {
+    let inode = |target: &Target| target.reference.as_ref().and_then(Reference::inode);
+    one.pid == other.pid && inode(one) == inode(other)
+}
+
+/// Closes the descriptor of a target, and reports whether it holds none any more.
+fn release(target: &mut Target) -> bool {
+    target.reference.as_mut().is_none_or(Reference::release)
 }
 
 /// Returns the outcome of a target that was reaped before this signal. If we had sent it another

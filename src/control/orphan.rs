@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::kernel::{Scope, takes_signals};
 use super::reference::Life;
+use super::target::SessionAndGroup;
 use super::{Error, Outcome, Reference, Target, unless_reaped};
 use crate::process::{
     Cgroups, ControlGroup, File, Files, Lookup, Pid, Proc, Process, if_available,
@@ -45,6 +46,23 @@ pub struct OrphanCandidate {
     pub start_ticks: u64,
     /// Its comm, filled with zero bytes.
     pub name: [u8; 16],
+}
+
+/// The two sets of processes that have the number of their leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Led {
+    Session,
+    ProcessGroup,
+}
+
+impl Led {
+    /// Returns the number of the set that a process with this place is in.
+    fn number(self, place: SessionAndGroup) -> Pid {
+        match self {
+            Led::Session => place.session,
+            Led::ProcessGroup => place.pgrp,
+        }
+    }
 }
 
 /// The process that another one descends from.
@@ -102,19 +120,7 @@ impl TreeBonds {
     ) {
         for &member in members.keys() {
             self.comms.extend(all.get(&member).map(|candidate| candidate.name));
-            let mut at = member;
-            // No chain is longer, unless numbers were reused during the scan.
-            for _ in 0..all.len() {
-                let Some(parent) =
-                    all.get(&at).map(|candidate| candidate.ppid).filter(|&parent| parent > 1)
-                else {
-                    break;
-                };
-                at = parent;
-                if !members.contains_key(&at) && !self.ancestors.insert(at) {
-                    break;
-                }
-            }
+            self.learn_ancestors(member, all, members);
         }
         let older = all.values().filter(|candidate| {
             !members.contains_key(&candidate.pid) && !self.is_newborn(candidate)
@@ -124,6 +130,25 @@ impl TreeBonds {
             .map(|candidate| candidate.pgrp)
             .collect();
         self.mixed_groups.extend(mixed_groups);
+    }
+
+    /// Learns the ancestors of a process of the tree. An ancestor that is known has known ancestors.
+    fn learn_ancestors(
+        &mut self,
+        member: Pid,
+        all: &BTreeMap<Pid, OrphanCandidate>,
+        members: &BTreeMap<Pid, usize>,
+    ) {
+        let mut pid = member;
+        // No chain is longer, unless numbers were reused during the scan.
+        for _ in 0..all.len() {
+            let parent = all.get(&pid).map(|candidate| candidate.ppid);
+            let Some(parent) = parent.filter(|&parent| parent > 1) else { break };
+            pid = parent;
+            if !members.contains_key(&pid) && !self.ancestors.insert(pid) {
+                break;
+            }
+        }
     }
 
     /// Reports whether a process was started by a sibling of its group's leader, such as another
@@ -236,12 +261,16 @@ impl TreeBonds {
             return Ok(false);
         }
         let may_be_orphan = self.may_be_orphan(stat.ppid);
-        // Any process of the session can enter a process group.
-        let by_group = may_be_orphan && !self.mixed_groups.contains(&stat.pgrp);
-        for (number, is_group) in [(stat.pgrp, true), (stat.session, false)] {
-            if (by_group || !is_group)
-                && let Some(&leader) = self.leaders.get(&number)
-                && self.is_still_led(proc, targets, leader, is_group)?
+        let place = SessionAndGroup { session: stat.session, pgrp: stat.pgrp };
+        for led in [Led::ProcessGroup, Led::Session] {
+            let is_proof = match led {
+                // Any process of the session can enter a process group.
+                Led::ProcessGroup => may_be_orphan && !self.mixed_groups.contains(&stat.pgrp),
+                Led::Session => true,
+            };
+            if is_proof
+                && let Some(&leader) = self.leaders.get(&led.number(place))
+                && self.is_still_led(proc, targets, leader, led)?
             {
                 return Ok(true);
             }
@@ -257,7 +286,7 @@ impl TreeBonds {
         proc: &Proc,
         targets: &[Target],
         leader: usize,
-        is_group: bool,
+        led: Led,
     ) -> Result<bool, Error> {
         let number = targets[leader].pid;
         let Some(reference) = &targets[leader].reference else { return Ok(false) };
@@ -266,25 +295,22 @@ impl TreeBonds {
         }
         // Since Linux 6.9 a pidfd of the leader refers to its process group too, even after the
         // leader was reaped.
-        if is_group
+        if led == Led::ProcessGroup
             && let Ok(pidfd) = reference.pidfd()
             && takes_signals(pidfd, Scope::ProcessGroup) == Ok(true)
         {
             return Ok(true);
         }
         for target in targets {
-            let was_in = |place: super::target::SessionAndGroup| {
-                if is_group { place.pgrp } else { place.session }
-            };
-            if target.place.map(was_in) == Some(number)
-                && is_still_in(proc, target, number, is_group)?
-            {
+            let was_in = target.place.map(|place| led.number(place));
+            if was_in == Some(number) && is_still_in(proc, target, number, led)? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
+    /// Reports whether a process is in one of the control groups that contain only the tree.
     fn is_in_cgroup(&self, process: &Process<'_>) -> Result<bool, Error> {
         let cgroups = self.cgroups.as_deref().unwrap_or_default();
         if cgroups.is_empty() {
@@ -292,9 +318,10 @@ impl TreeBonds {
         }
         let path = if_available(process.file(File::Cgroup))
             .map(|text| text.and_then(|text| Cgroups(text).path()));
-        Ok(
-            matches!(process.lookup(path)?, Lookup::Found(Some(path)) if cgroups.iter().any(|group| group.path == path)),
-        )
+        Ok(match process.lookup(path)? {
+            Lookup::Found(Some(path)) => cgroups.iter().any(|group| group.path == path),
+            _ => false,
+        })
     }
 
     /// Finds, once, the control groups that contain only targets and processes that started after
@@ -347,12 +374,12 @@ pub fn is_unreaped(proc: &Proc, pid: Pid, reference: &Reference) -> Result<bool,
 }
 
 /// Reports whether a target is in the session or the process group of this number now.
-fn is_still_in(proc: &Proc, target: &Target, number: Pid, is_group: bool) -> Result<bool, Error> {
+fn is_still_in(proc: &Proc, target: &Target, number: Pid, led: Led) -> Result<bool, Error> {
     let Some(reference) = &target.reference else { return Ok(false) };
     let Lookup::Found(process) = proc.process(target.pid, Files::new(&[File::Stat]))? else {
         return Ok(false);
     };
-    let place = process.stat().map(|stat| if is_group { stat.pgrp } else { stat.session });
+    let place = SessionAndGroup::from_process(&process).map(|place| led.number(place));
     let is_in = process.lookup(place)? == Lookup::Found(number);
     // The target is not reaped yet, so that what was read by its number was its own.
     Ok(is_in && is_unreaped(proc, target.pid, reference)?)

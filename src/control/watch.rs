@@ -136,11 +136,7 @@ impl<'w> Watch<'w> {
             return Ok(watch);
         }
         let too_many = Error::too_many(references.len(), room);
-        let identity =
-            |&(token, reference): &(usize, &Reference)| Some((token, reference.identity()?));
-        let Some(identities) = references.iter().map(identity).collect::<Option<Vec<_>>>() else {
-            return Err(too_many);
-        };
+        let Some(identities) = identities(references) else { return Err(too_many) };
         match Helpers::start(&identities, room.processes, wants_status, proc.path())? {
             Some(helpers) => {
                 let (token, flags) = (epoll::EventData::new_u64(HELPERS), epoll::EventFlags::IN);
@@ -247,12 +243,7 @@ impl<'w> Watch<'w> {
 
     /// Sleeps until something happens or this time is over, and notes all events.
     fn sleep(&mut self, time: Option<Duration>) -> Result<Option<Signal>, Error> {
-        // Rounded up to the next millisecond, the kernel's unit here: waking too early would only
-        // repeat the call.
-        let time = time.map(|time| {
-            Duration::from_millis((time.as_micros() as u64).div_ceil(1000)).min(LONGEST_SLEEP)
-        });
-        let time = time.and_then(|time| Timespec::try_from(time).ok());
+        let time = time.and_then(sleep_time);
         self.events.clear();
         match epoll::wait(&self.epoll, spare_capacity(&mut self.events), time.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
@@ -319,6 +310,18 @@ impl<'w> Watch<'w> {
         drop(watched);
         self.add_later()
     }
+}
+
+/// Returns the identities of these references; `None` if one of them has none (before Linux 6.9).
+fn identities(references: &[(usize, &Reference)]) -> Option<Vec<(usize, Identity)>> {
+    references.iter().map(|&(token, reference)| Some((token, reference.identity()?))).collect()
+}
+
+/// Returns the time to sleep as epoll takes it. It is rounded up to the next millisecond, the
+/// kernel's unit here: waking too early would only repeat the call.
+fn sleep_time(time: Duration) -> Option<Timespec> {
+    let time = Duration::from_millis((time.as_micros() as u64).div_ceil(1000));
+    Timespec::try_from(time.min(LONGEST_SLEEP)).ok()
 }
 
 /// Returns the exit status of a zombie from /proc, before its parent reaps it.
