@@ -85,10 +85,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use clap::Command;
 use clap::error::ErrorKind;
+use clap::{ArgMatches, Command};
 
 use crate::applets::{APPLETS, Applet, Context};
+use crate::cli::verbosity::Verbosity;
 use crate::dispatch::{Request, dispatch};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
@@ -132,19 +133,12 @@ fn run(
     arguments: &[OsString],
     begin: Instant,
 ) -> anyhow::Result<Exit> {
-    let parse = |command: Command| {
-        // An applet without clap's help (notify-send-headless) passes all arguments on, and the
-        // extra `--` keeps clap from taking theirs.
-        let separator = command.is_disable_help_flag_set().then(|| OsString::from("--"));
-        let words = std::iter::once(OsString::from(&name))
-            .chain(separator)
-            .chain(arguments.iter().cloned());
-        command.bin_name(&name).display_name(&name).try_get_matches_from(words)
-    };
     let command = applets::named(applet);
     cli::spelling::check(&command, arguments)?;
-    let parsed = match parse(command) {
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => parse(applets::documented(applet)),
+    let parsed = match parse(command, &name, arguments) {
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            parse(applets::documented(applet), &name, arguments)
+        }
         outcome => outcome,
     };
     let matches = match parsed {
@@ -156,7 +150,7 @@ fn run(
             return Ok(Exit::Done);
         }
     };
-    let is_quiet = matches.try_get_one("quiet").ok().flatten().copied().unwrap_or(false);
+    let is_quiet = Verbosity::is_quiet_in(&matches);
     match (applet.run)(&matches, &Context { name, begin }) {
         // With --quiet, the exit status says enough.
         Err(error) if is_quiet && error.downcast_ref().is_some_and(Refusal::is_nothing) => {
@@ -164,6 +158,15 @@ fn run(
         }
         outcome => outcome,
     }
+}
+
+/// Parses the arguments of an applet. An applet without clap's help (notify-send-headless) passes
+/// all arguments on, and an extra `--` keeps clap from taking theirs.
+fn parse(command: Command, name: &str, arguments: &[OsString]) -> clap::error::Result<ArgMatches> {
+    let separator = command.is_disable_help_flag_set().then(|| OsString::from("--"));
+    let words =
+        std::iter::once(OsString::from(name)).chain(separator).chain(arguments.iter().cloned());
+    command.bin_name(name).display_name(name).try_get_matches_from(words)
 }
 
 /// Writes the message for an error, and returns its exit status.

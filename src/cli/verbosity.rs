@@ -1,7 +1,7 @@
 //! Options that set how much the program reports of its own work, on standard error. The log goes
 //! there as lines, and to syslog for the applets that change something.
 
-use clap::{ArgAction, Args};
+use clap::{ArgAction, ArgMatches, Args};
 use tracing::{Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
@@ -76,6 +76,12 @@ impl Verbosity {
     /// Reports whether messages about things that were not found are unwanted.
     pub fn is_quiet(&self) -> bool {
         self.quiet
+    }
+
+    /// Reports whether `--quiet` was given to any applet. Some applets have no such option.
+    pub fn is_quiet_in(matches: &ArgMatches) -> bool {
+        // The name of the field above is the id of the option.
+        matches.try_get_one("quiet").is_ok_and(|quiet| quiet == Some(&true))
     }
 }
 
