@@ -17,14 +17,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::cmsg_space;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::io::{Errno, IoSlice};
 use rustix::net::{
     AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
     sendmsg, socketpair,
 };
 
-use super::{Error, Reference};
+use super::{Error, Reference, is_ready};
 
 pub use child::stand;
 
@@ -82,7 +82,8 @@ impl Guardian {
         let mut guardian = Guardian { child, socket };
         let mut message = [0];
         let is_ready = is_ready(guardian.socket.as_fd(), PollFlags::IN, TIMEOUT)
-            && matches!(rustix::io::read(&guardian.socket, &mut message), Ok(1) if message == [kind::READY]);
+            && rustix::io::read(&guardian.socket, &mut message) == Ok(1)
+            && message == [kind::READY];
         if !is_ready {
             guardian.child.kill().and_then(|()| guardian.child.wait()).map_err(failed)?;
             return Err(Error::Kernel { what: "set up a guardian", errno: Errno::TIMEDOUT });
@@ -124,7 +125,8 @@ impl Guardian {
     /// Reports whether the guardian has ended by itself because a sandbox kept it from its work.
     /// Another guardian would fail too.
     pub fn has_failed(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(Some(status)) if status.code().is_some_and(|code| code != 0))
+        let status = self.child.try_wait().ok().flatten();
+        status.and_then(|status| status.code()).is_some_and(|code| code != 0)
     }
 
     /// Ends the guardian without continuing a process.
@@ -154,10 +156,4 @@ impl Guardian {
             }
         }
     }
-}
-
-/// Reports whether a descriptor becomes ready, or is hung up, within this time.
-fn is_ready(descriptor: BorrowedFd<'_>, flags: PollFlags, within: Duration) -> bool {
-    let within = Timespec::try_from(within).ok();
-    matches!(poll(&mut [PollFd::from_borrowed_fd(descriptor, flags)], within.as_ref()), Ok(ready) if ready > 0)
 }

@@ -38,7 +38,11 @@ pub use signal::Signal;
 pub use subprocess::{ChildServer, run_in_child};
 pub use target::{Outcome, Refused, Target};
 
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
 use descriptors::Room;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::process::{self, Lookup, Pid, Proc, ReadError, ReadResult, Unavailable};
@@ -87,6 +91,13 @@ pub fn unless_reaped<T>(proc: &Proc, pid: Pid, read: ReadResult<T>) -> Result<Op
         Lookup::Exited => Ok(None),
         Lookup::Unavailable(reason) => Err(Error::Lost { pid, reason }),
     }
+}
+
+/// Reports whether a descriptor becomes ready, or is hung up, within this time.
+fn is_ready(descriptor: BorrowedFd<'_>, flags: PollFlags, within: Duration) -> bool {
+    let within = Timespec::try_from(within).ok();
+    let mut polled = [PollFd::from_borrowed_fd(descriptor, flags)];
+    poll(&mut polled, within.as_ref()).is_ok_and(|ready| ready > 0)
 }
 
 impl Error {

@@ -6,7 +6,7 @@
 //! the time limit itself, and the thread ends the program only when the applet hangs. Guardians
 //! then continue the processes that are frozen.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
-use super::{Error, Signal};
+use super::{Error, Signal, is_ready};
 use crate::thread::{self, lock};
 
 /// Time that the applet has to act on a signal or on the time limit itself.
@@ -127,7 +127,7 @@ fn watch(state: &Mutex<OverseerState>, event: &OwnedFd, signals: &SignalFd) -> O
             return Some(Ended::TimedOut);
         }
         let left = end.map(|end| end - now);
-        let is_pending = is_ready(signals.as_fd(), Some(Duration::ZERO));
+        let is_pending = is_ready(signals.as_fd(), PollFlags::IN, Duration::ZERO);
         if !is_pending {
             pending_since = None;
             drop(locked);
@@ -156,10 +156,4 @@ fn sleep(event: &OwnedFd, signals: Option<&SignalFd>, time: Option<Duration>) {
         std::thread::sleep(CHECK_INTERVAL);
     }
     let _ = rustix::io::read(event, &mut [0; 8]);
-}
-
-/// Reports whether a descriptor becomes readable within this time.
-fn is_ready(descriptor: BorrowedFd<'_>, time: Option<Duration>) -> bool {
-    let time = time.and_then(|time| Timespec::try_from(time).ok());
-    matches!(poll(&mut [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)], time.as_ref()), Ok(ready) if ready > 0)
 }

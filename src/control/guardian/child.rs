@@ -14,9 +14,9 @@ use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 use rustix::process::getppid;
 
-use super::{NEVER, is_ready, kind};
+use super::{NEVER, kind};
 use crate::control::reference::{Identity, continue_through};
-use crate::control::{Error, Signal};
+use crate::control::{Error, Signal, is_ready};
 use crate::process::{Files, Lookup, Pid, Proc};
 
 /// Time between two checks of the parent.
