@@ -227,12 +227,16 @@ impl<'p> Operation<'p> {
     }
 
     fn decide_rest(&mut self, outcome: Outcome) {
-        self.targets.iter_mut().for_each(|target| _ = target.outcome.get_or_insert(outcome));
+        for at in self.undecided() {
+            self.targets[at].outcome = Some(outcome);
+        }
     }
 
     /// Reports every outcome that was not reported yet.
     fn report(&mut self, observer: &mut dyn Observer) {
-        (0..self.targets.len()).for_each(|at| self.report_one(at, observer));
+        for at in 0..self.targets.len() {
+            self.report_one(at, observer);
+        }
     }
 
     fn report_one(&mut self, at: usize, observer: &mut dyn Observer) {
@@ -262,7 +266,10 @@ impl<'p> Operation<'p> {
         let end = now + half.unwrap_or(descendants::LIMIT).min(descendants::LIMIT);
         let gathered = descendants::gather(self.proc, self.interrupts, freezes, end, self)?;
         self.is_tree_complete &= gathered != Gathered::Incomplete;
-        Ok(if let Gathered::Interrupted(signal) = gathered { Some(signal) } else { None })
+        Ok(match gathered {
+            Gathered::Interrupted(signal) => Some(signal),
+            Gathered::Complete | Gathered::Incomplete => None,
+        })
     }
 
     /// Reads session and process group of targets that were added without them.
@@ -326,9 +333,9 @@ impl<'p> Operation<'p> {
             let Lookup::Found(target) = process.lookup(Target::descendant(&process))? else {
                 continue;
             };
-            let is_alive =
+            let life =
                 target.reference.as_ref().map(|reference| self.proc.lookup(pid, reference.life()));
-            let is_alive = matches!(is_alive.transpose()?, Some(Lookup::Found(Life::Alive)));
+            let is_alive = life.transpose()? == Some(Lookup::Found(Life::Alive));
             if is_alive && !self.targets.iter().any(|other| is_same_process(other, &target)) {
                 self.targets.push(Target { outcome: Some(Outcome::LeftAlone), ..target });
             }
@@ -351,17 +358,20 @@ impl<'p> Operation<'p> {
         // They are continued after the last signal only, so that no target sees another one exit
         // and starts a new one.
         self.thaw();
-        if self.order.continues() {
-            for at in self.undecided() {
-                let Some(reference) = &self.targets[at].reference else { continue };
-                let (run_state, is_stop_pending) = freeze::run_state(self.proc, reference)?;
-                let may_be_stopped =
-                    is_stop_pending || !matches!(run_state, RunState::Running | RunState::Ended);
-                // The kernel permitted the signal, so that it permits CONT too. The wait finds out
-                // whether the process has exited.
-                if may_be_stopped && reference.send(Signal::CONT).is_ok() {
-                    self.log(at, "sent CONT");
-                }
+        if self.order.continues() { self.continue_stopped() } else { Ok(()) }
+    }
+
+    /// Continues the targets that are stopped or may be.
+    fn continue_stopped(&mut self) -> Result<(), Error> {
+        for at in self.undecided() {
+            let Some(reference) = &self.targets[at].reference else { continue };
+            let (run_state, is_stop_pending) = freeze::run_state(self.proc, reference)?;
+            let may_be_stopped =
+                is_stop_pending || !matches!(run_state, RunState::Running | RunState::Ended);
+            // The kernel permitted the signal, so that it permits CONT too. The wait finds out
+            // whether the process has exited.
+            if may_be_stopped && reference.send(Signal::CONT).is_ok() {
+                self.log(at, "sent CONT");
             }
         }
         Ok(())
@@ -465,7 +475,11 @@ impl<'p> Operation<'p> {
             }
         }
         // Where a CONT failed, the guardian sees its socket close, and tries too.
-        self.guardian.take().into_iter().filter(|_| are_all_continued).for_each(Guardian::dismiss);
+        if let Some(guardian) = self.guardian.take()
+            && are_all_continued
+        {
+            guardian.dismiss();
+        }
         self.write_journal();
         self.stop_hold = None;
     }
@@ -494,32 +508,40 @@ impl<'p> Operation<'p> {
         }
         let mut next_report = observer.waiting(&self.targets, self.begin.elapsed());
         let signal = freeze::poll_until(self.interrupts, end, || {
-            let undecided = self.undecided();
-            for &at in &undecided {
-                let target = &mut self.targets[at];
-                let Some(reference) = &target.reference else { continue };
-                match freeze::run_state(self.proc, reference)? {
-                    (RunState::Ended, _) => target.outcome = Some(Outcome::Ended),
-                    (RunState::Stopped, _) | (RunState::Traced, false) => {
-                        target.sent = Some(Signal::STOP);
-                        target.outcome = Some(Outcome::Signalled);
-                    }
-                    _ => {}
-                }
-            }
+            self.decide_stopped()?;
             if next_report.is_some_and(|time| time <= Instant::now()) {
                 next_report = observer.waiting(&self.targets, self.begin.elapsed());
             }
-            Ok(undecided.iter().all(|&at| self.targets[at].outcome.is_some()))
+            Ok(self.undecided().is_empty())
         });
         observer.waited();
         if let Some(signal) = signal? {
             return Ok(Conclusion::Interrupted(signal));
         }
         // The targets stay stopped, and those that have not stopped yet will stop.
-        self.targets.iter_mut().for_each(|target| target.is_frozen = false);
+        for target in &mut self.targets {
+            target.is_frozen = false;
+        }
         self.write_journal();
         Ok(if self.undecided().is_empty() { Conclusion::Finished } else { Conclusion::TimedOut })
+    }
+
+    /// Decides the outcome of the targets that have stopped or exited. A traced process counts as
+    /// stopped when STOP is no longer pending for it.
+    fn decide_stopped(&mut self) -> Result<(), Error> {
+        for at in self.undecided() {
+            let target = &mut self.targets[at];
+            let Some(reference) = &target.reference else { continue };
+            match freeze::run_state(self.proc, reference)? {
+                (RunState::Ended, _) => target.outcome = Some(Outcome::Ended),
+                (RunState::Stopped, _) | (RunState::Traced, false) => {
+                    target.sent = Some(Signal::STOP);
+                    target.outcome = Some(Outcome::Signalled);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn await_ends(
