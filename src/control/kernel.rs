@@ -76,6 +76,7 @@ pub fn parent(pidfd: impl AsFd) -> Result<Option<Pid>, Errno> {
     Ok(info(pidfd, PIDFD_INFO_PID)?.map(|info| info.ppid))
 }
 
+/// Asks for the facts in `mask` by PIDFD_GET_INFO; `None` where the kernel has no answer.
 fn info(pidfd: impl AsFd, mask: u64) -> Result<Option<PidfdInfo>, Errno> {
     let mut info = PidfdInfo { mask, ..PidfdInfo::default() };
     // SAFETY: this request reads and writes one struct pidfd_info, whose size is part of its

@@ -155,6 +155,7 @@ impl<'p> Operation<'p> {
         conclusion
     }
 
+    /// Carries out the order, up to the point at which the targets are thawed and reported.
     fn steps(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
         self.check_room()?;
         if self.order.tree
@@ -226,6 +227,7 @@ impl<'p> Operation<'p> {
         undecided
     }
 
+    /// Gives this outcome to every target that has none.
     fn decide_rest(&mut self, outcome: Outcome) {
         for at in self.undecided() {
             self.targets[at].outcome = Some(outcome);
@@ -248,6 +250,8 @@ impl<'p> Operation<'p> {
         }
     }
 
+    /// Makes targets of all descendants of the targets. Returns a signal to end that arrived
+    /// meanwhile.
     fn gather(&mut self, freezes: bool) -> Result<Option<Signal>, Error> {
         if freezes {
             self.stop_hold = Some(self.interrupts.hold_stops());
@@ -454,6 +458,7 @@ impl<'p> Operation<'p> {
         Ok(outcome)
     }
 
+    /// Continues everything that is frozen, and dismisses the guardian.
     fn thaw(&mut self) {
         let mut are_all_continued = true;
         for at in 0..self.targets.len() {
@@ -493,6 +498,7 @@ impl<'p> Operation<'p> {
         }
     }
 
+    /// Writes the log messages that were kept back.
     fn write_journal(&mut self) {
         for (at, what) in std::mem::take(&mut self.journal) {
             let target = &self.targets[at];
@@ -501,6 +507,7 @@ impl<'p> Operation<'p> {
         }
     }
 
+    /// Stops all targets, and waits until they have stopped.
     fn await_stops(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
         let end = self.deadline();
         for at in self.undecided() {
@@ -544,6 +551,7 @@ impl<'p> Operation<'p> {
         Ok(())
     }
 
+    /// Waits until all targets, or `count` of them, have exited.
     fn await_ends(
         &mut self,
         count: Option<usize>,
@@ -596,6 +604,7 @@ impl<'p> Operation<'p> {
         Ok(conclusion)
     }
 
+    /// Decides the outcome of a target that has exited.
     fn record_ending(&mut self, ending: Ending, observer: &mut dyn Observer) {
         let target = &mut self.targets[ending.token];
         target.status = ending.status;
@@ -604,6 +613,7 @@ impl<'p> Operation<'p> {
         self.report_one(ending.token, observer);
     }
 
+    /// Kills the targets that have not exited by the time limit, and waits for them.
     fn kill_rest(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
         // After KILL they have the same time again.
         self.order.timeout = self.order.timeout.map(|timeout| 2 * timeout);

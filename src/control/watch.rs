@@ -264,6 +264,7 @@ impl<'w> Watch<'w> {
         Ok(signal)
     }
 
+    /// Takes over the exits that the helper threads have noticed.
     fn take_reports(&mut self) -> Result<(), Error> {
         if let Some(helpers) = &self.helpers {
             helpers.take_reports(|ending| self.ready.push_back(ending))?;
@@ -299,6 +300,7 @@ impl<'w> Watch<'w> {
         Ok(())
     }
 
+    /// Reports the exit of a process, which is watched no longer, and fills its place.
     fn finish(&mut self, token: usize, status: Option<ExitStatus>) -> Result<(), Error> {
         let Some(watched) = self.watched.remove(&token) else { return Ok(()) };
         // This cannot fail for a pidfd that was added. One that stays would only be reported again.

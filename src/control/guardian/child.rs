@@ -157,6 +157,7 @@ impl Guarded {
     }
 }
 
+/// Reads the identity from a message, after its kind.
 fn identity(text: &[u8]) -> Option<Identity> {
     let (pid, inode) = text.split_first_chunk()?;
     Some(Identity {
@@ -165,6 +166,7 @@ fn identity(text: &[u8]) -> Option<Identity> {
     })
 }
 
+/// Reads the time limit from a message, after its kind; `None` for no limit.
 fn limit(text: &[u8]) -> Option<Instant> {
     match u64::from_ne_bytes(*text.first_chunk()?) {
         NEVER => None,
