@@ -61,6 +61,7 @@ mod command;
 mod control;
 mod cron;
 mod deadline;
+mod deadlines;
 mod desktop;
 mod dispatch;
 mod escape;

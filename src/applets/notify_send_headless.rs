@@ -19,6 +19,7 @@ use crate::cli::verbosity::Verbosity;
 use crate::command::exec::{Environment, become_command, not_run};
 use crate::control::child::{self, CommandResult};
 use crate::control::{Interrupts, Silent};
+use crate::deadlines;
 use crate::desktop::notification::End;
 use crate::desktop::{Address, BusError, SessionSelector};
 use crate::exit::{Exit, Refusal};
@@ -37,9 +38,6 @@ pub static APPLET: Applet = Applet {
     notes,
     run,
 };
-
-/// Time limit for notify-send: services answer at once, and GLib waits 25 s for an answer.
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// Options that show no notification.
 const QUESTIONS: [&str; 5] = ["--help", "--help-all", "-?", "--version", "-v"];
@@ -165,7 +163,13 @@ fn notify(
     command.args(arguments);
     let interrupts = Interrupts::catch(proc)?;
     let run = |command| {
-        child::run(proc, command, &interrupts, Instant::now().checked_add(LIMIT), &mut Silent)
+        child::run(
+            proc,
+            command,
+            &interrupts,
+            Instant::now().checked_add(deadlines::NOTIFY_SEND),
+            &mut Silent,
+        )
     };
     let mut ran = run(command)?;
     if let CommandResult::NotStarted(error) = &ran

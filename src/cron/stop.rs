@@ -8,6 +8,7 @@ use super::{Daemon, DaemonSelector, Error, Event, EventSink, Warning, daemon, ki
 use crate::command::program;
 use crate::control::child::{self, CommandEnd, CommandResult};
 use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target};
+use crate::deadlines;
 use crate::process::{Files, Lookup, Pid, Proc};
 
 /// The way in which a daemon is stopped.
@@ -36,16 +37,12 @@ pub enum Stopped {
 
 /// Time for the daemon to exit; it takes a tenth of a second.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Time for `systemctl stop`: systemd gives a service 90 seconds by default before it kills it.
-const SYSTEMD: Duration = Duration::from_secs(100);
 /// Upper limit of the whole procedure.
 pub const STOPPED_WITHIN: Duration = Duration::from_secs(150);
 /// Time for the init script, which has nothing left to wait for.
 const TIDY: Duration = Duration::from_secs(10);
 /// Programs that, as pid 1, start nothing again by themselves.
 const REAPERS: [&str; 5] = ["systemd", "tini", "dumb-init", "docker-init", "catatonit"];
-/// Time for an answer of systemd.
-const ANSWER: Duration = Duration::from_secs(5);
 /// Time within which a parent would start the daemon again.
 const SUCCESSOR: Duration = Duration::from_millis(500);
 /// Time within which init reaps a process.
@@ -79,7 +76,7 @@ fn systemctl_stop(
     };
     let mut command = Command::new(systemctl);
     command.args(["stop", "--", unit]).stdout(Stdio::null());
-    let limit = Instant::now().checked_add(SYSTEMD);
+    let limit = Instant::now().checked_add(deadlines::SYSTEMCTL_STOP);
     Ok(match child::run_to_end(proc, command, interrupts, limit)? {
         CommandEnd::Ended { .. } => None,
         CommandEnd::NotRun(error) => Some(Warning::Systemctl(error)),
@@ -95,7 +92,7 @@ fn main_process(proc: &Proc, service: &str, interrupts: &Interrupts) -> Result<O
     let Some(systemctl) = program::find("systemctl") else { return Ok(None) };
     let mut command = Command::new(systemctl);
     command.args(["show", "--property=MainPID", "--value", "--", service]);
-    let answer = child::ask(proc, command, interrupts, ANSWER)?;
+    let answer = child::ask(proc, command, interrupts, deadlines::SYSTEMCTL_SHOW)?;
     Ok(answer.and_then(|answer| String::from_utf8_lossy(&answer).trim().parse().ok()))
 }
 

@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 
-use super::variables::NAMES;
+use super::names::{NAMES, is_locale};
 use crate::process::{
     self, Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, if_available, items,
 };
@@ -113,11 +113,6 @@ fn is_elsewhere(hint: &SessionEnviron, scope: Option<&str>, session: Option<&str
 /// Reports whether a variable of this name may say something about a session.
 fn is_hint(name: &str) -> bool {
     NAMES.contains(&name) || is_locale(name)
-}
-
-/// Reports whether it tells the language of the user.
-pub fn is_locale(name: &str) -> bool {
-    ["LANG", "LANGUAGE"].contains(&name) || name.starts_with("LC_")
 }
 
 /// Returns the useful variables of an environment that have a plausible value.

@@ -11,6 +11,7 @@ mod bus;
 mod endpoints;
 mod environ;
 mod logind;
+mod names;
 pub mod notification;
 mod runtime;
 mod search;
@@ -26,10 +27,11 @@ use crate::process;
 
 pub use address::Address;
 pub use bus::Error as BusError;
+pub use names::NAMES;
 pub use notification::Notification;
 pub use session::{Session, SessionSelector, choose, sessions};
 pub use session_user::become_session_user;
-pub use variables::{NAMES, Variables, variables};
+pub use variables::{Variables, variables};
 
 /// The reason why no session can be reached.
 #[derive(Debug, thiserror::Error)]

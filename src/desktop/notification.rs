@@ -8,9 +8,7 @@ use zbus::Variant;
 
 use super::address::Address;
 use super::bus::{Bus, Error, Method, encoded};
-
-/// Time limit for an answer of the service, as in GLib. Services answer at once.
-const PATIENCE: Duration = Duration::from_secs(25);
+use crate::deadlines;
 
 const PATH: &str = "/org/freedesktop/Notifications";
 
@@ -78,7 +76,7 @@ pub struct ShownNotification {
 impl Notification {
     /// Shows it, as the user who owns the bus, whose rights we have.
     pub fn show(&self, address: &Address, uid: u32) -> Result<ShownNotification, Error> {
-        let mut bus = address.connect(uid, Instant::now() + PATIENCE)?;
+        let mut bus = address.connect(uid, Instant::now() + deadlines::NOTIFICATION)?;
         bus.begin()?;
         bus.listen(SIGNALS)?;
         bus.listen(OWNER)?;
@@ -132,7 +130,7 @@ impl ShownNotification {
                 _ => {}
             }
         };
-        self.bus.set_end(Instant::now() + PATIENCE);
+        self.bus.set_end(Instant::now() + deadlines::NOTIFICATION);
         match self.bus.call(&CLOSE, "u", Some(&encoded(&self.id)?)) {
             // Most services have closed it already after a choice.
             Ok(_) | Err(Error::Refused(_)) => Ok(end),

@@ -8,26 +8,16 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::address::Address;
 use super::endpoints::{Endpoints, SOCKETS};
-use super::environ::{SessionEnviron, is_locale};
+use super::environ::SessionEnviron;
+use super::names::is_locale;
 use super::x11::{self, Authority};
 use super::{Session, runtime, wayland};
+use crate::deadlines;
 use crate::process::Pid;
-
-/// Deadline of one probe of a bus, compositor or X server.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Deadline of the usual bus, which may be started only by our connection.
-const FOR_BUS: Duration = Duration::from_secs(4);
-
-/// Time for all endpoints that hints name. The rest is for the usual endpoints.
-const FOR_HINTS: Duration = Duration::from_secs(3);
-
-/// Time for the whole search except the usual bus.
-const LIMIT: Duration = Duration::from_secs(5);
 
 /// Without a locale, programs that check encodings would refuse text that is not ASCII.
 const LOCALE: (&str, &str) = ("LANG", "C.UTF-8");
@@ -71,8 +61,8 @@ impl EndpointSearch {
             has_own_processes: session.id.is_some(),
             first: own.into_iter().chain(session.leader).collect(),
             hints: hints.into_iter().map(|hint| (hint, Rank::Other)).collect(),
-            hints_end: Instant::now() + FOR_HINTS,
-            end: Instant::now() + LIMIT,
+            hints_end: Instant::now() + deadlines::HINTED_ENDPOINTS,
+            end: Instant::now() + deadlines::ENDPOINTS,
         }
     }
 
@@ -81,8 +71,8 @@ impl EndpointSearch {
         self.runtime = runtime::directory(self.uid);
         let mut found = Endpoints { runtime: self.runtime.clone(), ..Endpoints::default() };
         let usual = self.usual_bus().and_then(|bus| found.answered("bus", bus));
-        self.hints_end = Instant::now() + FOR_HINTS;
-        self.end = Instant::now() + LIMIT;
+        self.hints_end = Instant::now() + deadlines::HINTED_ENDPOINTS;
+        self.end = Instant::now() + deadlines::ENDPOINTS;
         let compositors = self.compositors(&mut found);
         let servers =
             found.answered("X servers", x11::owned(self.uid, self.soon())).unwrap_or_default();
@@ -112,7 +102,7 @@ impl EndpointSearch {
     /// Returns the bus in the runtime directory, or the reason why it does not answer.
     fn usual_bus(&self) -> Option<io::Result<Address>> {
         let usual = Address::at(&self.runtime.as_ref()?.join("bus"))?;
-        Some(usual.connect(self.uid, Instant::now() + FOR_BUS).map(|_| usual))
+        Some(usual.connect(self.uid, Instant::now() + deadlines::USUAL_BUS).map(|_| usual))
     }
 
     /// Returns the sockets at which compositors answer, and the processes that listen there.
@@ -239,12 +229,12 @@ impl EndpointSearch {
 
     /// Returns the deadline of an endpoint that a hint names.
     fn soon(&self) -> Instant {
-        self.hints_end.min(Instant::now() + PATIENCE)
+        self.hints_end.min(Instant::now() + deadlines::DESKTOP_PROBE)
     }
 
     /// Returns the deadline of an endpoint that no hint names.
     fn at_last(&self) -> Instant {
-        self.end.min(Instant::now() + PATIENCE)
+        self.end.min(Instant::now() + deadlines::DESKTOP_PROBE)
     }
 }
 
@@ -310,8 +300,8 @@ mod tests {
             has_own_processes: true,
             first: vec![10],
             hints: hints.into_iter().map(|hint| (hint, Rank::Other)).collect(),
-            hints_end: Instant::now() + PATIENCE,
-            end: Instant::now() + PATIENCE,
+            hints_end: Instant::now() + deadlines::DESKTOP_PROBE,
+            end: Instant::now() + deadlines::DESKTOP_PROBE,
         }
     }
 

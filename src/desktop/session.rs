@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::unistd::geteuid;
 
@@ -10,12 +10,10 @@ use super::address::Address;
 use super::environ::session_of;
 use super::logind::{self, Record};
 use super::{Error, runtime, wayland, x11};
+use crate::deadlines;
 use crate::desktop::account::{self, Account};
 use crate::process::{Files, Lookup, Pid, Proc};
 use crate::users::Users;
-
-/// Time in which one kind of a user's servers must prove that it is alive.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A graphical session.
 pub struct Session {
@@ -243,14 +241,14 @@ impl Session {
     fn is_there(&self, by_bus: bool) -> Result<bool, Error> {
         const THERE: &[u8] = b"there";
         let uid = self.account.uid;
-        let there = self.account.run_as(PATIENCE * 4, || {
+        let there = self.account.run_as(deadlines::DESKTOP_PROBE * 4, || {
             let Some(runtime) = runtime::directory(uid) else { return Vec::new() };
-            let end = || Instant::now() + PATIENCE;
+            let end = || Instant::now() + deadlines::DESKTOP_PROBE;
             let has_bus = || {
                 Address::at(&runtime.join("bus"))
                     .is_some_and(|bus| is_there(bus.connect(uid, end())))
             };
-            let compositor_end = end() + PATIENCE;
+            let compositor_end = end() + deadlines::DESKTOP_PROBE;
             let answers =
                 |name| is_there(wayland::answers(&runtime.join(name), uid, compositor_end));
             let has_compositor =

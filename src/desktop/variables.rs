@@ -3,31 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::time::Duration;
 
 use super::address::Address;
 use super::endpoints::Endpoints;
 use super::environ::hints;
+use super::names::NAMES;
 use super::search::{EndpointSearch, is_plain};
 use super::{Error, Session};
+use crate::deadlines;
 use crate::process::Proc;
-
-/// Time after which a search hangs if it has not ended by itself.
-const END: Duration = Duration::from_secs(12);
-
-/// The variables that are set or removed.
-pub const NAMES: [&str; 10] = [
-    "DISPLAY",
-    "XAUTHORITY",
-    "DBUS_SESSION_BUS_ADDRESS",
-    "WAYLAND_DISPLAY",
-    "XDG_RUNTIME_DIR",
-    "XDG_SESSION_TYPE",
-    "XDG_SESSION_ID",
-    "XDG_CURRENT_DESKTOP",
-    "SWAYSOCK",
-    "I3SOCK",
-];
 
 /// The known variables of a session that can be reached.
 pub struct Variables {
@@ -54,12 +38,14 @@ pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
     }
     let (uid, id, path) = (session.account.uid, session.id.clone(), proc.path().to_owned());
     // The environment in /proc lies in the process's own memory, which can be backed by anything.
-    let hints = session
-        .account
-        .with_timeout(END, move || hints(&Proc::open(&path)?, uid, id.as_deref()))??;
+    let hints = session.account.with_timeout(deadlines::ENDPOINT_SEARCH, move || {
+        hints(&Proc::open(&path)?, uid, id.as_deref())
+    })??;
     tracing::debug!(session = %session, hints = hints.len(), "processes that may know it");
     let search = EndpointSearch::new(session, hints, proc.own_pid());
-    let found = Endpoints::decoded(&session.account.run_as(END, || search.run().encoded())?);
+    let found = Endpoints::decoded(
+        &session.account.run_as(deadlines::ENDPOINT_SEARCH, || search.run().encoded())?,
+    );
     if found.display.is_none()
         && found.wayland.is_none()
         && (found.bus.is_none() || !session.may_lack_display)

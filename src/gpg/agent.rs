@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::deadline::pause;
+use crate::deadlines;
 use crate::process::{Files, Lookup, Pid, Proc, Process, ReadResult};
 
 use super::assuan::{self, Connection};
@@ -32,12 +33,9 @@ pub(super) enum AgentState {
     Nothing,
 }
 
-/// Time for an exiting agent to go away: until then it accepts connections and closes them.
-const ENDING: Duration = Duration::from_millis(500);
-
 /// Finds out what answers at a socket, again as long as the agent there is exiting.
 pub(super) fn look(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Error> {
-    let gone = end.min(Instant::now() + ENDING);
+    let gone = end.min(Instant::now() + deadlines::AGENT_EXIT);
     loop {
         match look_once(proc, path, end) {
             Err(Error::Unreachable { why, .. }) if is_ending(&why) && pause(gone).is_ok() => {}

@@ -4,16 +4,14 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::deadlines;
 use crate::process::{File, Files, Lookup, Proc, Process, if_available};
 
 use super::agent::{Agent, AgentState, look};
 use super::home::SOCKET;
 use super::{Error, Home};
-
-/// Time limit for its answer: an old agent must not keep us from a new one.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The variable that named it: SOCKET:PID:PROTOCOL.
 const INFO: &str = "GPG_AGENT_INFO";
@@ -27,7 +25,7 @@ pub(super) fn find(proc: &Proc, home: &Home, end: Instant) -> Result<Option<Agen
             tracing::debug!(socket = %path.display(), "of another home directory");
             continue;
         }
-        match look(proc, &path, end.min(Instant::now() + PATIENCE)) {
+        match look(proc, &path, end.min(Instant::now() + deadlines::LEGACY_AGENT)) {
             Ok(AgentState::Living(agent)) if agent.pid.is_some() => return Ok(Some(agent)),
             Ok(_) => {}
             Err(Error::Process(error)) => return Err(error.into()),

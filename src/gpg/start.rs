@@ -8,14 +8,11 @@ use std::time::{Duration, Instant};
 use crate::command::program;
 use crate::control::spawn_daemon;
 use crate::deadline::pause;
+use crate::deadlines;
 use crate::process::Proc;
 
 use super::agent::{Agent, AgentState, look};
 use super::{AgentRequest, Error};
-
-/// When two agents are started at the same time, one gives up, and the other may still need a
-/// moment.
-const GRACE: Duration = Duration::from_millis(500);
 
 /// Capacity of a pipe (pipe(7)).
 const PIPE: usize = 64 * 1024;
@@ -77,7 +74,7 @@ impl Starter {
             }
             self.listen();
             self.look_after().map_err(|error| Error::NotStarted(error.to_string()))?;
-            let has_failed = matches!(self.ended, Some((since, false)) if since.elapsed() > GRACE);
+            let has_failed = matches!(self.ended, Some((since, false)) if since.elapsed() > deadlines::SECOND_AGENT);
             if has_failed || pause(end).is_err() {
                 let reason = [self.complaint(), why].into_iter().find(|text| !text.is_empty());
                 return Err(Error::NotStarted(
@@ -125,7 +122,7 @@ impl Starter {
     /// Waits until it exits, as it does when the daemon has begun. Without an agent, or when that
     /// takes too long, it is killed.
     fn conclude(mut self, has_agent: bool) {
-        let end = Instant::now() + if has_agent { GRACE } else { Duration::ZERO };
+        let end = Instant::now() + if has_agent { deadlines::SECOND_AGENT } else { Duration::ZERO };
         while self.look_after().is_ok() && self.ended.is_none() {
             if pause(end).is_err() {
                 // It is our child and not reaped, so that its number is its own.

@@ -7,13 +7,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::command::program;
 use crate::deadline::{pause, read_to_end};
-
-/// Time limit for an answer.
-const LIMIT: Duration = Duration::from_secs(5);
+use crate::deadlines;
 
 /// Returns the line of a getent(1) database with this key. `None` where there is no such line, or
 /// no getent(1).
@@ -41,7 +39,7 @@ pub fn line(database: &str, key: &str) -> io::Result<Option<Vec<u8>>> {
 }
 
 fn answer(stream: UnixStream, mut child: Child) -> io::Result<(Vec<u8>, ExitStatus)> {
-    let end = Instant::now() + LIMIT;
+    let end = Instant::now() + deadlines::GETENT;
     let answer = read_to_end(stream, end).and_then(|answer| Ok((answer, wait(&mut child, end)?)));
     if answer.is_err() {
         child.kill()?;

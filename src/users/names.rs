@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::{Gid, Group, Uid, User};
 
 use super::getent;
+use crate::deadlines;
 
 /// A cache of the system's user and group databases.
 ///
@@ -60,9 +61,6 @@ struct Names {
     patience: Cell<Option<Duration>>,
 }
 
-/// Time limit for all names of one listing: containers have many numbers without a name.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 impl Names {
     fn new(database: &'static str) -> Names {
         Names { database, known: RefCell::default(), patience: Cell::new(None) }
@@ -79,7 +77,8 @@ impl Names {
     }
 
     fn elsewhere(&self, id: u32) -> Option<String> {
-        let all = || if getent::is_elsewhere(self.database) { PATIENCE } else { Duration::ZERO };
+        let all =
+            || if getent::is_elsewhere(self.database) { deadlines::NAMES } else { Duration::ZERO };
         let patience = self.patience.get().unwrap_or_else(all);
         let begin = Instant::now();
         let answer = if patience.is_zero() { Ok(None) } else { self.entry(&id.to_string()) };
