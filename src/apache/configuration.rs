@@ -6,10 +6,12 @@
 mod arguments;
 mod condition;
 mod directives;
+mod doubt;
 mod limit;
 mod reader;
 mod source;
 
+pub use doubt::{Doubt, Error};
 pub use limit::WorkerLimit;
 pub use reader::read;
 pub use source::{Owner, ReadBudget, Source};
@@ -28,7 +30,7 @@ pub struct Configuration {
     /// The latest change of its files, in seconds since the epoch.
     pub changed: Option<i64>,
     /// The facts that are uncertain, and why.
-    pub doubts: Vec<String>,
+    pub doubts: Vec<Doubt>,
 }
 
 /// A multi-processing module.
@@ -68,6 +70,11 @@ impl Mpm {
     pub(super) fn find(wanted: impl Fn(&str) -> bool) -> Option<Mpm> {
         Mpm::ALL.into_iter().find(|mpm| wanted(mpm.name()))
     }
+}
+
+/// Returns a path or a part of one as text. It is not escaped: only `output` writes to a terminal.
+fn lossy(path: &[u8]) -> String {
+    String::from_utf8_lossy(path).into_owned()
 }
 
 #[cfg(test)]
@@ -204,7 +211,7 @@ mod tests {
             ),
         ];
         let found = configured(&files, &["apache2"]);
-        assert_eq!(found.doubts, [] as [String; 0]);
+        assert_eq!(found.doubts, []);
         assert_eq!(found.groups, Some(vec![b"one".to_vec(), b"two".to_vec(), b"three".to_vec()]));
         let limit = found.limit.unwrap();
         assert_eq!(
@@ -219,7 +226,7 @@ mod tests {
         let text = format!("{PREFORK}Include apache2.conf\n");
         let found = configured(&[("apache2.conf", &text)], &["apache2"]);
         assert!(
-            found.doubts.iter().any(|doubt| doubt.contains("too deeply")),
+            found.doubts.iter().any(|doubt| matches!(doubt, Doubt::TooDeep(_))),
             "{:?}",
             found.doubts
         );
@@ -267,6 +274,6 @@ mod tests {
             &ServerProcess { exe: b"/usr/sbin/apache2", arguments, environment: vec![] },
         )
         .unwrap_err();
-        assert!(refused.contains("neither a file nor a directory"), "{refused}");
+        assert!(refused.to_string().contains("neither a file nor a directory"), "{refused}");
     }
 }

@@ -232,7 +232,7 @@ impl Pool {
         notes.extend(
             self.configuration
                 .iter()
-                .flat_map(|configuration| configuration.doubts.iter().cloned()),
+                .flat_map(|configuration| configuration.doubts.iter().map(ToString::to_string)),
         );
         notes.extend(self.change().map(str::to_owned));
         self.notes.append(&mut notes);

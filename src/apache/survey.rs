@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::process::{
-    Cgroups, Error, File, Files, Headroom, Lookup, Pid, Proc, Process, ReadError, ReadResult,
-    Unexamined, if_available, items,
+    Cgroups, Error, File, Files, Headroom, Lookup, Pid, Proc, Process, ReadResult, Unexamined,
+    if_available, items,
 };
 use crate::tree::{self, Forest, Node};
 
@@ -331,14 +331,11 @@ fn configuration_of(
     process: &Process<'_>,
     master: &Master,
     budget: &ReadBudget,
-) -> Result<Configuration, String> {
-    let reason = |unread: ReadError| unread.to_string();
-    let (root, owner) =
-        (process.root().map_err(reason)?, Owner::from_process(process).map_err(reason)?);
-    let source = Source::new(root, owner, budget)
-        .map_err(|error| format!("no process to read it: {error}"))?;
+) -> Result<Configuration, configuration::Error> {
+    let (root, owner) = (process.root()?, Owner::from_process(process)?);
+    let source = Source::new(root, owner, budget).map_err(configuration::Error::NoReader)?;
     let exe = master.exe_path.as_deref().unwrap_or_default();
-    let environment = if_available(process.environ()).map_err(reason)?.unwrap_or_default();
+    let environment = if_available(process.environ())?.unwrap_or_default();
     let (arguments, environment) =
         (items(&master.arguments).collect(), items(environment).collect());
     configuration::read(&source, &ServerProcess { exe, arguments, environment })

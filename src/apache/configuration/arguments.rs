@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::doubt::Error;
+
 /// The options that matter for the configuration.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Arguments {
@@ -31,7 +33,7 @@ const BUILT_IN: [(&str, &str); 4] = [
 impl Arguments {
     /// Parses arguments without the program's name. Errors: where paths are not absolute, because
     /// the directory that they were relative to is unknown.
-    pub fn parse(arguments: &[&[u8]]) -> Result<Arguments, String> {
+    pub fn parse(arguments: &[&[u8]]) -> Result<Arguments, Error> {
         let mut parsed = Arguments::default();
         let mut arguments = arguments.iter().skip(1);
         while let Some(argument) = arguments.next() {
@@ -45,9 +47,7 @@ impl Arguments {
             parsed.take(letters[at], value);
         }
         match &parsed.server_root {
-            Some(root) if !root.starts_with(b"/") => {
-                Err(format!("it was started with a relative -d {}", String::from_utf8_lossy(root)))
-            }
+            Some(root) if !root.starts_with(b"/") => Err(Error::RelativeRoot(root.clone())),
             _ => Ok(parsed),
         }
     }
@@ -68,7 +68,7 @@ impl Arguments {
         &self,
         exe: &[u8],
         exists: impl Fn(&[u8]) -> io::Result<bool>,
-    ) -> Result<(Vec<u8>, Vec<u8>), String> {
+    ) -> Result<(Vec<u8>, Vec<u8>), Error> {
         let built_in = built_in(exe);
         let join = |root: &[u8], file: &[u8]| match file {
             [b'/', ..] => file.to_vec(),
@@ -80,16 +80,14 @@ impl Arguments {
         });
         let mut candidates = candidates.collect::<Vec<_>>();
         for (at, (_, path)) in candidates.iter().enumerate() {
-            if exists(path)
-                .map_err(|error| format!("{}: {error}", String::from_utf8_lossy(path)))?
-            {
+            if exists(path).map_err(|error| Error::File { path: path.clone(), error })? {
                 return Ok(candidates.swap_remove(at));
             }
         }
         match self.file {
             // Reading it will give the reason why it is missing.
             Some(_) => Ok(candidates.swap_remove(0)),
-            None => Err("no configuration file is at any of the usual places".to_owned()),
+            None => Err(Error::NoFile),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Mpm;
+use super::doubt::Doubt;
 
 /// The largest number of workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,13 +41,13 @@ impl Numbers {
         }
     }
 
-    /// Computes the limit as prefork.c, worker.c and event.c of Apache 2.4 do. The error is a
-    /// doubt, in words.
-    pub fn limit(&self, mpm: Option<Mpm>, is_incomplete: bool) -> Result<WorkerLimit, String> {
-        let Some(mpm) = mpm else { return Err("no MPM is loaded by name".to_owned()) };
+    /// Computes the limit as prefork.c, worker.c and event.c of Apache 2.4 do. Errors: where
+    /// it is uncertain.
+    pub fn limit(&self, mpm: Option<Mpm>, is_incomplete: bool) -> Result<WorkerLimit, Doubt> {
+        let Some(mpm) = mpm else { return Err(Doubt::NoMpm) };
         let most = self.number("maxrequestworkers")?;
         if most.is_none() && is_incomplete {
-            return Err("MaxRequestWorkers is not set in what could be read".to_owned());
+            return Err(Doubt::NoLimit);
         }
         // The values built in as DEFAULT_SERVER_LIMIT, MAX_SERVER_LIMIT, DEFAULT_THREADS_PER_CHILD
         // and so on.
@@ -66,14 +67,12 @@ impl Numbers {
         Ok(WorkerLimit { requests: processes * threads, processes, threads, at })
     }
 
-    /// Returns the number that a directive sets. The error says that it is uncertain.
-    fn number(&self, directive: &'static str) -> Result<Option<u64>, String> {
+    /// Returns the number that a directive sets. Errors: where it is uncertain.
+    fn number(&self, directive: &'static str) -> Result<Option<u64>, Doubt> {
         match self.found.get(directive) {
             None => Ok(None),
             Some((Some(number), _)) => Ok(Some(*number)),
-            Some((None, at)) => {
-                Err(format!("what is set at {at} depends on a condition, or is no number"))
-            }
+            Some((None, at)) => Err(Doubt::Number(at.clone())),
         }
     }
 }

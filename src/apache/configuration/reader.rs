@@ -9,9 +9,10 @@ use crate::process::RootEntry;
 use super::arguments::Arguments;
 use super::condition::{Definitions, Truth};
 use super::directives::{DirectiveLine, lines};
+use super::doubt::{Doubt, Error};
 use super::limit::{Numbers, numeric};
 use super::source::Source;
-use super::{Configuration, Mpm, ServerProcess};
+use super::{Configuration, Mpm, ServerProcess, lossy};
 
 /// Deepest nesting of included files, as in Apache (AP_MAX_INCLUDE_DEPTH).
 const DEEPEST: usize = 20;
@@ -39,23 +40,19 @@ const DIRECTIVES: [&[u8]; 7] = [
 ];
 
 /// Reads the configuration of a server. Errors: the reason why this is impossible.
-pub fn read(root: &Source<'_>, started: &ServerProcess<'_>) -> Result<Configuration, String> {
+pub fn read(root: &Source<'_>, started: &ServerProcess<'_>) -> Result<Configuration, Error> {
     let arguments = Arguments::parse(&started.arguments)?;
     let (server_root, path) = arguments.main_file(started.exe, |path| root.has(path))?;
     let mut reader = ConfigurationReader::new(root, started, server_root);
     if root.is_guess {
-        reader.doubt(
-            "the configuration is read from our own file system: that of the server is kept \
-            from us"
-                .to_owned(),
-        );
+        reader.doubt(Doubt::OwnFiles);
     }
     arguments.defines.iter().for_each(|name| reader.define(name, None));
     reader.directives(&arguments.before, b"-C", Truth::Yes, 0);
     match reader.load(&path) {
         Ok(RootEntry::File(text, _)) => reader.directives(&text, &path, Truth::Yes, 0),
-        Ok(RootEntry::Directory(_)) => return Err(format!("{}: it is a directory", shown(&path))),
-        Err(error) => return Err(format!("{}: {error}", shown(&path))),
+        Ok(RootEntry::Directory(_)) => return Err(Error::Directory(path)),
+        Err(error) => return Err(Error::File { path, error }),
     }
     reader.directives(&arguments.after, b"-c", Truth::Yes, 0);
     Ok(reader.conclude(path))
@@ -77,7 +74,7 @@ struct ConfigurationReader<'r> {
     bytes: usize,
     has_given_up: bool,
     changed: Option<i64>,
-    doubts: Vec<String>,
+    doubts: Vec<Doubt>,
 }
 
 impl<'r> ConfigurationReader<'r> {
@@ -180,12 +177,9 @@ impl<'r> ConfigurationReader<'r> {
     fn directive(&mut self, line: &DirectiveLine<'_>, path: &[u8], truth: Truth, depth: usize) {
         let words = line.words();
         let name = words.first().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
+        let at = || format!("{}:{}", lossy(path), line.number);
         if name.contains(&b'$') {
-            return self.missing(format!(
-                "{}:{}: a directive is named by a variable",
-                shown(path),
-                line.number
-            ));
+            return self.missing(Doubt::NamedByVariable(at()));
         }
         // Other directives are skipped before they are expanded: a file may hold a million of them,
         // each of which expands to a page.
@@ -194,11 +188,10 @@ impl<'r> ConfigurationReader<'r> {
         }
         let word = |at: usize| words.get(at).map(|word| self.expanded(word));
         let (first, second) = (word(1).unwrap_or_default(), word(2));
-        let at = || format!("{}:{}", shown(path), line.number);
         if truth == Truth::Unknown
             && matches!(&name[..], b"define" | b"undefine" | b"serverroot" | b"loadmodule")
         {
-            return self.missing(format!("what follows {} depends on a condition", at()));
+            return self.missing(Doubt::Conditional(at()));
         }
         match &name[..] {
             b"include" => self.include(&first, false, truth, depth),
@@ -211,10 +204,7 @@ impl<'r> ConfigurationReader<'r> {
                 self.groups.push(first);
                 if truth == Truth::Unknown {
                     self.groups_are_certain = false;
-                    self.doubt(format!(
-                        "whether the WSGI group at {} exists depends on a condition",
-                        at()
-                    ));
+                    self.doubt(Doubt::ConditionalGroup(at()));
                 }
             }
             _ => self.numbers.take(&name, &first, truth == Truth::Yes, at),
@@ -242,7 +232,7 @@ impl<'r> ConfigurationReader<'r> {
         let parts: Vec<&[u8]> =
             pattern.split(|&byte| byte == b'/').filter(|part| !part.is_empty()).collect();
         if pattern.contains(&b'\\') || parts.len() > DEEPEST {
-            return self.missing(format!("{}: a pattern that is not understood", shown(&pattern)));
+            return self.missing(Doubt::Pattern(lossy(&pattern)));
         }
         self.include_matching(Vec::new(), &parts, truth, depth);
     }
@@ -263,8 +253,8 @@ impl<'r> ConfigurationReader<'r> {
         if !has_wildcard(part) {
             return self.include_matching(join(part), rest, truth, depth);
         }
-        let Ok(pattern) = glob::Pattern::new(&shown(part).replace("[^", "[!")) else {
-            return self.missing(format!("{}: a pattern that is not understood", shown(part)));
+        let Ok(pattern) = glob::Pattern::new(&lossy(part).replace("[^", "[!")) else {
+            return self.missing(Doubt::Pattern(lossy(part)));
         };
         // As apr_fnmatch does with APR_FNM_PERIOD: a name that begins with a dot matches only a
         // pattern with a dot.
@@ -272,7 +262,7 @@ impl<'r> ConfigurationReader<'r> {
             glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
         match self.load(if directory.is_empty() { b"/" } else { &directory }) {
             Ok(RootEntry::Directory(names)) => {
-                for name in names.iter().filter(|name| pattern.matches_with(&shown(name), options))
+                for name in names.iter().filter(|name| pattern.matches_with(&lossy(name), options))
                 {
                     self.include_matching(join(name), rest, truth, depth);
                 }
@@ -284,7 +274,7 @@ impl<'r> ConfigurationReader<'r> {
 
     fn include_path(&mut self, path: &[u8], is_optional: bool, truth: Truth, depth: usize) {
         if depth >= DEEPEST {
-            return self.missing(format!("{}: files are included too deeply", shown(path)));
+            return self.missing(Doubt::TooDeep(lossy(path)));
         }
         match self.load(path) {
             Ok(RootEntry::File(text, _)) => self.directives(&text, path, truth, depth + 1),
@@ -307,12 +297,12 @@ impl<'r> ConfigurationReader<'r> {
             ErrorKind::NotFound | ErrorKind::NotADirectory if is_optional => {}
             // This was reported once already.
             ErrorKind::QuotaExceeded if self.has_given_up => {}
-            _ => self.missing(format!("{} could not be read: {error}", shown(path))),
+            _ => self.missing(Doubt::Unread { path: lossy(path), reason: error.to_string() }),
         }
     }
 
     /// Notes a doubt about a file that could not be read. The groups in it are not counted.
-    fn missing(&mut self, doubt: String) {
+    fn missing(&mut self, doubt: Doubt) {
         self.has_given_up |= self.files > MOST_FILES || self.bytes > MOST_BYTES;
         self.is_incomplete = true;
         self.groups_are_certain = false;
@@ -320,7 +310,7 @@ impl<'r> ConfigurationReader<'r> {
     }
 
     /// Notes a doubt, up to a number of them.
-    fn doubt(&mut self, doubt: String) {
+    fn doubt(&mut self, doubt: Doubt) {
         if self.doubts.len() < MOST_DOUBTS && !self.doubts.contains(&doubt) {
             self.doubts.push(doubt);
         }
@@ -365,8 +355,4 @@ impl<'r> ConfigurationReader<'r> {
 
 fn has_wildcard(pattern: &[u8]) -> bool {
     pattern.iter().any(|byte| b"*?[".contains(byte))
-}
-
-fn shown(path: &[u8]) -> String {
-    String::from_utf8_lossy(path).into_owned()
 }
