@@ -133,7 +133,7 @@ fn without_pidfds_nothing_is_sent_and_one_message_says_why() {
 }
 
 #[test]
-fn a_guardian_that_cannot_listen_is_not_replaced_for_ever() {
+fn without_a_guardian_that_listens_cron_is_not_paused() {
     let commands = r#"/usr/sbin/cron -f & cron=$!
         until [ -s /run/crond.pid ]; do :; done
         strace -f -qq -o /dev/null -e trace=recvmsg -e inject=recvmsg:error=EIO:when=2+ $P cron-graceful -- touch /mnt/ran

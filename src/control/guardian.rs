@@ -49,6 +49,8 @@ mod kind {
     pub const IDENTITY: u8 = b'i';
     /// The number of milliseconds after which all of them must run on.
     pub const LIMIT: u8 = b'l';
+    /// A question whether all earlier messages were received. The answer is [`READY`].
+    pub const ASKED: u8 = b'a';
     /// No process has to be continued any more.
     pub const DISMISSED: u8 = b'd';
 }
@@ -80,11 +82,7 @@ impl Guardian {
             .spawn()
             .map_err(failed)?;
         let mut guardian = Guardian { child, socket };
-        let mut message = [0];
-        let is_ready = is_ready(guardian.socket.as_fd(), PollFlags::IN, TIMEOUT)
-            && rustix::io::read(&guardian.socket, &mut message) == Ok(1)
-            && message == [kind::READY];
-        if !is_ready {
+        if !guardian.says_ready() {
             guardian.child.kill().and_then(|()| guardian.child.wait()).map_err(failed)?;
             return Err(Error::Kernel { what: "set up a guardian", errno: Errno::TIMEDOUT });
         }
@@ -110,6 +108,18 @@ impl Guardian {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()).as_millis());
         let left = left.map_or(NEVER, |left| u64::try_from(left).unwrap_or(NEVER));
         self.send(&[&[kind::LIMIT][..], &left.to_ne_bytes()].concat(), &[])
+    }
+
+    /// Reports whether the guardian has received all earlier messages, and so does its work.
+    pub fn has_heard(&self) -> bool {
+        self.send(&[kind::ASKED], &[]).is_ok() && self.says_ready()
+    }
+
+    fn says_ready(&self) -> bool {
+        let mut message = [0];
+        is_ready(self.socket.as_fd(), PollFlags::IN, TIMEOUT)
+            && rustix::io::read(&self.socket, &mut message) == Ok(1)
+            && message == [kind::READY]
     }
 
     /// Reports whether the guardian has ended.

@@ -149,6 +149,10 @@ fn guardian_over(daemon: &Daemon, limit: Option<Instant>) -> Result<Guardian, Er
     let guardian = Guardian::start()?;
     let failed = |errno| control::Error::Kernel { what: "set up a guardian", errno };
     guardian.keep(&daemon.reference).and_then(|()| guardian.limit(limit)).map_err(failed)?;
+    // Else nothing would continue the daemon if we die.
+    if !guardian.has_heard() {
+        return Err(control::Error::NoGuardian { pid: daemon.pid }.into());
+    }
     Ok(guardian)
 }
 

@@ -60,6 +60,9 @@ pub fn stand() -> Result<(), Error> {
         if is_ready(stdin().as_fd(), PollFlags::IN, CHECK_INTERVAL) {
             match guarded.receive() {
                 Ok(Some(kind::DISMISSED)) => return Ok(()),
+                Ok(Some(kind::ASKED)) => {
+                    is_on_guard = rustix::io::write(stdin(), &[kind::READY]).is_ok()
+                }
                 Ok(Some(_)) => {}
                 Ok(None) => is_on_guard = false,
                 Err(errno) => (is_on_guard, outcome) = (false, Err(errno)),
