@@ -12,7 +12,7 @@ use rustix::cmsg_space;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
-use rustix::process::getppid;
+use rustix::process::{Pid as RawPid, getppid};
 
 use super::{NEVER, kind};
 use crate::control::reference::{Identity, continue_through};
@@ -43,6 +43,15 @@ struct Guarded {
     pending_since: Option<Instant>,
 }
 
+/// The end of a guardian's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The parent needs it no longer.
+    Dismissed,
+    /// The parent has exited, hangs, or has exceeded the limit.
+    Abandoned,
+}
+
 /// Runs the guardian: it receives processes at standard input until the parent dismisses it, exits,
 /// or hangs.
 pub fn stand() -> Result<(), Error> {
@@ -53,39 +62,40 @@ pub fn stand() -> Result<(), Error> {
     // Without /proc, the closed socket and the limit still work.
     let proc = Proc::open(Path::new("/proc")).ok();
     let mut guarded = Guarded::default();
-    let mut outcome = rustix::io::write(stdin(), &[kind::READY]).map(|_| ());
-    let mut is_on_guard = outcome.is_ok();
-    let mut last_check = Instant::now();
-    while is_on_guard {
-        if is_ready(stdin().as_fd(), PollFlags::IN, CHECK_INTERVAL) {
-            match guarded.receive() {
-                Ok(Some(kind::DISMISSED)) => return Ok(()),
-                Ok(Some(kind::ASKED)) => {
-                    is_on_guard = rustix::io::write(stdin(), &[kind::READY]).is_ok()
-                }
-                Ok(Some(_)) => {}
-                Ok(None) => is_on_guard = false,
-                Err(errno) => (is_on_guard, outcome) = (false, Err(errno)),
-            }
-        }
-        is_on_guard = is_on_guard && !guarded.is_late();
-        // The check is not made after each message, because a tree sends thousands.
-        if is_on_guard && last_check.elapsed() >= CHECK_INTERVAL {
-            last_check = Instant::now();
-            let is_orphan = getppid() != parent;
-            let parent = parent.and_then(|parent| Pid::try_from(parent.as_raw_pid()).ok());
-            is_on_guard = !is_orphan
-                && !proc
-                    .as_ref()
-                    .zip(parent)
-                    .is_some_and(|(proc, parent)| guarded.is_parent_hung(proc, parent));
-        }
+    let end = guarded.guard(proc.as_ref(), parent);
+    if end != Ok(End::Dismissed) {
+        guarded.continue_all();
     }
-    guarded.continue_all();
-    outcome.map_err(Error::kernel("be a guardian"))
+    end.map(drop).map_err(Error::kernel("be a guardian"))
 }
 
 impl Guarded {
+    /// Receives processes until they have to be continued or the guardian is dismissed.
+    fn guard(&mut self, proc: Option<&Proc>, parent: Option<RawPid>) -> Result<End, Errno> {
+        rustix::io::write(stdin(), &[kind::READY])?;
+        let mut last_check = Instant::now();
+        loop {
+            if is_ready(stdin().as_fd(), PollFlags::IN, CHECK_INTERVAL) {
+                match self.receive()? {
+                    Some(kind::DISMISSED) => return Ok(End::Dismissed),
+                    Some(kind::ASKED) => drop(rustix::io::write(stdin(), &[kind::READY])?),
+                    Some(_) => {}
+                    None => return Ok(End::Abandoned),
+                }
+            }
+            if self.is_late() {
+                return Ok(End::Abandoned);
+            }
+            // The check is not made after each message, because a tree sends thousands.
+            if last_check.elapsed() >= CHECK_INTERVAL {
+                last_check = Instant::now();
+                if getppid() != parent || self.is_parent_hung(proc, parent) {
+                    return Ok(End::Abandoned);
+                }
+            }
+        }
+    }
+
     /// Receives the next message and returns its kind; `None` when the socket is closed.
     fn receive(&mut self) -> Result<Option<u8>, Errno> {
         let mut message = [0; 16];
@@ -120,13 +130,16 @@ impl Guarded {
         Ok(Some(*kind))
     }
 
+    /// Reports whether the processes are stopped for longer than the limit.
     fn is_late(&self) -> bool {
         self.limit.is_some_and(|limit| Instant::now() >= limit + GRACE)
     }
 
     /// Reports whether the parent hangs: either only threads that wait in the kernel are left of
     /// it, or it does not act on a signal.
-    fn is_parent_hung(&mut self, proc: &Proc, parent: Pid) -> bool {
+    fn is_parent_hung(&mut self, proc: Option<&Proc>, parent: Option<RawPid>) -> bool {
+        let parent = parent.and_then(|parent| Pid::try_from(parent.as_raw_pid()).ok());
+        let (Some(proc), Some(parent)) = (proc, parent) else { return false };
         let Ok(Lookup::Found(process)) = proc.process(parent, Files::NONE) else { return false };
         let Ok(status) = process.status() else { return false };
         let pending = ["SigPnd", "ShdPnd"]
