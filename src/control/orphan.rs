@@ -132,7 +132,7 @@ impl TreeBonds {
         self.mixed_groups.extend(mixed_groups);
     }
 
-    /// Learns the ancestors of a process of the tree. An ancestor that is known has known ancestors.
+    /// Learns the ancestors of a process of the tree. All ancestors of a known one are known too.
     fn learn_ancestors(
         &mut self,
         member: Pid,
