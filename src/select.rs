@@ -1,4 +1,6 @@
 //! Criteria: the one place that decides which processes match, for reading and for acting.
+//! `crate::cli::selection` makes them from options; [`relatives`] finds the processes that are
+//! related to another one.
 
 mod relatives;
 
@@ -16,9 +18,10 @@ pub use relatives::{Anchor, Relation, RelativeIdentity, Relatives, relatives};
 /// One condition that a process must meet.
 #[derive(Debug)]
 pub enum Test {
-    /// It is one of these.
+    /// Its pid is one of these.
     Pid(Vec<Pid>),
-    /// It is one of these processes. For those with an error this is unknown, for this reason.
+    /// It is one of these processes. Where there is a reason instead of an identity, it may be one
+    /// or not: this is unknown, for this reason.
     Relatives(BTreeMap<Pid, Result<RelativeIdentity, Unavailable>>),
     /// exe_name is one of these.
     ExeName(Vec<Vec<u8>>),
@@ -70,7 +73,7 @@ pub enum Verdict {
     Unknown(Unavailable),
 }
 
-/// Which of several matching processes is chosen.
+/// The choice of one among several matching processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pick {
     Newest,
@@ -108,7 +111,7 @@ impl Criteria {
         self.tests.is_empty()
     }
 
-    /// Returns the files that a decision reads in any case.
+    /// Returns the files that a decision reads in any case, unless an earlier condition fails.
     pub fn files(&self) -> Files {
         self.tests.iter().map(Test::certain_files).fold(Files::NONE, |all, files| all | files)
     }
@@ -188,6 +191,7 @@ impl Test {
         }
     }
 
+    /// Returns the files that the condition reads in any case.
     fn certain_files(&self) -> Files {
         match self {
             // These stand in several files: see `Process::comm`, `Process::state`.
@@ -196,6 +200,7 @@ impl Test {
         }
     }
 
+    /// Reports whether a process meets the condition.
     fn holds(&self, process: &Process<'_>) -> ReadResult<bool> {
         let one_of = |wanted: &[Vec<u8>], found: &[u8]| wanted.iter().any(|each| each == found);
         Ok(match self {
@@ -242,6 +247,7 @@ impl Test {
     }
 }
 
+/// Reports whether an environment has this variable, with this value if one is given.
 fn has_variable(environ: &[u8], name: &[u8], value: Option<&[u8]>) -> bool {
     items(environ).any(|item| {
         let rest = item.strip_prefix(name).and_then(|rest| rest.strip_prefix(b"="));

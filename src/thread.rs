@@ -31,8 +31,7 @@ pub fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until another thread announces a change, for this time at most; without a time, without
-/// limit.
+/// Waits until another thread announces a change, for this time at most; `None` is no limit.
 pub fn await_change<'m, T>(
     told: &Condvar,
     guard: MutexGuard<'m, T>,
@@ -52,6 +51,7 @@ pub struct Mailbox<T> {
     told: Condvar,
 }
 
+/// The state of a mailbox, under its lock.
 struct Content<T> {
     item: Option<T>,
     is_closed: bool,
@@ -67,7 +67,7 @@ impl<T> Default for Mailbox<T> {
 }
 
 impl<T> Mailbox<T> {
-    /// Puts an item in. The users see to it that the last one was taken.
+    /// Puts an item in. The caller makes sure that the last one was taken.
     pub fn put(&self, item: T) {
         lock(&self.content).item = Some(item);
         self.told.notify_one();
@@ -88,7 +88,7 @@ impl<T> Mailbox<T> {
         content.item.take()
     }
 
-    /// Waits for an item for this time at most.
+    /// Waits for an item for this time at most; `None` when none came.
     pub fn take_within(&self, time: Duration) -> Option<T> {
         let mut content = lock(&self.content);
         if content.item.is_none() {

@@ -1,8 +1,8 @@
 //! The tree of processes. It is a forest, because not every parent is visible.
 //!
 //! It is built once from (pid, parent, start) in linear time and walked without recursion, so that
-//! a chain or a fan of 100,000 processes is no special case. Nodes are indices; callers keep their
-//! own data for each node beside them.
+//! a chain or a fan of 100,000 processes is no special case. Nodes are indices; callers give
+//! their own data for each node. [`read`] makes a forest from a scan.
 
 pub mod view;
 
@@ -11,6 +11,7 @@ use crate::process::{Error, File, Files, Lookup, Pid, Process, Scan};
 /// The index of a process in a [`Forest`].
 pub type Node = u32;
 
+/// The index that stands for no node.
 const NONE: Node = Node::MAX;
 
 /// The facts about a process from which the forest is built.
@@ -24,6 +25,7 @@ pub struct ProcessLink {
     pub start_ticks: u64,
 }
 
+/// The place of a process in the forest.
 #[derive(Clone, Copy)]
 struct Links {
     pid: Pid,
@@ -70,8 +72,8 @@ impl<D> Forest<D> {
         Forest { links, first_root, data, vanished: 0 }
     }
 
-    /// Returns how many processes exited while they were read. Each of them may have started
-    /// another process.
+    /// Returns the number of processes that exited while they were read. Each of them may have
+    /// started another process.
     pub fn vanished(&self) -> usize {
         self.vanished
     }
@@ -91,7 +93,7 @@ impl<D> Forest<D> {
         self.links.binary_search_by_key(&pid, |links| links.pid).ok().map(|node| node as Node)
     }
 
-    /// Returns those of some nodes (all, children or descendants) whose data is wanted.
+    /// Returns the nodes among some (all, children or descendants) that have wanted data.
     pub fn find_all(
         &self,
         among: impl Iterator<Item = Node>,

@@ -1,5 +1,5 @@
 //! A batch of processes whose files one thread reads (see [`super::reader`]), so that handing over
-//! costs each process next to nothing.
+//! costs each process next to nothing. [`super::read_ahead`] makes the batches of a scan.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -73,12 +73,12 @@ struct Reading {
 }
 
 impl Pages {
-    /// Returns the process that comes next.
+    /// Returns the pid of the process that comes next.
     pub fn pid(&self) -> Option<Pid> {
         self.rows.front().map(|row| row.pid)
     }
 
-    /// Turns to the process after it.
+    /// Turns to the next process.
     pub fn turn(&mut self) {
         self.rows.pop_front();
     }
@@ -195,6 +195,7 @@ fn read(base: BorrowedFd<'_>, asked: &[Asked], pages: &Mutex<Pages>) {
     }
 }
 
+/// Makes the entries of a process: `entry` gives that of each file that is asked for.
 fn entries(
     files: Files,
     mut entry: impl FnMut(File) -> BatchEntry,

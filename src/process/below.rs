@@ -1,4 +1,5 @@
-//! The directories below that of a process, such as fd and task.
+//! The directories below that of a process, such as fd and task: their entries, and the files in
+//! them. [`super::Process`] gives these a meaning.
 
 use std::ffi::{CStr, CString};
 use std::io::{BufRead, BufReader};
@@ -74,7 +75,7 @@ impl Directory<'_> {
         show_lines(fd, show).map_err(unread)
     }
 
-    /// Reports whether a line of the memory map is wanted.
+    /// Reports whether `is_wanted` holds for any line of the memory map (proc_pid_maps(5)).
     pub fn maps_any(&self, is_wanted: fn(&[u8]) -> bool) -> ReadResult<bool> {
         let path = self.path_of_threads("maps")?;
         let looked = self.on_thread("maps", move |base| {
@@ -159,6 +160,7 @@ impl Directory<'_> {
         open_at(self.base(), &self.path_below(name), flags)
     }
 
+    /// Returns the path of this file of the process.
     fn path_below(&self, name: &str) -> Vec<u8> {
         [self.path("").as_c_str().to_bytes(), name.as_bytes()].concat()
     }
@@ -169,10 +171,12 @@ impl Directory<'_> {
         Ok(self.path_below(&format!("{}{name}", self.threads_prefix()?)))
     }
 
+    /// Returns the prefix of the path of a thread that still runs; empty while the first one does.
     fn threads_prefix(&self) -> ReadResult<String> {
         Ok(self.other_thread()?.map_or_else(String::new, |thread| format!("task/{thread}/")))
     }
 
+    /// Returns the error of a missing entry: the process has none for this reason, or has exited.
     fn lacking(&self, why: &'static str) -> ReadError {
         if self.exists() { ReadError::absent(why) } else { ReadError::Exited }
     }
@@ -182,6 +186,7 @@ fn open_at(base: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, 
     retry_on_intr(|| openat(base, path, flags | OFlags::CLOEXEC, Mode::empty()))
 }
 
+/// Passes on the lines of a file until `show` has seen enough.
 fn show_lines(file: OwnedFd, mut show: impl FnMut(&[u8]) -> ControlFlow<()>) -> Result<(), Errno> {
     for line in BufReader::new(std::fs::File::from(file)).split(b'\n') {
         let line = line.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;

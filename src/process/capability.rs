@@ -1,4 +1,4 @@
-//! Names of capabilities, as in capabilities(7).
+//! Names of capabilities, as in capabilities(7), for the property `capabilities`.
 
 use std::borrow::Cow;
 

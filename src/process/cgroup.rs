@@ -1,4 +1,5 @@
-//! /proc/PID/cgroup, and what its paths say about systemd units and containers.
+//! /proc/PID/cgroup, and the systemd units and containers that its paths name. The directory of a
+//! group is in [`super::control_group`].
 
 /// The control groups of a process: lines of "number:controllers:path" (see cgroups(7)).
 #[derive(Clone, Copy)]
@@ -102,6 +103,7 @@ fn container_of(path: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
+/// Returns the name of a container: "engine:id".
 fn named(engine: &str, id: &[u8]) -> Vec<u8> {
     [engine.as_bytes(), b":", id].concat()
 }

@@ -16,10 +16,10 @@ pub fn since_boot() -> Duration {
     Duration::from_nanos(u64::try_from(nanoseconds(ClockId::Boottime)).unwrap_or(0))
 }
 
-/// Seconds from the epoch to the boot, rounded to a clock tick.
+/// Returns the seconds from the epoch to the boot, rounded to a clock tick.
 ///
 /// The kernel keeps the distance of the two clocks as one number, which changes only when the clock
-/// is set: both run equally fast. Between two readings pass some ten nanoseconds, so that two
+/// is set: both run equally fast. Two readings are some ten nanoseconds apart, so that two
 /// results differ only where the true value is that close to the middle between two ticks.
 pub fn boot_time() -> f64 {
     let sample = |_| {

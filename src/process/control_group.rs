@@ -1,4 +1,4 @@
-//! Control groups as directories, with the processes in them.
+//! Control groups as directories, with the processes in them. [`super::cgroup`] parses their paths.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -16,9 +16,9 @@ use super::path::Path;
 use super::stat::Stat;
 use super::{Pid, Proc, number};
 
-/// Most bytes that are read of one file. Arguments and environment take 6 MiB together at most
-/// (execve(2)), but a process can point the kernel to any part of its memory later (PR_SET_MM_MAP
-/// in prctl(2)), and must not use up our memory.
+/// Maximum number of bytes that are read of one file. Arguments and environment take 6 MiB together
+/// at most (execve(2)), but a process can point the kernel to any part of its memory later
+/// (PR_SET_MM_MAP in prctl(2)), and must not use up our memory.
 const LONGEST: usize = 8 << 20;
 
 /// A directory below /proc, reached by its number or through a descriptor of its own.
@@ -82,6 +82,7 @@ impl<'p> Directory<'p> {
         }
     }
 
+    /// Reports whether it is reached through a descriptor of its own.
     pub fn is_pinned(&self) -> bool {
         self.pin.is_some()
     }
@@ -140,6 +141,7 @@ impl<'p> Directory<'p> {
         }
     }
 
+    /// Remembers that the file was read, for [`Directory::visit`].
     fn mark(&self, file: File) {
         self.read.set(self.read.get() | 1 << file as u32);
     }
@@ -153,9 +155,9 @@ impl<'p> Directory<'p> {
         }
     }
 
-    /// Stores the result of a read and returns it. Where the first thread of a process has exited
-    /// before the others, the kernel shows memory, directories and namespaces only for the others:
-    /// the file of such a thread is read then.
+    /// Returns the result of a read, or what another thread shows. Where the first thread of a
+    /// process has exited before the others, the kernel shows memory, directories and namespaces
+    /// only for the others: the file of such a thread is read then.
     fn settled(&self, file: File, read: Result<Vec<u8>, Errno>) -> ReadResult<Vec<u8>> {
         let is_empty = read.as_ref().map_or_else(|&errno| is_absence(errno), Vec::is_empty);
         if is_empty
@@ -174,6 +176,7 @@ impl<'p> Directory<'p> {
         read.map_err(|errno| self.unread(file, errno))
     }
 
+    /// Reads a file on a thread that can be left behind.
     fn by_thread(&self, file: File, path: Path) -> ReadResult<Result<Vec<u8>, Errno>> {
         self.on_thread(file.name(), move |base| {
             let mut text = Vec::with_capacity(file.facts().capacity);
@@ -181,8 +184,8 @@ impl<'p> Directory<'p> {
         })
     }
 
-    /// Runs something about this file on a thread that can be left behind, because the process can
-    /// hold up its readers.
+    /// Runs `act`, which reads this file, on a thread that can be left behind, because the process
+    /// can hold up its readers. Errors: `HeldUp` when it is.
     pub fn on_thread<T: Send + 'static>(
         &self,
         file: &'static str,
@@ -253,15 +256,18 @@ impl<'p> Directory<'p> {
         .is_none_or(|errno| !is_absence(errno))
     }
 
+    /// Returns the directory that [`Directory::path`] starts from.
     pub fn base(&self) -> BorrowedFd<'_> {
         self.pin.as_ref().map_or(self.proc.dir(), |dir| dir.as_fd())
     }
 
+    /// Returns the path of a file of this process, from [`Directory::base`].
     pub fn path(&self, file: &str) -> Path {
         if self.is_pinned() { Path::below(file) } else { Path::new(self.pid, file) }
     }
 }
 
+/// Reports whether this error number means that a file or its process is not there.
 fn is_absence(errno: Errno) -> bool {
     matches!(errno, Errno::NOENT | Errno::SRCH)
 }
@@ -291,6 +297,7 @@ pub(super) fn read_text(
     }
 }
 
+/// Reads the first `most` bytes of a file.
 fn read_start(base: BorrowedFd<'_>, path: &Path, most: usize) -> Result<Vec<u8>, Errno> {
     let fd = retry_on_intr(|| {
         openat(base, path.as_c_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
@@ -310,6 +317,7 @@ fn read_start(base: BorrowedFd<'_>, path: &Path, most: usize) -> Result<Vec<u8>,
     Ok(bytes)
 }
 
+/// Reads the text of a link, however long it is.
 fn read_link(base: BorrowedFd<'_>, path: &Path, buffer: &mut Vec<u8>) -> Result<(), Errno> {
     loop {
         let room = buffer.capacity();

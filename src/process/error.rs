@@ -64,7 +64,7 @@ impl ReadError {
         ReadError::broken(file, Errno::BADMSG)
     }
 
-    /// The kernel does not permit us to read it.
+    /// The error that the kernel does not permit us to read it.
     pub const DENIED: ReadError = ReadError::Unavailable(Unavailable::Denied);
 
     /// Makes the error that the process has no such property, for this reason.

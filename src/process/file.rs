@@ -28,7 +28,7 @@ pub enum File {
     NsUts,
 }
 
-/// How a file is read, and what its absence means.
+/// The facts about a file: how it is read, and the meaning of its absence.
 pub(super) struct FileFacts {
     /// Path below /proc/PID.
     pub name: &'static str,
@@ -115,6 +115,7 @@ impl File {
         self.facts().absent
     }
 
+    /// Returns the facts about the file.
     pub(super) fn facts(self) -> &'static FileFacts {
         &FILES[self as usize]
     }

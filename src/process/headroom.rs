@@ -1,5 +1,5 @@
-//! How much more memory processes of a kind could take: what the machine has left, and what control
-//! groups allow.
+//! The memory that processes of a kind could still take: the memory that the machine has left, and
+//! the limits of control groups. `apache-mem` shows it.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,7 +16,8 @@ use super::{File, Proc, Process, ReadError, ReadResult, Status, if_available, nu
 pub struct Headroom {
     /// The smallest of all limits.
     pub bytes: u64,
-    /// What the machine could give without swapping (MemAvailable of /proc/meminfo, Linux 3.14).
+    /// Bytes that the machine could give without swapping (MemAvailable of /proc/meminfo, Linux
+    /// 3.14).
     pub machine: u64,
     /// The control group that leaves less than the machine.
     pub group: Option<GroupLimit>,
@@ -69,7 +70,7 @@ static SECOND: GroupFiles = GroupFiles {
 const UNLIMITED: u64 = 1 << 62;
 
 impl Process<'_> {
-    /// Returns how much more memory such processes could take.
+    /// Returns the memory that processes like this one could still take.
     pub fn headroom(&self) -> ReadResult<Headroom> {
         let machine = self.proc().memory_available()?;
         let mut headroom = Headroom { bytes: machine, machine, group: None, unread: Vec::new() };
@@ -134,6 +135,7 @@ fn hierarchies() -> io::Result<Vec<Hierarchy>> {
 }
 
 impl Hierarchy {
+    /// Makes the hierarchy of a mount; `None` for one without a memory controller.
     fn from_mount(mount: Mount<'_>) -> Option<Hierarchy> {
         let files = match mount.kind {
             b"cgroup2" => &SECOND,

@@ -1,4 +1,5 @@
-//! The identity of a process that no other process ever has: the inode of its pidfd.
+//! The identity of a process that no other process ever has: the inode of its pidfd. It is what
+//! the property `id` shows, and what a reference to a process compares.
 
 use std::os::fd::OwnedFd;
 
@@ -12,10 +13,10 @@ use super::{Files, Pid, Proc, Process};
 /// Magic number of the file system of pidfds, since Linux 6.9. Before, all pidfds shared one inode.
 const PIDFS_MAGIC: u64 = 0x5049_4446;
 
-/// The reason why no process can be referred to.
+/// The reason why a pidfd cannot be opened for any process.
 const NO_PIDFDS: &str = "this kernel is older than Linux 5.3, or a sandbox forbids pidfd_open(2)";
 
-/// How the pids in a procfs relate to those that our system calls take.
+/// The relation between the pids in a procfs and those that our system calls take.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Numbering {
     /// The procfs belongs to our pid namespace.
@@ -26,6 +27,7 @@ pub(super) enum Numbering {
 }
 
 impl Numbering {
+    /// Finds out the relation from our own pid, as the procfs shows it.
     pub(super) fn detect(proc: &Proc) -> ReadResult<Numbering> {
         let Some(pid) = proc.own_pid() else { return Ok(Numbering::Foreign) };
         let own = Process::pin(proc, pid, Files::NONE)?;
@@ -64,7 +66,7 @@ impl Process<'_> {
 }
 
 impl Proc {
-    /// Reports whether its pids are those that our system calls take.
+    /// Reports whether the pids in this procfs are those that our system calls take.
     pub fn is_ours(&self) -> ReadResult<bool> {
         Ok(self.numbering()? == Numbering::Ours)
     }

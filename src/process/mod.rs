@@ -74,8 +74,8 @@ const DELETED: &[u8] = b" (deleted)";
 /// appends [`DELETED`] to each.
 const MEMFD: &[u8] = b"/memfd:";
 
-/// Most bytes that the kernel keeps of the name of a user's process (TASK_COMM_LEN without its zero
-/// byte).
+/// Maximum number of bytes that the kernel keeps of the name of a user's process (TASK_COMM_LEN
+/// without its zero byte).
 const COMM_MAX: usize = 15;
 
 /// One process.
@@ -128,17 +128,17 @@ impl<'p> Process<'p> {
         Process::pin(self.proc(), self.pid(), self.expected)
     }
 
-    /// Returns the procfs that it belongs to.
+    /// Returns the procfs that the process belongs to.
     pub fn proc(&self) -> &'p Proc {
         self.directory.proc
     }
 
-    /// Reports whether it is read through a descriptor of its own.
+    /// Reports whether the process is read through a descriptor of its directory.
     pub fn is_pinned(&self) -> bool {
         self.directory.is_pinned()
     }
 
-    /// Returns its pid in the namespace of its procfs.
+    /// Returns the pid, in the pid namespace of the procfs.
     pub fn pid(&self) -> Pid {
         self.directory.pid
     }
@@ -164,6 +164,7 @@ impl<'p> Process<'p> {
         self.directory.exists()
     }
 
+    /// Reports whether the file is read in any case, or was read already.
     fn has(&self, file: File) -> bool {
         self.expected.contains(file) || self.directory.holds(file)
     }
@@ -333,6 +334,7 @@ impl<'p> Process<'p> {
         Ok(!is_name)
     }
 
+    /// Returns the link to the executable without " (deleted)".
     fn linked_path(&self) -> ReadResult<&[u8]> {
         let exe = self.exe()?;
         Ok(match exe.strip_suffix(DELETED) {
@@ -381,7 +383,7 @@ impl<'p> Process<'p> {
         }
     }
 
-    /// Reports whether it is a kernel thread.
+    /// Reports whether the process is a kernel thread.
     pub fn is_kernel_thread(&self) -> ReadResult<bool> {
         Ok(self.stat()?.is_kernel_thread())
     }
@@ -409,12 +411,12 @@ impl<'p> Process<'p> {
         self.directory.start_of(File::Cmdline, most)
     }
 
-    /// Seconds from the epoch to its start. The value is the same at every read.
+    /// Returns the seconds from the epoch to its start. The value is the same at every read.
     pub fn start_time(&self) -> ReadResult<f64> {
         Ok(self.proc().boot_time()? + self.seconds(self.stat()?.start_ticks))
     }
 
-    /// Seconds since its start.
+    /// Returns the seconds since its start.
     pub fn runtime(&self) -> ReadResult<f64> {
         Ok((self.proc().uptime()? - self.seconds(self.stat()?.start_ticks)).max(0.0))
     }
@@ -424,9 +426,9 @@ impl<'p> Process<'p> {
         ticks as f64 / self.proc().ticks_per_second()
     }
 
-    /// Resident memory in bytes. The counters of the kernel lag behind, by up to 64 pages per
-    /// thread before Linux 6.2 and by those of each CPU since then (proc_pid_stat(5)). Where the
-    /// exact sum is read too, no part of it may be larger.
+    /// Returns the resident memory in bytes. The counters of the kernel lag behind, by up to 64
+    /// pages per thread before Linux 6.2 and by those of each CPU since then (proc_pid_stat(5)).
+    /// Where the exact sum is read too, it is used, so that no part of it is larger.
     pub fn resident(&self) -> ReadResult<u64> {
         let counted = self.stat()?.rss_pages.saturating_mul(self.proc().page_size());
         if !self.has(File::SmapsRollup) {
@@ -435,7 +437,7 @@ impl<'p> Process<'p> {
         Ok(self.memory().map_or(counted, |memory| memory.resident))
     }
 
-    /// Returns what its memory consists of. The kernel walks all its pages for the answer.
+    /// Returns the parts of its memory. The kernel walks all its pages for the answer.
     pub fn memory(&self) -> ReadResult<Memory> {
         let text = self.file(File::SmapsRollup)?;
         let broken = ReadError::malformed("smaps_rollup");

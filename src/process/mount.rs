@@ -1,4 +1,4 @@
-//! Lines of /proc/PID/mountinfo (proc_pid_mountinfo(5)).
+//! Lines of /proc/PID/mountinfo (proc_pid_mountinfo(5)), from which the control groups are found.
 
 use crate::escape::unescaped;
 

@@ -27,6 +27,7 @@ impl Path {
         self.text("task/").number(thread).text("/").text(file)
     }
 
+    /// Returns the path for a system call.
     pub fn as_c_str(&self) -> &CStr {
         CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
     }

@@ -1,4 +1,5 @@
-//! A mounted procfs: the place where all reading begins, with what it says about the whole machine.
+//! A mounted procfs: the place where all reading begins, and the facts that it holds about the
+//! whole machine. [`Proc::scan`] visits every process, [`Proc::process`] pins one.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -105,8 +106,8 @@ impl Proc {
         }
     }
 
-    /// Returns our own pid in this procfs; `None` when it does not show us, as in a fake one or in
-    /// that of a foreign pid namespace.
+    /// Returns our own pid in this procfs; `None` when it does not show us: it is a fake one, or
+    /// that of another pid namespace.
     pub fn own_pid(&self) -> Option<Pid> {
         *self.own_pid.get_or_init(|| {
             let text = fs::readlinkat(&self.dir, c"self", Vec::new()).ok()?;
@@ -130,9 +131,9 @@ impl Proc {
         &self.path
     }
 
-    /// Seconds from the epoch to the boot. The value is the same at every read until the clock is
-    /// set. `btime` of /proc/stat is the same, cut to whole seconds; it serves where this is no
-    /// procfs of our own kernel.
+    /// Returns the seconds from the epoch to the boot. The value is the same at every read until
+    /// the clock is set. `btime` of /proc/stat is the same, cut to whole seconds; it serves where
+    /// this is no procfs of our own kernel.
     pub fn boot_time(&self) -> ReadResult<f64> {
         *self.boot_time.get_or_init(|| {
             if self.is_procfs {
@@ -149,9 +150,9 @@ impl Proc {
         })
     }
 
-    /// Seconds from the boot until now. A procfs that is not of our own kernel is asked once only.
-    /// Our own kernel is asked by CLOCK_BOOTTIME, because /proc/uptime may be that of a container
-    /// (lxcfs) while start times are still the kernel's.
+    /// Returns the seconds from the boot until now. The uptime of a procfs that is not of our own
+    /// kernel is read only once. That of our own kernel is taken from CLOCK_BOOTTIME, because
+    /// /proc/uptime may be that of a container (lxcfs) while start times are still the kernel's.
     pub fn uptime(&self) -> ReadResult<f64> {
         if self.is_procfs {
             return Ok(clock::since_boot().as_secs_f64());
@@ -171,7 +172,7 @@ impl Proc {
         self.boot_id.get_or_init(ask).as_deref().map_err(|&unread| unread)
     }
 
-    /// Clock ticks per second: the unit of times in /proc/PID/stat.
+    /// Returns the clock ticks per second: the unit of times in /proc/PID/stat.
     pub fn ticks_per_second(&self) -> f64 {
         // Every Linux answers 100, and sysconf(3) cannot fail for this name.
         let ask = || {
@@ -188,12 +189,12 @@ impl Proc {
         number::parse(text.trim_ascii().rsplit(|&byte| byte == b' ').next()?)?.try_into().ok()
     }
 
-    /// Clock ticks from the boot until now, on the clock that start times use.
+    /// Returns the clock ticks from the boot until now, on the clock that start times use.
     pub fn ticks_now(&self) -> u64 {
         (clock::since_boot().as_secs_f64() * self.ticks_per_second()) as u64
     }
 
-    /// Bytes per page.
+    /// Returns the bytes per page.
     pub fn page_size(&self) -> u64 {
         let ask = || {
             nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096)
@@ -225,11 +226,12 @@ impl Proc {
             .any(|directory| self.is_executable(&[directory, b"/", name].concat()))
     }
 
-    /// Reports how the pids here relate to those that our system calls take.
+    /// Returns the relation between the pids here and those that our system calls take.
     pub(super) fn numbering(&self) -> ReadResult<Numbering> {
         *self.numbering.get_or_init(|| Numbering::detect(self))
     }
 
+    /// Returns the descriptor of the procfs.
     pub(super) fn dir(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
     }

@@ -1,5 +1,5 @@
 //! The one table of properties. `show`, `--fields`, JSON, `--help` and the man pages are made from
-//! it.
+//! it: a new property is one more row of [`PROPERTIES`].
 
 use std::borrow::Cow;
 
@@ -38,9 +38,9 @@ pub enum Section {
     Identity,
     /// The program that it runs.
     Program,
-    /// The user and the group that it works for.
+    /// The users, groups and rights that it works with.
     Owner,
-    /// What it does, and for how long.
+    /// Its state and its age, and the time and the descriptors that it uses.
     State,
     /// The memory that it takes.
     Memory,
@@ -103,7 +103,7 @@ pub enum Cost {
     All(Files),
     /// One of these files: the one that is read in any case, else the cheapest.
     OneOf(Files),
-    /// Something else that is read at each time of asking.
+    /// Sources other than such files alone, in words.
     Besides(&'static str),
 }
 

@@ -9,7 +9,8 @@ use super::file::{File, Files};
 use super::reader::ReaderThread;
 use super::{Pid, Proc, Process};
 
-/// Most processes per batch. The first batches are smaller, so that the first process comes soon.
+/// Maximum number of processes per batch. The first batches are smaller, so that the first process
+/// comes soon.
 const MOST: usize = 64;
 
 /// The files that are read ahead for a scan.
@@ -69,6 +70,7 @@ impl<'p> Ahead<'p> {
         self.here.show(show);
     }
 
+    /// Starts to read a batch.
     fn begin(&mut self, asked: Vec<Asked>) -> Batch {
         // The thread gets a descriptor table of its own: as long as no other thread shares ours,
         // each of our calls is cheaper.
@@ -111,6 +113,7 @@ impl Proc {
     }
 }
 
+/// Reports whether any of these files can be held up.
 fn has_held_up(files: Files) -> bool {
     File::HELD_UP.iter().any(|&file| files.contains(file))
 }

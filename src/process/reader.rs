@@ -4,8 +4,8 @@
 //! of its memory map. A thread of that process holds the lock while it waits for storage, such as a
 //! frozen file system or a server that does not answer, and every reader waits too, until it is
 //! killed. Therefore a separate thread reads such files. When it stands still it is left behind,
-//! and another thread continues with the next process. This costs nothing while no process does so,
-//! and the threads end with the program.
+//! and another thread continues with the next process. This costs nothing while no process holds
+//! up its readers, and the threads end with the program.
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -21,16 +21,17 @@ use super::error::{ReadError, ReadResult, Unavailable};
 use super::stat::Stat;
 use crate::thread::{self, Mailbox};
 
-/// How long a whole run may stand still because of such processes.
+/// Time that a whole run may stand still because of such processes.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long each of them may take after that: a page that must be read back from a disk takes less.
+/// Time that each of them may still take after that: a page that must be read back from a disk
+/// takes less.
 const LEAST: Duration = Duration::from_millis(5);
 
 /// Time between two looks at a thread that has not answered.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Most threads that are left behind. Each of them keeps a descriptor or two.
+/// Maximum number of threads that are left behind. Each of them keeps a descriptor or two.
 const MOST_LEFT_BEHIND: u64 = 100;
 
 /// The work that a thread is asked to do.
@@ -45,13 +46,16 @@ pub(super) struct Readers {
     left_behind: RefCell<Vec<(Pid, Weak<()>)>>,
     /// The time that this run has stood still so far.
     stood_still: Cell<Duration>,
+    /// The processes that were given up in this run.
     held_up: RefCell<Vec<HeldUp>>,
 }
 
 /// A process that was given up, with the first file that could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeldUp {
+    /// Its pid.
     pub pid: Pid,
+    /// The name of the file below /proc/PID.
     pub file: &'static str,
 }
 
@@ -70,7 +74,8 @@ struct Desk {
 }
 
 impl Readers {
-    /// Runs this on a thread. It concerns this file of this process, and may stand still there.
+    /// Runs `act`, which reads this file of this process, on a thread. Errors: `HeldUp` when the
+    /// thread stands still for too long, or may not be used: see [`Readers::may_ask`].
     pub fn run<T: Send + 'static>(
         &self,
         pid: Pid,
@@ -126,7 +131,8 @@ impl Readers {
         }
     }
 
-    /// Reports whether this process may be read: not while it holds up another thread.
+    /// Reports whether this process may be read: not while it holds up another thread, nor while
+    /// too many threads are left behind.
     pub fn may_ask(&self, pid: Pid) -> bool {
         let mut left_behind = self.left_behind.borrow_mut();
         if left_behind.is_empty() {
@@ -145,6 +151,7 @@ impl Readers {
         self.give_up(pid, file)
     }
 
+    /// Records that a process was given up, and returns its error.
     fn give_up(&self, pid: Pid, file: &'static str) -> ReadError {
         let mut held_up = self.held_up.borrow_mut();
         if held_up.iter().all(|held| held.pid != pid) {
@@ -200,6 +207,7 @@ impl ReaderThread {
         ReaderThread::start_with(|| _ = unshare(CloneFlags::CLONE_FILES))
     }
 
+    /// Starts a thread that calls `begin` before it reads; `None` where none can be started.
     fn start_with(begin: impl FnOnce() + Send + 'static) -> Option<ReaderThread> {
         let desk = Arc::new(Desk::default());
         let theirs = Arc::clone(&desk);

@@ -1,4 +1,5 @@
-//! The file system as a process sees it: the files of a container are not ours.
+//! The file system as a process sees it: the files of a container are not ours. The configuration
+//! of a server is read through it.
 
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind, Read as _};
@@ -12,8 +13,8 @@ use rustix::io::Errno;
 
 use super::{Process, ReadError, ReadResult, Unavailable};
 
-/// Most bytes that are read of a file. No configuration is larger, and an endless file is no
-/// configuration.
+/// Maximum number of bytes that are read of a file. No configuration is larger, and an endless file
+/// is no configuration.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
 /// The root directory of a process, for reading. Nothing that lies in it leads out of it, not even
@@ -24,10 +25,10 @@ pub struct Root {
     pub is_guess: bool,
 }
 
-/// The thing that was found at a path.
+/// The content of a file or of a directory.
 pub enum RootEntry {
-    /// The bytes of a file, and the latest change of its content or its place, in seconds since the
-    /// epoch.
+    /// The bytes of a file, and the time of the latest change of its content or its place (ctime),
+    /// in seconds since the epoch.
     File(Vec<u8>, i64),
     /// The names in a directory, sorted.
     Directory(Vec<Vec<u8>>),
@@ -180,9 +181,10 @@ impl AsRawFd for Root {
     }
 }
 
+/// The flags of a descriptor that only refers to a file: nothing is opened for reading.
 const PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
-/// Most links in one path: as many as the kernel follows (MAXSYMLINKS).
+/// Maximum number of links in one path, as in the kernel (MAXSYMLINKS).
 const MOST_LINKS: usize = 40;
 
 /// Returns the parts of a path, the last one first.
@@ -190,7 +192,7 @@ fn reversed(path: &[u8]) -> Vec<Vec<u8>> {
     path.split(|&byte| byte == b'/').rev().map(<[u8]>::to_vec).collect()
 }
 
-/// Opens for reading what was found.
+/// Opens a file or directory for reading that was found as a path only (O_PATH).
 fn reopened(found: &OwnedFd, flags: OFlags) -> io::Result<OwnedFd> {
     let path = format!("/proc/self/fd/{}", found.as_raw_fd());
     Ok(rustix::fs::open(
@@ -200,6 +202,7 @@ fn reopened(found: &OwnedFd, flags: OFlags) -> io::Result<OwnedFd> {
     )?)
 }
 
+/// Returns the names in a directory, sorted.
 fn names(directory: OwnedFd) -> io::Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
     for entry in Dir::new(directory)? {

@@ -24,6 +24,7 @@ pub struct Scan<'p> {
 }
 
 impl<'p> Scan<'p> {
+    /// Begins a scan: see [`Proc::scan`].
     pub(super) fn start(proc: &'p Proc, expected: Files) -> Result<Scan<'p>, Error> {
         Ok(Scan {
             pids: Pids::list(proc)?,
@@ -66,6 +67,7 @@ struct Pids<'p> {
 }
 
 impl<'p> Pids<'p> {
+    /// Opens the directory of a procfs.
     fn list(proc: &'p Proc) -> Result<Pids<'p>, Error> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = retry_on_intr(|| openat(proc.dir(), c".", flags, Mode::empty()));
@@ -90,6 +92,7 @@ impl<'p> Pids<'p> {
         Ok(some)
     }
 
+    /// Lists the pids of the next system call.
     fn list_more(&mut self) -> Result<(), Error> {
         let mut entries = RawDir::new(&self.dir, &mut self.entries);
         // One buffer at a time, so that processes which start meanwhile at the end are still seen.

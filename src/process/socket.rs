@@ -26,7 +26,7 @@ impl Process<'_> {
         Ok(sockets)
     }
 
-    /// Reports whether a line of its memory map is wanted.
+    /// Reports whether `is_wanted` holds for any line of its memory map (proc_pid_maps(5)).
     pub fn maps_any(&self, is_wanted: fn(&[u8]) -> bool) -> ReadResult<bool> {
         self.directory.maps_any(is_wanted)
     }

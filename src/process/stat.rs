@@ -1,4 +1,5 @@
-//! /proc/PID/stat, parsed from bytes, because the name in it may consist of any bytes.
+//! /proc/PID/stat, parsed from bytes, because the name in it may consist of any bytes. It is on the
+//! hot path of every scan.
 
 use memchr::{memchr, memrchr};
 
@@ -44,7 +45,7 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 /// The flag of a thread that has begun to exit.
 const PF_EXITING: u32 = 0x0000_0004;
 
-/// Most bytes of a name: a kernel thread shows its work queue in it (proc_task_name in
+/// Maximum number of bytes of a name: a kernel thread shows its work queue in it (proc_task_name in
 /// fs/proc/array.c). The name of a user's process has at most 15.
 const LONGEST_NAME: usize = 64;
 
@@ -108,7 +109,7 @@ impl Stat {
     }
 }
 
-/// The fields after the name, one space before each. Every byte is looked at once.
+/// The fields after the name, one space before each. Every byte is read once.
 struct StatFields<'a>(&'a [u8]);
 
 impl<'a> StatFields<'a> {

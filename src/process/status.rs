@@ -1,4 +1,4 @@
-//! /proc/PID/status: lines of "Name:\tvalue".
+//! /proc/PID/status: lines of "Name:\tvalue" (proc_pid_status(5)).
 
 use memchr::memchr;
 

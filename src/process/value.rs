@@ -1,4 +1,4 @@
-//! The values that a property can have. `crate::output` decides how they look.
+//! The values that a property can have. `crate::output` turns them into text and JSON.
 
 use std::borrow::Cow;
 use std::rc::Rc;

@@ -1,4 +1,5 @@
-//! Relatives of a process, proved by processes that are pinned.
+//! Relatives of a process: children, grandchildren, descendants and ancestors. The tree proposes
+//! them, and pinned processes prove each relation.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ pub enum Anchor {
 }
 
 impl Anchor {
+    /// Returns the condition that only an anchor meets.
     fn test(&self) -> Test {
         match self {
             Anchor::Pid(pid) => Test::Pid(vec![*pid]),
@@ -179,6 +181,7 @@ impl RelativeFinder<'_> {
         Ok(())
     }
 
+    /// Adds the ancestors of an anchor.
     fn ancestors(&mut self, mut last: Identified) -> Result<(), Error> {
         while let Some(parent) = self.parent(last)? {
             self.found.insert(self.forest.pid(parent.0), parent.1);
@@ -203,8 +206,8 @@ impl RelativeFinder<'_> {
         }
     }
 
-    /// Returns the children of a process. What they give as their parent's number is read before
-    /// the parent is reaped, so that it means this parent.
+    /// Returns the children of a process. The parent must still have its pid after the ppid of each
+    /// child was read, so that the ppid means this parent.
     fn children(&mut self, (node, identity): Identified) -> Result<Vec<Identified>, Error> {
         let pid = self.forest.pid(node);
         let mut children = Vec::new();
@@ -235,7 +238,7 @@ impl RelativeFinder<'_> {
         Ok(if calls_it_so && self.has(pid, &found)? { Some((parent, found)) } else { None })
     }
 
-    /// Returns the process of this number, if it gives that one as its parent.
+    /// Returns the identity of the process `pid`, if its ppid is `parent`.
     fn child_of(&mut self, pid: Pid, parent: Pid) -> Result<Option<RelativeIdentity>, Error> {
         let read = self
             .held(pid, |process| Ok((RelativeIdentity::from_process(process)?, process.ppid()?)))?;

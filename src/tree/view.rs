@@ -7,14 +7,15 @@ use super::{Forest, Node};
 /// The nodes that are shown.
 pub struct View<'f, D> {
     forest: &'f Forest<D>,
-    /// For each node 0 if it is hidden, else one more than the number of levels below it that are
-    /// shown for its sake.
+    /// One number a node: 0 if it is hidden, else one more than the number of levels below it that
+    /// are shown because of it.
     reach: Vec<u32>,
 }
 
 /// A shown node and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShownNode {
+    /// The node.
     pub node: Node,
     /// Number of shown levels above it.
     pub depth: u32,
@@ -91,6 +92,7 @@ impl<'f, D> View<'f, D> {
         })
     }
 
+    /// Adds siblings to the rows that wait to be shown, the last one first, and folds leaves.
     fn push(
         &self,
         waiting: &mut Vec<ShownNode>,
@@ -118,6 +120,7 @@ impl<'f, D> View<'f, D> {
     }
 }
 
+/// Returns the reach of the children of a node that has this reach.
 fn left_below(reach: u32) -> u32 {
     match reach {
         u32::MAX => u32::MAX,

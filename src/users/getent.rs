@@ -38,6 +38,7 @@ pub fn line(database: &str, key: &str) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
+/// Returns the answer and the exit status of getent(1), which is killed when it is late.
 fn answer(stream: UnixStream, mut child: Child) -> io::Result<(Vec<u8>, ExitStatus)> {
     let end = Instant::now() + deadlines::GETENT;
     let answer = read_to_end(stream, end).and_then(|answer| Ok((answer, wait(&mut child, end)?)));
@@ -49,6 +50,7 @@ fn answer(stream: UnixStream, mut child: Child) -> io::Result<(Vec<u8>, ExitStat
     answer
 }
 
+/// Waits for the exit of a child until `end`.
 fn wait(child: &mut Child, end: Instant) -> io::Result<ExitStatus> {
     loop {
         if let Some(status) = child.try_wait()? {

@@ -1,4 +1,4 @@
-//! Users and groups: which name belongs to which number. The C library answers first, then
+//! Users and groups, and the numbers that belong to their names. The C library answers first, then
 //! getent(1), which also asks directory services.
 
 pub mod getent;

@@ -51,13 +51,13 @@ impl Users {
     }
 }
 
-/// One of the two databases: first what our own C library knows, then what that of the machine
-/// knows.
+/// The names in one of the two databases. Our own C library is asked first, then that of the
+/// machine.
 struct Names {
     database: &'static str,
     known: RefCell<BTreeMap<u32, Rc<str>>>,
-    /// How much longer getent(1) is asked for names, which takes a process each time. `None` after
-    /// a lookup failed: it is not tried again.
+    /// Time that getent(1) may still take; each lookup starts a process. `None` before the first
+    /// lookup, zero after one has failed: none is tried again.
     patience: Cell<Option<Duration>>,
 }
 
@@ -66,6 +66,7 @@ impl Names {
         Names { database, known: RefCell::default(), patience: Cell::new(None) }
     }
 
+    /// Returns the name of an id, or the id itself; `ask` asks our own C library.
     fn name(&self, id: u32, ask: impl FnOnce() -> Option<String>) -> Rc<str> {
         if let Some(name) = self.known.borrow().get(&id) {
             return Rc::clone(name);
@@ -76,6 +77,7 @@ impl Names {
         name
     }
 
+    /// Returns the name of an id from getent(1), while there is time.
     fn elsewhere(&self, id: u32) -> Option<String> {
         let all =
             || if getent::is_elsewhere(self.database) { deadlines::NAMES } else { Duration::ZERO };
@@ -88,6 +90,7 @@ impl Names {
         answer.ok()?.filter(|&(_, found)| found == id).map(|(name, _)| name)
     }
 
+    /// Returns the id of a name or number; `ask` asks our own C library.
     fn id(
         &self,
         name: &str,
