@@ -1,32 +1,7 @@
-//! The table of the files below /proc/PID that are read. The cost of a property is a set of them.
+//! The table of the files below /proc/PID that are read: a new file is one more row of `files!`. The
+//! cost of a property is a set of them.
 
 use std::ops::BitOr;
-
-/// A file below /proc/PID.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum File {
-    Exe,
-    Comm,
-    Cmdline,
-    Stat,
-    Status,
-    Environ,
-    Cwd,
-    Cgroup,
-    SmapsRollup,
-    OomScore,
-    Loginuid,
-    Sessionid,
-    NsCgroup,
-    NsIpc,
-    NsMnt,
-    NsNet,
-    NsPid,
-    NsTime,
-    NsUser,
-    NsUts,
-}
 
 /// The facts about a file: how it is read, and the meaning of its absence.
 pub(super) struct FileFacts {
@@ -60,35 +35,52 @@ const fn link(name: &'static str, capacity: usize, absent: &'static str) -> File
     FileFacts { is_link: true, is_of_threads: true, ..text(name, capacity, absent) }
 }
 
-/// The facts about each file, in the order of [`File`]. This is also the order of cost: a readlink
-/// takes 4 µs, comm 5, cmdline 7, stat 9, status 13.
-pub(super) static FILES: [FileFacts; File::COUNT] = [
-    link("exe", 1024, NO_MEMORY),
-    text("comm", 128, EVERY_KERNEL),
-    memory("cmdline", 16 * 1024, EVERY_KERNEL),
-    text("stat", 2048, EVERY_KERNEL),
-    text("status", 4096, EVERY_KERNEL),
-    memory("environ", 64 * 1024, NO_MEMORY),
-    link("cwd", 1024, NO_MEMORY),
-    text("cgroup", 4096, "this kernel has no control groups"),
-    memory("smaps_rollup", 4096, NO_MEMORY),
-    text("oom_score", 64, EVERY_KERNEL),
-    text("loginuid", 64, NO_AUDIT),
-    text("sessionid", 64, NO_AUDIT),
-    link("ns/cgroup", 64, NO_NAMESPACE),
-    link("ns/ipc", 64, NO_NAMESPACE),
-    link("ns/mnt", 64, NO_NAMESPACE),
-    link("ns/net", 64, NO_NAMESPACE),
-    link("ns/pid", 64, NO_NAMESPACE),
-    link("ns/time", 64, NO_NAMESPACE),
-    link("ns/user", 64, NO_NAMESPACE),
-    link("ns/uts", 64, NO_NAMESPACE),
-];
+/// Makes the enum [`File`] and the table of its facts from one list, so that no file can lack its
+/// facts or have those of another one.
+macro_rules! files {
+    ($($file:ident = $facts:expr,)*) => {
+        /// A file below /proc/PID.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum File {
+            $($file,)*
+        }
+
+        /// The facts about each file, by its number.
+        static FILES: [FileFacts; File::COUNT] = [$($facts,)*];
+
+        impl File {
+            /// Number of files.
+            pub const COUNT: usize = [$(File::$file,)*].len();
+        }
+    };
+}
+
+// Cheapest first: a readlink takes 4 µs, comm 5, cmdline 7, stat 9, status 13.
+files! {
+    Exe = link("exe", 1024, NO_MEMORY),
+    Comm = text("comm", 128, EVERY_KERNEL),
+    Cmdline = memory("cmdline", 16 * 1024, EVERY_KERNEL),
+    Stat = text("stat", 2048, EVERY_KERNEL),
+    Status = text("status", 4096, EVERY_KERNEL),
+    Environ = memory("environ", 64 * 1024, NO_MEMORY),
+    Cwd = link("cwd", 1024, NO_MEMORY),
+    Cgroup = text("cgroup", 4096, "this kernel has no control groups"),
+    SmapsRollup = memory("smaps_rollup", 4096, NO_MEMORY),
+    OomScore = text("oom_score", 64, EVERY_KERNEL),
+    Loginuid = text("loginuid", 64, NO_AUDIT),
+    Sessionid = text("sessionid", 64, NO_AUDIT),
+    NsCgroup = link("ns/cgroup", 64, NO_NAMESPACE),
+    NsIpc = link("ns/ipc", 64, NO_NAMESPACE),
+    NsMnt = link("ns/mnt", 64, NO_NAMESPACE),
+    NsNet = link("ns/net", 64, NO_NAMESPACE),
+    NsPid = link("ns/pid", 64, NO_NAMESPACE),
+    NsTime = link("ns/time", 64, NO_NAMESPACE),
+    NsUser = link("ns/user", 64, NO_NAMESPACE),
+    NsUts = link("ns/uts", 64, NO_NAMESPACE),
+}
 
 impl File {
-    /// Number of files.
-    pub const COUNT: usize = File::NsUts as usize + 1;
-
     /// The namespaces of a process, in the order of namespaces(7).
     pub const NAMESPACES: [File; 8] = [
         File::NsCgroup,
