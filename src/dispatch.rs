@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::applets::Applet;
+use crate::path::base_name;
 
 /// The request of a command line.
 pub enum Request<'a> {
@@ -28,7 +29,8 @@ const HINT: &str = "try 'proctool --list' for the applets, 'proctool --help' for
 /// Returns the request of these arguments: the applet of the link that the base name of `argv[0]`
 /// is, else the applet that `argv[1]` is. Both must match exactly.
 pub fn dispatch<'a>(argv: &'a [OsString], applets: &'static [&'static Applet]) -> Request<'a> {
-    let called = argv.first().map(|path| base_name(path)).unwrap_or_default();
+    let called =
+        argv.first().map(|path| OsStr::from_bytes(base_name(path.as_bytes()))).unwrap_or_default();
     if let Some(applet) =
         applets.iter().find(|applet| applet.links.iter().any(|link| called == *link))
     {
@@ -73,10 +75,6 @@ pub fn dispatch<'a>(argv: &'a [OsString], applets: &'static [&'static Applet]) -
 fn unknown(word: &OsStr) -> Request<'static> {
     let kind = if word.as_bytes().starts_with(b"-") { "option" } else { "applet" };
     Request::Wrong(format!("unknown {kind} '{}': {HINT}", word.to_string_lossy()))
-}
-
-fn base_name(path: &OsStr) -> &OsStr {
-    OsStr::from_bytes(path.as_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -72,6 +72,7 @@ mod gpg;
 #[cfg(test)]
 mod manual;
 mod output;
+mod path;
 mod peer;
 mod process;
 mod select;

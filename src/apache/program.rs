@@ -1,5 +1,6 @@
 //! The program that is searched for, and the processes that run it.
 
+use crate::path::base_name;
 use crate::process::{File, Files, Process, ReadResult, if_available, items, title};
 
 use super::configuration::Mpm;
@@ -92,7 +93,7 @@ impl ServerProgram {
             .skip(1)
             .find(|argument| !argument.starts_with(b"-"))
             .unwrap_or_default();
-        Ok(self.is_called(script.rsplit(|&byte| byte == b'/').next().unwrap_or_default()))
+        Ok(self.is_called(base_name(script)))
     }
 
     /// Reports whether a process of this program is an Apache, whatever its name is: only Apache

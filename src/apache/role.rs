@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::path::base_name;
 use crate::process::{File, Process, ReadResult, if_available, items};
 
 use super::title;
@@ -126,7 +127,7 @@ impl NamespaceSockets {
 /// Parses a path such as `/run/apache2/wsgi.23.0.2.sock`: master, generation and number.
 /// WSGISocketPrefix sets the beginning.
 fn wsgi_socket(path: &[u8]) -> Option<WsgiSocket> {
-    let name = path.rsplit(|&byte| byte == b'/').next()?.strip_suffix(b".sock")?;
+    let name = base_name(path).strip_suffix(b".sock")?;
     let mut parts = name.rsplit(|&byte| byte == b'.');
     let mut number = || std::str::from_utf8(parts.next()?).ok()?.parse::<u32>().ok();
     let (number, generation, _master) = (number()?, number()?, number()?);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::path::base_name;
 use crate::process::{
     Cgroups, Error, File, Files, Headroom, Lookup, Pid, Proc, Process, ReadResult, Unexamined,
     if_available, items,
@@ -318,9 +319,7 @@ impl Master {
     /// one that is used here.
     fn program(&self, program: &ServerProgram) -> Vec<u8> {
         match (program, &self.exe_path) {
-            (ServerProgram::Apache, Some(path)) => {
-                path.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec()
-            }
+            (ServerProgram::Apache, Some(path)) => base_name(path).to_vec(),
             _ => program.name().to_vec(),
         }
     }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Error, kinds};
 use crate::control::{Reference, self_and_ancestors};
+use crate::path::base_name;
 use crate::process::{
-    Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, Unexamined, base_name,
-    if_available,
+    Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, Unexamined, if_available,
 };
 
 /// The directories where a system keeps its daemons.

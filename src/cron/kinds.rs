@@ -1,6 +1,6 @@
 //! The kinds of cron daemon that are known. A new daemon is one row of [`KINDS`].
 
-use crate::process::base_name;
+use crate::path::base_name;
 
 /// A kind of cron daemon.
 pub struct Kind {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::deadlines;
+use crate::path::base_name;
 use crate::process::{File, Files, Lookup, Proc, Process, if_available};
 
 use super::agent::{Agent, AgentState, look};
@@ -73,7 +74,7 @@ fn sockets_of(process: &Process<'_>) -> crate::process::ReadResult<Vec<Vec<u8>>>
     let held = if_available(process.sockets())?;
     let is_candidate = |inode: &u64, path: &[u8]| match &held {
         Some(held) => held.contains(inode),
-        None => path.rsplit(|&byte| byte == b'/').next() == Some(SOCKET.as_bytes()),
+        None => base_name(path) == SOCKET.as_bytes(),
     };
     // The restricted sockets beside it (S.gpg-agent.extra, .browser) and that for ssh are left out.
     let is_main = |path: &[u8]| path.starts_with(b"/") && path.ends_with(SOCKET.as_bytes());

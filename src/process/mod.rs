@@ -44,6 +44,7 @@ use std::borrow::Cow;
 use once_cell::unsync::OnceCell;
 use procfs::FromRead;
 
+use crate::path::base_name;
 use directory::Directory;
 use stat::Stat;
 
@@ -581,12 +582,7 @@ pub struct Memory {
     pub swap_share: u64,
 }
 
-/// Returns the last part of a path.
-pub fn base_name(path: &[u8]) -> &[u8] {
-    path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
-}
-
-/// Returns the last part of a path, if the kernel cut this comm from it.
+/// Returns the base name of a path, if the kernel cut this comm from it.
 fn completion<'a>(path: &'a [u8], comm: &[u8]) -> Option<&'a [u8]> {
     let name = base_name(path);
     (name.len() > comm.len() && name.starts_with(comm)).then_some(name)

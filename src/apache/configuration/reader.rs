@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 
 use crate::escape::expanded;
+use crate::path::base_name;
 use crate::process::RootEntry;
 
 use super::arguments::Arguments;
@@ -83,7 +84,7 @@ impl<'r> ConfigurationReader<'r> {
         started: &ServerProcess<'r>,
         server_root: Vec<u8>,
     ) -> ConfigurationReader<'r> {
-        let name = started.exe.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        let name = base_name(&started.exe);
         // The MPM is built in where the executable is named after it (httpd.worker of old Red Hats,
         // httpd-prefork of SUSE).
         let mpm = Mpm::find(|mpm| {
