@@ -33,22 +33,22 @@ pub fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Waits until another thread announces a change, for this time at most; `None` is no limit.
 pub fn await_change<'m, T>(
-    told: &Condvar,
+    changed: &Condvar,
     guard: MutexGuard<'m, T>,
     time: Option<Duration>,
 ) -> MutexGuard<'m, T> {
     match time {
-        Some(time) => told
+        Some(time) => changed
             .wait_timeout(guard, time)
             .map_or_else(|error| error.into_inner().0, |waited| waited.0),
-        None => told.wait(guard).unwrap_or_else(PoisonError::into_inner),
+        None => changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
     }
 }
 
 /// A slot through which one thread passes items to another, one at a time.
 pub struct Mailbox<T> {
     content: Mutex<Content<T>>,
-    told: Condvar,
+    changed: Condvar,
 }
 
 /// The state of a mailbox, under its lock.
@@ -61,7 +61,7 @@ impl<T> Default for Mailbox<T> {
     fn default() -> Mailbox<T> {
         Mailbox {
             content: Mutex::new(Content { item: None, is_closed: false }),
-            told: Condvar::new(),
+            changed: Condvar::new(),
         }
     }
 }
@@ -70,20 +70,20 @@ impl<T> Mailbox<T> {
     /// Puts an item in. The caller makes sure that the last one was taken.
     pub fn put(&self, item: T) {
         lock(&self.content).item = Some(item);
-        self.told.notify_one();
+        self.changed.notify_one();
     }
 
     /// Announces that no more items come.
     pub fn close(&self) {
         lock(&self.content).is_closed = true;
-        self.told.notify_one();
+        self.changed.notify_one();
     }
 
     /// Waits for an item; `None` when no more come.
     pub fn take(&self) -> Option<T> {
         let mut content = lock(&self.content);
         while content.item.is_none() && !content.is_closed {
-            content = await_change(&self.told, content, None);
+            content = await_change(&self.changed, content, None);
         }
         content.item.take()
     }
@@ -92,7 +92,7 @@ impl<T> Mailbox<T> {
     pub fn take_within(&self, time: Duration) -> Option<T> {
         let mut content = lock(&self.content);
         if content.item.is_none() {
-            content = await_change(&self.told, content, Some(time));
+            content = await_change(&self.changed, content, Some(time));
         }
         content.item.take()
     }

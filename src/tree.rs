@@ -44,20 +44,20 @@ pub struct Forest<D> {
 
 impl<D> Forest<D> {
     /// Builds a forest from processes in any order, with the caller's data for each.
-    pub fn new(mut kin: Vec<ProcessLink>, mut data: Vec<D>) -> Forest<D> {
+    pub fn new(mut processes: Vec<ProcessLink>, mut data: Vec<D>) -> Forest<D> {
         // A real procfs lists pids in order, so that this only checks.
-        if !kin.is_sorted_by_key(|kin| kin.pid) {
-            let mut pairs: Vec<(ProcessLink, D)> = kin.into_iter().zip(data).collect();
-            pairs.sort_by_key(|(kin, _)| kin.pid);
-            (kin, data) = pairs.into_iter().unzip();
+        if !processes.is_sorted_by_key(|process| process.pid) {
+            let mut pairs: Vec<(ProcessLink, D)> = processes.into_iter().zip(data).collect();
+            pairs.sort_by_key(|(process, _)| process.pid);
+            (processes, data) = pairs.into_iter().unzip();
         }
-        let link = |(kin, parent): (&ProcessLink, Node)| Links {
-            pid: kin.pid,
+        let link = |(process, parent): (&ProcessLink, Node)| Links {
+            pid: process.pid,
             parent,
             first_child: NONE,
             next_sibling: NONE,
         };
-        let mut links: Vec<Links> = kin.iter().zip(parents(&kin)).map(link).collect();
+        let mut links: Vec<Links> = processes.iter().zip(parents(&processes)).map(link).collect();
         let mut first_root = NONE;
         // From the last to the first, each before its siblings, so that children end up in the
         // order of their pids.
@@ -114,7 +114,7 @@ impl<D> Forest<D> {
 
     /// Returns the parent; `None` for a root.
     pub fn parent(&self, node: Node) -> Option<Node> {
-        some(self.links[node as usize].parent)
+        existing(self.links[node as usize].parent)
     }
 
     /// Returns the children, by ascending pid.
@@ -124,7 +124,7 @@ impl<D> Forest<D> {
 
     /// Returns all descendants of a node, each parent before its children.
     pub fn descendants(&self, node: Node) -> impl Iterator<Item = Node> {
-        let mut at = some(self.links[node as usize].first_child);
+        let mut at = existing(self.links[node as usize].first_child);
         std::iter::from_fn(move || {
             let found = at?;
             at = self.following(found, node);
@@ -141,26 +141,28 @@ impl<D> Forest<D> {
     /// the next sibling of the nearest ancestor.
     fn following(&self, node: Node, top: Node) -> Option<Node> {
         let mut links = self.links[node as usize];
-        if let Some(child) = some(links.first_child) {
+        if let Some(child) = existing(links.first_child) {
             return Some(child);
         }
         loop {
-            if let Some(sibling) = some(links.next_sibling) {
+            if let Some(sibling) = existing(links.next_sibling) {
                 return Some(sibling);
             }
             if links.parent == top {
                 return None;
             }
-            links = self.links[some(links.parent)? as usize];
+            links = self.links[existing(links.parent)? as usize];
         }
     }
 
     fn siblings(&self, first: Node) -> impl Iterator<Item = Node> {
-        std::iter::successors(some(first), |&node| some(self.links[node as usize].next_sibling))
+        std::iter::successors(existing(first), |&node| {
+            existing(self.links[node as usize].next_sibling)
+        })
     }
 }
 
-fn some(node: Node) -> Option<Node> {
+fn existing(node: Node) -> Option<Node> {
     (node != NONE).then_some(node)
 }
 
@@ -171,7 +173,7 @@ fn some(node: Node) -> Option<Node> {
 /// Circles that remain are cut.
 fn parents(processes: &[ProcessLink]) -> Vec<Node> {
     let parent_of = |child: &ProcessLink| {
-        let found = processes.binary_search_by_key(&child.ppid, |kin| kin.pid).ok();
+        let found = processes.binary_search_by_key(&child.ppid, |process| process.pid).ok();
         let older = found.filter(|&parent| processes[parent].start_ticks <= child.start_ticks);
         older.map_or(NONE, |parent| parent as Node)
     };
@@ -222,7 +224,7 @@ pub fn read<D, E: From<Error>>(
     mut scan: Scan<'_>,
     mut keep: impl FnMut(&Process<'_>, ProcessLink) -> Result<Lookup<D>, E>,
 ) -> Result<Forest<D>, E> {
-    let (mut kin, mut data) = (Vec::new(), Vec::new());
+    let (mut processes, mut data) = (Vec::new(), Vec::new());
     let (mut left_out, mut vanished) = (0, 0);
     while let Some(process) = scan.next()? {
         let (ppid, start_ticks) = match process.lookup(process.stat())? {
@@ -236,20 +238,20 @@ pub fn read<D, E: From<Error>>(
         let own = ProcessLink { pid: process.pid(), ppid, start_ticks };
         match keep(process, own)? {
             Lookup::Found(kept) => {
-                kin.push(own);
+                processes.push(own);
                 data.push(kept);
             }
             Lookup::Unavailable(_) => left_out += 1,
             Lookup::Exited => vanished += 1,
         }
     }
-    tracing::info!(processes = kin.len(), "read");
+    tracing::info!(processes = processes.len(), "read");
     tracing::debug!(
         vanished,
         left_out,
         "processes that ended while they were read, that were not wanted"
     );
-    Ok(Forest { vanished, ..Forest::new(kin, data) })
+    Ok(Forest { vanished, ..Forest::new(processes, data) })
 }
 
 #[cfg(test)]
@@ -263,13 +265,13 @@ mod tests {
         exe_path: &'static str,
     }
 
-    fn forest(kin: &[(Pid, Pid, u64)]) -> Forest<()> {
-        let kin: Vec<ProcessLink> = kin
+    fn forest(processes: &[(Pid, Pid, u64)]) -> Forest<()> {
+        let processes: Vec<ProcessLink> = processes
             .iter()
             .map(|&(pid, ppid, start_ticks)| ProcessLink { pid, ppid, start_ticks })
             .collect();
-        let data = vec![(); kin.len()];
-        Forest::new(kin, data)
+        let data = vec![(); processes.len()];
+        Forest::new(processes, data)
     }
 
     fn pids<D>(forest: &Forest<D>, nodes: impl Iterator<Item = Node>) -> Vec<Pid> {
@@ -289,11 +291,11 @@ mod tests {
             (31, 21, program("sh", "/bin/dash")),
             (40, 30, program("backup", "/opt/backup")),
         ];
-        let (kin, data) = rows
+        let (processes, data) = rows
             .into_iter()
             .map(|(pid, ppid, data)| (ProcessLink { pid, ppid, start_ticks: 0 }, data))
             .unzip();
-        Forest::new(kin, data)
+        Forest::new(processes, data)
     }
 
     #[test]
@@ -337,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn circles_are_cut_once_and_lose_nobody() {
+    fn circles_are_cut_once_and_lose_no_process() {
         let tree = forest(&[(5, 5, 1), (10, 12, 1), (11, 10, 1), (12, 11, 1), (13, 12, 1)]);
         assert_eq!(pids(&tree, tree.roots()), [5, 10]);
         assert_eq!(pids(&tree, tree.descendants(tree.find(10).unwrap())), [11, 12, 13]);
@@ -373,8 +375,11 @@ mod tests {
     proptest! {
         /// Every process is below exactly one root, whatever was read.
         #[test]
-        fn everybody_is_reached_once(kin in proptest::collection::btree_map(1u32..60, (0u32..60, 0u64..4), 0..60)) {
-            let rows: Vec<_> = kin.iter().map(|(&pid, &(ppid, start))| (pid, ppid, start)).collect();
+        fn every_process_is_reached_once(
+            processes in proptest::collection::btree_map(1u32..60, (0u32..60, 0u64..4), 0..60),
+        ) {
+            let rows: Vec<_> =
+                processes.iter().map(|(&pid, &(ppid, start))| (pid, ppid, start)).collect();
             let tree = forest(&rows);
             let mut reached: Vec<Pid> = Vec::new();
             for root in tree.roots() {
@@ -382,7 +387,7 @@ mod tests {
                 reached.extend(tree.descendants(root).map(|node| tree.pid(node)));
             }
             reached.sort_unstable();
-            prop_assert_eq!(reached, kin.keys().copied().collect::<Vec<_>>());
+            prop_assert_eq!(reached, processes.keys().copied().collect::<Vec<_>>());
         }
     }
 }

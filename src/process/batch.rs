@@ -19,7 +19,7 @@ const ENOUGH: usize = 128 * 1024;
 
 /// A process, and the files of it that are to be read.
 #[derive(Clone)]
-pub(super) struct Asked {
+pub(super) struct BatchRequest {
     pub pid: Pid,
     pub files: Files,
     /// The descriptor of its directory, if it is pinned.
@@ -59,7 +59,7 @@ enum BatchEntry {
 
 /// The processes of a batch that is being read.
 pub(super) struct Batch {
-    asked: Arc<Vec<Asked>>,
+    requests: Arc<Vec<BatchRequest>>,
     pages: Arc<Mutex<Pages>>,
     /// `None` where no thread could be started, and all was read at once.
     reading: Option<Reading>,
@@ -79,7 +79,7 @@ impl Pages {
     }
 
     /// Turns to the next process.
-    pub fn turn(&mut self) {
+    pub fn advance(&mut self) {
         self.rows.pop_front();
     }
 
@@ -112,35 +112,35 @@ impl Batch {
     pub fn begin(
         proc: &Proc,
         reader: Option<ReaderThread>,
-        mut asked: Vec<Asked>,
+        mut requests: Vec<BatchRequest>,
         room: Pages,
     ) -> Batch {
         // A process that already holds up a thread is not read again.
-        for asked in asked.iter_mut().filter(|asked| !proc.readers().may_ask(asked.pid)) {
-            asked.files = Files::NONE;
+        for request in requests.iter_mut().filter(|request| !proc.readers().may_ask(request.pid)) {
+            request.files = Files::NONE;
         }
-        let (asked, pages) = (Arc::new(asked), Arc::new(Mutex::new(room)));
+        let (requests, pages) = (Arc::new(requests), Arc::new(Mutex::new(room)));
         let Some(reader) = reader else {
-            read(proc.dir(), &asked, &pages);
-            return Batch { asked, pages, reading: None };
+            read(proc.dir(), &requests, &pages);
+            return Batch { requests, pages, reading: None };
         };
         let ended = Arc::new(Mailbox::default());
         let end = Arc::clone(&ended);
         let mark = Arc::new(());
         let is_under_way = Arc::downgrade(&mark);
-        let (base, theirs, shared) = (proc.shared_dir(), Arc::clone(&asked), Arc::clone(&pages));
+        let (base, theirs, shared) = (proc.shared_dir(), Arc::clone(&requests), Arc::clone(&pages));
         reader.ask(move || {
             read(base.as_fd(), &theirs, &shared);
             end.put(());
             drop(mark);
         });
-        Batch { asked, pages, reading: Some(Reading { reader, ended, is_under_way }) }
+        Batch { requests, pages, reading: Some(Reading { reader, ended, is_under_way }) }
     }
 
     /// Waits for the thread. Returns what was read, the processes that are still to be read, and
     /// the thread unless it was left behind.
-    pub fn end(self, proc: &Proc) -> (Pages, Vec<Asked>, Option<ReaderThread>) {
-        let Batch { asked, pages, reading } = self;
+    pub fn end(self, proc: &Proc) -> (Pages, Vec<BatchRequest>, Option<ReaderThread>) {
+        let Batch { requests, pages, reading } = self;
         let (mut reader, mut held_up) = (None, None);
         if let Some(Reading { reader: used, ended, is_under_way }) = reading {
             let mut count = 0;
@@ -151,7 +151,7 @@ impl Batch {
             }
         }
         let mut pages = std::mem::take(&mut *lock(&pages));
-        let mut rest = asked.get(pages.rows.len()..).unwrap_or_default();
+        let mut rest = requests.get(pages.rows.len()..).unwrap_or_default();
         if let (Some(is_under_way), Some((first, others))) = (held_up, rest.split_first()) {
             let file = File::HELD_UP
                 .into_iter()
@@ -169,10 +169,10 @@ impl Batch {
 }
 
 /// Reads the files of some processes, one process after another, until there are [`ENOUGH`] bytes.
-fn read(base: BorrowedFd<'_>, asked: &[Asked], pages: &Mutex<Pages>) {
+fn read(base: BorrowedFd<'_>, requests: &[BatchRequest], pages: &Mutex<Pages>) {
     let (mut text, mut texts) = (Vec::new(), Vec::new());
     let mut end = 0;
-    for Asked { pid, files, pin } in asked {
+    for BatchRequest { pid, files, pin } in requests {
         texts.clear();
         let entries = entries(*files, |file| {
             text.clear();

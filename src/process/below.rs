@@ -53,10 +53,10 @@ impl Directory<'_> {
     /// Reads a short file below one of the directories. Errors: `Exited` also when only this entry
     /// is gone, because entries come and go.
     pub fn text_below(&self, directory: &'static str, name: &str) -> ReadResult<Vec<u8>> {
-        let unread = |errno| ReadError::from_errno(errno, directory, || ReadError::Exited);
-        let fd = self.open(name, OFlags::RDONLY).map_err(unread)?;
+        let read_error = |errno| ReadError::from_errno(errno, directory, || ReadError::Exited);
+        let fd = self.open(name, OFlags::RDONLY).map_err(read_error)?;
         let mut text = Vec::with_capacity(4096);
-        retry_on_intr(|| read(&fd, spare_capacity(&mut text))).map_err(unread)?;
+        retry_on_intr(|| read(&fd, spare_capacity(&mut text))).map_err(read_error)?;
         Ok(text)
     }
 
@@ -68,17 +68,18 @@ impl Directory<'_> {
         name: &str,
         show: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> ReadResult<()> {
-        let unread =
-            |errno| ReadError::from_errno(errno, directory, || self.lacking("the file is missing"));
-        let fd =
-            open_at(self.base(), &self.path_of_threads(name)?, OFlags::RDONLY).map_err(unread)?;
-        show_lines(fd, show).map_err(unread)
+        let read_error = |errno| {
+            ReadError::from_errno(errno, directory, || self.absent_or_exited("the file is missing"))
+        };
+        let fd = open_at(self.base(), &self.path_of_threads(name)?, OFlags::RDONLY)
+            .map_err(read_error)?;
+        show_lines(fd, show).map_err(read_error)
     }
 
     /// Reports whether `is_wanted` holds for any line of the memory map (proc_pid_maps(5)).
     pub fn maps_any(&self, is_wanted: fn(&[u8]) -> bool) -> ReadResult<bool> {
         let path = self.path_of_threads("maps")?;
-        let looked = self.on_thread("maps", move |base| {
+        let found = self.on_thread("maps", move |base| {
             let fd = open_at(base, &path, OFlags::RDONLY)?;
             let mut is_found = false;
             show_lines(fd, |line| {
@@ -87,8 +88,8 @@ impl Directory<'_> {
             })?;
             Ok(is_found)
         })?;
-        looked.map_err(|errno| {
-            ReadError::from_errno(errno, "maps", || self.lacking("the file is missing"))
+        found.map_err(|errno| {
+            ReadError::from_errno(errno, "maps", || self.absent_or_exited("the file is missing"))
         })
     }
 
@@ -96,7 +97,7 @@ impl Directory<'_> {
     pub fn open_directory(&self, name: &'static str) -> ReadResult<OwnedFd> {
         let path = self.path_of_threads(name)?;
         open_at(self.base(), &path, OFlags::PATH | OFlags::DIRECTORY).map_err(|errno| {
-            ReadError::from_errno(errno, name, || self.lacking("the directory is missing"))
+            ReadError::from_errno(errno, name, || self.absent_or_exited("the directory is missing"))
         })
     }
 
@@ -131,22 +132,24 @@ impl Directory<'_> {
 
     /// Counts the entries of one of the directories, and passes on each of them.
     pub fn list(&self, directory: &'static str, mut show: impl FnMut(&CStr)) -> ReadResult<u64> {
-        let unread = |errno| {
-            ReadError::from_errno(errno, directory, || self.lacking("the directory is missing"))
+        let read_error = |errno| {
+            ReadError::from_errno(errno, directory, || {
+                self.absent_or_exited("the directory is missing")
+            })
         };
         // The directory task belongs to the process; the other ones are read below a thread that
         // still runs.
         let prefix = if directory == "task" { String::new() } else { self.threads_prefix()? };
         let dir = self
             .open(&format!("{prefix}{directory}"), OFlags::RDONLY | OFlags::DIRECTORY)
-            .map_err(unread)?;
+            .map_err(read_error)?;
         let mut buffer = Vec::with_capacity(8 * 1024);
         let mut entries = RawDir::new(dir, buffer.spare_capacity_mut());
         let mut count = 0;
         while let Some(entry) = entries.next() {
             let entry = match entry {
                 Err(Errno::INTR) => continue,
-                entry => entry.map_err(unread)?,
+                entry => entry.map_err(read_error)?,
             };
             if !entry.file_name().to_bytes().starts_with(b".") {
                 show(entry.file_name());
@@ -177,7 +180,7 @@ impl Directory<'_> {
     }
 
     /// Returns the error of a missing entry: the process has none for this reason, or has exited.
-    fn lacking(&self, why: &'static str) -> ReadError {
+    fn absent_or_exited(&self, why: &'static str) -> ReadError {
         if self.exists() { ReadError::absent(why) } else { ReadError::Exited }
     }
 }

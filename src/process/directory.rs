@@ -105,9 +105,9 @@ impl<'p> Directory<'p> {
         let content = match found {
             BatchAnswer::Text(text) => {
                 buffer.extend_from_slice(text);
-                self.settled(file, Ok(buffer))
+                self.or_by_other_thread(file, Ok(buffer))
             }
-            BatchAnswer::Failed(errno) => self.settled(file, Err(errno)),
+            BatchAnswer::Failed(errno) => self.or_by_other_thread(file, Err(errno)),
             BatchAnswer::HeldUp => {
                 Err(ReadError::Unavailable(Unavailable::HeldUp { file: file.name() }))
             }
@@ -120,14 +120,14 @@ impl<'p> Directory<'p> {
     /// Returns the bytes of a file, or the text of a link.
     pub fn file(&self, file: File) -> ReadResult<&[u8]> {
         let content = self.files[file as usize].content.get_or_init(|| self.read(file));
-        content.as_deref().map_err(|&unread| unread)
+        content.as_deref().map_err(|&error| error)
     }
 
     fn read(&self, file: File) -> ReadResult<Vec<u8>> {
         self.mark(file);
         if File::HELD_UP.contains(&file) {
             let read = self.by_thread(file, self.path(file.name()))?;
-            return self.settled(file, read);
+            return self.or_by_other_thread(file, read);
         }
         let slot = &self.files[file as usize];
         let mut buffer = slot.spare.take();
@@ -136,7 +136,7 @@ impl<'p> Directory<'p> {
             Ok(()) => Ok(buffer),
             Err(errno) => {
                 slot.spare.set(buffer);
-                self.settled(file, Err(errno))
+                self.or_by_other_thread(file, Err(errno))
             }
         }
     }
@@ -158,7 +158,7 @@ impl<'p> Directory<'p> {
     /// Returns the result of a read, or what another thread shows. Where the first thread of a
     /// process has exited before the others, the kernel shows memory, directories and namespaces
     /// only for the others: the file of such a thread is read then.
-    fn settled(&self, file: File, read: Result<Vec<u8>, Errno>) -> ReadResult<Vec<u8>> {
+    fn or_by_other_thread(&self, file: File, read: Result<Vec<u8>, Errno>) -> ReadResult<Vec<u8>> {
         let is_empty = read.as_ref().map_or_else(|&errno| is_absence(errno), Vec::is_empty);
         if is_empty
             && file.facts().is_of_threads
@@ -171,9 +171,9 @@ impl<'p> Directory<'p> {
                 let mut buffer = Vec::new();
                 self.read_into(&mut buffer, file, &path).map(|()| buffer)
             };
-            return read.map_err(|errno| self.unread(file, errno));
+            return read.map_err(|errno| self.read_error(file, errno));
         }
-        read.map_err(|errno| self.unread(file, errno))
+        read.map_err(|errno| self.read_error(file, errno))
     }
 
     /// Reads a file on a thread that can be left behind.
@@ -202,7 +202,7 @@ impl<'p> Directory<'p> {
             None => self.path(file.name()),
         };
         let read = self.on_thread(file.name(), move |base| read_start(base, &path, most))?;
-        read.map_err(|errno| self.unread(file, errno))
+        read.map_err(|errno| self.read_error(file, errno))
     }
 
     /// Returns a thread that still runs, if the first one has exited before it.
@@ -227,7 +227,7 @@ impl<'p> Directory<'p> {
 
     /// Decides what an error number means: after ENOENT and ESRCH, either the process has exited or
     /// it lacks this file.
-    fn unread(&self, file: File, errno: Errno) -> ReadError {
+    fn read_error(&self, file: File, errno: Errno) -> ReadError {
         ReadError::from_errno(errno, file.name(), || {
             // When such a file is missing, stat will be read next: it says whether this is a kernel
             // thread or a zombie.

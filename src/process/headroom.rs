@@ -53,14 +53,14 @@ struct GroupFiles {
 }
 
 /// Control groups v1 (memory.txt of the kernel's documentation).
-static FIRST: GroupFiles = GroupFiles {
+static VERSION_1: GroupFiles = GroupFiles {
     limits: &["memory.limit_in_bytes"],
     usage: "memory.usage_in_bytes",
     inactive: "total_inactive_file",
 };
 
 /// Control groups v2. Above `high` processes are throttled, above `max` killed.
-static SECOND: GroupFiles = GroupFiles {
+static VERSION_2: GroupFiles = GroupFiles {
     limits: &["memory.high", "memory.max"],
     usage: "memory.current",
     inactive: "inactive_file",
@@ -113,11 +113,11 @@ impl Process<'_> {
 impl Proc {
     /// Returns the bytes that the machine could give without swapping.
     fn memory_available(&self) -> ReadResult<u64> {
-        const UNTOLD: ReadError = ReadError::absent("this procfs tells no MemAvailable");
+        const NOT_SHOWN: ReadError = ReadError::absent("this procfs tells no MemAvailable");
         let text = self.whole_file("/meminfo")?;
         // The lines look like those of status. The parser of the crate procfs panics at characters
         // that no kernel writes.
-        Status(&text).size("MemAvailable").ok_or(UNTOLD)
+        Status(&text).size("MemAvailable").ok_or(NOT_SHOWN)
     }
 }
 
@@ -138,8 +138,8 @@ impl Hierarchy {
     /// Makes the hierarchy of a mount; `None` for one without a memory controller.
     fn from_mount(mount: Mount<'_>) -> Option<Hierarchy> {
         let files = match mount.kind {
-            b"cgroup2" => &SECOND,
-            b"cgroup" if mount.has(b"memory") => &FIRST,
+            b"cgroup2" => &VERSION_2,
+            b"cgroup" if mount.has(b"memory") => &VERSION_1,
             _ => return None,
         };
         let Mount { root, point, .. } = mount;
@@ -148,7 +148,7 @@ impl Hierarchy {
 
     /// Returns the path of a process's group below the mounted group.
     fn path_of<'c>(&self, groups: Cgroups<'c>) -> Option<&'c [u8]> {
-        let controller: &[u8] = if std::ptr::eq(self.files, &SECOND) { b"" } else { b"memory" };
+        let controller: &[u8] = if std::ptr::eq(self.files, &VERSION_2) { b"" } else { b"memory" };
         below(&self.root, groups.path_with(controller)?)
     }
 
@@ -212,11 +212,11 @@ mod tests {
                 .unwrap();
         assert_eq!(
             (first.files.usage, &first.mount_point[..]),
-            (FIRST.usage, &b"/sys/fs/cgroup/memory"[..])
+            (VERSION_1.usage, &b"/sys/fs/cgroup/memory"[..])
         );
         let second =
             parse(b"30 24 0:26 /a\\040b /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw").unwrap();
-        assert_eq!((second.files.usage, &second.root[..]), (SECOND.usage, &b"/a b"[..]));
+        assert_eq!((second.files.usage, &second.root[..]), (VERSION_2.usage, &b"/a b"[..]));
         for other in [
             &b"48 47 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu"[..],
             b"22 1 8:1 / / rw - ext4 /dev/sda rw",
@@ -235,10 +235,10 @@ mod tests {
             (b"/docker/abc/web", Some(b"/")),
             (b"/docker/ab", None),
         ] {
-            assert_eq!(hierarchy(&FIRST, root, Path::new("/x")).path_of(groups), path);
+            assert_eq!(hierarchy(&VERSION_1, root, Path::new("/x")).path_of(groups), path);
         }
         assert_eq!(
-            hierarchy(&SECOND, b"/", Path::new("/x")).path_of(Cgroups(b"4:memory:/a\n")),
+            hierarchy(&VERSION_2, b"/", Path::new("/x")).path_of(Cgroups(b"4:memory:/a\n")),
             None
         );
     }
@@ -261,20 +261,20 @@ mod tests {
                 .unwrap()
                 .map(|limit| (limit.limit, limit.left))
         };
-        assert_eq!((left(&FIRST), left(&SECOND)), (None, None));
+        assert_eq!((left(&VERSION_1), left(&VERSION_2)), (None, None));
         write("memory.limit_in_bytes", "1000\n");
         write("memory.usage_in_bytes", "900\n");
         write("memory.stat", "inactive_file 100\ntotal_inactive_file 300\n");
-        assert_eq!(left(&FIRST), Some((1000, 400)));
+        assert_eq!(left(&VERSION_1), Some((1000, 400)));
         write("memory.limit_in_bytes", "9223372036854771712\n");
-        assert_eq!(left(&FIRST), None);
+        assert_eq!(left(&VERSION_1), None);
         write("memory.max", "max\n");
         write("memory.high", "max\n");
-        assert_eq!(left(&SECOND), None);
+        assert_eq!(left(&VERSION_2), None);
         write("memory.current", "500\n");
         write("memory.max", "2000\n");
-        assert_eq!(left(&SECOND), Some((2000, 1600)));
+        assert_eq!(left(&VERSION_2), Some((2000, 1600)));
         write("memory.high", "400\n");
-        assert_eq!(left(&SECOND), Some((400, 0)));
+        assert_eq!(left(&VERSION_2), Some((400, 0)));
     }
 }

@@ -74,11 +74,11 @@ impl Proc {
 
 /// Returns the inode of a pidfd.
 pub fn pidfd_inode(pidfd: &OwnedFd) -> ReadResult<u64> {
-    let unread = |errno| ReadError::from_errno(errno, "pidfd", || ReadError::Exited);
-    if fstatfs(pidfd).map_err(unread)?.f_type as u64 != PIDFS_MAGIC {
+    let read_error = |errno| ReadError::from_errno(errno, "pidfd", || ReadError::Exited);
+    if fstatfs(pidfd).map_err(read_error)?.f_type as u64 != PIDFS_MAGIC {
         return Err(ReadError::absent("this kernel is older than Linux 6.9"));
     }
-    Ok(fstat(pidfd).map_err(unread)?.st_ino)
+    Ok(fstat(pidfd).map_err(read_error)?.st_ino)
 }
 
 /// Opens a pidfd of the process that has this number now.

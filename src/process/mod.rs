@@ -103,7 +103,7 @@ impl<'p> Process<'p> {
             Ok(status) if status.number("Tgid").is_some_and(|leader| leader != u64::from(pid)) => {
                 Err(ReadError::Exited)
             }
-            Err(unread) if !unread.is_unavailable() => Err(unread),
+            Err(error) if !error.is_unavailable() => Err(error),
             _ => Ok(process),
         }
     }
@@ -176,10 +176,10 @@ impl<'p> Process<'p> {
             let stat = Stat::parse(self.file(File::Stat)?).ok_or(ReadError::malformed("stat"))?;
             match self.directory.other_thread()? {
                 None => Ok(stat),
-                Some(thread) => Ok(stat.going_on(&self.directory.thread_stat(thread)?)),
+                Some(thread) => Ok(stat.with_running_thread(&self.directory.thread_stat(thread)?)),
             }
         };
-        self.stat.get_or_init(parse).as_ref().map_err(|&unread| unread)
+        self.stat.get_or_init(parse).as_ref().map_err(|&error| error)
     }
 
     /// Returns the text of /proc/PID/status.
@@ -230,7 +230,7 @@ impl<'p> Process<'p> {
     /// Returns the name for users, or comm where that cannot be completed.
     pub fn name_or_comm(&self) -> ReadResult<Cow<'_, [u8]>> {
         match self.name() {
-            Err(unread) if unread.is_unavailable() => self.comm(),
+            Err(error) if error.is_unavailable() => self.comm(),
             name => name,
         }
     }
@@ -347,17 +347,16 @@ impl<'p> Process<'p> {
     /// Returns the path of the executable: the link without " (deleted)", else an absolute first
     /// argument.
     pub fn exe_path(&self) -> ReadResult<&[u8]> {
-        let unread = match self.linked_path() {
-            Err(unread)
-                if unread == ReadError::DENIED
-                    || unread == ReadError::absent(File::Exe.absent()) =>
+        let error = match self.linked_path() {
+            Err(error)
+                if error == ReadError::DENIED || error == ReadError::absent(File::Exe.absent()) =>
             {
-                unread
+                error
             }
             outcome => return outcome,
         };
         let argument = self.first_argument()?;
-        if argument.starts_with(b"/") { Ok(argument) } else { Err(unread) }
+        if argument.starts_with(b"/") { Ok(argument) } else { Err(error) }
     }
 
     /// Returns the name of the executable: the last part of its path, else a first argument that is
@@ -365,8 +364,8 @@ impl<'p> Process<'p> {
     pub fn exe_name(&self) -> ReadResult<Cow<'_, [u8]>> {
         match self.exe_path() {
             Ok(path) => return Ok(Cow::Borrowed(base_name(path))),
-            Err(unread) if unread.is_unavailable() => {}
-            Err(unread) => return Err(unread),
+            Err(error) if error.is_unavailable() => {}
+            Err(error) => return Err(error),
         }
         let argument = self.first_argument()?;
         if !argument.is_empty() && !argument.contains(&b'/') && self.proc().is_command(argument) {
@@ -489,7 +488,7 @@ impl<'p> Process<'p> {
             match self.directory.thread_state(id) {
                 Ok(b'Z' | b'X') | Err(ReadError::Exited) => {}
                 Ok(state) => states.push(state),
-                Err(unread) => return Err(unread),
+                Err(error) => return Err(error),
             }
         }
         Ok(states)
@@ -540,7 +539,7 @@ impl<'p> Process<'p> {
         match self.directory.descriptor_link(number) {
             Ok(link) => Ok(Some(link)),
             Err(ReadError::Exited) if self.exists() => Ok(None),
-            Err(unread) => Err(unread),
+            Err(error) => Err(error),
         }
     }
 
@@ -560,7 +559,7 @@ impl<'p> Process<'p> {
             match self.directory.thread_name(id) {
                 Ok(name) => threads.push((id, name)),
                 Err(ReadError::Exited) => {}
-                Err(unread) => return Err(unread),
+                Err(error) => return Err(error),
             }
         }
         Ok(threads)

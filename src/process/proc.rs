@@ -169,7 +169,7 @@ impl Proc {
     /// Returns the random id of this boot, as text.
     pub fn boot_id(&self) -> ReadResult<&[u8]> {
         let ask = || Ok(self.whole_file("/sys/kernel/random/boot_id")?.trim_ascii().to_vec());
-        self.boot_id.get_or_init(ask).as_deref().map_err(|&unread| unread)
+        self.boot_id.get_or_init(ask).as_deref().map_err(|&error| error)
     }
 
     /// Returns the clock ticks per second: the unit of times in /proc/PID/stat.
@@ -268,7 +268,7 @@ impl Proc {
 
     /// Reads a file outside of the process directories. Its name begins with a slash.
     pub(super) fn whole_file(&self, name: &'static str) -> ReadResult<Vec<u8>> {
-        let unread = |errno| {
+        let read_error = |errno| {
             ReadError::from_errno(errno, name, || ReadError::absent("this procfs does not have it"))
         };
         let fd = fs::openat(
@@ -277,9 +277,9 @@ impl Proc {
             OFlags::RDONLY | OFlags::CLOEXEC,
             Mode::empty(),
         )
-        .map_err(unread)?;
+        .map_err(read_error)?;
         let mut bytes = Vec::with_capacity(4096);
-        while rustix::io::read(&fd, spare_capacity(&mut bytes)).map_err(unread)? > 0 {
+        while rustix::io::read(&fd, spare_capacity(&mut bytes)).map_err(read_error)? > 0 {
             bytes.reserve(4096);
         }
         Ok(bytes)

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::batch::{Asked, Batch, BatchAnswer, Pages};
+use super::batch::{Batch, BatchAnswer, BatchRequest, Pages};
 use super::error::Error;
 use super::file::{File, Files};
 use super::reader::ReaderThread;
@@ -19,7 +19,7 @@ pub(super) struct Ahead<'p> {
     files: Files,
     size: usize,
     under_way: VecDeque<Batch>,
-    here: Pages,
+    current: Pages,
     /// Memory of a finished batch, reused for the next one.
     spare: Option<Pages>,
     idle: Vec<ReaderThread>,
@@ -29,8 +29,9 @@ impl<'p> Ahead<'p> {
     /// Begins to read ahead those of these files that can be held up, for every process of a scan;
     /// `None` when there are none.
     pub fn new(proc: &'p Proc, files: Files) -> Option<Ahead<'p>> {
-        let (under_way, here, spare, idle) = (VecDeque::new(), Pages::default(), None, Vec::new());
-        has_held_up(files).then(|| Ahead { proc, files, size: 1, under_way, here, spare, idle })
+        let (under_way, current, spare, idle) =
+            (VecDeque::new(), Pages::default(), None, Vec::new());
+        has_held_up(files).then(|| Ahead { proc, files, size: 1, under_way, current, spare, idle })
     }
 
     /// Turns to the next process; `None` at the end. `list` returns the pids that follow, at most
@@ -39,8 +40,8 @@ impl<'p> Ahead<'p> {
         &mut self,
         mut list: impl FnMut(usize) -> Result<Vec<Pid>, Error>,
     ) -> Result<Option<Pid>, Error> {
-        self.here.turn();
-        while self.here.pid().is_none() {
+        self.current.advance();
+        while self.current.pid().is_none() {
             // While the scan visits the processes of one batch, a thread reads those of the other.
             while self.under_way.len() < 2 {
                 let pids = list(self.size)?;
@@ -48,34 +49,35 @@ impl<'p> Ahead<'p> {
                     break;
                 }
                 let files = self.files;
-                let batch = self
-                    .begin(pids.into_iter().map(|pid| Asked { pid, files, pin: None }).collect());
+                let batch = self.begin(
+                    pids.into_iter().map(|pid| BatchRequest { pid, files, pin: None }).collect(),
+                );
                 self.under_way.push_back(batch);
                 self.size = MOST.min(2 * self.size);
             }
             let Some(batch) = self.under_way.pop_front() else { return Ok(None) };
             let (pages, rest, reader) = batch.end(self.proc);
             self.idle.extend(reader);
-            self.spare = Some(std::mem::replace(&mut self.here, pages).emptied());
+            self.spare = Some(std::mem::replace(&mut self.current, pages).emptied());
             if !rest.is_empty() {
                 let batch = self.begin(rest);
                 self.under_way.push_front(batch);
             }
         }
-        Ok(self.here.pid())
+        Ok(self.current.pid())
     }
 
     /// Passes on what was read of this process.
     pub fn show(&self, show: impl FnMut(File, BatchAnswer<'_>)) {
-        self.here.show(show);
+        self.current.show(show);
     }
 
     /// Starts to read a batch.
-    fn begin(&mut self, asked: Vec<Asked>) -> Batch {
+    fn begin(&mut self, requests: Vec<BatchRequest>) -> Batch {
         // The thread gets a descriptor table of its own: as long as no other thread shares ours,
         // each of our calls is cheaper.
         let reader = self.idle.pop().or_else(ReaderThread::start_apart);
-        Batch::begin(self.proc, reader, asked, self.spare.take().unwrap_or_default())
+        Batch::begin(self.proc, reader, requests, self.spare.take().unwrap_or_default())
     }
 }
 
@@ -91,12 +93,12 @@ impl Proc {
         if !has_held_up(files) {
             return;
         }
-        let asked = |process: &Process<'_>| Asked {
+        let request = |process: &Process<'_>| BatchRequest {
             pid: process.pid(),
             files,
             pin: process.directory.shared_pin(),
         };
-        let mut rest: Vec<Asked> = processes.iter().map(asked).collect();
+        let mut rest: Vec<BatchRequest> = processes.iter().map(request).collect();
         let mut processes = processes.iter();
         while !rest.is_empty() {
             let batch = Batch::begin(self, self.readers().take(), rest, Pages::default());
@@ -106,7 +108,7 @@ impl Proc {
                 && let Some(process) = processes.next()
             {
                 pages.show(|file, found| process.take(file, found));
-                pages.turn();
+                pages.advance();
             }
             rest = left;
         }

@@ -26,10 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Time that each of them may still take after that: a page that must be read back from a disk
 /// takes less.
-const LEAST: Duration = Duration::from_millis(5);
+const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 
 /// Time between two looks at a thread that has not answered.
-const LOOK: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Maximum number of threads that are left behind. Each of them keeps a descriptor or two.
 const MOST_LEFT_BEHIND: u64 = 100;
@@ -61,13 +61,13 @@ pub struct HeldUp {
 
 /// A thread that reads. It ends when this is dropped and its last answer was given.
 pub(super) struct ReaderThread {
-    desk: Arc<Desk>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// The state that is shared with a thread.
 #[derive(Default)]
-struct Desk {
+struct Shared {
     requests: Mailbox<ReadJob>,
     /// Its thread id; 0 before it has begun.
     id: AtomicI32,
@@ -115,16 +115,16 @@ impl Readers {
     ) -> Option<T> {
         let mut stood = Duration::ZERO;
         loop {
-            let patience = (PATIENCE.saturating_sub(self.stood_still.get()) / 4).max(LEAST);
-            if let Some(answer) = answer.take_within(LOOK) {
+            let patience = (PATIENCE.saturating_sub(self.stood_still.get()) / 4).max(SHORTEST_WAIT);
+            if let Some(answer) = answer.take_within(POLL_INTERVAL) {
                 return Some(answer);
             }
             if has_moved() || !reader.stands_still() {
                 stood = Duration::ZERO;
                 continue;
             }
-            stood += LOOK;
-            self.stood_still.set(self.stood_still.get() + LOOK);
+            stood += POLL_INTERVAL;
+            self.stood_still.set(self.stood_still.get() + POLL_INTERVAL);
             if stood >= patience {
                 return None;
             }
@@ -191,7 +191,7 @@ impl Drop for Readers {
 
 impl Drop for ReaderThread {
     fn drop(&mut self) {
-        self.desk.requests.close();
+        self.shared.requests.close();
     }
 }
 
@@ -209,8 +209,8 @@ impl ReaderThread {
 
     /// Starts a thread that calls `begin` before it reads; `None` where none can be started.
     fn start_with(begin: impl FnOnce() + Send + 'static) -> Option<ReaderThread> {
-        let desk = Arc::new(Desk::default());
-        let theirs = Arc::clone(&desk);
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
         let work = move || {
             begin();
             theirs.id.store(nix::unistd::gettid().as_raw(), Ordering::Relaxed);
@@ -219,24 +219,24 @@ impl ReaderThread {
             }
         };
         let thread = thread::start("reader", work).ok()?;
-        Some(ReaderThread { desk, thread: Some(thread) })
+        Some(ReaderThread { shared, thread: Some(thread) })
     }
 
     /// Ends a thread that has nothing more to do.
     pub fn end(mut self) {
-        self.desk.requests.close();
+        self.shared.requests.close();
         // A thread that panics ends the program.
         self.thread.take().map(JoinHandle::join);
     }
 
     /// Gives the thread something to do.
     pub fn ask(&self, request: impl FnOnce() + Send + 'static) {
-        self.desk.requests.put(Box::new(request));
+        self.shared.requests.put(Box::new(request));
     }
 
     /// Reports whether the thread sleeps in the kernel, and does not merely wait for a processor.
     fn stands_still(&self) -> bool {
-        let id = self.desk.id.load(Ordering::Relaxed);
+        let id = self.shared.id.load(Ordering::Relaxed);
         if id == 0 {
             return false;
         }

@@ -45,7 +45,7 @@ impl<'p> Scan<'p> {
         let Scan { pids, ahead, process } = self;
         let next = match ahead {
             None => pids.next()?,
-            Some(ahead) => ahead.next(|most| pids.some(most))?,
+            Some(ahead) => ahead.next(|most| pids.next_batch(most))?,
         };
         let Some(pid) = next else { return Ok(None) };
         process.visit(pid);
@@ -83,7 +83,7 @@ impl<'p> Pids<'p> {
     }
 
     /// Returns the next pids, at most `most`; none at the end.
-    fn some(&mut self, most: usize) -> Result<Vec<Pid>, Error> {
+    fn next_batch(&mut self, most: usize) -> Result<Vec<Pid>, Error> {
         if self.listed.is_empty() {
             self.list_more()?;
         }

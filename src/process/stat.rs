@@ -84,7 +84,7 @@ impl Stat {
 
     /// Combines the numbers of the first thread, which has exited, with those that only a thread
     /// that still runs has: the state and the memory of the process.
-    pub fn going_on(self, other: &Stat) -> Stat {
+    pub fn with_running_thread(self, other: &Stat) -> Stat {
         Stat { state: other.state, vsize: other.vsize, rss_pages: other.rss_pages, ..self }
     }
 
@@ -233,7 +233,10 @@ mod tests {
             prop_assert_eq!(ours.flags, theirs.flags);
             prop_assert_eq!((ours.user_ticks, ours.system_ticks), (theirs.utime, theirs.stime));
             prop_assert_eq!((ours.nice, ours.threads as i64), (theirs.nice, theirs.num_threads));
-            prop_assert_eq!((ours.start_ticks, ours.vsize, ours.rss_pages), (theirs.starttime, theirs.vsize, theirs.rss));
+            prop_assert_eq!(
+                (ours.start_ticks, ours.vsize, ours.rss_pages),
+                (theirs.starttime, theirs.vsize, theirs.rss)
+            );
         }
     }
 

@@ -53,8 +53,8 @@ impl Fake {
     }
 }
 
-fn found<T>(settled: Result<Lookup<T>, Error>) -> T {
-    match settled.unwrap() {
+fn found<T>(lookup: Result<Lookup<T>, Error>) -> T {
+    match lookup.unwrap() {
         Lookup::Found(value) => value,
         _ => panic!("it should be known"),
     }

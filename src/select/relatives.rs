@@ -88,11 +88,11 @@ impl RelativeIdentity {
 pub fn relatives(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Relatives, Error> {
     let criteria = Criteria::new(vec![anchor.test()], false, proc.own_pid().into_iter().collect());
     let scan = proc.scan(criteria.files() | tree::FILES)?.reading_ahead(criteria.first_file());
-    let mut kin_unknown = BTreeMap::new();
+    let mut parent_unknown = BTreeMap::new();
     let forest = tree::read(scan, |process, _| {
         if let Lookup::Unavailable(reason) = process.lookup(process.stat())? {
             // Without its parent's number, it may be a child of any process.
-            kin_unknown.insert(process.pid(), reason);
+            parent_unknown.insert(process.pid(), reason);
         }
         Ok::<_, Error>(match criteria.judge(process)? {
             Verdict::Gone => Lookup::Exited,
@@ -113,7 +113,7 @@ pub fn relatives(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Rel
         return Ok(Relatives::NoAnchor(unexamined));
     }
     let mut finder =
-        RelativeFinder { proc, forest: &forest, found: BTreeMap::new(), doubts: kin_unknown };
+        RelativeFinder { proc, forest: &forest, found: BTreeMap::new(), doubts: parent_unknown };
     for node in anchors {
         let (verdict, process) = criteria.judge_pinned(proc, forest.pid(node), Files::NONE)?;
         match (verdict, process) {
@@ -216,7 +216,7 @@ impl RelativeFinder<'_> {
                 children.push((child, identity));
             }
         }
-        if children.is_empty() || self.has(pid, &identity)? {
+        if children.is_empty() || self.is_still(pid, &identity)? {
             return Ok(children);
         }
         if let Some(&reason) = self.doubts.get(&pid) {
@@ -232,37 +232,40 @@ impl RelativeFinder<'_> {
     fn parent(&mut self, (node, identity): Identified) -> Result<Option<Identified>, Error> {
         let Some(parent) = self.forest.parent(node) else { return Ok(None) };
         let (child_pid, pid) = (self.forest.pid(node), self.forest.pid(parent));
-        let Some(found) = self.held(pid, RelativeIdentity::from_process)? else { return Ok(None) };
-        let calls_it_so =
+        let Some(found) = self.read_pinned(pid, RelativeIdentity::from_process)? else {
+            return Ok(None);
+        };
+        let names_parent =
             self.child_of(child_pid, pid)?.is_some_and(|child| child.inode == identity.inode);
-        Ok(if calls_it_so && self.has(pid, &found)? { Some((parent, found)) } else { None })
+        Ok(if names_parent && self.is_still(pid, &found)? { Some((parent, found)) } else { None })
     }
 
     /// Returns the identity of the process `pid`, if its ppid is `parent`.
     fn child_of(&mut self, pid: Pid, parent: Pid) -> Result<Option<RelativeIdentity>, Error> {
-        let read = self
-            .held(pid, |process| Ok((RelativeIdentity::from_process(process)?, process.ppid()?)))?;
+        let read = self.read_pinned(pid, |process| {
+            Ok((RelativeIdentity::from_process(process)?, process.ppid()?))
+        })?;
         Ok(read.and_then(|(identity, ppid)| (ppid == parent).then_some(identity)))
     }
 
     /// Reports whether this number still belongs to that process, which may be a zombie.
-    fn has(&mut self, pid: Pid, identity: &RelativeIdentity) -> Result<bool, Error> {
-        Ok(self.held(pid, |process| identity.matches(process))?.unwrap_or(false))
+    fn is_still(&mut self, pid: Pid, identity: &RelativeIdentity) -> Result<bool, Error> {
+        Ok(self.read_pinned(pid, |process| identity.matches(process))?.unwrap_or(false))
     }
 
     /// Reads something of the process of this number while it is pinned. Where this is unavailable,
     /// the process becomes doubtful.
-    fn held<T>(
+    fn read_pinned<T>(
         &mut self,
         pid: Pid,
         read: impl FnOnce(&Process<'_>) -> ReadResult<T>,
     ) -> Result<Option<T>, Error> {
-        let settled = match self.proc.process(pid, Files::NONE)? {
+        let lookup = match self.proc.process(pid, Files::NONE)? {
             Lookup::Found(process) => process.lookup(read(&process))?,
             Lookup::Unavailable(reason) => Lookup::Unavailable(reason),
             Lookup::Exited => Lookup::Exited,
         };
-        Ok(match settled {
+        Ok(match lookup {
             Lookup::Found(value) => Some(value),
             Lookup::Unavailable(reason) => {
                 self.doubts.entry(pid).or_insert(reason);

@@ -101,11 +101,11 @@ impl<'f, D> View<'f, D> {
         label: &dyn Fn(Node) -> Option<Vec<u8>>,
     ) {
         let first = waiting.len();
-        let mut alike: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+        let mut folded: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
         for node in siblings {
             let is_leaf = || self.children(node).next().is_none();
             if let Some(label) = label(node).filter(|_| is_leaf()) {
-                let at = *alike.entry(label).or_insert(waiting.len());
+                let at = *folded.entry(label).or_insert(waiting.len());
                 if at < waiting.len() {
                     waiting[at].count += 1;
                     continue;
@@ -134,11 +134,11 @@ mod tests {
     use super::*;
 
     fn made_of(rows: &[(u32, u32, &'static str)]) -> Forest<&'static str> {
-        let (kin, names) = rows
+        let (processes, names) = rows
             .iter()
             .map(|&(pid, ppid, name)| (ProcessLink { pid, ppid, start_ticks: 0 }, name))
             .unzip();
-        Forest::new(kin, names)
+        Forest::new(processes, names)
     }
 
     /// Builds 1 - 10 - (20 - 30 - 40, 21), 2.

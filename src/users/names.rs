@@ -71,14 +71,14 @@ impl Names {
         if let Some(name) = self.known.borrow().get(&id) {
             return Rc::clone(name);
         }
-        let name = ask().or_else(|| self.elsewhere(id)).unwrap_or_else(|| id.to_string());
+        let name = ask().or_else(|| self.by_getent(id)).unwrap_or_else(|| id.to_string());
         let name: Rc<str> = name.into();
         self.known.borrow_mut().insert(id, Rc::clone(&name));
         name
     }
 
     /// Returns the name of an id from getent(1), while there is time.
-    fn elsewhere(&self, id: u32) -> Option<String> {
+    fn by_getent(&self, id: u32) -> Option<String> {
         let all =
             || if getent::is_elsewhere(self.database) { deadlines::NAMES } else { Duration::ZERO };
         let patience = self.patience.get().unwrap_or_else(all);
@@ -99,14 +99,14 @@ impl Names {
         if let Ok(id) = name.parse() {
             return Ok(Some(id));
         }
-        match ask().map_err(|error| self.named(error))? {
+        match ask().map_err(|error| self.with_file_name(error))? {
             None => Ok(self.entry(name)?.map(|(_, id)| id)),
             found => Ok(found),
         }
     }
 
     /// Names the missing file in an error about one that does not exist.
-    fn named(&self, error: io::Error) -> io::Error {
+    fn with_file_name(&self, error: io::Error) -> io::Error {
         match error.kind() {
             kind @ io::ErrorKind::NotFound => {
                 io::Error::new(kind, format!("there is no /etc/{}", self.database))
