@@ -202,7 +202,6 @@ impl Test {
 
     /// Reports whether a process meets the condition.
     fn holds(&self, process: &Process<'_>) -> ReadResult<bool> {
-        let one_of = |wanted: &[Vec<u8>], found: &[u8]| wanted.iter().any(|each| each == found);
         Ok(match self {
             Test::Pid(pids) => pids.contains(&process.pid()),
             Test::Relatives(relatives) => match relatives.get(&process.pid()) {
@@ -210,9 +209,9 @@ impl Test {
                 Some(Err(reason)) => return Err((*reason).into()),
                 None => false,
             },
-            Test::ExeName(names) => one_of(names, &process.exe_name()?),
-            Test::ExePath(paths) => one_of(paths, process.exe_path()?),
-            Test::Comm(names) => one_of(names, &process.comm()?),
+            Test::ExeName(names) => contains(names, &process.exe_name()?),
+            Test::ExePath(paths) => contains(paths, process.exe_path()?),
+            Test::Comm(names) => contains(names, &process.comm()?),
             Test::Name(pattern) => pattern.is_match(&process.name()?),
             Test::CommandLine(pattern) => match process.command_line()? {
                 line if line.is_empty() => pattern.is_match(&process.name()?),
@@ -233,18 +232,26 @@ impl Test {
                 has_variable(process.environ()?, name, value.as_deref())
             }
             Test::Cgroup(paths) => {
-                Cgroups(process.file(File::Cgroup)?).paths().any(|path| one_of(paths, path))
+                Cgroups(process.file(File::Cgroup)?).paths().any(|path| contains(paths, path))
             }
-            Test::Namespaces(wanted) => {
-                for &(file, inode) in wanted {
-                    if process.namespace(file)? != inode {
-                        return Ok(false);
-                    }
-                }
-                true
-            }
+            Test::Namespaces(namespaces) => is_in_all(process, namespaces)?,
         })
     }
+}
+
+fn contains(expected: &[Vec<u8>], found: &[u8]) -> bool {
+    expected.iter().any(|each| each == found)
+}
+
+/// Reports whether a process is in each of these namespaces. Those after the first that differs are
+/// not read.
+fn is_in_all(process: &Process<'_>, namespaces: &[(File, u64)]) -> ReadResult<bool> {
+    for &(file, inode) in namespaces {
+        if process.namespace(file)? != inode {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Reports whether an environment has this variable, with this value if one is given.

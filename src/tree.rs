@@ -51,13 +51,16 @@ impl<D> Forest<D> {
             pairs.sort_by_key(|(process, _)| process.pid);
             (processes, data) = pairs.into_iter().unzip();
         }
-        let link = |(process, parent): (&ProcessLink, Node)| Links {
-            pid: process.pid,
-            parent,
-            first_child: NONE,
-            next_sibling: NONE,
-        };
-        let mut links: Vec<Links> = processes.iter().zip(parents(&processes)).map(link).collect();
+        let mut links: Vec<Links> = processes
+            .iter()
+            .zip(parents(&processes))
+            .map(|(process, parent)| Links {
+                pid: process.pid,
+                parent,
+                first_child: NONE,
+                next_sibling: NONE,
+            })
+            .collect();
         let mut first_root = NONE;
         // From the last to the first, each before its siblings, so that children end up in the
         // order of their pids.
@@ -166,20 +169,22 @@ fn existing(node: Node) -> Option<Node> {
     (node != NONE).then_some(node)
 }
 
-/// Returns the parent of each process, by index.
+/// Returns the parent of each process, by index. Circles are cut.
+fn parents(processes: &[ProcessLink]) -> Vec<Node> {
+    let mut parents: Vec<Node> =
+        processes.iter().map(|child| parent_among(processes, child)).collect();
+    cut_circles(&mut parents);
+    parents
+}
+
+/// Returns the parent of a process, by index; [`NONE`] if it was not read.
 ///
 /// The processes were read one after another. A parent may therefore be missing, or its number may
 /// belong to a later process by now: a process that started after its child is not its parent.
-/// Circles that remain are cut.
-fn parents(processes: &[ProcessLink]) -> Vec<Node> {
-    let parent_of = |child: &ProcessLink| {
-        let found = processes.binary_search_by_key(&child.ppid, |process| process.pid).ok();
-        let older = found.filter(|&parent| processes[parent].start_ticks <= child.start_ticks);
-        older.map_or(NONE, |parent| parent as Node)
-    };
-    let mut parents: Vec<Node> = processes.iter().map(parent_of).collect();
-    cut_circles(&mut parents);
-    parents
+fn parent_among(processes: &[ProcessLink], child: &ProcessLink) -> Node {
+    let found = processes.binary_search_by_key(&child.ppid, |process| process.pid).ok();
+    let older = found.filter(|&parent| processes[parent].start_ticks <= child.start_ticks);
+    older.map_or(NONE, |parent| parent as Node)
 }
 
 /// Makes a root of one process of every circle: the one with the lowest pid, which is met first.

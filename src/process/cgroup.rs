@@ -22,20 +22,24 @@ impl<'a> Cgroups<'a> {
     /// Returns the path in the hierarchy with this controller; an empty name means that of cgroups
     /// v2.
     pub fn path_with(self, controller: &[u8]) -> Option<&'a [u8]> {
-        let has = |controllers: &[u8]| {
-            controllers.split(|&byte| byte == b',').any(|found| found == controller)
-        };
-        self.hierarchies().find(|(controllers, _)| has(controllers)).map(|(_, path)| path)
+        self.hierarchies()
+            .find(|(controllers, _)| {
+                controllers.split(|&byte| byte == b',').any(|found| found == controller)
+            })
+            .map(|(_, path)| path)
     }
 
     /// Returns the one path that decides where the process belongs: that of systemd's own hierarchy
     /// on machines with cgroups v1, else that of cgroups v2.
     pub fn path(self) -> Option<&'a [u8]> {
-        let of = |controllers: &[u8]| self.hierarchies().find(|(found, _)| *found == controllers);
-        of(b"name=systemd")
-            .or_else(|| of(b""))
-            .or_else(|| self.hierarchies().next())
-            .map(|(_, path)| path)
+        self.path_of_controllers(b"name=systemd")
+            .or_else(|| self.path_of_controllers(b""))
+            .or_else(|| self.paths().next())
+    }
+
+    /// Returns the path in the hierarchy with exactly these controllers.
+    fn path_of_controllers(self, controllers: &[u8]) -> Option<&'a [u8]> {
+        self.hierarchies().find(|(found, _)| *found == controllers).map(|(_, path)| path)
     }
 
     /// Returns the systemd unit: the first part of the path that is not a slice, if it is named
@@ -129,21 +133,27 @@ fn below<'a>(parent: &[u8], part: &'a [u8]) -> Option<(&'static str, &'a [u8])> 
     if let Some(name) = part.strip_prefix(b"lxc.payload.").filter(|name| !name.is_empty()) {
         return Some(("lxc", name));
     }
-    let within = |table: &[(&[u8], &'static str)]| {
-        table.iter().find(|(found, _)| *found == parent).map(|(_, engine)| (*engine, part))
-    };
-    within(&PARENTS)
+    let engine = engine_of(&PARENTS, parent)
         .filter(|_| is_whole_id(part))
-        .or_else(|| within(&NAMED_PARENTS).filter(|_| !part.ends_with(b".scope")))
+        .or_else(|| engine_of(&NAMED_PARENTS, parent).filter(|_| !part.ends_with(b".scope")))?;
+    Some((engine, part))
+}
+
+/// Returns the engine that has this directory in a table.
+fn engine_of(table: &[(&[u8], &'static str)], directory: &[u8]) -> Option<&'static str> {
+    table.iter().find(|(found, _)| *found == directory).map(|(_, engine)| *engine)
 }
 
 /// Returns the name of a machine of systemd-machined (machinectl(1)), from the scope that it made
 /// or from the service that runs systemd-nspawn.
 fn machine(part: &[u8]) -> Option<&[u8]> {
-    let of = |before: &[u8], after: &[u8]| part.strip_prefix(before)?.strip_suffix(after);
-    of(b"machine-", b".scope")
-        .or_else(|| of(b"systemd-nspawn@", b".service"))
+    between(part, b"machine-", b".scope")
+        .or_else(|| between(part, b"systemd-nspawn@", b".service"))
         .filter(|name| !name.is_empty())
+}
+
+fn between<'a>(text: &'a [u8], before: &[u8], after: &[u8]) -> Option<&'a [u8]> {
+    text.strip_prefix(before)?.strip_suffix(after)
 }
 
 /// Reports whether this is an id of hexadecimal digits, as the engines use. Other groups only look

@@ -22,15 +22,18 @@ pub fn since_boot() -> Duration {
 /// is set: both run equally fast. Two readings are some ten nanoseconds apart, so that two
 /// results differ only where the true value is that close to the middle between two ticks.
 pub fn boot_time() -> f64 {
-    let sample = |_| {
-        let before = nanoseconds(ClockId::Boottime);
-        let now = nanoseconds(ClockId::Realtime);
-        let after = nanoseconds(ClockId::Boottime);
-        (after - before, now - (before + after) / 2)
-    };
     // The sample with the shortest gap was disturbed least.
-    let distance = (0..SAMPLES).map(sample).min().map_or(0, |(_, distance)| distance);
+    let distance = (0..SAMPLES).map(|_| sample()).min().map_or(0, |(_, distance)| distance);
     ((distance + GRAIN / 2).div_euclid(GRAIN) * GRAIN) as f64 / 1e9
+}
+
+/// Compares the two clocks. Returns the gap between the two readings of the first one, and the
+/// distance from the middle of the gap to the second clock, in nanoseconds.
+fn sample() -> (i128, i128) {
+    let before = nanoseconds(ClockId::Boottime);
+    let now = nanoseconds(ClockId::Realtime);
+    let after = nanoseconds(ClockId::Boottime);
+    (after - before, now - (before + after) / 2)
 }
 
 fn nanoseconds(clock: ClockId) -> i128 {

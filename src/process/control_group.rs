@@ -31,10 +31,13 @@ impl ControlGroup {
         let Some(path) = groups.path() else { return Ok(None) };
         let mounts = fs::read(MOUNTS)?;
         let mut mounts = mounts.split(|&byte| byte == b'\n').filter_map(Mount::parse);
-        let is_first = groups.path_with(b"name=systemd").is_some();
-        let Some(mount) = mounts.find(|mount| match is_first {
-            true => mount.kind == b"cgroup" && mount.has(b"name=systemd"),
-            false => mount.kind == b"cgroup2",
+        let is_version_1 = groups.path_with(b"name=systemd").is_some();
+        let Some(mount) = mounts.find(|mount| {
+            if is_version_1 {
+                mount.kind == b"cgroup" && mount.has(b"name=systemd")
+            } else {
+                mount.kind == b"cgroup2"
+            }
         }) else {
             return Ok(None);
         };

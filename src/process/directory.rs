@@ -207,39 +207,46 @@ impl<'p> Directory<'p> {
 
     /// Returns a thread that still runs, if the first one has exited before it.
     pub fn other_thread(&self) -> ReadResult<Option<Pid>> {
-        let is_left = |stat: &Stat| stat.is_zombie() && stat.is_alive();
         let stat = self.file(File::Stat).ok().and_then(Stat::parse);
-        if !stat.as_ref().is_some_and(is_left) {
+        if !stat.is_some_and(|stat| stat.is_zombie() && stat.is_alive()) {
             return Ok(None);
         }
-        let goes_on =
-            |&id: &Pid| matches!(self.thread_state(id), Ok(state) if !b"ZX".contains(&state));
         // There may be thousands of threads, and thousands of files that need one.
-        if let Some(known) = self.other_thread.get().filter(goes_on) {
+        if let Some(known) = self.other_thread.get().filter(|&id| self.still_runs(id)) {
             return Ok(Some(known));
         }
         let mut ids = Vec::new();
         self.list("task", |id| ids.extend(number::parse(id.to_bytes())))?;
-        self.other_thread
-            .set(ids.into_iter().filter_map(|id| Pid::try_from(id).ok()).find(goes_on));
+        let mut ids = ids.into_iter().filter_map(|id| Pid::try_from(id).ok());
+        self.other_thread.set(ids.find(|&id| self.still_runs(id)));
         Ok(self.other_thread.get())
+    }
+
+    /// Reports whether a thread has not exited: the files of one that has show nothing.
+    fn still_runs(&self, thread: Pid) -> bool {
+        matches!(self.thread_state(thread), Ok(state) if !b"ZX".contains(&state))
     }
 
     /// Decides what an error number means: after ENOENT and ESRCH, either the process has exited or
     /// it lacks this file.
     fn read_error(&self, file: File, errno: Errno) -> ReadError {
         ReadError::from_errno(errno, file.name(), || {
-            // When such a file is missing, stat will be read next: it says whether this is a kernel
-            // thread or a zombie.
-            let reads_stat = file.facts().is_of_threads && !self.holds(File::Stat);
-            let is_there =
-                || if reads_stat { self.file(File::Stat).is_ok() } else { self.exists() };
-            if file != File::Stat && is_there() {
+            if file != File::Stat && self.exists_without(file) {
                 ReadError::absent(file.absent())
             } else {
                 ReadError::Exited
             }
         })
+    }
+
+    /// Reports whether the process still exists after this file of it was missing.
+    fn exists_without(&self, file: File) -> bool {
+        if file.facts().is_of_threads && !self.holds(File::Stat) {
+            // stat will be read next: it says whether this is a kernel thread or a zombie.
+            self.file(File::Stat).is_ok()
+        } else {
+            self.exists()
+        }
     }
 
     /// Reports whether the process still exists, if only as a zombie.

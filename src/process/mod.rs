@@ -18,8 +18,6 @@ mod control_group;
 mod directory;
 mod error;
 mod file;
-mod read_ahead;
-
 mod headroom;
 mod id;
 mod mount;
@@ -27,6 +25,7 @@ mod number;
 mod path;
 mod proc;
 mod property;
+mod read_ahead;
 mod reader;
 mod root;
 mod scan;
@@ -44,9 +43,9 @@ use std::borrow::Cow;
 use once_cell::unsync::OnceCell;
 use procfs::FromRead;
 
+use self::directory::Directory;
+use self::stat::Stat;
 use crate::path::base_name;
-use directory::Directory;
-use stat::Stat;
 
 pub use below::OpenFile;
 pub use cgroup::Cgroups;
@@ -172,14 +171,16 @@ impl<'p> Process<'p> {
 
     /// Returns the parsed /proc/PID/stat.
     pub fn stat(&self) -> ReadResult<&Stat> {
-        let parse = || {
-            let stat = Stat::parse(self.file(File::Stat)?).ok_or(ReadError::malformed("stat"))?;
-            match self.directory.other_thread()? {
-                None => Ok(stat),
-                Some(thread) => Ok(stat.with_running_thread(&self.directory.thread_stat(thread)?)),
-            }
-        };
-        self.stat.get_or_init(parse).as_ref().map_err(|&error| error)
+        self.stat.get_or_init(|| self.parse_stat()).as_ref().map_err(|&error| error)
+    }
+
+    /// Parses /proc/PID/stat, with the numbers of another thread where the first one has exited.
+    fn parse_stat(&self) -> ReadResult<Stat> {
+        let stat = Stat::parse(self.file(File::Stat)?).ok_or(ReadError::malformed("stat"))?;
+        match self.directory.other_thread()? {
+            None => Ok(stat),
+            Some(thread) => Ok(stat.with_running_thread(&self.directory.thread_stat(thread)?)),
+        }
     }
 
     /// Returns the text of /proc/PID/status.

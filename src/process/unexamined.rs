@@ -34,9 +34,9 @@ impl Unexamined {
     /// Returns those that are unusual: an ordinary user lacks many permissions, and processes that
     /// hold up their readers are listed separately.
     pub fn unusual(&self) -> Unexamined {
-        let is_unusual =
-            |(_, reason): &&(Pid, Unavailable)| !matches!(reason, Unavailable::HeldUp { .. });
-        Unexamined { denied: 0, others: self.others.iter().filter(is_unusual).copied().collect() }
+        let mut others = self.others.clone();
+        others.retain(|(_, reason)| !matches!(reason, Unavailable::HeldUp { .. }));
+        Unexamined { denied: 0, others }
     }
 }
 

@@ -87,11 +87,42 @@ impl RelativeIdentity {
 /// grandchildren of cron are its jobs, without the processes that the jobs run.
 pub fn relatives(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Relatives, Error> {
     let criteria = Criteria::new(vec![anchor.test()], false, proc.own_pid().into_iter().collect());
+    let (forest, doubts) = read_candidates(proc, &criteria)?;
+    let anchors: Vec<Node> = forest
+        .find_all(forest.all(), |is_anchor| *is_anchor == Ok(true))
+        .filter(|&node| relation != Relation::Grandchildren || !is_worker(&forest, node))
+        .collect();
+    let doubtful: Vec<(Node, Unavailable)> =
+        forest.all().filter_map(|node| Some((node, forest.data(node).err()?))).collect();
+    if anchors.is_empty() {
+        let mut unexamined = Unexamined::default();
+        doubtful.iter().for_each(|&(node, reason)| unexamined.add(forest.pid(node), reason));
+        return Ok(Relatives::NoAnchor(unexamined));
+    }
+    let mut finder = RelativeFinder { proc, forest: &forest, found: BTreeMap::new(), doubts };
+    for node in anchors {
+        finder.relate_candidate(relation, node, &criteria)?;
+    }
+    for (node, reason) in doubtful {
+        finder.doubt(relation, node, reason);
+    }
+    Ok(Relatives::Found(finder.into_test()))
+}
+
+/// All processes, each with the decision whether it may be an anchor, or the reason why this is
+/// unknown.
+type Candidates = Forest<Result<bool, Unavailable>>;
+
+/// Reads the candidates by number. Returns them with the processes whose parent is unknown: each of
+/// these may be a child of any process.
+fn read_candidates(
+    proc: &Proc,
+    criteria: &Criteria,
+) -> Result<(Candidates, BTreeMap<Pid, Unavailable>), Error> {
     let scan = proc.scan(criteria.files() | tree::FILES)?.reading_ahead(criteria.first_file());
     let mut parent_unknown = BTreeMap::new();
     let forest = tree::read(scan, |process, _| {
         if let Lookup::Unavailable(reason) = process.lookup(process.stat())? {
-            // Without its parent's number, it may be a child of any process.
             parent_unknown.insert(process.pid(), reason);
         }
         Ok::<_, Error>(match criteria.judge(process)? {
@@ -100,43 +131,12 @@ pub fn relatives(proc: &Proc, relation: Relation, anchor: &Anchor) -> Result<Rel
             verdict => Lookup::Found(Ok(verdict == Verdict::Match)),
         })
     })?;
-    let is_worker =
-        |node| forest.parent(node).is_some_and(|parent| *forest.data(parent) == Ok(true));
-    let matching = forest.find_all(forest.all(), |is_anchor| *is_anchor == Ok(true));
-    let mut anchors =
-        matching.filter(|&node| relation != Relation::Grandchildren || !is_worker(node)).peekable();
-    let doubtful: Vec<_> =
-        forest.all().filter_map(|node| Some((node, forest.data(node).err()?))).collect();
-    if anchors.peek().is_none() {
-        let mut unexamined = Unexamined::default();
-        doubtful.iter().for_each(|&(node, reason)| unexamined.add(forest.pid(node), reason));
-        return Ok(Relatives::NoAnchor(unexamined));
-    }
-    let mut finder =
-        RelativeFinder { proc, forest: &forest, found: BTreeMap::new(), doubts: parent_unknown };
-    for node in anchors {
-        let (verdict, process) = criteria.judge_pinned(proc, forest.pid(node), Files::NONE)?;
-        match (verdict, process) {
-            (Verdict::Match, Some(process)) => {
-                match process.lookup(RelativeIdentity::from_process(&process))? {
-                    Lookup::Found(identity) => finder.relate(relation, (node, identity))?,
-                    Lookup::Unavailable(reason) => finder.doubt(relation, node, reason),
-                    Lookup::Exited => {}
-                }
-            }
-            (Verdict::Unknown(reason), _) => finder.doubt(relation, node, reason),
-            _ => {}
-        }
-    }
-    for (node, reason) in doubtful {
-        finder.doubt(relation, node, reason);
-    }
-    let (found, doubts) = (finder.found.into_iter(), finder.doubts.into_iter());
-    let relatives = doubts
-        .map(|(pid, reason)| (pid, Err(reason)))
-        .chain(found.map(|(pid, identity)| (pid, Ok(identity))));
-    // A relation that was proved by another way is not in doubt.
-    Ok(Relatives::Found(Test::Relatives(relatives.collect())))
+    Ok((forest, parent_unknown))
+}
+
+/// Reports whether the parent of an anchor is an anchor too, so that this one is its worker.
+fn is_worker(forest: &Candidates, node: Node) -> bool {
+    forest.parent(node).is_some_and(|parent| *forest.data(parent) == Ok(true))
 }
 
 /// A process of the forest that was pinned, with its identity.
@@ -145,8 +145,7 @@ type Identified = (Node, RelativeIdentity);
 /// The search for relatives.
 struct RelativeFinder<'k> {
     proc: &'k Proc,
-    /// For each process, whether it may be an anchor, or why this is unknown.
-    forest: &'k Forest<Result<bool, Unavailable>>,
+    forest: &'k Candidates,
     /// The relatives that were proved.
     found: BTreeMap<Pid, RelativeIdentity>,
     /// The processes that may be relatives, and why this is unknown.
@@ -154,6 +153,37 @@ struct RelativeFinder<'k> {
 }
 
 impl RelativeFinder<'_> {
+    /// Pins a process that matched by its number, decides again whether it is an anchor, and adds
+    /// its relatives.
+    fn relate_candidate(
+        &mut self,
+        relation: Relation,
+        node: Node,
+        criteria: &Criteria,
+    ) -> Result<(), Error> {
+        match criteria.judge_pinned(self.proc, self.forest.pid(node), Files::NONE)? {
+            (Verdict::Match, Some(process)) => {
+                match process.lookup(RelativeIdentity::from_process(&process))? {
+                    Lookup::Found(identity) => self.relate(relation, (node, identity))?,
+                    Lookup::Unavailable(reason) => self.doubt(relation, node, reason),
+                    Lookup::Exited => {}
+                }
+            }
+            (Verdict::Unknown(reason), _) => self.doubt(relation, node, reason),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Returns the condition that the relatives meet. A relation that was proved is not in doubt,
+    /// whatever else was.
+    fn into_test(self) -> Test {
+        let mut relatives: BTreeMap<Pid, Result<RelativeIdentity, Unavailable>> =
+            self.doubts.into_iter().map(|(pid, reason)| (pid, Err(reason))).collect();
+        relatives.extend(self.found.into_iter().map(|(pid, identity)| (pid, Ok(identity))));
+        Test::Relatives(relatives)
+    }
+
     /// Adds the relatives of an anchor.
     fn relate(&mut self, relation: Relation, anchor: Identified) -> Result<(), Error> {
         let generations = match relation {

@@ -73,9 +73,18 @@ impl<'f, D> View<'f, D> {
 
     /// Returns the shown nodes without a shown parent.
     fn tops(&self) -> impl Iterator<Item = Node> {
-        let has_shown_parent =
-            |node| self.forest.parent(node).is_some_and(|parent| self.is_shown(parent));
-        self.forest.all().filter(move |&node| self.is_shown(node) && !has_shown_parent(node))
+        self.forest.all().filter(move |&node| self.is_shown(node) && !self.has_shown_parent(node))
+    }
+
+    /// Reports whether the parent of a node is shown, so that the node stands below it.
+    fn has_shown_parent(&self, node: Node) -> bool {
+        self.forest.parent(node).is_some_and(|parent| self.is_shown(parent))
+    }
+
+    /// Reports whether no child of a node is shown: only such nodes are folded, because nothing
+    /// else tells them apart.
+    fn is_leaf(&self, node: Node) -> bool {
+        self.children(node).next().is_none()
     }
 
     /// Returns every shown node, each parent before its children. Sibling leaves with the same
@@ -103,8 +112,7 @@ impl<'f, D> View<'f, D> {
         let first = waiting.len();
         let mut folded: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
         for node in siblings {
-            let is_leaf = || self.children(node).next().is_none();
-            if let Some(label) = label(node).filter(|_| is_leaf()) {
+            if let Some(label) = label(node).filter(|_| self.is_leaf(node)) {
                 let at = *folded.entry(label).or_insert(waiting.len());
                 if at < waiting.len() {
                     waiting[at].count += 1;

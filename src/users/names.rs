@@ -79,15 +79,19 @@ impl Names {
 
     /// Returns the name of an id from getent(1), while there is time.
     fn by_getent(&self, id: u32) -> Option<String> {
-        let all =
-            || if getent::is_elsewhere(self.database) { deadlines::NAMES } else { Duration::ZERO };
-        let patience = self.patience.get().unwrap_or_else(all);
+        let patience = self.patience.get().unwrap_or_else(|| self.whole_patience());
         let begin = Instant::now();
         let answer = if patience.is_zero() { Ok(None) } else { self.entry(&id.to_string()) };
         let left =
             if answer.is_ok() { patience.saturating_sub(begin.elapsed()) } else { Duration::ZERO };
         self.patience.set(Some(left));
         answer.ok()?.filter(|&(_, found)| found == id).map(|(name, _)| name)
+    }
+
+    /// Returns the time for all lookups by getent(1): none where it reads only the file that our
+    /// own C library reads too.
+    fn whole_patience(&self) -> Duration {
+        if getent::is_elsewhere(self.database) { deadlines::NAMES } else { Duration::ZERO }
     }
 
     /// Returns the id of a name or number; `ask` asks our own C library.
