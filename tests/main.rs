@@ -21,6 +21,7 @@ mod reuse;
 mod scale;
 mod show;
 mod signals;
+mod storeys;
 mod support;
 mod terminal;
 mod time;

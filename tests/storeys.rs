@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 13] = [
     &["users"],
     &["command", "peer"],
     &["deadline"],
-    &["deadlines", "escape", "exit", "fuzz", "thread"],
+    &["deadlines", "escape", "exit", "fuzz", "path", "thread"],
 ];
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");

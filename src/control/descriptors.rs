@@ -7,9 +7,9 @@ use std::os::fd::RawFd;
 use std::process::{Child, Command};
 use std::sync::OnceLock;
 
-use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::kernel::{give_to_children, is_given_to_children};
+use super::kernel::{DescriptorLimit, give_to_children, is_given_to_children};
 use crate::process::{Files, Lookup, Proc};
 
 /// Descriptors that are kept free for /proc, for waiting and for the log.
@@ -18,9 +18,6 @@ const RESERVE: u64 = 24;
 /// The limit with which we began. Programs that use select(2) fail above 1,024, so that commands do
 /// not get the raised limit.
 static GIVEN: OnceLock<DescriptorLimit> = OnceLock::new();
-
-/// The soft and the hard limit of descriptors.
-pub type DescriptorLimit = (rlim_t, rlim_t);
 
 /// Raises the soft limit of descriptors to the hard one.
 pub fn raise_limit() {

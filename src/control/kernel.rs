@@ -8,17 +8,19 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, rlim_t, setrlimit};
 use nix::sys::signal::{SIGCHLD, SigHandler, SigSet};
 use nix::unistd;
 use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
 use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 use rustix::process::Signal as RawSignal;
 
-use super::descriptors::DescriptorLimit;
 use crate::process::Pid;
 
 pub use std::process::ExitStatus;
+
+/// The soft and the hard limit of descriptors.
+pub type DescriptorLimit = (rlim_t, rlim_t);
 
 /// Converts an error number of nix to that of rustix: signals and limits come from nix, pidfds from
 /// rustix.

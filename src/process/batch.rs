@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use rustix::io::Errno;
 
-use super::directory::read_text;
+use super::directory::{BatchAnswer, read_text};
 use super::file::{File, Files};
 use super::path::Path;
 use super::reader::ReaderThread;
@@ -24,14 +24,6 @@ pub(super) struct BatchRequest {
     pub files: Files,
     /// The descriptor of its directory, if it is pinned.
     pub pin: Option<Arc<OwnedFd>>,
-}
-
-/// The result of reading a file in a batch.
-#[derive(Clone, Copy)]
-pub(super) enum BatchAnswer<'b> {
-    Text(&'b [u8]),
-    Failed(Errno),
-    HeldUp,
 }
 
 /// The bytes that were read of several processes.

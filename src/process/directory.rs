@@ -9,7 +9,6 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, readlinkat_raw, statat};
 use rustix::io::{Errno, read, retry_on_intr};
 
-use super::batch::BatchAnswer;
 use super::error::{ReadError, ReadResult, Unavailable};
 use super::file::File;
 use super::path::Path;
@@ -20,6 +19,14 @@ use super::{Pid, Proc, number};
 /// at most (execve(2)), but a process can point the kernel to any part of its memory later
 /// (PR_SET_MM_MAP in prctl(2)), and must not use up our memory.
 const LONGEST: usize = 8 << 20;
+
+/// The result of reading a file in a batch.
+#[derive(Clone, Copy)]
+pub(super) enum BatchAnswer<'b> {
+    Text(&'b [u8]),
+    Failed(Errno),
+    HeldUp,
+}
 
 /// A directory below /proc, reached by its number or through a descriptor of its own.
 pub(super) struct Directory<'p> {

@@ -119,7 +119,7 @@ impl<'p> Process<'p> {
     }
 
     /// Stores the content of a file that was read ahead.
-    fn take(&self, file: File, found: batch::BatchAnswer<'_>) {
+    fn take(&self, file: File, found: directory::BatchAnswer<'_>) {
         self.directory.take(file, found);
     }
 

@@ -3,7 +3,8 @@
 
 use std::collections::VecDeque;
 
-use super::batch::{Batch, BatchAnswer, BatchRequest, Pages};
+use super::batch::{Batch, BatchRequest, Pages};
+use super::directory::BatchAnswer;
 use super::error::Error;
 use super::file::{File, Files};
 use super::reader::ReaderThread;
