@@ -332,6 +332,18 @@ fn a_guardian_that_is_killed_is_replaced() {
     soon("another guardian", || {
         guardians().iter().any(|&pid| pid != first && place.state(pid) != 'Z')
     });
+    // It waits for jobs again as soon as the guardian has the daemon: the first argument of the
+    // system call that it sleeps in is an epoll then.
+    let waits_for_jobs = || {
+        let path = |name: &str| place.root(&format!("/proc/{}/{name}", run.pid));
+        let call = std::fs::read_to_string(path("syscall")).unwrap_or_default();
+        let first = call.split(' ').nth(1).and_then(|argument| argument.strip_prefix("0x"));
+        let descriptor = first.and_then(|argument| u32::from_str_radix(argument, 16).ok());
+        let link =
+            descriptor.and_then(|number| std::fs::read_link(path(&format!("fd/{number}"))).ok());
+        link.is_some_and(|link| link == std::path::Path::new("anon_inode:[eventpoll]"))
+    };
+    soon("a run that waits for jobs", waits_for_jobs);
     place.kill("KILL", run.pid);
     soon("a cron that runs on", || place.state(daemon) != 'T');
     run.finish();
