@@ -1,15 +1,16 @@
 #!/bin/sh
-# box.sh make PROGRAM DIRECTORY: makes DIRECTORY/root.cpio, what a virtual machine starts with: the program and its links,
-# busybox, bash, python3, cron, and tests/.
-# box.sh boot KERNEL ROOT.CPIO CONSOLE SECONDS COMMAND: starts a machine with that, without disk and network, and runs the
-# command in it. All that it prints goes to the file CONSOLE. Ends with the status of the command, or with 124.
+# box.sh make PROGRAM DIRECTORY: makes DIRECTORY/root.cpio, the root file system of a virtual machine:
+# the program and its links, busybox, bash, python3, cron, apache2, and tests/kernels/ and tests/support/.
+# box.sh boot KERNEL ROOT.CPIO CONSOLE SECONDS COMMAND: boots a machine with it, without disk and
+# network, and runs the command there. The output of the machine goes to the file CONSOLE. Ends with
+# the status of the command, or with 124 if there is none after so many seconds.
 #
-# There is no hardware acceleration: qemu translates, which takes four seconds for a boot, and is the same everywhere.
-# What the kernel does against the faults of processors would make system calls three times as slow.
+# qemu translates, without hardware acceleration: a boot takes four seconds, and all machines behave
+# the same. The kernel's mitigations are off, since system calls would be three times as slow.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
-# A file with the libraries that it wants. Directories that are links here are directories there.
+# Copies a file and the libraries that it needs. Symbolic links to directories become directories.
 take() {
     mkdir -p "$root$(dirname "$1")"
     cp -L "$1" "$root$1"
@@ -25,13 +26,14 @@ take_python() {
     ln -s "$python" "$root/usr/bin/python3"
     library=/usr/lib/${python##*/}
     mkdir -p "$root$library"
-    (cd "$library" && tar -cf - --exclude=test --exclude=tests --exclude=idlelib --exclude=ensurepip --exclude=lib2to3 \
-        --exclude=pydoc_data --exclude=distutils --exclude=unittest --exclude=asyncio --exclude='config-*' .) |
+    (cd "$library" && tar -cf - --exclude=test --exclude=tests --exclude=idlelib \
+        --exclude=ensurepip --exclude=lib2to3 --exclude=pydoc_data --exclude=distutils \
+        --exclude=unittest --exclude=asyncio --exclude='config-*' .) |
         tar -xf - -C "$root$library"
     for extension in "$library"/lib-dynload/_ctypes.*; do take "$extension"; done
 }
 
-# It asks PAM who may have jobs.
+# Copies cron, and a configuration of PAM that allows every user to have jobs.
 take_cron() {
     [ -x /usr/sbin/cron ] || return 0
     take /usr/sbin/cron
@@ -73,7 +75,8 @@ make() {
     rm -rf "$root"
 }
 
-# The command comes in an archive of its own behind the other, as the kernel allows.
+# Boots a machine. The kernel unpacks several archives one after another, and the last one has the
+# command.
 boot() {
     work=$(mktemp -d)
     machine=
@@ -87,7 +90,7 @@ boot() {
         -nodefaults -no-user-config -display none -serial "file:$3" -no-reboot -kernel "$1" -initrd "$work/root.cpio" \
         -append 'console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on' </dev/null &
     machine=$!
-    # A signal ends this wait, and not one for what runs in the foreground.
+    # A signal interrupts this wait, but it would not interrupt waiting for a foreground command.
     wait "$machine" || true
     machine=
     status=$(tr -d '\r' <"$3" | sed -n 's/^FINISHED //p' | tail -n 1)

@@ -1,9 +1,10 @@
 #!/bin/sh
-# fetch.sh DIRECTORY SUITE...: fetches Debian's kernel for virtual machines from the first of these suites that has one, as
-# DIRECTORY/vmlinuz, unless it is there already; remove the directory to have it fetched anew. DIRECTORY/package names it.
+# fetch.sh DIRECTORY SUITE...: fetches Debian's kernel for virtual machines from the first of these
+# suites that has one, as DIRECTORY/vmlinuz, and writes the name of its package to DIRECTORY/package.
+# A kernel that is there already is kept: remove the directory to fetch it again.
 #
-# apt does it, from the mirror that the machine uses, and checks the signatures. It has lists and a cache of its own, so
-# that nothing of the machine changes, and nothing is installed.
+# apt fetches it from the mirror of the machine, and checks the signatures. It uses lists and a cache
+# below DIRECTORY, so that nothing on the machine changes, and it installs nothing.
 set -u
 
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -22,7 +23,8 @@ done
 [ -e "$KEYRING" ] || fail "no $KEYRING to check signatures with"
 work=$directory/work
 
-# What signs an old suite is good as well when nobody renews its lists any more.
+# Runs a program of apt with its files below $work. Debian stops renewing the lists of an old suite,
+# so an expired list is accepted: its signature is checked nevertheless.
 apt() {
     program=$1
     shift
@@ -33,7 +35,7 @@ apt() {
         -o Acquire::Check-Valid-Until=false -o Acquire::Retries=2 "$@"
 }
 
-# Security updates are beside the other packages, under a name of their own.
+# Prints the URI of the mirror of a suite. Security updates have another one than the rest.
 mirror() {
     case $1 in
     *-security) name=debian-security ;;
@@ -42,9 +44,11 @@ mirror() {
     apt-get indextargets --format '$(REPO_URI)' | grep "/$name/*\$" | head -n 1
 }
 
-# The package of the newest kernel, which an empty one depends on. Since Linux 7.3 there is one more between them.
+# Prints the name of the package of the newest kernel. A metapackage depends on it; since Linux 7.3,
+# on an empty package that depends on it.
 package() {
-    image=$(apt apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-.*\)$/\1/p' | head -n 1)
+    image=$(apt apt-cache depends linux-image-cloud-amd64 |
+        sed -n 's/^ *Depends: \(linux-image-.*\)$/\1/p' | head -n 1)
     binary=linux-binary-${image#linux-image-}
     [ -z "$(apt apt-cache show "$binary" 2>/dev/null)" ] || image=$binary
     echo "$image"

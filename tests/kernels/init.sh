@@ -1,6 +1,6 @@
 #!/bin/sh
-# The first process of a virtual machine whose kernel is tried: makes what processes expect of a machine, runs the checks,
-# and turns it off. What it prints last are the words FINISHED and the status.
+# The first process of a virtual machine. It mounts the file systems that processes expect, runs
+# /opt/command, prints FINISHED and the status, and turns the machine off.
 export PATH=/opt/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TZ=UTC
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -12,7 +12,7 @@ mount -t tmpfs tmp /tmp
 mount -t tmpfs mnt /mnt
 chmod 1777 /tmp
 mkdir -p /run/lock
-# What it prints about itself would be in the middle of ours.
+# Messages of the kernel would be in the middle of the output.
 dmesg -n 1
 ulimit -n 4096
 setsid sh -c "$(cat /opt/command)" </dev/null 2>&1

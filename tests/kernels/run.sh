@@ -1,18 +1,20 @@
 #!/bin/sh
-# run.sh PROGRAM [KERNEL...]: boots Debian's kernels, or these of them, two at a time, with the program, which must be
-# static, and runs the checks on each: reuse.py and checks.py. Prints what they found, and ends with 1 if something does not
-# hold. A kernel that cannot be had is named in the file $PROCTOOL_SKIPPED.
+# run.sh PROGRAM [KERNEL...]: boots Debian's kernels, or these of them, two at a time, and runs
+# checks.py and reuse.py on each with the program, which must be static. Prints what they found, and
+# ends with 1 if a check failed. Kernels that cannot be fetched are named in the file $PROCTOOL_SKIPPED.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 program=$1
 shift
 cache=$here/../../target/kernels
-# Before Linux 6.9 a pidfd has no identity of its own: there the numbers of a thousand targets are given away.
+# The number of targets whose pid is reused. Before Linux 6.9, where the inode of a pidfd does not
+# identify the process, it is higher.
 MANY=1000
 FEW=200
-# A machine takes three minutes, and longer when others want the processors too.
+# Seconds for a machine. It takes three minutes, and longer when the processors are busy.
 LIMIT=780
 
+# Prints the suites of Debian that may have a kernel.
 suites() {
     case $1 in
     5.10) echo bullseye-security ;;
@@ -28,7 +30,8 @@ skip() {
     [ -z "${PROCTOOL_SKIPPED:-}" ] || echo "$1" >>"$PROCTOOL_SKIPPED"
 }
 
-# Boot one, and check all there. Becomes what does so, so that a signal reaches it.
+# Boots a kernel and runs the checks there. It replaces the shell by box.sh, so that a signal to this
+# child reaches box.sh.
 try() {
     case $1 in
     5.10 | 6.1) reuses=$MANY ;;
@@ -41,12 +44,12 @@ try() {
         >"$work/log.$1" 2>&1
 }
 
-# show KERNEL STATUS
+# show KERNEL STATUS prints what the checks on a kernel found.
 show() {
     echo "-- Linux $1: $(cat "$cache/$1/package")"
     tr -d '\r' <"$work/console.$1" | grep -v -e '^FINISHED ' -e '^holds: ' -e 'reboot: Power down'
     cat "$work/log.$1"
-    [ "$2" != 124 ] || echo "It did not come to its end within $LIMIT s."
+    [ "$2" != 124 ] || echo "It did not end within $LIMIT s."
     [ "$2" = 0 ] || failed="$failed $1"
 }
 
@@ -58,7 +61,7 @@ for name in qemu-system-x86_64 busybox python3 bash unshare setpriv; do
     fi
 done
 if [ "$(uname -m)" != x86_64 ]; then
-    skip "kernels: the machines are x86-64's, and so must be the program"
+    skip "kernels: the virtual machines are x86-64, and this machine is not"
     exit 0
 fi
 work=$(mktemp -d) || exit 1
@@ -73,7 +76,7 @@ for kernel; do
     if why=$("$here/fetch.sh" "$cache/$kernel" $suites 2>&1); then
         kernels="$kernels $kernel"
     else
-        skip "kernels: Debian's Linux $kernel cannot be had: $(echo "$why" | tail -n 1)"
+        skip "kernels: Debian's Linux $kernel cannot be fetched: $(echo "$why" | tail -n 1)"
     fi
 done
 failed=
