@@ -41,6 +41,7 @@ mirror() {
     *-security) name=debian-security ;;
     *) name=debian ;;
     esac
+    # shellcheck disable=SC2016 # apt-get expands it
     apt-get indextargets --format '$(REPO_URI)' | grep "/$name/*\$" | head -n 1
 }
 
@@ -58,7 +59,8 @@ fetch() {
     uri=$(mirror "$1")
     [ -n "$uri" ] || fail "apt has no mirror of Debian for $1"
     rm -rf "$work"
-    mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" && : >"$work/status" || fail "no place for lists"
+    mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" || fail "no place for lists"
+    : >"$work/status" || fail "no place for lists"
     echo "deb [signed-by=$KEYRING] $uri $1 main" >"$work/sources"
     apt apt-get update || fail "no lists of $1"
     package=$(package)

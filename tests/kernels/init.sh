@@ -14,6 +14,7 @@ chmod 1777 /tmp
 mkdir -p /run/lock
 # Messages of the kernel would be in the middle of the output.
 dmesg -n 1
+# shellcheck disable=SC3045 # the shell is busybox
 ulimit -n 4096
 setsid sh -c "$(cat /opt/command)" </dev/null 2>&1
 echo "FINISHED $?"

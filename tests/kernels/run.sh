@@ -71,7 +71,10 @@ trap 'exit 1' HUP INT TERM
 "$here/box.sh" make "$program" "$work" || exit 1
 kernels=
 for kernel; do
-    suites=$(suites "$kernel") || { echo "no kernel $kernel is known: 5.10, 6.1, 6.12, newest" >&2; exit 2; }
+    if ! suites=$(suites "$kernel"); then
+        echo "no kernel $kernel is known: 5.10, 6.1, 6.12, newest" >&2
+        exit 2
+    fi
     # shellcheck disable=SC2086 # a list of words
     if why=$("$here/fetch.sh" "$cache/$kernel" $suites 2>&1); then
         kernels="$kernels $kernel"
