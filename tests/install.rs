@@ -139,26 +139,6 @@ fn what_is_installed_is_where_a_system_looks_for_it() {
 }
 
 #[test]
-fn what_shells_do_not_find_by_themselves_is_said() {
-    let place = Place::new("x");
-    let shells = place.directory.path().join("shells");
-    fs::create_dir(&shells).expect("a directory");
-    for shell in ["zsh", "fish"] {
-        symlink("/bin/true", shells.join(shell)).expect("a link");
-    }
-    let mut command = place.command(&["--binary", PROCTOOL]);
-    command.env("PATH", format!("{}:/usr/bin:/bin", shells.display()));
-    let outcome = finish(command).succeeds();
-    for line in [
-        "fpath+=PREFIX/share/zsh/site-functions",
-        "set -p fish_complete_path PREFIX/share/fish/vendor_completions.d",
-    ] {
-        let line = line.replace("PREFIX", place.prefix().to_str().expect("its path"));
-        assert!(outcome.text().contains(&line), "{}", outcome.report());
-    }
-}
-
-#[test]
 fn installing_again_changes_nothing() {
     let place = Place::new("x");
     place.install().succeeds();
@@ -327,7 +307,7 @@ fn a_manifest_that_is_damaged_is_not_believed() {
         command.args(["-i", damage]).arg(&manifest);
         finish(command).exits(0);
         let before = place.contents();
-        for words in [&["--uninstall"][..], &["--binary", PROCTOOL], &["--links-only"]] {
+        for words in [&["--uninstall"][..], &["--binary", PROCTOOL]] {
             place.run(words).refuses(1, "is damaged");
         }
         assert!(before == place.contents(), "{damage}");
@@ -383,18 +363,6 @@ fn a_package_leaves_directories_of_the_machine_alone() {
 }
 
 #[test]
-fn only_links() {
-    let place = Place::new("x");
-    place.run(&["--links-only"]).refuses(1, "there is no");
-    place.install().succeeds();
-    let before = place.contents();
-    fs::remove_file(place.path("bin/apache-mem")).expect("a link");
-    place.run(&["--links-only"]).succeeds();
-    assert!(before == place.contents());
-    place.run(&["--links-only", "--uninstall"]).refuses(2, "exclude each other");
-}
-
-#[test]
 fn a_prefix_with_blanks() {
     let place = Place::new("a  b/it's $HOME");
     place.install().succeeds();
@@ -420,7 +388,7 @@ fn a_package_is_made_below_destdir() {
 }
 
 #[test]
-fn a_package_has_no_lock() {
+fn a_package_has_one_file_of_the_script() {
     let place = Place::new("root");
     let mut command = clean("sh");
     command
@@ -429,9 +397,8 @@ fn a_package_has_no_lock() {
         .env("DESTDIR", place.prefix());
     finish(command).succeeds();
     let own = fs::read_dir(place.path("usr/share/proctool")).expect("it");
-    let mut names: Vec<_> = own.map(|entry| entry.expect("an entry").file_name()).collect();
-    names.sort();
-    assert_eq!(names, ["directories", "manifest"]);
+    let names: Vec<_> = own.map(|entry| entry.expect("an entry").file_name()).collect();
+    assert_eq!(names, ["manifest"]);
 }
 
 #[test]
@@ -442,26 +409,19 @@ fn paths_with_a_newline_are_refused_before_anything_is_written() {
     let binary = odd.join("proctool");
     symlink(PROCTOOL, &binary).expect("a link");
     let before = place.contents();
-    let refuses =
-        |binary: &Path, prefix: &Path, variable: &str, directory: &Path, message: &str| {
-            let mut command = clean("sh");
-            command
-                .arg(SCRIPT)
-                .arg("--binary")
-                .arg(binary)
-                .arg("--prefix")
-                .arg(prefix)
-                .env(variable, &odd);
-            command.current_dir(directory);
-            finish(command).refuses(1, &format!("{message} has a newline or a tab"));
-            assert!(before == place.contents());
-        };
+    let refuses = |binary: &Path, prefix: &Path, variable: &str, directory: &Path| {
+        let mut command = clean("sh");
+        command.arg(SCRIPT).arg("--binary").arg(binary).arg("--prefix").arg(prefix);
+        command.env(variable, &odd).current_dir(directory);
+        finish(command).refuses(1, "a path has a newline or a tab");
+        assert!(before == place.contents());
+    };
     let (proctool, prefix) = (Path::new(PROCTOOL), place.prefix());
-    refuses(&binary, &prefix, "X", Path::new("/"), "the file of --binary");
-    refuses(proctool, &odd, "X", Path::new("/"), "the directory of --prefix");
-    refuses(proctool, Path::new("x"), "X", &odd, "the directory that we are in");
-    refuses(proctool, &prefix, "DESTDIR", Path::new("/"), "$DESTDIR");
-    refuses(proctool, &prefix, "TMPDIR", Path::new("/"), "$TMPDIR");
+    refuses(&binary, &prefix, "X", Path::new("/"));
+    refuses(proctool, &odd, "X", Path::new("/"));
+    refuses(proctool, Path::new("x"), "X", &odd);
+    refuses(proctool, &prefix, "DESTDIR", Path::new("/"));
+    refuses(proctool, &prefix, "TMPDIR", Path::new("/"));
 }
 
 #[test]
@@ -500,12 +460,10 @@ fn what_may_not_be_removed_is_said() {
     // The mount is of the directory itself, so that it has what was installed.
     let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && exec sh \"$2\" \
     \"$3\" --prefix \"$1\"";
-    for word in ["--uninstall", "--links-only"] {
-        let mut command = clean("unshare");
-        command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]);
-        command.arg(place.prefix()).args([SCRIPT, word]);
-        finish(command).refuses(1, "cannot write to ");
-    }
+    let mut command = clean("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]);
+    command.arg(place.prefix()).args([SCRIPT, "--uninstall"]);
+    finish(command).refuses(1, "cannot write to ");
     assert!(before == place.contents());
 }
 
@@ -570,7 +528,6 @@ fn wrong_usage_is_refused() {
     for (word, message) in [
         ("--prefix=", "--prefix needs a directory"),
         ("--binary=", "--binary needs a file"),
-        ("--links-only", "--binary and --links-only exclude each other"),
         ("--uninstall", "--binary and --uninstall exclude each other"),
     ] {
         let mut command = clean("sh");
