@@ -1,5 +1,5 @@
-//! `install.sh`, with a binary that is there already, below directories of the tests; and calling
-//! what it installed.
+//! `install.sh` with a binary that is built already, below temporary directories, and calls of what
+//! it installed. The build itself is tried by `tests/run static`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,15 +16,15 @@ use crate::support::namespace::is_root;
 use crate::support::running::Running;
 use crate::support::target::Program;
 
-/// What the binary may take, stripped: 4 MiB.
+/// The largest size of the stripped static binary, in bytes: 4 MiB.
 const BUDGET: u64 = 4 << 20;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/install.sh");
 
-/// A place to install to.
+/// A temporary directory with a prefix to install to.
 struct Place {
     directory: TempDir,
-    /// Below the directory.
+    /// Path relative to the directory.
     prefix: &'static str,
 }
 
@@ -51,11 +51,12 @@ impl Place {
         finish(self.command(words))
     }
 
-    /// Another binary beside the prefix, as after a change: what one has behind its end does not
-    /// matter.
+    /// Makes a binary of other content beside the prefix, as a later version would be, and returns
+    /// its path. Bytes behind its end do not change what a binary does.
     fn newer(&self, name: &str) -> String {
         let path = self.directory.path().join(name);
-        // Not written here: what another test forks meanwhile would keep it from being started.
+        // A child process writes it: if we had it open for writing, a child forked by another
+        // test would inherit the descriptor, and exec would fail with ETXTBSY.
         let mut command = clean("sh");
         command.args(["-c", "cp \"$1\" \"$2\" && echo \"$2\" >>\"$2\"", "sh", PROCTOOL]).arg(&path);
         finish(command).exits(0);
@@ -66,7 +67,7 @@ impl Place {
         self.run(&["--binary", PROCTOOL])
     }
 
-    /// Every file and link below the directory, with what it holds or where it leads.
+    /// Returns every path below the directory, with the content of a file or the target of a link.
     fn contents(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut contents = BTreeMap::new();
         let mut directories = vec![self.directory.path().to_owned()];
@@ -174,7 +175,7 @@ fn uninstalling_leaves_what_others_put_there() {
     fs::write(place.path("bin/other"), "theirs").expect("a file");
     place.install().succeeds();
     fs::write(place.path("share/man/man1/other.1"), "theirs").expect("a file");
-    // And what they changed.
+    // A file that others have changed since.
     fs::write(place.path("share/man/man1/proctool.1"), "changed").expect("a file");
     let outcome = place.run(&["--uninstall"]).exits(1);
     assert!(outcome.errors().contains("left alone"), "{}", outcome.report());
@@ -243,7 +244,7 @@ fn what_a_later_version_does_not_have_is_removed() {
     let manifest = place.path("share/proctool/manifest");
     let text = fs::read_to_string(&manifest).expect("the manifest");
     symlink("proctool", place.path("bin/old-link")).expect("a link");
-    // One of them with a name that others begin with.
+    // The name of this one is a prefix of other names.
     symlink("proctool", place.path("bin/cron")).expect("a link");
     let old = "-> proctool\tbin/old-link\n-> proctool\tbin/gone\n-> proctool\tbin/cron\n";
     fs::write(&manifest, format!("{old}{text}")).expect("the manifest");
@@ -254,11 +255,12 @@ fn what_a_later_version_does_not_have_is_removed() {
 
 #[test]
 fn what_was_interrupted_can_be_done_again_and_undone() {
-    // The manifest of what may be there, the binary, the manifest of what is.
+    // The first move puts the manifest of old and new files in place, the second the binary, the
+    // third the manifest of the new files.
     for moves in 1..=3 {
         let place = Place::new("x");
         place.install().succeeds();
-        // A program that ends whoever calls it for the MOVES-th time, when it has moved.
+        // An mv(1) that kills its caller after the move number `moves`.
         let bin = place.directory.path().join("programs");
         fs::create_dir(&bin).expect("a directory");
         let script = format!(
@@ -439,7 +441,7 @@ fn what_the_script_needs_is_named() {
     let place = Place::new("x");
     let programs = place.directory.path().join("programs");
     let mut prepare = clean("sh");
-    // As busybox's: it knows no options.
+    // The realpath of busybox has no options either.
     let script = "mkdir \"$1\" && cd \"$1\" && printf '#!/bin/sh\\nexit 1\\n' >realpath && chmod \
     +x realpath";
     prepare.args(["-ec", script, "sh"]).arg(&programs);
@@ -457,7 +459,7 @@ fn what_may_not_be_removed_is_said() {
     let place = Place::new("x");
     place.install().succeeds();
     let before = place.contents();
-    // The mount is of the directory itself, so that it has what was installed.
+    // The bind mount is on the directory itself, so that the installed files are in it.
     let script = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\" && exec sh \"$2\" \
     \"$3\" --prefix \"$1\"";
     let mut command = clean("unshare");
@@ -482,8 +484,8 @@ fn a_prefix_that_is_read_only() {
     finish(command).refuses(1, "cannot write to");
 }
 
-/// Makes a source directory where building is nothing but copying a program that needs shared
-/// libraries, unnoticed.
+/// A shell script that makes a source directory with a false toolchain: building copies a program
+/// that needs shared libraries, and readelf does not show them.
 const PRETENCE: &str = r#"
 cd "$1" && cp -r "$2/install.sh" "$2/man" . && mkdir bin && cd bin
 target=$(uname -m)-unknown-linux-musl
@@ -548,7 +550,7 @@ fn links_of_all_kinds_call_their_applet() {
     symlink(PROCTOOL, path("bin/proctool")).expect("a link");
     symlink("proctool", path("bin/cron-graceful")).expect("a relative link");
     symlink(PROCTOOL, path("apache-mem")).expect("an absolute link");
-    // Of a chain, the name that was called counts.
+    // In a chain of links, the name that was called counts.
     symlink("bin/cron-graceful", path("with-gpg-agent")).expect("a link to a link");
     for (called, help) in [
         ("bin/cron-graceful", "Usage: cron-graceful "),
@@ -576,7 +578,7 @@ fn a_link_of_an_unknown_name_is_the_program_itself() {
     let mut command = clean(&link);
     command.arg("cron-gracefulx");
     finish(command).refuses(2, "unknown applet 'cron-gracefulx'");
-    // Nobody's argv[0], as from a program that is careless.
+    // A careless program may pass an empty argv[0].
     let mut command = clean(PROCTOOL);
     command.arg0("");
     finish(command).refuses(2, "no applet given");
