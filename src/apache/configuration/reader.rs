@@ -84,7 +84,7 @@ impl<'r> ConfigurationReader<'r> {
         started: &ServerProcess<'r>,
         server_root: Vec<u8>,
     ) -> ConfigurationReader<'r> {
-        let name = base_name(&started.exe);
+        let name = base_name(started.exe);
         // The MPM is built in where the executable is named after it (httpd.worker of old Red Hats,
         // httpd-prefork of SUSE).
         let mpm = Mpm::find(|mpm| {
