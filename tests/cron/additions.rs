@@ -237,3 +237,31 @@ fn looking_does_not_run_the_additions() {
     }
     place.still_runs(daemon);
 }
+
+#[test]
+fn additions_that_heed_no_signal_do_not_keep_it_from_its_end() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let script = "#!/bin/sh\ntrap '' INT TERM\nexec >/dev/null 2>&1\necho $$ \
+    >/mnt/additions.began\n\
+                  while :; do sleep 0.1; done\n";
+    place.program(NAME, script);
+    let run = place.begin_and_pause(&[], daemon);
+    place.began("additions");
+    place.kill("TERM", run.pid);
+    // It may have ended already.
+    place.exec(&format!("kill -TERM {}", run.pid));
+    run.finish().exits(143);
+    place.still_runs(daemon);
+}
+
+#[test]
+fn what_the_additions_print_is_no_part_of_the_document() {
+    let place = cron_box!();
+    place.program(NAME, "#!/bin/sh\necho added\n");
+    let daemon = place.cron();
+    let outcome = place.graceful(&["--json"]).exits(0);
+    assert_eq!(outcome.json()["outcome"], "stopped", "{}", outcome.report());
+    assert!(!outcome.text().contains("added"), "{}", outcome.report());
+    place.is_stopped(daemon);
+}

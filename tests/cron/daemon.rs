@@ -1,5 +1,7 @@
 //! Which process is the daemon.
 
+use std::time::{Duration, Instant};
+
 use super::super::support::cron::{CronBox, job, soon};
 use super::{entry, mentions, pids, stops};
 use crate::cron_box;
@@ -392,4 +394,27 @@ fn a_pid_file_that_names_somebody_else_is_no_evidence() {
     let outcome = place.graceful(&["--json"]).exits(0);
     assert_eq!(outcome.json()["outcome"], "none", "{}", outcome.report());
     is_untouched(&place, other);
+}
+
+#[test]
+fn it_does_not_stop_itself_when_it_is_named() {
+    let place = cron_box!();
+    let before = Instant::now();
+    let outcome = place.exec("bash -c 'exec cron-graceful --pid $$'").exits(1);
+    assert!(!outcome.errors().is_empty(), "no message\n{}", outcome.report());
+    assert!(
+        before.elapsed() < Duration::from_secs(15),
+        "{:?}\n{}",
+        before.elapsed(),
+        outcome.report()
+    );
+    place.settles();
+}
+
+#[test]
+fn it_does_not_stop_the_shell_it_runs_below_when_its_name_is_given() {
+    let place = cron_box!();
+    let outcome = place.exec("cron-graceful --daemon bash; echo; echo alive");
+    assert!(outcome.code() == 0 && outcome.text().ends_with("\nalive\n"), "{}", outcome.report());
+    place.settles();
 }

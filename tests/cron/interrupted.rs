@@ -1,8 +1,11 @@
 //! Interrupted in every phase: cron runs again afterwards, whatever happened to cron-graceful.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
 
 use super::super::support::cron::{CronBox, Run, job, soon};
 use super::super::support::running::Running;
@@ -385,4 +388,45 @@ fn an_interrupted_run_says_that_cron_catches_up() {
     let outcome = run.finish().exits(130);
     assert!(outcome.errors().starts_with("cron-graceful: "), "{}", outcome.report());
     place.still_runs(daemon);
+}
+
+/// A named pipe that takes nothing any more, and that nobody reads for as long as this is held.
+fn full_pipe(place: &CronBox, name: &str) -> File {
+    place.shell(&format!("mkfifo /mnt/{name}"));
+    let flags = OFlags::NONBLOCK.bits() as i32;
+    let mut pipe = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(flags)
+        .open(place.path(name))
+        .expect("it");
+    // First by the page, then to the last byte.
+    for size in [4096, 1] {
+        while pipe.write(&vec![b'x'; size]).is_ok() {}
+    }
+    pipe
+}
+
+#[track_caller]
+fn is_interrupted_at_a_full_pipe(words: &[&str]) {
+    let place = cron_box!();
+    let (daemon, script) = place.cron_with_job();
+    let pipe = full_pipe(&place, "full");
+    let run = place.begin_by(&["sh", "-c", "exec \"$@\" >/mnt/full", "sh"], words);
+    place.await_pause(&run, daemon);
+    place.kill("TERM", run.pid);
+    run.finish().exits(143);
+    place.still_runs(daemon);
+    assert!(place.is_alive(script), "the job was hurt");
+    drop(pipe);
+}
+
+#[test]
+fn interrupted_at_a_full_pipe_that_nobody_reads_cron_runs_on() {
+    is_interrupted_at_a_full_pipe(&[]);
+}
+
+#[test]
+fn interrupted_at_a_full_pipe_of_events_that_nobody_reads_cron_runs_on() {
+    is_interrupted_at_a_full_pipe(&["--jsonl"]);
 }

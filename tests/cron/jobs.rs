@@ -1,7 +1,7 @@
 //! Which processes are jobs: workers before, during and after their job, and what is below them.
 
 use super::super::support::cron::{CronBox, Seen, job, soon};
-use super::{counts, entry, mentions, stops};
+use super::{counts, entry, mentions, pids, stops};
 use crate::cron_box;
 
 /// A job that passes itself on from process to process before it ends.
@@ -359,4 +359,40 @@ fn a_job_that_is_stuck_in_the_kernel_is_named_as_such() {
     let run = place.begin_and_pause(&[], daemon);
     place.feed(&place.path("pipe"));
     stops(&place, run.finish(), daemon);
+}
+
+#[test]
+fn a_job_that_pipes_its_output_to_a_program_comes_to_its_end() {
+    let place = cron_box!();
+    // Not before whoever started cron has ended, which is called cron too.
+    place.crontab(&[&format!("{}; /mnt/bin/cron-graceful 2>&1 | cat >/mnt/log", job("a"))]);
+    let daemon = place.cron();
+    place.release("a");
+    let log = || std::fs::read_to_string(place.path("log")).unwrap_or_default();
+    soon("the end of cron", || !place.is_alive(daemon));
+    // Its worker is called cron.
+    let is_of_job = |name: &str| ["cat", "sh", "cron"].contains(&name);
+    soon("the end of the job", || !place.processes().iter().any(|seen| is_of_job(&seen.name)));
+    assert!(log().contains(&daemon.to_string()), "{}", log());
+    place.is_stopped(daemon);
+}
+
+#[test]
+fn a_job_of_more_processes_than_it_may_have_descriptors_is_listed_and_waited_for() {
+    let place = cron_box!();
+    let script =
+        "#!/bin/bash\nfor i in {1..60}; do sleep 1000 & done\nsh /mnt/job a\nkill $(jobs -p)\n";
+    place.program("many", script);
+    place.crontab(&["/mnt/bin/many"]);
+    let daemon = place.cron();
+    place.began("a");
+    let limited = ["sh", "-c", "ulimit -n 32; exec \"$@\"", "sh"];
+    let list = place.graceful_by(&limited, &["--list", "--json"]).succeeds().json();
+    assert!(pids(&list, "jobs").len() > 60, "{list:#}");
+    let run = place.begin_by(&limited, &[]);
+    place.await_pause(&run, daemon);
+    place.release("a");
+    let outcome = run.finish();
+    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    stops(&place, outcome, daemon);
 }

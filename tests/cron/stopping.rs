@@ -302,3 +302,15 @@ fn a_reader_that_goes_away_does_not_leave_cron_stopped() {
     assert!(place.ended("a"), "{}", outcome.report());
     assert_ne!(place.state(daemon), 'T', "{}", outcome.report());
 }
+
+#[test]
+fn a_service_command_in_the_current_directory_is_not_run() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    place.shell("mkdir /mnt/here");
+    place.program("/mnt/here/service", "#!/bin/sh\necho >/mnt/ran\n");
+    let before = ["sh", "-c", "cd /mnt/here && PATH=.:$PATH exec \"$@\"", "sh"];
+    let outcome = place.graceful_by(&before, &[]).exits(0);
+    assert!(!place.has("ran"), "it has run what lies about\n{}", outcome.report());
+    place.is_stopped(daemon);
+}

@@ -1,6 +1,6 @@
 //! Crons that cannot be stopped: the first process of a container, and the children of supervisors.
 
-use super::super::support::cron::{CronBox, job, soon};
+use super::super::support::cron::{CronBox, Seen, job, soon};
 use super::{avoids, mentions};
 use crate::cron_box;
 
@@ -99,4 +99,19 @@ fn a_window_is_refused_where_cron_cannot_be_paused() {
     let outcome = place.graceful(&["--", "touch", "/mnt/ran"]).exits(1);
     assert!(!place.has("ran") && !outcome.errors().is_empty(), "{}", outcome.report());
     place.still_runs(1);
+}
+
+#[test]
+fn a_cron_that_the_first_process_starts_again_is_not_said_to_be_stopped() {
+    let place = cron_box!(CronBox::with_first("bash -c 'while :; do cron -f; done'"));
+    let daemon = place.locked();
+    assert_eq!(place.seen(daemon).expect("cron").parent, 1);
+    let outcome = place.graceful(&[]).exits(1);
+    avoids(&outcome, &["cron is stopped", "stopped cron"]);
+    place.settles();
+    // Not by its pid file: what the init script tidies up may be that of the new one.
+    let is_new = |seen: &Seen| seen.name == "cron" && seen.parent == 1 && place.goes_on(seen.pid);
+    soon("a cron that runs", || place.processes().iter().any(is_new));
+    let outcome = place.graceful(&["--json"]).exits(1);
+    assert_eq!(outcome.json()["outcome"], "not stopped", "{}", outcome.report());
 }

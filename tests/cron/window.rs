@@ -194,3 +194,17 @@ fn a_job_that_was_running_is_not_hurt_by_a_command_that_is_not_there() {
     soon("the end of the job", || place.ended("a"));
     place.still_runs(daemon);
 }
+
+#[test]
+fn a_command_that_ends_by_itself_when_it_is_interrupted_gives_the_status() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let script =
+        "#!/bin/sh\ntrap 'exit 7' INT\necho $$ >/mnt/command.began\nwhile :; do sleep 0.1; done\n";
+    place.program("maintain", script);
+    let run = place.begin_and_pause(&["--", "maintain"], daemon);
+    place.began("command");
+    place.kill("INT", run.pid);
+    run.finish().exits(7);
+    place.still_runs(daemon);
+}
