@@ -232,7 +232,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     };
     let report = CronReport::new(name, proc.users(), &interrupts, output, look);
     let found = cron::find(&proc, &plan.wanted)?;
-    // The following steps heed the time limit themselves, and some of them have none.
+    // The following steps keep to the time limit themselves, and some of them have none.
     overseer.iter().for_each(|overseer| overseer.trust(None));
     let shutdown = Shutdown {
         proc: &proc,

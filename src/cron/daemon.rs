@@ -33,7 +33,7 @@ pub enum DaemonSelector {
     Usual,
     /// Daemons of this name.
     Named(Vec<u8>),
-    /// This process, whatever its name is.
+    /// The process with this pid, whatever its name is.
     Pid(Pid),
 }
 
@@ -41,41 +41,41 @@ pub enum DaemonSelector {
 pub struct Daemon {
     pub reference: Reference,
     pub pid: Pid,
-    /// Its name: `crond` for busybox.
+    /// Name of the kind of daemon: `crond` for a busybox that runs as one.
     pub name: Vec<u8>,
-    /// The name of its executable, which its workers share.
+    /// Base name of the executable, which the workers share.
     pub exe_name: Vec<u8>,
     pub exe_path: Option<Vec<u8>>,
     pub proof: DaemonProof,
     pub session: Pid,
-    /// Its audit session. Jobs have their own where pam_loginuid makes them.
+    /// Audit session of the daemon. Jobs have others where pam_loginuid(8) gives them one.
     pub audit: Option<u64>,
     pub cgroup: Option<Vec<u8>>,
-    /// The service whose own control group it is in, if there is one.
+    /// The systemd service that has the daemon's control group for itself.
     pub service: Option<String>,
-    /// That service if it is one for cron, so that every process in the group is cron's.
+    /// The same service if it is one for cron: then every process in the group is cron's.
     pub unit: Option<String>,
     pub parent: Pid,
-    /// Its parent, if that would start it again.
+    /// Name of the parent, if that would start the daemon again.
     pub supervisor: Option<String>,
-    /// Whether it was stopped when it was found.
+    /// `true` if the daemon was stopped when it was found.
     pub is_stopped: bool,
 }
 
 /// The reason why a process is taken for a daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DaemonProof {
-    /// It holds the lock on this pid file.
+    /// The process holds the lock on this pid file.
     Lock(Vec<u8>),
-    /// This pid file names it, and we may not see its locks.
+    /// This pid file names the process, and we may not see the locks of the process.
     PidFile(Vec<u8>),
-    /// The superuser runs it from a system directory, or as a busybox.
+    /// The superuser runs the process from a system directory, or as a multi-call program.
     Place,
-    /// The user named it.
+    /// The user named the process, and it has no other proof.
     Named,
 }
 
-/// A process with the name of a daemon that is none.
+/// A process that has the name of a daemon and is none.
 pub struct Rejected {
     pub pid: Pid,
     pub name: Vec<u8>,
@@ -85,11 +85,17 @@ pub struct Rejected {
 /// The reason why a process is no daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RejectReason {
+    /// Another user than the superuser runs it.
     NotRoot,
+    /// It is in a pid namespace below ours, as in a container.
     OtherNamespace,
+    /// It is a worker of a daemon, for a job.
     Worker,
+    /// It holds no lock on a pid file, as a daemon of that name does.
     NoLock,
+    /// It has exited, and is a zombie.
     Ended,
+    /// It is our own process or an ancestor of it.
     Ours,
 }
 
@@ -102,17 +108,19 @@ pub struct DaemonScan {
     pub unexamined: Unexamined,
 }
 
+/// A process with the name of a daemon, and the facts by which it is judged.
 struct Candidate {
     daemon: Daemon,
     is_root: bool,
     is_foreign: bool,
     is_called_worker: bool,
     is_alive: bool,
-    /// `None` where we may not see its locks.
+    /// The pid file that it has locked. The outer `None` means that we may not see its locks.
     lock: Option<Option<Vec<u8>>>,
 }
 
-/// Finds the daemons. No process is changed.
+/// Finds the daemons. No process is changed. Errors: /proc cannot be read. A process that cannot be
+/// examined is no error, but counted.
 pub fn find(proc: &Proc, wanted: &DaemonSelector) -> Result<DaemonScan, Error> {
     let self_and_ancestors =
         if *wanted == DaemonSelector::Usual { Vec::new() } else { self_and_ancestors(proc)? };
@@ -196,7 +204,8 @@ fn judge(
     Ok(daemon)
 }
 
-/// Reports whether a daemon runs from a system directory, or is one of those that lock no pid file.
+/// Reports whether a daemon runs from a system directory, as a multi-call program, or is of a kind
+/// that locks no pid file.
 fn is_placed(daemon: &Daemon) -> bool {
     let path = daemon.exe_path.as_deref().unwrap_or_default();
     let directory =
@@ -206,7 +215,8 @@ fn is_placed(daemon: &Daemon) -> bool {
         || kinds::kind(&daemon.name).is_none_or(|kind| kind.pid_files.is_empty())
 }
 
-/// Returns the name of a process, if it is one of the wanted names.
+/// Returns the name of a process as a daemon, if it is a wanted one. For a multi-call program, this
+/// is the name of the applet.
 fn name(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option<Vec<u8>>> {
     let exe = match process.exe_name() {
         // A daemon belongs to the superuser. A process of another user that hides its name by
@@ -243,7 +253,8 @@ fn arguments_of_root<'p>(process: &'p Process<'_>) -> ReadResult<&'p [u8]> {
     }
 }
 
-/// Reads everything that decides whether a pinned process is a daemon.
+/// Pins a process, and reads everything that decides whether it is a daemon; `None` if it has not
+/// one of the wanted names.
 fn candidate(
     proc: &Proc,
     pid: Pid,
@@ -327,7 +338,7 @@ fn is_pid_file(link: &[u8]) -> bool {
     kinds::is_pid_file(link.strip_suffix(DELETED).unwrap_or(link))
 }
 
-/// Returns the path from a link, whether its file was deleted or not.
+/// Returns the path in the link of a descriptor, without the mark of a deleted file.
 fn without_deletion(mut link: Vec<u8>) -> Vec<u8> {
     if let Some(length) = link.strip_suffix(DELETED).map(<[u8]>::len) {
         link.truncate(length);
@@ -338,7 +349,7 @@ fn without_deletion(mut link: Vec<u8>) -> Vec<u8> {
 /// The text that the kernel appends to the path of a deleted file.
 const DELETED: &[u8] = b" (deleted)";
 
-/// Returns the pid file that names this process.
+/// Returns the first pid file that contains this pid.
 fn pid_file_of(pid: Pid) -> Option<Vec<u8>> {
     let names = |path: &&str| {
         std::fs::read(path).is_ok_and(|text| text.trim_ascii() == pid.to_string().as_bytes())
@@ -346,7 +357,7 @@ fn pid_file_of(pid: Pid) -> Option<Vec<u8>> {
     kinds::pid_files().iter().find(|path| names(path)).map(|path| path.as_bytes().to_vec())
 }
 
-/// Returns the service whose own control group this is.
+/// Returns the systemd service that this control group belongs to: the last part of its path.
 fn service(cgroup: &[u8]) -> Option<String> {
     let leaf = base_name(cgroup);
     leaf.ends_with(b".service").then(|| String::from_utf8_lossy(leaf).into_owned())
@@ -358,7 +369,7 @@ fn is_for_cron(service: &str, name: &[u8]) -> bool {
     service.contains("cron") || service.contains(&*String::from_utf8_lossy(name))
 }
 
-/// Returns the name of a process, if it is known to start its children again.
+/// Returns the name of a process if it is a supervisor: one that starts its children again.
 fn supervisor(proc: &Proc, pid: Pid) -> Result<Option<String>, Error> {
     let Lookup::Found(process) = proc.process(pid, Files::NONE)? else { return Ok(None) };
     let names =

@@ -13,19 +13,20 @@ use crate::process::Pid;
 pub enum Drained {
     /// No job runs.
     Empty,
-    /// The time is over; these jobs still run.
+    /// The time limit has passed; these jobs still run.
     TimedOut(Vec<Job>),
     /// We received a signal to end; these jobs still run.
     Interrupted(Signal, Vec<Job>),
 }
 
-/// How long to wait, and for which processes.
+/// The limits of draining: how long, and for which processes.
 #[derive(Clone, Copy)]
 pub struct DrainLimits {
+    /// The end of the wait; `None` for no limit.
     pub until: Option<Instant>,
-    /// Whether daemons that jobs have started are waited for too.
+    /// `true` if daemons that jobs have started are waited for too.
     pub with_daemons: bool,
-    /// Whether only the jobs of this moment are waited for, because a daemon that is not paused
+    /// `true` if only the jobs that run now are waited for, because a daemon that is not paused
     /// starts new ones.
     pub only_now: bool,
 }
@@ -33,16 +34,16 @@ pub struct DrainLimits {
 /// Time between two scans while jobs run: another process may continue the daemon meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// A scan during which processes exit does not count for this time after the latest job. Where jobs
-/// replace themselves by new processes, one of several scans finds them; where processes come and
-/// go all the time, it has to do.
+/// Time after the latest job during which a scan does not count if processes exited while it ran.
+/// Where jobs replace themselves by new processes, one of several scans finds them. Where processes
+/// start and exit all the time, an uncertain scan must suffice after this time.
 const UNSURE: Duration = Duration::from_secs(1);
 
 /// Waits for the jobs of paused daemons.
 ///
 /// Scans again whenever all known jobs have exited, and once a second. Returns after two scans in a
 /// row without a job: during one scan, a job can start a process with a pid that was passed
-/// already, and exit before its own pid comes.
+/// already, and exit before its own pid comes. Errors: a job could not be examined or waited for.
 pub fn drain(
     shutdown: &Shutdown<'_>,
     pause: &mut Pause<'_>,
@@ -90,7 +91,7 @@ pub fn drain(
     Ok(Drained::Empty)
 }
 
-/// Waits for these jobs; returns the result of draining if it is decided by that.
+/// Waits for these jobs. Returns the result of draining if this wait decides it, else `None`.
 fn await_jobs(
     shutdown: &Shutdown<'_>,
     jobs: &mut Jobs,
@@ -110,13 +111,13 @@ fn await_jobs(
     left.retain(|job| job.is_awaited(limits.with_daemons));
     Ok(match signal {
         Some(signal) => Some(Drained::Interrupted(signal, left)),
-        // The last job has exited in this moment.
+        // The last job has exited since the limit passed.
         None if left.is_empty() => None,
         None => Some(Drained::TimedOut(left)),
     })
 }
 
-/// The identity that tells a process from a later one of its number.
+/// The processes that were reported, by pid and inode: a pid may be reused.
 type Announced = BTreeSet<(Pid, Option<u64>)>;
 
 /// Reports the jobs that were not reported yet.
@@ -137,7 +138,7 @@ fn await_end(
     events: &mut dyn EventSink,
 ) -> Result<Conclusion, Error> {
     let left = limits.until.map(|until| until.saturating_duration_since(Instant::now()));
-    // A daemon that is not paused starts others, which do not matter.
+    // A daemon that is not paused starts new jobs, which need no scan.
     let timeout = if limits.only_now {
         left
     } else {

@@ -1,4 +1,6 @@
-//! The jobs of a cron daemon: which processes they are, and why each of them counts.
+//! The jobs of a cron daemon: which processes they are, and why each of them counts as cron's.
+//! [`Jobs::scan`] finds those that are tied to a daemon, and with `orphan.rs` those that earlier
+//! jobs have left behind.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -14,50 +16,51 @@ use crate::process::{
 };
 use crate::tree::{self, Forest, Node};
 
-/// A process that counts.
+/// A process that counts as cron's.
 #[derive(Debug)]
 pub struct Job {
-    /// A reference, for waiting.
+    /// The process as a target, to wait for or to terminate.
     pub target: Target,
-    /// Its name in the kernel. Messages name a job by its command instead.
+    /// Its comm or exe name. Messages name a job by its command instead.
     pub name: Option<Vec<u8>>,
-    /// For a job the command of the crontab, else the arguments or their beginning.
+    /// The command of the crontab for a job, else the arguments or their beginning.
     pub command: Vec<u8>,
     pub parent: Pid,
-    /// Its state, one of RSDTtZ.
+    /// State of the process, one of RSDTtZ (proc_pid_stat(5)).
     pub state: u8,
     /// Seconds since its start.
     pub runtime: f64,
     pub origin: JobOrigin,
-    /// Whether it is certainly cron's, so that it may be terminated.
+    /// `true` if it is certainly cron's, so that it may be terminated.
     pub is_certain: bool,
 }
 
-/// The knowledge about jobs, including those that have exited: by it, processes that they left
-/// behind are recognised.
+/// The record of all jobs that were seen, including those that have exited. Processes that jobs
+/// left behind are recognised by it.
 #[derive(Default)]
 pub struct Jobs {
-    /// Sessions of jobs.
+    /// Sessions of jobs, by the pid of their leader.
     sessions: BTreeMap<Pid, GroupRecord>,
     /// Process groups of jobs, for a daemon that gives jobs no session.
     groups: BTreeMap<Pid, GroupRecord>,
+    /// Audit sessions of jobs, except that of the daemon.
     audits: BTreeSet<u64>,
-    /// Whether a job runs us: we cannot wait for it.
+    /// `true` if a job runs us: we cannot wait for it.
     pub runs_us: bool,
     /// The zombies of the last scan.
     ended: BTreeSet<Pid>,
-    /// Whether processes exited during the last scan, which may have started others that the scan
+    /// `true` if processes exited during the last scan: they may have started others that the scan
     /// missed.
     pub may_have_missed: bool,
 }
 
-/// The knowledge about the session or the process group of a job.
+/// The record of a session or process group of a job.
 struct GroupRecord {
     /// Start time of its leader, in clock ticks since boot.
     start_ticks: u64,
     /// The time since which scans have found no process in it.
     empty_since: Option<Instant>,
-    /// Whether it was empty in a scan, so that its present members may be others.
+    /// `true` if it was empty in a scan, so that its number may have been reused.
     is_in_doubt: bool,
 }
 
@@ -65,14 +68,14 @@ struct GroupRecord {
 /// that starts another one and exits.
 const FORGOTTEN: Duration = Duration::from_secs(2);
 
-/// Number of looks at the process with the latest pid.
+/// Number of attempts to catch a process with the latest pid.
 const LATEST: usize = 20;
 
 /// Most bytes of a command that are kept. No command of a crontab is longer (MAX_ARG_STRLEN in
 /// execve(2)), while thousands of other processes may have longer arguments.
 const LONGEST_COMMAND: usize = 128 * 1024;
 
-/// The facts about every process that a scan keeps.
+/// The facts that a scan keeps about every process.
 struct JobCandidate {
     session: Pid,
     pgrp: Pid,
@@ -81,13 +84,16 @@ struct JobCandidate {
     is_alive: bool,
     is_kernel_thread: bool,
     exe_name: Vec<u8>,
+    /// `true` if it has the name of a worker of the superuser in our pid namespace.
     is_worker: bool,
     audit: Option<u64>,
+    /// `true` if it is in the control group of a daemon's unit.
     is_in_cgroup: bool,
 }
 
 impl Jobs {
-    /// Returns the processes that count now. The knowledge of earlier scans is used and updated.
+    /// Returns the processes that count now, and updates the record. Errors: a process that may be
+    /// a job cannot be examined.
     pub fn scan(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
         let forest = read(proc, daemons)?;
         let ended = forest
@@ -103,7 +109,7 @@ impl Jobs {
             ours: ours(proc, &forest, daemons)?,
         };
         for daemon in daemons {
-            // It is not reaped, so that its number is its own.
+            // Until it is reaped, its pid cannot be reused.
             if !matches!(
                 proc.lookup(daemon.pid, daemon.reference.life())?,
                 Lookup::Found(Life::Reaped)
@@ -126,8 +132,8 @@ impl Jobs {
         Ok(jobs)
     }
 
-    /// Reports whether the process with the latest pid was left behind by a job. Where a job
-    /// replaces itself by new processes, each has exited before a scan comes to it.
+    /// Reports whether a job has left behind the process with the latest pid. Where a job replaces
+    /// itself by new processes, each has exited before a scan comes to it.
     pub fn is_passed_on(&self, proc: &Proc, daemons: &[Daemon]) -> Result<bool, Error> {
         let place = |pid: Pid| -> Result<Option<(Pid, Pid, u32)>, Error> {
             let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
@@ -177,6 +183,7 @@ impl Jobs {
         retain(&mut self.groups, &groups);
     }
 
+    /// Adds the children of a daemon: workers with their jobs, and jobs.
     fn below_daemon(&mut self, found: &mut JobSearch<'_>, daemon: &Daemon) {
         let Some(node) = found.forest.find(daemon.pid) else { return };
         for child in found.forest.children(node) {
@@ -205,6 +212,7 @@ impl Jobs {
         }
     }
 
+    /// Adds a worker with its job and its mailer.
     fn add_worker(&mut self, found: &mut JobSearch<'_>, node: Node, daemons_audit: Option<u64>) {
         if !found.add(node, JobOrigin::Worker) {
             self.runs_us |= found.ours.contains(&node);
@@ -226,6 +234,7 @@ impl Jobs {
         }
     }
 
+    /// Adds a job, and records its session and process group.
     fn add_job(&mut self, found: &mut JobSearch<'_>, node: Node) {
         if !found.add(node, JobOrigin::Job) {
             self.runs_us |= found.ours.contains(&node);
@@ -343,21 +352,21 @@ fn is_in_session_of(member: &JobCandidate, daemons: &[Daemon]) -> bool {
     daemons.iter().any(|daemon| daemon.session == daemon.pid && member.session == daemon.pid)
 }
 
-/// Reports whether one of the daemons is Debian's, which collects the output of its jobs in unnamed
-/// files.
+/// Reports whether one of the daemons collects the output of its jobs in unnamed files, as Debian's
+/// does.
 fn has_tmpfile(daemons: &[Daemon]) -> bool {
     daemons
         .iter()
         .any(|daemon| kinds::kind(&daemon.exe_name).is_some_and(|kind| kind.collects_in_files))
 }
 
-/// Reports whether its parent does not count.
+/// Reports whether the parent of a process does not count: no job holds on to it.
 fn is_detached(found: &JobSearch<'_>, node: Node) -> bool {
     found.forest.parent(node).is_none_or(|parent| !found.counts(parent))
 }
 
-/// Reports whether it has become a child of pid 1, or of an ancestor of the daemons that adopts
-/// orphans.
+/// Reports whether a process has become a child of pid 1, or of an ancestor of the daemons: a
+/// subreaper among them adopts orphans.
 fn is_orphan(found: &JobSearch<'_>, node: Node, daemons: &[Daemon]) -> bool {
     let Some(parent) = found.forest.parent(node) else { return true };
     let is_above = |daemon: &Daemon| {
@@ -385,7 +394,7 @@ struct JobSearch<'f> {
 }
 
 impl JobSearch<'_> {
-    /// Marks the descendants of a daemon as its own, wherever their output goes.
+    /// Marks the descendants of a detached daemon as its own, wherever their output goes.
     fn follow_daemons(&mut self) {
         let is_below = |node: Node| {
             self.forest
@@ -403,12 +412,13 @@ impl JobSearch<'_> {
         }
     }
 
+    /// Reports whether a process counts, as far as the scan has come.
     fn counts(&self, node: Node) -> bool {
         self.origin.contains_key(&node)
     }
 
-    /// Reports whether it is certainly cron's: neither the process nor an ancestor was only likely
-    /// to be.
+    /// Reports whether a process is certainly cron's: neither its own tie nor that of an ancestor
+    /// is a mere likelihood.
     fn is_certain(&self, node: Node) -> bool {
         let is_likely = |node: &Node| {
             matches!(self.origin.get(node), Some(JobOrigin::Output | JobOrigin::Reappeared))
@@ -416,8 +426,8 @@ impl JobSearch<'_> {
         !is_likely(&node) && !self.forest.ancestors(node).any(|above| is_likely(&above))
     }
 
-    /// Adds a process, and reports whether it counts. A process that has exited does not count, and
-    /// what it left behind is found in other ways.
+    /// Adds a process, and reports whether it counts. A process that has exited does not count:
+    /// those that it left behind are found in other ways.
     fn add(&mut self, node: Node, origin: JobOrigin) -> bool {
         if !self.forest.data(node).is_alive || self.ours.contains(&node) {
             return false;
@@ -426,6 +436,7 @@ impl JobSearch<'_> {
         true
     }
 
+    /// Adds the descendants of all processes that count.
     fn add_descendants(&mut self) {
         let roots: Vec<(Node, JobOrigin)> =
             self.origin.iter().map(|(&node, &origin)| (node, origin)).collect();
@@ -434,7 +445,7 @@ impl JobSearch<'_> {
                 if origin == JobOrigin::Daemon { JobOrigin::Daemon } else { JobOrigin::Descendant };
             for node in self.forest.descendants(root) {
                 match self.origin.get(&node) {
-                    // Below a job that is waited for, it is waited for too.
+                    // A daemon below a job that is waited for is waited for too.
                     Some(JobOrigin::Daemon) if origin == JobOrigin::Descendant => {
                         _ = self.origin.insert(node, origin)
                     }
@@ -445,6 +456,7 @@ impl JobSearch<'_> {
     }
 }
 
+/// Reads all processes. Errors: one that may be a job cannot be examined.
 fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<JobCandidate>, Error> {
     let has_unit = |cgroup: &[u8]| {
         daemons.iter().any(|d| d.unit.is_some() && d.cgroup.as_deref() == Some(cgroup))
@@ -493,7 +505,7 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<JobCandidate>, Error> 
 }
 
 /// Returns our own process, its ancestors and its descendants. If a daemon is among the ancestors,
-/// the other processes of the job that runs us are included, because they may wait for us.
+/// the other processes of the job that runs us are included: they may wait for us.
 fn ours(
     proc: &Proc,
     forest: &Forest<JobCandidate>,
@@ -516,7 +528,8 @@ fn ours(
     Ok(ours)
 }
 
-/// Pins the process of a node, if it is still that one.
+/// Pins the process of a node, and reads the rest about it; `None` if it has exited or its pid was
+/// reused.
 fn hold(
     proc: &Proc,
     forest: &Forest<JobCandidate>,
@@ -574,13 +587,13 @@ fn command(arguments: &[u8], origin: JobOrigin) -> Option<Vec<u8>> {
 }
 
 impl Job {
-    /// Reports whether cron must not be stopped while it runs.
+    /// Reports whether cron must not be stopped while this process runs.
     pub fn is_awaited(&self, with_daemons: bool) -> bool {
         with_daemons || self.origin != JobOrigin::Daemon
     }
 
-    /// Reports whether users want to see it beside the others: not a worker whose job is shown, and
-    /// not a descendant of a job, unless that will not exit by itself.
+    /// Reports whether users want to see it in a list of `all`: not a worker whose job is shown,
+    /// and not a descendant of a job, unless that will not exit by itself.
     pub fn is_of_interest(&self, all: &[Job]) -> bool {
         match self.origin {
             JobOrigin::Worker => !all.iter().any(|job| job.parent == self.target.pid),

@@ -1,4 +1,5 @@
-//! The kinds of cron daemon that are known. A new daemon is one row of [`KINDS`].
+//! The kinds of cron daemon that are known. A new daemon is one row of [`KINDS`]; the search for
+//! daemons and jobs, the messages and the help are made from it.
 
 use crate::path::base_name;
 
@@ -6,21 +7,22 @@ use crate::path::base_name;
 pub struct Kind {
     /// The name of its executable, by which it is searched for.
     pub name: &'static str,
-    /// A program with many applets that can run as this daemon too, such as `busybox crond`.
+    /// Name of a multi-call program that has this daemon as an applet, such as `busybox crond`.
     pub multi_call: Option<&'static str>,
-    /// The pid files that it locks. Where it has some, a process of this name without a lock is
-    /// something else.
+    /// Paths of the pid files that it may lock. Where there are some, a process of this name
+    /// without a lock is something else.
     pub pid_files: &'static [&'static str],
-    /// Processes of it that are no jobs themselves, but whose children are.
+    /// Names of programs that it runs as children: they are no jobs, but their children are.
     pub helpers: &'static [&'static str],
-    /// Whether it collects the output of its jobs in unnamed files (tmpfile(3)).
+    /// `true` if it collects the output of its jobs in unnamed files (tmpfile(3)).
     pub collects_in_files: bool,
-    /// Whether its init script of the same name may tidy up after it. The script of bcron kills
-    /// every process but bcron.
+    /// `true` if the init script of the same name may tidy up after it. That of bcron must not: it
+    /// kills every process but bcron.
     pub has_init_script: bool,
 }
 
 impl Kind {
+    /// Reports whether this multi-call program can run as this daemon.
     fn is_applet_of(&self, program: &[u8]) -> bool {
         self.multi_call.is_some_and(|name| name.as_bytes() == program)
     }
@@ -28,7 +30,7 @@ impl Kind {
 
 /// All kinds, in the order in which messages name them.
 pub static KINDS: [Kind; 4] = [
-    // Debian's, a descendant of Vixie's.
+    // Debian's cron, a descendant of Vixie's.
     Kind {
         name: "cron",
         multi_call: None,
@@ -37,7 +39,7 @@ pub static KINDS: [Kind; 4] = [
         collects_in_files: true,
         has_init_script: true,
     },
-    // cronie, dcron, and that of busybox.
+    // The crond of cronie, of dcron and of busybox.
     Kind {
         name: "crond",
         multi_call: Some("busybox"),
@@ -64,13 +66,13 @@ pub static KINDS: [Kind; 4] = [
     },
 ];
 
-/// Returns the kind of this name.
+/// Returns the kind of daemon that has this name.
 pub fn kind(name: &[u8]) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name.as_bytes() == name)
 }
 
-/// Returns the kind that a program of many applets runs as, from its arguments: `crond` and
-/// `busybox crond`.
+/// Returns the kind that a multi-call program runs as. Its arguments begin with the applet, as in
+/// `crond`, or with the program, as in `busybox crond`.
 pub fn kind_of_applet(program: &[u8], arguments: &[u8]) -> Option<&'static Kind> {
     let mut names = arguments.split(|&byte| byte == 0).map(base_name);
     let first = names.next()?;
@@ -78,7 +80,7 @@ pub fn kind_of_applet(program: &[u8], arguments: &[u8]) -> Option<&'static Kind>
     kind(applet).filter(|kind| kind.is_applet_of(program))
 }
 
-/// Reports whether a program of this name can run as a daemon by one of its applets.
+/// Reports whether this is the name of a multi-call program with a daemon among its applets.
 pub fn is_multi_call(program: &[u8]) -> bool {
     KINDS.iter().any(|kind| kind.is_applet_of(program))
 }
@@ -99,7 +101,7 @@ pub fn pid_files() -> Vec<&'static str> {
     paths
 }
 
-/// Reports whether this is the path of a file with the name of a pid file, in any directory.
+/// Reports whether a file has the name of a known pid file, in any directory.
 pub fn is_pid_file(path: &[u8]) -> bool {
     path.starts_with(b"/")
         && pid_files().iter().any(|file| base_name(file.as_bytes()) == base_name(path))

@@ -2,7 +2,8 @@
 //! without hurting a job.
 //!
 //! Nothing here knows the command line, and nothing prints: everything that happens is reported as
-//! an [`Event`].
+//! an [`Event`]. Start at [`Shutdown::carry_out`] for the procedure, at `kinds` for a new daemon,
+//! and at [`Jobs::scan`] for the question which processes are jobs.
 
 pub mod daemon;
 mod drain;
@@ -37,7 +38,7 @@ pub enum Error {
     Process(#[from] process::Error),
     #[error(transparent)]
     Control(#[from] control::Error),
-    /// It is unknown whether a process is a job.
+    /// A process that may be a job, and could not be examined.
     #[error("process {pid} may be a cron job, and could not be examined: {reason}")]
     Unexamined { pid: Pid, reason: Unavailable },
 }
@@ -55,8 +56,8 @@ pub enum Event<'e> {
     WasPaused(&'e Daemon),
     /// `cron-graceful-additions` begins to run.
     Additions(&'e Path),
-    /// A process that is waited for or, for a daemon that a job started, is not. The flag says
-    /// whether users want to see it.
+    /// A process that counts as cron's was found for the first time. The flag says whether users
+    /// want to see it. A daemon that a job started is reported too, and may not be waited for.
     Job(&'e Job, bool),
     /// A job has not ended in time and is terminated.
     Terminating(&'e Job),
@@ -70,6 +71,6 @@ pub enum Event<'e> {
     Stopping(&'e Daemon, &'e StopMethod),
     /// The daemon has exited.
     Stopped(&'e Daemon),
-    /// Something is wrong.
+    /// Something went wrong, and does not end the run by itself.
     Warning(Warning<'e>),
 }

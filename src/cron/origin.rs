@@ -1,6 +1,7 @@
-//! The reasons why a process counts as cron's: what ties it to a daemon or to a job.
+//! The reasons why a process counts as cron's: the tie between it and a daemon or a job. `job.rs`
+//! finds the ties that exist at once, `orphan.rs` those of processes that a job left behind.
 
-/// The reason why a process counts.
+/// The reason why a process counts as cron's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum JobOrigin {
     /// It runs the command of a crontab.
@@ -16,8 +17,8 @@ pub enum JobOrigin {
     Session,
     /// A job has left it behind in its process group.
     Group,
-    /// A job has left it behind in its session or process group, or another process has got the
-    /// number of that: it was empty before.
+    /// A job has left it behind in its session or process group, or that number was reused: an
+    /// earlier scan found no process there.
     Reappeared,
     /// A job has left it behind in the daemon's control group, and its output still goes to cron.
     Cgroup,

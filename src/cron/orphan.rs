@@ -1,13 +1,13 @@
 //! Signs that a job has left a process behind after its worker has exited: nothing else connects
-//! the two any more. About a process that has exited meanwhile nothing is known, and it may have
-//! started another one.
+//! the two any more. All functions return `None` for a process that has exited meanwhile: it may
+//! have started another one, so that the scan is uncertain.
 
 use super::Error;
 use super::origin::JobOrigin;
 use crate::process::{File, Files, Lookup, Pid, Proc, Process, ReadResult, items};
 
-/// Classifies the leader of a session whose worker, if it had one, has exited: a shell, as cron
-/// starts jobs, is a job; anything else is a daemon.
+/// Classifies an orphaned session leader: `sh -c COMMAND`, as cron starts jobs, is a job; any other
+/// program is a daemon.
 pub fn of_leader(proc: &Proc, pid: Pid) -> Result<Option<JobOrigin>, Error> {
     let process = match proc.process(pid, Files::NONE)? {
         Lookup::Found(process) => process,

@@ -1,4 +1,5 @@
-//! Pausing daemons in a way that cannot be forgotten: each paused daemon has a guardian.
+//! Pausing daemons so that none stays paused by accident: each has a guardian process, which
+//! continues it if we die or hang.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use crate::control::{
 };
 use crate::process::{File, Files, Lookup, Proc};
 
-/// Time for a daemon to stop. It stops at once, unless it is stuck in the kernel.
+/// Time for a daemon to stop. It stops at once, unless it is uninterruptible.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Paused daemons, each with a guardian. They run again when this is dropped, unless they have
@@ -22,6 +23,7 @@ pub struct Pause<'p> {
 
 /// The result of pausing.
 pub enum Paused<'p> {
+    /// All daemons are paused or have exited.
     All(Pause<'p>),
     /// This daemon did not stop, and all of them run again.
     Not(&'p Daemon),
@@ -31,6 +33,7 @@ pub enum Paused<'p> {
 
 /// The result of renewing a pause.
 pub enum Renewed {
+    /// No daemon was continued.
     Untouched,
     /// Another process has continued a daemon; this was reported.
     Continued,
@@ -39,7 +42,8 @@ pub enum Renewed {
 }
 
 impl<'p> Pause<'p> {
-    /// Pauses daemons. On return, they have really stopped.
+    /// Pauses daemons, and returns when they have stopped. `limit` is the time at which their
+    /// guardians continue them in any case. Errors: no guardian can be started.
     pub fn begin(
         proc: &Proc,
         daemons: &[&'p Daemon],
@@ -66,7 +70,7 @@ impl<'p> Pause<'p> {
     }
 
     /// Pauses again the daemons that another process has continued, and replaces guardians that
-    /// have ended.
+    /// have ended. Errors: a guardian has failed, so that nothing would continue its daemon.
     pub fn renew(
         &mut self,
         proc: &Proc,
@@ -97,8 +101,8 @@ impl<'p> Pause<'p> {
         Ok(renewed)
     }
 
-    /// Lets them stay paused until another time, whatever becomes of us; without a time, as long as
-    /// we live.
+    /// Changes the time until which the daemons may stay paused. Without one, they stay paused as
+    /// long as we live.
     pub fn extend(&mut self, limit: Option<Instant>) {
         self.limit = limit;
         for (_, guardian) in &self.paused {
@@ -124,11 +128,11 @@ impl<'p> Pause<'p> {
                 events.event(Event::Resumed(daemon));
                 guardian.dismiss();
             }
-            // Where this fails, the guardian sees its socket close and tries too.
+            // Where this fails, the guardian sees the end of its socket and tries too.
         }
     }
 
-    /// Dismisses the guardians, because the daemons have exited.
+    /// Dismisses the guardians when the daemons have exited.
     pub fn finish(mut self) {
         self.paused.drain(..).for_each(|(_, guardian)| guardian.dismiss());
     }
@@ -144,12 +148,13 @@ impl Drop for Pause<'_> {
     }
 }
 
-/// Starts a guardian that continues a daemon at this time, or when we cannot.
+/// Starts a guardian that continues a daemon at this time, or when we die. Errors: it does not
+/// answer.
 fn guardian_over(daemon: &Daemon, limit: Option<Instant>) -> Result<Guardian, Error> {
     let guardian = Guardian::start()?;
     let failed = |errno| control::Error::Kernel { what: "set up a guardian", errno };
     guardian.keep(&daemon.reference).and_then(|()| guardian.limit(limit)).map_err(failed)?;
-    // Else nothing would continue the daemon if we die.
+    // Without an answer, nothing would continue the daemon if we die.
     if !guardian.has_heard() {
         return Err(control::Error::NoGuardian { pid: daemon.pid }.into());
     }
@@ -170,6 +175,7 @@ pub fn resume(daemons: &[Daemon], events: &mut dyn EventSink) -> bool {
     all
 }
 
+/// Sends CONT to a daemon, and reports whether that succeeded.
 fn continue_daemon(daemon: &Daemon) -> bool {
     daemon.reference.send(Signal::CONT).is_ok()
 }
@@ -187,7 +193,7 @@ fn stop_for_now(
     Ok((conclusion, operation.targets().first().and_then(|target| target.outcome)))
 }
 
-/// Reports whether a paused daemon is alive and not stopped.
+/// Reports whether a paused daemon is alive and not stopped. Errors: it can no longer be examined.
 fn runs(proc: &Proc, daemon: &Daemon) -> Result<bool, Error> {
     let process = match proc.process(daemon.pid, Files::new(&[File::Stat]))? {
         Lookup::Found(process) => process,
@@ -198,7 +204,7 @@ fn runs(proc: &Proc, daemon: &Daemon) -> Result<bool, Error> {
     };
     let state = control::unless_reaped(proc, daemon.pid, process.stat().map(|stat| stat.state))?;
     let is_stopped = state.is_none_or(|state| b"TtZX".contains(&state));
-    // It is alive now, so that what was read by its number was its own.
+    // If it is alive now, its pid was not reused, and the state was its own.
     let is_alive =
         control::unless_reaped(proc, daemon.pid, daemon.reference.life())? == Some(Life::Alive);
     Ok(is_alive && !is_stopped)

@@ -1,5 +1,5 @@
 //! The whole procedure: pause, run the additions, drain; then either stop for good, or run a
-//! command and continue cron.
+//! command and continue cron. The steps are in `pause.rs`, `drain.rs` and `stop.rs`.
 
 use std::ffi::OsString;
 use std::io;
@@ -18,10 +18,10 @@ use crate::control::child::{self, CommandEnd, CommandResult};
 use crate::control::{self, Interrupts, Operation, Order, Signal, StopHold};
 use crate::process::Proc;
 
-/// The command that is run, if it exists, as soon as the daemon is paused.
+/// Name of the command that is run, if it exists, as soon as the daemon is paused.
 pub const ADDITIONS: &str = "cron-graceful-additions";
 
-/// What happens when jobs have not ended in time.
+/// The reaction when jobs have not ended in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnTimeout {
     /// Jobs and cron run on.
@@ -36,16 +36,16 @@ pub enum OnTimeout {
 /// The procedure that the user wants.
 #[derive(Debug)]
 pub struct Plan {
+    /// The daemons to stop.
     pub wanted: DaemonSelector,
-    /// Time until no job runs; `None` for no limit.
+    /// Time limit for the jobs to end; `None` for no limit.
     pub timeout: Option<Duration>,
     pub on_timeout: OnTimeout,
-    /// Whether daemons that jobs have started are waited for too.
+    /// `true` if daemons that jobs have started are waited for too.
     pub with_daemons: bool,
     /// The command that is run while no job runs, instead of stopping cron.
     pub command: Vec<OsString>,
-    /// Whether standard output is a JSON document, so that the output of commands goes to standard
-    /// error.
+    /// `true` if standard output is JSON: the output of commands goes to standard error.
     pub is_document: bool,
 }
 
@@ -54,9 +54,10 @@ pub struct Plan {
 pub enum ShutdownResult {
     /// No job runs, and the daemons have exited.
     Stopped,
-    /// The reason was reported.
+    /// Cron was not stopped, or not for good. The reason was reported.
     NotStopped,
-    /// These jobs still run. The flag says whether the daemons were stopped all the same.
+    /// The time limit has passed and these jobs still run. The flag says whether the daemons were
+    /// stopped all the same.
     TimedOut { left: Vec<Job>, is_stopped: bool },
     /// We received a signal to end, and cron runs on; these jobs still run.
     Interrupted(Signal, Vec<Job>),
@@ -72,7 +73,7 @@ const ADDITIONS_LIMIT: Duration = Duration::from_secs(10 * 60);
 /// Time for terminated jobs to exit, before and after KILL.
 const TERMINATION: Duration = Duration::from_secs(10);
 
-/// Everything that the steps need.
+/// A shutdown under way: the data that all steps need.
 pub struct Shutdown<'s> {
     pub proc: &'s Proc,
     pub daemons: &'s [Daemon],
@@ -83,8 +84,7 @@ pub struct Shutdown<'s> {
 }
 
 impl Shutdown<'_> {
-    /// Carries out the plan. Whatever goes wrong, the daemons run on unless they were stopped on
-    /// purpose.
+    /// Carries out the plan. On any error, the daemons run on unless they were stopped on purpose.
     pub fn carry_out(&self, events: &mut dyn EventSink) -> Result<ShutdownResult, Error> {
         if self.cannot_pause() && !self.plan.command.is_empty() {
             events.event(Event::Warning(Warning::FirstNotRun));
@@ -92,7 +92,7 @@ impl Shutdown<'_> {
         }
         let end = self.plan.timeout.and_then(|timeout| self.begin.checked_add(timeout));
         let before = BeforeStop::record(self.proc, self.daemons, &self.plan.wanted)?;
-        // Found out before the pause, because it may take a moment.
+        // This may take a moment, and cron must not be paused meanwhile.
         let ways = self.ways()?;
         // A stop from the keyboard would leave cron paused as long as it lasts.
         let mut held = Some(self.interrupts.hold_stops());
@@ -119,16 +119,18 @@ impl Shutdown<'_> {
         result
     }
 
-    /// Returns the time until which all daemons have exited, if they exit.
+    /// Returns the time by which all daemons have exited, if they exit at all.
     fn until_stopped(&self) -> Option<Instant> {
         let daemons = u32::try_from(self.daemons.len()).unwrap_or(u32::MAX);
         Instant::now().checked_add(STOPPED_WITHIN.saturating_mul(daemons))
     }
 
+    /// Reports whether a daemon is pid 1, which takes no STOP from inside its pid namespace.
     fn cannot_pause(&self) -> bool {
         self.daemons.iter().any(|daemon| daemon.pid == 1)
     }
 
+    /// Carries out the part of the plan for which the daemons must be paused.
     fn while_paused(
         &self,
         pause: &mut Pause<'_>,
@@ -189,8 +191,8 @@ impl Shutdown<'_> {
         })
     }
 
-    /// Runs the command that the administrator has put in place. If it fails, this is reported and
-    /// the procedure goes on.
+    /// Runs the command [`ADDITIONS`]. If it fails, this is reported and the procedure goes on.
+    /// Returns a result where the procedure ends here.
     fn additions(
         &self,
         end: Option<Instant>,
@@ -199,7 +201,7 @@ impl Shutdown<'_> {
         let Some(path) = program::find(ADDITIONS) else { return Ok(None) };
         events.event(Event::Additions(&path));
         let mut command = Command::new(&path);
-        // Only we write to standard output.
+        // Standard output is for our own report.
         print_elsewhere(&mut command);
         let limit = Instant::now() + ADDITIONS_LIMIT;
         let end = end.map_or(limit, |end| end.min(limit));
@@ -230,6 +232,8 @@ impl Shutdown<'_> {
         Ok(left)
     }
 
+    /// Terminates jobs that are certainly cron's, and drains again. Returns `None` when no job
+    /// runs, else how the procedure ends.
     fn terminate(
         &self,
         pause: &mut Pause<'_>,
@@ -258,6 +262,7 @@ impl Shutdown<'_> {
         })
     }
 
+    /// Runs the command of the maintenance window.
     fn command(
         &self,
         pause: &Pause<'_>,
@@ -284,6 +289,7 @@ impl Shutdown<'_> {
         })
     }
 
+    /// Stops the daemons, one after the other.
     fn stop_all(
         &self,
         ways: &[(&Daemon, StopMethod)],

@@ -1,4 +1,5 @@
-//! Stopping a daemon for good, in the way that keeps it stopped.
+//! Stopping a daemon for good, so that it stays stopped: [`way`] chooses the method, [`stop`]
+//! carries it out and checks that no new daemon has taken its place.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -22,24 +23,26 @@ pub enum StopMethod {
     Supervised(String),
     /// Not at all: it is pid 1, which takes no signal from inside.
     First,
-    /// Not at all: systemd runs here, and does not tell whether it would start the daemon again.
+    /// Not at all: systemd runs here, and gives no answer whether it would start the daemon again.
     Untold,
 }
 
 /// The result of stopping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
+    /// The daemon has exited, and no new one has taken its place.
     Yes,
-    /// The reason was reported.
+    /// It was not stopped for good. The reason was reported.
     No,
+    /// We received a signal to end before the daemon got one.
     Interrupted(Signal),
 }
 
-/// Time for the daemon to exit; it takes a tenth of a second.
+/// Time for the daemon to exit. It takes a tenth of a second.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Upper limit of the whole procedure.
+/// Upper limit for stopping one daemon, with all steps.
 pub const STOPPED_WITHIN: Duration = Duration::from_secs(150);
-/// Time for the init script, which has nothing left to wait for.
+/// Time limit for the init script, which has nothing left to wait for.
 const TIDY: Duration = Duration::from_secs(10);
 /// Programs that, as pid 1, start nothing again by themselves.
 const REAPERS: [&str; 5] = ["systemd", "tini", "dumb-init", "docker-init", "catatonit"];
@@ -47,9 +50,10 @@ const REAPERS: [&str; 5] = ["systemd", "tini", "dumb-init", "docker-init", "cata
 const SUCCESSOR: Duration = Duration::from_millis(500);
 /// Time within which init reaps a process.
 const REAPED: Duration = Duration::from_millis(500);
+/// Time between two scans for an exited process or for a successor.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Decides how this daemon would be stopped. Nothing is done to it.
+/// Chooses the method to stop this daemon. Nothing is done to it.
 pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<StopMethod, Error> {
     if daemon.pid == 1 {
         return Ok(StopMethod::First);
@@ -64,8 +68,8 @@ pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<Stop
     Ok(daemon.supervisor.clone().map_or(StopMethod::Signal, StopMethod::Supervised))
 }
 
-/// Tells systemd to stop a unit; returns the reason if it was not told. The exit status does not
-/// matter: it only counts whether the daemon exits.
+/// Asks systemd to stop a unit. Returns the reason if it could not be asked. The exit status does
+/// not matter: it only counts whether the daemon exits.
 fn systemctl_stop(
     proc: &Proc,
     unit: &str,
@@ -83,6 +87,7 @@ fn systemctl_stop(
     })
 }
 
+/// Reports whether systemd runs this system, by the test of sd_booted(3).
 fn is_systemd() -> bool {
     Path::new("/run/systemd/system").is_dir()
 }
@@ -166,13 +171,14 @@ fn finish(
     })
 }
 
+/// Reports why a daemon is not stopped.
 fn refused(events: &mut dyn EventSink, why: Warning<'_>) -> Stopped {
     events.event(Event::Warning(why));
     Stopped::No
 }
 
-/// Reports whether an init script would hit no other process: it goes by the name, and waits in
-/// vain for a zombie, which the daemon is until its parent reaps it.
+/// Reports whether an init script would hit no other process. It selects processes by name, and
+/// would wait in vain for a zombie, which the daemon is until its parent reaps it.
 fn is_alone(
     proc: &Proc,
     stopped: &Daemon,
@@ -184,16 +190,16 @@ fn is_alone(
         if Instant::now() >= end {
             return Ok(false);
         }
-        // A signal to us takes effect after this moment.
+        // A signal to us does not end this wait: stopping is carried through.
         interrupts.wait(PAUSE)?;
     }
     Ok(namesakes(proc, stopped, wanted)?.is_empty())
 }
 
-/// The identity of a daemon: number and inode.
+/// The identity of a daemon: pid and inode.
 type Namesake = (Pid, Option<u64>);
 
-/// The daemons that existed before anything was done.
+/// The daemons that existed before anything was done to them.
 pub struct BeforeStop<'b> {
     /// The daemons that the user meant.
     wanted: &'b DaemonSelector,
@@ -202,9 +208,9 @@ pub struct BeforeStop<'b> {
 }
 
 impl BeforeStop<'_> {
-    /// Records the daemons that were found, but none that has become one since. A cron that was
-    /// still starting, without a lock, would otherwise be left running without a word. Only where a
-    /// daemon was named, others are left alone.
+    /// Records the daemons that were found, but none that has become one since. Otherwise a cron
+    /// that was still starting, without a lock, would be left running without a message. Only where
+    /// the user named a process, other daemons of its name are recorded and left alone.
     pub fn record<'b>(
         proc: &Proc,
         daemons: &[Daemon],
@@ -220,6 +226,7 @@ impl BeforeStop<'_> {
     }
 }
 
+/// Returns the identity of a daemon.
 fn namesake(daemon: &Daemon) -> Namesake {
     (daemon.pid, daemon.reference.inode())
 }
@@ -281,13 +288,12 @@ fn successor(
         if Instant::now() >= end {
             return Ok(None);
         }
-        // A shorter wait would miss a successor.
+        // A signal to us does not end this wait: a shorter search would miss a successor.
         interrupts.wait(PAUSE)?;
     }
 }
 
-/// Reports whether pid 1 only adopts orphans, or starts its services again in ways that were
-/// checked before.
+/// Reports whether pid 1 only adopts orphans, or is systemd, which was asked before.
 fn starts_nothing_again(proc: &Proc) -> Result<bool, Error> {
     let Lookup::Found(init) = proc.process(1, Files::NONE)? else { return Ok(false) };
     let name = init.exe_name().map(|name| REAPERS.iter().any(|reaper| *name == *reaper.as_bytes()));

@@ -1,4 +1,5 @@
-//! What can go wrong on the way, as data: `output::cron` puts it into words.
+//! The things that can go wrong during a shutdown, as data. `output::cron` puts them into words: a
+//! new one is a variant here, and a text there.
 
 use std::io;
 use std::path::Path;
@@ -7,22 +8,23 @@ use std::process::ExitStatus;
 use super::{Daemon, StopMethod};
 use crate::process::Pid;
 
-/// Something that is wrong, and does not end the run by itself.
+/// A problem that does not end the run by itself.
 pub enum Warning<'w> {
     /// The daemon is pid 1 and cannot be paused from inside. The command is not run.
     FirstNotRun,
-    /// The daemon is pid 1 and cannot be paused from inside. Only jobs of this moment are waited
+    /// The daemon is pid 1 and cannot be paused from inside. Only the jobs that run now are waited
     /// for.
     FirstNotPaused,
-    /// This daemon did not stop for a pause.
+    /// The daemon with this pid did not stop for a pause.
     NotPaused(Pid),
-    /// Another process has continued this paused daemon.
+    /// Another process has continued the paused daemon with this pid.
     Continued(Pid, Repaused),
-    /// Another process has continued this paused daemon while nothing looked.
+    /// Another process has continued the paused daemon with this pid while a command ran, and jobs
+    /// may have started.
     RanMeanwhile(Pid),
-    /// This daemon was left stopped and could not be continued.
+    /// The daemon with this pid was stopped when it was found, and could not be continued.
     NotContinued(Pid),
-    /// A cron job runs us, and is not waited for.
+    /// This process belongs to a cron job, and that job is not waited for.
     RunByJob,
     /// The additions took too long, and with them the whole run.
     AdditionsTooLate(&'w Path),
@@ -36,7 +38,7 @@ pub enum Warning<'w> {
     Systemctl(io::Error),
     /// The daemon has not exited in time.
     NotStopped(&'w Daemon, &'w StopMethod),
-    /// Another daemon with this pid runs in the place of the daemon that has exited.
+    /// The daemon has exited, and another one, with this pid, runs in its place.
     Replaced(&'w Daemon, Pid),
     /// The init script failed after the daemon had exited.
     InitScript(&'w Daemon),
@@ -45,14 +47,20 @@ pub enum Warning<'w> {
 /// The result of pausing a daemon again.
 #[derive(Clone, Copy, Debug)]
 pub enum Repaused {
+    /// It is stopped again.
     Paused,
+    /// It has exited.
     Exited,
+    /// It did not stop.
     NotPaused,
 }
 
 /// The reason why the additions did not succeed.
 pub enum AdditionsFailure {
+    /// They took too long and were terminated.
     TimedOut,
+    /// They ended with this status.
     Failed(ExitStatus),
+    /// They could not be executed.
     NotStarted(io::Error),
 }

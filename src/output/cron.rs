@@ -1,4 +1,5 @@
-//! The output of `cron-graceful`: events as they happen, and lists of what runs.
+//! The output of `cron-graceful`: events as they happen, and lists of daemons and jobs, as text or
+//! JSON. The words are in `words.rs`.
 
 mod words;
 
@@ -23,10 +24,11 @@ pub use words::{method, outcome, reject_reason};
 /// Time for earlier output to be written before a command begins to print.
 const BEFORE_COMMAND: Duration = Duration::from_millis(500);
 
-/// What is reported, and in which form.
+/// The form and the extent of a report.
 pub struct ReportOptions {
+    /// The layout of JSON; `None` for text.
     pub layout: Option<Layout>,
-    /// Whether daemons that jobs have started are waited for.
+    /// `true` if daemons that jobs have started are waited for.
     pub with_daemons: bool,
     pub is_quiet: bool,
     /// The time at which the command must be finished.
@@ -115,7 +117,8 @@ impl<'t> CronReport<'t> {
         }
     }
 
-    /// Writes how the run ended. Errors: where some of the output could not be written.
+    /// Writes how the run ended, and the jobs that are left. Errors: some of the output could not
+    /// be written.
     pub fn finish(mut self, outcome: &str, daemons: &[Daemon], left: &[Job]) -> io::Result<()> {
         if self.look.layout.is_some() {
             let mut text = Vec::new();
@@ -144,13 +147,13 @@ impl<'t> CronReport<'t> {
         self.end()
     }
 
-    /// Stops waiting for readers, because we received a signal to end.
+    /// Waits for no reader from now on, because we received a signal to end.
     pub fn hurry(&mut self) {
         self.look.limit = Some(Instant::now());
     }
 
-    /// Ends the report. Errors: where some of the output could not be written. A signal ends us
-    /// while this waits for a reader.
+    /// Ends the report. A signal ends us while this waits for a reader. Errors: some of the output
+    /// could not be written.
     pub fn end(mut self) -> io::Result<()> {
         self.writer.flush();
         // The time that a command has taken does not count for readers.
@@ -344,10 +347,7 @@ impl Observer for CronReport<'_> {
     }
 }
 
-/// Returns the end of the run in a word.
-/// Returns what is done, except signals, which are logged by themselves.
-/// Returns the name of an origin in JSON.
-/// Returns the remark that is shown beside the command.
+/// Writes the identity of a process: pid and inode, or null where the inode is unknown.
 fn id(json: &mut Vec<u8>, pid: Pid, inode: Option<u64>) {
     json::key(json, "id");
     match inode {

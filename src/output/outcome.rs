@@ -17,7 +17,7 @@ use crate::control::{
 };
 use crate::process::{Pid, Proc, Unavailable};
 
-/// The message when descendants may have escaped that are unknown.
+/// The message when unknown descendants may have escaped.
 const INCOMPLETE: &str = "not all descendants could be stopped or were found in time";
 
 /// The report of an operation, written while it goes on.
@@ -60,8 +60,8 @@ impl<'p> OutcomeReport<'p> {
         report
     }
 
-    /// Ends the report with the targets that are left. Errors: where some of the output could not
-    /// be written.
+    /// Ends the report with the targets that are left. Errors: some of the output could not be
+    /// written.
     pub fn finish(mut self, operation: &Operation<'_>, conclusion: Conclusion) -> io::Result<()> {
         if let Conclusion::Interrupted(_) = conclusion {
             outlet::limit(Some(Instant::now()));
@@ -107,6 +107,7 @@ impl<'p> OutcomeReport<'p> {
         self.writer.finish()
     }
 
+    /// Writes the line or the message about a target.
     fn text(&mut self, target: &Target) {
         let is_left =
             matches!(target.outcome, Some(Outcome::TimedOut | Outcome::StillRunning) | None);
@@ -116,7 +117,7 @@ impl<'p> OutcomeReport<'p> {
         if !self.order.is_done(target) {
             let name = target.name.as_deref().map(|name| format!(" ({})", escaped(name)));
             let (name, pid) = (name.unwrap_or_default(), target.pid);
-            // Earlier output must be seen first.
+            // Earlier output must appear before the message.
             self.writer.flush();
             let outcome = target.outcome.map_or("", Outcome::name);
             return message(
@@ -196,6 +197,7 @@ impl<'p> OutcomeReport<'p> {
         }
     }
 
+    /// Writes the JSON of a target.
     fn json(&mut self, layout: Layout, target: &Target) {
         let mut json = Vec::new();
         let id = target.reference.as_ref().and_then(|reference| reference.inode());
@@ -234,8 +236,7 @@ impl<'p> OutcomeReport<'p> {
         self.entry(layout, Some(target.pid), &json);
     }
 
-    /// Writes an entry of JSON: a process, or null if it is about no known process, and its
-    /// members.
+    /// Writes an entry of JSON: a pid, or null where it is about no known process, and its members.
     fn entry(&mut self, layout: Layout, pid: Option<Pid>, members: &[u8]) {
         let mut json = if self.printed > 0 && layout == Layout::Document {
             layout.between().to_vec()
@@ -283,6 +284,7 @@ fn who(target: &Target) -> (Pid, Option<&[u8]>) {
     (target.pid, target.name.as_deref())
 }
 
+/// Returns the time after which the last target was decided.
 fn elapsed(targets: &[Target]) -> Duration {
     targets.iter().filter_map(|target| target.after).max().unwrap_or_default()
 }

@@ -1,12 +1,13 @@
-//! Standard output of a report that is written while the program acts on processes.
+//! Standard output for the reports that are written while the program acts on processes: `cron.rs`
+//! and `outcome.rs` write through it.
 
 use std::io::{self, ErrorKind, Write};
 
 use super::{Output, Terminal, outlet};
 use crate::control::Interrupts;
 
-/// A writer that outlives its reader: a write error does not stop what is under way. It is kept
-/// for the end, and a closed pipe is none.
+/// A writer that outlives its reader. A write error must not stop an operation that has begun: it
+/// is kept and returned at the end. A closed pipe is no error.
 pub struct ReportWriter<'i> {
     output: Output,
     interrupts: &'i Interrupts,
@@ -29,12 +30,12 @@ impl<'i> ReportWriter<'i> {
         self.attempt(|output| output.write_all(bytes));
     }
 
-    /// Passes on what was written.
+    /// Flushes the output, unless an earlier write failed.
     pub fn flush(&mut self) {
         self.attempt(Output::flush);
     }
 
-    /// Waits until all of it is written. Errors: the first one of a write, except a closed pipe.
+    /// Waits until everything is written. Errors: the first failed write, except to a closed pipe.
     pub fn finish(self) -> io::Result<()> {
         let failure =
             self.failure.or_else(|| self.interrupts.with_signals_unblocked(outlet::settle).err());

@@ -1,4 +1,5 @@
-//! The words of cron-graceful: names in JSON, remarks, and warnings.
+//! The words of `cron-graceful`: names in JSON, remarks and warnings, each made from one type of
+//! `cron`.
 
 use std::borrow::Cow;
 
@@ -36,7 +37,8 @@ pub fn event_name(event: &Event<'_>) -> &'static str {
     }
 }
 
-/// Returns what is done, except signals, which are logged by themselves.
+/// Returns the text about an event for the log, if it is something that we do. Signals are logged
+/// where they are sent.
 pub fn deed(event: &Event<'_>) -> Option<String> {
     match event {
         Event::Additions(path) => Some(format!("running {}", path.display())),
@@ -80,7 +82,7 @@ pub fn origin_name(origin: JobOrigin) -> &'static str {
     }
 }
 
-/// Returns the remark that is shown beside the command.
+/// Returns the remark about an origin that is shown beside a command.
 pub fn origin_note(origin: JobOrigin) -> Option<&'static str> {
     match origin {
         JobOrigin::Job => None,
@@ -108,7 +110,7 @@ pub fn state_note(state: u8) -> Option<&'static str> {
     }
 }
 
-/// Returns the way in which a daemon is stopped.
+/// Returns the text about how a daemon is stopped, or why it is not.
 pub fn method(method: &StopMethod) -> Cow<'static, str> {
     match method {
         StopMethod::Unit(unit) => format!("systemctl stop {unit}").into(),
@@ -121,7 +123,7 @@ pub fn method(method: &StopMethod) -> Cow<'static, str> {
     }
 }
 
-/// Returns the reason why a process is no daemon.
+/// Returns the text about why a process is no daemon.
 pub fn reject_reason(reason: RejectReason) -> &'static str {
     match reason {
         RejectReason::NotRoot => "the superuser does not run it",
@@ -192,7 +194,7 @@ fn additions_failure(failure: &AdditionsFailure) -> String {
     }
 }
 
-/// Returns why a daemon is not stopped, and what to do.
+/// Returns the text about why a daemon is not stopped, and what to do.
 fn left_running(daemon: &Daemon, method: &StopMethod) -> String {
     let who = process(daemon);
     match method {
