@@ -32,12 +32,12 @@ pub struct DrainLimits {
 }
 
 /// Time between two scans while jobs run: another process may continue the daemon meanwhile.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+const SCAN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time after the latest job during which a scan does not count if processes exited while it ran.
 /// Where jobs replace themselves by new processes, one of several scans finds them. Where processes
 /// start and exit all the time, an uncertain scan must suffice after this time.
-const UNSURE: Duration = Duration::from_secs(1);
+const UNCERTAIN: Duration = Duration::from_secs(1);
 
 /// Waits for the jobs of paused daemons.
 ///
@@ -52,7 +52,7 @@ pub fn drain(
     events: &mut dyn EventSink,
 ) -> Result<Drained, Error> {
     let Shutdown { proc, daemons, interrupts, .. } = *shutdown;
-    let mut told = BTreeSet::new();
+    let mut announced = BTreeSet::new();
     let (mut scans_without, mut latest) = (0, Instant::now());
     while scans_without < 2 {
         let is_over = limits.until.is_some_and(|until| until <= Instant::now());
@@ -65,7 +65,7 @@ pub fn drain(
             Renewed::Interrupted(signal) => return Ok(Drained::Interrupted(signal, Vec::new())),
         }
         let found = jobs.scan(proc, daemons)?;
-        tell(&found, &mut told, events);
+        announce(&found, &mut announced, events);
         // Descendants of jobs are not waited for by themselves: what is left of them after the jobs
         // may be a daemon by then.
         let is_root =
@@ -81,7 +81,7 @@ pub fn drain(
                 return Ok(Drained::TimedOut(Vec::new()));
             }
             (scans_without, latest) = (0, Instant::now());
-        } else if !jobs.may_have_missed || latest.elapsed() >= UNSURE {
+        } else if !jobs.may_have_missed || latest.elapsed() >= UNCERTAIN {
             scans_without += 1;
         }
     }
@@ -121,10 +121,10 @@ fn await_jobs(
 type Announced = BTreeSet<(Pid, Option<u64>)>;
 
 /// Reports the jobs that were not reported yet.
-fn tell(found: &[Job], told: &mut Announced, events: &mut dyn EventSink) {
+fn announce(found: &[Job], announced: &mut Announced, events: &mut dyn EventSink) {
     for job in found {
         let inode = job.target.reference.as_ref().and_then(|reference| reference.inode());
-        if told.insert((job.target.pid, inode)) {
+        if announced.insert((job.target.pid, inode)) {
             events.event(Event::Job(job, job.is_of_interest(found)));
         }
     }
@@ -142,7 +142,7 @@ fn await_end(
     let timeout = if limits.only_now {
         left
     } else {
-        Some(left.map_or(LOOK_AGAIN, |left| left.min(LOOK_AGAIN)))
+        Some(left.map_or(SCAN_INTERVAL, |left| left.min(SCAN_INTERVAL)))
     };
     let mut operation = Operation::new(shutdown.proc, Order::wait(timeout), shutdown.interrupts);
     for job in jobs {

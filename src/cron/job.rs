@@ -66,10 +66,10 @@ struct GroupRecord {
 
 /// A session or process group that was empty for this time has ended. A scan can miss a process
 /// that starts another one and exits.
-const FORGOTTEN: Duration = Duration::from_secs(2);
+const FORGET_AFTER: Duration = Duration::from_secs(2);
 
 /// Number of attempts to catch a process with the latest pid.
-const LATEST: usize = 20;
+const ATTEMPTS: usize = 20;
 
 /// Most bytes of a command that are kept. No command of a crontab is longer (MAX_ARG_STRLEN in
 /// execve(2)), while thousands of other processes may have longer arguments.
@@ -103,9 +103,9 @@ impl Jobs {
         self.may_have_missed = forest.vanished() > 0 || !self.ended.is_superset(&ended);
         self.ended = ended;
         self.forget_reused(&forest, Instant::now());
-        let mut found = JobSearch {
+        let mut search = JobSearch {
             forest: &forest,
-            origin: BTreeMap::new(),
+            origins: BTreeMap::new(),
             ours: ours(proc, &forest, daemons)?,
         };
         for daemon in daemons {
@@ -114,19 +114,19 @@ impl Jobs {
                 proc.lookup(daemon.pid, daemon.reference.life())?,
                 Lookup::Found(Life::Reaped)
             ) {
-                self.below_daemon(&mut found, daemon);
+                self.below_daemon(&mut search, daemon);
             }
         }
-        self.earlier_workers(&mut found, daemons);
-        found.add_descendants();
-        self.left_behind(&mut found, proc, daemons)?;
-        found.follow_daemons();
-        found.add_descendants();
+        self.earlier_workers(&mut search, daemons);
+        search.add_descendants();
+        self.left_behind(&mut search, proc, daemons)?;
+        search.follow_daemons();
+        search.add_descendants();
         let mut jobs = Vec::new();
-        for (&node, &origin) in &found.origin {
+        for (&node, &origin) in &search.origins {
             let job = hold(proc, &forest, node, origin)?;
             self.may_have_missed |= job.is_none();
-            jobs.extend(job.map(|job| Job { is_certain: found.is_certain(node), ..job }));
+            jobs.extend(job.map(|job| Job { is_certain: search.is_certain(node), ..job }));
         }
         jobs.sort_by_key(|job| job.target.pid);
         Ok(jobs)
@@ -145,7 +145,7 @@ impl Jobs {
         };
         let own_session =
             proc.own_pid().map(place).transpose()?.flatten().map(|(session, ..)| session);
-        for _ in 0..LATEST {
+        for _ in 0..ATTEMPTS {
             let Some(pid) = proc.latest_pid() else { return Ok(false) };
             let Some((session, pgrp, tty)) = place(pid)? else { continue };
             // A process that we run ourselves is no job, even if a job runs us.
@@ -172,7 +172,7 @@ impl Jobs {
                 remembered.empty_since =
                     if present.contains(pid) { None } else { remembered.empty_since.or(Some(now)) };
                 remembered.is_in_doubt |= remembered.empty_since.is_some();
-                let is_over = |since: Instant| now.saturating_duration_since(since) >= FORGOTTEN;
+                let is_over = |since: Instant| now.saturating_duration_since(since) >= FORGET_AFTER;
                 let is_same = forest
                     .find(*pid)
                     .is_none_or(|node| forest.data(node).start_ticks == remembered.start_ticks);
@@ -184,63 +184,63 @@ impl Jobs {
     }
 
     /// Adds the children of a daemon: workers with their jobs, and jobs.
-    fn below_daemon(&mut self, found: &mut JobSearch<'_>, daemon: &Daemon) {
-        let Some(node) = found.forest.find(daemon.pid) else { return };
-        for child in found.forest.children(node) {
-            let member = found.forest.data(child);
+    fn below_daemon(&mut self, search: &mut JobSearch<'_>, daemon: &Daemon) {
+        let Some(node) = search.forest.find(daemon.pid) else { return };
+        for child in search.forest.children(node) {
+            let member = search.forest.data(child);
             if kinds::is_helper(&member.exe_name) {
-                found.forest.children(child).for_each(|job| self.add_job(found, job));
+                search.forest.children(child).for_each(|job| self.add_job(search, job));
             } else if member.is_worker || is_forked(member, daemon) {
-                self.add_worker(found, child, daemon.audit);
+                self.add_worker(search, child, daemon.audit);
             } else {
-                self.add_job(found, child);
+                self.add_job(search, child);
             }
         }
     }
 
     /// Adds workers that outlived their daemon: their jobs still run. Workers of another running
     /// daemon belong to that one.
-    fn earlier_workers(&mut self, found: &mut JobSearch<'_>, daemons: &[Daemon]) {
+    fn earlier_workers(&mut self, search: &mut JobSearch<'_>, daemons: &[Daemon]) {
         let audit = daemons.first().and_then(|daemon| daemon.audit);
-        for node in found.forest.all() {
-            let member = found.forest.data(node);
-            let parent = found.forest.parent(node).map(|parent| found.forest.data(parent));
+        for node in search.forest.all() {
+            let member = search.forest.data(node);
+            let parent = search.forest.parent(node).map(|parent| search.forest.data(parent));
             let is_orphan = parent.is_none_or(|parent| parent.exe_name != member.exe_name);
-            if member.is_worker && is_orphan && !found.counts(node) {
-                self.add_worker(found, node, audit);
+            if member.is_worker && is_orphan && !search.counts(node) {
+                self.add_worker(search, node, audit);
             }
         }
     }
 
     /// Adds a worker with its job and its mailer.
-    fn add_worker(&mut self, found: &mut JobSearch<'_>, node: Node, daemons_audit: Option<u64>) {
-        if !found.add(node, JobOrigin::Worker) {
-            self.runs_us |= found.ours.contains(&node);
+    fn add_worker(&mut self, search: &mut JobSearch<'_>, node: Node, daemons_audit: Option<u64>) {
+        if !search.add(node, JobOrigin::Worker) {
+            self.runs_us |= search.ours.contains(&node);
             return;
         }
-        let worker = found.forest.data(node);
+        let worker = search.forest.data(node);
         self.audits.extend(worker.audit.filter(|audit| Some(*audit) != daemons_audit));
-        for child in found.forest.children(node) {
-            let member = found.forest.data(child);
+        for child in search.forest.children(node) {
+            let member = search.forest.data(child);
             // A job gets a session of its own before it begins; the mailer stays in that of the
             // daemon.
             if member.session != worker.session {
-                self.add_job(found, child);
+                self.add_job(search, child);
             } else if member.exe_name == worker.exe_name {
-                found.add(child, JobOrigin::Worker);
+                search.add(child, JobOrigin::Worker);
             } else {
-                found.add(child, JobOrigin::Mail);
+                search.add(child, JobOrigin::Mail);
             }
         }
     }
 
     /// Adds a job, and records its session and process group.
-    fn add_job(&mut self, found: &mut JobSearch<'_>, node: Node) {
-        if !found.add(node, JobOrigin::Job) {
-            self.runs_us |= found.ours.contains(&node);
+    fn add_job(&mut self, search: &mut JobSearch<'_>, node: Node) {
+        if !search.add(node, JobOrigin::Job) {
+            self.runs_us |= search.ours.contains(&node);
             return;
         }
-        let (pid, member) = (found.forest.pid(node), found.forest.data(node));
+        let (pid, member) = (search.forest.pid(node), search.forest.data(node));
         let remembered = || GroupRecord {
             start_ticks: member.start_ticks,
             empty_since: None,
@@ -257,21 +257,21 @@ impl Jobs {
     /// Adds the processes that jobs have left behind.
     fn left_behind(
         &mut self,
-        found: &mut JobSearch<'_>,
+        search: &mut JobSearch<'_>,
         proc: &Proc,
         daemons: &[Daemon],
     ) -> Result<(), Error> {
-        for node in found.forest.all() {
-            let (pid, member) = (found.forest.pid(node), found.forest.data(node));
+        for node in search.forest.all() {
+            let (pid, member) = (search.forest.pid(node), search.forest.data(node));
             let is_daemon = daemons.iter().any(|daemon| daemon.pid == pid);
-            if found.counts(node) || is_daemon || member.is_kernel_thread || !member.is_alive {
+            if search.counts(node) || is_daemon || member.is_kernel_thread || !member.is_alive {
                 continue;
             }
-            match self.leftover(found, proc, daemons, node)? {
+            match self.leftover(search, proc, daemons, node)? {
                 Leftover::Unrelated => {}
                 Leftover::Exited => self.may_have_missed = true,
-                Leftover::Of(JobOrigin::Job) => self.add_job(found, node),
-                Leftover::Of(origin) => _ = found.add(node, origin),
+                Leftover::Of(JobOrigin::Job) => self.add_job(search, node),
+                Leftover::Of(origin) => _ = search.add(node, origin),
             }
         }
         Ok(())
@@ -280,12 +280,12 @@ impl Jobs {
     /// Decides whether a job has left this process behind, by the strongest tie first.
     fn leftover(
         &self,
-        found: &JobSearch<'_>,
+        search: &JobSearch<'_>,
         proc: &Proc,
         daemons: &[Daemon],
         node: Node,
     ) -> Result<Leftover, Error> {
-        let (pid, member) = (found.forest.pid(node), found.forest.data(node));
+        let (pid, member) = (search.forest.pid(node), search.forest.data(node));
         if let Some(session) = self.sessions.get(&member.session) {
             return Ok(Leftover::Of(session.origin(JobOrigin::Session)));
         }
@@ -298,7 +298,7 @@ impl Jobs {
         if member.audit.is_some_and(|audit| self.audits.contains(&audit)) {
             // The sessions of jobs in this audit session are known, and this process is in another
             // one.
-            let is_detached = is_detached(found, node);
+            let is_detached = is_detached(search, node);
             let origin = if is_detached { JobOrigin::Daemon } else { JobOrigin::Audit };
             return Ok(Leftover::Of(origin));
         }
@@ -312,7 +312,7 @@ impl Jobs {
             };
             return Ok(origin.into());
         }
-        if has_tmpfile(daemons) && member.tty == 0 && is_orphan(found, node, daemons) {
+        if has_tmpfile(daemons) && member.tty == 0 && is_orphan(search, node, daemons) {
             return Ok(match writes_to_tmpfile(proc, pid)? {
                 Some(false) => Leftover::Unrelated,
                 Some(true) if member.session == pid => of_leader(proc, pid)?.into(),
@@ -361,21 +361,21 @@ fn has_tmpfile(daemons: &[Daemon]) -> bool {
 }
 
 /// Reports whether the parent of a process does not count: no job holds on to it.
-fn is_detached(found: &JobSearch<'_>, node: Node) -> bool {
-    found.forest.parent(node).is_none_or(|parent| !found.counts(parent))
+fn is_detached(search: &JobSearch<'_>, node: Node) -> bool {
+    search.forest.parent(node).is_none_or(|parent| !search.counts(parent))
 }
 
 /// Reports whether a process has become a child of pid 1, or of an ancestor of the daemons: a
 /// subreaper among them adopts orphans.
-fn is_orphan(found: &JobSearch<'_>, node: Node, daemons: &[Daemon]) -> bool {
-    let Some(parent) = found.forest.parent(node) else { return true };
+fn is_orphan(search: &JobSearch<'_>, node: Node, daemons: &[Daemon]) -> bool {
+    let Some(parent) = search.forest.parent(node) else { return true };
     let is_above = |daemon: &Daemon| {
-        found
+        search
             .forest
             .find(daemon.pid)
-            .is_some_and(|daemon| found.forest.ancestors(daemon).any(|node| node == parent))
+            .is_some_and(|daemon| search.forest.ancestors(daemon).any(|node| node == parent))
     };
-    found.forest.pid(parent) == 1 || daemons.iter().any(is_above)
+    search.forest.pid(parent) == 1 || daemons.iter().any(is_above)
 }
 
 /// Reports whether a child of a daemon is its worker: a fork of it that has not become a job yet.
@@ -388,7 +388,7 @@ fn is_forked(member: &JobCandidate, daemon: &Daemon) -> bool {
 /// The state of a scan for jobs.
 struct JobSearch<'f> {
     forest: &'f Forest<JobCandidate>,
-    origin: BTreeMap<Node, JobOrigin>,
+    origins: BTreeMap<Node, JobOrigin>,
     /// Our own process, its ancestors and its descendants: we may be part of a job ourselves.
     ours: BTreeSet<Node>,
 }
@@ -399,29 +399,29 @@ impl JobSearch<'_> {
         let is_below = |node: Node| {
             self.forest
                 .ancestors(node)
-                .any(|above| self.origin.get(&above) == Some(&JobOrigin::Daemon))
+                .any(|above| self.origins.get(&above) == Some(&JobOrigin::Daemon))
         };
         let uncertain = self
-            .origin
+            .origins
             .iter()
             .filter(|(_, origin)| matches!(origin, JobOrigin::Cgroup | JobOrigin::Output));
         let below: Vec<Node> =
             uncertain.map(|(&node, _)| node).filter(|&node| is_below(node)).collect();
         for node in below {
-            self.origin.insert(node, JobOrigin::Daemon);
+            self.origins.insert(node, JobOrigin::Daemon);
         }
     }
 
     /// Reports whether a process counts, as far as the scan has come.
     fn counts(&self, node: Node) -> bool {
-        self.origin.contains_key(&node)
+        self.origins.contains_key(&node)
     }
 
     /// Reports whether a process is certainly cron's: neither its own tie nor that of an ancestor
     /// is a mere likelihood.
     fn is_certain(&self, node: Node) -> bool {
         let is_likely = |node: &Node| {
-            matches!(self.origin.get(node), Some(JobOrigin::Output | JobOrigin::Reappeared))
+            matches!(self.origins.get(node), Some(JobOrigin::Output | JobOrigin::Reappeared))
         };
         !is_likely(&node) && !self.forest.ancestors(node).any(|above| is_likely(&above))
     }
@@ -432,22 +432,22 @@ impl JobSearch<'_> {
         if !self.forest.data(node).is_alive || self.ours.contains(&node) {
             return false;
         }
-        self.origin.entry(node).or_insert(origin);
+        self.origins.entry(node).or_insert(origin);
         true
     }
 
     /// Adds the descendants of all processes that count.
     fn add_descendants(&mut self) {
         let roots: Vec<(Node, JobOrigin)> =
-            self.origin.iter().map(|(&node, &origin)| (node, origin)).collect();
+            self.origins.iter().map(|(&node, &origin)| (node, origin)).collect();
         for (root, origin) in roots {
             let origin =
                 if origin == JobOrigin::Daemon { JobOrigin::Daemon } else { JobOrigin::Descendant };
             for node in self.forest.descendants(root) {
-                match self.origin.get(&node) {
+                match self.origins.get(&node) {
                     // A daemon below a job that is waited for is waited for too.
                     Some(JobOrigin::Daemon) if origin == JobOrigin::Descendant => {
-                        _ = self.origin.insert(node, origin)
+                        _ = self.origins.insert(node, origin)
                     }
                     _ => _ = self.add(node, origin),
                 }
@@ -609,7 +609,7 @@ mod tests {
 
     /// Processes of these sessions, which lead none.
     fn forest(sessions: &[Pid]) -> Forest<JobCandidate> {
-        let kin = (0..sessions.len() as Pid)
+        let links = (0..sessions.len() as Pid)
             .map(|at| tree::ProcessLink { pid: 100 + at, ppid: 0, start_ticks: 9 })
             .collect();
         let member = |&session: &Pid| JobCandidate {
@@ -624,7 +624,7 @@ mod tests {
             audit: None,
             is_in_cgroup: false,
         };
-        Forest::new(kin, sessions.iter().map(member).collect())
+        Forest::new(links, sessions.iter().map(member).collect())
     }
 
     #[test]

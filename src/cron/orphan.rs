@@ -18,7 +18,7 @@ pub fn of_leader(proc: &Proc, pid: Pid) -> Result<Option<JobOrigin>, Error> {
         let mut words = items(arguments);
         words.next().is_some_and(|shell| shell.ends_with(b"sh")) && words.next() == Some(b"-c")
     });
-    let is_shell = told(process.lookup(is_shell)?);
+    let is_shell = found_or_false(process.lookup(is_shell)?);
     Ok(is_shell.map(|is_shell| if is_shell { JobOrigin::Job } else { JobOrigin::Daemon }))
 }
 
@@ -63,23 +63,23 @@ fn about_outputs(
         Lookup::Exited => return Ok(None),
     };
     // An exiting process closes its descriptors before it becomes a zombie.
-    if outputs.contains(&None) && !goes_on(proc, pid)? {
+    if outputs.contains(&None) && !is_not_exiting(proc, pid)? {
         return Ok(None);
     }
-    Ok(told(process.lookup(fact(&process, outputs))?))
+    Ok(found_or_false(process.lookup(fact(&process, outputs))?))
 }
 
 /// Reports whether a process is not exiting.
-fn goes_on(proc: &Proc, pid: Pid) -> Result<bool, Error> {
+fn is_not_exiting(proc: &Proc, pid: Pid) -> Result<bool, Error> {
     let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
         return Ok(false);
     };
-    let goes_on = process.stat().map(|stat| stat.is_alive() && !stat.is_ending());
-    Ok(matches!(process.lookup(goes_on)?, Lookup::Found(true)))
+    let is_not_exiting = process.stat().map(|stat| stat.is_alive() && !stat.is_ending());
+    Ok(matches!(process.lookup(is_not_exiting)?, Lookup::Found(true)))
 }
 
 /// Turns an unavailable fact into `false`; `None` where the process has exited.
-fn told(fact: Lookup<bool>) -> Option<bool> {
+fn found_or_false(fact: Lookup<bool>) -> Option<bool> {
     match fact {
         Lookup::Found(fact) => Some(fact),
         Lookup::Unavailable(_) => Some(false),

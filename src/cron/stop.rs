@@ -45,7 +45,7 @@ pub const STOPPED_WITHIN: Duration = Duration::from_secs(150);
 /// Time limit for the init script, which has nothing left to wait for.
 const TIDY: Duration = Duration::from_secs(10);
 /// Programs that, as pid 1, start nothing again by themselves.
-const REAPERS: [&str; 5] = ["systemd", "tini", "dumb-init", "docker-init", "catatonit"];
+const PASSIVE_INITS: [&str; 5] = ["systemd", "tini", "dumb-init", "docker-init", "catatonit"];
 /// Time within which a parent would start the daemon again.
 const SUCCESSOR: Duration = Duration::from_millis(500);
 /// Time within which init reaps a process.
@@ -296,6 +296,7 @@ fn successor(
 /// Reports whether pid 1 only adopts orphans, or is systemd, which was asked before.
 fn starts_nothing_again(proc: &Proc) -> Result<bool, Error> {
     let Lookup::Found(init) = proc.process(1, Files::NONE)? else { return Ok(false) };
-    let name = init.exe_name().map(|name| REAPERS.iter().any(|reaper| *name == *reaper.as_bytes()));
+    let name =
+        init.exe_name().map(|name| PASSIVE_INITS.iter().any(|init| *name == *init.as_bytes()));
     Ok(matches!(init.lookup(name)?, Lookup::Found(true)))
 }

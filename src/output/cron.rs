@@ -40,7 +40,7 @@ pub struct CronReport<'t> {
     name: &'t str,
     users: &'t Users,
     writer: ReportWriter<'t>,
-    look: ReportOptions,
+    options: ReportOptions,
     progress: Progress,
     begin: Instant,
 }
@@ -52,14 +52,14 @@ impl<'t> CronReport<'t> {
         users: &'t Users,
         interrupts: &'t Interrupts,
         output: Output,
-        look: ReportOptions,
+        options: ReportOptions,
     ) -> CronReport<'t> {
-        let progress = Progress::new(name, look.is_quiet);
+        let progress = Progress::new(name, options.is_quiet);
         CronReport {
             name,
             users,
             writer: ReportWriter::new(output, interrupts),
-            look,
+            options,
             progress,
             begin: Instant::now(),
         }
@@ -68,7 +68,7 @@ impl<'t> CronReport<'t> {
     /// Lists daemons and jobs, none of which was changed.
     pub fn list(&mut self, daemons: &[Daemon], jobs: &[Job]) {
         let mut text = Vec::new();
-        match self.look.layout {
+        match self.options.layout {
             Some(_) => {
                 text.extend_from_slice(b"{\"daemons\":");
                 json::array(&mut text, daemons.iter(), |json, daemon| {
@@ -102,7 +102,7 @@ impl<'t> CronReport<'t> {
 
     /// Writes one line, with all names escaped. In JSON nothing is written.
     pub fn line(&mut self, text: impl std::fmt::Display) {
-        if self.look.layout.is_none() && !self.look.is_quiet {
+        if self.options.layout.is_none() && !self.options.is_quiet {
             self.progress.clear();
             self.writer.write(format!("{}\n", escaped(text.to_string().as_bytes())).as_bytes());
             self.writer.flush();
@@ -111,7 +111,7 @@ impl<'t> CronReport<'t> {
 
     /// Writes a warning.
     pub fn warn(&mut self, text: &str) {
-        if !self.look.is_quiet {
+        if !self.options.is_quiet {
             self.progress.clear();
             message(self.name, text);
         }
@@ -120,10 +120,10 @@ impl<'t> CronReport<'t> {
     /// Writes how the run ended, and the jobs that are left. Errors: some of the output could not
     /// be written.
     pub fn finish(mut self, outcome: &str, daemons: &[Daemon], left: &[Job]) -> io::Result<()> {
-        if self.look.layout.is_some() {
+        if self.options.layout.is_some() {
             let mut text = Vec::new();
             put(&mut text, format_args!("{{"));
-            if self.look.layout == Some(Layout::Lines) {
+            if self.options.layout == Some(Layout::Lines) {
                 put(&mut text, format_args!("\"event\":\"end\","));
             }
             json::key(&mut text, "outcome");
@@ -137,7 +137,7 @@ impl<'t> CronReport<'t> {
                 format_args!(",\"seconds\":{:.3}}}\n", self.begin.elapsed().as_secs_f64()),
             );
             self.writer.write(&text);
-        } else if !self.look.is_quiet {
+        } else if !self.options.is_quiet {
             let mut text = Vec::new();
             left.iter()
                 .filter(|job| job.is_of_interest(left))
@@ -149,7 +149,7 @@ impl<'t> CronReport<'t> {
 
     /// Waits for no reader from now on, because we received a signal to end.
     pub fn hurry(&mut self) {
-        self.look.limit = Some(Instant::now());
+        self.options.limit = Some(Instant::now());
     }
 
     /// Ends the report. A signal ends us while this waits for a reader. Errors: some of the output
@@ -157,7 +157,7 @@ impl<'t> CronReport<'t> {
     pub fn end(mut self) -> io::Result<()> {
         self.writer.flush();
         // The time that a command has taken does not count for readers.
-        outlet::limit(self.look.limit);
+        outlet::limit(self.options.limit);
         self.writer.finish()
     }
 
@@ -223,7 +223,7 @@ impl<'t> CronReport<'t> {
         put(json, format_args!(",\"seconds\":{:.2}", job.runtime));
         text_member(json, "state", Some(&[job.state]));
         text_member(json, "why", Some(origin_name(job.origin).as_bytes()));
-        put(json, format_args!(",\"awaited\":{}}}", job.is_awaited(self.look.with_daemons)));
+        put(json, format_args!(",\"awaited\":{}}}", job.is_awaited(self.options.with_daemons)));
     }
 
     fn event_json(&mut self, event: &Event<'_>) {
@@ -277,7 +277,7 @@ impl<'t> CronReport<'t> {
             Event::Additions(path) => {
                 self.line(format_args!("running {}", escaped(path.as_os_str().as_encoded_bytes())))
             }
-            Event::Job(job, true) if job.is_awaited(self.look.with_daemons) => {
+            Event::Job(job, true) if job.is_awaited(self.options.with_daemons) => {
                 self.job_line("waiting for", job)
             }
             Event::Job(job, true) => self.job_line("not waiting for", job),
@@ -320,7 +320,7 @@ impl EventSink for CronReport<'_> {
         if let Event::Warning(warning) = &event {
             self.warn(&warning_text(warning));
         }
-        match self.look.layout {
+        match self.options.layout {
             Some(Layout::Lines) => self.event_json(&event),
             Some(Layout::Document) => {}
             None => self.event_text(&event),
@@ -332,9 +332,10 @@ impl Observer for CronReport<'_> {
     fn decided(&mut self, _: &Target) {}
 
     fn waiting(&mut self, targets: &[Target], _: Duration) -> Option<Instant> {
-        let who = |target: &Target| -> (Pid, Option<Vec<u8>>) { (target.pid, target.name.clone()) };
+        let pid_and_name =
+            |target: &Target| -> (Pid, Option<Vec<u8>>) { (target.pid, target.name.clone()) };
         let left: Vec<_> =
-            targets.iter().filter(|target| target.outcome.is_none()).map(who).collect();
+            targets.iter().filter(|target| target.outcome.is_none()).map(pid_and_name).collect();
         // The time of all waits together, because each is only a part.
         self.progress
             .show(left.iter().map(|(pid, name)| (*pid, name.as_deref())), self.begin.elapsed())

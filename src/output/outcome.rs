@@ -88,7 +88,7 @@ impl<'p> OutcomeReport<'p> {
         let is_left = |target: &&Target| {
             matches!(target.outcome, Some(Outcome::TimedOut | Outcome::StillRunning))
         };
-        let left: Vec<_> = targets.iter().filter(is_left).map(who).collect();
+        let left: Vec<_> = targets.iter().filter(is_left).map(pid_and_name).collect();
         if !begin.is_empty() && !self.is_quiet {
             let what = match (self.order.action, left.len()) {
                 (_, 0) => "none is left".to_owned(),
@@ -265,7 +265,8 @@ impl Observer for OutcomeReport<'_> {
     }
 
     fn waiting(&mut self, targets: &[Target], since: Duration) -> Option<Instant> {
-        self.progress.show(targets.iter().filter(|target| target.outcome.is_none()).map(who), since)
+        self.progress
+            .show(targets.iter().filter(|target| target.outcome.is_none()).map(pid_and_name), since)
     }
 
     fn idle(&mut self) {
@@ -280,7 +281,7 @@ impl Observer for OutcomeReport<'_> {
     }
 }
 
-fn who(target: &Target) -> (Pid, Option<&[u8]>) {
+fn pid_and_name(target: &Target) -> (Pid, Option<&[u8]>) {
     (target.pid, target.name.as_deref())
 }
 
