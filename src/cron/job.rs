@@ -12,7 +12,8 @@ use super::origin::JobOrigin;
 use super::orphan::{of_leader, writes_to_cron, writes_to_tmpfile};
 use crate::control::{Life, Reference, Target, self_and_ancestors};
 use crate::process::{
-    Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, Unavailable, if_available, items,
+    Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, Stat, Unavailable, if_available,
+    items,
 };
 use crate::tree::{self, Forest, Node};
 
@@ -135,25 +136,20 @@ impl Jobs {
     /// Reports whether a job has left behind the process with the latest pid. Where a job replaces
     /// itself by new processes, each has exited before a scan comes to it.
     pub fn is_passed_on(&self, proc: &Proc, daemons: &[Daemon]) -> Result<bool, Error> {
-        let place = |pid: Pid| -> Result<Option<(Pid, Pid, u32)>, Error> {
-            let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
-                return Ok(None);
-            };
-            let place =
-                process.lookup(process.stat().map(|stat| (stat.session, stat.pgrp, stat.tty)))?;
-            Ok(if let Lookup::Found(place) = place { Some(place) } else { None })
+        let own = match proc.own_pid() {
+            Some(pid) => stat_of(proc, pid)?,
+            None => None,
         };
-        let own_session =
-            proc.own_pid().map(place).transpose()?.flatten().map(|(session, ..)| session);
         for _ in 0..ATTEMPTS {
             let Some(pid) = proc.latest_pid() else { return Ok(false) };
-            let Some((session, pgrp, tty)) = place(pid)? else { continue };
+            let Some(stat) = stat_of(proc, pid)? else { continue };
             // A process that we run ourselves is no job, even if a job runs us.
-            if Some(session) == own_session {
+            if own.is_some_and(|own| own.session == stat.session) {
                 continue;
             }
-            let is_known = self.sessions.contains_key(&session) || self.groups.contains_key(&pgrp);
-            let may_be = tty == 0 && has_tmpfile(daemons);
+            let is_known =
+                self.sessions.contains_key(&stat.session) || self.groups.contains_key(&stat.pgrp);
+            let may_be = stat.tty == 0 && has_tmpfile(daemons);
             if is_known || may_be && writes_to_tmpfile(proc, pid)? == Some(true) {
                 return Ok(true);
             }
@@ -164,23 +160,18 @@ impl Jobs {
     /// Forgets sessions and groups whose number was reused: those with a new leader, and those that
     /// were empty for a while.
     fn forget_reused(&mut self, forest: &Forest<JobCandidate>, now: Instant) {
-        let all = || forest.all().map(|node| forest.data(node));
-        let (sessions, groups): (BTreeSet<Pid>, BTreeSet<Pid>) =
-            all().map(|member| (member.session, member.pgrp)).unzip();
-        let retain = |known: &mut BTreeMap<Pid, GroupRecord>, present: &BTreeSet<Pid>| {
-            known.retain(|pid, remembered| {
-                remembered.empty_since =
-                    if present.contains(pid) { None } else { remembered.empty_since.or(Some(now)) };
-                remembered.is_in_doubt |= remembered.empty_since.is_some();
-                let is_over = |since: Instant| now.saturating_duration_since(since) >= FORGET_AFTER;
-                let is_same = forest
-                    .find(*pid)
-                    .is_none_or(|node| forest.data(node).start_ticks == remembered.start_ticks);
-                is_same && !remembered.empty_since.is_some_and(is_over)
+        let (sessions, groups): (BTreeSet<Pid>, BTreeSet<Pid>) = forest
+            .all()
+            .map(|node| forest.data(node))
+            .map(|member| (member.session, member.pgrp))
+            .unzip();
+        for (known, present) in [(&mut self.sessions, sessions), (&mut self.groups, groups)] {
+            known.retain(|pid, group| {
+                let leader = forest.find(*pid).map(|node| forest.data(node));
+                group.note_scan(present.contains(pid), now);
+                group.is_led_by(leader) && !group.has_ended(now)
             });
-        };
-        retain(&mut self.sessions, &sessions);
-        retain(&mut self.groups, &groups);
+        }
     }
 
     /// Adds the children of a daemon: workers with their jobs, and jobs.
@@ -241,16 +232,11 @@ impl Jobs {
             return;
         }
         let (pid, member) = (search.forest.pid(node), search.forest.data(node));
-        let remembered = || GroupRecord {
-            start_ticks: member.start_ticks,
-            empty_since: None,
-            is_in_doubt: false,
-        };
         if member.session == pid {
-            self.sessions.insert(pid, remembered());
+            self.sessions.insert(pid, GroupRecord::new(member));
         }
         if member.pgrp == pid {
-            self.groups.insert(pid, remembered());
+            self.groups.insert(pid, GroupRecord::new(member));
         }
     }
 
@@ -271,7 +257,9 @@ impl Jobs {
                 Leftover::Unrelated => {}
                 Leftover::Exited => self.may_have_missed = true,
                 Leftover::Of(JobOrigin::Job) => self.add_job(search, node),
-                Leftover::Of(origin) => _ = search.add(node, origin),
+                Leftover::Of(origin) => {
+                    search.add(node, origin);
+                }
             }
         }
         Ok(())
@@ -341,6 +329,28 @@ impl From<Option<JobOrigin>> for Leftover {
 }
 
 impl GroupRecord {
+    /// Begins the record of a session or process group with this leader.
+    fn new(leader: &JobCandidate) -> GroupRecord {
+        GroupRecord { start_ticks: leader.start_ticks, empty_since: None, is_in_doubt: false }
+    }
+
+    /// Updates the record after a scan that found processes in it, or none.
+    fn note_scan(&mut self, has_members: bool, now: Instant) {
+        self.empty_since = if has_members { None } else { self.empty_since.or(Some(now)) };
+        self.is_in_doubt |= self.empty_since.is_some();
+    }
+
+    /// Reports whether the process that has the leader's pid, if there is one, is still the leader
+    /// of then.
+    fn is_led_by(&self, leader: Option<&JobCandidate>) -> bool {
+        leader.is_none_or(|leader| leader.start_ticks == self.start_ticks)
+    }
+
+    /// Reports whether it was empty for so long that it has ended.
+    fn has_ended(&self, now: Instant) -> bool {
+        self.empty_since.is_some_and(|since| now.saturating_duration_since(since) >= FORGET_AFTER)
+    }
+
     /// Returns the reason why its members count: it is weaker after it was empty.
     fn origin(&self, certain: JobOrigin) -> JobOrigin {
         if self.is_in_doubt { JobOrigin::Reappeared } else { certain }
@@ -369,13 +379,20 @@ fn is_detached(search: &JobSearch<'_>, node: Node) -> bool {
 /// subreaper among them adopts orphans.
 fn is_orphan(search: &JobSearch<'_>, node: Node, daemons: &[Daemon]) -> bool {
     let Some(parent) = search.forest.parent(node) else { return true };
-    let is_above = |daemon: &Daemon| {
-        search
-            .forest
-            .find(daemon.pid)
-            .is_some_and(|daemon| search.forest.ancestors(daemon).any(|node| node == parent))
+    search.forest.pid(parent) == 1
+        || daemons
+            .iter()
+            .filter_map(|daemon| search.forest.find(daemon.pid))
+            .any(|daemon| search.forest.ancestors(daemon).any(|node| node == parent))
+}
+
+/// Returns the facts of /proc/PID/stat, if the process can be read.
+fn stat_of(proc: &Proc, pid: Pid) -> Result<Option<Stat>, Error> {
+    let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
+        return Ok(None);
     };
-    search.forest.pid(parent) == 1 || daemons.iter().any(is_above)
+    let stat = process.lookup(process.stat().copied())?;
+    Ok(if let Lookup::Found(stat) = stat { Some(stat) } else { None })
 }
 
 /// Reports whether a child of a daemon is its worker: a fork of it that has not become a job yet.
@@ -396,20 +413,22 @@ struct JobSearch<'f> {
 impl JobSearch<'_> {
     /// Marks the descendants of a detached daemon as its own, wherever their output goes.
     fn follow_daemons(&mut self) {
-        let is_below = |node: Node| {
-            self.forest
-                .ancestors(node)
-                .any(|above| self.origins.get(&above) == Some(&JobOrigin::Daemon))
-        };
         let uncertain = self
             .origins
             .iter()
             .filter(|(_, origin)| matches!(origin, JobOrigin::Cgroup | JobOrigin::Output));
         let below: Vec<Node> =
-            uncertain.map(|(&node, _)| node).filter(|&node| is_below(node)).collect();
+            uncertain.map(|(&node, _)| node).filter(|&node| self.is_below_daemon(node)).collect();
         for node in below {
             self.origins.insert(node, JobOrigin::Daemon);
         }
+    }
+
+    /// Reports whether an ancestor of a process is a daemon that a job started.
+    fn is_below_daemon(&self, node: Node) -> bool {
+        self.forest
+            .ancestors(node)
+            .any(|above| self.origins.get(&above) == Some(&JobOrigin::Daemon))
     }
 
     /// Reports whether a process counts, as far as the scan has come.
@@ -420,10 +439,14 @@ impl JobSearch<'_> {
     /// Reports whether a process is certainly cron's: neither its own tie nor that of an ancestor
     /// is a mere likelihood.
     fn is_certain(&self, node: Node) -> bool {
-        let is_likely = |node: &Node| {
-            matches!(self.origins.get(node), Some(JobOrigin::Output | JobOrigin::Reappeared))
-        };
-        !is_likely(&node) && !self.forest.ancestors(node).any(|above| is_likely(&above))
+        !self.is_only_likely(node)
+            && !self.forest.ancestors(node).any(|above| self.is_only_likely(above))
+    }
+
+    /// Reports whether the tie of a process can be another's: any process may have such an output,
+    /// and the number of an empty session may be reused.
+    fn is_only_likely(&self, node: Node) -> bool {
+        matches!(self.origins.get(&node), Some(JobOrigin::Output | JobOrigin::Reappeared))
     }
 
     /// Adds a process, and reports whether it counts. A process that has exited does not count:
@@ -447,9 +470,11 @@ impl JobSearch<'_> {
                 match self.origins.get(&node) {
                     // A daemon below a job that is waited for is waited for too.
                     Some(JobOrigin::Daemon) if origin == JobOrigin::Descendant => {
-                        _ = self.origins.insert(node, origin)
+                        self.origins.insert(node, origin);
                     }
-                    _ => _ = self.add(node, origin),
+                    _ => {
+                        self.add(node, origin);
+                    }
                 }
             }
         }
@@ -458,40 +483,8 @@ impl JobSearch<'_> {
 
 /// Reads all processes. Errors: one that may be a job cannot be examined.
 fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<JobCandidate>, Error> {
-    let has_unit = |cgroup: &[u8]| {
-        daemons.iter().any(|d| d.unit.is_some() && d.cgroup.as_deref() == Some(cgroup))
-    };
-    let needs_cgroup = daemons.iter().any(|daemon| daemon.unit.is_some());
-    let member = |process: &Process<'_>| -> ReadResult<JobCandidate> {
-        let stat = *process.stat()?;
-        let exe_name =
-            if_available(process.exe_name())?.map(|name| name.into_owned()).unwrap_or_default();
-        let is_named = kinds::kind(&exe_name).is_some()
-            || daemons.iter().any(|daemon| daemon.exe_name == exe_name);
-        let is_worker = is_named
-            && is_called_worker(if_available(process.cmdline())?.unwrap_or_default(), &exe_name)
-            && process.user_ids()?[0] == 0
-            && process.status()?.numbers("NSpid").is_none_or(|numbers| numbers.count() == 1);
-        let cgroup = if needs_cgroup {
-            if_available(process.file(File::Cgroup))?.and_then(|file| Cgroups(file).path())
-        } else {
-            None
-        };
-        Ok(JobCandidate {
-            session: stat.session,
-            pgrp: stat.pgrp,
-            tty: stat.tty,
-            start_ticks: stat.start_ticks,
-            is_alive: stat.is_alive(),
-            is_kernel_thread: stat.is_kernel_thread(),
-            exe_name,
-            is_worker,
-            audit: audit_session(process)?,
-            is_in_cgroup: cgroup.is_some_and(has_unit),
-        })
-    };
     tree::read(proc.scan(Files::new(&[File::Exe]) | tree::FILES)?, |process, _| {
-        match process.lookup(member(process))? {
+        match process.lookup(candidate(process, daemons))? {
             // A process that the kernel hides from an ordinary user is left out: ordinary users can
             // only list jobs.
             Lookup::Unavailable(reason)
@@ -499,9 +492,50 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<JobCandidate>, Error> 
             {
                 Err(Error::Unexamined { pid: process.pid(), reason })
             }
-            member => Ok(member),
+            candidate => Ok(candidate),
         }
     })
+}
+
+/// Reads the facts about a process that a scan keeps.
+fn candidate(process: &Process<'_>, daemons: &[Daemon]) -> ReadResult<JobCandidate> {
+    let stat = *process.stat()?;
+    let exe_name =
+        if_available(process.exe_name())?.map(|name| name.into_owned()).unwrap_or_default();
+    Ok(JobCandidate {
+        session: stat.session,
+        pgrp: stat.pgrp,
+        tty: stat.tty,
+        start_ticks: stat.start_ticks,
+        is_alive: stat.is_alive(),
+        is_kernel_thread: stat.is_kernel_thread(),
+        is_worker: is_worker(process, &exe_name, daemons)?,
+        is_in_cgroup: is_in_cgroup_of_unit(process, daemons)?,
+        exe_name,
+        audit: audit_session(process)?,
+    })
+}
+
+/// Reports whether a process is a worker, of these or of earlier daemons. The name alone is no
+/// proof: any user can give it to a process, and a container may have a cron of its own.
+fn is_worker(process: &Process<'_>, exe_name: &[u8], daemons: &[Daemon]) -> ReadResult<bool> {
+    let is_named =
+        kinds::kind(exe_name).is_some() || daemons.iter().any(|daemon| daemon.exe_name == exe_name);
+    Ok(is_named
+        && is_called_worker(if_available(process.cmdline())?.unwrap_or_default(), exe_name)
+        && process.user_ids()?[0] == 0
+        && process.status()?.numbers("NSpid").is_none_or(|numbers| numbers.count() == 1))
+}
+
+/// Reports whether a process is in the control group of a unit for cron, where every process is
+/// cron's. Without such a unit, the control group is not read.
+fn is_in_cgroup_of_unit(process: &Process<'_>, daemons: &[Daemon]) -> ReadResult<bool> {
+    let mut with_unit = daemons.iter().filter(|daemon| daemon.unit.is_some()).peekable();
+    if with_unit.peek().is_none() {
+        return Ok(false);
+    }
+    let cgroup = if_available(process.file(File::Cgroup))?.and_then(|file| Cgroups(file).path());
+    Ok(cgroup.is_some_and(|cgroup| with_unit.any(|unit| unit.cgroup.as_deref() == Some(cgroup))))
 }
 
 /// Returns our own process, its ancestors and its descendants. If a daemon is among the ancestors,
@@ -520,10 +554,11 @@ fn ours(
     ours.extend(forest.descendants(own));
     let (session, pgrp) = (forest.data(own).session, forest.data(own).pgrp);
     if let Some(daemon) = daemons.iter().find(|daemon| self_and_ancestors.contains(&daemon.pid)) {
-        let is_of_our_job = |member: &JobCandidate| {
-            member.pgrp == pgrp || member.session == session && session != daemon.session
-        };
-        ours.extend(forest.find_all(forest.all(), is_of_our_job));
+        // In the session of the daemon itself, other jobs may run too.
+        let is_own_session = session != daemon.session;
+        ours.extend(forest.find_all(forest.all(), |member| {
+            member.pgrp == pgrp || is_own_session && member.session == session
+        }));
     }
     Ok(ours)
 }
@@ -542,37 +577,39 @@ fn hold(
         Lookup::Unavailable(reason) => return Err(Error::Unexamined { pid, reason }),
         Lookup::Exited => return Ok(None),
     };
-    let describe = || {
-        let stat = process.stat()?;
-        if stat.start_ticks != forest.data(node).start_ticks {
-            return Ok(None);
-        }
-        let arguments = if_available(process.cmdline_start(LONGEST_COMMAND))?.unwrap_or_default();
-        let mut target = Target::found(&process)?;
-        // There may be thousands of jobs, and each can be opened again.
-        target.reference.as_mut().map(Reference::release);
-        let name = target.name.clone();
-        let command = command(&arguments, origin).or(name.clone()).unwrap_or_default();
-        if origin == JobOrigin::Job {
-            // Users know a job by its command.
-            target.name = Some(command.clone());
-        }
-        Ok(Some(Job {
-            target,
-            name,
-            command,
-            parent: stat.ppid,
-            state: stat.state,
-            runtime: if_available(process.runtime())?.unwrap_or(0.0),
-            origin,
-            is_certain: false,
-        }))
-    };
-    match process.lookup(describe())? {
+    match process.lookup(describe(&process, forest.data(node).start_ticks, origin))? {
         Lookup::Found(job) => Ok(job),
         Lookup::Unavailable(reason) => Err(Error::Unexamined { pid: process.pid(), reason }),
         Lookup::Exited => Ok(None),
     }
+}
+
+/// Describes a pinned process; `None` if it is not the one that started at this time.
+fn describe(process: &Process<'_>, start_ticks: u64, origin: JobOrigin) -> ReadResult<Option<Job>> {
+    let stat = process.stat()?;
+    if stat.start_ticks != start_ticks {
+        return Ok(None);
+    }
+    let arguments = if_available(process.cmdline_start(LONGEST_COMMAND))?.unwrap_or_default();
+    let mut target = Target::found(process)?;
+    // There may be thousands of jobs, and each can be opened again.
+    target.reference.as_mut().map(Reference::release);
+    let name = target.name.clone();
+    let command = command(&arguments, origin).or(name.clone()).unwrap_or_default();
+    if origin == JobOrigin::Job {
+        // Users know a job by its command.
+        target.name = Some(command.clone());
+    }
+    Ok(Some(Job {
+        target,
+        name,
+        command,
+        parent: stat.ppid,
+        state: stat.state,
+        runtime: if_available(process.runtime())?.unwrap_or(0.0),
+        origin,
+        is_certain: false,
+    }))
 }
 
 /// Returns the command of the crontab, `CMD` of `sh -c CMD`, for a job; else the arguments in one

@@ -14,18 +14,20 @@ pub fn of_leader(proc: &Proc, pid: Pid) -> Result<Option<JobOrigin>, Error> {
         Lookup::Unavailable(_) => return Ok(Some(JobOrigin::Daemon)),
         Lookup::Exited => return Ok(None),
     };
-    let is_shell = process.cmdline().map(|arguments| {
-        let mut words = items(arguments);
-        words.next().is_some_and(|shell| shell.ends_with(b"sh")) && words.next() == Some(b"-c")
-    });
-    let is_shell = found_or_false(process.lookup(is_shell)?);
-    Ok(is_shell.map(|is_shell| if is_shell { JobOrigin::Job } else { JobOrigin::Daemon }))
+    let is_job = found_or_false(process.lookup(process.cmdline().map(runs_command_of_crontab))?);
+    Ok(is_job.map(|is_job| if is_job { JobOrigin::Job } else { JobOrigin::Daemon }))
+}
+
+/// Reports whether these are the arguments with which cron starts a job: `sh -c COMMAND`, with any
+/// shell.
+fn runs_command_of_crontab(arguments: &[u8]) -> bool {
+    let mut words = items(arguments);
+    words.next().is_some_and(|shell| shell.ends_with(b"sh")) && words.next() == Some(b"-c")
 }
 
 /// Reports whether all output of a process goes to one unnamed file of the superuser in /tmp, as
 /// Debian's cron collects the output of a job (tmpfile(3)).
 pub fn writes_to_tmpfile(proc: &Proc, pid: Pid) -> Result<Option<bool>, Error> {
-    let is_tmpfile = |link: &[u8]| link.starts_with(b"/tmp/#") && link.ends_with(b" (deleted)");
     about_outputs(proc, pid, |process, [output, errors]| {
         if output != errors || !output.is_some_and(|link| is_tmpfile(&link)) {
             return Ok(false);
@@ -40,8 +42,19 @@ pub fn writes_to_tmpfile(proc: &Proc, pid: Pid) -> Result<Option<bool>, Error> {
 /// Reports whether the output of a process still goes to the place where cron collects that of
 /// jobs: a pipe, or an unnamed file.
 pub fn writes_to_cron(proc: &Proc, pid: Pid) -> Result<Option<bool>, Error> {
-    let is_collected = |link: Vec<u8>| link.starts_with(b"pipe:") || link.ends_with(b" (deleted)");
-    about_outputs(proc, pid, |_, outputs| Ok(outputs.into_iter().flatten().any(is_collected)))
+    about_outputs(proc, pid, |_, outputs| {
+        Ok(outputs.into_iter().flatten().any(|link| is_collected(&link)))
+    })
+}
+
+/// Reports whether the link of a descriptor is that of a file of tmpfile(3), which names no file.
+fn is_tmpfile(link: &[u8]) -> bool {
+    link.starts_with(b"/tmp/#") && link.ends_with(b" (deleted)")
+}
+
+/// Reports whether the link of a descriptor is one of those to which cron redirects its jobs.
+fn is_collected(link: &[u8]) -> bool {
+    link.starts_with(b"pipe:") || link.ends_with(b" (deleted)")
 }
 
 /// Decides by the links of standard output and standard error of a process.
@@ -63,19 +76,19 @@ fn about_outputs(
         Lookup::Exited => return Ok(None),
     };
     // An exiting process closes its descriptors before it becomes a zombie.
-    if outputs.contains(&None) && !is_not_exiting(proc, pid)? {
+    if outputs.contains(&None) && is_exiting(proc, pid)? {
         return Ok(None);
     }
     Ok(found_or_false(process.lookup(fact(&process, outputs))?))
 }
 
-/// Reports whether a process is not exiting.
-fn is_not_exiting(proc: &Proc, pid: Pid) -> Result<bool, Error> {
+/// Reports whether a process is exiting or has exited, as far as can be told.
+fn is_exiting(proc: &Proc, pid: Pid) -> Result<bool, Error> {
     let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
-        return Ok(false);
+        return Ok(true);
     };
-    let is_not_exiting = process.stat().map(|stat| stat.is_alive() && !stat.is_ending());
-    Ok(matches!(process.lookup(is_not_exiting)?, Lookup::Found(true)))
+    let is_exiting = process.stat().map(|stat| !stat.is_alive() || stat.is_ending());
+    Ok(!matches!(process.lookup(is_exiting)?, Lookup::Found(false)))
 }
 
 /// Turns an unavailable fact into `false`; `None` where the process has exited.

@@ -44,7 +44,6 @@ use once_cell::unsync::OnceCell;
 use procfs::FromRead;
 
 use self::directory::Directory;
-use self::stat::Stat;
 use crate::path::base_name;
 
 pub use below::OpenFile;
@@ -59,6 +58,7 @@ pub use property::{Cost, PROPERTIES, Property, Section, certain_files, propertie
 pub use reader::HeldUp;
 pub use root::{Root, RootEntry};
 pub use scan::Scan;
+pub use stat::Stat;
 pub use status::Status;
 pub use unexamined::Unexamined;
 pub use value::{Value, items, title};
