@@ -98,7 +98,7 @@ fn adds_up(block: &Value) {
     assert!(pids.len() == all.len(), "a process is there twice: {block:#}");
 }
 
-/// It has a note for people that says this.
+/// Returns the notes of a block for users, which must contain this.
 #[track_caller]
 fn notes(block: &Value) -> String {
     let notes = list(&block["notes"]).iter().map(|note| note.as_str().expect("a text"));

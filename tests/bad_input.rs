@@ -1,4 +1,4 @@
-//! What users get wrong: one clear line each, and the right status.
+//! Mistakes of users: each gets one clear line, and the right status.
 
 use super::support::command::{finish, run};
 use super::support::fake::FakeProc;

@@ -40,7 +40,7 @@ macro_rules! cron_box {
     };
 }
 
-/// It ended well, without a message, and no cron runs any more.
+/// The run ended well, without a message, and no cron runs any more.
 #[track_caller]
 fn stops(place: &CronBox, outcome: Outcome, daemon: u32) -> Outcome {
     let outcome = outcome.succeeds();
@@ -48,7 +48,7 @@ fn stops(place: &CronBox, outcome: Outcome, daemon: u32) -> Outcome {
     outcome
 }
 
-/// It says all of these, on whichever stream.
+/// The outcome contains all of these words, on either stream.
 #[track_caller]
 fn mentions(outcome: &Outcome, words: &[&str]) {
     let text = format!("{}{}", outcome.text(), outcome.errors());
@@ -57,7 +57,7 @@ fn mentions(outcome: &Outcome, words: &[&str]) {
     }
 }
 
-/// It says none of these.
+/// The outcome contains none of these words.
 #[track_caller]
 fn avoids(outcome: &Outcome, words: &[&str]) {
     let text = format!("{}{}", outcome.text(), outcome.errors());

@@ -7,7 +7,7 @@ use crate::support::command::{Outcome, finish};
 use crate::support::namespace;
 use crate::support::place::missing;
 
-/// What cron daemons that run nothing of the machine need, and a place for files.
+/// A place for files, and for cron daemons that must not run anything of the machine.
 const BOX: &str = r#"
 mount -t tmpfs none /run && mkdir -p /run/lock /run/user && mount -t tmpfs none /dev/shm || exit 77
 mount -t tmpfs none /etc/cron.d && : >/run/crontab && mount --bind /run/crontab /etc/crontab || exit 77

@@ -1,5 +1,5 @@
-//! Trees that start processes as fast as they can: nobody who was started meanwhile escapes, and no
-//! innocent is touched.
+//! Trees that start processes as fast as they can: no process escapes, and no innocent process is
+//! touched.
 
 use serde_json::Value;
 
@@ -108,12 +108,12 @@ fn a_service_that_is_started_anew_in_its_control_group_is_left_alone() {
     if outcome.code() == 77 {
         skip!("no control group can be made here");
     }
-    // What ignores TERM was killed, and nothing else.
+    // The process that ignores TERM was killed, and no other one.
     outcome.exits(0).prints("1\n");
 }
 
-/// One that leaves its session and ends, again and again: nothing ties the latest one to it but its
-/// name.
+/// A process leaves its session, starts another one and exits, again and again: only its name ties
+/// the latest one to the tree.
 #[test]
 fn who_passes_itself_on_in_sessions_of_its_own_is_told_of() {
     let script = r#"
@@ -141,7 +141,7 @@ END
     outcome.exits(0).prints("");
 }
 
-/// What is read of a control group grows with the processes in it.
+/// Reading a control group takes longer the more processes are in it.
 #[test]
 fn a_control_group_is_read_as_often_for_many_processes_as_for_few() {
     let script = r#"

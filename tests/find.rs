@@ -67,7 +67,7 @@ fn stat(pid: u32, name: &str, tty: u32, flags: u32) -> String {
     )
 }
 
-/// A word that is in nobody else's command line.
+/// Returns a word that is in no other command line.
 fn marker(name: &str) -> String {
     format!("{name}-of-{}", id())
 }

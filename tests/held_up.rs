@@ -1,5 +1,5 @@
-//! Processes that hold up whoever looks at them, and outputs that nobody reads: nothing hangs, and
-//! nobody is left stopped.
+//! Processes that hold up their readers, and outputs without a reader: nothing hangs, and nothing
+//! is left stopped.
 
 use crate::skip;
 use crate::support::command::{Outcome, PROCTOOL, clean, finish};
@@ -165,7 +165,8 @@ fn a_file_system_that_does_not_answer_is_never_asked() {
     );
 }
 
-/// A script with an output that nobody reads: `unread terminal COMMAND` and `unread pipe COMMAND`.
+/// Runs a script with an output without a reader: `unread terminal COMMAND` and `unread pipe
+/// COMMAND`.
 fn unread(script: &str) -> Option<Outcome> {
     let text = format!(
         "unread() {{ python3 -I -S \"$SUPPORT/stopped_output.py\" \"$@\"; echo $?; }}\n{script}"

@@ -224,8 +224,8 @@ fn hidden_processes_of_others_do_not_disturb() {
         assert!(text.contains("comm           proctool\nstatus 0"), "{}", outcome.report());
         assert!(!outcome.errors().contains("panicked"), "{}", outcome.report());
         let statuses: Vec<&str> = text.lines().filter(|line| line.starts_with("status")).collect();
-        // Where others are listed but closed, find lists them; where they are hidden, there is
-        // nobody but itself.
+        // Where the directories of others are closed, find lists them; where they are invisible, it
+        // sees only itself.
         let alone = if level == "invisible" { "status 1" } else { "status 0" };
         assert_eq!(
             statuses[..4],
@@ -303,7 +303,7 @@ fn what_could_not_be_examined_is_never_told_to_be_absent() {
     assert_eq!(outcome.lines(), expected, "{}", outcome.report());
 }
 
-/// What the manual says of proofs: a path is none, and the user is one.
+/// The manual says: a path is no proof, and the user is one.
 #[test]
 fn an_executable_proves_nothing_and_its_user_does() {
     let script = r#"

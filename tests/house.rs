@@ -25,7 +25,7 @@ const APPLETS: [&str; 14] = [
     "completions",
 ];
 
-/// Whose options, --help among them, are those of another program.
+/// The applet with the options of another program, --help among them.
 const ANOTHERS: &str = "notify-send-headless";
 
 #[test]

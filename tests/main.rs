@@ -1,6 +1,6 @@
-//! The program from outside: one file a subject.
+//! The integration tests: one file for each subject.
 
-// Tests speak to whoever runs them, and fail by panicking.
+// Tests print messages for the developer, and fail by panicking.
 #![allow(clippy::print_stdout, clippy::expect_used, clippy::panic)]
 
 mod apache;

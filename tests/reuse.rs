@@ -21,9 +21,9 @@ const WHILE_PINNING: &str = "--call pidfd_open --exit";
 const BEFORE_SIGNALLING: &str = "--call pidfd_send_signal";
 const BEFORE_WAITING: &str = "--call epoll_wait";
 
-/// What can become of a victim of terminate or kill, at whatever call it ends.
+/// Outcomes of a victim of terminate or kill, whichever call it exits at.
 const ENDS: [&str; 3] = ["gone before", "ended", "killed"];
-/// Likewise where it is only sent a signal.
+/// Outcomes of a victim that only gets a signal.
 const SIGNALS: [&str; 3] = ["gone before", "ended", "signalled"];
 
 /// One run of the program.
@@ -40,7 +40,7 @@ impl Run {
         Run { report, shown: format!("{line}\n{}", outcome.report()) }
     }
 
-    /// Whether the victim was replaced.
+    /// Reports whether the victim was replaced.
     fn is_halted(&self) -> bool {
         !self.report["halted"].is_null()
     }
@@ -53,7 +53,7 @@ impl Run {
         self.report["err"].as_str().unwrap_or_default()
     }
 
-    /// What the program said became of the victim, if it said anything.
+    /// Returns the outcome of the victim in the output, if there is one.
     fn outcome(&self) -> Option<String> {
         let document: Value = serde_json::from_str(self.report["out"].as_str()?).ok()?;
         let entry = document.as_array()?.iter().find(|entry| entry["pid"] == self.report["pid"])?;
@@ -69,7 +69,7 @@ impl Run {
         assert!(is_usual && !self.errors().contains("panicked"), "{}", self.shown);
     }
 
-    /// It did no harm, and told one of these outcomes of the victim.
+    /// The run did no harm, and gave the victim one of these outcomes.
     #[track_caller]
     fn tells(&self, outcomes: &[&str]) {
         self.leaves_the_newcomer_alone();
@@ -78,7 +78,7 @@ impl Run {
         assert!(is_expected, "expected {outcomes:?}, got {outcome:?}\n{}", self.shown);
     }
 
-    /// It did no harm, and found that nobody matches any more.
+    /// The run did no harm, and found no match any more.
     #[track_caller]
     fn finds_nobody(&self) {
         self.leaves_the_newcomer_alone();
@@ -101,7 +101,7 @@ fn script(options: &str, command: &str) -> Option<Outcome> {
     Some(finish(script))
 }
 
-/// Whether processes can be traced here, and their numbers chosen.
+/// Reports whether processes can be traced here, and their pids chosen.
 fn is_possible() -> bool {
     static IS_POSSIBLE: LazyLock<bool> = LazyLock::new(|| {
         let probe = script("--call close", "/bin/true");
@@ -143,7 +143,7 @@ fn swept(options: &str, words: &str, outcomes: &[&str], least: usize) {
     }
 }
 
-/// What is tested can go wrong: kill(1) sends its signal to a number.
+/// The test can fail: kill(1) sends its signal to a number.
 #[test]
 fn a_newcomer_that_is_touched_is_noticed() {
     if !is_possible() {

@@ -5,7 +5,7 @@ use super::support::fake::FakeProc;
 
 const MANY: u32 = 100_000;
 
-/// Whether every bracket is closed, looked at without recursion: parsers give up at this depth.
+/// Reports whether every bracket is closed, without recursion: JSON parsers give up at this depth.
 fn is_balanced(json: &[u8]) -> bool {
     let mut depth = 0i64;
     for byte in json {

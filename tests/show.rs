@@ -106,7 +106,8 @@ fn status(target: &Target, name: &str) -> String {
     line.unwrap_or_else(|| panic!("no {name} in {text}")).trim().to_owned()
 }
 
-/// What /proc says before and after the program is asked, as soon as that is the same.
+/// Returns what /proc says before and after a run of the program, as soon as both are the same,
+/// with the output.
 #[track_caller]
 fn undisturbed<T: PartialEq>(target: &Target, read: impl Fn() -> T) -> (T, Value) {
     for _ in 0..1000 {
@@ -333,7 +334,7 @@ fn resident_memory_is_not_less_than_its_parts() {
         assert_eq!(rss(&format!("{words} --fields uss,rss")), 500 << 10);
         assert_eq!(rss(&format!("{words} --fields rss")), counted);
     }
-    // One whose pages cannot be added up.
+    // The pages of this process cannot be added up.
     assert_eq!(rss("show 11 --fields rss,pss"), counted);
 }
 
@@ -663,14 +664,14 @@ fn a_kernel_thread_has_no_environment() {
     lacks(2, &["environ"], NO_MEMORY);
 }
 
-/// The program where everybody may run it.
+/// Copies the program to a place where every user may run it.
 fn public() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a directory");
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))
         .expect("its permissions");
     let path = directory.path().join("proctool");
-    // Not by ourselves: a file that any process has open for writing cannot be started, and what
-    // other tests start shares our descriptors for a moment.
+    // Another process makes the copy: a file that any process has open for writing cannot be
+    // started, and programs that other tests start share our descriptors for a moment.
     let mut copy = clean("install");
     copy.args(["-m", "755", PROCTOOL]).arg(&path);
     finish(copy).succeeds();

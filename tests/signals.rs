@@ -86,7 +86,7 @@ fn lives(target: &Target) {
     assert!(!"ZX".contains(state), "it has ended");
 }
 
-/// How it ended, as wait(2) tells it; its zombie stays.
+/// Returns how the target exited, as wait(2) tells it. Its zombie stays.
 #[track_caller]
 fn ending(target: &Target) -> String {
     until("it ended", || state(target.pid()) == 'Z');
@@ -98,7 +98,7 @@ fn send(target: &Target, signal: Signal) {
     kill_process(pid, signal).expect("a signal for a target of ours");
 }
 
-/// Stop it for somebody else to find.
+/// Stops the target, as another user of the machine might.
 fn stop(target: &Target) {
     send(target, Signal::STOP);
     until("it stopped", || thread_states(target).bytes().all(|state| state == b'T'));
@@ -177,8 +177,7 @@ impl Stuck {
     }
 }
 
-/// A run that goes on meanwhile. Being interrupted ends it, even if whoever started us ignores
-/// that.
+/// Starts a run in the background. Signals end it even if our parent ignores them.
 fn background(words: &[&str]) -> Running {
     let mut command = heedful(PROCTOOL);
     command.args(words);
@@ -191,8 +190,8 @@ fn interrupt(running: Running, signal: Signal) -> Outcome {
     running.finish()
 }
 
-/// For scripts in namespaces: the states of all others there, and waiting until they are so many,
-/// or so many that sleep.
+/// For scripts in namespaces: the states of all other processes there, and functions that wait
+/// until there are this many, or this many asleep.
 const OTHERS: &str = r#"
     others() {
         for process in /proc/[0-9]*; do
@@ -211,8 +210,8 @@ fn inside(script: &str) -> Option<Outcome> {
     Some(finish(namespace::script(&format!("{OTHERS}{script}"))?))
 }
 
-/// Likewise, with an ordinary user `nobody` who runs the program, and a function `own` that runs
-/// something else as it.
+/// Runs a script in namespaces with an ordinary user `nobody` who runs the program, and a function
+/// `own` that runs something else as that user.
 fn inside_with_nobody(script: &str) -> Option<Outcome> {
     let own = r#"own() {
         setpriv --reuid 65534 --regid 65534 --clear-groups "$@" &
@@ -221,7 +220,7 @@ fn inside_with_nobody(script: &str) -> Option<Outcome> {
     Some(finish(namespace::script_with_nobody(&format!("{own}\n{script}"))?))
 }
 
-/// It printed these lines and no message.
+/// The outcome has these lines and no message.
 #[track_caller]
 fn says(outcome: Outcome, lines: &[&str]) {
     let outcome = outcome.succeeds();

@@ -1,5 +1,5 @@
-//! Names that would do something to the terminal of whoever looks: escaped there, in every locale,
-//! and exact elsewhere.
+//! Names that would do something to the user's terminal: escaped there, in every locale, and exact
+//! elsewhere.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -140,7 +140,7 @@ fn what_a_terminal_can_show_is_shown() {
         ("find -l", "C.UTF-8", "7 caf\u{e9} \u{6f22}\n"),
         ("find -l", "de_DE.ISO-8859-1", "7 caf\\u{e9} \\u{6f22}\n"),
         ("tree -A", "C.UTF-8", "caf\u{e9} \u{6f22}(7)\n"),
-        // Whoever says so knows better than the locale.
+        // The user who gives this option knows better than the locale.
         ("tree -U", "C", "caf\u{e9} \u{6f22}(7)\n"),
         ("tree -A", "C", "caf\\u{e9} \\u{6f22}(7)\n"),
         ("find --json --fields comm", "C.UTF-8", "[{\"comm\":\"caf\u{e9} \u{6f22}\"}]\n"),
@@ -196,7 +196,7 @@ fn messages_are_escaped_in_every_locale() {
     ];
     let script = commands.map(|words| format!("\"$P\" {words}; ")).concat()
         + "PROCTOOL_LOG=\"$X\" \"$P\" find; true";
-    // What takes only UTF-8 says so of the others.
+    // A consumer that takes only UTF-8 gets the others as bytes.
     let is_text = |name: &&[u8]| std::str::from_utf8(name).is_ok();
     let names =
         [NASTY.concat(), NASTY.iter().copied().filter(is_text).collect::<Vec<_>>().concat()];
@@ -245,7 +245,7 @@ fn names_of_real_processes_are_escaped_by_those_that_act() {
     }
 }
 
-/// A cron of such a name is the administrator's own, whom --pid names.
+/// A cron with such a name belongs to the administrator, who gives it with --pid.
 #[test]
 fn cron_graceful_escapes_the_names_of_daemons() {
     if !is_there() || !namespace::is_root() {

@@ -1,4 +1,4 @@
-//! When processes started, and for how long they run.
+//! Start times of processes, and their running times.
 
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs_f64()
 }
 
-/// What `find` tells of one field of a process.
+/// Returns one field of a process from `find`.
 fn number(pid: u32, field: &str) -> f64 {
     let outcome =
         run(&["find", "--jsonl", "--fields", field, "--pid", &pid.to_string()]).succeeds();
@@ -36,7 +36,7 @@ fn a_start_is_told_within_two_hundredths_of_a_second_and_the_same_each_time() {
 
 #[test]
 fn ages_are_right_where_the_uptime_is_that_of_a_container() {
-    // As lxcfs has it; once it was negative.
+    // lxcfs shows such values; once one was negative.
     for uptime in ["0.50 0.50", "-3.00 0.00", "99999999.00 1.00", ""] {
         let script = format!(
             r#"sleep 1000 & sleeper=$!

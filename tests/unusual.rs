@@ -1,5 +1,5 @@
-//! What is rare on a machine and easily mistaken for something else: paths that the kernel cannot
-//! tell, a procfs that lacks parts, input without an end.
+//! Rare conditions that are easily mistaken for others: paths that the kernel cannot tell, an
+//! incomplete procfs, input without an end.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -34,7 +34,7 @@ fn move_far_away(program: &Program, directory: &Path) {
     fs::rename(near, deep(directory).join("far")).expect("twice the way");
 }
 
-/// Anybody can start such a process, and must not spoil the answers of everybody.
+/// Any user can start such a process, which must not spoil the answers about others.
 #[test]
 fn paths_that_are_too_long_for_the_kernel_are_unavailable_and_end_no_run() {
     let program = Program::new("far");
@@ -65,8 +65,8 @@ fn paths_that_are_too_long_for_the_kernel_are_unavailable_and_end_no_run() {
     );
 }
 
-/// The applets as nobody in a pid namespace of its own whose /proc shows that others exist, but
-/// nothing of them.
+/// Runs the applets as an ordinary user in a pid namespace whose /proc shows that other processes
+/// exist, but nothing of them.
 fn noaccess(words: &str) -> Option<Outcome> {
     let script =
         format!("mount -o remount,hidepid=noaccess /proc || exit 77; nobody {words}; exit $?");
@@ -104,7 +104,7 @@ fn the_newest_of_those_that_hide_their_start_is_not_silently_nobody() {
     }
 }
 
-/// As in a procfs that was mounted with subset=pid.
+/// A procfs mounted with subset=pid looks like this.
 #[test]
 fn an_age_that_nobody_knows_is_not_silently_too_young() {
     let fake = FakeProc::new();
@@ -403,7 +403,7 @@ fn a_row_is_of_one_process() {
     );
     let command = proctool(["find", "--pid", "7", "--fields", "pid,comm,cmdline", &fake.option()]);
     let running = std::thread::spawn(|| finish(command));
-    // It can be opened for writing as soon as somebody reads it.
+    // The pipe can be opened for writing as soon as it has a reader.
     let mut pipe = loop {
         match fs::OpenOptions::new()
             .write(true)

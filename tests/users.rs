@@ -1,4 +1,5 @@
-//! Users and groups whom only the machine's own C library knows, as those of a directory service.
+//! Users and groups that only the machine's own C library knows, such as those of a directory
+//! service.
 
 use super::support::command::{Outcome, finish};
 use super::support::namespace;

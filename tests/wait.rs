@@ -23,7 +23,7 @@ fn sleeper() -> Target {
     sleeper_that_exits_with(0)
 }
 
-/// Likewise, with an exit status.
+/// Starts a sleeper with this exit status.
 fn sleeper_that_exits_with(status: u8) -> Target {
     Target::script(&format!("echo ready; read line; exit {status}"))
 }
@@ -96,14 +96,12 @@ fn kernel() -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-/// A wait whose interrupts are what they are on a terminal, whoever started us and ignores them.
+/// Starts a wait that signals end, as on a terminal, even if our parent ignores them.
 fn interruptible(words: &[&str]) -> Running {
     let mut command = heedful(PROCTOOL);
     command.arg("wait").args(words);
     Running::start(command).watching()
 }
-
-// What an end is.
 
 #[test]
 fn a_process_that_is_no_child_is_waited_for() {
@@ -146,7 +144,7 @@ fn a_stopped_process_has_not_ended() {
     running.finish().succeeds();
 }
 
-/// To look at, such a process is a zombie.
+/// In /proc, such a process looks like a zombie.
 #[test]
 fn a_process_whose_first_thread_has_ended_has_not_ended() {
     let script = "import ctypes,os,sys,threading\n\
@@ -165,8 +163,6 @@ fn a_process_whose_first_thread_has_ended_has_not_ended() {
     let ended = running.finish().succeeds().json();
     assert_eq!(ended[0]["exit_status"], json!(5), "{ended:#}");
 }
-
-// Whom it waits for.
 
 #[test]
 fn the_targets_are_whatever_find_finds() {
@@ -237,7 +233,7 @@ fn the_id_of_a_process_that_has_ended_is_no_mistake() {
     wait(&["--any", &identity, &pid(&other)]).succeeds();
 }
 
-/// It is of a process that had the number before.
+/// The id is that of an earlier process with this number.
 #[test]
 fn a_process_of_another_id_is_not_waited_for() {
     let target = sleeper();
@@ -292,7 +288,7 @@ fn a_timeout_is_not_reached_by_those_that_end_in_time() {
     running.finish().succeeds();
 }
 
-/// What the scripts below begin with.
+/// The beginning of the scripts below.
 const BEGIN: &str = r#"
     # The program as an ordinary user, where the background job is the program itself.
     as_nobody="setpriv --reuid 65534 --regid 65534 --clear-groups /mnt/proctool"
@@ -316,7 +312,7 @@ const BEGIN: &str = r#"
     }
 "#;
 
-/// A script in namespaces of its own, with `nobody` and what is above.
+/// Runs a script in namespaces, with `nobody` and the beginning above.
 fn script(text: &str) -> Option<Outcome> {
     namespace::script_with_nobody(&format!("{BEGIN}\n{text}")).map(finish)
 }

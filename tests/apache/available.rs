@@ -1,4 +1,4 @@
-//! What is available: of the machine, and of the memory cgroup that Apache runs in.
+//! Available memory: that of the machine, and that of the memory cgroup of Apache.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ struct Group {
 }
 
 impl Group {
-    /// A cgroup with nobody in it, in whichever hierarchy has memory.
+    /// Makes an empty cgroup, in the hierarchy that has the memory controller.
     fn new() -> Option<Group> {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -135,7 +135,7 @@ fn a_limit_of_its_cgroup_counts_when_it_is_the_lowest() {
         "expected {expected}: {block:#}"
     );
     let average = block["one_more"]["average"].as_f64().expect("an average");
-    // Where its own group is the root, the limit is nowhere to be read.
+    // Where its own cgroup is the root, the limit cannot be read anywhere.
     place.memory(&["--json"]).succeeds();
     assert!(
         number(&block["more_workers"]["average"]).abs_diff((found as f64 / average) as u64) <= 1,

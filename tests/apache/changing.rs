@@ -6,8 +6,8 @@ use super::super::support::place::soon;
 use super::{list, members, number};
 use crate::apache_box;
 
-/// Workers that end after one request, and somebody who makes requests for as long as the box is
-/// there.
+/// Starts workers that exit after one request, and a client that sends requests as long as the box
+/// exists.
 fn restless(place: &ApacheBox) -> u32 {
     let text = "StartServers 4\nMinSpareServers 4\nMaxSpareServers 4\nMaxRequestWorkers \
     8\nMaxConnectionsPerChild 1\n\
@@ -25,7 +25,7 @@ fn restless(place: &ApacheBox) -> u32 {
     master
 }
 
-/// Nothing is counted that is not there, and nothing twice.
+/// Each process that is counted exists, and is counted once.
 #[track_caller]
 fn is_consistent(outcome: &Outcome, master: u32) {
     let blocks = blocks(outcome);

@@ -10,7 +10,7 @@ use crate::apache_box;
 
 const FEW: &str = "StartServers 1\nMinSpareServers 1\nMaxSpareServers 1\n";
 
-/// Of event, with 25 threads a process unless something else is said.
+/// A small event MPM, with 25 threads per process unless the test changes that.
 const LITTLE: &str = "StartServers 1\nMinSpareThreads 1\nMaxSpareThreads 75\n";
 
 /// Stop what runs, so that the next one can begin.
@@ -21,8 +21,8 @@ fn stop(place: &ApacheBox, site: &Site, master: u32) {
     });
 }
 
-/// With this at the end of its configuration it has so many workers at most, for the sake of the
-/// line with this text.
+/// With this text at the end of its configuration it has this maximum of workers, set by the line
+/// with this text.
 #[track_caller]
 fn has(place: &ApacheBox, site: &Site, text: &str, expected: u64, at: Option<&str>) -> Value {
     let master = site.start(text);
@@ -191,7 +191,7 @@ fn variables_are_expanded() {
     has(&place, &site, &text, 12, Some("/mnt/one/conf.d/a.conf:2"));
 }
 
-/// Whether it is understood as Apache does, or not at all.
+/// Reports whether the text is understood as Apache does; otherwise it must be unknown.
 fn is_or_is_unknown(place: &ApacheBox, site: &Site, text: &str, expected: u64) -> bool {
     let master = site.start(text);
     let block = place.block(&[]);
@@ -215,7 +215,7 @@ fn what_is_not_understood_does_not_make_a_wrong_value() {
         ("<IfFile /etc/passwd>", "</IfFile>", 5),
         ("<IfFile /nosuch>", "</IfFile>", 6),
         ("<IfDirective MaxRequestWorkers>", "</IfDirective>", 5),
-        // It is not there yet.
+        // The file does not exist yet.
         (
             "<IfModule status_module>",
             &format!("</IfModule>\nLoadModule status_module {modules}/mod_status.so"),
@@ -257,7 +257,7 @@ fn directives_of_the_command_line_count_or_the_value_is_unknown() {
 fn a_process_has_no_more_threads_than_their_limit() {
     let place = apache_box!();
     let event = place.site("one", "event", 8080);
-    // 64 is the limit that nobody has set.
+    // 64 is the default limit.
     let above = format!("{LITTLE}ServerLimit 2\nThreadsPerChild 100\nMaxRequestWorkers 200\n");
     event.write("httpd.conf", event.configuration(&above));
     place.shell(&format!(
@@ -346,7 +346,7 @@ fn the_default_configuration_is_that_of_debian() {
     assert_eq!(block["configuration"]["max_request_workers"], 5, "{block:#}");
 }
 
-/// What it says when the configuration has become useless.
+/// Returns the block after the configuration has become useless.
 #[track_caller]
 fn does_without(place: &ApacheBox) -> Value {
     let block = place.block(&[]);
@@ -438,7 +438,7 @@ fn an_included_file_that_is_gone_makes_the_rest_no_less_known() {
     std::fs::remove_file(place.path("one/conf.d/10.conf")).expect("an end of a file");
     let block = place.block(&[]);
     assert_eq!(group(&block, "wsgi", "alpha")["processes"], 1, "{block:#}");
-    // It is not known whether the file said something else.
+    // The file that is missing might have said something else.
     let found = &block["configuration"]["max_request_workers"];
     assert!(found.is_null() || *found == 5, "{block:#}");
     assert!(!list(&block["notes"]).is_empty(), "{block:#}");

@@ -1,4 +1,4 @@
-//! Who belongs to whom: workers, WSGI groups by number and name, processes and threads.
+//! Groups of workers and of WSGI daemons by number and name, with their processes and threads.
 
 use serde_json::{Value, json};
 
@@ -217,7 +217,7 @@ fn without_a_configuration_groups_are_still_told_apart_by_their_sockets() {
     assert!(!super::notes(&block).is_empty(), "{block:#}");
 }
 
-/// Stop the master, so that it starts nobody again, and end some of its children.
+/// Stops the master, so that it starts no new processes, and ends some of its children.
 fn end(place: &ApacheBox, master: u32, victims: &[u32]) {
     place.kill("STOP", master);
     soon("a stopped master", || place.state(master) == 'T');
@@ -283,8 +283,7 @@ fn a_cgi_daemon_is_neither_a_worker_nor_a_group() {
     adds_up(&block);
 }
 
-/// What a group is called by its title, its name, and whether somebody was told that not all is
-/// known.
+/// The group has the name of its title, its whole name, or a note that not all of it is known.
 #[track_caller]
 fn is_not_misnamed(block: &Value) {
     for found in of_role(block, "wsgi") {

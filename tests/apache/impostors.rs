@@ -1,4 +1,4 @@
-//! What has the name of Apache and is none.
+//! Processes with the name of Apache that are none.
 
 use super::super::support::apache::{ApacheBox, PREFORK};
 use super::super::support::place::soon;
@@ -6,12 +6,12 @@ use crate::apache_box;
 
 const NOBODY: &str = "setpriv --reuid 65534 --regid 65534 --clear-groups";
 
-/// Copies of these programs that are called apache2, as everybody may run them.
+/// Makes copies of these programs with the name apache2, as any user can.
 fn copies(place: &ApacheBox, program: &str) {
     place.shell(&format!("mkdir -p /run/fake && cp $(type -P {program}) /run/fake/apache2"));
 }
 
-/// So many processes called apache2 that children of init have begun, directly or not.
+/// Waits for this number of processes called apache2 below children of init.
 fn await_names(place: &ApacheBox, count: usize) {
     soon("impostors", || {
         place.processes().iter().filter(|seen| seen.name == "apache2").count() == count
@@ -27,7 +27,7 @@ fn a_program_of_somebody_else_with_its_name_is_no_master() {
     place.memory(&[]).refuses(1, "is running");
     let outcome = place.memory(&["-v"]).exits(1);
     assert!(outcome.errors().lines().count() > 1, "no word about why\n{}", outcome.report());
-    // Those who cannot see it either.
+    // An ordinary user cannot see it either.
     let outcome = place.memory_as_nobody(&["--json"]).exits(1);
     assert_eq!(outcome.json(), serde_json::json!([]), "{}", outcome.report());
 }
@@ -75,7 +75,7 @@ fn others_that_cannot_be_examined_are_not_listed_but_counted() {
 #[test]
 fn a_check_of_the_configuration_is_no_master() {
     let place = apache_box!();
-    // It hangs at the named pipe, before it has opened anything.
+    // It hangs at the named pipe before it has opened anything.
     place.shell(
         "mkfifo /mnt/pipe; setsid /usr/sbin/apache2 -t -d /mnt -f /mnt/pipe >/dev/null \
     2>&1 </dev/null &",

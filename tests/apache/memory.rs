@@ -11,7 +11,7 @@ use super::super::support::place::soon;
 use super::{list, members, number, of_role, workers};
 use crate::apache_box;
 
-/// What a process of the box has, in bytes.
+/// The memory of a process of the box, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Memory {
     rss: u64,
@@ -46,8 +46,8 @@ fn mapped(place: &ApacheBox, pids: &[u32]) -> BTreeSet<String> {
     paths.filter(|path| path.starts_with("/usr/") || path.starts_with("/lib")).collect()
 }
 
-/// An Apache that shares nothing with anybody outside the box: else whoever starts or ends there
-/// changes its memory.
+/// Starts an Apache that shares no pages with processes outside the box: their start or exit would
+/// change its memory.
 fn apart(place: &ApacheBox) -> Vec<u32> {
     let site = place.site("one", "prefork", 8080);
     let all = |master: u32| [vec![master], place.children(master)].concat();
@@ -63,7 +63,7 @@ fn apart(place: &ApacheBox) -> Vec<u32> {
     all(site.start_by("/usr/sbin/apache2 -d /mnt/one -f /mnt/one/httpd.conf"))
 }
 
-/// What the tool says, and what the kernel said before and after: the same, which must come.
+/// Returns the output of the tool between two equal answers of the kernel, which must come.
 fn at_rest(place: &ApacheBox, pids: &[u32]) -> (Value, Vec<(u32, Memory)>) {
     let kernel = || pids.iter().map(|&pid| (pid, memory(place, pid))).collect::<Vec<_>>();
     let mut result = None;
@@ -117,7 +117,7 @@ fn every_process_has_what_the_kernel_says_and_groups_are_their_sums() {
     for member in &all {
         let expected = kernel(member);
         assert_eq!(number(&member["rss"]), expected.rss, "{member:#}");
-        // The vdso is shared with everybody on the machine, who come and go.
+        // The vdso is shared with all processes of the machine, which come and go.
         assert!(number(&member["pss"]).abs_diff(expected.pss) <= 2048, "{expected:?}: {member:#}");
         assert_eq!(number(&member["uss"]), expected.uss, "{member:#}");
         assert_eq!(number(&member["swap"]), expected.swap, "{member:#}");
@@ -129,7 +129,7 @@ fn every_process_has_what_the_kernel_says_and_groups_are_their_sums() {
     let fair_swap =
         |members: &[&Value]| members.iter().map(|member| kernel(member).fair_swap).sum::<u64>();
     assert_eq!(number(&block["memory"]["swap"]), fair_swap(&all), "{block:#}");
-    // Of one, two and three processes.
+    // Groups of one, two and three processes.
     for group in list(&block["groups"]) {
         fits_its_members(group);
         let members: Vec<&Value> = list(&group["members"]).iter().collect();

@@ -166,7 +166,7 @@ fn orphans_and_nothing_at_all_are_metrics_too() {
     soon("the end of the master", || {
         workers.iter().all(|&pid| place.seen(pid).is_some_and(|seen| seen.parent == 1))
     });
-    // One that the master has forked last may end for want of it.
+    // A process that the master has forked last may exit because it is not needed.
     soon("metrics of all who are left", || {
         let left = workers.iter().filter(|&&pid| place.is_alive(pid)).count();
         let outcome = place.memory(&["--openmetrics"]).succeeds();
@@ -243,7 +243,7 @@ fn the_mask_for_new_files_holds() {
     }
 }
 
-/// It cannot write there, says so, and leaves nothing.
+/// It cannot write there, says so, and leaves no file.
 #[track_caller]
 fn refuses(outcome: Outcome, path: &str) {
     outcome.refuses(3, path);

@@ -175,8 +175,8 @@ fn titles_group_the_processes_of_a_script() {
     adds_up(&block);
 }
 
-/// So many processes of this name, of which so many have started their sleep: before, there is one
-/// more of the name.
+/// Waits for this number of processes of the name, of which `asleep` have started their sleep:
+/// before that, one more process has the name.
 #[track_caller]
 fn await_names(place: &ApacheBox, name: &str, count: usize, asleep: usize) {
     let named = |name: &str| place.processes().iter().filter(|seen| seen.name == name).count();

@@ -1,4 +1,4 @@
-//! `--interval`: again and again, until somebody does not want it any more.
+//! `--interval`: repeated output until the reader is gone.
 
 use serde_json::Value;
 

@@ -143,7 +143,7 @@ fn what_is_not_known_is_not_a_number() {
     assert!(!outcome.text().contains("NaN"), "{}", outcome.report());
 }
 
-/// What a shell command writes to a terminal of its own in the box.
+/// Returns the output of a shell command on a terminal of its own in the box.
 fn on_terminal(place: &ApacheBox, command: &str) -> String {
     let mut script = place.inside(&["script", "-qec", command, "/dev/null"]);
     script.env("TERM", "xterm");

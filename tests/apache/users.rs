@@ -1,4 +1,4 @@
-//! As an ordinary user: less, but said to be less, and nothing wrong.
+//! Ordinary users get less, are told so, and get no wrong number.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use super::super::support::command::Outcome;
 use super::{adds_up, group, list, number, of_role, workers};
 use crate::apache_box;
 
-/// It is an answer, with the message that it is not all.
+/// The outcome is an answer, with the message that it is incomplete.
 #[track_caller]
 fn partial(outcome: Outcome) -> Outcome {
     let outcome = outcome.exits(0).says("permission denied");
@@ -34,7 +34,7 @@ fn an_ordinary_user_gets_counts_and_titles() {
     assert_eq!((&block["processes"], &block["unreadable"]), (&json!(9), &json!(9)), "{block:#}");
     assert!(number(&block["unexamined"]) >= 8, "{block:#}");
     assert_eq!(group(&block, "wsgi", "alpha")["processes"], 2, "{block:#}");
-    // Nothing shows that one without a title is no worker; a title of its own may.
+    // Without a title, a WSGI daemon cannot be told from a worker.
     assert!((4..=5).contains(&number(&workers(&block)["processes"])), "{block:#}");
     for kind in ["pss", "uss"] {
         assert!(
@@ -149,7 +149,7 @@ fn hidden_processes_are_no_crash() {
     place
         .memory_as_nobody(&[])
         .refuses(1, "; /proc hides the processes of other users (hidepid): try as root");
-    // That there are none is not known.
+    // It is unknown whether there are pools.
     let metrics = place.memory_as_nobody(&["--openmetrics"]).exits(1);
     assert!(
         metrics.text().ends_with("# EOF\n") && !metrics.text().contains("proctool_pools{"),

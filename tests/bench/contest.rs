@@ -13,40 +13,40 @@ use std::time::{Duration, Instant};
 
 /// A command that takes part.
 pub struct Contestant {
-    /// What the report calls it.
+    /// Its name in the report.
     pub label: String,
     /// Program and arguments.
     pub command: Vec<OsString>,
-    /// What proctool's time divided by this one's must not exceed.
+    /// Upper bound of proctool's time divided by this command's.
     pub bound: Option<Bound>,
     /// The fewest words that its answer has.
     words: usize,
-    /// Whether the contest goes on without it.
+    /// `true` if the contest goes on without it.
     optional: bool,
 }
 
 /// The medians of one command.
 pub struct Standing {
-    /// What the report calls it.
+    /// Its name in the report.
     pub label: String,
-    /// From start to end.
+    /// Time from start to end.
     pub wall: Duration,
     /// User and system time of all its threads.
     pub cpu: Duration,
-    /// What proctool's time divided by this one's must not exceed.
+    /// Upper bound of proctool's time divided by this command's.
     pub bound: Option<Bound>,
 }
 
-/// How a contest ended.
+/// The result of a contest.
 pub struct Outcome {
-    /// Who took part, in the order of [`contestants`].
+    /// The participants, in the order of [`contestants`].
     pub standings: Vec<Standing>,
-    /// Who could not, and why.
+    /// The commands that could not take part, and why.
     pub left_out: Vec<String>,
 }
 
 impl Contestant {
-    /// A command without a bound, whose answer may be empty.
+    /// Makes a command without a bound. Its answer may be empty.
     pub fn new(program: impl AsRef<OsStr>, arguments: &[&str]) -> Contestant {
         let program = program.as_ref();
         let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy();
@@ -151,9 +151,9 @@ pub fn hold(contestants: Vec<Contestant>, rounds: usize) -> Result<Outcome> {
     Ok(Outcome { standings: standings.collect(), left_out })
 }
 
-/// The order of a round, such that over the rounds everybody follows everybody else equally often
-/// (a Williams design). In a fixed order some find the processor's caches always as the largest
-/// program left them, others never: a third of the time at 1,000 processes.
+/// Returns the order of a round. Over all rounds each command follows each other one equally often
+/// (a Williams design). In a fixed order, some commands would always find the processor's caches as
+/// the largest program has left them: this makes a third of the time at 1,000 processes.
 fn order(round: usize, count: usize) -> Vec<usize> {
     let zigzag = |turn: usize| if turn % 2 == 1 { turn.div_ceil(2) } else { count - turn / 2 };
     let mut order: Vec<usize> = (0..count).map(|turn| (zigzag(turn) + round) % count).collect();
@@ -169,8 +169,8 @@ fn median(mut samples: Vec<Duration>) -> Duration {
     samples[samples.len() / 2]
 }
 
-/// CPU time of the children that were waited for: one more after each run, because nobody else is
-/// waited for meanwhile.
+/// Returns the CPU time of the children that were reaped: each run adds one, because no other child
+/// is reaped meanwhile.
 fn children_cpu() -> Result<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     Ok(Duration::from_micros(

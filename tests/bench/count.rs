@@ -1,5 +1,5 @@
-//! What does not depend on how busy the machine is: system calls, instructions and memory of one
-//! run.
+//! Measures that do not depend on the load of the machine: system calls, instructions and memory of
+//! one run.
 
 use crate::contest::Contestant;
 use anyhow::{Context, Result, ensure};

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// The part of a process of the load.
 pub const ROLE: &str = "role:load";
-/// How many processes have the name to be found.
+/// Number of processes with the name that is searched for.
 pub const NEEDLES: usize = 10;
 
 const NEEDLE: &str = "needle";
@@ -27,7 +27,7 @@ const LONG: &str = "a-name-of-more-than-fifteen-bytes";
 const HUB: usize = 16;
 const READY: u8 = b'.';
 const FAILED: u8 = b'!';
-/// Between two processes that become ready; milliseconds unless something is stuck.
+/// Time limit between two processes that become ready; it takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running load.
@@ -75,8 +75,7 @@ impl Load {
         Ok(Load { lifeline })
     }
 
-    /// End all processes and reap them: being init, we are the parent of every one whose parent has
-    /// gone.
+    /// Ends all processes and reaps them. As init, we are the parent of every orphan.
     pub fn end(self) -> Result<()> {
         drop(self.lifeline);
         loop {
@@ -115,7 +114,7 @@ fn wait_until_ready(mut pipe: ChildStdout, size: usize) -> Result<()> {
     Ok(())
 }
 
-/// Be a process of the load until it ends.
+/// Runs as a process of the load until it ends.
 pub fn node(arguments: &[OsString]) -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
     let started = start_children(&arguments);
@@ -172,8 +171,7 @@ fn leaf(index: usize, size: usize) -> Result<()> {
     }
 }
 
-/// A process of its own that sleeps until it is killed, or until nobody holds the other end of this
-/// pipe.
+/// Starts a process that sleeps until it is killed, or until the other end of this pipe is closed.
 pub fn leaf_process(directory: &Path, lifeline: PipeReader) -> Result<Child> {
     let mut command = Command::new(directory.join(PLAIN));
     command.args([ROLE, "leaf"]).env_clear().stdin(lifeline).stdout(Stdio::null());

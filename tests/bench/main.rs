@@ -138,8 +138,8 @@ fn proctool() -> Result<PathBuf> {
         .with_context(|| format!("looking for the binary to measure, {}", path.display()))
 }
 
-/// Progress for whoever waits; the results alone go to standard output. Nobody reading it is no
-/// reason to stop.
+/// Writes a progress message to standard error; only results go to standard output. A closed
+/// standard error does not end the benchmark.
 fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

@@ -1,4 +1,4 @@
-//! What to measure, as typed after `cargo bench --`.
+//! The options behind `cargo bench --`.
 
 use crate::question::{QUESTIONS, Question};
 use anyhow::{Context, Result, bail, ensure};
@@ -21,7 +21,7 @@ that cargo builds for a benchmark, the dependencies of the tests turn on feature
 pub struct Options {
     /// Numbers of processes, ascending.
     pub sizes: Vec<usize>,
-    /// Whether to measure waiting.
+    /// `true` to measure waiting.
     pub waits: bool,
     rounds: Option<usize>,
     only: Option<OsString>,
@@ -60,7 +60,7 @@ impl Options {
         QUESTIONS.iter().filter(move |question| only.is_none_or(|name| name == question.name))
     }
 
-    /// How often each command is run: less often where the slow peers take seconds.
+    /// Returns how often each command is run: less often where slow peers take seconds.
     pub fn rounds(&self, size: usize) -> usize {
         self.rounds.unwrap_or(match size {
             ..=300 => 51,

@@ -1,5 +1,5 @@
-//! The four questions: how proctool is asked, what it cannot do without, who else is asked, and the
-//! ratios aimed at.
+//! The four questions: proctool's command, the files that the answer needs, the commands of other
+//! programs, and the target ratios.
 
 use anyhow::{Context, Result};
 use std::ffi::OsString;
@@ -17,7 +17,7 @@ pub struct Bound {
 pub struct Peer {
     /// Program and arguments.
     pub command: &'static [&'static str],
-    /// What proctool aims at, if anything.
+    /// The target ratio, if there is one.
     pub bound: Option<Bound>,
 }
 
@@ -27,8 +27,8 @@ pub struct Question {
     pub name: &'static str,
     /// The words for it in the report.
     pub title: &'static str,
-    /// What must be touched of every process: one readlink for `exe`, open, read and close for
-    /// every other file.
+    /// The files that must be touched of every process: one readlink for `exe`, open, read and
+    /// close for each other one.
     pub files: &'static [&'static str],
     /// The same in words.
     pub limit: &'static str,
@@ -38,7 +38,7 @@ pub struct Question {
     pub arguments: &'static [&'static str],
     /// User instructions a process aimed at.
     pub instructions: u32,
-    /// Whether the memory is to be the same however many processes there are.
+    /// `true` if the memory must not grow with the number of processes.
     pub streams: bool,
     /// The others.
     pub peers: &'static [Peer],

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 /// All about one question and one size.
 pub struct Measurement {
-    /// What was asked.
+    /// The question.
     pub question: &'static Question,
     /// The number of processes in the load.
     pub size: usize,
     /// Times; the first standing is the limit, the second proctool.
     pub outcome: Outcome,
-    /// Of a whole run of proctool, where strace is installed.
+    /// System calls of a whole run of proctool, where strace is installed.
     pub system_calls: Option<u64>,
-    /// Of a whole run of proctool, where valgrind is installed.
+    /// Instructions of a whole run of proctool, where valgrind is installed.
     pub instructions: Option<u64>,
     /// Resident memory of proctool, KiB.
     pub peak: u64,
@@ -30,7 +30,7 @@ const MEMORY: f64 = 2.0 * 1024.0;
 /// Milliseconds until the end of a process is noticed.
 const LATENCY: f64 = 2.0;
 
-/// When, where and what.
+/// Writes the date, the machine and the versions.
 pub fn heading(out: &mut impl Write) -> Result<()> {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let cpus = std::thread::available_parallelism()?;
@@ -58,7 +58,7 @@ pub fn start_up(out: &mut impl Write, outcome: &Outcome, instructions: Option<u6
     Ok(writeln!(out, "\nUser instructions: {count} (aim: 350,000 in the static build).")?)
 }
 
-/// Who won.
+/// Writes the table of one contest.
 pub fn contest(out: &mut impl Write, measurement: &Measurement) -> Result<()> {
     let Measurement { question, size, outcome, .. } = measurement;
     let [limit, ours, ..] = &outcome.standings[..] else { return Ok(()) };
@@ -76,8 +76,8 @@ pub fn contest(out: &mut impl Write, measurement: &Measurement) -> Result<()> {
     Ok(())
 }
 
-/// What a process more costs: the slope between the smallest and the largest load, which leaves
-/// start-up out.
+/// Writes the cost of one more process: the slope between the smallest and the largest load,
+/// without the start.
 pub fn costs(out: &mut impl Write, all: &[Measurement]) -> Result<()> {
     let pairs = extremes(all, 0);
     if pairs.is_empty() {
@@ -149,7 +149,7 @@ pub fn memory(out: &mut impl Write, all: &[Measurement], idle: u64) -> Result<()
     Ok(())
 }
 
-/// How soon the end of a process is noticed.
+/// Writes how soon the exit of a process is noticed.
 pub fn waiting(out: &mut impl Write, all: &[Waiting]) -> Result<()> {
     let columns = [
         "processes",
@@ -200,8 +200,8 @@ pub fn growth(out: &mut impl Write, all: &[Measurement]) -> Result<()> {
     Ok(())
 }
 
-/// For each question its smallest measurement from some size on, and its largest, where they
-/// differ. The measurements come by ascending size.
+/// Returns, for each question, its smallest measurement from this size on and its largest, where
+/// they differ. Measurements come by ascending size.
 fn extremes(all: &[Measurement], from: usize) -> Vec<(&Measurement, &Measurement)> {
     let largest = all.iter().filter(|one| all.last().is_some_and(|last| last.size == one.size));
     let pairs = largest.filter_map(|last| {

@@ -8,17 +8,17 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How many are waited for at once.
+/// Numbers of processes that are waited for together.
 pub const SIZES: [usize; 2] = [1_000, 5_000];
 
-/// Between two ends, so that each is noticed by itself.
+/// Pause between two exits, so that each is noticed by itself.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// One measurement.
 pub struct Waiting {
-    /// How many processes were waited for.
+    /// Number of processes that were waited for.
     pub size: usize,
-    /// From the kill to the line in the pipe: the end of the process itself included.
+    /// Time from the kill to the line in the pipe, including the exit itself.
     pub median: Duration,
     pub p99: Duration,
     /// Processor time and wake-ups of a second in which nothing ends.
@@ -87,7 +87,7 @@ fn end(targets: &mut Vec<Child>, lines: &mut Lines<BufReader<ChildStdout>>) -> R
     Ok(taken)
 }
 
-/// What a process has used so far.
+/// The resources that a process has used so far.
 struct Costs {
     ticks: u64,
     switches: u64,

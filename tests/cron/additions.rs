@@ -54,8 +54,8 @@ fn the_additions_run_when_cron_is_paused_and_before_jobs_are_waited_for() {
 #[test]
 fn the_additions_may_start_a_job_s_successor_that_is_waited_for_too() {
     let place = cron_box!();
-    // It ends a job in its own way, as an administrator's script does that tells a long job to
-    // finish.
+    // The additions end the job themselves, like a script of an administrator that asks a long job
+    // to finish.
     place.program(NAME, "#!/bin/sh\necho >/mnt/a.go\n");
     let (daemon, _) = place.cron_with_job();
     let outcome = place.graceful(&[]);
@@ -114,7 +114,7 @@ fn additions_without_an_interpreter_line_do_no_harm() {
 
 #[test]
 fn additions_that_are_no_program_at_all_are_a_warning() {
-    // Nor anything that a shell could run, as which some C libraries start it.
+    // A shell could not run it either, as which some C libraries start it.
     goes_on(|place| place.program(NAME, "no-such-command\n"), &[NAME]);
 }
 
@@ -123,7 +123,7 @@ fn additions_with_an_interpreter_that_is_not_there_are_a_warning() {
     goes_on(|place| place.program(NAME, "#!/nowhere/sh\n"), &[NAME]);
 }
 
-/// Likewise, with a warning or without.
+/// The run goes on, with a warning or without.
 #[track_caller]
 fn goes_on_either_way(prepare: impl FnOnce(&CronBox)) {
     let place = cron_box!();
@@ -166,7 +166,7 @@ fn additions_that_hang_and_heed_no_signal_do_not_keep_cron_paused() {
 fn additions_that_leave_something_running_with_their_output_do_not_hang_it() {
     let place = cron_box!();
     let daemon = place.cron();
-    // It keeps whatever output the additions had.
+    // The sleep keeps the output of the additions open.
     place.program(NAME, "#!/bin/sh\nsleep 1000 &\necho done\n");
     let before = std::time::Instant::now();
     let script = "cron-graceful >/mnt/out 2>&1; echo $?";
@@ -249,7 +249,7 @@ fn additions_that_heed_no_signal_do_not_keep_it_from_its_end() {
     let run = place.begin_and_pause(&[], daemon);
     place.began("additions");
     place.kill("TERM", run.pid);
-    // It may have ended already.
+    // The run may have ended already.
     place.exec(&format!("kill -TERM {}", run.pid));
     run.finish().exits(143);
     place.still_runs(daemon);

@@ -43,7 +43,7 @@ fn impostor(place: &CronBox, directory: &str, user: &str) -> u32 {
     pid
 }
 
-/// It was not touched.
+/// The process was not touched.
 #[track_caller]
 fn is_untouched(place: &CronBox, pid: u32) {
     place.settles();
@@ -189,7 +189,7 @@ fn the_jobs_of_busybox_crond_are_found_and_waited_for() {
     std::fs::write(place.root("/run/crontabs/root"), format!("* * * * * {shell}\n"))
         .expect("a crontab");
     let daemon = busybox(&place);
-    // It looks at its crontabs once a minute, and nothing makes its time run faster: it is linked
+    // It looks at its crontabs once a minute, and its clock cannot be faked because it is linked
     // statically.
     let patience = std::time::Instant::now();
     while !place.has("a.began") && patience.elapsed() < std::time::Duration::from_secs(70) {

@@ -12,7 +12,7 @@ use super::super::support::running::Running;
 use super::{FAST, let_pass};
 use crate::cron_box;
 
-/// What ends a run from outside, and the status that it gives.
+/// Signals that end a run from outside, with its exit status.
 const SIGNALS: [(&str, i32); 4] = [("INT", 130), ("TERM", 143), ("HUP", 129), ("KILL", 137)];
 
 /// Bring a run into a phase and send it each of the signals there: the same cron runs on every
@@ -103,7 +103,7 @@ fn interrupted_as_the_command_starts_it_does_not_leave_it_running() {
     let place = cron_box!(CronBox::needing(&["strace"]));
     let daemon = place.cron();
     place.program("maintain", &hanging("command").replace("exec", "kill -TERM $PPID\nexec"));
-    // Whatever it does about its signals takes its time, so that the command is always sooner.
+    // Its reaction to signals is delayed, so that the command always reacts first.
     let delayed =
         ["strace", "-qq", "-o", "/dev/null", "-e", "inject=rt_sigprocmask:delay_enter=100000"];
     let outcome = place.graceful_by(&delayed, &["--", "maintain"]).exits(143);
@@ -140,7 +140,7 @@ fn a_signal_to_its_whole_process_group_leaves_cron_running() {
     let place = cron_box!();
     let (daemon, _) = place.cron_with_job();
     for (signal, code) in SIGNALS {
-        // As from a terminal: it leads the group, and whatever it started belongs to it.
+        // As on a terminal, it leads the process group of all that it starts.
         let mut run = place.begin_by(&["setsid"], &["--jsonl"]);
         run.event("job");
         assert_eq!(place.state(daemon), 'T');
@@ -165,7 +165,7 @@ fn interrupted_from_the_terminal_the_command_cleans_up_before_cron_runs_on() {
     place.await_pause(&run, daemon);
     place.began("command");
     place.kill("INT", -i64::from(run.pid));
-    // What it makes of the key is its own affair.
+    // The reaction of the command to the key is its own affair.
     let outcome = run.finish().exits(3);
     assert!(
         place.read("cleaned").starts_with('T'),
@@ -176,7 +176,7 @@ fn interrupted_from_the_terminal_the_command_cleans_up_before_cron_runs_on() {
     place.still_runs(daemon);
 }
 
-/// A run on a terminal of its own, whose keys come from a pipe; it has paused cron.
+/// Starts a run on a terminal of its own with keys from a pipe, and waits until it has paused cron.
 #[track_caller]
 fn on_terminal(place: &CronBox, daemon: u32) -> Running {
     place.shell("mkfifo /mnt/keys");
@@ -285,7 +285,7 @@ fn interrupted_at_any_moment_cron_is_either_stopped_or_runs() {
         let (signal, code) = SIGNALS[step % SIGNALS.len()];
         let run = place.begin(&[]);
         let_pass(Instant::now(), Duration::from_millis(4 * step as u64));
-        // It may have ended by itself.
+        // The run may have ended by itself.
         place.exec(&format!("kill -{signal} {}", run.pid));
         let outcome = run.finish();
         place.settles();
@@ -390,7 +390,7 @@ fn an_interrupted_run_says_that_cron_catches_up() {
     place.still_runs(daemon);
 }
 
-/// A named pipe that takes nothing any more, and that nobody reads for as long as this is held.
+/// Makes a named pipe that is full, and has no other reader as long as this is held.
 fn full_pipe(place: &CronBox, name: &str) -> File {
     place.shell(&format!("mkfifo /mnt/{name}"));
     let flags = OFlags::NONBLOCK.bits() as i32;

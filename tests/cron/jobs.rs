@@ -10,8 +10,7 @@ sleep 0.03
 sh /mnt/bin/hop $(($1 - 1)) &
 "#;
 
-/// A program that is stuck in the kernel until somebody opens the pipe: its child shares its
-/// memory.
+/// A program that is stuck in the kernel until the pipe is opened: its child shares its memory.
 const STUCK: &str = "import os\n\
                      open('/mnt/stuck', 'w').write(f'{os.getpid()}\\n')\n\
                      opens = [(os.POSIX_SPAWN_OPEN, 0, '/mnt/pipe', os.O_RDONLY, 0)]\n\
@@ -296,7 +295,7 @@ fn is_not_kept_waiting(newcomer: &str) {
     let worker = place.seen(shell).expect("the job").parent;
     let mut run = place.begin(&["--jsonl"]);
     run.event("job");
-    // It must not look before the number is taken again.
+    // The run must not scan before the number is used again.
     place.kill("STOP", run.pid);
     place.release("a");
     soon("the end of the job", || {
@@ -364,7 +363,7 @@ fn a_job_that_is_stuck_in_the_kernel_is_named_as_such() {
 #[test]
 fn a_job_that_pipes_its_output_to_a_program_comes_to_its_end() {
     let place = cron_box!();
-    // Not before whoever started cron has ended, which is called cron too.
+    // The job must not end before the process that started cron, which is called cron too.
     place.crontab(&[&format!("{}; /mnt/bin/cron-graceful 2>&1 | cat >/mnt/log", job("a"))]);
     let daemon = place.cron();
     place.release("a");

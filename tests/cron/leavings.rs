@@ -1,5 +1,5 @@
-//! What jobs leave behind: background children, which are waited for, and daemons, which are
-//! reported.
+//! Processes that jobs leave behind: background children, which are waited for, and daemons, which
+//! are reported.
 
 use super::super::support::cron::{CronBox, job, soon};
 use super::{counts, entry, mentions, stops};
@@ -10,7 +10,8 @@ use crate::cron_box;
 const DETACH: &str =
     "perl -e 'use POSIX; fork and exit; setsid(); fork and exit; exec qw(sh /mnt/job b)'";
 
-/// A running cron whose job `a` has left `b` behind, which goes on; the daemon and `b`.
+/// Starts a cron whose job `a` has left the running `b` behind. Returns the pids of the daemon and
+/// of `b`.
 fn left_behind(place: &CronBox, leave: &str) -> (u32, u32) {
     place.crontab(&[&format!("{leave}; {}", job("a"))]);
     let daemon = place.cron();

@@ -1,4 +1,4 @@
-//! `--list` and `--dry-run`: at once, by anybody, and nothing is touched.
+//! `--list` and `--dry-run`: they work at once, for any user, and touch nothing.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use super::super::support::cron::{CronBox, soon};
 use super::{entry, mentions};
 use crate::cron_box;
 
-/// Everybody in the box but the program: who they are, and whether they go on.
+/// Returns all processes of the box except the program, and whether they run on.
 fn picture(place: &CronBox) -> Vec<(u32, bool)> {
     place.settles();
     let mut picture: Vec<_> =

@@ -1,14 +1,14 @@
-//! Where the output of a process goes, as a sign that a job has left it behind.
+//! The output of a process as a sign that a job has left it behind.
 
 use super::super::support::cron::{CronBox, soon};
 use super::{pids, stops};
 use crate::cron_box;
 
-/// As an ordinary user.
+/// Runs a command as an ordinary user.
 const NOBODY: &str = "setpriv --reuid 65534 --regid 65534 --clear-groups";
 
-/// Becomes a program whose output goes to a file in /tmp without a name; with `orphan`, one that is
-/// below nobody.
+/// Becomes a program whose output goes to an unnamed file in /tmp; with `orphan`, one without a
+/// parent in the box.
 const UNNAMED: &str = "import os, sys, tempfile\n\
                        if 'orphan' in sys.argv and os.fork(): os._exit(0)\n\
                        file = tempfile.TemporaryFile(dir='/tmp')\n\

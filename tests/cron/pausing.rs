@@ -19,7 +19,7 @@ fn a_daemon_that_somebody_continues_is_paused_again() {
     place.is_stopped(daemon);
 }
 
-/// Whoever ends the guardian first does not get cron paused for ever.
+/// A user who ends the guardian first does not get cron paused without end.
 #[test]
 fn a_guardian_that_is_killed_is_replaced() {
     let place = cron_box!();
@@ -38,8 +38,8 @@ fn a_guardian_that_is_killed_is_replaced() {
     soon("another guardian", || {
         guardians().iter().any(|&pid| pid != first && place.state(pid) != 'Z')
     });
-    // It waits for jobs again as soon as the guardian has the daemon: the first argument of the
-    // system call that it sleeps in is an epoll then.
+    // The run waits for jobs again as soon as the guardian has the daemon: then the first argument
+    // of the system call that it sleeps in is an epoll.
     let waits_for_jobs = || {
         let path = |name: &str| place.root(&format!("/proc/{}/{name}", run.pid));
         let call = std::fs::read_to_string(path("syscall")).unwrap_or_default();

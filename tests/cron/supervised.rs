@@ -66,7 +66,7 @@ fn a_window_works_below_a_supervisor() {
     place.still_runs(daemon);
 }
 
-/// A container whose first process is cron, with a job.
+/// Starts a container with cron as its first process, and a job.
 fn container() -> Result<CronBox, String> {
     let jobs = format!("printf 'MAILTO=\"\"\\n@reboot root {}\\n' >/etc/cron.d/jobs", job("a"));
     CronBox::with_first_after(&jobs, "cron -f")
@@ -109,7 +109,7 @@ fn a_cron_that_the_first_process_starts_again_is_not_said_to_be_stopped() {
     let outcome = place.graceful(&[]).exits(1);
     avoids(&outcome, &["cron is stopped", "stopped cron"]);
     place.settles();
-    // Not by its pid file: what the init script tidies up may be that of the new one.
+    // The pid file would not do: the init script may have removed that of the new one.
     let is_new = |seen: &Seen| seen.name == "cron" && seen.parent == 1 && place.goes_on(seen.pid);
     soon("a cron that runs", || place.processes().iter().any(is_new));
     let outcome = place.graceful(&["--json"]).exits(1);

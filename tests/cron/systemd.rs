@@ -178,7 +178,7 @@ fn a_cron_that_was_still_starting_at_the_first_look_is_not_overlooked() {
         place.shell("setsid /usr/bin/cron /mnt/bin/late.py </dev/null >/dev/null 2>&1 & echo $!");
     soon("the other cron", || place.has("late.began"));
     let run = place.begin(&[]);
-    // It has looked, and asks systemd now what it needs to know before the pause.
+    // The run has scanned, and now asks systemd what it needs to know before the pause.
     soon("the question", || place.has("asked.began"));
     place.release("late");
     soon("the lock", || place.ended("late"));

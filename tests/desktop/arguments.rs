@@ -3,7 +3,7 @@
 use super::super::support::desktop::DesktopBox;
 use crate::desktop_box;
 
-/// A box with a user who has a session.
+/// Makes a box with a user who has a session.
 fn with_session() -> Result<DesktopBox, String> {
     let place = DesktopBox::new()?;
     place.user().start_bus();

@@ -1,11 +1,11 @@
-//! Somebody else on the machine who would like to receive what is not for them, or to be run by the
+//! Another user of the machine who wants to receive notifications of others, or to be run by the
 //! superuser.
 
 use super::super::support::desktop::{DesktopBox, User};
 use super::super::support::place::{Seen, soon};
 use crate::desktop_box;
 
-/// What an attacker's processes say, to whoever believes them.
+/// The environment of an attacker's processes.
 const FORGED: [&str; 8] = [
     "DISPLAY=:66",
     "XAUTHORITY=/tmp/evil/cookies",
@@ -25,7 +25,8 @@ const ADDRESSES: [&str; 4] = [
     "tcp:host=127.0.0.1,port=6666",
 ];
 
-/// Three hundred processes of somebody that say so, and listeners behind it that let everybody in.
+/// Starts three hundred processes of the attacker with this environment, and listeners that accept
+/// everybody.
 #[track_caller]
 fn attack(attacker: &User<'_>) {
     attacker.shell("mkdir -m 777 /tmp/evil; touch /tmp/evil/cookies; chmod 666 /tmp/evil/cookies");
@@ -52,7 +53,7 @@ fn has_got_nothing(place: &DesktopBox) {
     assert_eq!(place.shell("cat /tmp/evil/log; ls /tmp/evil/executed 2>/dev/null || true"), "");
 }
 
-/// What all callers get to see, of a user.
+/// Returns all outputs about a user that callers can see.
 #[track_caller]
 fn everything(place: &DesktopBox) -> Vec<String> {
     let user = place.user();
@@ -150,7 +151,7 @@ fn sockets_of_an_attacker_where_the_user_looks_are_not_used() {
     let (user, attacker) = (place.user(), place.attacker());
     user.start_bus();
     user.start_x(77, "~/.Xauthority");
-    // The user's own words lead there: where servers were that have gone, and names that anybody
+    // The user's own environment leads there: to servers that are gone, and to names that any user
     // can have.
     user.program(&[
         "DISPLAY=:99",
@@ -165,7 +166,7 @@ fn sockets_of_an_attacker_where_the_user_looks_are_not_used() {
     /tmp/gone/wayland-0 /tmp/gone/sway";
     attacker.listen("welcome", "/tmp/gone/log", sockets);
     assert_eq!(everything(&place), before);
-    // They have seen that somebody came, but no word and no cookie.
+    // The listeners have seen a connection, but no data and no cookie.
     let log = place.shell("cat /tmp/gone/log");
     assert!(log.lines().all(|line| line == "somebody"), "{log}");
 }
@@ -177,7 +178,7 @@ fn a_link_to_the_socket_of_an_attacker_is_not_used() {
     user.make_runtime();
     attacker.shell("mkdir -m 755 /tmp/evil");
     attacker.listen("welcome", "/tmp/evil/log", "/tmp/evil/bus /tmp/evil/wayland-0");
-    // Whoever could make them there is the user, or the superuser by mistake.
+    // Only the user, or the superuser by mistake, could make them there.
     place.shell(
         "ln -s /tmp/evil/bus /run/user/7001/bus; ln -s /tmp/evil/wayland-0 \
     /run/user/7001/wayland-0",
@@ -194,8 +195,8 @@ fn a_program_with_the_rights_of_another_is_not_heard() {
     user.start_bus();
     user.start_bus_at("unix:path=/tmp/second");
     let before = everything(&place);
-    // As a set-user-id program is, which whoever starts it gives its environment; nor one that will
-    // be another.
+    // A set-user-id program gets its environment from the user who starts it; the same holds for
+    // one that will change its user.
     for ids in [
         "--ruid 7003 --euid 7001",
         "--ruid 7001 --euid 7003",
@@ -218,8 +219,8 @@ fn an_attacker_who_leads_a_session_of_another_is_not_heard() {
     let (user, attacker) = (place.user(), place.attacker());
     user.start_bus();
     attack(&attacker);
-    // A leader has the rights of the superuser, as of login(1), or of somebody else whose number is
-    // the same by now.
+    // A leader has the rights of the superuser, as login(1), or those of another user who has its
+    // number by now.
     let leader = attacker
         .program(&["DBUS_SESSION_BUS_ADDRESS=unix:path=/tmp/evil/bus", "XDG_CURRENT_DESKTOP=evil"]);
     place.login_in_front("5", &user, leader, "seat0");
@@ -254,7 +255,7 @@ fn a_user_cannot_have_a_command_run_as_the_superuser() {
     let place = desktop_box!();
     let user = place.user();
     user.start_bus();
-    // What the user says of the superuser, and of nobody, by everything that is read.
+    // The user's environment points at the superuser and at nobody, in all variables that are read.
     user.program(&[
         "USER=root",
         "LOGNAME=root",
@@ -275,7 +276,7 @@ fn files_that_a_user_points_to_are_read_with_the_rights_of_the_user() {
     let place = desktop_box!(DesktopBox::needing(&["Xvfb", "xauth"]));
     let user = place.user();
     user.start_bus();
-    // A server of the superuser's, whose cookie is the superuser's too.
+    // A server of the superuser, with a cookie of the superuser.
     place.superuser().start_x(0, "/root/cookies");
     user.program(&["DISPLAY=:0", "XAUTHORITY=/root/cookies"]);
     user.shell("ln -s /root/cookies ~/.Xauthority");

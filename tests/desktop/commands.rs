@@ -4,7 +4,7 @@ use super::super::support::command::{Outcome, finish};
 use super::super::support::desktop::{DesktopBox, User};
 use crate::desktop_box;
 
-/// A box with a user who has a session.
+/// Makes a box with a user who has a session.
 fn with_session() -> Result<DesktopBox, String> {
     let place = DesktopBox::new()?;
     place.user().start_bus();
@@ -94,7 +94,7 @@ fn a_missing_interpreter_is_told() {
     let place = desktop_box!(with_session());
     place.user().shell("echo '#!/none/interpreter' >/tmp/script; chmod 755 /tmp/script");
     let outcome = place.superuser().run(&["/tmp/script"]);
-    // As env(1) and shells have it; that the file itself is there may be said.
+    // The statuses are those of env(1) and shells; some shells tell that the file itself exists.
     assert!([126, 127].contains(&outcome.code()), "{}", outcome.report());
     assert_eq!(outcome.errors().lines().count(), 1, "{}", outcome.report());
 }
@@ -115,7 +115,7 @@ fn the_command_has_our_pid_and_no_children_of_ours() {
     }
 }
 
-/// What a command prints with and without us is the same.
+/// The output of a command is the same with and without the program.
 #[track_caller]
 fn alike(caller: &User<'_>, before: &str, command: &str) -> Outcome {
     let plain = caller.exec(&format!("{before} {command}")).exits(0);

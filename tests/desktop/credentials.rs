@@ -1,4 +1,4 @@
-//! Who the command is: what the kernel says of it.
+//! The credentials of the command, as the kernel shows them.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::super::support::command::finish;
 use super::super::support::desktop::{DesktopBox, User};
 use crate::desktop_box;
 
-/// A box with a user who has a session.
+/// Makes a box with a user who has a session.
 fn with_session() -> Result<DesktopBox, String> {
     let place = DesktopBox::new()?;
     place.user().start_bus();
@@ -69,7 +69,7 @@ fn capabilities_are_left_behind() {
 #[test]
 fn a_superuser_whose_capabilities_would_stay_runs_nothing() {
     let place = desktop_box!(with_session());
-    // The kernel is told to leave them to who becomes an ordinary user.
+    // The kernel is told to keep capabilities when the user changes.
     for bits in ["+no_setuid_fixup", "+no_setuid_fixup,+no_setuid_fixup_locked"] {
         let words =
             ["setpriv", "--securebits", bits, "with-gui-environment", "cat", "/proc/self/status"];
@@ -103,10 +103,10 @@ fn a_superuser_without_the_right_to_become_anybody_runs_nothing() {
 #[test]
 fn who_is_the_superuser_by_half_reaches_as_who_has_the_rights() {
     let place = desktop_box!(with_session());
-    // As of a set-user-id program: an ordinary user has started it.
+    // The credentials are those of a set-user-id program that an ordinary user has started.
     let words = ["setpriv", "--ruid", "7002", "--euid", "0", "--clear-groups"];
     are_the_users(&status(&place.superuser(), &words));
-    // Who only was the superuser is not any more.
+    // The saved user id of the superuser does not count.
     let words = [
         "setpriv",
         "--ruid",
@@ -194,7 +194,7 @@ fn descriptors_of_the_superuser_are_left_behind() {
     let plain = "0 1 2 3\n";
     let opened = "exec 5</etc/shadow 9</root 40>/root/log 200<>/dev/null;";
     assert_eq!(place.superuser().exec(&format!("{opened} {list}")).exits(0).text(), plain);
-    // Nor are ours of our own search.
+    // The keys of our own search are not passed on either.
     assert_eq!(place.superuser().exec(list).exits(0).text(), plain);
     // More than there may be at this moment.
     let outcome = place.superuser().exec(&format!("{opened} ulimit -n 100; {list}")).exits(0);
@@ -241,7 +241,7 @@ fn the_one_who_leads_a_session_cannot_make_the_superuser_leave_anything() {
 #[test]
 fn keys_of_the_superuser_are_left_behind() {
     let place = desktop_box!(with_session());
-    // add_key(2) and keyctl(2), whose numbers differ.
+    // The numbers of add_key(2) and keyctl(2) depend on the architecture.
     let script = "import ctypes, os, platform
 add_key, keyctl = {'x86_64': (248, 250), 'aarch64': (217, 219)}[platform.machine()]
 call = ctypes.CDLL(None, use_errno=True).syscall

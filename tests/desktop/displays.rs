@@ -7,16 +7,16 @@ use super::super::support::desktop::{DesktopBox, User};
 use super::super::support::place::soon;
 use crate::desktop_box;
 
-/// What a desktop of X needs.
+/// Programs of a desktop with X.
 const X11: [&str; 3] = ["Xvfb", "xauth", "xdpyinfo"];
 
-/// Likewise with notifications.
+/// Programs of a desktop with X and notifications.
 const DUNST: [&str; 6] = ["Xvfb", "xauth", "xdpyinfo", "dunst", "dunstctl", "notify-send"];
 
-/// What a desktop of Wayland needs.
+/// Programs of a desktop with Wayland.
 const WAYLAND: [&str; 2] = ["sway", "wayland-info"];
 
-/// Likewise with notifications.
+/// Programs of a desktop with Wayland and notifications.
 const MAKO: [&str; 5] = ["sway", "wayland-info", "mako", "makoctl", "notify-send"];
 
 /// Start a desktop of X with a cookie at an unusual place, which a program of it knows; the pid of
@@ -30,7 +30,7 @@ fn start_x_desktop(user: &User<'_>, number: u32) -> u32 {
     server
 }
 
-/// Where the cookie of a desktop is.
+/// Returns the path of the cookie of a desktop.
 fn cookie_of(user: &User<'_>) -> String {
     format!("{}/cookie", user.home())
 }
@@ -42,7 +42,7 @@ fn start_sway(user: &User<'_>, command: &str) -> u32 {
     start_sway_without_bus(user, command)
 }
 
-/// Likewise without a message bus.
+/// Starts sway without a message bus.
 #[track_caller]
 fn start_sway_without_bus(user: &User<'_>, command: &str) -> u32 {
     user.make_runtime();
@@ -82,7 +82,7 @@ fn start_dunst(user: &User<'_>, number: u32) {
     soon("dunst", || dunstctl(user, "is-paused").is_some());
 }
 
-/// What dunst says, if it is there.
+/// Returns the answer of dunst, if it runs.
 fn dunstctl(user: &User<'_>, words: &str) -> Option<String> {
     let outcome = user.exec(&format!("DBUS_SESSION_BUS_ADDRESS={} dunstctl {words}", user.bus()));
     Some(outcome)
@@ -118,7 +118,7 @@ fn an_x_server_lets_the_command_in() {
     let place = desktop_box!(DesktopBox::needing(&X11));
     let (user, root) = (place.user(), place.superuser());
     start_x_desktop(&user, 77);
-    // Not without the cookie, nor as somebody else.
+    // The server refuses clients without the cookie, and other users.
     assert_ne!(user.with(&["DISPLAY=:77"]).exec("xdpyinfo").code(), 0);
     assert_ne!(root.with(&["DISPLAY=:77"]).exec("xdpyinfo").code(), 0);
     for caller in [root, user] {
@@ -223,7 +223,7 @@ fn a_cookie_as_display_managers_write_it_is_found_among_others() {
     let (user, root) = (place.user(), place.superuser());
     user.start_bus();
     user.start_x(77, "/home/pt1/cookie");
-    // For any machine, behind those of another machine and of other displays.
+    // The entry for any machine comes after those of another machine and of other displays.
     user.shell(
         "cd; for other in elsewhere/unix:77 :7 :177 elsewhere:77; do xauth -q -f many add $other . \
          $(mcookie); done 2>/dev/null; xauth -q -f cookie nlist | sed 's/^..../ffff/' | xauth -q \
@@ -324,7 +324,7 @@ fn an_x_server_of_the_superuser_is_taken_from_the_users_own_programs() {
     let place = desktop_box!(DesktopBox::needing(&X11));
     let (user, root) = (place.user(), place.superuser());
     user.start_bus();
-    // As a display manager does.
+    // A display manager starts its server in this way.
     root.start_x(77, "/root/cookie");
     place.shell("install -m 600 -o pt1 -g pt1 /root/cookie /home/pt1/cookie");
     assert_eq!(given(&root, "DISPLAY"), None);

@@ -1,4 +1,4 @@
-//! Who is reached where logind's files say who is logged in.
+//! The session that is reached where logind's files say who is logged in.
 
 use super::super::support::desktop::{DesktopBox, User};
 use super::super::support::place::soon;
@@ -31,7 +31,7 @@ fn does_not_count(changes: &[&str]) {
     user.refused(&[], "nobody is logged in graphically");
 }
 
-/// Likewise, when it does not matter.
+/// The same changes have no effect.
 #[track_caller]
 fn counts(changes: &[&str]) {
     let place = desktop_box!();
@@ -307,7 +307,7 @@ fn who_is_not_known_is_not_passed_over_for_somebody_in_the_background() {
     let place = desktop_box!();
     let (user, other) = (place.user(), place.other());
     let (one, _) = two_at_a_seat(&user, &other);
-    // As while a directory service is away.
+    // The directory service is down.
     place.login("5", &user, one, &["UID=7999", "ACTIVE=1", "STATE=active"]);
     place.superuser().refused(
         &[],
@@ -346,7 +346,7 @@ fn a_session_without_a_seat_counts_for_its_user_and_by_name() {
     let place = desktop_box!();
     let (user, other) = (place.user(), place.other());
     let (one, _) = two_at_a_seat(&other, &user);
-    // As anybody can make one, and call it graphical.
+    // Any user can make such a session and call it graphical.
     place.login("4", &user, one, &["STATE=active", "ACTIVE=1", "IS_DISPLAY=1", "SEAT", "TYPE=x11"]);
     place.shell("rm /run/systemd/sessions/3");
     other.is_reached_by(place.superuser(), &[]);
@@ -439,7 +439,7 @@ fn a_leader_of_the_superuser_counts_also_where_processes_of_others_are_hidden() 
     let place = desktop_box!();
     let user = place.user();
     user.start_bus();
-    // As of display managers, which keep a process of their own for each session.
+    // Display managers keep a process of their own for each session.
     place.login_in_front(
         "5",
         &user,
@@ -503,7 +503,7 @@ fn of_two_users_the_one_who_has_logged_out_does_not_count() {
     let place = desktop_box!();
     let (user, other) = (place.user(), place.other());
     let (one, _) = two_at_a_seat(&user, &other);
-    // As it was seen: still active at the seat, with leftovers that run on.
+    // This was seen on a real machine: still active at the seat, with remains that run on.
     place.login("5", &user, one, &["STATE=closing", "ACTIVE=1", "IS_DISPLAY=0"]);
     user.program(&[&format!("DBUS_SESSION_BUS_ADDRESS={}", user.bus())]);
     place.end("KILL", one);
@@ -520,7 +520,7 @@ fn where_logind_knows_nobody_a_message_bus_is_no_session() {
     place.has_logind();
     place.superuser().refused(&[], "nobody is logged in graphically");
     place.superuser().refused(&["--all"], "nobody is logged in graphically");
-    // As of ssh, where the user's service manager has started one.
+    // This is a session of ssh, with the user's service manager.
     place.superuser().refused(&["--user", "pt1"], "nobody is logged in graphically");
     user.refused(&[], "nobody is logged in graphically");
 }
@@ -637,7 +637,7 @@ fn a_file_that_we_may_not_read_is_passed_over() {
     two_at_a_seat(&user, &other);
     place.shell("chmod 600 /run/systemd/sessions/5");
     other.is_reached_by(other, &[]);
-    // Also that of the seat, which then shows nobody.
+    // The file of the seat is unreadable too, and then shows no session.
     place.shell("chmod 600 /run/systemd/seats/seat0; chmod 644 /run/systemd/sessions/5");
     user.is_reached_by(user, &[]);
     place.shell("chmod 600 /run/systemd/sessions/5");
@@ -664,7 +664,7 @@ fn odd_files_of_seats_show_nobody() {
     }
 }
 
-/// Likewise where their buses run already.
+/// Starts the same two desktops, where their buses run already.
 #[track_caller]
 fn two_at_a_seat_again<'place>(front: &User<'place>, back: &User<'place>) {
     if front.exec("[ -S /run/user/$(id -u)/bus ]").code() != 0 {
@@ -681,7 +681,7 @@ fn a_seat_of_an_odd_name_leads_nowhere() {
     place.shell("printf 'ACTIVE=5\\n' >/run/seat");
     for seat in ["SEAT=../../seat", "SEAT=/run/seat", "SEAT=.", "SEAT="] {
         place.login("5", &user, one, &["STATE=active", "ACTIVE=1", seat]);
-        // It is at no seat, and the other one is.
+        // This session is at no seat, and the other one is.
         other.is_reached_by(place.superuser(), &[]);
     }
 }
@@ -708,7 +708,8 @@ fn a_session_of_which_nothing_answers_is_told() {
         let outcome = caller.refused(&[], "not usable");
         assert!(outcome.errors().contains("pt1"), "{}", outcome.report());
     }
-    // Also when there is a directory, and somebody else whose session would be usable.
+    // The same holds with a runtime directory, and with another user whose session could be
+    // reached.
     user.make_runtime();
     let other = place.other();
     other.start_bus();

@@ -7,7 +7,7 @@ use super::super::support::desktop_systemd::{Login, Machine, SEAT0};
 use super::super::support::place::soon;
 use crate::desktop_box;
 
-/// What tells whose session a command runs in.
+/// A command that tells the session that it runs in.
 const WHO: &str = "sh -c 'echo $(id -un) $XDG_SESSION_ID'";
 
 /// The command ran in a session of this user.
@@ -52,7 +52,7 @@ fn whoever_the_seat_shows_is_reached() {
     activate(&machine, &first);
     reaches(machine.tool(WHO), "pt1", &first);
     assert_eq!(listed(&machine), [(first.id.clone(), true), (second.id.clone(), false)]);
-    // Whoever is named is reached behind it, too.
+    // A session that is named is reached behind it, too.
     reaches(machine.tool(&format!("--user pt2 {WHO}")), "pt2", &second);
     reaches(machine.tool(&format!("--session {} {WHO}", second.id)), "pt2", &second);
 }
@@ -104,7 +104,7 @@ fn a_session_is_listed_with_what_logind_knows() {
 #[test]
 fn what_a_session_left_behind_as_it_closed_is_not_used() {
     let machine = desktop_box!(Machine::new());
-    // The leader ends, and somebody else of the session stays.
+    // The leader exits, and another process of the session stays.
     let left = "setsid sleep infinity & exec sleep infinity";
     let login = machine.log_in("pt1", "x11", &SEAT0, left);
     reaches(machine.tool(WHO), "pt1", &login);
@@ -118,7 +118,7 @@ fn what_a_session_left_behind_as_it_closed_is_not_used() {
     machine.tool(&format!("--session {} touch /tmp/ran", login.id)).refuses(1, &login.id);
     is_nobody(machine.tool_as("pt1", "touch /tmp/ran"));
     assert!(!machine.root("/tmp/ran").exists());
-    // Nor does it stand in anybody's way.
+    // The remains of a session do not block another one.
     let other = machine.log_in("pt2", "wayland", &SEAT0, "exec sleep infinity");
     reaches(machine.tool(WHO), "pt2", &other);
     assert_eq!(listed(&machine), [(other.id, true)]);
@@ -159,7 +159,8 @@ fn only_people_at_a_screen_are_reached() {
     let machine = desktop_box!(Machine::new());
     let seat = SEAT0[0];
     let of_class = |class: &str| format!("--setenv=XDG_SESSION_CLASS={class}");
-    // On a terminal, not said on what, who asks for the password, and what runs in the background.
+    // These sessions are at a terminal of unknown kind, at a prompt for a password, and in the
+    // background.
     for (kind, class) in
         [("tty", "user"), ("unspecified", "user"), ("x11", "greeter"), ("wayland", "background")]
     {
@@ -210,7 +211,7 @@ fn a_session_is_told_by_its_own_processes_only() {
         let words = format!("--session {} printenv XDG_CURRENT_DESKTOP", login.id);
         machine.tool(&words).succeeds().prints(format!("{name}\n"));
     }
-    // Where none of its own says anything, those of another session do not either.
+    // Where its own processes say nothing, those of another session do not count.
     let third = machine.log_in("pt1", "x11", &[], "exec sleep infinity");
     machine
         .tool(&format!("--session {} printenv XDG_CURRENT_DESKTOP", third.id))
@@ -295,7 +296,7 @@ fn from_within_a_session_in_the_background_it_is_reached_and_not_the_one_in_fron
 fn from_a_session_at_a_terminal_the_one_with_the_screen_is_reached() {
     let machine = desktop_box!(Machine::new());
     let screen = machine.log_in("pt1", "x11", &SEAT0, "exec sleep infinity");
-    // As with ssh: what its environment says of itself is not of the screen.
+    // A session of ssh: what its environment says about itself is not about the screen.
     let script = format!(
         "with-gui-environment {WHO} >/tmp/inside; with-gui-environment env >>/tmp/inside; touch \
         /tmp/done"
@@ -418,7 +419,7 @@ fn a_bus_that_starts_only_now_delivers_a_notification() {
         "{first}"
     );
     assert_eq!(records[1]["summary"], "again");
-    // It is nobody else's.
+    // The bus lets no other user in.
     machine.exec_as("pt2", "PROCTOOL_USER=pt1 notify-send-headless hello").refuses(1, "pt1");
     machine
         .exec_as("pt2", "notify-send-headless hello")
@@ -448,7 +449,7 @@ fn without_the_program_the_message_is_the_same() {
 fn jobs_that_see_little_reach_the_session() {
     let machine = desktop_box!(Machine::new());
     let login = machine.log_in("pt1", "x11", &SEAT0, "exec sleep infinity");
-    // As cron daemons are confined in places.
+    // Some distributions confine cron daemons in this way.
     let confined = "systemd-run --quiet --pipe --wait -p ProtectProc=invisible -p PrivateTmp=yes";
     for user in ["root", "pt1"] {
         let outcome =
@@ -504,7 +505,7 @@ fn a_compositor_of_a_session_is_found() {
 fn a_compositor_that_the_users_own_systemd_runs_is_found() {
     let machine = desktop_box!(Machine::needing(&["sway", "wayland-info"]));
     let login = machine.log_in("pt1", "wayland", &SEAT0, "exec sleep infinity");
-    // As large desktops do: it is in no session of logind's.
+    // Large desktops do this: the compositor is in no session of logind.
     let headless = "-E WLR_BACKENDS=headless -E WLR_LIBINPUT_NO_DEVICES=1 -E WLR_RENDERER=pixman";
     let start = format!(
         "systemd-run --user --quiet {headless} -E XDG_CURRENT_DESKTOP=Large:Desktop sway -c \

@@ -1,4 +1,4 @@
-//! Notifications: a real message bus, and a service on it that writes down what arrives.
+//! Notifications: a real message bus, with a service that records what arrives.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::super::support::place::soon;
 use super::super::support::running::Running;
 use crate::desktop_box;
 
-/// A box with a user whose notifications are recorded in a file.
+/// Makes a box with a user whose notifications are recorded in a file.
 fn recorded(answer: &str) -> Result<(DesktopBox, String), String> {
     let place = DesktopBox::recording()?;
     place.user().start_bus();
@@ -16,7 +16,7 @@ fn recorded(answer: &str) -> Result<(DesktopBox, String), String> {
     Ok((place, file))
 }
 
-/// What has arrived at last.
+/// Returns the latest record.
 #[track_caller]
 fn last(place: &DesktopBox, file: &str) -> Value {
     place
@@ -26,7 +26,7 @@ fn last(place: &DesktopBox, file: &str) -> Value {
         .expect("a notification")
 }
 
-/// What is of the sender, and so is not the same in two runs.
+/// Removes the fields about the sender, which differ between two runs.
 fn without_sender(mut record: Value) -> Value {
     if let Some(hints) = record["hints"].as_object_mut() {
         let pid = hints.remove("sender-pid").unwrap_or_default();
@@ -35,7 +35,7 @@ fn without_sender(mut record: Value) -> Value {
     record
 }
 
-/// What notify-send takes.
+/// Arguments that notify-send accepts.
 const CALLS: &[&[&str]] = &[
     &["summary"],
     &["summary", "body"],
@@ -146,7 +146,7 @@ fn without_notify_send_the_same_arrives() {
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
 
-/// Without the program, an option is refused in a line and nothing arrives.
+/// Without notify-send, the option is refused in one line, and nothing arrives.
 #[track_caller]
 fn is_refused(place: &DesktopBox, file: &str, words: &[&str]) {
     for caller in [place.user(), place.superuser()] {
@@ -236,7 +236,7 @@ fn waiting_without_notify_send_ends_when_the_time_is_over() {
     place.uninstall("notify-send");
     for caller in [place.user(), place.superuser()] {
         caller.notify(&["-w", "-t", "300", "summary"]).succeeds().prints("");
-        // It does not stay there when nobody waits any more.
+        // The notification is closed when the wait has ended.
         let closed = place.recorded(&file).pop().expect("a record");
         assert!(closed["closed"].is_number(), "{closed}");
     }
@@ -405,7 +405,7 @@ fn a_user_is_notified_from_an_empty_environment() {
     user.exec("env -i PATH=/usr/bin:/bin /mnt/bin/notify-send-headless summary body").succeeds();
     user.exec("env -i /mnt/bin/proctool notify-send-headless summary body").succeeds();
     assert_eq!(place.recorded(&file).len(), 2);
-    // From inside, too, and with what was there before.
+    // The same holds from inside the session, with an older environment.
     let bus = format!("DBUS_SESSION_BUS_ADDRESS={}", user.bus());
     user.with(&[&bus, "DISPLAY=:9"]).notify(&["summary"]).succeeds();
     user.with(&["DBUS_SESSION_BUS_ADDRESS=unix:path=/none", "DISPLAY=:9"])
@@ -469,7 +469,7 @@ fn long_texts_arrive_with_and_without_notify_send() {
 fn what_the_superuser_sends_is_sent_by_the_user() {
     let (place, file) = desktop_box!(recorded(""));
     place.uninstall("notify-send");
-    // The bus lets nobody else in, and who may ask for what the process is sees the user's.
+    // The bus lets no other user in, and the user id of the process is the user's.
     let root = place.superuser();
     root.notify(&["summary"]).succeeds();
     assert_eq!(last(&place, &file)["sender"], 7001);
@@ -532,7 +532,7 @@ fn questions_beside_other_words_are_answered_without_notify_send() {
         let outcome = place.user().notify(&words).succeeds();
         assert!(outcome.text().contains(answer), "{}", outcome.report());
     }
-    // Nothing to choose is nothing that the service could lack.
+    // A missing service cannot lack actions that were not asked for.
     place.user().notify(&["-A", "=x", "summary"]).succeeds();
     assert_eq!(place.recorded(&file).len(), 1);
 }

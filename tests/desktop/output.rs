@@ -1,4 +1,4 @@
-//! What is printed, and every session in turn.
+//! Printed variables, and commands in every session in turn.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::super::support::desktop::DesktopBox;
 use super::super::support::place::soon;
 use crate::desktop_box;
 
-/// A box with two users who have a bus each.
+/// Makes a box with two users who have a bus each.
 fn with_two() -> Result<DesktopBox, String> {
     let place = DesktopBox::new()?;
     place.user().start_bus();
@@ -242,7 +242,7 @@ fn all_sessions_that_logind_knows_get_the_command() {
     let mut lines = place.superuser().run(&words).succeeds().lines();
     lines.sort();
     assert_eq!(lines, ["pt1 1", "pt2 2", "pt2 3"]);
-    // Also those of one user.
+    // Both sessions of one user are listed.
     let mut lines =
         place.superuser().run(&[&["--user", "pt2"], &words[..]].concat()).succeeds().lines();
     lines.sort();

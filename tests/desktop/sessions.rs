@@ -1,4 +1,5 @@
-//! Who is reached where there is no logind: who has a runtime directory with somebody alive in it.
+//! The session that is reached without logind: that of a user with a runtime directory and a living
+//! server in it.
 
 use super::super::support::desktop::DesktopBox;
 use crate::desktop_box;
@@ -136,7 +137,7 @@ fn without_anybody_nothing_runs() {
     }
     place.superuser().refused(&["--user", "pt1"], "pt1");
     place.user().refused(&["--user", "pt1"], "pt1");
-    // With directories in which nobody is alive.
+    // These runtime directories have no living server.
     place.user().make_runtime();
     place.other().make_runtime();
     for caller in [place.user(), place.superuser()] {
@@ -157,7 +158,7 @@ fn where_nobody_has_ever_logged_in_nothing_runs() {
 fn programs_make_no_session() {
     let place = desktop_box!(DesktopBox::needing(&["Xvfb", "xauth"]));
     let user = place.user();
-    // An X server of the superuser's, as a display manager's before anybody has logged in.
+    // An X server of the superuser, like that of a display manager before a login.
     place.superuser().start_x(77, "/root/authority");
     place.shell("cp /root/authority /tmp/authority; chmod 644 /tmp/authority");
     for _ in 0..5 {
@@ -284,9 +285,9 @@ fn the_superuser_has_a_session_too() {
     let variables = ["MINE=kept"];
     let found = root.with(&variables).environment(&[]);
     assert_eq!(found["DBUS_SESSION_BUS_ADDRESS"], root.bus());
-    // Nobody has become anybody else.
+    // The user has not changed.
     assert_eq!(found["MINE"], "kept");
-    // It is one of two.
+    // The bus belongs to one of two users.
     place.user().start_bus();
     root.refused(&[], "root");
     root.is_reached_by(root, &["--user", "root"]);

@@ -1,4 +1,5 @@
-//! What the command is told about the session: what was tried, and not what somebody says.
+//! The variables that the command gets: those that were tried, not those that a process only
+//! claims.
 
 use super::super::support::desktop::{DesktopBox, User};
 use crate::{desktop_box, skip};
@@ -17,7 +18,7 @@ const NAMES: [&str; 10] = [
     "I3SOCK",
 ];
 
-/// What the user and the superuser are told is the same, and has just these variables of a session.
+/// The user and the superuser get the same variables of the session: exactly these.
 #[track_caller]
 fn is_told(user: &User<'_>, expected: &[(&str, &str)]) {
     for caller in [*user, user.place.superuser()] {
@@ -445,7 +446,7 @@ fn sockets_of_window_managers_are_passed_on_when_they_answer() {
     let user = place.user();
     user.start_bus();
     user.listen("silent", "/tmp/manager", "/run/user/7001/sway.sock");
-    // What means another thing to everybody, then one that means the same.
+    // The first path means something else for each process, the second one does not.
     user.program(&[
         "SWAYSOCK=run/user/7001/sway.sock",
         "I3SOCK=/proc/self/root/run/user/7001/sway.sock",

@@ -1,4 +1,4 @@
-//! By age: the newest, the oldest, and those older than a time.
+//! Ages: the newest and the oldest process, and those older than a time.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! How the processes that match are listed.
+//! The forms of the list of matches.
 
 use super::*;
 

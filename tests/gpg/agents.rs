@@ -92,7 +92,7 @@ fn in_place_of_an_agent_that_is_just_ending_a_new_one_is_started() {
     user.owns(&user.given());
     for _ in 0..5 {
         let before = place.agent();
-        // It is killed, and whoever comes now may still be let in.
+        // The agent is killed, and a client that comes now may still be let in.
         let words = format!("kill -KILL {before}; exec with-gpg-agent printenv GPG_AGENT_INFO");
         let after = info(&user.shell(&words));
         assert_ne!(after.pid, before);
@@ -147,7 +147,7 @@ fn a_supervised_agent_is_used() {
             false => user.socket(),
         };
         let agent = user.serve(&socket, "supervised");
-        // The kernel's answer to who made the socket is another process, which has ended.
+        // The process that made the socket, which the kernel names, has exited.
         assert_eq!(user.given(), Info { socket, pid: agent });
         assert_eq!(place.agents(), [agent]);
         place.end("KILL", agent);

@@ -78,7 +78,7 @@ fn a_missing_interpreter_is_told() {
     let user = place.user();
     user.shell("echo '#!/none/interpreter' >/tmp/script; chmod 755 /tmp/script");
     let outcome = user.run(&["/tmp/script"]);
-    // As env(1) and shells have it; that the file itself is there may be said.
+    // The statuses are those of env(1) and shells; some shells tell that the file itself exists.
     assert!([126, 127].contains(&outcome.code()), "{}", outcome.report());
     assert_eq!(outcome.errors().lines().count(), 1, "{}", outcome.report());
 }
@@ -117,7 +117,7 @@ fn the_command_has_no_children_of_ours() {
     }
 }
 
-/// What a script prints with and without us is the same.
+/// The output of a script is the same with and without the program.
 #[track_caller]
 fn alike(user: &User<'_>, before: &str, command: &str) -> Outcome {
     user.shell("with-gpg-agent true");
@@ -132,7 +132,7 @@ fn the_command_has_the_descriptors_that_we_were_given() {
     let list = "python3 -c 'import os; print(*sorted(os.listdir(\"/proc/self/fd\"), key=int))'";
     alike(&user, "", list);
     alike(&user, "exec 7</dev/null 9>/dev/null;", list);
-    // Also when the agent was started just now.
+    // The same holds when the agent was started just now.
     place.end("KILL", user.info().pid);
     assert_eq!(
         user.exec(&format!("with-gpg-agent {list}")).exits(0).text(),

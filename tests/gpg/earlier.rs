@@ -3,7 +3,7 @@
 use super::super::support::gpg::Info;
 use crate::gpg_box;
 
-/// Where such agents had their sockets.
+/// The place of the socket of such an agent.
 const SOCKET: &str = "/tmp/gpg-Ab12Cd/S.gpg-agent";
 
 #[test]

@@ -12,7 +12,7 @@ fn uninstall(place: &GpgBox) {
     );
 }
 
-/// It does not run the command, and says why in a line.
+/// The command is not run, and one line says why.
 #[track_caller]
 fn fails(user: &User<'_>, words: &[&str], why: &str) {
     for last in [&["touch", "/tmp/ran"][..], &["--print"], &["--json"]] {

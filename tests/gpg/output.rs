@@ -1,9 +1,9 @@
-//! What is printed, and where it goes.
+//! Printed variables, and the place that they are printed to.
 
 use super::super::support::gpg::info;
 use crate::gpg_box;
 
-/// Homes whose names a shell would not leave as they are, as the shell has them.
+/// Names of home directories that a shell would change, quoted for the shell.
 const ODD: [&str; 6] = [
     "'/home/pt1/a b'",
     "\"/home/pt1/it's\"",
@@ -75,7 +75,7 @@ fn json_of_odd_homes_is_json() {
             10 --json"
         );
         let json = user.exec(&script).succeeds().json();
-        // What no JSON text can be is there as everywhere in the program.
+        // A value that is no JSON text has the form that it has everywhere in the program.
         let is_told = json["GPG_AGENT_INFO"].is_string() != home.contains("377");
         assert!(is_told && !json["GPG_AGENT_INFO"].is_null(), "{home}: {json}");
         place.end("KILL", place.agent());
@@ -101,7 +101,7 @@ fn a_new_agent_does_not_keep_the_pipe_of_the_caller() {
 fn a_new_agent_does_not_keep_other_descriptors_of_the_caller() {
     let place = gpg_box!();
     let user = place.user();
-    // As in scripts that hold a lock: it would be held for as long as the agent lives.
+    // Scripts hold locks in this way: the agent would hold it for its whole life.
     user.shell("exec 9>/tmp/lock; flock -n 9; with-gpg-agent true");
     place.agent();
     user.shell("flock -n /tmp/lock true");

@@ -1,4 +1,4 @@
-//! Where the agent's socket is: as gpgconf says, whatever the home directory is.
+//! The place of the agent's socket: as gpgconf says, for any home directory.
 
 use super::super::support::gpg::{GpgBox, User, info};
 use crate::gpg_box;
@@ -150,7 +150,7 @@ fn gpgconf_agrees_about_a_colon_in_a_home() {
     let place = gpg_box!();
     let user = place.user();
     user.shell("mkdir -m 700 ~/a:b");
-    // Without a runtime directory gpg-agent has no socket for it.
+    // Without a runtime directory, gpg-agent has no socket for this home directory.
     user.with(&["GNUPGHOME=/home/pt1/a:b"]).run(&["true"]).refuses(125, "socket name");
     user.make_runtime();
     agrees(&place, user, &["GNUPGHOME=/home/pt1/a:b"], "");
@@ -159,7 +159,7 @@ fn gpgconf_agrees_about_a_colon_in_a_home() {
 #[test]
 fn gpgconf_agrees_about_an_empty_home() {
     let place = gpg_box!();
-    // Not as the superuser, who would make a directory in the root of the machine.
+    // The superuser would make a directory in the root of the machine.
     let user = place.user();
     user.make_runtime();
     agrees(&place, user, &["HOME="], "");

@@ -1,4 +1,4 @@
-//! What an agent is for: signing with a passphrase that it knows, and ssh.
+//! The work of an agent: signing with a passphrase that it knows, and ssh.
 
 use super::super::support::gpg::{GpgBox, User};
 use crate::gpg_box;

@@ -4,7 +4,7 @@ use super::super::support::gpg::GpgBox;
 use super::super::support::place::soon;
 use crate::gpg_box;
 
-/// Let everybody reach the homes of a box.
+/// Opens the home directories of a box to all users.
 fn open_homes(place: &GpgBox) {
     place.shell("chmod 711 /home/pt1 /home/pt2");
 }

@@ -1,15 +1,15 @@
-//! With and without a terminal.
+//! Runs with and without a terminal.
 
 use super::super::support::gpg::{GpgBox, User};
 use crate::gpg_box;
 
-/// What a script prints that runs on a terminal of its own.
+/// Returns the output of a script on a terminal of its own.
 #[track_caller]
 fn on_terminal(user: &User<'_>, script: &str) -> String {
     user.shell(&format!("script -qec '{script}' /dev/null </dev/null")).replace('\r', "")
 }
 
-/// What the agent knows of terminals.
+/// Returns what the agent knows about terminals.
 fn known(user: &User<'_>) -> String {
     user.shell("gpg-connect-agent 'GETINFO std_startup_env' /bye")
 }

@@ -1,4 +1,4 @@
-//! Targets: who is meant, and what is refused.
+//! Targets: which processes are meant, and which are refused.
 
 use super::*;
 
@@ -172,7 +172,7 @@ fn an_identity_never_means_a_later_process_of_that_number() {
     let Some(right) = identity(&target) else { skip!("this kernel gives processes no ids") };
     let (pid, inode) = right.split_once(':').expect("a colon");
     let wrong = format!("{pid}:{}", inode.parse::<u64>().expect("an inode") - 1);
-    // What was to end has ended; what was to stop has not.
+    // A process that was to exit has done so; a process that was to stop has not.
     for (applet, code) in [("terminate", 0), ("kill", 0), ("suspend", 1), ("resume", 1)] {
         let outcome = run(&[applet, "--json", &wrong]).exits(code);
         assert_eq!(row(&outcome)["outcome"], "gone before", "{}", outcome.report());
@@ -215,7 +215,7 @@ fn without_process_ids_and_conditions_nobody_is_meant() {
         for options in [&[][..], &["--tree"], &["--force"], &["--dry-run"], &["--newest"]] {
             run(&[&[applet], options].concat()).refuses(2, "no process is named");
         }
-        // Nor is everybody, nor everybody but those.
+        // Empty operands mean neither all processes nor all except these.
         for operands in [&[][..], &["1"]] {
             run(&[&[applet, "--inverse"], operands].concat())
                 .refuses(2, "--inverse says what not to take");
@@ -254,7 +254,7 @@ fn only_the_newest_or_the_oldest_is_ended() {
     assert!(left.len() == 1 && targets.iter().any(|target| target.pid() == left[0]), "{left:?}");
 }
 
-/// A process that nobody may examine is not the beginning of a tree.
+/// A process that cannot be examined is not the beginning of a tree.
 #[test]
 fn nobody_below_a_process_that_cannot_be_judged_is_touched() {
     let script = "setpriv --reuid 65534 --regid 65534 --clear-groups sleep 100 & CHILD=$!\n\
@@ -266,7 +266,7 @@ fn nobody_below_a_process_that_cannot_be_judged_is_touched() {
     finish(command).exits(0).prints("1\nlives\n");
 }
 
-/// What is above us may be hidden, and what is above that is still ours.
+/// An ancestor may be hidden, and those above it are still ours.
 #[test]
 fn an_ancestor_above_a_hidden_one_is_refused() {
     let script = "mount -o remount,hidepid=2 /proc || exit 77\n\

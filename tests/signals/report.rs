@@ -1,4 +1,4 @@
-//! The report: what is told, in which form, and to a reader who has gone.
+//! The report: its content and form, and readers that are gone.
 
 use super::*;
 
@@ -48,7 +48,7 @@ fn whoever_interrupts_terminate_is_told_who_is_left() {
     let (left, ended) = (stubborn.target.pid(), ends.pid());
     let mut waiting =
         background(&["terminate", "--timeout", "0", &ended.to_string(), &left.to_string()]);
-    // What is known is told while the wait goes on.
+    // Known outcomes are written while the wait goes on.
     assert_eq!(waiting.line(), format!("{ended} {}: ended", program.name));
     until("it got TERM", || stubborn.has_heard());
     let outcome = interrupt(waiting, Signal::INT).exits(130).prints("");
@@ -170,7 +170,7 @@ fn names_cannot_forge_lines_of_the_log() {
     assert!(errors.contains("x\\nforged"), "{}", outcome.report());
 }
 
-/// A log that nobody reads is no reason to wait, least of all while its reader is stopped.
+/// A log without a reader does not hold up the run, least of all while its reader is stopped.
 #[test]
 fn a_log_that_is_not_read_stops_nothing() {
     let driver = "import os, signal, socket, subprocess, time\n\

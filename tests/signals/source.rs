@@ -1,4 +1,4 @@
-//! What the source itself must not do.
+//! Rules that the source itself must keep.
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn sources(directory: &Path, sources: &mut Vec<(PathBuf, String)>) {
     }
 }
 
-/// The files whose code, without comments, has one of these in it, below src/.
+/// Returns the files below src/ whose code, without comments, contains one of these words.
 fn files_with(words: &[&str]) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut all = Vec::new();

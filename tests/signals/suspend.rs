@@ -63,7 +63,7 @@ fn a_suspend_that_is_interrupted_leaves_nobody_stopped() {
     assert_eq!(stuck.release(), 'S');
 }
 
-/// It is continued again, and signalled would mean stopped after suspend.
+/// The process is continued again. The outcome `signalled` would mean that it is stopped.
 #[test]
 fn a_suspend_that_an_interrupt_undid_is_not_told_as_done() {
     let Some(stuck) = Stuck::start() else { skip!("no python3") };
@@ -84,7 +84,7 @@ fn what_is_stuck_in_the_kernel_is_not_stopped_in_time() {
     let Some(stuck) = Stuck::start() else { skip!("no python3") };
     let outcome = on(&stuck.target, "suspend", &["--timeout", "0.3"]).exits(124).prints("");
     outcome.says(&format!("1 not stopped: {} (", stuck.target.pid()));
-    // The time was over, but nobody took the order back.
+    // The time limit passed, but the signal was not taken back.
     assert_eq!(stuck.release(), 'T');
     becomes(&stuck.target, "suspend", &[], 0, "signalled");
     becomes(&stuck.target, "resume", &[], 0, "signalled");

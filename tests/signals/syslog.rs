@@ -1,9 +1,10 @@
-//! What syslog is told.
+//! The messages to syslog.
 
 use super::*;
 
-/// Runs the program where /dev is private, with a listener at /dev/log if `listens`, and tells who
-/// said what; behind each line of words, `PID` is a process of its own that sleeps.
+/// Runs the program where /dev is private, with a listener at /dev/log if `listens`, and returns
+/// the messages with their senders. In each line of words, `PID` stands for a new process that
+/// sleeps.
 fn with_syslog(listens: bool, words: &[&str]) -> Option<Outcome> {
     let private = "mount -t tmpfs none /mnt && mkdir /mnt/dev && touch /mnt/dev/null && \
                    mount --bind /dev/null /mnt/dev/null && mount --rbind /mnt/dev /dev || exit 77";
@@ -31,8 +32,8 @@ fn with_syslog(listens: bool, words: &[&str]) -> Option<Outcome> {
     (outcome.code() != 77 && outcome.code() != 127).then_some(outcome)
 }
 
-/// What each message to syslog says, and to which name; without priority, time, and the number of
-/// who sent it.
+/// Returns the name and the text of each message to syslog, without priority, time, and pid of the
+/// sender.
 #[track_caller]
 fn logged(outcome: &Outcome) -> Vec<(String, String)> {
     let mut logged = Vec::new();

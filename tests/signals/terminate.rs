@@ -53,7 +53,8 @@ fn terminate_does_not_wait_if_it_is_not_to() {
     run(&["terminate", "--no-wait", "--no-kill", "1"]).refuses(2, "cannot be used with");
 }
 
-/// It would not get to TERM before it is continued, and KILL would come only after 10 seconds.
+/// A stopped process would not see TERM before it is continued, and KILL would come only after 10
+/// seconds.
 #[test]
 fn a_stopped_target_is_continued_to_heed_term() {
     let Some(stopped) = Stubborn::start("os._exit(3)") else { skip!("no python3") };
@@ -96,7 +97,8 @@ fn one_that_somebody_else_kills_meanwhile_has_ended() {
     assert_eq!(row(&outcome)["outcome"], "ended", "{}", outcome.report());
 }
 
-/// As nohup and a shell without job control leave it to those that they start.
+/// nohup, and a shell without job control, leave signals to the programs that they start in this
+/// way.
 #[test]
 fn a_signal_that_was_ignored_from_the_beginning_ends_no_wait() {
     let Some(stubborn) = Stubborn::start("") else { skip!("no python3") };

@@ -130,11 +130,11 @@ fn a_tree_below_the_first_process_is_not_waited_for_until_that_stops() {
         echo "status $? handled ${handled:-0}"
         until [ -z "$(others)" ]; do :; done"#;
     let Some(outcome) = inside(script) else { skip!("no private namespaces") };
-    // Nobody knows whom it starts meanwhile.
+    // It is unknown which processes it starts meanwhile.
     says(outcome, &["status 64 handled 1"]);
 }
 
-/// It never stays stopped, and the time is over some time.
+/// The tree never stays stopped, and the time limit passes.
 #[test]
 fn a_tree_that_somebody_keeps_continuing_is_ended_in_time() {
     let script = r#"

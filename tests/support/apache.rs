@@ -28,7 +28,8 @@ pub const EVENT: &str = "StartServers 2\nThreadsPerChild 5\nServerLimit 4\nMinSp
 /// A name that no title has room for.
 pub const LONG: &str = "a-really-long-process-group-name-that-exceeds-the-original-argv";
 
-/// What answers requests in every group: the more of them, the larger the process.
+/// An application that answers requests in every group. A process grows with its number of
+/// requests.
 const APPLICATION: &str = "blob = []
 def application(environ, start_response):
     blob.append(b'x' * 1000000)
@@ -58,8 +59,8 @@ impl Deref for ApacheBox {
     }
 }
 
-/// Four groups: an ordinary one, one whose name is cut in titles, one with a title of its own, one
-/// without a title.
+/// Returns four groups: an ordinary one, one whose name is cut in titles, one with a title of its
+/// own, and one without a title.
 pub fn groups() -> String {
     format!(
         "WSGIDaemonProcess alpha processes=2 threads=2 display-name=%{{GROUP}}\n\
@@ -84,7 +85,7 @@ impl ApacheBox {
         }
     }
 
-    /// Likewise, with further programs.
+    /// Makes a box that needs further programs.
     pub fn needing(programs: &[&str]) -> Result<ApacheBox, String> {
         missing(programs)?;
         ApacheBox::new()
@@ -115,12 +116,12 @@ impl ApacheBox {
         self.memory_by(&[], words)
     }
 
-    /// Likewise through another command, such as one that changes the user.
+    /// Runs the tool through another command, such as one that changes the user.
     pub fn memory_by(&self, before: &[&str], words: &[&str]) -> Outcome {
         ends(finish(self.tool(before, words)))
     }
 
-    /// Likewise as an ordinary user.
+    /// Runs the tool as an ordinary user.
     pub fn memory_as_nobody(&self, words: &[&str]) -> Outcome {
         self.memory_by(
             &["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"],
@@ -157,7 +158,7 @@ impl ApacheBox {
         ends(finish(self.tool_from_outside(words)))
     }
 
-    /// Likewise, as a command.
+    /// Returns the command that runs the tool from outside the box.
     pub fn tool_from_outside(&self, words: &[&str]) -> Command {
         let mut command = proctool(["apache-mem", "--proc"]);
         command.arg(self.root("/proc")).args(words);
@@ -170,7 +171,7 @@ impl ApacheBox {
         blocks(&self.memory(&[&["--json"], words].concat()).succeeds())
     }
 
-    /// Likewise, of one block.
+    /// Returns the only block.
     #[track_caller]
     pub fn block(&self, words: &[&str]) -> Value {
         only(self.blocks(words))
@@ -192,13 +193,13 @@ impl ApacheBox {
         Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
     }
 
-    /// How many threads a process of the box has.
+    /// Returns the number of threads of a process of the box.
     pub fn threads(&self, pid: u32) -> u64 {
         fs::read_dir(self.root(&format!("/proc/{pid}/task")))
             .map_or(0, |tasks| tasks.count() as u64)
     }
 
-    /// Whether a process of the box has become an ordinary user.
+    /// Reports whether a process of the box has become an ordinary user.
     pub fn is_ordinary(&self, pid: u32) -> bool {
         let text =
             fs::read_to_string(self.root(&format!("/proc/{pid}/status"))).unwrap_or_default();
@@ -238,7 +239,7 @@ impl ApacheBox {
 }
 
 impl Site<'_> {
-    /// Where its main configuration is, in the box.
+    /// Returns the path of its main configuration in the box.
     pub fn path(&self) -> String {
         format!("/mnt/{}/httpd.conf", self.name)
     }
@@ -282,14 +283,14 @@ impl Site<'_> {
         self.start_by(&format!("{APACHE} -d /mnt/{0} -f /mnt/{0}/httpd.conf", self.name))
     }
 
-    /// Likewise by a command, and with the configuration that is there.
+    /// Starts it by a command, with the configuration that is there.
     #[track_caller]
     pub fn start_by(&self, command: &str) -> u32 {
         self.place.shell(&format!("{command} -k start </dev/null >/mnt/{}/output 2>&1", self.name));
         self.started()
     }
 
-    /// Likewise by a script that is left to run.
+    /// Starts it by a script that runs on.
     #[track_caller]
     pub fn start_beside(&self, script: &str) -> u32 {
         self.place.shell(&format!(
@@ -299,7 +300,7 @@ impl Site<'_> {
         self.started()
     }
 
-    /// It has started, which must come; the pid of its master.
+    /// Waits until it has started, and returns the pid of its master.
     #[track_caller]
     pub fn started(&self) -> u32 {
         let file = format!("{}/httpd.pid", self.name);
@@ -311,8 +312,8 @@ impl Site<'_> {
         answer
     }
 
-    /// Whether the master has as many children with as many threads as the configuration of the
-    /// test asks for.
+    /// Reports whether the master has the children and threads that the configuration of the test
+    /// asks for.
     fn settled(&self, master: u32) -> bool {
         let conf =
             fs::read_to_string(self.place.path(self.name).join("httpd.conf")).unwrap_or_default();
@@ -326,14 +327,14 @@ impl Site<'_> {
         let workers = self.workers(&conf);
         let children = self.place.children(master);
         let running: u64 = children.iter().map(|&pid| self.place.threads(pid)).sum();
-        // One that was only forked is root's still, and nobody can tell it from a master.
+        // A process that was only forked still runs as root and looks like a master.
         let have_begun = children.iter().all(|&pid| self.place.is_ordinary(pid));
         have_begun
             && children.len() as u64 >= processes + workers.0
             && running >= threads + workers.0 * workers.1
     }
 
-    /// How many workers it begins with at the least, and their threads.
+    /// Returns the least number of workers at the start, and of their threads.
     fn workers(&self, conf: &str) -> (u64, u64) {
         let setting = |name: &str| {
             conf.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok())
@@ -346,7 +347,7 @@ impl Site<'_> {
     }
 }
 
-/// It has come to its end by itself.
+/// The run has ended by itself.
 #[track_caller]
 fn ends(outcome: Outcome) -> Outcome {
     let crashed = outcome.errors().contains("panicked")

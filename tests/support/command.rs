@@ -16,10 +16,10 @@ pub const PROCTOOL: &str = match option_env!("PROCTOOL_TEST_BINARY") {
     None => env!("CARGO_BIN_EXE_proctool"),
 };
 
-/// Nothing that is tested takes this long; what does hangs.
+/// Time limit of every command: nothing that is tested takes so long, unless it hangs.
 pub(super) const LIMIT: Duration = Duration::from_secs(300);
 
-/// What a run gave.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
     command: String,
@@ -40,7 +40,7 @@ pub fn clean(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Likewise, which heeds the signals that whoever started us may ignore, as under nohup or in the
+/// Makes a command that heeds the signals which our parent may ignore, as under nohup or in the
 /// background of a script.
 pub fn heedful(program: impl AsRef<OsStr>) -> Command {
     let mut command = clean("env");
@@ -84,7 +84,7 @@ pub(super) fn wait(mut child: Child, command: String) -> Outcome {
     let pid = child.id();
     thread::spawn(move || ended.send(child.wait()));
     let Ok(status) = end.recv_timeout(LIMIT) else {
-        // It is ours and not waited for yet, so the number is still its own.
+        // It is ours and not reaped, so that the number is its own.
         let kill = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
         panic!("{command} did not end within {LIMIT:?} (killed: {kill:?})");
     };
@@ -102,14 +102,14 @@ impl Outcome {
         self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
     }
 
-    /// It ended with this status.
+    /// The run ended with this status.
     #[track_caller]
     pub fn exits(self, code: i32) -> Outcome {
         assert!(self.code() == code, "expected status {code}\n{}", self.report());
         self
     }
 
-    /// It ended well and said nothing else.
+    /// The run succeeded without a message.
     #[track_caller]
     pub fn succeeds(self) -> Outcome {
         let outcome = self.exits(0);
@@ -117,7 +117,7 @@ impl Outcome {
         outcome
     }
 
-    /// It ended with this status, one message and no result.
+    /// The run ended with this status and one message, without a result.
     #[track_caller]
     pub fn refuses(self, code: i32, message: &str) -> Outcome {
         let outcome = self.exits(code);
@@ -138,7 +138,7 @@ impl Outcome {
         self
     }
 
-    /// It printed exactly this.
+    /// The run printed exactly this.
     #[track_caller]
     pub fn prints(self, text: impl AsRef<[u8]>) -> Outcome {
         let expected = OsString::from(String::from_utf8_lossy(text.as_ref()).into_owned());

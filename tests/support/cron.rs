@@ -15,8 +15,8 @@ use super::place::{Own, Place, child_of, missing};
 pub use super::place::{Seen, soon};
 use super::running::Running;
 
-/// What a job of a test does: it says that it has begun, waits until it is let go, and then still
-/// takes a moment.
+/// A job of a test: it says that it has begun, waits until it is released, and then takes another
+/// moment.
 const JOB: &str = r#"[ -p "/mnt/$1.go" ] || mkfifo -m 666 "/mnt/$1.go"
 echo $$ >"/mnt/$1.began"
 read -r _ <"/mnt/$1.go"
@@ -24,7 +24,7 @@ sleep 0.2
 echo >"/mnt/$1.ended"
 "#;
 
-/// What a box finds below /mnt.
+/// Files of a box below /mnt.
 const FILES: [(&str, &str); 2] = [("bin/cron-graceful", ""), ("job", JOB)];
 
 /// A box: namespaces of their own with crontabs, pid files and processes of their own. It ends when
@@ -60,18 +60,18 @@ impl CronBox {
         CronBox::with_first("tini -- sleep infinity")
     }
 
-    /// Likewise, with further programs.
+    /// Makes a box that needs further programs.
     pub fn needing(programs: &[&str]) -> Result<CronBox, String> {
         missing(programs)?;
         CronBox::new()
     }
 
-    /// A box whose first process is this command.
+    /// Makes a box whose first process is this command.
     pub fn with_first(command: &str) -> Result<CronBox, String> {
         CronBox::with_first_after("", command)
     }
 
-    /// Likewise, after a preparation.
+    /// Makes a box whose first process is this command, after a preparation.
     pub fn with_first_after(preparation: &str, command: &str) -> Result<CronBox, String> {
         missing(&["unshare", "nsenter", "setpriv", "tini", "cron"])?;
         let script = format!("{}\n{preparation}\nexec {command}", include_str!("cron_box.sh"));
@@ -97,8 +97,8 @@ impl CronBox {
         Ok(CronBox { place, runs: Cell::new(0) })
     }
 
-    /// The crontab: jobs that run as soon as a cron starts, of root or, as `USER: COMMAND`, of
-    /// somebody else.
+    /// Writes the crontab: jobs that run as soon as a cron starts, as root or, with `USER:
+    /// COMMAND`, as another user.
     pub fn crontab(&self, jobs: &[&str]) {
         let line = |job: &&str| match job.split_once(": ") {
             Some((user, command)) => format!("@reboot {user} {command}\n"),
@@ -118,7 +118,7 @@ impl CronBox {
         self.cron_by("cron")
     }
 
-    /// Likewise by a command, such as one that puts something between it and init.
+    /// Starts cron by a command, such as one that puts a process between it and init.
     #[track_caller]
     pub fn cron_by(&self, command: &str) -> u32 {
         self.shell(&format!("rm -f /run/crond.reboot /run/crond.pid; {command}"));
@@ -136,8 +136,7 @@ impl CronBox {
         other
     }
 
-    /// A cron is one as soon as its pid file, which it sees and perhaps nobody else, is locked and
-    /// names it.
+    /// Waits until the daemon has locked its pid file, which only it may see, and written its pid.
     #[track_caller]
     pub fn await_lock(&self, daemon: u32) {
         let file = self.root(&format!("/proc/{daemon}/root/run/crond.pid"));
@@ -182,7 +181,7 @@ impl CronBox {
         self.feed(&path);
     }
 
-    /// Open a named pipe that somebody waits at.
+    /// Opens a named pipe that a process waits at.
     #[track_caller]
     pub fn feed(&self, path: &Path) {
         soon(&format!("somebody who reads {}", path.display()), || {
@@ -194,7 +193,7 @@ impl CronBox {
         });
     }
 
-    /// Whether a job came to its end.
+    /// Reports whether a job has come to its end.
     pub fn ended(&self, name: &str) -> bool {
         self.has(&format!("{name}.ended"))
     }
@@ -204,7 +203,7 @@ impl CronBox {
         self.graceful_by(&[], words)
     }
 
-    /// Likewise through another command, such as one that changes the user.
+    /// Runs cron-graceful through another command, such as one that changes the user.
     pub fn graceful_by(&self, before: &[&str], words: &[&str]) -> Outcome {
         let outcome = finish(self.tool(before, words).0);
         let panicked = outcome.errors().contains("panicked");
@@ -212,7 +211,7 @@ impl CronBox {
         outcome
     }
 
-    /// Likewise as an ordinary user.
+    /// Runs cron-graceful as an ordinary user.
     pub fn graceful_as_nobody(&self, words: &[&str]) -> Outcome {
         self.graceful_by(
             &["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"],
@@ -226,7 +225,7 @@ impl CronBox {
         self.begin_by(&[], words)
     }
 
-    /// Likewise through another command.
+    /// Starts cron-graceful through another command.
     #[track_caller]
     pub fn begin_by(&self, before: &[&str], words: &[&str]) -> Run {
         let (command, file) = self.tool(before, words);

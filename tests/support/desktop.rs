@@ -1,5 +1,5 @@
-//! Places of their own for real desktops, with users who are nobody else's, and what the tests do
-//! and see in them.
+//! Private places for real desktops, with users of their own, and the actions and checks of the
+//! tests.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::command::{Outcome, finish};
 use super::place::{Own, Place, missing, soon};
 
-/// What a box finds below /mnt.
+/// Files of a box below /mnt.
 const FILES: [(&str, &str); 5] = [
     ("bin/proctool", ""),
     ("bus.conf", include_str!("desktop_bus.conf")),
@@ -21,7 +21,7 @@ const FILES: [(&str, &str); 5] = [
     ("desktop_recorder.py", include_str!("desktop_recorder.py")),
 ];
 
-/// What notifications are recorded with.
+/// The library that the recorder of notifications needs.
 const GLIB: &str = "/usr/lib/python3/dist-packages/gi";
 
 /// A box: namespaces of their own with home directories, users, runtime directories and a network
@@ -30,7 +30,7 @@ pub struct DesktopBox {
     place: Place,
 }
 
-/// Somebody who is at home in a box.
+/// A user of a box.
 #[derive(Clone, Copy)]
 pub struct User<'place> {
     pub place: &'place DesktopBox,
@@ -56,13 +56,13 @@ impl DesktopBox {
         Ok(DesktopBox { place })
     }
 
-    /// Likewise, with further programs.
+    /// Makes a box that needs further programs.
     pub fn needing(programs: &[&str]) -> Result<DesktopBox, String> {
         missing(programs)?;
         DesktopBox::new()
     }
 
-    /// Likewise, for notifications that are recorded.
+    /// Makes a box for notifications that are recorded.
     pub fn recording() -> Result<DesktopBox, String> {
         if !Path::new(GLIB).exists() {
             return Err("no gi module for python3".to_owned());
@@ -80,7 +80,7 @@ impl DesktopBox {
         User { place: self, name: "pt2", uid: 7002, variables: &[] }
     }
 
-    /// One who means no good.
+    /// Returns the user who attacks others.
     pub fn attacker(&self) -> User<'_> {
         User { place: self, name: "pt3", uid: 7003, variables: &[] }
     }
@@ -126,7 +126,7 @@ impl DesktopBox {
         self.shell(&format!("cat >/run/systemd/sessions/{id} <<'END'\n{text}END\n"));
     }
 
-    /// Likewise, in the foreground of a seat.
+    /// Logs a user in, in the foreground of a seat.
     #[track_caller]
     pub fn login_in_front(&self, id: &str, user: &User<'_>, leader: u32, seat: &str) {
         let seat_line = format!("SEAT={seat}");
@@ -134,7 +134,7 @@ impl DesktopBox {
         self.seat(seat, id, user);
     }
 
-    /// What a seat shows.
+    /// Sets the session that a seat shows.
     #[track_caller]
     pub fn seat(&self, seat: &str, id: &str, user: &User<'_>) {
         let uid = user.uid;
@@ -174,17 +174,17 @@ impl DesktopBox {
 }
 
 impl<'place> User<'place> {
-    /// With these variables, as NAME=VALUE, or as NAME for none of that name.
+    /// Sets these variables, as NAME=VALUE, or removes one, as NAME.
     pub fn with(self, variables: &'place [&'place str]) -> User<'place> {
         User { variables, ..self }
     }
 
-    /// Where the user is at home.
+    /// Returns the home directory of the user.
     pub fn home(&self) -> String {
         if self.uid == 0 { "/root".to_owned() } else { format!("/home/{}", self.name) }
     }
 
-    /// Where the user's runtime directory is.
+    /// Returns the runtime directory of the user.
     pub fn runtime(&self) -> String {
         format!("/run/user/{}", self.uid)
     }
@@ -226,7 +226,7 @@ impl<'place> User<'place> {
         outcome
     }
 
-    /// Likewise, which must end well; what it printed.
+    /// Runs a script, which must succeed, and returns its output.
     #[track_caller]
     pub fn shell(&self, script: &str) -> String {
         self.exec(script).exits(0).text().trim_end().to_owned()
@@ -281,7 +281,7 @@ impl<'place> User<'place> {
         self.record_at(&self.bus(), answer)
     }
 
-    /// Likewise at the bus of this address.
+    /// Records notifications at the bus of this address.
     #[track_caller]
     pub fn record_at(&self, address: &str, answer: &str) -> String {
         let file = format!("{}/record", self.home());
@@ -353,14 +353,14 @@ impl<'place> User<'place> {
         text.split_terminator('\0').map(|item| pair(item).expect("NAME=VALUE")).collect()
     }
 
-    /// What `--list --json` says, which must succeed.
+    /// Returns the output of `--list --json`, which must succeed.
     #[track_caller]
     pub fn list(&self) -> Vec<Value> {
         let json = self.run(&["--list", "--json"]).succeeds().json();
         json.as_array().expect("an array").clone()
     }
 
-    /// A command runs as this user when somebody asks for it so.
+    /// A command runs as this user when the caller asks for it with these options.
     #[track_caller]
     pub fn is_reached_by(&self, caller: User<'_>, options: &[&str]) {
         caller
@@ -369,7 +369,8 @@ impl<'place> User<'place> {
             .prints(format!("{}\n", self.name));
     }
 
-    /// Somebody who asks for a command so is refused in a line with this message, and nothing runs.
+    /// A caller who asks with these options is refused in one line with this message, and nothing
+    /// runs.
     #[track_caller]
     pub fn refused(&self, options: &[&str], message: &str) -> Outcome {
         let place = self.place;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::command::{Outcome, finish};
 use super::place::{Own, Place, child_of, missing, soon};
 
-/// What a machine finds below /mnt.
+/// Files of a machine below /mnt.
 const FILES: [(&str, &str); 2] =
     [("bin/proctool", ""), ("desktop_recorder.py", include_str!("desktop_recorder.py"))];
 
@@ -20,10 +20,10 @@ pub struct Machine {
     place: Place,
 }
 
-/// A session that logind has, of whoever it was opened for.
+/// A session of logind, for any user.
 #[derive(Clone, Debug)]
 pub struct Login {
-    /// What logind calls it.
+    /// Its id in logind.
     pub id: String,
     /// The service that it began with.
     unit: String,
@@ -38,12 +38,12 @@ impl Deref for Machine {
 }
 
 impl Machine {
-    /// A machine where nobody is logged in.
+    /// Starts a machine without a login.
     pub fn new() -> Result<Machine, String> {
         Machine::needing(&[])
     }
 
-    /// Likewise, with further programs.
+    /// Starts a machine that needs further programs.
     pub fn needing(programs: &[&str]) -> Result<Machine, String> {
         let all = [
             "unshare",
@@ -71,7 +71,7 @@ impl Machine {
         Ok(Machine { place })
     }
 
-    /// Likewise, for notifications that are recorded.
+    /// Starts a machine for notifications that are recorded.
     pub fn recording() -> Result<Machine, String> {
         if !Path::new("/usr/lib/python3/dist-packages/gi").exists() {
             return Err("no gi module for python3".to_owned());
@@ -79,8 +79,8 @@ impl Machine {
         Machine::needing(&["notify-send"])
     }
 
-    /// Log somebody in at a seat or without one: a session of this type, with a command that has
-    /// all of its environment, and further settings of it (systemd-run(1)).
+    /// Logs a user in, at a seat or without one: a session of this type, with a command that gets
+    /// its environment, and further settings (systemd-run(1)).
     #[track_caller]
     pub fn log_in(&self, user: &str, kind: &str, settings: &[&str], script: &str) -> Login {
         let begun = format!("login.{}", self.shell("mktemp -u XXXXXXXX"));
@@ -111,7 +111,7 @@ impl Machine {
         self.shell(&format!("systemctl stop {}", login.unit));
     }
 
-    /// What logind says of a session; nothing when there is none.
+    /// Returns what logind says about a session; nothing when there is none.
     pub fn state_of(&self, login: &Login) -> String {
         self.exec(&format!("loginctl show-session -P State {}", login.id))
             .text()
@@ -124,7 +124,7 @@ impl Machine {
         checked(self.exec(&format!("with-gui-environment {words}")))
     }
 
-    /// Likewise as a user who is nowhere logged in, with an empty environment.
+    /// Runs the tool as a user who is not logged in, with an empty environment.
     pub fn tool_as(&self, user: &str, words: &str) -> Outcome {
         checked(self.exec_as(user, &format!("exec env -i /mnt/bin/with-gui-environment {words}")))
     }
@@ -148,14 +148,14 @@ impl Machine {
         self.shell(&format!("printf '{service}' >{path}"));
     }
 
-    /// What arrived there.
+    /// Returns the notifications that arrived there.
     pub fn records(&self, user: &str) -> Vec<Value> {
         let text = self.read(&format!("{user}.records"));
         text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect()
     }
 }
 
-/// It has not crashed.
+/// The run has not crashed.
 #[track_caller]
 fn checked(outcome: Outcome) -> Outcome {
     let crashed = outcome.errors().contains("panicked") || [101, 137].contains(&outcome.code());

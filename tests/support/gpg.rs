@@ -1,5 +1,5 @@
-//! Places of their own for real gpg-agents, with users who are nobody else's, and what the tests do
-//! and see in them.
+//! Private places for real gpg-agents, with users of their own, and the actions and checks of the
+//! tests.
 
 use std::fs;
 use std::ops::Deref;
@@ -8,7 +8,7 @@ use std::process::Command;
 use super::command::{Outcome, finish};
 use super::place::{Own, Place, Seen, missing, soon};
 
-/// What a box finds below /mnt.
+/// Files of a box below /mnt.
 const FILES: [(&str, &str); 2] =
     [("bin/proctool", ""), ("gpg_server.py", include_str!("gpg_server.py"))];
 
@@ -18,7 +18,7 @@ pub struct GpgBox {
     place: Place,
 }
 
-/// Somebody who is at home in a box.
+/// A user of a box.
 #[derive(Clone, Copy)]
 pub struct User<'place> {
     pub place: &'place GpgBox,
@@ -27,7 +27,7 @@ pub struct User<'place> {
     variables: &'place [&'place str],
 }
 
-/// What GPG_AGENT_INFO says.
+/// The parts of GPG_AGENT_INFO.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Info {
     pub socket: String,
@@ -50,7 +50,7 @@ impl GpgBox {
         Ok(GpgBox { place })
     }
 
-    /// Likewise, with further programs.
+    /// Makes a box that needs further programs.
     pub fn needing(programs: &[&str]) -> Result<GpgBox, String> {
         missing(programs)?;
         GpgBox::new()
@@ -93,17 +93,17 @@ impl GpgBox {
 }
 
 impl<'place> User<'place> {
-    /// With these variables, as NAME=VALUE, or as NAME for none of that name.
+    /// Sets these variables, as NAME=VALUE, or removes one, as NAME.
     pub fn with(self, variables: &'place [&'place str]) -> User<'place> {
         User { variables, ..self }
     }
 
-    /// Where the user is at home.
+    /// Returns the home directory of the user.
     pub fn home(&self) -> String {
         if self.uid == 0 { "/root".to_owned() } else { format!("/home/{}", self.name) }
     }
 
-    /// Where the user's agent has its socket, without a runtime directory.
+    /// Returns the socket of the user's agent without a runtime directory.
     pub fn socket(&self) -> String {
         format!("{}/.gnupg/S.gpg-agent", self.home())
     }
@@ -138,7 +138,7 @@ impl<'place> User<'place> {
         finish(self.command(&["bash", "-c", script]))
     }
 
-    /// Likewise, which must end well; what it printed.
+    /// Runs a script, which must succeed, and returns its output.
     #[track_caller]
     pub fn shell(&self, script: &str) -> String {
         self.exec(script).exits(0).text().trim_end().to_owned()
@@ -157,14 +157,14 @@ impl<'place> User<'place> {
         outcome
     }
 
-    /// What --json says of an agent, which must be there or come.
+    /// Returns the output of --json about an agent, which must exist or start.
     #[track_caller]
     pub fn info(&self) -> Info {
         let json = self.run(&["--json"]).succeeds().json();
         info(json["GPG_AGENT_INFO"].as_str().unwrap_or_else(|| panic!("no agent: {json}")))
     }
 
-    /// What a command gets of an agent.
+    /// Returns the variables of an agent that a command gets.
     #[track_caller]
     pub fn given(&self) -> Info {
         info(self.run(&["printenv", "GPG_AGENT_INFO"]).succeeds().text().trim_end())

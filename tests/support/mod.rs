@@ -1,4 +1,4 @@
-//! What the tests stand on: running the program, fake procfs directories, real processes, private
+//! The base of the tests: running the program, fake procfs directories, real processes, and private
 //! namespaces.
 
 pub mod apache;

@@ -1,4 +1,4 @@
-//! Private pid and mount namespaces, where nobody else's processes are and numbers can be reused.
+//! Private pid and mount namespaces without other processes, where pids can be reused.
 
 use std::process::Command;
 use std::sync::LazyLock;
@@ -18,13 +18,13 @@ pub fn script(script: &str) -> Option<Command> {
     Some(command)
 }
 
-/// Likewise for the superuser only, with a command `nobody` that runs the program as an ordinary
-/// user.
+/// Makes a script for the superuser only, with a command `nobody` that runs the program as an
+/// ordinary user.
 pub fn script_with_nobody(text: &str) -> Option<Command> {
     if !is_root() {
         return None;
     }
-    // From a copy: the build directory may be closed to others.
+    // A copy is run, because the build directory may be closed to other users.
     let copy =
         "mount -t tmpfs none /mnt && cp \"$P\" /mnt/proctool && chmod 755 /mnt/proctool || exit 78";
     let nobody =
@@ -32,7 +32,7 @@ pub fn script_with_nobody(text: &str) -> Option<Command> {
     script(&format!("{copy}\n{nobody}\n{text}"))
 }
 
-/// Whether we may make namespaces, which not even the superuser of a container may everywhere.
+/// Reports whether we may make namespaces. In some containers not even the superuser may.
 pub fn are_permitted() -> bool {
     static PERMITTED: LazyLock<bool> =
         LazyLock::new(|| unshare().arg("true").output().is_ok_and(|probe| probe.status.success()));
@@ -56,7 +56,7 @@ fn unshare() -> Command {
     command
 }
 
-/// Whether we are the superuser.
+/// Reports whether we are the superuser.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

@@ -15,13 +15,13 @@ use super::command::{Outcome, PROCTOOL, finish, heedful};
 use super::namespace;
 use super::running::state;
 
-/// What is waited for comes sooner than this, or never.
+/// Time limit for everything that is waited for.
 const SOON: Duration = Duration::from_secs(30);
 
-/// Where the box's programs look for programs. The first of them is the test's own.
+/// The $PATH of the programs of a box. The first directory belongs to the test.
 const PATH: &str = "/mnt/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What a place has of its own, beyond the mounts, processes, shared memory and names that every
+/// Private parts of a place, besides the mounts, processes, shared memory and names that every
 /// place has.
 #[derive(Clone, Copy, Default)]
 pub struct Own {
@@ -51,7 +51,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Whether it is sleep(1), and has got so far that it sleeps.
+    /// Reports whether it is sleep(1) and really sleeps.
     pub fn sleeps(&self) -> bool {
         self.name == "sleep" && self.state == 'S'
     }
@@ -87,7 +87,7 @@ impl Place {
     /// A place where a script runs, with these files below /mnt. It is not ready before the script
     /// says so.
     pub fn start(script: &str, own: Own, files: &[(&str, &str)]) -> Result<Place, String> {
-        // What is made in it is for users of its own too, whoever started us.
+        // Files in it are for other users too, whatever umask we were started with.
         rustix::process::umask(Mode::WGRP | Mode::WOTH);
         let scratch = tempfile::tempdir().expect("a directory for a box");
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o777))
@@ -143,24 +143,24 @@ impl Place {
         }
     }
 
-    /// Where a file below /mnt of the box is.
+    /// Returns the path of a file below /mnt of the box.
     pub fn path(&self, name: &str) -> PathBuf {
         self.scratch.path().join(name)
     }
 
-    /// Where any file of the box is.
+    /// Returns the path of any file of the box.
     pub fn root(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.first))
     }
 
-    /// What a file below /mnt holds, without the newline; nothing if it is not there or not yet
-    /// written.
+    /// Returns the content of a file below /mnt, without the newline; empty if it does not exist or
+    /// is not written yet.
     pub fn read(&self, name: &str) -> String {
         let text = fs::read_to_string(self.path(name)).unwrap_or_default();
         if text.ends_with('\n') { text.trim_end().to_owned() } else { String::new() }
     }
 
-    /// Whether there is such a file below /mnt.
+    /// Reports whether a file below /mnt exists.
     pub fn has(&self, name: &str) -> bool {
         self.path(name).exists()
     }
@@ -199,7 +199,7 @@ impl Place {
         finish(self.inside(&["timeout", "--foreground", "-s", "KILL", "30", "bash", "-c", script]))
     }
 
-    /// Likewise, which must end well; what it printed.
+    /// Runs a script, which must succeed, and returns its output.
     #[track_caller]
     pub fn shell(&self, script: &str) -> String {
         self.exec(script).exits(0).text().trim_end().to_owned()
@@ -216,18 +216,18 @@ impl Place {
         self.seen(pid).map_or('X', |seen| seen.state)
     }
 
-    /// Whether a process of the box is alive.
+    /// Reports whether a process of the box is alive.
     pub fn is_alive(&self, pid: u32) -> bool {
         !"ZX".contains(self.state(pid))
     }
 
-    /// Whether a process of the box has neither ended nor been stopped. It may be at work: on a
-    /// page, or on a signal.
+    /// Reports whether a process of the box has neither exited nor been stopped. It may wait for a
+    /// page, or handle a signal.
     pub fn goes_on(&self, pid: u32) -> bool {
         "SRD".contains(self.state(pid))
     }
 
-    /// Whether a process of the box has become sleep(1). It has that name before it has its
+    /// Reports whether a process of the box has become sleep(1). It has that name before it has its
     /// environment.
     pub fn sleeps(&self, pid: u32) -> bool {
         self.seen(pid).is_some_and(|seen| seen.sleeps())
@@ -268,7 +268,7 @@ impl Place {
         self.processes().into_iter().filter(has_it).collect()
     }
 
-    /// Nothing of the program runs any more, which must come.
+    /// Waits until no process of the program runs any more.
     #[track_caller]
     pub fn settles(&self) {
         soon("nothing of the program runs", || self.of_the_program().is_empty());

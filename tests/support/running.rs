@@ -58,7 +58,7 @@ impl Running {
         self.child.as_ref().expect("it was not waited for").id()
     }
 
-    /// Whether it sleeps until one of several things happens: it has an epoll descriptor with
+    /// Reports whether it sleeps until one of several events: it has an epoll descriptor with
     /// something in it.
     pub fn is_watching(&self) -> bool {
         let pid = self.pid();

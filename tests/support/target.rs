@@ -16,7 +16,7 @@ use super::running::{state, until};
 /// Set for a test binary that is started only to stay alive.
 const ROLE: &str = "PROCTOOL_TEST_STAY_ALIVE";
 
-/// A copy of the test binary under a name of its own, so that nobody else's processes have it.
+/// A copy of the test binary under a name that no other process has.
 pub struct Program {
     directory: TempDir,
     pub name: String,
@@ -25,13 +25,13 @@ pub struct Program {
 /// A living process, killed and reaped when dropped.
 pub struct Target {
     child: Child,
-    /// Held: after a minute the test binary says that its test takes long, and ends if nobody can
-    /// hear it.
+    /// Kept open: after a minute the test binary says that its test takes long, and ends if its
+    /// output is closed.
     _output: ChildStdout,
 }
 
 impl Program {
-    /// A program of a name that begins with this and is nobody else's.
+    /// Makes a program with a unique name that begins with this.
     pub fn new(prefix: &str) -> Program {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name =
@@ -46,14 +46,14 @@ impl Program {
             .expect("its permissions");
         let path = directory.path().join(name);
         let own = std::env::current_exe().expect("the test binary");
-        // Not in this process: a child that another test forks meanwhile would hold the copy open
-        // for writing, and what is open for writing cannot be started (ETXTBSY).
+        // Another process makes the copy: a child that another test forks meanwhile would hold the
+        // copy open for writing, and such a file cannot be started (ETXTBSY).
         let copied = Command::new("cp").arg(own).arg(&path).status().expect("cp");
         assert!(copied.success(), "no copy of the test binary");
         Program { directory, name: name.to_string_lossy().into_owned() }
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> PathBuf {
         self.directory.path().join(&self.name)
     }
@@ -63,7 +63,7 @@ impl Program {
         self.start_with(|_| {})
     }
 
-    /// Likewise, with changes to the command before it is started.
+    /// Starts it, with changes to the command.
     pub fn start_with(&self, change: impl FnOnce(&mut Command)) -> Target {
         let mut command = Command::new(self.path());
         command.args(["--exact", "support::target::stay_alive", "--nocapture"]);
@@ -144,7 +144,7 @@ impl Drop for Target {
     }
 }
 
-/// Not a test of anything: what a copy of this binary does to stay alive.
+/// This is no test: it is what a copy of this binary does to stay alive.
 #[test]
 fn stay_alive() {
     if std::env::var_os(ROLE).is_none() {
@@ -153,6 +153,6 @@ fn stay_alive() {
     println!("ready");
     std::io::stdout().flush().expect("somebody listens");
     let mut line = String::new();
-    // Ends when whoever started us closes the pipe, dead or alive.
+    // It ends when its parent closes the pipe, dead or alive.
     let _ = std::io::stdin().read_line(&mut line);
 }

@@ -1,4 +1,4 @@
-//! What the program writes to a terminal, byte by byte.
+//! The bytes that the program writes to a terminal.
 
 use std::process::Command;
 
@@ -17,7 +17,7 @@ pub const LOCALES: [(&str, bool); 6] = [
     ("ja_JP.eucJP", false),
 ];
 
-/// Whether there can be one.
+/// Reports whether a terminal can be made.
 pub fn is_there() -> bool {
     let mut probe = clean("sh");
     probe.args(["-c", "command -v script && command -v stty"]);
@@ -34,7 +34,7 @@ pub fn command(script: &str, locale: &str) -> Command {
     command
 }
 
-/// Nothing in the output does more to a terminal than to show itself.
+/// The output does nothing to a terminal but show itself.
 #[track_caller]
 pub fn is_harmless(outcome: &Outcome, is_unicode: bool) {
     let text = std::str::from_utf8(&outcome.stdout)

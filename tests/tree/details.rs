@@ -1,4 +1,4 @@
-//! What stands beside a name.
+//! The details beside a name.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn a_title_that_a_process_gave_itself_is_shown_whole() {
     );
 }
 
-/// As PostgreSQL and sshd leave them: the room that the arguments had is filled with zero bytes.
+/// PostgreSQL and sshd do this: the room of the arguments is filled with zero bytes.
 #[test]
 fn a_title_padded_with_zero_bytes_is_shown_whole() {
     let fake = FakeProc::new();

@@ -1,4 +1,4 @@
-//! What depends on the terminal: lines, widths, escapes and bold.
+//! Everything that depends on the terminal: lines, widths, escapes and bold.
 
 use super::*;
 
@@ -45,9 +45,9 @@ fn unicode_lines_are_drawn_in_any_locale_when_asked_for() {
     }
 }
 
-/// What a shell command writes to a terminal of its own, as lines; `None` where there is no
-/// script(1). The command has `$P` for the program and `$O` for the option that makes it read a
-/// fake procfs.
+/// Returns the lines that a shell command writes to a terminal of its own; `None` where there is no
+/// script(1). In the command, `$P` is the program and `$O` the option that makes it read a fake
+/// procfs.
 fn on_terminal(fake: &FakeProc, variables: &[(&str, &str)], command: &str) -> Option<Vec<String>> {
     let mut probe = clean("sh");
     probe.args(["-c", "command -v script && command -v stty"]);

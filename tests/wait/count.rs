@@ -2,8 +2,6 @@
 
 use super::*;
 
-// How many, and how long.
-
 #[test]
 fn any_is_the_first_one_that_ends() {
     let (first, second) = (sleeper(), sleeper());

@@ -4,7 +4,7 @@ use super::*;
 
 // Many.
 
-/// What waits, and how often it was woken.
+/// Returns how often the waiter was woken.
 fn wakes(waiter: &Running) -> u64 {
     let text =
         std::fs::read_to_string(format!("/proc/{}/status", waiter.pid())).expect("its status");
@@ -19,7 +19,7 @@ fn a_wait_for_many_sleeps() {
     let words: Vec<_> = pids.iter().map(String::as_str).collect();
     let running = waiting(&words);
     let before = wakes(&running);
-    // Some time in which whoever looks again and again would do so.
+    // A program that polls would be woken during this time.
     for _ in 0..300 {
         run(&["--version"]).succeeds();
     }
@@ -102,8 +102,8 @@ fn more_processes_than_descriptors_are_terminated() {
     outcome.succeeds().prints("status 0\n5000 of 5000, 0 left\n");
 }
 
-/// Where threads may not have descriptors of their own, as in some containers, they are waited for
-/// one after another.
+/// Where threads may not have descriptors of their own, as in some containers, the processes are
+/// waited for one after another.
 #[test]
 fn where_more_descriptors_are_refused_all_are_waited_for_still() {
     let text = r#"

@@ -84,7 +84,7 @@ fn nothing_is_done_by_the_numbers_of_another_pid_namespace() {
         skip!("cannot make a pid namespace");
     }
     for applet in ["wait", "terminate", "kill", "suspend"] {
-        // What ends it is the signal of the script.
+        // The signal of the script ends the target.
         let text = format!(
             "sleep 1000 & \"$0\" {applet} $!; echo \"status $?\"; kill -USR1 $!; kill -CONT $!; \
             wait $!; echo $?"

@@ -1,4 +1,4 @@
-//! What is told of a wait, and when.
+//! The report of a wait, and its time.
 
 use super::*;
 
@@ -18,8 +18,6 @@ fn a_timeout_says_who_is_left() {
     let quiet = wait(&["--quiet", "--timeout", "0.2", &one, &two]).exits(124).prints("");
     assert!(quiet.stderr.is_empty(), "{}", quiet.report());
 }
-
-// What is printed.
 
 #[test]
 fn lines_arrive_while_others_still_run() {
@@ -111,7 +109,7 @@ fn a_wait_goes_on_when_nobody_reads_any_more() {
     }
 }
 
-/// On a terminal, a line that is redrawn says who is left, and for how long.
+/// On a terminal, a line that is redrawn shows the remaining processes and the time.
 #[test]
 fn on_a_terminal_it_is_shown_who_is_waited_for() {
     let target = sleeper();

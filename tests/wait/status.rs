@@ -2,8 +2,6 @@
 
 use super::*;
 
-// How they ended.
-
 #[test]
 fn the_status_of_a_zombie_is_told() {
     for (status, expected) in [(0, "status 0"), (7, "status 7"), (255, "status 255")] {
