@@ -101,6 +101,6 @@ fn adds_up(block: &Value) {
 /// Returns the notes of a block for users, which must contain this.
 #[track_caller]
 fn notes(block: &Value) -> String {
-    let notes = list(&block["notes"]).iter().map(|note| note.as_str().expect("a text"));
+    let notes = list(&block["notes"]).iter().map(|note| note.as_str().expect("finding a text"));
     notes.collect::<Vec<_>>().join("\n")
 }

@@ -82,8 +82,8 @@ fn options_that_contradict() {
 
 #[test]
 fn a_directory_that_is_no_procfs() {
-    let empty = tempfile::tempdir().expect("a directory");
-    let empty = empty.path().to_str().expect("its name");
+    let empty = tempfile::tempdir().expect("making a temporary directory");
+    let empty = empty.path().to_str().expect("reading its name as text");
     for words in [&["tree"][..], &["find"], &["show", "1"]] {
         let with = |directory| [words, &["--proc", directory]].concat();
         run(&with(empty)).refuses(3, "is no procfs and holds no process directories");
@@ -92,7 +92,7 @@ fn a_directory_that_is_no_procfs() {
         run(&with("/dev/null")).refuses(3, "Not a directory");
     }
     // A number is not yet a process.
-    std::fs::create_dir(std::path::Path::new(empty).join("2024")).expect("a directory");
+    std::fs::create_dir(std::path::Path::new(empty).join("2024")).expect("making a directory");
     for no_procfs in [empty, "/proc/self", "/proc/sys", "/proc/self/task"] {
         run(&["find", "--proc", no_procfs])
             .refuses(3, "is no procfs and holds no process directories");

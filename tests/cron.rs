@@ -78,7 +78,7 @@ fn entry<'list>(list: &'list Value, kind: &str, pid: u32) -> &'list Value {
 #[track_caller]
 fn pids(list: &Value, kind: &str) -> Vec<u64> {
     let entries = list[kind].as_array().unwrap_or_else(|| panic!("no {kind} in {list:#}"));
-    entries.iter().map(|entry| entry["pid"].as_u64().expect("a pid")).collect()
+    entries.iter().map(|entry| entry["pid"].as_u64().expect("finding a pid")).collect()
 }
 
 /// Why a process counts as a job, and whether it is awaited.

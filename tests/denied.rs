@@ -37,8 +37,11 @@ fn swept(options: &str, scenarios: &[&str]) {
         format!("python3 -I -S /dev/fd/3 {options}{scenarios} /run/lock/proctool; exit $?");
     let Some(outcome) = in_box(&script) else { skip!(NO_BOX) };
     let outcome = outcome.exits(0);
-    let reports: Vec<Value> =
-        outcome.lines().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let reports: Vec<Value> = outcome
+        .lines()
+        .iter()
+        .map(|line| serde_json::from_str(line).expect("parsing JSON"))
+        .collect();
     let faults: Vec<_> = reports.iter().filter(|report| report["fault"].is_string()).collect();
     assert!(faults.is_empty(), "{faults:#?}");
     let runs: u64 = reports.iter().filter_map(|report| report["runs"].as_u64()).sum();

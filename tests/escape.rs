@@ -26,7 +26,7 @@ fn nobody_escapes(shape: &str) {
             skip!("the numbers of this machine's system calls are not known");
         }
         let outcome = outcome.exits(0);
-        let report: Value = serde_json::from_str(&outcome.text()).expect("JSON");
+        let report: Value = serde_json::from_str(&outcome.text()).expect("parsing JSON");
         for count in ["escapes", "silent", "harmed"] {
             assert_eq!(report[count], 0, "{shape} {words}: {outcome:?}");
         }
@@ -158,7 +158,8 @@ fn a_control_group_is_read_as_often_for_many_processes_as_for_few() {
         skip!("no strace");
     }
     let counts = outcome.exits(0).lines();
-    let counts: Vec<u32> = counts.iter().map(|count| count.parse().expect("a count")).collect();
+    let counts: Vec<u32> =
+        counts.iter().map(|count| count.parse().expect("parsing a count")).collect();
     // A pass more or less.
     assert!(counts[1] <= counts[0] + 3, "{counts:?}");
 }

@@ -82,7 +82,7 @@ fn shell(script: &str, word: &str) -> Command {
 /// Copy what is to be started, in another process: what a fork of ours holds open for writing
 /// cannot be.
 fn copy_from(source: &Path, path: &Path) {
-    assert!(Command::new("cp").arg(source).arg(path).status().expect("cp").success());
+    assert!(Command::new("cp").arg(source).arg(path).status().expect("running cp").success());
 }
 
 /// The shell of the namespace and some sleepers, each question asked of both. Files instead of

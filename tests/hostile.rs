@@ -117,7 +117,7 @@ fn arguments_and_environments_without_an_end_do_not_use_up_our_memory() {
 
 #[test]
 fn any_change_of_proc_is_survived() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("making a temporary directory");
     let mut fuzzer = clean("python3");
     fuzzer.args([
         "-I",
@@ -129,7 +129,8 @@ fn any_change_of_proc_is_survived() {
     fuzzer.arg(directory.path());
     let outcome = finish(fuzzer).exits(0);
     let lines = outcome.lines();
-    let report: Value = serde_json::from_str(lines.last().expect("a report")).expect("JSON");
+    let report: Value =
+        serde_json::from_str(lines.last().expect("finding a report")).expect("parsing JSON");
     assert!(report["faults"] == 0 && report["runs"].as_u64() > Some(10), "{lines:#?}");
 }
 
@@ -265,7 +266,7 @@ fn an_ordinary_user_sees_the_processes_of_others_without_their_secrets() {
     };
     let outcome = finish(command).exits(0);
     let lines = outcome.lines();
-    let pid = lines[0].split(' ').next().expect("a pid").to_owned();
+    let pid = lines[0].split(' ').next().expect("finding a pid").to_owned();
     let expected =
         [format!("{pid} sleep"), "status 0".to_owned(), "status 1".to_owned(), "1".to_owned()];
     assert_eq!(lines[..4], expected, "{}", outcome.report());

@@ -72,9 +72,9 @@ fn what_is_unknown_is_refused_in_one_line() {
 
 #[test]
 fn a_link_with_a_name_of_other_programs_is_still_proctool() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("making a temporary directory");
     let link = directory.path().join("tree");
-    symlink(PROCTOOL, &link).expect("a link");
+    symlink(PROCTOOL, &link).expect("making a link");
     finish(clean(&link)).refuses(2, "no applet given");
     let mut command = clean(&link);
     command.arg("--version");
@@ -88,9 +88,9 @@ fn completions_are_for_the_shell_that_was_asked_for() {
     for shell in ["zsh", "fish"] {
         assert!(run(&["completions", shell]).succeeds().text().contains("grandchildren-of"));
     }
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("making a temporary directory");
     let script = directory.path().join("script");
-    std::fs::write(&script, &bash.stdout).expect("a file");
+    std::fs::write(&script, &bash.stdout).expect("writing a file");
     let mut check = clean("bash");
     check.arg("-n").arg(&script);
     finish(check).succeeds();
@@ -150,12 +150,12 @@ fn fish_completes_the_command_behind_a_wrapper() {
     if !std::path::Path::new("/usr/bin/fish").exists() {
         skip!("no fish");
     }
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("making a temporary directory");
     let offers = |line: &str| {
-        let name = line.split(' ').next().expect("its name");
+        let name = line.split(' ').next().expect("finding its name");
         let script = directory.path().join(name);
         std::fs::write(&script, run(&["completions", "fish", name]).succeeds().stdout)
-            .expect("a file");
+            .expect("writing a file");
         let mut command = clean("fish");
         command.env("HOME", directory.path()).args(["-c", "source $argv[1]; complete -C $argv[2]"]);
         command.arg(&script).arg(line);
@@ -207,7 +207,8 @@ fn a_full_disk_is_an_error() {
     ];
     for words in cases {
         let mut command = proctool(words);
-        command.stdout(OpenOptions::new().write(true).open("/dev/full").expect("/dev/full"));
+        command
+            .stdout(OpenOptions::new().write(true).open("/dev/full").expect("opening /dev/full"));
         finish(command).exits(3).says("No space left on device");
     }
 }
@@ -294,6 +295,6 @@ fn colour_is_used_when_asked_for_and_not_in_a_pipe() {
 #[test]
 fn input_is_not_read_unless_asked_for() {
     let mut command = proctool(["find", "-q"]);
-    command.stdin(File::open("/dev/zero").expect("/dev/zero"));
+    command.stdin(File::open("/dev/zero").expect("opening /dev/zero"));
     finish(command).succeeds();
 }

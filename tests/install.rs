@@ -30,7 +30,7 @@ struct Place {
 
 impl Place {
     fn new(prefix: &'static str) -> Place {
-        Place { directory: tempfile::tempdir().expect("a directory"), prefix }
+        Place { directory: tempfile::tempdir().expect("making a temporary directory"), prefix }
     }
 
     fn prefix(&self) -> PathBuf {
@@ -60,7 +60,7 @@ impl Place {
         let mut command = clean("sh");
         command.args(["-c", "cp \"$1\" \"$2\" && echo \"$2\" >>\"$2\"", "sh", PROCTOOL]).arg(&path);
         finish(command).exits(0);
-        path.to_str().expect("its path").to_owned()
+        path.to_str().expect("reading its path as text").to_owned()
     }
 
     fn install(&self) -> Outcome {
@@ -72,7 +72,7 @@ impl Place {
         let mut contents = BTreeMap::new();
         let mut directories = vec![self.directory.path().to_owned()];
         while let Some(directory) = directories.pop() {
-            for entry in fs::read_dir(directory).expect("a directory") {
+            for entry in fs::read_dir(directory).expect("listing a directory") {
                 let path = entry.expect("an entry").path();
                 if path.is_dir() && !path.is_symlink() {
                     contents.insert(path.clone(), Vec::new());
@@ -80,7 +80,7 @@ impl Place {
                 } else if let Ok(link) = fs::read_link(&path) {
                     contents.insert(path, link.into_os_string().into_encoded_bytes());
                 } else {
-                    let bytes = fs::read(&path).expect("a file");
+                    let bytes = fs::read(&path).expect("reading a file");
                     contents.insert(path, bytes);
                 }
             }
@@ -144,11 +144,11 @@ fn installing_again_changes_nothing() {
     let place = Place::new("x");
     place.install().succeeds();
     let before = place.contents();
-    let inode = fs::metadata(place.path("bin/proctool")).expect("the binary").ino();
+    let inode = fs::metadata(place.path("bin/proctool")).expect("reading the binary").ino();
     place.install().succeeds();
     assert!(before == place.contents());
     assert_eq!(
-        fs::metadata(place.path("bin/proctool")).expect("the binary").ino(),
+        fs::metadata(place.path("bin/proctool")).expect("reading the binary").ino(),
         inode,
         "it was not even rewritten"
     );
@@ -157,7 +157,7 @@ fn installing_again_changes_nothing() {
 #[test]
 fn uninstalling_leaves_nothing() {
     let place = Place::new("some/where");
-    fs::create_dir(place.directory.path().join("some")).expect("a directory");
+    fs::create_dir(place.directory.path().join("some")).expect("making a directory");
     place.install().succeeds();
     let outcome = place.run(&["--uninstall"]).succeeds();
     assert!(outcome.text().contains("Removed"), "{}", outcome.report());
@@ -171,12 +171,12 @@ fn uninstalling_leaves_nothing() {
 #[test]
 fn uninstalling_leaves_what_others_put_there() {
     let place = Place::new("x");
-    fs::create_dir_all(place.path("bin")).expect("a directory");
-    fs::write(place.path("bin/other"), "theirs").expect("a file");
+    fs::create_dir_all(place.path("bin")).expect("making a directory");
+    fs::write(place.path("bin/other"), "theirs").expect("writing a file");
     place.install().succeeds();
-    fs::write(place.path("share/man/man1/other.1"), "theirs").expect("a file");
+    fs::write(place.path("share/man/man1/other.1"), "theirs").expect("writing a file");
     // A file that others have changed since.
-    fs::write(place.path("share/man/man1/proctool.1"), "changed").expect("a file");
+    fs::write(place.path("share/man/man1/proctool.1"), "changed").expect("writing a file");
     let outcome = place.run(&["--uninstall"]).exits(1);
     assert!(outcome.errors().contains("left alone"), "{}", outcome.report());
     let files: Vec<PathBuf> = place.contents().into_keys().filter(|path| path.is_file()).collect();
@@ -188,9 +188,9 @@ fn uninstalling_leaves_what_others_put_there() {
 #[test]
 fn a_file_in_the_place_of_a_link_is_left_alone() {
     let place = Place::new("x");
-    fs::create_dir_all(place.path("bin")).expect("a directory");
-    fs::write(place.path("bin/apache-mem"), "theirs").expect("a file");
-    symlink("elsewhere", place.path("bin/cron-graceful")).expect("a link");
+    fs::create_dir_all(place.path("bin")).expect("making a directory");
+    fs::write(place.path("bin/apache-mem"), "theirs").expect("writing a file");
+    symlink("elsewhere", place.path("bin/cron-graceful")).expect("making a link");
     for _ in 0..2 {
         let outcome = place.install().exits(1);
         assert!(
@@ -198,7 +198,7 @@ fn a_file_in_the_place_of_a_link_is_left_alone() {
             "{}",
             outcome.report()
         );
-        assert_eq!(fs::read(place.path("bin/apache-mem")).expect("the file"), b"theirs");
+        assert_eq!(fs::read(place.path("bin/apache-mem")).expect("reading the file"), b"theirs");
         assert_eq!(
             fs::read_link(place.path("bin/cron-graceful")).ok(),
             Some(PathBuf::from("elsewhere"))
@@ -206,14 +206,14 @@ fn a_file_in_the_place_of_a_link_is_left_alone() {
         assert!(place.path("bin/with-gpg-agent").is_symlink(), "the others are installed");
     }
     place.run(&["--uninstall"]).succeeds();
-    assert_eq!(fs::read(place.path("bin/apache-mem")).expect("the file"), b"theirs");
+    assert_eq!(fs::read(place.path("bin/apache-mem")).expect("reading the file"), b"theirs");
 }
 
 #[test]
 fn a_binary_of_others_is_not_overwritten() {
     let place = Place::new("x");
-    fs::create_dir_all(place.path("bin")).expect("a directory");
-    fs::write(place.path("bin/proctool"), "theirs").expect("a file");
+    fs::create_dir_all(place.path("bin")).expect("making a directory");
+    fs::write(place.path("bin/proctool"), "theirs").expect("writing a file");
     let before = place.contents();
     place.install().refuses(1, "was not installed by this script");
     assert!(before == place.contents());
@@ -230,8 +230,8 @@ fn an_upgrade_leaves_what_runs_alone() {
     let newer = place.newer("newer");
     place.run(&["--binary", &newer]).succeeds();
     assert_eq!(
-        fs::read(place.path("bin/proctool")).expect("it"),
-        fs::read(&newer).expect("the newer one")
+        fs::read(place.path("bin/proctool")).expect("reading a file"),
+        fs::read(&newer).expect("reading the newer one")
     );
     drop(target);
     waiting.finish().succeeds();
@@ -242,15 +242,15 @@ fn what_a_later_version_does_not_have_is_removed() {
     let place = Place::new("x");
     place.install().succeeds();
     let manifest = place.path("share/proctool/manifest");
-    let text = fs::read_to_string(&manifest).expect("the manifest");
-    symlink("proctool", place.path("bin/old-link")).expect("a link");
+    let text = fs::read_to_string(&manifest).expect("reading the manifest");
+    symlink("proctool", place.path("bin/old-link")).expect("making a link");
     // The name of this one is a prefix of other names.
-    symlink("proctool", place.path("bin/cron")).expect("a link");
+    symlink("proctool", place.path("bin/cron")).expect("making a link");
     let old = "-> proctool\tbin/old-link\n-> proctool\tbin/gone\n-> proctool\tbin/cron\n";
-    fs::write(&manifest, format!("{old}{text}")).expect("the manifest");
+    fs::write(&manifest, format!("{old}{text}")).expect("writing the manifest");
     place.install().succeeds();
     assert!(!place.path("bin/old-link").is_symlink() && !place.path("bin/cron").is_symlink());
-    assert!(!fs::read_to_string(&manifest).expect("the manifest").contains("old-link"));
+    assert!(!fs::read_to_string(&manifest).expect("reading the manifest").contains("old-link"));
 }
 
 #[test]
@@ -262,14 +262,15 @@ fn what_was_interrupted_can_be_done_again_and_undone() {
         place.install().succeeds();
         // An mv(1) that kills its caller after the move number `moves`.
         let bin = place.directory.path().join("programs");
-        fs::create_dir(&bin).expect("a directory");
+        fs::create_dir(&bin).expect("making a directory");
         let script = format!(
             "#!/bin/sh\n/bin/mv \"$@\"; echo x >>{0}/count; [ $(wc -l <{0}/count) -lt {moves} ] || \
             kill -KILL $PPID\n",
             bin.display()
         );
-        fs::write(bin.join("mv"), script).expect("a program");
-        fs::set_permissions(bin.join("mv"), fs::Permissions::from_mode(0o755)).expect("its mode");
+        fs::write(bin.join("mv"), script).expect("writing a program");
+        fs::set_permissions(bin.join("mv"), fs::Permissions::from_mode(0o755))
+            .expect("changing its mode");
         let newer = place.newer("newer");
         let mut command = place.command(&["--binary", &newer]);
         command.env("PATH", format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bin.display()));
@@ -287,12 +288,12 @@ fn what_is_no_proctool_is_not_installed() {
     place.install().succeeds();
     let before = place.contents();
     let broken = place.newer("broken");
-    fs::write(&broken, "#!/nonexistent\n").expect("a file");
+    fs::write(&broken, "#!/nonexistent\n").expect("writing a file");
     for binary in ["/bin/true", "/bin", "/nonexistent", &*broken] {
         let outcome = place.run(&["--binary", binary]).exits(1);
         assert!(outcome.stdout.is_empty(), "{}", outcome.report());
     }
-    fs::remove_file(&broken).expect("the file");
+    fs::remove_file(&broken).expect("removing the file");
     assert!(before == place.contents());
 }
 
@@ -303,7 +304,7 @@ fn a_manifest_that_is_damaged_is_not_believed() {
     {
         let place = Place::new("x");
         place.install().succeeds();
-        fs::write(place.directory.path().join("outside"), "theirs").expect("a file");
+        fs::write(place.directory.path().join("outside"), "theirs").expect("writing a file");
         let manifest = place.path("share/proctool/manifest");
         let mut command = clean("sed");
         command.args(["-i", damage]).arg(&manifest);
@@ -321,16 +322,19 @@ fn a_mode_is_mended() {
     let place = Place::new("x");
     place.install().succeeds();
     fs::set_permissions(place.path("bin/proctool"), fs::Permissions::from_mode(0o600))
-        .expect("a mode");
+        .expect("changing a mode");
     place.install().succeeds();
-    assert_eq!(fs::metadata(place.path("bin/proctool")).expect("it").mode() & 0o7777, 0o755);
+    assert_eq!(
+        fs::metadata(place.path("bin/proctool")).expect("reading a file").mode() & 0o7777,
+        0o755
+    );
 }
 
 #[test]
 fn the_script_is_found_through_a_link_and_from_elsewhere() {
     let place = Place::new("x");
     let link = place.directory.path().join("link.sh");
-    symlink(SCRIPT, &link).expect("a link");
+    symlink(SCRIPT, &link).expect("making a link");
     let mut command = clean("sh");
     command
         .arg(&link)
@@ -349,7 +353,7 @@ fn the_script_is_found_through_a_link_and_from_elsewhere() {
 #[test]
 fn a_package_leaves_directories_of_the_machine_alone() {
     let place = Place::new("root");
-    fs::create_dir_all(place.path("usr/share/man")).expect("a directory");
+    fs::create_dir_all(place.path("usr/share/man")).expect("making a directory");
     let packaged = |words: &[&str]| {
         let mut command = clean("sh");
         command.arg(SCRIPT).args(words).args(["--prefix", "/usr"]).env("DESTDIR", place.prefix());
@@ -398,7 +402,7 @@ fn a_package_has_one_file_of_the_script() {
         .args(["--binary", PROCTOOL, "--prefix", "/usr"])
         .env("DESTDIR", place.prefix());
     finish(command).succeeds();
-    let own = fs::read_dir(place.path("usr/share/proctool")).expect("it");
+    let own = fs::read_dir(place.path("usr/share/proctool")).expect("listing a file");
     let names: Vec<_> = own.map(|entry| entry.expect("an entry").file_name()).collect();
     assert_eq!(names, ["manifest"]);
 }
@@ -407,9 +411,9 @@ fn a_package_has_one_file_of_the_script() {
 fn paths_with_a_newline_are_refused_before_anything_is_written() {
     let place = Place::new("x");
     let odd = place.directory.path().join("a\nb");
-    fs::create_dir(&odd).expect("a directory");
+    fs::create_dir(&odd).expect("making a directory");
     let binary = odd.join("proctool");
-    symlink(PROCTOOL, &binary).expect("a link");
+    symlink(PROCTOOL, &binary).expect("making a link");
     let before = place.contents();
     let refuses = |binary: &Path, prefix: &Path, variable: &str, directory: &Path| {
         let mut command = clean("sh");
@@ -475,7 +479,7 @@ fn a_prefix_that_is_read_only() {
         skip!("not root");
     }
     let place = Place::new("ro");
-    fs::create_dir(place.prefix()).expect("a directory");
+    fs::create_dir(place.prefix()).expect("making a directory");
     let script = "mount -t tmpfs none \"$1\" && mount -o remount,ro \"$1\" && exec sh \"$2\" \
     --binary \"$3\" --prefix \"$1\"";
     let mut command = clean("unshare");
@@ -503,7 +507,7 @@ fn what_does_not_run_in_an_empty_directory_is_not_installed() {
     if !is_root() && finish(namespaces).code() != 0 {
         skip!("not root, and no user namespaces");
     }
-    let source = tempfile::tempdir().expect("a directory");
+    let source = tempfile::tempdir().expect("making a temporary directory");
     let mut prepare = clean("sh");
     prepare.args(["-ec", PRETENCE, "sh"]).arg(source.path()).arg(env!("CARGO_MANIFEST_DIR"));
     finish(prepare).succeeds();
@@ -544,14 +548,14 @@ fn wrong_usage_is_refused() {
 
 #[test]
 fn links_of_all_kinds_call_their_applet() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("making a temporary directory");
     let path = |name: &str| directory.path().join(name);
-    fs::create_dir_all(path("bin")).expect("a directory");
-    symlink(PROCTOOL, path("bin/proctool")).expect("a link");
-    symlink("proctool", path("bin/cron-graceful")).expect("a relative link");
-    symlink(PROCTOOL, path("apache-mem")).expect("an absolute link");
+    fs::create_dir_all(path("bin")).expect("making a directory");
+    symlink(PROCTOOL, path("bin/proctool")).expect("making a link");
+    symlink("proctool", path("bin/cron-graceful")).expect("making a relative link");
+    symlink(PROCTOOL, path("apache-mem")).expect("making an absolute link");
     // In a chain of links, the name that was called counts.
-    symlink("bin/cron-graceful", path("with-gpg-agent")).expect("a link to a link");
+    symlink("bin/cron-graceful", path("with-gpg-agent")).expect("making a link to a link");
     for (called, help) in [
         ("bin/cron-graceful", "Usage: cron-graceful "),
         ("apache-mem", "Usage: apache-mem "),
@@ -571,9 +575,9 @@ fn links_of_all_kinds_call_their_applet() {
 
 #[test]
 fn a_link_of_an_unknown_name_is_the_program_itself() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("making a temporary directory");
     let link = directory.path().join("cron-gracefully");
-    symlink(PROCTOOL, &link).expect("a link");
+    symlink(PROCTOOL, &link).expect("making a link");
     finish(clean(&link)).refuses(2, "no applet given");
     let mut command = clean(&link);
     command.arg("cron-gracefulx");
@@ -599,7 +603,7 @@ fn the_static_binary_is_small_and_needs_nothing() {
     if option_env!("PROCTOOL_TEST_BINARY").is_none() {
         skip!("not the static build");
     }
-    let size = fs::metadata(PROCTOOL).expect("the binary").len();
+    let size = fs::metadata(PROCTOOL).expect("reading the binary").len();
     assert!(size <= BUDGET, "{size} bytes");
     let mut command = clean("readelf");
     command.args(["--program-headers", "--dynamic", PROCTOOL]);

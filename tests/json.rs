@@ -36,7 +36,9 @@ fn value(fake: &FakeProc, property: &str) -> Value {
 fn bytes(value: &Value) -> Vec<u8> {
     match value {
         Value::String(text) => text.clone().into_bytes(),
-        other => BASE64_STANDARD.decode(other["bytes"].as_str().expect("bytes")).expect("base64"),
+        other => {
+            BASE64_STANDARD.decode(other["bytes"].as_str().expect("finding bytes")).expect("base64")
+        }
     }
 }
 
@@ -103,7 +105,7 @@ fn columns_are_aligned_with_their_headers() {
             columns(line, "3.9M") + "3.9M".len(),
             columns(&lines[0], "VSIZE") + "VSIZE".len()
         );
-        let pid = line.split_whitespace().next().expect("a pid");
+        let pid = line.split_whitespace().next().expect("finding a pid");
         assert_eq!(columns(line, pid) + pid.len(), columns(&lines[0], "PID") + "PID".len());
         assert!(
             line[columns(&lines[0], "COMM")..]
@@ -165,7 +167,7 @@ fn several_processes_are_one_document() {
     fake.process(20, 10, "sh");
     fake.process(30, 20, "ls");
     let outcome = find(&fake, &["--json", "--fields", "pid,comm"]).succeeds();
-    let mut objects = outcome.json().as_array().expect("an array").clone();
+    let mut objects = outcome.json().as_array().expect("finding an array").clone();
     objects.sort_by_key(|object| object["pid"].as_u64());
     let expected = [
         json!({"pid": 10, "comm": "sshd"}),
@@ -260,7 +262,7 @@ fn arguments_of_a_real_process_are_exact() {
     let pid = target.pid().to_string();
     let object = only(&run(&["find", "--pid", &pid, "--json", "--fields=cmdline"]).succeeds());
     let arguments: Vec<Vec<u8>> =
-        object["cmdline"].as_array().expect("an array").iter().map(bytes).collect();
+        object["cmdline"].as_array().expect("finding an array").iter().map(bytes).collect();
     let expected = [&b""[..], b"\"quoted\" \\ back", "gr\u{fc}n".as_bytes(), b"\x1b[31m\xff\n"];
     assert_eq!(arguments[3..], expected);
     let plain = run(&["find", "--pid", &pid, "-a"]).succeeds();
@@ -352,7 +354,7 @@ fn the_environment_is_told_only_by_name() {
         );
     }
     let object = only(&run(&["find", "--pid", &pid, "--json", "--fields=environ"]).succeeds());
-    let variables = object["environ"].as_array().expect("an array");
+    let variables = object["environ"].as_array().expect("finding an array");
     assert!(variables.contains(&json!("PROCTOOL_TEST_SECRET=x")), "{object}");
 }
 
@@ -506,7 +508,7 @@ fn control_groups_units_and_containers() {
 fn every_property_can_be_asked_for_alone() {
     let shown = run(&["show", "--json", "self"]).succeeds();
     let mut names: Vec<String> =
-        only(&shown).as_object().expect("an object").keys().cloned().collect();
+        only(&shown).as_object().expect("finding an object").keys().cloned().collect();
     names.extend(["environ".to_owned(), "status_fields".to_owned()]);
     assert!(names.len() > 40, "{names:?}");
     let target = Program::new("fields").start();
@@ -515,12 +517,12 @@ fn every_property_can_be_asked_for_alone() {
         let table = run(&["find", "--pid", &pid, "--fields", name]).succeeds();
         assert_eq!(table.lines()[0].trim(), name.to_uppercase(), "{}", table.report());
         let object = only(&run(&["find", "--pid", &pid, "--json", "--fields", name]).succeeds());
-        let keys: Vec<_> = object.as_object().expect("an object").keys().collect();
+        let keys: Vec<_> = object.as_object().expect("finding an object").keys().collect();
         assert_eq!(keys, [name]);
     }
     let all = names.join(",");
     let object = only(&run(&["find", "--pid", &pid, "--json", "--fields", &all]).succeeds());
-    assert_eq!(object.as_object().expect("an object").len(), names.len());
+    assert_eq!(object.as_object().expect("finding an object").len(), names.len());
 }
 
 #[test]
@@ -532,10 +534,14 @@ fn what_is_told_of_a_real_process_is_what_the_kernel_says() {
         &run(&["find", "--pid", &target.pid().to_string(), "--json", "--fields", fields])
             .succeeds(),
     );
-    let text = |name: &str| String::from_utf8(target.proc(name)).expect("text");
+    let text = |name: &str| String::from_utf8(target.proc(name)).expect("decoding UTF-8");
     let link = |name: &str| {
         let path = format!("/proc/{}/{name}", target.pid());
-        std::fs::read_link(path).expect("a link").to_str().expect("text").to_owned()
+        std::fs::read_link(path)
+            .expect("reading a link")
+            .to_str()
+            .expect("decoding UTF-8")
+            .to_owned()
     };
     assert_eq!(object["pid"], target.pid());
     assert_eq!(object["comm"], text("comm").trim_end());
@@ -550,6 +556,11 @@ fn what_is_told_of_a_real_process_is_what_the_kernel_says() {
     let stat = text("stat");
     assert_eq!(
         object["start_ticks"].to_string(),
-        stat.rsplit(')').next().expect("fields").split(' ').nth(20).expect("a field")
+        stat.rsplit(')')
+            .next()
+            .expect("finding fields")
+            .split(' ')
+            .nth(20)
+            .expect("finding a field")
     );
 }

@@ -77,31 +77,35 @@ fn proc(pid: u32, name: &str) -> PathBuf {
 
 fn link(pid: u32, name: &str) -> String {
     fs::read_link(proc(pid, name))
-        .expect("a link of a process")
+        .expect("reading a link of a process")
         .to_str()
-        .expect("its text")
+        .expect("decoding its text")
         .to_owned()
 }
 
 fn canonical(path: &Path) -> String {
-    fs::canonicalize(path).expect("a path").into_os_string().into_string().expect("a path as text")
+    fs::canonicalize(path)
+        .expect("resolving a path")
+        .into_os_string()
+        .into_string()
+        .expect("reading a path as text")
 }
 
 /// The fields of stat behind the name, beginning with the state, which proc_pid_stat(5) numbers 3.
 fn stat(target: &Target) -> Vec<String> {
-    let text = String::from_utf8(target.proc("stat")).expect("stat as text");
+    let text = String::from_utf8(target.proc("stat")).expect("reading stat as text");
     let (_, rest) = text.rsplit_once(')').expect("the end of the name");
     rest.split_whitespace().map(str::to_owned).collect()
 }
 
 /// A number of stat, by its number in proc_pid_stat(5).
 fn stat_number(target: &Target, field: usize) -> i64 {
-    stat(target)[field - 3].parse().expect("a number")
+    stat(target)[field - 3].parse().expect("parsing a number")
 }
 
 /// A line of status.
 fn status(target: &Target, name: &str) -> String {
-    let text = String::from_utf8(target.proc("status")).expect("status as text");
+    let text = String::from_utf8(target.proc("status")).expect("reading status as text");
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     line.unwrap_or_else(|| panic!("no {name} in {text}")).trim().to_owned()
 }
@@ -134,7 +138,8 @@ fn the_identity_is_that_of_proc() {
     assert_eq!(object["name"], program.name.as_str());
     assert_eq!(object["kernel_thread"], false);
     assert_eq!(object["tty"].is_null(), stat_number(&target, 7) == 0);
-    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("the boot's id");
+    let boot_id =
+        fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("reading the boot's id");
     assert_eq!(object["boot_id"], boot_id.trim());
 }
 
@@ -150,7 +155,7 @@ fn a_name_that_the_kernel_cut_is_completed() {
 #[test]
 fn the_program_is_that_of_proc() {
     let program = Program::new("sp");
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("making a temporary directory");
     let target = program.start_with(|command| {
         command.current_dir(directory.path());
     });
@@ -161,7 +166,7 @@ fn the_program_is_that_of_proc() {
     assert_eq!(object["exe_name"], program.name.as_str());
     assert_eq!(object["exe_deleted"], false);
     let path = program.path();
-    let path = path.to_str().expect("a path as text");
+    let path = path.to_str().expect("reading a path as text");
     assert_eq!(
         object["cmdline"],
         json!([path, "--exact", "support::target::stay_alive", "--nocapture"])
@@ -175,7 +180,7 @@ fn an_executable_that_was_removed_keeps_its_path_and_name() {
     let program = Program::new("sd");
     let target = program.start();
     let path = canonical(&program.path());
-    fs::remove_file(&path).expect("a program less");
+    fs::remove_file(&path).expect("removing a program");
     let object = object(target.pid());
     assert_eq!(object["exe"], format!("{path} (deleted)"));
     assert_eq!(object["exe_path"], path);
@@ -189,16 +194,18 @@ fn the_owner_is_that_of_proc() {
     let target = program.start();
     let object = object(target.pid());
     for (property, line, names) in [("user_ids", "Uid", "user"), ("group_ids", "Gid", "group")] {
-        let ids: Vec<u32> =
-            status(&target, line).split_whitespace().map(|id| id.parse().expect("an id")).collect();
+        let ids: Vec<u32> = status(&target, line)
+            .split_whitespace()
+            .map(|id| id.parse().expect("parsing an id"))
+            .collect();
         let expected = json!({"real": ids[0], "effective": ids[1], "saved": ids[2], "fs": ids[3]});
         assert_eq!(object[property], expected);
         let mut id = clean("id");
         id.arg(if names == "user" { "-run" } else { "-rgn" });
         assert_eq!(object[names], finish(id).succeeds().text().trim());
     }
-    let capabilities = object["capabilities"].as_array().expect("a list");
-    let mask = u64::from_str_radix(&status(&target, "CapEff"), 16).expect("a mask");
+    let capabilities = object["capabilities"].as_array().expect("finding a list");
+    let mask = u64::from_str_radix(&status(&target, "CapEff"), 16).expect("parsing a mask");
     assert_eq!(capabilities.len(), mask.count_ones() as usize);
     assert_eq!(capabilities.contains(&json!("chown")), mask & 1 != 0);
     if namespace::is_root() {
@@ -222,13 +229,15 @@ fn the_state_is_that_of_proc() {
     let target = program.start_with(|command| {
         command.env("RUST_TEST_THREADS", "2");
     });
-    let oom_score = || String::from_utf8(target.proc("oom_score")).expect("a number as text");
-    let descriptors = || fs::read_dir(proc(target.pid(), "fd")).expect("its descriptors").count();
+    let oom_score =
+        || String::from_utf8(target.proc("oom_score")).expect("reading a number as text");
+    let descriptors =
+        || fs::read_dir(proc(target.pid(), "fd")).expect("listing its descriptors").count();
     let ((stat, oom_score, descriptors), object) =
         undisturbed(&target, || (stat(&target), oom_score(), descriptors()));
     assert_eq!(object["state"], stat[0]);
     assert_eq!(object["is_alive"], true);
-    let number = |field: usize| stat[field - 3].parse::<i64>().expect("a number");
+    let number = |field: usize| stat[field - 3].parse::<i64>().expect("parsing a number");
     assert_eq!(object["threads"], number(20));
     assert!(number(20) > 1);
     assert_eq!(object["nice"], number(19));
@@ -259,19 +268,22 @@ fn niceness_has_a_sign() {
 fn times_agree_with_the_clocks() {
     let target = Target::script("echo ready; read -r line");
     let uptime = || {
-        let text = fs::read_to_string("/proc/uptime").expect("the uptime");
+        let text = fs::read_to_string("/proc/uptime").expect("reading the uptime");
         text.split_whitespace()
             .next()
             .and_then(|seconds| seconds.parse::<f64>().ok())
             .expect("seconds")
     };
-    let statistics = fs::read_to_string("/proc/stat").expect("the boot's time");
-    let boot =
-        statistics.lines().find_map(|line| line.strip_prefix("btime ")).expect("the boot's time");
-    let boot: f64 = boot.parse().expect("seconds");
+    let statistics = fs::read_to_string("/proc/stat").expect("reading the boot's time");
+    let boot = statistics
+        .lines()
+        .find_map(|line| line.strip_prefix("btime "))
+        .expect("finding the boot's time");
+    let boot: f64 = boot.parse().expect("parsing seconds");
     let mut ticks = clean("getconf");
     ticks.arg("CLK_TCK");
-    let ticks: f64 = finish(ticks).succeeds().text().trim().parse().expect("ticks a second");
+    let ticks: f64 =
+        finish(ticks).succeeds().text().trim().parse().expect("parsing the ticks per second");
     let started = stat_number(&target, 22) as f64 / ticks;
     let before = uptime();
     let object = object(target.pid());
@@ -306,10 +318,10 @@ fn an_id_is_of_one_process_only() {
         skip!("the kernel is older than Linux 6.9");
     }
     let inodes = [0, 1].map(|at| {
-        let id = ids[at].as_str().expect("an id as text");
-        let (pid, inode) = id.split_once(':').expect("two parts");
+        let id = ids[at].as_str().expect("finding an id as text");
+        let (pid, inode) = id.split_once(':').expect("finding two parts");
         assert_eq!(pid, targets[at].pid().to_string());
-        inode.parse::<u64>().expect("an inode")
+        inode.parse::<u64>().expect("parsing an inode")
     });
     assert_ne!(inodes[0], inodes[1]);
     assert_eq!(object(targets[0].pid())["id"], ids[0]);
@@ -345,7 +357,8 @@ fn memory_is_in_bytes_and_its_parts_fit() {
     let size =
         |name: &str| object[name].as_u64().unwrap_or_else(|| panic!("no {name} in {object}"));
     assert_eq!(size("vsize"), stat_number(&target, 23) as u64);
-    let swap: u64 = status(&target, "VmSwap").trim_end_matches(" kB").parse().expect("a size");
+    let swap: u64 =
+        status(&target, "VmSwap").trim_end_matches(" kB").parse().expect("parsing a size");
     assert_eq!(size("swap"), swap * 1024);
     assert!(
         size("uss") > 0 && size("uss") <= size("pss") && size("rss") <= size("vsize"),
@@ -361,7 +374,7 @@ fn the_place_is_that_of_proc() {
     assert_eq!(format!("pid:[{}]", object["pid_namespace"]), link(target.pid(), "ns/pid"));
     let pids: Vec<u32> = status(&target, "NSpid")
         .split_whitespace()
-        .map(|pid| pid.parse().expect("a pid"))
+        .map(|pid| pid.parse().expect("parsing a pid"))
         .collect();
     assert_eq!(object["nspid"], json!(pids));
     let cgroups = fs::read_to_string(proc(target.pid(), "cgroup")).unwrap_or_default();
@@ -401,7 +414,7 @@ fn text_has_sections_with_a_line_for_every_property() {
 fn json_has_the_same_properties_as_text() {
     let object = object(std::process::id());
     let keys: BTreeSet<&str> =
-        object.as_object().expect("an object").keys().map(String::as_str).collect();
+        object.as_object().expect("finding an object").keys().map(String::as_str).collect();
     assert_eq!(
         keys,
         SECTIONS.iter().flat_map(|(_, properties)| properties.iter().copied()).collect()
@@ -515,14 +528,15 @@ fn arguments_are_quoted_as_a_shell_takes_them() {
     let mut command = Command::new("sh");
     let target = Target::start(command.args(["-c", "echo ready; read -r line"]).args(arguments));
     let outcome = fields(target.pid(), "cmdline");
-    let line = outcome.stdout.strip_prefix(b"  cmdline        ").expect("a line of arguments");
+    let line =
+        outcome.stdout.strip_prefix(b"  cmdline        ").expect("finding a line of arguments");
     assert!(outcome.text().contains(" name '' 'two words' "), "{}", outcome.report());
     let script = [&b"printf '%s\\0' "[..], line].concat();
     let mut shell = clean("sh");
     shell.arg("-c").arg(OsString::from_vec(script));
     finish(shell).succeeds().prints(target.proc("cmdline"));
     assert_eq!(
-        object(target.pid())["cmdline"].as_array().expect("a list")[3..],
+        object(target.pid())["cmdline"].as_array().expect("finding a list")[3..],
         arguments.map(|item| json!(item))
     );
 }
@@ -571,10 +585,10 @@ fn the_kernel_s_own_fields_are_an_object() {
     let json = run(&["show", "--json", "--fields=status_fields", &target.pid().to_string()])
         .succeeds()
         .json();
-    let found = json[0]["status_fields"].as_object().expect("an object");
+    let found = json[0]["status_fields"].as_object().expect("finding an object");
     assert_eq!(found["Pid"], target.pid().to_string());
     assert_eq!(found["Name"], "sh");
-    let text = String::from_utf8(target.proc("status")).expect("status as text");
+    let text = String::from_utf8(target.proc("status")).expect("reading status as text");
     let names: BTreeSet<&str> =
         text.lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
     assert_eq!(found.keys().map(String::as_str).collect::<BTreeSet<_>>(), names);
@@ -666,9 +680,9 @@ fn a_kernel_thread_has_no_environment() {
 
 /// Copies the program to a place where every user may run it.
 fn public() -> (TempDir, PathBuf) {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("making a temporary directory");
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))
-        .expect("its permissions");
+        .expect("changing its permissions");
     let path = directory.path().join("proctool");
     // Another process makes the copy: a file that any process has open for writing cannot be
     // started, and programs that other tests start share our descriptors for a moment.
@@ -792,7 +806,7 @@ fn a_thread_is_not_a_process() {
         command.env("RUST_TEST_THREADS", "2");
     });
     let own = target.pid().to_string();
-    let mut threads = fs::read_dir(proc(target.pid(), "task")).expect("its threads");
+    let mut threads = fs::read_dir(proc(target.pid(), "task")).expect("listing its threads");
     let thread = threads
         .find_map(|thread| thread.ok()?.file_name().into_string().ok().filter(|id| *id != own));
     let thread = thread.expect("a second thread");
@@ -813,7 +827,7 @@ fn json_lines_are_one_process_each() {
     let objects: Vec<Value> = outcome
         .lines()
         .iter()
-        .map(|line| serde_json::from_str(line).expect("an object a line"))
+        .map(|line| serde_json::from_str(line).expect("parsing an object for each line"))
         .collect();
     let found: Vec<String> = objects.iter().map(|object| object["pid"].to_string()).collect();
     assert_eq!(found, pids);
@@ -834,7 +848,7 @@ fn a_pid_in_an_inner_namespace_is_listed_with_the_outer_one() {
         skip!("this kernel does not list children");
     }
     let lines = outcome.succeeds().lines();
-    let found: Value = serde_json::from_str(&lines[0]).expect("an object");
+    let found: Value = serde_json::from_str(&lines[0]).expect("parsing an object");
     assert_eq!(found[0]["nspid"], json!([found[0]["pid"], 1]));
     assert_eq!(lines[1], format!("pid:[{}]", found[0]["pid_namespace"]));
 }

@@ -37,7 +37,7 @@ fn on(target: &Target, applet: &str, options: &[&str]) -> Outcome {
 #[track_caller]
 fn row(outcome: &Outcome) -> Value {
     let rows = outcome.json();
-    let [row] = &rows.as_array().expect("an array")[..] else {
+    let [row] = &rows.as_array().expect("finding an array")[..] else {
         panic!("expected one row\n{}", outcome.report())
     };
     row.clone()
@@ -61,7 +61,7 @@ fn becomes(target: &Target, applet: &str, options: &[&str], code: i32, expected:
 fn fates(outcome: &Outcome) -> BTreeMap<u64, String> {
     let fate = |row: &Value| Some((row["pid"].as_u64()?, row["outcome"].as_str()?.to_owned()));
     let rows = outcome.json();
-    let fates: Option<_> = rows.as_array().expect("an array").iter().map(fate).collect();
+    let fates: Option<_> = rows.as_array().expect("finding an array").iter().map(fate).collect();
     fates.unwrap_or_else(|| panic!("incomplete rows\n{}", outcome.report()))
 }
 
@@ -74,7 +74,7 @@ fn fields(stat: &Path) -> Vec<String> {
 
 /// A state for every thread.
 fn thread_states(target: &Target) -> String {
-    let threads = fs::read_dir(format!("/proc/{}/task", target.pid())).expect("threads");
+    let threads = fs::read_dir(format!("/proc/{}/task", target.pid())).expect("listing threads");
     threads
         .map(|thread| fields(&thread.expect("a thread").path().join("stat")).swap_remove(0))
         .collect()
@@ -90,7 +90,9 @@ fn lives(target: &Target) {
 #[track_caller]
 fn ending(target: &Target) -> String {
     until("it ended", || state(target.pid()) == 'Z');
-    fields(&PathBuf::from(format!("/proc/{}/stat", target.pid()))).pop().expect("its exit code")
+    fields(&PathBuf::from(format!("/proc/{}/stat", target.pid())))
+        .pop()
+        .expect("finding its exit code")
 }
 
 fn send(target: &Target, signal: Signal) {
@@ -122,7 +124,7 @@ struct Stubborn {
 
 impl Stubborn {
     fn start(after: &str) -> Option<Stubborn> {
-        let directory = tempfile::tempdir().expect("a directory");
+        let directory = tempfile::tempdir().expect("making a temporary directory");
         let script = format!(
             "import os,signal,sys\n\
              def handle(*_):\n    open(sys.argv[1], 'w').close(); {after}\n\
@@ -147,7 +149,7 @@ struct Stuck {
 
 impl Stuck {
     fn start() -> Option<Stuck> {
-        let directory = tempfile::tempdir().expect("a directory");
+        let directory = tempfile::tempdir().expect("making a temporary directory");
         let pipe = directory.path().join("pipe");
         assert!(
             clean("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()),
@@ -170,7 +172,7 @@ impl Stuck {
             OpenOptions::new()
                 .write(true)
                 .open(self.directory.path().join("pipe"))
-                .expect("a reader of the pipe"),
+                .expect("opening a reader of the pipe"),
         );
         until("it goes on", || "ST".contains(state(self.target.pid())));
         state(self.target.pid())

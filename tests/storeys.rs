@@ -69,8 +69,8 @@ fn imported(text: &str, prefix: &str) -> BTreeSet<String> {
 
 /// Returns the room of a file: the folder or the file below src/.
 fn room(path: &Path) -> String {
-    let below = path.strip_prefix(SOURCE).expect("a path below src/");
-    let first = below.iter().next().expect("a name below src/").to_string_lossy();
+    let below = path.strip_prefix(SOURCE).expect("finding a path below src/");
+    let first = below.iter().next().expect("finding a name below src/").to_string_lossy();
     first.trim_end_matches(".rs").to_owned()
 }
 

@@ -9,15 +9,15 @@ use crate::support::namespace;
 use crate::support::target::Target;
 
 fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970").as_secs_f64()
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("measuring a time after 1970").as_secs_f64()
 }
 
 /// Returns one field of a process from `find`.
 fn number(pid: u32, field: &str) -> f64 {
     let outcome =
         run(&["find", "--jsonl", "--fields", field, "--pid", &pid.to_string()]).succeeds();
-    let row: serde_json::Value = serde_json::from_str(&outcome.text()).expect("JSON");
-    row[field].as_f64().expect("a number")
+    let row: serde_json::Value = serde_json::from_str(&outcome.text()).expect("parsing JSON");
+    row[field].as_f64().expect("finding a number")
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn ages_are_right_where_the_uptime_is_that_of_a_container() {
         let lines = outcome.lines();
         assert_eq!(lines[0], "1", "{outcome:?}");
         let age: serde_json::Value =
-            serde_json::from_str(lines.last().expect("an age")).expect("JSON");
+            serde_json::from_str(lines.last().expect("finding an age")).expect("parsing JSON");
         assert!(
             age["runtime"].as_f64().is_some_and(|age| (0.3..120.0).contains(&age)),
             "{outcome:?}"
@@ -69,9 +69,9 @@ fn times_are_right_in_a_time_namespace() {
         skip!("no time namespaces");
     }
     let lines = outcome.lines();
-    let row: serde_json::Value = serde_json::from_str(&lines[0]).expect("JSON");
-    let before: f64 = lines[1].parse().expect("a time");
-    let start = row["starttime"].as_f64().expect("a start");
+    let row: serde_json::Value = serde_json::from_str(&lines[0]).expect("parsing JSON");
+    let before: f64 = lines[1].parse().expect("parsing a time");
+    let start = row["starttime"].as_f64().expect("finding a start");
     assert!((before - 0.02..before + 60.0).contains(&start), "{lines:?}");
     assert!(row["runtime"].as_f64().is_some_and(|age| (0.0..60.0).contains(&age)), "{lines:?}");
 }

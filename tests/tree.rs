@@ -238,14 +238,14 @@ fn a_circle_ends_and_loses_nobody() {
 fn nested(value: &Value) -> Vec<(u64, u64)> {
     let mut found = Vec::new();
     let mut waiting: Vec<(&Value, u64)> =
-        value.as_array().expect("an array").iter().rev().map(|v| (v, 0)).collect();
+        value.as_array().expect("finding an array").iter().rev().map(|v| (v, 0)).collect();
     while let Some((process, parent)) = waiting.pop() {
-        let pid = process["pid"].as_u64().expect("a pid");
+        let pid = process["pid"].as_u64().expect("finding a pid");
         found.push((pid, parent));
         waiting.extend(
             process["children"]
                 .as_array()
-                .expect("children")
+                .expect("finding children")
                 .iter()
                 .rev()
                 .map(|child| (child, pid)),

@@ -20,7 +20,7 @@ use crate::skip;
 /// Directories in each other, below this one, with a path that can just be used.
 fn deep(directory: &Path) -> PathBuf {
     let deepest = (0..18).fold(directory.to_owned(), |path, _| path.join("d".repeat(200)));
-    fs::create_dir_all(&deepest).expect("directories");
+    fs::create_dir_all(&deepest).expect("making directories");
     deepest
 }
 
@@ -29,9 +29,9 @@ fn deep(directory: &Path) -> PathBuf {
 fn move_far_away(program: &Program, directory: &Path) {
     let near = directory.join("near");
     let program = program.path();
-    fs::rename(program.parent().expect("its directory"), deep(&near).join("program"))
-        .expect("one way");
-    fs::rename(near, deep(directory).join("far")).expect("twice the way");
+    fs::rename(program.parent().expect("finding its directory"), deep(&near).join("program"))
+        .expect("renaming it");
+    fs::rename(near, deep(directory).join("far")).expect("renaming it twice");
 }
 
 /// Any user can start such a process, which must not spoil the answers about others.
@@ -39,9 +39,9 @@ fn move_far_away(program: &Program, directory: &Path) {
 fn paths_that_are_too_long_for_the_kernel_are_unavailable_and_end_no_run() {
     let program = Program::new("far");
     let target = program.start_with(|command| {
-        command.current_dir(program.path().parent().expect("its directory"));
+        command.current_dir(program.path().parent().expect("finding its directory"));
     });
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("making a temporary directory");
     move_far_away(&program, directory.path());
     let pid = &target.pid().to_string();
     let link = fs::read_link(format!("/proc/{pid}/exe"));
@@ -185,9 +185,9 @@ fn a_pid_file_is_not_read_beyond_a_process_id() {
     let script = format!("ulimit -v 1000000; yes | \"$0\" find -F - '{}'", fake.option());
     endless.args(["-c", &script, PROCTOOL]);
     finish(endless).refuses(1, "it has more than 4096 bytes");
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("making a temporary directory");
     let file = directory.path().join("pid");
-    fs::write(&file, "x".repeat(1_000_000)).expect("a file");
+    fs::write(&file, "x".repeat(1_000_000)).expect("writing a file");
     let mut long = proctool(["find", &fake.option(), "-F"]);
     long.arg(&file);
     let outcome = finish(long).exits(1).says("it has more than 4096 bytes");
@@ -330,7 +330,7 @@ fn a_name_is_not_left_incomplete_because_reading_failed() {
     fake.process(1, 0, "exactly-15-byte");
     // Reading a directory fails.
     fs::create_dir(Path::new(fake.option().trim_start_matches("--proc=")).join("1/cmdline"))
-        .expect("a directory");
+        .expect("making a directory");
     let why = "1 process could not be examined: process 1: cmdline cannot be read: Is a directory";
     run(&["find", "exactly", &fake.option()]).refuses(1, why);
 }
@@ -340,7 +340,7 @@ fn a_message_names_the_file_that_could_not_be_read() {
     let fake = FakeProc::new();
     fake.process(1, 0, "init");
     fs::create_dir(Path::new(fake.option().trim_start_matches("--proc=")).join("uptime"))
-        .expect("a directory");
+        .expect("making a directory");
     let outcome = run(&["find", "--fields", "runtime", &fake.option()]).exits(3);
     let file = format!("cannot read '{}/uptime'", fake.option().trim_start_matches("--proc="));
     outcome.says(&file);
@@ -353,7 +353,7 @@ fn a_file_that_is_really_called_deleted_is_not_deleted() {
     let pid = &target.pid().to_string();
     let shown = run(&["show", "--json", "--fields", "exe_name,exe_deleted", pid]).succeeds().json();
     assert_eq!(shown, serde_json::json!([{ "exe_name": "x (deleted)", "exe_deleted": false }]));
-    fs::remove_file(program.path()).expect("its removal");
+    fs::remove_file(program.path()).expect("removing it");
     let shown = run(&["show", "--json", "--fields", "exe_name,exe_deleted", pid]).succeeds().json();
     assert_eq!(shown, serde_json::json!([{ "exe_name": "x (deleted)", "exe_deleted": true }]));
 }
@@ -396,7 +396,7 @@ fn a_row_is_of_one_process() {
     fake.process(7, 1, "old").file("cmdline", "old\0");
     fake.process(8, 1, "new").file("cmdline", "new\0");
     let comm = directory.join("7/comm");
-    fs::remove_file(&comm).expect("room for a pipe");
+    fs::remove_file(&comm).expect("making room for a pipe");
     assert!(
         Command::new("mkfifo").arg(&comm).status().is_ok_and(|status| status.success()),
         "no pipe"
@@ -415,11 +415,11 @@ fn a_row_is_of_one_process() {
         }
         std::thread::yield_now();
     };
-    fs::rename(directory.join("7"), directory.join("ended")).expect("the end of one process");
-    fs::rename(directory.join("8"), directory.join("7")).expect("its number for another");
-    pipe.write_all(b"old\n").expect("its name");
+    fs::rename(directory.join("7"), directory.join("ended")).expect("ending one process");
+    fs::rename(directory.join("8"), directory.join("7")).expect("renaming its number for another");
+    pipe.write_all(b"old\n").expect("writing its name");
     drop(pipe);
-    let outcome = running.join().expect("the run").succeeds();
+    let outcome = running.join().expect("joining the run").succeeds();
     assert_eq!(
         outcome.lines()[1].split_whitespace().collect::<Vec<_>>(),
         ["7", "old", "old"],

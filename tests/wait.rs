@@ -47,8 +47,8 @@ fn identity(pid: &str) -> Option<String> {
 
 /// A number that a process had until now.
 fn vanished() -> String {
-    let mut child = clean("true").spawn().expect("a child");
-    child.wait().expect("its end");
+    let mut child = clean("true").spawn().expect("starting a child");
+    child.wait().expect("waiting for its end");
     child.id().to_string()
 }
 
@@ -64,14 +64,18 @@ fn waiting(words: &[&str]) -> Running {
 
 /// The objects of a JSONL output.
 fn objects(outcome: &Outcome) -> Vec<Value> {
-    outcome.lines().iter().map(|line| serde_json::from_str(line).expect("an object")).collect()
+    outcome
+        .lines()
+        .iter()
+        .map(|line| serde_json::from_str(line).expect("parsing an object"))
+        .collect()
 }
 
 /// The outcome of each process of a JSON output.
 #[track_caller]
 fn outcomes(document: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let entries = document.as_array().expect("an array").iter();
+    let entries = document.as_array().expect("finding an array").iter();
     let mut pairs: Vec<_> =
         entries.map(|entry| (text(&entry["pid"]), text(&entry["outcome"]))).collect();
     pairs.sort();
@@ -88,8 +92,8 @@ fn assert_outcomes(document: &Value, expected: &[(&str, &str)]) {
 
 /// The release of the kernel, as far as it is compared.
 fn kernel() -> (u32, u32) {
-    let release =
-        std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("the release of the kernel");
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease")
+        .expect("reading the release of the kernel");
     let mut numbers = release
         .split(|letter: char| !letter.is_ascii_digit())
         .map_while(|number| number.parse().ok());
@@ -188,7 +192,7 @@ fn a_tree_has_ended_when_the_last_descendant_has() {
         (pid(&root), run(&["find", "--children-of", &pid(&root)]).succeeds().pids()[0]);
     let mut running = waiting(&["--tree", "--jsonl", &pid]);
     root.become_zombie();
-    let first: Value = serde_json::from_str(&running.line()).expect("an object");
+    let first: Value = serde_json::from_str(&running.line()).expect("parsing an object");
     assert_eq!((&first["pid"], &first["outcome"]), (&json!(root.pid()), &json!("ended")));
     assert_ne!(state(child), 'X');
     drop(root);

@@ -50,15 +50,16 @@ impl Group {
     }
 
     fn usage(&self) -> u64 {
-        let text = fs::read_to_string(self.path.join(self.usage)).expect("its usage");
-        text.trim().parse().expect("a number")
+        let text = fs::read_to_string(self.path.join(self.usage)).expect("reading its usage");
+        text.trim().parse().expect("parsing a number")
     }
 
     fn inactive(&self) -> u64 {
-        let text = fs::read_to_string(self.path.join("memory.stat")).expect("its statistics");
+        let text =
+            fs::read_to_string(self.path.join("memory.stat")).expect("reading its statistics");
         let line =
             text.lines().find_map(|line| line.strip_prefix(self.inactive)?.strip_prefix(' '));
-        line.expect("its inactive files").parse().expect("a number")
+        line.expect("its inactive files").parse().expect("parsing a number")
     }
 
     fn take(&self, pids: &[u32]) {
@@ -87,7 +88,7 @@ fn without_a_limit_it_is_what_the_machine_has() {
         assert_eq!(available["bytes"], available["mem_available"], "{block:#}");
     }
     for estimate in ["average", "largest"] {
-        let one_more = block["one_more"][estimate].as_f64().expect("an estimate");
+        let one_more = block["one_more"][estimate].as_f64().expect("finding an estimate");
         let expected = (bytes as f64 / one_more).floor();
         let found = number(&block["more_workers"][estimate]) as f64;
         assert!((found - expected).abs() <= 1.0, "{estimate}: expected {expected}: {block:#}");
@@ -122,7 +123,7 @@ fn a_limit_of_its_cgroup_counts_when_it_is_the_lowest() {
     let available = &block["available"];
     assert_eq!(available["from"], "cgroup", "{block:#}");
     assert_eq!(number(&available["limit"]), limit, "{block:#}");
-    let path = available["cgroup"].as_str().expect("its path");
+    let path = available["cgroup"].as_str().expect("finding its path");
     assert!(
         path.ends_with(group.path.file_name().and_then(|name| name.to_str()).expect("a name")),
         "{block:#}"
@@ -134,7 +135,7 @@ fn a_limit_of_its_cgroup_counts_when_it_is_the_lowest() {
         found <= limit && found.abs_diff(expected) < 16 << 20,
         "expected {expected}: {block:#}"
     );
-    let average = block["one_more"]["average"].as_f64().expect("an average");
+    let average = block["one_more"]["average"].as_f64().expect("finding an average");
     // Where its own cgroup is the root, the limit cannot be read anywhere.
     place.memory(&["--json"]).succeeds();
     assert!(
@@ -150,7 +151,7 @@ fn a_limit_of_an_enclosing_cgroup_counts_too() {
     };
     let _ = fs::write(outer.path.join("cgroup.subtree_control"), "+memory");
     let inner = Group { path: outer.path.join("inner"), ..outer };
-    fs::create_dir(&inner.path).expect("a cgroup");
+    fs::create_dir(&inner.path).expect("making a cgroup");
     let place = apache_box!();
     outer.limit(256 << 20);
     let block = limited(&place, &inner, 1 << 30);

@@ -33,7 +33,7 @@ fn has(place: &ApacheBox, site: &Site, text: &str, expected: u64, at: Option<&st
     assert_eq!(configuration["max_request_workers"], expected, "{text}: {block:#}");
     let at = at.map(|at| if at.starts_with('/') { at.to_owned() } else { site.at(at) });
     assert_eq!(configuration["at"], json!(at), "{text}: {block:#}");
-    let threads = configuration["threads_per_child"].as_u64().expect("a number");
+    let threads = configuration["threads_per_child"].as_u64().expect("finding a number");
     assert_eq!(configuration["processes"], expected / threads, "{text}: {block:#}");
     stop(place, site, master);
     block
@@ -435,7 +435,7 @@ fn an_included_file_that_is_gone_makes_the_rest_no_less_known() {
     site.write("conf.d/10.conf", "MaxRequestWorkers 9\n");
     let groups = "WSGIDaemonProcess alpha threads=1 display-name=%{GROUP}\n";
     site.start(&format!("{PREFORK}{groups}Include conf.d/10.conf\n"));
-    std::fs::remove_file(place.path("one/conf.d/10.conf")).expect("an end of a file");
+    std::fs::remove_file(place.path("one/conf.d/10.conf")).expect("removing the end of a file");
     let block = place.block(&[]);
     assert_eq!(group(&block, "wsgi", "alpha")["processes"], 1, "{block:#}");
     // The file that is missing might have said something else.

@@ -11,15 +11,16 @@ use crate::apache_box;
 fn holders(place: &ApacheBox, master: u32, number: usize) -> Vec<u32> {
     let path = format!("/wsgi.{master}.0.{number}.sock");
     let sockets = std::fs::read_to_string(place.root(&format!("/proc/{master}/net/unix")))
-        .expect("its sockets");
+        .expect("reading its sockets");
     let line = sockets
         .lines()
         .find(|line| line.ends_with(&path))
         .unwrap_or_else(|| panic!("no {path}: {sockets}"));
-    let socket = format!("socket:[{}]", line.split_whitespace().nth(6).expect("an inode"));
+    let socket = format!("socket:[{}]", line.split_whitespace().nth(6).expect("finding an inode"));
     let holds = |pid: &u32| {
-        let files =
-            std::fs::read_dir(place.root(&format!("/proc/{pid}/fd"))).expect("its files").flatten();
+        let files = std::fs::read_dir(place.root(&format!("/proc/{pid}/fd")))
+            .expect("listing its files")
+            .flatten();
         files.into_iter().any(|file| {
             std::fs::read_link(file.path()).is_ok_and(|link| link.as_os_str() == &*socket)
         })
@@ -100,7 +101,7 @@ fn every_child_is_in_one_group_and_is_described() {
         assert_eq!(number(&member["threads"]), place.threads(pid), "{member:#}");
         assert_eq!(member["user"], if pid == master { "root" } else { "www-data" }, "{member:#}");
         assert!(!member["start_time"].is_null(), "{member:#}");
-        let title = member["title"].as_str().expect("a title");
+        let title = member["title"].as_str().expect("finding a title");
         assert!(place.arguments(pid).starts_with(title.trim_end()), "{member:#}");
     }
 }
@@ -193,7 +194,8 @@ fn without_a_configuration_groups_are_still_told_apart_by_their_sockets() {
         WSGIDaemonProcess a-really-long-two threads=1 display-name=%{GROUP}\n\
         WSGIDaemonProcess short threads=1 display-name=%{GROUP}\nWSGIDaemonProcess noname threads=1\n";
     let master = site.start(&format!("{PREFORK}{groups}"));
-    std::fs::remove_file(place.root("/mnt/one/httpd.conf")).expect("an end of the configuration");
+    std::fs::remove_file(place.root("/mnt/one/httpd.conf"))
+        .expect("removing the end of the configuration");
     let block = place.block(&[]);
     let found = of_role(&block, "wsgi");
     assert_eq!(found.len(), 4, "{block:#}");
@@ -241,7 +243,7 @@ fn a_group_without_processes_is_listed_as_empty() {
     assert_eq!(number(&block["processes"]), 8, "{block:#}");
     adds_up(&block);
     let text = place.memory(&[]).succeeds();
-    let row = text.lines().into_iter().find(|line| line.contains("custom")).expect("a row");
+    let row = text.lines().into_iter().find(|line| line.contains("custom")).expect("finding a row");
     assert!(row.contains("none"), "{}", text.report());
 }
 
@@ -288,7 +290,7 @@ fn a_cgi_daemon_is_neither_a_worker_nor_a_group() {
 fn is_not_misnamed(block: &Value) {
     for found in of_role(block, "wsgi") {
         for member in list(&found["members"]) {
-            let title = member["title"].as_str().expect("a title");
+            let title = member["title"].as_str().expect("finding a title");
             let Some((name, _)) =
                 title.strip_prefix("(wsgi:").and_then(|title| title.split_once(')'))
             else {
@@ -370,7 +372,7 @@ fn a_daemon_whose_application_listens_itself_is_no_worker() {
     let place = apache_box!();
     let script = "import socket\nlistener = socket.create_server(('127.0.0.1', 9999))\n\
         open('/mnt/listens', 'w').write('yes\\n')\n";
-    std::fs::write(place.path("listen.wsgi"), script).expect("a script");
+    std::fs::write(place.path("listen.wsgi"), script).expect("writing a script");
     let site = place.site("one", "prefork", 8080);
     site.start(&format!(
         "{PREFORK}WSGIDaemonProcess one threads=1\n\

@@ -16,16 +16,22 @@ fn two_instances_are_two_blocks() {
     let found = place.blocks(&[]);
     assert_eq!(found.len(), 2, "{found:#?}");
     for (pid, path, count) in [(one, "/mnt/one/httpd.conf", 3), (two, "/mnt/two/httpd.conf", 2)] {
-        let block = found.iter().find(|block| block["pid"] == pid).expect("its block");
+        let block = found.iter().find(|block| block["pid"] == pid).expect("finding its block");
         assert_eq!(block["configuration"]["path"], path, "{block:#}");
         assert_eq!(workers(block)["processes"], count, "{block:#}");
         adds_up(block);
     }
     let lines = place.memory(&["--jsonl"]).succeeds().lines();
-    let pids: Vec<u64> = lines
-        .iter()
-        .map(|line| number(&serde_json::from_str::<Value>(line).expect("a document a line")["pid"]))
-        .collect();
+    let pids: Vec<u64> =
+        lines
+            .iter()
+            .map(|line| {
+                number(
+                    &serde_json::from_str::<Value>(line).expect("parsing a document for each line")
+                        ["pid"],
+                )
+            })
+            .collect();
     assert_eq!(pids.len(), 2);
     assert!(pids.contains(&one.into()) && pids.contains(&two.into()), "{pids:?}");
     let text = place.memory(&[]).succeeds();
@@ -50,7 +56,7 @@ fn a_master_below_a_supervisor() {
     site.write("httpd.conf", site.configuration(PREFORK));
     let master = site
         .start_beside(&format!("{APACHE} -d /mnt/one -f /mnt/one/httpd.conf -DFOREGROUND & wait"));
-    let parent = place.seen(master).expect("the master").parent;
+    let parent = place.seen(master).expect("finding the master").parent;
     assert!(parent != 1 && place.name(parent) == "bash", "no supervisor");
     is(&place.block(&[]), master);
 }
@@ -107,7 +113,7 @@ fn names_with_the_mpm_behind() {
         );
         let master = site.start_by(&command);
         let found = place.blocks(&[]);
-        is(found.iter().find(|block| block["pid"] == master).expect("its block"), master);
+        is(found.iter().find(|block| block["pid"] == master).expect("finding its block"), master);
     }
 }
 
@@ -309,7 +315,8 @@ fn orphans_next_to_a_running_master() {
     let master = place.site("two", "event", 8081).start(EVENT);
     let found = place.blocks(&[]);
     assert_eq!(found.len(), 2, "{found:#?}");
-    let of_kind = |kind: &str| found.iter().find(|block| block["kind"] == kind).expect("a block");
+    let of_kind =
+        |kind: &str| found.iter().find(|block| block["kind"] == kind).expect("finding a block");
     assert_eq!(of_kind("apache")["pid"], master);
     assert_eq!(number(&of_kind("orphans")["processes"]), orphans.len() as u64);
     assert_eq!(workers(of_kind("apache"))["processes"], 2);
@@ -317,7 +324,7 @@ fn orphans_next_to_a_running_master() {
 
 #[test]
 fn a_fake_directory_without_any_process_is_nothing() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("making a temporary directory");
     let mut command = clean(super::super::support::command::PROCTOOL);
     command.arg("apache-mem").arg("--proc").arg(directory.path());
     let outcome = finish(command);

@@ -38,8 +38,9 @@ fn memory(place: &ApacheBox, pid: u32) -> Memory {
 
 /// The files that some processes have mapped.
 fn mapped(place: &ApacheBox, pids: &[u32]) -> BTreeSet<String> {
-    let maps =
-        |pid: &u32| fs::read_to_string(place.root(&format!("/proc/{pid}/maps"))).expect("its map");
+    let maps = |pid: &u32| {
+        fs::read_to_string(place.root(&format!("/proc/{pid}/maps"))).expect("reading its map")
+    };
     let texts: Vec<String> = pids.iter().map(maps).collect();
     let path = |line: &str| Some(line[line.find(" /")? + 1..].to_owned());
     let paths = texts.iter().flat_map(|text| text.lines()).filter_map(path);
@@ -145,7 +146,7 @@ fn every_process_has_what_the_kernel_says_and_groups_are_their_sums() {
     let largest = cost("pss").into_iter().max();
     let one_more = &block["one_more"];
     assert!(
-        (one_more["average"].as_f64().expect("an average") - average).abs() <= 1.0,
+        (one_more["average"].as_f64().expect("finding an average") - average).abs() <= 1.0,
         "{average}: {block:#}"
     );
     assert_eq!(one_more["largest"].as_u64(), largest, "{block:#}");
@@ -244,7 +245,7 @@ fn cheap_takes_the_upper_bound_for_one_more_and_says_so() {
     let average = values.iter().sum::<u64>() as f64 / values.len() as f64;
     let one_more = &block["one_more"];
     assert!(
-        (one_more["average"].as_f64().expect("an average") - average).abs() <= 1.0,
+        (one_more["average"].as_f64().expect("finding an average") - average).abs() <= 1.0,
         "{block:#}"
     );
     assert_eq!(one_more["largest"].as_u64(), values.into_iter().max(), "{block:#}");
@@ -308,6 +309,6 @@ fn the_program_takes_no_notice_of_its_input() {
     let place = apache_box!();
     place.prefork();
     let mut command = place.tool(&[], &["--json"]);
-    command.stdin(fs::File::open("/dev/zero").expect("/dev/zero"));
+    command.stdin(fs::File::open("/dev/zero").expect("opening /dev/zero"));
     finish(command).succeeds();
 }

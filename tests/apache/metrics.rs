@@ -22,8 +22,8 @@ fn needing() -> Result<ApacheBox, String> {
 fn is_clean(text: &[u8]) {
     let mut command = clean("promtool");
     command.args(["check", "metrics"]).stdin(Stdio::piped());
-    let mut child = command.spawn().expect("promtool");
-    child.stdin.take().expect("its input").write_all(text).expect("metrics");
+    let mut child = command.spawn().expect("starting promtool");
+    child.stdin.take().expect("taking its input").write_all(text).expect("writing metrics");
     let output = child.wait_with_output().expect("its output");
     let said = String::from_utf8_lossy(&output.stderr).into_owned()
         + &String::from_utf8_lossy(&output.stdout);
@@ -46,12 +46,12 @@ fn has_order(text: &str) {
         if let Some(rest) = line.strip_prefix("# HELP ") {
             assert!(helps.insert(rest.split(' ').next()), "{line}");
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = rest.split_once(' ').expect("a type");
+            let (name, kind) = rest.split_once(' ').expect("finding a type");
             assert!(kind == "gauge" && types.insert(name), "{line}");
             last = name;
         } else if line != "# EOF" {
-            let name = line.split(['{', ' ']).next().expect("a name");
-            let (labels, value) = line.rsplit_once(' ').expect("a value");
+            let name = line.split(['{', ' ']).next().expect("finding a name");
+            let (labels, value) = line.rsplit_once(' ').expect("finding a value");
             assert!(name == last, "{line} is not with its kind:\n{text}");
             assert!(samples.insert(labels), "{line} is there twice:\n{text}");
             assert!(value.parse::<f64>().is_ok_and(f64::is_finite), "{line}");
@@ -70,7 +70,7 @@ fn value(text: &str, name: &str, labels: &[&str]) -> f64 {
     };
     let found: Vec<&str> = text.lines().filter(is_it).collect();
     assert!(found.len() == 1, "expected one {name} {labels:?}, not {found:#?}:\n{text}");
-    found[0].rsplit_once(' ').expect("a value").1.parse().expect("a number")
+    found[0].rsplit_once(' ').expect("finding a value").1.parse().expect("parsing a number")
 }
 
 #[track_caller]
@@ -220,11 +220,11 @@ fn a_file_of_its_own_gets_them_whole() {
     let outcome =
         place.memory(&["--openmetrics", "--output", "/run/textfile/apache.prom"]).succeeds();
     assert!(outcome.stdout.is_empty(), "{}", outcome.report());
-    is_clean(&fs::read(place.root("/run/textfile/apache.prom")).expect("the file"));
+    is_clean(&fs::read(place.root("/run/textfile/apache.prom")).expect("reading the file"));
     assert_eq!(place.shell("ls -A /run/textfile"), "apache.prom");
     for (words, start) in [(&["--json"][..], "["), (&["--jsonl"], "{"), (&[], "")] {
         place.memory(&[words, &["--output", "/run/textfile/other"]].concat()).succeeds().prints("");
-        let text = fs::read_to_string(place.root("/run/textfile/other")).expect("the file");
+        let text = fs::read_to_string(place.root("/run/textfile/other")).expect("reading the file");
         assert!(text.starts_with(start) && text.contains("apache2"), "{text}");
     }
     assert_eq!(place.shell("ls -A /run/textfile"), "apache.prom\nother");
@@ -291,13 +291,15 @@ fn whoever_reads_the_file_finds_it_complete_at_any_time() {
     let mut changes = 0;
     let mut last = Vec::new();
     until("a file that is written again and again", || {
-        let text = fs::read(&path).expect("the file");
+        let text = fs::read(&path).expect("reading the file");
         assert!(
             text.starts_with(b"# ") && text.ends_with(b"# EOF\n"),
             "{}",
             String::from_utf8_lossy(&text)
         );
-        for entry in fs::read_dir(place.root("/run/textfile")).expect("its directory").flatten() {
+        for entry in
+            fs::read_dir(place.root("/run/textfile")).expect("listing its directory").flatten()
+        {
             let name = entry.file_name().to_string_lossy().into_owned();
             assert!(
                 name == "apache.prom" || name.starts_with('.') && !name.ends_with(".prom"),
@@ -340,8 +342,8 @@ fn permissions_of_a_file_that_was_there_are_no_obstacle() {
     place.shell("umask 022; echo old >/run/x.prom; chmod 444 /run/x.prom");
     place.memory(&["--openmetrics", "--output", "/run/x.prom"]).succeeds();
     let path = place.root("/run/x.prom");
-    assert!(fs::read_to_string(&path).expect("the file").ends_with("# EOF\n"));
-    assert_ne!(fs::metadata(path).expect("the file").permissions().mode() & 0o444, 0);
+    assert!(fs::read_to_string(&path).expect("reading the file").ends_with("# EOF\n"));
+    assert_ne!(fs::metadata(path).expect("reading the file").permissions().mode() & 0o444, 0);
 }
 
 #[test]
@@ -351,9 +353,11 @@ fn several_writers_do_not_meet() {
     let command = || place.tool(&[], &["--openmetrics", "--output", "/run/x.prom"]);
     thread::scope(|scope| {
         let writers: Vec<_> = (0..6).map(|_| scope.spawn(|| finish(command()))).collect();
-        writers.into_iter().for_each(|writer| drop(writer.join().expect("a writer").succeeds()));
+        writers
+            .into_iter()
+            .for_each(|writer| drop(writer.join().expect("joining a writer").succeeds()));
     });
-    let text = fs::read_to_string(place.root("/run/x.prom")).expect("the file");
+    let text = fs::read_to_string(place.root("/run/x.prom")).expect("reading the file");
     assert!(text.ends_with("# EOF\n"), "{text}");
     assert_eq!(place.shell("ls -A /run | grep -c prom"), "1");
 }

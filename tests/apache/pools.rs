@@ -41,7 +41,7 @@ fn master(place: &ApacheBox, name: &str, children: usize) -> u32 {
 fn php_has_its_pools_by_name() {
     let Some(program) = php() else { skip!("no php-fpm") };
     let place = apache_box!(ApacheBox::without_apache());
-    std::fs::write(place.path("fpm.conf"), FPM).expect("a configuration");
+    std::fs::write(place.path("fpm.conf"), FPM).expect("writing a configuration");
     place.shell(&format!("{program} -y /mnt/fpm.conf -c /dev/null </dev/null >/dev/null 2>&1"));
     let pid = master(&place, "php-fpm", 5);
     soon("titles", || place.children(pid).iter().all(|&pid| place.arguments(pid).contains("pool")));
@@ -77,7 +77,7 @@ fn nginx_has_workers() {
     if !Path::new("/usr/sbin/nginx").exists() {
         skip!("no nginx");
     }
-    std::fs::write(place.path("nginx.conf"), NGINX).expect("a configuration");
+    std::fs::write(place.path("nginx.conf"), NGINX).expect("writing a configuration");
     place.shell(
         "mkdir -p /run/lib && mount -t tmpfs none /var/lib/nginx && mount -t tmpfs none \
     /var/log/nginx; true",
@@ -193,7 +193,7 @@ fn a_number_behind_a_title_does_not_make_a_group() {
     place.shell(&format!("{NAMED}uwsgi; mkfifo /mnt/pipe"));
     let worker = "(exec -a \"uWSGI worker $n\" /run/named/uwsgi </mnt/pipe) &";
     let script = format!("exec 3<>/mnt/pipe; for n in 1 2 3; do {worker} done; wait");
-    std::fs::write(place.path("script"), script).expect("a script");
+    std::fs::write(place.path("script"), script).expect("writing a script");
     place.shell("setsid /run/named/uwsgi /mnt/script </dev/null >/dev/null 2>&1 &");
     let pid = master(&place, "uwsgi", 3);
     soon("titles", || {

@@ -60,7 +60,7 @@ fn a_cut_title_without_a_configuration_is_said_to_be_cut() {
     let place = apache_box!();
     place.prefork();
     fs::set_permissions(place.path("one/httpd.conf"), fs::Permissions::from_mode(0o600))
-        .expect("its permissions");
+        .expect("changing its permissions");
     let block = block(&place);
     let cut = group(&block, "wsgi", "a-really-lo");
     assert_eq!((&cut["processes"], &cut["name_is_cut"]), (&json!(1), &json!(true)), "{block:#}");

@@ -45,7 +45,7 @@ fn the_additions_run_when_cron_is_paused_and_before_jobs_are_waited_for() {
     place.release("a");
     stops(&place, run.finish(), daemon);
     assert_eq!(
-        std::fs::read_to_string(place.path("times")).expect("the additions"),
+        std::fs::read_to_string(place.path("times")).expect("reading the additions"),
         "\n",
         "it did not run once"
     );
@@ -143,7 +143,7 @@ fn additions_that_hang_are_ended_by_the_timeout_and_cron_runs_on() {
     place.program(NAME, "#!/bin/sh\necho $$ >/mnt/additions\nexec sleep 1000 >/dev/null 2>&1\n");
     // In which it must have begun.
     let outcome = place.graceful(&["--timeout", "2"]).exits(124);
-    let additions = place.read("additions").parse().expect("a process id");
+    let additions = place.read("additions").parse().expect("parsing a process id");
     assert!(!place.is_alive(additions), "the additions still run\n{}", outcome.report());
     mentions(&outcome, &[NAME]);
     place.still_runs(daemon);

@@ -24,7 +24,7 @@ fn with_busybox() -> Result<CronBox, String> {
 
 #[track_caller]
 fn busybox(place: &CronBox) -> u32 {
-    let daemon = place.shell(BUSYBOX).parse().expect("a process id");
+    let daemon = place.shell(BUSYBOX).parse().expect("parsing a process id");
     soon("busybox's crond", || place.name(daemon) == "crond");
     daemon
 }
@@ -38,7 +38,7 @@ fn impostor(place: &CronBox, directory: &str, user: &str) -> u32 {
          setsid setpriv --reuid {user} --regid {user} --clear-groups {directory}/cron 1000 </dev/null >/dev/null 2>&1 &
          echo $!"
     );
-    let pid = place.shell(&script).parse().expect("a process id");
+    let pid = place.shell(&script).parse().expect("parsing a process id");
     soon("a program called cron", || place.name(pid) == "cron");
     pid
 }
@@ -108,7 +108,7 @@ fn a_daemon_below_a_reaper_of_its_own_is_found() {
     let place = cron_box!();
     place.crontab(&[&job("a")]);
     let daemon = place.cron_by("setsid tini -s -- cron -f >/dev/null 2>&1 </dev/null &");
-    assert_ne!(place.seen(daemon).expect("cron").parent, 1);
+    assert_ne!(place.seen(daemon).expect("finding cron").parent, 1);
     place.began("a");
     let run = place.begin_and_pause(&[], daemon);
     place.release("a");
@@ -123,7 +123,7 @@ fn a_daemon_below_a_shell_is_found() {
     let place = cron_box!();
     place.crontab(&[&job("a")]);
     let daemon = place.cron_by("setsid bash -c 'cron -f & wait' >/dev/null 2>&1 </dev/null &");
-    assert_ne!(place.seen(daemon).expect("cron").parent, 1);
+    assert_ne!(place.seen(daemon).expect("finding cron").parent, 1);
     place.began("a");
     let run = place.begin_and_pause(&[], daemon);
     place.release("a");
@@ -157,7 +157,7 @@ fn a_cron_in_a_pid_namespace_below_ours_is_left_alone() {
         until inner=$(cat /proc/$sleep_for/task/$sleep_for/children) && [ -n \"$inner\" ] &&
             [ \"$(cat /proc/${inner% }/comm)\" = cron ]; do :; done
         kill -KILL $sleep_for; echo $inner";
-    let inner = place.shell(script).trim().parse().expect("a process id");
+    let inner = place.shell(script).trim().parse().expect("parsing a process id");
     soon("a new parent of the inner cron", || {
         place.seen(inner).is_some_and(|seen| seen.parent == 1)
     });
@@ -187,7 +187,7 @@ fn the_jobs_of_busybox_crond_are_found_and_waited_for() {
     let shell = format!("(sh /mnt/job b &); {}; true", job("a"));
     place.shell("mkdir /run/crontabs");
     std::fs::write(place.root("/run/crontabs/root"), format!("* * * * * {shell}\n"))
-        .expect("a crontab");
+        .expect("writing a crontab");
     let daemon = busybox(&place);
     // It looks at its crontabs once a minute, and its clock cannot be faked because it is linked
     // statically.
@@ -196,7 +196,7 @@ fn the_jobs_of_busybox_crond_are_found_and_waited_for() {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     let (script, behind) = (place.began("a"), place.began("b"));
-    let job = place.seen(script).expect("the script").parent;
+    let job = place.seen(script).expect("finding the script").parent;
     let list = place.list();
     let found = entry(&list, "jobs", job);
     assert!(found["command"] == shell.as_str() && found["user"] == "root", "{list:#}");
@@ -276,9 +276,9 @@ fn a_daemon_of_another_name_is_found_when_it_is_named() {
     place.shell("cp /usr/sbin/cron /usr/sbin/ourcron");
     place.crontab(&[&job("a")]);
     place.shell("ourcron");
-    let shell = place.seen(place.began("a")).expect("the script").parent;
-    let worker = place.seen(shell).expect("the job").parent;
-    let daemon = place.seen(worker).expect("the worker").parent;
+    let shell = place.seen(place.began("a")).expect("finding the script").parent;
+    let worker = place.seen(shell).expect("finding the job").parent;
+    let daemon = place.seen(worker).expect("finding the worker").parent;
     assert_eq!(place.graceful(&["--json"]).exits(0).json()["outcome"], "none");
     is_untouched(&place, daemon);
     let run = place.begin_and_pause(&["--daemon", "ourcron"], daemon);
@@ -308,8 +308,8 @@ fn the_first_process_is_not_said_to_be_stopped_when_it_is_named() {
 fn a_worker_is_not_taken_for_the_daemon_even_when_it_is_named() {
     let place = cron_box!();
     let (daemon, script) = place.cron_with_job();
-    let shell = place.seen(script).expect("the script").parent;
-    let worker = place.seen(shell).expect("the job").parent;
+    let shell = place.seen(script).expect("finding the script").parent;
+    let worker = place.seen(shell).expect("finding the job").parent;
     let outcome =
         place.graceful(&["--json", "--pid", &worker.to_string(), "--timeout", "5"]).exits(1);
     assert!(outcome.errors().contains("worker"), "{}", outcome.report());
@@ -389,7 +389,7 @@ fn a_pid_file_that_names_somebody_else_is_no_evidence() {
     let other: u32 = place
         .shell("setsid sleep 1000 >/dev/null 2>&1 </dev/null & echo $!")
         .parse()
-        .expect("a pid");
+        .expect("parsing a pid");
     place.shell(&format!("echo {other} >/run/crond.pid"));
     let outcome = place.graceful(&["--json"]).exits(0);
     assert_eq!(outcome.json()["outcome"], "none", "{}", outcome.report());

@@ -192,8 +192,9 @@ fn control_c_on_a_terminal_leaves_cron_running() {
     let place = cron_box!(CronBox::needing(&["script"]));
     let (daemon, script) = place.cron_with_job();
     let terminal = on_terminal(&place, daemon);
-    let mut keys = OpenOptions::new().write(true).open(place.path("keys")).expect("the keys");
-    keys.write_all(b"\x03").expect("a key");
+    let mut keys =
+        OpenOptions::new().write(true).open(place.path("keys")).expect("opening the keys");
+    keys.write_all(b"\x03").expect("writing a key");
     terminal.finish().exits(130);
     place.still_runs(daemon);
     assert!(place.is_alive(script), "the job was hurt");
@@ -320,7 +321,7 @@ fn interrupted_when_the_daemon_is_about_to_end_it_does_not_say_that_it_runs_on()
         let daemon = place
             .shell("setsid slowcron </dev/null >/dev/null 2>&1 & echo $!")
             .parse()
-            .expect("a process id");
+            .expect("parsing a process id");
         soon("a slow cron", || place.name(daemon) == "slowcron" && place.state(daemon) == 'S');
         let run = place.begin(&["--daemon", "slowcron"]);
         soon("a daemon that is told to end", || place.has("term"));
@@ -329,7 +330,7 @@ fn interrupted_when_the_daemon_is_about_to_end_it_does_not_say_that_it_runs_on()
         soon("the end of the daemon", || !place.is_alive(daemon));
         assert!([0, code].contains(&outcome.code()), "{}", outcome.report());
         assert!(!outcome.errors().contains("runs on"), "it does not\n{}", outcome.report());
-        std::fs::remove_file(place.path("term")).expect("the trace of TERM");
+        std::fs::remove_file(place.path("term")).expect("removing the trace of TERM");
     }
 }
 
@@ -399,7 +400,7 @@ fn full_pipe(place: &CronBox, name: &str) -> File {
         .write(true)
         .custom_flags(flags)
         .open(place.path(name))
-        .expect("it");
+        .expect("opening a file");
     // First by the page, then to the last byte.
     for size in [4096, 1] {
         while pipe.write(&vec![b'x'; size]).is_ok() {}

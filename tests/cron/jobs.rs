@@ -52,9 +52,9 @@ fn a_worker_that_has_not_started_its_job_yet_is_waited_for() {
 fn a_worker_and_its_job_and_what_is_below_are_told_apart() {
     let place = cron_box!();
     let (daemon, script) = place.cron_with_job();
-    let shell = place.seen(script).expect("the script").parent;
-    let worker = place.seen(shell).expect("the job").parent;
-    assert_eq!(place.seen(worker).expect("the worker").parent, daemon);
+    let shell = place.seen(script).expect("finding the script").parent;
+    let worker = place.seen(shell).expect("finding the job").parent;
+    assert_eq!(place.seen(worker).expect("finding the worker").parent, daemon);
     counts(&place, worker, "worker", true);
     counts(&place, shell, "job", true);
     counts(&place, script, "descendant", true);
@@ -67,7 +67,7 @@ fn a_job_tells_its_user_its_command_and_its_time() {
     let command = job("a");
     place.crontab(&[&format!("nobody: {command}")]);
     let daemon = place.cron();
-    let shell = place.seen(place.began("a")).expect("the script").parent;
+    let shell = place.seen(place.began("a")).expect("finding the script").parent;
     let list = place.list();
     let entry = entry(&list, "jobs", shell);
     assert!(entry["user"] == "nobody" && entry["command"] == command.as_str(), "{list:#}");
@@ -259,8 +259,8 @@ fn whoever_calls_himself_a_worker_does_not_keep_it_waiting() {
 fn a_job_whose_worker_is_killed_meanwhile_is_waited_for() {
     let place = cron_box!();
     let (daemon, script) = place.cron_with_job();
-    let shell = place.seen(script).expect("the script").parent;
-    let worker = place.seen(shell).expect("the job").parent;
+    let shell = place.seen(script).expect("finding the script").parent;
+    let worker = place.seen(shell).expect("finding the job").parent;
     let mut run = place.begin(&["--jsonl"]);
     run.event("job");
     assert_eq!(place.state(daemon), 'T');
@@ -276,8 +276,8 @@ fn a_job_whose_worker_is_killed_meanwhile_is_waited_for() {
 fn a_job_whose_worker_was_killed_before_is_waited_for() {
     let place = cron_box!();
     let (daemon, script) = place.cron_with_job();
-    let shell = place.seen(script).expect("the script").parent;
-    let worker = place.seen(shell).expect("the job").parent;
+    let shell = place.seen(script).expect("finding the script").parent;
+    let worker = place.seen(shell).expect("finding the job").parent;
     place.kill("KILL", worker);
     soon("the end of the worker", || !place.is_alive(worker));
     let run = place.begin_and_pause(&[], daemon);
@@ -291,8 +291,8 @@ fn a_job_whose_worker_was_killed_before_is_waited_for() {
 fn is_not_kept_waiting(newcomer: &str) {
     let place = cron_box!();
     let (daemon, script) = place.cron_with_job();
-    let shell = place.seen(script).expect("the script").parent;
-    let worker = place.seen(shell).expect("the job").parent;
+    let shell = place.seen(script).expect("finding the script").parent;
+    let worker = place.seen(shell).expect("finding the job").parent;
     let mut run = place.begin(&["--jsonl"]);
     run.event("job");
     // The run must not scan before the number is used again.

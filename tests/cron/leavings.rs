@@ -115,6 +115,6 @@ fn a_daemon_that_somebody_else_started_is_nobody_s_job() {
     let daemon = place.cron();
     assert!(super::pids(&place.list(), "jobs").is_empty(), "{:#}", place.list());
     let outcome = place.graceful(&["--wait-daemons"]);
-    assert!(place.is_alive(other.parse().expect("a process id")), "{}", outcome.report());
+    assert!(place.is_alive(other.parse().expect("parsing a process id")), "{}", outcome.report());
     stops(&place, outcome, daemon);
 }

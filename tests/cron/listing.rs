@@ -21,7 +21,7 @@ fn listing_and_a_dry_run_return_at_once_and_touch_nothing() {
     let (daemon, script) = place.cron_with_job();
     soon("a box at rest", || place.processes().iter().all(|seen| seen.state == 'S'));
     let before = picture(&place);
-    let job = place.seen(script).expect("the script").parent;
+    let job = place.seen(script).expect("finding the script").parent;
     for option in ["--list", "--dry-run", "-n"] {
         let began = Instant::now();
         let outcome = place.graceful(&[option]).succeeds();
@@ -56,7 +56,7 @@ fn a_list_in_json_has_everything_about_the_daemon() {
     );
     assert!(found["exe_path"].as_str().is_some_and(|path| path.ends_with("/cron")), "{list:#}");
     assert!(!found["evidence"].is_null(), "{list:#}");
-    assert_eq!(list["jobs"].as_array().expect("a list").len(), 0, "{list:#}");
+    assert_eq!(list["jobs"].as_array().expect("finding a list").len(), 0, "{list:#}");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn an_ordinary_user_sees_the_daemon_and_its_jobs() {
     let (daemon, script) = place.cron_with_job();
     let list = place.graceful_as_nobody(&["--list", "--json"]).exits(0).json();
     entry(&list, "daemons", daemon);
-    let job = place.seen(script).expect("the script").parent;
+    let job = place.seen(script).expect("finding the script").parent;
     assert_eq!(entry(&list, "jobs", job)["command"], "sh /mnt/job a", "{list:#}");
     let outcome = place.graceful_as_nobody(&["--dry-run"]).exits(0);
     mentions(&outcome, &[&daemon.to_string()]);
@@ -117,9 +117,9 @@ fn a_command_that_is_not_text_is_listed_whole() {
     let place = cron_box!();
     let command = b"@reboot root : caf\xe9 \x1b[31m; sh /mnt/job a\n";
     std::fs::write(place.root("/etc/cron.d/jobs"), [&b"MAILTO=\"\"\n"[..], command].concat())
-        .expect("a crontab");
+        .expect("writing a crontab");
     let daemon = place.cron();
-    let shell = place.seen(place.began("a")).expect("the script").parent;
+    let shell = place.seen(place.began("a")).expect("finding the script").parent;
     let list = place.list();
     let command = &entry(&list, "jobs", shell)["command"];
     assert!(command["bytes"].is_string(), "{list:#}");

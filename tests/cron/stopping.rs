@@ -281,7 +281,7 @@ fn the_result_is_one_json_document() {
     place.release("a");
     let outcome = stops(&place, run.finish(), daemon);
     let result = outcome.json();
-    let left = result["left"].as_array().expect("a list");
+    let left = result["left"].as_array().expect("finding a list");
     assert!(
         result["outcome"] == "stopped" && left.is_empty() && result["seconds"].is_number(),
         "{result:#}"

@@ -20,7 +20,7 @@ fn is_drained_and_left_to(supervisor: (&str, &str), needs: &[&str]) {
     place.program(name, script);
     place.crontab(&[&job("a")]);
     let daemon = place.cron_by(&format!("setsid {name} cron </dev/null >/dev/null 2>&1 &"));
-    assert_eq!(place.name(place.seen(daemon).expect("cron").parent), name);
+    assert_eq!(place.name(place.seen(daemon).expect("finding cron").parent), name);
     place.began("a");
     let run = place.begin_and_pause(&[], daemon);
     place.release("a");
@@ -105,7 +105,7 @@ fn a_window_is_refused_where_cron_cannot_be_paused() {
 fn a_cron_that_the_first_process_starts_again_is_not_said_to_be_stopped() {
     let place = cron_box!(CronBox::with_first("bash -c 'while :; do cron -f; done'"));
     let daemon = place.locked();
-    assert_eq!(place.seen(daemon).expect("cron").parent, 1);
+    assert_eq!(place.seen(daemon).expect("finding cron").parent, 1);
     let outcome = place.graceful(&[]).exits(1);
     avoids(&outcome, &["cron is stopped", "stopped cron"]);
     place.settles();

@@ -12,7 +12,7 @@ fn restarted(place: &CronBox, jobs: &[&str]) -> u32 {
     let daemon = place
         .shell("systemctl show --value --property MainPID cron")
         .parse()
-        .expect("a process id");
+        .expect("parsing a process id");
     place.await_lock(daemon);
     daemon
 }
@@ -68,8 +68,8 @@ fn a_daemon_of_a_job_is_found_in_the_unit_and_not_waited_for() {
 fn a_job_whose_worker_was_killed_is_found_in_the_unit() {
     let place = cron_box!(CronBox::with_systemd());
     let daemon = restarted(&place, &[&job("a")]);
-    let shell = place.seen(place.began("a")).expect("the script").parent;
-    let worker = place.seen(shell).expect("the job").parent;
+    let shell = place.seen(place.began("a")).expect("finding the script").parent;
+    let worker = place.seen(shell).expect("finding the job").parent;
     place.kill("KILL", worker);
     soon("the end of the worker", || !place.is_alive(worker));
     entry(&place.list(), "jobs", shell);
@@ -114,7 +114,7 @@ fn a_timeout_or_an_interruption_leaves_the_unit_active_and_running() {
     let main: u32 = place
         .shell("systemctl show --value --property MainPID cron")
         .parse()
-        .expect("a process id");
+        .expect("parsing a process id");
     assert!(main == daemon && place.is_alive(script));
 }
 
@@ -185,7 +185,7 @@ fn a_cron_that_was_still_starting_at_the_first_look_is_not_overlooked() {
     place.release("asked");
     let outcome = run.finish().exits(1);
     assert!(outcome.errors().contains(&late), "{}", outcome.report());
-    assert!(!place.is_alive(daemon) && place.is_alive(late.parse().expect("a process id")));
+    assert!(!place.is_alive(daemon) && place.is_alive(late.parse().expect("parsing a process id")));
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn a_timeout_lets_cron_run_on_and_lists_who_is_left() {
         let outcome = place.graceful(options).exits(124);
         let took = before.elapsed();
         assert!((Duration::from_millis(500)..Duration::from_secs(15)).contains(&took), "{took:?}");
-        let job = place.seen(script).expect("the script").parent;
+        let job = place.seen(script).expect("finding the script").parent;
         mentions(&outcome, &[&job.to_string(), "sh /mnt/job a"]);
         assert!(outcome.errors().starts_with("cron-graceful: "), "{}", outcome.report());
         place.still_runs(daemon);
@@ -90,7 +90,7 @@ fn a_timeout_tells_who_is_left_in_json() {
     let outcome = place.graceful(&["--json", "--timeout", "0.3"]).exits(124);
     let result = outcome.json();
     assert_eq!(result["outcome"], "timed out", "{result:#}");
-    let job = place.seen(script).expect("the script").parent;
+    let job = place.seen(script).expect("finding the script").parent;
     assert_eq!(entry(&result, "left", job)["command"], "sh /mnt/job a", "{result:#}");
     entry(&result, "left", script);
     place.still_runs(daemon);

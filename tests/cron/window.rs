@@ -93,7 +93,7 @@ fn the_command_has_ordinary_signals() {
     let masks = lines.iter().filter_map(|line| line.strip_prefix("Sig")?.split_once(":\t"));
     // The numbers above are the C library's own.
     let ordinary =
-        masks.map(|(_, mask)| u64::from_str_radix(mask, 16).expect("a mask") & 0x7fff_ffff);
+        masks.map(|(_, mask)| u64::from_str_radix(mask, 16).expect("parsing a mask") & 0x7fff_ffff);
     assert_eq!(ordinary.collect::<Vec<_>>(), [0, 0], "{}", outcome.report());
     place.still_runs(daemon);
 }

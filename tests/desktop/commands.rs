@@ -17,7 +17,7 @@ fn status(caller: &User<'_>, words: &[&str]) -> i32 {
     let script = "import subprocess, sys; print(subprocess.run(['with-gui-environment', \
     *sys.argv[1:]]).returncode)";
     let outcome = finish(caller.command(&[&["python3", "-c", script], words].concat()));
-    outcome.exits(0).text().trim_end().parse().expect("a status")
+    outcome.exits(0).text().trim_end().parse().expect("parsing a status")
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn closed(user: &User<'_>) -> Value {
     dunstctl(user, "close-all").expect("dunst");
     await_shown(user, 0);
     let history: Value =
-        serde_json::from_str(&dunstctl(user, "history").expect("dunst")).expect("JSON");
+        serde_json::from_str(&dunstctl(user, "history").expect("dunst")).expect("parsing JSON");
     let mut last = history["data"][0][0].clone();
     last.as_object_mut()
         .expect("a notification")
@@ -469,7 +469,7 @@ fn dunst_replaces_what_it_has_shown() {
             place.uninstall("notify-send");
         }
         let id = root.notify(&["-p", "before"]).succeeds().text();
-        let number: u32 = id.trim_end().parse().expect("a number");
+        let number: u32 = id.trim_end().parse().expect("parsing a number");
         root.notify(&["-p", "-r", &number.to_string(), "behind"]).succeeds().prints(&id);
         let shown = closed(&user);
         assert_eq!(shown["summary"]["data"], "behind", "{shown}");
@@ -652,7 +652,7 @@ fn mako_shows_what_was_sent() {
     root.notify(&words).succeeds().prints("");
     user.notify(&words).succeeds().prints("");
     let list = listed().succeeds().json();
-    let shown = list["data"][0].as_array().expect("notifications");
+    let shown = list["data"][0].as_array().expect("finding notifications");
     assert_eq!(shown.len(), 4, "{list}");
     for entry in shown {
         let field = |name: &str| entry[name]["data"].as_str().unwrap_or_default().to_owned();

@@ -493,7 +493,7 @@ fn a_dead_leader_that_nobody_has_waited_for_does_not_count() {
         let pid = user.exec("cat ~/zombie").text().trim().parse().unwrap_or(0);
         place.state(pid) == 'Z' && place.name(parent) == "sleep"
     });
-    let leader = user.shell("cat ~/zombie").parse().expect("a pid");
+    let leader = user.shell("cat ~/zombie").parse().expect("parsing a pid");
     place.login_in_front("5", &user, leader, "seat0");
     place.superuser().refused(&[], "nobody is logged in graphically");
 }

@@ -28,9 +28,9 @@ fn listed(machine: &Machine) -> Vec<(String, bool)> {
     let list = machine.tool("--list --json").succeeds().json();
     let entry = |entry: &Value| {
         let session = entry["session"].as_str().unwrap_or_else(|| panic!("no session: {list}"));
-        (session.to_owned(), entry["foreground"].as_bool().expect("a foreground"))
+        (session.to_owned(), entry["foreground"].as_bool().expect("finding a foreground"))
     };
-    list.as_array().expect("an array").iter().map(entry).collect()
+    list.as_array().expect("finding an array").iter().map(entry).collect()
 }
 
 /// Make this the session that its seat shows.
@@ -82,7 +82,7 @@ fn a_session_is_listed_with_what_logind_knows() {
     let leader: u32 = machine
         .shell(&format!("loginctl show-session -P Leader {}", login.id))
         .parse()
-        .expect("a pid");
+        .expect("parsing a pid");
     let list = machine.tool("--list --json").succeeds().json();
     let entry = &list[0];
     assert_eq!(entry["session"], login.id.as_str(), "{list}");
@@ -190,7 +190,7 @@ fn of_two_sessions_of_one_user_the_main_one_is_reached() {
         (0..2).map(|_| machine.log_in("pt1", "x11", &[], "exec sleep infinity")).collect();
     machine.tool("touch /tmp/ran").refuses(1, "it is not clear whom to reach");
     let main = machine.shell("loginctl show-user -P Display pt1");
-    let login = logins.iter().find(|login| login.id == main).expect("a main session");
+    let login = logins.iter().find(|login| login.id == main).expect("finding a main session");
     reaches(machine.tool(&format!("--user pt1 {WHO}")), "pt1", login);
     reaches(machine.tool_as("pt1", WHO), "pt1", login);
     for login in &logins {
@@ -440,7 +440,11 @@ fn without_the_program_the_message_is_the_same() {
     let mut records = machine.records("pt1");
     assert_eq!(records.len(), 2, "{records:?}");
     for record in &mut records {
-        record["hints"].as_object_mut().expect("hints").remove("sender-pid").expect("a sender-pid");
+        record["hints"]
+            .as_object_mut()
+            .expect("hints")
+            .remove("sender-pid")
+            .expect("finding a sender-pid");
     }
     assert_eq!(records[0], records[1]);
 }

@@ -23,7 +23,7 @@ fn last(place: &DesktopBox, file: &str) -> Value {
         .recorded(file)
         .into_iter()
         .rfind(|record| record["summary"].is_string())
-        .expect("a notification")
+        .expect("finding a notification")
 }
 
 /// Removes the fields about the sender, which differ between two runs.
@@ -100,7 +100,7 @@ fn what_the_user_and_the_superuser_send_arrives_as_with_notify_send() {
             let mut arrived = place.recorded(&file);
             if plain.code() == 0 {
                 assert_eq!(arrived.len(), expected.len() + 1, "{words:?}");
-                let record = arrived.pop().expect("a record");
+                let record = arrived.pop().expect("finding a record");
                 assert_eq!(record["sender"], 7001);
                 assert_eq!(
                     without_sender(record.clone()),
@@ -237,7 +237,7 @@ fn waiting_without_notify_send_ends_when_the_time_is_over() {
     for caller in [place.user(), place.superuser()] {
         caller.notify(&["-w", "-t", "300", "summary"]).succeeds().prints("");
         // The notification is closed when the wait has ended.
-        let closed = place.recorded(&file).pop().expect("a record");
+        let closed = place.recorded(&file).pop().expect("finding a record");
         assert!(closed["closed"].is_number(), "{closed}");
     }
 }
@@ -249,7 +249,11 @@ fn waiting_without_notify_send_goes_on_until_the_service_ends() {
     let user = place.user();
     let run = Running::start(user.command(&["notify-send-headless", "--wait", "-p", "summary"]));
     soon("the notification", || place.recorded(&file).len() == 1);
-    let bus = place.processes().into_iter().find(|seen| seen.name == "dbus-daemon").expect("a bus");
+    let bus = place
+        .processes()
+        .into_iter()
+        .find(|seen| seen.name == "dbus-daemon")
+        .expect("finding a bus");
     assert!(!place.of_the_program().is_empty());
     place.end("KILL", bus.pid);
     let outcome = run.finish();
@@ -345,8 +349,11 @@ fn a_service_that_ends_without_an_answer_is_a_line() {
     place.uninstall("notify-send");
     let run = Running::start(place.user().command(&["notify-send-headless", "summary"]));
     soon("the notification", || place.recorded(&file).len() == 1);
-    let recorder =
-        place.processes().into_iter().find(|seen| seen.name == "python3").expect("a recorder");
+    let recorder = place
+        .processes()
+        .into_iter()
+        .find(|seen| seen.name == "python3")
+        .expect("finding a recorder");
     place.end("KILL", recorder.pid);
     let outcome = run.finish().exits(1);
     assert_eq!(outcome.errors().lines().count(), 1, "{}", outcome.report());
@@ -481,7 +488,7 @@ fn what_the_superuser_sends_is_sent_by_the_user() {
     let groups = status
         .lines()
         .find(|line| line.starts_with("Groups"))
-        .expect("groups")
+        .expect("finding groups")
         .trim_end()
         .to_owned();
     let status = status.replace(&groups, "");
@@ -544,7 +551,7 @@ fn a_signal_ends_the_wait_for_a_service_without_notify_send() {
     let script = "echo $$ >/tmp/own; exec notify-send-headless summary";
     let running = Running::start(place.superuser().command(&["sh", "-c", script]));
     soon("a notification", || !place.recorded(&file).is_empty());
-    let own: u32 = place.shell("cat /tmp/own").parse().expect("a pid");
+    let own: u32 = place.shell("cat /tmp/own").parse().expect("parsing a pid");
     place.kill("TERM", own);
     running.finish().exits(143);
 }

@@ -127,9 +127,9 @@ fn a_list_of_a_user_or_a_session_has_that_only() {
     let names = |options: &[&str]| -> Vec<String> {
         let json = root.run(&[&["--list", "--json"], options].concat()).succeeds().json();
         json.as_array()
-            .expect("an array")
+            .expect("finding an array")
             .iter()
-            .map(|one| one["user"].as_str().expect("a name").to_owned())
+            .map(|one| one["user"].as_str().expect("finding a name").to_owned())
             .collect()
     };
     assert_eq!(names(&["--user", "pt2"]), ["pt2"]);
@@ -184,7 +184,7 @@ fn what_is_printed_of_odd_values_is_for_a_shell() {
         let script = "cd /tmp; eval \"$(with-gui-environment --print)\"; printenv SWAYSOCK";
         soon("the odd value", || user.exec(script).text().trim_end() == odd);
         user.shell("[ ! -e /tmp/lured ]");
-        place.end("KILL", program.parse().expect("a pid"));
+        place.end("KILL", program.parse().expect("parsing a pid"));
     }
 }
 
@@ -196,7 +196,7 @@ fn what_is_printed_as_json_is_an_object_of_texts() {
         assert_eq!(json["DBUS_SESSION_BUS_ADDRESS"], "unix:path=/run/user/7001/bus");
         assert_eq!(json["XDG_RUNTIME_DIR"], "/run/user/7001");
         assert!(
-            json.as_object().expect("an object").values().all(serde_json::Value::is_string),
+            json.as_object().expect("finding an object").values().all(serde_json::Value::is_string),
             "{json}"
         );
     }

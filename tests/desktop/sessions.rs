@@ -41,7 +41,7 @@ fn a_user_reaches_the_own_session_from_inside_of_it() {
     let user = user.with(&variables);
     let found = user.environment(&[]);
     for variable in variables {
-        let (name, value) = variable.split_once('=').expect("NAME=VALUE");
+        let (name, value) = variable.split_once('=').expect("finding NAME=VALUE");
         assert_eq!(found.get(name).map(String::as_str), Some(value));
     }
 }

@@ -117,14 +117,15 @@ fn a_long_name_is_matched_whole() {
 
 #[test]
 fn a_long_name_of_a_script_is_matched_whole() {
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("making a temporary directory");
     let name = format!("a-script-with-a-long-name-{}.sh", id());
     for first in ["#!/bin/sh", "#!/bin/sh -e"] {
         let path = directory.path().join(&name);
         let draft = directory.path().join("draft");
-        fs::write(&draft, format!("{first}\necho ready\nread line\n")).expect("a script");
+        fs::write(&draft, format!("{first}\necho ready\nread line\n")).expect("writing a script");
         copy_from(&draft, &path);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its permissions");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+            .expect("changing its permissions");
         let target = Target::start(&mut Command::new(&path));
         assert_eq!(target.proc("comm"), b"a-script-with-a\n");
         run(&["find", "-x", &name]).succeeds().prints(format!("{}\n", target.pid()));

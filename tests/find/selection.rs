@@ -181,27 +181,27 @@ fn a_zombie_is_found() {
 #[test]
 fn a_pid_file_names_one_process() {
     let fake = cron();
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("making a temporary directory");
     let path = directory.path().join("cron.pid");
-    let path = path.to_str().expect("its name");
+    let path = path.to_str().expect("reading its name as text");
     for content in ["10\n", "10", "  10\n", "10\ncron\n"] {
-        fs::write(path, content).expect("a pid file");
+        fs::write(path, content).expect("writing a pid file");
         finds(&fake, &["-F", path], &[10]);
         finds(&fake, &["--pidfile", path, "cron"], &[10]);
         finds_nothing(find(&fake, &["-F", path, "sh"]));
     }
-    fs::write(path, "7\n").expect("a pid file");
+    fs::write(path, "7\n").expect("writing a pid file");
     finds_nothing(find(&fake, &["-F", path]));
 }
 
 #[test]
 fn a_pid_file_may_be_standard_input() {
     let fake = cron();
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("making a temporary directory");
     let path = directory.path().join("pid");
-    fs::write(&path, "40\n").expect("a pid file");
+    fs::write(&path, "40\n").expect("writing a pid file");
     let mut command = proctool(["find", &fake.option(), "-F", "-"]);
-    command.stdin(File::open(&path).expect("the pid file"));
+    command.stdin(File::open(&path).expect("opening the pid file"));
     finish(command).succeeds().prints("40\n");
     let mut command = proctool(["find", &fake.option(), "-F", "-"]);
     command.stdin(Stdio::null());
@@ -211,19 +211,19 @@ fn a_pid_file_may_be_standard_input() {
 #[test]
 fn a_pid_file_that_is_missing_or_wrong_is_told() {
     let fake = cron();
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("making a temporary directory");
     let path = directory.path().join("pid");
-    let path = path.to_str().expect("its name");
+    let path = path.to_str().expect("reading its name as text");
     find(&fake, &["-F", path]).refuses(1, &format!("pid file '{path}': No such file or directory"));
     for content in ["", "\n", "cron\n", "10x\n", "0\n", "-10\n", "1.5\n", "99999999999\n"] {
-        fs::write(path, content).expect("a pid file");
+        fs::write(path, content).expect("writing a pid file");
         find(&fake, &["-F", path])
             .refuses(1, &format!("pid file '{path}': '{}' is no process id", content.trim()));
     }
-    fs::write(path, b"\xff\xfe").expect("a pid file");
+    fs::write(path, b"\xff\xfe").expect("writing a pid file");
     find(&fake, &["-F", path]).refuses(1, &format!("pid file '{path}': "));
     find(&fake, &["-F", "/dev/zero"]).refuses(1, "pid file '/dev/zero': ");
-    let place = directory.path().to_str().expect("its name");
+    let place = directory.path().to_str().expect("reading its name as text");
     find(&fake, &["-F", place]).refuses(1, &format!("pid file '{place}': "));
 }
 
@@ -273,11 +273,13 @@ fn a_deleted_executable_is_found_while_it_runs() {
     let program = Program::new("removed");
     let target = program.start();
     let printed = format!("{}\n", target.pid());
-    let path = program.path().canonicalize().expect("its path");
+    let path = program.path().canonicalize().expect("resolving its path");
     run(&["find", "--exe", &program.name]).succeeds().prints(&printed);
-    fs::remove_file(program.path()).expect("the removal");
+    fs::remove_file(program.path()).expect("removing the file");
     run(&["find", "--exe", &program.name]).succeeds().prints(&printed);
-    run(&["find", "--exe-path", path.to_str().expect("text")]).succeeds().prints(&printed);
+    run(&["find", "--exe-path", path.to_str().expect("decoding UTF-8")])
+        .succeeds()
+        .prints(&printed);
     run(&["find", "-x", &program.name]).succeeds().prints(&printed);
 }
 
@@ -362,7 +364,7 @@ fn namespaces_of_a_fake_process() {
     let procfs = Path::new(procfs.trim_start_matches("--proc="));
     let process = |pid: u32, number: u32| {
         let process = fake.process(pid, 1, "x");
-        fs::create_dir(procfs.join(pid.to_string()).join("ns")).expect("a directory");
+        fs::create_dir(procfs.join(pid.to_string()).join("ns")).expect("making a directory");
         let same = ["cgroup", "ipc", "mnt", "net", "time", "user", "uts"];
         let process = same.iter().fold(process, |process, name| {
             process.link(&format!("ns/{name}"), format!("{name}:[1]"))
@@ -426,9 +428,9 @@ fn what_is_kept_from_us_never_matches_not_even_inverted() {
     if !namespace::is_root() {
         skip!("only root can be somebody else");
     }
-    let directory = tempfile::tempdir().expect("a directory");
+    let directory = tempfile::tempdir().expect("making a temporary directory");
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))
-        .expect("its permissions");
+        .expect("changing its permissions");
     let copy = directory.path().join("proctool");
     copy_from(PROCTOOL.as_ref(), &copy);
     let as_nobody = |words: &[&str]| {

@@ -12,7 +12,7 @@ fn status(user: &User<'_>, words: &[&str]) -> i32 {
     let outcome = super::super::support::command::finish(
         user.command(&[&["python3", "-c", script], words].concat()),
     );
-    outcome.exits(0).text().trim_end().parse().expect("a status")
+    outcome.exits(0).text().trim_end().parse().expect("parsing a status")
 }
 
 #[test]

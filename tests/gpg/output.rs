@@ -55,14 +55,14 @@ fn json_is_an_object_of_texts() {
     let user = place.user();
     let outcome = user.run(&["--json", "--ssh"]).succeeds();
     let json = outcome.json();
-    let object = json.as_object().expect("an object");
+    let object = json.as_object().expect("finding an object");
     assert_eq!(
         object.keys().map(String::as_str).collect::<Vec<_>>(),
         ["GPG_AGENT_INFO", "SSH_AUTH_SOCK"]
     );
     assert!(object.values().all(serde_json::Value::is_string), "{json}");
     assert_eq!(outcome.lines().len(), 1);
-    user.owns(&info(json["GPG_AGENT_INFO"].as_str().expect("a text")));
+    user.owns(&info(json["GPG_AGENT_INFO"].as_str().expect("finding a text")));
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn a_terminal_is_printed() {
     let place = gpg_box!(GpgBox::needing(&["script"]));
     let user = place.user();
     let shown = on_terminal(&user, "tty; with-gpg-agent --print");
-    let terminal = shown.lines().next().expect("a terminal");
+    let terminal = shown.lines().next().expect("finding a terminal");
     assert!(shown.contains(&format!("GPG_TTY={terminal}; export GPG_TTY;")), "{shown}");
     // Standard output is no terminal here, as usual for eval, but standard input is.
     let shown = on_terminal(&user, "tty; eval \"$(with-gpg-agent --print)\"; printenv GPG_TTY");

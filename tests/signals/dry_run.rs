@@ -18,7 +18,7 @@ fn a_dry_run_lists_what_find_finds() {
         &["--children-of", &own, "--exe", name],
         &["--descendants-of", &own, "--pattern", name],
         &["--parent", &own, "--exe", name],
-        &["--exe-path", program.path().to_str().expect("text")],
+        &["--exe-path", program.path().to_str().expect("decoding UTF-8")],
         &["--exe", name, "--newest"],
         &["--exe", name, "--oldest"],
         &["--exe", name, "--runstates", "T"],

@@ -170,8 +170,8 @@ fn identity(target: &Target) -> Option<String> {
 fn an_identity_never_means_a_later_process_of_that_number() {
     let target = Program::new("later").start();
     let Some(right) = identity(&target) else { skip!("this kernel gives processes no ids") };
-    let (pid, inode) = right.split_once(':').expect("a colon");
-    let wrong = format!("{pid}:{}", inode.parse::<u64>().expect("an inode") - 1);
+    let (pid, inode) = right.split_once(':').expect("finding a colon");
+    let wrong = format!("{pid}:{}", inode.parse::<u64>().expect("parsing an inode") - 1);
     // A process that was to exit has done so; a process that was to stop has not.
     for (applet, code) in [("terminate", 0), ("kill", 0), ("suspend", 1), ("resume", 1)] {
         let outcome = run(&[applet, "--json", &wrong]).exits(code);
@@ -247,7 +247,10 @@ fn only_the_newest_or_the_oldest_is_ended() {
             "{}",
             outcome.report()
         );
-        let at = targets.iter().position(|target| target.pid() == found[0]).expect("one of them");
+        let at = targets
+            .iter()
+            .position(|target| target.pid() == found[0])
+            .expect("finding one of them");
         targets[at] = Program::new("replaced").start();
     }
     let left = run(&["find", "--exe", &program.name]).succeeds().pids();

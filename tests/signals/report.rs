@@ -17,8 +17,11 @@ fn the_report_in_json_is_complete() {
     });
     assert_eq!(row, expected);
     let lines = run(&["kill", "--jsonl", &other.pid().to_string(), "4194303"]).exits(64);
-    let rows: Vec<Value> =
-        lines.lines().iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let rows: Vec<Value> = lines
+        .lines()
+        .iter()
+        .map(|line| serde_json::from_str(line).expect("parsing JSON"))
+        .collect();
     let mut fates: Vec<_> =
         rows.iter().map(|row| (row["pid"].clone(), row["outcome"].clone())).collect();
     fates.sort_by_key(|(pid, _)| pid.as_u64());
@@ -90,7 +93,7 @@ fn all_are_ended_though_nobody_reads_the_report() {
     for format in ["--color=never", "--json", "--jsonl"] {
         let targets = [program.start(), program.start(), program.start()];
         let mut command = proctool(["terminate", format, "--exe", &program.name]);
-        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let (reader, writer) = std::io::pipe().expect("making a pipe");
         drop(reader);
         command.stdout(writer);
         let outcome = finish(command).exits(0);
@@ -105,7 +108,8 @@ fn all_are_ended_though_the_report_cannot_be_written() {
     for format in ["--color=never", "--json", "--jsonl"] {
         let targets = [program.start(), program.start(), program.start()];
         let mut command = proctool(["terminate", format, "--exe", &program.name]);
-        command.stdout(OpenOptions::new().write(true).open("/dev/full").expect("/dev/full"));
+        command
+            .stdout(OpenOptions::new().write(true).open("/dev/full").expect("opening /dev/full"));
         finish(command).exits(3).says("No space left on device");
         targets.iter().for_each(|target| assert_eq!(ending(target), "15"));
     }

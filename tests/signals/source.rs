@@ -4,12 +4,12 @@ use super::*;
 
 /// All files of the program, without their own tests.
 fn sources(directory: &Path, sources: &mut Vec<(PathBuf, String)>) {
-    for entry in fs::read_dir(directory).expect("a directory of sources") {
+    for entry in fs::read_dir(directory).expect("listing a directory of sources") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
             self::sources(&path, sources);
         } else if path.extension() == Some(OsStr::new("rs")) {
-            let text = fs::read_to_string(&path).expect("a source");
+            let text = fs::read_to_string(&path).expect("reading a source");
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
             sources.push((path, code.to_owned()));
         }
@@ -29,7 +29,10 @@ fn files_with(words: &[&str]) -> Vec<String> {
     let found = all.iter().filter(|(_, code)| has(code));
     found
         .map(|(path, _)| {
-            path.strip_prefix(&root).expect("below src").to_string_lossy().into_owned()
+            path.strip_prefix(&root)
+                .expect("finding the path below src")
+                .to_string_lossy()
+                .into_owned()
         })
         .collect()
 }

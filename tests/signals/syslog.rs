@@ -42,7 +42,7 @@ fn logged(outcome: &Outcome) -> Vec<(String, String)> {
             line.split_once("]: ").and_then(|(head, text)| Some((head.rsplit_once('[')?, text)));
         let ((head, number), text) = parts.unwrap_or_else(|| panic!("no such head: {line:?}"));
         assert!(head.starts_with('<') && number.parse::<u32>().is_ok(), "{line:?}");
-        let name = head.rsplit([' ', '>']).next().expect("a name");
+        let name = head.rsplit([' ', '>']).next().expect("finding a name");
         logged.push((name.to_owned(), text.trim_end_matches(['\n', '\0']).to_owned()));
     }
     logged

@@ -101,7 +101,7 @@ impl ApacheBox {
 
     /// An Apache that is yet to be started.
     pub fn site(&self, name: &'static str, mpm: &'static str, port: u16) -> Site<'_> {
-        fs::create_dir_all(self.path(name).join("htdocs")).expect("a directory for a site");
+        fs::create_dir_all(self.path(name).join("htdocs")).expect("making a directory for a site");
         Site { place: self, name, mpm, port }
     }
 
@@ -224,7 +224,7 @@ impl ApacheBox {
             own == Some(&pid.to_string())
                 && fs::read_link(format!("/proc/{outer}/ns/pid")).is_ok_and(|own| own == space)
         };
-        let entries = fs::read_dir("/proc").expect("/proc").flatten();
+        let entries = fs::read_dir("/proc").expect("listing /proc").flatten();
         entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(is_it)
     }
 
@@ -247,9 +247,11 @@ impl Site<'_> {
     /// A file in its directory.
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let path = self.place.path(self.name).join(name);
-        fs::create_dir_all(path.parent().expect("a directory")).expect("a directory of a site");
-        fs::write(&path, text).expect("a file of a site");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("its permissions");
+        fs::create_dir_all(path.parent().expect("finding a directory"))
+            .expect("making a directory of a site");
+        fs::write(&path, text).expect("writing a file of a site");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644))
+            .expect("changing its permissions");
     }
 
     /// The configuration, with this at its end.
@@ -269,9 +271,11 @@ impl Site<'_> {
     /// The line of the configuration that has this text, as `FILE:LINE`.
     pub fn at(&self, text: &str) -> String {
         let conf = fs::read_to_string(self.place.path(self.name).join("httpd.conf"))
-            .expect("the configuration");
-        let line =
-            conf.lines().position(|line| line.contains(text)).expect("a line of the configuration");
+            .expect("reading the configuration");
+        let line = conf
+            .lines()
+            .position(|line| line.contains(text))
+            .expect("finding a line of the configuration");
         format!("{}:{}", self.path(), line + 1)
     }
 

@@ -91,8 +91,8 @@ pub(super) fn wait(mut child: Child, command: String) -> Outcome {
     Outcome {
         command,
         status: status.expect("its status"),
-        stdout: stdout.join().expect("its standard output"),
-        stderr: stderr.join().expect("its standard error"),
+        stdout: stdout.join().expect("joining its standard output"),
+        stderr: stderr.join().expect("joining its standard error"),
     }
 }
 

@@ -109,7 +109,7 @@ impl CronBox {
 
     /// The crontab, as cron reads it.
     pub fn raw_crontab(&self, text: &str) {
-        fs::write(self.root("/etc/cron.d/jobs"), text).expect("a crontab");
+        fs::write(self.root("/etc/cron.d/jobs"), text).expect("writing a crontab");
     }
 
     /// Start Debian's cron, as a daemon; its pid.
@@ -131,7 +131,7 @@ impl CronBox {
         let command = "mount -t tmpfs none /run; exec setsid cron -f";
         let script =
             format!("unshare --mount sh -c '{command}' </dev/null >/dev/null 2>&1 & echo $!");
-        let other = self.shell(&script).parse().expect("a process id");
+        let other = self.shell(&script).parse().expect("parsing a process id");
         self.await_lock(other);
         other
     }
@@ -171,7 +171,7 @@ impl CronBox {
     pub fn began(&self, name: &str) -> u32 {
         let file = format!("{name}.began");
         soon(&format!("the start of job {name}"), || !self.read(&file).is_empty());
-        self.read(&file).parse().expect("a process id")
+        self.read(&file).parse().expect("parsing a process id")
     }
 
     /// Let a job go on to its end.
@@ -231,7 +231,7 @@ impl CronBox {
         let (command, file) = self.tool(before, words);
         let running = Running::start(command);
         soon("the start of cron-graceful", || !self.read(&file).is_empty());
-        let pid = self.read(&file).parse().expect("a process id");
+        let pid = self.read(&file).parse().expect("parsing a process id");
         Run { running, pid }
     }
 

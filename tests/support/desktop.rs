@@ -169,7 +169,7 @@ impl DesktopBox {
     #[track_caller]
     pub fn recorded(&self, file: &str) -> Vec<Value> {
         let text = self.shell(&format!("cat {file}"));
-        text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect()
+        text.lines().map(|line| serde_json::from_str(line).expect("parsing a record")).collect()
     }
 }
 
@@ -240,7 +240,7 @@ impl<'place> User<'place> {
             "{environment} setsid {command} </dev/null >/tmp/{}.log 2>&1 & echo $!",
             self.name
         );
-        self.shell(&script).parse().expect("a pid")
+        self.shell(&script).parse().expect("parsing a pid")
     }
 
     /// A program of the user's with just these variables.
@@ -324,7 +324,7 @@ impl<'place> User<'place> {
     #[track_caller]
     pub fn listen(&self, kind: &str, log: &str, addresses: &str) -> u32 {
         let pid = self.shell(&format!("python3 /mnt/desktop_listener.py {kind} {log} {addresses}"));
-        pid.parse().expect("a pid")
+        pid.parse().expect("parsing a pid")
     }
 
     /// The command that runs with-gui-environment.
@@ -350,14 +350,14 @@ impl<'place> User<'place> {
         let pair = |item: &str| {
             item.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
         };
-        text.split_terminator('\0').map(|item| pair(item).expect("NAME=VALUE")).collect()
+        text.split_terminator('\0').map(|item| pair(item).expect("splitting NAME=VALUE")).collect()
     }
 
     /// Returns the output of `--list --json`, which must succeed.
     #[track_caller]
     pub fn list(&self) -> Vec<Value> {
         let json = self.run(&["--list", "--json"]).succeeds().json();
-        json.as_array().expect("an array").clone()
+        json.as_array().expect("finding an array").clone()
     }
 
     /// A command runs as this user when the caller asks for it with these options.

@@ -151,7 +151,7 @@ impl Machine {
     /// Returns the notifications that arrived there.
     pub fn records(&self, user: &str) -> Vec<Value> {
         let text = self.read(&format!("{user}.records"));
-        text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect()
+        text.lines().map(|line| serde_json::from_str(line).expect("parsing a record")).collect()
     }
 }
 

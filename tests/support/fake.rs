@@ -31,7 +31,7 @@ impl FakeProc {
     /// Add a directory for a process, without files.
     pub fn bare(&self, pid: u32) -> FakeProcess {
         let path = self.0.path().join(pid.to_string());
-        fs::create_dir(&path).expect("a directory for a process");
+        fs::create_dir(&path).expect("making a directory for a process");
         FakeProcess(path)
     }
 
@@ -42,7 +42,7 @@ impl FakeProc {
 
     /// Add a file beside the processes.
     pub fn file(&self, name: &str, content: &str) -> &FakeProc {
-        fs::write(self.0.path().join(name), content).expect("a file");
+        fs::write(self.0.path().join(name), content).expect("writing a file");
         self
     }
 }
@@ -78,14 +78,14 @@ impl FakeProcess {
 
     /// Write any file.
     pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> FakeProcess {
-        fs::write(self.0.join(name), content).expect("a file of a process");
+        fs::write(self.0.join(name), content).expect("writing a file of a process");
         self
     }
 
     /// Make any link.
     pub fn link(self, name: &str, target: impl AsRef<[u8]>) -> FakeProcess {
         symlink(OsStr::from_bytes(target.as_ref()), self.0.join(name))
-            .expect("a link of a process");
+            .expect("making a link of a process");
         self
     }
 }

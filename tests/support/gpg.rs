@@ -184,7 +184,7 @@ impl<'place> User<'place> {
     pub fn serve(&self, socket: &str, kind: &str) -> u32 {
         self.shell(&format!("mkdir -m 700 -p \"$(dirname {socket})\""));
         let pid = self.shell(&format!("python3 /mnt/gpg_server.py {socket} {kind}"));
-        let pid = pid.parse().expect("a pid");
+        let pid = pid.parse().expect("parsing a pid");
         if kind == "supervised" || kind == "kept" {
             soon("a supervised gpg-agent", || self.place.name(pid) == "gpg-agent");
         }
@@ -212,5 +212,5 @@ pub fn info(text: &str) -> Info {
     let parts: Vec<&str> = text.rsplitn(3, ':').collect();
     let [protocol, pid, socket] = parts[..] else { panic!("not SOCKET:PID:1: {text:?}") };
     assert_eq!(protocol, "1", "{text}");
-    Info { socket: socket.to_owned(), pid: pid.parse().expect("a pid") }
+    Info { socket: socket.to_owned(), pid: pid.parse().expect("parsing a pid") }
 }

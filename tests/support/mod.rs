@@ -25,8 +25,8 @@ pub fn skip(test: &str, reason: &str) {
             .append(true)
             .create(true)
             .open(path)
-            .expect("the file of skipped tests");
-        file.write_all(note.as_bytes()).expect("a note of the skipped test");
+            .expect("opening the file of skipped tests");
+        file.write_all(note.as_bytes()).expect("writing a note of the skipped test");
     }
     print!("skipped: {note}");
 }

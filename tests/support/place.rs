@@ -89,12 +89,12 @@ impl Place {
     pub fn start(script: &str, own: Own, files: &[(&str, &str)]) -> Result<Place, String> {
         // Files in it are for other users too, whatever umask we were started with.
         rustix::process::umask(Mode::WGRP | Mode::WOTH);
-        let scratch = tempfile::tempdir().expect("a directory for a box");
+        let scratch = tempfile::tempdir().expect("making a directory for a box");
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o777))
-            .expect("its permissions");
-        fs::create_dir(scratch.path().join("bin")).expect("a directory for programs");
+            .expect("changing its permissions");
+        fs::create_dir(scratch.path().join("bin")).expect("making a directory for programs");
         for (name, text) in files {
-            fs::write(scratch.path().join(name), text).expect("a file of the box");
+            fs::write(scratch.path().join(name), text).expect("writing a file of the box");
         }
         let mut command = heedful("bash");
         command.args(["-c", include_str!("keep_box.sh"), "keep_box", script]);
@@ -102,12 +102,12 @@ impl Place {
         command.env("SCRATCH", scratch.path()).env("PROCTOOL", PROCTOOL);
         command.env("GROUPED", flag(own.groups)).env("NETWORK", flag(own.network));
         command.stdin(Stdio::piped()).stderr(Stdio::inherit());
-        let mut keeper = command.spawn().expect("bash");
+        let mut keeper = command.spawn().expect("starting bash");
         let input = keeper.stdin.take();
         let mut line = String::new();
-        BufReader::new(keeper.stdout.take().expect("its output"))
+        BufReader::new(keeper.stdout.take().expect("taking its output"))
             .read_line(&mut line)
-            .expect("a line of it");
+            .expect("reading a line of it");
         let mut place = Place { keeper, input, first: 0, scratch };
         place.first = line.trim_end().parse().map_err(|_| "no control groups")?;
         Ok(place)
@@ -171,8 +171,13 @@ impl Place {
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/mnt/bin/{path}") };
         let mut command = self.inside(&["sh", "-c", "cat >\"$0\" && chmod 755 \"$0\"", &path]);
         command.stdin(Stdio::piped());
-        let mut child = command.spawn().expect("a shell");
-        child.stdin.take().expect("its input").write_all(text.as_bytes()).expect("a program");
+        let mut child = command.spawn().expect("starting a shell");
+        child
+            .stdin
+            .take()
+            .expect("taking its input")
+            .write_all(text.as_bytes())
+            .expect("writing a program");
         assert!(child.wait().is_ok_and(|status| status.success()), "no program {path}");
     }
 
@@ -260,7 +265,7 @@ impl Place {
 
     /// The processes of the box that have the program, such as a guardian.
     pub fn of_the_program(&self) -> Vec<Seen> {
-        let own = fs::metadata(PROCTOOL).expect("the program");
+        let own = fs::metadata(PROCTOOL).expect("reading the program");
         let has_it = |seen: &Seen| {
             let exe = fs::metadata(self.root(&format!("/proc/{}/exe", seen.pid)));
             exe.is_ok_and(|exe| (exe.dev(), exe.ino()) == (own.dev(), own.ino()))

@@ -50,12 +50,12 @@ impl Running {
     }
 
     fn child(&mut self) -> &mut Child {
-        self.child.as_mut().expect("it was not waited for")
+        self.child.as_mut().expect("finding the child, which was not reaped")
     }
 
     /// Its process id, its own for as long as it was not waited for.
     pub fn pid(&self) -> u32 {
-        self.child.as_ref().expect("it was not waited for").id()
+        self.child.as_ref().expect("finding the child, which was not reaped").id()
     }
 
     /// Reports whether it sleeps until one of several events: it has an epoll descriptor with
@@ -81,7 +81,7 @@ impl Running {
     #[track_caller]
     pub fn line(&mut self) -> String {
         let command = self.command.clone();
-        let stdout = self.child().stdout.as_mut().expect("its standard output");
+        let stdout = self.child().stdout.as_mut().expect("finding its standard output");
         let limit = Timespec::try_from(LIMIT).expect("a time");
         let mut line = Vec::new();
         // Byte by byte: what comes behind the line is left for later.
@@ -91,7 +91,7 @@ impl Running {
             assert!(ready > 0, "no line within {LIMIT:?}: {command}");
             let mut byte = [0];
             assert!(
-                stdout.read(&mut byte).expect("its output") == 1,
+                stdout.read(&mut byte).expect("reading its output") == 1,
                 "no line but the end of {command}"
             );
             line.push(byte[0]);
@@ -111,7 +111,7 @@ impl Running {
 
     /// Wait for its end, which must come, and take what else it printed.
     pub fn finish(mut self) -> Outcome {
-        let child = self.child.take().expect("it was not waited for");
+        let child = self.child.take().expect("taking the child, which was not reaped");
         wait(child, self.command.clone())
     }
 }

@@ -41,14 +41,14 @@ impl Program {
 
     /// A program of exactly this name.
     pub fn named(name: &OsStr) -> Program {
-        let directory = tempfile::tempdir().expect("a directory for a program");
+        let directory = tempfile::tempdir().expect("making a directory for a program");
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))
-            .expect("its permissions");
+            .expect("changing its permissions");
         let path = directory.path().join(name);
-        let own = std::env::current_exe().expect("the test binary");
+        let own = std::env::current_exe().expect("finding the test binary");
         // Another process makes the copy: a child that another test forks meanwhile would hold the
         // copy open for writing, and such a file cannot be started (ETXTBSY).
-        let copied = Command::new("cp").arg(own).arg(&path).status().expect("cp");
+        let copied = Command::new("cp").arg(own).arg(&path).status().expect("running cp");
         assert!(copied.success(), "no copy of the test binary");
         Program { directory, name: name.to_string_lossy().into_owned() }
     }
@@ -82,7 +82,7 @@ impl Target {
             .stderr(Stdio::inherit());
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let mut output = BufReader::new(child.stdout.take().expect("taking its output"));
         let ready =
             output.by_ref().lines().map_while(Result::ok).any(|line| line.ends_with("ready"));
         assert!(ready, "{command:?} did not get ready");
@@ -108,7 +108,7 @@ impl Target {
     /// Its file below /proc.
     pub fn proc(&self, name: &str) -> Vec<u8> {
         fs::read(Path::new("/proc").join(self.pid().to_string()).join(name))
-            .expect("a file of a living process")
+            .expect("reading a file of a living process")
     }
 
     /// Let it end by itself, as the end of its input makes it, and leave its zombie until it is

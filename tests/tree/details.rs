@@ -90,11 +90,11 @@ fn threads_are_shown_by_name_and_id() {
     });
     let pid = target.pid();
     let mut threads = Vec::new();
-    for entry in fs::read_dir(format!("/proc/{pid}/task")).expect("its threads") {
+    for entry in fs::read_dir(format!("/proc/{pid}/task")).expect("listing its threads") {
         let entry = entry.expect("a thread");
-        let id = entry.file_name().into_string().expect("its id");
+        let id = entry.file_name().into_string().expect("reading its id as text");
         if id != pid.to_string() {
-            let name = fs::read_to_string(entry.path().join("comm")).expect("its name");
+            let name = fs::read_to_string(entry.path().join("comm")).expect("reading its name");
             threads.push(format!("{{{}}}({id})", name.trim_end()));
         }
     }
@@ -122,8 +122,8 @@ fn threads_stand_before_children_and_join_them() {
         Stat { pid, ppid: 1, comm, threads: 2, ..PLAIN }.in_proc(&fake);
         for (id, name) in [(pid, comm), (pid + 1, "io")] {
             let thread = directory(&fake).join(format!("{pid}/task/{id}"));
-            fs::create_dir_all(&thread).expect("a directory for a thread");
-            fs::write(thread.join("comm"), format!("{name}\n")).expect("its name");
+            fs::create_dir_all(&thread).expect("making a directory for a thread");
+            fs::write(thread.join("comm"), format!("{name}\n")).expect("writing its name");
         }
     }
     fake.process(30, 10, "child");
@@ -198,7 +198,7 @@ fn a_real_process_whose_executable_was_replaced_is_marked_and_found() {
     let name = format!("{}({})", program.name, target.pid());
     run(&["tree", "--exe", &program.name]).succeeds().prints(format!("{name}\n"));
     let newer = program.path().with_extension("new");
-    fs::copy(program.path(), &newer).expect("a newer program");
-    fs::rename(newer, program.path()).expect("the newer program in its place");
+    fs::copy(program.path(), &newer).expect("copying a newer program");
+    fs::rename(newer, program.path()).expect("renaming the newer program in its place");
     run(&["tree", "--exe", &program.name]).succeeds().prints(format!("{name} (deleted)\n"));
 }

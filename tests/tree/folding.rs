@@ -66,8 +66,8 @@ fn leaves_with_threads_are_not_folded() {
     for pid in [20, 30] {
         Stat { pid, ppid: 1, comm: "daemon", threads: 2, ..PLAIN }.in_proc(&fake);
         let thread = directory(&fake).join(format!("{pid}/task/{}", pid + 1));
-        fs::create_dir_all(&thread).expect("a directory for a thread");
-        fs::write(thread.join("comm"), "io\n").expect("its name");
+        fs::create_dir_all(&thread).expect("making a directory for a thread");
+        fs::write(thread.join("comm"), "io\n").expect("writing its name");
     }
     shows(&fake, &["-c"], &["init(1)", "└─ 2*[daemon]"]);
     let lines = ["init(1)", "├─ daemon(20)", "│  └─ {io}(21)", "└─ daemon(30)", "   └─ {io}(31)"];

@@ -3,7 +3,7 @@
 use super::*;
 
 fn keys(value: &Value) -> BTreeSet<&str> {
-    value.as_object().expect("an object").keys().map(String::as_str).collect()
+    value.as_object().expect("finding an object").keys().map(String::as_str).collect()
 }
 
 const KEYS: [&str; 7] = ["pid", "ppid", "comm", "exe_name", "state", "user", "cmdline"];
@@ -44,7 +44,7 @@ fn json_lines_are_flat() {
     let processes: Vec<Value> = outcome
         .lines()
         .iter()
-        .map(|line| serde_json::from_str(line).expect("an object a line"))
+        .map(|line| serde_json::from_str(line).expect("parsing an object for each line"))
         .collect();
     assert!(
         processes.iter().all(|process| keys(process) == BTreeSet::from(KEYS)),

@@ -6,10 +6,10 @@ use super::*;
 
 /// Returns how often the waiter was woken.
 fn wakes(waiter: &Running) -> u64 {
-    let text =
-        std::fs::read_to_string(format!("/proc/{}/status", waiter.pid())).expect("its status");
+    let text = std::fs::read_to_string(format!("/proc/{}/status", waiter.pid()))
+        .expect("reading its status");
     let counts = text.lines().filter_map(|line| line.split_once("_switches:"));
-    counts.map(|(_, count)| count.trim().parse::<u64>().expect("a number")).sum()
+    counts.map(|(_, count)| count.trim().parse::<u64>().expect("parsing a number")).sum()
 }
 
 #[test]

@@ -24,7 +24,7 @@ time.sleep(1000)' >/mnt/pid & until_lines /mnt/pid 1; pid=$(</mnt/pid)
         "{}",
         outcome.report()
     );
-    let shown: Value = serde_json::from_str(&lines[2..].concat()).expect("a document");
+    let shown: Value = serde_json::from_str(&lines[2..].concat()).expect("parsing a document");
     let entry = &shown[0];
     let status = [&entry["exit_status"], &entry["exit_signal"], &entry["core_dumped"]];
     assert_eq!(status, [&Value::Null, &Value::Null, &Value::Null], "{}", outcome.report());

@@ -26,7 +26,7 @@ fn lines_arrive_while_others_still_run() {
     let (mut text, mut lines) = (waiting(&[&one, &two]), waiting(&["--jsonl", &one, &two]));
     drop(first);
     assert_eq!(text.line(), format!("{one} sh: ended"));
-    let object: Value = serde_json::from_str(&lines.line()).expect("an object");
+    let object: Value = serde_json::from_str(&lines.line()).expect("parsing an object");
     assert_eq!((&object["pid"].to_string(), &object["outcome"]), (&one, &json!("ended")));
     let (text, lines) = (text.watching(), lines.watching());
     drop(second);
@@ -47,13 +47,13 @@ fn json_tells_everything_of_each() {
     let target = zombie();
     let pid = pid(&target);
     let plain = wait(&["--json", &pid]).succeeds().json();
-    let mut entry = plain[0].as_object().expect("an object").clone();
+    let mut entry = plain[0].as_object().expect("finding an object").clone();
     let names: Vec<_> = entry.keys().cloned().collect();
     assert_eq!(names.len(), 7, "{names:?}");
     assert!(
         entry.remove("seconds").is_some_and(|seconds| seconds.as_f64().is_some_and(|it| it >= 0.0))
     );
-    let id = entry.remove("id").expect("an id");
+    let id = entry.remove("id").expect("finding an id");
     assert!(
         kernel() < (6, 9) || id.as_str().is_some_and(|id| id.starts_with(&format!("{pid}:"))),
         "{id}"

@@ -26,7 +26,7 @@ fn the_signal_that_ended_a_zombie_is_told() {
 
 #[test]
 fn whether_a_core_was_dumped_is_told() {
-    let directory = tempfile::tempdir().expect("a directory for a core");
+    let directory = tempfile::tempdir().expect("making a directory for a core");
     let mut command = Command::new("sh");
     command
         .args(["-c", "ulimit -c unlimited; echo ready; read line; kill -ABRT $$"])
