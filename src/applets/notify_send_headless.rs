@@ -197,9 +197,10 @@ fn variable(name: &str) -> Result<Option<String>, Refusal> {
 
 /// Prints what notify-send would print.
 fn answer(question: &OsStr) -> anyhow::Result<Exit> {
-    let text = match question == "--version" || question == "-v" {
-        true => format!("proctool {}\n", env!("CARGO_PKG_VERSION")),
-        false => notification::command().render_help().to_string(),
+    let text = if question == "--version" || question == "-v" {
+        format!("proctool {}\n", env!("CARGO_PKG_VERSION"))
+    } else {
+        notification::command().render_help().to_string()
     };
     output::print(&text)?;
     Ok(Exit::Done)

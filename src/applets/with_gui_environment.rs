@@ -248,16 +248,16 @@ impl Options {
         }
         let mut output = Output::stdout(Colour::Never);
         let mut text = Vec::new();
-        match self.json {
-            true => session::document(&mut text, &found),
-            false if found.is_empty() => {}
-            false => session::table(&mut text, &found, &output.terminal),
+        if self.json {
+            session::document(&mut text, &found);
+        } else if !found.is_empty() {
+            session::table(&mut text, &found, &output.terminal);
         }
         output.write_all(&text)?;
         output.finish().context("the sessions were not listed")?;
-        match found.is_empty() {
-            true => Err(refusal(&Error::Nobody { user: wanted.user.clone() }, ADVICE).into()),
-            false => Ok(Exit::Done),
+        if found.is_empty() {
+            return Err(refusal(&Error::Nobody { user: wanted.user.clone() }, ADVICE).into());
         }
+        Ok(Exit::Done)
     }
 }

@@ -62,10 +62,10 @@ impl Address {
         peer.send(format!("\0AUTH EXTERNAL {name}\r\n").as_bytes())?;
         let mut received = Vec::new();
         let answer = peer.line(&mut received, LONGEST_LINE)?;
-        match answer.starts_with(b"OK ") {
-            true => Ok(Bus::new(peer, received)),
-            false => Err(io::Error::new(ErrorKind::PermissionDenied, "it does not let us in")),
+        if !answer.starts_with(b"OK ") {
+            return Err(io::Error::new(ErrorKind::PermissionDenied, "it does not let us in"));
         }
+        Ok(Bus::new(peer, received))
     }
 }
 

@@ -123,11 +123,14 @@ impl EndpointSearch {
             self.hints.iter().map(|(hint, _)| (hint.pid, hint.parent)).collect();
         let below = descendants(&parents, servers);
         for (hint, rank) in &mut self.hints {
-            *rank = match () {
-                () if self.first.contains(&hint.pid) => Rank::First,
-                () if below.contains(&hint.pid) => Rank::Display,
-                () if hint.is_inside || !self.has_own_processes => Rank::Inside,
-                () => Rank::Other,
+            *rank = if self.first.contains(&hint.pid) {
+                Rank::First
+            } else if below.contains(&hint.pid) {
+                Rank::Display
+            } else if hint.is_inside || !self.has_own_processes {
+                Rank::Inside
+            } else {
+                Rank::Other
             };
         }
         self.hints.sort_by_key(|(_, rank)| *rank);

@@ -50,9 +50,10 @@ pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
         && found.wayland.is_none()
         && (found.bus.is_none() || !session.may_lack_display)
     {
-        return Err(match session.id.is_some() || found.is_late {
-            true => Error::Unusable(session.to_string()),
-            false => Error::Nobody { user: Some(session.account.name.clone()) },
+        return Err(if session.id.is_some() || found.is_late {
+            Error::Unusable(session.to_string())
+        } else {
+            Error::Nobody { user: Some(session.account.name.clone()) }
         });
     }
     Ok(found.variables(session))

@@ -18,10 +18,12 @@ const CALLBACK: u32 = 2;
 /// Returns the socket that a value of $WAYLAND_DISPLAY names.
 pub fn socket(runtime: Option<&Path>, display: &OsStr) -> Option<PathBuf> {
     let path = Path::new(display);
-    match path.is_absolute() {
-        true => Some(path.to_owned()),
-        false if display.is_empty() => None,
-        false => Some(runtime?.join(path)),
+    if path.is_absolute() {
+        Some(path.to_owned())
+    } else if display.is_empty() {
+        None
+    } else {
+        Some(runtime?.join(path))
     }
 }
 

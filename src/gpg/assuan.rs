@@ -39,13 +39,11 @@ impl Connection {
     pub fn open(path: &Path, end: Instant) -> io::Result<Connection> {
         let mut connection = Connection { peer: open(path, end)?, received: Vec::new() };
         let greeting = connection.line()?;
-        match greeting.starts_with(b"OK") {
-            true => Ok(connection),
-            false => Err(io::Error::new(
-                ErrorKind::InvalidData,
-                "it does not speak the protocol of gpg-agent",
-            )),
+        if !greeting.starts_with(b"OK") {
+            let why = "it does not speak the protocol of gpg-agent";
+            return Err(io::Error::new(ErrorKind::InvalidData, why));
         }
+        Ok(connection)
     }
 
     /// Returns the user who made the socket.

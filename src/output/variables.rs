@@ -12,9 +12,10 @@ pub fn print<'v>(
     is_json: bool,
 ) -> io::Result<()> {
     let mut text = Vec::new();
-    match is_json {
-        true => as_json(&mut text, variables),
-        false => for_shell(&mut text, variables)?,
+    if is_json {
+        as_json(&mut text, variables);
+    } else {
+        for_shell(&mut text, variables)?;
     }
     let mut output = Output::stdout(Colour::Never);
     output.write_all(&text)?;

@@ -301,18 +301,19 @@ fn facts(pool: &Pool) -> Vec<(&'static str, String)> {
 
 fn one_more(capacity: &Capacity) -> [String; 2] {
     let [average, largest] = [capacity.average, capacity.largest].map(long_size);
-    match capacity.is_upper_bound {
-        true => [
+    if capacity.is_upper_bound {
+        [
             format!("{average} at most, like the average (rss + swap + page tables)"),
             format!("{largest} at most, like the largest"),
-        ],
-        false => [
+        ]
+    } else {
+        [
             format!("{average} like the average (uss + swap + page tables)"),
             format!(
                 "{largest} like the largest, with its share of shared pages (pss + swap + page \
                 tables)"
             ),
-        ],
+        ]
     }
 }
 
