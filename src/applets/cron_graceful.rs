@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
 use anyhow::{Context as _, bail};
@@ -16,12 +17,13 @@ use crate::cli::format::Format;
 use crate::cli::verbosity::Verbosity;
 use crate::cli::{ENVIRONMENT, doubt, parse, told, unexamined};
 use crate::control::{Interrupts, check_references, raise_limit};
-use crate::cron::kinds::KINDS;
 use crate::cron::{
-    self, DaemonScan, DaemonSelector, Job, Jobs, Plan, Rejected, Shutdown, ShutdownResult,
+    self, DaemonScan, DaemonSelector, Jobs, Plan, Rejected, Shutdown, ShutdownResult,
 };
 use crate::exit::{Exit, Refusal};
-use crate::output::cron::{CronReport, ReportOptions, method, outcome, reject_reason};
+use crate::output::cron::{
+    CronReport, ReportOptions, daemon_applets, daemon_names, no_daemon, reject_reason,
+};
 use crate::output::{Output, outlet};
 use crate::process::{Pid, Proc};
 
@@ -118,21 +120,8 @@ enum OnTimeout {
     Terminate,
 }
 
-/// Returns the names of all kinds of daemon.
-fn names() -> Vec<&'static str> {
-    KINDS.iter().map(|kind| kind.name).collect()
-}
-
-/// Returns the daemons that run as an applet of another program, such as `busybox crond`.
-fn applets(between: &str) -> String {
-    let applets = KINDS.iter().filter_map(|kind| Some((kind.multi_call?, kind.name)));
-    let applets: Vec<String> =
-        applets.map(|(program, name)| format!("{program}{between}{name}")).collect();
-    applets.join(", ")
-}
-
 fn command() -> Command {
-    let names = names();
+    let names = daemon_names();
     let (last, others) = names.split_last().map_or(("", &[][..]), |(last, names)| (*last, names));
     Options::augment_args(Command::new("cron-graceful")).long_about(format!(
         "Stops cron without hurting a running job: when it returns, no cron job is running, \
@@ -150,10 +139,10 @@ fn command() -> Command {
              that a job has detached from itself are told of, and not waited for unless \
              --wait-daemons.\n\n\
              The daemon is a process called {} or {last}, or {}, that the superuser runs in our \
-             own pid namespace and that holds the lock on its pid file, where it is of a kind that has one. If there are several, they are \
-             listed and nothing is done, unless --all.",
+             own pid namespace and that holds the lock on its pid file, where it is of a kind that \
+             has one. If there are several, they are listed and nothing is done, unless --all.",
         others.join(", "),
-        applets(" as "),
+        daemon_applets(" as "),
     ))
 }
 
@@ -250,7 +239,7 @@ fn refuse_doubts(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> an
     if found.daemons.is_empty()
         && let Some(doubt) = doubt(proc, &found.unexamined)?
     {
-        let none = none(wanted);
+        let none = no_daemon(wanted);
         return Err(Refusal::nothing(format!("{none}, as far as known: {doubt}")).into());
     }
     if !found.unexamined.is_empty() {
@@ -322,7 +311,7 @@ impl Options {
         }
         if self.list {
             if daemons.is_empty() {
-                report.line(none(&plan.wanted));
+                report.no_daemon(&plan.wanted, &[]);
             }
             report.list(daemons, &Jobs::default().scan(proc, daemons)?);
             report.end()?;
@@ -333,26 +322,25 @@ impl Options {
         }
         if self.resume {
             if daemons.iter().all(|daemon| !daemon.is_stopped) {
-                report.line("no cron is paused");
+                report.none_is_paused();
             }
             let all = cron::resume(daemons, &mut report);
             report.end()?;
             return Ok(if all { Exit::Done } else { Exit::Nothing });
         }
         if daemons.len() > 1 && !self.all {
-            report.warn("there are several cron daemons: take one with --pid, or all with --all");
-            report.daemons(daemons);
+            report.several(daemons);
             report.finish("not stopped", daemons, &[])?;
             return Ok(Exit::Nothing);
         }
         if self.dry_run {
-            return self.rehearse(shutdown, report);
+            return rehearse(shutdown, report);
         }
         if !plan.command.is_empty() {
-            report.warn("cron will catch up on what it misses meanwhile, some crons in a burst");
+            report.catching_up();
         }
-        let conclusion = shutdown.carry_out(&mut report)?;
-        conclude(conclusion, shutdown, report)
+        let result = shutdown.carry_out(&mut report)?;
+        conclude(&result, shutdown, report)
     }
 
     /// Handles the case without a daemon. There is nothing to pause, but jobs of a daemon that has
@@ -364,18 +352,11 @@ impl Options {
         mut report: CronReport<'_>,
     ) -> anyhow::Result<Exit> {
         if let DaemonSelector::Pid(pid) = shutdown.plan.wanted {
-            let why = rejected
-                .first()
-                .map_or("there is no such process", |process| reject_reason(process.why));
-            report.warn(&format!("process {pid} is no cron daemon: {why}"));
+            report.not_a_daemon(pid, rejected.first());
             report.finish("not stopped", &[], &[])?;
             return Ok(Exit::Nothing);
         }
-        report.line(none(&shutdown.plan.wanted));
-        for process in rejected {
-            let why = reject_reason(process.why);
-            report.line(format_args!("process {} is none: {why}", process.pid));
-        }
+        report.no_daemon(&shutdown.plan.wanted, rejected);
         if shutdown.plan.wanted != DaemonSelector::Usual && self.command.is_empty() {
             report.finish("none", &[], &[])?;
             return Ok(Exit::Done);
@@ -385,98 +366,35 @@ impl Options {
             report.finish("none", &[], &jobs)?;
             return Ok(Exit::Done);
         }
-        let conclusion = shutdown.carry_out(&mut report)?;
-        conclude(conclusion, shutdown, report)
-    }
-
-    fn rehearse(
-        &self,
-        shutdown: &Shutdown<'_>,
-        mut report: CronReport<'_>,
-    ) -> anyhow::Result<Exit> {
-        let jobs = Jobs::default().scan(shutdown.proc, shutdown.daemons)?;
-        for (daemon, way) in shutdown.ways()? {
-            report.line(format_args!(
-                "would pause {} ({})",
-                String::from_utf8_lossy(&daemon.name),
-                daemon.pid
-            ));
-            if self.command.is_empty() {
-                let by = method(&way);
-                report.line(format_args!("would stop it by {by} when no job runs any more"));
-            }
-        }
-        if !self.command.is_empty() {
-            let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
-            report.line(format_args!("would run {} when no job runs any more", words.join(" ")));
-        }
-        report.line(if jobs.is_empty() { "no cron job is running" } else { "would wait for:" });
-        report.finish("dry run", shutdown.daemons, &jobs)?;
-        Ok(Exit::Done)
+        let result = shutdown.carry_out(&mut report)?;
+        conclude(&result, shutdown, report)
     }
 }
 
-/// Returns the message that no daemon runs, with the names that were searched for.
-fn none(wanted: &DaemonSelector) -> String {
-    let names = match wanted {
-        DaemonSelector::Usual => format!("called {} or {}", names().join(", "), applets(" ")),
-        DaemonSelector::Named(name) => format!("called {}", String::from_utf8_lossy(name)),
-        DaemonSelector::Pid(pid) => format!("as process {pid}"),
-    };
-    format!("no cron daemon is running {names}")
-}
-
-/// Returns what is left when the time is over. No job is named where processes of a job exit too
-/// fast, or another process continues cron.
-fn still_running(left: &[Job]) -> String {
-    match left.len() {
-        0 => "whether jobs are still running could not be found out in time".to_owned(),
-        left => format!("{left} processes of jobs are still running"),
-    }
+/// Reports what would be done. Nothing is done to any process.
+fn rehearse(shutdown: &Shutdown<'_>, mut report: CronReport<'_>) -> anyhow::Result<Exit> {
+    let jobs = Jobs::default().scan(shutdown.proc, shutdown.daemons)?;
+    report.rehearsal(&shutdown.ways()?, &shutdown.plan.command, &jobs);
+    report.finish("dry run", shutdown.daemons, &jobs)?;
+    Ok(Exit::Done)
 }
 
 /// Reports how the run ended, and chooses the exit status.
 fn conclude(
-    conclusion: ShutdownResult,
+    result: &ShutdownResult,
     shutdown: &Shutdown<'_>,
-    mut report: CronReport<'_>,
+    report: CronReport<'_>,
 ) -> anyhow::Result<Exit> {
-    let word = outcome(&conclusion);
-    let nobody: &[Job] = &[];
-    let (exit, left) = match &conclusion {
-        ShutdownResult::Stopped => (Exit::Done, nobody),
-        ShutdownResult::NotStopped => (Exit::Nothing, nobody),
-        ShutdownResult::TimedOut { left, is_stopped } => {
-            let cron = match (is_stopped, shutdown.plan.on_timeout) {
-                (true, _) => "cron is stopped",
-                (false, cron::OnTimeout::Stop) => "cron could not be stopped",
-                (false, _) => "cron runs on",
-            };
-            report.warn(&format!("timed out, and {cron}: {}", still_running(left)));
-            (Exit::TimedOut, &left[..])
-        }
-        ShutdownResult::Interrupted(signal, left) => {
-            report.hurry();
-            report.warn(&format!(
-                "interrupted, and cron runs on: {} processes of jobs are still running",
-                left.len()
-            ));
-            (Exit::Interrupted(signal.number() as u8), &left[..])
-        }
-        ShutdownResult::Ran(status) => (Exit::of_command(*status), nobody),
-        ShutdownResult::NotRun(error) => {
-            let program = shutdown
-                .plan
-                .command
-                .first()
-                .map(|program| program.display().to_string())
-                .unwrap_or_default();
-            report.warn(&format!("cannot run '{program}': {error}"));
-            let is_missing = error.kind() == std::io::ErrorKind::NotFound;
-            (if is_missing { Exit::NotFound } else { Exit::NotExecutable }, nobody)
-        }
+    let exit = match result {
+        ShutdownResult::Stopped => Exit::Done,
+        ShutdownResult::NotStopped => Exit::Nothing,
+        ShutdownResult::TimedOut { .. } => Exit::TimedOut,
+        ShutdownResult::Interrupted(signal, _) => Exit::Interrupted(signal.number() as u8),
+        ShutdownResult::Ran(status) => Exit::of_command(*status),
+        ShutdownResult::NotRun(error) if error.kind() == ErrorKind::NotFound => Exit::NotFound,
+        ShutdownResult::NotRun(_) => Exit::NotExecutable,
     };
-    told(exit, report.finish(word, shutdown.daemons, left))
+    told(exit, report.conclude(result, shutdown.plan, shutdown.daemons))
 }
 
 /// Takes the lock that keeps a second run from working at the same time.

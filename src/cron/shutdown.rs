@@ -67,6 +67,19 @@ pub enum ShutdownResult {
     NotRun(io::Error),
 }
 
+impl ShutdownResult {
+    /// Returns the jobs that still run.
+    pub fn left(&self) -> &[Job] {
+        match self {
+            ShutdownResult::TimedOut { left, .. } | ShutdownResult::Interrupted(_, left) => left,
+            ShutdownResult::Stopped
+            | ShutdownResult::NotStopped
+            | ShutdownResult::Ran(_)
+            | ShutdownResult::NotRun(_) => &[],
+        }
+    }
+}
+
 /// Time limit of the additions, if no other limit comes first: cron is paused meanwhile.
 const ADDITIONS_LIMIT: Duration = Duration::from_secs(10 * 60);
 

@@ -3,6 +3,7 @@
 
 mod words;
 
+use std::ffi::OsString;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -14,12 +15,18 @@ use super::report_writer::ReportWriter;
 use super::text::escaped;
 use super::{Output, human, put, shown};
 use crate::control::{Interrupts, Observer, Target};
-use crate::cron::{Daemon, DaemonProof, Event, EventSink, Job, StopMethod};
+use crate::cron::{
+    Daemon, DaemonProof, DaemonSelector, Event, EventSink, Job, Plan, Rejected, ShutdownResult,
+    StopMethod,
+};
 use crate::process::Pid;
 use crate::users::Users;
-use words::{deed, event_name, origin_name, origin_note, proof, state_note, warning_text};
+use words::{
+    deed, ending, event_name, method, origin_name, origin_note, outcome, proof, state_note,
+    warning_text,
+};
 
-pub use words::{method, outcome, reject_reason};
+pub use words::{daemon_applets, daemon_names, no_daemon, reject_reason};
 
 /// Time for earlier output to be written before a command begins to print.
 const BEFORE_COMMAND: Duration = Duration::from_millis(500);
@@ -91,8 +98,30 @@ impl<'t> CronReport<'t> {
         self.writer.write(&text);
     }
 
-    /// Writes a line for each daemon. In JSON they come at the end.
-    pub fn daemons(&mut self, daemons: &[Daemon]) {
+    /// Reports that no daemon runs, and the processes that have the name of one.
+    pub fn no_daemon(&mut self, wanted: &DaemonSelector, rejected: &[Rejected]) {
+        self.line(no_daemon(wanted));
+        for process in rejected {
+            let why = reject_reason(process.why);
+            self.line(format_args!("process {} is none: {why}", process.pid));
+        }
+    }
+
+    /// Warns that the process that the user named is no daemon.
+    pub fn not_a_daemon(&mut self, pid: Pid, rejected: Option<&Rejected>) {
+        let why = rejected.map_or("there is no such process", |process| reject_reason(process.why));
+        self.warn(&format!("process {pid} is no cron daemon: {why}"));
+    }
+
+    /// Reports that no daemon is paused that could be continued.
+    pub fn none_is_paused(&mut self) {
+        self.line("no cron is paused");
+    }
+
+    /// Warns that nothing is done because there are several daemons, with a line for each. In JSON
+    /// they come at the end.
+    pub fn several(&mut self, daemons: &[Daemon]) {
+        self.warn("there are several cron daemons: take one with --pid, or all with --all");
         for daemon in daemons {
             let mut text = Vec::new();
             self.daemon_text(&mut text, daemon);
@@ -100,8 +129,35 @@ impl<'t> CronReport<'t> {
         }
     }
 
+    /// Warns that cron runs the jobs of a maintenance window afterwards.
+    pub fn catching_up(&mut self) {
+        self.warn("cron will catch up on what it misses meanwhile, some crons in a burst");
+    }
+
+    /// Writes what would be done, before the list of these jobs.
+    pub fn rehearsal(
+        &mut self,
+        ways: &[(&Daemon, StopMethod)],
+        command: &[OsString],
+        jobs: &[Job],
+    ) {
+        for (daemon, way) in ways {
+            let name = String::from_utf8_lossy(&daemon.name);
+            self.line(format_args!("would pause {name} ({})", daemon.pid));
+            if command.is_empty() {
+                let by = method(way);
+                self.line(format_args!("would stop it by {by} when no job runs any more"));
+            }
+        }
+        if !command.is_empty() {
+            let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
+            self.line(format_args!("would run {} when no job runs any more", words.join(" ")));
+        }
+        self.line(if jobs.is_empty() { "no cron job is running" } else { "would wait for:" });
+    }
+
     /// Writes one line, with all names escaped. In JSON nothing is written.
-    pub fn line(&mut self, text: impl std::fmt::Display) {
+    fn line(&mut self, text: impl std::fmt::Display) {
         if self.options.layout.is_none() && !self.options.is_quiet {
             self.progress.clear();
             self.writer.write(format!("{}\n", escaped(text.to_string().as_bytes())).as_bytes());
@@ -110,11 +166,28 @@ impl<'t> CronReport<'t> {
     }
 
     /// Writes a warning.
-    pub fn warn(&mut self, text: &str) {
+    fn warn(&mut self, text: &str) {
         if !self.options.is_quiet {
             self.progress.clear();
             message(self.name, text);
         }
+    }
+
+    /// Writes the result of a shutdown. Errors: some of the output could not be written.
+    pub fn conclude(
+        mut self,
+        result: &ShutdownResult,
+        plan: &Plan,
+        daemons: &[Daemon],
+    ) -> io::Result<()> {
+        if let ShutdownResult::Interrupted(..) = result {
+            // After a signal to end, no reader is waited for.
+            self.options.limit = Some(Instant::now());
+        }
+        if let Some(text) = ending(result, plan) {
+            self.warn(&text);
+        }
+        self.finish(outcome(result), daemons, result.left())
     }
 
     /// Writes how the run ended, and the jobs that are left. Errors: some of the output could not
@@ -145,11 +218,6 @@ impl<'t> CronReport<'t> {
             self.writer.write(&text);
         }
         self.end()
-    }
-
-    /// Waits for no reader from now on, because we received a signal to end.
-    pub fn hurry(&mut self) {
-        self.options.limit = Some(Instant::now());
     }
 
     /// Ends the report. A signal ends us while this waits for a reader. Errors: some of the output

@@ -3,14 +3,74 @@
 
 use std::borrow::Cow;
 
+use crate::cron::kinds::KINDS;
 use crate::cron::{
-    AdditionsFailure, Daemon, DaemonProof, Event, JobOrigin, RejectReason, Repaused,
-    ShutdownResult, StopMethod, Warning,
+    AdditionsFailure, Daemon, DaemonProof, DaemonSelector, Event, Job, JobOrigin, OnTimeout, Plan,
+    RejectReason, Repaused, ShutdownResult, StopMethod, Warning,
 };
 
+/// Returns the names of all kinds of daemon.
+pub fn daemon_names() -> Vec<&'static str> {
+    KINDS.iter().map(|kind| kind.name).collect()
+}
+
+/// Returns the daemons that run as an applet of another program, such as `busybox crond`.
+pub fn daemon_applets(between: &str) -> String {
+    let applets = KINDS.iter().filter_map(|kind| Some((kind.multi_call?, kind.name)));
+    let applets: Vec<String> =
+        applets.map(|(program, name)| format!("{program}{between}{name}")).collect();
+    applets.join(", ")
+}
+
+/// Returns the message that no daemon runs, with the names that were searched for.
+pub fn no_daemon(wanted: &DaemonSelector) -> String {
+    let names = match wanted {
+        DaemonSelector::Usual => {
+            format!("called {} or {}", daemon_names().join(", "), daemon_applets(" "))
+        }
+        DaemonSelector::Named(name) => format!("called {}", String::from_utf8_lossy(name)),
+        DaemonSelector::Pid(pid) => format!("as process {pid}"),
+    };
+    format!("no cron daemon is running {names}")
+}
+
+/// Returns the message about a result that the user did not wish for. `NotStopped` has none,
+/// because its reason was reported.
+pub fn ending(result: &ShutdownResult, plan: &Plan) -> Option<String> {
+    match result {
+        ShutdownResult::Stopped | ShutdownResult::NotStopped | ShutdownResult::Ran(_) => None,
+        ShutdownResult::TimedOut { left, is_stopped } => {
+            let cron = match (is_stopped, plan.on_timeout) {
+                (true, _) => "cron is stopped",
+                (false, OnTimeout::Stop) => "cron could not be stopped",
+                (false, OnTimeout::Resume | OnTimeout::Terminate) => "cron runs on",
+            };
+            Some(format!("timed out, and {cron}: {}", still_running(left)))
+        }
+        ShutdownResult::Interrupted(_, left) => Some(format!(
+            "interrupted, and cron runs on: {} processes of jobs are still running",
+            left.len()
+        )),
+        ShutdownResult::NotRun(error) => {
+            let program = plan.command.first();
+            let program = program.map(|program| program.display().to_string()).unwrap_or_default();
+            Some(format!("cannot run '{program}': {error}"))
+        }
+    }
+}
+
+/// Returns the text about jobs when the time limit has passed. Their number is unknown where
+/// processes of a job exit too fast, or another process continues cron.
+fn still_running(left: &[Job]) -> String {
+    match left.len() {
+        0 => "whether jobs are still running could not be found out in time".to_owned(),
+        left => format!("{left} processes of jobs are still running"),
+    }
+}
+
 /// Returns the end of the run in a word.
-pub fn outcome(conclusion: &ShutdownResult) -> &'static str {
-    match conclusion {
+pub fn outcome(result: &ShutdownResult) -> &'static str {
+    match result {
         ShutdownResult::Stopped => "stopped",
         ShutdownResult::NotStopped => "not stopped",
         ShutdownResult::TimedOut { .. } => "timed out",
