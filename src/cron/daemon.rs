@@ -351,10 +351,11 @@ const DELETED: &[u8] = b" (deleted)";
 
 /// Returns the first pid file that contains this pid.
 fn pid_file_of(pid: Pid) -> Option<Vec<u8>> {
-    let names = |path: &&str| {
-        std::fs::read(path).is_ok_and(|text| text.trim_ascii() == pid.to_string().as_bytes())
-    };
-    kinds::pid_files().iter().find(|path| names(path)).map(|path| path.as_bytes().to_vec())
+    let pid = pid.to_string();
+    let path = kinds::pid_files()
+        .into_iter()
+        .find(|path| std::fs::read(path).is_ok_and(|text| text.trim_ascii() == pid.as_bytes()))?;
+    Some(path.as_bytes().to_vec())
 }
 
 /// Returns the systemd service that this control group belongs to: the last part of its path.

@@ -96,6 +96,9 @@ pub struct Shutdown<'s> {
     pub begin: Instant,
 }
 
+/// Stops all daemons, in the ways that were found out before the pause.
+type StopAll<'s> = dyn Fn(&mut dyn EventSink) -> Result<Stopped, Error> + 's;
+
 impl Shutdown<'_> {
     /// Carries out the plan. On any error, the daemons run on unless they were stopped on purpose.
     pub fn carry_out(&self, events: &mut dyn EventSink) -> Result<ShutdownResult, Error> {
@@ -120,9 +123,8 @@ impl Shutdown<'_> {
                 return Ok(ShutdownResult::NotStopped);
             }
         };
-        let result = self.while_paused(&mut pause, &mut held, end, events, |events| {
-            self.stop_all(&ways, &before, events)
-        });
+        let stop_all = |events: &mut dyn EventSink| self.stop_all(&ways, &before, events);
+        let result = self.while_paused(&mut pause, &mut held, end, &stop_all, events);
         match result {
             Ok(ShutdownResult::Stopped | ShutdownResult::TimedOut { is_stopped: true, .. }) => {
                 pause.finish()
@@ -149,8 +151,8 @@ impl Shutdown<'_> {
         pause: &mut Pause<'_>,
         held: &mut Option<StopHold<'_>>,
         end: Option<Instant>,
+        stop_all: &StopAll<'_>,
         events: &mut dyn EventSink,
-        stop_all: impl FnOnce(&mut dyn EventSink) -> Result<Stopped, Error>,
     ) -> Result<ShutdownResult, Error> {
         let begin = Instant::now();
         if let Some(result) = self.additions(end, events)? {
@@ -166,21 +168,8 @@ impl Shutdown<'_> {
             Drained::Interrupted(signal, left) => {
                 return Ok(ShutdownResult::Interrupted(signal, left));
             }
-            Drained::TimedOut(left) if self.plan.on_timeout == OnTimeout::Resume => {
-                return Ok(ShutdownResult::TimedOut { left, is_stopped: false });
-            }
-            Drained::TimedOut(left) if self.plan.on_timeout == OnTimeout::Stop => {
-                pause.extend(self.until_stopped());
-                return Ok(match stop_all(events)? {
-                    Stopped::Interrupted(signal) => ShutdownResult::Interrupted(signal, left),
-                    stopped => {
-                        ShutdownResult::TimedOut { left, is_stopped: stopped == Stopped::Yes }
-                    }
-                });
-            }
             Drained::TimedOut(left) => {
-                pause.extend(Instant::now().checked_add(4 * TERMINATION));
-                if let Some(result) = self.terminate(pause, &mut jobs, left, events)? {
+                if let Some(result) = self.timed_out(pause, &mut jobs, left, stop_all, events)? {
                     return Ok(result);
                 }
             }
@@ -202,6 +191,34 @@ impl Shutdown<'_> {
             Stopped::No => ShutdownResult::NotStopped,
             Stopped::Interrupted(signal) => ShutdownResult::Interrupted(signal, Vec::new()),
         })
+    }
+
+    /// Does what the plan says about jobs that have not ended in time. Returns `None` when no job
+    /// runs, else how the procedure ends.
+    fn timed_out(
+        &self,
+        pause: &mut Pause<'_>,
+        jobs: &mut Jobs,
+        left: Vec<Job>,
+        stop_all: &StopAll<'_>,
+        events: &mut dyn EventSink,
+    ) -> Result<Option<ShutdownResult>, Error> {
+        match self.plan.on_timeout {
+            OnTimeout::Resume => Ok(Some(ShutdownResult::TimedOut { left, is_stopped: false })),
+            OnTimeout::Stop => {
+                pause.extend(self.until_stopped());
+                Ok(Some(match stop_all(events)? {
+                    Stopped::Interrupted(signal) => ShutdownResult::Interrupted(signal, left),
+                    stopped => {
+                        ShutdownResult::TimedOut { left, is_stopped: stopped == Stopped::Yes }
+                    }
+                }))
+            }
+            OnTimeout::Terminate => {
+                pause.extend(Instant::now().checked_add(4 * TERMINATION));
+                self.terminate(pause, jobs, left, events)
+            }
+        }
     }
 
     /// Runs the command [`ADDITIONS`]. If it fails, this is reported and the procedure goes on.
