@@ -4,20 +4,20 @@
 #![allow(clippy::print_stdout, clippy::expect_used, clippy::panic)]
 
 mod apache;
-mod bad_input;
+mod command_line;
 mod cron;
-mod denied;
+mod denied_calls;
 mod desktop;
 mod escape;
 mod find;
 mod gpg;
 mod held_up;
-mod hostile;
-mod house;
 mod install;
 mod json;
+mod odd_processes;
+mod pid_reuse;
 mod race;
-mod reuse;
+mod rare_conditions;
 mod scale;
 mod show;
 mod signals;
@@ -26,6 +26,6 @@ mod support;
 mod terminal;
 mod time;
 mod tree;
-mod unusual;
+mod usage_errors;
 mod users;
 mod wait;

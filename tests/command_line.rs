@@ -1,4 +1,4 @@
-//! The house: dispatch, help, exit statuses, output that cannot be written, environments that lack
+//! The command line: dispatch, help, exit statuses, output that cannot be written, environments that lack
 //! everything.
 
 use std::fs::{File, OpenOptions};
