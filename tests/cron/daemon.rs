@@ -57,10 +57,8 @@ fn somebody_else_s_program_called_cron_does_not_hide_the_real_one() {
     let (daemon, _) = place.cron_with_job();
     let list = place.list();
     assert_eq!(pids(&list, "daemons"), [u64::from(daemon)], "{list:#}");
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("a");
-    let outcome = run.finish().exits(0);
-    assert!(place.ended("a") && !place.is_alive(daemon), "{}", outcome.report());
+    let outcome = place.waits_for("a", &[], daemon).exits(0);
+    assert!(!place.is_alive(daemon), "{}", outcome.report());
     is_untouched(&place, other);
 }
 
@@ -80,10 +78,8 @@ fn a_program_of_root_s_called_cron_elsewhere_is_not_taken_for_the_real_one() {
     let (daemon, _) = place.cron_with_job();
     let list = place.list();
     assert_eq!(pids(&list, "daemons"), [u64::from(daemon)], "{list:#}");
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("a");
-    let outcome = run.finish().exits(0);
-    assert!(place.ended("a") && !place.is_alive(daemon), "{}", outcome.report());
+    let outcome = place.waits_for("a", &[], daemon).exits(0);
+    assert!(!place.is_alive(daemon), "{}", outcome.report());
     is_untouched(&place, other);
 }
 
@@ -96,10 +92,7 @@ fn a_daemon_whose_binary_was_replaced_is_found() {
     assert!(link.ends_with(" (deleted)"), "{link}");
     let list = place.list();
     assert_eq!(entry(&list, "daemons", daemon)["name"], "cron", "{list:#}");
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("a");
-    let outcome = run.finish();
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    let outcome = place.waits_for("a", &[], daemon);
     stops(&place, outcome, daemon);
 }
 
@@ -110,10 +103,7 @@ fn a_daemon_below_a_reaper_of_its_own_is_found() {
     let daemon = place.cron_by("setsid tini -s -- cron -f >/dev/null 2>&1 </dev/null &");
     assert_ne!(place.seen(daemon).expect("finding cron").parent, 1);
     place.began("a");
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("a");
-    let outcome = run.finish();
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    let outcome = place.waits_for("a", &[], daemon);
     outcome.exits(0);
     place.is_stopped(daemon);
 }
@@ -125,10 +115,7 @@ fn a_daemon_below_a_shell_is_found() {
     let daemon = place.cron_by("setsid bash -c 'cron -f & wait' >/dev/null 2>&1 </dev/null &");
     assert_ne!(place.seen(daemon).expect("finding cron").parent, 1);
     place.began("a");
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("a");
-    let outcome = run.finish();
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    let outcome = place.waits_for("a", &[], daemon);
     outcome.exits(0);
     place.is_stopped(daemon);
 }
@@ -281,10 +268,8 @@ fn a_daemon_of_another_name_is_found_when_it_is_named() {
     let daemon = place.seen(worker).expect("finding the worker").parent;
     assert_eq!(place.graceful(&["--json"]).exits(0).json()["outcome"], "none");
     is_untouched(&place, daemon);
-    let run = place.begin_and_pause(&["--daemon", "ourcron"], daemon);
-    place.release("a");
-    let outcome = run.finish().exits(0);
-    assert!(place.ended("a") && !place.is_alive(daemon), "{}", outcome.report());
+    let outcome = place.waits_for("a", &["--daemon", "ourcron"], daemon).exits(0);
+    assert!(!place.is_alive(daemon), "{}", outcome.report());
 }
 
 #[test]

@@ -97,10 +97,7 @@ fn a_child_of_a_job_in_a_session_of_its_own_is_still_a_descendant_and_waited_for
     let daemon = place.cron();
     let script = place.began("a");
     counts(&place, script, "descendant", true);
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("a");
-    let outcome = run.finish();
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    let outcome = place.waits_for("a", &[], daemon);
     stops(&place, outcome, daemon);
 }
 
@@ -162,10 +159,7 @@ fn mail_is_shown_as_mail_and_waited_for() {
     let sender = place.began("mail");
     counts(&place, sender, "mail", true);
     mentions(&place.graceful(&["--list"]).succeeds(), &["mail"]);
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("mail");
-    let outcome = run.finish();
-    assert!(place.ended("mail"), "the mail was not sent\n{}", outcome.report());
+    let outcome = place.waits_for("mail", &[], daemon);
     assert!(std::fs::read_to_string(place.path("mail")).is_ok_and(|mail| mail.contains("hello")));
     stops(&place, outcome, daemon);
 }
@@ -280,10 +274,7 @@ fn a_job_whose_worker_was_killed_before_is_waited_for() {
     let worker = place.seen(shell).expect("finding the job").parent;
     place.kill("KILL", worker);
     soon("the end of the worker", || !place.is_alive(worker));
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("a");
-    let outcome = run.finish();
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    let outcome = place.waits_for("a", &[], daemon);
     stops(&place, outcome, daemon);
 }
 

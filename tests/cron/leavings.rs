@@ -51,10 +51,7 @@ fn a_background_child_whose_job_has_ended_before_is_waited_for() {
     });
     let list = place.list();
     assert_eq!(entry(&list, "jobs", behind)["awaited"], true, "{list:#}");
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("b");
-    let outcome = run.finish();
-    assert!(place.ended("b"), "the background child had not ended\n{}", outcome.report());
+    let outcome = place.waits_for("b", &[], daemon);
     stops(&place, outcome, daemon);
 }
 

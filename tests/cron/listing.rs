@@ -106,9 +106,7 @@ fn hidden_processes_do_not_stop_the_superuser() {
     let place = cron_box!();
     let (daemon, _) = place.cron_with_job();
     place.shell("mount -o remount,hidepid=2 /proc");
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("a");
-    super::stops(&place, run.finish(), daemon);
+    super::stops(&place, place.waits_for("a", &[], daemon), daemon);
     assert!(place.ended("a"));
 }
 

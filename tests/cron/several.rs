@@ -29,10 +29,9 @@ fn the_job_of_another_cron_is_not_terminated() {
 fn the_job_of_another_cron_is_not_waited_for() {
     let place = cron_box!();
     let (daemon, other, script) = two_crons(&place);
-    let run = place.begin_and_pause(&["--pid", &daemon.to_string(), "--timeout", "20"], daemon);
-    place.release("a");
-    let outcome = run.finish().exits(0);
-    assert!(place.ended("a") && !place.is_alive(daemon), "{}", outcome.report());
+    let outcome =
+        place.waits_for("a", &["--pid", &daemon.to_string(), "--timeout", "20"], daemon).exits(0);
+    assert!(!place.is_alive(daemon), "{}", outcome.report());
     assert!(place.goes_on(script), "the other cron's job was touched\n{}", outcome.report());
     place.still_runs(other);
 }

@@ -53,10 +53,7 @@ fn the_applet_by_its_name_does_the_same_as_the_link() {
 fn a_running_job_comes_to_its_end_before_cron_is_stopped() {
     let place = cron_box!();
     let (daemon, _) = place.cron_with_job();
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("a");
-    let outcome = run.finish();
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    let outcome = place.waits_for("a", &[], daemon);
     let outcome = stops(&place, outcome, daemon);
     mentions(&outcome, &["sh /mnt/job a"]);
 }
@@ -235,9 +232,7 @@ fn after_a_run_that_was_killed_the_next_one_is_not_kept_out() {
     place.kill("KILL", run.pid);
     run.finish().exits(137);
     place.still_runs(daemon);
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("a");
-    stops(&place, run.finish(), daemon);
+    stops(&place, place.waits_for("a", &[], daemon), daemon);
 }
 
 #[test]
@@ -268,18 +263,14 @@ fn resume_continues_a_cron_that_was_left_stopped() {
 fn quiet_says_nothing_and_does_the_same() {
     let place = cron_box!();
     let (daemon, _) = place.cron_with_job();
-    let run = place.begin_and_pause(&["-q"], daemon);
-    place.release("a");
-    stops(&place, run.finish(), daemon).prints("");
+    stops(&place, place.waits_for("a", &["-q"], daemon), daemon).prints("");
 }
 
 #[test]
 fn the_result_is_one_json_document() {
     let place = cron_box!();
     let (daemon, _) = place.cron_with_job();
-    let run = place.begin_and_pause(&["--json"], daemon);
-    place.release("a");
-    let outcome = stops(&place, run.finish(), daemon);
+    let outcome = stops(&place, place.waits_for("a", &["--json"], daemon), daemon);
     let result = outcome.json();
     let left = result["left"].as_array().expect("finding a list");
     assert!(

@@ -30,10 +30,7 @@ fn systemd_stops_the_unit_after_its_jobs_and_does_not_start_it_again() {
     let list = place.list();
     let found = entry(&list, "daemons", daemon);
     assert!(found["unit"] == "cron.service" && found["stopped"] == false, "{list:#}");
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("a");
-    let outcome = run.finish();
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    let outcome = place.waits_for("a", &[], daemon);
     let outcome = outcome.succeeds();
     is_active(&place, "inactive");
     assert_eq!(

@@ -27,9 +27,7 @@ fn a_timeout_lets_cron_run_on_and_lists_who_is_left() {
 fn a_job_that_ends_in_time_is_no_timeout() {
     let place = cron_box!();
     let (daemon, _) = place.cron_with_job();
-    let run = place.begin_and_pause(&["--timeout", "30"], daemon);
-    place.release("a");
-    super::stops(&place, run.finish(), daemon);
+    super::stops(&place, place.waits_for("a", &["--timeout", "30"], daemon), daemon);
     assert!(place.ended("a"));
 }
 

@@ -243,6 +243,17 @@ impl CronBox {
         run
     }
 
+    /// Runs cron-graceful, and lets a job end as soon as the daemon is paused. The run must wait for
+    /// the job.
+    #[track_caller]
+    pub fn waits_for(&self, name: &str, words: &[&str], daemon: u32) -> Outcome {
+        let run = self.begin_and_pause(words, daemon);
+        self.release(name);
+        let outcome = run.finish();
+        assert!(self.ended(name), "job {name} had not ended\n{}", outcome.report());
+        outcome
+    }
+
     /// Let a run come so far that it has paused a daemon.
     #[track_caller]
     pub fn await_pause(&self, run: &Run, daemon: u32) {
