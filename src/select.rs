@@ -1,5 +1,5 @@
 //! Criteria: the one place that decides which processes match, for reading and for acting.
-//! `crate::cli::selection` makes them from options; [`relatives`] finds the processes that are
+//! `crate::cli::selection` makes them from options; [`relatives()`] finds the processes that are
 //! related to another one.
 
 mod relatives;
