@@ -2,15 +2,15 @@
 //! looks like them.
 
 mod available;
-mod changing;
 mod configuration;
 mod groups;
 mod impostors;
+mod interval;
 mod masters;
 mod memory;
 mod metrics;
 mod pools;
-mod repeated;
+mod race;
 mod text;
 mod users;
 

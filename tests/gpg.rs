@@ -3,12 +3,12 @@
 mod agents;
 mod arguments;
 mod commands;
-mod earlier;
 mod failures;
+mod legacy;
+mod other_users;
 mod output;
 mod places;
 mod signing;
-mod strangers;
 mod terminals;
 
 /// A box, or the end of the test with the reason why there is none.

@@ -1,6 +1,7 @@
 //! Ages: the newest and the oldest process, and those older than a time.
 
 use super::*;
+use crate::support::namespace::is_root;
 
 /// Start ticks and pids of a fake whose oldest process has the highest pid.
 fn ages() -> FakeProc {
@@ -44,4 +45,34 @@ fn older_means_running_for_longer() {
 fn older_needs_the_uptime() {
     find(&cron(), &["-O", "2"]).refuses(1, "uptime");
     find(&cron(), &["-v", "-O", "2"]).refuses(1, "uptime");
+}
+
+/// A procfs mounted with subset=pid looks like this.
+#[test]
+fn an_age_that_nobody_knows_is_not_silently_too_young() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "init");
+    for words in [&["find", "--older", "0"][..], &["find", "--older", "0", "--inverse"]] {
+        let mut command = proctool(words);
+        command.arg(fake.option());
+        let outcome = finish(command);
+        assert!(outcome.code() != 0 && outcome.stdout.is_empty(), "{}", outcome.report());
+        outcome.says("uptime");
+    }
+}
+
+#[test]
+fn an_age_is_known_where_proc_shows_processes_only() {
+    if !is_root() {
+        skip!("not root: cannot mount a restricted /proc");
+    }
+    let script = "umount /proc && mount -t proc -o subset=pid none /proc || exit 77; \"$P\" find \
+    --older 0 --pid 1 || echo \"status $?\"";
+    let Some(command) = namespace::script(script) else { skip!("no private namespaces") };
+    let outcome = finish(command);
+    if outcome.code() == 77 {
+        skip!("this kernel cannot mount a procfs of processes only");
+    }
+    let found = outcome.text() == "1\n" && outcome.stderr.is_empty();
+    assert!(found || outcome.errors().contains("uptime"), "silently nothing\n{}", outcome.report());
 }

@@ -167,3 +167,13 @@ fn it_never_lists_itself_by_its_number() {
     finds_nothing(finish(shell(r#"exec "$P" find -P $PPID --pid $$"#, "")));
     finds_nothing(finish(shell(r#"exec "$P" find -P $PPID -n --pid $$"#, "")));
 }
+
+#[test]
+fn a_pattern_that_is_only_valid_inside_of_a_group_is_refused() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "b");
+    let option = fake.option();
+    run(&["find", "a)|(b", &option]).refuses(2, "bad regular expression 'a)|(b'");
+    run(&["find", "-x", "a)|(b", &option]).refuses(2, "bad regular expression 'a)|(b'");
+    run(&["find", "-x", "(?x) b # a comment", &option]).succeeds().prints("1\n");
+}

@@ -1,5 +1,8 @@
 //! Relatives: children, grandchildren, descendants and ancestors.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use super::*;
 
 #[test]
@@ -93,4 +96,16 @@ fn it_is_the_descendant_of_nobody() {
     let outcome = finish(shell(r#"echo $$; exec "$P" find --descendants-of $PPID"#, ""));
     let pids = outcome.pids();
     assert!(!pids[1..].contains(&pids[0]), "{}", outcome.report());
+}
+
+#[test]
+fn a_relation_can_start_from_a_name_that_is_not_text() {
+    let fake = FakeProc::new();
+    fake.process(1, 0, "init").link("exe", b"/opt/caf\xe9");
+    fake.process(2, 1, "child");
+    for anchor in [&b"caf\xe9"[..], b"/opt/caf\xe9"] {
+        let mut command = proctool(["find", &fake.option(), "--children-of"]);
+        command.arg(OsStr::from_bytes(anchor));
+        finish(command).succeeds().prints("2\n");
+    }
 }
