@@ -13,10 +13,7 @@ fn goes_on(prepare: impl FnOnce(&CronBox), warning: &[&str]) {
     let place = cron_box!();
     prepare(&place);
     let (daemon, _) = place.cron_with_job();
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("a");
-    let outcome = run.finish().exits(0);
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    let outcome = place.waits_for("a", &[], daemon).exits(0);
     if warning.is_empty() {
         assert!(outcome.errors().is_empty(), "expected no warning\n{}", outcome.report());
     } else {
@@ -129,10 +126,7 @@ fn goes_on_either_way(prepare: impl FnOnce(&CronBox)) {
     let place = cron_box!();
     prepare(&place);
     let (daemon, _) = place.cron_with_job();
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("a");
-    let outcome = run.finish().exits(0);
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    place.waits_for("a", &[], daemon).exits(0);
     place.is_stopped(daemon);
 }
 
@@ -196,9 +190,7 @@ fn additions_that_stop_cron_themselves_are_no_crash_and_its_jobs_are_waited_for(
     let (daemon, _) = place.cron_with_job();
     let run = place.begin(&[]);
     soon("the end of cron", || !place.is_alive(daemon));
-    place.release("a");
-    let outcome = run.finish().exits(0);
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    place.finishes_after("a", run).exits(0);
     place.is_stopped(daemon);
 }
 
@@ -219,10 +211,7 @@ fn additions_that_continue_cron_do_not_make_a_job_go_unnoticed() {
     let daemon = place.cron();
     place.began("a");
     let run = place.begin(&[]);
-    place.release("a");
-    let outcome = run.finish();
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
-    outcome.exits(0);
+    place.finishes_after("a", run).exits(0);
     place.is_stopped(daemon);
 }
 

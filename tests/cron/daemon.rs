@@ -92,8 +92,7 @@ fn a_daemon_whose_binary_was_replaced_is_found() {
     assert!(link.ends_with(" (deleted)"), "{link}");
     let list = place.list();
     assert_eq!(entry(&list, "daemons", daemon)["name"], "cron", "{list:#}");
-    let outcome = place.waits_for("a", &[], daemon);
-    stops(&place, outcome, daemon);
+    stops(&place, place.waits_for("a", &[], daemon), daemon);
 }
 
 #[test]
@@ -103,8 +102,7 @@ fn a_daemon_below_a_reaper_of_its_own_is_found() {
     let daemon = place.cron_by("setsid tini -s -- cron -f >/dev/null 2>&1 </dev/null &");
     assert_ne!(place.seen(daemon).expect("finding cron").parent, 1);
     place.began("a");
-    let outcome = place.waits_for("a", &[], daemon);
-    outcome.exits(0);
+    place.waits_for("a", &[], daemon).exits(0);
     place.is_stopped(daemon);
 }
 
@@ -115,8 +113,7 @@ fn a_daemon_below_a_shell_is_found() {
     let daemon = place.cron_by("setsid bash -c 'cron -f & wait' >/dev/null 2>&1 </dev/null &");
     assert_ne!(place.seen(daemon).expect("finding cron").parent, 1);
     place.began("a");
-    let outcome = place.waits_for("a", &[], daemon);
-    outcome.exits(0);
+    place.waits_for("a", &[], daemon).exits(0);
     place.is_stopped(daemon);
 }
 
@@ -192,10 +189,7 @@ fn the_jobs_of_busybox_crond_are_found_and_waited_for() {
     let run = place.begin_and_pause(&[], daemon);
     place.release("a");
     soon("the end of the job itself", || place.ended("a") && !place.is_alive(script));
-    place.release("b");
-    let outcome = run.finish();
-    assert!(place.ended("b"), "the background child had not ended\n{}", outcome.report());
-    stops(&place, outcome, daemon);
+    stops(&place, place.finishes_after("b", run), daemon);
 }
 
 #[test]
@@ -217,9 +211,8 @@ fn several_daemons_are_all_stopped_on_demand() {
     let other = busybox(&place);
     let run = place.begin_and_pause(&["--all"], daemon);
     soon("both are paused", || place.state(other) == 'T');
-    place.release("a");
-    let outcome = run.finish();
-    assert!(place.ended("a") && !place.is_alive(other), "{}", outcome.report());
+    let outcome = place.finishes_after("a", run);
+    assert!(!place.is_alive(other), "{}", outcome.report());
     outcome.exits(0);
     place.is_stopped(daemon);
 }
@@ -326,9 +319,7 @@ fn a_cron_that_somebody_starts_meanwhile_is_not_overlooked() {
     soon("the end of the daemon", || !place.is_alive(daemon));
     place.crontab(&[]);
     let new = place.cron();
-    place.release("a");
-    let outcome = run.finish();
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    let outcome = place.finishes_after("a", run);
     place.settles();
     assert!(
         outcome.code() == 1 || !place.is_alive(new),

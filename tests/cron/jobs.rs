@@ -97,8 +97,7 @@ fn a_child_of_a_job_in_a_session_of_its_own_is_still_a_descendant_and_waited_for
     let daemon = place.cron();
     let script = place.began("a");
     counts(&place, script, "descendant", true);
-    let outcome = place.waits_for("a", &[], daemon);
-    stops(&place, outcome, daemon);
+    stops(&place, place.waits_for("a", &[], daemon), daemon);
 }
 
 #[test]
@@ -178,9 +177,7 @@ fn the_job_of_a_worker_that_outlived_a_restart_of_cron_is_waited_for() {
     let run = place.begin_and_pause(&["--json"], daemon);
     place.release("b");
     soon("the end of the new job", || place.ended("b"));
-    place.release("a");
-    let outcome = run.finish();
-    assert!(place.ended("a"), "the old job had not ended\n{}", outcome.report());
+    let outcome = place.finishes_after("a", run);
     assert_eq!(super::pids(&outcome.json(), "daemons"), [u64::from(daemon)]);
     stops(&place, outcome, daemon);
 }
@@ -206,9 +203,7 @@ fn without_a_daemon_the_jobs_that_still_run_are_waited_for() {
     place.kill("TERM", daemon);
     soon("the end of cron", || !place.is_alive(daemon));
     let run = place.begin(&[]);
-    place.release("a");
-    let outcome = run.finish().exits(0);
-    assert!(place.ended("a"), "no cron job is to run when it returns\n{}", outcome.report());
+    place.finishes_after("a", run).exits(0);
 }
 
 #[test]
@@ -260,10 +255,7 @@ fn a_job_whose_worker_is_killed_meanwhile_is_waited_for() {
     assert_eq!(place.state(daemon), 'T');
     place.kill("KILL", worker);
     soon("the end of the worker", || !place.is_alive(worker));
-    place.release("a");
-    let outcome = run.finish();
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
-    stops(&place, outcome, daemon);
+    stops(&place, place.finishes_after("a", run), daemon);
 }
 
 #[test]
@@ -274,8 +266,7 @@ fn a_job_whose_worker_was_killed_before_is_waited_for() {
     let worker = place.seen(shell).expect("finding the job").parent;
     place.kill("KILL", worker);
     soon("the end of the worker", || !place.is_alive(worker));
-    let outcome = place.waits_for("a", &[], daemon);
-    stops(&place, outcome, daemon);
+    stops(&place, place.waits_for("a", &[], daemon), daemon);
 }
 
 #[track_caller]
@@ -381,8 +372,5 @@ fn a_job_of_more_processes_than_it_may_have_descriptors_is_listed_and_waited_for
     assert!(pids(&list, "jobs").len() > 60, "{list:#}");
     let run = place.begin_by(&limited, &[]);
     place.await_pause(&run, daemon);
-    place.release("a");
-    let outcome = run.finish();
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
-    stops(&place, outcome, daemon);
+    stops(&place, place.finishes_after("a", run), daemon);
 }

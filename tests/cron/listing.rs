@@ -107,7 +107,6 @@ fn hidden_processes_do_not_stop_the_superuser() {
     let (daemon, _) = place.cron_with_job();
     place.shell("mount -o remount,hidepid=2 /proc");
     super::stops(&place, place.waits_for("a", &[], daemon), daemon);
-    assert!(place.ended("a"));
 }
 
 #[test]

@@ -34,9 +34,7 @@ fn a_background_child_in_the_session_of_a_job_is_waited_for() {
     let (daemon, behind) = left_behind(&place, "(sh /mnt/job b &)");
     let run = place.begin_and_pause(&[], daemon);
     end_job(&place);
-    place.release("b");
-    let outcome = run.finish();
-    assert!(place.ended("b"), "the background child had not ended\n{}", outcome.report());
+    let outcome = place.finishes_after("b", run);
     assert!(!place.is_alive(behind));
     stops(&place, outcome, daemon);
 }
@@ -51,8 +49,7 @@ fn a_background_child_whose_job_has_ended_before_is_waited_for() {
     });
     let list = place.list();
     assert_eq!(entry(&list, "jobs", behind)["awaited"], true, "{list:#}");
-    let outcome = place.waits_for("b", &[], daemon);
-    stops(&place, outcome, daemon);
+    stops(&place, place.waits_for("b", &[], daemon), daemon);
 }
 
 #[test]
@@ -68,10 +65,7 @@ fn is_reported_and_not_waited_for(leave: &str) {
     let place = cron_box!();
     let (daemon, behind) = left_behind(&place, leave);
     counts(&place, behind, "daemon", false);
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("a");
-    let outcome = run.finish().exits(0);
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    let outcome = place.waits_for("a", &[], daemon).exits(0);
     mentions(&outcome, &[&behind.to_string()]);
     place.is_stopped(daemon);
     assert!(
@@ -98,10 +92,7 @@ fn a_daemon_of_a_job_is_waited_for_on_demand() {
     assert_eq!(entry(&list, "jobs", behind)["awaited"], true, "{list:#}");
     let run = place.begin_and_pause(&["--wait-daemons"], daemon);
     end_job(&place);
-    place.release("b");
-    let outcome = run.finish();
-    assert!(place.ended("b"), "the daemon of the job had not ended\n{}", outcome.report());
-    stops(&place, outcome, daemon);
+    stops(&place, place.finishes_after("b", run), daemon);
 }
 
 #[test]

@@ -12,9 +12,7 @@ fn a_daemon_that_somebody_continues_is_paused_again() {
     place.kill("CONT", daemon);
     soon("a daemon that is paused again", || place.state(daemon) == 'T');
     assert!(place.is_alive(script) && place.is_alive(run.pid));
-    place.release("a");
-    let outcome = run.finish().exits(0);
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    let outcome = place.finishes_after("a", run).exits(0);
     assert!(outcome.errors().starts_with("cron-graceful: "), "no warning\n{}", outcome.report());
     place.is_stopped(daemon);
 }

@@ -53,8 +53,7 @@ fn the_applet_by_its_name_does_the_same_as_the_link() {
 fn a_running_job_comes_to_its_end_before_cron_is_stopped() {
     let place = cron_box!();
     let (daemon, _) = place.cron_with_job();
-    let outcome = place.waits_for("a", &[], daemon);
-    let outcome = stops(&place, outcome, daemon);
+    let outcome = stops(&place, place.waits_for("a", &[], daemon), daemon);
     mentions(&outcome, &["sh /mnt/job a"]);
 }
 
@@ -150,10 +149,7 @@ fn a_daemon_that_an_earlier_run_left_stopped_is_taken_all_the_same() {
     soon("a stopped daemon", || place.state(daemon) == 'T');
     assert_eq!(place.list()["daemons"][0]["stopped"], true);
     let run = place.begin(&[]);
-    place.release("a");
-    let outcome = run.finish();
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
-    outcome.exits(0);
+    place.finishes_after("a", run).exits(0);
     place.is_stopped(daemon);
 }
 
@@ -163,9 +159,7 @@ fn without_a_service_command_cron_is_stopped_all_the_same() {
     let (daemon, _) = place.cron_with_job();
     let run = place.begin_by(&["env", "PATH=/mnt/bin:/usr/bin:/bin"], &[]);
     place.await_pause(&run, daemon);
-    place.release("a");
-    let outcome = run.finish().exits(0);
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    place.finishes_after("a", run).exits(0);
     place.is_stopped(daemon);
 }
 

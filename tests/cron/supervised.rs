@@ -22,10 +22,7 @@ fn is_drained_and_left_to(supervisor: (&str, &str), needs: &[&str]) {
     let daemon = place.cron_by(&format!("setsid {name} cron </dev/null >/dev/null 2>&1 &"));
     assert_eq!(place.name(place.seen(daemon).expect("finding cron").parent), name);
     place.began("a");
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("a");
-    let outcome = run.finish().exits(1);
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    let outcome = place.waits_for("a", &[], daemon).exits(1);
     assert!(
         outcome.errors().contains(name),
         "it does not name the supervisor\n{}",
@@ -78,9 +75,7 @@ fn a_cron_that_is_the_first_process_is_drained_and_not_said_to_be_stopped() {
     place.began("a");
     let mut run = place.begin(&["--jsonl"]);
     run.event("job");
-    place.release("a");
-    let outcome = run.finish().exits(1);
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    place.finishes_after("a", run).exits(1);
     place.still_runs(1);
     let outcome = place.graceful(&[]).exits(1);
     mentions(&outcome, &["first process"]);

@@ -51,10 +51,7 @@ fn a_daemon_of_a_job_is_found_in_the_unit_and_not_waited_for() {
     place.began("a");
     let behind = place.began("b");
     counts(&place, behind, "daemon", false);
-    let run = place.begin_and_pause(&[], daemon);
-    place.release("a");
-    let outcome = run.finish().exits(0);
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    let outcome = place.waits_for("a", &[], daemon).exits(0);
     mentions(&outcome, &[&behind.to_string()]);
     is_active(&place, "inactive");
     place.is_stopped(daemon);
@@ -70,10 +67,7 @@ fn a_job_whose_worker_was_killed_is_found_in_the_unit() {
     place.kill("KILL", worker);
     soon("the end of the worker", || !place.is_alive(worker));
     entry(&place.list(), "jobs", shell);
-    let run = place.begin_and_pause(&["--wait-daemons"], daemon);
-    place.release("a");
-    let outcome = run.finish().exits(0);
-    assert!(place.ended("a"), "the job had not ended\n{}", outcome.report());
+    place.waits_for("a", &["--wait-daemons"], daemon).exits(0);
     is_active(&place, "inactive");
 }
 
@@ -87,9 +81,7 @@ fn a_job_that_outlived_a_restart_of_the_unit_is_waited_for() {
     let run = place.begin_and_pause(&[], daemon);
     place.release("b");
     soon("the end of the new job", || place.ended("b"));
-    place.release("a");
-    let outcome = run.finish().exits(0);
-    assert!(place.ended("a"), "the old job had not ended\n{}", outcome.report());
+    place.finishes_after("a", run).exits(0);
     is_active(&place, "inactive");
     place.is_stopped(daemon);
 }

@@ -28,7 +28,6 @@ fn a_job_that_ends_in_time_is_no_timeout() {
     let place = cron_box!();
     let (daemon, _) = place.cron_with_job();
     super::stops(&place, place.waits_for("a", &["--timeout", "30"], daemon), daemon);
-    assert!(place.ended("a"));
 }
 
 #[test]

@@ -247,7 +247,12 @@ impl CronBox {
     /// the job.
     #[track_caller]
     pub fn waits_for(&self, name: &str, words: &[&str], daemon: u32) -> Outcome {
-        let run = self.begin_and_pause(words, daemon);
+        self.finishes_after(name, self.begin_and_pause(words, daemon))
+    }
+
+    /// Lets a job end, and waits for the end of a run. The run must wait for the job.
+    #[track_caller]
+    pub fn finishes_after(&self, name: &str, run: Run) -> Outcome {
         self.release(name);
         let outcome = run.finish();
         assert!(self.ended(name), "job {name} had not ended\n{}", outcome.report());
