@@ -59,14 +59,6 @@ fn cron() -> FakeProc {
     fake
 }
 
-/// /proc/PID/stat of a child of init, with a terminal and flags.
-fn stat(pid: u32, name: &str, tty: u32, flags: u32) -> String {
-    format!(
-        "{pid} ({name}) S 1 {pid} {pid} {tty} -1 {flags} 0 0 0 0 10 20 0 0 20 0 1 0 500 4096000 2 \
-        0 0 0\n"
-    )
-}
-
 /// Returns a word that is in no other command line.
 fn marker(name: &str) -> String {
     format!("{name}-of-{}", id())

@@ -91,16 +91,9 @@ fn canonical(path: &Path) -> String {
         .expect("reading a path as text")
 }
 
-/// The fields of stat behind the name, beginning with the state, which proc_pid_stat(5) numbers 3.
-fn stat(target: &Target) -> Vec<String> {
-    let text = String::from_utf8(target.proc("stat")).expect("reading stat as text");
-    let (_, rest) = text.rsplit_once(')').expect("the end of the name");
-    rest.split_whitespace().map(str::to_owned).collect()
-}
-
 /// A number of stat, by its number in proc_pid_stat(5).
 fn stat_number(target: &Target, field: usize) -> i64 {
-    stat(target)[field - 3].parse().expect("parsing a number")
+    target.stat()[field - 3].parse().expect("parsing a number")
 }
 
 /// A line of status.
@@ -234,7 +227,7 @@ fn the_state_is_that_of_proc() {
     let descriptors =
         || fs::read_dir(proc(target.pid(), "fd")).expect("listing its descriptors").count();
     let ((stat, oom_score, descriptors), object) =
-        undisturbed(&target, || (stat(&target), oom_score(), descriptors()));
+        undisturbed(&target, || (target.stat(), oom_score(), descriptors()));
     assert_eq!(object["state"], stat[0]);
     assert_eq!(object["is_alive"], true);
     let number = |field: usize| stat[field - 3].parse::<i64>().expect("parsing a number");

@@ -22,9 +22,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::support::command::{Outcome, PROCTOOL, clean, finish, heedful, proctool, run};
+use super::support::command::{Outcome, PROCTOOL, clean, finish, heedful, identity, proctool, run};
 use super::support::namespace;
-use super::support::running::{Running, state, until};
+use super::support::running::{Running, stat_fields, state, until};
 use super::support::target::{Program, Target};
 use crate::skip;
 
@@ -65,11 +65,10 @@ fn fates(outcome: &Outcome) -> BTreeMap<u64, String> {
     fates.unwrap_or_else(|| panic!("incomplete rows\n{}", outcome.report()))
 }
 
-/// The last fields of a stat, from the state on.
+/// Returns the fields of a stat behind the name, from the state on.
 fn fields(stat: &Path) -> Vec<String> {
-    let stat = fs::read(stat).unwrap_or_else(|error| panic!("{}: {error}", stat.display()));
-    let end = stat.iter().rposition(|&byte| byte == b')').expect("a name") + 1;
-    String::from_utf8_lossy(&stat[end..]).split_whitespace().map(str::to_owned).collect()
+    let text = fs::read(stat).unwrap_or_else(|error| panic!("{}: {error}", stat.display()));
+    stat_fields(&text)
 }
 
 /// A state for every thread.

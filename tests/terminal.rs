@@ -56,7 +56,7 @@ fn nasty() -> FakeProc {
 }
 
 /// Everything that a run writes about them as text, to a terminal of this locale.
-fn on_terminal(words: &str, fake: &FakeProc, locale: &str) -> Outcome {
+fn run_on_terminal(words: &str, fake: &FakeProc, locale: &str) -> Outcome {
     finish(command(&format!("\"$P\" {words} '{}'", fake.option()), locale))
 }
 
@@ -81,7 +81,7 @@ fn what_processes_choose_is_escaped_in_every_form_and_locale() {
             &show,
             "find --null -a",
         ] {
-            let mut outcome = on_terminal(words, &fake, locale).exits(0);
+            let mut outcome = run_on_terminal(words, &fake, locale).exits(0);
             // A terminal ignores those of --null.
             outcome.stdout.retain(|&byte| byte != 0);
             is_harmless(&outcome, is_unicode);
@@ -111,13 +111,14 @@ fn json_on_a_terminal_is_the_same_document() {
             "a pipe gets it as it is"
         );
         for (locale, is_unicode) in LOCALES {
-            let outcome = on_terminal(words, &fake, locale).exits(0);
+            let outcome = run_on_terminal(words, &fake, locale).exits(0);
             is_harmless(&outcome, is_unicode);
             assert_eq!(outcome.json(), piped.json(), "{words} {locale}");
         }
     }
     for (locale, is_unicode) in LOCALES {
-        let outcome = on_terminal("find --jsonl --fields pid,name,cmdline", &fake, locale).exits(0);
+        let outcome =
+            run_on_terminal("find --jsonl --fields pid,name,cmdline", &fake, locale).exits(0);
         is_harmless(&outcome, is_unicode);
         assert_eq!(outcome.lines().len(), 1 + NASTY.len());
         assert!(
@@ -147,7 +148,7 @@ fn what_a_terminal_can_show_is_shown() {
         ("find --json --fields comm", "C", "[{\"comm\":\"caf\\u00e9 \\u6f22\"}]\n"),
     ];
     for (words, locale, expected) in cases {
-        on_terminal(words, &fake, locale).exits(0).prints(expected);
+        run_on_terminal(words, &fake, locale).exits(0).prints(expected);
         let mut piped = clean("sh");
         piped
             .args(["-c", &format!("'{PROCTOOL}' {words} '{}'", fake.option())])

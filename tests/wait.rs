@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use super::support::command::{Outcome, PROCTOOL, clean, finish, heedful, proctool, run};
+use super::support::command::{Outcome, PROCTOOL, clean, finish, heedful, identity, proctool, run};
 use super::support::namespace::{self, is_root};
 use super::support::running::{Running, send, state, until};
 use super::support::target::{Program, Target};
@@ -37,12 +37,6 @@ fn zombie() -> Target {
 
 fn pid(target: &Target) -> String {
     target.pid().to_string()
-}
-
-/// `PID:INODE` of a living process.
-fn identity(pid: &str) -> Option<String> {
-    let shown = run(&["find", "--json", "--fields", "id", "--pid", pid]).succeeds().json();
-    shown[0]["id"].as_str().map(str::to_owned)
 }
 
 /// A number that a process had until now.
@@ -223,7 +217,7 @@ fn a_number_of_nobody_may_be_a_mistake() {
 #[test]
 fn the_id_of_a_process_that_has_ended_is_no_mistake() {
     let target = sleeper();
-    let Some(identity) = identity(&pid(&target)) else {
+    let Some(identity) = identity(target.pid()) else {
         skip!("this kernel gives processes no ids")
     };
     drop(target);
@@ -241,7 +235,7 @@ fn the_id_of_a_process_that_has_ended_is_no_mistake() {
 #[test]
 fn a_process_of_another_id_is_not_waited_for() {
     let target = sleeper();
-    let Some(identity) = identity(&pid(&target)) else {
+    let Some(identity) = identity(target.pid()) else {
         skip!("this kernel gives processes no ids")
     };
     let pid = pid(&target);

@@ -2,6 +2,7 @@
 
 use super::super::support::apache::{ApacheBox, LONG, PREFORK};
 use super::super::support::command::{Outcome, finish};
+use super::super::support::terminal::on_terminal;
 use crate::apache_box;
 
 const HEADER: [&str; 8] =
@@ -144,8 +145,8 @@ fn what_is_not_known_is_not_a_number() {
 }
 
 /// Returns the output of a shell command on a terminal of its own in the box.
-fn on_terminal(place: &ApacheBox, command: &str) -> String {
-    let mut script = place.inside(&["script", "-qec", command, "/dev/null"]);
+fn shown_on_terminal(place: &ApacheBox, command: &str) -> String {
+    let mut script = place.inside(&on_terminal(command));
     script.env("TERM", "xterm");
     finish(script).exits(0).text()
 }
@@ -160,10 +161,11 @@ fn a_name_with_control_characters_is_escaped_on_a_terminal() {
     let block = place.block(&[]);
     super::group(&block, "wsgi", "ev\u{1b}[31mil\u{7}");
     for words in ["", "--workers"] {
-        let text = on_terminal(&place, &format!("proctool apache-mem --color=never {words}"));
+        let text = shown_on_terminal(&place, &format!("proctool apache-mem --color=never {words}"));
         assert!(text.contains("il"), "{text:?}");
         assert!(!text.contains(['\u{1b}', '\u{7}']), "{text:?}");
-        let text = on_terminal(&place, &format!("proctool apache-mem --color=always {words}"));
+        let text =
+            shown_on_terminal(&place, &format!("proctool apache-mem --color=always {words}"));
         assert!(!text.contains("\u{1b}[31mil") && !text.contains('\u{7}'), "{text:?}");
     }
 }
@@ -173,8 +175,10 @@ fn a_narrow_terminal_is_no_crash() {
     let place = apache_box!(ApacheBox::needing(&["script", "stty"]));
     place.prefork();
     for columns in [0, 1, 10, 40, 200] {
-        let text =
-            on_terminal(&place, &format!("stty cols {columns}; proctool apache-mem --workers"));
+        let text = shown_on_terminal(
+            &place,
+            &format!("stty cols {columns}; proctool apache-mem --workers"),
+        );
         assert!(text.contains("Would fit"), "{columns}: {text}");
     }
 }

@@ -178,7 +178,7 @@ fn interrupted_from_the_terminal_the_command_cleans_up_before_cron_runs_on() {
 
 /// Starts a run on a terminal of its own with keys from a pipe, and waits until it has paused cron.
 #[track_caller]
-fn on_terminal(place: &CronBox, daemon: u32) -> Running {
+fn begun_on_terminal(place: &CronBox, daemon: u32) -> Running {
     place.shell("mkfifo /mnt/keys");
     let script =
         "echo $$ >/mnt/terminal.began; exec script -qec cron-graceful /dev/null <>/mnt/keys";
@@ -191,7 +191,7 @@ fn on_terminal(place: &CronBox, daemon: u32) -> Running {
 fn control_c_on_a_terminal_leaves_cron_running() {
     let place = cron_box!(CronBox::needing(&["script"]));
     let (daemon, script) = place.cron_with_job();
-    let terminal = on_terminal(&place, daemon);
+    let terminal = begun_on_terminal(&place, daemon);
     let mut keys =
         OpenOptions::new().write(true).open(place.path("keys")).expect("opening the keys");
     keys.write_all(b"\x03").expect("writing a key");
@@ -204,7 +204,7 @@ fn control_c_on_a_terminal_leaves_cron_running() {
 fn a_terminal_that_is_closed_leaves_cron_running() {
     let place = cron_box!(CronBox::needing(&["script"]));
     let (daemon, script) = place.cron_with_job();
-    let terminal = on_terminal(&place, daemon);
+    let terminal = begun_on_terminal(&place, daemon);
     place.kill("KILL", place.began("terminal"));
     terminal.finish().exits(137);
     place.still_runs(daemon);

@@ -1,6 +1,6 @@
 //! The command: it takes our place, and what it ends with is its own.
 
-use super::super::support::command::{Outcome, finish};
+use super::super::support::command::{Outcome, status_for_parent};
 use super::super::support::desktop::{DesktopBox, User};
 use crate::desktop_box;
 
@@ -14,10 +14,7 @@ fn with_session() -> Result<DesktopBox, String> {
 /// The status of a run as wait(2) has it: an exit status, or minus the signal.
 #[track_caller]
 fn status(caller: &User<'_>, words: &[&str]) -> i32 {
-    let script = "import subprocess, sys; print(subprocess.run(['with-gui-environment', \
-    *sys.argv[1:]]).returncode)";
-    let outcome = finish(caller.command(&[&["python3", "-c", script], words].concat()));
-    outcome.exits(0).text().trim_end().parse().expect("parsing a status")
+    status_for_parent(|words| caller.command(words), &[&["with-gui-environment"], words].concat())
 }
 
 #[test]

@@ -82,6 +82,14 @@ fn start_dunst(user: &User<'_>, number: u32) {
     soon("dunst", || dunstctl(user, "is-paused").is_some());
 }
 
+/// Returns a box whose user has a desktop of X with dunst on it.
+fn with_dunst() -> Result<DesktopBox, String> {
+    let place = DesktopBox::needing(&DUNST)?;
+    start_x_desktop(&place.user(), 77);
+    start_dunst(&place.user(), 77);
+    Ok(place)
+}
+
 /// Returns the answer of dunst, if it runs.
 fn dunstctl(user: &User<'_>, words: &str) -> Option<String> {
     let outcome = user.exec(&format!("DBUS_SESSION_BUS_ADDRESS={} dunstctl {words}", user.bus()));
@@ -392,10 +400,8 @@ fn what_is_printed_leads_to_the_screen() {
 
 #[test]
 fn dunst_shows_what_notify_send_would_have_shown() {
-    let place = desktop_box!(DesktopBox::needing(&DUNST));
+    let place = desktop_box!(with_dunst());
     let (user, root) = (place.user(), place.superuser());
-    start_x_desktop(&user, 77);
-    start_dunst(&user, 77);
     let words = [
         "-u",
         "critical",
@@ -441,10 +447,8 @@ fn dunst_shows_what_notify_send_would_have_shown() {
 
 #[test]
 fn dunst_tells_who_waits_that_it_was_closed() {
-    let place = desktop_box!(DesktopBox::needing(&DUNST));
+    let place = desktop_box!(with_dunst());
     let (user, root) = (place.user(), place.superuser());
-    start_x_desktop(&user, 77);
-    start_dunst(&user, 77);
     for is_there in [true, false] {
         if !is_there {
             place.uninstall("notify-send");
@@ -460,10 +464,8 @@ fn dunst_tells_who_waits_that_it_was_closed() {
 
 #[test]
 fn dunst_replaces_what_it_has_shown() {
-    let place = desktop_box!(DesktopBox::needing(&DUNST));
+    let place = desktop_box!(with_dunst());
     let (user, root) = (place.user(), place.superuser());
-    start_x_desktop(&user, 77);
-    start_dunst(&user, 77);
     for is_there in [true, false] {
         if !is_there {
             place.uninstall("notify-send");
@@ -478,10 +480,8 @@ fn dunst_replaces_what_it_has_shown() {
 
 #[test]
 fn dunst_gives_back_the_action_that_was_chosen() {
-    let place = desktop_box!(DesktopBox::needing(&DUNST));
+    let place = desktop_box!(with_dunst());
     let (user, root) = (place.user(), place.superuser());
-    start_x_desktop(&user, 77);
-    start_dunst(&user, 77);
     for is_there in [true, false] {
         if !is_there {
             place.uninstall("notify-send");

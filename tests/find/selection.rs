@@ -84,7 +84,7 @@ fn terminals() {
     for (pid, tty) in
         [(10, 0x8803), (11, 0x0010_8803), (12, 0x0402), (13, 0x0441), (14, 0x0501), (15, 0)]
     {
-        fake.process(pid, 1, "x").file("stat", stat(pid, "x", tty, 4_194_304));
+        fake.process(pid, 1, "x").terminal(pid, "x", tty);
     }
     finds(&fake, &["-t", "pts/3"], &[10]);
     finds(&fake, &["-t", "/dev/pts/259"], &[11]);
@@ -400,12 +400,8 @@ fn namespaces_of_real_processes() {
 #[test]
 fn threads_of_the_kernel() {
     let fake = cron();
-    fake.process(2, 0, "kthreadd")
-        .file("stat", stat(2, "kthreadd", 0, 2_097_152))
-        .file("cmdline", "");
-    fake.process(3, 2, "kworker")
-        .file("stat", stat(3, "kworker", 0, 2_097_152 | 64))
-        .file("cmdline", "");
+    fake.process(2, 0, "kthreadd").flags(2, "kthreadd", 2_097_152).file("cmdline", "");
+    fake.process(3, 2, "kworker").flags(3, "kworker", 2_097_152 | 64).file("cmdline", "");
     finds(&fake, &["--kernel"], &[2, 3]);
     finds(&fake, &["--kernel", "^kthr"], &[2]);
     finds(&fake, &["-v", "--kernel"], &[1, 10, 20, 21, 30, 31, 40]);

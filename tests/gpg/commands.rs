@@ -1,18 +1,13 @@
 //! The command: it takes our place, with what we were given.
 
-use super::super::support::command::Outcome;
+use super::super::support::command::{Outcome, status_for_parent};
 use super::super::support::gpg::User;
 use crate::gpg_box;
 
 /// The status of a run as wait(2) has it: an exit status, or minus the signal.
 #[track_caller]
 fn status(user: &User<'_>, words: &[&str]) -> i32 {
-    let script = "import subprocess, sys; print(subprocess.run(['with-gpg-agent', \
-    *sys.argv[1:]]).returncode)";
-    let outcome = super::super::support::command::finish(
-        user.command(&[&["python3", "-c", script], words].concat()),
-    );
-    outcome.exits(0).text().trim_end().parse().expect("parsing a status")
+    status_for_parent(|words| user.command(words), &[&["with-gpg-agent"], words].concat())
 }
 
 #[test]

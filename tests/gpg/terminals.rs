@@ -1,12 +1,15 @@
 //! Runs with and without a terminal.
 
+use super::super::support::command::finish;
 use super::super::support::gpg::{GpgBox, User};
+use super::super::support::terminal::on_terminal;
 use crate::gpg_box;
 
 /// Returns the output of a script on a terminal of its own.
 #[track_caller]
-fn on_terminal(user: &User<'_>, script: &str) -> String {
-    user.shell(&format!("script -qec '{script}' /dev/null </dev/null")).replace('\r', "")
+fn shown_on_terminal(user: &User<'_>, script: &str) -> String {
+    let outcome = finish(user.command(&on_terminal(script))).exits(0);
+    outcome.text().trim_end().replace('\r', "")
 }
 
 /// Returns what the agent knows about terminals.
@@ -35,7 +38,7 @@ fn without_a_terminal_an_inherited_one_is_left_alone() {
 fn a_terminal_is_told_to_the_command() {
     let place = gpg_box!(GpgBox::needing(&["script"]));
     for user in [place.user(), place.superuser()] {
-        let shown = on_terminal(&user, "tty; with-gpg-agent printenv GPG_TTY");
+        let shown = shown_on_terminal(&user, "tty; with-gpg-agent printenv GPG_TTY");
         let lines: Vec<&str> = shown.lines().collect();
         assert!(
             lines.len() == 2 && lines[0] == lines[1] && lines[0].starts_with("/dev/pts/"),
@@ -48,7 +51,7 @@ fn a_terminal_is_told_to_the_command() {
 fn a_terminal_takes_the_place_of_an_inherited_one() {
     let place = gpg_box!(GpgBox::needing(&["script"]));
     let user = place.user().with(&["GPG_TTY=/dev/pts/77"]);
-    let shown = on_terminal(&user, "tty; with-gpg-agent printenv GPG_TTY");
+    let shown = shown_on_terminal(&user, "tty; with-gpg-agent printenv GPG_TTY");
     assert_eq!(shown.lines().next(), shown.lines().nth(1), "{shown}");
 }
 
@@ -58,7 +61,7 @@ fn any_of_the_three_streams_may_be_the_terminal() {
     let user = place.user();
     user.shell(": >/tmp/out");
     for streams in ["</dev/null 2>/dev/null", "2>/dev/null >/tmp/out", "</dev/null >/tmp/out"] {
-        let shown = on_terminal(
+        let shown = shown_on_terminal(
             &user,
             &format!("tty; with-gpg-agent printenv GPG_TTY {streams}; cat /tmp/out"),
         );
@@ -73,7 +76,7 @@ fn a_terminal_is_told_to_a_running_agent() {
     let user = place.user();
     let agent = user.start_agent();
     assert!(!known(&user).contains("/dev/pts/"), "{}", known(&user));
-    let terminal = on_terminal(&user, "tty; TERM=vt220 with-gpg-agent true");
+    let terminal = shown_on_terminal(&user, "tty; TERM=vt220 with-gpg-agent true");
     let known = known(&user);
     assert!(
         known.contains(&format!("GPG_TTY={}", terminal.trim())) && known.contains("TERM=vt220"),
@@ -86,7 +89,7 @@ fn a_terminal_is_told_to_a_running_agent() {
 fn a_terminal_is_told_to_a_new_agent() {
     let place = gpg_box!(GpgBox::needing(&["script"]));
     let user = place.user();
-    let terminal = on_terminal(&user, "tty; with-gpg-agent true");
+    let terminal = shown_on_terminal(&user, "tty; with-gpg-agent true");
     let known = known(&user);
     assert!(known.contains(&format!("GPG_TTY={}", terminal.trim())), "{known}");
 }
@@ -95,7 +98,7 @@ fn a_terminal_is_told_to_a_new_agent() {
 fn without_a_terminal_the_agent_keeps_what_it_knows() {
     let place = gpg_box!(GpgBox::needing(&["script"]));
     let user = place.user();
-    on_terminal(&user, "with-gpg-agent true");
+    shown_on_terminal(&user, "with-gpg-agent true");
     let before = known(&user);
     user.run(&["true"]).succeeds();
     assert_eq!(known(&user), before);
@@ -105,11 +108,12 @@ fn without_a_terminal_the_agent_keeps_what_it_knows() {
 fn a_terminal_is_printed() {
     let place = gpg_box!(GpgBox::needing(&["script"]));
     let user = place.user();
-    let shown = on_terminal(&user, "tty; with-gpg-agent --print");
+    let shown = shown_on_terminal(&user, "tty; with-gpg-agent --print");
     let terminal = shown.lines().next().expect("finding a terminal");
     assert!(shown.contains(&format!("GPG_TTY={terminal}; export GPG_TTY;")), "{shown}");
     // Standard output is no terminal here, as usual for eval, but standard input is.
-    let shown = on_terminal(&user, "tty; eval \"$(with-gpg-agent --print)\"; printenv GPG_TTY");
+    let shown =
+        shown_on_terminal(&user, "tty; eval \"$(with-gpg-agent --print)\"; printenv GPG_TTY");
     assert_eq!(shown.lines().next(), shown.lines().nth(1), "{shown}");
 }
 
@@ -118,6 +122,6 @@ fn an_agent_that_hangs_up_on_terminals_is_used_all_the_same() {
     let place = gpg_box!(GpgBox::needing(&["script"]));
     let user = place.user();
     user.start_agent();
-    let shown = on_terminal(&user, "TERM=$(printf %01500d 0) with-gpg-agent echo it-ran");
+    let shown = shown_on_terminal(&user, "TERM=$(printf %01500d 0) with-gpg-agent echo it-ran");
     assert!(shown.contains("it-ran"), "{shown}");
 }

@@ -103,7 +103,7 @@ fn one_process_that_is_named_twice_is_one_target() {
 #[test]
 fn one_process_that_is_named_by_number_and_by_identity_is_one_target() {
     let target = Program::new("twice").start();
-    let Some(id) = identity(&target) else { skip!("this kernel gives processes no ids") };
+    let Some(id) = identity(target.pid()) else { skip!("this kernel gives processes no ids") };
     let outcome = run(&["terminate", "--json", &target.pid().to_string(), &id]).succeeds();
     assert_eq!(row(&outcome)["outcome"], "ended");
 }
@@ -158,18 +158,10 @@ fn this_very_command_is_refused_unless_forced() {
     itself("terminate --force").exits(128 + 15);
 }
 
-/// `PID:INODE`, where the kernel tells it.
-fn identity(target: &Target) -> Option<String> {
-    let found = run(&["find", "--pid", &target.pid().to_string(), "--fields", "id", "--json"])
-        .succeeds()
-        .json();
-    Some(found[0]["id"].as_str()?.to_owned())
-}
-
 #[test]
 fn an_identity_never_means_a_later_process_of_that_number() {
     let target = Program::new("later").start();
-    let Some(right) = identity(&target) else { skip!("this kernel gives processes no ids") };
+    let Some(right) = identity(target.pid()) else { skip!("this kernel gives processes no ids") };
     let (pid, inode) = right.split_once(':').expect("finding a colon");
     let wrong = format!("{pid}:{}", inode.parse::<u64>().expect("parsing an inode") - 1);
     // A process that was to exit has done so; a process that was to stop has not.

@@ -60,6 +60,23 @@ pub fn run(words: &[&str]) -> Outcome {
     finish(proctool(words))
 }
 
+/// Returns the `id` that the program shows of a process; `None` where the kernel gives none.
+#[track_caller]
+pub fn identity(pid: u32) -> Option<String> {
+    let pid = pid.to_string();
+    let found = run(&["find", "--pid", &pid, "--fields", "id", "--json"]).succeeds().json();
+    found[0]["id"].as_str().map(str::to_owned)
+}
+
+/// Returns the status of a command as its parent sees it: negative after a death by a signal.
+/// `wrap` makes the command that runs where these words say.
+#[track_caller]
+pub fn status_for_parent(wrap: impl FnOnce(&[&str]) -> Command, words: &[&str]) -> i32 {
+    let script = "import subprocess, sys; print(subprocess.run(sys.argv[1:]).returncode)";
+    let outcome = finish(wrap(&[&["python3", "-c", script], words].concat()));
+    outcome.exits(0).text().trim_end().parse().expect("a status")
+}
+
 /// Run a command to its end, which must come.
 pub fn finish(mut command: Command) -> Outcome {
     let shown = format!("{command:?}");

@@ -57,13 +57,19 @@ impl FakeProcess {
         state: char,
         start_ticks: u64,
     ) -> FakeProcess {
-        let head = format!("{pid} (");
-        let tail = format!(
-            ") {state} {ppid} {pid} {pid} 0 -1 4194304 0 0 0 0 10 20 0 0 20 0 1 0 {start_ticks} \
-            4096000 2 0 0 0\n"
-        );
-        self.file("stat", [head.as_bytes(), comm, tail.as_bytes()].concat())
-            .file("comm", [comm, b"\n"].concat())
+        let line = stat_line(pid, ppid, comm, state, (0, USER_PROCESS), start_ticks);
+        self.file("stat", line).file("comm", [comm, b"\n"].concat())
+    }
+
+    /// Writes the stat of a sleeping child of init that has this controlling terminal (`tty_nr` of
+    /// proc_pid_stat(5)).
+    pub fn terminal(self, pid: u32, comm: &str, tty: u32) -> FakeProcess {
+        self.file("stat", stat_line(pid, 1, comm.as_bytes(), 'S', (tty, USER_PROCESS), 500))
+    }
+
+    /// Writes the stat of a sleeping child of init with these `PF_*` flags.
+    pub fn flags(self, pid: u32, comm: &str, flags: u32) -> FakeProcess {
+        self.file("stat", stat_line(pid, 1, comm.as_bytes(), 'S', (0, flags), 500))
     }
 
     /// Write a status with these user and group ids.
@@ -88,4 +94,24 @@ impl FakeProcess {
             .expect("making a link of a process");
         self
     }
+}
+
+/// Flags of an ordinary process: `PF_RANDOMIZE`.
+const USER_PROCESS: u32 = 0x0040_0000;
+
+/// Returns the content of /proc/PID/stat, with a terminal and flags.
+fn stat_line(
+    pid: u32,
+    ppid: u32,
+    comm: &[u8],
+    state: char,
+    (tty, flags): (u32, u32),
+    start_ticks: u64,
+) -> Vec<u8> {
+    let head = format!("{pid} (");
+    let tail = format!(
+        ") {state} {ppid} {pid} {pid} {tty} -1 {flags} 0 0 0 0 10 20 0 0 20 0 1 0 {start_ticks} \
+        4096000 2 0 0 0\n"
+    );
+    [head.as_bytes(), comm, tail.as_bytes()].concat()
 }

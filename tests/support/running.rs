@@ -35,6 +35,13 @@ pub fn state(pid: u32) -> char {
     rest.get(1).map_or('X', |&state| state.into())
 }
 
+/// Returns the fields of a stat behind the name, from the state on: field 3 of proc_pid_stat(5)
+/// comes first.
+pub fn stat_fields(stat: &[u8]) -> Vec<String> {
+    let rest = stat.rsplit(|&byte| byte == b')').next().unwrap_or_default();
+    String::from_utf8_lossy(rest).split_whitespace().map(str::to_owned).collect()
+}
+
 /// Send a signal to a child of ours that was not waited for.
 pub fn send(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid as i32).expect("a process id"), signal)

@@ -111,6 +111,12 @@ impl Target {
             .expect("reading a file of a living process")
     }
 
+    /// Returns the fields of /proc/PID/stat behind the name, from the state on: field 3 of
+    /// proc_pid_stat(5) comes first.
+    pub fn stat(&self) -> Vec<String> {
+        super::running::stat_fields(&self.proc("stat"))
+    }
+
     /// Let it end by itself, as the end of its input makes it, and leave its zombie until it is
     /// dropped.
     pub fn let_end(&mut self) {
@@ -121,12 +127,7 @@ impl Target {
     /// End it, and leave its zombie until it is dropped.
     pub fn become_zombie(&mut self) {
         self.child.kill().expect("an end");
-        while !self
-            .proc("stat")
-            .rsplit(|&byte| byte == b')')
-            .next()
-            .is_some_and(|rest| rest.starts_with(b" Z"))
-        {
+        while state(self.pid()) != 'Z' {
             std::thread::yield_now();
         }
     }

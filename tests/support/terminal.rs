@@ -17,6 +17,11 @@ pub const LOCALES: [(&str, bool); 6] = [
     ("ja_JP.eucJP", false),
 ];
 
+/// Returns the words of a command that runs a shell script on a terminal of its own.
+pub fn on_terminal(script: &str) -> [&str; 4] {
+    ["script", "-qec", script, "/dev/null"]
+}
+
 /// Reports whether a terminal can be made.
 pub fn is_there() -> bool {
     let mut probe = clean("sh");
@@ -28,8 +33,10 @@ pub fn is_there() -> bool {
 /// terminal is so wide that nothing is cut, has no colours, and passes the bytes on as it gets
 /// them.
 pub fn command(script: &str, locale: &str) -> Command {
-    let mut command = clean("script");
-    command.args(["-qec", &format!("stty cols 1000 -opost; {script}"), "/dev/null"]);
+    let script = format!("stty cols 1000 -opost; {script}");
+    let [program, arguments @ ..] = on_terminal(&script);
+    let mut command = clean(program);
+    command.args(arguments);
     command.env("LANG", locale).env("TERM", "dumb").env("P", PROCTOOL);
     command
 }

@@ -1,6 +1,7 @@
 //! Everything that depends on the terminal: lines, widths, escapes and bold.
 
 use super::*;
+use crate::support::terminal::{self, NO_TERMINAL};
 
 #[test]
 fn the_whole_forest_is_shown_with_unicode_lines() {
@@ -48,14 +49,17 @@ fn unicode_lines_are_drawn_in_any_locale_when_asked_for() {
 /// Returns the lines that a shell command writes to a terminal of its own; `None` where there is no
 /// script(1). In the command, `$P` is the program and `$O` the option that makes it read a fake
 /// procfs.
-fn on_terminal(fake: &FakeProc, variables: &[(&str, &str)], command: &str) -> Option<Vec<String>> {
-    let mut probe = clean("sh");
-    probe.args(["-c", "command -v script && command -v stty"]);
-    if finish(probe).code() != 0 {
+fn lines_on_terminal(
+    fake: &FakeProc,
+    variables: &[(&str, &str)],
+    command: &str,
+) -> Option<Vec<String>> {
+    if !terminal::is_there() {
         return None;
     }
-    let mut script = clean("script");
-    script.args(["-qec", command, "/dev/null"]).env("P", PROCTOOL).env("O", fake.option());
+    let [program, arguments @ ..] = terminal::on_terminal(command);
+    let mut script = clean(program);
+    script.args(arguments).env("P", PROCTOOL).env("O", fake.option());
     script.envs(variables.iter().copied());
     Some(
         finish(script)
@@ -66,8 +70,6 @@ fn on_terminal(fake: &FakeProc, variables: &[(&str, &str)], command: &str) -> Op
             .collect(),
     )
 }
-
-const NO_TERMINAL: &str = "script(1) or stty(1) is missing";
 
 fn long_arguments() -> FakeProc {
     let fake = FakeProc::new();
@@ -80,12 +82,12 @@ fn long_arguments() -> FakeProc {
 #[test]
 fn lines_are_cut_to_the_width_of_the_terminal() {
     let fake = long_arguments();
-    let Some(lines) = on_terminal(&fake, &[], "stty cols 40; \"$P\" tree -a \"$O\"") else {
+    let Some(lines) = lines_on_terminal(&fake, &[], "stty cols 40; \"$P\" tree -a \"$O\"") else {
         skip!(NO_TERMINAL)
     };
     assert_eq!(lines, ["init(1)", "└─ job(5) one two three four five six s…"]);
     assert_eq!(lines[1].chars().count(), 40);
-    let Some(lines) = on_terminal(&fake, &[], "stty cols 40; \"$P\" tree -aA \"$O\"") else {
+    let Some(lines) = lines_on_terminal(&fake, &[], "stty cols 40; \"$P\" tree -aA \"$O\"") else {
         skip!(NO_TERMINAL)
     };
     assert_eq!(lines, ["init(1)", "`- job(5) one two three four five six s+"]);
@@ -95,7 +97,9 @@ fn lines_are_cut_to_the_width_of_the_terminal() {
 fn a_terminal_of_unknown_width_has_that_of_the_environment() {
     let fake = long_arguments();
     let command = "stty cols 0; \"$P\" tree -a \"$O\"";
-    let Some(lines) = on_terminal(&fake, &[("COLUMNS", "20")], command) else { skip!(NO_TERMINAL) };
+    let Some(lines) = lines_on_terminal(&fake, &[("COLUMNS", "20")], command) else {
+        skip!(NO_TERMINAL)
+    };
     assert_eq!(lines, ["init(1)", "└─ job(5) one two t…"]);
 }
 
@@ -103,7 +107,7 @@ fn a_terminal_of_unknown_width_has_that_of_the_environment() {
 fn long_lines_are_whole_on_request_and_in_a_pipe() {
     let fake = long_arguments();
     let whole = ["init(1)", "└─ job(5) one two three four five six seven eight nine"];
-    let Some(lines) = on_terminal(&fake, &[], "stty cols 40; \"$P\" tree -al \"$O\"") else {
+    let Some(lines) = lines_on_terminal(&fake, &[], "stty cols 40; \"$P\" tree -al \"$O\"") else {
         skip!(NO_TERMINAL)
     };
     assert_eq!(lines, whole);
@@ -116,7 +120,7 @@ fn long_lines_are_whole_on_request_and_in_a_pipe() {
 fn names_are_escaped_on_a_terminal_and_exact_in_a_pipe() {
     let fake = FakeProc::new();
     fake.process(5, 0, "a\u{1b}[31m\nb").file("cmdline", "x\0one\ntwo\u{1b}c\0");
-    let Some(lines) = on_terminal(&fake, &[], "stty cols 80; \"$P\" tree -a \"$O\"") else {
+    let Some(lines) = lines_on_terminal(&fake, &[], "stty cols 80; \"$P\" tree -a \"$O\"") else {
         skip!(NO_TERMINAL)
     };
     assert_eq!(lines, ["a\\x1b[31m\\nb(5) one\\ntwo\\x1bc"]);
@@ -127,9 +131,11 @@ fn names_are_escaped_on_a_terminal_and_exact_in_a_pipe() {
 fn a_terminal_shows_matches_bold_unless_that_is_unwanted() {
     let fake = cron();
     let command = "stty cols 80; \"$P\" tree -s 50 \"$O\"";
-    let Some(lines) = on_terminal(&fake, &[("TERM", "xterm")], command) else { skip!(NO_TERMINAL) };
+    let Some(lines) = lines_on_terminal(&fake, &[("TERM", "xterm")], command) else {
+        skip!(NO_TERMINAL)
+    };
     assert_eq!(lines, ["init(1)", "\u{1b}[1m└─ sshd(50)\u{1b}[0m"]);
     let variables = [("TERM", "xterm"), ("NO_COLOR", "1")];
-    let Some(lines) = on_terminal(&fake, &variables, command) else { skip!(NO_TERMINAL) };
+    let Some(lines) = lines_on_terminal(&fake, &variables, command) else { skip!(NO_TERMINAL) };
     assert_eq!(lines, ["init(1)", "└─ sshd(50)"]);
 }

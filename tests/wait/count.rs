@@ -52,7 +52,7 @@ fn a_count_that_cannot_be_reached_is_refused() {
     wait(&["--count", "1", "--any", &pid]).refuses(2, "cannot be used with");
     // The same process, however it is called, ends once.
     wait(&["--count", "2", &pid, &pid]).refuses(2, "--count 2 is more than");
-    if let Some(identity) = identity(&pid) {
+    if let Some(identity) = identity(target.pid()) {
         wait(&["--count", "2", "--timeout", "0.2", &pid, &identity])
             .refuses(2, "--count 2 is more than");
     }

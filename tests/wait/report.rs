@@ -1,6 +1,7 @@
 //! The report of a wait, and its time.
 
 use super::*;
+use crate::support::terminal::on_terminal;
 
 #[test]
 fn a_timeout_says_who_is_left() {
@@ -113,9 +114,10 @@ fn a_wait_goes_on_when_nobody_reads_any_more() {
 #[test]
 fn on_a_terminal_it_is_shown_who_is_waited_for() {
     let target = sleeper();
-    let mut command = clean("script");
     let line = format!("{PROCTOOL} wait --timeout 3 {}", target.pid());
-    command.env("TERM", "xterm").args(["-qec", &line, "/dev/null"]);
+    let [program, arguments @ ..] = on_terminal(&line);
+    let mut command = clean(program);
+    command.env("TERM", "xterm").args(arguments);
     let outcome = finish(command);
     if outcome.code() == 127 {
         skip!("no script(1)");
