@@ -1,5 +1,6 @@
 //! The session that is reached where logind's files say who is logged in.
 
+use super::super::support::Case;
 use super::super::support::desktop::{DesktopBox, User};
 use super::super::support::place::soon;
 use crate::desktop_box;
@@ -13,36 +14,6 @@ fn two_at_a_seat<'place>(front: &User<'place>, back: &User<'place>) -> (u32, u32
     front.place.login_in_front("5", front, one, "seat0");
     front.place.login("3", back, two, &[]);
     (one, two)
-}
-
-/// The sessions of a user with a bus, when this is in the file of a session and otherwise it would
-/// be in front.
-#[track_caller]
-fn does_not_count(changes: &[&str]) {
-    let place = desktop_box!();
-    let user = place.user();
-    user.start_bus();
-    let leader = user.program(&[]);
-    place.login_in_front("5", &user, leader, "seat0");
-    user.is_reached_by(place.superuser(), &[]);
-    place.login("5", &user, leader, &[&["ACTIVE=1", "STATE=active"], changes].concat());
-    place.superuser().refused(&[], "nobody is logged in graphically");
-    place.superuser().refused(&["--session", "5"], "'5'");
-    user.refused(&[], "nobody is logged in graphically");
-}
-
-/// The same changes have no effect.
-#[track_caller]
-fn counts(changes: &[&str]) {
-    let place = desktop_box!();
-    let user = place.user();
-    user.start_bus();
-    let leader = user.program(&[]);
-    place.login("5", &user, leader, changes);
-    for caller in [user, place.superuser()] {
-        user.is_reached_by(caller, &[]);
-        user.is_reached_by(caller, &["--session", "5"]);
-    }
 }
 
 #[test]
@@ -199,93 +170,73 @@ fn a_seat_decides_also_where_the_session_says_that_it_is_active() {
 }
 
 #[test]
-fn a_closing_session_does_not_count() {
-    does_not_count(&["STATE=closing"]);
+fn sessions_that_do_not_count() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    let leader = user.program(&[]);
+    for (case, changes) in [
+        ("a closing session", &["STATE=closing"][..]),
+        ("a session that opens", &["STATE=opening"]),
+        ("a session without a state", &["STATE"]),
+        ("a greeter", &["CLASS=greeter"]),
+        ("a lock screen", &["CLASS=lock-screen"]),
+        ("a background session", &["CLASS=background"]),
+        ("a service manager", &["CLASS=manager"]),
+        ("a remote session", &["REMOTE=1", "REMOTE_HOST=example.org"]),
+        ("a session on a text terminal", &["TYPE=tty", "TTY=tty1"]),
+        ("a session of no type", &["TYPE=unspecified"]),
+        ("a session without a leader", &["LEADER"]),
+        ("a leader that is no number", &["LEADER=x"]),
+        ("a leader that is no process", &["LEADER=4194303"]),
+        ("a leader out of all bounds", &["LEADER=99999999999999999999"]),
+        ("a leader of nobody", &["LEADER=0"]),
+        ("a leader that began after the session", &["MONOTONIC=1000"]),
+        ("a leader that the session does not mean", &["LEADER_PIDFDID=1"]),
+        ("a session without a user", &["UID"]),
+    ] {
+        let _case = Case(case);
+        place.login_in_front("5", &user, leader, "seat0");
+        user.is_reached_by(place.superuser(), &[]);
+        place.login("5", &user, leader, &[&["ACTIVE=1", "STATE=active"], changes].concat());
+        place.superuser().refused(&[], "nobody is logged in graphically");
+        place.superuser().refused(&["--session", "5"], "'5'");
+        user.refused(&[], "nobody is logged in graphically");
+    }
 }
 
 #[test]
-fn a_session_that_opens_does_not_count() {
-    does_not_count(&["STATE=opening"]);
-}
-
-#[test]
-fn a_session_without_a_state_does_not_count() {
-    does_not_count(&["STATE"]);
-}
-
-#[test]
-fn a_greeter_does_not_count() {
-    does_not_count(&["CLASS=greeter"]);
-}
-
-#[test]
-fn a_lock_screen_does_not_count() {
-    does_not_count(&["CLASS=lock-screen"]);
-}
-
-#[test]
-fn a_background_session_does_not_count() {
-    does_not_count(&["CLASS=background"]);
-}
-
-#[test]
-fn a_service_manager_does_not_count() {
-    does_not_count(&["CLASS=manager"]);
-}
-
-#[test]
-fn a_remote_session_does_not_count() {
-    does_not_count(&["REMOTE=1", "REMOTE_HOST=example.org"]);
-}
-
-#[test]
-fn a_session_on_a_text_terminal_does_not_count() {
-    does_not_count(&["TYPE=tty", "TTY=tty1"]);
-}
-
-#[test]
-fn a_session_of_no_type_does_not_count() {
-    does_not_count(&["TYPE=unspecified"]);
-}
-
-#[test]
-fn a_session_without_a_leader_does_not_count() {
-    does_not_count(&["LEADER"]);
-}
-
-#[test]
-fn a_leader_that_is_no_number_does_not_count() {
-    does_not_count(&["LEADER=x"]);
-}
-
-#[test]
-fn a_leader_that_is_no_process_does_not_count() {
-    does_not_count(&["LEADER=4194303"]);
-}
-
-#[test]
-fn a_leader_out_of_all_bounds_does_not_count() {
-    does_not_count(&["LEADER=99999999999999999999"]);
-}
-
-#[test]
-fn a_leader_of_nobody_does_not_count() {
-    does_not_count(&["LEADER=0"]);
-}
-
-#[test]
-fn a_leader_that_began_after_the_session_does_not_count() {
-    does_not_count(&["MONOTONIC=1000"]);
-}
-
-#[test]
-fn a_leader_that_the_session_does_not_mean_does_not_count() {
-    does_not_count(&["LEADER_PIDFDID=1"]);
-}
-
-#[test]
-fn a_session_without_a_user_does_not_count() {
-    does_not_count(&["UID"]);
+fn sessions_that_count() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    let leader = user.program(&[]);
+    for (case, changes) in [
+        ("an online session", &["STATE=online"][..]),
+        ("a session on a seat without a file", &["SEAT=seat7", "STATE=active"]),
+        ("an early session", &["CLASS=user-early"]),
+        ("a light session", &["CLASS=user-light"]),
+        ("a wayland session", &["TYPE=wayland"]),
+        (
+            "values in quotes and of newer versions",
+            &[
+                "TYPE=\"x11\"",
+                "CLASS=\"user\"",
+                "LEADER_FD_SAVED=1",
+                "DEVICES=226:0 13:65",
+                "SCOPE_JOB=",
+                "FIFO",
+            ],
+        ),
+        ("a session without the time of its beginning", &["MONOTONIC", "REALTIME"]),
+    ] {
+        let _case = Case(case);
+        place.login("5", &user, leader, changes);
+        for caller in [user, place.superuser()] {
+            user.is_reached_by(caller, &[]);
+            user.is_reached_by(caller, &["--session", "5"]);
+        }
+    }
 }
 
 #[test]
@@ -337,11 +288,6 @@ fn a_directory_service_that_fails_keeps_nobody_else_from_being_reached() {
 }
 
 #[test]
-fn an_online_session_counts() {
-    counts(&["STATE=online"]);
-}
-
-#[test]
 fn a_session_without_a_seat_counts_for_its_user_and_by_name() {
     let place = desktop_box!();
     let (user, other) = (place.user(), place.other());
@@ -386,39 +332,6 @@ fn a_display_that_was_started_from_a_terminal_is_reached() {
         );
         assert_eq!(found["XDG_SESSION_ID"], "5");
     }
-}
-
-#[test]
-fn a_session_on_a_seat_without_a_file_counts() {
-    counts(&["SEAT=seat7", "STATE=active"]);
-}
-
-#[test]
-fn a_session_early_or_light_counts() {
-    counts(&["CLASS=user-early"]);
-    counts(&["CLASS=user-light"]);
-}
-
-#[test]
-fn a_wayland_session_counts() {
-    counts(&["TYPE=wayland"]);
-}
-
-#[test]
-fn values_in_quotes_and_of_newer_versions_count() {
-    counts(&[
-        "TYPE=\"x11\"",
-        "CLASS=\"user\"",
-        "LEADER_FD_SAVED=1",
-        "DEVICES=226:0 13:65",
-        "SCOPE_JOB=",
-        "FIFO",
-    ]);
-}
-
-#[test]
-fn a_session_without_the_time_of_its_beginning_counts() {
-    counts(&["MONOTONIC", "REALTIME"]);
 }
 
 #[test]
@@ -550,84 +463,42 @@ fn whom_logind_knows_at_a_terminal_only_is_not_reached() {
     place.superuser().refused(&["--user", "pt1"], "nobody is logged in graphically");
 }
 
-/// Somebody in the background is reached beside a file with which nothing is right, in front.
-#[track_caller]
-fn is_passed_over(make: &str) {
-    let place = desktop_box!();
-    let (user, other) = (place.user(), place.other());
-    two_at_a_seat(&user, &other);
-    place.shell(&format!("cd /run/systemd/sessions; mv 5 /run/saved; {make}"));
-    for caller in [other, place.superuser()] {
-        other.is_reached_by(caller, &[]);
-    }
-    place.superuser().refused(&["--session", "5"], "'5'");
-    user.refused(&["--session", "5"], "'5'");
-}
-
+/// A user in the background is reached beside such a file in place of the session in front.
 #[test]
-fn a_fifo_is_passed_over() {
-    is_passed_over("mkfifo -m 644 5; mkfifo -m 600 5.ref");
-}
-
-#[test]
-fn a_directory_is_passed_over() {
-    is_passed_over("mkdir 5");
-}
-
-#[test]
-fn a_socket_is_passed_over() {
-    is_passed_over("python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"5\")'");
-}
-
-#[test]
-fn a_device_is_passed_over() {
-    is_passed_over("mknod -m 644 5 c 1 5");
-}
-
-#[test]
-fn an_empty_file_is_passed_over() {
-    is_passed_over(": >5");
-}
-
-#[test]
-fn a_file_of_garbage_is_passed_over() {
-    is_passed_over(
-        "head -c 5000 /dev/urandom >5; head -c 5000 /dev/urandom >7; printf \
+fn files_that_are_no_sessions_are_passed_over() {
+    for (case, make) in [
+        ("a fifo", "mkfifo -m 644 5; mkfifo -m 600 5.ref"),
+        ("a directory", "mkdir 5"),
+        ("a socket", "python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"5\")'"),
+        ("a device", "mknod -m 644 5 c 1 5"),
+        ("an empty file", ": >5"),
+        (
+            "a file of garbage",
+            "head -c 5000 /dev/urandom >5; head -c 5000 /dev/urandom >7; printf \
         '=\\n==\\nLEADER==\\n\\0\\n' >8",
-    );
-}
-
-#[test]
-fn half_a_file_is_passed_over() {
-    is_passed_over("head -c 60 /run/saved >5");
-}
-
-#[test]
-fn a_huge_file_is_passed_over() {
-    is_passed_over("cp /run/saved 5; truncate -s 4G 5");
-}
-
-#[test]
-fn a_link_is_passed_over() {
-    is_passed_over("ln -s /run/saved 5; ln -s 7 7; ln -s none 8; ln -s /dev/zero 9");
-}
-
-#[test]
-fn a_file_of_somebody_else_is_passed_over() {
-    is_passed_over("cp /run/saved 5; chown 7001 5");
-}
-
-#[test]
-fn a_file_that_others_can_write_is_passed_over() {
-    is_passed_over("cp /run/saved 5; chmod 666 5");
-}
-
-#[test]
-fn names_that_are_no_sessions_are_passed_over() {
-    is_passed_over(
-        "cp /run/saved .#5abc; cp /run/saved 5~; cp /run/saved '5 6'; cp /run/saved $'\\377'; cp \
+        ),
+        ("half a file", "head -c 60 /run/saved >5"),
+        ("a huge file", "cp /run/saved 5; truncate -s 4G 5"),
+        ("a link", "ln -s /run/saved 5; ln -s 7 7; ln -s none 8; ln -s /dev/zero 9"),
+        ("a file of somebody else", "cp /run/saved 5; chown 7001 5"),
+        ("a file that others can write", "cp /run/saved 5; chmod 666 5"),
+        (
+            "names that are no sessions",
+            "cp /run/saved .#5abc; cp /run/saved 5~; cp /run/saved '5 6'; cp /run/saved $'\\377'; cp \
         /run/saved .5",
-    );
+        ),
+    ] {
+        let _case = Case(case);
+        let place = desktop_box!();
+        let (user, other) = (place.user(), place.other());
+        two_at_a_seat(&user, &other);
+        place.shell(&format!("cd /run/systemd/sessions; mv 5 /run/saved; {make}"));
+        for caller in [other, place.superuser()] {
+            other.is_reached_by(caller, &[]);
+        }
+        place.superuser().refused(&["--session", "5"], "'5'");
+        user.refused(&["--session", "5"], "'5'");
+    }
 }
 
 #[test]

@@ -31,15 +31,19 @@ fn is_told(user: &User<'_>, expected: &[(&str, &str)]) {
     }
 }
 
+/// The user and the superuser get the bus at its usual place, and nothing else of the session.
+#[track_caller]
+fn is_told_of_the_bus(user: &User<'_>) {
+    let bus = user.bus();
+    is_told(user, &[("DBUS_SESSION_BUS_ADDRESS", &bus), ("XDG_RUNTIME_DIR", &user.runtime())]);
+}
+
 #[test]
 fn a_bus_at_its_usual_place_needs_nobody_who_says_so() {
     let place = desktop_box!();
     let user = place.user();
     user.start_bus();
-    is_told(
-        &user,
-        &[("DBUS_SESSION_BUS_ADDRESS", &user.bus()), ("XDG_RUNTIME_DIR", "/run/user/7001")],
-    );
+    is_told_of_the_bus(&user);
 }
 
 #[test]
@@ -102,10 +106,7 @@ fn a_bus_that_is_said_and_dead_is_not_believed() {
     ] {
         user.program(&[&format!("DBUS_SESSION_BUS_ADDRESS={odd}")]);
     }
-    is_told(
-        &user,
-        &[("DBUS_SESSION_BUS_ADDRESS", &user.bus()), ("XDG_RUNTIME_DIR", "/run/user/7001")],
-    );
+    is_told_of_the_bus(&user);
 }
 
 #[test]
@@ -121,10 +122,7 @@ fn a_bus_that_only_can_be_reached_otherwise_is_not_believed() {
     ] {
         user.program(&[&format!("DBUS_SESSION_BUS_ADDRESS={address}")]);
     }
-    is_told(
-        &user,
-        &[("DBUS_SESSION_BUS_ADDRESS", &user.bus()), ("XDG_RUNTIME_DIR", "/run/user/7001")],
-    );
+    is_told_of_the_bus(&user);
     assert_eq!(place.shell("cat /tmp/tcp; ls /tmp/lured 2>/dev/null || true"), "");
 }
 
@@ -254,9 +252,9 @@ fn a_display_needs_its_cookie() {
     user.start_x(77, "~/cookies");
     // Nobody says where it is.
     let bus = user.bus();
-    is_told(&user, &[("DBUS_SESSION_BUS_ADDRESS", &bus), ("XDG_RUNTIME_DIR", "/run/user/7001")]);
+    is_told_of_the_bus(&user);
     user.program(&["DISPLAY=:77"]);
-    is_told(&user, &[("DBUS_SESSION_BUS_ADDRESS", &bus), ("XDG_RUNTIME_DIR", "/run/user/7001")]);
+    is_told_of_the_bus(&user);
     // Somebody does.
     user.program(&["DISPLAY=:77", "XAUTHORITY=/home/pt1/cookies"]);
     is_told(
@@ -366,10 +364,7 @@ fn displays_that_are_not_here_are_not_passed_on() {
     ] {
         user.program(&[&format!("DISPLAY={display}")]);
     }
-    is_told(
-        &user,
-        &[("DBUS_SESSION_BUS_ADDRESS", &user.bus()), ("XDG_RUNTIME_DIR", "/run/user/7001")],
-    );
+    is_told_of_the_bus(&user);
     assert_eq!(place.shell("cat /tmp/tcp"), "");
 }
 

@@ -1,5 +1,6 @@
 //! No agent to be had: not installed, stopped, or failing.
 
+use super::super::support::Case;
 use super::super::support::gpg::{GpgBox, User};
 use crate::gpg_box;
 
@@ -90,27 +91,50 @@ fn an_agent_that_goes_on_in_time_is_used() {
 }
 
 #[test]
-fn an_agent_that_fails_is_told_with_its_complaint() {
-    let place = gpg_box!();
-    place.program(
-        "gpg-agent",
-        "#!/bin/sh\necho first >&2\necho 'gpg-agent: the disk is on fire' >&2\nexit 2\n",
-    );
-    fails(&place.user(), &[], "the disk is on fire");
-}
-
-#[test]
-fn an_agent_that_fails_without_a_word_is_told() {
-    let place = gpg_box!();
-    place.program("gpg-agent", "#!/bin/sh\nexit 2\n");
-    fails(&place.user(), &["--timeout", "4"], "could not be started");
-}
-
-#[test]
-fn an_agent_that_dies_by_a_signal_is_told() {
-    let place = gpg_box!();
-    place.program("gpg-agent", "#!/bin/sh\nkill -KILL $$\n");
-    fails(&place.user(), &["--timeout", "4"], "could not be started");
+fn an_agent_that_cannot_serve_is_told_with_its_complaint() {
+    for (case, script, words, why) in [
+        (
+            "it fails with a complaint",
+            "#!/bin/sh\necho first >&2\necho 'gpg-agent: the disk is on fire' >&2\nexit 2\n",
+            &[][..],
+            "the disk is on fire",
+        ),
+        (
+            "it fails without a word",
+            "#!/bin/sh\nexit 2\n",
+            &["--timeout", "4"],
+            "could not be started",
+        ),
+        (
+            "it dies by a signal",
+            "#!/bin/sh\nkill -KILL $$\n",
+            &["--timeout", "4"],
+            "could not be started",
+        ),
+        (
+            "it never stops talking",
+            "#!/bin/sh\nexec yes 'gpg-agent: and then' >&2\n",
+            &["--timeout", "2"],
+            "and then",
+        ),
+        (
+            "it never listens",
+            "#!/bin/sh\necho 'gpg-agent: gone to sleep' >&2\nexit 0\n",
+            &["--timeout", "2"],
+            "gone to sleep",
+        ),
+        (
+            "it cannot be executed",
+            "#!/none/interpreter\n",
+            &["--timeout", "0.5"],
+            "could not be started",
+        ),
+    ] {
+        let _case = Case(case);
+        let place = gpg_box!();
+        place.program("gpg-agent", script);
+        fails(&place.user(), words, why);
+    }
 }
 
 #[test]
@@ -143,27 +167,6 @@ fn nothing_is_left_of_an_agent_that_hangs() {
         .collect();
     // The box has one of its own.
     assert!(left.len() == 1, "{left:?}");
-}
-
-#[test]
-fn an_agent_that_never_stops_talking_is_not_listened_to_for_ever() {
-    let place = gpg_box!();
-    place.program("gpg-agent", "#!/bin/sh\nexec yes 'gpg-agent: and then' >&2\n");
-    fails(&place.user(), &["--timeout", "2"], "and then");
-}
-
-#[test]
-fn an_agent_that_never_listens_is_told_with_its_complaint() {
-    let place = gpg_box!();
-    place.program("gpg-agent", "#!/bin/sh\necho 'gpg-agent: gone to sleep' >&2\nexit 0\n");
-    fails(&place.user(), &["--timeout", "2"], "gone to sleep");
-}
-
-#[test]
-fn an_agent_that_cannot_be_executed_is_told() {
-    let place = gpg_box!();
-    place.program("gpg-agent", "#!/none/interpreter\n");
-    fails(&place.user(), &["--timeout", "0.5"], "could not be started");
 }
 
 #[test]

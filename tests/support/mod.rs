@@ -40,3 +40,14 @@ macro_rules! skip {
         return;
     }};
 }
+
+/// A case of a table. It says its name when the test fails while it is held.
+pub struct Case(pub &'static str);
+
+impl Drop for Case {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("failed in the case: {}", self.0);
+        }
+    }
+}
