@@ -36,9 +36,9 @@ fn value(fake: &FakeProc, property: &str) -> Value {
 fn bytes(value: &Value) -> Vec<u8> {
     match value {
         Value::String(text) => text.clone().into_bytes(),
-        other => {
-            BASE64_STANDARD.decode(other["bytes"].as_str().expect("finding bytes")).expect("base64")
-        }
+        other => BASE64_STANDARD
+            .decode(other["bytes"].as_str().expect("finding bytes"))
+            .expect("decoding base64"),
     }
 }
 

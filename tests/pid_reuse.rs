@@ -114,7 +114,7 @@ fn is_possible() -> bool {
 #[track_caller]
 fn runs(options: &str, words: &str) -> Vec<Run> {
     let outcome =
-        script(options, &format!("\"$P\" {words}")).expect("a private namespace").succeeds();
+        script(options, &format!("\"$P\" {words}")).expect("making a private namespace").succeeds();
     outcome.lines().iter().map(|line| Run::of(line, &outcome)).collect()
 }
 
@@ -151,7 +151,7 @@ fn a_newcomer_that_is_touched_is_noticed() {
     }
     for signal in ["TERM", "CONT", "STOP", "KILL"] {
         let outcome = script("--call kill", &format!("kill -{signal} {{pid}}"))
-            .expect("a private namespace")
+            .expect("making a private namespace")
             .succeeds();
         let run = Run::of(&outcome.text(), &outcome);
         assert!(run.is_halted() && run.report["harm"].is_string(), "{signal}\n{}", run.shown);

@@ -265,7 +265,7 @@ fn times_agree_with_the_clocks() {
         text.split_whitespace()
             .next()
             .and_then(|seconds| seconds.parse::<f64>().ok())
-            .expect("seconds")
+            .expect("parsing seconds")
     };
     let statistics = fs::read_to_string("/proc/stat").expect("reading the boot's time");
     let boot = statistics
@@ -802,7 +802,7 @@ fn a_thread_is_not_a_process() {
     let mut threads = fs::read_dir(proc(target.pid(), "task")).expect("listing its threads");
     let thread = threads
         .find_map(|thread| thread.ok()?.file_name().into_string().ok().filter(|id| *id != own));
-    let thread = thread.expect("a second thread");
+    let thread = thread.expect("finding a second thread");
     assert!(Path::new("/proc").join(&thread).is_dir());
     run(&["show", &thread]).refuses(1, &format!("there is no process {thread}"));
     let outcome = run(&["show", "--fields=pid", &thread, &own]).exits(64);

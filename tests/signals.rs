@@ -75,7 +75,10 @@ fn fields(stat: &Path) -> Vec<String> {
 fn thread_states(target: &Target) -> String {
     let threads = fs::read_dir(format!("/proc/{}/task", target.pid())).expect("listing threads");
     threads
-        .map(|thread| fields(&thread.expect("a thread").path().join("stat")).swap_remove(0))
+        .map(|thread| {
+            fields(&thread.expect("reading a directory entry of a thread").path().join("stat"))
+                .swap_remove(0)
+        })
         .collect()
 }
 
@@ -95,8 +98,8 @@ fn ending(target: &Target) -> String {
 }
 
 fn send(target: &Target, signal: Signal) {
-    let pid = Pid::from_raw(target.pid() as i32).expect("a pid");
-    kill_process(pid, signal).expect("a signal for a target of ours");
+    let pid = Pid::from_raw(target.pid() as i32).expect("converting a pid");
+    kill_process(pid, signal).expect("sending a signal to a target");
 }
 
 /// Stops the target, as another user of the machine might.

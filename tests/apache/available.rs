@@ -59,7 +59,7 @@ impl Group {
             fs::read_to_string(self.path.join("memory.stat")).expect("reading its statistics");
         let line =
             text.lines().find_map(|line| line.strip_prefix(self.inactive)?.strip_prefix(' '));
-        line.expect("its inactive files").parse().expect("parsing a number")
+        line.expect("finding its inactive files").parse().expect("parsing a number")
     }
 
     fn take(&self, pids: &[u32]) {
@@ -98,7 +98,7 @@ fn without_a_limit_it_is_what_the_machine_has() {
 /// Start an Apache in a cgroup with a limit.
 fn enclose(place: &ApacheBox, group: &Group, limit: u64) {
     let master = place.prefork();
-    let outer = |pid: u32| place.outer(pid).expect("its number outside");
+    let outer = |pid: u32| place.outer(pid).expect("finding its pid outside");
     let pids: Vec<u32> =
         [vec![master], place.children(master)].concat().into_iter().map(outer).collect();
     group.take(&pids);
@@ -125,7 +125,9 @@ fn a_limit_of_its_cgroup_counts_when_it_is_the_lowest() {
     assert_eq!(number(&available["limit"]), limit, "{block:#}");
     let path = available["cgroup"].as_str().expect("finding its path");
     assert!(
-        path.ends_with(group.path.file_name().and_then(|name| name.to_str()).expect("a name")),
+        path.ends_with(
+            group.path.file_name().and_then(|name| name.to_str()).expect("decoding a name")
+        ),
         "{block:#}"
     );
     let expected = limit - group.usage() + group.inactive();

@@ -32,7 +32,9 @@ fn memory(place: &ApacheBox, pid: u32) -> Memory {
         uss: rollup("Private_Clean") + rollup("Private_Dirty") + rollup("Private_Hugetlb"),
         swap: rollup("Swap"),
         fair_swap: rollup("SwapPss"),
-        page_tables: place.bytes(pid, "status", "VmPTE").expect("its page tables"),
+        page_tables: place
+            .bytes(pid, "status", "VmPTE")
+            .expect("reading the size of its page tables"),
     }
 }
 
@@ -74,7 +76,7 @@ fn at_rest(place: &ApacheBox, pids: &[u32]) -> (Value, Vec<(u32, Memory)>) {
         result = Some((only(blocks(&outcome)), before.clone()));
         before == kernel()
     });
-    result.expect("a result")
+    result.expect("finding a result")
 }
 
 /// The minimum, maximum, average and median, made by hand.

@@ -24,7 +24,7 @@ fn is_clean(text: &[u8]) {
     command.args(["check", "metrics"]).stdin(Stdio::piped());
     let mut child = command.spawn().expect("starting promtool");
     child.stdin.take().expect("taking its input").write_all(text).expect("writing metrics");
-    let output = child.wait_with_output().expect("its output");
+    let output = child.wait_with_output().expect("waiting for its output");
     let said = String::from_utf8_lossy(&output.stderr).into_owned()
         + &String::from_utf8_lossy(&output.stdout);
     assert!(
@@ -308,7 +308,7 @@ fn whoever_reads_the_file_finds_it_complete_at_any_time() {
         }
         let identity = fs::metadata(&path)
             .map(|file| std::os::unix::fs::MetadataExt::ino(&file))
-            .expect("the file");
+            .expect("reading the file");
         changes += usize::from(last.last() != Some(&identity));
         last.push(identity);
         changes > 10

@@ -237,7 +237,7 @@ fn whoever_calls_himself_a_worker_does_not_keep_it_waiting() {
         arguments.is_ok_and(|arguments| arguments == b"CRON\x001000\0")
     };
     soon("somebody who lies", || liar().is_some_and(lies));
-    let liar = liar().expect("somebody who lies");
+    let liar = liar().expect("finding the impostor");
     let daemon = place.cron();
     assert!(super::pids(&place.list(), "jobs").is_empty(), "{:#}", place.list());
     let outcome = place.graceful(&[]).exits(0);

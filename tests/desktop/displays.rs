@@ -110,13 +110,13 @@ fn await_shown(user: &User<'_>, count: u32) {
 #[track_caller]
 fn closed(user: &User<'_>) -> Value {
     await_shown(user, 1);
-    dunstctl(user, "close-all").expect("dunst");
+    dunstctl(user, "close-all").expect("asking dunst");
     await_shown(user, 0);
-    let history: Value =
-        serde_json::from_str(&dunstctl(user, "history").expect("dunst")).expect("parsing JSON");
+    let history: Value = serde_json::from_str(&dunstctl(user, "history").expect("asking dunst"))
+        .expect("parsing JSON");
     let mut last = history["data"][0][0].clone();
     last.as_object_mut()
-        .expect("a notification")
+        .expect("reading a notification as a JSON object")
         .retain(|name, _| !["id", "timestamp"].contains(&&**name));
     last
 }
@@ -491,7 +491,7 @@ fn dunst_gives_back_the_action_that_was_chosen() {
             "sh -c 'notify-send-headless -A default=Yes hello >/tmp/chosen; echo $? >/tmp/ended'",
         );
         await_shown(&user, 1);
-        dunstctl(&user, "action").expect("dunst");
+        dunstctl(&user, "action").expect("asking dunst");
         soon("the end of the wait", || place.exec("cat /tmp/ended").text() == "0\n");
         assert_eq!(place.shell("cat /tmp/chosen"), "default");
     }

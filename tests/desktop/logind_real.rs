@@ -442,7 +442,7 @@ fn without_the_program_the_message_is_the_same() {
     for record in &mut records {
         record["hints"]
             .as_object_mut()
-            .expect("hints")
+            .expect("reading hints as a JSON object")
             .remove("sender-pid")
             .expect("finding a sender-pid");
     }

@@ -60,7 +60,10 @@ fn a_list_as_json_has_everything() {
     let without_locale: Vec<_> = list
         .into_iter()
         .map(|mut session| {
-            session["variables"].as_object_mut().expect("variables").remove("LANG");
+            session["variables"]
+                .as_object_mut()
+                .expect("reading variables as a JSON object")
+                .remove("LANG");
             session
         })
         .collect();

@@ -23,7 +23,7 @@ fn agrees(place: &GpgBox, user: User<'_>, variables: &[&str], before: &str) {
     let found = found
         .strip_prefix("GPG_AGENT_INFO=")
         .and_then(|found| found.strip_suffix("; export GPG_AGENT_INFO;"));
-    let found = info(found.expect("GPG_AGENT_INFO").trim_matches('\''));
+    let found = info(found.expect("finding GPG_AGENT_INFO").trim_matches('\''));
     assert_eq!(found.socket, expected.replace("%25", "%").replace("%3a", ":"), "{variables:?}");
     user.owns(&found);
     place.end("KILL", found.pid);

@@ -5,7 +5,7 @@ use super::*;
 /// All files of the program, without their own tests.
 fn sources(directory: &Path, sources: &mut Vec<(PathBuf, String)>) {
     for entry in fs::read_dir(directory).expect("listing a directory of sources") {
-        let path = entry.expect("an entry").path();
+        let path = entry.expect("reading a directory entry").path();
         if path.is_dir() {
             self::sources(&path, sources);
         } else if path.extension() == Some(OsStr::new("rs")) {

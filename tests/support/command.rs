@@ -74,7 +74,7 @@ pub fn identity(pid: u32) -> Option<String> {
 pub fn status_for_parent(wrap: impl FnOnce(&[&str]) -> Command, words: &[&str]) -> i32 {
     let script = "import subprocess, sys; print(subprocess.run(sys.argv[1:]).returncode)";
     let outcome = finish(wrap(&[&["python3", "-c", script], words].concat()));
-    outcome.exits(0).text().trim_end().parse().expect("a status")
+    outcome.exits(0).text().trim_end().parse().expect("parsing a status")
 }
 
 /// Run a command to its end, which must come.
@@ -91,7 +91,7 @@ pub(super) fn wait(mut child: Child, command: String) -> Outcome {
             stream
                 .map(|mut stream| stream.read_to_end(&mut bytes))
                 .transpose()
-                .expect("its output");
+                .expect("reading its output");
             bytes
         })
     };
@@ -107,7 +107,7 @@ pub(super) fn wait(mut child: Child, command: String) -> Outcome {
     };
     Outcome {
         command,
-        status: status.expect("its status"),
+        status: status.expect("waiting for its status"),
         stdout: stdout.join().expect("joining its standard output"),
         stderr: stderr.join().expect("joining its standard error"),
     }
@@ -204,7 +204,7 @@ impl Outcome {
         for (name, bytes) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
             let shown = &bytes[..bytes.len().min(4000)];
             writeln!(report, "{name} ({} bytes):\n{}", bytes.len(), String::from_utf8_lossy(shown))
-                .expect("a report");
+                .expect("formatting a report");
         }
         report
     }

@@ -20,7 +20,7 @@ impl FakeProc {
         let memory = Path::new("/dev/shm");
         let directory =
             if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-        FakeProc(directory.expect("a temporary directory"))
+        FakeProc(directory.expect("creating a temporary directory"))
     }
 
     /// The argument that makes the program read it.

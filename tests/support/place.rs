@@ -127,7 +127,7 @@ impl Place {
     #[track_caller]
     pub fn await_ready(&mut self) {
         self.await_that(|place| place.has("ready"));
-        self.first = child_of(self.first).expect("a box that goes on");
+        self.first = child_of(self.first).expect("finding the first process of a box");
     }
 
     /// Let it come so far that something is so. What may be made and is not must not go unnoticed.

@@ -44,8 +44,8 @@ pub fn stat_fields(stat: &[u8]) -> Vec<String> {
 
 /// Send a signal to a child of ours that was not waited for.
 pub fn send(pid: u32, signal: Signal) {
-    kill_process(Pid::from_raw(pid as i32).expect("a process id"), signal)
-        .expect("a signal to a child of ours");
+    kill_process(Pid::from_raw(pid as i32).expect("converting a process id"), signal)
+        .expect("sending a signal to a child");
 }
 
 impl Running {
@@ -89,12 +89,12 @@ impl Running {
     pub fn line(&mut self) -> String {
         let command = self.command.clone();
         let stdout = self.child().stdout.as_mut().expect("finding its standard output");
-        let limit = Timespec::try_from(LIMIT).expect("a time");
+        let limit = Timespec::try_from(LIMIT).expect("converting the time limit");
         let mut line = Vec::new();
         // Byte by byte: what comes behind the line is left for later.
         while line.last() != Some(&b'\n') {
-            let ready =
-                poll(&mut [PollFd::new(stdout, PollFlags::IN)], Some(&limit)).expect("poll");
+            let ready = poll(&mut [PollFd::new(stdout, PollFlags::IN)], Some(&limit))
+                .expect("polling standard output");
             assert!(ready > 0, "no line within {LIMIT:?}: {command}");
             let mut byte = [0];
             assert!(

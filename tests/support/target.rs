@@ -126,7 +126,7 @@ impl Target {
 
     /// End it, and leave its zombie until it is dropped.
     pub fn become_zombie(&mut self) {
-        self.child.kill().expect("an end");
+        self.child.kill().expect("killing a target");
         while state(self.pid()) != 'Z' {
             std::thread::yield_now();
         }
@@ -152,7 +152,7 @@ fn stay_alive() {
         return;
     }
     println!("ready");
-    std::io::stdout().flush().expect("somebody listens");
+    std::io::stdout().flush().expect("writing to the test that waits");
     let mut line = String::new();
     // It ends when its parent closes the pipe, dead or alive.
     let _ = std::io::stdin().read_line(&mut line);

@@ -91,7 +91,7 @@ fn threads_are_shown_by_name_and_id() {
     let pid = target.pid();
     let mut threads = Vec::new();
     for entry in fs::read_dir(format!("/proc/{pid}/task")).expect("listing its threads") {
-        let entry = entry.expect("a thread");
+        let entry = entry.expect("reading a directory entry of a thread");
         let id = entry.file_name().into_string().expect("reading its id as text");
         if id != pid.to_string() {
             let name = fs::read_to_string(entry.path().join("comm")).expect("reading its name");

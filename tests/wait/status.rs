@@ -34,8 +34,11 @@ fn whether_a_core_was_dumped_is_told() {
     let mut target = Target::start(&mut command);
     target.let_end();
     let stat = String::from_utf8_lossy(&target.proc("stat")).into_owned();
-    let code: u32 =
-        stat.split_whitespace().last().and_then(|code| code.parse().ok()).expect("an exit code");
+    let code: u32 = stat
+        .split_whitespace()
+        .last()
+        .and_then(|code| code.parse().ok())
+        .expect("parsing an exit code");
     let dumped = code & 0x80 != 0;
     let pid = pid(&target);
     let expected = if dumped { ", core dumped" } else { "" };
@@ -89,7 +92,7 @@ fn an_ordinary_user_is_told_the_status_of_a_process_of_root() {
     let pid = lines
         .last()
         .and_then(|line| line.strip_prefix("status 0 of "))
-        .expect("a status")
+        .expect("parsing a status")
         .to_owned();
     assert_eq!(lines[0], format!("{pid} bash: ended, status 7"), "{}", outcome.report());
 }
