@@ -16,7 +16,7 @@ mod users;
 
 use serde_json::Value;
 
-/// A box, or the end of the test with the reason why there is none.
+/// Makes a box, or skips the test and says why there is none.
 #[macro_export]
 macro_rules! apache_box {
     () => {
@@ -30,25 +30,25 @@ macro_rules! apache_box {
     };
 }
 
-/// The elements of a list.
+/// Returns the elements of a JSON array.
 #[track_caller]
 fn list(value: &Value) -> &Vec<Value> {
     value.as_array().unwrap_or_else(|| panic!("not a list: {value:#}"))
 }
 
-/// A number.
+/// Returns a JSON number.
 #[track_caller]
 fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("not a number: {value:#}"))
 }
 
-/// The groups that are for this.
+/// Returns the groups with this role.
 #[track_caller]
 fn of_role<'block>(block: &'block Value, role: &str) -> Vec<&'block Value> {
     list(&block["groups"]).iter().filter(|group| group["role"] == role).collect()
 }
 
-/// The group that is for this and has this name.
+/// Returns the group with this role and this name.
 #[track_caller]
 fn group<'block>(block: &'block Value, role: &str, name: impl Into<Value>) -> &'block Value {
     let name = name.into();
@@ -58,13 +58,13 @@ fn group<'block>(block: &'block Value, role: &str, name: impl Into<Value>) -> &'
     found[0]
 }
 
-/// The workers of an Apache.
+/// Returns the workers of an Apache.
 #[track_caller]
 fn workers(block: &Value) -> &Value {
     group(block, "worker", Value::Null)
 }
 
-/// The processes of a group, in order.
+/// Returns the processes of a group, in order.
 #[track_caller]
 fn pids(group: &Value) -> Vec<u32> {
     let mut pids: Vec<u32> =
@@ -73,7 +73,7 @@ fn pids(group: &Value) -> Vec<u32> {
     pids
 }
 
-/// All processes of a block, the master first.
+/// Returns all processes of a block, the master first.
 #[track_caller]
 fn members(block: &Value) -> Vec<&Value> {
     let master = Some(&block["master"]).filter(|master| !master.is_null());
@@ -81,7 +81,7 @@ fn members(block: &Value) -> Vec<&Value> {
     master.into_iter().chain(members).collect()
 }
 
-/// Its numbers of processes and threads fit those of its parts.
+/// Checks that the numbers of processes and threads of a block are the sums of its parts.
 #[track_caller]
 fn adds_up(block: &Value) {
     let groups = list(&block["groups"]);

@@ -23,10 +23,10 @@ use serde_json::Value;
 use super::support::command::Outcome;
 use super::support::cron::CronBox;
 
-/// Time faked for a cron: a minute of it takes a second.
+/// A cron with a faked clock: a minute of it takes a second.
 const FAST: &str = "faketime -f '+0 x60' cron -f >/dev/null 2>&1 </dev/null &";
 
-/// A box, or the end of the test with the reason why there is none.
+/// Makes a box, or skips the test and says why there is none.
 #[macro_export]
 macro_rules! cron_box {
     () => {
@@ -40,7 +40,7 @@ macro_rules! cron_box {
     };
 }
 
-/// The run ended well, without a message, and no cron runs any more.
+/// Checks that the run ended well, without a message, and no cron runs any more.
 #[track_caller]
 fn stops(place: &CronBox, outcome: Outcome, daemon: u32) -> Outcome {
     let outcome = outcome.succeeds();
@@ -48,7 +48,7 @@ fn stops(place: &CronBox, outcome: Outcome, daemon: u32) -> Outcome {
     outcome
 }
 
-/// The outcome contains all of these words, on either stream.
+/// Checks that the outcome contains all of these words, on either stream.
 #[track_caller]
 fn mentions(outcome: &Outcome, words: &[&str]) {
     let text = format!("{}{}", outcome.text(), outcome.errors());
@@ -57,7 +57,7 @@ fn mentions(outcome: &Outcome, words: &[&str]) {
     }
 }
 
-/// The outcome contains none of these words.
+/// Checks that the outcome contains none of these words.
 #[track_caller]
 fn avoids(outcome: &Outcome, words: &[&str]) {
     let text = format!("{}{}", outcome.text(), outcome.errors());
@@ -66,7 +66,7 @@ fn avoids(outcome: &Outcome, words: &[&str]) {
     }
 }
 
-/// The entry of a process in a list of jobs, or of daemons.
+/// Returns the entry of a process in a list of jobs, or of daemons.
 #[track_caller]
 fn entry<'list>(list: &'list Value, kind: &str, pid: u32) -> &'list Value {
     let entries = list[kind].as_array().unwrap_or_else(|| panic!("no {kind} in {list:#}"));
@@ -74,14 +74,14 @@ fn entry<'list>(list: &'list Value, kind: &str, pid: u32) -> &'list Value {
     found.unwrap_or_else(|| panic!("no process {pid} among the {kind} of {list:#}"))
 }
 
-/// The pids of a list of jobs, or of daemons.
+/// Returns the pids of a list of jobs, or of daemons.
 #[track_caller]
 fn pids(list: &Value, kind: &str) -> Vec<u64> {
     let entries = list[kind].as_array().unwrap_or_else(|| panic!("no {kind} in {list:#}"));
     entries.iter().map(|entry| entry["pid"].as_u64().expect("finding a pid")).collect()
 }
 
-/// Why a process counts as a job, and whether it is awaited.
+/// Checks the reason why a process counts as a job, and whether it is awaited.
 #[track_caller]
 fn counts(place: &CronBox, pid: u32, why: &str, awaited: bool) {
     let list = place.list();
@@ -92,7 +92,7 @@ fn counts(place: &CronBox, pid: u32, why: &str, awaited: bool) {
     );
 }
 
-/// Let so much time pass since then.
+/// Waits until this much time has passed since then.
 fn let_pass(since: Instant, time: Duration) {
     std::thread::sleep(time.saturating_sub(since.elapsed()));
 }

@@ -29,7 +29,7 @@ fn in_box(script: &str) -> Option<Outcome> {
 
 const NO_BOX: &str = "it takes the superuser, strace, cron and private namespaces";
 
-/// Sweep through the system calls of these scenarios of deny.py.
+/// Denies the system calls of these scenarios of deny.py, one after the other.
 #[track_caller]
 fn swept(options: &str, scenarios: &[&str]) {
     let scenarios: String = scenarios.iter().map(|name| format!(" --scenario {name}")).collect();
@@ -102,8 +102,8 @@ fn whatever_file_of_a_process_is_denied_it_is_not_absent() {
     );
 }
 
-/// Run each command of the program with these calls failing so, in a box with a sleep `$target`;
-/// `$traced` is the program with its calls denied.
+/// Runs each command of the program with these calls failing with this error, in a box with a sleep
+/// `$target`; `$traced` is the program with its calls denied.
 fn without(calls: &str, error: &str, commands: &str) -> Option<Outcome> {
     in_box(&format!(
         r#"P=/run/lock/proctool

@@ -13,7 +13,7 @@ mod output;
 mod sessions;
 mod values;
 
-/// A box, or the end of the test with the reason why there is none.
+/// Makes a box, or skips the test and says why there is none.
 #[macro_export]
 macro_rules! desktop_box {
     () => {

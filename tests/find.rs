@@ -22,7 +22,7 @@ fn find(fake: &FakeProc, words: &[&str]) -> Outcome {
     run(&[&["find", &fake.option()], words].concat())
 }
 
-/// A fake directory lists its processes in any order.
+/// Checks the matches. A fake directory lists its processes in any order.
 #[track_caller]
 fn finds(fake: &FakeProc, words: &[&str], expected: &[u32]) {
     let outcome = find(fake, words).succeeds();
@@ -37,7 +37,7 @@ fn finds_nothing(outcome: Outcome) {
     assert!(outcome.stderr.is_empty(), "expected no message\n{}", outcome.report());
 }
 
-/// init - cron - two workers of cron, each with a shell, of which one runs a job.
+/// Makes init - cron - two workers of cron, each with a shell, of which one runs a job.
 fn cron() -> FakeProc {
     let fake = FakeProc::new();
     for (pid, ppid, name, exe, uid, cmdline) in [
@@ -64,15 +64,15 @@ fn marker(name: &str) -> String {
     format!("{name}-of-{}", id())
 }
 
-/// A shell script with `$P` for the program and `$M` for a word.
+/// Returns a command that runs a shell script, with `$P` for the program and `$M` for a word.
 fn shell(script: &str, word: &str) -> Command {
     let mut command = clean("sh");
     command.args(["-c", script]).env("P", PROCTOOL).env("M", word);
     command
 }
 
-/// Copy what is to be started, in another process: what a fork of ours holds open for writing
-/// cannot be.
+/// Copies a program, in another process: a file that a fork of ours holds open for writing cannot
+/// be started.
 fn copy_from(source: &Path, path: &Path) {
     assert!(Command::new("cp").arg(source).arg(path).status().expect("running cp").success());
 }

@@ -11,7 +11,7 @@ mod places;
 mod signing;
 mod terminals;
 
-/// A box, or the end of the test with the reason why there is none.
+/// Makes a box, or skips the test and says why there is none.
 #[macro_export]
 macro_rules! gpg_box {
     () => {

@@ -7,7 +7,7 @@ use crate::support::namespace;
 
 const BOX: &str = include_str!("support/frozen_box.sh");
 
-/// A script in a box with a file system that can be frozen; `None` where none can be mounted.
+/// Runs a script in a box with a file system that can be frozen; `None` where none can be mounted.
 fn frozen(script: &str) -> Option<Outcome> {
     if !namespace::is_root() || !namespace::are_permitted() {
         return None;
@@ -20,8 +20,8 @@ fn frozen(script: &str) -> Option<Outcome> {
     Some(finish(command)).filter(|outcome| outcome.code() != 77)
 }
 
-/// A script with a program on a file system of its user's that does not answer any more: `$program`
-/// is its number. What was asked of the file system meanwhile ends the script's output.
+/// Runs a script with a program on a file system (FUSE) that does not answer any more: `$program`
+/// is its pid. The requests to the file system are printed at the end.
 fn silent(script: &str) -> Option<Outcome> {
     let text = format!(
         r#"mount -t tmpfs none /mnt && mkdir /mnt/files && mkfifo /mnt/in || exit 77
@@ -44,7 +44,7 @@ fn silent(script: &str) -> Option<Outcome> {
 
 const NO_BOX: &str = "no file system can be mounted, frozen or served here";
 
-/// The script printed these lines.
+/// Checks that the script printed these lines.
 #[track_caller]
 fn prints(outcome: Option<Outcome>, lines: &[&str]) {
     let Some(outcome) = outcome else { skip!(NO_BOX) };
@@ -73,7 +73,7 @@ fn readers_go_on_behind_processes_that_hold_them_up() {
     let statuses: Vec<_> =
         lines.iter().filter_map(|line| line.rsplit_once(": ")?.1.parse::<i32>().ok()).collect();
     assert_eq!(statuses, [0, 1, 1, 0, 0, 0, 0, 1], "{lines:?}");
-    // Both, in each of four runs.
+    // Both processes, in each of four runs.
     assert_eq!(
         lines.last().map(String::as_str),
         Some(" 8 it holds up its readers, in the kernel"),
@@ -131,7 +131,8 @@ fn a_job_that_holds_us_up_does_not_keep_cron_stopped() {
     }
 }
 
-/// A run that has paused cron, and waits. Under env(1), as a shell has its background ignore INT.
+/// A run that has paused cron, and waits. It runs under env(1), because a shell makes its
+/// background ignore INT.
 const BACKGROUND: &str = "env --default-signal=INT cron-graceful >/mnt/out 2>&1 & run=$!; \
     until [ \"$(state $cron)\" = T ]; do sleep 0.02; done;";
 
@@ -202,8 +203,7 @@ fn who_does_not_read_can_interrupt() {
     prints(unread(script), &["130", "143"]);
 }
 
-/// Its executable has no name that the kernel can tell, so that its arguments would be asked for
-/// one.
+/// The kernel cannot name its executable, so its arguments would have to be read.
 #[test]
 fn a_user_s_process_that_holds_up_its_readers_is_no_daemon() {
     let outcome = frozen(

@@ -16,7 +16,7 @@ fn find(fake: &FakeProc, words: &[&str]) -> Outcome {
     run(&[&["find", &fake.option()], words].concat())
 }
 
-/// The only object of a JSON document.
+/// Returns the only object of a JSON document.
 #[track_caller]
 fn only(outcome: &Outcome) -> Value {
     let document = outcome.json();
@@ -25,14 +25,14 @@ fn only(outcome: &Outcome) -> Value {
     objects[0].clone()
 }
 
-/// One property of the only process of a fake.
+/// Returns one property of the only process of a fake.
 #[track_caller]
 fn value(fake: &FakeProc, property: &str) -> Value {
     let object = only(&find(fake, &["--json", "--fields", property]).succeeds());
     object.get(property).unwrap_or_else(|| panic!("no {property} in {object}")).clone()
 }
 
-/// The bytes of a JSON value.
+/// Returns the bytes of a JSON value.
 fn bytes(value: &Value) -> Vec<u8> {
     match value {
         Value::String(text) => text.clone().into_bytes(),
@@ -42,7 +42,7 @@ fn bytes(value: &Value) -> Vec<u8> {
     }
 }
 
-/// One process with all that JSON tells unasked.
+/// Makes one process with all that JSON shows by default.
 fn sshd() -> FakeProc {
     let fake = FakeProc::new();
     with_status(fake.process(10, 1, "sshd"), 0)

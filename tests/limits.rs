@@ -7,8 +7,8 @@ use super::support::fake::FakeProc;
 use super::support::target::Target;
 use crate::skip;
 
-/// Has 64 MiB of its memory taken for its arguments and its environment (struct prctl_mm_map in
-/// prctl(2)).
+/// A process that declares 64 MiB of its memory as its arguments and its environment (struct
+/// prctl_mm_map in prctl(2)).
 const ENDLESS: &str = r#"
 import ctypes, mmap, sys
 SIZE = 64 << 20
@@ -46,8 +46,8 @@ fn arguments_and_environments_without_an_end_do_not_use_up_our_memory() {
     }
 }
 
-/// In one line, in the words of the C library that the program has in it: EMFILE of glibc, or of
-/// musl.
+/// Checks for one line that says that there are no descriptors, in the words of glibc or of musl
+/// for EMFILE.
 #[track_caller]
 fn says_that_there_are_none(outcome: &Outcome) {
     let text = outcome.errors();
@@ -78,7 +78,7 @@ fn an_identity_that_cannot_be_told_for_want_of_descriptors_is_an_error() {
     let mut told = 0;
     for limit in 4..=9 {
         let mut command = clean("sh");
-        // Those that we inherited count too.
+        // Inherited descriptors count too.
         let script = format!(
             "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&-; ulimit -n {limit} && exec \"$0\" show --fields id \
             self"

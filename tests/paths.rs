@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use super::support::command::run;
 use super::support::target::Program;
 
-/// Directories in each other, below this one, with a path that can just be used.
+/// Makes nested directories below this one, with a path that can just be used.
 fn deep(directory: &Path) -> PathBuf {
     let deepest = (0..18).fold(directory.to_owned(), |path, _| path.join("d".repeat(200)));
     fs::create_dir_all(&deepest).expect("making directories");
     deepest
 }
 
-/// Move the directory of a program to where its path is longer than the kernel can tell (PATH_MAX
+/// Moves the directory of a program to where its path is longer than the kernel can tell (PATH_MAX
 /// is 4096).
 fn move_far_away(program: &Program, directory: &Path) {
     let near = directory.join("near");

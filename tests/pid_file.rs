@@ -9,7 +9,7 @@ use super::support::fake::FakeProc;
 fn a_pid_file_is_not_read_beyond_a_process_id() {
     let fake = FakeProc::new();
     fake.process(1, 0, "init");
-    // Limited, so that a program that reads on fails the test and not the machine.
+    // The memory is limited, so that a program that reads on fails the test and not the machine.
     let mut endless = clean("sh");
     let script = format!("ulimit -v 1000000; yes | \"$0\" find -F - '{}'", fake.option());
     endless.args(["-c", &script, PROCTOOL]);

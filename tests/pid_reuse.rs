@@ -69,7 +69,7 @@ impl Run {
         assert!(is_usual && !self.errors().contains("panicked"), "{}", self.shown);
     }
 
-    /// The run did no harm, and gave the victim one of these outcomes.
+    /// Checks that the run did no harm, and gave the victim one of these outcomes.
     #[track_caller]
     fn tells(&self, outcomes: &[&str]) {
         self.leaves_the_newcomer_alone();
@@ -78,7 +78,7 @@ impl Run {
         assert!(is_expected, "expected {outcomes:?}, got {outcome:?}\n{}", self.shown);
     }
 
-    /// The run did no harm, and found no match any more.
+    /// Checks that the run did no harm, and found no match any more.
     #[track_caller]
     fn finds_nobody(&self) {
         self.leaves_the_newcomer_alone();
@@ -90,7 +90,7 @@ impl Run {
     }
 }
 
-/// A command in a namespace of its own, run by `halt_at.py`.
+/// Runs a command under `halt_at.py`, in a namespace of its own.
 fn script(options: &str, command: &str) -> Option<Outcome> {
     let text = format!(
         "mount -t tmpfs none /mnt && : >>/proc/sys/kernel/ns_last_pid || exit 77\n\
@@ -110,7 +110,7 @@ fn is_possible() -> bool {
     *IS_POSSIBLE
 }
 
-/// The runs of the program with these options for the script.
+/// Returns the runs of the program with these options for the script.
 #[track_caller]
 fn runs(options: &str, words: &str) -> Vec<Run> {
     let outcome =
@@ -118,7 +118,7 @@ fn runs(options: &str, words: &str) -> Vec<Run> {
     outcome.lines().iter().map(|line| Run::of(line, &outcome)).collect()
 }
 
-/// Halt the program at one call: the newcomer is untouched, and the victim has one of these
+/// Halts the program at one call: the newcomer is untouched, and the victim has one of these
 /// outcomes.
 #[track_caller]
 fn halted(options: &str, words: &str, outcomes: &[&str]) {
@@ -127,7 +127,7 @@ fn halted(options: &str, words: &str, outcomes: &[&str]) {
     runs[0].tells(outcomes);
 }
 
-/// Halt the program at one of its calls after the other, of which there are at `least` so many.
+/// Halts the program at one of its calls after the other, of which there are at least `least`.
 #[track_caller]
 fn swept(options: &str, words: &str, outcomes: &[&str], least: usize) {
     let runs = runs(&format!("--sweep {options}"), words);
@@ -240,7 +240,7 @@ fn one_that_ends_before_it_is_killed_has_ended() {
     for target in ["{pid}", "--exe needle"] {
         halted(&options, &format!("terminate --json --timeout 0.2 {target}"), &["ended"]);
     }
-    // One with a tree gets STOP, TERM, CONT; then STOP, KILL.
+    // A target with a tree gets STOP, TERM, CONT; then STOP, KILL.
     for nth in 4..=5 {
         let options = format!("{BEFORE_SIGNALLING} --nth {nth} --ignore-term --family");
         halted(&options, "terminate --json --timeout 0.2 --tree {pid}", &["ended"]);
@@ -297,7 +297,7 @@ fn a_wait_for_more_targets_than_descriptors_does_not_wait_for_a_newcomer() {
     }
 }
 
-// Every call, from the one on that took hold of the victim.
+// Every call from the one on that pinned the victim.
 
 #[test]
 fn whenever_a_victim_of_terminate_ends_the_newcomer_is_untouched() {
@@ -344,7 +344,7 @@ fn whenever_one_that_is_waited_for_ends_the_newcomer_is_not_waited_for() {
     swept("--last epoll_wait --family", "wait --json --tree {pid}", &["gone before", "ended"], 20);
 }
 
-// Every call, from the first one on: the newcomer is never what was asked for.
+// Every call from the first one on: the newcomer is never the process that was asked for.
 
 #[test]
 fn a_newcomer_of_another_program_is_untouched_from_the_beginning() {

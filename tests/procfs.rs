@@ -26,8 +26,8 @@ fn self_that_is_missing_leaves_the_others_shown_in_whole() {
     shown.says("not in");
 }
 
-/// Entered a pid namespace, but /proc is still that of the one outside: numbers there mean others
-/// here.
+/// In a new pid namespace whose /proc is still that of the outer one, a pid means two different
+/// processes.
 #[test]
 fn a_procfs_of_another_pid_namespace_is_known_as_such() {
     let enter = |words: &str| {

@@ -59,13 +59,13 @@ const SECTIONS: [(&str, &[&str]); 6] = [
     ("Place", &["cgroup", "unit", "container", "pid_namespace", "nspid"]),
 ];
 
-/// All of a process as JSON.
+/// Returns all properties of a process as JSON.
 #[track_caller]
 fn object(pid: u32) -> Value {
     run(&["show", "--json", &pid.to_string()]).succeeds().json()[0].take()
 }
 
-/// Some properties of a process as text, a line each.
+/// Shows some properties of a process as text, a line each.
 #[track_caller]
 fn fields(pid: u32, names: &str) -> Outcome {
     run(&["show", "--fields", names, &pid.to_string()]).succeeds()
@@ -91,12 +91,12 @@ fn canonical(path: &Path) -> String {
         .expect("reading a path as text")
 }
 
-/// A number of stat, by its number in proc_pid_stat(5).
+/// Returns a field of stat, by its number in proc_pid_stat(5).
 fn stat_number(target: &Target, field: usize) -> i64 {
     target.stat()[field - 3].parse().expect("parsing a number")
 }
 
-/// A line of status.
+/// Returns the value of a line of status.
 fn status(target: &Target, name: &str) -> String {
     let text = String::from_utf8(target.proc("status")).expect("reading status as text");
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -606,7 +606,7 @@ fn self_is_nobody_in_a_procfs_without_us() {
     run(&["show", "self", &fake.option()]).refuses(1, "we ourselves are not in");
 }
 
-/// These properties have no value, for this reason.
+/// Checks that these properties have no value, for this reason.
 #[track_caller]
 fn lacks(pid: u32, names: &[&str], reason: &str) {
     let lines: String = names.iter().map(|name| format!("  {name:14} - ({reason})\n")).collect();

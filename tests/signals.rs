@@ -28,12 +28,12 @@ use super::support::running::{Running, stat_fields, state, until};
 use super::support::target::{Program, Target};
 use crate::skip;
 
-/// An applet with options on one target.
+/// Runs an applet with options on one target.
 fn on(target: &Target, applet: &str, options: &[&str]) -> Outcome {
     run(&[&[applet], options, &[&target.pid().to_string()]].concat())
 }
 
-/// The only row of a report in JSON.
+/// Returns the only row of a report in JSON.
 #[track_caller]
 fn row(outcome: &Outcome) -> Value {
     let rows = outcome.json();
@@ -43,7 +43,7 @@ fn row(outcome: &Outcome) -> Value {
     row.clone()
 }
 
-/// An applet with options does this with one target: a status and an outcome.
+/// Checks the exit status and the outcome of an applet with options on one target.
 #[track_caller]
 fn becomes(target: &Target, applet: &str, options: &[&str], code: i32, expected: &str) -> Value {
     let outcome = on(target, applet, &[&["--json"], options].concat()).exits(code);
@@ -56,7 +56,7 @@ fn becomes(target: &Target, applet: &str, options: &[&str], code: i32, expected:
     row
 }
 
-/// The pids of a report in JSON with their outcomes.
+/// Returns the pids of a report in JSON with their outcomes.
 #[track_caller]
 fn fates(outcome: &Outcome) -> BTreeMap<u64, String> {
     let fate = |row: &Value| Some((row["pid"].as_u64()?, row["outcome"].as_str()?.to_owned()));
@@ -71,7 +71,7 @@ fn fields(stat: &Path) -> Vec<String> {
     stat_fields(&text)
 }
 
-/// A state for every thread.
+/// Returns the state of every thread, one letter each.
 fn thread_states(target: &Target) -> String {
     let threads = fs::read_dir(format!("/proc/{}/task", target.pid())).expect("listing threads");
     threads
@@ -112,7 +112,7 @@ fn ignores_term() -> Target {
     Target::script("trap '' TERM; echo ready; read line")
 }
 
-/// A target that runs Python, which must be there.
+/// Starts a target that runs Python; `None` where that is not installed.
 fn python(script: &str, arguments: &[&OsStr]) -> Option<Target> {
     clean("python3").arg("-V").output().ok()?;
     Some(Target::start(clean("python3").args(["-c", script]).args(arguments)))
@@ -167,7 +167,7 @@ impl Stuck {
         Some(stuck)
     }
 
-    /// Let it go on; the state that it comes to, which lasts.
+    /// Lets it go on, and returns the lasting state that it comes to.
     #[track_caller]
     fn release(&self) -> char {
         drop(
@@ -188,13 +188,13 @@ fn background(words: &[&str]) -> Running {
     Running::start(command)
 }
 
-/// End it as from the keyboard or by a supervisor.
+/// Sends a signal as from a keyboard or a supervisor, and returns the outcome.
 fn interrupt(running: Running, signal: Signal) -> Outcome {
     running.signal(signal);
     running.finish()
 }
 
-/// For scripts in namespaces: the states of all other processes there, and functions that wait
+/// Functions for scripts in namespaces: they print the states of all other processes there, or wait
 /// until there are this many, or this many asleep.
 const OTHERS: &str = r#"
     others() {
@@ -209,7 +209,7 @@ const OTHERS: &str = r#"
     grow() { [ $1 = 0 ] || for i in 1 2 3 4; do grow $(($1 - 1)) & sleep 0.01; done; exec sleep 100; }
 "#;
 
-/// A script in namespaces of its own, with the functions above.
+/// Runs a script in namespaces of its own, with the functions of OTHERS.
 fn inside(script: &str) -> Option<Outcome> {
     Some(finish(namespace::script(&format!("{OTHERS}{script}"))?))
 }
@@ -224,7 +224,7 @@ fn inside_with_nobody(script: &str) -> Option<Outcome> {
     Some(finish(namespace::script_with_nobody(&format!("{own}\n{script}"))?))
 }
 
-/// The outcome has these lines and no message.
+/// Checks that the outcome has these lines and no message.
 #[track_caller]
 fn says(outcome: Outcome, lines: &[&str]) {
     let outcome = outcome.succeeds();

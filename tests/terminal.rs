@@ -11,8 +11,9 @@ use super::support::target::Program;
 use super::support::terminal::{LOCALES, NO_TERMINAL, command, is_harmless, is_there};
 use crate::skip;
 
-/// CSI and OSC in 7 and in 8 bits, as bytes and as characters; what reorders, hides or cannot be
-/// seen; what no charset of 8 bits has, or each has somewhere else; bytes that are no characters.
+/// CSI and OSC in 7 and in 8 bits, as bytes and as characters; characters that reorder, hide or
+/// cannot be seen; characters that no charset of 8 bits has, or each has at another place; bytes
+/// that are no characters.
 const NASTY: [&[u8]; 18] = [
     b"\x1b[2J",
     b"\x1b]0;title\x07",
@@ -34,7 +35,7 @@ const NASTY: [&[u8]; 18] = [
     b"\xe2\x80",
 ];
 
-/// Processes that have each of these in everything that they choose.
+/// Makes processes that have each of these in everything that they choose.
 fn nasty() -> FakeProc {
     let fake = FakeProc::new();
     fake.process(1, 0, "init").owner(0, 0);
@@ -55,7 +56,7 @@ fn nasty() -> FakeProc {
     fake
 }
 
-/// Everything that a run writes about them as text, to a terminal of this locale.
+/// Runs the program on a terminal of this locale, on a fake procfs.
 fn run_on_terminal(words: &str, fake: &FakeProc, locale: &str) -> Outcome {
     finish(command(&format!("\"$P\" {words} '{}'", fake.option()), locale))
 }
@@ -82,7 +83,7 @@ fn what_processes_choose_is_escaped_in_every_form_and_locale() {
             "find --null -a",
         ] {
             let mut outcome = run_on_terminal(words, &fake, locale).exits(0);
-            // A terminal ignores those of --null.
+            // A terminal ignores the zero bytes of --null.
             outcome.stdout.retain(|&byte| byte != 0);
             is_harmless(&outcome, is_unicode);
             assert!(words.contains("--null") || outcome.lines().len() >= 2, "{}", outcome.report());
@@ -197,14 +198,14 @@ fn messages_are_escaped_in_every_locale() {
     ];
     let script = commands.map(|words| format!("\"$P\" {words}; ")).concat()
         + "PROCTOOL_LOG=\"$X\" \"$P\" find; true";
-    // A consumer that takes only UTF-8 gets the others as bytes.
+    // A consumer that accepts only UTF-8 gets other names as bytes.
     let is_text = |name: &&[u8]| std::str::from_utf8(name).is_ok();
     let names =
         [NASTY.concat(), NASTY.iter().copied().filter(is_text).collect::<Vec<_>>().concat()];
     for (locale, is_unicode) in [LOCALES[0], LOCALES[1], LOCALES[3]] {
         for name in &names {
             let mut command = command(&script, locale);
-            // An environment of its own: an agent that is found, or is not, is another test's.
+            // The environment is private: an agent outside belongs to another test.
             command
                 .env("X", OsStr::from_bytes(name))
                 .env("GNUPGHOME", "/nosuch")
@@ -216,7 +217,7 @@ fn messages_are_escaped_in_every_locale() {
     }
 }
 
-/// A line that is redrawn moves the cursor; nothing else does.
+/// Replaces the sequences that redraw a line, which are allowed, by newlines.
 fn without_redrawing(mut outcome: Outcome) -> Outcome {
     outcome.stdout = outcome.text().replace("\r\u{1b}[2K", "\n").replace('\r', "\n").into_bytes();
     outcome

@@ -1,4 +1,4 @@
-//! `tree`: what is shown of a forest, how it is drawn, and as JSON.
+//! `tree`: the shown part of a forest, its drawing, and its JSON.
 
 mod details;
 mod folding;
@@ -19,7 +19,7 @@ use super::support::namespace;
 use super::support::target::{Program, Target};
 use crate::skip;
 
-/// init - cron - workers - sh - job, and a daemon that has nothing to do with them.
+/// Makes init - cron - workers - sh - job, and a daemon without relation to them.
 fn cron() -> FakeProc {
     let fake = FakeProc::new();
     for (pid, ppid, comm, exe, uid) in [
@@ -113,7 +113,7 @@ fn what_is_done_anyway_may_be_asked_for() {
     }
 }
 
-/// The pids of the lines that are bold, which must be bold from end to end.
+/// Returns the pids of the lines that are bold, which must be bold from end to end.
 #[track_caller]
 fn bold_pids(outcome: &Outcome) -> Vec<u32> {
     let lines = outcome.lines();
@@ -128,14 +128,14 @@ fn bold_pids(outcome: &Outcome) -> Vec<u32> {
     .collect()
 }
 
-/// The pid of a line of a plain tree.
+/// Returns the pid of a line of a plain tree.
 fn pid_of(line: &str) -> u32 {
     let number =
         line.rsplit_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(number, _)| number);
     number.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no pid in {line:?}"))
 }
 
-/// init and two kernel threads, one below the other.
+/// Makes init and two kernel threads, one below the other.
 fn kernel() -> FakeProc {
     let fake = FakeProc::new();
     fake.process(1, 0, "init");
@@ -234,7 +234,7 @@ fn a_circle_ends_and_loses_nobody() {
     shows(&fake, &["-s", "--depth=0", "12", "-H", "11"], &["p(10)", "└─ p(11)", "   └─ p(12)"]);
 }
 
-/// The pids of nested JSON, parents first, each with that of its parent in the nesting.
+/// Returns the pids of nested JSON, parents first, each with that of its parent in the nesting.
 fn nested(value: &Value) -> Vec<(u64, u64)> {
     let mut found = Vec::new();
     let mut waiting: Vec<(&Value, u64)> =

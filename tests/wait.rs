@@ -18,7 +18,7 @@ use super::support::running::{Running, send, state, until};
 use super::support::target::{Program, Target};
 use crate::skip;
 
-/// A process named `sh` that ends when it is told to.
+/// Starts a process named `sh` that exits when the test lets it.
 fn sleeper() -> Target {
     sleeper_that_exits_with(0)
 }
@@ -28,7 +28,7 @@ fn sleeper_that_exits_with(status: u8) -> Target {
     Target::script(&format!("echo ready; read line; exit {status}"))
 }
 
-/// Everything that is there of a process has ended, and its parent has not asked for its status.
+/// Starts a process and lets it exit. Its parent has not reaped it.
 fn zombie() -> Target {
     let mut target = sleeper();
     target.let_end();
@@ -39,7 +39,7 @@ fn pid(target: &Target) -> String {
     target.pid().to_string()
 }
 
-/// A number that a process had until now.
+/// Returns the pid of a process that has exited and was reaped.
 fn vanished() -> String {
     let mut child = clean("true").spawn().expect("starting a child");
     child.wait().expect("waiting for its end");
@@ -50,13 +50,13 @@ fn wait(words: &[&str]) -> Outcome {
     run(&[&["wait"], words].concat())
 }
 
-/// A wait that has come so far that it sleeps.
+/// Starts a wait, and waits until it sleeps.
 #[track_caller]
 fn waiting(words: &[&str]) -> Running {
     Running::start(proctool([&["wait"], words].concat())).watching()
 }
 
-/// The objects of a JSONL output.
+/// Returns the objects of a JSONL output.
 fn objects(outcome: &Outcome) -> Vec<Value> {
     outcome
         .lines()
@@ -65,7 +65,7 @@ fn objects(outcome: &Outcome) -> Vec<Value> {
         .collect()
 }
 
-/// The outcome of each process of a JSON output.
+/// Returns the outcome of each process of a JSON output.
 #[track_caller]
 fn outcomes(document: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -84,7 +84,7 @@ fn assert_outcomes(document: &Value, expected: &[(&str, &str)]) {
     assert_eq!(outcomes(document), expected, "{document:#}");
 }
 
-/// The release of the kernel, as far as it is compared.
+/// Returns the version of the kernel: its first two numbers.
 fn kernel() -> (u32, u32) {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease")
         .expect("reading the release of the kernel");

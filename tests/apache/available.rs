@@ -95,7 +95,7 @@ fn without_a_limit_it_is_what_the_machine_has() {
     }
 }
 
-/// Start an Apache in a cgroup with a limit.
+/// Starts an Apache in a cgroup with a limit.
 fn enclose(place: &ApacheBox, group: &Group, limit: u64) {
     let master = place.prefork();
     let outer = |pid: u32| place.outer(pid).expect("finding its pid outside");
@@ -105,7 +105,8 @@ fn enclose(place: &ApacheBox, group: &Group, limit: u64) {
     group.limit(limit);
 }
 
-/// An Apache in a cgroup with a limit; what the tool says of it where the cgroup is to be seen.
+/// Starts an Apache in a cgroup with a limit, and returns the output of the tool where the cgroup
+/// is visible.
 #[track_caller]
 fn limited(place: &ApacheBox, group: &Group, limit: u64) -> Value {
     enclose(place, group, limit);

@@ -13,7 +13,7 @@ const FEW: &str = "StartServers 1\nMinSpareServers 1\nMaxSpareServers 1\n";
 /// A small event MPM, with 25 threads per process unless the test changes that.
 const LITTLE: &str = "StartServers 1\nMinSpareThreads 1\nMaxSpareThreads 75\n";
 
-/// Stop what runs, so that the next one can begin.
+/// Stops what runs, so that the next one can begin.
 fn stop(place: &ApacheBox, site: &Site, master: u32) {
     place.kill("TERM", master);
     soon("the end of Apache", || {
@@ -21,8 +21,8 @@ fn stop(place: &ApacheBox, site: &Site, master: u32) {
     });
 }
 
-/// With this text at the end of its configuration it has this maximum of workers, set by the line
-/// with this text.
+/// Checks that a site with this text at the end of its configuration has this maximum of workers,
+/// set by the line with this text.
 #[track_caller]
 fn has(place: &ApacheBox, site: &Site, text: &str, expected: u64, at: Option<&str>) -> Value {
     let master = site.start(text);
@@ -60,7 +60,8 @@ fn prefork_has_as_many_workers_as_both_limits_allow() {
     }
 }
 
-/// Above ServerLimit: where the value is from is not asserted, as two lines have made it.
+/// Checks the maximum of a site whose ServerLimit is lower. The line that set it is not checked,
+/// because two lines have made it.
 #[track_caller]
 fn is_limited(place: &ApacheBox, site: &Site, text: &str, expected: u64) {
     let master = site.start(text);

@@ -7,7 +7,7 @@ use super::super::support::place::soon;
 use super::{adds_up, group, list, number, of_role, pids, workers};
 use crate::apache_box;
 
-/// The children that hold the socket of the group with this number.
+/// Returns the children that hold the socket of the group with this number.
 fn holders(place: &ApacheBox, master: u32, number: usize) -> Vec<u32> {
     let path = format!("/wsgi.{master}.0.{number}.sock");
     let sockets = std::fs::read_to_string(place.root(&format!("/proc/{master}/net/unix")))
@@ -28,7 +28,7 @@ fn holders(place: &ApacheBox, master: u32, number: usize) -> Vec<u32> {
     place.children(master).into_iter().filter(holds).collect()
 }
 
-/// Its WSGI groups are the four, with these processes.
+/// Checks that the WSGI groups of a block are the four, with the right processes.
 #[track_caller]
 fn has_the_four(place: &ApacheBox, block: &Value, master: u32) {
     let found = of_role(block, "wsgi");
@@ -285,7 +285,8 @@ fn a_cgi_daemon_is_neither_a_worker_nor_a_group() {
     adds_up(&block);
 }
 
-/// The group has the name of its title, its whole name, or a note that not all of it is known.
+/// Checks that the group has the name of its title, its whole name, or a note that not all of it is
+/// known.
 #[track_caller]
 fn is_not_misnamed(block: &Value) {
     for found in of_role(block, "wsgi") {
@@ -305,7 +306,7 @@ fn is_not_misnamed(block: &Value) {
     }
 }
 
-/// Its groups are named after their titles, which are all whole.
+/// Checks that the groups are named after their titles, which are all whole.
 #[track_caller]
 fn has_names(block: &Value, names: &[&str]) {
     is_not_misnamed(block);

@@ -1,4 +1,4 @@
-//! Masters, wherever and whatever they are called.
+//! Masters of any name at any place.
 
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ fn two_instances_are_two_blocks() {
     }
 }
 
-/// The only block is of this master, with three workers.
+/// Checks that the only block is of this master, with three workers.
 #[track_caller]
 fn is(block: &Value, master: u32) {
     assert_eq!((&block["kind"], &block["pid"]), (&json!("apache"), &json!(master)), "{block:#}");
@@ -75,7 +75,7 @@ fn a_master_that_is_the_first_process() {
     let master = || place.children(holder()).first().copied().unwrap_or(0);
     soon("an Apache that is the first process", || place.children(master()).len() == 3);
     is(&place.block(&[]), master());
-    // And as it is seen next to it.
+    // The same holds for one that is seen next to it.
     let target = master().to_string();
     let inside = ["nsenter", "--pid", "--mount", "--target", &target];
     let outcome =
@@ -245,7 +245,7 @@ fn a_link_is_the_applet() {
     assert_eq!(only(blocks(&outcome))["pid"], master, "{}", outcome.report());
 }
 
-/// The master of a box is ended at once, and the workers do not notice.
+/// Kills the master of a box, which its workers do not notice, and returns their pids.
 fn orphaned(place: &ApacheBox) -> Vec<u32> {
     let master = place.site("one", "prefork", 8080).start(PREFORK);
     let workers = place.children(master);

@@ -1,4 +1,4 @@
-//! The numbers: against what the kernel says, and against statistics made by hand.
+//! The numbers, compared with those of the kernel and with statistics computed here.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -38,7 +38,7 @@ fn memory(place: &ApacheBox, pid: u32) -> Memory {
     }
 }
 
-/// The files that some processes have mapped.
+/// Returns the files that some processes have mapped.
 fn mapped(place: &ApacheBox, pids: &[u32]) -> BTreeSet<String> {
     let maps = |pid: &u32| {
         fs::read_to_string(place.root(&format!("/proc/{pid}/maps"))).expect("reading its map")
@@ -79,7 +79,7 @@ fn at_rest(place: &ApacheBox, pids: &[u32]) -> (Value, Vec<(u32, Memory)>) {
     result.expect("finding a result")
 }
 
-/// The minimum, maximum, average and median, made by hand.
+/// Returns the minimum, maximum, average and median, computed here.
 fn statistics(mut values: Vec<u64>) -> [f64; 4] {
     values.sort_unstable();
     let (count, half) = (values.len(), values.len() / 2);
@@ -154,7 +154,7 @@ fn every_process_has_what_the_kernel_says_and_groups_are_their_sums() {
     assert_eq!(one_more["largest"].as_u64(), largest, "{block:#}");
 }
 
-/// Its statistics are those of its members, whichever they are.
+/// Checks that the statistics of a group are those of its members.
 #[track_caller]
 fn fits_its_members(group: &Value) {
     for kind in ["rss", "pss", "uss", "swap"] {

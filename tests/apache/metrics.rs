@@ -17,7 +17,7 @@ fn needing() -> Result<ApacheBox, String> {
     ApacheBox::needing(&["promtool"])
 }
 
-/// Prometheus has nothing to say against it.
+/// Checks the text with promtool, which must find no fault, and the order of its lines.
 #[track_caller]
 fn is_clean(text: &[u8]) {
     let mut command = clean("promtool");
@@ -35,8 +35,8 @@ fn is_clean(text: &[u8]) {
     has_order(&String::from_utf8_lossy(text));
 }
 
-/// Every metric is described once and before its samples, no sample is there twice, and the end is
-/// marked.
+/// Checks that every metric is described once and before its samples, no sample is there twice, and
+/// the end is marked.
 #[track_caller]
 fn has_order(text: &str) {
     assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1, "{text}");
@@ -61,7 +61,7 @@ fn has_order(text: &str) {
     assert_eq!(helps, described, "{text}");
 }
 
-/// The value of the only sample of this name with all of these labels.
+/// Returns the value of the only sample of this name with all of these labels.
 #[track_caller]
 fn value(text: &str, name: &str, labels: &[&str]) -> f64 {
     let is_it = |line: &&str| {
@@ -243,7 +243,7 @@ fn the_mask_for_new_files_holds() {
     }
 }
 
-/// It cannot write there, says so, and leaves no file.
+/// Checks that the run could not write there, said so, and left no file.
 #[track_caller]
 fn refuses(outcome: Outcome, path: &str) {
     outcome.refuses(3, path);

@@ -22,7 +22,7 @@ const FPM: &str = "[global]\npid = /run/fpm.pid\nerror_log = /mnt/fpm.log\ndaemo
     [www]\nuser = www-data\ngroup = www-data\nlisten = /run/www.sock\npm = static\npm.max_children = 2\n\
     [api]\nuser = www-data\ngroup = www-data\nlisten = /run/api.sock\npm = static\npm.max_children = 3\n";
 
-/// A process of this name that has as many children; its pid.
+/// Waits for a process of this name with this number of children. Returns its pid.
 #[track_caller]
 fn master(place: &ApacheBox, name: &str, children: usize) -> u32 {
     let mut found = 0;

@@ -25,7 +25,7 @@ fn restless(place: &ApacheBox) -> u32 {
     master
 }
 
-/// Each process that is counted exists, and is counted once.
+/// Checks that each process that is counted exists, and is counted once.
 #[track_caller]
 fn is_consistent(outcome: &Outcome, master: u32) {
     let blocks = blocks(outcome);

@@ -12,7 +12,7 @@ fn is_bar(character: char) -> bool {
     ('\u{2581}'..='\u{2588}').contains(&character)
 }
 
-/// The line that begins so.
+/// Returns the line that begins with this.
 #[track_caller]
 fn line(outcome: &Outcome, start: &str) -> String {
     let lines = outcome.lines();
@@ -22,7 +22,7 @@ fn line(outcome: &Outcome, start: &str) -> String {
     found[0].clone()
 }
 
-/// The words of the line that has all of these.
+/// Returns the words of the line that has all of these.
 #[track_caller]
 fn row(outcome: &Outcome, words: &[&str]) -> Vec<String> {
     let lines = outcome.lines();

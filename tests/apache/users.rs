@@ -1,4 +1,4 @@
-//! Ordinary users get less, are told so, and get no wrong number.
+//! Ordinary users: they get less, a message says so, and no number is wrong.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use super::super::support::command::Outcome;
 use super::{adds_up, group, list, number, of_role, workers};
 use crate::apache_box;
 
-/// The outcome is an answer, with the message that it is incomplete.
+/// Checks that the outcome is an answer, with the message that it is incomplete.
 #[track_caller]
 fn partial(outcome: Outcome) -> Outcome {
     let outcome = outcome.exits(0).says("permission denied");

@@ -1,4 +1,4 @@
-//! Commands run in turn, whole processes, and the medians of what they took.
+//! Commands that run in turn, as whole processes, and the medians of their costs.
 
 use crate::limit;
 use crate::question::{Bound, Question};
@@ -59,13 +59,13 @@ impl Contestant {
         Contestant { label, command, bound: None, words: 0, optional: false }
     }
 
-    /// proctool, under this name whatever the file is called.
+    /// Makes the contestant proctool, under this name whatever the file is called.
     pub fn proctool(tool: &Path, arguments: &[&str]) -> Contestant {
         let label = format!("`proctool {}`", arguments.join(" "));
         Contestant { label, ..Contestant::new(tool, arguments) }
     }
 
-    /// The command, to be started after a prefix such as that of a tracer.
+    /// Returns the command with a prefix, such as that of a tracer.
     pub fn after(&self, prefix: &[&OsStr]) -> Command {
         let mut words = prefix.iter().copied().chain(self.command.iter().map(OsString::as_os_str));
         let mut command = Command::new(words.next().unwrap_or_default());
@@ -73,7 +73,8 @@ impl Contestant {
         command
     }
 
-    /// Why it cannot take part, if so. A command that fails at once would win.
+    /// Returns the reason why it cannot take part, if there is one. A command that fails at once
+    /// would win.
     fn obstacle(&self) -> Result<Option<String>> {
         let output = match self.after(&[]).stdout(Stdio::piped()).output() {
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -105,7 +106,7 @@ impl Contestant {
     }
 }
 
-/// The limit, proctool and the peers, in this order.
+/// Returns the limit, proctool and the peers, in this order.
 pub fn contestants(question: &Question, tool: &Path, size: usize) -> Result<Vec<Contestant>> {
     let limit = Contestant::new(std::env::current_exe()?, &[limit::ROLE, question.name]);
     let label = format!("limit: {}", question.limit);
@@ -122,8 +123,8 @@ pub fn contestants(question: &Question, tool: &Path, size: usize) -> Result<Vec<
     Ok(all)
 }
 
-/// Run all of them in turn, so that what else the machine does meets all of them. Each has run once
-/// before, to see whether it can.
+/// Runs all of them in turn, so that other work of the machine disturbs all of them alike. Each has
+/// run once before, as a check that it can.
 pub fn hold(contestants: Vec<Contestant>, rounds: usize) -> Result<Outcome> {
     let mut able = Vec::new();
     let mut left_out = Vec::new();

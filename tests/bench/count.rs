@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 /// The part of the process that runs one command for its memory.
 pub const ROLE: &str = "role:peak";
 
-/// System calls of a run with all its threads; none without strace.
+/// Returns the number of system calls of a run with all its threads; `None` without strace.
 pub fn system_calls(contestant: &Contestant) -> Result<Option<u64>> {
     let Some(summary) = traced(contestant, &["strace", "-f", "-c"])? else { return Ok(None) };
     // % time, seconds, usecs/call, calls, errors (or nothing), name. The last line has the totals,
@@ -22,7 +22,7 @@ pub fn system_calls(contestant: &Contestant) -> Result<Option<u64>> {
     Ok(Some(rows.filter_map(|row| row[3].parse::<u64>().ok()).sum()))
 }
 
-/// Instructions of a run outside of the kernel; none without valgrind.
+/// Returns the number of instructions of a run outside of the kernel; `None` without valgrind.
 pub fn instructions(contestant: &Contestant) -> Result<Option<u64>> {
     let prefix = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
     let Some(log) = traced(contestant, &prefix)? else { return Ok(None) };
@@ -50,8 +50,8 @@ fn traced(contestant: &Contestant, prefix: &[&str]) -> Result<Option<String>> {
     Ok(Some(log))
 }
 
-/// The most memory that a run had resident, in KiB: the median of five, which differ by some ten
-/// pages.
+/// Returns the most memory that a run had resident, in KiB: the median of five, which differ by
+/// some ten pages.
 pub fn peak_memory(contestant: &Contestant) -> Result<u64> {
     let program = std::env::current_exe()?;
     let mut command = contestant.after(&[program.as_os_str(), OsStr::new(ROLE)]);
@@ -71,8 +71,8 @@ pub fn peak_memory(contestant: &Contestant) -> Result<u64> {
     Ok(peaks[2])
 }
 
-/// Run one command and print its peak. The kernel keeps only the maximum over all children, so this
-/// one has no other.
+/// Runs one command and prints its peak. The kernel keeps only the maximum over all children, so
+/// this process has no other.
 pub fn run_for_peak(command: &[OsString]) -> Result<()> {
     let program = command.first().context("no command to run")?;
     // A group makes the library fork. Its faster way shares our memory until exec, which would

@@ -11,10 +11,10 @@ use rustix::io::{Errno, read};
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 
-/// The part of the process that does this.
+/// The role of a process that touches only what the question needs.
 pub const ROLE: &str = "role:limit";
 
-/// Touch what the question touches.
+/// Reads the files that the question needs.
 pub fn ask(question: &Question) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let proc = openat(CWD, "/proc", flags, Mode::empty()).context("opening /proc")?;

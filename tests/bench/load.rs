@@ -21,7 +21,7 @@ pub const ROLE: &str = "role:load";
 pub const NEEDLES: usize = 10;
 
 const NEEDLE: &str = "needle";
-/// The name of most of them.
+/// The name of most processes.
 pub const PLAIN: &str = "worker";
 const LONG: &str = "a-name-of-more-than-fifteen-bytes";
 const HUB: usize = 16;
@@ -35,7 +35,7 @@ pub struct Load {
     lifeline: ChildStdin,
 }
 
-/// Put the programs of the load into a directory.
+/// Puts the programs of the load into a directory.
 pub fn install(directory: &Path) -> Result<()> {
     let program = std::env::current_exe()?;
     for name in [NEEDLE, PLAIN, LONG] {
@@ -49,7 +49,7 @@ pub fn install(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Refuse what the shape or the kernel does not allow.
+/// Refuses a size that the shape or the kernel does not allow.
 pub fn check_size(size: usize) -> Result<()> {
     ensure!(size >= 50, "a load has at least 50 processes");
     let most: usize = number(std::fs::read_to_string("/proc/sys/kernel/pid_max")?.trim())?;
@@ -61,7 +61,7 @@ pub fn check_size(size: usize) -> Result<()> {
 }
 
 impl Load {
-    /// Start that many processes and wait until all of them sleep.
+    /// Starts this many processes and waits until all of them sleep.
     pub fn start(directory: &Path, size: usize) -> Result<Load> {
         let mut command = Command::new(directory.join(PLAIN));
         command
@@ -188,7 +188,7 @@ fn command(program: &str, arguments: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// Nobody waits for the child: it lives as long as the load.
+/// Starts a child that is never waited for: it lives as long as the load.
 fn spawn(command: &mut Command) -> Result<()> {
     command.spawn().map(drop).context("starting a process of the load")
 }

@@ -130,7 +130,7 @@ fn start_up(out: &mut impl Write, tool: &Path) -> Result<()> {
     report::start_up(out, &outcome, instructions)
 }
 
-/// The binary to measure, by default the one that cargo has built with this benchmark.
+/// Returns the binary to measure, by default the one that cargo has built with this benchmark.
 fn proctool() -> Result<PathBuf> {
     let path = std::env::var_os("PROCTOOL_BENCH_BINARY")
         .unwrap_or_else(|| env!("CARGO_BIN_EXE_proctool").into());

@@ -17,7 +17,7 @@ PROCTOOL_BENCH_BINARY names another binary to measure. Name the static release b
 that cargo builds for a benchmark, the dependencies of the tests turn on features of shared crates, and it weighs more.
 ";
 
-/// The options, resolved.
+/// The parsed options.
 pub struct Options {
     /// Numbers of processes, ascending.
     pub sizes: Vec<usize>,
@@ -28,7 +28,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Parse the arguments. Cargo adds `--bench`, which says nothing here.
+    /// Parses the arguments. Cargo adds `--bench`, which says nothing here.
     pub fn parse(arguments: &[OsString]) -> Result<Options> {
         let mut options =
             Options { sizes: vec![100, 1_000, 10_000], waits: true, rounds: None, only: None };
@@ -54,7 +54,7 @@ impl Options {
         Ok(options)
     }
 
-    /// The questions to ask.
+    /// Returns the questions to ask.
     pub fn questions(&self) -> impl Iterator<Item = &'static Question> {
         let only = self.only.as_ref();
         QUESTIONS.iter().filter(move |question| only.is_none_or(|name| name == question.name))
@@ -84,7 +84,7 @@ fn text(argument: Option<&OsString>) -> Result<&str> {
         .with_context(|| format!("an option lacks its value\n{USAGE}"))
 }
 
-/// A number out of an argument.
+/// Parses a number of an argument.
 pub fn number<T: FromStr>(text: &str) -> Result<T> {
     text.parse().ok().with_context(|| format!("'{text}' is not a number that can be used here"))
 }

@@ -21,7 +21,7 @@ pub struct Peer {
     pub bound: Option<Bound>,
 }
 
-/// One thing people ask about all processes.
+/// A question about all processes.
 pub struct Question {
     /// The word for it on the command line.
     pub name: &'static str,
@@ -30,22 +30,22 @@ pub struct Question {
     /// The files that must be touched of every process: one readlink for `exe`, open, read and
     /// close for each other one.
     pub files: &'static [&'static str],
-    /// The same in words.
+    /// The files in words.
     pub limit: &'static str,
-    /// The ratio to the limit aimed at.
+    /// Target ratio to the limit.
     pub bound: Bound,
     /// proctool's arguments.
     pub arguments: &'static [&'static str],
-    /// User instructions a process aimed at.
+    /// Target number of user instructions for each process.
     pub instructions: u32,
     /// `true` if the memory must not grow with the number of processes.
     pub streams: bool,
-    /// The others.
+    /// The other programs.
     pub peers: &'static [Peer],
 }
 
 impl Question {
-    /// The question of that name.
+    /// Returns the question of that name.
     pub fn named(name: Option<&OsString>) -> Result<&'static Question> {
         QUESTIONS
             .iter()
@@ -53,13 +53,13 @@ impl Question {
             .context("a question is one of: find, list, full, tree")
     }
 
-    /// System calls a process aimed at.
+    /// Returns the target number of system calls for each process.
     pub fn system_calls(&self) -> usize {
         self.files.iter().map(|&file| if file == "exe" { 1 } else { 3 }).sum()
     }
 
-    /// The fewest words that are an answer. pstree has several processes on a line and cuts long
-    /// lines.
+    /// Returns the fewest words that are an answer. pstree has several processes on a line and cuts
+    /// long lines.
     pub fn words(&self, size: usize) -> usize {
         match self.name {
             "find" => crate::load::NEEDLES,
@@ -77,7 +77,7 @@ const fn peer(command: &'static [&'static str], bound: Option<Bound>) -> Peer {
     Peer { command, bound }
 }
 
-/// All of them.
+/// All questions.
 pub const QUESTIONS: &[Question] = &[
     Question {
         name: "find",

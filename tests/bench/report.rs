@@ -7,7 +7,7 @@ use anyhow::Result;
 use std::io::Write;
 use std::time::Duration;
 
-/// All about one question and one size.
+/// The measurements of one question at one size.
 pub struct Measurement {
     /// The question.
     pub question: &'static Question,
@@ -25,9 +25,9 @@ pub struct Measurement {
 
 /// Growth beyond linear that is still accepted.
 const GROWTH: f64 = 1.2;
-/// KiB for whatever streams.
+/// KiB that a streaming output may take.
 const MEMORY: f64 = 2.0 * 1024.0;
-/// Milliseconds until the end of a process is noticed.
+/// Milliseconds in which the exit of a process must be noticed.
 const LATENCY: f64 = 2.0;
 
 /// Writes the date, the machine and the versions.
@@ -47,7 +47,7 @@ pub fn heading(out: &mut impl Write) -> Result<()> {
     )?)
 }
 
-/// Start-up beside a program that does nothing.
+/// Writes the cost of start-up beside a program that does nothing.
 pub fn start_up(out: &mut impl Write, outcome: &Outcome, instructions: Option<u64>) -> Result<()> {
     title(out, "Start-up", &["command", "ms", "CPU ms", "to `true`"])?;
     for standing in &outcome.standings {
@@ -119,7 +119,7 @@ fn slope(
     Some((count(last)? as f64 - count(first)? as f64) / (last.size - first.size) as f64)
 }
 
-/// Peak memory, beside that of a start that does nothing.
+/// Writes the peak memory, beside that of a start that does nothing.
 pub fn memory(out: &mut impl Write, all: &[Measurement], idle: u64) -> Result<()> {
     title(out, "Peak memory", &["command", "processes", "KiB", "aim", ""])?;
     row(
@@ -178,7 +178,7 @@ pub fn waiting(out: &mut impl Write, all: &[Waiting]) -> Result<()> {
     Ok(())
 }
 
-/// Time of the largest load over that of 1,000 processes: linear is 1.
+/// Writes the time of the largest load divided by that of 1,000 processes; linear growth is 1.
 pub fn growth(out: &mut impl Write, all: &[Measurement]) -> Result<()> {
     let pairs = extremes(all, 1_000);
     let Some((first, last)) = pairs.first() else { return Ok(()) };
@@ -239,7 +239,7 @@ fn quotient(one: Duration, other: Duration) -> f64 {
     one.as_secs_f64() / other.as_secs_f64()
 }
 
-/// Three or four digits are all that a measurement has.
+/// Formats a number with three or four digits, which is all that a measurement has.
 fn number(value: f64) -> String {
     match value.abs() {
         0.0..10.0 => format!("{value:.2}"),

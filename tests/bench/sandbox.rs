@@ -10,7 +10,7 @@ use std::thread;
 /// The part of the process that measures, init of the namespace.
 pub const ROLE: &str = "role:init";
 
-/// Run this program again inside of a new namespace, and wait for it.
+/// Runs this program again inside of a new namespace, and waits for it.
 pub fn enter(arguments: &[OsString]) -> Result<()> {
     let trial = unshare().arg("true").output().context("running unshare (package util-linux)")?;
     if !trial.status.success() {
@@ -50,8 +50,8 @@ fn unshare() -> Command {
     command
 }
 
-/// Work as init of the namespace until the work is done or the process outside has gone. When this
-/// process ends, the kernel ends all others in the namespace.
+/// Works as init of the namespace until the work is done or the process outside has exited. When
+/// this process exits, the kernel kills all others in the namespace.
 pub fn work(work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
     ensure!(std::process::id() == 1, "{ROLE} runs only as init of a private pid namespace");
     let (done, outcome) = mpsc::channel();

@@ -28,7 +28,7 @@ pub struct Waiting {
     pub busy_ticks: u64,
 }
 
-/// Wait for that many children of ours, and end them one by one.
+/// Waits for this many children of ours, and ends them one by one.
 pub fn measure(tool: &Path, directory: &Path, size: usize) -> Result<Waiting> {
     let (reader, lifeline) = std::io::pipe()?;
     let mut targets = Vec::with_capacity(size + 1);
@@ -71,7 +71,7 @@ pub fn measure(tool: &Path, directory: &Path, size: usize) -> Result<Waiting> {
     })
 }
 
-/// End the last target, and tell how long it took until we were told.
+/// Ends the last target, and returns the time until its line arrived.
 fn end(targets: &mut Vec<Child>, lines: &mut Lines<BufReader<ChildStdout>>) -> Result<Duration> {
     let mut target = targets.pop().context("no target is left")?;
     let begin = Instant::now();

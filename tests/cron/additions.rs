@@ -6,8 +6,8 @@ use crate::cron_box;
 
 const NAME: &str = "cron-graceful-additions";
 
-/// A run with a job and this in place of the additions: the job is waited for, cron stopped, and
-/// these are the words of the warning.
+/// Checks that a run waits for its job and stops cron with these additions, and warns with these
+/// words.
 #[track_caller]
 fn goes_on(prepare: impl FnOnce(&CronBox), warning: &[&str]) {
     let place = cron_box!();
@@ -111,7 +111,7 @@ fn additions_without_an_interpreter_line_do_no_harm() {
 
 #[test]
 fn additions_that_are_no_program_at_all_are_a_warning() {
-    // A shell could not run it either, as which some C libraries start it.
+    // A shell, with which some C libraries start such a file, could not run it either.
     goes_on(|place| place.program(NAME, "no-such-command\n"), &[NAME]);
 }
 
@@ -120,7 +120,8 @@ fn additions_with_an_interpreter_that_is_not_there_are_a_warning() {
     goes_on(|place| place.program(NAME, "#!/nowhere/sh\n"), &[NAME]);
 }
 
-/// The run goes on, with a warning or without.
+/// Checks that a run with these additions waits for its job and stops cron, with or without a
+/// warning.
 #[track_caller]
 fn goes_on_either_way(prepare: impl FnOnce(&CronBox)) {
     let place = cron_box!();
@@ -135,7 +136,7 @@ fn additions_that_hang_are_ended_by_the_timeout_and_cron_runs_on() {
     let place = cron_box!();
     let daemon = place.cron();
     place.program(NAME, "#!/bin/sh\necho $$ >/mnt/additions\nexec sleep 1000 >/dev/null 2>&1\n");
-    // In which it must have begun.
+    // The additions must have begun within these two seconds.
     let outcome = place.graceful(&["--timeout", "2"]).exits(124);
     let additions = place.read("additions").parse().expect("parsing a process id");
     assert!(!place.is_alive(additions), "the additions still run\n{}", outcome.report());

@@ -1,4 +1,4 @@
-//! Which process is the daemon.
+//! The choice of the process that is the daemon.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ const BUSYBOX: &str =
     "mkdir -p /run/crontabs /mnt/bin; ln -sf \"$(command -v busybox)\" /mnt/bin/crond
     setsid crond -f -c /run/crontabs -L /dev/null </dev/null >/dev/null 2>&1 & echo $!";
 
-/// A box with a busybox that has a crond.
+/// Makes a box with a busybox that has a crond.
 fn with_busybox() -> Result<CronBox, String> {
     let place = CronBox::needing(&["busybox"])?;
     let has_crond = place.exec("busybox --list | grep -x crond").code() == 0;
@@ -29,7 +29,7 @@ fn busybox(place: &CronBox) -> u32 {
     daemon
 }
 
-/// A program called cron that is none: a copy of sleep; its pid.
+/// Starts a copy of sleep that is called cron. Returns its pid.
 #[track_caller]
 fn impostor(place: &CronBox, directory: &str, user: &str) -> u32 {
     let script = format!(
@@ -43,7 +43,7 @@ fn impostor(place: &CronBox, directory: &str, user: &str) -> u32 {
     pid
 }
 
-/// The process was not touched.
+/// Checks that the process was not touched.
 #[track_caller]
 fn is_untouched(place: &CronBox, pid: u32) {
     place.settles();

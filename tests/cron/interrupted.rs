@@ -1,4 +1,4 @@
-//! Interrupted in every phase: cron runs again afterwards, whatever happened to cron-graceful.
+//! Interruptions in every phase: cron runs again afterwards, whatever happened to cron-graceful.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -15,7 +15,7 @@ use crate::cron_box;
 /// Signals that end a run from outside, with its exit status.
 const SIGNALS: [(&str, i32); 4] = [("INT", 130), ("TERM", 143), ("HUP", 129), ("KILL", 137)];
 
-/// Bring a run into a phase and send it each of the signals there: the same cron runs on every
+/// Brings a run into a phase and sends it each of the signals there: the same cron runs on every
 /// time.
 #[track_caller]
 fn continues_cron(place: &CronBox, daemon: u32, mut phase: impl FnMut() -> Run) {
@@ -29,13 +29,13 @@ fn continues_cron(place: &CronBox, daemon: u32, mut phase: impl FnMut() -> Run) 
     }
 }
 
-/// A program that says that it has begun and hangs. It does not keep our output, which is read to
-/// its end.
+/// Returns a script that notes that it has begun, and hangs. It closes our output, because that is
+/// read to its end.
 fn hanging(name: &str) -> String {
     format!("#!/bin/sh\necho $$ >/mnt/{name}.began\nexec sleep 1000 >/dev/null 2>&1\n")
 }
 
-/// Forget that something has begun.
+/// Removes the note that something has begun.
 fn forget(place: &CronBox, name: &str) {
     let _ = std::fs::remove_file(place.path(&format!("{name}.began")));
 }

@@ -1,4 +1,4 @@
-//! Which processes are jobs: workers before, during and after their job, and what is below them.
+//! The processes that are jobs: workers before, during and after their job, and their descendants.
 
 use super::super::support::cron::{CronBox, Seen, job, soon};
 use super::{counts, entry, mentions, pids, stops};
@@ -16,8 +16,7 @@ const STUCK: &str = "import os\n\
                      opens = [(os.POSIX_SPAWN_OPEN, 0, '/mnt/pipe', os.O_RDONLY, 0)]\n\
                      os.posix_spawn('/bin/true', ['true'], {}, file_actions=opens)\n";
 
-/// Take a process id again: start a command as that number, with the number before it as the last
-/// one.
+/// Starts a command with a pid that was used before: the number before it is set as the last one.
 fn reuse(place: &CronBox, pid: u32, command: &str) {
     let script = format!(
         "for try in $(seq 200); do\n\
@@ -114,7 +113,7 @@ fn a_job_that_passes_itself_on_from_process_to_process_is_followed_to_its_end() 
     stops(&place, outcome, daemon);
 }
 
-/// Each of its processes has ended before a look at all processes comes to it.
+/// Each of its processes exits before a scan comes to it.
 #[test]
 fn a_job_that_passes_itself_on_in_a_millisecond_is_followed_to_its_end() {
     let place = cron_box!(CronBox::needing(&["perl"]));

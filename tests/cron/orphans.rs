@@ -21,7 +21,7 @@ fn left_behind(place: &CronBox, leave: &str) -> (u32, u32) {
     (daemon, behind)
 }
 
-/// The job itself ends, and nothing of its own is left.
+/// Lets the job itself end, without anything of its own left.
 fn end_job(place: &CronBox) {
     let shell = place.began("a");
     place.release("a");

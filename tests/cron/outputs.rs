@@ -24,7 +24,8 @@ const PARENT: &str = "import subprocess, tempfile\n\
                       open('/mnt/other.began', 'w').write(f'{child.pid}\\n')\n\
                       child.wait()\n";
 
-/// The process that this command makes, without a terminal, is no job of cron's and not touched.
+/// Checks that the process that this command makes, without a terminal, is no job of cron's and not
+/// touched.
 #[track_caller]
 fn is_no_job(text: &str, command: &str) {
     let place = cron_box!(CronBox::needing(&["python3"]));
@@ -44,8 +45,8 @@ fn is_no_job(text: &str, command: &str) {
     stops(&place, outcome, daemon);
 }
 
-/// In a namespace of his own, a user gives the superuser's file the path of an unnamed one, and
-/// writes "to" it.
+/// In a private namespace, a user gives a file of the superuser the path of an unnamed one, and
+/// opens it as output.
 #[test]
 fn a_user_s_process_that_forges_the_output_of_a_job_is_no_job() {
     let place = cron_box!(CronBox::needing(&["python3"]));

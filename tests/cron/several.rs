@@ -3,7 +3,7 @@
 use super::super::support::cron::{CronBox, job, soon};
 use crate::cron_box;
 
-/// Two crons with a job each, `a` and `b`; the daemons and the script of `b`.
+/// Starts two crons with a job each, `a` and `b`. Returns the daemons and the script of `b`.
 #[track_caller]
 fn two_crons(place: &CronBox) -> (u32, u32, u32) {
     let (daemon, _) = place.cron_with_job();

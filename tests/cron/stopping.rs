@@ -107,7 +107,7 @@ fn no_job_starts_while_cron_is_drained_and_stopped_although_many_are_due() {
     let run = place.begin_and_pause(&[], daemon);
     let paused = Instant::now();
     let is_at_work = |seen: &Seen| seen.parent == daemon && place.is_alive(seen.pid);
-    // Those that were due before have still to come to their ends.
+    // Jobs that were due before the pause still run to their end.
     soon("one job only", || place.processes().into_iter().filter(is_at_work).count() == 1);
     let so_far = lines(&place);
     place.release("a");
@@ -210,7 +210,7 @@ fn a_second_run_at_the_same_time_says_so_and_does_nothing() {
         );
     }
     assert!(!place.has("ran"), "the second run has run its command");
-    // Looking is allowed.
+    // A second run may list and rehearse.
     assert_eq!(place.list()["daemons"][0]["stopped"], true);
     place.graceful(&["--dry-run"]).exits(0);
     assert_eq!(place.state(daemon), 'T');
@@ -248,7 +248,7 @@ fn resume_continues_a_cron_that_was_left_stopped() {
     let outcome = place.graceful(&["--resume"]).exits(0);
     mentions(&outcome, &[&daemon.to_string()]);
     place.still_runs(daemon);
-    // There is nothing to repair any more.
+    // A second time, there is nothing to repair.
     place.graceful(&["--resume"]).exits(0);
     place.still_runs(daemon);
 }

@@ -4,7 +4,8 @@ use super::super::support::cron::{CronBox, job, soon};
 use super::{counts, entry, mentions};
 use crate::cron_box;
 
-/// The service with a new crontab: the jobs have begun when this returns. Its main process.
+/// Restarts the service with a new crontab. Returns its main process, which has locked its pid
+/// file.
 #[track_caller]
 fn restarted(place: &CronBox, jobs: &[&str]) -> u32 {
     place.crontab(jobs);
@@ -140,7 +141,7 @@ fn a_cron_beside_the_unit_is_another_daemon() {
     place.still_runs(daemon);
 }
 
-/// A program called cron that locks its pid file as soon as it is let.
+/// A program called cron that locks its pid file as soon as the test lets it.
 const LATE: &str = "import fcntl, signal\n\
                     open('/mnt/late.began', 'w').write('\\n')\n\
                     open('/mnt/late.go').read()\n\
@@ -149,7 +150,7 @@ const LATE: &str = "import fcntl, signal\n\
                     open('/mnt/late.ended', 'w').write('\\n')\n\
                     signal.pause()\n";
 
-/// Answers the first question when it is let.
+/// A systemctl that answers its first question when the test lets it.
 const SYSTEMCTL: &str = "#!/bin/sh\n\
                          [ -e /mnt/asked.began ] || { echo >/mnt/asked.began; read -r _ </mnt/asked.go; }\n\
                          exec /usr/bin/systemctl \"$@\"\n";

@@ -1,4 +1,4 @@
-//! `--timeout`: what becomes of cron and of the jobs that are left.
+//! `--timeout`: what happens to cron and to the jobs that are left.
 
 use std::time::{Duration, Instant};
 

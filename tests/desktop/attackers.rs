@@ -17,7 +17,7 @@ const FORGED: [&str; 8] = [
     "LANG=evil",
 ];
 
-/// The addresses of buses that they say.
+/// The addresses of buses in these environments.
 const ADDRESSES: [&str; 4] = [
     "unix:path=/tmp/evil/bus",
     "unix:abstract=/tmp/evil",
@@ -47,7 +47,7 @@ fn attack(attacker: &User<'_>) {
     soon("the attacker's processes", || count() == before + 300);
 }
 
-/// Nobody came, and nothing was executed.
+/// Checks that no client came, and nothing was executed.
 #[track_caller]
 fn has_got_nothing(place: &DesktopBox) {
     assert_eq!(place.shell("cat /tmp/evil/log; ls /tmp/evil/executed 2>/dev/null || true"), "");

@@ -1,4 +1,4 @@
-//! The command: it takes our place, and what it ends with is its own.
+//! The command: it takes our place, and its exit status is passed on.
 
 use super::super::support::command::{Outcome, status_for_parent};
 use super::super::support::desktop::{DesktopBox, User};
@@ -11,7 +11,7 @@ fn with_session() -> Result<DesktopBox, String> {
     Ok(place)
 }
 
-/// The status of a run as wait(2) has it: an exit status, or minus the signal.
+/// Returns the status of a run as wait(2) has it: an exit status, or minus the signal.
 #[track_caller]
 fn status(caller: &User<'_>, words: &[&str]) -> i32 {
     status_for_parent(|words| caller.command(words), &[&["with-gui-environment"], words].concat())
@@ -112,7 +112,7 @@ fn the_command_has_our_pid_and_no_children_of_ours() {
     }
 }
 
-/// The output of a command is the same with and without the program.
+/// Checks that the output of a command is the same with and without the program.
 #[track_caller]
 fn alike(caller: &User<'_>, before: &str, command: &str) -> Outcome {
     let plain = caller.exec(&format!("{before} {command}")).exits(0);

@@ -13,7 +13,7 @@ fn with_session() -> Result<DesktopBox, String> {
     Ok(place)
 }
 
-/// The fields of /proc/PID/status of a command that some words start.
+/// Returns the fields of /proc/PID/status of a command that these words start.
 #[track_caller]
 fn status(caller: &User<'_>, words: &[&str]) -> BTreeMap<String, String> {
     let outcome = finish(
@@ -28,7 +28,7 @@ fn status(caller: &User<'_>, words: &[&str]) -> BTreeMap<String, String> {
     text.lines().filter_map(field).collect()
 }
 
-/// They are the user's in every respect, and the superuser's in none.
+/// Checks that credentials are the user's in every respect, and the superuser's in none.
 #[track_caller]
 fn are_the_users(status: &BTreeMap<String, String>) {
     assert_eq!(status["Uid"], "7001 7001 7001 7001");
@@ -196,7 +196,7 @@ fn descriptors_of_the_superuser_are_left_behind() {
     assert_eq!(place.superuser().exec(&format!("{opened} {list}")).exits(0).text(), plain);
     // The keys of our own search are not passed on either.
     assert_eq!(place.superuser().exec(list).exits(0).text(), plain);
-    // More than there may be at this moment.
+    // A descriptor above the current limit.
     let outcome = place.superuser().exec(&format!("{opened} ulimit -n 100; {list}")).exits(0);
     assert_eq!(outcome.text(), plain);
 }

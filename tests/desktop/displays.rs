@@ -19,8 +19,8 @@ const WAYLAND: [&str; 2] = ["sway", "wayland-info"];
 /// Programs of a desktop with Wayland and notifications.
 const MAKO: [&str; 5] = ["sway", "wayland-info", "mako", "makoctl", "notify-send"];
 
-/// Start a desktop of X with a cookie at an unusual place, which a program of it knows; the pid of
-/// the server.
+/// Starts a desktop of X with a cookie at an unusual place, which a program of it knows. Returns
+/// the pid of the server.
 #[track_caller]
 fn start_x_desktop(user: &User<'_>, number: u32) -> u32 {
     user.start_bus();
@@ -35,7 +35,7 @@ fn cookie_of(user: &User<'_>) -> String {
     format!("{}/cookie", user.home())
 }
 
-/// Start a compositor with a command in it, and a message bus; the pid.
+/// Starts a compositor with a command in it, and a message bus. Returns its pid.
 #[track_caller]
 fn start_sway(user: &User<'_>, command: &str) -> u32 {
     user.start_bus();
@@ -67,13 +67,13 @@ fn start_sway_without_bus(user: &User<'_>, command: &str) -> u32 {
     pid
 }
 
-/// The value that a command gets of a variable.
+/// Returns the value of a variable that a command gets.
 #[track_caller]
 fn given(caller: &User<'_>, name: &str) -> Option<String> {
     caller.environment(&[]).remove(name)
 }
 
-/// Start a notification service at a screen of X.
+/// Starts a notification service at a screen of X.
 #[track_caller]
 fn start_dunst(user: &User<'_>, number: u32) {
     let (bus, cookie) = (user.bus(), cookie_of(user));
@@ -98,7 +98,7 @@ fn dunstctl(user: &User<'_>, words: &str) -> Option<String> {
         .map(|outcome| outcome.text().trim_end().to_owned())
 }
 
-/// Dunst shows so many notifications, which must come.
+/// Waits until dunst shows this number of notifications.
 #[track_caller]
 fn await_shown(user: &User<'_>, count: u32) {
     soon("a notification", || {
@@ -106,7 +106,8 @@ fn await_shown(user: &User<'_>, count: u32) {
     });
 }
 
-/// Close the notification that dunst shows; what it was, without what differs from one to the next.
+/// Closes the notification that dunst shows, and returns it without the fields that differ from one
+/// to the next.
 #[track_caller]
 fn closed(user: &User<'_>) -> Value {
     await_shown(user, 1);
@@ -177,7 +178,7 @@ fn an_x_server_makes_a_session_without_a_bus() {
     user.start_x(77, "/home/pt1/.Xauthority");
     assert_eq!(given(&root, "DISPLAY").as_deref(), Some(":77"));
     assert_eq!(given(&root, "DBUS_SESSION_BUS_ADDRESS"), None);
-    // Nobody takes notifications there.
+    // That bus has no notification service.
     let outcome = root.notify(&["hello"]).exits(1);
     assert_eq!(
         (outcome.errors().lines().count(), outcome.stdout.len()),
@@ -200,7 +201,7 @@ fn a_cookie_that_does_not_fit_is_not_passed_on() {
         !environment.contains_key("DISPLAY") && !environment.contains_key("XAUTHORITY"),
         "{environment:?}"
     );
-    // The one at home fits, and is found without being told.
+    // The cookie in the home directory fits, and no variable names it.
     user.shell("cp /home/pt1/cookie /home/pt1/.Xauthority");
     root.run(&["xdpyinfo"]).succeeds();
     assert_eq!(
@@ -253,7 +254,7 @@ fn a_cookie_for_another_machine_is_no_cookie() {
     //') 2>/dev/null",
     );
     user.program(&["DISPLAY=:77", "XAUTHORITY=/home/pt1/far"]);
-    // Programs would not take it, so that it is of no use to them.
+    // Programs would not accept this cookie, so it is of no use to them.
     assert_ne!(user.with(&["DISPLAY=:77", "XAUTHORITY=/home/pt1/far"]).exec("xdpyinfo").code(), 0);
     assert_eq!((given(&root, "DISPLAY"), given(&root, "XAUTHORITY")), (None, None));
 }

@@ -5,7 +5,8 @@ use super::super::support::desktop::{DesktopBox, User};
 use super::super::support::place::soon;
 use crate::desktop_box;
 
-/// A user at a screen in the front, and one in the background, each with a bus; their leaders.
+/// Logs in a user at a screen in the front and one in the background, each with a bus. Returns
+/// their leaders.
 #[track_caller]
 fn two_at_a_seat<'place>(front: &User<'place>, back: &User<'place>) -> (u32, u32) {
     front.start_bus();

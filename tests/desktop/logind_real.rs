@@ -7,22 +7,22 @@ use super::super::support::desktop_systemd::{Login, Machine, SEAT0};
 use super::super::support::place::soon;
 use crate::desktop_box;
 
-/// A command that tells the session that it runs in.
+/// A command that prints the session that it runs in.
 const WHO: &str = "sh -c 'echo $(id -un) $XDG_SESSION_ID'";
 
-/// The command ran in a session of this user.
+/// Checks that the command ran in a session of this user.
 #[track_caller]
 fn reaches(outcome: Outcome, user: &str, login: &Login) {
     outcome.succeeds().prints(format!("{user} {}\n", login.id));
 }
 
-/// Nobody was there, and nothing ran.
+/// Checks that no session was reached, and nothing ran.
 #[track_caller]
 fn is_nobody(outcome: Outcome) {
     outcome.refuses(1, "nobody is logged in graphically");
 }
 
-/// The sessions that are listed, with whether they are in the foreground.
+/// Returns the listed sessions, each with `true` if it is in the foreground.
 #[track_caller]
 fn listed(machine: &Machine) -> Vec<(String, bool)> {
     let list = machine.tool("--list --json").succeeds().json();
@@ -33,7 +33,7 @@ fn listed(machine: &Machine) -> Vec<(String, bool)> {
     list.as_array().expect("finding an array").iter().map(entry).collect()
 }
 
-/// Make this the session that its seat shows.
+/// Makes this session the one that its seat shows.
 #[track_caller]
 fn activate(machine: &Machine, login: &Login) {
     machine.shell(&format!("loginctl activate {}", login.id));

@@ -146,7 +146,7 @@ fn without_notify_send_the_same_arrives() {
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
 
-/// Without notify-send, the option is refused in one line, and nothing arrives.
+/// Checks that without notify-send, the option is refused in one line, and nothing arrives.
 #[track_caller]
 fn is_refused(place: &DesktopBox, file: &str, words: &[&str]) {
     for caller in [place.user(), place.superuser()] {

@@ -18,7 +18,7 @@ const NAMES: [&str; 10] = [
     "I3SOCK",
 ];
 
-/// The user and the superuser get the same variables of the session: exactly these.
+/// Checks that the user and the superuser get the same variables of the session: exactly these.
 #[track_caller]
 fn is_told(user: &User<'_>, expected: &[(&str, &str)]) {
     for caller in [*user, user.place.superuser()] {
@@ -31,7 +31,8 @@ fn is_told(user: &User<'_>, expected: &[(&str, &str)]) {
     }
 }
 
-/// The user and the superuser get the bus at its usual place, and nothing else of the session.
+/// Checks that the user and the superuser get the bus at its usual place, and nothing else of the
+/// session.
 #[track_caller]
 fn is_told_of_the_bus(user: &User<'_>) {
     let bus = user.bus();
@@ -250,12 +251,12 @@ fn a_display_needs_its_cookie() {
     let user = place.user();
     user.start_bus();
     user.start_x(77, "~/cookies");
-    // Nobody says where it is.
+    // No variable names the cookie.
     let bus = user.bus();
     is_told_of_the_bus(&user);
     user.program(&["DISPLAY=:77"]);
     is_told_of_the_bus(&user);
-    // Somebody does.
+    // A variable names it.
     user.program(&["DISPLAY=:77", "XAUTHORITY=/home/pt1/cookies"]);
     is_told(
         &user,

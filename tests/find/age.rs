@@ -3,7 +3,7 @@
 use super::*;
 use crate::support::namespace::is_root;
 
-/// Start ticks and pids of a fake whose oldest process has the highest pid.
+/// Makes processes of several ages, of which the oldest has the highest pid.
 fn ages() -> FakeProc {
     let fake = FakeProc::new();
     for (pid, start_ticks) in [(10, 900), (11, 900), (20, 500), (30, 100), (31, 100)] {

@@ -103,7 +103,7 @@ fn an_empty_terminal_selects_nothing_not_even_inverted() {
     find(&fake, &["-t", "pts/0,"]).refuses(2, "empty");
 }
 
-/// Processes whose real and effective ids differ.
+/// Makes processes whose real and effective ids differ.
 fn owners() -> FakeProc {
     let fake = FakeProc::new();
     for (pid, uids, gids) in [

@@ -100,7 +100,7 @@ fn in_place_of_an_agent_that_is_just_ending_a_new_one_is_started() {
     }
 }
 
-/// Start runs all at once, and hear of which agent they tell.
+/// Starts runs all at once, and returns the agents that they name.
 fn at_once(user: &User<'_>, runs: usize) -> BTreeSet<(String, u32)> {
     let commands = (0..runs).map(|_| user.tool(&["printenv", "GPG_AGENT_INFO"]));
     let running: Vec<Running> = commands.map(Running::start).collect();

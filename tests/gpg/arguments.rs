@@ -1,4 +1,4 @@
-//! Which words are ours, and which the command's.
+//! The border between our words and those of the command.
 
 use crate::gpg_box;
 

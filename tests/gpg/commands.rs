@@ -4,7 +4,7 @@ use super::super::support::command::{Outcome, status_for_parent};
 use super::super::support::gpg::User;
 use crate::gpg_box;
 
-/// The status of a run as wait(2) has it: an exit status, or minus the signal.
+/// Returns the status of a run as wait(2) has it: an exit status, or minus the signal.
 #[track_caller]
 fn status(user: &User<'_>, words: &[&str]) -> i32 {
     status_for_parent(|words| user.command(words), &[&["with-gpg-agent"], words].concat())
@@ -112,7 +112,7 @@ fn the_command_has_no_children_of_ours() {
     }
 }
 
-/// The output of a script is the same with and without the program.
+/// Checks that the output of a script is the same with and without the program.
 #[track_caller]
 fn alike(user: &User<'_>, before: &str, command: &str) -> Outcome {
     user.shell("with-gpg-agent true");

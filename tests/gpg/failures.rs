@@ -1,10 +1,10 @@
-//! No agent to be had: not installed, stopped, or failing.
+//! Agents that are unavailable: not installed, stopped, or failing.
 
 use super::super::support::Case;
 use super::super::support::gpg::{GpgBox, User};
 use crate::gpg_box;
 
-/// Take gpg-agent away from all of the box.
+/// Takes gpg-agent away from all of the box.
 fn uninstall(place: &GpgBox) {
     place.shell(
         "mkdir -p /run/upper /run/worked && mount -t overlay overlay -o \
@@ -13,7 +13,7 @@ fn uninstall(place: &GpgBox) {
     );
 }
 
-/// The command is not run, and one line says why.
+/// Checks that the command is not run, and one line says why.
 #[track_caller]
 fn fails(user: &User<'_>, words: &[&str], why: &str) {
     for last in [&["touch", "/tmp/ran"][..], &["--print"], &["--json"]] {

@@ -1,4 +1,4 @@
-//! Agents of other users, and what only says that it is one.
+//! Agents of other users, and processes that only claim to be one.
 
 use super::super::support::gpg::GpgBox;
 use super::super::support::place::soon;

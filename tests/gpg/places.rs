@@ -3,17 +3,18 @@
 use super::super::support::gpg::{GpgBox, User, info};
 use crate::gpg_box;
 
-/// Longer than the path of a socket may be.
+/// Returns a home directory whose path is longer than that of a socket may be.
 fn long_home() -> String {
     format!("/home/pt1/{}", "a-long-name-".repeat(10))
 }
 
-/// Directories for homes.
+/// Makes home directories.
 fn make_homes(user: &User<'_>) {
     user.shell(&format!("mkdir -m 700 ~/gh ~/x {} && ln -s gh ~/link", long_home()));
 }
 
-/// We look where gpgconf says, and an agent is there, with and without a runtime directory.
+/// Checks that we look where gpgconf says, and that an agent is there, with and without a runtime
+/// directory.
 #[track_caller]
 fn agrees(place: &GpgBox, user: User<'_>, variables: &[&str], before: &str) {
     let user = user.with(variables);

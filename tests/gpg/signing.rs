@@ -3,7 +3,7 @@
 use super::super::support::gpg::{GpgBox, User};
 use crate::gpg_box;
 
-/// Make a key with a passphrase, which no agent knows afterwards.
+/// Makes a key with a passphrase that no agent knows afterwards.
 #[track_caller]
 fn make_key(user: &User<'_>) {
     user.shell(
@@ -15,7 +15,7 @@ fn make_key(user: &User<'_>) {
     );
 }
 
-/// Let the agent of --print know the passphrase.
+/// A script that gives the passphrase to the agent of --print.
 const PRESET: &str =
     "grip=$(gpg --batch --with-colons --with-keygrip -K 2>/dev/null | awk -F: '/^grp/ {print $10; \
     exit}')
@@ -73,7 +73,8 @@ fn a_passphrase_cached_in_an_agent_that_was_killed_is_gone() {
     user.exec("echo hello | with-gpg-agent gpg --batch --clearsign").exits(2);
 }
 
-/// An agent without keys says so, and that is 1; one that cannot be reached is 2.
+/// Checks that an agent without keys answers ssh-add: the status is 1. For an agent that cannot be
+/// reached it is 2.
 #[track_caller]
 fn answers_ssh(user: &User<'_>) {
     let outcome = user.run(&["--ssh", "ssh-add", "-l"]).exits(1);

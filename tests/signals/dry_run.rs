@@ -1,4 +1,4 @@
-//! Rehearsals: what would be done, and nothing is.
+//! Rehearsals: they say what would be done, and do nothing.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Targets: which processes are meant, and which are refused.
+//! The choice of targets: processes that are meant, and those that are refused.
 
 use super::*;
 

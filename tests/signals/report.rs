@@ -131,7 +131,7 @@ fn all_are_ended_though_standard_streams_are_closed() {
     }
 }
 
-/// A target that calls itself this.
+/// Starts a target with this name.
 fn called(name: &[u8]) -> Option<Target> {
     let script = "import os,signal,sys\n\
                   signal.signal(signal.SIGTERM, signal.SIG_IGN)\n\

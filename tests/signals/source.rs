@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// All files of the program, without their own tests.
+/// Collects all files of the program, without their unit tests.
 fn sources(directory: &Path, sources: &mut Vec<(PathBuf, String)>) {
     for entry in fs::read_dir(directory).expect("listing a directory of sources") {
         let path = entry.expect("reading a directory entry").path();

@@ -100,7 +100,7 @@ fn a_tree_that_was_stopped_before_is_ended_with_term() {
     says(outcome, &["3", "left "]);
 }
 
-/// Nobody asked for it in particular, and there is nothing that could be done with it.
+/// It was not asked for in particular, and nothing could be done with it.
 #[test]
 fn a_zombie_in_a_tree_is_no_failure() {
     let script = r#"
@@ -119,7 +119,7 @@ fn a_zombie_in_a_tree_is_no_failure() {
     says(outcome, &words.map(|words| format!("{words}: 0")).each_ref().map(|line| &**line));
 }
 
-/// From inside of its namespace, the first process cannot be stopped.
+/// The first process of a namespace cannot be stopped from inside.
 #[test]
 fn a_tree_below_the_first_process_is_not_waited_for_until_that_stops() {
     let script = r#"
@@ -147,7 +147,7 @@ fn a_tree_that_somebody_keeps_continuing_is_ended_in_time() {
         kill -0 $family 2>/dev/null && echo 'it lives'
         true"#;
     let Some(outcome) = inside(script) else { skip!("no private namespaces") };
-    // 0 where the other one was too slow to matter.
+    // The status is 0 where the other process was too slow to matter.
     let lines = outcome.exits(0).lines();
     assert!(lines == ["status 64"] || lines == ["status 0"], "{lines:?}");
 }

@@ -1,4 +1,4 @@
-//! Places of their own for real web servers, and what the tests do and see in them.
+//! Private places for real web servers, and the actions and checks of the tests.
 
 use std::fs;
 use std::ops::Deref;
@@ -37,8 +37,7 @@ def application(environ, start_response):
     return [b'ok\\n']
 ";
 
-/// A box: namespaces of their own with web servers and a network of their own. It ends when
-/// dropped.
+/// A box: private namespaces with their own web servers and network. It ends when dropped.
 pub struct ApacheBox {
     place: Place,
 }
@@ -76,7 +75,7 @@ pub fn prefork() -> String {
 }
 
 impl ApacheBox {
-    /// A box with an ordinary init and nothing else.
+    /// Makes a box with an ordinary init and nothing else.
     pub fn new() -> Result<ApacheBox, String> {
         missing(&["apache2"])?;
         match Path::new(MODULES).join("mod_wsgi.so").exists() {
@@ -91,7 +90,7 @@ impl ApacheBox {
         ApacheBox::new()
     }
 
-    /// A box for other servers.
+    /// Makes a box for other servers.
     pub fn without_apache() -> Result<ApacheBox, String> {
         let own = Own { network: true, ..Own::default() };
         let files = [("bin/proctool", ""), ("app.wsgi", APPLICATION)];
@@ -99,19 +98,19 @@ impl ApacheBox {
         Ok(ApacheBox { place })
     }
 
-    /// An Apache that is yet to be started.
+    /// Makes an Apache that is not started yet.
     pub fn site(&self, name: &'static str, mpm: &'static str, port: u16) -> Site<'_> {
         fs::create_dir_all(self.path(name).join("htdocs")).expect("making a directory for a site");
         Site { place: self, name, mpm, port }
     }
 
-    /// An Apache with prefork and the four groups, which runs; its pid.
+    /// Starts an Apache with prefork and the four groups. Returns its pid.
     #[track_caller]
     pub fn prefork(&self) -> u32 {
         self.site("one", "prefork", 8080).start(&prefork())
     }
 
-    /// Run apache-mem in the box to its end.
+    /// Runs apache-mem in the box to its end.
     pub fn memory(&self, words: &[&str]) -> Outcome {
         self.memory_by(&[], words)
     }
@@ -129,13 +128,13 @@ impl ApacheBox {
         )
     }
 
-    /// The command that runs apache-mem in the box.
+    /// Returns the command that runs apache-mem in the box.
     pub fn tool(&self, before: &[&str], words: &[&str]) -> Command {
         let limit = ["timeout", "--foreground", "-s", "KILL", "30"];
         self.inside(&[&limit[..], before, &["proctool", "apache-mem"], words].concat())
     }
 
-    /// The command that runs apache-mem in the box with the control groups of the machine.
+    /// Returns the command that runs apache-mem in the box with the control groups of the machine.
     pub fn tool_among_groups(&self, words: &[&str]) -> Command {
         let mut command = clean("nsenter");
         command.args(["--mount", "--pid", "--net", "--target", &self.first.to_string(), "--"]);
@@ -153,7 +152,7 @@ impl ApacheBox {
         command
     }
 
-    /// Run apache-mem outside the box, on the processes in it.
+    /// Runs apache-mem outside the box, on the processes in it.
     pub fn memory_from_outside(&self, words: &[&str]) -> Outcome {
         ends(finish(self.tool_from_outside(words)))
     }
@@ -165,7 +164,8 @@ impl ApacheBox {
         command
     }
 
-    /// `--json` with further words, which must succeed without a message.
+    /// Runs the tool with `--json` and further words, which must succeed without a message, and
+    /// returns the blocks.
     #[track_caller]
     pub fn blocks(&self, words: &[&str]) -> Vec<Value> {
         blocks(&self.memory(&[&["--json"], words].concat()).succeeds())
@@ -177,7 +177,7 @@ impl ApacheBox {
         only(self.blocks(words))
     }
 
-    /// The children of a process of the box.
+    /// Returns the children of a process of the box.
     pub fn children(&self, pid: u32) -> Vec<u32> {
         let seen =
             self.processes().into_iter().filter(|seen| seen.parent == pid && seen.state != 'Z');
@@ -186,7 +186,7 @@ impl ApacheBox {
         pids
     }
 
-    /// A field of a file such as status or smaps_rollup of a process of the box, in bytes.
+    /// Returns a field of a file of a process of the box, such as status or smaps_rollup, in bytes.
     pub fn bytes(&self, pid: u32, file: &str, field: &str) -> Option<u64> {
         let text = fs::read_to_string(self.root(&format!("/proc/{pid}/{file}"))).ok()?;
         let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
@@ -207,13 +207,13 @@ impl ApacheBox {
             .any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) != Some("0"))
     }
 
-    /// The arguments of a process of the box, joined by blanks.
+    /// Returns the arguments of a process of the box, joined by blanks.
     pub fn arguments(&self, pid: u32) -> String {
         let bytes = fs::read(self.root(&format!("/proc/{pid}/cmdline"))).unwrap_or_default();
         String::from_utf8_lossy(&bytes).replace('\0', " ")
     }
 
-    /// The number outside of a process of the box.
+    /// Returns the outer pid of a process of the box.
     pub fn outer(&self, pid: u32) -> Option<u32> {
         let space = fs::read_link(self.root(&format!("/proc/{pid}/ns/pid"))).ok()?;
         let is_it = |outer: &u32| {
@@ -228,7 +228,7 @@ impl ApacheBox {
         entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(is_it)
     }
 
-    /// Ask a server of the box for something.
+    /// Sends a request to a server of the box.
     #[track_caller]
     pub fn request(&self, port: u16, path: &str) {
         let address = format!("http://127.0.0.1:{port}{path}");
@@ -244,7 +244,7 @@ impl Site<'_> {
         format!("/mnt/{}/httpd.conf", self.name)
     }
 
-    /// A file in its directory.
+    /// Writes a file in its directory.
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let path = self.place.path(self.name).join(name);
         fs::create_dir_all(path.parent().expect("finding a directory"))
@@ -254,7 +254,7 @@ impl Site<'_> {
             .expect("changing its permissions");
     }
 
-    /// The configuration, with this at its end.
+    /// Returns the configuration with this text at its end.
     pub fn configuration(&self, text: &str) -> String {
         let Site { name, mpm, port, .. } = self;
         format!(
@@ -268,7 +268,7 @@ impl Site<'_> {
         )
     }
 
-    /// The line of the configuration that has this text, as `FILE:LINE`.
+    /// Returns the line of the configuration that has this text, as `FILE:LINE`.
     pub fn at(&self, text: &str) -> String {
         let conf = fs::read_to_string(self.place.path(self.name).join("httpd.conf"))
             .expect("reading the configuration");
@@ -279,8 +279,8 @@ impl Site<'_> {
         format!("{}:{}", self.path(), line + 1)
     }
 
-    /// Start it with this configuration; the pid of its master. The workers are there, as many as
-    /// they will be.
+    /// Starts it with this configuration, and waits until all its workers run. Returns the pid of
+    /// its master.
     #[track_caller]
     pub fn start(&self, text: &str) -> u32 {
         self.write("httpd.conf", self.configuration(text));
@@ -351,7 +351,7 @@ impl Site<'_> {
     }
 }
 
-/// The run has ended by itself.
+/// Checks that the run has ended by itself.
 #[track_caller]
 fn ends(outcome: Outcome) -> Outcome {
     let crashed = outcome.errors().contains("panicked")
@@ -360,13 +360,13 @@ fn ends(outcome: Outcome) -> Outcome {
     outcome
 }
 
-/// The blocks of `--json`.
+/// Returns the blocks of `--json`.
 #[track_caller]
 pub fn blocks(outcome: &Outcome) -> Vec<Value> {
     outcome.json().as_array().unwrap_or_else(|| panic!("not a list\n{}", outcome.report())).clone()
 }
 
-/// The only one of some blocks.
+/// Returns the only one of some blocks.
 #[track_caller]
 pub fn only(mut blocks: Vec<Value>) -> Value {
     assert!(blocks.len() == 1, "expected one block: {blocks:#?}");

@@ -1,4 +1,4 @@
-//! Running the program from outside, with nothing of our own environment.
+//! Runs of the program from outside, with nothing of our own environment.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// The program.
 pub const PROCTOOL: &str = match option_env!("PROCTOOL_TEST_BINARY") {
-    // Such as the static one, installed.
+    // Such as the installed static one.
     Some(path) => path,
     None => env!("CARGO_BIN_EXE_proctool"),
 };
@@ -28,7 +28,7 @@ pub struct Outcome {
     pub stderr: Vec<u8>,
 }
 
-/// A command with a scrubbed environment.
+/// Returns a command with a scrubbed environment.
 pub fn clean(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command
@@ -48,14 +48,14 @@ pub fn heedful(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// The program with some arguments.
+/// Returns a command that runs the program with these arguments.
 pub fn proctool<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Command {
     let mut command = clean(PROCTOOL);
     command.args(arguments);
     command
 }
 
-/// Run the program with some words.
+/// Runs the program with some words.
 pub fn run(words: &[&str]) -> Outcome {
     finish(proctool(words))
 }
@@ -77,7 +77,7 @@ pub fn status_for_parent(wrap: impl FnOnce(&[&str]) -> Command, words: &[&str]) 
     outcome.exits(0).text().trim_end().parse().expect("parsing a status")
 }
 
-/// Run a command to its end, which must come.
+/// Runs a command to its end, which must come within the limit.
 pub fn finish(mut command: Command) -> Outcome {
     let shown = format!("{command:?}");
     let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {shown}: {error}"));
@@ -114,19 +114,19 @@ pub(super) fn wait(mut child: Child, command: String) -> Outcome {
 }
 
 impl Outcome {
-    /// The exit status; a death by signal as a shell shows it.
+    /// Returns the exit status; a death by a signal as a shell shows it.
     pub fn code(&self) -> i32 {
         self.status.code().unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
     }
 
-    /// The run ended with this status.
+    /// Checks that the run ended with this status.
     #[track_caller]
     pub fn exits(self, code: i32) -> Outcome {
         assert!(self.code() == code, "expected status {code}\n{}", self.report());
         self
     }
 
-    /// The run succeeded without a message.
+    /// Checks that the run succeeded without a message.
     #[track_caller]
     pub fn succeeds(self) -> Outcome {
         let outcome = self.exits(0);
@@ -134,7 +134,7 @@ impl Outcome {
         outcome
     }
 
-    /// The run ended with this status and one message, without a result.
+    /// Checks that the run ended with this status and one message, without a result.
     #[track_caller]
     pub fn refuses(self, code: i32, message: &str) -> Outcome {
         let outcome = self.exits(code);
@@ -142,7 +142,7 @@ impl Outcome {
         outcome.says(message)
     }
 
-    /// Its only message holds this.
+    /// Checks that its only message contains this.
     #[track_caller]
     pub fn says(self, message: &str) -> Outcome {
         let text = self.errors();
@@ -155,7 +155,7 @@ impl Outcome {
         self
     }
 
-    /// The run printed exactly this.
+    /// Checks that the run printed exactly this.
     #[track_caller]
     pub fn prints(self, text: impl AsRef<[u8]>) -> Outcome {
         let expected = OsString::from(String::from_utf8_lossy(text.as_ref()).into_owned());
@@ -168,22 +168,22 @@ impl Outcome {
         self
     }
 
-    /// Standard output as text.
+    /// Returns standard output as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
-    /// Standard error as text.
+    /// Returns standard error as text.
     pub fn errors(&self) -> String {
         String::from_utf8_lossy(&self.stderr).into_owned()
     }
 
-    /// Standard output as lines.
+    /// Returns the lines of standard output.
     pub fn lines(&self) -> Vec<String> {
         self.text().lines().map(str::to_owned).collect()
     }
 
-    /// Standard output as the pids that it lists.
+    /// Returns the pids that standard output lists.
     pub fn pids(&self) -> Vec<u32> {
         let pid = |line: &String| {
             line.parse().unwrap_or_else(|_| panic!("not a pid: {line:?}\n{}", self.report()))
@@ -191,14 +191,14 @@ impl Outcome {
         self.lines().iter().map(pid).collect()
     }
 
-    /// Standard output as one JSON document.
+    /// Returns standard output as one JSON document.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.stdout)
             .unwrap_or_else(|error| panic!("not JSON: {error}\n{}", self.report()))
     }
 
-    /// Everything about the run, for a failure.
+    /// Returns everything about the run, for the message of a failure.
     pub fn report(&self) -> String {
         let mut report = format!("command: {}\nstatus: {}\n", self.command, self.status);
         for (name, bytes) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {

@@ -1,4 +1,4 @@
-//! Places of their own for real cron daemons, and what the tests do and see in them.
+//! Private places for real cron daemons, and the actions and checks of the tests.
 
 use std::cell::Cell;
 use std::fs::{self, OpenOptions};
@@ -27,17 +27,17 @@ echo >"/mnt/$1.ended"
 /// Files of a box below /mnt.
 const FILES: [(&str, &str); 2] = [("bin/cron-graceful", ""), ("job", JOB)];
 
-/// A box: namespaces of their own with crontabs, pid files and processes of their own. It ends when
+/// A box: private namespaces with their own crontabs, pid files and processes. It ends when
 /// dropped.
 pub struct CronBox {
     place: Place,
     runs: Cell<u32>,
 }
 
-/// A run of cron-graceful that goes on.
+/// A run of cron-graceful that has not ended yet.
 pub struct Run {
     pub running: Running,
-    /// Its number in the box.
+    /// Its pid in the box.
     pub pid: u32,
 }
 
@@ -49,13 +49,13 @@ impl Deref for CronBox {
     }
 }
 
-/// The command of a job that waits to be let go.
+/// Returns the command of a job that waits until it is released.
 pub fn job(name: &str) -> String {
     format!("sh /mnt/job {name}")
 }
 
 impl CronBox {
-    /// A box with an ordinary init and nothing else.
+    /// Makes a box with an ordinary init and nothing else.
     pub fn new() -> Result<CronBox, String> {
         CronBox::with_first("tini -- sleep infinity")
     }
@@ -80,7 +80,7 @@ impl CronBox {
         Ok(CronBox { place, runs: Cell::new(0) })
     }
 
-    /// A box with a real systemd that runs Debian's cron.service.
+    /// Makes a box with a real systemd that runs Debian's cron.service.
     pub fn with_systemd() -> Result<CronBox, String> {
         missing(&["unshare", "nsenter", "setpriv", "systemd-nspawn", "systemctl", "cron"])?;
         if !Path::new("/lib/systemd/system/cron.service").exists() {
@@ -107,12 +107,12 @@ impl CronBox {
         self.raw_crontab(&format!("MAILTO=\"\"\n{}", jobs.iter().map(line).collect::<String>()));
     }
 
-    /// The crontab, as cron reads it.
+    /// Writes the crontab as cron reads it.
     pub fn raw_crontab(&self, text: &str) {
         fs::write(self.root("/etc/cron.d/jobs"), text).expect("writing a crontab");
     }
 
-    /// Start Debian's cron, as a daemon; its pid.
+    /// Starts Debian's cron as a daemon. Returns its pid.
     #[track_caller]
     pub fn cron(&self) -> u32 {
         self.cron_by("cron")
@@ -125,7 +125,8 @@ impl CronBox {
         self.locked()
     }
 
-    /// Another cron, which has a /run of its own and so does not meet the lock of the first one.
+    /// Starts another cron, with a /run of its own and so without the lock of the first one.
+    /// Returns its pid.
     #[track_caller]
     pub fn second_cron(&self) -> u32 {
         let command = "mount -t tmpfs none /run; exec setsid cron -f";
@@ -145,7 +146,7 @@ impl CronBox {
         });
     }
 
-    /// The cron that has the lock on its pid file, which must come.
+    /// Waits for a cron with a locked pid file, and returns its pid.
     #[track_caller]
     pub fn locked(&self) -> u32 {
         let mut daemon = 0;
@@ -159,14 +160,14 @@ impl CronBox {
         daemon
     }
 
-    /// A running cron with one job, `a`, that waits to be let go; their pids.
+    /// Starts a cron with one job, `a`, that waits until it is released. Returns their pids.
     #[track_caller]
     pub fn cron_with_job(&self) -> (u32, u32) {
         self.crontab(&[&job("a")]);
         (self.cron(), self.began("a"))
     }
 
-    /// A job has begun, which must come; the pid of its script.
+    /// Waits until a job has begun, and returns the pid of its script.
     #[track_caller]
     pub fn began(&self, name: &str) -> u32 {
         let file = format!("{name}.began");
@@ -174,7 +175,7 @@ impl CronBox {
         self.read(&file).parse().expect("parsing a process id")
     }
 
-    /// Let a job go on to its end.
+    /// Lets a job go on to its end.
     #[track_caller]
     pub fn release(&self, name: &str) {
         let path = self.path(&format!("{name}.go"));
@@ -198,7 +199,7 @@ impl CronBox {
         self.has(&format!("{name}.ended"))
     }
 
-    /// Run cron-graceful to its end.
+    /// Runs cron-graceful to its end.
     pub fn graceful(&self, words: &[&str]) -> Outcome {
         self.graceful_by(&[], words)
     }
@@ -219,7 +220,7 @@ impl CronBox {
         )
     }
 
-    /// Start cron-graceful.
+    /// Starts cron-graceful.
     #[track_caller]
     pub fn begin(&self, words: &[&str]) -> Run {
         self.begin_by(&[], words)
@@ -235,7 +236,7 @@ impl CronBox {
         Run { running, pid }
     }
 
-    /// Start cron-graceful and let it come so far that it has paused a daemon.
+    /// Starts cron-graceful and waits until it has paused a daemon.
     #[track_caller]
     pub fn begin_and_pause(&self, words: &[&str], daemon: u32) -> Run {
         let run = self.begin(words);
@@ -259,7 +260,7 @@ impl CronBox {
         outcome
     }
 
-    /// Let a run come so far that it has paused a daemon.
+    /// Waits until a run has paused a daemon.
     #[track_caller]
     pub fn await_pause(&self, run: &Run, daemon: u32) {
         soon("a paused daemon", || {
@@ -269,7 +270,7 @@ impl CronBox {
         });
     }
 
-    /// The command, and the file that will hold its pid in the box.
+    /// Returns the command, and the file that will hold its pid in the box.
     fn tool(&self, before: &[&str], words: &[&str]) -> (Command, String) {
         let run = self.runs.get();
         self.runs.set(run + 1);
@@ -287,14 +288,14 @@ impl CronBox {
         (self.inside(&limited.concat()), file)
     }
 
-    /// A daemon is as it was: it runs, and nothing stops it.
+    /// Checks that a daemon runs as before, and that nothing stops it.
     #[track_caller]
     pub fn still_runs(&self, daemon: u32) {
         self.settles();
         assert!(self.goes_on(daemon), "cron: {:?}\n{:#?}", self.seen(daemon), self.processes());
     }
 
-    /// A daemon runs no more, and none has taken its place.
+    /// Checks that a daemon has exited, and that no other one runs.
     #[track_caller]
     pub fn is_stopped(&self, daemon: u32) {
         let crons: Vec<Seen> =
@@ -307,7 +308,7 @@ impl CronBox {
         self.settles();
     }
 
-    /// `--list --json`, which must succeed.
+    /// Runs `--list --json`, which must succeed, and returns its output.
     #[track_caller]
     pub fn list(&self) -> Value {
         self.graceful(&["--list", "--json"]).succeeds().json()
@@ -315,13 +316,13 @@ impl CronBox {
 }
 
 impl Run {
-    /// Wait for its end.
+    /// Waits for its end.
     #[track_caller]
     pub fn finish(self) -> Outcome {
         self.running.finish()
     }
 
-    /// Its next event of this kind, when it runs with `--jsonl`.
+    /// Waits for its next event of this kind; it must run with `--jsonl`.
     #[track_caller]
     pub fn event(&mut self, kind: &str) -> Value {
         loop {

@@ -24,8 +24,8 @@ const FILES: [(&str, &str); 5] = [
 /// The library that the recorder of notifications needs.
 const GLIB: &str = "/usr/lib/python3/dist-packages/gi";
 
-/// A box: namespaces of their own with home directories, users, runtime directories and a network
-/// of their own. It ends when dropped.
+/// A box: private namespaces with their own home directories, users, runtime directories and
+/// network. It ends when dropped.
 pub struct DesktopBox {
     place: Place,
 }
@@ -48,7 +48,7 @@ impl Deref for DesktopBox {
 }
 
 impl DesktopBox {
-    /// A box with an ordinary init and nothing else.
+    /// Makes a box with an ordinary init and nothing else.
     pub fn new() -> Result<DesktopBox, String> {
         missing(&["dbus-daemon"])?;
         let own = Own { network: true, ..Own::default() };
@@ -70,12 +70,12 @@ impl DesktopBox {
         DesktopBox::needing(&["notify-send"])
     }
 
-    /// An ordinary user.
+    /// Returns an ordinary user.
     pub fn user(&self) -> User<'_> {
         User { place: self, name: "pt1", uid: 7001, variables: &[] }
     }
 
-    /// Another one.
+    /// Returns another user.
     pub fn other(&self) -> User<'_> {
         User { place: self, name: "pt2", uid: 7002, variables: &[] }
     }
@@ -85,12 +85,12 @@ impl DesktopBox {
         User { place: self, name: "pt3", uid: 7003, variables: &[] }
     }
 
-    /// The superuser of the box.
+    /// Returns the superuser of the box.
     pub fn superuser(&self) -> User<'_> {
         User { place: self, name: "root", uid: 0, variables: &[] }
     }
 
-    /// Have logind, which has a seat.
+    /// Makes the files of a logind with one seat.
     #[track_caller]
     pub fn has_logind(&self) {
         self.shell(
@@ -100,8 +100,8 @@ impl DesktopBox {
         );
     }
 
-    /// A session as logind would have written it, of a user at seat0, in the background, with these
-    /// lines in place of its own: KEY=VALUE, or KEY for none of that name.
+    /// Writes the file of a session as logind would: of a user at seat0, in the background, with
+    /// these lines in place of the usual ones: KEY=VALUE, or KEY for none of that name.
     #[track_caller]
     pub fn login(&self, id: &str, user: &User<'_>, leader: u32, changes: &[&str]) {
         self.has_logind();
@@ -148,7 +148,7 @@ impl DesktopBox {
         ));
     }
 
-    /// Take a program away from all of the box.
+    /// Takes a program away from all of the box.
     #[track_caller]
     pub fn uninstall(&self, program: &str) {
         self.shell(&format!(
@@ -158,14 +158,14 @@ impl DesktopBox {
         ));
     }
 
-    /// End a process, which must be gone then but for its zombie.
+    /// Ends a process, which must be gone then but for its zombie.
     #[track_caller]
     pub fn end(&self, signal: &str, pid: u32) {
         self.kill(signal, pid);
         soon("the end of a process", || !self.is_alive(pid));
     }
 
-    /// The notifications that were recorded in a file.
+    /// Returns the notifications that were recorded in a file.
     #[track_caller]
     pub fn recorded(&self, file: &str) -> Vec<Value> {
         let text = self.shell(&format!("cat {file}"));
@@ -189,19 +189,19 @@ impl<'place> User<'place> {
         format!("/run/user/{}", self.uid)
     }
 
-    /// The address of the user's message bus.
+    /// Returns the address of the user's message bus.
     pub fn bus(&self) -> String {
         format!("unix:path={}/bus", self.runtime())
     }
 
-    /// Give the user a runtime directory, as logind does.
+    /// Gives the user a runtime directory, as logind does.
     #[track_caller]
     pub fn make_runtime(&self) {
         let (uid, runtime) = (self.uid, self.runtime());
         self.place.shell(&format!("install -d -m 700 -o {uid} -g {uid} {runtime}"));
     }
 
-    /// A command as this user, with an environment as of a daemon's job.
+    /// Returns a command that runs as this user, with the environment of a job of a daemon.
     pub fn command(&self, words: &[&str]) -> Command {
         let uid = self.uid.to_string();
         let limit = ["timeout", "--foreground", "-s", "KILL", "60"];
@@ -218,7 +218,7 @@ impl<'place> User<'place> {
         self.place.inside(&[&limit[..], &switch, &environment, words].concat())
     }
 
-    /// Run a shell script to its end.
+    /// Runs a shell script to its end.
     pub fn exec(&self, script: &str) -> Outcome {
         let outcome = finish(self.command(&["bash", "-c", script]));
         let crashed = outcome.errors().contains("panicked");
@@ -232,7 +232,7 @@ impl<'place> User<'place> {
         self.exec(script).exits(0).text().trim_end().to_owned()
     }
 
-    /// Start something that goes on, in an environment that says nothing; its pid.
+    /// Starts a command in the background, in an environment without a session. Returns its pid.
     #[track_caller]
     pub fn start(&self, command: &str) -> u32 {
         let environment = "env -i HOME=\"$HOME\" PATH=\"$PATH\"";
@@ -243,7 +243,7 @@ impl<'place> User<'place> {
         self.shell(&script).parse().expect("parsing a pid")
     }
 
-    /// A program of the user's with just these variables.
+    /// Starts a program of the user with just these variables. Returns its pid.
     #[track_caller]
     pub fn program(&self, variables: &[&str]) -> u32 {
         let variables: Vec<String> =
@@ -253,7 +253,7 @@ impl<'place> User<'place> {
         pid
     }
 
-    /// Start a message bus at its usual place, in a runtime directory; its pid.
+    /// Starts a message bus at its usual place, in a runtime directory. Returns its pid.
     #[track_caller]
     pub fn start_bus(&self) -> u32 {
         self.make_runtime();
@@ -261,7 +261,7 @@ impl<'place> User<'place> {
         self.start_bus_at(&format!("unix:path={socket}"))
     }
 
-    /// Start a message bus at an address; its pid.
+    /// Starts a message bus at an address. Returns its pid.
     #[track_caller]
     pub fn start_bus_at(&self, address: &str) -> u32 {
         let options = format!(
@@ -274,8 +274,8 @@ impl<'place> User<'place> {
         pid
     }
 
-    /// Record what notifications come to the user's message bus, see `desktop_recorder.py`; the
-    /// file that has them.
+    /// Records the notifications on the user's message bus, see `desktop_recorder.py`. Returns the
+    /// file with the records.
     #[track_caller]
     pub fn record(&self, answer: &str) -> String {
         self.record_at(&self.bus(), answer)
@@ -294,7 +294,7 @@ impl<'place> User<'place> {
         file
     }
 
-    /// Start an X server with a cookie that is in a file of the user's; its pid.
+    /// Starts an X server with a cookie that is in a file of the user's. Returns its pid.
     #[track_caller]
     pub fn start_x(&self, number: u32, authority: &str) -> u32 {
         self.shell(&format!("xauth -q -f {authority} add :{number} . $(mcookie) 2>/dev/null"));
@@ -307,7 +307,7 @@ impl<'place> User<'place> {
         pid
     }
 
-    /// Start a compositor with a socket of this name; its pid.
+    /// Starts a compositor with a socket of this name. Returns its pid.
     #[track_caller]
     pub fn start_weston(&self, name: &str) -> u32 {
         self.make_runtime();
@@ -320,29 +320,29 @@ impl<'place> User<'place> {
         pid
     }
 
-    /// Listen at sockets, see `desktop_listener.py`; its pid.
+    /// Listens at sockets, see `desktop_listener.py`. Returns its pid.
     #[track_caller]
     pub fn listen(&self, kind: &str, log: &str, addresses: &str) -> u32 {
         let pid = self.shell(&format!("python3 /mnt/desktop_listener.py {kind} {log} {addresses}"));
         pid.parse().expect("parsing a pid")
     }
 
-    /// The command that runs with-gui-environment.
+    /// Returns the command that runs with-gui-environment.
     pub fn tool(&self, words: &[&str]) -> Command {
         self.command(&[&["with-gui-environment"], words].concat())
     }
 
-    /// Run with-gui-environment to its end.
+    /// Runs with-gui-environment to its end.
     pub fn run(&self, words: &[&str]) -> Outcome {
         checked(finish(self.tool(words)))
     }
 
-    /// Run notify-send-headless to its end.
+    /// Runs notify-send-headless to its end.
     pub fn notify(&self, words: &[&str]) -> Outcome {
         checked(finish(self.command(&[&["notify-send-headless"], words].concat())))
     }
 
-    /// The environment that a command gets, with these options.
+    /// Returns the environment that a command gets with these options.
     #[track_caller]
     pub fn environment(&self, options: &[&str]) -> BTreeMap<String, String> {
         let outcome = self.run(&[options, &["cat", "/proc/self/environ"]].concat()).succeeds();
@@ -360,7 +360,7 @@ impl<'place> User<'place> {
         json.as_array().expect("finding an array").clone()
     }
 
-    /// A command runs as this user when the caller asks for it with these options.
+    /// Checks that a command runs as this user when the caller asks for it with these options.
     #[track_caller]
     pub fn is_reached_by(&self, caller: User<'_>, options: &[&str]) {
         caller
@@ -369,8 +369,8 @@ impl<'place> User<'place> {
             .prints(format!("{}\n", self.name));
     }
 
-    /// A caller who asks with these options is refused in one line with this message, and nothing
-    /// runs.
+    /// Checks that a caller who asks with these options is refused in one line with this message,
+    /// and nothing runs.
     #[track_caller]
     pub fn refused(&self, options: &[&str], message: &str) -> Outcome {
         let place = self.place;

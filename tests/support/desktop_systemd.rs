@@ -1,4 +1,4 @@
-//! Machines of their own with a real systemd, where real people are logged in by a real logind.
+//! Private machines with a real systemd, where a real logind logs users in.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -105,7 +105,7 @@ impl Machine {
         Login { id: id().trim_end().to_owned(), unit }
     }
 
-    /// End the service that a session began with.
+    /// Ends the service that a session began with.
     #[track_caller]
     pub fn log_out(&self, login: &Login) {
         self.shell(&format!("systemctl stop {}", login.unit));
@@ -119,7 +119,7 @@ impl Machine {
             .to_owned()
     }
 
-    /// Run with-gui-environment as the superuser, with words that a shell reads.
+    /// Runs with-gui-environment as the superuser, with words that a shell reads.
     pub fn tool(&self, words: &str) -> Outcome {
         checked(self.exec(&format!("with-gui-environment {words}")))
     }
@@ -129,7 +129,7 @@ impl Machine {
         checked(self.exec_as(user, &format!("exec env -i /mnt/bin/with-gui-environment {words}")))
     }
 
-    /// A shell script as a user, as from cron.
+    /// Runs a shell script as a user, as from cron.
     pub fn exec_as(&self, user: &str, script: &str) -> Outcome {
         let limit = ["timeout", "--foreground", "-s", "KILL", "30"];
         let switch = ["setpriv", "--reuid", user, "--regid", user, "--init-groups"];
@@ -137,8 +137,8 @@ impl Machine {
         finish(self.inside(&[&limit[..], &switch, &environment].concat()))
     }
 
-    /// A notification service for a user that the message bus starts when it is needed; see
-    /// `desktop_recorder.py`.
+    /// Installs a notification service for a user that the message bus starts when it is needed;
+    /// see `desktop_recorder.py`.
     #[track_caller]
     pub fn offer_recorder(&self, user: &str) {
         let command = format!("/usr/bin/python3 /mnt/desktop_recorder.py /mnt/{user}.records");
@@ -155,7 +155,7 @@ impl Machine {
     }
 }
 
-/// The run has not crashed.
+/// Checks that the run has not crashed.
 #[track_caller]
 fn checked(outcome: Outcome) -> Outcome {
     let crashed = outcome.errors().contains("panicked") || [101, 137].contains(&outcome.code());

@@ -15,7 +15,7 @@ pub struct FakeProc(TempDir);
 pub struct FakeProcess(PathBuf);
 
 impl FakeProc {
-    /// An empty one, in memory where that is possible.
+    /// Makes an empty one, in memory where that is possible.
     pub fn new() -> FakeProc {
         let memory = Path::new("/dev/shm");
         let directory =
@@ -23,24 +23,24 @@ impl FakeProc {
         FakeProc(directory.expect("creating a temporary directory"))
     }
 
-    /// The argument that makes the program read it.
+    /// Returns the argument that makes the program read it.
     pub fn option(&self) -> String {
         format!("--proc={}", self.0.path().display())
     }
 
-    /// Add a directory for a process, without files.
+    /// Adds a directory for a process, without files.
     pub fn bare(&self, pid: u32) -> FakeProcess {
         let path = self.0.path().join(pid.to_string());
         fs::create_dir(&path).expect("making a directory for a process");
         FakeProcess(path)
     }
 
-    /// Add a sleeping process that started at tick 500 after boot, with stat and comm.
+    /// Adds a sleeping process that started at tick 500 after boot, with stat and comm.
     pub fn process(&self, pid: u32, ppid: u32, comm: impl AsRef<[u8]>) -> FakeProcess {
         self.bare(pid).stat(pid, ppid, comm.as_ref(), 'S', 500)
     }
 
-    /// Add a file beside the processes.
+    /// Adds a file beside the processes.
     pub fn file(&self, name: &str, content: &str) -> &FakeProc {
         fs::write(self.0.path().join(name), content).expect("writing a file");
         self
@@ -48,7 +48,7 @@ impl FakeProc {
 }
 
 impl FakeProcess {
-    /// Write stat and comm. Its group and session are its own.
+    /// Writes stat and comm. Its group and session are its own.
     pub fn stat(
         self,
         pid: u32,
@@ -72,7 +72,7 @@ impl FakeProcess {
         self.file("stat", stat_line(pid, 1, comm.as_bytes(), 'S', (0, flags), 500))
     }
 
-    /// Write a status with these user and group ids.
+    /// Writes a status with these user and group ids.
     pub fn owner(self, uid: u32, gid: u32) -> FakeProcess {
         self.file(
             "status",
@@ -82,13 +82,13 @@ impl FakeProcess {
         )
     }
 
-    /// Write any file.
+    /// Writes any file.
     pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> FakeProcess {
         fs::write(self.0.join(name), content).expect("writing a file of a process");
         self
     }
 
-    /// Make any link.
+    /// Makes any link.
     pub fn link(self, name: &str, target: impl AsRef<[u8]>) -> FakeProcess {
         symlink(OsStr::from_bytes(target.as_ref()), self.0.join(name))
             .expect("making a link of a process");

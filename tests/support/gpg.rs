@@ -12,8 +12,8 @@ use super::place::{Own, Place, Seen, missing, soon};
 const FILES: [(&str, &str); 2] =
     [("bin/proctool", ""), ("gpg_server.py", include_str!("gpg_server.py"))];
 
-/// A box: namespaces of their own with home directories, users and runtime directories of their
-/// own. It ends when dropped.
+/// A box: private namespaces with their own home directories, users and runtime directories. It
+/// ends when dropped.
 pub struct GpgBox {
     place: Place,
 }
@@ -43,7 +43,7 @@ impl Deref for GpgBox {
 }
 
 impl GpgBox {
-    /// A box with an ordinary init and nothing else.
+    /// Makes a box with an ordinary init and nothing else.
     pub fn new() -> Result<GpgBox, String> {
         missing(&["gpg", "gpg-agent", "gpgconf"])?;
         let place = Place::private(include_str!("gpg_box.sh"), Own::default(), &FILES)?;
@@ -56,35 +56,36 @@ impl GpgBox {
         GpgBox::new()
     }
 
-    /// An ordinary user.
+    /// Returns an ordinary user.
     pub fn user(&self) -> User<'_> {
         User { place: self, name: "pt1", uid: 7001, variables: &[] }
     }
 
-    /// Another one.
+    /// Returns another user.
     pub fn other(&self) -> User<'_> {
         User { place: self, name: "pt2", uid: 7002, variables: &[] }
     }
 
-    /// The superuser of the box.
+    /// Returns the superuser of the box.
     pub fn superuser(&self) -> User<'_> {
         User { place: self, name: "root", uid: 0, variables: &[] }
     }
 
-    /// The living processes that are called gpg-agent.
+    /// Returns the living processes that are called gpg-agent.
     pub fn agents(&self) -> Vec<u32> {
         let living = |seen: &Seen| seen.name == "gpg-agent" && !"ZX".contains(seen.state);
         self.processes().into_iter().filter(living).map(|seen| seen.pid).collect()
     }
 
-    /// The only agent that there is. One that forks on its way to become a daemon has ended soon.
+    /// Returns the only agent of the box. The parent of a fork on its way to become a daemon exits
+    /// soon.
     #[track_caller]
     pub fn agent(&self) -> u32 {
         soon("one gpg-agent", || self.agents().len() == 1);
         self.agents()[0]
     }
 
-    /// End a process, which must be gone then but for its zombie.
+    /// Ends a process, which must be gone then but for its zombie.
     #[track_caller]
     pub fn end(&self, signal: &str, pid: u32) {
         self.kill(signal, pid);
@@ -108,7 +109,7 @@ impl<'place> User<'place> {
         format!("{}/.gnupg/S.gpg-agent", self.home())
     }
 
-    /// Give the user a runtime directory, as logind does; where it is.
+    /// Gives the user a runtime directory, as logind does. Returns its path.
     #[track_caller]
     pub fn make_runtime(&self) -> String {
         let uid = self.uid;
@@ -116,7 +117,7 @@ impl<'place> User<'place> {
         format!("/run/user/{uid}")
     }
 
-    /// A command as this user, with an environment as after a login.
+    /// Returns a command that runs as this user, with the environment after a login.
     pub fn command(&self, words: &[&str]) -> Command {
         let uid = self.uid.to_string();
         let limit = ["timeout", "--foreground", "-s", "KILL", "60"];
@@ -133,7 +134,7 @@ impl<'place> User<'place> {
         self.place.inside(&[&limit[..], &switch, &environment, words].concat())
     }
 
-    /// Run a shell script to its end.
+    /// Runs a shell script to its end.
     pub fn exec(&self, script: &str) -> Outcome {
         finish(self.command(&["bash", "-c", script]))
     }
@@ -144,12 +145,12 @@ impl<'place> User<'place> {
         self.exec(script).exits(0).text().trim_end().to_owned()
     }
 
-    /// The command that runs with-gpg-agent.
+    /// Returns the command that runs with-gpg-agent.
     pub fn tool(&self, words: &[&str]) -> Command {
         self.command(&[&["with-gpg-agent"], words].concat())
     }
 
-    /// Run with-gpg-agent to its end.
+    /// Runs with-gpg-agent to its end.
     pub fn run(&self, words: &[&str]) -> Outcome {
         let outcome = finish(self.tool(words));
         let crashed = outcome.errors().contains("panicked") || outcome.code() == 101;
@@ -170,7 +171,7 @@ impl<'place> User<'place> {
         info(self.run(&["printenv", "GPG_AGENT_INFO"]).succeeds().text().trim_end())
     }
 
-    /// Start a gpg-agent as GnuPG does; its pid.
+    /// Starts a gpg-agent as GnuPG does. Returns its pid.
     #[track_caller]
     pub fn start_agent(&self) -> u32 {
         self.shell("gpg-agent --daemon >/dev/null 2>&1 </dev/null");
@@ -179,7 +180,7 @@ impl<'place> User<'place> {
         pid.unwrap_or_else(|| panic!("no pid: {answer}"))
     }
 
-    /// Start something that listens at a socket, see `gpg_server.py`; its pid.
+    /// Starts a listener at a socket, see `gpg_server.py`. Returns its pid.
     #[track_caller]
     pub fn serve(&self, socket: &str, kind: &str) -> u32 {
         self.shell(&format!("mkdir -m 700 -p \"$(dirname {socket})\""));
@@ -191,7 +192,7 @@ impl<'place> User<'place> {
         pid
     }
 
-    /// The agent of a box is the user's own one that this describes, and lives.
+    /// Checks that the agent of a box is the user's own one that this describes, and lives.
     #[track_caller]
     pub fn owns(&self, info: &Info) {
         let status = fs::read_to_string(self.place.root(&format!("/proc/{}/status", info.pid)));
@@ -206,7 +207,7 @@ impl<'place> User<'place> {
     }
 }
 
-/// The parts of GPG_AGENT_INFO.
+/// Returns the parts of GPG_AGENT_INFO.
 #[track_caller]
 pub fn info(text: &str) -> Info {
     let parts: Vec<&str> = text.rsplitn(3, ':').collect();

@@ -17,7 +17,7 @@ pub mod terminal;
 use std::fs::OpenOptions;
 use std::io::Write;
 
-/// Say that a test could not run here, and why. `tests/run` shows it at the end.
+/// Notes that a test could not run here, and why. `tests/run` shows it at the end.
 pub fn skip(test: &str, reason: &str) {
     let note = format!("{test}: {reason}\n");
     if let Some(path) = std::env::var_os("PROCTOOL_SKIPPED") {
@@ -31,7 +31,7 @@ pub fn skip(test: &str, reason: &str) {
     print!("skipped: {note}");
 }
 
-/// The name of the test that calls.
+/// Skips the calling test for this reason.
 #[macro_export]
 macro_rules! skip {
     ($reason:expr) => {{

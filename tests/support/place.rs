@@ -1,4 +1,4 @@
-//! Places of their own for daemons: namespaces that end with the test.
+//! Private places for daemons: namespaces that end with the test.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -31,7 +31,7 @@ pub struct Own {
     pub network: bool,
 }
 
-/// Namespaces of their own, with a directory of the test as /mnt. They end when dropped.
+/// Private namespaces, with a directory of the test as /mnt. They end when dropped.
 pub struct Place {
     /// Ends the place at the end of its input.
     keeper: Child,
@@ -57,7 +57,7 @@ impl Seen {
     }
 }
 
-/// Wait until something is so, which must come soon.
+/// Waits until a condition holds, which must come soon.
 #[track_caller]
 pub fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + SOON;
@@ -67,7 +67,7 @@ pub fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Why a box with these programs cannot be had.
+/// Checks that a box with these programs can be made. The error says why not.
 pub fn missing(programs: &[&str]) -> Result<(), String> {
     if !namespace::is_root() {
         return Err("not root".to_owned());
@@ -84,8 +84,8 @@ pub fn missing(programs: &[&str]) -> Result<(), String> {
 }
 
 impl Place {
-    /// A place where a script runs, with these files below /mnt. It is not ready before the script
-    /// says so.
+    /// Makes a place where a script runs, with these files below /mnt. It is not ready before the
+    /// script says so.
     pub fn start(script: &str, own: Own, files: &[(&str, &str)]) -> Result<Place, String> {
         // Files in it are for other users too, whatever umask we were started with.
         rustix::process::umask(Mode::WGRP | Mode::WOTH);
@@ -113,8 +113,8 @@ impl Place {
         Ok(place)
     }
 
-    /// A private place with an ordinary init, which this script makes a box of some kind; ready
-    /// when it has said so.
+    /// Makes a place with an ordinary init, which this script turns into a box of some kind, and
+    /// waits until the script says that it is ready.
     pub fn private(kind: &str, own: Own, files: &[(&str, &str)]) -> Result<Place, String> {
         missing(&["unshare", "nsenter", "setpriv", "tini", "python3"])?;
         let script = format!("{}{kind}exec tini -s -- sleep infinity", include_str!("own_box.sh"));
@@ -123,14 +123,14 @@ impl Place {
         Ok(place)
     }
 
-    /// Let it come so far that it is ready, and its first process be the one that says so.
+    /// Waits until it is ready. Its first process is then the one that says so.
     #[track_caller]
     pub fn await_ready(&mut self) {
         self.await_that(|place| place.has("ready"));
         self.first = child_of(self.first).expect("finding the first process of a box");
     }
 
-    /// Let it come so far that something is so. What may be made and is not must not go unnoticed.
+    /// Waits until a condition holds. A box that can be made and is not fails the test.
     #[track_caller]
     pub fn await_that(&mut self, mut is_so: impl FnMut(&mut Place) -> bool) {
         let holder = self.first;
@@ -165,9 +165,10 @@ impl Place {
         self.path(name).exists()
     }
 
-    /// A program below /mnt/bin of the box, or anywhere else.
+    /// Writes a program below /mnt/bin of the box, or anywhere else.
     pub fn program(&self, path: &str, text: &str) {
-        // Written by a process of its own: what is open for writing anywhere cannot be started.
+        // Another process writes it: a file that any process has open for writing cannot be
+        // started.
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/mnt/bin/{path}") };
         let mut command = self.inside(&["sh", "-c", "cat >\"$0\" && chmod 755 \"$0\"", &path]);
         command.stdin(Stdio::piped());
@@ -181,7 +182,7 @@ impl Place {
         assert!(child.wait().is_ok_and(|status| status.success()), "no program {path}");
     }
 
-    /// A command in the box.
+    /// Returns a command that runs in the box.
     pub fn inside(&self, words: &[&str]) -> Command {
         let mut command = heedful("nsenter");
         command.args([
@@ -199,7 +200,7 @@ impl Place {
         command
     }
 
-    /// A shell script in the box, to its end.
+    /// Runs a shell script in the box to its end.
     pub fn exec(&self, script: &str) -> Outcome {
         finish(self.inside(&["timeout", "--foreground", "-s", "KILL", "30", "bash", "-c", script]))
     }
@@ -210,13 +211,13 @@ impl Place {
         self.exec(script).exits(0).text().trim_end().to_owned()
     }
 
-    /// Send a signal to a process of the box, or to a process group when it is negative.
+    /// Sends a signal to a process of the box, or to a process group when it is negative.
     #[track_caller]
     pub fn kill(&self, signal: &str, pid: impl std::fmt::Display) {
         self.shell(&format!("kill -{signal} -- {pid}"));
     }
 
-    /// The run state of a process of the box; X when there is none.
+    /// Returns the run state of a process of the box; `X` for none.
     pub fn state(&self, pid: u32) -> char {
         self.seen(pid).map_or('X', |seen| seen.state)
     }
@@ -238,12 +239,12 @@ impl Place {
         self.seen(pid).is_some_and(|seen| seen.sleeps())
     }
 
-    /// The name of a process of the box.
+    /// Returns the name of a process of the box.
     pub fn name(&self, pid: u32) -> String {
         self.seen(pid).map_or_else(String::new, |seen| seen.name)
     }
 
-    /// A process of the box.
+    /// Returns a process of the box.
     pub fn seen(&self, pid: u32) -> Option<Seen> {
         let stat = fs::read(self.root(&format!("/proc/{pid}/stat"))).ok()?;
         let stat = String::from_utf8_lossy(&stat).into_owned();
@@ -257,13 +258,13 @@ impl Place {
         })
     }
 
-    /// All processes of the box.
+    /// Returns all processes of the box.
     pub fn processes(&self) -> Vec<Seen> {
         let entries = fs::read_dir(self.root("/proc")).into_iter().flatten().flatten();
         entries.filter_map(|entry| self.seen(entry.file_name().to_str()?.parse().ok()?)).collect()
     }
 
-    /// The processes of the box that have the program, such as a guardian.
+    /// Returns the processes of the box that run the program, such as a guardian.
     pub fn of_the_program(&self) -> Vec<Seen> {
         let own = fs::metadata(PROCTOOL).expect("reading the program");
         let has_it = |seen: &Seen| {
@@ -287,7 +288,7 @@ impl Drop for Place {
     }
 }
 
-/// The first child of a process.
+/// Returns the first child of a process.
 pub fn child_of(pid: u32) -> Option<u32> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
     children.split_whitespace().next()?.parse().ok()

@@ -1,4 +1,4 @@
-//! A command that goes on while the test does something else.
+//! A command that runs while the test does something else.
 
 use std::fs;
 use std::io::Read;
@@ -18,7 +18,7 @@ pub struct Running {
     command: String,
 }
 
-/// Look again and again until something is so, which must come.
+/// Waits until a condition holds, which must come within the limit.
 #[track_caller]
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + LIMIT;
@@ -28,7 +28,7 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The run state of a process; X for one that is not there.
+/// Returns the run state of a process; `X` for none.
 pub fn state(pid: u32) -> char {
     let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
     let rest = stat.rsplit(|&byte| byte == b')').next().unwrap_or_default();
@@ -42,14 +42,14 @@ pub fn stat_fields(stat: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(rest).split_whitespace().map(str::to_owned).collect()
 }
 
-/// Send a signal to a child of ours that was not waited for.
+/// Sends a signal to a child of ours that was not waited for.
 pub fn send(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid as i32).expect("converting a process id"), signal)
         .expect("sending a signal to a child");
 }
 
 impl Running {
-    /// Start a command.
+    /// Starts a command.
     pub fn start(mut command: Command) -> Running {
         let shown = format!("{command:?}");
         let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {shown}: {error}"));
@@ -60,7 +60,7 @@ impl Running {
         self.child.as_mut().expect("finding the child, which was not reaped")
     }
 
-    /// Its process id, its own for as long as it was not waited for.
+    /// Returns its process id, which is its own until it is reaped.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("finding the child, which was not reaped").id()
     }
@@ -74,7 +74,7 @@ impl Running {
         state(pid) == 'S' && files.map(|file| file.path()).any(has_watched)
     }
 
-    /// Let it come so far that it sleeps. It must not end before.
+    /// Waits until it sleeps and watches. It must not end before.
     #[track_caller]
     pub fn watching(self) -> Running {
         until(&format!("{} waits", self.command), || {
@@ -84,14 +84,14 @@ impl Running {
         self
     }
 
-    /// The next line of its standard output, which must come.
+    /// Waits for the next line of its standard output, and returns it.
     #[track_caller]
     pub fn line(&mut self) -> String {
         let command = self.command.clone();
         let stdout = self.child().stdout.as_mut().expect("finding its standard output");
         let limit = Timespec::try_from(LIMIT).expect("converting the time limit");
         let mut line = Vec::new();
-        // Byte by byte: what comes behind the line is left for later.
+        // It reads byte by byte, and leaves the bytes behind the line for later.
         while line.last() != Some(&b'\n') {
             let ready = poll(&mut [PollFd::new(stdout, PollFlags::IN)], Some(&limit))
                 .expect("polling standard output");
@@ -106,17 +106,17 @@ impl Running {
         String::from_utf8_lossy(line.trim_ascii_end()).into_owned()
     }
 
-    /// Do not read its output any more.
+    /// Closes its standard output for reading.
     pub fn close_stdout(&mut self) {
         drop(self.child().stdout.take());
     }
 
-    /// Send it a signal.
+    /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         send(self.pid(), signal);
     }
 
-    /// Wait for its end, which must come, and take what else it printed.
+    /// Waits for its end, which must come, and takes the rest of its output.
     pub fn finish(mut self) -> Outcome {
         let child = self.child.take().expect("taking the child, which was not reaped");
         wait(child, self.command.clone())

@@ -39,7 +39,7 @@ impl Program {
         Program::named(OsStr::new(&name))
     }
 
-    /// A program of exactly this name.
+    /// Makes a program of exactly this name.
     pub fn named(name: &OsStr) -> Program {
         let directory = tempfile::tempdir().expect("making a directory for a program");
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))
@@ -58,7 +58,7 @@ impl Program {
         self.directory.path().join(&self.name)
     }
 
-    /// Start it. It lives until it is dropped, and not longer than we do.
+    /// Starts it. The process lives until it is dropped, and not longer than we do.
     pub fn start(&self) -> Target {
         self.start_with(|_| {})
     }
@@ -73,7 +73,7 @@ impl Program {
 }
 
 impl Target {
-    /// Start a command that prints a line when it is ready and ends at the end of its input.
+    /// Starts a command that prints a line when it is ready and ends at the end of its input.
     pub fn start(command: &mut Command) -> Target {
         command
             .process_group(0)
@@ -89,23 +89,23 @@ impl Target {
         Target { child, _output: output.into_inner() }
     }
 
-    /// Start a shell script that says `echo ready`, keeps running, and ends at the end of its
+    /// Starts a shell script that says `echo ready`, keeps running, and ends at the end of its
     /// input.
     pub fn script(script: &str) -> Target {
         Target::start(Command::new("sh").args(["-c", script]))
     }
 
-    /// Its process id.
+    /// Returns its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Its process id as an argument.
+    /// Returns its process id as an argument.
     pub fn id(&self) -> OsString {
         self.pid().to_string().into()
     }
 
-    /// Its file below /proc.
+    /// Returns the content of a file of its /proc directory.
     pub fn proc(&self, name: &str) -> Vec<u8> {
         fs::read(Path::new("/proc").join(self.pid().to_string()).join(name))
             .expect("reading a file of a living process")
@@ -117,14 +117,13 @@ impl Target {
         super::running::stat_fields(&self.proc("stat"))
     }
 
-    /// Let it end by itself, as the end of its input makes it, and leave its zombie until it is
-    /// dropped.
+    /// Lets it exit by itself, by the end of its input, and leaves its zombie until it is dropped.
     pub fn let_end(&mut self) {
         drop(self.child.stdin.take());
         until("the end of a target", || state(self.pid()) == 'Z');
     }
 
-    /// End it, and leave its zombie until it is dropped.
+    /// Kills it, and leaves its zombie until it is dropped.
     pub fn become_zombie(&mut self) {
         self.child.kill().expect("killing a target");
         while state(self.pid()) != 'Z' {
@@ -135,8 +134,8 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        // All of its group: it is the leader, and not waited for yet, so that the number is still
-        // its own.
+        // The signal goes to all of its group: the process is the leader and not reaped, so the
+        // number is still its own.
         if let Some(group) = rustix::process::Pid::from_raw(self.child.id() as i32) {
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }

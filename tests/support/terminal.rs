@@ -29,9 +29,9 @@ pub fn is_there() -> bool {
     finish(probe).code() == 0
 }
 
-/// A shell command on a terminal of its own, for both its outputs, with `$P` for the program. The
-/// terminal is so wide that nothing is cut, has no colours, and passes the bytes on as it gets
-/// them.
+/// Returns a command that runs a shell command with both outputs on a terminal of its own, with
+/// `$P` for the program. The terminal is so wide that nothing is cut, has no colours, and passes
+/// all bytes on unchanged.
 pub fn command(script: &str, locale: &str) -> Command {
     let script = format!("stty cols 1000 -opost; {script}");
     let [program, arguments @ ..] = on_terminal(&script);
@@ -41,7 +41,7 @@ pub fn command(script: &str, locale: &str) -> Command {
     command
 }
 
-/// The output does nothing to a terminal but show itself.
+/// Checks that the output does nothing to a terminal but show itself.
 #[track_caller]
 pub fn is_harmless(outcome: &Outcome, is_unicode: bool) {
     let text = std::str::from_utf8(&outcome.stdout)
@@ -54,7 +54,7 @@ pub fn is_harmless(outcome: &Outcome, is_unicode: bool) {
     assert!(harmful.is_none(), "{harmful:?} reaches the terminal\n{text:?}");
 }
 
-/// Some of the characters that reorder or hide others, or are not seen.
+/// Reports whether a character reorders or hides others, or cannot be seen. It knows some of them.
 fn is_unseen(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

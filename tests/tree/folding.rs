@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// init with five leaves, of which three are the same, and a sixth child that is like them but has
-/// a child.
+/// Makes init with five leaves, of which three are the same, and a sixth child that is like them
+/// but has a child.
 fn workers() -> FakeProc {
     let fake = FakeProc::new();
     fake.process(1, 0, "init").owner(0, 0);

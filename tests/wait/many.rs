@@ -29,8 +29,8 @@ fn a_wait_for_many_sleeps() {
     assert_eq!(outcome.lines().len(), 100, "{}", outcome.report());
 }
 
-/// A script with `$load`, a process that has so many children; their pids, and the last one's, in
-/// `$all` and `$last`.
+/// Runs a script with `$load`, a process with this many children; `$all` has their pids and `$last`
+/// the last one.
 fn crowd(size: u32, text: &str) -> Option<Outcome> {
     let begin = format!(
         "mkfifo /mnt/load; python3 -I -S \"$CROWD\" {size} >/mnt/load & load=$!\n\
