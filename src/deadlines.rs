@@ -1,46 +1,53 @@
-//! The time limits of everything that waits for a server or for a program of the machine. The code
-//! that waits is where the server is; how to wait until a time is in `deadline`.
+//! The time limits of everything that waits for a server or for a program of the machine, each with
+//! what it bounds. The functions that wait until a time are in `deadline`.
 
 use std::time::Duration;
 
-/// One probe of a bus, a compositor or an X server.
+/// Limit of one probe of a bus, a compositor or an X server.
 pub const DESKTOP_PROBE: Duration = Duration::from_secs(1);
 
-/// The usual bus of a session, which may be started only by our connection.
+/// Limit of a probe of the usual bus of a session. It is longer than [`DESKTOP_PROBE`] because our
+/// connection may be what starts the bus.
 pub const USUAL_BUS: Duration = Duration::from_secs(4);
 
-/// All endpoints of a session that hints name. What is left of [`ENDPOINTS`] is for the usual ones.
+/// Limit of all probes of a search except those of the usual bus and of X displays. It is shorter
+/// than [`ENDPOINTS`], so that time is left for X displays.
 pub const HINTED_ENDPOINTS: Duration = Duration::from_secs(3);
 
-/// All endpoints of a session except the usual bus.
+/// Limit of all probes of a search except that of the usual bus.
 pub const ENDPOINTS: Duration = Duration::from_secs(5);
 
-/// The whole search for a session: one that has not ended by itself hangs.
+/// Limit of a whole search. It is longer than [`USUAL_BUS`] and [`ENDPOINTS`] together: a search
+/// that has not ended by itself hangs.
 pub const ENDPOINT_SEARCH: Duration = Duration::from_secs(12);
 
-/// An answer of the notification service, as in GLib. Services answer at once.
+/// Limit of showing a notification, and of closing it. Services answer at once; GLib waits as long
+/// for an answer.
 pub const NOTIFICATION: Duration = Duration::from_secs(25);
 
-/// A run of notify-send, which waits as long as [`NOTIFICATION`] itself.
+/// Limit of a run of notify-send, which itself waits as long as [`NOTIFICATION`] for an answer.
 pub const NOTIFY_SEND: Duration = Duration::from_secs(30);
 
-/// An answer of an agent of GnuPG before 2.1: it must not keep us from a new agent.
+/// Limit of an answer of an agent of GnuPG before 2.1. Such an agent must not keep us from starting
+/// a new one.
 pub const LEGACY_AGENT: Duration = Duration::from_secs(1);
 
-/// The exit of an agent: until then it accepts connections and closes them.
+/// Limit of the exit of an agent, which accepts connections and closes them until it has gone.
 pub const AGENT_EXIT: Duration = Duration::from_millis(500);
 
-/// A second agent that was started at the same time, after ours has given up.
+/// Time between the exit of `gpg-agent --daemon` and the answer of an agent. If two agents are
+/// started at the same time, one of them gives up, and the other may still need a moment.
 pub const SECOND_AGENT: Duration = Duration::from_millis(500);
 
-/// One answer of getent(1).
+/// Limit of one run of getent(1), which may ask a directory service.
 pub const GETENT: Duration = Duration::from_secs(5);
 
-/// All names of one listing: containers have many numbers without a name.
+/// Limit of all runs of getent(1) for the names of one database. Containers have many ids without a
+/// name, and each needs a run.
 pub const NAMES: Duration = Duration::from_secs(1);
 
-/// An answer of systemd to `systemctl show`.
+/// Limit of an answer of systemd to `systemctl show`.
 pub const SYSTEMCTL_SHOW: Duration = Duration::from_secs(5);
 
-/// `systemctl stop`: systemd gives a service 90 seconds by default before it kills it.
+/// Limit of `systemctl stop`. systemd gives a service 90 seconds by default before it kills it.
 pub const SYSTEMCTL_STOP: Duration = Duration::from_secs(100);

@@ -106,7 +106,7 @@ Examples:
 See also:
   proctool(1), notify-send(1), with-gui-environment(1)";
 
-/// How to choose a session.
+/// The advice where several sessions may be meant.
 const ADVICE: &str = "choose with PROCTOOL_USER or PROCTOOL_SESSION in the environment";
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
@@ -139,9 +139,9 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     }
 }
 
-/// Runs notify-send; returns `None` where it is not installed. It gets no more than its time limit,
-/// because it would wait for a hanging message bus without end, unless it was told to wait for the
-/// user at the screen.
+/// Runs notify-send; returns `None` where it is not installed. It has a time limit, because it
+/// would wait for a hanging message bus without end. It takes our place, without a limit, if its
+/// options make it wait for the user at the screen.
 fn notify(
     proc: &Proc,
     words: &[OsString],
@@ -189,13 +189,14 @@ fn notify(
     }
 }
 
+/// Returns the value of a variable of our environment; `None` where it is missing or empty.
 fn variable(name: &str) -> Result<Option<String>, Refusal> {
     let value = env::var_os(name).filter(|value| !value.is_empty());
     let text = value.map(OsString::into_string).transpose();
     text.map_err(|value| Refusal::usage(format!("{name} is not UTF-8: '{}'", value.display())))
 }
 
-/// Prints what notify-send would print.
+/// Prints the version or the help, as notify-send would.
 fn answer(question: &OsStr) -> anyhow::Result<Exit> {
     let text = if question == "--version" || question == "-v" {
         format!("proctool {}\n", env!("CARGO_PKG_VERSION"))
@@ -206,7 +207,8 @@ fn answer(question: &OsStr) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Shows the notification as notify-send would.
+/// Shows the notification over the message bus, with the options, output and exit status of
+/// notify-send.
 fn show(name: &str, words: &[OsString], bus: &Address, uid: u32) -> anyhow::Result<Exit> {
     let matches = match notification::command().try_get_matches_from(words) {
         Err(error) if error.kind() == ClapError::DisplayHelp => return answer("--help".as_ref()),

@@ -143,14 +143,14 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         Err(error) => return Err(Refusal { message: error.to_string(), exit: Exit::NotRun }.into()),
     };
     let variables = gpg::variables(agent.as_ref(), terminal.as_deref());
-    // The agent need not know whether we are still connected.
+    // The agent does not need our connection any more.
     drop(agent);
     if runs_command {
         let variables = variables
             .into_iter()
             .map(|variable| (variable.name.to_owned(), variable.value))
             .collect();
-        // A variable that leads nowhere would only mislead.
+        // An inherited variable that leads to no agent would mislead the command.
         let environment =
             Environment { without: vec!["GPG_AGENT_INFO"], variables, ..Environment::default() };
         return Err(become_command(&options.command, &environment).into());
@@ -160,7 +160,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The reason why there is no agent.
+/// A reason why there is no agent.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -170,6 +170,7 @@ enum Failure {
 }
 
 impl Options {
+    /// Returns a living agent as the options request it.
     fn connect(&self, terminal: Option<OsString>) -> Result<Agent, Failure> {
         let proc = Proc::open(Path::new("/proc"))?;
         let wanted = AgentRequest {

@@ -163,7 +163,7 @@ Examples:
 See also:
   proctool(1), notify-send-headless(1), loginctl(1), org.freedesktop.login1(5)";
 
-/// How to choose a session.
+/// The advice where several sessions may be meant.
 const ADVICE: &str = "choose with --user or --session, or take --all";
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
@@ -191,8 +191,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
 }
 
 impl Options {
-    /// Runs the command in one session after the other, each in a process of its own that becomes
-    /// the user, because there is no way back from that.
+    /// Runs the command in one session after the other. For each session a process of its own
+    /// becomes the user, because there is no way back from that.
     fn run_in_all(&self, proc: &Proc, wanted: &SessionSelector) -> anyhow::Result<Exit> {
         let mut sessions =
             desktop::sessions(proc, wanted).map_err(|error| refusal(&error, ADVICE))?;
@@ -205,7 +205,7 @@ impl Options {
         for session in &sessions {
             let mut command = std::process::Command::new("/proc/self/exe");
             command.arg0(APPLET.links[0]).args(self.verbosity.options());
-            // The number would not do: it may be the name of another user.
+            // Not the uid: it may be the name of another user.
             command.arg(format!("--user={}", session.account.name));
             command
                 .args(session.id.iter().flat_map(|id| ["--session", id]))
@@ -226,6 +226,7 @@ impl Options {
         Ok(Exit::from_counts(done, sessions.len()))
     }
 
+    /// Lists the sessions that can be reached, as a table or as JSON.
     fn list(
         &self,
         proc: &Proc,
@@ -237,7 +238,7 @@ impl Options {
         for session in sessions {
             match desktop::variables(proc, &session) {
                 Ok(variables) => found.push((session, Some(variables))),
-                // The session was only a possible one.
+                // This session was only a possible one, and does not exist.
                 Err(Error::Nobody { .. }) => {}
                 Err(error) if error.is_absence() => {
                     message(&context.name, &error);

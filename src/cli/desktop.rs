@@ -1,12 +1,13 @@
-//! The common part of the applets that reach into a desktop.
+//! The part that the applets for desktop sessions share: finding the session, becoming its user,
+//! and the exit status where that fails.
 
 use crate::command::exec::Environment;
 use crate::desktop::{self, Session, SessionSelector, Variables};
 use crate::exit::{Exit, Refusal};
 use crate::process::Proc;
 
-/// Returns the session that is meant, and the variables that a command needs there. `advice` says
-/// how to choose another one.
+/// Finds the session that is meant, and the variables that a command needs in it. `advice` tells
+/// the user how to choose a session where several may be meant.
 pub fn find(
     proc: &Proc,
     wanted: &SessionSelector,
@@ -21,7 +22,7 @@ pub fn find(
     find().map_err(|error| refusal(&error, advice))
 }
 
-/// Makes the message about a session that was not reached.
+/// Makes the message and the exit status for a session that was not reached.
 pub fn refusal(error: &desktop::Error, advice: &str) -> Refusal {
     let exit = if error.is_absence() { Exit::Nothing } else { Exit::NotRun };
     let advice = match error {
@@ -31,7 +32,7 @@ pub fn refusal(error: &desktop::Error, advice: &str) -> Refusal {
     Refusal { message: format!("{error}{advice}"), exit }
 }
 
-/// Becomes the user of the session, if we are another user, without a trace of ours. Returns the
+/// Becomes the user of the session, if we are another user, without a way back. Returns the
 /// environment for a command.
 pub fn become_session_user(
     session: &Session,

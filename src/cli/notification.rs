@@ -1,4 +1,4 @@
-//! The command line of notify-send, for machines without it.
+//! The command line of notify-send, for machines without that program.
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgAction, Args, Command, ValueEnum};
@@ -9,7 +9,7 @@ use crate::desktop::notification::Hint;
 /// The program whose arguments these are.
 pub const PROGRAM: &str = "notify-send";
 
-/// What notify-send takes, for where there is none.
+/// The arguments of notify-send.
 #[derive(Args)]
 pub struct Options {
     /// In one line, what happened
@@ -79,7 +79,7 @@ enum Urgency {
     Critical,
 }
 
-/// Parses a number, in decimal or, after `0x`, in hexadecimal.
+/// Parses a number, in decimal or, after `0x`, in hexadecimal. Errors: a text for the user.
 fn integer<T: TryFrom<i64>>(text: &str) -> Result<T, String> {
     let number = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         Some(digits) => i64::from_str_radix(digits, 16),
@@ -89,6 +89,7 @@ fn integer<T: TryFrom<i64>>(text: &str) -> Result<T, String> {
         .map_err(|_| "it is too large or too small".to_owned())
 }
 
+/// Parses a boolean value of a hint.
 fn flag(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "1" => Ok(true),
@@ -97,7 +98,7 @@ fn flag(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Parses `TYPE:NAME:VALUE`.
+/// Parses a hint, `TYPE:NAME:VALUE`.
 fn hint(text: &str) -> Result<(String, Hint), String> {
     let mut parts = text.splitn(3, ':');
     let (Some(kind), Some(name), Some(value)) = (parts.next(), parts.next(), parts.next()) else {
@@ -117,7 +118,7 @@ fn hint(text: &str) -> Result<(String, Hint), String> {
     hint.map(|hint| (name.to_owned(), hint))
 }
 
-/// Returns its parser.
+/// Returns the parser of the command line.
 pub fn command() -> Command {
     Options::augment_args(Command::new(PROGRAM).disable_help_flag(true))
         .about("Shows a desktop notification")

@@ -1,5 +1,6 @@
-//! A user account of this machine, and acting as its user: for a moment in a child process, or for
-//! good.
+//! A user account of this machine, and ways to act as its user: for a moment in a child process
+//! (`run_as`), or for good (`become_user`). All that a user may hang or forge is done with that
+//! user's rights and with a time limit.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::io::ErrorKind;
@@ -34,19 +35,21 @@ pub struct Account {
     known: AccountSource,
 }
 
-/// The source that knows an account.
+/// The user database that has an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AccountSource {
+    /// Our own C library, which reads /etc/passwd.
     Here,
-    /// Only the machine's own C library knows it.
+    /// Only the machine's own C library, which getent(1) asks.
     Elsewhere,
+    /// None: only the uid is known.
     Nowhere,
 }
 
-/// The group of an account whose group is unknown.
+/// The group of an account whose group is unknown (nogroup, nobody).
 const NO_GROUP: u32 = 65534;
 
-/// The reason why we cannot act as a user.
+/// A reason why we cannot act as a user.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("there is no user '{0}'")]
@@ -60,7 +63,8 @@ pub enum Error {
 }
 
 impl Account {
-    /// Returns the user with this name, else with this number.
+    /// Returns the account with this name, else with this uid. Errors: `Unknown` if there is none,
+    /// `Database` if the lookup fails.
     pub fn find(user: &str) -> Result<Account, Error> {
         let unknown = || Error::Unknown(user.to_owned());
         let failed = |errno: NixErrno| Error::Database(user.to_owned(), errno.to_string());
@@ -77,7 +81,8 @@ impl Account {
         }
     }
 
-    /// Returns the user with this number; `None` if there is none.
+    /// Returns the account with this uid; `None` if there is none. Errors: `Database` if the lookup
+    /// fails.
     pub fn for_uid(uid: u32) -> Result<Option<Account>, Error> {
         let failed = |errno: NixErrno| Error::Database(uid.to_string(), errno.to_string());
         match User::from_uid(Uid::from_raw(uid)).map_err(failed)? {
@@ -86,7 +91,7 @@ impl Account {
         }
     }
 
-    /// Makes an account of which only the number is known. We cannot become this user for good.
+    /// Makes an account of which only the uid is known. We cannot become this user for good.
     pub fn nameless(uid: u32) -> Account {
         let (home, shell) = ("/".into(), "/bin/sh".into());
         Account {
@@ -99,7 +104,7 @@ impl Account {
         }
     }
 
-    /// Returns a user that only the machine's own C library knows.
+    /// Returns an account that only the machine's own C library knows, by name or uid.
     fn elsewhere(user: &str) -> Result<Option<Account>, Error> {
         let Some(line) = line_of("passwd", user)? else { return Ok(None) };
         let unreadable =
@@ -124,12 +129,12 @@ impl Account {
         })
     }
 
-    /// Reports whether more than its number is known.
+    /// Reports whether more than its uid is known.
     pub fn is_known(&self) -> bool {
         self.known != AccountSource::Nowhere
     }
 
-    /// Reports whether it is the user whose rights we have.
+    /// Reports whether we have the rights of this user.
     pub fn is_ours(&self) -> bool {
         geteuid().as_raw() == self.uid
     }
@@ -145,12 +150,12 @@ impl Account {
         ]
     }
 
-    /// Runs a closure with the user's rights, within this time, and returns its answer. To the
-    /// user's servers it is the user, and it can open only files that the user can open.
+    /// Runs a closure with the user's rights, in a child process, and returns its result. Servers
+    /// see the user connect, and the closure can open only files that the user can open. Errors:
+    /// `Late` after `limit`, `NotBecome` if we cannot get the user's rights.
     ///
-    /// It runs in a child process, which is left behind when it is late. The real user of that
-    /// stays ours, so that the user cannot signal it; a file system of the user (FUSE) refuses it
-    /// for that.
+    /// A child that is late is left behind. Its real user stays ours, so that the user cannot
+    /// signal it; a file system of the user (FUSE) refuses the child for that reason.
     pub fn run_as(&self, limit: Duration, act: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, Error> {
         const DONE: &[u8] = b"+";
         let groups = if self.is_ours() { None } else { Some(self.groups()?) };
@@ -172,8 +177,8 @@ impl Account {
         }
     }
 
-    /// Runs a closure with our own rights about something that the user can make last without
-    /// limit, within this time.
+    /// Runs a closure with our own rights, in a thread, where the user could make it last without
+    /// limit. Errors: `Late` after `limit`, and then the thread is left behind.
     pub fn with_timeout<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -181,7 +186,7 @@ impl Account {
     ) -> Result<T, Error> {
         let (done, outcome) = channel();
         let begin = move || {
-            // After the time limit no receiver is left.
+            // There is no receiver any more after the time limit.
             let _ = done.send(act());
         };
         thread::Builder::new().spawn(begin).map_err(|error| self.not_become(error))?;
@@ -191,8 +196,9 @@ impl Account {
         })
     }
 
-    /// Becomes the user in all respects, without a way back. This concerns only the calling thread:
-    /// its process has no other threads that continue, or becomes a command next, which ends them.
+    /// Becomes the user in all respects, without a way back. Only the calling thread changes: the
+    /// process has no other threads that continue, or it becomes a command next, which ends them.
+    /// Errors: `Unknown` if only the uid is known, `NotBecome` if something of ours would be left.
     pub fn become_user(&self) -> Result<(), Error> {
         if !self.is_known() {
             return Err(Error::Unknown(self.name.clone()));
@@ -200,7 +206,7 @@ impl Account {
         let groups = self.groups()?;
         self.drop_capabilities().map_err(|errno| self.not_become(errno))?;
         self.switch(&groups, true)?;
-        // The caller's keys do not belong to the user (session-keyring(7)).
+        // The keys of our session keyring are the caller's, not the user's (session-keyring(7)).
         new_session_keyring().map_err(|errno| self.not_become(errno))?;
         let has_become = getresuid()
             .is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [self.uid.into(); 3])
@@ -232,8 +238,8 @@ impl Account {
         }
     }
 
-    /// Changes the groups, then the group, then the user: after that the groups could not be
-    /// changed any more.
+    /// Changes the supplementary groups, the group and the user, in this order: without the rights
+    /// of the old user the groups cannot be changed. The real and saved ids change only `for_good`.
     fn switch(&self, groups: &[Gid], for_good: bool) -> Result<(), Error> {
         let groups: Vec<_> =
             groups.iter().map(|group| rustix::process::Gid::from_raw(group.as_raw())).collect();
@@ -246,13 +252,14 @@ impl Account {
             .map_err(|errno| self.not_become(errno))
     }
 
+    /// Returns the supplementary groups, with the account's own group.
     fn groups(&self) -> Result<Vec<Gid>, Error> {
         if !self.is_known() {
             return Ok(vec![Gid::from_raw(self.gid)]);
         }
         if self.known == AccountSource::Elsewhere {
             let line = line_of("initgroups", &self.name)?;
-            // The name may contain blanks and digits.
+            // The line begins with the name, which may contain blanks and digits.
             let groups = line.as_deref().and_then(|line| line.strip_prefix(self.name.as_bytes()));
             let groups = groups.and_then(|groups| std::str::from_utf8(groups).ok());
             let groups = groups.ok_or_else(|| self.not_become("getent tells no groups"))?;
@@ -272,7 +279,7 @@ impl Account {
 }
 
 impl From<User> for Account {
-    /// Replaces empty fields by their meaning in passwd(5).
+    /// Replaces empty fields with their meaning in passwd(5).
     fn from(user: User) -> Account {
         Account {
             name: user.name,
@@ -285,15 +292,17 @@ impl From<User> for Account {
     }
 }
 
-/// Returns the path, or the meaning of an empty field.
+/// Returns the path of a field, or `other` where the field is empty.
 fn or(path: PathBuf, other: &str) -> PathBuf {
     if path.as_os_str().is_empty() { other.into() } else { path }
 }
 
+/// Returns the line of a database of getent(1) with this key; `None` if there is none.
 fn line_of(database: &str, key: &str) -> Result<Option<Vec<u8>>, Error> {
     getent::line(database, key).map_err(|error| Error::Database(key.to_owned(), error.to_string()))
 }
 
+/// Returns the groups in order and without duplicates, so that they can be compared.
 fn sorted(mut groups: Vec<Gid>) -> Vec<u32> {
     groups.sort_unstable_by_key(|group| group.as_raw());
     groups.dedup();

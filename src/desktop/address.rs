@@ -1,4 +1,5 @@
-//! Addresses of message buses (D-Bus): which of them can be trusted, and connecting there.
+//! Addresses of message buses (D-Bus). They are parsed, those that cannot be trusted are dropped,
+//! and a connection goes through the handshake here; `bus` has what follows it.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -12,10 +13,10 @@ use super::bus::Bus;
 use crate::escape::unescaped;
 use crate::peer::Peer;
 
-/// Longest line of the handshake.
+/// Longest line of the handshake, in bytes.
 const LONGEST_LINE: usize = 1024;
 
-/// An address that can be trusted: a socket on this machine, whose owner the kernel tells.
+/// An address that can be trusted: a socket on this machine, whose owner the kernel reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     socket: SocketAddrUnix,
@@ -24,18 +25,19 @@ pub struct Address {
 }
 
 impl Address {
-    /// Makes the address of the socket at this path.
+    /// Makes the address of the socket at this path; `None` if no socket can have it.
     pub fn at(path: &Path) -> Option<Address> {
         Address::parse(&[b"unix:path=", path.as_os_str().as_bytes()].concat())
     }
 
     /// Parses a list such as `unix:path=/run/user/1000/bus,guid=…;tcp:host=…`. Addresses of other
-    /// kinds are left out, because `unixexec:` would run a command, and so is everything in an
-    /// address but its socket.
+    /// kinds are dropped, because `unixexec:` would run a command. Of each address only the socket
+    /// is kept.
     pub fn list(text: &[u8]) -> impl Iterator<Item = Address> {
         text.split(|&byte| byte == b';').filter_map(Address::parse)
     }
 
+    /// Parses one address. It must name exactly one place.
     fn parse(text: &[u8]) -> Option<Address> {
         let mut places = text.strip_prefix(b"unix:")?.split(|&byte| byte == b',').filter(|pair| {
             let key = pair.split(|&byte| byte == b'=').next().unwrap_or_default();
@@ -56,6 +58,8 @@ impl Address {
     }
 
     /// Connects as the user who owns the bus, whose rights we have, and completes the handshake.
+    /// Errors: `TimedOut` at `end`, `PermissionDenied` if the bus does not accept us, and another
+    /// error if the socket is not of this user.
     pub fn connect(&self, uid: u32, end: Instant) -> io::Result<Bus> {
         let mut peer = Peer::connect(&self.socket, end)?.owned_by(&[uid])?;
         let name: String = uid.to_string().bytes().map(|digit| format!("{digit:02x}")).collect();

@@ -1,7 +1,8 @@
-//! A user's message bus (D-Bus), and calls to the services on it.
+//! A connection to a user's message bus (D-Bus), and calls to the services on it. `address` makes
+//! the connection.
 //!
-//! The wire format comes from a library. Its connections are not used, because they need a runtime
-//! for asynchronous code.
+//! The wire format comes from the zbus library. Its connections are not used, because they need a
+//! runtime for asynchronous code.
 
 use std::io::{self, ErrorKind};
 use std::time::Instant;
@@ -12,8 +13,9 @@ use zbus::wire::{BE, LE};
 
 use crate::peer::Peer;
 
-/// A method, and the service that has it.
+/// A method of a service on the bus.
 pub struct Method {
+    /// The name of the service.
     pub of: &'static str,
     pub path: &'static str,
     pub interface: &'static str,
@@ -22,6 +24,7 @@ pub struct Method {
 
 /// The method that announces us to the bus.
 const HELLO: Method = Method::of_bus("Hello");
+/// The method that subscribes to signals.
 const ADD_MATCH: Method = Method::of_bus("AddMatch");
 
 impl Method {
@@ -41,7 +44,7 @@ const RETURN: u8 = 2;
 const ERROR: u8 = 3;
 const SIGNAL: u8 = 4;
 
-/// The header fields that are used here.
+/// The codes of the header fields that are used here.
 const PATH: u8 = 1;
 const INTERFACE: u8 = 2;
 const MEMBER: u8 = 3;
@@ -49,28 +52,31 @@ const REPLY_SERIAL: u8 = 5;
 const DESTINATION: u8 = 6;
 const SIGNATURE: u8 = 8;
 
-/// The longest message that the specification allows.
+/// The longest message that the specification allows, in bytes.
 const LONGEST_MESSAGE: usize = 128 << 20;
 
-/// Length of a header before its fields, in bytes.
+/// Length of the part of a header before its fields, in bytes.
 const FIXED: usize = 16;
 
 /// A connection to a bus after the handshake.
 pub struct Bus {
     peer: Peer,
+    /// Bytes of messages that were not read yet.
     received: Vec<u8>,
+    /// The number of the last call.
     serial: u32,
 }
 
 /// A received message.
 pub struct BusMessage {
     kind: u8,
+    /// The number of the call that it answers.
     reply_to: Option<u32>,
     member: Vec<u8>,
     body: Data<'static, 'static>,
 }
 
-/// The reason why a call failed.
+/// A reason why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The text of the service's error.
@@ -83,7 +89,7 @@ pub enum Error {
 }
 
 impl Bus {
-    /// Makes a bus of a connection after the handshake, with the bytes received since.
+    /// Makes a bus of a connection after the handshake, with the bytes that came after it.
     pub fn new(peer: Peer, received: Vec<u8>) -> Bus {
         Bus { peer, received, serial: 0 }
     }
@@ -100,13 +106,14 @@ impl Bus {
         self.call(&ADD_MATCH, "s", Some(&body)).map(drop)
     }
 
-    /// Sets the time at which all of it must be over.
+    /// Sets the time from which every call fails with `TimedOut`.
     pub fn set_end(&mut self, end: Instant) {
         self.peer.set_end(end);
     }
 
     /// Calls a method with values of this signature, and waits for its result. Other messages are
-    /// skipped.
+    /// skipped. Errors: `Refused` with the text of the service's error, `Lost` if the connection
+    /// ends or is late.
     pub fn call(
         &mut self,
         method: &Method,
@@ -125,7 +132,7 @@ impl Bus {
         }
     }
 
-    /// Waits for a signal.
+    /// Waits for a signal, and skips other messages.
     pub fn signal(&mut self) -> Result<BusMessage, Error> {
         loop {
             let message = self.next()?;
@@ -135,6 +142,7 @@ impl Bus {
         }
     }
 
+    /// Waits for the next message.
     fn next(&mut self) -> Result<BusMessage, Error> {
         self.fill(FIXED)?;
         let length = length(&self.received).filter(|&length| length <= LONGEST_MESSAGE);
@@ -145,6 +153,7 @@ impl Bus {
         Ok(BusMessage::parse(bytes)?)
     }
 
+    /// Waits until this number of bytes has been received.
     fn fill(&mut self, length: usize) -> io::Result<()> {
         while self.received.len() < length {
             self.peer.receive(&mut self.received)?;
@@ -153,7 +162,7 @@ impl Bus {
     }
 }
 
-/// Encodes a value as bytes of a message's body.
+/// Encodes a value as the body of a message.
 pub fn encoded<T: zbus::wire::export::serde::Serialize + zbus::DynamicType>(
     value: &T,
 ) -> Result<Vec<u8>, Error> {
@@ -161,8 +170,8 @@ pub fn encoded<T: zbus::wire::export::serde::Serialize + zbus::DynamicType>(
 }
 
 impl Method {
-    /// Encodes a call. The library cannot make the header: it would put the signature of several
-    /// values in brackets.
+    /// Encodes a call. The library cannot make the header, because it would put the signature of
+    /// several values in brackets.
     fn message(&self, serial: u32, signature: &str, body: &[u8]) -> Vec<u8> {
         let fields = [
             (PATH, b'o', self.path),
@@ -216,7 +225,7 @@ impl BusMessage {
         Ok(BusMessage { kind, reply_to, member: text(MEMBER), body })
     }
 
-    /// Returns the name of the signal or method.
+    /// Returns the name of the signal or method; empty if there is none.
     pub fn member(&self) -> &[u8] {
         &self.member
     }
@@ -236,7 +245,7 @@ impl BusMessage {
         Ok(self.body.deserialize::<Vec<&str>>()?.0.contains(&text))
     }
 
-    /// Makes an error of an error message: its body begins with the text.
+    /// Turns an error message into an error. Its body begins with the text.
     fn refusal(&self) -> Error {
         match self.body.deserialize::<&str>() {
             Ok((text, _)) if !text.is_empty() => Error::Refused(text.to_owned()),
@@ -249,7 +258,7 @@ impl BusMessage {
 /// fields.
 type Header<'m> = (u8, u8, u8, u8, u32, u32, Vec<(u8, Variant<'m>)>);
 
-/// Returns the length of the message that begins with these bytes.
+/// Returns the length of the message that begins with these bytes; `None` if they begin no message.
 fn length(start: &[u8]) -> Option<usize> {
     let number = |at: usize| -> Option<usize> {
         let bytes = *start.get(at..)?.first_chunk()?;

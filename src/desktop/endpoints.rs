@@ -1,5 +1,5 @@
-//! The endpoints of a session that a search has found, and their way from the child process that
-//! searches.
+//! The endpoints of a session: the result of `search`, and its encoding. The search runs in a child
+//! process, which sends the result to us as bytes.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -11,23 +11,31 @@ use super::address::Address;
 /// Variables of compositors and window managers that hold the path of a socket.
 pub const SOCKETS: [&str; 2] = ["SWAYSOCK", "I3SOCK"];
 
-/// The result of a search.
+/// The endpoints of a session that answered, with its desktop and its locale.
 #[derive(Debug, Default, PartialEq)]
 pub struct Endpoints {
+    /// The message bus.
     pub bus: Option<Address>,
+    /// The value of $WAYLAND_DISPLAY for the compositor.
     pub wayland: Option<OsString>,
+    /// The value of $DISPLAY for the X server.
     pub display: Option<OsString>,
+    /// The file with the cookie of the X server, if it needs one.
     pub authority: Option<PathBuf>,
+    /// The user's runtime directory.
     pub runtime: Option<PathBuf>,
+    /// The value of $XDG_CURRENT_DESKTOP.
     pub desktop: Option<OsString>,
+    /// Names and values of the variables of [`SOCKETS`].
     pub sockets: Vec<(&'static str, OsString)>,
+    /// Names and values of the variables of the user's language.
     pub locale: Vec<(String, OsString)>,
-    /// Whether a usual endpoint did not answer in time, so that it may exist.
+    /// `true` if a usual endpoint did not answer in time, so that it may exist.
     pub is_late: bool,
 }
 
 impl Endpoints {
-    /// Notes the answer of a usual endpoint.
+    /// Returns the answer of a usual endpoint, or notes that it was late.
     pub fn answered<T>(&mut self, who: &str, answer: io::Result<T>) -> Option<T> {
         let error = match answer {
             Ok(answer) => return Some(answer),
@@ -38,8 +46,8 @@ impl Endpoints {
         None
     }
 
-    /// Encodes all as names and values in turn, each ended by a zero byte, which cannot occur in
-    /// them because they come from environments.
+    /// Encodes all fields as names and values in turn, each with a zero byte at its end. The values
+    /// have none, because they come from environments.
     pub fn encoded(self) -> Vec<u8> {
         let one = |name: &str, value: Option<OsString>| value.map(|value| (name.to_owned(), value));
         let bus = self.bus.map(|bus| bus.text);
@@ -66,7 +74,7 @@ impl Endpoints {
         parts.flatten().copied().collect()
     }
 
-    /// Decodes these bytes.
+    /// Decodes what [`Endpoints::encoded`] has made. Unknown names are skipped.
     pub fn decoded(bytes: &[u8]) -> Endpoints {
         let mut found = Endpoints::default();
         let mut parts = bytes.split(|&byte| byte == 0);
@@ -93,7 +101,7 @@ impl Endpoints {
     }
 }
 
-/// The prefix of locale variables.
+/// The prefix of the names of locale variables in the encoding.
 const LOCALE: &str = "locale ";
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The environments of a user's own processes, as hints about the user's session. They are checked
-//! before they are believed, and say nothing about sessions of other users.
+//! The environments of a user's own processes, which name the endpoints of the user's session.
+//! `search` tries their values before it uses them. They say nothing about sessions of other users.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
@@ -9,20 +9,20 @@ use crate::process::{
     self, Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, if_available, items,
 };
 
-/// Most bytes of an environment that are read: nothing useful comes later.
+/// Most bytes that are read of one environment. Nothing useful comes later.
 const LONGEST_ENVIRONMENT: usize = 128 << 10;
 
-/// Longest useful value (PATH_MAX).
+/// Longest useful value, in bytes (PATH_MAX).
 const LONGEST_VALUE: usize = 4096;
 
-/// Most bytes of environments that are kept: a user must not exhaust our memory.
+/// Most bytes of environments that are kept in all: a user must not exhaust our memory.
 const MOST: usize = 4 << 20;
 
-/// The useful variables of one process.
+/// The variables of one process that say something about its session.
 pub struct SessionEnviron {
     pub pid: Pid,
     pub parent: Pid,
-    /// Whether the process certainly belongs to the session.
+    /// `true` if the process certainly belongs to the session, by its control group.
     pub is_inside: bool,
     variables: Vec<(String, OsString)>,
 }
@@ -33,7 +33,7 @@ impl SessionEnviron {
         self.variables.iter().find(|(found, _)| found == name).map(|(_, value)| &**value)
     }
 
-    /// Returns all variables whose names are wanted.
+    /// Returns all variables whose names satisfy a test.
     pub fn all(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<(String, OsString)> {
         self.variables.iter().filter(|(name, _)| is_wanted(name)).cloned().collect()
     }
@@ -44,14 +44,15 @@ impl SessionEnviron {
         SessionEnviron { pid, parent, is_inside, variables: variables(environment) }
     }
 
+    /// Returns about how many bytes of memory it needs.
     fn size(&self) -> usize {
         let variables = self.variables.iter().map(|(name, value)| name.len() + value.len() + 64);
         size_of::<SessionEnviron>() + variables.sum::<usize>()
     }
 }
 
-/// Collects the environments of all processes that are the user's in every respect and belong to no
-/// other session. The session may have an id.
+/// Returns the environments of all processes that have only the rights of the user and belong to no
+/// other session. `session` is the id of the session, where logind has one.
 pub fn hints(
     proc: &Proc,
     uid: u32,
@@ -67,7 +68,7 @@ pub fn hints(
         if process.lookup(is_theirs(process, uid))? != Lookup::Found(true) {
             continue;
         }
-        // Read again from the pinned process, which cannot become another one between two reads.
+        // A pinned process is read again: it cannot become another one between two reads.
         if let Lookup::Found(process) = proc.process(process.pid(), files)?
             && let Lookup::Found(Some(hint)) = process.lookup(hint(&process, uid, session))?
         {
@@ -78,11 +79,14 @@ pub fn hints(
     Ok(hints)
 }
 
-/// A process that runs with the rights of another user does not count, whoever started it.
+/// Reports whether all user ids of a process are the user's. A process with the rights of another
+/// user does not count, even if the user started it.
 fn is_theirs(process: &Process<'_>, uid: u32) -> ReadResult<bool> {
     Ok(process.user_ids()? == [uid; 4])
 }
 
+/// Returns the environment of one process; `None` if it cannot be read, or belongs to another user
+/// or session.
 fn hint(
     process: &Process<'_>,
     uid: u32,
@@ -102,7 +106,8 @@ fn hint(
         .then_some(hint))
 }
 
-/// Where logind has the session, a process of another session says nothing about it.
+/// Reports whether a process certainly belongs to another session: by its control group, or by its
+/// own $XDG_SESSION_ID.
 fn is_elsewhere(hint: &SessionEnviron, scope: Option<&str>, session: Option<&str>) -> bool {
     let is_other = |id: &OsStr| session.is_some_and(|session| id != session);
     !hint.is_inside
@@ -110,7 +115,7 @@ fn is_elsewhere(hint: &SessionEnviron, scope: Option<&str>, session: Option<&str
             || hint.get("XDG_SESSION_ID").is_some_and(is_other))
 }
 
-/// Reports whether a variable of this name may say something about a session.
+/// Reports whether a variable of this name may name something of a session.
 fn is_hint(name: &str) -> bool {
     NAMES.contains(&name) || is_locale(name)
 }
@@ -121,7 +126,7 @@ fn variables(environment: &[u8]) -> Vec<(String, OsString)> {
         let at = memchr::memchr(b'=', item)?;
         let name = std::str::from_utf8(&item[..at]).ok().filter(|name| is_hint(name))?;
         let value = &item[at + 1..];
-        // No honest path contains control characters.
+        // Paths and names in use contain no control characters.
         let is_good = !value.is_empty()
             && value.len() <= LONGEST_VALUE
             && !value.iter().any(u8::is_ascii_control);
@@ -130,13 +135,13 @@ fn variables(environment: &[u8]) -> Vec<(String, OsString)> {
     items(environment).filter_map(pair).collect()
 }
 
-/// Returns the session whose control group a process is in.
+/// Returns the id of the session whose control group a process is in.
 pub fn session_of(process: &Process<'_>) -> ReadResult<Option<String>> {
     let groups = if_available(process.file(File::Cgroup))?.unwrap_or_default();
     Ok(Cgroups(groups).path().and_then(session_in).map(str::to_owned))
 }
 
-/// Returns the session in a path such as `/user.slice/user-1000.slice/session-3.scope`.
+/// Returns the id of the session in a path such as `/user.slice/user-1000.slice/session-3.scope`.
 fn session_in(path: &[u8]) -> Option<&str> {
     let part = path
         .split(|&byte| byte == b'/')

@@ -1,8 +1,8 @@
 //! The sessions that logind knows, from its files under /run/systemd, which only the superuser can
-//! write.
+//! write. `session` chooses among them.
 //!
-//! Their format is not promised, but has been the same since logind began. sd-login(3), which is
-//! promised, needs a library that no static program can load.
+//! The format of the files is not promised, but has been the same since logind began. sd-login(3)
+//! is promised, but needs a library that no static program can load.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata, OpenOptions};
@@ -25,15 +25,15 @@ const SEATS: &str = "/run/systemd/seats";
 /// The unit of start times in the kernel (USER_HZ in time(7)).
 const TICK: Duration = Duration::from_millis(10);
 
-/// Most bytes of such a file.
+/// Size of the largest file that is read, in bytes.
 const LONGEST: u64 = 1 << 16;
 
 /// Classes of sessions of people (org.freedesktop.login1(5)), without greeters, lock screens and
 /// services.
 const CLASSES: [&str; 4] = ["user", "user-early", "user-light", "user-early-light"];
 
-/// Types of sessions with a screen, and those at a terminal, from which a user may have started
-/// one.
+/// The types of sessions with a screen, and the type of those at a terminal, from which a user may
+/// have started a desktop.
 const TYPES: [&str; 3] = ["x11", "wayland", "mir"];
 const TERMINAL: &str = "tty";
 
@@ -44,21 +44,23 @@ pub struct Record {
     /// One of [`TYPES`]; `None` for a session at a terminal.
     pub kind: Option<String>,
     pub seat: Option<String>,
+    /// The first process of the session.
     pub leader: Pid,
+    /// The name of the desktop, and the X display.
     pub desktop: Option<String>,
     pub display: Option<String>,
-    /// Whether it is that session of its user to which programs without a session belong.
+    /// `true` for the session of its user to which programs without a session belong.
     pub is_main: bool,
-    /// Whether its seat shows it now.
+    /// `true` if its seat shows it now.
     pub is_foreground: bool,
-    /// Whether its user sits at another machine.
+    /// `true` if its user sits at another machine.
     pub is_remote: bool,
-    /// Whether it is at this machine, has not begun to close, and its leader is alive.
+    /// `true` if it is at this machine, has not begun to close, and its leader is alive.
     pub is_living: bool,
 }
 
-/// Returns all sessions of people; `None` where logind does not run. A running logind has at least
-/// one seat, while the directories exist on every machine with systemd.
+/// Returns all sessions of people, the oldest first; `None` where logind does not run. The
+/// directories exist on every machine with systemd, but only a running logind has a seat.
 pub fn records(proc: &Proc) -> Result<Option<Vec<Record>>, super::Error> {
     let ids = names(SESSIONS)?;
     if ids.is_empty() && names(SEATS)?.is_empty() {
@@ -66,15 +68,16 @@ pub fn records(proc: &Proc) -> Result<Option<Vec<Record>>, super::Error> {
     }
     let mut records = Vec::new();
     for id in ids {
-        // A session that ended since the directory was read.
+        // The session may have ended since the directory was read.
         let Some(fields) = fields(SESSIONS, &id)? else { continue };
         records.extend(record(proc, id, &fields)?);
     }
-    // Sorted by age: shorter numbers are older.
+    // Ids count up, so that a shorter number is older.
     records.sort_by(|one, other| (one.id.len(), &one.id).cmp(&(other.id.len(), &other.id)));
     Ok(Some(records))
 }
 
+/// Makes the record of a session from its file; `None` if it is no session of a person.
 fn record(proc: &Proc, id: String, fields: &RecordFields) -> Result<Option<Record>, super::Error> {
     let field = |name: &str| fields.get(name).cloned();
     let is_one_of =
@@ -118,7 +121,7 @@ fn record(proc: &Proc, id: String, fields: &RecordFields) -> Result<Option<Recor
     }))
 }
 
-/// Reports whether the leader of a session is alive, and not a later process of its number.
+/// Reports whether the leader of a session is alive, and not a later process with the same pid.
 fn is_leading(proc: &Proc, leader: Pid, fields: &RecordFields) -> Result<bool, process::Error> {
     let number = |name: &str| fields.get(name)?.parse::<u64>().ok();
     match proc.lookup(leader, Reference::by_number(leader))? {
@@ -130,7 +133,7 @@ fn is_leading(proc: &Proc, leader: Pid, fields: &RecordFields) -> Result<bool, p
                 return Ok(told == inode);
             }
         }
-        // Before Linux 5.3 only the start time tells.
+        // Linux before 5.3 has no pidfds: only the start time identifies the leader.
         Lookup::Unavailable(_) if lives(proc, leader)? => {}
         Lookup::Unavailable(_) | Lookup::Exited => return Ok(false),
     }
@@ -139,14 +142,14 @@ fn is_leading(proc: &Proc, leader: Pid, fields: &RecordFields) -> Result<bool, p
         Lookup::Found(process) => {
             let start =
                 process.lookup(process.stat().map(|stat| process.seconds(stat.start_ticks)))?;
-            // /proc denies it with hidepid=noaccess (proc(5)), but the process is alive.
+            // With hidepid=noaccess (proc(5)) the start time is denied, but the process is alive.
             Ok(match start {
                 Lookup::Found(start) => started(start) <= begun + TICK,
                 Lookup::Unavailable(_) => true,
                 Lookup::Exited => false,
             })
         }
-        // The process is hidden (hidepid=invisible), but alive.
+        // With hidepid=invisible the process is hidden, but alive.
         Lookup::Unavailable(_) | Lookup::Exited => Ok(true),
     }
 }
@@ -159,9 +162,9 @@ fn lives(proc: &Proc, pid: Pid) -> Result<bool, process::Error> {
     Ok(process.lookup(process.stat().map(|stat| stat.is_alive()))? == Lookup::Found(true))
 }
 
-/// Converts seconds since boot to the clock of sessions, which stands still while the machine is
-/// suspended. A later suspension only makes the start seem earlier, so that a leader is never taken
-/// for a later process.
+/// Converts seconds since boot to the clock of logind, which stands still while the machine is
+/// suspended. A suspension after the start makes the start seem earlier, so that the leader is
+/// never taken for a later process.
 fn started(since_boot: f64) -> Duration {
     let now = |clock| {
         let time = clock_gettime(clock);
@@ -174,11 +177,12 @@ fn started(since_boot: f64) -> Duration {
 /// The fields of a file: lines of KEY=VALUE.
 type RecordFields = BTreeMap<String, String>;
 
+/// Reads the fields of a file; `None` if there is no such file, or none that logind wrote.
 fn fields(directory: &str, name: &str) -> Result<Option<RecordFields>, super::Error> {
     let path = Path::new(directory).join(name);
     match text(&path) {
         Ok(text) => Ok(Some(parse(&text))),
-        // The file is gone, may not be read, or was not written by logind.
+        // The file has been removed, is forbidden to us, or is none of logind's.
         Err(error)
             if matches!(
                 error.kind(),
@@ -192,12 +196,12 @@ fn fields(directory: &str, name: &str) -> Result<Option<RecordFields>, super::Er
     }
 }
 
-/// Reads a file that only the superuser can write.
+/// Reads a file that only the superuser can write. Errors: `InvalidInput` for any other.
 fn text(path: &Path) -> io::Result<String> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let opened = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path);
     let file = match opened {
-        // It is a symbolic link, or a socket.
+        // open(2) fails so for a symbolic link, and for a socket.
         Err(error)
             if [Errno::ELOOP, Errno::ENXIO]
                 .map(|errno| Some(errno as i32))
@@ -220,22 +224,23 @@ fn not_theirs() -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, "it is no file that logind wrote")
 }
 
+/// Reports whether only the superuser can write a file.
 fn is_safe(found: &Metadata) -> bool {
     found.uid() == 0 && found.permissions().mode() & 0o022 == 0
 }
 
+/// Parses lines of KEY=VALUE, and skips others.
 fn parse(text: &str) -> RecordFields {
     let pairs = text.lines().filter_map(|line| line.split_once('='));
     pairs.map(|(key, value)| (key.to_owned(), unquoted(value).to_owned())).collect()
 }
 
-/// Removes the quotes that newer versions put around values of several words. The values that are
-/// used here have none.
+/// Removes the quotes that newer versions of systemd put around values of several words.
 fn unquoted(value: &str) -> &str {
     value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value)
 }
 
-/// Returns the names of the files of sessions, without the FIFOs beside them.
+/// Returns the ids of the sessions or seats of a directory, without the FIFOs (`.ref`) beside them.
 fn names(directory: &str) -> Result<Vec<String>, super::Error> {
     let failed = |error| super::Error::of_file(Path::new(directory), error);
     let entries = match fs::read_dir(directory) {

@@ -1,9 +1,11 @@
-//! Graphical sessions: which ones exist, which one is meant, what a command needs to be in it, and
-//! notifications to the user at the screen.
+//! Graphical sessions: which ones exist, which one is meant, which variables a command needs in it,
+//! and notifications to the user at the screen. Start in `session`, which lists the sessions and
+//! chooses one, and go on to `variables`, which finds the way into it.
 //!
-//! The decision who is logged in rests on facts that no user can forge for another one: logind's
-//! files, directories that the superuser made, and the kernel's word about the owner of a socket.
-//! What processes say counts only within one user, and is tried before it is believed.
+//! Only facts that no user can forge for another one decide which users are logged in: logind's
+//! files, directories that the superuser made, and the owner of a socket, as the kernel reports it.
+//! The environments of processes count only within one user, and every value is tried before it is
+//! used.
 
 mod account;
 mod address;
@@ -33,7 +35,7 @@ pub use session::{Session, SessionSelector, choose, sessions};
 pub use session_user::become_session_user;
 pub use variables::{Variables, variables};
 
-/// The reason why no session can be reached.
+/// A reason why no session can be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("nobody is logged in graphically{}", .user.as_ref().map(|user| format!(" as \
@@ -45,7 +47,7 @@ pub enum Error {
     NotTheirs { session: String, user: String },
     #[error("the session of '{user}' is not yours: only the superuser can reach those of others")]
     NotYours { user: String },
-    /// Names of the sessions.
+    /// The names of the sessions that may be meant.
     #[error("it is not clear whom to reach: {}", .0.join(", "))]
     Several(Vec<String>),
     #[error("{0} is not usable: neither its message bus nor its display answers")]
@@ -63,11 +65,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Makes the error of a file that cannot be read.
     fn of_file(path: &Path, why: std::io::Error) -> Error {
         Error::File { path: path.to_owned(), why }
     }
 
-    /// Reports whether the session does not exist, as opposed to a failure.
+    /// Reports whether there is no session to reach, as opposed to a failure of our own.
     pub fn is_absence(&self) -> bool {
         match self {
             Error::Nobody { .. }

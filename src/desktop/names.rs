@@ -1,6 +1,6 @@
 //! The names of environment variables that say something about a desktop session.
 
-/// The variables that are set or removed.
+/// The variables that are set for a command in a session, or removed where they are unknown.
 pub const NAMES: [&str; 10] = [
     "DISPLAY",
     "XAUTHORITY",
@@ -14,7 +14,7 @@ pub const NAMES: [&str; 10] = [
     "I3SOCK",
 ];
 
-/// Reports whether a variable of this name tells the language of the user.
+/// Reports whether a variable of this name sets the language of the user (locale(7)).
 pub fn is_locale(name: &str) -> bool {
     ["LANG", "LANGUAGE"].contains(&name) || name.starts_with("LC_")
 }

@@ -1,4 +1,5 @@
-//! Showing a notification where there is no notify-send (Desktop Notifications Specification 1.2).
+//! Shows notifications over a message bus, for machines without notify-send (Desktop Notifications
+//! Specification 1.2).
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -10,15 +11,16 @@ use super::address::Address;
 use super::bus::{Bus, Error, Method, encoded};
 use crate::deadlines;
 
+/// The object and the name of the service. The interface has the same name.
 const PATH: &str = "/org/freedesktop/Notifications";
-
 const NAME: &str = "org.freedesktop.Notifications";
 
 const CAPABILITIES: Method = method("GetCapabilities");
 const NOTIFY: Method = method("Notify");
 const CLOSE: Method = method("CloseNotification");
 
-/// The rules for the signals about notifications. Only the service that shows them may send these.
+/// The rules for the signals about notifications: those of the service itself, which no other
+/// program may send, and that of the bus when the service ends.
 const SIGNALS: &str = "type='signal',sender='org.freedesktop.Notifications',interface='org.freedesktop.Notifications'";
 const OWNER: &str = "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',\
                      member='NameOwnerChanged',arg0='org.freedesktop.Notifications'";
@@ -31,19 +33,19 @@ const fn method(name: &'static str) -> Method {
 #[derive(Default)]
 pub struct Notification {
     pub application: String,
-    /// The number of the notification that it replaces; 0 for none.
+    /// The id of the notification that it replaces; 0 for none.
     pub replaces: u32,
     pub icon: String,
     pub summary: String,
     pub body: String,
-    /// Names and labels of the choices.
+    /// Names and labels of the actions, from which the user can choose one.
     pub actions: Vec<(String, String)>,
     pub hints: Vec<(String, Hint)>,
     /// Milliseconds until it disappears; -1 leaves this to the service.
     pub expires: i32,
 }
 
-/// A hint, with the types that notify-send knows.
+/// The value of a hint, of one of the types that notify-send has.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Hint {
     Flag(bool),
@@ -59,7 +61,7 @@ pub enum Hint {
 pub enum End {
     /// It was closed.
     Closed,
-    /// The user has chosen this.
+    /// The user has chosen the action of this name.
     Chosen(String),
 }
 
@@ -67,14 +69,15 @@ pub enum End {
 pub struct ShownNotification {
     bus: Bus,
     pub id: u32,
-    /// Whether it offers choices.
+    /// `true` if it offers actions: not every service can.
     pub has_actions: bool,
-    /// The names of the choices.
+    /// The names of the actions that it offers.
     actions: Vec<String>,
 }
 
 impl Notification {
-    /// Shows it, as the user who owns the bus, whose rights we have.
+    /// Shows it, as the user who owns the bus, whose rights we have. Errors: `Refused` by the
+    /// service, `Lost` if the bus or the service does not answer in time.
     pub fn show(&self, address: &Address, uid: u32) -> Result<ShownNotification, Error> {
         let mut bus = address.connect(uid, Instant::now() + deadlines::NOTIFICATION)?;
         bus.begin()?;
@@ -104,8 +107,8 @@ impl Notification {
 }
 
 impl ShownNotification {
-    /// Waits, within this limit, until it is closed or a choice was made. After a choice it is
-    /// closed.
+    /// Waits until it is closed or the user has chosen an action. After a choice, or when `limit`
+    /// is over, we close it. Errors: `Refused` if the service ends.
     pub fn wait(mut self, limit: Option<Duration>) -> Result<End, Error> {
         const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
         self.bus.set_end(Instant::now() + limit.unwrap_or(YEAR));
@@ -132,7 +135,7 @@ impl ShownNotification {
         };
         self.bus.set_end(Instant::now() + deadlines::NOTIFICATION);
         match self.bus.call(&CLOSE, "u", Some(&encoded(&self.id)?)) {
-            // Most services have closed it already after a choice.
+            // Most services close it themselves after a choice, and refuse then.
             Ok(_) | Err(Error::Refused(_)) => Ok(end),
             Err(error) => Err(error),
         }
@@ -140,6 +143,7 @@ impl ShownNotification {
 }
 
 impl Hint {
+    /// Returns the value with its type on the bus.
     fn value(&self) -> Variant<'_> {
         match self {
             Hint::Flag(flag) => (*flag).into(),

@@ -1,16 +1,16 @@
-//! The runtime directory of a user, which the login service makes (XDG Base Directory
-//! Specification).
+//! The runtime directory of a user, which the login service makes and which contains the sockets of
+//! the user's bus and compositor (XDG Base Directory Specification).
 
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// The directory that contains them.
+/// The directory with the runtime directories of all users.
 const DIRECTORY: &str = "/run/user";
 
-/// Returns the runtime directory of a user, if only this user can enter it; else `None`. Called
-/// with the user's rights, because a user may have mounted anything there.
+/// Returns the runtime directory of a user; `None` if another user can enter it, or there is none.
+/// Callers have the user's rights, because a user may have mounted anything there.
 pub fn directory(uid: u32) -> Option<PathBuf> {
     let path = Path::new(DIRECTORY).join(uid.to_string());
     let found =
@@ -19,7 +19,8 @@ pub fn directory(uid: u32) -> Option<PathBuf> {
     (found.uid() == uid && found.permissions().mode() & 0o077 == 0).then_some(path)
 }
 
-/// Returns the users who seem to have one; none where any user could make one.
+/// Returns the uids of the users who seem to have a runtime directory. The list is empty where any
+/// user could make such a directory.
 pub fn users() -> io::Result<Vec<u32>> {
     let is_safe = |found: Metadata| found.uid() == 0 && found.permissions().mode() & 0o022 == 0;
     if !facts(Path::new(DIRECTORY))?.is_some_and(is_safe) {
@@ -33,7 +34,7 @@ pub fn users() -> io::Result<Vec<u32>> {
     Ok(users)
 }
 
-/// Returns the facts about a path, if it is a directory and not a link to one.
+/// Returns the metadata of a directory; `None` if there is none, or only a link to one.
 fn facts(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::symlink_metadata(path) {
         Ok(found) => Ok(Some(found).filter(Metadata::is_dir)),

@@ -1,5 +1,6 @@
-//! The search for the endpoints of a session: those that the user's processes and sockets name are
-//! tried, the nearest first.
+//! The search for the endpoints of a session: bus, compositor and X display. It tries those that
+//! the environments of the user's processes name, and the usual ones, and believes only those that
+//! answer. Processes that are nearer to the session come first, see [`Rank`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -19,7 +20,8 @@ use super::{Session, runtime, wayland};
 use crate::deadlines;
 use crate::process::Pid;
 
-/// Without a locale, programs that check encodings would refuse text that is not ASCII.
+/// The locale where no process has one. Without any, programs that check encodings would refuse
+/// text that is not ASCII.
 const LOCALE: (&str, &str) = ("LANG", "C.UTF-8");
 
 /// How near a process is to the session.
@@ -29,28 +31,34 @@ enum Rank {
     First,
     /// A process that listens as a compositor or X server, and its descendants.
     Display,
+    /// A process of the session, or any process where those cannot be told apart.
     Inside,
     /// Any other process of the user.
     Other,
 }
 
-/// The state of a search.
+/// A search, for one session.
 pub struct EndpointSearch {
     uid: u32,
     home: PathBuf,
     runtime: Option<PathBuf>,
+    /// The type of the session and its X display, as logind has them.
     kind: Option<String>,
     display: Option<OsString>,
-    /// Whether the session's processes can be separated from the user's other processes.
+    /// `true` if the session's processes can be separated from the user's other processes.
     has_own_processes: bool,
+    /// The processes of [`Rank::First`].
     first: Vec<Pid>,
+    /// The environments, the nearest first after [`EndpointSearch::rank`].
     hints: Vec<(SessionEnviron, Rank)>,
+    /// The time at which all probes but those of X displays are over.
     hints_end: Instant,
+    /// The time at which all probes are over.
     end: Instant,
 }
 
 impl EndpointSearch {
-    /// Prepares the search with these environments. `own` is our own process, if it is known.
+    /// Prepares a search with these environments. `own` is our own process, if it is known.
     pub fn new(session: &Session, hints: Vec<SessionEnviron>, own: Option<Pid>) -> EndpointSearch {
         EndpointSearch {
             uid: session.account.uid,
@@ -66,7 +74,7 @@ impl EndpointSearch {
         }
     }
 
-    /// Tries all endpoints, with the user's rights.
+    /// Tries all endpoints. Callers have the user's rights.
     pub fn run(mut self) -> Endpoints {
         self.runtime = runtime::directory(self.uid);
         let mut found = Endpoints { runtime: self.runtime.clone(), ..Endpoints::default() };
@@ -83,7 +91,7 @@ impl EndpointSearch {
         if self.kind.as_deref() != Some("x11") {
             found.wayland = self.wayland(compositors);
         }
-        // An X server beside a compositor belongs to it only if a process says so.
+        // Beside a compositor, an X server counts only if a process of the user names it.
         let servers = if found.wayland.is_some() { Vec::new() } else { servers };
         (found.display, found.authority) =
             self.x11(servers).map_or((None, None), |(display, path)| (Some(display), path));
@@ -99,7 +107,8 @@ impl EndpointSearch {
         found
     }
 
-    /// Returns the bus in the runtime directory, or the reason why it does not answer.
+    /// Returns the bus in the runtime directory, or the reason why it does not answer; `None`
+    /// without a runtime directory.
     fn usual_bus(&self) -> Option<io::Result<Address>> {
         let usual = Address::at(&self.runtime.as_ref()?.join("bus"))?;
         Some(usual.connect(self.uid, Instant::now() + deadlines::USUAL_BUS).map(|_| usual))
@@ -116,8 +125,8 @@ impl EndpointSearch {
         names.into_iter().filter_map(answer).collect()
     }
 
-    /// Sorts processes, the nearest first. Where the session's processes cannot be separated, all
-    /// are equally near.
+    /// Ranks the environments, and sorts them, the nearest first. `servers` are the processes that
+    /// listen as a compositor or X server.
     fn rank(&mut self, servers: &BTreeSet<Pid>) {
         let parents: BTreeMap<Pid, Pid> =
             self.hints.iter().map(|(hint, _)| (hint.pid, hint.parent)).collect();
@@ -136,6 +145,8 @@ impl EndpointSearch {
         self.hints.sort_by_key(|(_, rank)| *rank);
     }
 
+    /// Returns the first bus that answers: one that near processes name, the usual one, else one
+    /// that other processes name.
     fn bus(&self, usual: Option<Address>) -> Option<Address> {
         let list = |text: &OsStr| Address::list(text.as_bytes()).collect::<Vec<_>>();
         let answers =
@@ -146,6 +157,7 @@ impl EndpointSearch {
         said(NEAR).or(usual).or_else(|| said(FAR))
     }
 
+    /// Returns the first value of $WAYLAND_DISPLAY whose compositor answers.
     fn wayland(&self, compositors: Vec<(OsString, Option<Pid>)>) -> Option<OsString> {
         let answers = |name: &OsStr| {
             let socket = wayland::socket(self.runtime.as_deref(), name)
@@ -156,9 +168,9 @@ impl EndpointSearch {
         self.first("WAYLAND_DISPLAY", compositors.into_iter().next().map(|(name, _)| name), answers)
     }
 
-    /// Returns a display that accepts us, and the file with its cookie if it needs one. It tries
-    /// the display of logind, then those that near processes name, those of the user's own servers,
-    /// and those that other processes name.
+    /// Returns the first display that accepts us, and the file with its cookie if it needs one. The
+    /// display of logind is tried first, then those that near processes name, those of the user's
+    /// own servers, and those that other processes name.
     fn x11(&self, servers: Vec<(u32, Option<Pid>)>) -> Option<(OsString, Option<PathBuf>)> {
         let said = |ranks| self.said("DISPLAY", ranks).into_iter().map(OsStr::to_owned);
         let servers = servers.into_iter().map(|(number, _)| OsString::from(format!(":{number}")));
@@ -170,7 +182,7 @@ impl EndpointSearch {
             .find_map(|display| self.accepted(display))
     }
 
-    /// Returns the display, and the file if it is needed, if the server accepts us.
+    /// Returns a display if its server accepts us, and the file with its cookie if it needs one.
     fn accepted(&self, display: OsString) -> Option<(OsString, Option<PathBuf>)> {
         let number = x11::number(display.as_bytes())?;
         let is_it = |hint: &SessionEnviron| {
@@ -186,7 +198,7 @@ impl EndpointSearch {
             if let Err(error) = &authority {
                 tracing::debug!(XAUTHORITY = %path.display(), "{error}");
             }
-            // The process that named the display may have a file that its server does not need.
+            // A process that names the display may have a file that its server does not need.
             let cookie = authority.as_ref().ok().and_then(|authority| authority.cookie(number));
             if is_alive(x11::accepts(number, cookie, self.uid, self.at_last()), "DISPLAY", &display)
             {
@@ -209,8 +221,8 @@ impl EndpointSearch {
         found.unwrap_or_else(|| vec![(LOCALE.0.to_owned(), LOCALE.1.into())])
     }
 
-    /// Returns the first value that is accepted: first those of near processes, then the usual one,
-    /// then those of processes that may belong elsewhere.
+    /// Returns the first value of a variable that is good: one of near processes, the usual value
+    /// (which is not checked again), else one of processes that may belong elsewhere.
     fn first(
         &self,
         name: &str,
@@ -230,28 +242,29 @@ impl EndpointSearch {
         hints.filter_map(|(hint, _)| hint.get(name)).filter(|value| seen.insert(*value)).collect()
     }
 
-    /// Returns the deadline of an endpoint that a hint names.
+    /// Returns the time at which a probe that begins now must be over.
     fn soon(&self) -> Instant {
         self.hints_end.min(Instant::now() + deadlines::DESKTOP_PROBE)
     }
 
-    /// Returns the deadline of an endpoint that no hint names.
+    /// Returns the time at which a probe of an X display that begins now must be over.
     fn at_last(&self) -> Instant {
         self.end.min(Instant::now() + deadlines::DESKTOP_PROBE)
     }
 }
 
-/// Ranks of processes of the session, and of those that may belong to it.
+/// The ranks of processes of the session, and of those that may belong to it.
 const NEAR: RangeInclusive<Rank> = Rank::First..=Rank::Inside;
 const FAR: RangeInclusive<Rank> = Rank::Other..=Rank::Other;
 
-/// Returns these processes and their descendants, in linear time.
+/// Returns these processes and their descendants, in linear time. `parents` maps each process to
+/// its parent.
 fn descendants(parents: &BTreeMap<Pid, Pid>, of: &BTreeSet<Pid>) -> BTreeSet<Pid> {
     let mut below = of.clone();
     let mut beside = BTreeSet::new();
     for &pid in parents.keys() {
         let mut line = vec![pid];
-        // Parents that were read at different times may form a circle.
+        // Parents that were read at different times may form a cycle.
         while let Some(&last) = line.last()
             && !below.contains(&last)
             && beside.insert(last)
@@ -266,6 +279,7 @@ fn descendants(parents: &BTreeMap<Pid, Pid>, of: &BTreeSet<Pid>) -> BTreeSet<Pid
     below
 }
 
+/// Reports whether an endpoint answered, and logs the error where it did not.
 fn is_alive<T>(answer: Result<T, impl Display>, what: &str, value: &OsStr) -> bool {
     if let Err(error) = &answer {
         tracing::debug!(value = %value.display(), "{what}: {error}");

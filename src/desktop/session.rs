@@ -1,4 +1,6 @@
-//! Graphical sessions, and the choice of the one that is meant.
+//! Graphical sessions: `sessions` lists all that may be meant, and `choose` takes one of them.
+//! Where logind runs, its records decide; elsewhere, users with a living server in their runtime
+//! directory have a session each.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
@@ -17,27 +19,30 @@ use crate::users::Users;
 
 /// A graphical session.
 pub struct Session {
+    /// The user of the session.
     pub account: Account,
     /// Its id in logind; `None` where logind does not know it.
     pub id: Option<String>,
     /// `x11`, `wayland` or `mir`, as in logind.
     pub kind: Option<String>,
+    /// The seat that it is at; `None` for one of a remote desktop, and without logind.
     pub seat: Option<String>,
-    /// Whether its seat shows it now.
+    /// `true` if its seat shows it now.
     pub is_foreground: bool,
-    /// Whether we are in it.
+    /// `true` if we are in it.
     is_own: bool,
-    /// Whether it is that session of its user to which programs without a session belong.
+    /// `true` for the session of its user to which programs without a session belong.
     is_main: bool,
+    /// Its first process.
     pub leader: Option<Pid>,
     /// The desktop and the X display, as in logind.
     pub desktop: Option<String>,
     pub display: Option<String>,
-    /// Whether a message bus is enough to make it a session, without a display.
+    /// `true` if a message bus is enough to make it a session, without a display.
     pub may_lack_display: bool,
 }
 
-/// The session that the user of the command means.
+/// The session that the user of the command names, if any.
 #[derive(Default)]
 pub struct SessionSelector {
     /// The name or number of a user.
@@ -46,7 +51,8 @@ pub struct SessionSelector {
     pub session: Option<String>,
 }
 
-/// Returns all sessions that may be meant.
+/// Returns all sessions that may be meant. Errors: `NotYours` if an ordinary user names another
+/// user or that user's session, `NoSession` and `NotTheirs` for a session that does not fit.
 pub fn sessions(proc: &Proc, wanted: &SessionSelector) -> Result<Vec<Session>, Error> {
     let of = match &wanted.user {
         Some(user) => Some(Account::find(user)?),
@@ -72,8 +78,8 @@ pub fn sessions(proc: &Proc, wanted: &SessionSelector) -> Result<Vec<Session>, E
     }
 }
 
-/// Returns our own session: that of our control group or, below the user's service manager, the one
-/// in its environment.
+/// Returns the id of our own session: that of our control group or, below the user's service
+/// manager, that of our environment.
 fn own(proc: &Proc) -> Result<Option<String>, Error> {
     let Some(pid) = proc.own_pid() else { return Ok(None) };
     let Lookup::Found(process) = proc.process(pid, Files::NONE)? else { return Ok(None) };
@@ -90,7 +96,7 @@ fn ourselves() -> Result<Account, Error> {
     Account::for_uid(uid)?.ok_or_else(|| account::Error::Unknown(uid.to_string()).into())
 }
 
-/// Returns the session with this id in logind.
+/// Returns the session with this id in logind, which must be the user's if one is given.
 fn named(id: &str, records: Vec<Record>, of: Option<Account>) -> Result<Session, Error> {
     let none = || Error::NoSession(id.to_owned());
     let record =
@@ -109,8 +115,9 @@ fn named(id: &str, records: Vec<Record>, of: Option<Account>) -> Result<Session,
     if session.kind.is_some() || session.is_there(false)? { Ok(session) } else { Err(none()) }
 }
 
-/// Returns the sessions of logind. A named user may also have a desktop that logind does not know,
-/// such as that of a VNC server. The rest of a session that is closing is no session.
+/// Returns the sessions of logind, of all users or of one. A named user may also have a desktop
+/// that logind does not know, such as that of a VNC server. A session that is closing does not
+/// count.
 fn logind_sessions(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Session>, Error> {
     let is_theirs = |record: &Record| of.as_ref().is_none_or(|account| account.uid == record.uid);
     let records: Vec<Record> = records.into_iter().filter(is_theirs).collect();
@@ -138,8 +145,9 @@ fn logind_sessions(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Sess
     Ok(sessions)
 }
 
-/// An unknown account, as while a directory service is down, may still be the one that is meant,
-/// and is not skipped in favour of another one.
+/// Returns the account with this uid, or a nameless one where it cannot be looked up, as while a
+/// directory service is down. Its session may be the one that is meant, and must not be skipped in
+/// favour of another user's.
 fn account_of(uid: u32) -> Result<Account, Error> {
     match Account::for_uid(uid) {
         Err(error @ account::Error::Database(..)) => {
@@ -150,8 +158,9 @@ fn account_of(uid: u32) -> Result<Account, Error> {
     }
 }
 
-/// Returns the users with a runtime directory and a living server in it, where logind does not run.
-/// Only the kernel's word about listeners counts.
+/// Returns the sessions where logind does not run: one for the named user, else one for each user
+/// with a runtime directory and a living server. Only servers count that are the user's own, as the
+/// kernel reports their owners.
 fn unknown(of: Option<Account>) -> Result<Vec<Session>, Error> {
     if let Some(account) = of {
         return Ok(vec![Session::without_logind(account, true)]);
@@ -165,7 +174,8 @@ fn unknown(of: Option<Account>) -> Result<Vec<Session>, Error> {
 }
 
 /// Chooses the session that is meant: our own, else one that a seat shows, else any; of several
-/// sessions of one user the main one.
+/// sessions of one user the main one. Errors: `Nobody` if there is none, `Several` if it is not
+/// clear which one is meant.
 pub fn choose(mut sessions: Vec<Session>, wanted: &SessionSelector) -> Result<Session, Error> {
     if !geteuid().is_root() && sessions.iter().any(|session| session.is_own) {
         sessions.retain(|session| session.is_own);
@@ -226,18 +236,18 @@ impl Session {
         }
     }
 
-    /// Reports whether it can be meant without its name or its user's. Any user can have logind
-    /// open a session without a seat, and call it graphical then (SetType in
-    /// org.freedesktop.login1(5)), but not one at a seat.
+    /// Reports whether it may be meant. The superuser must name a session without a seat, or its
+    /// user: any user can have logind open one and call it graphical then (SetType in
+    /// org.freedesktop.login1(5)). No user can do that at a seat.
     pub fn is_reached_by(&self, wanted: &SessionSelector) -> bool {
         let is_named = wanted.user.is_some() || wanted.session.is_some() || !geteuid().is_root();
         is_named || self.id.is_none() || self.seat.is_some()
     }
 
-    /// Reports whether a compositor answers in the user's runtime directory, or an X server whose
-    /// socket is the user's; or a bus, if that is enough. Without a runtime directory there is
-    /// none. A server that does not answer in time counts: a slow one must not be skipped in favour
-    /// of another user's.
+    /// Reports whether the user has a living desktop: a compositor in the runtime directory, an X
+    /// server at a socket of the user's or, with `by_bus`, a message bus. Without a runtime
+    /// directory there is none. A server that does not answer in time counts: a slow one must not
+    /// be skipped in favour of another user's.
     fn is_there(&self, by_bus: bool) -> Result<bool, Error> {
         const THERE: &[u8] = b"there";
         let uid = self.account.uid;
@@ -269,6 +279,7 @@ impl Session {
     }
 }
 
+/// Reports whether a server answered, or may still answer.
 fn is_there<T>(answer: io::Result<T>) -> bool {
     answer.as_ref().map_or_else(is_late, |_| true)
 }
@@ -277,7 +288,7 @@ fn is_late(error: &io::Error) -> bool {
     error.kind() == ErrorKind::TimedOut
 }
 
-/// Writes its name in messages.
+/// Writes the session's name in messages.
 impl std::fmt::Display for Session {
     fn fmt(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (&self.id, &self.seat) {

@@ -1,4 +1,5 @@
-//! The variables that a command needs to be in a session. Each of them was tried before it is
+//! The environment variables that a command needs to reach the endpoints of a session: `environ`
+//! reads what processes have, and `search` tries it. Each endpoint was tried before its variable is
 //! passed on.
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use super::{Error, Session};
 use crate::deadlines;
 use crate::process::Proc;
 
-/// The known variables of a session that can be reached.
+/// The variables of a session that can be reached.
 pub struct Variables {
     /// Some of [`NAMES`], in their order.
     pub session: Vec<(&'static str, OsString)>,
@@ -30,14 +31,14 @@ impl Variables {
     }
 }
 
-/// Finds the variables, with the rights of the session's user. Errors: where neither a bus nor a
-/// display of it is alive.
+/// Finds the variables of a session, with the rights of its user. Errors: `Stranger` if the user is
+/// unknown, and `Unusable` or `Nobody` if neither its bus nor its display answers.
 pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
     if !session.account.is_known() {
         return Err(Error::Stranger(session.to_string()));
     }
     let (uid, id, path) = (session.account.uid, session.id.clone(), proc.path().to_owned());
-    // The environment in /proc lies in the process's own memory, which can be backed by anything.
+    // /proc/PID/environ is read from the process's own memory, which may be a file on a hung mount.
     let hints = session.account.with_timeout(deadlines::ENDPOINT_SEARCH, move || {
         hints(&Proc::open(&path)?, uid, id.as_deref())
     })??;

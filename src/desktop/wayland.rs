@@ -1,4 +1,5 @@
-//! Wayland compositors of a user: their sockets, and whether they answer.
+//! Wayland compositors of a user: where their sockets are, and a request that shows that one
+//! answers.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -11,11 +12,12 @@ use rustix::net::SocketAddrUnix;
 
 use crate::peer::Peer;
 
-/// The object that every connection begins with (wl_display), and an object of ours.
+/// The number of the object that every connection begins with (wl_display), and one of our own.
 const DISPLAY: u32 = 1;
 const CALLBACK: u32 = 2;
 
-/// Returns the socket that a value of $WAYLAND_DISPLAY names.
+/// Returns the path of the socket that a value of $WAYLAND_DISPLAY names; `None` for an empty
+/// value, and for a relative one without a runtime directory.
 pub fn socket(runtime: Option<&Path>, display: &OsStr) -> Option<PathBuf> {
     let path = Path::new(display);
     if path.is_absolute() {
@@ -40,11 +42,12 @@ pub fn names(runtime: &Path) -> io::Result<Vec<OsString>> {
     Ok(names)
 }
 
-/// Reports whether a compositor of this user answers at a socket. Returns the process that listens.
+/// Asks the compositor at a socket, which must be of this user, and returns the process that
+/// listens. Errors: `TimedOut` at `end`, `InvalidData` from a server that is no compositor.
 pub fn answers(path: &Path, uid: u32, end: Instant) -> io::Result<Option<u32>> {
     let mut peer = connect(path, uid, end)?;
-    // The request wl_display.sync: its object, its size and number, and the object that will
-    // receive the answer.
+    // The request wl_display.sync: its object, its size and opcode, and the object that receives
+    // the answer.
     let request = [DISPLAY, 12 << 16, CALLBACK].map(u32::to_ne_bytes).concat();
     peer.send(&request)?;
     let mut answer = Vec::new();

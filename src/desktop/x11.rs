@@ -1,4 +1,5 @@
-//! X servers of this machine: whether one accepts us, and with which cookie.
+//! X servers of this machine: which of them a user runs, and a connection that shows whether one
+//! accepts us, with which cookie.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -18,7 +19,7 @@ use crate::peer::Peer;
 /// does not hide.
 const DIRECTORY: &str = "/tmp/.X11-unix";
 
-/// Most bytes of a file of cookies.
+/// Most bytes that are read of a file of cookies.
 const LARGEST_AUTHORITY: u64 = 1 << 20;
 
 /// The only kind of cookie that is in use.
@@ -39,8 +40,8 @@ pub fn number(display: &[u8]) -> Option<u32> {
 }
 
 /// Returns the numbers of the listening X servers whose sockets a user owns, with the processes
-/// that listen. Any user can put any number of files there: what was found in time counts. Errors:
-/// `TimedOut` if that is nothing.
+/// that listen. Any user can put any number of files there, so that the list ends with what was
+/// found until `end`. Errors: `TimedOut` if that is nothing.
 pub fn owned(uid: u32, end: Instant) -> io::Result<Vec<(u32, Option<u32>)>> {
     let entries = match fs::read_dir(DIRECTORY) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -71,8 +72,8 @@ pub fn owned(uid: u32, end: Instant) -> io::Result<Vec<(u32, Option<u32>)>> {
 }
 
 /// Connects to the server of this number, which must belong to one of these users. Any user can put
-/// anything into that directory: only a socket that they own counts, not a link to one of the
-/// superuser's.
+/// anything into the directory: only a socket that these users own counts, not a link to a socket
+/// of the superuser.
 fn connect(number: u32, users: &[u32], end: Instant) -> io::Result<Peer> {
     let path = format!("{DIRECTORY}/X{number}");
     let peer = match rustix::fs::open(
@@ -90,8 +91,7 @@ fn connect(number: u32, users: &[u32], end: Instant) -> io::Result<Peer> {
             if !found.file_type().is_socket() || !users.contains(&found.uid()) {
                 return Err(io::Error::other("it is no socket of the user's"));
             }
-            // The path goes through the descriptor, so that it is this socket even if the name was
-            // replaced.
+            // The path of the descriptor leads to this socket even if the name was replaced.
             Peer::connect(
                 &SocketAddrUnix::new(format!("/proc/self/fd/{}", socket.as_raw_fd()))?,
                 end,
@@ -101,9 +101,9 @@ fn connect(number: u32, users: &[u32], end: Instant) -> io::Result<Peer> {
     peer.owned_by(users)
 }
 
-/// Reports whether the server of this number accepts us, with a cookie from this file if there is
-/// one. It must belong to the user or to the superuser, who runs it on many machines. Returns the
-/// process that listens.
+/// Connects to the server of this number, with the cookie if there is one, and returns the process
+/// that listens. The server must belong to the user or to the superuser, who runs it on many
+/// machines. Errors: `PermissionDenied` if it does not accept us, `TimedOut` at `end`.
 pub fn accepts(
     number: u32,
     cookie: Option<&[u8]>,
@@ -140,14 +140,15 @@ fn setup(cookie: Option<&[u8]>) -> Vec<u8> {
     request
 }
 
-/// A file of cookies, in the format of libXau.
+/// A file of cookies, such as ~/.Xauthority, in the format of libXau.
 pub struct Authority {
     pub path: PathBuf,
     bytes: Vec<u8>,
 }
 
 impl Authority {
-    /// Reads the file. Opening something else, such as a FIFO, does not wait.
+    /// Reads a file. Errors: `InvalidInput` for anything else, such as a FIFO, which is opened
+    /// without waiting.
     pub fn read(path: &Path) -> io::Result<Authority> {
         let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
@@ -159,7 +160,7 @@ impl Authority {
         Ok(Authority { path: path.to_owned(), bytes })
     }
 
-    /// Returns the cookie for the display of this number.
+    /// Returns the cookie for the display of this number on this machine.
     pub fn cookie(&self, number: u32) -> Option<&[u8]> {
         let host = rustix::system::uname();
         let mut rest = &self.bytes[..];
@@ -177,7 +178,7 @@ impl Authority {
     }
 }
 
-/// Returns a field: its length in two bytes, and its content.
+/// Takes the next field, which is its length in two bytes and its content.
 fn field<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let length = u16::from_be_bytes(*rest.split_off(..2)?.first_chunk()?);
     rest.split_off(..usize::from(length))

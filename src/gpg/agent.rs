@@ -1,4 +1,4 @@
-//! A living agent: it answers, and its socket belongs to our user.
+//! A living agent: one that answers, at a socket of our own user. `assuan` speaks its protocol.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -13,7 +13,7 @@ use crate::process::{Files, Lookup, Pid, Proc, Process, ReadResult};
 use super::assuan::{self, Connection};
 use super::{AgentRequest, Error};
 
-/// Part of the name of its process: some distributions wrap it (`.gpg-agent-wrapped`).
+/// A part of the comm of an agent: some distributions wrap it (`.gpg-agent-wrapped`).
 const NAME: &[u8] = b"gpg-agent";
 
 /// An agent that answers.
@@ -21,7 +21,7 @@ pub struct Agent {
     pub socket: PathBuf,
     /// Its process; `None` for an agent on another machine, behind a socket that ssh forwards.
     pub pid: Option<Pid>,
-    /// The socket of its ssh-agent, if that was wanted.
+    /// The socket of its ssh-agent, if that was requested.
     pub ssh_socket: Option<PathBuf>,
     connection: Connection,
 }
@@ -33,7 +33,8 @@ pub(super) enum AgentState {
     Nothing,
 }
 
-/// Finds out what answers at a socket, again as long as the agent there is exiting.
+/// Finds out whether an agent answers at a socket. An agent that is exiting accepts a connection
+/// and closes it: then the question is repeated until it has gone.
 pub(super) fn look(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Error> {
     let gone = end.min(Instant::now() + deadlines::AGENT_EXIT);
     loop {
@@ -44,6 +45,7 @@ pub(super) fn look(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState,
     }
 }
 
+/// Reports whether a server closed the connection without an answer.
 fn is_ending(error: &std::io::Error) -> bool {
     matches!(
         error.kind(),
@@ -51,9 +53,8 @@ fn is_ending(error: &std::io::Error) -> bool {
     )
 }
 
-/// Finds out what answers at a socket. The process that answers is asked for its pid, which the
-/// kernel cannot tell: it remembers the process that made the socket, and that is the parent of the
-/// agent, or systemd.
+/// Finds out whether an agent answers at a socket. The agent itself is asked for its pid, because
+/// the kernel remembers the process that made the socket: the parent of the agent, or systemd.
 fn look_once(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Error> {
     let unreachable =
         |error: std::io::Error| Error::Unreachable { path: path.to_owned(), why: error };
@@ -72,7 +73,7 @@ fn look_once(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Error
     }
     let pid = match connection.ask(b"GETINFO pid").map_err(unreachable)? {
         Ok(text) => std::str::from_utf8(text.trim_ascii()).ok().and_then(|text| text.parse().ok()),
-        // A restricted socket, as it is forwarded to other machines, does not tell.
+        // A restricted socket, as ssh forwards it to other machines, refuses this question.
         Err(_) => None,
     };
     let pid = match pid {
@@ -82,7 +83,7 @@ fn look_once(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Error
     Ok(AgentState::Living(Agent { socket: path.to_owned(), pid, ssh_socket: None, connection }))
 }
 
-/// Reports whether this is a living gpg-agent of our user.
+/// Reports whether the process with this pid is a living gpg-agent of our user.
 fn is_agent(proc: &Proc, pid: Pid) -> Result<bool, Error> {
     let Lookup::Found(process) = proc.process(pid, Files::NONE)? else { return Ok(false) };
     Ok(matches!(process.lookup(is_ours(&process))?, Lookup::Found(true)))
@@ -98,8 +99,8 @@ pub(super) fn is_ours(process: &Process<'_>) -> ReadResult<bool> {
 }
 
 impl Agent {
-    /// Tells it the terminal for its questions, and finds the socket of its ssh-agent, as far as
-    /// these are wanted.
+    /// Tells the agent the terminal for its questions, and finds the socket of its ssh-agent, where
+    /// these are requested. Errors: `NoSsh` if it is no ssh-agent.
     pub(super) fn prepare(mut self, wanted: &AgentRequest) -> Result<Agent, Error> {
         if let Some(terminal) = &wanted.terminal {
             self.tell_terminal(terminal)
@@ -111,8 +112,8 @@ impl Agent {
         Ok(self)
     }
 
-    /// Tells it the terminal, as gpg-connect-agent does for UPDATESTARTUPTTY: the questions for
-    /// ssh, which knows nothing of terminals, appear there.
+    /// Tells the agent the terminal, as gpg-connect-agent does for UPDATESTARTUPTTY. Questions for
+    /// ssh appear there, because ssh itself does not name a terminal. Errors: the agent's own text.
     fn tell_terminal(&mut self, terminal: &OsString) -> Result<(), String> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         let locale =
@@ -139,6 +140,7 @@ impl Agent {
         self.ask(b"UPDATESTARTUPTTY").map(drop)
     }
 
+    /// Returns the socket of its ssh-agent, which must answer and belong to the same user.
     fn find_ssh(&mut self) -> Result<PathBuf, Error> {
         let refused = || Error::NoSsh(self.socket.clone());
         let path = self
@@ -153,6 +155,7 @@ impl Agent {
         if answers { Ok(path) } else { Err(refused()) }
     }
 
+    /// Sends a command, and returns its data, or a text about what failed.
     fn ask(&mut self, command: &[u8]) -> Result<Vec<u8>, String> {
         self.connection.ask(command).map_err(|error| error.to_string())?
     }

@@ -1,5 +1,5 @@
-//! The protocol of GnuPG's daemons (libassuan), as far as it is needed: commands and answers in
-//! lines, waiting only until a set time.
+//! The protocol of GnuPG's daemons (libassuan), as far as it is needed here: commands and answers
+//! in lines. No call waits beyond a set time.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -15,7 +15,7 @@ use rustix::net::SocketAddrUnix;
 use crate::escape::{expanded, unescaped};
 use crate::peer::Peer;
 
-/// Longest line (ASSUAN_LINELENGTH).
+/// Longest line, in bytes (ASSUAN_LINELENGTH).
 const LONGEST_LINE: usize = 1000;
 
 /// Most bytes of a file that names the place of a socket.
@@ -34,8 +34,8 @@ pub struct Connection {
 pub type Answer = Result<Vec<u8>, String>;
 
 impl Connection {
-    /// Connects and reads the greeting. Errors: `NotFound` or `ConnectionRefused` when there is no
-    /// server.
+    /// Connects and reads the greeting. Errors: `NotFound` or `ConnectionRefused` if there is no
+    /// server, `InvalidData` if it has another protocol, `TimedOut` at `end`.
     pub fn open(path: &Path, end: Instant) -> io::Result<Connection> {
         let mut connection = Connection { peer: open(path, end)?, received: Vec::new() };
         let greeting = connection.line()?;
@@ -46,17 +46,18 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Returns the user who made the socket.
+    /// Returns the uid of the user who made the socket.
     pub fn uid(&self) -> u32 {
         self.peer.uid
     }
 
-    /// Returns the time at which all of it must be over.
+    /// Returns the time at which all calls must be over.
     pub fn end(&self) -> Instant {
         self.peer.end()
     }
 
-    /// Sends a command, and returns its answer.
+    /// Sends a command, and returns its answer. Errors: `TimedOut` at the end of the time,
+    /// `InvalidData` if the answer has no end.
     pub fn ask(&mut self, command: &[u8]) -> io::Result<Answer> {
         self.peer.send(&[command, b"\n"].concat())?;
         let mut data = Vec::new();
@@ -85,10 +86,11 @@ pub fn open(path: &Path, end: Instant) -> io::Result<Peer> {
     Peer::connect(&SocketAddrUnix::new(&*redirected(path)?)?, end)
 }
 
-/// Returns the place of a socket: in home directories on file systems without sockets, a file in
-/// its place names it.
+/// Returns the path of a socket. Some file systems have no sockets: there a file in its place names
+/// another path.
 fn redirected(path: &Path) -> io::Result<PathBuf> {
-    // Another user may choose what is there and replace it at any time: a pipe must not hold us up.
+    // Another user may choose what is there and replace it at any time: opening a FIFO must not
+    // wait.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => File::from(file),

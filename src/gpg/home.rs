@@ -25,16 +25,17 @@ const ALPHABET: &[u8; 32] = b"ybndrfg8ejkmcpqxot1uwisza345h769";
 /// The home directory of GnuPG of one user.
 #[derive(Clone, Debug)]
 pub struct Home {
-    /// Its absolute path. Symbolic links stay in it.
+    /// Its absolute path, with symbolic links unresolved.
     pub directory: PathBuf,
-    /// Whether it is another directory than `~/.gnupg`.
+    /// `true` if it is another directory than `~/.gnupg`.
     is_unusual: bool,
     uid: u32,
 }
 
 impl Home {
-    /// Finds ours: $GNUPGHOME, else `.gnupg` in $HOME or, without that, in the home directory of
-    /// our user.
+    /// Finds our own: $GNUPGHOME, else `.gnupg` in $HOME or, without that, in the home directory of
+    /// our user. Errors: `NoHome` without any of them, `NowhereToBegin` if the path is relative and
+    /// the current directory unknown.
     pub fn ours() -> Result<Home, Error> {
         let uid = nix::unistd::geteuid();
         let recorded = || {
@@ -46,7 +47,8 @@ impl Home {
         Home::new(chosen, of_user, env::current_dir, uid.as_raw())
     }
 
-    /// The text is neither normalized nor resolved, because GnuPG compares and hashes it.
+    /// Makes it of $GNUPGHOME (`chosen`) and the home directory of the user. The text of the path
+    /// is neither normalized nor resolved, because GnuPG compares and hashes it as it is.
     fn new(
         chosen: Option<OsString>,
         of_user: Option<OsString>,
@@ -72,7 +74,7 @@ impl Home {
     }
 
     /// Returns the path of its agent's socket. It is in the runtime directory of the user if there
-    /// is one, which is short enough for any home directory; else in the home directory itself.
+    /// is one, where the path is short for any home directory; else in the home directory itself.
     pub fn socket(&self) -> PathBuf {
         let mut runtime = BASES.iter().map(|base| Path::new(base).join(self.uid.to_string()));
         let directory =
@@ -80,8 +82,8 @@ impl Home {
         directory.unwrap_or_else(|| self.directory.clone()).join(SOCKET)
     }
 
-    /// Reports whether agents of GnuPG 2.1 or later listen in this directory, for any home
-    /// directory.
+    /// Reports whether agents of GnuPG 2.1 or later have their sockets in this directory: it is
+    /// below the user's runtime directory.
     pub(super) fn is_runtime(&self, directory: &Path) -> bool {
         BASES.iter().any(|base| {
             directory.starts_with(Path::new(base).join(self.uid.to_string()).join("gnupg"))
@@ -105,11 +107,12 @@ impl Home {
         (is_closed(&runtime.join("gnupg")) && is_closed(&directory)).then_some(directory)
     }
 
+    /// Reports whether a directory exists and belongs to the user.
     fn owns(&self, directory: &Path) -> bool {
         fs::metadata(directory).is_ok_and(|found| found.is_dir() && found.uid() == self.uid)
     }
 
-    /// Returns the first 15 bytes of the SHA-1 of its path, as 24 letters.
+    /// Returns the first 15 bytes of the SHA-1 of its path, as 24 letters of z-base-32.
     fn hash(&self) -> String {
         let digest = Sha1::digest(self.directory.as_os_str().as_bytes());
         let bits = |at: usize| {
@@ -121,6 +124,7 @@ impl Home {
     }
 }
 
+/// Removes slashes at the end of a path, except that of the root directory.
 fn without_slashes(mut path: Vec<u8>) -> Vec<u8> {
     while path.len() > 1 && path.ends_with(b"/") {
         path.pop();

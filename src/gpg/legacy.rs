@@ -1,4 +1,5 @@
-//! An agent of GnuPG before 2.1: known by $GPG_AGENT_INFO, or only by the socket that it has open.
+//! Agents of GnuPG before 2.1, which listen at any path: one is found by $GPG_AGENT_INFO, or by the
+//! socket that it has open.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -14,11 +15,11 @@ use super::agent::{Agent, AgentState, look};
 use super::home::SOCKET;
 use super::{Error, Home};
 
-/// The variable that named it: SOCKET:PID:PROTOCOL.
+/// The variable that names the agent: SOCKET:PID:PROTOCOL.
 const INFO: &str = "GPG_AGENT_INFO";
 
-/// Finds an agent of our user that answers and is not bound to another home directory, as those
-/// since 2.1 are.
+/// Finds an agent of our user that answers. Agents since GnuPG 2.1 serve one home directory each:
+/// those of other home directories are skipped.
 pub(super) fn find(proc: &Proc, home: &Home, end: Instant) -> Result<Option<Agent>, Error> {
     let told = std::env::var_os(INFO).and_then(|info| told(&info));
     for path in told.into_iter().chain(held(proc)?) {
@@ -30,7 +31,7 @@ pub(super) fn find(proc: &Proc, home: &Home, end: Instant) -> Result<Option<Agen
             Ok(AgentState::Living(agent)) if agent.pid.is_some() => return Ok(Some(agent)),
             Ok(_) => {}
             Err(Error::Process(error)) => return Err(error.into()),
-            // Something else that answers there is no agent for us.
+            // The server at this socket is no agent for us.
             Err(error) => tracing::debug!("{error}"),
         }
     }
@@ -43,16 +44,16 @@ fn told(info: &OsStr) -> Option<PathBuf> {
     Some(PathBuf::from(OsStr::from_bytes(path))).filter(|path| path.is_absolute())
 }
 
-/// Reports whether a socket belongs to another home directory: since 2.1 it is in the home
-/// directory, or in a place that stands for it.
+/// Reports whether a socket belongs to another home directory: since GnuPG 2.1 it is in the home
+/// directory itself, or below the user's runtime directory.
 fn is_of_another_home(path: &Path, home: &Home) -> bool {
     let directory = path.parent().unwrap_or(Path::new("/"));
     home.is_runtime(directory) || directory.join("private-keys-v1.d").exists()
 }
 
-/// Returns the sockets on which processes called gpg-agent listen. The agent hides its descriptors
-/// from its own user, so that for most users every listening socket of the right name counts. A
-/// question then finds out what answers there.
+/// Returns the sockets at which processes called gpg-agent may listen. The agent hides its
+/// descriptors from its own user, so that for most users every listening socket of the right name
+/// counts. The caller asks what answers there.
 fn held(proc: &Proc) -> Result<Vec<PathBuf>, Error> {
     let mut sockets = BTreeSet::new();
     let mut scan = proc.scan(Files::new(&[File::Stat]))?;
@@ -64,8 +65,8 @@ fn held(proc: &Proc) -> Result<Vec<PathBuf>, Error> {
     Ok(sockets.into_iter().map(|path| PathBuf::from(OsString::from_vec(path))).collect())
 }
 
-/// Returns the paths of the sockets on which a process listens, if it is a living gpg-agent of our
-/// user.
+/// Returns the paths of the sockets at which a process listens or, where its descriptors cannot be
+/// read, may listen. There is none if it is not a living gpg-agent of our user.
 fn sockets_of(process: &Process<'_>) -> crate::process::ReadResult<Vec<Vec<u8>>> {
     if !super::agent::is_ours(process)? {
         return Ok(Vec::new());
@@ -76,7 +77,7 @@ fn sockets_of(process: &Process<'_>) -> crate::process::ReadResult<Vec<Vec<u8>>>
         Some(held) => held.contains(inode),
         None => base_name(path) == SOCKET.as_bytes(),
     };
-    // The restricted sockets beside it (S.gpg-agent.extra, .browser) and that for ssh are left out.
+    // The restricted sockets (S.gpg-agent.extra, .browser) and that for ssh have other endings.
     let is_main = |path: &[u8]| path.starts_with(b"/") && path.ends_with(SOCKET.as_bytes());
     let paths = listeners.into_iter().filter_map(|(inode, path)| path.map(|path| (inode, path)));
     Ok(paths

@@ -1,5 +1,6 @@
-//! GnuPG's agent: the place of its socket, whether a living agent of ours answers there, how one is
-//! started, and what a command must know about it.
+//! GnuPG's agent: where its socket is (`home`), whether a living agent of ours answers there
+//! (`agent`), how one is started (`start`), and which variables a command needs (`variables`).
+//! `connect` puts these together.
 //!
 //! Neither a socket nor a process proves that there is an agent: only an answer does. Nothing here
 //! knows the command line, and nothing prints.
@@ -23,7 +24,7 @@ pub use variables::{terminal, variables};
 
 use agent::AgentState;
 
-/// The reason why there is no agent.
+/// A reason why there is no agent.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The program gpg-agent is not installed.
@@ -50,21 +51,21 @@ pub enum Error {
     Process(#[from] process::Error),
 }
 
-/// Longest time limit, for values that the clock cannot count.
+/// Time limit in place of values that the clock cannot count.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// The agent that the user wants.
+/// A request for an agent.
 pub struct AgentRequest {
-    /// Whether it must also be an ssh-agent.
+    /// `true` if it must also be an ssh-agent.
     pub ssh: bool,
     /// The terminal for its questions.
     pub terminal: Option<OsString>,
-    /// Time limit for its answer.
+    /// Time limit until an agent answers, also for a new one.
     pub timeout: Duration,
 }
 
 /// Returns a living agent: that of this home directory, else one of an earlier GnuPG, else a new
-/// one.
+/// one. Errors: `NotInstalled` if a new one is needed and there is no gpg-agent; see [`Error`].
 pub fn connect(proc: &Proc, home: &Home, wanted: &AgentRequest) -> Result<Agent, Error> {
     let now = Instant::now();
     let end = now.checked_add(wanted.timeout).unwrap_or(now + LONGEST);
@@ -84,7 +85,7 @@ fn connect_until(
         return agent.prepare(wanted);
     }
     match legacy::find(proc, home, end)?.map(|agent| agent.prepare(wanted)) {
-        // A new agent may do better.
+        // A new agent may be an ssh-agent too.
         None | Some(Err(Error::NoSsh(_))) => {
             start::start(proc, &path, wanted, end)?.prepare(wanted)
         }

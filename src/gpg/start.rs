@@ -1,4 +1,4 @@
-//! Starting an agent, and waiting until it answers.
+//! Starts an agent with gpg-agent(1), and waits until it answers.
 
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
@@ -14,22 +14,24 @@ use crate::process::Proc;
 use super::agent::{Agent, AgentState, look};
 use super::{AgentRequest, Error};
 
-/// Capacity of a pipe (pipe(7)).
+/// Capacity of a pipe, in bytes (pipe(7)).
 const PIPE: usize = 64 * 1024;
 
-/// Most bytes of the starter's output that are kept: its end.
+/// Most bytes of the starter's standard error that are kept: its end.
 const SAID: usize = 4096;
 
-/// The process that starts the daemon. It is always reaped: the command that takes our place must
-/// not have a child that it does not know.
+/// The process `gpg-agent --daemon`, which starts the agent and exits. It is always reaped: the
+/// command that takes our place must not have a child that it does not know.
 struct Starter {
     child: Child,
     said: Vec<u8>,
-    /// The time of its exit, and whether it succeeded.
+    /// The time at which its exit was noticed, and `true` if it succeeded.
     ended: Option<(Instant, bool)>,
 }
 
-/// Starts the agent whose socket will be at this path.
+/// Starts the agent whose socket will be at this path, and waits until it answers. Errors:
+/// `NotInstalled`, `Foreign` if another user's agent has the socket, and `NotStarted` with the
+/// reason if no agent answers until `end`.
 pub(super) fn start(
     proc: &Proc,
     path: &Path,
@@ -47,12 +49,12 @@ impl Starter {
         let program = program::find("gpg-agent").ok_or(Error::NotInstalled)?;
         let mut command = Command::new(&program);
         command.arg("--daemon").args(wanted.ssh.then_some("--enable-ssh-support"));
-        // The daemon keeps its standard error for its whole life: a program that reads ours to its
-        // end must not wait for that.
+        // The agent keeps its standard error open for its whole life. A program that reads ours to
+        // the end must not wait for that.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let child = spawn_daemon(&mut command).map_err(|error| match error.kind() {
-            // The path is a link that leads nowhere. A script without its interpreter gives the
-            // same error.
+            // The error is the same for a dangling link and for a script without its interpreter:
+            // only the link does not exist.
             ErrorKind::NotFound if !program.exists() => Error::NotInstalled,
             _ => Error::NotStarted(error.to_string()),
         })?;
@@ -63,6 +65,7 @@ impl Starter {
         Ok(Starter { child, said: Vec::new(), ended: None })
     }
 
+    /// Waits until an agent answers, ours or one that was started at the same time.
     fn await_agent(&mut self, proc: &Proc, path: &Path, end: Instant) -> Result<Agent, Error> {
         let mut why = String::new();
         loop {
@@ -84,8 +87,8 @@ impl Starter {
         }
     }
 
-    /// Reads its output, so that it does not block. Only a part at a time, because it may write
-    /// without end.
+    /// Reads a part of its standard error, so that it does not block. It may write without end, so
+    /// that each call reads once.
     fn listen(&mut self) {
         let Some(stderr) = &mut self.child.stderr else { return };
         let mut buffer = [0; PIPE];
@@ -98,6 +101,7 @@ impl Starter {
         self.said.drain(..self.said.len().saturating_sub(SAID));
     }
 
+    /// Reaps the process if it has exited.
     fn look_after(&mut self) -> io::Result<()> {
         if self.ended.is_none()
             && let Some(status) = self.child.try_wait()?
@@ -108,7 +112,7 @@ impl Starter {
         Ok(())
     }
 
-    /// Returns the last line that it wrote, except the one about the daemon.
+    /// Returns the last line that it wrote, except the one that says that the agent started.
     fn complaint(&mut self) -> String {
         self.listen();
         let text = String::from_utf8_lossy(&self.said);
@@ -119,13 +123,13 @@ impl Starter {
         lines.next_back().unwrap_or_default().to_owned()
     }
 
-    /// Waits until it exits, as it does when the daemon has begun. Without an agent, or when that
-    /// takes too long, it is killed.
+    /// Waits until the process exits, as it does when the agent runs, and kills it if that takes
+    /// too long, or at once if there is no agent.
     fn conclude(mut self, has_agent: bool) {
         let end = Instant::now() + if has_agent { deadlines::SECOND_AGENT } else { Duration::ZERO };
         while self.look_after().is_ok() && self.ended.is_none() {
             if pause(end).is_err() {
-                // It is our child and not reaped, so that its number is its own.
+                // Our child is not reaped, so that no other process has its pid.
                 if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
                     tracing::warn!("gpg-agent --daemon could not be ended: {error}");
                 }

@@ -14,14 +14,14 @@ pub struct Variable {
     pub value: OsString,
 }
 
-/// Returns our terminal, if there is one.
+/// Returns the path of our terminal, if standard input, output or error is one.
 pub fn terminal() -> Option<OsString> {
     let name = |fd: &dyn AsFd| rustix::termios::ttyname(fd.as_fd(), Vec::new()).ok();
     let name = name(&stdin()).or_else(|| name(&stdout())).or_else(|| name(&stderr()))?;
     Some(OsString::from_vec(name.into_bytes()))
 }
 
-/// Returns the variables for a command with this terminal and this agent, as far as there are such.
+/// Returns the variables for a command with this agent and this terminal.
 pub fn variables(agent: Option<&Agent>, terminal: Option<&OsStr>) -> Vec<Variable> {
     let mut variables = Vec::new();
     if let Some(agent) = agent {

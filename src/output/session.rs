@@ -1,4 +1,4 @@
-//! Graphical sessions: as a table, as JSON.
+//! Prints graphical sessions, as a table or as JSON.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -7,11 +7,11 @@ use crate::desktop::{Session, Variables};
 
 use super::{Terminal, json, number, put, text, variables};
 
-/// The columns, with the least width of each.
+/// The columns, with the least width of each in characters.
 const COLUMNS: [(&str, usize); 6] =
     [("SESSION", 7), ("USER", 12), ("TYPE", 7), ("SEAT", 6), ("STATE", 10), ("DISPLAY", 0)];
 
-/// Appends the table. `-` stands for an unknown value.
+/// Appends a table of sessions, with a line of headings. `-` stands for an unknown value.
 pub fn table(table: &mut Vec<u8>, sessions: &[(Session, Option<Variables>)], terminal: &Terminal) {
     row(table, COLUMNS.map(|(name, _)| name.as_bytes()), terminal);
     for (session, variables) in sessions {
@@ -40,6 +40,7 @@ pub fn table(table: &mut Vec<u8>, sessions: &[(Session, Option<Variables>)], ter
     }
 }
 
+/// Appends a line of the table.
 fn row(table: &mut Vec<u8>, cells: [&[u8]; COLUMNS.len()], terminal: &Terminal) {
     for (at, (cell, (_, width))) in cells.into_iter().zip(COLUMNS).enumerate() {
         let cell = text::shown(cell, terminal);
@@ -52,7 +53,7 @@ fn row(table: &mut Vec<u8>, cells: [&[u8]; COLUMNS.len()], terminal: &Terminal) 
     table.push(b'\n');
 }
 
-/// Appends the JSON document.
+/// Appends a JSON document: an array of sessions.
 pub fn document(document: &mut Vec<u8>, sessions: &[(Session, Option<Variables>)]) {
     json::array(document, sessions.iter(), |json, (session, variables)| {
         json.push(b'{');
@@ -74,12 +75,12 @@ pub fn document(document: &mut Vec<u8>, sessions: &[(Session, Option<Variables>)
     document.push(b'\n');
 }
 
-/// Returns the type in logind, else that of the server that answered.
+/// Returns the type of a session in logind, else that of the server that answered.
 fn kind<'s>(session: &'s Session, variables: &'s Option<Variables>) -> Option<&'s str> {
     session.kind.as_deref().or_else(|| variables.as_ref()?.get("XDG_SESSION_TYPE")?.to_str())
 }
 
-/// Returns the variables as they are printed.
+/// Returns the names and values of the variables, as they are printed.
 pub fn values(variables: &Variables) -> impl Iterator<Item = (&str, &OsStr)> {
     variables.session.iter().map(|(name, value)| (*name, &**value))
 }

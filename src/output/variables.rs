@@ -1,4 +1,4 @@
-//! Environment variables, for a shell or as JSON.
+//! Prints environment variables, for a shell or as JSON.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::{Colour, Output, json};
 
-/// Prints them as JSON or for a shell.
+/// Prints variables on standard output. Errors: `InvalidData` for a value with a zero byte.
 pub fn print<'v>(
     variables: impl Iterator<Item = (&'v str, &'v OsStr)>,
     is_json: bool,
@@ -22,7 +22,7 @@ pub fn print<'v>(
     output.finish()
 }
 
-/// Appends lines that set and export the variables when a POSIX shell evaluates them.
+/// Appends lines that set and export the variables when a POSIX shell evaluates them (eval).
 fn for_shell<'v>(
     text: &mut Vec<u8>,
     variables: impl Iterator<Item = (&'v str, &'v OsStr)>,
@@ -39,13 +39,13 @@ fn for_shell<'v>(
     Ok(())
 }
 
-/// Appends a document that is an object.
+/// Appends a JSON document: one object.
 fn as_json<'v>(text: &mut Vec<u8>, variables: impl Iterator<Item = (&'v str, &'v OsStr)>) {
     object(text, variables);
     text.push(b'\n');
 }
 
-/// Appends an object.
+/// Appends a JSON object with a member for each variable.
 pub fn object<'v>(text: &mut Vec<u8>, variables: impl Iterator<Item = (&'v str, &'v OsStr)>) {
     json::object_of(text, variables, |text, (name, value)| {
         json::key(text, name);
