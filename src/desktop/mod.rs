@@ -19,6 +19,7 @@ mod runtime;
 mod search;
 mod session;
 mod session_user;
+mod values;
 mod variables;
 mod wayland;
 mod x11;

@@ -8,13 +8,14 @@ use std::fmt::Display;
 use std::io;
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::address::Address;
 use super::endpoints::{Endpoints, SOCKETS};
 use super::environ::SessionEnviron;
 use super::names::is_locale;
+use super::values::{is_plain, is_safe_path};
 use super::x11::{self, Authority};
 use super::{Session, runtime, wayland};
 use crate::deadlines;
@@ -287,22 +288,6 @@ fn is_alive<T>(answer: Result<T, impl Display>, what: &str, value: &OsStr) -> bo
     answer.is_ok()
 }
 
-/// Reports whether a path means the same for every process: it is absolute and not below /proc,
-/// where `self` depends on the reader.
-fn is_safe_path(path: &OsStr) -> bool {
-    let path = Path::new(path);
-    path.is_absolute()
-        && path.components().nth(1).is_some_and(|first| first.as_os_str() != "proc")
-        && !path.components().any(|part| part == Component::ParentDir)
-}
-
-/// Reports whether a value consists of the characters that names of desktops and locales have, so
-/// that it cannot mean anything else.
-pub fn is_plain(value: &OsStr) -> bool {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:;@+= ".contains(byte);
-    !value.is_empty() && value.as_bytes().iter().all(is_plain)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -371,33 +356,5 @@ mod tests {
         assert_eq!(search.locale(), [("LANG".to_owned(), "fr_FR.UTF-8".into())]);
         search.hints.clear();
         assert_eq!(search.locale(), [("LANG".to_owned(), "C.UTF-8".into())]);
-    }
-
-    #[test]
-    fn paths_that_mean_the_same_to_everybody() {
-        let is_safe = |path: &str| is_safe_path(OsStr::new(path));
-        assert!(is_safe("/run/user/1/bus") && is_safe("/process/x"));
-        for path in [
-            "",
-            "x",
-            "/",
-            "/proc/self/fd/3",
-            "//proc/self",
-            "/./proc/1/root",
-            "/run/../proc/self",
-            "./x",
-        ] {
-            assert!(!is_safe(path), "{path}");
-        }
-    }
-
-    #[test]
-    fn values_that_mean_nothing_else() {
-        assert!(is_plain(OsStr::new("ubuntu:GNOME")) && is_plain(OsStr::new("de_DE.UTF-8@euro")));
-        assert!(
-            !is_plain(OsStr::new(""))
-                && !is_plain(OsStr::new("../x"))
-                && !is_plain(OsStr::new("$(x)"))
-        );
     }
 }
