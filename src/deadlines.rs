@@ -12,7 +12,7 @@ pub const USUAL_BUS: Duration = Duration::from_secs(4);
 
 /// Limit of all probes of a search except those of the usual bus and of X displays. It is shorter
 /// than [`ENDPOINTS`], so that time is left for X displays.
-pub const HINTED_ENDPOINTS: Duration = Duration::from_secs(3);
+pub const ENDPOINTS_WITHOUT_X: Duration = Duration::from_secs(3);
 
 /// Limit of all probes of a search except that of the usual bus.
 pub const ENDPOINTS: Duration = Duration::from_secs(5);

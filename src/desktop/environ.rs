@@ -53,13 +53,13 @@ impl SessionEnviron {
 
 /// Returns the environments of all processes that have only the rights of the user and belong to no
 /// other session. `session` is the id of the session, where logind has one.
-pub fn hints(
+pub fn session_environs(
     proc: &Proc,
     uid: u32,
     session: Option<&str>,
 ) -> Result<Vec<SessionEnviron>, process::Error> {
     let files = Files::new(&[File::Status]);
-    let mut hints = Vec::new();
+    let mut environs = Vec::new();
     let mut size = 0;
     let mut scan = proc.scan(files)?;
     while size < MOST
@@ -70,13 +70,14 @@ pub fn hints(
         }
         // A pinned process is read again: it cannot become another one between two reads.
         if let Lookup::Found(process) = proc.process(process.pid(), files)?
-            && let Lookup::Found(Some(hint)) = process.lookup(hint(&process, uid, session))?
+            && let Lookup::Found(Some(environ)) =
+                process.lookup(session_environ(&process, uid, session))?
         {
-            size += hint.size();
-            hints.push(hint);
+            size += environ.size();
+            environs.push(environ);
         }
     }
-    Ok(hints)
+    Ok(environs)
 }
 
 /// Reports whether all user ids of a process are the user's. A process with the rights of another
@@ -87,7 +88,7 @@ fn is_theirs(process: &Process<'_>, uid: u32) -> ReadResult<bool> {
 
 /// Returns the environment of one process; `None` if it cannot be read, or belongs to another user
 /// or session.
-fn hint(
+fn session_environ(
     process: &Process<'_>,
     uid: u32,
     session: Option<&str>,
@@ -96,27 +97,27 @@ fn hint(
         return Ok(None);
     };
     let scope = session_of(process)?;
-    let hint = SessionEnviron {
+    let environ = SessionEnviron {
         pid: process.pid(),
         parent: process.ppid()?,
         is_inside: scope.is_some() && scope.as_deref() == session,
         variables: variables(&environment),
     };
-    Ok((is_theirs(process, uid)? && !is_elsewhere(&hint, scope.as_deref(), session))
-        .then_some(hint))
+    Ok((is_theirs(process, uid)? && !is_elsewhere(&environ, scope.as_deref(), session))
+        .then_some(environ))
 }
 
 /// Reports whether a process certainly belongs to another session: by its control group, or by its
 /// own $XDG_SESSION_ID.
-fn is_elsewhere(hint: &SessionEnviron, scope: Option<&str>, session: Option<&str>) -> bool {
+fn is_elsewhere(environ: &SessionEnviron, scope: Option<&str>, session: Option<&str>) -> bool {
     let is_other = |id: &OsStr| session.is_some_and(|session| id != session);
-    !hint.is_inside
+    !environ.is_inside
         && (scope.is_some_and(|scope| is_other(scope.as_ref()))
-            || hint.get("XDG_SESSION_ID").is_some_and(is_other))
+            || environ.get("XDG_SESSION_ID").is_some_and(is_other))
 }
 
 /// Reports whether a variable of this name may name something of a session.
-fn is_hint(name: &str) -> bool {
+fn is_useful(name: &str) -> bool {
     NAMES.contains(&name) || is_locale(name)
 }
 
@@ -124,7 +125,7 @@ fn is_hint(name: &str) -> bool {
 fn variables(environment: &[u8]) -> Vec<(String, OsString)> {
     let pair = |item: &[u8]| {
         let at = memchr::memchr(b'=', item)?;
-        let name = std::str::from_utf8(&item[..at]).ok().filter(|name| is_hint(name))?;
+        let name = std::str::from_utf8(&item[..at]).ok().filter(|name| is_useful(name))?;
         let value = &item[at + 1..];
         // Paths and names in use contain no control characters.
         let is_good = !value.is_empty()
@@ -165,26 +166,36 @@ mod tests {
 
     #[test]
     fn what_an_environment_says() {
-        let hint = SessionEnviron::new(
+        let environ = SessionEnviron::new(
             1,
             0,
             true,
             b"DISPLAY=:1\0DISPLAYS=x\0XAUTHORITY=\0LC_TIME=C\0odd\0SWAYSOCK=/a\x1b[m\0PATH=/bin\0",
         );
-        assert_eq!(hint.get("DISPLAY"), Some(OsStr::new(":1")));
+        assert_eq!(environ.get("DISPLAY"), Some(OsStr::new(":1")));
         assert_eq!(
-            (hint.get("XAUTHORITY"), hint.get("odd"), hint.get("SWAYSOCK"), hint.get("PATH")),
+            (
+                environ.get("XAUTHORITY"),
+                environ.get("odd"),
+                environ.get("SWAYSOCK"),
+                environ.get("PATH")
+            ),
             (None, None, None, None)
         );
-        assert_eq!(hint.all(|name| name.starts_with("LC_")), [("LC_TIME".to_owned(), "C".into())]);
+        assert_eq!(
+            environ.all(|name| name.starts_with("LC_")),
+            [("LC_TIME".to_owned(), "C".into())]
+        );
     }
 
     #[test]
     fn who_is_of_another_session() {
         let plain = SessionEnviron::new(1, 0, false, b"");
-        let said = SessionEnviron::new(1, 0, false, b"XDG_SESSION_ID=4\0");
-        assert!(!is_elsewhere(&plain, None, Some("3")) && !is_elsewhere(&said, Some("4"), None));
-        assert!(is_elsewhere(&plain, Some("4"), Some("3")) && is_elsewhere(&said, None, Some("3")));
+        let named = SessionEnviron::new(1, 0, false, b"XDG_SESSION_ID=4\0");
+        assert!(!is_elsewhere(&plain, None, Some("3")) && !is_elsewhere(&named, Some("4"), None));
+        assert!(
+            is_elsewhere(&plain, Some("4"), Some("3")) && is_elsewhere(&named, None, Some("3"))
+        );
         assert!(!is_elsewhere(
             &SessionEnviron::new(1, 0, true, b"XDG_SESSION_ID=4\0"),
             Some("3"),

@@ -49,18 +49,22 @@ pub struct EndpointSearch {
     /// `true` if the session's processes can be separated from the user's other processes.
     has_own_processes: bool,
     /// The processes of [`Rank::First`].
-    first: Vec<Pid>,
+    nearest: Vec<Pid>,
     /// The environments, the nearest first after [`EndpointSearch::rank`].
-    hints: Vec<(SessionEnviron, Rank)>,
+    environs: Vec<(SessionEnviron, Rank)>,
     /// The time at which all probes but those of X displays are over.
-    hints_end: Instant,
+    probes_end: Instant,
     /// The time at which all probes are over.
-    end: Instant,
+    displays_end: Instant,
 }
 
 impl EndpointSearch {
     /// Prepares a search with these environments. `own` is our own process, if it is known.
-    pub fn new(session: &Session, hints: Vec<SessionEnviron>, own: Option<Pid>) -> EndpointSearch {
+    pub fn new(
+        session: &Session,
+        environs: Vec<SessionEnviron>,
+        own: Option<Pid>,
+    ) -> EndpointSearch {
         EndpointSearch {
             uid: session.account.uid,
             home: session.account.home.clone(),
@@ -68,10 +72,10 @@ impl EndpointSearch {
             kind: session.kind.clone(),
             display: session.display.clone().map(OsString::from),
             has_own_processes: session.id.is_some(),
-            first: own.into_iter().chain(session.leader).collect(),
-            hints: hints.into_iter().map(|hint| (hint, Rank::Other)).collect(),
-            hints_end: Instant::now() + deadlines::HINTED_ENDPOINTS,
-            end: Instant::now() + deadlines::ENDPOINTS,
+            nearest: own.into_iter().chain(session.leader).collect(),
+            environs: environs.into_iter().map(|environ| (environ, Rank::Other)).collect(),
+            probes_end: Instant::now() + deadlines::ENDPOINTS_WITHOUT_X,
+            displays_end: Instant::now() + deadlines::ENDPOINTS,
         }
     }
 
@@ -80,11 +84,11 @@ impl EndpointSearch {
         self.runtime = runtime::directory(self.uid);
         let mut found = Endpoints { runtime: self.runtime.clone(), ..Endpoints::default() };
         let usual = self.usual_bus().and_then(|bus| found.answered("bus", bus));
-        self.hints_end = Instant::now() + deadlines::HINTED_ENDPOINTS;
-        self.end = Instant::now() + deadlines::ENDPOINTS;
+        self.probes_end = Instant::now() + deadlines::ENDPOINTS_WITHOUT_X;
+        self.displays_end = Instant::now() + deadlines::ENDPOINTS;
         let compositors = self.compositors(&mut found);
         let servers =
-            found.answered("X servers", x11::owned(self.uid, self.soon())).unwrap_or_default();
+            found.answered("X servers", x11::owned(self.uid, self.probe_end())).unwrap_or_default();
         let listening =
             compositors.iter().map(|(_, pid)| pid).chain(servers.iter().map(|(_, pid)| pid));
         self.rank(&listening.flatten().copied().collect());
@@ -96,13 +100,17 @@ impl EndpointSearch {
         let servers = if found.wayland.is_some() { Vec::new() } else { servers };
         (found.display, found.authority) =
             self.x11(servers).map_or((None, None), |(display, path)| (Some(display), path));
-        found.desktop = self.first("XDG_CURRENT_DESKTOP", None, is_plain);
+        found.desktop = self.first_good("XDG_CURRENT_DESKTOP", None, is_plain);
         for name in SOCKETS {
             let answers = |path: &OsStr| {
                 is_safe_path(path)
-                    && is_alive(wayland::connect(path.as_ref(), self.uid, self.soon()), name, path)
+                    && is_alive(
+                        wayland::connect(path.as_ref(), self.uid, self.probe_end()),
+                        name,
+                        path,
+                    )
             };
-            found.sockets.extend(self.first(name, None, answers).map(|path| (name, path)));
+            found.sockets.extend(self.first_good(name, None, answers).map(|path| (name, path)));
         }
         found.locale = self.locale();
         found
@@ -120,7 +128,7 @@ impl EndpointSearch {
         let Some(runtime) = &self.runtime else { return Vec::new() };
         let names = found.answered("compositors", wayland::names(runtime)).unwrap_or_default();
         let answer = |name: OsString| {
-            let answer = wayland::answers(&runtime.join(&name), self.uid, self.soon());
+            let answer = wayland::answers(&runtime.join(&name), self.uid, self.probe_end());
             found.answered("compositor", answer).map(|pid| (name, pid))
         };
         names.into_iter().filter_map(answer).collect()
@@ -130,20 +138,20 @@ impl EndpointSearch {
     /// listen as a compositor or X server.
     fn rank(&mut self, servers: &BTreeSet<Pid>) {
         let parents: BTreeMap<Pid, Pid> =
-            self.hints.iter().map(|(hint, _)| (hint.pid, hint.parent)).collect();
+            self.environs.iter().map(|(environ, _)| (environ.pid, environ.parent)).collect();
         let below = descendants(&parents, servers);
-        for (hint, rank) in &mut self.hints {
-            *rank = if self.first.contains(&hint.pid) {
+        for (environ, rank) in &mut self.environs {
+            *rank = if self.nearest.contains(&environ.pid) {
                 Rank::First
-            } else if below.contains(&hint.pid) {
+            } else if below.contains(&environ.pid) {
                 Rank::Display
-            } else if hint.is_inside || !self.has_own_processes {
+            } else if environ.is_inside || !self.has_own_processes {
                 Rank::Inside
             } else {
                 Rank::Other
             };
         }
-        self.hints.sort_by_key(|(_, rank)| *rank);
+        self.environs.sort_by_key(|(_, rank)| *rank);
     }
 
     /// Returns the first bus that answers: one that near processes name, the usual one, else one
@@ -151,9 +159,9 @@ impl EndpointSearch {
     fn bus(&self, usual: Option<Address>) -> Option<Address> {
         let list = |text: &OsStr| Address::list(text.as_bytes()).collect::<Vec<_>>();
         let answers =
-            |bus: &Address| is_alive(bus.connect(self.uid, self.soon()), "bus", &bus.text);
+            |bus: &Address| is_alive(bus.connect(self.uid, self.probe_end()), "bus", &bus.text);
         let said = |ranks| {
-            self.said("DBUS_SESSION_BUS_ADDRESS", ranks).into_iter().flat_map(list).find(&answers)
+            self.values("DBUS_SESSION_BUS_ADDRESS", ranks).into_iter().flat_map(list).find(&answers)
         };
         said(NEAR).or(usual).or_else(|| said(FAR))
     }
@@ -163,17 +171,21 @@ impl EndpointSearch {
         let answers = |name: &OsStr| {
             let socket = wayland::socket(self.runtime.as_deref(), name)
                 .filter(|path| is_safe_path(path.as_os_str()));
-            let answer = socket.map(|path| wayland::answers(&path, self.uid, self.soon()));
+            let answer = socket.map(|path| wayland::answers(&path, self.uid, self.probe_end()));
             answer.is_some_and(|answer| is_alive(answer, "WAYLAND_DISPLAY", name))
         };
-        self.first("WAYLAND_DISPLAY", compositors.into_iter().next().map(|(name, _)| name), answers)
+        self.first_good(
+            "WAYLAND_DISPLAY",
+            compositors.into_iter().next().map(|(name, _)| name),
+            answers,
+        )
     }
 
     /// Returns the first display that accepts us, and the file with its cookie if it needs one. The
     /// display of logind is tried first, then those that near processes name, those of the user's
     /// own servers, and those that other processes name.
     fn x11(&self, servers: Vec<(u32, Option<Pid>)>) -> Option<(OsString, Option<PathBuf>)> {
-        let said = |ranks| self.said("DISPLAY", ranks).into_iter().map(OsStr::to_owned);
+        let said = |ranks| self.values("DISPLAY", ranks).into_iter().map(OsStr::to_owned);
         let servers = servers.into_iter().map(|(number, _)| OsString::from(format!(":{number}")));
         let displays =
             self.display.clone().into_iter().chain(said(NEAR)).chain(servers).chain(said(FAR));
@@ -186,13 +198,16 @@ impl EndpointSearch {
     /// Returns a display if its server accepts us, and the file with its cookie if it needs one.
     fn accepted(&self, display: OsString) -> Option<(OsString, Option<PathBuf>)> {
         let number = x11::number(display.as_bytes())?;
-        let is_it = |hint: &SessionEnviron| {
-            hint.get("DISPLAY").and_then(|display| x11::number(display.as_bytes())) == Some(number)
+        let is_it = |environ: &SessionEnviron| {
+            environ.get("DISPLAY").and_then(|display| x11::number(display.as_bytes()))
+                == Some(number)
         };
-        let knowing = self.hints.iter().map(|(hint, _)| hint).filter(|hint| is_it(hint));
+        let knowing =
+            self.environs.iter().map(|(environ, _)| environ).filter(|environ| is_it(environ));
         let mut seen = BTreeSet::new();
-        let said =
-            knowing.filter_map(|hint| hint.get("XAUTHORITY")).filter(|path| seen.insert(*path));
+        let said = knowing
+            .filter_map(|environ| environ.get("XAUTHORITY"))
+            .filter(|path| seen.insert(*path));
         let said = said.filter(|path| is_safe_path(path)).map(|path| (PathBuf::from(path), true));
         for (path, is_said) in said.chain([(self.home.join(".Xauthority"), false)]) {
             let authority = Authority::read(&path);
@@ -201,8 +216,11 @@ impl EndpointSearch {
             }
             // A process that names the display may have a file that its server does not need.
             let cookie = authority.as_ref().ok().and_then(|authority| authority.cookie(number));
-            if is_alive(x11::accepts(number, cookie, self.uid, self.at_last()), "DISPLAY", &display)
-            {
+            if is_alive(
+                x11::accepts(number, cookie, self.uid, self.display_probe_end()),
+                "DISPLAY",
+                &display,
+            ) {
                 let path = authority.ok().filter(|_| is_said).map(|authority| authority.path);
                 return Some((display, path));
             }
@@ -212,8 +230,8 @@ impl EndpointSearch {
 
     /// Returns the locale of the nearest process that has one.
     fn locale(&self) -> Vec<(String, OsString)> {
-        let mut locales = self.hints.iter().map(|(hint, _)| {
-            let mut variables = hint.all(is_locale);
+        let mut locales = self.environs.iter().map(|(environ, _)| {
+            let mut variables = environ.all(is_locale);
             variables.retain(|(_, value)| is_plain(value));
             variables
         });
@@ -224,33 +242,36 @@ impl EndpointSearch {
 
     /// Returns the first value of a variable that is good: one of near processes, the usual value
     /// (which is not checked again), else one of processes that may belong elsewhere.
-    fn first(
+    fn first_good(
         &self,
         name: &str,
         usual: Option<OsString>,
         is_good: impl Fn(&OsStr) -> bool,
     ) -> Option<OsString> {
         let said = |ranks| {
-            self.said(name, ranks).into_iter().find(|value| is_good(value)).map(OsStr::to_owned)
+            self.values(name, ranks).into_iter().find(|value| is_good(value)).map(OsStr::to_owned)
         };
         said(NEAR).or(usual).or_else(|| said(FAR))
     }
 
     /// Returns the values of a variable in processes of these ranks, each of them once.
-    fn said(&self, name: &str, ranks: RangeInclusive<Rank>) -> Vec<&OsStr> {
+    fn values(&self, name: &str, ranks: RangeInclusive<Rank>) -> Vec<&OsStr> {
         let mut seen = BTreeSet::new();
-        let hints = self.hints.iter().filter(|(_, rank)| ranks.contains(rank));
-        hints.filter_map(|(hint, _)| hint.get(name)).filter(|value| seen.insert(*value)).collect()
+        let environs = self.environs.iter().filter(|(_, rank)| ranks.contains(rank));
+        environs
+            .filter_map(|(environ, _)| environ.get(name))
+            .filter(|value| seen.insert(*value))
+            .collect()
     }
 
     /// Returns the time at which a probe that begins now must be over.
-    fn soon(&self) -> Instant {
-        self.hints_end.min(Instant::now() + deadlines::DESKTOP_PROBE)
+    fn probe_end(&self) -> Instant {
+        self.probes_end.min(Instant::now() + deadlines::DESKTOP_PROBE)
     }
 
     /// Returns the time at which a probe of an X display that begins now must be over.
-    fn at_last(&self) -> Instant {
-        self.end.min(Instant::now() + deadlines::DESKTOP_PROBE)
+    fn display_probe_end(&self) -> Instant {
+        self.displays_end.min(Instant::now() + deadlines::DESKTOP_PROBE)
     }
 }
 
@@ -292,7 +313,7 @@ fn is_alive<T>(answer: Result<T, impl Display>, what: &str, value: &OsStr) -> bo
 mod tests {
     use super::*;
 
-    fn search(hints: Vec<SessionEnviron>) -> EndpointSearch {
+    fn search(environs: Vec<SessionEnviron>) -> EndpointSearch {
         EndpointSearch {
             uid: 1,
             home: "/nowhere".into(),
@@ -300,31 +321,31 @@ mod tests {
             kind: None,
             display: None,
             has_own_processes: true,
-            first: vec![10],
-            hints: hints.into_iter().map(|hint| (hint, Rank::Other)).collect(),
-            hints_end: Instant::now() + deadlines::DESKTOP_PROBE,
-            end: Instant::now() + deadlines::DESKTOP_PROBE,
+            nearest: vec![10],
+            environs: environs.into_iter().map(|environ| (environ, Rank::Other)).collect(),
+            probes_end: Instant::now() + deadlines::DESKTOP_PROBE,
+            displays_end: Instant::now() + deadlines::DESKTOP_PROBE,
         }
     }
 
     #[test]
     fn the_nearest_come_first() {
-        let hint = |pid, parent, is_inside| {
+        let environ = |pid, parent, is_inside| {
             SessionEnviron::new(pid, parent, is_inside, format!("DISPLAY=:{pid}\0").as_bytes())
         };
         // The server is 20. 22 descends from it through 21, which has no useful environment.
-        let hints = vec![
-            hint(5, 1, false),
-            hint(7, 1, true),
-            hint(22, 21, true),
-            hint(21, 20, false),
-            hint(10, 1, true),
+        let environs = vec![
+            environ(5, 1, false),
+            environ(7, 1, true),
+            environ(22, 21, true),
+            environ(21, 20, false),
+            environ(10, 1, true),
         ];
-        let mut search = search(hints);
+        let mut search = search(environs);
         search.rank(&BTreeSet::from([20]));
         let said = |ranks| {
             search
-                .said("DISPLAY", ranks)
+                .values("DISPLAY", ranks)
                 .into_iter()
                 .map(|text| text.display().to_string())
                 .collect::<Vec<_>>()
@@ -334,10 +355,10 @@ mod tests {
             (":10 :22 :21 :7".to_owned(), ":5".to_owned())
         );
         assert_eq!(
-            search.first("DISPLAY", Some(":0".into()), |value| value == ":5"),
+            search.first_good("DISPLAY", Some(":0".into()), |value| value == ":5"),
             Some(":0".into())
         );
-        assert_eq!(search.first("DISPLAY", None, |value| value == ":5"), Some(":5".into()));
+        assert_eq!(search.first_good("DISPLAY", None, |value| value == ":5"), Some(":5".into()));
     }
 
     #[test]
@@ -354,7 +375,7 @@ mod tests {
             SessionEnviron::new(2, 0, true, b"LANG=fr_FR.UTF-8\0LC_TIME=../x\0"),
         ]);
         assert_eq!(search.locale(), [("LANG".to_owned(), "fr_FR.UTF-8".into())]);
-        search.hints.clear();
+        search.environs.clear();
         assert_eq!(search.locale(), [("LANG".to_owned(), "C.UTF-8".into())]);
     }
 }

@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 
 use super::address::Address;
 use super::endpoints::Endpoints;
-use super::environ::hints;
+use super::environ::session_environs;
 use super::names::NAMES;
 use super::search::EndpointSearch;
 use super::values::is_plain;
@@ -40,11 +40,11 @@ pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
     }
     let (uid, id, path) = (session.account.uid, session.id.clone(), proc.path().to_owned());
     // /proc/PID/environ is read from the process's own memory, which may be a file on a hung mount.
-    let hints = session.account.with_timeout(deadlines::ENDPOINT_SEARCH, move || {
-        hints(&Proc::open(&path)?, uid, id.as_deref())
+    let environs = session.account.with_timeout(deadlines::ENDPOINT_SEARCH, move || {
+        session_environs(&Proc::open(&path)?, uid, id.as_deref())
     })??;
-    tracing::debug!(session = %session, hints = hints.len(), "processes that may know it");
-    let search = EndpointSearch::new(session, hints, proc.own_pid());
+    tracing::debug!(session = %session, hints = environs.len(), "processes that may know it");
+    let search = EndpointSearch::new(session, environs, proc.own_pid());
     let found = Endpoints::decoded(
         &session.account.run_as(deadlines::ENDPOINT_SEARCH, || search.run().encoded())?,
     );
@@ -69,7 +69,7 @@ impl Endpoints {
             (None, None, Some(_)) => Some("x11".into()),
             (None, None, None) => None,
         };
-        let logged =
+        let recorded =
             session.desktop.clone().map(OsString::from).filter(|desktop| is_plain(desktop));
         let mut values: BTreeMap<&str, OsString> = self.sockets.into_iter().collect();
         let mut set =
@@ -81,7 +81,7 @@ impl Endpoints {
         set("XDG_RUNTIME_DIR", self.runtime.map(OsString::from));
         set("XDG_SESSION_TYPE", kind);
         set("XDG_SESSION_ID", session.id.clone().map(OsString::from));
-        set("XDG_CURRENT_DESKTOP", self.desktop.or(logged));
+        set("XDG_CURRENT_DESKTOP", self.desktop.or(recorded));
         let session = NAMES
             .iter()
             .filter_map(|name| values.remove(name).map(|value| (*name, value)))
