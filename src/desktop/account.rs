@@ -32,7 +32,7 @@ pub struct Account {
     gid: u32,
     pub home: PathBuf,
     shell: PathBuf,
-    known: AccountSource,
+    source: AccountSource,
 }
 
 /// The user database that has an account.
@@ -77,7 +77,7 @@ impl Account {
         };
         match found {
             Some(user) => Ok(user.into()),
-            None => Account::elsewhere(user)?.ok_or_else(unknown),
+            None => Account::from_getent(user)?.ok_or_else(unknown),
         }
     }
 
@@ -87,7 +87,9 @@ impl Account {
         let failed = |errno: NixErrno| Error::Database(uid.to_string(), errno.to_string());
         match User::from_uid(Uid::from_raw(uid)).map_err(failed)? {
             Some(user) => Ok(Some(user.into())),
-            None => Ok(Account::elsewhere(&uid.to_string())?.filter(|account| account.uid == uid)),
+            None => {
+                Ok(Account::from_getent(&uid.to_string())?.filter(|account| account.uid == uid))
+            }
         }
     }
 
@@ -100,12 +102,12 @@ impl Account {
             gid: NO_GROUP,
             home,
             shell,
-            known: AccountSource::Nowhere,
+            source: AccountSource::Nowhere,
         }
     }
 
     /// Returns an account that only the machine's own C library knows, by name or uid.
-    fn elsewhere(user: &str) -> Result<Option<Account>, Error> {
+    fn from_getent(user: &str) -> Result<Option<Account>, Error> {
         let Some(line) = line_of("passwd", user)? else { return Ok(None) };
         let unreadable =
             || Error::Database(user.to_owned(), "getent gives no line of passwd(5)".to_owned());
@@ -123,15 +125,15 @@ impl Account {
             name: text(name)?.to_owned(),
             uid: text(uid)?.parse().ok()?,
             gid: text(gid)?.parse().ok()?,
-            home: or(path(home), "/"),
-            shell: or(path(shell), "/bin/sh"),
-            known: AccountSource::Elsewhere,
+            home: non_empty(path(home), "/"),
+            shell: non_empty(path(shell), "/bin/sh"),
+            source: AccountSource::Elsewhere,
         })
     }
 
     /// Reports whether more than its uid is known.
     pub fn is_known(&self) -> bool {
-        self.known != AccountSource::Nowhere
+        self.source != AccountSource::Nowhere
     }
 
     /// Reports whether we have the rights of this user.
@@ -208,12 +210,12 @@ impl Account {
         self.switch(&groups, true)?;
         // The keys of our session keyring are the caller's, not the user's (session-keyring(7)).
         new_session_keyring().map_err(|errno| self.not_become(errno))?;
-        let has_become = getresuid()
+        let is_user = getresuid()
             .is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [self.uid.into(); 3])
             && getresgid()
                 .is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [self.gid.into(); 3])
-            && getgroups().is_ok_and(|has| sorted(has) == sorted(groups));
-        if !has_become {
+            && getgroups().is_ok_and(|ours| sorted(ours) == sorted(groups));
+        if !is_user {
             return Err(self.not_become("the kernel did not change who we are"));
         }
         // The caller may have told the kernel to keep capabilities (SECBIT_NO_SETUID_FIXUP in
@@ -257,7 +259,7 @@ impl Account {
         if !self.is_known() {
             return Ok(vec![Gid::from_raw(self.gid)]);
         }
-        if self.known == AccountSource::Elsewhere {
+        if self.source == AccountSource::Elsewhere {
             let line = line_of("initgroups", &self.name)?;
             // The line begins with the name, which may contain blanks and digits.
             let groups = line.as_deref().and_then(|line| line.strip_prefix(self.name.as_bytes()));
@@ -285,16 +287,16 @@ impl From<User> for Account {
             name: user.name,
             uid: user.uid.as_raw(),
             gid: user.gid.as_raw(),
-            home: or(user.dir, "/"),
-            shell: or(user.shell, "/bin/sh"),
-            known: AccountSource::Here,
+            home: non_empty(user.dir, "/"),
+            shell: non_empty(user.shell, "/bin/sh"),
+            source: AccountSource::Here,
         }
     }
 }
 
-/// Returns the path of a field, or `other` where the field is empty.
-fn or(path: PathBuf, other: &str) -> PathBuf {
-    if path.as_os_str().is_empty() { other.into() } else { path }
+/// Returns the path of a field, or `default` where the field is empty.
+fn non_empty(path: PathBuf, default: &str) -> PathBuf {
+    if path.as_os_str().is_empty() { default.into() } else { path }
 }
 
 /// Returns the line of a database of getent(1) with this key; `None` if there is none.

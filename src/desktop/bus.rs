@@ -16,7 +16,7 @@ use crate::peer::Peer;
 /// A method of a service on the bus.
 pub struct Method {
     /// The name of the service.
-    pub of: &'static str,
+    pub service: &'static str,
     pub path: &'static str,
     pub interface: &'static str,
     pub name: &'static str,
@@ -30,7 +30,7 @@ const ADD_MATCH: Method = Method::of_bus("AddMatch");
 impl Method {
     const fn of_bus(name: &'static str) -> Method {
         Method {
-            of: "org.freedesktop.DBus",
+            service: "org.freedesktop.DBus",
             path: "/org/freedesktop/DBus",
             interface: "org.freedesktop.DBus",
             name,
@@ -177,7 +177,7 @@ impl Method {
             (PATH, b'o', self.path),
             (INTERFACE, b's', self.interface),
             (MEMBER, b's', self.name),
-            (DESTINATION, b's', self.of),
+            (DESTINATION, b's', self.service),
             (SIGNATURE, b'g', signature),
         ];
         let number = |number: usize| (number as u32).to_le_bytes();

@@ -36,12 +36,12 @@ pub struct Endpoints {
 
 impl Endpoints {
     /// Returns the answer of a usual endpoint, or notes that it was late.
-    pub fn answered<T>(&mut self, who: &str, answer: io::Result<T>) -> Option<T> {
+    pub fn answered<T>(&mut self, what: &str, answer: io::Result<T>) -> Option<T> {
         let error = match answer {
             Ok(answer) => return Some(answer),
             Err(error) => error,
         };
-        tracing::debug!("{who}: {error}");
+        tracing::debug!("{what}: {error}");
         self.is_late |= error.kind() == ErrorKind::TimedOut;
         None
     }

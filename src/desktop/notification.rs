@@ -21,12 +21,12 @@ const CLOSE: Method = method("CloseNotification");
 
 /// The rules for the signals about notifications: those of the service itself, which no other
 /// program may send, and that of the bus when the service ends.
-const SIGNALS: &str = "type='signal',sender='org.freedesktop.Notifications',interface='org.freedesktop.Notifications'";
-const OWNER: &str = "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',\
+const SERVICE_SIGNALS: &str = "type='signal',sender='org.freedesktop.Notifications',interface='org.freedesktop.Notifications'";
+const SERVICE_END: &str = "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',\
                      member='NameOwnerChanged',arg0='org.freedesktop.Notifications'";
 
 const fn method(name: &'static str) -> Method {
-    Method { of: NAME, path: PATH, interface: NAME, name }
+    Method { service: NAME, path: PATH, interface: NAME, name }
 }
 
 /// The content of a notification.
@@ -81,8 +81,8 @@ impl Notification {
     pub fn show(&self, address: &Address, uid: u32) -> Result<ShownNotification, Error> {
         let mut bus = address.connect(uid, Instant::now() + deadlines::NOTIFICATION)?;
         bus.begin()?;
-        bus.listen(SIGNALS)?;
-        bus.listen(OWNER)?;
+        bus.listen(SERVICE_SIGNALS)?;
+        bus.listen(SERVICE_END)?;
         let has_actions =
             !self.actions.is_empty() && bus.call(&CAPABILITIES, "", None)?.has_text("actions")?;
         let offered = if has_actions { &self.actions[..] } else { &[] };

@@ -53,34 +53,35 @@ pub struct SessionSelector {
 
 /// Returns all sessions that may be meant. Errors: `NotYours` if an ordinary user names another
 /// user or that user's session, `NoSession` and `NotTheirs` for a session that does not fit.
-pub fn sessions(proc: &Proc, wanted: &SessionSelector) -> Result<Vec<Session>, Error> {
-    let of = match &wanted.user {
+pub fn sessions(proc: &Proc, selector: &SessionSelector) -> Result<Vec<Session>, Error> {
+    let account = match &selector.user {
         Some(user) => Some(Account::find(user)?),
         None if geteuid().is_root() => None,
         None => Some(ourselves()?),
     };
-    if let Some(account) = of.as_ref().filter(|account| !geteuid().is_root() && !account.is_ours())
+    if let Some(account) =
+        account.as_ref().filter(|account| !geteuid().is_root() && !account.is_ours())
     {
         return Err(Error::NotYours { user: account.name.clone() });
     }
     let records = logind::records(proc)?;
-    match (&wanted.session, records) {
-        (Some(id), records) => Ok(vec![named(id, records.unwrap_or_default(), of)?]),
+    match (&selector.session, records) {
+        (Some(id), records) => Ok(vec![session_by_id(id, records.unwrap_or_default(), account)?]),
         (None, Some(records)) => {
-            let mut sessions = logind_sessions(records, of)?;
-            let own = own(proc)?;
+            let mut sessions = logind_sessions(records, account)?;
+            let own_id = own_id(proc)?;
             sessions.iter_mut().for_each(|session| {
-                session.is_own = session.account.is_ours() && session.id == own
+                session.is_own = session.account.is_ours() && session.id == own_id
             });
             Ok(sessions)
         }
-        (None, None) => unknown(of),
+        (None, None) => sessions_without_logind(account),
     }
 }
 
 /// Returns the id of our own session: that of our control group or, below the user's service
 /// manager, that of our environment.
-fn own(proc: &Proc) -> Result<Option<String>, Error> {
+fn own_id(proc: &Proc) -> Result<Option<String>, Error> {
     let Some(pid) = proc.own_pid() else { return Ok(None) };
     let Lookup::Found(process) = proc.process(pid, Files::NONE)? else { return Ok(None) };
     let scope = match process.lookup(session_of(&process))? {
@@ -97,11 +98,15 @@ fn ourselves() -> Result<Account, Error> {
 }
 
 /// Returns the session with this id in logind, which must be the user's if one is given.
-fn named(id: &str, records: Vec<Record>, of: Option<Account>) -> Result<Session, Error> {
+fn session_by_id(
+    id: &str,
+    records: Vec<Record>,
+    account: Option<Account>,
+) -> Result<Session, Error> {
     let none = || Error::NoSession(id.to_owned());
     let record =
         records.into_iter().find(|record| record.id == id && record.is_living).ok_or_else(none)?;
-    let account = match of {
+    let account = match account {
         Some(account) if account.uid == record.uid => account,
         Some(account) if geteuid().is_root() => {
             return Err(Error::NotTheirs { session: id.to_owned(), user: account.name });
@@ -112,14 +117,15 @@ fn named(id: &str, records: Vec<Record>, of: Option<Account>) -> Result<Session,
         None => account_of(record.uid)?,
     };
     let session = Session::from_record(record, account);
-    if session.kind.is_some() || session.is_there(false)? { Ok(session) } else { Err(none()) }
+    if session.kind.is_some() || session.is_living(false)? { Ok(session) } else { Err(none()) }
 }
 
 /// Returns the sessions of logind, of all users or of one. A named user may also have a desktop
 /// that logind does not know, such as that of a VNC server. A session that is closing does not
 /// count.
-fn logind_sessions(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Session>, Error> {
-    let is_theirs = |record: &Record| of.as_ref().is_none_or(|account| account.uid == record.uid);
+fn logind_sessions(records: Vec<Record>, account: Option<Account>) -> Result<Vec<Session>, Error> {
+    let is_theirs =
+        |record: &Record| account.as_ref().is_none_or(|account| account.uid == record.uid);
     let records: Vec<Record> = records.into_iter().filter(is_theirs).collect();
     let (graphical, terminal): (Vec<Record>, Vec<Record>) =
         records.into_iter().partition(|record| record.kind.is_some());
@@ -137,9 +143,9 @@ fn logind_sessions(records: Vec<Record>, of: Option<Account>) -> Result<Vec<Sess
     for record in terminal.into_iter().filter(at_a_seat) {
         let account = account_of(record.uid)?;
         let session = Session::from_record(record, account);
-        sessions.extend(session.is_there(false)?.then_some(session));
+        sessions.extend(session.is_living(false)?.then_some(session));
     }
-    if let (Some(account), true, true) = (of, sessions.is_empty(), only_remote) {
+    if let (Some(account), true, true) = (account, sessions.is_empty(), only_remote) {
         sessions.push(Session::without_logind(account, false));
     }
     Ok(sessions)
@@ -161,14 +167,14 @@ fn account_of(uid: u32) -> Result<Account, Error> {
 /// Returns the sessions where logind does not run: one for the named user, else one for each user
 /// with a runtime directory and a living server. Only servers count that are the user's own, as the
 /// kernel reports their owners.
-fn unknown(of: Option<Account>) -> Result<Vec<Session>, Error> {
-    if let Some(account) = of {
+fn sessions_without_logind(account: Option<Account>) -> Result<Vec<Session>, Error> {
+    if let Some(account) = account {
         return Ok(vec![Session::without_logind(account, true)]);
     }
     let mut sessions = Vec::new();
     for uid in runtime::users().map_err(|error| Error::of_file("/run/user".as_ref(), error))? {
         let session = Session::without_logind(account_of(uid)?, true);
-        sessions.extend(session.is_there(true)?.then_some(session));
+        sessions.extend(session.is_living(true)?.then_some(session));
     }
     Ok(sessions)
 }
@@ -176,13 +182,13 @@ fn unknown(of: Option<Account>) -> Result<Vec<Session>, Error> {
 /// Chooses the session that is meant: our own, else one that a seat shows, else any; of several
 /// sessions of one user the main one. Errors: `Nobody` if there is none, `Several` if it is not
 /// clear which one is meant.
-pub fn choose(mut sessions: Vec<Session>, wanted: &SessionSelector) -> Result<Session, Error> {
+pub fn choose(mut sessions: Vec<Session>, selector: &SessionSelector) -> Result<Session, Error> {
     if !geteuid().is_root() && sessions.iter().any(|session| session.is_own) {
         sessions.retain(|session| session.is_own);
     }
-    if !sessions.iter().all(|session| session.is_reached_by(wanted)) {
+    if !sessions.iter().all(|session| session.is_reached_by(selector)) {
         let all = sessions.iter().map(Session::to_string).collect();
-        sessions.retain(|session| session.is_reached_by(wanted));
+        sessions.retain(|session| session.is_reached_by(selector));
         if sessions.is_empty() {
             return Err(Error::Several(all));
         }
@@ -195,7 +201,7 @@ pub fn choose(mut sessions: Vec<Session>, wanted: &SessionSelector) -> Result<Se
         sessions.retain(|session| session.is_main);
     }
     match (sessions.pop(), &sessions[..]) {
-        (None, _) => Err(Error::Nobody { user: wanted.user.clone() }),
+        (None, _) => Err(Error::Nobody { user: selector.user.clone() }),
         (Some(session), []) => Ok(session),
         (Some(last), others) => {
             let all = others.iter().chain([&last]).map(Session::to_string).collect();
@@ -239,48 +245,49 @@ impl Session {
     /// Reports whether it may be meant. The superuser must name a session without a seat, or its
     /// user: any user can have logind open one and call it graphical then (SetType in
     /// org.freedesktop.login1(5)). No user can do that at a seat.
-    pub fn is_reached_by(&self, wanted: &SessionSelector) -> bool {
-        let is_named = wanted.user.is_some() || wanted.session.is_some() || !geteuid().is_root();
+    pub fn is_reached_by(&self, selector: &SessionSelector) -> bool {
+        let is_named =
+            selector.user.is_some() || selector.session.is_some() || !geteuid().is_root();
         is_named || self.id.is_none() || self.seat.is_some()
     }
 
     /// Reports whether the user has a living desktop: a compositor in the runtime directory, an X
-    /// server at a socket of the user's or, with `by_bus`, a message bus. Without a runtime
+    /// server at a socket of the user's or, with `or_bus`, a message bus. Without a runtime
     /// directory there is none. A server that does not answer in time counts: a slow one must not
     /// be skipped in favour of another user's.
-    fn is_there(&self, by_bus: bool) -> Result<bool, Error> {
-        const THERE: &[u8] = b"there";
+    fn is_living(&self, or_bus: bool) -> Result<bool, Error> {
+        const LIVING: &[u8] = b"there";
         let uid = self.account.uid;
-        let there = self.account.run_as(deadlines::DESKTOP_PROBE * 4, || {
+        let answer = self.account.run_as(deadlines::DESKTOP_PROBE * 4, || {
             let Some(runtime) = runtime::directory(uid) else { return Vec::new() };
             let end = || Instant::now() + deadlines::DESKTOP_PROBE;
             let has_bus = || {
                 Address::at(&runtime.join("bus"))
-                    .is_some_and(|bus| is_there(bus.connect(uid, end())))
+                    .is_some_and(|bus| is_living(bus.connect(uid, end())))
             };
             let compositor_end = end() + deadlines::DESKTOP_PROBE;
             let answers =
-                |name| is_there(wayland::answers(&runtime.join(name), uid, compositor_end));
+                |name| is_living(wayland::answers(&runtime.join(name), uid, compositor_end));
             let has_compositor =
                 || wayland::names(&runtime).is_ok_and(|names| names.into_iter().any(answers));
             let servers = || x11::owned(uid, end());
             let has_server =
                 || servers().map_or_else(|error| is_late(&error), |servers| !servers.is_empty());
-            let is_there = by_bus && has_bus() || has_server() || has_compositor();
-            if is_there { THERE.to_vec() } else { Vec::new() }
+            let is_living = or_bus && has_bus() || has_server() || has_compositor();
+            if is_living { LIVING.to_vec() } else { Vec::new() }
         });
-        match there {
+        match answer {
             Err(error @ account::Error::Late(_)) => {
                 tracing::debug!(uid, "{error}");
                 Ok(true)
             }
-            there => Ok(there? == THERE),
+            answer => Ok(answer? == LIVING),
         }
     }
 }
 
 /// Reports whether a server answered, or may still answer.
-fn is_there<T>(answer: io::Result<T>) -> bool {
+fn is_living<T>(answer: io::Result<T>) -> bool {
     answer.as_ref().map_or_else(is_late, |_| true)
 }
 
@@ -353,8 +360,8 @@ mod tests {
         let nowhere = || Session { seat: None, ..session("9", 9, false, true) };
         assert_eq!(chosen(vec![nowhere(), session("1", 1, false, false)]), "1");
         assert_eq!(chosen(vec![nowhere()]), "1 of them");
-        let wanted = SessionSelector { user: Some("x".to_owned()), session: None };
-        assert!(choose(vec![nowhere()], &wanted).is_ok());
+        let selector = SessionSelector { user: Some("x".to_owned()), session: None };
+        assert!(choose(vec![nowhere()], &selector).is_ok());
     }
 
     #[test]

@@ -170,8 +170,8 @@ impl Authority {
                 [field(&mut rest)?, field(&mut rest)?, field(&mut rest)?, field(&mut rest)?];
             let is_here =
                 family == WILD || family == LOCAL && address == host.nodename().to_bytes();
-            let is_it = display.is_empty() || display == number.to_string().as_bytes();
-            if is_here && is_it && name == COOKIE {
+            let is_display = display.is_empty() || display == number.to_string().as_bytes();
+            if is_here && is_display && name == COOKIE {
                 return Some(data);
             }
         }

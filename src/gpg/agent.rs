@@ -35,18 +35,18 @@ pub(super) enum AgentState {
 
 /// Finds out whether an agent answers at a socket. An agent that is exiting accepts a connection
 /// and closes it: then the question is repeated until it has gone.
-pub(super) fn look(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Error> {
-    let gone = end.min(Instant::now() + deadlines::AGENT_EXIT);
+pub(super) fn probe(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Error> {
+    let exit_end = end.min(Instant::now() + deadlines::AGENT_EXIT);
     loop {
-        match look_once(proc, path, end) {
-            Err(Error::Unreachable { why, .. }) if is_ending(&why) && pause(gone).is_ok() => {}
+        match probe_once(proc, path, end) {
+            Err(Error::Unreachable { why, .. }) if is_hang_up(&why) && pause(exit_end).is_ok() => {}
             outcome => return outcome,
         }
     }
 }
 
 /// Reports whether a server closed the connection without an answer.
-fn is_ending(error: &std::io::Error) -> bool {
+fn is_hang_up(error: &std::io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof
@@ -55,7 +55,7 @@ fn is_ending(error: &std::io::Error) -> bool {
 
 /// Finds out whether an agent answers at a socket. The agent itself is asked for its pid, because
 /// the kernel remembers the process that made the socket: the parent of the agent, or systemd.
-fn look_once(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Error> {
+fn probe_once(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Error> {
     let unreachable =
         |error: std::io::Error| Error::Unreachable { path: path.to_owned(), why: error };
     let mut connection = match Connection::open(path, end) {
@@ -101,12 +101,12 @@ pub(super) fn is_ours(process: &Process<'_>) -> ReadResult<bool> {
 impl Agent {
     /// Tells the agent the terminal for its questions, and finds the socket of its ssh-agent, where
     /// these are requested. Errors: `NoSsh` if it is no ssh-agent.
-    pub(super) fn prepare(mut self, wanted: &AgentRequest) -> Result<Agent, Error> {
-        if let Some(terminal) = &wanted.terminal {
+    pub(super) fn prepare(mut self, request: &AgentRequest) -> Result<Agent, Error> {
+        if let Some(terminal) = &request.terminal {
             self.tell_terminal(terminal)
                 .unwrap_or_else(|why| tracing::warn!("the terminal was not told: {why}"));
         }
-        if wanted.ssh {
+        if request.ssh {
             self.ssh_socket = Some(self.find_ssh()?);
         }
         Ok(self)
@@ -132,10 +132,10 @@ impl Agent {
             else {
                 continue;
             };
-            let told =
+            let answer =
                 self.ask(&[b"OPTION ", name.as_bytes(), b"=", value.as_encoded_bytes()].concat());
             // An old agent may not know the option, and works without it.
-            told.map_or_else(|why| tracing::debug!("{name}: {why}"), drop);
+            answer.map_or_else(|why| tracing::debug!("{name}: {why}"), drop);
         }
         self.ask(b"UPDATESTARTUPTTY").map(drop)
     }

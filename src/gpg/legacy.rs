@@ -11,7 +11,7 @@ use crate::deadlines;
 use crate::path::base_name;
 use crate::process::{File, Files, Lookup, Proc, Process, if_available};
 
-use super::agent::{Agent, AgentState, look};
+use super::agent::{Agent, AgentState, probe};
 use super::home::SOCKET;
 use super::{Error, Home};
 
@@ -21,13 +21,13 @@ const INFO: &str = "GPG_AGENT_INFO";
 /// Finds an agent of our user that answers. Agents since GnuPG 2.1 serve one home directory each:
 /// those of other home directories are skipped.
 pub(super) fn find(proc: &Proc, home: &Home, end: Instant) -> Result<Option<Agent>, Error> {
-    let told = std::env::var_os(INFO).and_then(|info| told(&info));
-    for path in told.into_iter().chain(held(proc)?) {
-        if is_of_another_home(&path, home) {
+    let announced = std::env::var_os(INFO).and_then(|info| announced_socket(&info));
+    for path in announced.into_iter().chain(candidate_sockets(proc)?) {
+        if is_of_other_home(&path, home) {
             tracing::debug!(socket = %path.display(), "of another home directory");
             continue;
         }
-        match look(proc, &path, end.min(Instant::now() + deadlines::LEGACY_AGENT)) {
+        match probe(proc, &path, end.min(Instant::now() + deadlines::LEGACY_AGENT)) {
             Ok(AgentState::Living(agent)) if agent.pid.is_some() => return Ok(Some(agent)),
             Ok(_) => {}
             Err(Error::Process(error)) => return Err(error.into()),
@@ -39,14 +39,14 @@ pub(super) fn find(proc: &Proc, home: &Home, end: Instant) -> Result<Option<Agen
 }
 
 /// Returns the socket from SOCKET:PID:PROTOCOL.
-fn told(info: &OsStr) -> Option<PathBuf> {
+fn announced_socket(info: &OsStr) -> Option<PathBuf> {
     let path = info.as_bytes().rsplitn(3, |&byte| byte == b':').nth(2)?;
     Some(PathBuf::from(OsStr::from_bytes(path))).filter(|path| path.is_absolute())
 }
 
 /// Reports whether a socket belongs to another home directory: since GnuPG 2.1 it is in the home
 /// directory itself, or below the user's runtime directory.
-fn is_of_another_home(path: &Path, home: &Home) -> bool {
+fn is_of_other_home(path: &Path, home: &Home) -> bool {
     let directory = path.parent().unwrap_or(Path::new("/"));
     home.is_runtime(directory) || directory.join("private-keys-v1.d").exists()
 }
@@ -54,11 +54,11 @@ fn is_of_another_home(path: &Path, home: &Home) -> bool {
 /// Returns the sockets at which processes called gpg-agent may listen. The agent hides its
 /// descriptors from its own user, so that for most users every listening socket of the right name
 /// counts. The caller asks what answers there.
-fn held(proc: &Proc) -> Result<Vec<PathBuf>, Error> {
+fn candidate_sockets(proc: &Proc) -> Result<Vec<PathBuf>, Error> {
     let mut sockets = BTreeSet::new();
     let mut scan = proc.scan(Files::new(&[File::Stat]))?;
     while let Some(process) = scan.next()? {
-        if let Lookup::Found(found) = process.lookup(sockets_of(process))? {
+        if let Lookup::Found(found) = process.lookup(sockets_of_agent(process))? {
             sockets.extend(found);
         }
     }
@@ -67,14 +67,14 @@ fn held(proc: &Proc) -> Result<Vec<PathBuf>, Error> {
 
 /// Returns the paths of the sockets at which a process listens or, where its descriptors cannot be
 /// read, may listen. There is none if it is not a living gpg-agent of our user.
-fn sockets_of(process: &Process<'_>) -> crate::process::ReadResult<Vec<Vec<u8>>> {
+fn sockets_of_agent(process: &Process<'_>) -> crate::process::ReadResult<Vec<Vec<u8>>> {
     if !super::agent::is_ours(process)? {
         return Ok(Vec::new());
     }
     let listeners = process.unix_listeners()?;
-    let held = if_available(process.sockets())?;
-    let is_candidate = |inode: &u64, path: &[u8]| match &held {
-        Some(held) => held.contains(inode),
+    let open_sockets = if_available(process.sockets())?;
+    let is_candidate = |inode: &u64, path: &[u8]| match &open_sockets {
+        Some(open_sockets) => open_sockets.contains(inode),
         None => base_name(path) == SOCKET.as_bytes(),
     };
     // The restricted sockets (S.gpg-agent.extra, .browser) and that for ssh have other endings.
@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn what_the_variable_tells() {
-        let path = |info: &str| told(OsStr::new(info)).map(|path| path.display().to_string());
+        let path =
+            |info: &str| announced_socket(OsStr::new(info)).map(|path| path.display().to_string());
         assert_eq!(
             path("/tmp/gpg-a:b/S.gpg-agent:12:1").as_deref(),
             Some("/tmp/gpg-a:b/S.gpg-agent")

@@ -66,10 +66,10 @@ pub struct AgentRequest {
 
 /// Returns a living agent: that of this home directory, else one of an earlier GnuPG, else a new
 /// one. Errors: `NotInstalled` if a new one is needed and there is no gpg-agent; see [`Error`].
-pub fn connect(proc: &Proc, home: &Home, wanted: &AgentRequest) -> Result<Agent, Error> {
+pub fn connect(proc: &Proc, home: &Home, request: &AgentRequest) -> Result<Agent, Error> {
     let now = Instant::now();
-    let end = now.checked_add(wanted.timeout).unwrap_or(now + LONGEST);
-    let agent = connect_until(proc, home, wanted, end)?;
+    let end = now.checked_add(request.timeout).unwrap_or(now + LONGEST);
+    let agent = connect_until(proc, home, request, end)?;
     tracing::info!(socket = %agent.socket.display(), pid = agent.pid, "a living gpg-agent");
     Ok(agent)
 }
@@ -77,17 +77,17 @@ pub fn connect(proc: &Proc, home: &Home, wanted: &AgentRequest) -> Result<Agent,
 fn connect_until(
     proc: &Proc,
     home: &Home,
-    wanted: &AgentRequest,
+    request: &AgentRequest,
     end: Instant,
 ) -> Result<Agent, Error> {
     let path = home.socket();
-    if let AgentState::Living(agent) = agent::look(proc, &path, end)? {
-        return agent.prepare(wanted);
+    if let AgentState::Living(agent) = agent::probe(proc, &path, end)? {
+        return agent.prepare(request);
     }
-    match legacy::find(proc, home, end)?.map(|agent| agent.prepare(wanted)) {
+    match legacy::find(proc, home, end)?.map(|agent| agent.prepare(request)) {
         // A new agent may be an ssh-agent too.
         None | Some(Err(Error::NoSsh(_))) => {
-            start::start(proc, &path, wanted, end)?.prepare(wanted)
+            start::start(proc, &path, request, end)?.prepare(request)
         }
         Some(prepared) => prepared,
     }

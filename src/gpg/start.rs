@@ -11,20 +11,20 @@ use crate::deadline::pause;
 use crate::deadlines;
 use crate::process::Proc;
 
-use super::agent::{Agent, AgentState, look};
+use super::agent::{Agent, AgentState, probe};
 use super::{AgentRequest, Error};
 
 /// Capacity of a pipe, in bytes (pipe(7)).
 const PIPE: usize = 64 * 1024;
 
 /// Most bytes of the starter's standard error that are kept: its end.
-const SAID: usize = 4096;
+const LONGEST_OUTPUT: usize = 4096;
 
 /// The process `gpg-agent --daemon`, which starts the agent and exits. It is always reaped: the
 /// command that takes our place must not have a child that it does not know.
 struct Starter {
     child: Child,
-    said: Vec<u8>,
+    output: Vec<u8>,
     /// The time at which its exit was noticed, and `true` if it succeeded.
     ended: Option<(Instant, bool)>,
 }
@@ -35,20 +35,20 @@ struct Starter {
 pub(super) fn start(
     proc: &Proc,
     path: &Path,
-    wanted: &AgentRequest,
+    request: &AgentRequest,
     end: Instant,
 ) -> Result<Agent, Error> {
-    let mut starter = Starter::start(wanted)?;
+    let mut starter = Starter::start(request)?;
     let agent = starter.await_agent(proc, path, end);
-    starter.conclude(agent.is_ok());
+    starter.finish(agent.is_ok());
     agent
 }
 
 impl Starter {
-    fn start(wanted: &AgentRequest) -> Result<Starter, Error> {
+    fn start(request: &AgentRequest) -> Result<Starter, Error> {
         let program = program::find("gpg-agent").ok_or(Error::NotInstalled)?;
         let mut command = Command::new(&program);
-        command.arg("--daemon").args(wanted.ssh.then_some("--enable-ssh-support"));
+        command.arg("--daemon").args(request.ssh.then_some("--enable-ssh-support"));
         // The agent keeps its standard error open for its whole life. A program that reads ours to
         // the end must not wait for that.
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -62,21 +62,21 @@ impl Starter {
             rustix::io::ioctl_fionbio(stderr, true)
                 .map_err(|errno| Error::NotStarted(errno.to_string()))?;
         }
-        Ok(Starter { child, said: Vec::new(), ended: None })
+        Ok(Starter { child, output: Vec::new(), ended: None })
     }
 
     /// Waits until an agent answers, ours or one that was started at the same time.
     fn await_agent(&mut self, proc: &Proc, path: &Path, end: Instant) -> Result<Agent, Error> {
         let mut why = String::new();
         loop {
-            match look(proc, path, end) {
+            match probe(proc, path, end) {
                 Ok(AgentState::Living(agent)) => return Ok(agent),
                 Ok(AgentState::Nothing) => {}
                 Err(error @ (Error::Foreign { .. } | Error::Process(_))) => return Err(error),
                 Err(error) => why = error.to_string(),
             }
-            self.listen();
-            self.look_after().map_err(|error| Error::NotStarted(error.to_string()))?;
+            self.read_output();
+            self.poll_exit().map_err(|error| Error::NotStarted(error.to_string()))?;
             let has_failed = matches!(self.ended, Some((since, false)) if since.elapsed() > deadlines::SECOND_AGENT);
             if has_failed || pause(end).is_err() {
                 let reason = [self.complaint(), why].into_iter().find(|text| !text.is_empty());
@@ -89,20 +89,20 @@ impl Starter {
 
     /// Reads a part of its standard error, so that it does not block. It may write without end, so
     /// that each call reads once.
-    fn listen(&mut self) {
+    fn read_output(&mut self) {
         let Some(stderr) = &mut self.child.stderr else { return };
         let mut buffer = [0; PIPE];
         match stderr.read(&mut buffer) {
-            Ok(length) => self.said.extend_from_slice(&buffer[..length]),
+            Ok(length) => self.output.extend_from_slice(&buffer[..length]),
             Err(error)
                 if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(error) => tracing::debug!("what gpg-agent says cannot be read: {error}"),
         }
-        self.said.drain(..self.said.len().saturating_sub(SAID));
+        self.output.drain(..self.output.len().saturating_sub(LONGEST_OUTPUT));
     }
 
     /// Reaps the process if it has exited.
-    fn look_after(&mut self) -> io::Result<()> {
+    fn poll_exit(&mut self) -> io::Result<()> {
         if self.ended.is_none()
             && let Some(status) = self.child.try_wait()?
         {
@@ -114,8 +114,8 @@ impl Starter {
 
     /// Returns the last line that it wrote, except the one that says that the agent started.
     fn complaint(&mut self) -> String {
-        self.listen();
-        let text = String::from_utf8_lossy(&self.said);
+        self.read_output();
+        let text = String::from_utf8_lossy(&self.output);
         let mut lines = text
             .lines()
             .map(str::trim)
@@ -125,9 +125,9 @@ impl Starter {
 
     /// Waits until the process exits, as it does when the agent runs, and kills it if that takes
     /// too long, or at once if there is no agent.
-    fn conclude(mut self, has_agent: bool) {
+    fn finish(mut self, has_agent: bool) {
         let end = Instant::now() + if has_agent { deadlines::SECOND_AGENT } else { Duration::ZERO };
-        while self.look_after().is_ok() && self.ended.is_none() {
+        while self.poll_exit().is_ok() && self.ended.is_none() {
             if pause(end).is_err() {
                 // Our child is not reaped, so that no other process has its pid.
                 if let Err(error) = self.child.kill().and_then(|()| self.child.wait()) {
