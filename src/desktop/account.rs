@@ -256,23 +256,33 @@ impl Account {
 
     /// Returns the supplementary groups, with the account's own group.
     fn groups(&self) -> Result<Vec<Gid>, Error> {
-        if !self.is_known() {
-            return Ok(vec![Gid::from_raw(self.gid)]);
+        let own = Gid::from_raw(self.gid);
+        match self.source {
+            AccountSource::Nowhere => Ok(vec![own]),
+            AccountSource::Elsewhere => Ok([self.groups_from_getent()?, vec![own]].concat()),
+            AccountSource::Here => {
+                let name =
+                    CString::new(self.name.as_bytes()).map_err(|error| self.not_become(error))?;
+                getgrouplist(&name, own).map_err(|errno| self.not_become(errno))
+            }
         }
-        if self.source == AccountSource::Elsewhere {
-            let line = line_of("initgroups", &self.name)?;
-            // The line begins with the name, which may contain blanks and digits.
-            let groups = line.as_deref().and_then(|line| line.strip_prefix(self.name.as_bytes()));
-            let groups = groups.and_then(|groups| std::str::from_utf8(groups).ok());
-            let groups = groups.ok_or_else(|| self.not_become("getent tells no groups"))?;
-            let groups: Result<Vec<u32>, _> =
-                groups.split_ascii_whitespace().map(str::parse).collect();
-            let groups = groups
-                .map_err(|error| self.not_become(format_args!("groups of getent: {error}")))?;
-            return Ok(groups.into_iter().chain([self.gid]).map(Gid::from_raw).collect());
-        }
-        let name = CString::new(self.name.as_bytes()).map_err(|error| self.not_become(error))?;
-        getgrouplist(&name, Gid::from_raw(self.gid)).map_err(|errno| self.not_become(errno))
+    }
+
+    /// Returns the supplementary groups that getent(1) knows.
+    fn groups_from_getent(&self) -> Result<Vec<Gid>, Error> {
+        let line = line_of("initgroups", &self.name)?;
+        // The line begins with the name, which may contain blanks and digits.
+        let numbers = line
+            .as_deref()
+            .and_then(|line| line.strip_prefix(self.name.as_bytes()))
+            .and_then(|numbers| std::str::from_utf8(numbers).ok())
+            .ok_or_else(|| self.not_become("getent tells no groups"))?;
+        let parse = |number: &str| number.parse().map(Gid::from_raw);
+        numbers
+            .split_ascii_whitespace()
+            .map(parse)
+            .collect::<Result<_, _>>()
+            .map_err(|error| self.not_become(format_args!("groups of getent: {error}")))
     }
 
     fn not_become(&self, why: impl std::fmt::Display) -> Error {
