@@ -102,15 +102,8 @@ impl EndpointSearch {
             self.x11(servers).map_or((None, None), |(display, path)| (Some(display), path));
         found.desktop = self.first_good("XDG_CURRENT_DESKTOP", None, is_plain);
         for name in SOCKETS {
-            let answers = |path: &OsStr| {
-                is_safe_path(path)
-                    && is_alive(
-                        wayland::connect(path.as_ref(), self.uid, self.probe_end()),
-                        name,
-                        path,
-                    )
-            };
-            found.sockets.extend(self.first_good(name, None, answers).map(|path| (name, path)));
+            let path = self.first_good(name, None, |path| self.accepts_connections(name, path));
+            found.sockets.extend(path.map(|path| (name, path)));
         }
         found.locale = self.locale();
         found
@@ -127,11 +120,12 @@ impl EndpointSearch {
     fn compositors(&self, found: &mut Endpoints) -> Vec<(OsString, Option<Pid>)> {
         let Some(runtime) = &self.runtime else { return Vec::new() };
         let names = found.answered("compositors", wayland::names(runtime)).unwrap_or_default();
-        let answer = |name: OsString| {
+        let mut compositors = Vec::new();
+        for name in names {
             let answer = wayland::answers(&runtime.join(&name), self.uid, self.probe_end());
-            found.answered("compositor", answer).map(|pid| (name, pid))
-        };
-        names.into_iter().filter_map(answer).collect()
+            compositors.extend(found.answered("compositor", answer).map(|pid| (name, pid)));
+        }
+        compositors
     }
 
     /// Ranks the environments, and sorts them, the nearest first. `servers` are the processes that
@@ -157,38 +151,42 @@ impl EndpointSearch {
     /// Returns the first bus that answers: one that near processes name, the usual one, else one
     /// that other processes name.
     fn bus(&self, usual: Option<Address>) -> Option<Address> {
-        let list = |text: &OsStr| Address::list(text.as_bytes()).collect::<Vec<_>>();
-        let answers =
-            |bus: &Address| is_alive(bus.connect(self.uid, self.probe_end()), "bus", &bus.text);
-        let said = |ranks| {
-            self.values("DBUS_SESSION_BUS_ADDRESS", ranks).into_iter().flat_map(list).find(&answers)
-        };
-        said(NEAR).or(usual).or_else(|| said(FAR))
+        self.first_accepted("DBUS_SESSION_BUS_ADDRESS", usual, |list| {
+            Address::list(list.as_bytes())
+                .find(|bus| is_alive(bus.connect(self.uid, self.probe_end()), "bus", &bus.text))
+        })
     }
 
-    /// Returns the first value of $WAYLAND_DISPLAY whose compositor answers.
+    /// Returns the first value of $WAYLAND_DISPLAY whose compositor answers. The usual one is the
+    /// first of these compositors, which have answered.
     fn wayland(&self, compositors: Vec<(OsString, Option<Pid>)>) -> Option<OsString> {
-        let answers = |name: &OsStr| {
-            let socket = wayland::socket(self.runtime.as_deref(), name)
-                .filter(|path| is_safe_path(path.as_os_str()));
-            let answer = socket.map(|path| wayland::answers(&path, self.uid, self.probe_end()));
-            answer.is_some_and(|answer| is_alive(answer, "WAYLAND_DISPLAY", name))
-        };
-        self.first_good(
-            "WAYLAND_DISPLAY",
-            compositors.into_iter().next().map(|(name, _)| name),
-            answers,
-        )
+        let usual = compositors.into_iter().next().map(|(name, _)| name);
+        self.first_good("WAYLAND_DISPLAY", usual, |name| self.compositor_answers(name))
+    }
+
+    /// Reports whether a compositor answers that a value of $WAYLAND_DISPLAY names.
+    fn compositor_answers(&self, name: &OsStr) -> bool {
+        let socket = wayland::socket(self.runtime.as_deref(), name)
+            .filter(|path| is_safe_path(path.as_os_str()));
+        let answer = socket.map(|path| wayland::answers(&path, self.uid, self.probe_end()));
+        answer.is_some_and(|answer| is_alive(answer, "WAYLAND_DISPLAY", name))
+    }
+
+    /// Reports whether a server of the user listens at the socket that a variable names. A connection
+    /// must do, because we do not speak the protocols of these servers.
+    fn accepts_connections(&self, variable: &str, path: &OsStr) -> bool {
+        is_safe_path(path)
+            && is_alive(wayland::connect(path.as_ref(), self.uid, self.probe_end()), variable, path)
     }
 
     /// Returns the first display that accepts us, and the file with its cookie if it needs one. The
     /// display of logind is tried first, then those that near processes name, those of the user's
     /// own servers, and those that other processes name.
     fn x11(&self, servers: Vec<(u32, Option<Pid>)>) -> Option<(OsString, Option<PathBuf>)> {
-        let said = |ranks| self.values("DISPLAY", ranks).into_iter().map(OsStr::to_owned);
+        let named = |ranks| self.values("DISPLAY", ranks).into_iter().map(OsStr::to_owned);
         let servers = servers.into_iter().map(|(number, _)| OsString::from(format!(":{number}")));
         let displays =
-            self.display.clone().into_iter().chain(said(NEAR)).chain(servers).chain(said(FAR));
+            self.display.clone().into_iter().chain(named(NEAR)).chain(servers).chain(named(FAR));
         let mut tried = BTreeSet::new();
         displays
             .filter(|display| tried.insert(display.clone()))
@@ -198,60 +196,68 @@ impl EndpointSearch {
     /// Returns a display if its server accepts us, and the file with its cookie if it needs one.
     fn accepted(&self, display: OsString) -> Option<(OsString, Option<PathBuf>)> {
         let number = x11::number(display.as_bytes())?;
-        let is_it = |environ: &SessionEnviron| {
-            environ.get("DISPLAY").and_then(|display| x11::number(display.as_bytes()))
-                == Some(number)
-        };
-        let knowing =
-            self.environs.iter().map(|(environ, _)| environ).filter(|environ| is_it(environ));
-        let mut seen = BTreeSet::new();
-        let said = knowing
-            .filter_map(|environ| environ.get("XAUTHORITY"))
-            .filter(|path| seen.insert(*path));
-        let said = said.filter(|path| is_safe_path(path)).map(|path| (PathBuf::from(path), true));
-        for (path, is_said) in said.chain([(self.home.join(".Xauthority"), false)]) {
+        let usual = (self.home.join(".Xauthority"), false);
+        let named = self.authority_files(number).into_iter().map(|path| (path, true));
+        for (path, is_named) in named.chain([usual]) {
             let authority = Authority::read(&path);
             if let Err(error) = &authority {
                 tracing::debug!(XAUTHORITY = %path.display(), "{error}");
             }
             // A process that names the display may have a file that its server does not need.
             let cookie = authority.as_ref().ok().and_then(|authority| authority.cookie(number));
-            if is_alive(
-                x11::accepts(number, cookie, self.uid, self.display_probe_end()),
-                "DISPLAY",
-                &display,
-            ) {
-                let path = authority.ok().filter(|_| is_said).map(|authority| authority.path);
+            let answer = x11::accepts(number, cookie, self.uid, self.display_probe_end());
+            if is_alive(answer, "DISPLAY", &display) {
+                let path = authority.ok().filter(|_| is_named).map(|authority| authority.path);
                 return Some((display, path));
             }
         }
         None
     }
 
-    /// Returns the locale of the nearest process that has one.
-    fn locale(&self) -> Vec<(String, OsString)> {
-        let mut locales = self.environs.iter().map(|(environ, _)| {
-            let mut variables = environ.all(is_locale);
-            variables.retain(|(_, value)| is_plain(value));
-            variables
-        });
-        let decides = |name: &str| ["LANG", "LC_ALL", "LC_CTYPE"].contains(&name);
-        let found = locales.find(|variables| variables.iter().any(|(name, _)| decides(name)));
-        found.unwrap_or_else(|| vec![(LOCALE.0.to_owned(), LOCALE.1.into())])
+    /// Returns the values of $XAUTHORITY in processes that name the display of this number, the
+    /// nearest first, each of them once.
+    fn authority_files(&self, number: u32) -> Vec<PathBuf> {
+        let mut seen = BTreeSet::new();
+        self.environs
+            .iter()
+            .filter(|(environ, _)| names_display(environ, number))
+            .filter_map(|(environ, _)| environ.get("XAUTHORITY"))
+            .filter(|path| seen.insert(*path) && is_safe_path(path))
+            .map(PathBuf::from)
+            .collect()
     }
 
-    /// Returns the first value of a variable that is good: one of near processes, the usual value
-    /// (which is not checked again), else one of processes that may belong elsewhere.
+    /// Returns the locale of the nearest process that has one.
+    fn locale(&self) -> Vec<(String, OsString)> {
+        self.environs
+            .iter()
+            .map(|(environ, _)| locale_of(environ))
+            .find(|variables| variables.iter().any(|(name, _)| sets_encoding(name)))
+            .unwrap_or_else(|| vec![(LOCALE.0.to_owned(), LOCALE.1.into())])
+    }
+
+    /// Returns the first value of a variable that is good, in the order of
+    /// [`EndpointSearch::first_accepted`].
     fn first_good(
         &self,
         name: &str,
         usual: Option<OsString>,
         is_good: impl Fn(&OsStr) -> bool,
     ) -> Option<OsString> {
-        let said = |ranks| {
-            self.values(name, ranks).into_iter().find(|value| is_good(value)).map(OsStr::to_owned)
-        };
-        said(NEAR).or(usual).or_else(|| said(FAR))
+        self.first_accepted(name, usual, |value| is_good(value).then(|| value.to_owned()))
+    }
+
+    /// Returns what `accept` makes of the first value of a variable that it accepts. Values of near
+    /// processes come first, then the usual one, which has been tried before, then values of
+    /// processes that may belong elsewhere.
+    fn first_accepted<T>(
+        &self,
+        name: &str,
+        usual: Option<T>,
+        accept: impl Fn(&OsStr) -> Option<T>,
+    ) -> Option<T> {
+        let find = |ranks| self.values(name, ranks).into_iter().find_map(&accept);
+        find(NEAR).or(usual).or_else(|| find(FAR))
     }
 
     /// Returns the values of a variable in processes of these ranks, each of them once.
@@ -301,6 +307,24 @@ fn descendants(parents: &BTreeMap<Pid, Pid>, of: &BTreeSet<Pid>) -> BTreeSet<Pid
     below
 }
 
+/// Reports whether a process names the display of this number, whatever the screen.
+fn names_display(environ: &SessionEnviron, number: u32) -> bool {
+    environ.get("DISPLAY").and_then(|display| x11::number(display.as_bytes())) == Some(number)
+}
+
+/// Returns the locale variables of a process. Values that could be paths are left out.
+fn locale_of(environ: &SessionEnviron) -> Vec<(String, OsString)> {
+    let mut variables = environ.all(is_locale);
+    variables.retain(|(_, value)| is_plain(value));
+    variables
+}
+
+/// Reports whether a locale variable sets the encoding. The locale of a process without any of these
+/// would not help programs that check encodings.
+fn sets_encoding(name: &str) -> bool {
+    ["LANG", "LC_ALL", "LC_CTYPE"].contains(&name)
+}
+
 /// Reports whether an endpoint answered, and logs the error where it did not.
 fn is_alive<T>(answer: Result<T, impl Display>, what: &str, value: &OsStr) -> bool {
     if let Err(error) = &answer {
@@ -343,7 +367,7 @@ mod tests {
         ];
         let mut search = search(environs);
         search.rank(&BTreeSet::from([20]));
-        let said = |ranks| {
+        let values = |ranks| {
             search
                 .values("DISPLAY", ranks)
                 .into_iter()
@@ -351,7 +375,7 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(
-            (said(NEAR).join(" "), said(FAR).join(" ")),
+            (values(NEAR).join(" "), values(FAR).join(" ")),
             (":10 :22 :21 :7".to_owned(), ":5".to_owned())
         );
         assert_eq!(
