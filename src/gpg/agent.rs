@@ -98,6 +98,16 @@ pub(super) fn is_ours(process: &Process<'_>) -> ReadResult<bool> {
     Ok(process.user_ids()?[1] == nix::unistd::geteuid().as_raw())
 }
 
+/// Returns the value of an environment variable; `None` where it is missing or empty.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Returns our locale of a category such as LC_CTYPE, chosen as setlocale(3) does.
+fn locale(category: &str) -> Option<OsString> {
+    variable("LC_ALL").or_else(|| variable(category)).or_else(|| variable("LANG"))
+}
+
 impl Agent {
     /// Tells the agent the terminal for its questions, and finds the socket of its ssh-agent, where
     /// these are requested. Errors: `NoSsh` if it is no ssh-agent.
@@ -115,9 +125,6 @@ impl Agent {
     /// Tells the agent the terminal, as gpg-connect-agent does for UPDATESTARTUPTTY. Questions for
     /// ssh appear there, because ssh itself does not name a terminal. Errors: the agent's own text.
     fn tell_terminal(&mut self, terminal: &OsString) -> Result<(), String> {
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let locale =
-            |name| variable("LC_ALL").or_else(|| variable(name)).or_else(|| variable("LANG"));
         let options = [
             ("ttyname", Some(terminal.clone())),
             ("ttytype", variable("TERM")),

@@ -2,7 +2,7 @@
 //! (common/homedir.c).
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -56,17 +56,15 @@ impl Home {
         uid: u32,
     ) -> Result<Home, Error> {
         let absolute = |path| absolute(path, &current).map_err(Error::NowhereToBegin);
-        let in_home = |rest: &[u8]| of_user.as_ref().map(|home| [home.as_bytes(), rest].concat());
-        let usual = in_home(b"/.gnupg").map(absolute).transpose()?;
-        let directory = match chosen.map(|chosen| without_slashes(chosen.into_vec())) {
+        let usual = of_user
+            .as_ref()
+            .map(|home| absolute([home.as_bytes(), b"/.gnupg"].concat()))
+            .transpose()?;
+        let directory = match chosen {
             None => usual.clone().ok_or(Error::NoHome(uid))?,
             Some(chosen) => {
-                let in_home = match &chosen[..] {
-                    [b'~'] => in_home(b""),
-                    [b'~', rest @ ..] if rest.starts_with(b"/") => in_home(rest),
-                    _ => None,
-                };
-                absolute(in_home.unwrap_or(chosen))?
+                let chosen = without_slashes(chosen.into_vec());
+                absolute(without_tilde(chosen, of_user.as_deref()))?
             }
         };
         let is_unusual = usual.as_ref() != Some(&directory);
@@ -96,15 +94,16 @@ impl Home {
         let directory = runtime.join("gnupg");
         let directory =
             if self.is_unusual { directory.join(format!("d.{}", self.hash())) } else { directory };
-        // GnuPG makes missing directories, and accepts existing ones only if they are closed to
-        // other users.
-        let is_closed = |path: &Path| {
-            fs::metadata(path).map_or_else(
-                |error| error.kind() == io::ErrorKind::NotFound,
-                |found| found.is_dir() && found.uid() == self.uid && found.mode() & 0o077 == 0,
-            )
-        };
-        (is_closed(&runtime.join("gnupg")) && is_closed(&directory)).then_some(directory)
+        (self.may_use(&runtime.join("gnupg")) && self.may_use(&directory)).then_some(directory)
+    }
+
+    /// Reports whether GnuPG uses a directory for sockets. It makes a missing directory, and accepts
+    /// an existing one only if it is closed to other users.
+    fn may_use(&self, path: &Path) -> bool {
+        match fs::metadata(path) {
+            Ok(found) => found.is_dir() && found.uid() == self.uid && found.mode() & 0o077 == 0,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
     }
 
     /// Reports whether a directory exists and belongs to the user.
@@ -115,12 +114,7 @@ impl Home {
     /// Returns the first 15 bytes of the SHA-1 of its path, as 24 letters of z-base-32.
     fn hash(&self) -> String {
         let digest = Sha1::digest(self.directory.as_os_str().as_bytes());
-        let bits = |at: usize| {
-            (0..5).fold(0, |bits, bit| {
-                bits << 1 | digest[(at * 5 + bit) / 8] >> (7 - (at * 5 + bit) % 8) & 1
-            })
-        };
-        (0..24).map(|at| char::from(ALPHABET[usize::from(bits(at))])).collect()
+        (0..24).map(|at| char::from(ALPHABET[usize::from(five_bits(&digest, at))])).collect()
     }
 }
 
@@ -130,6 +124,23 @@ fn without_slashes(mut path: Vec<u8>) -> Vec<u8> {
         path.pop();
     }
     path
+}
+
+/// Replaces `~` for our user at the beginning of a path with the home directory. `~NAME` stays, and
+/// so does `~` where the home directory is unknown.
+fn without_tilde(path: Vec<u8>, home: Option<&OsStr>) -> Vec<u8> {
+    match (&path[..], home) {
+        ([b'~'], Some(home)) => home.as_bytes().to_vec(),
+        ([b'~', rest @ ..], Some(home)) if rest.starts_with(b"/") => {
+            [home.as_bytes(), rest].concat()
+        }
+        _ => path,
+    }
+}
+
+/// Returns five bits of a hash, those of its letter at this place.
+fn five_bits(hash: &[u8], letter: usize) -> u8 {
+    (letter * 5..letter * 5 + 5).fold(0, |bits, at| bits << 1 | hash[at / 8] >> (7 - at % 8) & 1)
 }
 
 /// Puts the current directory before a relative path.

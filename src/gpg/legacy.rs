@@ -73,17 +73,22 @@ fn sockets_of_agent(process: &Process<'_>) -> crate::process::ReadResult<Vec<Vec
     }
     let listeners = process.unix_listeners()?;
     let open_sockets = if_available(process.sockets())?;
-    let is_candidate = |inode: &u64, path: &[u8]| match &open_sockets {
-        Some(open_sockets) => open_sockets.contains(inode),
-        None => base_name(path) == SOCKET.as_bytes(),
-    };
-    // The restricted sockets (S.gpg-agent.extra, .browser) and that for ssh have other endings.
-    let is_main = |path: &[u8]| path.starts_with(b"/") && path.ends_with(SOCKET.as_bytes());
-    let paths = listeners.into_iter().filter_map(|(inode, path)| path.map(|path| (inode, path)));
-    Ok(paths
-        .filter(|(inode, path)| is_candidate(inode, path) && is_main(path))
-        .map(|(_, path)| path)
-        .collect())
+    let mut paths = Vec::new();
+    for (inode, path) in listeners {
+        let Some(path) = path.filter(|path| is_main_socket(path)) else { continue };
+        let is_candidate = match &open_sockets {
+            Some(open_sockets) => open_sockets.contains(&inode),
+            None => base_name(&path) == SOCKET.as_bytes(),
+        };
+        paths.extend(is_candidate.then_some(path));
+    }
+    Ok(paths)
+}
+
+/// Reports whether a socket may be the main one of an agent. The restricted sockets
+/// (S.gpg-agent.extra, .browser) and the socket for ssh have other endings.
+fn is_main_socket(path: &[u8]) -> bool {
+    path.starts_with(b"/") && path.ends_with(SOCKET.as_bytes())
 }
 
 #[cfg(test)]

@@ -77,14 +77,18 @@ impl Starter {
             }
             self.read_output();
             self.poll_exit().map_err(|error| Error::NotStarted(error.to_string()))?;
-            let has_failed = matches!(self.ended, Some((since, false)) if since.elapsed() > deadlines::SECOND_AGENT);
-            if has_failed || pause(end).is_err() {
+            if self.has_failed() || pause(end).is_err() {
                 let reason = [self.complaint(), why].into_iter().find(|text| !text.is_empty());
                 return Err(Error::NotStarted(
                     reason.unwrap_or_else(|| "it does not answer".to_owned()),
                 ));
             }
         }
+    }
+
+    /// Reports whether the process has failed, and a second agent has had its time to answer.
+    fn has_failed(&self) -> bool {
+        self.ended.is_some_and(|(at, success)| !success && at.elapsed() > deadlines::SECOND_AGENT)
     }
 
     /// Reads a part of its standard error, so that it does not block. It may write without end, so
