@@ -77,8 +77,8 @@ impl Error {
             Error::Nobody { .. }
             | Error::NoSession(_)
             | Error::NotTheirs { .. }
-            | Error::NotYours { .. } => true,
-            Error::Several(_)
+            | Error::NotYours { .. }
+            | Error::Several(_)
             | Error::Unusable(_)
             | Error::Stranger(_)
             | Error::Account(account::Error::Unknown(_) | account::Error::Late(_)) => true,
