@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::time::Instant;
 
 use nix::unistd::geteuid;
@@ -258,23 +259,8 @@ impl Session {
     fn is_living(&self, or_bus: bool) -> Result<bool, Error> {
         const LIVING: &[u8] = b"there";
         let uid = self.account.uid;
-        let answer = self.account.run_as(deadlines::DESKTOP_PROBE * 4, || {
-            let Some(runtime) = runtime::directory(uid) else { return Vec::new() };
-            let end = || Instant::now() + deadlines::DESKTOP_PROBE;
-            let has_bus = || {
-                Address::at(&runtime.join("bus"))
-                    .is_some_and(|bus| is_living(bus.connect(uid, end())))
-            };
-            let compositor_end = end() + deadlines::DESKTOP_PROBE;
-            let answers =
-                |name| is_living(wayland::answers(&runtime.join(name), uid, compositor_end));
-            let has_compositor =
-                || wayland::names(&runtime).is_ok_and(|names| names.into_iter().any(answers));
-            let servers = || x11::owned(uid, end());
-            let has_server =
-                || servers().map_or_else(|error| is_late(&error), |servers| !servers.is_empty());
-            let is_living = or_bus && has_bus() || has_server() || has_compositor();
-            if is_living { LIVING.to_vec() } else { Vec::new() }
+        let answer = self.account.run_as(deadlines::LIVING_DESKTOP, || {
+            if has_living_server(uid, or_bus) { LIVING.to_vec() } else { Vec::new() }
         });
         match answer {
             Err(error @ account::Error::Late(_)) => {
@@ -284,6 +270,32 @@ impl Session {
             answer => Ok(answer? == LIVING),
         }
     }
+}
+
+/// Reports whether a server of the user answers, or may still answer. Callers have the user's rights.
+fn has_living_server(uid: u32, or_bus: bool) -> bool {
+    let Some(runtime) = runtime::directory(uid) else { return false };
+    let compositors_end = Instant::now() + deadlines::COMPOSITORS;
+    or_bus && has_bus(&runtime, uid)
+        || has_x_server(uid)
+        || has_compositor(&runtime, uid, compositors_end)
+}
+
+fn has_bus(runtime: &Path, uid: u32) -> bool {
+    let end = Instant::now() + deadlines::DESKTOP_PROBE;
+    Address::at(&runtime.join("bus")).is_some_and(|bus| is_living(bus.connect(uid, end)))
+}
+
+fn has_x_server(uid: u32) -> bool {
+    match x11::owned(uid, Instant::now() + deadlines::DESKTOP_PROBE) {
+        Ok(servers) => !servers.is_empty(),
+        Err(error) => is_late(&error),
+    }
+}
+
+fn has_compositor(runtime: &Path, uid: u32, end: Instant) -> bool {
+    let Ok(names) = wayland::names(runtime) else { return false };
+    names.into_iter().any(|name| is_living(wayland::answers(&runtime.join(name), uid, end)))
 }
 
 /// Reports whether a server answered, or may still answer.
