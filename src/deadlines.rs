@@ -6,8 +6,9 @@ use std::time::Duration;
 /// Limit of one probe of a bus, a compositor or an X server.
 pub const DESKTOP_PROBE: Duration = Duration::from_secs(1);
 
-/// Limit of all probes of compositors where only the existence of a desktop is asked. It begins with
-/// the probes of bus and X server, which come before, so that it is longer than [`DESKTOP_PROBE`].
+/// Limit of all probes of compositors where only the existence of a desktop is asked. It begins
+/// with the probes of bus and X server, which come before, so that it is longer than
+/// [`DESKTOP_PROBE`].
 pub const COMPOSITORS: Duration = Duration::from_secs(2);
 
 /// Limit of the whole question whether a user has a living desktop. It is longer than the probes of

@@ -25,7 +25,7 @@ use crate::process::Pid;
 /// text that is not ASCII.
 const LOCALE: (&str, &str) = ("LANG", "C.UTF-8");
 
-/// How near a process is to the session.
+/// The nearness of a process to the session, the nearest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Rank {
     /// Our own process, and the leader of the session.
@@ -84,6 +84,7 @@ impl EndpointSearch {
         self.runtime = runtime::directory(self.uid);
         let mut found = Endpoints { runtime: self.runtime.clone(), ..Endpoints::default() };
         let usual = self.usual_bus().and_then(|bus| found.answered("bus", bus));
+        // The usual bus has a limit of its own, so that the others begin after it.
         self.probes_end = Instant::now() + deadlines::ENDPOINTS_WITHOUT_X;
         self.displays_end = Instant::now() + deadlines::ENDPOINTS;
         let compositors = self.compositors(&mut found);
@@ -172,8 +173,8 @@ impl EndpointSearch {
         answer.is_some_and(|answer| is_alive(answer, "WAYLAND_DISPLAY", name))
     }
 
-    /// Reports whether a server of the user listens at the socket that a variable names. A connection
-    /// must do, because we do not speak the protocols of these servers.
+    /// Reports whether a server of the user listens at the socket that a variable names. A
+    /// connection must do, because we do not speak the protocols of these servers.
     fn accepts_connections(&self, variable: &str, path: &OsStr) -> bool {
         is_safe_path(path)
             && is_alive(wayland::connect(path.as_ref(), self.uid, self.probe_end()), variable, path)
@@ -319,8 +320,8 @@ fn locale_of(environ: &SessionEnviron) -> Vec<(String, OsString)> {
     variables
 }
 
-/// Reports whether a locale variable sets the encoding. The locale of a process without any of these
-/// would not help programs that check encodings.
+/// Reports whether a locale variable sets the encoding. The locale of a process without any of
+/// these would not help programs that check encodings.
 fn sets_encoding(name: &str) -> bool {
     ["LANG", "LC_ALL", "LC_CTYPE"].contains(&name)
 }

@@ -272,7 +272,8 @@ impl Session {
     }
 }
 
-/// Reports whether a server of the user answers, or may still answer. Callers have the user's rights.
+/// Reports whether a server of the user answers, or may still answer. Callers have the user's
+/// rights.
 fn has_living_server(uid: u32, or_bus: bool) -> bool {
     let Some(runtime) = runtime::directory(uid) else { return false };
     let compositors_end = Instant::now() + deadlines::COMPOSITORS;
@@ -281,11 +282,13 @@ fn has_living_server(uid: u32, or_bus: bool) -> bool {
         || has_compositor(&runtime, uid, compositors_end)
 }
 
+/// Reports whether the bus in the runtime directory answers, or may still answer.
 fn has_bus(runtime: &Path, uid: u32) -> bool {
     let end = Instant::now() + deadlines::DESKTOP_PROBE;
     Address::at(&runtime.join("bus")).is_some_and(|bus| is_living(bus.connect(uid, end)))
 }
 
+/// Reports whether an X server listens at a socket of the user's, or may still answer.
 fn has_x_server(uid: u32) -> bool {
     match x11::owned(uid, Instant::now() + deadlines::DESKTOP_PROBE) {
         Ok(servers) => !servers.is_empty(),
@@ -293,6 +296,7 @@ fn has_x_server(uid: u32) -> bool {
     }
 }
 
+/// Reports whether a compositor in the runtime directory answers, or may still answer.
 fn has_compositor(runtime: &Path, uid: u32, end: Instant) -> bool {
     let Ok(names) = wayland::names(runtime) else { return false };
     names.into_iter().any(|name| is_living(wayland::answers(&runtime.join(name), uid, end)))
@@ -303,6 +307,7 @@ fn is_living<T>(answer: io::Result<T>) -> bool {
     answer.as_ref().map_or_else(is_late, |_| true)
 }
 
+/// Reports whether a server did not answer in time.
 fn is_late(error: &io::Error) -> bool {
     error.kind() == ErrorKind::TimedOut
 }

@@ -97,8 +97,8 @@ impl Home {
         (self.may_use(&runtime.join("gnupg")) && self.may_use(&directory)).then_some(directory)
     }
 
-    /// Reports whether GnuPG uses a directory for sockets. It makes a missing directory, and accepts
-    /// an existing one only if it is closed to other users.
+    /// Reports whether GnuPG uses a directory for sockets. It makes a missing directory, and
+    /// accepts an existing one only if it is closed to other users.
     fn may_use(&self, path: &Path) -> bool {
         match fs::metadata(path) {
             Ok(found) => found.is_dir() && found.uid() == self.uid && found.mode() & 0o077 == 0,
