@@ -124,11 +124,11 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         };
     }
     let proc = Proc::open(Path::new("/proc")).map_err(|error| refusal(&error.into(), ADVICE))?;
-    let wanted = SessionSelector {
+    let selector = SessionSelector {
         user: variable("PROCTOOL_USER")?,
         session: variable("PROCTOOL_SESSION")?,
     };
-    let (session, variables) = find(&proc, &wanted, ADVICE)?;
+    let (session, variables) = find(&proc, &selector, ADVICE)?;
     let Some(bus) = &variables.bus else {
         return Err(Refusal::nothing(format!("{session}: its message bus does not answer")).into());
     };

@@ -173,11 +173,11 @@ impl Options {
     /// Returns a living agent as the options request it.
     fn connect(&self, terminal: Option<OsString>) -> Result<Agent, Failure> {
         let proc = Proc::open(Path::new("/proc"))?;
-        let wanted = AgentRequest {
+        let request = AgentRequest {
             ssh: self.ssh,
             terminal,
             timeout: self.timeout.0.unwrap_or(Duration::MAX),
         };
-        Ok(gpg::connect(&proc, &Home::ours()?, &wanted)?)
+        Ok(gpg::connect(&proc, &Home::ours()?, &request)?)
     }
 }

@@ -173,14 +173,14 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         return Err(Refusal::usage("--json goes with --list or --print").into());
     }
     let proc = Proc::open(Path::new("/proc")).map_err(|error| refusal(&error.into(), ADVICE))?;
-    let wanted = SessionSelector { user: options.user.clone(), session: options.session.clone() };
+    let selector = SessionSelector { user: options.user.clone(), session: options.session.clone() };
     if options.list {
-        return options.list(&proc, &wanted, context);
+        return options.list(&proc, &selector, context);
     }
     if options.all {
-        return options.run_in_all(&proc, &wanted);
+        return options.run_in_all(&proc, &selector);
     }
-    let (session, found) = find(&proc, &wanted, ADVICE)?;
+    let (session, found) = find(&proc, &selector, ADVICE)?;
     if options.print {
         variables::print(session::values(&found), options.json)
             .context("the variables were not printed")?;
@@ -193,12 +193,12 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
 impl Options {
     /// Runs the command in one session after the other. For each session a process of its own
     /// becomes the user, because there is no way back from that.
-    fn run_in_all(&self, proc: &Proc, wanted: &SessionSelector) -> anyhow::Result<Exit> {
+    fn run_in_all(&self, proc: &Proc, selector: &SessionSelector) -> anyhow::Result<Exit> {
         let mut sessions =
-            desktop::sessions(proc, wanted).map_err(|error| refusal(&error, ADVICE))?;
-        sessions.retain(|session| session.is_reached_by(wanted));
+            desktop::sessions(proc, selector).map_err(|error| refusal(&error, ADVICE))?;
+        sessions.retain(|session| session.is_reached_by(selector));
         if sessions.is_empty() {
-            return Err(refusal(&Error::Nobody { user: wanted.user.clone() }, ADVICE).into());
+            return Err(refusal(&Error::Nobody { user: selector.user.clone() }, ADVICE).into());
         }
         let interrupts = Interrupts::catch(proc)?;
         let mut done = 0;
@@ -230,11 +230,12 @@ impl Options {
     fn list(
         &self,
         proc: &Proc,
-        wanted: &SessionSelector,
+        selector: &SessionSelector,
         context: &Context,
     ) -> anyhow::Result<Exit> {
         let mut found: Vec<(Session, Option<Variables>)> = Vec::new();
-        let sessions = desktop::sessions(proc, wanted).map_err(|error| refusal(&error, ADVICE))?;
+        let sessions =
+            desktop::sessions(proc, selector).map_err(|error| refusal(&error, ADVICE))?;
         for session in sessions {
             match desktop::variables(proc, &session) {
                 Ok(variables) => found.push((session, Some(variables))),
@@ -257,7 +258,7 @@ impl Options {
         output.write_all(&text)?;
         output.finish().context("the sessions were not listed")?;
         if found.is_empty() {
-            return Err(refusal(&Error::Nobody { user: wanted.user.clone() }, ADVICE).into());
+            return Err(refusal(&Error::Nobody { user: selector.user.clone() }, ADVICE).into());
         }
         Ok(Exit::Done)
     }

@@ -10,11 +10,11 @@ use crate::process::Proc;
 /// the user how to choose a session where several may be meant.
 pub fn find(
     proc: &Proc,
-    wanted: &SessionSelector,
+    selector: &SessionSelector,
     advice: &str,
 ) -> Result<(Session, Variables), Refusal> {
     let find = || {
-        let session = desktop::choose(desktop::sessions(proc, wanted)?, wanted)?;
+        let session = desktop::choose(desktop::sessions(proc, selector)?, selector)?;
         tracing::info!(session = %session, "who is meant");
         let variables = desktop::variables(proc, &session)?;
         Ok((session, variables))

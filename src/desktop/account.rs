@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_late_is_not_waited_for() {
+    fn a_late_closure_is_not_waited_for() {
         let account = Account::for_uid(0).unwrap().unwrap();
         let (keep, kept) = channel::<()>();
         let outcome = account.with_timeout(Duration::from_millis(10), move || kept.recv().is_ok());

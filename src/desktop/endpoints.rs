@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_is_what_was_found() {
+    fn decoding_returns_what_was_encoded() {
         let text = |text: &str| Some(OsString::from(text));
         let found = || Endpoints {
             bus: Address::list(b"unix:path=/run/user/1/bus").next(),

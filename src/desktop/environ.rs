@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_environment_says() {
+    fn useful_variables_of_an_environment() {
         let environ = SessionEnviron::new(
             1,
             0,
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_of_another_session() {
+    fn processes_of_another_session() {
         let plain = SessionEnviron::new(1, 0, false, b"");
         let named = SessionEnviron::new(1, 0, false, b"XDG_SESSION_ID=4\0");
         assert!(!is_elsewhere(&plain, None, Some("3")) && !is_elsewhere(&named, Some("4"), None));

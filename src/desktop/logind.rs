@@ -93,7 +93,7 @@ fn record(proc: &Proc, id: String, fields: &RecordFields) -> Result<Option<Recor
     };
     let is_remote = fields.get("REMOTE").is_none_or(|remote| remote != "0");
     let is_open = is_one_of("STATE", &["active", "online"]);
-    let is_living = !is_remote && is_open && is_leading(proc, leader, fields)?;
+    let is_living = !is_remote && is_open && is_leader_alive(proc, leader, fields)?;
     tracing::debug!(session = id, uid, is_remote, is_open, is_living, "logind knows");
     let seat = field("SEAT").filter(|seat| is_name(seat));
     let is_foreground = is_living
@@ -122,29 +122,35 @@ fn record(proc: &Proc, id: String, fields: &RecordFields) -> Result<Option<Recor
 }
 
 /// Reports whether the leader of a session is alive, and not a later process with the same pid.
-fn is_leading(proc: &Proc, leader: Pid, fields: &RecordFields) -> Result<bool, process::Error> {
+fn is_leader_alive(
+    proc: &Proc,
+    leader: Pid,
+    fields: &RecordFields,
+) -> Result<bool, process::Error> {
     let number = |name: &str| fields.get(name)?.parse::<u64>().ok();
     match proc.lookup(leader, Reference::by_number(leader))? {
         Lookup::Found(reference) => {
             if proc.lookup(leader, reference.life())? != Lookup::Found(Life::Alive) {
                 return Ok(false);
             }
-            if let (Some(told), Some(inode)) = (number("LEADER_PIDFDID"), reference.inode()) {
-                return Ok(told == inode);
+            if let (Some(recorded), Some(inode)) = (number("LEADER_PIDFDID"), reference.inode()) {
+                return Ok(recorded == inode);
             }
         }
         // Linux before 5.3 has no pidfds: only the start time identifies the leader.
-        Lookup::Unavailable(_) if lives(proc, leader)? => {}
+        Lookup::Unavailable(_) if is_alive(proc, leader)? => {}
         Lookup::Unavailable(_) | Lookup::Exited => return Ok(false),
     }
-    let Some(begun) = number("MONOTONIC").map(Duration::from_micros) else { return Ok(true) };
+    let Some(session_start) = number("MONOTONIC").map(Duration::from_micros) else {
+        return Ok(true);
+    };
     match proc.process(leader, Files::new(&[File::Stat]))? {
         Lookup::Found(process) => {
             let start =
                 process.lookup(process.stat().map(|stat| process.seconds(stat.start_ticks)))?;
             // With hidepid=noaccess (proc(5)) the start time is denied, but the process is alive.
             Ok(match start {
-                Lookup::Found(start) => started(start) <= begun + TICK,
+                Lookup::Found(start) => monotonic_start(start) <= session_start + TICK,
                 Lookup::Unavailable(_) => true,
                 Lookup::Exited => false,
             })
@@ -155,7 +161,7 @@ fn is_leading(proc: &Proc, leader: Pid, fields: &RecordFields) -> Result<bool, p
 }
 
 /// Reports whether /proc shows a process that has not exited.
-fn lives(proc: &Proc, pid: Pid) -> Result<bool, process::Error> {
+fn is_alive(proc: &Proc, pid: Pid) -> Result<bool, process::Error> {
     let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
         return Ok(false);
     };
@@ -165,7 +171,7 @@ fn lives(proc: &Proc, pid: Pid) -> Result<bool, process::Error> {
 /// Converts seconds since boot to the clock of logind, which stands still while the machine is
 /// suspended. A suspension after the start makes the start seem earlier, so that the leader is
 /// never taken for a later process.
-fn started(since_boot: f64) -> Duration {
+fn monotonic_start(since_boot: f64) -> Duration {
     let now = |clock| {
         let time = clock_gettime(clock);
         time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
@@ -207,20 +213,20 @@ fn text(path: &Path) -> io::Result<String> {
                 .map(|errno| Some(errno as i32))
                 .contains(&error.raw_os_error()) =>
         {
-            return Err(not_theirs());
+            return Err(not_of_logind());
         }
         opened => opened?,
     };
     let found = file.metadata()?;
     if !found.is_file() || !is_safe(&found) || found.len() > LONGEST {
-        return Err(not_theirs());
+        return Err(not_of_logind());
     }
     let mut bytes = Vec::new();
     file.take(LONGEST).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn not_theirs() -> io::Error {
+fn not_of_logind() -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, "it is no file that logind wrote")
 }
 

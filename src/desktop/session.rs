@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_seat_shows_comes_first() {
+    fn the_session_that_a_seat_shows_comes_first() {
         assert_eq!(chosen(vec![session("1", 1, false, true), session("2", 2, true, true)]), "2");
         assert_eq!(
             chosen(vec![session("1", 1, true, true), session("2", 2, true, true)]),
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn nowhere_counts_only_by_name() {
+    fn a_session_without_a_seat_counts_only_by_name() {
         let nowhere = || Session { seat: None, ..session("9", 9, false, true) };
         assert_eq!(chosen(vec![nowhere(), session("1", 1, false, false)]), "1");
         assert_eq!(chosen(vec![nowhere()]), "1 of them");
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody() {
+    fn no_session_at_all() {
         assert!(chosen(Vec::new()).contains("nobody is logged in graphically"));
     }
 }

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_that_mean_the_same_to_everybody() {
+    fn paths_that_mean_the_same_to_every_process() {
         let is_safe = |path: &str| is_safe_path(OsStr::new(path));
         assert!(is_safe("/run/user/1/bus") && is_safe("/process/x"));
         for path in [

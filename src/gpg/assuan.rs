@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_place_of_a_socket_holds_nobody_up() {
+    fn a_file_in_place_of_a_socket_is_read_without_waiting() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         rustix::fs::mknodat(
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_there() {
+    fn no_server_listens() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("S");
         let end = Instant::now() + Duration::from_secs(60);

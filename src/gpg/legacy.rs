@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_variable_tells() {
+    fn sockets_in_the_variable() {
         let path =
             |info: &str| announced_socket(OsStr::new(info)).map(|path| path.display().to_string());
         assert_eq!(
