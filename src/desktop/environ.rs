@@ -206,7 +206,8 @@ mod tests {
     #[test]
     fn any_change_is_survived() {
         crate::fuzz::survives(
-            &[b"DISPLAY=:0\0WAYLAND_DISPLAY=wayland-0\0LC_ALL=C\0DBUS_SESSION_BUS_ADDRESS=unix:path=/x\0"],
+            &[b"DISPLAY=:0\0WAYLAND_DISPLAY=wayland-0\0LC_ALL=C\0\
+                DBUS_SESSION_BUS_ADDRESS=unix:path=/x\0"],
             |text| {
                 let _ = SessionEnviron::new(1, 2, true, text);
             },

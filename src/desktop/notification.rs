@@ -21,9 +21,11 @@ const CLOSE: Method = method("CloseNotification");
 
 /// The rules for the signals about notifications: those of the service itself, which no other
 /// program may send, and that of the bus when the service ends.
-const SERVICE_SIGNALS: &str = "type='signal',sender='org.freedesktop.Notifications',interface='org.freedesktop.Notifications'";
-const SERVICE_END: &str = "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus',\
-                     member='NameOwnerChanged',arg0='org.freedesktop.Notifications'";
+const SERVICE_SIGNALS: &str = "type='signal',sender='org.freedesktop.Notifications',\
+                               interface='org.freedesktop.Notifications'";
+const SERVICE_END: &str = "type='signal',sender='org.freedesktop.DBus',\
+                           interface='org.freedesktop.DBus',member='NameOwnerChanged',\
+                           arg0='org.freedesktop.Notifications'";
 
 const fn method(name: &'static str) -> Method {
     Method { service: NAME, path: PATH, interface: NAME, name }
