@@ -26,8 +26,8 @@ pub const ENDPOINTS_WITHOUT_X: Duration = Duration::from_secs(3);
 /// Limit of all probes of a search except that of the usual bus.
 pub const ENDPOINTS: Duration = Duration::from_secs(5);
 
-/// Limit of a whole search. It is longer than [`USUAL_BUS`] and [`ENDPOINTS`] together: a search
-/// that has not ended by itself hangs.
+/// Limit of a whole search, and of reading the environments before it. It is longer than
+/// [`USUAL_BUS`] and [`ENDPOINTS`] together: a search that has not ended by itself hangs.
 pub const ENDPOINT_SEARCH: Duration = Duration::from_secs(12);
 
 /// Limit of showing a notification, and of closing it. Services answer at once; GLib waits as long
@@ -44,8 +44,9 @@ pub const LEGACY_AGENT: Duration = Duration::from_secs(1);
 /// Limit of the exit of an agent, which accepts connections and closes them until it has gone.
 pub const AGENT_EXIT: Duration = Duration::from_millis(500);
 
-/// Time between the exit of `gpg-agent --daemon` and the answer of an agent. If two agents are
-/// started at the same time, one of them gives up, and the other may still need a moment.
+/// Limit of the answer of an agent after `gpg-agent --daemon` has failed, and of the exit of that
+/// process after an agent has answered. If two agents are started at the same time, one of them
+/// gives up, and the other may still need a moment.
 pub const SECOND_AGENT: Duration = Duration::from_millis(500);
 
 /// Limit of one run of getent(1), which may ask a directory service.

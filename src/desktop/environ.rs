@@ -68,7 +68,7 @@ pub fn session_environs(
         if process.lookup(is_theirs(process, uid))? != Lookup::Found(true) {
             continue;
         }
-        // A pinned process is read again: it cannot become another one between two reads.
+        // The process is pinned and read again: another one may have taken its pid in between.
         if let Lookup::Found(process) = proc.process(process.pid(), files)?
             && let Lookup::Found(Some(environ)) =
                 process.lookup(session_environ(&process, uid, session))?
