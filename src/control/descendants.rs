@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::freeze::{self, RunState};
 use super::orphan::{Origin, OrphanCandidate, comm, is_excluded, is_unreaped};
 use super::{Error, Interrupts, Operation, Signal, Target};
-use crate::process::{File, Files, Lookup, Pid, Proc, Process, Unavailable};
+use crate::process::{File, Files, Lookup, Pid, Proc, Process, Stat, Unavailable};
 
 /// Time that we wait for a process that is stuck in the kernel. It rarely starts others there.
 const STUCK_TIMEOUT: Duration = Duration::from_millis(100);
@@ -19,6 +19,9 @@ pub const LIMIT: Duration = Duration::from_secs(5);
 /// process can start another one with a number that was passed already, and exit before its own
 /// number comes.
 const ENOUGH: usize = 2;
+
+/// Number of attempts to catch the process with the latest pid.
+const ATTEMPTS: usize = 100;
 
 /// The result of gathering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,12 +109,7 @@ fn pass(
         let (pid, ppid, start_ticks) = (process.pid(), stat.ppid, stat.start_ticks);
         pass.latest = pass.latest.max(start_ticks);
         if freezes {
-            let (pgrp, session) = (stat.pgrp, stat.session);
-            let name = match process.lookup(process.comm())? {
-                Lookup::Found(name) => comm(&name),
-                Lookup::Unavailable(_) | Lookup::Exited => comm(b""),
-            };
-            all.insert(pid, OrphanCandidate { pid, ppid, pgrp, session, start_ticks, name });
+            all.insert(pid, candidate(process, stat)?);
         }
         if members.contains_key(&pid) || Some(pid) == own || Some(ppid) == own {
             continue;
@@ -126,9 +124,54 @@ fn pass(
         }
     }
     if freezes {
+        if let Some(latest) = catch_latest(proc, &all)? {
+            // The next pass pins it, if it is a child of a target.
+            pass.found |= members.contains_key(&latest.ppid);
+            all.insert(latest.pid, latest);
+        }
         take_orphans(proc, &all, &mut members, &mut pass, operation)?;
     }
     Ok(pass)
+}
+
+/// Returns what a scan learns of a process.
+fn candidate(process: &Process<'_>, stat: &Stat) -> Result<OrphanCandidate, Error> {
+    let name = match process.lookup(process.comm())? {
+        Lookup::Found(name) => comm(&name),
+        Lookup::Unavailable(_) | Lookup::Exited => comm(b""),
+    };
+    Ok(OrphanCandidate {
+        pid: process.pid(),
+        ppid: stat.ppid,
+        pgrp: stat.pgrp,
+        session: stat.session,
+        start_ticks: stat.start_ticks,
+        name,
+    })
+}
+
+/// Returns the process with the latest pid, unless the scan has shown it. A process that starts
+/// another one and exits at once is often gone before the scan comes to it; so is the next one.
+fn catch_latest(
+    proc: &Proc,
+    all: &BTreeMap<Pid, OrphanCandidate>,
+) -> Result<Option<OrphanCandidate>, Error> {
+    for _ in 0..ATTEMPTS {
+        let Some(pid) = proc.latest_pid().filter(|pid| !all.contains_key(pid)) else { break };
+        let files = Files::new(&[File::Stat, File::Status]);
+        let Lookup::Found(process) = proc.process(pid, files)? else { continue };
+        let tgid = process.lookup(process.status().map(|status| status.number("Tgid")))?;
+        if let Lookup::Found(Some(tgid)) = tgid
+            && tgid != u64::from(pid)
+        {
+            // It is a thread of a process that the scan has shown.
+            break;
+        }
+        if let Lookup::Found(stat) = process.lookup(process.stat())? {
+            return candidate(&process, stat).map(Some);
+        }
+    }
+    Ok(None)
 }
 
 /// Adds the orphans that belong to the tree, and remembers those that may.
@@ -151,6 +194,12 @@ fn take_orphans(
         .collect();
     for candidate in orphans_first(newborn.iter(), operation) {
         if operation.bonds().may_share_session(candidate) {
+            if let Origin::Orphan(top) = operation.bonds().origin(candidate, all, members)
+                && !operation.bonds().is_newborn(&top)
+            {
+                // An orphan from before us is no part of the tree, and has started it.
+                continue;
+            }
             let taken = pin_orphan(proc, candidate.pid, operation)?;
             take(taken, true, members, pass, operation)?;
         } else if operation.bonds().may_share_group(candidate) {

@@ -372,11 +372,19 @@ def who_is_not_there_or_must_not_be_touched_is_told():
 
 # ---- Trees ----
 
-# Starts itself again and ends, so that nobody is its parent for long.
-HOPPER = f"#!/bin/sh\n{NEEDLE} sleep 0.05\n/tmp/hopper &\n"
-# A shell that starts one after the other, and so do others of its family; orphans, one of which hops; a child of a session
-# of its own; one that is stopped.
+# Starts itself again so many times, and ends each time, so that nobody is its parent for long. What was an orphan before the
+# program began is none of the tree: it goes on, and has an end.
+HOPPER = f"#!/bin/sh\n{NEEDLE} sleep 0.05\n[ $1 = 0 ] || /tmp/hopper $(($1 - 1)) &\n"
+# A shell that starts one after the other, and so do others of its family; orphans, some of which hop; a child of a session of
+# its own; one that is stopped.
 FAMILY = f"""
+(while :; do {NEEDLE} sleep 0.2; done) &
+(while :; do {NEEDLE} sleep 1 & {NEEDLE} sleep 0.1; done) &
+setsid {NEEDLE} sleep 600 &
+{NEEDLE} sleep 600 & kill -STOP $!
+echo ready
+while :; do (/tmp/hopper 5 &); ({NEEDLE} sleep 1 &); {NEEDLE} sleep 0.1; done
+"""
 (while :; do {NEEDLE} sleep 0.2; done) &
 (while :; do {NEEDLE} sleep 1 & {NEEDLE} sleep 0.1; done) &
 setsid {NEEDLE} sleep 600 &
