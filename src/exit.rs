@@ -58,7 +58,7 @@ impl Exit {
     }
 
     /// Returns the exit status of a command, as a shell shows it.
-    pub fn of_command(status: ExitStatus) -> Exit {
+    pub fn from_status(status: ExitStatus) -> Exit {
         Exit::Command(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)) as u8)
     }
 }

@@ -390,7 +390,7 @@ fn conclude(
         ShutdownResult::NotStopped => Exit::Nothing,
         ShutdownResult::TimedOut { .. } => Exit::TimedOut,
         ShutdownResult::Interrupted(signal, _) => Exit::Interrupted(signal.number() as u8),
-        ShutdownResult::Ran(status) => Exit::of_command(*status),
+        ShutdownResult::Ran(status) => Exit::from_status(*status),
         ShutdownResult::NotRun(error) if error.kind() == ErrorKind::NotFound => Exit::NotFound,
         ShutdownResult::NotRun(_) => Exit::NotExecutable,
     };

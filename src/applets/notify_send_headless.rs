@@ -178,7 +178,7 @@ fn notify(
         ran = run(command)?;
     }
     match ran {
-        CommandResult::Ended(status) => Ok(Some(Exit::of_command(status))),
+        CommandResult::Ended(status) => Ok(Some(Exit::from_status(status))),
         CommandResult::Interrupted(signal) => Ok(Some(Exit::Interrupted(signal.number() as u8))),
         CommandResult::TimedOut => {
             Err(Refusal::nothing("the message bus does not go on: notify-send was terminated")

@@ -18,7 +18,7 @@ use crate::control::{
 };
 use crate::exit::{self, Exit, Refusal};
 use crate::output::message::message;
-use crate::output::outcome::OutcomeReport;
+use crate::output::outcome::{OutcomeOptions, OutcomeReport};
 use crate::output::outlet;
 use crate::process::{Pid, Proc};
 
@@ -186,9 +186,8 @@ impl Acting {
         check_count(order, operation.targets().len())?;
         overseer.iter().for_each(|overseer| overseer.trust(limit));
 
-        let colour = self.format.colour();
-        let mut report =
-            OutcomeReport::new(name, &proc, &interrupts, order, colour, layout, is_quiet);
+        let form = OutcomeOptions { colour: self.format.colour(), layout, is_quiet };
+        let mut report = OutcomeReport::new(name, &proc, &interrupts, order, form);
         let conclusion = if self.dry_run {
             operation.rehearse(&mut report)?
         } else {

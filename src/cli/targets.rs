@@ -16,7 +16,7 @@ use crate::select::{Age, Criteria, Verdict, age};
 /// A process id as a user types it: `PID`, or `PID:INODE` as `show` and `find --fields id` print
 /// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Operand {
+struct Operand {
     pub pid: Pid,
     /// Inode of its pidfd, which no other process ever has.
     pub inode: Option<u64>,

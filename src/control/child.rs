@@ -119,8 +119,10 @@ pub fn ask(
     }
     // The command has ended, so that this does not block: an answer that is too long for the pipe
     // would have kept it from ending.
-    let output =
-        started.child.wait_with_output().map_err(|error| Error::of_io("read an answer", &error))?;
+    let output = started
+        .child
+        .wait_with_output()
+        .map_err(|error| Error::from_io("read an answer", &error))?;
     Ok(output.status.success().then_some(output.stdout))
 }
 
@@ -154,7 +156,7 @@ impl RunningChild {
                 child
                     .kill()
                     .and_then(|()| child.wait())
-                    .map_err(|error| Error::of_io("end a command", &error))?;
+                    .map_err(|error| Error::from_io("end a command", &error))?;
                 Err(error.into())
             }
         }
@@ -226,7 +228,10 @@ impl RunningChild {
             }
         }
         // A command that is stuck in the kernel is not waited for: that would hold up everything.
-        self.child.try_wait().map_err(|error| Error::of_io("wait for a command", &error)).map(drop)
+        self.child
+            .try_wait()
+            .map_err(|error| Error::from_io("wait for a command", &error))
+            .map(drop)
     }
 
     fn terminate_tree(
@@ -251,6 +256,6 @@ impl RunningChild {
     }
 
     fn reap(&mut self) -> Result<ExitStatus, Error> {
-        self.child.wait().map_err(|error| Error::of_io("wait for a command", &error))
+        self.child.wait().map_err(|error| Error::from_io("wait for a command", &error))
     }
 }

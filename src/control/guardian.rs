@@ -31,7 +31,7 @@ pub use child::stand;
 mod child;
 
 /// The arguments that make this program a guardian: see the applet `resume`.
-pub const ARGUMENTS: [&str; 2] = ["resume", "--guard"];
+const ARGUMENTS: [&str; 2] = ["resume", "--guard"];
 
 /// Time for a guardian to become ready, and to end when it is dismissed.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -70,7 +70,7 @@ impl Guardian {
         let (socket, child_end) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
                 .map_err(Error::kernel("set up a guardian"))?;
-        let failed = |error: io::Error| Error::of_io("set up a guardian", &error);
+        let failed = |error: io::Error| Error::from_io("set up a guardian", &error);
         let child = Command::new("/proc/self/exe")
             .arg0("proctool")
             .args(ARGUMENTS)

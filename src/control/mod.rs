@@ -107,7 +107,7 @@ impl Error {
     }
 
     /// Converts an error of the standard library.
-    pub fn of_io(what: &'static str, error: &std::io::Error) -> Error {
+    pub fn from_io(what: &'static str, error: &std::io::Error) -> Error {
         Error::Kernel { what, errno: Errno::from_io_error(error).unwrap_or(Errno::IO) }
     }
 

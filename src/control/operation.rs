@@ -616,7 +616,7 @@ impl<'p> Operation<'p> {
     /// Kills the targets that have not exited by the time limit, and waits for them.
     fn kill_rest(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
         // After KILL they have the same time again.
-        self.order.timeout = self.order.timeout.map(|timeout| 2 * timeout);
+        self.order.timeout = self.order.timeout.map(|timeout| timeout.saturating_mul(2));
         if self.order.tree
             && let Some(signal) = self.gather(true)?
         {

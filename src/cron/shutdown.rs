@@ -19,7 +19,7 @@ use crate::control::{self, Interrupts, Operation, Order, Signal, StopHold};
 use crate::process::Proc;
 
 /// Name of the command that is run, if it exists, as soon as the daemon is paused.
-pub const ADDITIONS: &str = "cron-graceful-additions";
+const ADDITIONS: &str = "cron-graceful-additions";
 
 /// The reaction when jobs have not ended in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

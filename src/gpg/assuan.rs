@@ -31,7 +31,7 @@ pub struct Connection {
 }
 
 /// The answer to a command: its data, or the text of an error.
-pub type Answer = Result<Vec<u8>, String>;
+type Answer = Result<Vec<u8>, String>;
 
 impl Connection {
     /// Connects and reads the greeting. Errors: `NotFound` or `ConnectionRefused` if there is no

@@ -20,6 +20,14 @@ use crate::process::{Pid, Proc, Unavailable};
 /// The message when unknown descendants may have escaped.
 const INCOMPLETE: &str = "not all descendants could be stopped or were found in time";
 
+/// The form and the extent of a report.
+pub struct OutcomeOptions {
+    pub colour: Colour,
+    /// The layout of JSON; `None` for text.
+    pub layout: Option<Layout>,
+    pub is_quiet: bool,
+}
+
 /// The report of an operation, written while it goes on.
 ///
 /// Success is a result on standard output; anything else is a message too. A write error cannot
@@ -36,16 +44,15 @@ pub struct OutcomeReport<'p> {
 }
 
 impl<'p> OutcomeReport<'p> {
-    /// Makes an empty report. Messages begin with `name`; `layout` means JSON.
+    /// Makes an empty report. Messages begin with `name`.
     pub fn new(
         name: &'p str,
         proc: &'p Proc,
         interrupts: &'p Interrupts,
         order: Order,
-        colour: Colour,
-        layout: Option<Layout>,
-        is_quiet: bool,
+        options: OutcomeOptions,
     ) -> OutcomeReport<'p> {
+        let OutcomeOptions { colour, layout, is_quiet } = options;
         let mut report = OutcomeReport {
             name,
             proc,

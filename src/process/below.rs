@@ -52,7 +52,7 @@ impl Directory<'_> {
 
     /// Reads a short file below one of the directories. Errors: `Exited` also when only this entry
     /// is gone, because entries come and go.
-    pub fn text_below(&self, directory: &'static str, name: &str) -> ReadResult<Vec<u8>> {
+    fn text_below(&self, directory: &'static str, name: &str) -> ReadResult<Vec<u8>> {
         let read_error = |errno| ReadError::from_errno(errno, directory, || ReadError::Exited);
         let fd = self.open(name, OFlags::RDONLY).map_err(read_error)?;
         let mut text = Vec::with_capacity(4096);

@@ -28,6 +28,21 @@ pub(super) enum BatchAnswer<'b> {
     HeldUp,
 }
 
+/// The reason why an attempt gave no text. An error number means different things for different
+/// files.
+enum NotRead {
+    Errno(Errno),
+    /// The thread could not read at all, because the process holds up its readers.
+    Thread(ReadError),
+}
+
+impl NotRead {
+    /// Reports whether the file or its process was not there.
+    fn is_absence(&self) -> bool {
+        matches!(self, NotRead::Errno(errno) if is_absence(*errno))
+    }
+}
+
 /// A directory below /proc, reached by its number or through a descriptor of its own.
 pub(super) struct Directory<'p> {
     pub proc: &'p Proc,
@@ -114,7 +129,7 @@ impl<'p> Directory<'p> {
                 buffer.extend_from_slice(text);
                 self.or_by_other_thread(file, Ok(buffer))
             }
-            BatchAnswer::Failed(errno) => self.or_by_other_thread(file, Err(errno)),
+            BatchAnswer::Failed(errno) => self.or_by_other_thread(file, Err(NotRead::Errno(errno))),
             BatchAnswer::HeldUp => {
                 Err(ReadError::Unavailable(Unavailable::HeldUp { file: file.name() }))
             }
@@ -133,8 +148,7 @@ impl<'p> Directory<'p> {
     fn read(&self, file: File) -> ReadResult<Vec<u8>> {
         self.mark(file);
         if File::HELD_UP.contains(&file) {
-            let read = self.by_thread(file, self.path(file.name()))?;
-            return self.or_by_other_thread(file, read);
+            return self.or_by_other_thread(file, self.by_thread(file, self.path(file.name())));
         }
         let slot = &self.files[file as usize];
         let mut buffer = slot.spare.take();
@@ -143,7 +157,7 @@ impl<'p> Directory<'p> {
             Ok(()) => Ok(buffer),
             Err(errno) => {
                 slot.spare.set(buffer);
-                self.or_by_other_thread(file, Err(errno))
+                self.or_by_other_thread(file, Err(NotRead::Errno(errno)))
             }
         }
     }
@@ -165,30 +179,43 @@ impl<'p> Directory<'p> {
     /// Returns the result of a read, or what another thread shows. Where the first thread of a
     /// process has exited before the others, the kernel shows memory, directories and namespaces
     /// only for the others: the file of such a thread is read then.
-    fn or_by_other_thread(&self, file: File, read: Result<Vec<u8>, Errno>) -> ReadResult<Vec<u8>> {
-        let is_empty = read.as_ref().map_or_else(|&errno| is_absence(errno), Vec::is_empty);
+    fn or_by_other_thread(
+        &self,
+        file: File,
+        read: Result<Vec<u8>, NotRead>,
+    ) -> ReadResult<Vec<u8>> {
+        let is_empty = read.as_ref().map_or_else(NotRead::is_absence, Vec::is_empty);
         if is_empty
             && file.facts().is_of_threads
             && let Some(thread) = self.other_thread()?
         {
             let path = self.path("").of_thread(thread, file.name());
             let read = if File::HELD_UP.contains(&file) {
-                self.by_thread(file, path)?
+                self.by_thread(file, path)
             } else {
                 let mut buffer = Vec::new();
-                self.read_into(&mut buffer, file, &path).map(|()| buffer)
+                self.read_into(&mut buffer, file, &path).map(|()| buffer).map_err(NotRead::Errno)
             };
-            return read.map_err(|errno| self.read_error(file, errno));
+            return read.map_err(|error| self.explain(file, error));
         }
-        read.map_err(|errno| self.read_error(file, errno))
+        read.map_err(|error| self.explain(file, error))
+    }
+
+    /// Turns an attempt that failed into the error of the read.
+    fn explain(&self, file: File, error: NotRead) -> ReadError {
+        match error {
+            NotRead::Errno(errno) => self.read_error(file, errno),
+            NotRead::Thread(error) => error,
+        }
     }
 
     /// Reads a file on a thread that can be left behind.
-    fn by_thread(&self, file: File, path: Path) -> ReadResult<Result<Vec<u8>, Errno>> {
-        self.on_thread(file.name(), move |base| {
+    fn by_thread(&self, file: File, path: Path) -> Result<Vec<u8>, NotRead> {
+        let read = self.on_thread(file.name(), move |base| {
             let mut text = Vec::with_capacity(file.facts().capacity);
             read_text(base, &path, &mut text).map(|()| text)
-        })
+        });
+        read.map_err(NotRead::Thread)?.map_err(NotRead::Errno)
     }
 
     /// Runs `act`, which reads this file, on a thread that can be left behind, because the process

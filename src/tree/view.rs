@@ -62,7 +62,7 @@ impl<'f, D> View<'f, D> {
     }
 
     /// Reports whether this node is shown.
-    pub fn is_shown(&self, node: Node) -> bool {
+    fn is_shown(&self, node: Node) -> bool {
         self.reach[node as usize] > 0
     }
 

@@ -51,7 +51,8 @@ impl Helpers {
                     reporter.report(Err(error));
                 }
             };
-            thread::start("watch", work).map_err(|error| Error::of_io("start a thread", &error))?;
+            thread::start("watch", work)
+                .map_err(|error| Error::from_io("start a thread", &error))?;
             if permission.take() != Some(true) {
                 return Ok(None);
             }
