@@ -1,4 +1,4 @@
-"""What the program promises, on the kernel that runs here: reading, signals, trees, waiting, cron.
+"""Checks of what the program promises, on the kernel that runs here: reading, signals, trees, waiting, cron.
 
 Usage: checks.py PROGRAM
 
@@ -20,9 +20,9 @@ import time
 import traceback
 
 PROGRAM = sys.argv[1]
-# Nothing takes this long; what does hangs.
+# Seconds: a step that takes this long hangs.
 PATIENCE = 60
-# Under a name that begins so, busybox takes the name of what it is to do from its first argument.
+# Under a name that begins so, busybox takes its applet from the first argument.
 NAME = "busybox-needle"
 NEEDLE = f"/tmp/{NAME}"
 RELEASE = tuple(int(number) for number in re.match(r"(\d+)\.(\d+)", os.uname().release).groups())
@@ -38,11 +38,11 @@ def check(function):
 
 
 class Fault(Exception):
-    """What does not hold."""
+    """A promise that does not hold."""
 
 
 class Outcome:
-    """What a run of the program gave."""
+    """The result of a run of the program."""
 
     def __init__(self, words, status, out, err):
         self.words, self.status, self.out, self.err = words, status, out, err
@@ -68,7 +68,7 @@ class Outcome:
             raise Fault(f"this is no JSON\n{self}") from None
 
     def outcomes(self):
-        """What became of which process."""
+        """Return the outcome of each process."""
         return {entry["pid"]: entry["outcome"] for entry in self.json()}
 
 
@@ -76,7 +76,7 @@ PR_CAPBSET_DROP, CAP_SYS_RESOURCE = 24, 24
 
 
 def start(*words, limit=None, bound=False, **options):
-    """Start a command; bound to its limit, it cannot raise it, though it is the superuser's."""
+    """Start a command. With `bound` it cannot raise its limit, though the superuser runs it."""
     def become():
         if limit:
             resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
@@ -127,7 +127,7 @@ def write(path, text):
 
 
 def fields(pid):
-    """State, parent, process group and session."""
+    """Return state, parent, process group and session."""
     words = read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     return [words[0].decode(), *map(int, words[1:4])] if words else ["X", 0, 0, 0]
 
@@ -149,14 +149,14 @@ def numbers():
 
 
 def needle(*before):
-    """A process that sleeps, our child, of a name that nothing else here has."""
+    """Start a child that sleeps, with a name that no other process here has."""
     child = subprocess.Popen([*before, NEEDLE, "sleep", "600"])
     until("a process has begun", lambda: is_needle(child.pid))
     return child.pid
 
 
 def reaped_needle():
-    """Likewise, whose parent asks for its status at once."""
+    """Start a needle whose parent reaps it at once."""
     child = start("/bin/sh", "-c", f"{NEEDLE} sleep 600 & echo $!; wait")
     pid = int(child.stdout.readline())
     until("a process has begun", lambda: is_needle(pid))
@@ -164,7 +164,7 @@ def reaped_needle():
 
 
 def stubborn():
-    """A process that ignores TERM."""
+    """Start a process that ignores TERM."""
     return needle("/bin/sh", "-c", "trap '' TERM; exec \"$@\"", "sh")
 
 
@@ -173,7 +173,7 @@ def reap(pid):
 
 
 def zombie(status):
-    """A child that has ended so, and that nobody has asked for its status."""
+    """Start a child that ends with this status, and leave it a zombie."""
     pid = os.fork()
     if pid == 0:
         os._exit(status)
@@ -182,7 +182,7 @@ def zombie(status):
 
 
 def end_all():
-    """Nothing that a check has started is there for the next."""
+    """End everything that a check has started."""
     own = {1, os.getpid(), os.getppid()}
     while True:
         left = [pid for pid in numbers() - own if read(f"/proc/{pid}/cmdline") and state(pid) not in "ZX"]
@@ -396,7 +396,7 @@ while :; do ({NEEDLE} sleep 1 &); {NEEDLE} sleep 0.1; done
 
 
 def family():
-    """A shell with a family that grows, in a session of its own."""
+    """Start a shell with a family that grows, in a session of its own."""
     write("/tmp/hopper", HOPPER)
     os.chmod("/tmp/hopper", 0o755)
     child = start("/bin/sh", "-c", FAMILY, start_new_session=True)
@@ -405,7 +405,7 @@ def family():
 
 
 def relatives(root):
-    """Everything below a process, and all of its session."""
+    """Return everything below a process, and all of its session."""
     found = {root}
     while True:
         more = {pid for pid in numbers() - found if fields(pid)[1] in found or fields(pid)[3] == root}
@@ -455,7 +455,7 @@ def a_wait_for_a_tree_ends_with_it():
 
 
 def waits(pid):
-    """Whether it sleeps in epoll_wait(2) or epoll_pwait2(2)."""
+    """Report whether it sleeps in epoll_wait(2) or epoll_pwait2(2)."""
     return read(f"/proc/{pid}/syscall").split()[:1] in ([b"232"], [b"281"], [b"441"])
 
 
@@ -484,7 +484,7 @@ def a_status_is_told_where_the_kernel_tells_it():
     pid = reaped_needle()
     waiter = start(PROGRAM, "wait", "--json", "--status", pid)
     until("it waits", lambda: waits(waiter.pid))
-    # Only once it runs again is it too late to ask a zombie.
+    # As long as it is stopped, it does not reap the zombie.
     os.kill(waiter.pid, signal.SIGSTOP)
     os.kill(pid, signal.SIGUSR1)
     until("it is gone", lambda: is_gone(pid))
@@ -497,8 +497,8 @@ def a_status_is_told_where_the_kernel_tells_it():
 
 @check
 def nobody_waits_for_a_status_that_does_not_come():
-    # The second of the two is a zombie, whose status is there at once. Whoever waits a second more for the status of the
-    # first tells of the second before.
+    # The second of the two is a zombie, whose status is there at once. A program that waits a second more for
+    # the status of the first reports the second one before.
     first, second = reaped_needle(), needle()
     waiter = start(PROGRAM, "wait", "--jsonl", "--status", first, second)
     until("it waits", lambda: waits(waiter.pid))
@@ -538,12 +538,12 @@ def needle_without_waiting():
 
 # ---- Cron ----
 
-# Runs until it is let go.
+# This job runs until its file is removed.
 JOB = "#!/bin/sh\n: >/tmp/begun\nwhile [ ! -e /tmp/go ]; do sleep 0.1; done\n"
 
 
 class Cron:
-    """A cron daemon with a job that runs."""
+    """Start a cron daemon with a job that runs."""
 
     def __init__(self, name):
         self.name = name

@@ -32,10 +32,10 @@ O_PATH = 0o10000000
 CLONE3, PIDFD_SEND_SIGNAL, PIDFD_OPEN, OPENAT, CLOSE = 435, 424, 434, 257, 3
 WAITS = {232, 281, 441}
 POLLS = {7, 271}
-# No run takes this long.
+# Seconds that no run takes.
 PATIENCE = 100
 CROWD = 24
-# What newcomers end with that are to be taken for the targets.
+# The exit status of newcomers that must not be taken for the targets.
 FOREIGN = 42
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -58,14 +58,14 @@ def read(path):
 
 
 def status_of(pid):
-    """State, and whether signals are pending."""
+    """Return the state, and whether signals are pending."""
     lines = dict(line.split(b":", 1) for line in read(f"/proc/{pid}/status").splitlines() if b":" in line)
     pending = [int(lines.get(name, b"1"), 16) for name in (b"SigPnd", b"ShdPnd")]
     return lines.get(b"State", b"X").split()[0].decode(), pending
 
 
 def settled_status_of(pid):
-    """Likewise, once it does not run: one that has just started is on its way to sleep."""
+    """Return the same once it sleeps: a process that has just started is on its way there."""
     while True:
         state, pending = status_of(pid)
         if state not in "RD":
@@ -74,7 +74,7 @@ def settled_status_of(pid):
 
 
 def fork(become, pid=None):
-    """A child, which has this number if one is given."""
+    """Start a child, which has this number if one is given."""
     if pid is None:
         child = os.fork()
     else:
@@ -98,13 +98,13 @@ def sleep():
 
 
 class Nursery:
-    """The parent of targets and newcomers: a process of its own, which nobody traces. Orphans come to it."""
+    """The parent of targets and newcomers: a process of its own that is not traced. It adopts orphans."""
 
     def __init__(self, connection):
         self.connection = connection
         libc.prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self.kind = "innocent"
-        # Targets that live, and newcomers by number with their children.
+        # The living targets; newcomers by number, with their children.
         self.targets, self.newcomers = set(), {}
         self.wake, wake = os.pipe()
         os.set_blocking(wake, False)
@@ -144,7 +144,7 @@ class Nursery:
         return pid
 
     def begin(self, kind):
-        """What newcomers are from now on."""
+        """Set what newcomers are from now on."""
         self.kind = kind
 
     def replace(self, pid):
@@ -181,7 +181,7 @@ class Nursery:
         sleep()
 
     def harm(self):
-        """What happened to newcomers and their children, to whom nothing should happen."""
+        """Return what happened to newcomers and their children, which are innocent."""
         harmed = []
         for pid, child in self.newcomers.items():
             for one in [pid, child] if child else []:
@@ -192,7 +192,7 @@ class Nursery:
         return harmed
 
     def family(self):
-        """The numbers of the newcomers, and of their children."""
+        """Return the numbers of the newcomers, and of their children."""
         return [list(self.newcomers), [child for child in self.newcomers.values() if child]]
 
     def clean(self):
@@ -207,7 +207,7 @@ class Nursery:
 
 
 class Client:
-    """Asks the nursery."""
+    """Ask the nursery."""
 
     def __init__(self):
         self.socket, other = socket.socketpair()
@@ -237,9 +237,9 @@ class Mode:
 
     def __init__(self, words, own, outcomes, kind="innocent", heeds=(True,), kin=False):
         self.words = words.split()
-        # Signals that are what was ordered, and not only what halts and continues meanwhile.
+        # The signals that were ordered, without those that only halt and continue meanwhile.
         self.own = own
-        # What can become of a target that was signalled before its end; one that was not is gone before.
+        # The outcomes of a target that was signalled before its end; any other one is gone before.
         self.outcomes = outcomes
         self.kind, self.heeds, self.kin = kind, heeds, kin
 
@@ -273,10 +273,10 @@ class Run:
         self.targets = [self.nursery.target(chance.choice(mode.heeds), has_child[at]) for at in range(CROWD)]
         self.nursery.begin(mode.kind)
         self.held = set() if self.is_by_number else set(self.targets)
-        # Whether each target that was replaced had been signalled before.
+        # For each target that was replaced: true if it had been signalled before.
         self.replaced = {}
         self.signalled = set()
-        # Which number each descriptor of the program leads to, and the system call that each thread is in.
+        # The number behind each descriptor of the program, and the system call that each thread is in.
         self.descriptors, self.inside = {}, {}
         self.faults = []
 
@@ -317,7 +317,7 @@ class Run:
                     return os.waitstatus_to_exitcode(status)
                 continue
             deliver = 0
-            # Where the program ends, so does a thread that is halted.
+            # A halted thread ends with the program.
             with contextlib.suppress(ProcessLookupError):
                 if os.WSTOPSIG(status) == signal.SIGTRAP | 0x80:
                     self.at_call(tid)
@@ -337,7 +337,7 @@ class Run:
             self.leave(*self.inside.pop(tid), result)
 
     def enter(self, tid, number, arguments):
-        """The call, its arguments, and the target that it is about."""
+        """Return the call, its arguments, and its target."""
         about = self.descriptors.get(arguments[0])
         if number == OPENAT:
             path = self.string_at(tid, arguments[1]).split("/")[0]
@@ -415,13 +415,13 @@ class Run:
 
 
 def check_harm_is_noticed(nursery):
-    """What is tested can go wrong: whatever signal a newcomer gets is seen."""
+    """Check that the test can fail: each signal that a newcomer gets is seen."""
     for number in (signal.SIGTERM, signal.SIGCONT, signal.SIGSTOP, signal.SIGKILL, signal.SIGHUP):
         pid = nursery.target(True, False)
         if not nursery.replace(pid) or nursery.harm():
             raise SystemExit("the number of a process was not given to another one")
         os.kill(pid, number)
-        # It is stopped or ended when the kernel gets to it, which is soon.
+        # The kernel stops or ends it soon, not at once.
         while number in (signal.SIGSTOP, signal.SIGKILL) and status_of(pid)[0] == "S":
             os.sched_yield()
         if not nursery.harm():

@@ -1,4 +1,4 @@
-"""Start some processes that sleep until a signal ends them, print their pids in one line, and sleep likewise."""
+"""Start some processes that sleep until a signal ends them, print their pids in one line, and sleep until a signal too."""
 
 import os
 import signal

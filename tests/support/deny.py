@@ -21,27 +21,27 @@ import sys
 import time
 
 ERRORS = ["ENOSYS", "EPERM", "EACCES", "EINTR", "ENOMEM", "EMFILE", "EIO"]
-# How long a run may take: five seconds to stop a tree, and what strace adds.
+# Seconds that a run may take: five seconds to stop a tree, and what strace adds.
 PATIENCE = 30
 MOST = 60
-# These are always successful, and have no way to say that they were not (getpid(2), getuid(2)).
+# These calls always succeed, and cannot report a failure (getpid(2), getuid(2)).
 NEVER_FAIL = {"getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid"}
-# What ends a program without a word in any language: memory, threads' own set-up, the loader's and the runtime's. And
-# close, which frees the descriptor whatever it says (close(2)): one that is denied does not, and pipes stay open.
+# A failure of these ends a program silently in any language: memory, threads' own set-up, the loader's and the runtime's. And
+# close, which frees the descriptor whatever it returns (close(2)): a denied one does not, and pipes stay open.
 RUNTIME = {"execve", "brk", "mmap", "munmap", "mprotect", "mremap", "madvise", "arch_prctl", "set_tid_address", "rseq",
            "set_robust_list", "exit", "exit_group", "rt_sigreturn", "restart_syscall", "sigaltstack", "fork", "vfork",
            "pread64", "access", "futex", "close", *NEVER_FAIL}
-# What the runtime of the language does before the program begins, and aborts without.
+# Calls of the language's runtime before the program begins: it aborts if they fail.
 STARTING = {"poll", "ppoll", "rt_sigaction"}
 STATUSES = {0, 1, 3, 64, 124, 125, 126, 127}
-# Any other one, which no kernel gives, ends the standard library's maps.
+# Any other error, which no kernel gives, ends the standard library's maps.
 RANDOM_ERRORS = {"ENOSYS", "EPERM", "EINTR"}
 WRITES = {"write", "writev"}
 CRONTAB = "/etc/crontab"
 
 
 def state(pid):
-    """The letter of its state; None when it is gone."""
+    """Return the letter of its state; None when it is gone."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:
             return chr(stat.read().rpartition(b") ")[2][0])
@@ -50,7 +50,7 @@ def state(pid):
 
 
 def soon(condition, patience=10):
-    """Whether it comes true."""
+    """Report whether it becomes true in time."""
     end = time.monotonic() + patience
     while not condition():
         if time.monotonic() > end:
@@ -74,9 +74,9 @@ class Scenario:
     """A command, what it acts on, and what its success means."""
 
     words = ()
-    # Has to be set up anew before each run.
+    # The scene has to be set up anew before each run.
     is_used_up = False
-    # Whether messages may restrict its success.
+    # True if messages may restrict its success.
     is_answer = False
     environment = {}
 
@@ -85,7 +85,7 @@ class Scenario:
         self.pids = []
 
     def begin(self):
-        """Start what it acts on: a needle with a leaf below it."""
+        """Start its targets: a needle with a leaf below it."""
         script = "/mnt/leaf 1000 & echo $!; wait"
         self.child = subprocess.Popen(["/mnt/needle", "-c", script], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
         self.pids = [self.child.pid, int(self.child.stdout.readline())]
@@ -106,11 +106,11 @@ class Scenario:
         return [word.format(pid=self.pids[0] if self.pids else 0) for word in self.words]
 
     def lie(self, output):
-        """What is not true although it said that all was done."""
+        """Return what is not true although it said that all was done."""
         return None
 
     def harm(self, status, call):
-        """What is left as it must not be."""
+        """Return what was left in a wrong state."""
         if status != 0 and any(state(pid) in ("T", "t") for pid in self.pids):
             return "something is left stopped"
         return None
@@ -157,7 +157,7 @@ class Acting(Scenario):
 
 class Stopping(Acting):
     def harm(self, status, call):
-        # It was done, and only could not be told; or with some of them, which stay so.
+        # It was done and could not be reported, or it was done to some of them, which stay so.
         return None if call in WRITES or status == 64 else super().harm(status, call)
 
 
@@ -272,7 +272,7 @@ class CronList(Cron):
     words = ("cron-graceful", "--list")
 
     def lie(self, output):
-        # Cron, and below it the job, or the worker where nobody can tell that it is one.
+        # Cron and the job below it, or the worker, where nothing shows that it is one.
         is_whole = re.search(rf"^{self.pids[0]} cron.*\n +\d", output)
         return None if is_whole else "cron or its job is missing"
 
@@ -331,7 +331,7 @@ class GpgAgent(Wrapper):
 
     def begin(self):
         super().begin()
-        # One that it starts itself would be traced for ever.
+        # An agent that it starts itself would be traced for ever.
         shutil.rmtree("/mnt/home/.gnupg", ignore_errors=True)
         os.makedirs("/mnt/home/.gnupg", mode=0o700)
         subprocess.run(["gpg-agent", "--homedir", "/mnt/home/.gnupg", "--daemon"], check=True,
@@ -372,7 +372,7 @@ SCENARIOS = {each.__name__: each for each in (
 
 
 def reap():
-    """Take the end of what became our children."""
+    """Reap the processes that became our children."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -381,7 +381,7 @@ def reap():
 
 
 def others(known):
-    """Our processes but those: what a run has left behind."""
+    """Return our processes except those: a run has left them behind."""
     me, found = os.getpid(), []
     for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
         if pid != me and pid not in known and not has_ended(pid):
@@ -390,7 +390,7 @@ def others(known):
 
 
 def run(program, scenario, strace):
-    """Its status, output and messages; the status is None when it hangs."""
+    """Return its status, output and messages; the status is None when it hangs."""
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "TZ": "UTC", **scenario.environment}
     process = subprocess.Popen(["strace", "-f", "-qq", *strace, program, *scenario.command()], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, start_new_session=True)
@@ -404,13 +404,13 @@ def run(program, scenario, strace):
 
 
 def fault(scenario, call, status, output, messages):
-    """What is wrong about a run; None when nothing is."""
+    """Return what is wrong about a run; None when nothing is."""
     if status is None:
         return "it hangs"
     if call in STARTING and (not messages or "signal(libc::SIGPIPE" in messages) and status == -signal.SIGABRT:
         return None
     if "the CLOEXEC pipe failed" in messages:
-        # The standard library's, which cannot start a program without.
+        # The standard library's own call: it cannot start a program without it.
         return scenario.harm(status, call)
     if status < 0 or "panicked" in messages or "RUST_BACKTRACE" in messages:
         return "it crashes"
@@ -419,13 +419,13 @@ def fault(scenario, call, status, output, messages):
     if status != 0 and not messages and '"reason":"' not in output and call not in WRITES:
         return "no message"
     harm = scenario.harm(status, call)
-    # What is told to be missing is no lie.
+    # A result that is reported as missing is no lie.
     is_told = scenario.is_answer and messages
     return harm or (scenario.lie(output) if status == 0 and not is_told else None)
 
 
 def calls_of(program, scenario):
-    """How often each call is made, by the one process or thread of the command that makes it most often."""
+    """Return how often each call is made, by the process or thread of the command that makes it most often."""
     trace = "/mnt/trace"
     status, output, messages = run(program, scenario, ["-o", trace])
     wrong = fault(scenario, "", status, output, messages)
@@ -443,7 +443,7 @@ def calls_of(program, scenario):
 
 
 def prepared(scenario, known):
-    """Have it ready, with nothing left of the run before."""
+    """Make the scene ready, with nothing left of the run before."""
     if scenario.is_used_up or not scenario.is_fresh():
         scenario.end()
         for pid in others(known):
@@ -459,12 +459,12 @@ def injections(calls, errors, is_each):
             if call == "getrandom" and error not in RANDOM_ERRORS:
                 continue
             if is_each:
-                # Of very many, the first ones, and every so manieth after that.
+                # Of very many occurrences, the first ones and then every n-th one.
                 few = range(1, min(count, MOST) + 1)
                 yield from ((call, error, str(nth)) for nth in (*few, *range(MOST + 1, count + 1, 1 + count // MOST)))
             else:
                 yield call, error, "1"
-                # What is interrupted for ever may be tried again for ever.
+                # A call that is always interrupted may be tried again for ever.
                 if error != "EINTR" and count > 1:
                     yield call, error, "2+"
 

@@ -1,4 +1,4 @@
-"""Listens at sockets, and writes down who comes.
+"""Listen at sockets, and write down each process that connects.
 
 Usage: desktop_listener.py KIND LOG ADDRESS... An address is a path, @NAME of an abstract socket, or a number of a TCP
 port. KIND is what happens to whoever comes:

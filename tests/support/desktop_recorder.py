@@ -69,7 +69,7 @@ def notify(connection, sender, values, invocation):
 
 
 def signal(connection, name, values):
-    # Of another one too, which is nothing to whoever waits for this one.
+    # The signal of another notification too, which a client that waits for this one must ignore.
     if name == "NotificationClosed":
         connection.emit_signal(None, PATH, NAME, name, GLib.Variant("(uu)", (last + 1, 2)))
     connection.emit_signal(None, PATH, NAME, name, values)
@@ -81,7 +81,7 @@ def called(connection, sender, path, interface, method, values, invocation):
     elif method == "CloseNotification":
         write({"closed": values.unpack()[0]})
         if values.unpack()[0] not in shown:
-            # As the specification has it: an error, and an empty one.
+            # The specification orders an error without a text.
             invocation.return_dbus_error("org.freedesktop.Notifications.Error", "")
             return
         invocation.return_value(None)

@@ -1,4 +1,4 @@
-# A process that starts others as fast as it can: escape.pl SHAPE. They sleep, and end with the namespace at the latest.
+# Starts processes as fast as it can: escape.pl SHAPE. They sleep, and end with the namespace at the latest.
 use strict;
 use warnings;
 use POSIX ();
@@ -12,7 +12,7 @@ my $shape = shift;
 
 sub rest { exec 'sleep', '1000' }
 
-# Children that start one each and end: orphans.
+# Makes orphans: children that start one process each and end.
 sub hand_over {
     my $child = fork;
     return waitpid $child, 0 if $child;
@@ -20,7 +20,7 @@ sub hand_over {
     POSIX::_exit(0);
 }
 
-# Many, and then none any more.
+# Makes many, and then none any more.
 sub many {
     my $make = shift;
     for (1 .. $MOST) { $make->(); select undef, undef, undef, 0.001 }
@@ -34,14 +34,14 @@ if ($shape eq 'double') {
     $SIG{CHLD} = 'IGNORE';
     many(sub { hand_over() });
 } elsif ($shape eq 'sibling') {
-    # Children of a parent of ours in the tree, and then of init.
+    # Makes children of our parent in the tree, and then of init.
     unless (fork) {
         many(sub { rest() if syscall($calls->{clone}, $CLONE_PARENT | $SIGCHLD, 0, 0, 0, 0) == 0 });
     }
     select undef, undef, undef, 0.3;
     sleep 1000 while 1;
 } elsif ($shape eq 'handler') {
-    # As soon as it is told to end, it starts others, which do not heed that.
+    # On TERM it starts others, which ignore TERM.
     my $count = 0;
     $SIG{TERM} = sub {
         for (1 .. 5) { unless (fork) { $SIG{TERM} = 'IGNORE'; unless (fork) { rest() } POSIX::_exit(0) } }

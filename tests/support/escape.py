@@ -1,9 +1,9 @@
-"""End trees that start processes all the time, and look who has escaped.
+"""End trees that start processes all the time, and look for processes that escaped.
 
 Usage: escape.py PROGRAM SHAPE ROUNDS APPLET [OPTION...]
 
-It needs a pid namespace of its own. It prints a line of JSON: how many rounds there were, in how many somebody of the tree
-lived on, in how many of them nothing was said of it, and whether an innocent process was ever touched.
+It needs a pid namespace of its own. It prints a line of JSON: how many rounds there were, in how many a process of the tree
+lived on, in how many of them it was not reported, and whether an innocent process was ever touched.
 """
 
 import json
@@ -21,7 +21,7 @@ ENVIRONMENT = {"PATH": os.environ["PATH"], MARK.decode().split("=")[0]: str(os.g
 
 
 def marked():
-    """The living processes of the tree."""
+    """Return the living processes of the tree."""
     found = []
     for pid in filter(str.isdecimal, os.listdir("/proc")):
         try:
@@ -66,7 +66,7 @@ for _ in range(int(rounds)):
         if leader.poll() == 77:
             sys.exit(77)
         time.sleep(0.001)
-    # Who had lost its parent when the program began was not of the tree. It takes a moment to begin.
+    # A process that had lost its parent when the program began was not of the tree. The program takes a moment to begin.
     begin = int((time.clock_gettime(time.CLOCK_BOOTTIME) + 0.03) * os.sysconf("SC_CLK_TCK"))
     outcome = subprocess.run([program, words[0], "--tree", "--json", *words[1:], str(leader.pid)], stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)

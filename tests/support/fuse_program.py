@@ -1,4 +1,4 @@
-"""A program on a file system (FUSE) below an overlay of its user's own user namespace, which falls silent when it is told to.
+"""A program on a file system (FUSE) below an overlay of its user's own user namespace, which falls silent on request.
 
 Usage: unshare -Urm fuse_program.py DIRECTORY NAME PROGRAM [ARGUMENT...]
 
@@ -36,7 +36,7 @@ def attributes(node):
 
 
 def answer(operation, node, body):
-    """The answer to a question: bytes, or an error number."""
+    """Return the answer to a question: bytes, or an error number."""
     if operation == INIT:
         return struct.pack("IIIIHHIIHHI28x", 7, 31, 0, 0, 0, 0, 65536, 1, 0, 0, 0)
     if operation == LOOKUP:

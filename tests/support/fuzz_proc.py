@@ -44,7 +44,7 @@ def read(path):
 
 
 def samples():
-    """The files of some processes, by name."""
+    """Return the files of some processes, by name."""
     found = {name: [b""] for name in FILES}
     for pid in list(filter(str.isdecimal, os.listdir("/proc")))[:60]:
         for name in FILES:
@@ -69,7 +69,7 @@ def changed(text, others):
 
 
 def write(path, text, others):
-    """The text, or something else in its place."""
+    """Return the text, or something else in its place."""
     kind = chance.random()
     if kind < 0.04:
         return

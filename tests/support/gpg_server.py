@@ -1,11 +1,11 @@
-# gpg_server.py SOCKET KIND [ARGUMENT]: listen at a socket and print who does, as something that goes on.
+# gpg_server.py SOCKET KIND [ARGUMENT]: listen at a socket, print the pid of the listener, and go on as KIND says.
 # supervised  a gpg-agent that was handed the socket, as systemd does it
-# kept        likewise, but nobody ever waits for its end
+# kept        the same, but its parent never reaps it
 # silent      accepts, and says nothing
 # garbage     says something, but nothing that an agent would say
 # claims      says what an agent says, and that its pid is ARGUMENT
-# ending      ends when somebody comes
-# full        does not accept, and has as many waiting as there is room for
+# ending      exits when a client connects
+# full        does not accept, and its queue of connections is full
 import os, select, socket, sys, time
 
 path, kind = sys.argv[1:3]
@@ -15,7 +15,7 @@ server.listen(0 if kind == "full" else 64)
 
 
 def into_background():
-    """Go on in a child whose parent has said who it is."""
+    """Go on in a child, after its parent has printed its pid."""
     read, write = os.pipe()
     if os.fork():
         os.close(write)

@@ -48,7 +48,7 @@ NEEDLE, OTHER, PIPE = "/mnt/needle", "/mnt/other", "/mnt/never"
 
 
 class Impossible(Exception):
-    """Processes cannot be traced here."""
+    """The error that processes cannot be traced here."""
 
 
 def ptrace(request, tid, address=0, data=0):
@@ -87,7 +87,7 @@ def field(pid, name):
 
 
 def sleep_as(program):
-    """Become a process that sleeps, and that has descriptor 3 when it is ready."""
+    """Become a process that sleeps, and that opens descriptor 3 when it is ready."""
     os.execv(program, [program, "-c", f"exec 3<>{PIPE}; read -u 3"])
 
 
@@ -144,17 +144,17 @@ def start_newcomer(pid, options):
 
 
 def children(pid):
-    """Its children, all of them ready."""
+    """Return its children, all of them ready."""
     found = [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and field(entry, "PPid") == str(pid)]
     return found if all(is_ready(child) for child in found) else []
 
 
 def harm(pid, is_ours=True):
-    """What happened to a process that nothing should happen to."""
+    """Return what happened to an innocent process."""
     try:
         is_changed = is_ours and os.waitpid(pid, os.WNOHANG | os.WUNTRACED | os.WCONTINUED) != (0, 0)
     except ChildProcessError:
-        # Whoever waited for what is traced has had its end.
+        # The parent of a traced process may have reaped it.
         is_changed = True
     if is_changed:
         return "it ended, or was stopped or continued"
@@ -165,7 +165,7 @@ def harm(pid, is_ours=True):
 
 
 def syscall_info(tid):
-    """Operation, number and arguments; or operation and result."""
+    """Return operation, number and arguments, or operation and result."""
     buffer = ctypes.create_string_buffer(88)
     ptrace(GET_SYSCALL_INFO, tid, len(buffer), ctypes.addressof(buffer))
     if buffer.raw[0] == ENTRY:
@@ -188,12 +188,12 @@ class Run:
         self.victim = start_victim(options)
         self.newcomer = None
         self.victim_is_reaped = False
-        # Where it was halted.
+        # The place where it was halted.
         self.halted, self.call = None, None
         # The first thread of the program.
         self.command = None
         self.count = 0
-        # Whether the calls are counted from now on.
+        # True once calls are counted.
         self.has_begun = False
         self.inside = {}
 
@@ -266,7 +266,7 @@ class Run:
             self.replace(call, f"{edge} of {call}, {self.nth}")
 
     def begins(self, tid, call, arguments):
-        """Whether this is the opening of /proc, or that of the victim's directory, which holds the victim."""
+        """Report whether this is the opening of /proc, or that of the victim's directory, which holds the victim."""
         if self.options.begin == "proc":
             path = {"open": 0, "openat": 1}.get(call)
             return path is not None and string_at(tid, arguments[path]) == "/proc"
@@ -274,7 +274,7 @@ class Run:
 
     def is_wanted(self, tid, call, arguments):
         if self.options.call is None:
-            # Each run counts the same: what other threads do, and who waits for whom, is different every time.
+            # Each run counts the same calls: those of other threads, and waits, differ every time.
             return self.has_begun and tid == self.command and call != "futex"
         if call != self.options.call:
             return False
@@ -352,7 +352,7 @@ def main():
     options = arguments()
     if platform.machine() not in MACHINES:
         sys.exit(77)
-    # Nobody waits for ever.
+    # No wait is for ever.
     signal.alarm(2 * PATIENCE)
     prepare()
     nth = options.nth

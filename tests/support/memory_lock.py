@@ -1,4 +1,4 @@
-"""A process whose memory map is locked, so that whoever reads its arguments or environment waits in the kernel.
+"""A process whose memory map is locked, so that readers of its arguments or environment wait in the kernel.
 
 Usage: memory_lock.py FILE SIGN
 
@@ -38,7 +38,7 @@ def is_waiting(tid):
         return stat.read().rpartition(b") ")[2][:1] == b"D"
 
 
-# Daemons, so that the end of the main thread would end all.
+# Daemon threads, so that the end of the main thread ends all.
 writer = threading.Thread(target=libc.memset, args=(address, 120, 1), daemon=True)
 writer.start()
 while not is_waiting(writer.native_id):
