@@ -124,11 +124,8 @@ fn pass(
         }
     }
     if freezes {
-        if let Some(latest) = catch_latest(proc, &all)? {
-            // The next pass pins it, if it is a child of a target.
-            pass.found |= members.contains_key(&latest.ppid);
-            all.insert(latest.pid, latest);
-        }
+        // The next pass pins it, if it is a child of a target.
+        pass.found |= catch_latest(proc, &mut all)?.is_some_and(|ppid| members.contains_key(&ppid));
         take_orphans(proc, &all, &mut members, &mut pass, operation)?;
     }
     Ok(pass)
@@ -150,28 +147,54 @@ fn candidate(process: &Process<'_>, stat: &Stat) -> Result<OrphanCandidate, Erro
     })
 }
 
-/// Returns the process with the latest pid, unless the scan has shown it. A process that starts
-/// another one and exits at once is often gone before the scan comes to it; so is the next one.
+/// Adds the process with the latest pid, unless the scan has shown it, and those of its ancestors
+/// that the scan has not shown. A process that starts another one and exits at once is often gone
+/// before the scan comes to it; so is the next one. Returns the parent that it has.
 fn catch_latest(
     proc: &Proc,
-    all: &BTreeMap<Pid, OrphanCandidate>,
-) -> Result<Option<OrphanCandidate>, Error> {
+    all: &mut BTreeMap<Pid, OrphanCandidate>,
+) -> Result<Option<Pid>, Error> {
     for _ in 0..ATTEMPTS {
         let Some(pid) = proc.latest_pid().filter(|pid| !all.contains_key(pid)) else { break };
-        let files = Files::new(&[File::Stat, File::Status]);
-        let Lookup::Found(process) = proc.process(pid, files)? else { continue };
-        let tgid = process.lookup(process.status().map(|status| status.number("Tgid")))?;
-        if let Lookup::Found(Some(tgid)) = tgid
-            && tgid != u64::from(pid)
-        {
-            // It is a thread of a process that the scan has shown.
+        if is_thread(proc, pid)? {
+            // It belongs to a process that the scan has shown.
             break;
         }
-        if let Lookup::Found(stat) = process.lookup(process.stat())? {
-            return candidate(&process, stat).map(Some);
+        let Some(latest) = look_at(proc, pid)? else { continue };
+        let mut unseen = vec![latest];
+        let mut parent = latest.ppid;
+        while parent > 1 && !all.contains_key(&parent) {
+            // Without its parent, it would pass for an orphan.
+            let Some(seen) = look_at(proc, parent)? else { break };
+            unseen.push(seen);
+            parent = seen.ppid;
+        }
+        if parent <= 1 || all.contains_key(&parent) {
+            all.extend(unseen.into_iter().map(|candidate| (candidate.pid, candidate)));
+            return Ok(Some(latest.ppid));
         }
     }
     Ok(None)
+}
+
+/// Returns what can be learned of the process with this pid; `None` if it has exited.
+fn look_at(proc: &Proc, pid: Pid) -> Result<Option<OrphanCandidate>, Error> {
+    let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
+        return Ok(None);
+    };
+    match process.lookup(process.stat())? {
+        Lookup::Found(stat) => candidate(&process, stat).map(Some),
+        Lookup::Unavailable(_) | Lookup::Exited => Ok(None),
+    }
+}
+
+/// Reports whether this is the id of a thread that is not the first one of its process.
+fn is_thread(proc: &Proc, id: Pid) -> Result<bool, Error> {
+    let Lookup::Found(process) = proc.process(id, Files::new(&[File::Status]))? else {
+        return Ok(false);
+    };
+    let tgid = process.lookup(process.status().map(|status| status.number("Tgid")))?;
+    Ok(matches!(tgid, Lookup::Found(Some(tgid)) if tgid != u64::from(id)))
 }
 
 /// Adds the orphans that belong to the tree, and remembers those that may.

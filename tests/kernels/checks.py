@@ -385,14 +385,6 @@ setsid {NEEDLE} sleep 600 &
 echo ready
 while :; do (/tmp/hopper 5 &); ({NEEDLE} sleep 1 &); {NEEDLE} sleep 0.1; done
 """
-(while :; do {NEEDLE} sleep 0.2; done) &
-(while :; do {NEEDLE} sleep 1 & {NEEDLE} sleep 0.1; done) &
-setsid {NEEDLE} sleep 600 &
-{NEEDLE} sleep 600 & kill -STOP $!
-(/tmp/hopper &)
-echo ready
-while :; do ({NEEDLE} sleep 1 &); {NEEDLE} sleep 0.1; done
-"""
 
 
 def family():
