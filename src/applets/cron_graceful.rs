@@ -147,7 +147,7 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
+    format!("{SUPERVISORS}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
 }
 
 const EXITS: &[ExitRow] = &[
@@ -165,6 +165,15 @@ const EXITS: &[ExitRow] = &[
     Status(AFTER_SIGINT, "interrupted, and cron runs on (128 and the number of the signal)"),
     Note("With a command, its exit status is passed on."),
 ];
+
+const SUPERVISORS: &str = "\
+Supervisors:
+  A supervisor such as runit, s6, daemontools, supervise-daemon or supervisord would start cron \
+again after its end. Below one of them, also through a shell or another wrapper, this command \
+refuses at once, with status 1, and names the command that stops cron there. Run that command in \
+a window, so that the jobs are waited for first: see the examples. Where it is unknown whether the \
+parent of cron starts it again, cron counts as stopped only after it has stayed away for 2 \
+seconds. In a container whose first process is cron, stop the container instead (docker stop).";
 
 const FILES: &str = "\
 Files:
@@ -186,6 +195,11 @@ Examples:
   cron-graceful
   cron-graceful --timeout 1h --on-timeout terminate
   cron-graceful -- apt-get upgrade
+  cron-graceful -- sv down /etc/service/cron
+  cron-graceful -- s6-svc -wd -d /run/service/cron
+  cron-graceful -- svc -d /etc/service/cron
+  cron-graceful -- supervisorctl stop cron
+  cron-graceful -- rc-service cron stop
 
 See also:
   proctool(1), cron(8), systemctl(1)";
@@ -374,9 +388,12 @@ impl Options {
 /// Reports what would be done. Nothing is done to any process.
 fn rehearse(shutdown: &Shutdown<'_>, mut report: CronReport<'_>) -> anyhow::Result<Exit> {
     let jobs = Jobs::default().scan(shutdown.proc, shutdown.daemons)?;
-    report.rehearsal(&shutdown.ways()?, &shutdown.plan.command, &jobs);
+    let ways = shutdown.ways()?;
+    report.rehearsal(&ways, &shutdown.plan.command, &jobs);
     report.finish("dry run", shutdown.daemons, &jobs)?;
-    Ok(Exit::Done)
+    let would_refuse =
+        shutdown.plan.command.is_empty() && ways.iter().any(|(_, way)| way.is_refusal());
+    Ok(if would_refuse { Exit::Nothing } else { Exit::Done })
 }
 
 /// Reports how the run ended, and chooses the exit status.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Error, kinds};
+use super::supervisor::Supervisor;
+use super::{Error, kinds, supervisor};
 use crate::control::{Reference, self_and_ancestors};
 use crate::path::base_name;
 use crate::process::{
@@ -11,20 +12,6 @@ use crate::process::{
 
 /// The directories where a system keeps its daemons.
 const SYSTEM: [&[u8]; 4] = [b"/usr/sbin", b"/sbin", b"/usr/bin", b"/bin"];
-
-/// Programs that start a daemon again after its exit.
-const SUPERVISORS: [&str; 10] = [
-    "runsv",
-    "s6-supervise",
-    "supervise",
-    "supervise-daemon",
-    "supervisord",
-    "perpd",
-    "dinit",
-    "monit",
-    "circusd",
-    "runit",
-];
 
 /// The daemons that the user means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +25,7 @@ pub enum DaemonSelector {
 }
 
 /// A cron daemon.
+#[derive(Clone)]
 pub struct Daemon {
     pub reference: Reference,
     pub pid: Pid,
@@ -56,8 +44,8 @@ pub struct Daemon {
     /// The same service if it is one for cron: then every process in the group is cron's.
     pub unit: Option<String>,
     pub parent: Pid,
-    /// Name of the parent, if that would start the daemon again.
-    pub supervisor: Option<String>,
+    /// The process that would start the daemon again.
+    pub supervisor: Option<Supervisor>,
     /// `true` if the daemon was stopped when it was found.
     pub is_stopped: bool,
 }
@@ -115,6 +103,7 @@ struct Candidate {
     is_foreign: bool,
     is_called_worker: bool,
     is_alive: bool,
+    has_terminal: bool,
     /// The pid file that it has locked. The outer `None` means that we may not see its locks.
     lock: Option<Option<Vec<u8>>>,
 }
@@ -175,7 +164,8 @@ fn judge(
     is_ours: bool,
     has_lock: &BTreeSet<Vec<u8>>,
 ) -> Result<Daemon, Rejected> {
-    let Candidate { mut daemon, is_root, is_foreign, is_called_worker, is_alive, lock } = candidate;
+    let Candidate { mut daemon, is_root, is_foreign, is_called_worker, is_alive, lock, .. } =
+        candidate;
     let is_named = *wanted != DaemonSelector::Usual;
     let pid_file = lock.is_none().then(|| pid_file_of(daemon.pid)).flatten();
     let why = if !is_alive {
@@ -268,7 +258,11 @@ fn candidate(
     };
     let mut described = process.lookup(describe(&process, wanted))?;
     if let Lookup::Found(Some(candidate)) = &mut described {
-        candidate.daemon.supervisor = supervisor(proc, candidate.daemon.parent)?;
+        // What a user has started in a terminal is no service.
+        if !candidate.has_terminal {
+            let parent = candidate.daemon.parent;
+            candidate.daemon.supervisor = supervisor::find(proc, pid, parent)?;
+        }
     }
     Ok(described)
 }
@@ -311,6 +305,7 @@ fn describe(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option
         // A process of a namespace below ours has a number in each of them.
         is_foreign: process.status()?.numbers("NSpid").is_some_and(|numbers| numbers.count() > 1),
         is_alive: stat.is_alive(),
+        has_terminal: stat.tty != 0,
         lock: lock.map(|file| file.map(without_deletion)),
         daemon,
     }))
@@ -368,18 +363,6 @@ fn service(cgroup: &[u8]) -> Option<String> {
 /// group of the program that started it.
 fn is_for_cron(service: &str, name: &[u8]) -> bool {
     service.contains("cron") || service.contains(&*String::from_utf8_lossy(name))
-}
-
-/// Returns the name of a process if it is a supervisor: one that starts its children again.
-fn supervisor(proc: &Proc, pid: Pid) -> Result<Option<String>, Error> {
-    let Lookup::Found(process) = proc.process(pid, Files::NONE)? else { return Ok(None) };
-    let names =
-        process.comm().and_then(|comm| Ok([comm.into_owned(), process.exe_name()?.into_owned()]));
-    let Lookup::Found(names) = process.lookup(names)? else { return Ok(None) };
-    let found = SUPERVISORS
-        .iter()
-        .find(|supervisor| names.iter().any(|name| name == supervisor.as_bytes()));
-    Ok(found.map(|name| (*name).to_owned()))
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ mod orphan;
 mod pause;
 mod shutdown;
 mod stop;
+mod stop_method;
+mod supervisor;
 mod warning;
 
 use std::ffi::OsStr;
@@ -25,7 +27,8 @@ pub use job::{Job, Jobs};
 pub use origin::JobOrigin;
 pub use pause::resume;
 pub use shutdown::{OnTimeout, Plan, Shutdown, ShutdownResult};
-pub use stop::StopMethod;
+pub use stop_method::StopMethod;
+pub use supervisor::Supervisor;
 pub use warning::{AdditionsFailure, Repaused, Warning};
 
 use crate::process::{Pid, Unavailable};

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use super::drain::{DrainLimits, Drained, drain};
 use super::pause::{Pause, Paused};
-use super::stop::{BeforeStop, STOPPED_WITHIN, StopMethod, Stopped, stop, way};
+use super::stop::{BeforeStop, STOPPED_WITHIN, Stopped, stop, way};
 use super::{
-    AdditionsFailure, Daemon, DaemonSelector, Error, Event, EventSink, Job, Jobs, Warning,
+    AdditionsFailure, Daemon, DaemonSelector, Error, Event, EventSink, Job, Jobs, StopMethod,
+    Warning,
 };
 use crate::command::program;
 use crate::control::child::{self, CommandEnd, CommandResult};
@@ -110,6 +111,9 @@ impl Shutdown<'_> {
         let before = BeforeStop::record(self.proc, self.daemons, &self.plan.wanted)?;
         // This may take a moment, and cron must not be paused meanwhile.
         let ways = self.ways()?;
+        if self.plan.command.is_empty() && self.refuses(&ways, events) {
+            return Ok(ShutdownResult::NotStopped);
+        }
         // A stop from the keyboard would leave cron paused as long as it lasts.
         let mut held = Some(self.interrupts.hold_stops());
         let pausable: Vec<&Daemon> = self.daemons.iter().filter(|daemon| daemon.pid != 1).collect();
@@ -132,6 +136,17 @@ impl Shutdown<'_> {
             _ => pause.resume(events),
         }
         result
+    }
+
+    /// Reports which daemons cannot be stopped for good. Then no job is waited for, and none of the
+    /// daemons is paused.
+    fn refuses(&self, ways: &[(&Daemon, StopMethod)], events: &mut dyn EventSink) -> bool {
+        let mut any = false;
+        for (daemon, way) in ways.iter().filter(|(_, way)| way.is_refusal()) {
+            events.event(Event::Warning(Warning::LeftRunning(daemon, way)));
+            any = true;
+        }
+        any
     }
 
     /// Returns the time by which all daemons have exited, if they exit at all.

@@ -5,27 +5,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Daemon, DaemonSelector, Error, Event, EventSink, Warning, daemon, kinds};
+use super::{Daemon, DaemonSelector, Error, Event, EventSink, StopMethod, Warning, daemon, kinds};
 use crate::command::program;
 use crate::control::child::{self, CommandEnd, CommandResult};
 use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target};
 use crate::deadlines;
 use crate::process::{Files, Lookup, Pid, Proc};
-
-/// The way in which a daemon is stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StopMethod {
-    /// By systemd, which runs it as the main process of this unit.
-    Unit(String),
-    /// By TERM, followed by CONT because it is paused.
-    Signal,
-    /// Not at all: its parent, of this name, would start it again.
-    Supervised(String),
-    /// Not at all: it is pid 1, which takes no signal from inside.
-    First,
-    /// Not at all: systemd runs here, and gives no answer whether it would start the daemon again.
-    Untold,
-}
 
 /// The result of stopping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +31,9 @@ pub const STOPPED_WITHIN: Duration = Duration::from_secs(150);
 const TIDY: Duration = Duration::from_secs(10);
 /// Programs that, as pid 1, start nothing again by themselves.
 const PASSIVE_INITS: [&str; 5] = ["systemd", "tini", "dumb-init", "docker-init", "catatonit"];
-/// Time within which a parent would start the daemon again.
-const SUCCESSOR: Duration = Duration::from_millis(500);
+/// Time within which an unknown parent would start the daemon again. Scripts with a loop, busybox
+/// init and supervisord wait for a second before that.
+const SUCCESSOR: Duration = Duration::from_secs(2);
 /// Time within which init reaps a process.
 const REAPED: Duration = Duration::from_millis(500);
 /// Time between two scans for an exited process or for a successor.
@@ -65,7 +51,13 @@ pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<Stop
             None => return Ok(StopMethod::Untold),
         }
     }
-    Ok(daemon.supervisor.clone().map_or(StopMethod::Signal, StopMethod::Supervised))
+    Ok(match &daemon.supervisor {
+        Some(supervisor) => StopMethod::Supervised(supervisor.clone()),
+        None => {
+            let may_return = daemon.parent > 1 || !starts_nothing_again(proc)?;
+            StopMethod::Signal { may_return }
+        }
+    })
 }
 
 /// Asks systemd to stop a unit. Returns the reason if it could not be asked. The exit status does
@@ -113,7 +105,7 @@ pub fn stop(
 ) -> Result<Stopped, Error> {
     events.event(Event::Stopping(daemon, way));
     let order = match way {
-        StopMethod::Signal => Order::termination(Some(TIMEOUT)),
+        StopMethod::Signal { .. } => Order::termination(Some(TIMEOUT)),
         // Only systemd may kill it: otherwise it would be started again.
         StopMethod::Unit(unit) => match systemctl_stop(proc, unit, interrupts)? {
             None => Order::wait(Some(TIMEOUT)),
@@ -130,7 +122,9 @@ pub fn stop(
         }
         Conclusion::Finished => {}
     }
-    if *way == StopMethod::Signal && is_alone(proc, daemon, before.wanted, interrupts)? {
+    if matches!(way, StopMethod::Signal { .. })
+        && is_alone(proc, daemon, before.wanted, interrupts)?
+    {
         tidy(proc, daemon, interrupts, events)?;
     }
     if let Some(successor) = successor(proc, daemon, way, before, interrupts)? {
@@ -275,9 +269,8 @@ fn successor(
     before: &BeforeStop<'_>,
     interrupts: &Interrupts,
 ) -> Result<Option<Pid>, Error> {
-    let is_quiet =
-        matches!(way, StopMethod::Unit(_)) || stopped.parent <= 1 && starts_nothing_again(proc)?;
-    let end = Instant::now() + if is_quiet { Duration::ZERO } else { SUCCESSOR };
+    let may_return = *way == StopMethod::Signal { may_return: true };
+    let end = Instant::now() + if may_return { SUCCESSOR } else { Duration::ZERO };
     loop {
         let now = namesakes(proc, stopped, before.wanted)?;
         if let Some((pid, _)) =

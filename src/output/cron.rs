@@ -22,8 +22,8 @@ use crate::cron::{
 use crate::process::Pid;
 use crate::users::Users;
 use words::{
-    deed, ending, event_name, method, origin_name, origin_note, outcome, proof, state_note,
-    warning_text,
+    deed, ending, event_name, left_running, method, origin_name, origin_note, outcome, proof,
+    state_note, stop_later, warning_text,
 };
 
 pub use words::{daemon_applets, daemon_names, no_daemon, reject_reason};
@@ -143,10 +143,13 @@ impl<'t> CronReport<'t> {
     ) {
         for (daemon, way) in ways {
             let name = String::from_utf8_lossy(&daemon.name);
+            if command.is_empty() && way.is_refusal() {
+                self.line(left_running(daemon, way));
+                continue;
+            }
             self.line(format_args!("would pause {name} ({})", daemon.pid));
             if command.is_empty() {
-                let by = method(way);
-                self.line(format_args!("would stop it by {by} when no job runs any more"));
+                self.line(format_args!("would stop it by {}", stop_later(daemon, way)));
             }
         }
         if !command.is_empty() {
@@ -361,7 +364,7 @@ impl<'t> CronReport<'t> {
             }
             Event::Resumed(daemon) => self.line(format_args!("{} runs on", daemon_name(daemon))),
             Event::Stopping(daemon, way) => {
-                if matches!(way, StopMethod::Unit(_) | StopMethod::Signal) {
+                if matches!(way, StopMethod::Unit(_) | StopMethod::Signal { .. }) {
                     self.line(format_args!("stopping {} by {}", daemon_name(daemon), method(way)));
                 }
             }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::cron::kinds::KINDS;
 use crate::cron::{
     AdditionsFailure, Daemon, DaemonProof, DaemonSelector, Event, Job, JobOrigin, OnTimeout, Plan,
-    RejectReason, Repaused, ShutdownResult, StopMethod, Warning,
+    RejectReason, Repaused, ShutdownResult, StopMethod, Supervisor, Warning,
 };
 
 /// Returns the names of all kinds of daemon.
@@ -174,12 +174,26 @@ pub fn state_note(state: u8) -> Option<&'static str> {
 pub fn method(method: &StopMethod) -> Cow<'static, str> {
     match method {
         StopMethod::Unit(unit) => format!("systemctl stop {unit}").into(),
-        StopMethod::Signal => "TERM".into(),
+        StopMethod::Signal { .. } => "TERM".into(),
         StopMethod::Supervised(supervisor) => {
-            format!("nothing: {supervisor} would start it again").into()
+            format!("nothing: {} would start it again", supervisor.name).into()
         }
         StopMethod::First => "nothing: it is the first process".into(),
         StopMethod::Untold => "nothing: systemd does not tell whether it runs it".into(),
+    }
+}
+
+/// Returns the text about how a daemon is stopped after its jobs, for a rehearsal.
+pub fn stop_later(daemon: &Daemon, way: &StopMethod) -> String {
+    let by = method(way);
+    if *way == (StopMethod::Signal { may_return: true }) {
+        format!(
+            "{by} when no job runs any more, and look whether its parent, process {}, starts it \
+             again",
+            daemon.parent
+        )
+    } else {
+        format!("{by} when no job runs any more")
     }
 }
 
@@ -255,22 +269,47 @@ fn additions_failure(failure: &AdditionsFailure) -> String {
 }
 
 /// Returns the text about why a daemon is not stopped, and what to do.
-fn left_running(daemon: &Daemon, method: &StopMethod) -> String {
+pub fn left_running(daemon: &Daemon, method: &StopMethod) -> String {
     let who = process(daemon);
     match method {
         StopMethod::First => format!(
             "{who} is the first process here and cannot be stopped from inside: stop the \
              container instead"
         ),
-        StopMethod::Supervised(supervisor) => {
-            format!("{who} is run by {supervisor}, which would start it again: stop it there")
-        }
+        StopMethod::Supervised(supervisor) => format!(
+            "{who} is run by {} (process {}), which would start it again: nothing was done. {}",
+            supervisor.name,
+            supervisor.pid,
+            stop_there(supervisor)
+        ),
         StopMethod::Untold => format!(
             "{who} is in a service, and systemd does not tell whether it runs it: see systemctl \
              status"
         ),
-        StopMethod::Unit(_) | StopMethod::Signal => format!("{who} is left running"),
+        StopMethod::Unit(_) | StopMethod::Signal { .. } => format!("{who} is left running"),
     }
+}
+
+/// Returns the advice how a supervisor is made to stop its daemon.
+fn stop_there(supervisor: &Supervisor) -> String {
+    match (&supervisor.stop, supervisor.control) {
+        (Some(command), _) => {
+            let words = command.iter().map(|word| String::from_utf8_lossy(word));
+            let words: Vec<String> = words.map(|word| quoted(&word)).collect();
+            format!("To have it stopped while no job runs: cron-graceful -- {}", words.join(" "))
+        }
+        (None, Some(control)) => format!(
+            "To have it stopped while no job runs, give cron-graceful the command for that: \
+             cron-graceful -- {control} ..."
+        ),
+        (None, None) => "Stop it there".to_owned(),
+    }
+}
+
+/// Returns a word as a shell reads it.
+fn quoted(word: &str) -> String {
+    // This fails only for a word with a zero byte, which no argument has.
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), Cow::into_owned)
 }
 
 fn process(daemon: &Daemon) -> String {
