@@ -261,26 +261,17 @@ fn remember_suspects(
     operation: &mut Operation<'_>,
 ) {
     let bonds = operation.bonds();
-    let suspects = left.iter().filter(|candidate| {
-        bonds.is_suspect(candidate, session_outside(candidate.ppid, all, members))
-    });
+    // A child of a target was taken, unless that target was reaped meanwhile. Then its number may
+    // be that of another process, and the next pass finds out.
+    let left = || left.iter().filter(|candidate| !members.contains_key(&candidate.ppid));
+    let session_of = |pid: Pid| all.get(&pid).map(|parent| parent.session);
+    let suspects =
+        left().filter(|candidate| bonds.is_suspect(candidate, session_of(candidate.ppid)));
     let suspects: Vec<Pid> = suspects.map(|candidate| candidate.pid).collect();
-    let lookalikes = left.iter().filter(|candidate| bonds.resembles(candidate, all));
+    let lookalikes = left().filter(|candidate| bonds.resembles(candidate, all));
     let lookalikes: Vec<Pid> = lookalikes.map(|candidate| candidate.pid).collect();
     operation.suspect(suspects);
     operation.suspect_lookalikes(lookalikes);
-}
-
-/// Returns the session of a process outside of the tree; `None` for a process of the tree.
-fn session_outside(
-    pid: Pid,
-    all: &BTreeMap<Pid, OrphanCandidate>,
-    members: &BTreeMap<Pid, usize>,
-) -> Option<Pid> {
-    if members.contains_key(&pid) {
-        return None;
-    }
-    all.get(&pid).map(|candidate| candidate.session)
 }
 
 /// Adds a process from a process group or a control group of the tree, if it is an orphan.
