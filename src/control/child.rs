@@ -71,6 +71,30 @@ pub fn run_to_end(
     interrupts: &Interrupts,
     end: Option<Instant>,
 ) -> Result<CommandEnd, Error> {
+    carry_through(proc, command, interrupts, end, None)
+}
+
+/// Runs a command to its end like [`run_to_end`], and calls `look` at this interval meanwhile.
+pub fn run_and_look(
+    proc: &Proc,
+    command: Command,
+    interrupts: &Interrupts,
+    interval: Duration,
+    look: &mut dyn FnMut(),
+) -> Result<CommandEnd, Error> {
+    carry_through(proc, command, interrupts, None, Some((interval, look)))
+}
+
+/// What is done while a command runs, and how often.
+type Look<'l> = (Duration, &'l mut dyn FnMut());
+
+fn carry_through(
+    proc: &Proc,
+    command: Command,
+    interrupts: &Interrupts,
+    end: Option<Instant>,
+    mut look: Option<Look<'_>>,
+) -> Result<CommandEnd, Error> {
     let mut started = match RunningChild::start(proc, interrupts, command)? {
         Start::Running(started) => started,
         Start::Failed(error) => return Ok(CommandEnd::NotRun(error)),
@@ -78,9 +102,16 @@ pub fn run_to_end(
     let mut first_signal = None;
     loop {
         let left = end.map(|end| end.saturating_duration_since(Instant::now()));
-        match started.wait(proc, interrupts, left, &mut Silent)? {
+        let interval = look.as_ref().map(|(interval, _)| *interval);
+        let timeout = left.into_iter().chain(interval).min();
+        match started.wait(proc, interrupts, timeout, &mut Silent)? {
             Conclusion::Finished => {
                 return Ok(CommandEnd::Ended { status: started.reap()?, signal: first_signal });
+            }
+            Conclusion::TimedOut if end.is_none_or(|end| Instant::now() < end) => {
+                if let Some((_, look)) = &mut look {
+                    look();
+                }
             }
             Conclusion::TimedOut => {
                 started.terminate(proc, interrupts)?;

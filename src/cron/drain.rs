@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::origin::JobOrigin;
 use super::pause::{Pause, Renewed};
-use super::{Error, Event, EventSink, Job, Jobs, Shutdown, Warning};
+use super::{Daemon, Error, Event, EventSink, Job, Jobs, Shutdown, Warning};
 use crate::control::{Conclusion, Operation, Order, Signal};
 use crate::process::Pid;
 
@@ -46,12 +46,13 @@ const UNCERTAIN: Duration = Duration::from_secs(1);
 /// already, and exit before its own pid comes. Errors: a job could not be examined or waited for.
 pub fn drain(
     shutdown: &Shutdown<'_>,
-    pause: &mut Pause<'_>,
+    pause: &mut Pause,
     jobs: &mut Jobs,
     limits: DrainLimits,
     events: &mut dyn EventSink,
 ) -> Result<Drained, Error> {
-    let Shutdown { proc, daemons, interrupts, .. } = *shutdown;
+    let Shutdown { proc, interrupts, .. } = *shutdown;
+    let mut daemons = shutdown.daemons.to_vec();
     let mut announced = BTreeSet::new();
     let (mut scans_without, mut latest) = (0, Instant::now());
     while scans_without < 2 {
@@ -61,10 +62,13 @@ pub fn drain(
             // Another process continues the daemon again and again.
             Renewed::Continued if is_over => return Ok(Drained::TimedOut(Vec::new())),
             // The daemon may have started a job since the last scan.
-            Renewed::Continued => scans_without = 0,
+            Renewed::Continued => {
+                scans_without = 0;
+                daemons = shutdown.daemons.iter().chain(pause.newcomers()).cloned().collect();
+            }
             Renewed::Interrupted(signal) => return Ok(Drained::Interrupted(signal, Vec::new())),
         }
-        let found = jobs.scan(proc, daemons)?;
+        let found = jobs.scan(proc, &daemons)?;
         announce(&found, &mut announced, events);
         // Descendants of jobs are not waited for by themselves: what is left of them after the jobs
         // may be a daemon by then.
@@ -73,10 +77,10 @@ pub fn drain(
         let awaited: Vec<Job> = found.into_iter().filter(is_root).collect();
         if !awaited.is_empty() {
             (scans_without, latest) = (0, Instant::now());
-            if let Some(drained) = await_jobs(shutdown, jobs, awaited, limits, events)? {
+            if let Some(drained) = await_jobs(shutdown, &daemons, jobs, awaited, limits, events)? {
                 return Ok(drained);
             }
-        } else if jobs.may_have_missed && jobs.is_passed_on(proc, daemons)? {
+        } else if jobs.may_have_missed && jobs.is_passed_on(proc, &daemons)? {
             if is_over {
                 return Ok(Drained::TimedOut(Vec::new()));
             }
@@ -94,6 +98,7 @@ pub fn drain(
 /// Waits for these jobs. Returns the result of draining if this wait decides it, else `None`.
 fn await_jobs(
     shutdown: &Shutdown<'_>,
+    daemons: &[Daemon],
     jobs: &mut Jobs,
     awaited: Vec<Job>,
     limits: DrainLimits,
@@ -107,7 +112,7 @@ fn await_jobs(
         Conclusion::TimedOut if is_over => None,
         Conclusion::Finished | Conclusion::TimedOut => return Ok(None),
     };
-    let mut left = jobs.scan(shutdown.proc, shutdown.daemons)?;
+    let mut left = jobs.scan(shutdown.proc, daemons)?;
     left.retain(|job| job.is_awaited(limits.with_daemons));
     Ok(match signal {
         Some(signal) => Some(Drained::Interrupted(signal, left)),

@@ -9,6 +9,7 @@ pub mod daemon;
 mod drain;
 pub mod job;
 pub mod kinds;
+mod newcomer;
 pub mod origin;
 mod orphan;
 mod pause;
@@ -57,6 +58,8 @@ pub enum Event<'e> {
     Paused(&'e Daemon),
     /// The daemon was stopped already when it was found.
     WasPaused(&'e Daemon),
+    /// Another process has started this daemon meanwhile, and it is paused too.
+    Newcomer(&'e Daemon),
     /// `cron-graceful-additions` begins to run.
     Additions(&'e Path),
     /// A process that counts as cron's was found for the first time. The flag says whether users

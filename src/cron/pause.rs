@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::newcomer::Newcomers;
 use super::{Daemon, Error, Event, EventSink, Repaused, Warning};
 use crate::control::{
     self, Action, Conclusion, Guardian, Interrupts, Life, Operation, Order, Outcome, Signal,
@@ -13,18 +14,28 @@ use crate::process::{File, Files, Lookup, Proc};
 /// Time for a daemon to stop. It stops at once, unless it is uninterruptible.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Paused daemons, each with a guardian. They run again when this is dropped, unless they have
-/// exited.
-pub struct Pause<'p> {
-    paused: Vec<(&'p Daemon, Guardian)>,
+/// Paused daemons, each with a guardian, and the search for new ones. They run again when this is
+/// dropped, unless they have exited.
+pub struct Pause {
+    paused: Vec<PausedDaemon>,
+    newcomers: Newcomers,
     /// The time until which they may stay paused.
     limit: Option<Instant>,
+}
+
+struct PausedDaemon {
+    daemon: Daemon,
+    guardian: Guardian,
+    /// `true` if it was found and paused after the others.
+    is_newcomer: bool,
+    /// `true` if it was running at the last look: another process has continued it.
+    was_running: bool,
 }
 
 /// The result of pausing.
 pub enum Paused<'p> {
     /// All daemons are paused or have exited.
-    All(Pause<'p>),
+    All(Pause),
     /// This daemon did not stop, and all of them run again.
     Not(&'p Daemon),
     /// We received a signal to end, and all of them run again.
@@ -35,26 +46,27 @@ pub enum Paused<'p> {
 pub enum Renewed {
     /// No daemon was continued.
     Untouched,
-    /// Another process has continued a daemon; this was reported.
+    /// Another process has continued a daemon, or started one; this was reported.
     Continued,
     /// We received a signal to end.
     Interrupted(Signal),
 }
 
-impl<'p> Pause<'p> {
+impl Pause {
     /// Pauses daemons, and returns when they have stopped. `limit` is the time at which their
     /// guardians continue them in any case. Errors: no guardian can be started.
-    pub fn begin(
+    pub fn begin<'p>(
         proc: &Proc,
         daemons: &[&'p Daemon],
+        newcomers: Newcomers,
         limit: Option<Instant>,
         interrupts: &Interrupts,
         events: &mut dyn EventSink,
     ) -> Result<Paused<'p>, Error> {
-        let mut pause = Pause { paused: Vec::new(), limit };
+        let mut pause = Pause { paused: Vec::new(), newcomers, limit };
         for &daemon in daemons {
             // The guardian comes first, so that there is no moment without one.
-            pause.paused.push((daemon, guardian_over(daemon, limit)?));
+            pause.guard(daemon.clone(), false)?;
             match stop_for_now(proc, daemon, interrupts)? {
                 (Conclusion::Interrupted(signal), _) => return Ok(Paused::Interrupted(signal)),
                 (_, Some(Outcome::Signalled)) if daemon.is_stopped => {
@@ -69,8 +81,16 @@ impl<'p> Pause<'p> {
         Ok(Paused::All(pause))
     }
 
-    /// Pauses again the daemons that another process has continued, and replaces guardians that
-    /// have ended. Errors: a guardian has failed, so that nothing would continue its daemon.
+    /// Adds a daemon with a guardian.
+    fn guard(&mut self, daemon: Daemon, is_newcomer: bool) -> Result<(), Error> {
+        let guardian = guardian_over(&daemon, self.limit)?;
+        self.paused.push(PausedDaemon { daemon, guardian, is_newcomer, was_running: false });
+        Ok(())
+    }
+
+    /// Pauses again the daemons that another process has continued, pauses those that have started
+    /// meanwhile, and replaces guardians that have ended. Errors: a guardian has failed, so that
+    /// nothing would continue its daemon.
     pub fn renew(
         &mut self,
         proc: &Proc,
@@ -78,34 +98,89 @@ impl<'p> Pause<'p> {
         events: &mut dyn EventSink,
     ) -> Result<Renewed, Error> {
         let mut renewed = Renewed::Untouched;
-        for (daemon, guardian) in &mut self.paused {
-            if guardian.has_failed() {
-                return Err(control::Error::NoGuardian { pid: daemon.pid }.into());
-            }
-            if guardian.has_ended() {
-                *guardian = guardian_over(daemon, self.limit)?;
-            }
-            if runs(proc, daemon)? {
+        self.renew_guardians()?;
+        for paused in &mut self.paused {
+            if runs(proc, &paused.daemon)? {
+                if let Some(signal) = paused.pause_again(proc, interrupts, events)? {
+                    return Ok(Renewed::Interrupted(signal));
+                }
                 renewed = Renewed::Continued;
-                let repaused = match stop_for_now(proc, daemon, interrupts)? {
-                    (Conclusion::Interrupted(signal), _) => {
-                        return Ok(Renewed::Interrupted(signal));
-                    }
-                    (_, Some(Outcome::Signalled)) => Repaused::Paused,
-                    (_, Some(Outcome::Ended | Outcome::GoneBefore)) => Repaused::Exited,
-                    _ => Repaused::NotPaused,
-                };
-                events.event(Event::Warning(Warning::Continued(daemon.pid, repaused)));
+            }
+        }
+        match self.admit(proc, interrupts, events)? {
+            Renewed::Untouched => Ok(renewed),
+            other => Ok(other),
+        }
+    }
+
+    /// Does the same while the command of a maintenance window runs. That may end a daemon, for
+    /// which somebody continues it: a daemon is paused again only if it still runs at the next
+    /// look.
+    pub fn keep(
+        &mut self,
+        proc: &Proc,
+        interrupts: &Interrupts,
+        events: &mut dyn EventSink,
+    ) -> Result<Renewed, Error> {
+        self.renew_guardians()?;
+        for paused in &mut self.paused {
+            let runs = runs(proc, &paused.daemon)?;
+            if runs
+                && paused.was_running
+                && let Some(signal) = paused.pause_again(proc, interrupts, events)?
+            {
+                return Ok(Renewed::Interrupted(signal));
+            }
+            paused.was_running = runs;
+        }
+        self.admit(proc, interrupts, events)
+    }
+
+    /// Replaces guardians that have ended.
+    fn renew_guardians(&mut self) -> Result<(), Error> {
+        for paused in &mut self.paused {
+            if paused.guardian.has_failed() {
+                return Err(control::Error::NoGuardian { pid: paused.daemon.pid }.into());
+            }
+            if paused.guardian.has_ended() {
+                paused.guardian = guardian_over(&paused.daemon, self.limit)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Pauses the daemons that have started since the last look.
+    fn admit(
+        &mut self,
+        proc: &Proc,
+        interrupts: &Interrupts,
+        events: &mut dyn EventSink,
+    ) -> Result<Renewed, Error> {
+        let mut renewed = Renewed::Untouched;
+        for daemon in self.newcomers.find(proc)? {
+            renewed = Renewed::Continued;
+            self.guard(daemon.clone(), true)?;
+            match stop_for_now(proc, &daemon, interrupts)? {
+                (Conclusion::Interrupted(signal), _) => return Ok(Renewed::Interrupted(signal)),
+                (_, Some(Outcome::Signalled)) => events.event(Event::Newcomer(&daemon)),
+                (_, Some(Outcome::Ended | Outcome::GoneBefore)) => {}
+                // The next look tries again.
+                _ => events.event(Event::Warning(Warning::NotPaused(daemon.pid))),
             }
         }
         Ok(renewed)
+    }
+
+    /// Returns the daemons that have started after the others were paused.
+    pub fn newcomers(&self) -> impl Iterator<Item = &Daemon> {
+        self.paused.iter().filter(|paused| paused.is_newcomer).map(|paused| &paused.daemon)
     }
 
     /// Changes the time until which the daemons may stay paused. Without one, they stay paused as
     /// long as we live.
     pub fn extend(&mut self, limit: Option<Instant>) {
         self.limit = limit;
-        for (_, guardian) in &self.paused {
+        for PausedDaemon { guardian, .. } in &self.paused {
             // A guardian that has ended is replaced when that is noticed.
             let _ = guardian.limit(limit);
         }
@@ -113,7 +188,7 @@ impl<'p> Pause<'p> {
 
     /// Warns if another process has continued a daemon meanwhile.
     pub fn warn_if_it_ran(&self, proc: &Proc, events: &mut dyn EventSink) -> Result<(), Error> {
-        for (daemon, _) in &self.paused {
+        for PausedDaemon { daemon, .. } in &self.paused {
             if runs(proc, daemon)? {
                 events.event(Event::Warning(Warning::RanMeanwhile(daemon.pid)));
             }
@@ -123,9 +198,9 @@ impl<'p> Pause<'p> {
 
     /// Continues the daemons.
     pub fn resume(mut self, events: &mut dyn EventSink) {
-        for (daemon, guardian) in self.paused.drain(..) {
-            if continue_daemon(daemon) {
-                events.event(Event::Resumed(daemon));
+        for PausedDaemon { daemon, guardian, .. } in self.paused.drain(..) {
+            if continue_daemon(&daemon) {
+                events.event(Event::Resumed(&daemon));
                 guardian.dismiss();
             }
             // Where this fails, the guardian sees the end of its socket and tries too.
@@ -134,17 +209,37 @@ impl<'p> Pause<'p> {
 
     /// Dismisses the guardians when the daemons have exited.
     pub fn finish(mut self) {
-        self.paused.drain(..).for_each(|(_, guardian)| guardian.dismiss());
+        self.paused.drain(..).for_each(|paused| paused.guardian.dismiss());
     }
 }
 
-impl Drop for Pause<'_> {
+impl Drop for Pause {
     fn drop(&mut self) {
-        for (daemon, guardian) in self.paused.drain(..) {
-            if continue_daemon(daemon) {
+        for PausedDaemon { daemon, guardian, .. } in self.paused.drain(..) {
+            if continue_daemon(&daemon) {
                 guardian.dismiss();
             }
         }
+    }
+}
+
+impl PausedDaemon {
+    /// Pauses it again after another process has continued it. Returns a signal to end that came
+    /// meanwhile.
+    fn pause_again(
+        &self,
+        proc: &Proc,
+        interrupts: &Interrupts,
+        events: &mut dyn EventSink,
+    ) -> Result<Option<Signal>, Error> {
+        let repaused = match stop_for_now(proc, &self.daemon, interrupts)? {
+            (Conclusion::Interrupted(signal), _) => return Ok(Some(signal)),
+            (_, Some(Outcome::Signalled)) => Repaused::Paused,
+            (_, Some(Outcome::Ended | Outcome::GoneBefore)) => Repaused::Exited,
+            _ => Repaused::NotPaused,
+        };
+        events.event(Event::Warning(Warning::Continued(self.daemon.pid, repaused)));
+        Ok(None)
     }
 }
 

@@ -8,7 +8,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::drain::{DrainLimits, Drained, drain};
-use super::pause::{Pause, Paused};
+use super::newcomer::Newcomers;
+use super::pause::{Pause, Paused, Renewed};
 use super::stop::{BeforeStop, STOPPED_WITHIN, Stopped, stop, way};
 use super::{
     AdditionsFailure, Daemon, DaemonSelector, Error, Event, EventSink, Job, Jobs, StopMethod,
@@ -84,6 +85,9 @@ impl ShutdownResult {
 /// Time limit of the additions, if no other limit comes first: cron is paused meanwhile.
 const ADDITIONS_LIMIT: Duration = Duration::from_secs(10 * 60);
 
+/// Time between two searches for a cron that is started while a command runs.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// Time for terminated jobs to exit, before and after KILL.
 const TERMINATION: Duration = Duration::from_secs(10);
 
@@ -98,7 +102,7 @@ pub struct Shutdown<'s> {
 }
 
 /// Stops all daemons, in the ways that were found out before the pause.
-type StopAll<'s> = dyn Fn(&mut dyn EventSink) -> Result<Stopped, Error> + 's;
+type StopAll<'s> = dyn Fn(&Pause, &mut dyn EventSink) -> Result<Stopped, Error> + 's;
 
 impl Shutdown<'_> {
     /// Carries out the plan. On any error, the daemons run on unless they were stopped on purpose.
@@ -117,7 +121,9 @@ impl Shutdown<'_> {
         // A stop from the keyboard would leave cron paused as long as it lasts.
         let mut held = Some(self.interrupts.hold_stops());
         let pausable: Vec<&Daemon> = self.daemons.iter().filter(|daemon| daemon.pid != 1).collect();
-        let mut pause = match Pause::begin(self.proc, &pausable, end, self.interrupts, events)? {
+        let newcomers = Newcomers::begin(self.proc, self.daemons, &self.plan.wanted)?;
+        let begun = Pause::begin(self.proc, &pausable, newcomers, end, self.interrupts, events)?;
+        let mut pause = match begun {
             Paused::All(pause) => pause,
             Paused::Interrupted(signal) => {
                 return Ok(ShutdownResult::Interrupted(signal, Vec::new()));
@@ -127,7 +133,9 @@ impl Shutdown<'_> {
                 return Ok(ShutdownResult::NotStopped);
             }
         };
-        let stop_all = |events: &mut dyn EventSink| self.stop_all(&ways, &before, events);
+        let stop_all = |pause: &Pause, events: &mut dyn EventSink| {
+            self.stop_all(pause, &ways, &before, events)
+        };
         let result = self.while_paused(&mut pause, &mut held, end, &stop_all, events);
         match result {
             Ok(ShutdownResult::Stopped | ShutdownResult::TimedOut { is_stopped: true, .. }) => {
@@ -163,7 +171,7 @@ impl Shutdown<'_> {
     /// Carries out the part of the plan for which the daemons must be paused.
     fn while_paused(
         &self,
-        pause: &mut Pause<'_>,
+        pause: &mut Pause,
         held: &mut Option<StopHold<'_>>,
         end: Option<Instant>,
         stop_all: &StopAll<'_>,
@@ -201,7 +209,7 @@ impl Shutdown<'_> {
             return self.command(pause, events);
         }
         pause.extend(self.until_stopped());
-        Ok(match stop_all(events)? {
+        Ok(match stop_all(pause, events)? {
             Stopped::Yes => ShutdownResult::Stopped,
             Stopped::No => ShutdownResult::NotStopped,
             Stopped::Interrupted(signal) => ShutdownResult::Interrupted(signal, Vec::new()),
@@ -212,7 +220,7 @@ impl Shutdown<'_> {
     /// runs, else how the procedure ends.
     fn timed_out(
         &self,
-        pause: &mut Pause<'_>,
+        pause: &mut Pause,
         jobs: &mut Jobs,
         left: Vec<Job>,
         stop_all: &StopAll<'_>,
@@ -222,7 +230,7 @@ impl Shutdown<'_> {
             OnTimeout::Resume => Ok(Some(ShutdownResult::TimedOut { left, is_stopped: false })),
             OnTimeout::Stop => {
                 pause.extend(self.until_stopped());
-                Ok(Some(match stop_all(events)? {
+                Ok(Some(match stop_all(pause, events)? {
                     Stopped::Interrupted(signal) => ShutdownResult::Interrupted(signal, left),
                     stopped => {
                         ShutdownResult::TimedOut { left, is_stopped: stopped == Stopped::Yes }
@@ -281,7 +289,7 @@ impl Shutdown<'_> {
     /// runs, else how the procedure ends.
     fn terminate(
         &self,
-        pause: &mut Pause<'_>,
+        pause: &mut Pause,
         jobs: &mut Jobs,
         left: Vec<Job>,
         events: &mut dyn EventSink,
@@ -310,7 +318,7 @@ impl Shutdown<'_> {
     /// Runs the command of the maintenance window.
     fn command(
         &self,
-        pause: &Pause<'_>,
+        pause: &mut Pause,
         events: &mut dyn EventSink,
     ) -> Result<ShutdownResult, Error> {
         let [program, arguments @ ..] = &self.plan.command[..] else {
@@ -322,7 +330,19 @@ impl Shutdown<'_> {
         if self.plan.is_document {
             print_elsewhere(&mut command);
         }
-        let end = child::run_to_end(self.proc, command, self.interrupts, None)?;
+        let mut is_warned = false;
+        let mut look = || match pause.keep(self.proc, self.interrupts, events) {
+            // Whoever waits for the command acts on it.
+            Ok(Renewed::Interrupted(signal)) => self.interrupts.requeue(signal),
+            Ok(Renewed::Untouched | Renewed::Continued) => {}
+            // The command goes on, and so does the search.
+            Err(error) if !is_warned => {
+                is_warned = true;
+                events.event(Event::Warning(Warning::Unwatched(&error)));
+            }
+            Err(_) => {}
+        };
+        let end = child::run_and_look(self.proc, command, self.interrupts, LOOK, &mut look)?;
         pause.warn_if_it_ran(self.proc, events)?;
         Ok(match end {
             // How the command reacts to a signal is its own affair, unless the signal killed it.
@@ -337,17 +357,23 @@ impl Shutdown<'_> {
     /// Stops the daemons, one after the other.
     fn stop_all(
         &self,
+        pause: &Pause,
         ways: &[(&Daemon, StopMethod)],
         before: &BeforeStop<'_>,
         events: &mut dyn EventSink,
     ) -> Result<Stopped, Error> {
+        let before = before.with(pause.newcomers());
+        let mut ways = ways.to_vec();
+        for daemon in pause.newcomers() {
+            ways.push((daemon, way(self.proc, daemon, self.interrupts)?));
+        }
         let mut all = Stopped::Yes;
         let mut any_begun = false;
-        for (daemon, way) in ways {
-            let mut stopped = stop(self.proc, daemon, way, before, self.interrupts, events)?;
+        for (daemon, way) in &ways {
+            let mut stopped = stop(self.proc, daemon, way, &before, self.interrupts, events)?;
             // Once begun, stopping is carried through.
             while any_begun && matches!(stopped, Stopped::Interrupted(_)) {
-                stopped = stop(self.proc, daemon, way, before, self.interrupts, events)?;
+                stopped = stop(self.proc, daemon, way, &before, self.interrupts, events)?;
             }
             match stopped {
                 Stopped::Yes => any_begun = true,

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::newcomer::{DaemonId, id};
 use super::{Daemon, DaemonSelector, Error, Event, EventSink, StopMethod, Warning, daemon, kinds};
 use crate::command::program;
 use crate::control::child::{self, CommandEnd, CommandResult};
@@ -190,27 +191,24 @@ fn is_alone(
     Ok(namesakes(proc, stopped, wanted)?.is_empty())
 }
 
-/// The identity of a daemon: pid and inode.
-type Namesake = (Pid, Option<u64>);
-
 /// The daemons that existed before anything was done to them.
 pub struct BeforeStop<'b> {
     /// The daemons that the user meant.
     wanted: &'b DaemonSelector,
     /// The daemons of the same names.
-    namesakes: Vec<Namesake>,
+    namesakes: Vec<DaemonId>,
 }
 
-impl BeforeStop<'_> {
+impl<'b> BeforeStop<'b> {
     /// Records the daemons that were found, but none that has become one since. Otherwise a cron
     /// that was still starting, without a lock, would be left running without a message. Only where
     /// the user named a process, other daemons of its name are recorded and left alone.
-    pub fn record<'b>(
+    pub fn record(
         proc: &Proc,
         daemons: &[Daemon],
         wanted: &'b DaemonSelector,
     ) -> Result<BeforeStop<'b>, Error> {
-        let mut before = BeforeStop { wanted, namesakes: daemons.iter().map(namesake).collect() };
+        let mut before = BeforeStop { wanted, namesakes: daemons.iter().map(id).collect() };
         if let DaemonSelector::Pid(_) = wanted {
             for daemon in daemons {
                 before.namesakes.extend(namesakes(proc, daemon, wanted)?);
@@ -218,11 +216,12 @@ impl BeforeStop<'_> {
         }
         Ok(before)
     }
-}
 
-/// Returns the identity of a daemon.
-fn namesake(daemon: &Daemon) -> Namesake {
-    (daemon.pid, daemon.reference.inode())
+    /// Returns the same record with these daemons, which were paused too.
+    pub fn with<'d>(&self, newcomers: impl Iterator<Item = &'d Daemon>) -> BeforeStop<'b> {
+        let namesakes = self.namesakes.iter().copied().chain(newcomers.map(id)).collect();
+        BeforeStop { wanted: self.wanted, namesakes }
+    }
 }
 
 /// Returns the daemons of the same name.
@@ -230,14 +229,14 @@ fn namesakes(
     proc: &Proc,
     daemon: &Daemon,
     wanted: &DaemonSelector,
-) -> Result<Vec<Namesake>, Error> {
+) -> Result<Vec<DaemonId>, Error> {
     let wanted = match wanted {
         DaemonSelector::Pid(_) => DaemonSelector::Named(daemon.name.clone()),
         wanted => wanted.clone(),
     };
     let found = daemon::find(proc, &wanted)?.daemons;
     let same = found.iter().filter(|found| found.name == daemon.name);
-    Ok(same.map(namesake).collect())
+    Ok(same.map(id).collect())
 }
 
 /// Lets the init script remove what the daemon has left, such as its pid file.

@@ -22,6 +22,8 @@ pub enum Warning<'w> {
     /// Another process has continued the paused daemon with this pid while a command ran, and jobs
     /// may have started.
     RanMeanwhile(Pid),
+    /// While a command ran, it could not be found out whether cron was started or continued.
+    Unwatched(&'w super::Error),
     /// The daemon with this pid was stopped when it was found, and could not be continued.
     NotContinued(Pid),
     /// This process belongs to a cron job, and that job is not waited for.

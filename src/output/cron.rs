@@ -22,8 +22,8 @@ use crate::cron::{
 use crate::process::Pid;
 use crate::users::Users;
 use words::{
-    deed, ending, event_name, left_running, method, origin_name, origin_note, outcome, proof,
-    state_note, stop_later, warning_text,
+    deed, ending, event_name, left_running, method, newcomer, origin_name, origin_note, outcome,
+    proof, state_note, stop_later, warning_text,
 };
 
 pub use words::{daemon_applets, daemon_names, no_daemon, reject_reason};
@@ -50,6 +50,8 @@ pub struct CronReport<'t> {
     options: ReportOptions,
     progress: Progress,
     begin: Instant,
+    /// The daemons that were started meanwhile.
+    newcomers: Vec<Daemon>,
 }
 
 impl<'t> CronReport<'t> {
@@ -69,6 +71,7 @@ impl<'t> CronReport<'t> {
             options,
             progress,
             begin: Instant::now(),
+            newcomers: Vec::new(),
         }
     }
 
@@ -205,7 +208,9 @@ impl<'t> CronReport<'t> {
             json::key(&mut text, "outcome");
             json::string(&mut text, outcome);
             text.extend_from_slice(b",\"daemons\":");
-            json::array(&mut text, daemons.iter(), |json, daemon| self.daemon_json(json, daemon));
+            json::array(&mut text, daemons.iter().chain(&self.newcomers), |json, daemon| {
+                self.daemon_json(json, daemon)
+            });
             text.extend_from_slice(b",\"left\":");
             json::array(&mut text, left.iter(), |json, job| self.job_json(json, job));
             put(
@@ -303,6 +308,7 @@ impl<'t> CronReport<'t> {
         match event {
             Event::Paused(daemon)
             | Event::WasPaused(daemon)
+            | Event::Newcomer(daemon)
             | Event::Resumed(daemon)
             | Event::Stopped(daemon) => {
                 json.extend_from_slice(b",\"daemon\":");
@@ -369,7 +375,8 @@ impl<'t> CronReport<'t> {
                 }
             }
             Event::Stopped(daemon) => self.line(format_args!("{} is stopped", daemon_name(daemon))),
-            Event::Warning(_) => {}
+            // It is a message on standard error.
+            Event::Newcomer(_) | Event::Warning(_) => {}
         }
     }
 
@@ -387,6 +394,10 @@ impl EventSink for CronReport<'_> {
         if let Some(what) = deed(&event) {
             // syslog receives this too where it receives what is done to processes.
             tracing::info!(target: "proctool::control", "{what}");
+        }
+        if let Event::Newcomer(daemon) = &event {
+            self.newcomers.push((*daemon).clone());
+            self.warn(&newcomer(daemon));
         }
         if let Event::Warning(warning) = &event {
             self.warn(&warning_text(warning));

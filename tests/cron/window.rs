@@ -153,6 +153,99 @@ fn the_command_may_restart_cron() {
     place.still_runs(new);
 }
 
+/// Waits, in the command of a window, until the process with the pid in `$new` is paused.
+const UNTIL_PAUSED: &str = "until grep -q '^State:.T' /proc/$new/status; do sleep 0.02; done";
+
+/// Runs a window whose command ends cron and starts another one in this way.
+#[track_caller]
+fn the_newcomer_is_paused(start: &str) {
+    let place = cron_box!();
+    let old = place.cron();
+    let script = format!(
+        "kill -KILL {old}; rm /run/crond.pid; {start}; {UNTIL_PAUSED}; echo $new >/mnt/new; exit 7"
+    );
+    let outcome = place.graceful(&["--json", "--", "sh", "-c", &script]).exits(7);
+    let new: u32 = place.read("new").parse().expect("parsing a process id");
+    mentions(&outcome, &[&format!("somebody has started process {new}"), "paused"]);
+    let document = outcome.json();
+    let daemons = document["daemons"].as_array().expect("a list of daemons");
+    assert!(daemons.iter().any(|daemon| daemon["pid"] == new), "{document:#}");
+    place.still_runs(new);
+}
+
+#[test]
+fn a_cron_that_is_started_in_the_window_is_paused_until_its_end() {
+    the_newcomer_is_paused("cron; new=$(cat /run/crond.pid)");
+}
+
+#[test]
+fn a_cron_of_another_name_that_is_started_in_the_window_is_paused_until_its_end() {
+    let copy = "cp /usr/sbin/cron /usr/sbin/crond";
+    the_newcomer_is_paused(&format!("{copy}; crond; new=$(cat /run/crond.pid)"));
+}
+
+#[test]
+fn a_cron_without_a_lock_that_is_started_in_the_window_is_paused_until_its_end() {
+    let copy = "cp /bin/sleep /usr/sbin/fcron";
+    the_newcomer_is_paused(&format!("{copy}; setsid fcron 1000 >/dev/null 2>&1 & new=$!"));
+}
+
+#[test]
+fn a_cron_that_is_started_in_a_window_without_one_is_paused_until_its_end() {
+    let place = cron_box!();
+    let script = format!("cron; new=$(cat /run/crond.pid); {UNTIL_PAUSED}");
+    let outcome = place.graceful(&["--", "sh", "-c", &script]).exits(0);
+    mentions(&outcome, &["somebody has started"]);
+    place.still_runs(place.locked());
+}
+
+#[test]
+fn a_cron_that_the_command_continues_is_paused_again() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let script = format!(
+        "new={daemon}; kill -CONT $new; while grep -q '^State:.T' /proc/$new/status; \
+         do :; done; {UNTIL_PAUSED}"
+    );
+    let outcome = place.graceful(&["--", "sh", "-c", &script]).exits(0);
+    mentions(&outcome, &["continued", "paused again"]);
+    place.still_runs(daemon);
+}
+
+/// The guardian of a cron that is started meanwhile works as that of the first one does.
+#[test]
+fn a_newcomer_runs_on_after_the_end_of_everything_else() {
+    let place = cron_box!();
+    let old = place.cron();
+    let script = format!(
+        "kill -KILL {old}; rm /run/crond.pid; cron; new=$(cat /run/crond.pid); {UNTIL_PAUSED}; \
+         echo $new >/mnt/new; sleep 1000"
+    );
+    let run = place.begin(&["--", "sh", "-c", &script]);
+    soon("another cron that is paused", || place.has("new") && !place.read("new").is_empty());
+    let new: u32 = place.read("new").parse().expect("parsing a process id");
+    place.kill("KILL", run.pid);
+    soon("a cron that runs on", || place.goes_on(new));
+}
+
+/// The job is waited for, and then the new cron is stopped too.
+#[test]
+fn a_cron_that_is_started_while_jobs_are_waited_for_is_paused_and_stopped_too() {
+    let place = cron_box!();
+    place.crontab(&[&job("a")]);
+    let old = place.cron();
+    place.began("a");
+    let run = place.begin_and_pause(&[], old);
+    place.kill("KILL", old);
+    place.raw_crontab("");
+    let new = place.cron();
+    soon("another cron that is paused", || place.state(new) == 'T');
+    let outcome = place.finishes_after("a", run).exits(0);
+    mentions(&outcome, &[&format!("somebody has started process {new}")]);
+    assert!(outcome.text().contains(&format!("cron ({new}) is stopped")), "{}", outcome.report());
+    place.is_stopped(new);
+}
+
 #[test]
 fn what_the_command_leaves_running_keeps_nobody_waiting_and_the_next_run_is_not_kept_out() {
     let place = cron_box!();

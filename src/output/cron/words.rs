@@ -85,6 +85,7 @@ pub fn event_name(event: &Event<'_>) -> &'static str {
     match event {
         Event::Paused(_) => "paused",
         Event::WasPaused(_) => "was paused",
+        Event::Newcomer(_) => "newcomer",
         Event::Additions(_) => "additions",
         Event::Job(..) => "job",
         Event::Terminating(_) => "terminating",
@@ -101,6 +102,7 @@ pub fn event_name(event: &Event<'_>) -> &'static str {
 /// where they are sent.
 pub fn deed(event: &Event<'_>) -> Option<String> {
     match event {
+        Event::Newcomer(daemon) => Some(newcomer(daemon)),
         Event::Additions(path) => Some(format!("running {}", path.display())),
         Event::Command(command) => {
             Some(format!("running {} while no cron job does", command.display()))
@@ -113,6 +115,11 @@ pub fn deed(event: &Event<'_>) -> Option<String> {
         Event::Warning(warning) => Some(warning_text(warning)),
         _ => None,
     }
+}
+
+/// Returns the message about a daemon that was started meanwhile.
+pub fn newcomer(daemon: &Daemon) -> String {
+    format!("somebody has started {}: it is paused too", process(daemon))
 }
 
 /// Returns the name of a proof in JSON.
@@ -231,6 +238,9 @@ pub fn warning_text(warning: &Warning<'_>) -> String {
         }
         Warning::RanMeanwhile(pid) => {
             format!("somebody has continued process {pid}: jobs may have run meanwhile")
+        }
+        Warning::Unwatched(error) => {
+            format!("whether another cron was started meanwhile is unknown: {error}")
         }
         Warning::NotContinued(pid) => format!("process {pid} could not be continued"),
         Warning::RunByJob => {
