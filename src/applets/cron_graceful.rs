@@ -129,10 +129,13 @@ fn command() -> Command {
              runs cron-graceful-additions if there is such a command, waits until all jobs have \
              ended, telling who they are and for how long they run, and stops the daemon: by \
              systemd where that runs it, else by TERM, with the init script to tidy up.\n\n\
-             Cron is not left paused when this command ends, even by KILL: a guardian process lets \
-             it run on unless it was stopped on purpose. That holds too while this command hangs, \
-             as on a job that stands in a file system that does not answer, or on an output that \
-             is not read: --timeout counts from its start. Cron then catches up on what it has \
+             Cron is not left paused when this command ends, even by KILL of its whole service: a \
+             guardian process, in another control group where that is permitted, lets it run on \
+             unless it was stopped on purpose. That holds too while this command hangs, as on a \
+             job that stands in a file system that does not answer, or on an output that is not \
+             read: --timeout counts from its start. Only KILL of this command and of its guardian \
+             (proctool resume --guard) in the same moment leaves cron paused; --resume lets it run \
+             on then. Cron then catches up on what it has \
              missed, some in a burst.\n\n\
              A job is what cron's workers run, with everything below it and everything that it \
              left behind in its session, its audit session or cron's own control group. Daemons \

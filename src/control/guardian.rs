@@ -51,6 +51,8 @@ mod kind {
     pub const LIMIT: u8 = b'l';
     /// A question whether all earlier messages were received. The answer is [`READY`].
     pub const ASKED: u8 = b'a';
+    /// An order to leave the control groups of the parent.
+    pub const APART: u8 = b'g';
     /// No process has to be continued any more.
     pub const DISMISSED: u8 = b'd';
 }
@@ -108,6 +110,12 @@ impl Guardian {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()).as_millis());
         let left = left.map_or(NEVER, |left| u64::try_from(left).unwrap_or(NEVER));
         self.send(&[&[kind::LIMIT][..], &left.to_ne_bytes()].concat(), &[])
+    }
+
+    /// Makes it leave our control groups, as far as that is permitted: whoever ends all processes
+    /// of our service spares it then. This takes some milliseconds.
+    pub fn move_apart(&self) -> Result<(), Errno> {
+        self.send(&[kind::APART], &[])
     }
 
     /// Reports whether the guardian has received all earlier messages, and so does its work.

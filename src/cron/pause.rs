@@ -248,7 +248,11 @@ impl PausedDaemon {
 fn guardian_over(daemon: &Daemon, limit: Option<Instant>) -> Result<Guardian, Error> {
     let guardian = Guardian::start()?;
     let failed = |errno| control::Error::Kernel { what: "set up a guardian", errno };
-    guardian.keep(&daemon.reference).and_then(|()| guardian.limit(limit)).map_err(failed)?;
+    let orders = guardian
+        .keep(&daemon.reference)
+        .and_then(|()| guardian.limit(limit))
+        .and_then(|()| guardian.move_apart());
+    orders.map_err(failed)?;
     // Without an answer, nothing would continue the daemon if we die.
     if !guardian.has_heard() {
         return Err(control::Error::NoGuardian { pid: daemon.pid }.into());

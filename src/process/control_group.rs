@@ -14,6 +14,35 @@ use super::{Pid, number};
 /// The mounts that we see: the kernel shows paths of control groups from where the reader is.
 const MOUNTS: &str = "/proc/self/mountinfo";
 
+/// The hierarchies by which a service manager or the kernel ends and freezes all processes of a
+/// service at once, where each has its own mount (version 1).
+const OF_SERVICES: [&[u8]; 3] = [b"name=systemd", b"memory", b"freezer"];
+
+/// The place of the first process below the topmost group, where systemd runs.
+const INIT: &str = "init.scope";
+
+/// Moves our process out of its control groups, into the topmost ones that are mounted here. What
+/// ends its service then spares it. Errors: the mounts cannot be read. A group that we may not
+/// enter is no error, because then the process stays where it is.
+pub fn leave_control_groups() -> io::Result<()> {
+    let mounts = fs::read(MOUNTS)?;
+    let is_of_services = |mount: &Mount<'_>| {
+        mount.kind == b"cgroup2"
+            || mount.kind == b"cgroup" && OF_SERVICES.iter().any(|option| mount.has(option))
+    };
+    let mounts = mounts.split(|&byte| byte == b'\n').filter_map(Mount::parse);
+    for mount in mounts.filter(is_of_services) {
+        let top = Path::new(OsStr::from_bytes(&mount.point));
+        // Only the real root may have processes beside groups (cgroups(7)), not that of a container.
+        for group in [top.to_owned(), top.join(INIT)] {
+            if fs::write(group.join("cgroup.procs"), b"0").is_ok() {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// A control group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlGroup {

@@ -61,6 +61,26 @@ fn a_service_that_is_restarted_in_the_window_is_paused_until_its_end() {
     place.still_runs(new);
 }
 
+/// So does OOMPolicy=kill.
+#[test]
+fn cron_runs_on_after_the_end_of_all_processes_of_our_unit() {
+    let place = cron_box!(CronBox::with_systemd());
+    let daemon = restarted(&place, &[]);
+    for _ in 0..3 {
+        place.shell(
+            "systemd-run --quiet --unit=maintenance --property=Environment=PATH=$PATH \
+             /mnt/bin/cron-graceful -- sh -c 'echo >/mnt/ready; sleep 1000'",
+        );
+        soon("the window", || place.has("ready"));
+        assert_eq!(place.state(daemon), 'T');
+        place.shell("rm /mnt/ready; systemctl kill --signal=KILL maintenance");
+        soon("a cron that runs on", || place.goes_on(daemon));
+        place.settles();
+        place.exec("systemctl reset-failed maintenance");
+    }
+    is_active(&place, "active");
+}
+
 #[test]
 fn a_daemon_of_a_job_is_found_in_the_unit_and_not_waited_for() {
     let place = cron_box!(CronBox::with_systemd());

@@ -17,7 +17,7 @@ use rustix::process::{Pid as RawPid, getppid};
 use super::{NEVER, kind};
 use crate::control::reference::{Identity, continue_through};
 use crate::control::{Error, Signal, is_ready};
-use crate::process::{Files, Lookup, Pid, Proc};
+use crate::process::{Files, Lookup, Pid, Proc, leave_control_groups};
 
 /// Time between two checks of the parent.
 const CHECK_INTERVAL: Duration = Duration::from_millis(250);
@@ -78,6 +78,8 @@ impl Guarded {
             if is_ready(stdin().as_fd(), PollFlags::IN, CHECK_INTERVAL) {
                 match self.receive()? {
                     Some(kind::DISMISSED) => return Ok(End::Dismissed),
+                    // Where it must stay in the group, everything else still works.
+                    Some(kind::APART) => drop(leave_control_groups()),
                     Some(kind::ASKED) => drop(rustix::io::write(stdin(), &[kind::READY])?),
                     Some(_) => {}
                     None => return Ok(End::Abandoned),
