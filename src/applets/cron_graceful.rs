@@ -18,7 +18,7 @@ use crate::cli::verbosity::Verbosity;
 use crate::cli::{ENVIRONMENT, doubt, parse, told, unexamined};
 use crate::control::{Interrupts, check_references, raise_limit};
 use crate::cron::{
-    self, DaemonScan, DaemonSelector, Jobs, Plan, Rejected, Shutdown, ShutdownResult,
+    self, CronTarget, DaemonScan, DaemonSelector, Jobs, Plan, Rejected, Shutdown, ShutdownResult,
 };
 use crate::exit::{Exit, Refusal};
 use crate::output::cron::{
@@ -143,7 +143,8 @@ fn command() -> Command {
              --wait-daemons.\n\n\
              The daemon is a process called {} or {last}, or {}, that the superuser runs in our \
              own pid namespace and that holds the lock on its pid file, where it is of a kind that \
-             has one. If there are several, they are listed and nothing is done, unless --all.",
+             has one. If there are several, they are listed and nothing is done, unless --all. The timers \
+             of systemd-cron are no daemon: where cron.target is active, nothing is done either.",
         others.join(", "),
         daemon_applets(" as "),
     ))
@@ -248,6 +249,9 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         begin: context.begin,
     };
     refuse_doubts(&proc, &plan.wanted, &found)?;
+    if plan.wanted == DaemonSelector::Usual {
+        refuse_timers(&proc, &interrupts)?;
+    }
     options.proceed(&shutdown, &found.rejected, report)
 }
 
@@ -267,6 +271,21 @@ fn refuse_doubts(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> an
         .into());
     }
     Ok(())
+}
+
+/// Refuses to go on where the timers of systemd-cron start jobs: they are not paused.
+fn refuse_timers(proc: &Proc, interrupts: &Interrupts) -> anyhow::Result<()> {
+    let state = match cron::cron_target(proc, interrupts)? {
+        CronTarget::Inactive => return Ok(()),
+        CronTarget::Active => "cron.target is active",
+        CronTarget::Untold => "systemd does not tell whether cron.target is active",
+    };
+    Err(Refusal::nothing(format!(
+        "{state}: the timers of systemd-cron start jobs, and this command does not pause them: \
+         nothing was done. systemctl stop cron.target stops the timers, and systemctl list-units \
+         'cron-*.service' shows the jobs that still run"
+    ))
+    .into())
 }
 
 impl Options {

@@ -17,6 +17,7 @@ mod shutdown;
 mod stop;
 mod stop_method;
 mod supervisor;
+mod systemd;
 mod warning;
 
 use std::ffi::OsStr;
@@ -30,6 +31,7 @@ pub use pause::resume;
 pub use shutdown::{OnTimeout, Plan, Shutdown, ShutdownResult};
 pub use stop_method::StopMethod;
 pub use supervisor::Supervisor;
+pub use systemd::{CronTarget, cron_target};
 pub use warning::{AdditionsFailure, Repaused, Warning};
 
 use crate::process::{Pid, Unavailable};

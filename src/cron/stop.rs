@@ -6,11 +6,12 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::newcomer::{DaemonId, id};
-use super::{Daemon, DaemonSelector, Error, Event, EventSink, StopMethod, Warning, daemon, kinds};
+use super::{
+    Daemon, DaemonSelector, Error, Event, EventSink, StopMethod, Warning, daemon, kinds, systemd,
+};
 use crate::command::program;
-use crate::control::child::{self, CommandEnd, CommandResult};
+use crate::control::child::{self, CommandResult};
 use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target};
-use crate::deadlines;
 use crate::process::{Files, Lookup, Pid, Proc};
 
 /// The result of stopping.
@@ -45,8 +46,8 @@ pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<Stop
     if daemon.pid == 1 {
         return Ok(StopMethod::First);
     }
-    if let Some(service) = daemon.service.as_ref().filter(|_| is_systemd()) {
-        match main_process(proc, service, interrupts)? {
+    if let Some(service) = daemon.service.as_ref().filter(|_| systemd::is_running()) {
+        match systemd::main_process(proc, service, interrupts)? {
             Some(pid) if pid == daemon.pid => return Ok(StopMethod::Unit(service.clone())),
             Some(_) => {}
             None => return Ok(StopMethod::Untold),
@@ -59,39 +60,6 @@ pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<Stop
             StopMethod::Signal { may_return }
         }
     })
-}
-
-/// Asks systemd to stop a unit. Returns the reason if it could not be asked. The exit status does
-/// not matter: it only counts whether the daemon exits.
-fn systemctl_stop(
-    proc: &Proc,
-    unit: &str,
-    interrupts: &Interrupts,
-) -> Result<Option<Warning<'static>>, Error> {
-    let Some(systemctl) = program::find("systemctl") else {
-        return Ok(Some(Warning::NoSystemctl));
-    };
-    let mut command = Command::new(systemctl);
-    command.args(["stop", "--", unit]).stdout(Stdio::null());
-    let limit = Instant::now().checked_add(deadlines::SYSTEMCTL_STOP);
-    Ok(match child::run_to_end(proc, command, interrupts, limit)? {
-        CommandEnd::Ended { .. } => None,
-        CommandEnd::NotRun(error) => Some(Warning::Systemctl(error)),
-    })
-}
-
-/// Reports whether systemd runs this system, by the test of sd_booted(3).
-fn is_systemd() -> bool {
-    Path::new("/run/systemd/system").is_dir()
-}
-
-/// Returns the main process of a service, 0 for none; `None` when systemd gives no answer.
-fn main_process(proc: &Proc, service: &str, interrupts: &Interrupts) -> Result<Option<Pid>, Error> {
-    let Some(systemctl) = program::find("systemctl") else { return Ok(None) };
-    let mut command = Command::new(systemctl);
-    command.args(["show", "--property=MainPID", "--value", "--", service]);
-    let answer = child::ask(proc, command, interrupts, deadlines::SYSTEMCTL_SHOW)?;
-    Ok(answer.and_then(|answer| String::from_utf8_lossy(&answer).trim().parse().ok()))
 }
 
 /// Stops a paused daemon, and checks that it has exited and that no new daemon has taken its place
@@ -108,7 +76,7 @@ pub fn stop(
     let order = match way {
         StopMethod::Signal { .. } => Order::termination(Some(TIMEOUT)),
         // Only systemd may kill it: otherwise it would be started again.
-        StopMethod::Unit(unit) => match systemctl_stop(proc, unit, interrupts)? {
+        StopMethod::Unit(unit) => match systemd::stop(proc, unit, interrupts)? {
             None => Order::wait(Some(TIMEOUT)),
             Some(why) => return Ok(refused(events, why)),
         },

@@ -61,6 +61,33 @@ fn a_service_that_is_restarted_in_the_window_is_paused_until_its_end() {
     place.still_runs(new);
 }
 
+/// systemd-cron makes a timer of each line of a crontab, below cron.target.
+#[test]
+fn the_timers_of_systemd_cron_are_never_no_cron() {
+    let place = cron_box!(CronBox::with_systemd());
+    place.shell(
+        "systemctl stop cron; cd /etc/systemd/system; echo '[Unit]' >cron.target; \
+         printf '[Timer]\\nOnActiveSec=1h\\n' >cron-a.timer; \
+         printf '[Unit]\\nPartOf=cron.target\\n' >>cron-a.timer; \
+         printf '[Service]\\nExecStart=/bin/true\\n' >cron-a.service; \
+         systemctl daemon-reload; systemctl start cron.target cron-a.timer",
+    );
+    let touch = ["--", "touch", "/mnt/ran"];
+    for words in [&[][..], &["--json"], &["--list"], &["-n"], &touch] {
+        let outcome = place.graceful(words).exits(1);
+        mentions(&outcome, &["cron.target is active", "systemctl stop cron.target"]);
+        assert!(!outcome.text().contains("no cron"), "{}", outcome.report());
+    }
+    assert!(!place.has("ran"));
+    // An answer that does not come is no answer that nothing runs.
+    place.program("systemctl", "#!/bin/sh\nexit 1\n");
+    mentions(&place.graceful(&[]).exits(1), &["does not tell"]);
+    place.shell("rm /mnt/bin/systemctl; systemctl stop cron.target");
+    assert_eq!(place.graceful(&["--json"]).exits(0).json()["outcome"], "none");
+    place.graceful(&touch).exits(0);
+    assert!(place.has("ran"));
+}
+
 /// So does OOMPolicy=kill.
 #[test]
 fn cron_runs_on_after_the_end_of_all_processes_of_our_unit() {

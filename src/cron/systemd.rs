@@ -1,0 +1,96 @@
+//! Questions and orders to systemd, by systemctl(1).
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use super::{Error, Warning};
+use crate::command::program;
+use crate::control::Interrupts;
+use crate::control::child::{self, CommandEnd};
+use crate::deadlines;
+use crate::process::{Pid, Proc};
+
+/// The directories of units (systemd.unit(5)).
+const UNITS: [&str; 5] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+/// The unit of systemd-cron, which runs crontabs by timers and has no daemon.
+const CRON_TARGET: &str = "cron.target";
+
+/// The state of systemd-cron.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CronTarget {
+    /// It is not installed, or its timers are stopped.
+    Inactive,
+    /// Its timers start jobs.
+    Active,
+    /// It is installed, and systemd gives no answer.
+    Untold,
+}
+
+/// Returns the state of systemd-cron.
+pub fn cron_target(proc: &Proc, interrupts: &Interrupts) -> Result<CronTarget, Error> {
+    let is_unit = |directory: &&str| Path::new(directory).join(CRON_TARGET).exists();
+    if !is_running() || !UNITS.iter().any(is_unit) {
+        return Ok(CronTarget::Inactive);
+    }
+    Ok(match property(proc, "ActiveState", CRON_TARGET, interrupts)?.as_deref() {
+        Some("inactive" | "failed") => CronTarget::Inactive,
+        Some(_) => CronTarget::Active,
+        None => CronTarget::Untold,
+    })
+}
+
+/// Asks systemd to stop a unit. Returns the reason if it could not be asked. The exit status does
+/// not matter: it only counts whether the daemon exits.
+pub fn stop(
+    proc: &Proc,
+    unit: &str,
+    interrupts: &Interrupts,
+) -> Result<Option<Warning<'static>>, Error> {
+    let Some(systemctl) = program::find("systemctl") else {
+        return Ok(Some(Warning::NoSystemctl));
+    };
+    let mut command = Command::new(systemctl);
+    command.args(["stop", "--", unit]).stdout(Stdio::null());
+    let limit = Instant::now().checked_add(deadlines::SYSTEMCTL_STOP);
+    Ok(match child::run_to_end(proc, command, interrupts, limit)? {
+        CommandEnd::Ended { .. } => None,
+        CommandEnd::NotRun(error) => Some(Warning::Systemctl(error)),
+    })
+}
+
+/// Reports whether systemd runs this system, by the test of sd_booted(3).
+pub fn is_running() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
+/// Returns the main process of a service, 0 for none; `None` when systemd gives no answer.
+pub fn main_process(
+    proc: &Proc,
+    service: &str,
+    interrupts: &Interrupts,
+) -> Result<Option<Pid>, Error> {
+    let answer = property(proc, "MainPID", service, interrupts)?;
+    Ok(answer.and_then(|answer| answer.parse().ok()))
+}
+
+/// Returns a property of a unit; `None` when systemd gives no answer.
+fn property(
+    proc: &Proc,
+    property: &str,
+    unit: &str,
+    interrupts: &Interrupts,
+) -> Result<Option<String>, Error> {
+    let Some(systemctl) = program::find("systemctl") else { return Ok(None) };
+    let mut command = Command::new(systemctl);
+    command.args(["show", &format!("--property={property}"), "--value", "--", unit]);
+    let answer = child::ask(proc, command, interrupts, deadlines::SYSTEMCTL_SHOW)?;
+    Ok(answer.map(|answer| String::from_utf8_lossy(&answer).trim().to_owned()))
+}
