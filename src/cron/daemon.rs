@@ -101,11 +101,21 @@ struct Candidate {
     daemon: Daemon,
     is_root: bool,
     is_foreign: bool,
-    is_called_worker: bool,
     is_alive: bool,
     has_terminal: bool,
     /// The pid file that it has locked. The outer `None` means that we may not see its locks.
     lock: Option<Option<Vec<u8>>>,
+}
+
+/// The result of examining a process with the name of a daemon.
+enum Examined {
+    Candidate(Box<Candidate>),
+    /// It is called a worker. There may be hundreds of them.
+    Worker {
+        rejected: Rejected,
+        /// Base name of its executable.
+        exe_name: Vec<u8>,
+    },
 }
 
 /// Finds the daemons. No process is changed. Errors: /proc cannot be read. A process that cannot be
@@ -115,8 +125,14 @@ pub fn find(proc: &Proc, wanted: &DaemonSelector) -> Result<DaemonScan, Error> {
         if *wanted == DaemonSelector::Usual { Vec::new() } else { self_and_ancestors(proc)? };
     let mut candidates = Vec::new();
     let mut unexamined = Unexamined::default();
-    let mut add = |pid: Pid, candidate: Lookup<Option<Candidate>>| match candidate {
-        Lookup::Found(candidate) => candidates.extend(candidate),
+    let (mut workers, mut names) = (Vec::new(), BTreeMap::new());
+    let mut add = |pid: Pid, candidate: Lookup<Option<Examined>>| match candidate {
+        Lookup::Found(Some(Examined::Candidate(candidate))) => candidates.push(*candidate),
+        Lookup::Found(Some(Examined::Worker { rejected, exe_name })) => {
+            names.insert(pid, exe_name);
+            workers.push(rejected);
+        }
+        Lookup::Found(None) => {}
         Lookup::Unavailable(reason) => unexamined.add(pid, reason),
         Lookup::Exited => {}
     };
@@ -135,22 +151,26 @@ pub fn find(proc: &Proc, wanted: &DaemonSelector) -> Result<DaemonScan, Error> {
             }
         }
     }
-    let names: BTreeMap<Pid, Vec<u8>> = candidates
-        .iter()
-        .map(|candidate| (candidate.daemon.pid, candidate.daemon.exe_name.clone()))
-        .collect();
+    let name_of = |candidate: &Candidate| (candidate.daemon.pid, candidate.daemon.exe_name.clone());
+    names.extend(candidates.iter().map(name_of));
     let has_lock: BTreeSet<Vec<u8>> = candidates
         .iter()
         .filter(|candidate| matches!(candidate.lock, Some(Some(_))) && candidate.is_root)
         .map(|candidate| candidate.daemon.exe_name.clone())
         .collect();
-    let mut found = DaemonScan { unexamined, ..DaemonScan::default() };
+    let mut found = DaemonScan { unexamined, rejected: workers, daemons: Vec::new() };
     for candidate in candidates {
+        let has_terminal = candidate.has_terminal;
         let is_child = names.get(&candidate.daemon.parent) == Some(&candidate.daemon.exe_name);
         // A job may have called us. A named daemon must still not be one of our ancestors.
         let is_ours = self_and_ancestors.contains(&candidate.daemon.pid);
         match judge(candidate, wanted, is_child, is_ours, &has_lock) {
-            Ok(daemon) => found.daemons.push(daemon),
+            // What a user has started in a terminal is no service.
+            Ok(daemon) if has_terminal => found.daemons.push(daemon),
+            Ok(daemon) => {
+                let supervisor = supervisor::find(proc, daemon.pid, daemon.parent)?;
+                found.daemons.push(Daemon { supervisor, ..daemon });
+            }
             Err(rejected) => found.rejected.push(rejected),
         }
     }
@@ -164,8 +184,7 @@ fn judge(
     is_ours: bool,
     has_lock: &BTreeSet<Vec<u8>>,
 ) -> Result<Daemon, Rejected> {
-    let Candidate { mut daemon, is_root, is_foreign, is_called_worker, is_alive, lock, .. } =
-        candidate;
+    let Candidate { mut daemon, is_root, is_foreign, is_alive, lock, .. } = candidate;
     let is_named = *wanted != DaemonSelector::Usual;
     let pid_file = lock.is_none().then(|| pid_file_of(daemon.pid)).flatten();
     let why = if !is_alive {
@@ -176,7 +195,7 @@ fn judge(
         Some(RejectReason::OtherNamespace)
     } else if !is_root && !matches!(wanted, DaemonSelector::Pid(_)) {
         Some(RejectReason::NotRoot)
-    } else if is_called_worker || is_child {
+    } else if is_child {
         Some(RejectReason::Worker)
     } else {
         None
@@ -249,40 +268,45 @@ fn candidate(
     proc: &Proc,
     pid: Pid,
     wanted: &DaemonSelector,
-) -> Result<Lookup<Option<Candidate>>, Error> {
+) -> Result<Lookup<Option<Examined>>, Error> {
     let files = Files::new(&[File::Stat, File::Status, File::Exe]);
     let process = match proc.process(pid, files)? {
         Lookup::Found(process) => process,
         Lookup::Unavailable(reason) => return Ok(Lookup::Unavailable(reason)),
         Lookup::Exited => return Ok(Lookup::Exited),
     };
-    let mut described = process.lookup(describe(&process, wanted))?;
-    if let Lookup::Found(Some(candidate)) = &mut described {
-        // What a user has started in a terminal is no service.
-        if !candidate.has_terminal {
-            let parent = candidate.daemon.parent;
-            candidate.daemon.supervisor = supervisor::find(proc, pid, parent)?;
-        }
-    }
-    Ok(described)
+    Ok(process.lookup(examine(&process, wanted))?)
 }
 
-fn describe(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option<Candidate>> {
+/// Examines a process; `None` if it has not one of the wanted names.
+fn examine(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option<Examined>> {
     let Some(name) = name(process, wanted)? else { return Ok(None) };
+    let is_root = process.user_ids()?[0] == 0;
+    // A process of another user is no daemon, and may hold up its readers.
+    let is_examined = is_root || matches!(wanted, DaemonSelector::Pid(_));
+    if is_examined && is_called_worker(if_available(process.cmdline())?.unwrap_or_default(), &name)
+    {
+        let why = RejectReason::Worker;
+        let rejected = Rejected { pid: process.pid(), name, why };
+        let exe_name = process.exe_name()?.into_owned();
+        return Ok(Some(Examined::Worker { rejected, exe_name }));
+    }
+    let candidate = describe(process, name, is_root, is_examined)?;
+    Ok(Some(Examined::Candidate(Box::new(candidate))))
+}
+
+/// Describes a process of this name. Its locks are looked for only if it is to be examined.
+fn describe(
+    process: &Process<'_>,
+    name: Vec<u8>,
+    is_root: bool,
+    is_examined: bool,
+) -> ReadResult<Candidate> {
     let stat = *process.stat()?;
     let cgroup = if_available(process.file(File::Cgroup))?
         .and_then(|file| Cgroups(file).path())
         .map(<[u8]>::to_vec);
-    let is_root = process.user_ids()?[0] == 0;
-    // A process of another user is no daemon, and may hold up its readers.
-    let (lock, arguments) = if is_root || matches!(wanted, DaemonSelector::Pid(_)) {
-        (
-            if_available(process.locked_file(is_pid_file))?,
-            if_available(process.cmdline())?.unwrap_or_default(),
-        )
-    } else {
-        (None, &b""[..])
-    };
+    let lock = if is_examined { if_available(process.locked_file(is_pid_file))? } else { None };
     let daemon = Daemon {
         reference: Reference::from_process(process)?,
         pid: process.pid(),
@@ -299,8 +323,7 @@ fn describe(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option
         is_stopped: stat.state == b'T',
         name,
     };
-    Ok(Some(Candidate {
-        is_called_worker: is_called_worker(arguments, &daemon.name),
+    Ok(Candidate {
         is_root,
         // A process of a namespace below ours has a number in each of them.
         is_foreign: process.status()?.numbers("NSpid").is_some_and(|numbers| numbers.count() > 1),
@@ -308,7 +331,7 @@ fn describe(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option
         has_terminal: stat.tty != 0,
         lock: lock.map(|file| file.map(without_deletion)),
         daemon,
-    }))
+    })
 }
 
 /// Reports whether a process has the daemon's name in capitals, as the workers of Debian's cron and

@@ -87,6 +87,8 @@ struct JobCandidate {
     exe_name: Vec<u8>,
     /// `true` if it has the name of a worker of the superuser in our pid namespace.
     is_worker: bool,
+    /// The audit session of a process that has the name of a daemon. That of others is read when it
+    /// is needed.
     audit: Option<u64>,
     /// `true` if it is in the control group of a daemon's unit.
     is_in_cgroup: bool,
@@ -283,7 +285,9 @@ impl Jobs {
         if is_in_session_of(member, daemons) && !kinds::is_helper(&member.exe_name) {
             return Ok(Leftover::Of(JobOrigin::Session));
         }
-        if member.audit.is_some_and(|audit| self.audits.contains(&audit)) {
+        if !self.audits.is_empty()
+            && audit_of(proc, pid, member)?.is_some_and(|audit| self.audits.contains(&audit))
+        {
             // The sessions of jobs in this audit session are known, and this process is in another
             // one.
             let is_detached = is_detached(search, node);
@@ -502,6 +506,7 @@ fn candidate(process: &Process<'_>, daemons: &[Daemon]) -> ReadResult<JobCandida
     let stat = *process.stat()?;
     let exe_name =
         if_available(process.exe_name())?.map(|name| name.into_owned()).unwrap_or_default();
+    let is_named = is_named(&exe_name, daemons);
     Ok(JobCandidate {
         session: stat.session,
         pgrp: stat.pgrp,
@@ -509,20 +514,36 @@ fn candidate(process: &Process<'_>, daemons: &[Daemon]) -> ReadResult<JobCandida
         start_ticks: stat.start_ticks,
         is_alive: stat.is_alive(),
         is_kernel_thread: stat.is_kernel_thread(),
-        is_worker: is_worker(process, &exe_name, daemons)?,
+        is_worker: is_named && is_worker(process, &exe_name)?,
         is_in_cgroup: is_in_cgroup_of_unit(process, daemons)?,
         exe_name,
-        audit: audit_session(process)?,
+        audit: if is_named { audit_session(process)? } else { None },
     })
 }
 
-/// Reports whether a process is a worker, of these or of earlier daemons. The name alone is no
-/// proof: any user can give it to a process, and a container may have a cron of its own.
-fn is_worker(process: &Process<'_>, exe_name: &[u8], daemons: &[Daemon]) -> ReadResult<bool> {
-    let is_named =
-        kinds::kind(exe_name).is_some() || daemons.iter().any(|daemon| daemon.exe_name == exe_name);
-    Ok(is_named
-        && is_called_worker(if_available(process.cmdline())?.unwrap_or_default(), exe_name)
+/// Returns the audit session of a process that a scan has shown; `None` if it has none or has
+/// exited.
+fn audit_of(proc: &Proc, pid: Pid, member: &JobCandidate) -> Result<Option<u64>, Error> {
+    let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
+        return Ok(None);
+    };
+    let audit = audit_session(&process);
+    let is_same = |stat: &Stat| stat.start_ticks == member.start_ticks;
+    match process.lookup(process.stat().map(is_same).and_then(|same| Ok((same, audit?))))? {
+        Lookup::Found((true, audit)) => Ok(audit),
+        _ => Ok(None),
+    }
+}
+
+/// Reports whether this is the name of a daemon, of these or of any kind.
+fn is_named(exe_name: &[u8], daemons: &[Daemon]) -> bool {
+    kinds::kind(exe_name).is_some() || daemons.iter().any(|daemon| daemon.exe_name == exe_name)
+}
+
+/// Reports whether a process with the name of a daemon is a worker. The name alone is no proof: any
+/// user can give it to a process, and a container may have a cron of its own.
+fn is_worker(process: &Process<'_>, exe_name: &[u8]) -> ReadResult<bool> {
+    Ok(is_called_worker(if_available(process.cmdline())?.unwrap_or_default(), exe_name)
         && process.user_ids()?[0] == 0
         && process.status()?.numbers("NSpid").is_none_or(|numbers| numbers.count() == 1))
 }
