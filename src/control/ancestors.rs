@@ -1,4 +1,4 @@
-//! Our own process and its ancestors, which no pattern may hit by accident.
+//! The ancestors of a process. No pattern may hit our own by accident.
 
 use super::{Error, kernel};
 use crate::process::{Files, Lookup, Pid, Proc, open_pidfd};
@@ -6,7 +6,12 @@ use crate::process::{Files, Lookup, Pid, Proc, open_pidfd};
 /// Returns our own process and its ancestors, nearest first. Where /proc hides one, the kernel is
 /// asked for its parent.
 pub fn self_and_ancestors(proc: &Proc) -> Result<Vec<Pid>, Error> {
-    let mut line: Vec<Pid> = proc.own_pid().into_iter().collect();
+    proc.own_pid().map_or(Ok(Vec::new()), |own| ancestors(proc, own))
+}
+
+/// Returns a process and its ancestors, nearest first.
+pub fn ancestors(proc: &Proc, pid: Pid) -> Result<Vec<Pid>, Error> {
+    let mut line = vec![pid];
     while let Some(&last) = line.last() {
         let parent = match proc.process(last, Files::NONE)? {
             Lookup::Found(process) => process.lookup(process.ppid())?,

@@ -24,7 +24,7 @@ pub mod signal;
 mod target;
 mod watch;
 
-pub use ancestors::self_and_ancestors;
+pub use ancestors::{ancestors, self_and_ancestors};
 pub use descriptors::{keep_descriptors, raise_limit, spawn_daemon};
 pub use guardian::{Guardian, stand as stand_guard};
 pub use interrupts::{Interrupts, StopHold, with_signals_blocked};

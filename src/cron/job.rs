@@ -110,6 +110,7 @@ impl Jobs {
             forest: &forest,
             origins: BTreeMap::new(),
             ours: ours(proc, &forest, daemons)?,
+            of_service: of_service(&forest, daemons),
         };
         for daemon in daemons {
             // Until it is reaped, its pid cannot be reused.
@@ -412,6 +413,8 @@ struct JobSearch<'f> {
     origins: BTreeMap<Node, JobOrigin>,
     /// Our own process, its ancestors and its descendants: we may be part of a job ourselves.
     ours: BTreeSet<Node>,
+    /// The daemons, and the processes around them: see [`of_service`].
+    of_service: BTreeSet<Node>,
 }
 
 impl JobSearch<'_> {
@@ -456,7 +459,10 @@ impl JobSearch<'_> {
     /// Adds a process, and reports whether it counts. A process that has exited does not count:
     /// those that it left behind are found in other ways.
     fn add(&mut self, node: Node, origin: JobOrigin) -> bool {
-        if !self.forest.data(node).is_alive || self.ours.contains(&node) {
+        if !self.forest.data(node).is_alive
+            || self.ours.contains(&node)
+            || self.of_service.contains(&node)
+        {
             return false;
         }
         self.origins.entry(node).or_insert(origin);
@@ -557,6 +563,24 @@ fn is_in_cgroup_of_unit(process: &Process<'_>, daemons: &[Daemon]) -> ReadResult
     }
     let cgroup = if_available(process.file(File::Cgroup))?.and_then(|file| Cgroups(file).path());
     Ok(cgroup.is_some_and(|cgroup| with_unit.any(|unit| unit.cgroup.as_deref() == Some(cgroup))))
+}
+
+/// Returns the daemons with what runs them, such as a shell, tini or flock between systemd and
+/// cron, and a logger at the end of a pipe. None of these is a job, whatever control group it is in.
+fn of_service(forest: &Forest<JobCandidate>, daemons: &[Daemon]) -> BTreeSet<Node> {
+    let mut found = BTreeSet::new();
+    for daemon in daemons.iter().filter_map(|daemon| forest.find(daemon.pid)) {
+        found.insert(daemon);
+        for above in forest.ancestors(daemon).filter(|&above| forest.pid(above) != 1) {
+            found.insert(above);
+            // What it has adopted from a job is in the session of that job.
+            let session = forest.data(above).session;
+            let beside =
+                forest.children(above).filter(|&child| forest.data(child).session == session);
+            found.extend(beside);
+        }
+    }
+    found
 }
 
 /// Returns our own process, its ancestors and its descendants. If a daemon is among the ancestors,

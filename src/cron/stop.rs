@@ -11,7 +11,9 @@ use super::{
 };
 use crate::command::program;
 use crate::control::child::{self, CommandResult};
-use crate::control::{Conclusion, Interrupts, Operation, Order, Signal, Silent, Target};
+use crate::control::{
+    Conclusion, Interrupts, Life, Operation, Order, Signal, Silent, Target, ancestors,
+};
 use crate::process::{Files, Lookup, Pid, Proc};
 
 /// The result of stopping.
@@ -48,7 +50,9 @@ pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<Stop
     }
     if let Some(service) = daemon.service.as_ref().filter(|_| systemd::is_running()) {
         match systemd::main_process(proc, service, interrupts)? {
-            Some(pid) if pid == daemon.pid => return Ok(StopMethod::Unit(service.clone())),
+            Some(pid) if is_run_by(proc, daemon, pid)? => {
+                return Ok(StopMethod::Unit(service.clone()));
+            }
             Some(_) => {}
             None => return Ok(StopMethod::Untold),
         }
@@ -60,6 +64,16 @@ pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<Stop
             StopMethod::Signal { may_return }
         }
     })
+}
+
+/// Reports whether the main process of a service is the daemon, or runs the daemon for it, such as a
+/// shell or tini. What a user has started below sshd, for example, is in another session.
+fn is_run_by(proc: &Proc, daemon: &Daemon, main: Pid) -> Result<bool, Error> {
+    if main == daemon.pid {
+        return Ok(true);
+    }
+    let is_same_service = daemon.unit.is_some() || daemon.session == main;
+    Ok(is_same_service && ancestors(proc, daemon.pid)?.contains(&main))
 }
 
 /// Stops a paused daemon, and checks that it has exited and that no new daemon has taken its place
@@ -77,6 +91,9 @@ pub fn stop(
         StopMethod::Signal { .. } => Order::termination(Some(TIMEOUT)),
         // Only systemd may kill it: otherwise it would be started again.
         StopMethod::Unit(unit) => match systemd::stop(proc, unit, interrupts)? {
+            None if is_left_by_unit(proc, daemon, unit, interrupts)? => {
+                Order::termination(Some(TIMEOUT))
+            }
             None => Order::wait(Some(TIMEOUT)),
             Some(why) => return Ok(refused(events, why)),
         },
@@ -101,6 +118,18 @@ pub fn stop(
     }
     events.event(Event::Stopped(daemon));
     Ok(Stopped::Yes)
+}
+
+/// Reports whether a unit that was stopped has left the daemon behind, as it does with
+/// KillMode=process where a shell runs the daemon.
+fn is_left_by_unit(
+    proc: &Proc,
+    daemon: &Daemon,
+    unit: &str,
+    interrupts: &Interrupts,
+) -> Result<bool, Error> {
+    Ok(daemon.reference.life().is_ok_and(|life| life == Life::Alive)
+        && systemd::main_process(proc, unit, interrupts)? == Some(0))
 }
 
 /// Ends the daemon. After its signal there is no way back, and a signal to us takes effect only

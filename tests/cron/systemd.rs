@@ -61,6 +61,41 @@ fn a_service_that_is_restarted_in_the_window_is_paused_until_its_end() {
     place.still_runs(new);
 }
 
+/// What runs between systemd and cron is no job, and is not waited for.
+#[test]
+fn a_unit_that_runs_cron_through_a_shell_or_a_pipe_is_drained_and_stopped() {
+    let place = cron_box!(CronBox::with_systemd());
+    let commands = [
+        ("/bin/sh -c 'cron -f; true'", "process"),
+        ("/bin/sh -c 'cron -f | cat'", "control-group"),
+        ("tini -s -- cron -f", "process"),
+        ("flock /run/cron.lock cron -f", "process"),
+        ("/bin/sh -c 'cron -f 2>&1 | tee /run/log | cat'", "mixed"),
+    ];
+    place.crontab(&[&job("a")]);
+    for unit in ["cron", "jobs"] {
+        for (command, kill) in commands {
+            place.shell(&format!(
+                "systemctl stop cron jobs 2>/dev/null; rm -f /run/crond.reboot /mnt/a.*; \
+                 mkdir -p /run/systemd/system; cat >/run/systemd/system/{unit}.service <<'END'\n\
+                 [Service]\nExecStart={command}\nKillMode={kill}\nRestart=always\nEND\n\
+                 systemctl daemon-reload; systemctl start {unit}"
+            ));
+            let daemon = place.locked();
+            place.began("a");
+            let outcome = place.waits_for("a", &[], daemon).exits(0);
+            let stopping = format!("by systemctl stop {unit}.service");
+            assert!(outcome.text().contains(&stopping), "{command}: {}", outcome.report());
+            for word in ["cron -f", "cat", "tini", "tee"] {
+                assert!(!outcome.text().contains(word), "{command}: {}", outcome.report());
+            }
+            place.is_stopped(daemon);
+            let state = place.exec(&format!("systemctl is-active {unit}"));
+            assert_ne!(state.text().trim(), "active", "{command}");
+        }
+    }
+}
+
 /// systemd-cron makes a timer of each line of a crontab, below cron.target.
 #[test]
 fn the_timers_of_systemd_cron_are_never_no_cron() {
