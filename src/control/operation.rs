@@ -596,7 +596,10 @@ impl<'p> Operation<'p> {
                     break Conclusion::TimedOut;
                 }
                 WatchEvent::Time => {
-                    next_report = observer.waiting(&self.targets, self.begin.elapsed())
+                    next_report = observer.waiting(&self.targets, self.begin.elapsed());
+                    if observer.wants_end() {
+                        break Conclusion::TimedOut;
+                    }
                 }
             }
         };

@@ -136,6 +136,12 @@ pub trait Observer {
     /// wait, and again at the time that it returned.
     fn waiting(&mut self, targets: &[Target], since: Duration) -> Option<Instant>;
 
+    /// Reports whether the wait is to end as if its time were over. It is asked after
+    /// [`Observer::waiting`].
+    fn wants_end(&self) -> bool {
+        false
+    }
+
     /// Takes note that nothing more will be reported for now.
     fn idle(&mut self);
 

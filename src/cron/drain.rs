@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::origin::JobOrigin;
 use super::pause::{Pause, Renewed};
 use super::{Daemon, Error, Event, EventSink, Job, Jobs, Shutdown, Warning};
-use crate::control::{Conclusion, Operation, Order, Signal};
+use crate::control::{Conclusion, Observer, Operation, Order, Signal, Target};
 use crate::process::Pid;
 
 /// The result of draining.
@@ -31,8 +31,14 @@ pub struct DrainLimits {
     pub only_now: bool,
 }
 
-/// Time between two scans while jobs run: another process may continue the daemon meanwhile.
-const SCAN_INTERVAL: Duration = Duration::from_secs(1);
+/// Time between two looks at the daemons while jobs run: another process may continue one of them
+/// meanwhile, or start one.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Time between two scans for jobs while jobs run, in the first minute and after that. A scan reads
+/// all processes, and a wait may take hours.
+const SCAN_INTERVALS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(5)];
+const FIRST_MINUTE: Duration = Duration::from_secs(60);
 
 /// Time after the latest job during which a scan does not count if processes exited while it ran.
 /// Where jobs replace themselves by new processes, one of several scans finds them. Where processes
@@ -41,7 +47,7 @@ const UNCERTAIN: Duration = Duration::from_secs(1);
 
 /// Waits for the jobs of paused daemons.
 ///
-/// Scans again whenever all known jobs have exited, and once a second. Returns after two scans in a
+/// Scans again whenever all known jobs have exited, and at intervals. Returns after two scans in a
 /// row without a job: during one scan, a job can start a process with a pid that was passed
 /// already, and exit before its own pid comes. Errors: a job could not be examined or waited for.
 pub fn drain(
@@ -52,7 +58,7 @@ pub fn drain(
     events: &mut dyn EventSink,
 ) -> Result<Drained, Error> {
     let Shutdown { proc, interrupts, .. } = *shutdown;
-    let mut daemons = shutdown.daemons.to_vec();
+    let begin = Instant::now();
     let mut announced = BTreeSet::new();
     let (mut scans_without, mut latest) = (0, Instant::now());
     while scans_without < 2 {
@@ -62,12 +68,11 @@ pub fn drain(
             // Another process continues the daemon again and again.
             Renewed::Continued if is_over => return Ok(Drained::TimedOut(Vec::new())),
             // The daemon may have started a job since the last scan.
-            Renewed::Continued => {
-                scans_without = 0;
-                daemons = shutdown.daemons.iter().chain(pause.newcomers()).cloned().collect();
-            }
+            Renewed::Continued => scans_without = 0,
             Renewed::Interrupted(signal) => return Ok(Drained::Interrupted(signal, Vec::new())),
         }
+        let daemons: Vec<Daemon> =
+            shutdown.daemons.iter().chain(pause.newcomers()).cloned().collect();
         let found = jobs.scan(proc, &daemons)?;
         announce(&found, &mut announced, events);
         // Descendants of jobs are not waited for by themselves: what is left of them after the jobs
@@ -77,7 +82,14 @@ pub fn drain(
         let awaited: Vec<Job> = found.into_iter().filter(is_root).collect();
         if !awaited.is_empty() {
             (scans_without, latest) = (0, Instant::now());
-            if let Some(drained) = await_jobs(shutdown, &daemons, jobs, awaited, limits, events)? {
+            let is_first = begin.elapsed() < FIRST_MINUTE;
+            let interval = SCAN_INTERVALS[usize::from(!is_first)];
+            let mut wait = Wait { shutdown, limits, interval, pause };
+            let drained = match wait.for_end(awaited, events)? {
+                Some(conclusion) => wait.conclude(conclusion, jobs, &daemons)?,
+                None => None,
+            };
+            if let Some(drained) = drained {
                 return Ok(drained);
             }
         } else if jobs.may_have_missed && jobs.is_passed_on(proc, &daemons)? {
@@ -95,33 +107,6 @@ pub fn drain(
     Ok(Drained::Empty)
 }
 
-/// Waits for these jobs. Returns the result of draining if this wait decides it, else `None`.
-fn await_jobs(
-    shutdown: &Shutdown<'_>,
-    daemons: &[Daemon],
-    jobs: &mut Jobs,
-    awaited: Vec<Job>,
-    limits: DrainLimits,
-    events: &mut dyn EventSink,
-) -> Result<Option<Drained>, Error> {
-    let conclusion = await_end(shutdown, awaited, limits, events)?;
-    let is_over = limits.until.is_some_and(|until| Instant::now() >= until);
-    let signal = match conclusion {
-        Conclusion::Finished if limits.only_now => return Ok(Some(Drained::Empty)),
-        Conclusion::Interrupted(signal) => Some(signal),
-        Conclusion::TimedOut if is_over => None,
-        Conclusion::Finished | Conclusion::TimedOut => return Ok(None),
-    };
-    let mut left = jobs.scan(shutdown.proc, daemons)?;
-    left.retain(|job| job.is_awaited(limits.with_daemons));
-    Ok(match signal {
-        Some(signal) => Some(Drained::Interrupted(signal, left)),
-        // The last job has exited since the limit passed.
-        None if left.is_empty() => None,
-        None => Some(Drained::TimedOut(left)),
-    })
-}
-
 /// The processes that were reported, by pid and inode: a pid may be reused.
 type Announced = BTreeSet<(Pid, Option<u64>)>;
 
@@ -135,32 +120,118 @@ fn announce(found: &[Job], announced: &mut Announced, events: &mut dyn EventSink
     }
 }
 
-/// Waits until all of these have exited, or until the next scan is due.
-fn await_end(
-    shutdown: &Shutdown<'_>,
-    jobs: Vec<Job>,
+/// A wait for jobs.
+struct Wait<'w> {
+    shutdown: &'w Shutdown<'w>,
     limits: DrainLimits,
-    events: &mut dyn EventSink,
-) -> Result<Conclusion, Error> {
-    let left = limits.until.map(|until| until.saturating_duration_since(Instant::now()));
-    // A daemon that is not paused starts new jobs, which need no scan.
-    let timeout = if limits.only_now {
-        left
-    } else {
-        Some(left.map_or(SCAN_INTERVAL, |left| left.min(SCAN_INTERVAL)))
-    };
-    let mut operation = Operation::new(shutdown.proc, Order::wait(timeout), shutdown.interrupts);
-    for job in jobs {
-        operation.add(job.target)?;
+    /// Time until the next scan is due.
+    interval: Duration,
+    pause: &'w mut Pause,
+}
+
+impl Wait<'_> {
+    /// Waits until all of these have exited, or until the next scan is due. Returns `None` when the
+    /// daemons need attention.
+    fn for_end(
+        &mut self,
+        jobs: Vec<Job>,
+        events: &mut dyn EventSink,
+    ) -> Result<Option<Conclusion>, Error> {
+        let Shutdown { proc, interrupts, .. } = *self.shutdown;
+        let left = self.limits.until.map(|until| until.saturating_duration_since(Instant::now()));
+        // A daemon that is not paused starts new jobs, which need no scan.
+        let timeout = if self.limits.only_now {
+            left
+        } else {
+            Some(left.map_or(self.interval, |left| left.min(self.interval)))
+        };
+        let mut operation = Operation::new(proc, Order::wait(timeout), interrupts);
+        for job in jobs {
+            operation.add(job.target)?;
+        }
+        let mut look = Look {
+            shutdown: self.shutdown,
+            pause: self.pause,
+            events,
+            next: Instant::now() + LOOK_INTERVAL,
+            result: Ok(Renewed::Untouched),
+        };
+        let conclusion = operation.carry_out(&mut look)?;
+        match look.result? {
+            Renewed::Untouched => {}
+            Renewed::Continued => return Ok(None),
+            Renewed::Interrupted(signal) => return Ok(Some(Conclusion::Interrupted(signal))),
+        }
+        // A job that could not be waited for has an outcome too, and may still run.
+        let unknown = operation
+            .targets()
+            .iter()
+            .find(|job| conclusion == Conclusion::Finished && !job.has_ended());
+        match unknown.map(|job| (job.pid, job.reason)) {
+            Some((pid, Some(reason))) => Err(Error::Unexamined { pid, reason }),
+            _ => Ok(Some(conclusion)),
+        }
     }
-    let conclusion = operation.carry_out(events)?;
-    // A job that could not be waited for has an outcome too, and may still run.
-    let unknown = operation
-        .targets()
-        .iter()
-        .find(|job| conclusion == Conclusion::Finished && !job.has_ended());
-    match unknown.map(|job| (job.pid, job.reason)) {
-        Some((pid, Some(reason))) => Err(Error::Unexamined { pid, reason }),
-        _ => Ok(conclusion),
+
+    /// Returns the result of draining if this wait decides it, else `None`.
+    fn conclude(
+        &self,
+        conclusion: Conclusion,
+        jobs: &mut Jobs,
+        daemons: &[Daemon],
+    ) -> Result<Option<Drained>, Error> {
+        let is_over = self.limits.until.is_some_and(|until| Instant::now() >= until);
+        let signal = match conclusion {
+            Conclusion::Finished if self.limits.only_now => return Ok(Some(Drained::Empty)),
+            Conclusion::Interrupted(signal) => Some(signal),
+            Conclusion::TimedOut if is_over => None,
+            Conclusion::Finished | Conclusion::TimedOut => return Ok(None),
+        };
+        let mut left = jobs.scan(self.shutdown.proc, daemons)?;
+        left.retain(|job| job.is_awaited(self.limits.with_daemons));
+        Ok(match signal {
+            Some(signal) => Some(Drained::Interrupted(signal, left)),
+            // The last job has exited since the limit passed.
+            None if left.is_empty() => None,
+            None => Some(Drained::TimedOut(left)),
+        })
+    }
+}
+
+/// An observer of a wait that looks at the daemons meanwhile.
+struct Look<'l> {
+    shutdown: &'l Shutdown<'l>,
+    pause: &'l mut Pause,
+    events: &'l mut dyn EventSink,
+    /// The time of the next look.
+    next: Instant,
+    result: Result<Renewed, Error>,
+}
+
+impl Observer for Look<'_> {
+    fn decided(&mut self, target: &Target) {
+        self.events.decided(target);
+    }
+
+    fn waiting(&mut self, targets: &[Target], since: Duration) -> Option<Instant> {
+        if Instant::now() >= self.next {
+            let Shutdown { proc, interrupts, .. } = *self.shutdown;
+            self.result = self.pause.renew(proc, interrupts, self.events);
+            self.next = Instant::now() + LOOK_INTERVAL;
+        }
+        let next_report = self.events.waiting(targets, since);
+        Some(next_report.map_or(self.next, |next| next.min(self.next)))
+    }
+
+    fn wants_end(&self) -> bool {
+        !matches!(self.result, Ok(Renewed::Untouched))
+    }
+
+    fn idle(&mut self) {
+        self.events.idle();
+    }
+
+    fn waited(&mut self) {
+        self.events.waited();
     }
 }

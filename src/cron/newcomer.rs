@@ -1,8 +1,7 @@
 //! Daemons that start while others are paused, as when the package of cron is upgraded in a
 //! maintenance window.
 
-use super::daemon::{self, DaemonProof};
-use super::{Daemon, DaemonSelector, Error};
+use super::{Daemon, DaemonSelector, Error, daemon};
 use crate::process::{Pid, Proc};
 
 /// The identity of a daemon: pid and inode.
@@ -19,9 +18,17 @@ pub struct Newcomers {
     selectors: Vec<DaemonSelector>,
     /// The daemons that are no newcomers, or that were returned already.
     known: Vec<DaemonId>,
-    /// The daemons without a lock that the last search has found.
-    unlocked: Vec<DaemonId>,
+    /// The daemons that the last search has found for the first time.
+    starting: Vec<DaemonId>,
+    /// The latest pid at the last search.
+    latest: Option<Pid>,
+    /// Number of searches that were left out because no process has started since.
+    left_out: usize,
 }
+
+/// Most searches in a row that are left out. A process that existed before can become a daemon by
+/// execve(2).
+const LEFT_OUT: usize = 8;
 
 impl Newcomers {
     /// Begins the search. These daemons are known; where the user has chosen them, so are all
@@ -40,8 +47,13 @@ impl Newcomers {
                 selectors.extend(daemons.iter().map(name));
             }
         }
-        let (known, unlocked) = (daemons.iter().map(id).collect(), Vec::new());
-        let mut newcomers = Newcomers { selectors, known, unlocked };
+        let mut newcomers = Newcomers {
+            selectors,
+            known: daemons.iter().map(id).collect(),
+            starting: Vec::new(),
+            latest: None,
+            left_out: 0,
+        };
         if *wanted != DaemonSelector::Usual {
             let others: Vec<DaemonId> = newcomers.unknown(proc)?.iter().map(id).collect();
             newcomers.known.extend(others);
@@ -49,18 +61,32 @@ impl Newcomers {
         Ok(newcomers)
     }
 
-    /// Returns the daemons that have started since the last search. One without a lock on a pid
-    /// file is returned by the second search that finds it: until then it may be the parent of the
-    /// real one, and the program that has started it waits for its end.
+    /// Returns the daemons that have started, each of them when a second search finds it. At the
+    /// first one it may be just starting: Debian's cron locks its pid file before it writes its pid
+    /// there, and the parent of a daemon may exist beside it for a moment.
     pub fn find(&mut self, proc: &Proc) -> Result<Vec<Daemon>, Error> {
+        if self.may_leave_out(proc) {
+            return Ok(Vec::new());
+        }
         let found = self.unknown(proc)?;
-        let is_locked = |daemon: &Daemon| matches!(daemon.proof, DaemonProof::Lock(_));
-        let (ready, starting): (Vec<Daemon>, Vec<Daemon>) = found
-            .into_iter()
-            .partition(|daemon| is_locked(daemon) || self.unlocked.contains(&id(daemon)));
-        self.unlocked = starting.iter().map(id).collect();
-        self.known.extend(ready.iter().map(id));
+        let (ready, starting): (Vec<Daemon>, Vec<Daemon>) =
+            found.into_iter().partition(|daemon| self.starting.contains(&id(daemon)));
+        self.starting = starting.iter().map(id).collect();
         Ok(ready)
+    }
+
+    /// Notes that a daemon is paused, so that it is no newcomer any more.
+    pub fn admit(&mut self, daemon: &Daemon) {
+        self.known.push(id(daemon));
+    }
+
+    /// Reports whether this search can be left out.
+    fn may_leave_out(&mut self, proc: &Proc) -> bool {
+        let latest = proc.latest_pid();
+        let is_same = latest.is_some() && latest == self.latest && self.starting.is_empty();
+        self.latest = latest;
+        self.left_out = if is_same && self.left_out < LEFT_OUT { self.left_out + 1 } else { 0 };
+        self.left_out > 0
     }
 
     /// Returns the daemons that are not known.

@@ -160,6 +160,7 @@ impl Pause {
         for daemon in self.newcomers.find(proc)? {
             renewed = Renewed::Continued;
             self.guard(daemon.clone(), true)?;
+            self.newcomers.admit(&daemon);
             match stop_for_now(proc, &daemon, interrupts)? {
                 (Conclusion::Interrupted(signal), _) => return Ok(Renewed::Interrupted(signal)),
                 (_, Some(Outcome::Signalled)) => events.event(Event::Newcomer(&daemon)),
