@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use super::Error;
 use super::daemon::{Daemon, audit_session, is_called_worker};
 use super::kinds;
+use super::login_session;
 use super::origin::JobOrigin;
-use super::orphan::{of_leader, writes_to_cron, writes_to_tmpfile};
+use super::orphan::{is_daemon, is_like_job, of_leader, writes_to_cron, writes_to_tmpfile};
 use crate::control::{Life, Reference, Target, self_and_ancestors};
+use crate::path::base_name;
 use crate::process::{
     Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, Stat, Unavailable, if_available,
     items,
@@ -90,7 +92,7 @@ struct JobCandidate {
     /// The audit session of a process that has the name of a daemon. That of others is read when it
     /// is needed.
     audit: Option<u64>,
-    /// `true` if it is in the control group of a daemon's unit.
+    /// `true` if it is in a control group in which every process is cron's.
     is_in_cgroup: bool,
 }
 
@@ -298,6 +300,10 @@ impl Jobs {
         if member.is_in_cgroup {
             let origin = if member.session == pid {
                 of_leader(proc, pid)?
+            } else if !has_leader(search, member) {
+                // A daemon leads its session, unless it was made by two forks.
+                is_daemon(proc, pid)?
+                    .map(|is_daemon| if is_daemon { JobOrigin::Daemon } else { JobOrigin::Session })
             } else {
                 writes_to_cron(proc, pid)?.map(|is_collected| {
                     if is_collected { JobOrigin::Cgroup } else { JobOrigin::Daemon }
@@ -307,12 +313,52 @@ impl Jobs {
         }
         if has_tmpfile(daemons) && member.tty == 0 && is_orphan(search, node, daemons) {
             return Ok(match writes_to_tmpfile(proc, pid)? {
-                Some(false) => Leftover::Unrelated,
                 Some(true) if member.session == pid => of_leader(proc, pid)?.into(),
+                Some(false) if is_in_background(search, node, daemons) => {
+                    perhaps(is_like_job(proc, pid)?)
+                }
+                Some(false) => Leftover::Unrelated,
                 collected => collected.map(|_| JobOrigin::Output).into(),
             });
         }
+        if is_in_background(search, node, daemons) {
+            return Ok(perhaps(is_like_job(proc, pid)?));
+        }
         Ok(Leftover::Unrelated)
+    }
+}
+
+/// Reports whether the leader of a process's session is alive.
+fn has_leader(search: &JobSearch<'_>, member: &JobCandidate) -> bool {
+    let leader = search.forest.find(member.session);
+    leader.is_some_and(|leader| search.forest.data(leader).is_alive)
+}
+
+/// Reports whether a process is where a job in the background would be after the end of its shell:
+/// an orphan without a terminal, in the session and the process group of a process that has exited.
+/// It must have started after a daemon.
+fn is_in_background(search: &JobSearch<'_>, node: Node, daemons: &[Daemon]) -> bool {
+    let (pid, member) = (search.forest.pid(node), search.forest.data(node));
+    let started_after = |daemon: &Daemon| {
+        let daemon = search.forest.find(daemon.pid).map(|node| search.forest.data(node));
+        daemon.is_some_and(|daemon| daemon.start_ticks <= member.start_ticks)
+    };
+    // 0 stands for a session whose leader is outside of our pid namespace.
+    member.session != 0
+        && member.session != pid
+        && member.pgrp == member.session
+        && member.tty == 0
+        && !has_leader(search, member)
+        && is_orphan(search, node, daemons)
+        && daemons.iter().any(started_after)
+}
+
+/// Decides by its appearance; `None` stands for a process that has exited.
+fn perhaps(is_like_job: Option<bool>) -> Leftover {
+    match is_like_job {
+        Some(true) => Leftover::Of(JobOrigin::Perhaps),
+        Some(false) => Leftover::Unrelated,
+        None => Leftover::Exited,
     }
 }
 
@@ -453,7 +499,10 @@ impl JobSearch<'_> {
     /// Reports whether the tie of a process can be another's: any process may have such an output,
     /// and the number of an empty session may be reused.
     fn is_only_likely(&self, node: Node) -> bool {
-        matches!(self.origins.get(&node), Some(JobOrigin::Output | JobOrigin::Reappeared))
+        matches!(
+            self.origins.get(&node),
+            Some(JobOrigin::Output | JobOrigin::Reappeared | JobOrigin::Perhaps)
+        )
     }
 
     /// Adds a process, and reports whether it counts. A process that has exited does not count:
@@ -474,12 +523,11 @@ impl JobSearch<'_> {
         let roots: Vec<(Node, JobOrigin)> =
             self.origins.iter().map(|(&node, &origin)| (node, origin)).collect();
         for (root, origin) in roots {
-            let origin =
-                if origin == JobOrigin::Daemon { JobOrigin::Daemon } else { JobOrigin::Descendant };
+            let origin = if origin.is_detached() { origin } else { JobOrigin::Descendant };
             for node in self.forest.descendants(root) {
                 match self.origins.get(&node) {
                     // A daemon below a job that is waited for is waited for too.
-                    Some(JobOrigin::Daemon) if origin == JobOrigin::Descendant => {
+                    Some(known) if known.is_detached() && origin == JobOrigin::Descendant => {
                         self.origins.insert(node, origin);
                     }
                     _ => {
@@ -493,8 +541,9 @@ impl JobSearch<'_> {
 
 /// Reads all processes. Errors: one that may be a job cannot be examined.
 fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<JobCandidate>, Error> {
+    let groups = CronGroups::find(daemons)?;
     tree::read(proc.scan(Files::new(&[File::Exe]) | tree::FILES)?, |process, _| {
-        match process.lookup(candidate(process, daemons))? {
+        match process.lookup(candidate(process, daemons, &groups))? {
             // A process that the kernel hides from an ordinary user is left out: ordinary users can
             // only list jobs.
             Lookup::Unavailable(reason)
@@ -508,7 +557,11 @@ fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<JobCandidate>, Error> 
 }
 
 /// Reads the facts about a process that a scan keeps.
-fn candidate(process: &Process<'_>, daemons: &[Daemon]) -> ReadResult<JobCandidate> {
+fn candidate(
+    process: &Process<'_>,
+    daemons: &[Daemon],
+    groups: &CronGroups<'_>,
+) -> ReadResult<JobCandidate> {
     let stat = *process.stat()?;
     let exe_name =
         if_available(process.exe_name())?.map(|name| name.into_owned()).unwrap_or_default();
@@ -521,7 +574,7 @@ fn candidate(process: &Process<'_>, daemons: &[Daemon]) -> ReadResult<JobCandida
         is_alive: stat.is_alive(),
         is_kernel_thread: stat.is_kernel_thread(),
         is_worker: is_named && is_worker(process, &exe_name)?,
-        is_in_cgroup: is_in_cgroup_of_unit(process, daemons)?,
+        is_in_cgroup: groups.have(process)?,
         exe_name,
         audit: if is_named { audit_session(process)? } else { None },
     })
@@ -554,15 +607,32 @@ fn is_worker(process: &Process<'_>, exe_name: &[u8]) -> ReadResult<bool> {
         && process.status()?.numbers("NSpid").is_none_or(|numbers| numbers.count() == 1))
 }
 
-/// Reports whether a process is in the control group of a unit for cron, where every process is
-/// cron's. Without such a unit, the control group is not read.
-fn is_in_cgroup_of_unit(process: &Process<'_>, daemons: &[Daemon]) -> ReadResult<bool> {
-    let mut with_unit = daemons.iter().filter(|daemon| daemon.unit.is_some()).peekable();
-    if with_unit.peek().is_none() {
-        return Ok(false);
+/// The control groups in which every process is cron's.
+struct CronGroups<'d> {
+    /// The paths of those of the daemons' units.
+    units: Vec<&'d [u8]>,
+    /// The names of those of the jobs' login sessions.
+    scopes: BTreeSet<Vec<u8>>,
+}
+
+impl CronGroups<'_> {
+    fn find(daemons: &[Daemon]) -> Result<CronGroups<'_>, Error> {
+        let with_unit = daemons.iter().filter(|daemon| daemon.unit.is_some());
+        let units = with_unit.filter_map(|daemon| daemon.cgroup.as_deref()).collect();
+        Ok(CronGroups { units, scopes: login_session::scopes().map_err(Error::Sessions)? })
     }
-    let cgroup = if_available(process.file(File::Cgroup))?.and_then(|file| Cgroups(file).path());
-    Ok(cgroup.is_some_and(|cgroup| with_unit.any(|unit| unit.cgroup.as_deref() == Some(cgroup))))
+
+    /// Reports whether a process is in one of them. Where there is none, nothing is read.
+    fn have(&self, process: &Process<'_>) -> ReadResult<bool> {
+        if self.units.is_empty() && self.scopes.is_empty() {
+            return Ok(false);
+        }
+        let cgroup =
+            if_available(process.file(File::Cgroup))?.and_then(|file| Cgroups(file).path());
+        Ok(cgroup.is_some_and(|cgroup| {
+            self.units.contains(&cgroup) || self.scopes.contains(base_name(cgroup))
+        }))
+    }
 }
 
 /// Returns the daemons with what runs them, such as a shell, tini or flock between systemd and
@@ -671,7 +741,7 @@ fn command(arguments: &[u8], origin: JobOrigin) -> Option<Vec<u8>> {
 impl Job {
     /// Reports whether cron must not be stopped while this process runs.
     pub fn is_awaited(&self, with_daemons: bool) -> bool {
-        with_daemons || self.origin != JobOrigin::Daemon
+        with_daemons || !self.origin.is_detached()
     }
 
     /// Reports whether users want to see it in a list of `all`: not a worker whose job is shown,

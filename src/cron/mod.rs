@@ -9,6 +9,7 @@ pub mod daemon;
 mod drain;
 pub mod job;
 pub mod kinds;
+mod login_session;
 mod newcomer;
 pub mod origin;
 mod orphan;
@@ -47,6 +48,9 @@ pub enum Error {
     /// A process that may be a job, and could not be examined.
     #[error("process {pid} may be a cron job, and could not be examined: {reason}")]
     Unexamined { pid: Pid, reason: Unavailable },
+    /// The login sessions of cron's jobs are not known.
+    #[error("the sessions that logind knows cannot be read: {0}")]
+    Sessions(#[source] std::io::Error),
 }
 
 /// The receiver of events.

@@ -28,4 +28,13 @@ pub enum JobOrigin {
     Output,
     /// A job has started it as a daemon.
     Daemon,
+    /// It may be what a job has left behind in the background: see [`super::orphan::is_like_job`].
+    Perhaps,
+}
+
+impl JobOrigin {
+    /// Reports whether it is not waited for, unless the user wants that.
+    pub fn is_detached(self) -> bool {
+        matches!(self, JobOrigin::Daemon | JobOrigin::Perhaps)
+    }
 }

@@ -25,6 +25,63 @@ fn runs_command_of_crontab(arguments: &[u8]) -> bool {
     words.next().is_some_and(|shell| shell.ends_with(b"sh")) && words.next() == Some(b"-c")
 }
 
+/// Variables that cron sets for each job (crontab(5)).
+const VARIABLES: [&[u8]; 3] = [b"HOME", b"LOGNAME", b"SHELL"];
+
+/// Variables of users' sessions and of services, which no job of cron has unless its crontab sets
+/// them.
+const FOREIGN: [&[u8]; 6] =
+    [b"TERM", b"DISPLAY", b"SSH_CONNECTION", b"INVOCATION_ID", b"RUNLEVEL", b"XDG_SESSION_TYPE"];
+
+/// Reports whether a process looks like one that a job has left in the background: it has the
+/// environment of a job, and is no daemon.
+pub fn is_like_job(proc: &Proc, pid: Pid) -> Result<Option<bool>, Error> {
+    let process = match proc.process(pid, Files::NONE)? {
+        Lookup::Found(process) => process,
+        Lookup::Unavailable(_) => return Ok(Some(false)),
+        Lookup::Exited => return Ok(None),
+    };
+    let is_like = process.environ_start(ENVIRONMENT).map(|environment| is_of_job(&environment));
+    match found_or_false(process.lookup(is_like)?) {
+        Some(true) => Ok(is_daemonized(&process)?.map(|is_daemon| !is_daemon)),
+        answer => Ok(answer),
+    }
+}
+
+/// Most bytes of an environment that are looked at. Cron sets its variables first.
+const ENVIRONMENT: usize = 4096;
+
+/// Reports whether this is the environment of a job of cron.
+fn is_of_job(environment: &[u8]) -> bool {
+    let has = |name: &&[u8]| {
+        items(environment)
+            .any(|item| item.strip_prefix(*name).is_some_and(|rest| rest.starts_with(b"=")))
+    };
+    VARIABLES.iter().all(has) && !FOREIGN.iter().any(has)
+}
+
+/// Reports whether a process has become a daemon, as by daemon(3): its streams lead nowhere, and it
+/// works in /. A job in the background works in the home directory of its user.
+pub fn is_daemon(proc: &Proc, pid: Pid) -> Result<Option<bool>, Error> {
+    match proc.process(pid, Files::NONE)? {
+        Lookup::Found(process) => is_daemonized(&process),
+        Lookup::Unavailable(_) => Ok(Some(false)),
+        Lookup::Exited => Ok(None),
+    }
+}
+
+fn is_daemonized(process: &Process<'_>) -> Result<Option<bool>, Error> {
+    let streams = || -> ReadResult<bool> {
+        for number in 0..=2 {
+            if process.descriptor(number)?.is_some_and(|link| link != b"/dev/null") {
+                return Ok(false);
+            }
+        }
+        Ok(process.file(File::Cwd)? == b"/")
+    };
+    Ok(found_or_false(process.lookup(streams())?))
+}
+
 /// Reports whether all output of a process goes to one unnamed file of the superuser in /tmp, as
 /// Debian's cron collects the output of a job (tmpfile(3)).
 pub fn writes_to_tmpfile(proc: &Proc, pid: Pid) -> Result<Option<bool>, Error> {

@@ -3,7 +3,7 @@
 
 use super::super::support::cron::{CronBox, job, soon};
 use super::{counts, entry, mentions, stops};
-use crate::cron_box;
+use crate::{cron_box, skip};
 
 /// A job that starts another process of the kind and goes on itself; the other one is no child of
 /// it.
@@ -105,4 +105,93 @@ fn a_daemon_that_somebody_else_started_is_nobody_s_job() {
     let outcome = place.graceful(&["--wait-daemons"]);
     assert!(place.is_alive(other.parse().expect("parsing a process id")), "{}", outcome.report());
     stops(&place, outcome, daemon);
+}
+
+/// A job in the background with its output redirected: nothing but its looks ties it to cron after
+/// the end of its shell.
+const REDIRECTED: &str = "sh /mnt/job b >>/mnt/log 2>&1 </dev/null &";
+
+/// Waits until neither the shell of a job nor its worker exists any more.
+fn await_end_of_shell(place: &CronBox, daemon: u32) {
+    soon("the end of the shell and its worker", || {
+        !place.processes().iter().any(|seen| seen.parent == daemon)
+    });
+}
+
+#[test]
+fn a_redirected_job_in_the_background_is_perhaps_of_cron() {
+    let place = cron_box!();
+    place.crontab(&[REDIRECTED]);
+    let daemon = place.cron();
+    let behind = place.began("b");
+    await_end_of_shell(&place, daemon);
+    counts(&place, behind, "perhaps", false);
+    let list = place.graceful(&["--list"]).exits(0);
+    assert!(list.text().contains("perhaps of cron"), "{}", list.report());
+    let outcome = place.graceful(&[]).exits(0);
+    mentions(&outcome, &["not waiting for", "perhaps of cron"]);
+    place.is_stopped(daemon);
+    assert!(place.is_alive(behind));
+}
+
+#[test]
+fn what_is_perhaps_of_cron_is_waited_for_on_request_and_never_terminated() {
+    let place = cron_box!();
+    place.crontab(&[REDIRECTED]);
+    let daemon = place.cron();
+    let behind = place.began("b");
+    await_end_of_shell(&place, daemon);
+    let terminate = ["--wait-daemons", "--timeout", "0.3", "--on-timeout", "terminate"];
+    place.graceful(&terminate).exits(124);
+    assert!(place.is_alive(behind));
+    stops(&place, place.waits_for("b", &["--wait-daemons"], daemon), daemon);
+}
+
+/// Orphans of other origin: of a user's session, of an init script, and a daemon made by two forks.
+#[test]
+fn other_orphans_are_not_perhaps_of_cron() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let job_like = "env -i HOME=/root LOGNAME=root SHELL=/bin/sh PATH=$PATH";
+    for (name, command) in [
+        ("b", format!("{job_like} TERM=dumb setsid sh -c 'sh /mnt/job b >>/mnt/log 2>&1 &'")),
+        ("c", format!("{job_like} RUNLEVEL=2 setsid sh -c 'sh /mnt/job c >>/mnt/log 2>&1 &'")),
+        ("d", "env -i PATH=$PATH setsid sh -c 'sh /mnt/job d >>/mnt/log 2>&1 &'".to_owned()),
+        ("e", format!("cd /; {job_like} setsid sh -c 'sh /mnt/job e >/dev/null 2>&1 &'")),
+    ] {
+        place.shell(&format!("{{ {command}; }} </dev/null"));
+        place.began(name);
+    }
+    let list = place.list();
+    assert_eq!(list["jobs"].as_array().map(Vec::len), Some(0), "{list:#}");
+    place.still_runs(daemon);
+}
+
+/// cronie with pam_systemd(8) opens a login session for each job.
+#[test]
+fn what_runs_in_a_login_session_of_cron_is_waited_for() {
+    let place = cron_box!();
+    place.shell("mkdir -p /run/systemd/sessions; echo SERVICE=crond >/run/systemd/sessions/77");
+    place.program(
+        "enter",
+        "#!/bin/sh
+for root in /sys/fs/cgroup/systemd /sys/fs/cgroup; do
+    group=$root/proctool-test-$(cat /proc/sys/kernel/random/uuid)
+    mkdir -p $group/session-77.scope 2>/dev/null && echo $$ >$group/session-77.scope/cgroup.procs &&
+        echo $group >/mnt/group && break
+done
+echo >/mnt/entered\n",
+    );
+    place.crontab(&[&format!(". /mnt/bin/enter; {REDIRECTED}")]);
+    let daemon = place.cron();
+    let behind = place.began("b");
+    if !place.has("group") {
+        skip!("no control group can be made here");
+    }
+    await_end_of_shell(&place, daemon);
+    counts(&place, behind, "session", true);
+    stops(&place, place.waits_for("b", &[], daemon), daemon);
+    soon("the end of the control group", || {
+        place.exec("cd /; rmdir $(cat /mnt/group)/session-77.scope $(cat /mnt/group)").code() == 0
+    });
 }

@@ -96,6 +96,26 @@ fn a_unit_that_runs_cron_through_a_shell_or_a_pipe_is_drained_and_stopped() {
     }
 }
 
+#[test]
+fn a_redirected_job_in_the_background_is_waited_for_in_the_unit() {
+    let place = cron_box!(CronBox::with_systemd());
+    let daemon_by_two_forks = "cd /; perl -e 'use POSIX; fork and exit; setsid(); fork and exit; \
+                               exec qw(sh /mnt/job c)' >/dev/null 2>&1 </dev/null";
+    let jobs = ["sh /mnt/job b >>/mnt/log 2>&1 &", "sh /mnt/job a >/dev/null 2>&1 &"];
+    let daemon = restarted(&place, &[jobs[0], jobs[1], daemon_by_two_forks]);
+    let behind = ["a", "b", "c"].map(|name| place.began(name));
+    soon("the end of the shells", || !place.processes().iter().any(|seen| seen.parent == daemon));
+    counts(&place, behind[0], "session", true);
+    counts(&place, behind[1], "session", true);
+    counts(&place, behind[2], "daemon", false);
+    let run = place.begin_and_pause(&[], daemon);
+    place.release("a");
+    let outcome = place.finishes_after("b", run).exits(0);
+    mentions(&outcome, &["not waiting for"]);
+    is_active(&place, "inactive");
+    assert!(place.ended("a") && place.is_alive(behind[2]));
+}
+
 /// systemd-cron makes a timer of each line of a crontab, below cron.target.
 #[test]
 fn the_timers_of_systemd_cron_are_never_no_cron() {

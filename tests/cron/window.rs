@@ -156,6 +156,9 @@ fn the_command_may_restart_cron() {
 /// Waits, in the command of a window, until the process with the pid in `$new` is paused.
 const UNTIL_PAUSED: &str = "until grep -q '^State:.T' /proc/$new/status; do sleep 0.02; done";
 
+/// Sets `$new` to the pid of the cron that is starting, in the command of a window.
+const NEW: &str = "until [ -s /run/crond.pid ]; do sleep 0.02; done; new=$(cat /run/crond.pid)";
+
 /// Runs a window whose command ends cron and starts another one in this way.
 #[track_caller]
 fn the_newcomer_is_paused(start: &str) {
@@ -175,13 +178,13 @@ fn the_newcomer_is_paused(start: &str) {
 
 #[test]
 fn a_cron_that_is_started_in_the_window_is_paused_until_its_end() {
-    the_newcomer_is_paused("cron; new=$(cat /run/crond.pid)");
+    the_newcomer_is_paused(&format!("cron; {NEW}"));
 }
 
 #[test]
 fn a_cron_of_another_name_that_is_started_in_the_window_is_paused_until_its_end() {
     let copy = "cp /usr/sbin/cron /usr/sbin/crond";
-    the_newcomer_is_paused(&format!("{copy}; crond; new=$(cat /run/crond.pid)"));
+    the_newcomer_is_paused(&format!("{copy}; crond; {NEW}"));
 }
 
 #[test]
@@ -193,7 +196,7 @@ fn a_cron_without_a_lock_that_is_started_in_the_window_is_paused_until_its_end()
 #[test]
 fn a_cron_that_is_started_in_a_window_without_one_is_paused_until_its_end() {
     let place = cron_box!();
-    let script = format!("cron; new=$(cat /run/crond.pid); {UNTIL_PAUSED}");
+    let script = format!("cron; {NEW}; {UNTIL_PAUSED}");
     let outcome = place.graceful(&["--", "sh", "-c", &script]).exits(0);
     mentions(&outcome, &["somebody has started"]);
     place.still_runs(place.locked());
@@ -218,7 +221,7 @@ fn a_newcomer_runs_on_after_the_end_of_everything_else() {
     let place = cron_box!();
     let old = place.cron();
     let script = format!(
-        "kill -KILL {old}; rm /run/crond.pid; cron; new=$(cat /run/crond.pid); {UNTIL_PAUSED}; \
+        "kill -KILL {old}; rm /run/crond.pid; cron; {NEW}; {UNTIL_PAUSED}; \
          echo $new >/mnt/new; sleep 1000"
     );
     let run = place.begin(&["--", "sh", "-c", &script]);

@@ -146,6 +146,7 @@ pub fn origin_name(origin: JobOrigin) -> &'static str {
         JobOrigin::Audit => "audit session",
         JobOrigin::Output => "output",
         JobOrigin::Daemon => "daemon",
+        JobOrigin::Perhaps => "perhaps",
     }
 }
 
@@ -165,6 +166,10 @@ pub fn origin_note(origin: JobOrigin) -> Option<&'static str> {
         JobOrigin::Audit => Some("left behind in a job's audit session"),
         JobOrigin::Output => Some("left behind by a job, and its output still goes to cron"),
         JobOrigin::Daemon => Some("a daemon that a job started"),
+        JobOrigin::Perhaps => Some(
+            "perhaps of cron: its parent and its session have ended, and it has the environment \
+             of a job",
+        ),
     }
 }
 
