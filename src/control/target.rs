@@ -7,7 +7,7 @@ use super::{ExitStatus, Reference, Signal};
 use crate::process::{File, Files, Pid, Process, ReadResult, Unavailable, if_available};
 
 /// A process that an operation acts on, and its outcome as soon as there is one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Target {
     /// Its number.
     pub pid: Pid,

@@ -73,7 +73,7 @@ pub fn drain(
         }
         let daemons: Vec<Daemon> =
             shutdown.daemons.iter().chain(pause.newcomers()).cloned().collect();
-        let found = jobs.scan(proc, &daemons)?;
+        let found = jobs.watch(proc, &daemons)?;
         announce(&found, &mut announced, events);
         // Descendants of jobs are not waited for by themselves: what is left of them after the jobs
         // may be a daemon by then.

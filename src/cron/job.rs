@@ -20,7 +20,7 @@ use crate::process::{
 use crate::tree::{self, Forest, Node};
 
 /// A process that counts as cron's.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Job {
     /// The process as a target, to wait for or to terminate.
     pub target: Target,
@@ -55,6 +55,29 @@ pub struct Jobs {
     /// `true` if processes exited during the last scan: they may have started others that the scan
     /// missed.
     pub may_have_missed: bool,
+    /// The processes that [`Jobs::watch`] has returned, by pid.
+    known: BTreeMap<Pid, KnownJob>,
+}
+
+/// All processes, and those that count: the reason, and whether it is certain.
+type Found = (Forest<JobCandidate>, Vec<(Node, JobOrigin, bool)>);
+
+/// A process that was returned before, and the facts by which it is known again.
+struct KnownJob {
+    start_ticks: u64,
+    exe_name: Vec<u8>,
+    origin: JobOrigin,
+    /// `None` for a descendant of a job, which is not waited for by itself.
+    job: Option<Job>,
+}
+
+impl KnownJob {
+    /// Reports whether this is the same process, in the same program and with the same tie.
+    fn is(&self, member: &JobCandidate, origin: JobOrigin) -> bool {
+        self.start_ticks == member.start_ticks
+            && self.exe_name == member.exe_name
+            && self.origin == origin
+    }
 }
 
 /// The record of a session or process group of a job.
@@ -100,6 +123,57 @@ impl Jobs {
     /// Returns the processes that count now, and updates the record. Errors: a process that may be
     /// a job cannot be examined.
     pub fn scan(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
+        let (forest, origins) = self.search(proc, daemons)?;
+        let mut jobs = Vec::new();
+        for (node, origin, is_certain) in origins {
+            jobs.extend(self.hold(proc, &forest, node, origin, is_certain)?);
+        }
+        jobs.sort_by_key(|job| job.target.pid);
+        Ok(jobs)
+    }
+
+    /// Does the same for a wait with many scans: processes that were returned before are not
+    /// examined again, and descendants of jobs are returned only once.
+    pub fn watch(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
+        let (forest, origins) = self.search(proc, daemons)?;
+        let mut before = std::mem::take(&mut self.known);
+        let mut jobs = Vec::new();
+        for (node, origin, is_certain) in origins {
+            let (pid, member) = (forest.pid(node), forest.data(node));
+            if let Some(known) = before.remove(&pid).filter(|known| known.is(member, origin)) {
+                jobs.extend(known.job.clone());
+                self.known.insert(pid, known);
+            } else if let Some(job) = self.hold(proc, &forest, node, origin, is_certain)? {
+                let known = KnownJob {
+                    start_ticks: member.start_ticks,
+                    exe_name: member.exe_name.clone(),
+                    origin,
+                    job: (origin != JobOrigin::Descendant).then(|| job.clone()),
+                };
+                self.known.insert(pid, known);
+                jobs.push(job);
+            }
+        }
+        jobs.sort_by_key(|job| job.target.pid);
+        Ok(jobs)
+    }
+
+    /// Holds a process that counts; `None` if it has exited.
+    fn hold(
+        &mut self,
+        proc: &Proc,
+        forest: &Forest<JobCandidate>,
+        node: Node,
+        origin: JobOrigin,
+        is_certain: bool,
+    ) -> Result<Option<Job>, Error> {
+        let job = hold(proc, forest, node, origin)?;
+        self.may_have_missed |= job.is_none();
+        Ok(job.map(|job| Job { is_certain, ..job }))
+    }
+
+    /// Finds the processes that count, with the reason and whether it is certain.
+    fn search(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Found, Error> {
         let forest = read(proc, daemons)?;
         let ended = forest
             .find_all(forest.all(), |member| !member.is_alive)
@@ -128,14 +202,10 @@ impl Jobs {
         self.left_behind(&mut search, proc, daemons)?;
         search.follow_daemons();
         search.add_descendants();
-        let mut jobs = Vec::new();
-        for (&node, &origin) in &search.origins {
-            let job = hold(proc, &forest, node, origin)?;
-            self.may_have_missed |= job.is_none();
-            jobs.extend(job.map(|job| Job { is_certain: search.is_certain(node), ..job }));
-        }
-        jobs.sort_by_key(|job| job.target.pid);
-        Ok(jobs)
+        let origins = search.origins.iter();
+        let found =
+            origins.map(|(&node, &origin)| (node, origin, search.is_certain(node))).collect();
+        Ok((forest, found))
     }
 
     /// Reports whether a job has left behind the process with the latest pid. Where a job replaces
