@@ -3,6 +3,7 @@
 
 mod additions;
 mod daemon;
+mod ended;
 mod interrupted;
 mod jobs;
 mod listing;

@@ -425,7 +425,7 @@ fn conclude(
     report: CronReport<'_>,
 ) -> anyhow::Result<Exit> {
     let exit = match result {
-        ShutdownResult::Stopped => Exit::Done,
+        ShutdownResult::Stopped | ShutdownResult::Terminated => Exit::Done,
         ShutdownResult::NotStopped => Exit::Nothing,
         ShutdownResult::TimedOut { .. } => Exit::TimedOut,
         ShutdownResult::Interrupted(signal, _) => Exit::Interrupted(signal.number() as u8),

@@ -107,7 +107,9 @@ See also:
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let count = if options.any { Some(1) } else { options.count.map(|count| count as usize) };
-    let action = Action::Wait { count, wants_status: options.status };
-    let order = Order::new(action, options.timeout.0);
+    let order = Order {
+        wants_status: options.status,
+        ..Order::new(Action::Wait { count }, options.timeout.0)
+    };
     options.acting.run(&context.name, context.begin, order, Reach::None)
 }

@@ -568,7 +568,7 @@ impl<'p> Operation<'p> {
         let config = WatchConfig {
             references: &references,
             room: self.room,
-            wants_status: self.order.wants_status(),
+            wants_status: self.order.wants_status,
             wants_all: count.is_none(),
         };
         let mut watch = Watch::start(self.proc, self.interrupts, config)?;
@@ -586,10 +586,7 @@ impl<'p> Operation<'p> {
                     self.record_ending(ending, observer);
                 }
                 WatchEvent::Interrupted(signal) => {
-                    // A process that has exited by now is reported as ended.
-                    while let WatchEvent::Ended(ending) = watch.next(Some(Instant::now()))? {
-                        self.record_ending(ending, observer);
-                    }
+                    self.record_ended(&mut watch, observer)?;
                     break Conclusion::Interrupted(signal);
                 }
                 WatchEvent::Time if end.is_some_and(|end| end <= Instant::now()) => {
@@ -598,6 +595,7 @@ impl<'p> Operation<'p> {
                 WatchEvent::Time => {
                     next_report = observer.waiting(&self.targets, self.begin.elapsed());
                     if observer.wants_end() {
+                        self.record_ended(&mut watch, observer)?;
                         break Conclusion::TimedOut;
                     }
                 }
@@ -605,6 +603,19 @@ impl<'p> Operation<'p> {
         };
         observer.waited();
         Ok(conclusion)
+    }
+
+    /// Decides the outcome of the targets that have exited by now, so that they are reported as
+    /// ended.
+    fn record_ended(
+        &mut self,
+        watch: &mut Watch<'_>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Error> {
+        while let WatchEvent::Ended(ending) = watch.next(Some(Instant::now()))? {
+            self.record_ending(ending, observer);
+        }
+        Ok(())
     }
 
     /// Decides the outcome of a target that has exited.

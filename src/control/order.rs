@@ -14,6 +14,8 @@ pub struct Order {
     pub timeout: Option<Duration>,
     /// `true` if all descendants of the targets become targets too.
     pub tree: bool,
+    /// `true` if the exit status of the targets is asked for.
+    pub wants_status: bool,
 }
 
 /// The thing to do with every target, and with that the point at which it is finished.
@@ -27,8 +29,6 @@ pub enum Action {
     Wait {
         /// The number of exits after which all targets are finished; `None` for all of them.
         count: Option<usize>,
-        /// `true` if the exit status of the targets is asked for.
-        wants_status: bool,
     },
     /// Send TERM, then CONT to a stopped process, which would not see TERM otherwise.
     Terminate(AfterTerm),
@@ -50,12 +50,12 @@ pub enum AfterTerm {
 impl Order {
     /// Makes an order without descendants.
     pub fn new(action: Action, timeout: Option<Duration>) -> Order {
-        Order { action, timeout, tree: false }
+        Order { action, timeout, tree: false, wants_status: false }
     }
 
     /// Makes the order to wait for the exit of all targets, within this time.
     pub fn wait(timeout: Option<Duration>) -> Order {
-        Order::new(Action::Wait { count: None, wants_status: false }, timeout)
+        Order::new(Action::Wait { count: None }, timeout)
     }
 
     /// Makes the order to end all targets: TERM, then CONT for those that are stopped, KILL after
@@ -83,11 +83,6 @@ impl Order {
     /// Reports whether the remaining targets are killed at the time limit.
     pub fn kills_at_limit(&self) -> bool {
         self.action == Action::Terminate(AfterTerm::WaitAndKill)
-    }
-
-    /// Reports whether the exit status of the targets is asked for.
-    pub fn wants_status(&self) -> bool {
-        matches!(self.action, Action::Wait { wants_status: true, .. })
     }
 
     /// Reports whether the aim is that the targets exit, so that a process that has exited already

@@ -1,13 +1,13 @@
 //! Draining: waiting until no job runs any more.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::origin::JobOrigin;
 use super::pause::{Pause, Renewed};
-use super::{Daemon, Error, Event, EventSink, Job, Jobs, Shutdown, Warning};
+use super::{Daemon, EndedJob, Error, Event, EventSink, Job, Jobs, Shutdown, Warning};
 use crate::control::{Conclusion, Observer, Operation, Order, Signal, Target};
-use crate::process::Pid;
+use crate::process::{Pid, Proc};
 
 /// The result of draining.
 pub enum Drained {
@@ -60,6 +60,7 @@ pub fn drain(
     let Shutdown { proc, interrupts, .. } = *shutdown;
     let begin = Instant::now();
     let mut announced = BTreeSet::new();
+    let mut pending: Vec<Job> = Vec::new();
     let (mut scans_without, mut latest) = (0, Instant::now());
     while scans_without < 2 {
         let is_over = limits.until.is_some_and(|until| until <= Instant::now());
@@ -79,13 +80,19 @@ pub fn drain(
         // may be a daemon by then.
         let is_root =
             |job: &Job| job.is_awaited(limits.with_daemons) && job.origin != JobOrigin::Descendant;
-        let awaited: Vec<Job> = found.into_iter().filter(is_root).collect();
+        let mut awaited: Vec<Job> = found.into_iter().filter(is_root).collect();
+        // What has ended during the scan has an end to be told of.
+        let unseen = pending.into_iter().filter(|job| !awaited.iter().any(|other| other.is(job)));
+        awaited.extend(unseen.collect::<Vec<Job>>());
+        pending = Vec::new();
         if !awaited.is_empty() {
             (scans_without, latest) = (0, Instant::now());
             let is_first = begin.elapsed() < FIRST_MINUTE;
             let interval = SCAN_INTERVALS[usize::from(!is_first)];
             let mut wait = Wait { shutdown, limits, interval, pause };
-            let drained = match wait.for_end(awaited, events)? {
+            let waited = wait.for_end(&awaited, events)?;
+            pending = waited.pending;
+            let drained = match waited.conclusion {
                 Some(conclusion) => wait.conclude(conclusion, jobs, &daemons)?,
                 None => None,
             };
@@ -120,6 +127,33 @@ fn announce(found: &[Job], announced: &mut Announced, events: &mut dyn EventSink
     }
 }
 
+/// The result of a wait.
+struct Waited {
+    /// `None` when the daemons need attention.
+    conclusion: Option<Conclusion>,
+    /// The jobs that have not ended.
+    pending: Vec<Job>,
+}
+
+/// Reports the jobs that have ended in an operation that began at this time, and returns the others.
+pub fn report_ended(
+    proc: &Proc,
+    begin: SystemTime,
+    jobs: &[Job],
+    targets: &[Target],
+    events: &mut dyn EventSink,
+) -> Vec<Job> {
+    let mut pending = Vec::new();
+    for (job, target) in jobs.iter().zip(targets) {
+        if let Some(ended) = EndedJob::of(proc, begin, job, target) {
+            events.event(Event::Ended(&ended));
+        } else if !target.has_ended() {
+            pending.push(job.clone());
+        }
+    }
+    pending
+}
+
 /// A wait for jobs.
 struct Wait<'w> {
     shutdown: &'w Shutdown<'w>,
@@ -130,13 +164,8 @@ struct Wait<'w> {
 }
 
 impl Wait<'_> {
-    /// Waits until all of these have exited, or until the next scan is due. Returns `None` when the
-    /// daemons need attention.
-    fn for_end(
-        &mut self,
-        jobs: Vec<Job>,
-        events: &mut dyn EventSink,
-    ) -> Result<Option<Conclusion>, Error> {
+    /// Waits until all of these have exited, or until the next scan is due.
+    fn for_end(&mut self, jobs: &[Job], events: &mut dyn EventSink) -> Result<Waited, Error> {
         let Shutdown { proc, interrupts, .. } = *self.shutdown;
         let left = self.limits.until.map(|until| until.saturating_duration_since(Instant::now()));
         // A daemon that is not paused starts new jobs, which need no scan.
@@ -145,9 +174,11 @@ impl Wait<'_> {
         } else {
             Some(left.map_or(self.interval, |left| left.min(self.interval)))
         };
-        let mut operation = Operation::new(proc, Order::wait(timeout), interrupts);
+        let order = Order { wants_status: true, ..Order::wait(timeout) };
+        let begin = SystemTime::now();
+        let mut operation = Operation::new(proc, order, interrupts);
         for job in jobs {
-            operation.add(job.target)?;
+            operation.add(job.target.clone())?;
         }
         let mut look = Look {
             shutdown: self.shutdown,
@@ -157,10 +188,14 @@ impl Wait<'_> {
             result: Ok(Renewed::Untouched),
         };
         let conclusion = operation.carry_out(&mut look)?;
-        match look.result? {
+        let renewed = look.result?;
+        let pending = report_ended(proc, begin, jobs, operation.targets(), events);
+        match renewed {
             Renewed::Untouched => {}
-            Renewed::Continued => return Ok(None),
-            Renewed::Interrupted(signal) => return Ok(Some(Conclusion::Interrupted(signal))),
+            Renewed::Continued => return Ok(Waited { conclusion: None, pending }),
+            Renewed::Interrupted(signal) => {
+                return Ok(Waited { conclusion: Some(Conclusion::Interrupted(signal)), pending });
+            }
         }
         // A job that could not be waited for has an outcome too, and may still run.
         let unknown = operation
@@ -169,7 +204,7 @@ impl Wait<'_> {
             .find(|job| conclusion == Conclusion::Finished && !job.has_ended());
         match unknown.map(|job| (job.pid, job.reason)) {
             Some((pid, Some(reason))) => Err(Error::Unexamined { pid, reason }),
-            _ => Ok(Some(conclusion)),
+            _ => Ok(Waited { conclusion: Some(conclusion), pending }),
         }
     }
 

@@ -3,7 +3,7 @@
 //! jobs have left behind.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::Error;
 use super::daemon::{Daemon, audit_session, is_called_worker};
@@ -15,7 +15,7 @@ use crate::control::{Life, Reference, Target, self_and_ancestors};
 use crate::path::base_name;
 use crate::process::{
     Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, Stat, Unavailable, if_available,
-    items,
+    items, since_boot,
 };
 use crate::tree::{self, Forest, Node};
 
@@ -31,8 +31,8 @@ pub struct Job {
     pub parent: Pid,
     /// State of the process, one of RSDTtZ (proc_pid_stat(5)).
     pub state: u8,
-    /// Seconds since its start.
-    pub runtime: f64,
+    /// Seconds from the boot to its start.
+    pub started: f64,
     pub origin: JobOrigin,
     /// `true` if it is certainly cron's, so that it may be terminated.
     pub is_certain: bool,
@@ -97,6 +97,9 @@ const FORGET_AFTER: Duration = Duration::from_secs(2);
 /// Number of attempts to catch a process with the latest pid.
 const ATTEMPTS: usize = 100;
 
+/// Most processes of which pidfds are kept open.
+const KEPT: usize = 256;
+
 /// Most bytes of a command that are kept. No command of a crontab is longer (MAX_ARG_STRLEN in
 /// execve(2)), while thousands of other processes may have longer arguments.
 const LONGEST_COMMAND: usize = 128 * 1024;
@@ -126,7 +129,9 @@ impl Jobs {
         let (forest, origins) = self.search(proc, daemons)?;
         let mut jobs = Vec::new();
         for (node, origin, is_certain) in origins {
-            jobs.extend(self.hold(proc, &forest, node, origin, is_certain)?);
+            if let Some(job) = self.hold(proc, &forest, node, origin, is_certain)? {
+                jobs.push(if jobs.len() < KEPT { job } else { job.released() });
+            }
         }
         jobs.sort_by_key(|job| job.target.pid);
         Ok(jobs)
@@ -144,6 +149,9 @@ impl Jobs {
                 jobs.extend(known.job.clone());
                 self.known.insert(pid, known);
             } else if let Some(job) = self.hold(proc, &forest, node, origin, is_certain)? {
+                // The status of a process that was reaped is told only through an open pidfd.
+                let keeps = origin != JobOrigin::Descendant && self.known.len() < KEPT;
+                let job = if keeps { job } else { job.released() };
                 let known = KnownJob {
                     start_ticks: member.start_ticks,
                     exe_name: member.exe_name.clone(),
@@ -777,8 +785,6 @@ fn describe(process: &Process<'_>, start_ticks: u64, origin: JobOrigin) -> ReadR
     }
     let arguments = if_available(process.cmdline_start(LONGEST_COMMAND))?.unwrap_or_default();
     let mut target = Target::found(process)?;
-    // There may be thousands of jobs, and each can be opened again.
-    target.reference.as_mut().map(Reference::release);
     let name = target.name.clone();
     let command = command(&arguments, origin).or(name.clone()).unwrap_or_default();
     if origin == JobOrigin::Job {
@@ -791,7 +797,7 @@ fn describe(process: &Process<'_>, start_ticks: u64, origin: JobOrigin) -> ReadR
         command,
         parent: stat.ppid,
         state: stat.state,
-        runtime: if_available(process.runtime())?.unwrap_or(0.0),
+        started: process.seconds(stat.start_ticks),
         origin,
         is_certain: false,
     }))
@@ -812,6 +818,28 @@ impl Job {
     /// Reports whether cron must not be stopped while this process runs.
     pub fn is_awaited(&self, with_daemons: bool) -> bool {
         with_daemons || !self.origin.is_detached()
+    }
+
+    /// Reports whether two are the same process.
+    pub fn is(&self, other: &Job) -> bool {
+        self.target.pid == other.target.pid && self.started == other.started
+    }
+
+    /// Closes its pidfd, if it can be opened again: there may be thousands of jobs.
+    fn released(mut self) -> Job {
+        self.target.reference.as_mut().map(Reference::release);
+        self
+    }
+
+    /// Returns the seconds since its start, at this moment.
+    pub fn runtime(&self) -> f64 {
+        (since_boot().as_secs_f64() - self.started).max(0.0)
+    }
+
+    /// Returns the time of its start; `None` where the time of the boot is unknown.
+    pub fn start(&self, proc: &Proc) -> Option<SystemTime> {
+        let seconds = proc.boot_time().ok()? + self.started;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
     }
 
     /// Reports whether users want to see it in a list of `all`: not a worker whose job is shown,

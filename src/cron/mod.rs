@@ -7,6 +7,7 @@
 
 pub mod daemon;
 mod drain;
+mod ended;
 pub mod job;
 pub mod kinds;
 mod login_session;
@@ -26,6 +27,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use daemon::{Daemon, DaemonProof, DaemonScan, DaemonSelector, RejectReason, Rejected, find};
+pub use ended::EndedJob;
 pub use job::{Job, Jobs};
 pub use origin::JobOrigin;
 pub use pause::resume;
@@ -71,14 +73,18 @@ pub enum Event<'e> {
     /// A process that counts as cron's was found for the first time. The flag says whether users
     /// want to see it. A daemon that a job started is reported too, and may not be waited for.
     Job(&'e Job, bool),
-    /// A job has not ended in time and is terminated.
-    Terminating(&'e Job),
+    /// A job has not ended in time and is terminated. The flag says whether users want to see it.
+    Terminating(&'e Job, bool),
+    /// A job that was waited for has ended.
+    Ended(&'e EndedJob),
     /// No job runs any more, after this time.
     Drained(Duration),
     /// The command of a maintenance window begins to run.
     Command(&'e OsStr),
     /// The daemon runs again.
     Resumed(&'e Daemon),
+    /// The daemon was to run again, and has ended meanwhile.
+    HasEnded(&'e Daemon),
     /// The daemon is going to be stopped for good.
     Stopping(&'e Daemon, &'e StopMethod),
     /// The daemon has exited.

@@ -9,7 +9,7 @@ use crate::control::{
     self, Action, Conclusion, Guardian, Interrupts, Life, Operation, Order, Outcome, Signal,
     Silent, Target,
 };
-use crate::process::{File, Files, Lookup, Proc};
+use crate::process::{File, Files, Lookup, Proc, ReadError};
 
 /// Time for a daemon to stop. It stops at once, unless it is uninterruptible.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -200,11 +200,16 @@ impl Pause {
     /// Continues the daemons.
     pub fn resume(mut self, events: &mut dyn EventSink) {
         for PausedDaemon { daemon, guardian, .. } in self.paused.drain(..) {
-            if continue_daemon(&daemon) {
+            if has_ended(&daemon) {
+                events.event(Event::HasEnded(&daemon));
+                guardian.dismiss();
+            } else if continue_daemon(&daemon) {
                 events.event(Event::Resumed(&daemon));
                 guardian.dismiss();
+            } else {
+                // The guardian sees the end of its socket and tries too.
+                events.event(Event::Warning(Warning::NotContinued(daemon.pid)));
             }
-            // Where this fails, the guardian sees the end of its socket and tries too.
         }
     }
 
@@ -265,7 +270,9 @@ fn guardian_over(daemon: &Daemon, limit: Option<Instant>) -> Result<Guardian, Er
 pub fn resume(daemons: &[Daemon], events: &mut dyn EventSink) -> bool {
     let mut all = true;
     for daemon in daemons.iter().filter(|daemon| daemon.is_stopped) {
-        if continue_daemon(daemon) {
+        if has_ended(daemon) {
+            events.event(Event::HasEnded(daemon));
+        } else if continue_daemon(daemon) {
             events.event(Event::Resumed(daemon));
         } else {
             all = false;
@@ -273,6 +280,11 @@ pub fn resume(daemons: &[Daemon], events: &mut dyn EventSink) -> bool {
         }
     }
     all
+}
+
+/// Reports whether a daemon has exited. A zombie takes CONT too.
+fn has_ended(daemon: &Daemon) -> bool {
+    matches!(daemon.reference.life(), Ok(Life::Zombie | Life::Reaped) | Err(ReadError::Exited))
 }
 
 /// Sends CONT to a daemon, and reports whether that succeeded.

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
 use std::process::{Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::drain::{DrainLimits, Drained, drain};
+use super::drain::{DrainLimits, Drained, drain, report_ended};
 use super::newcomer::Newcomers;
 use super::pause::{Pause, Paused, Renewed};
 use super::stop::{BeforeStop, STOPPED_WITHIN, Stopped, stop, way};
@@ -56,6 +56,8 @@ pub struct Plan {
 pub enum ShutdownResult {
     /// No job runs, and the daemons have exited.
     Stopped,
+    /// The same, but jobs that had not ended in time were terminated.
+    Terminated,
     /// Cron was not stopped, or not for good. The reason was reported.
     NotStopped,
     /// The time limit has passed and these jobs still run. The flag says whether the daemons were
@@ -75,6 +77,7 @@ impl ShutdownResult {
         match self {
             ShutdownResult::TimedOut { left, .. } | ShutdownResult::Interrupted(_, left) => left,
             ShutdownResult::Stopped
+            | ShutdownResult::Terminated
             | ShutdownResult::NotStopped
             | ShutdownResult::Ran(_)
             | ShutdownResult::NotRun(_) => &[],
@@ -138,9 +141,11 @@ impl Shutdown<'_> {
         };
         let result = self.while_paused(&mut pause, &mut held, end, &stop_all, events);
         match result {
-            Ok(ShutdownResult::Stopped | ShutdownResult::TimedOut { is_stopped: true, .. }) => {
-                pause.finish()
-            }
+            Ok(
+                ShutdownResult::Stopped
+                | ShutdownResult::Terminated
+                | ShutdownResult::TimedOut { is_stopped: true, .. },
+            ) => pause.finish(),
             _ => pause.resume(events),
         }
         result
@@ -187,6 +192,7 @@ impl Shutdown<'_> {
         let (with_daemons, only_now) = (self.plan.with_daemons, self.cannot_pause());
         let limits = DrainLimits { until: end, with_daemons, only_now };
         let mut jobs = Jobs::default();
+        let mut result = ShutdownResult::Stopped;
         match drain(self, pause, &mut jobs, limits, events)? {
             Drained::Interrupted(signal, left) => {
                 return Ok(ShutdownResult::Interrupted(signal, left));
@@ -195,6 +201,7 @@ impl Shutdown<'_> {
                 if let Some(result) = self.timed_out(pause, &mut jobs, left, stop_all, events)? {
                     return Ok(result);
                 }
+                result = ShutdownResult::Terminated;
             }
             Drained::Empty => {}
         }
@@ -210,7 +217,7 @@ impl Shutdown<'_> {
         }
         pause.extend(self.until_stopped());
         Ok(match stop_all(pause, events)? {
-            Stopped::Yes => ShutdownResult::Stopped,
+            Stopped::Yes => result,
             Stopped::No => ShutdownResult::NotStopped,
             Stopped::Interrupted(signal) => ShutdownResult::Interrupted(signal, Vec::new()),
         })
@@ -294,13 +301,18 @@ impl Shutdown<'_> {
         left: Vec<Job>,
         events: &mut dyn EventSink,
     ) -> Result<Option<ShutdownResult>, Error> {
-        let order = Order { tree: true, ..Order::termination(Some(TERMINATION)) };
+        let termination = Order::termination(Some(TERMINATION));
+        let order = Order { tree: true, wants_status: true, ..termination };
+        let begin = SystemTime::now();
         let mut operation = Operation::new(self.proc, order, self.interrupts);
-        for job in left.into_iter().filter(|job| job.is_certain) {
-            events.event(Event::Terminating(&job));
-            operation.add(job.target)?;
+        let certain: Vec<Job> = left.iter().filter(|job| job.is_certain).cloned().collect();
+        for job in &certain {
+            events.event(Event::Terminating(job, job.is_of_interest(&left)));
+            operation.add(job.target.clone())?;
         }
-        if let control::Conclusion::Interrupted(signal) = operation.carry_out(events)? {
+        let conclusion = operation.carry_out(events)?;
+        report_ended(self.proc, begin, &certain, operation.targets(), events);
+        if let control::Conclusion::Interrupted(signal) = conclusion {
             return Ok(Some(ShutdownResult::Interrupted(signal, self.left()?)));
         }
         let limits = DrainLimits {

@@ -5,7 +5,10 @@ mod words;
 
 use std::ffi::OsString;
 use std::io;
-use std::time::{Duration, Instant};
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant, SystemTime};
+
+use jiff::Timestamp;
 
 use super::json::{self, Layout};
 use super::message::message;
@@ -16,14 +19,14 @@ use super::text::escaped;
 use super::{Output, human, put, shown};
 use crate::control::{Interrupts, Observer, Target};
 use crate::cron::{
-    Daemon, DaemonProof, DaemonSelector, Event, EventSink, Job, Plan, Rejected, ShutdownResult,
-    StopMethod,
+    Daemon, DaemonProof, DaemonSelector, EndedJob, Event, EventSink, Job, Plan, Rejected,
+    ShutdownResult, StopMethod,
 };
 use crate::process::Pid;
 use crate::users::Users;
 use words::{
-    deed, ending, event_name, left_running, method, newcomer, origin_name, origin_note, outcome,
-    proof, state_note, stop_later, warning_text,
+    deed, ending, event_name, how_it_ended, left_running, method, newcomer, origin_name,
+    origin_note, outcome, proof, signal_name, state_note, stop_later, warning_text,
 };
 
 pub use words::{daemon_applets, daemon_names, no_daemon, reject_reason};
@@ -52,6 +55,8 @@ pub struct CronReport<'t> {
     begin: Instant,
     /// The daemons that were started meanwhile.
     newcomers: Vec<Daemon>,
+    /// The jobs that were waited for and have ended.
+    ended: Vec<EndedJob>,
 }
 
 impl<'t> CronReport<'t> {
@@ -72,6 +77,7 @@ impl<'t> CronReport<'t> {
             progress,
             begin: Instant::now(),
             newcomers: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -213,6 +219,8 @@ impl<'t> CronReport<'t> {
             });
             text.extend_from_slice(b",\"left\":");
             json::array(&mut text, left.iter(), |json, job| self.job_json(json, job));
+            text.extend_from_slice(b",\"ended\":");
+            json::array(&mut text, self.ended.iter(), |json, ended| self.ended_json(json, ended));
             put(
                 &mut text,
                 format_args!(",\"seconds\":{:.3}}}\n", self.begin.elapsed().as_secs_f64()),
@@ -223,6 +231,8 @@ impl<'t> CronReport<'t> {
             left.iter()
                 .filter(|job| job.is_of_interest(left))
                 .for_each(|job| self.job_text(&mut text, job));
+            let failed = self.ended.iter().filter(|ended| ended.has_failed());
+            failed.for_each(|ended| self.ended_text(&mut text, ended));
             self.writer.write(&text);
         }
         self.end()
@@ -264,7 +274,7 @@ impl<'t> CronReport<'t> {
     fn job_text(&self, text: &mut Vec<u8>, job: &Job) {
         let user = job.target.uid.map_or_else(|| "?".into(), |uid| self.users.user(uid));
         put(text, format_args!("{:>7} {user:<8} ", job.target.pid));
-        human::clock(text, job.runtime);
+        human::clock(text, job.runtime());
         text.push(b' ');
         text.extend_from_slice(&shown(&job.command, self.writer.terminal()));
         let notes: Vec<&str> =
@@ -296,10 +306,42 @@ impl<'t> CronReport<'t> {
         text_member(json, "user", user.as_ref().map(|user| user.as_bytes()));
         text_member(json, "name", job.name.as_deref());
         text_member(json, "command", Some(&job.command));
-        put(json, format_args!(",\"seconds\":{:.2}", job.runtime));
+        put(json, format_args!(",\"seconds\":{:.2}", job.runtime()));
         text_member(json, "state", Some(&[job.state]));
         text_member(json, "why", Some(origin_name(job.origin).as_bytes()));
         put(json, format_args!(",\"awaited\":{}}}", job.is_awaited(self.options.with_daemons)));
+    }
+
+    /// Writes how an awaited job has ended, as in `421 root tar: exit status 2 after 3 min`.
+    fn ended_text(&self, text: &mut Vec<u8>, ended: &EndedJob) {
+        let job = &ended.job;
+        let user = job.target.uid.map_or_else(|| "?".into(), |uid| self.users.user(uid));
+        put(text, format_args!("{} {user} ", job.target.pid));
+        text.extend_from_slice(&shown(&job.command, self.writer.terminal()));
+        put(text, format_args!(": {}", how_it_ended(ended)));
+        if let Some(time) = ended.start.and_then(|start| ended.end.duration_since(start).ok()) {
+            put(text, format_args!(" after {}", duration(time)));
+        }
+        text.push(b'\n');
+    }
+
+    fn ended_json(&self, json: &mut Vec<u8>, ended: &EndedJob) {
+        let job = &ended.job;
+        put(json, format_args!("{{\"pid\":{},", job.target.pid));
+        let inode = job.target.reference.as_ref().and_then(|reference| reference.inode());
+        id(json, job.target.pid, inode);
+        let user = job.target.uid.map(|uid| self.users.user(uid));
+        text_member(json, "user", user.as_ref().map(|user| user.as_bytes()));
+        text_member(json, "command", Some(&job.command));
+        json::member(json, "start", ended.start, moment);
+        json::member(json, "end", Some(ended.end), moment);
+        let code = ended.status.and_then(|status| status.code());
+        json::member(json, "exit_status", code, |json, code| put(json, format_args!("{code}")));
+        let signal = ended.status.and_then(|status| status.signal());
+        json::member(json, "exit_signal", signal, |json, number| {
+            json::string(json, &signal_name(number));
+        });
+        put(json, format_args!(",\"terminated\":{}}}", ended.is_terminated));
     }
 
     fn event_json(&mut self, event: &Event<'_>) {
@@ -310,6 +352,7 @@ impl<'t> CronReport<'t> {
             | Event::WasPaused(daemon)
             | Event::Newcomer(daemon)
             | Event::Resumed(daemon)
+            | Event::HasEnded(daemon)
             | Event::Stopped(daemon) => {
                 json.extend_from_slice(b",\"daemon\":");
                 self.daemon_json(&mut json, daemon);
@@ -319,9 +362,13 @@ impl<'t> CronReport<'t> {
                 self.daemon_json(&mut json, daemon);
                 text_member(&mut json, "by", Some(method(way).as_bytes()));
             }
-            Event::Job(job, _) | Event::Terminating(job) => {
+            Event::Job(job, _) | Event::Terminating(job, _) => {
                 json.extend_from_slice(b",\"job\":");
                 self.job_json(&mut json, job);
+            }
+            Event::Ended(ended) => {
+                json.extend_from_slice(b",\"job\":");
+                self.ended_json(&mut json, ended);
             }
             Event::Additions(path) => {
                 text_member(&mut json, "path", Some(path.as_os_str().as_encoded_bytes()))
@@ -359,7 +406,15 @@ impl<'t> CronReport<'t> {
             }
             Event::Job(job, true) => self.job_line("not waiting for", job),
             Event::Job(_, false) => {}
-            Event::Terminating(job) => self.job_line("terminating", job),
+            Event::Terminating(job, true) => self.job_line("terminating", job),
+            Event::Terminating(_, false) => {}
+            Event::Ended(ended) if ended.is_terminated => {
+                let mut line = b"terminated ".to_vec();
+                self.ended_text(&mut line, ended);
+                self.line(escaped(line.trim_ascii_end()));
+            }
+            // Failures are told of at the end.
+            Event::Ended(_) => {}
             Event::Drained(time) => {
                 self.line(format_args!("no cron job is running (after {})", duration(*time)))
             }
@@ -369,6 +424,7 @@ impl<'t> CronReport<'t> {
                 outlet::settle_within(BEFORE_COMMAND);
             }
             Event::Resumed(daemon) => self.line(format_args!("{} runs on", daemon_name(daemon))),
+            Event::HasEnded(daemon) => self.line(format_args!("{} has ended", daemon_name(daemon))),
             Event::Stopping(daemon, way) => {
                 if matches!(way, StopMethod::Unit(_) | StopMethod::Signal { .. }) {
                     self.line(format_args!("stopping {} by {}", daemon_name(daemon), method(way)));
@@ -399,6 +455,9 @@ impl EventSink for CronReport<'_> {
             self.newcomers.push((*daemon).clone());
             self.warn(&newcomer(daemon));
         }
+        if let Event::Ended(ended) = &event {
+            self.ended.push((*ended).clone());
+        }
         if let Event::Warning(warning) = &event {
             self.warn(&warning_text(warning));
         }
@@ -427,6 +486,14 @@ impl Observer for CronReport<'_> {
 
     fn waited(&mut self) {
         self.progress.clear();
+    }
+}
+
+/// Writes a moment as RFC 3339 has it, in UTC.
+fn moment(json: &mut Vec<u8>, moment: SystemTime) {
+    match Timestamp::try_from(moment) {
+        Ok(timestamp) => json::string(json, &format!("{timestamp:.3}")),
+        Err(_) => json.extend_from_slice(b"null"),
     }
 }
 

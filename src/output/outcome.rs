@@ -151,7 +151,7 @@ impl<'p> OutcomeReport<'p> {
                 text.push_str(&signal);
             }
             Some(Outcome::Ended | Outcome::Killed | Outcome::GoneBefore)
-                if self.order.wants_status() =>
+                if self.order.wants_status =>
             {
                 text.push_str(&status(target.status));
             }
@@ -223,7 +223,7 @@ impl<'p> OutcomeReport<'p> {
         json::member(&mut json, "signal", target.sent, |json, signal| {
             json::string(json, &signal.to_string())
         });
-        if self.order.wants_status() {
+        if self.order.wants_status {
             let code = target.status.and_then(|status| status.code());
             let signal = target.status.and_then(|status| Signal::from_number(status.signal()?));
             let dumped = target.status.map(|status| status.core_dumped());

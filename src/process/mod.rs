@@ -48,6 +48,7 @@ use crate::path::base_name;
 
 pub use below::OpenFile;
 pub use cgroup::Cgroups;
+pub use clock::since_boot;
 pub use control_group::{ControlGroup, leave_control_groups};
 pub use error::{Error, Lookup, ReadError, ReadResult, Unavailable, if_available};
 pub use file::{File, Files};

@@ -2,11 +2,13 @@
 //! `cron`.
 
 use std::borrow::Cow;
+use std::os::unix::process::ExitStatusExt;
 
+use crate::control::Signal;
 use crate::cron::kinds::KINDS;
 use crate::cron::{
-    AdditionsFailure, Daemon, DaemonProof, DaemonSelector, Event, Job, JobOrigin, OnTimeout, Plan,
-    RejectReason, Repaused, ShutdownResult, StopMethod, Supervisor, Warning,
+    AdditionsFailure, Daemon, DaemonProof, DaemonSelector, EndedJob, Event, Job, JobOrigin,
+    OnTimeout, Plan, RejectReason, Repaused, ShutdownResult, StopMethod, Supervisor, Warning,
 };
 
 /// Returns the names of all kinds of daemon.
@@ -39,6 +41,9 @@ pub fn no_daemon(wanted: &DaemonSelector) -> String {
 pub fn ending(result: &ShutdownResult, plan: &Plan) -> Option<String> {
     match result {
         ShutdownResult::Stopped | ShutdownResult::NotStopped | ShutdownResult::Ran(_) => None,
+        ShutdownResult::Terminated => {
+            Some("timed out: the remaining jobs were terminated, and cron is stopped".to_owned())
+        }
         ShutdownResult::TimedOut { left, is_stopped } => {
             let cron = match (is_stopped, plan.on_timeout) {
                 (true, _) => "cron is stopped",
@@ -72,6 +77,7 @@ fn still_running(left: &[Job]) -> String {
 pub fn outcome(result: &ShutdownResult) -> &'static str {
     match result {
         ShutdownResult::Stopped => "stopped",
+        ShutdownResult::Terminated => "terminated",
         ShutdownResult::NotStopped => "not stopped",
         ShutdownResult::TimedOut { .. } => "timed out",
         ShutdownResult::Interrupted(..) => "interrupted",
@@ -88,10 +94,12 @@ pub fn event_name(event: &Event<'_>) -> &'static str {
         Event::Newcomer(_) => "newcomer",
         Event::Additions(_) => "additions",
         Event::Job(..) => "job",
-        Event::Terminating(_) => "terminating",
+        Event::Terminating(..) => "terminating",
+        Event::Ended(_) => "ended",
         Event::Drained(_) => "drained",
         Event::Command(_) => "command",
         Event::Resumed(_) => "resumed",
+        Event::HasEnded(_) => "has ended",
         Event::Stopping(..) => "stopping",
         Event::Stopped(_) => "stopped",
         Event::Warning(_) => "warning",
@@ -111,6 +119,7 @@ pub fn deed(event: &Event<'_>) -> Option<String> {
             Some(format!("stopping cron, process {}, by {}", daemon.pid, method(way)))
         }
         Event::Resumed(daemon) => Some(format!("cron, process {}, runs on", daemon.pid)),
+        Event::HasEnded(daemon) => Some(format!("cron, process {}, has ended", daemon.pid)),
         Event::Stopped(daemon) => Some(format!("cron, process {}, is stopped", daemon.pid)),
         Event::Warning(warning) => Some(warning_text(warning)),
         _ => None,
@@ -171,6 +180,25 @@ pub fn origin_note(origin: JobOrigin) -> Option<&'static str> {
              of a job",
         ),
     }
+}
+
+/// Returns how an awaited job has ended: by its exit status, a signal, or unknown.
+pub fn how_it_ended(ended: &EndedJob) -> String {
+    let by_us = if ended.is_killed { "KILL" } else { "TERM" };
+    match ended.status {
+        Some(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exit status {code}"),
+            (None, Some(number)) => format!("signal {}", signal_name(number)),
+            (None, None) => "an unknown status".to_owned(),
+        },
+        None if ended.is_terminated => format!("signal {by_us}"),
+        None => "an unknown status".to_owned(),
+    }
+}
+
+/// Returns the name of a signal, or its number if it has none.
+pub fn signal_name(number: i32) -> String {
+    Signal::from_number(number).map_or_else(|| number.to_string(), |signal| signal.to_string())
 }
 
 /// Returns the remark about a state in which a job will not end soon.
