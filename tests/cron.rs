@@ -10,6 +10,7 @@ mod listing;
 mod orphans;
 mod outputs;
 mod pausing;
+mod refusals;
 mod several;
 mod stopping;
 mod supervised;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
 use anyhow::{Context as _, bail};
@@ -22,9 +22,10 @@ use crate::cron::{
 };
 use crate::exit::{Exit, Refusal};
 use crate::output::cron::{
-    CronReport, ReportOptions, daemon_applets, daemon_names, no_daemon, reject_reason,
+    CronReport, ReportOptions, daemon_applets, daemon_names, duration, failure, no_daemon,
+    reject_reason,
 };
-use crate::output::{Output, outlet};
+use crate::output::{self, Output, outlet};
 use crate::process::{Pid, Proc};
 
 /// The row in the table of applets.
@@ -60,7 +61,7 @@ struct Options {
     /// Let a cron run on that somebody left paused
     #[arg(
         long,
-        conflicts_with_all = ["command", "dry_run", "json", "jsonl"],
+        conflicts_with_all = ["command", "dry_run", "jsonl"],
         help_heading = "Action"
     )]
     resume: bool,
@@ -91,6 +92,9 @@ struct Options {
     /// Wait for daemons too that jobs have started
     #[arg(long, help_heading = "Action")]
     wait_daemons: bool,
+    /// Go on when nobody reads the output any more, as after the end of ssh
+    #[arg(long, help_heading = "Action")]
+    detach: bool,
     /// The daemon has this name
     #[arg(long, value_name = "NAME", help_heading = "Selection")]
     daemon: Option<OsString>,
@@ -213,6 +217,19 @@ const LOCK: &str = "/run/cron-graceful.lock";
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
+    let result = work(&options, context);
+    if let (Err(error), Some(layout)) = (&result, options.format.json())
+        && error.downcast_ref::<io::Error>().is_none()
+    {
+        // Whoever reads JSON gets a document in any case, unless the output itself has failed.
+        let is_refusal = error.downcast_ref::<Refusal>().is_some();
+        let outcome = if is_refusal { "refused" } else { "failed" };
+        output::print(&failure(layout, outcome, &format!("{error:#}")))?;
+    }
+    result
+}
+
+fn work(options: &Options, context: &Context) -> anyhow::Result<Exit> {
     let changes = !(options.list || options.dry_run);
     let name = &context.name;
     options.verbosity.start_with_syslog(name, changes)?;
@@ -235,6 +252,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         layout: options.format.json(),
         with_daemons: options.wait_daemons,
         is_quiet: options.verbosity.is_quiet(),
+        is_detached: options.detach,
         limit,
     };
     let report = CronReport::new(name, proc.users(), &interrupts, output, look);
@@ -361,7 +379,7 @@ impl Options {
                 report.none_is_paused();
             }
             let all = cron::resume(daemons, &mut report);
-            report.end()?;
+            report.finish(if all { "resumed" } else { "not resumed" }, daemons, &[])?;
             return Ok(if all { Exit::Done } else { Exit::Nothing });
         }
         if daemons.len() > 1 && !self.all {
@@ -412,7 +430,7 @@ fn rehearse(shutdown: &Shutdown<'_>, mut report: CronReport<'_>) -> anyhow::Resu
     let jobs = Jobs::default().scan(shutdown.proc, shutdown.daemons)?;
     let ways = shutdown.ways()?;
     report.rehearsal(&ways, &shutdown.plan.command, &jobs);
-    report.finish("dry run", shutdown.daemons, &jobs)?;
+    report.finish_rehearsal(shutdown.daemons, &jobs)?;
     let would_refuse =
         shutdown.plan.command.is_empty() && ways.iter().any(|(_, way)| way.is_refusal());
     Ok(if would_refuse { Exit::Nothing } else { Exit::Done })
@@ -448,13 +466,28 @@ fn lock() -> anyhow::Result<File> {
             if std::fs::metadata(LOCK)
                 .is_ok_and(|named| file.metadata().is_ok_and(|own| own.ino() == named.ino())) =>
         {
+            // The next run tells its user whom to ask.
+            file.set_len(0)
+                .and_then(|()| writeln!(&file, "{}", std::process::id()))
+                .with_context(|| format!("cannot write '{LOCK}'"))?;
             Ok(file)
         }
         Ok(()) => bail!("'{LOCK}' was removed meanwhile: try again"),
-        Err(Errno::WOULDBLOCK) => Err(Refusal::nothing(format!(
-            "another cron-graceful is at work and holds {LOCK}: nothing was done"
-        ))
-        .into()),
+        Err(Errno::WOULDBLOCK) => {
+            let holder = holder(&file).unwrap_or_else(|| "another cron-graceful".to_owned());
+            let why = format!("{holder} is at work and holds {LOCK}: nothing was done");
+            Err(Refusal::nothing(why).into())
+        }
         Err(errno) => Err(errno).with_context(|| format!("cannot lock '{LOCK}'")),
     }
+}
+
+/// Describes the run that holds the lock: its pid, and for how long it has it; `None` where the file
+/// does not tell.
+fn holder(file: &File) -> Option<String> {
+    let mut text = String::new();
+    file.take(32).read_to_string(&mut text).ok()?;
+    let pid: Pid = text.trim().parse().ok()?;
+    let time = file.metadata().ok()?.modified().ok()?.elapsed().ok()?;
+    Some(format!("another cron-graceful (process {pid}, for {})", duration(time)))
 }

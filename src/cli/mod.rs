@@ -171,6 +171,8 @@ pub fn absence(what: &str, proc: &Proc, unexamined: &Unexamined) -> Result<Strin
 pub fn told(exit: Exit, written: io::Result<()>) -> anyhow::Result<Exit> {
     match (written, exit) {
         (Err(error), Exit::Interrupted(_)) if error.kind() == io::ErrorKind::TimedOut => Ok(exit),
+        // The reader that has gone is why it ended.
+        (Err(error), Exit::Interrupted(_)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit),
         (Err(error), _) if error.kind() == io::ErrorKind::TimedOut => Ok(Exit::TimedOut),
         (written, _) => Ok(written.map(|()| exit)?),
     }

@@ -81,6 +81,11 @@ pub fn room(proc: &Proc) -> Room {
     Room::within(soft_limit(), open + RESERVE)
 }
 
+/// Returns how many processes can be held at the same time, all other work aside.
+pub fn most_held(proc: &Proc) -> usize {
+    room(proc).processes
+}
+
 /// Returns the limit of our descriptors, or the number that POSIX promises where the kernel does
 /// not tell.
 fn soft_limit() -> u64 {

@@ -25,7 +25,7 @@ mod target;
 mod watch;
 
 pub use ancestors::{ancestors, self_and_ancestors};
-pub use descriptors::{keep_descriptors, raise_limit, spawn_daemon};
+pub use descriptors::{keep_descriptors, most_held, raise_limit, spawn_daemon};
 pub use guardian::{Guardian, stand as stand_guard};
 pub use interrupts::{Interrupts, StopHold, with_signals_blocked};
 pub use kernel::{ExitStatus, new_session_keyring, reset_sigchld};

@@ -20,6 +20,7 @@ const ALIASES: [(&str, &str); 3] = [("IOT", "ABRT"), ("CLD", "CHLD"), ("POLL", "
 impl Signal {
     pub const CONT: Signal = Signal(rustix::process::Signal::CONT);
     pub const KILL: Signal = Signal(rustix::process::Signal::KILL);
+    pub const PIPE: Signal = Signal(rustix::process::Signal::PIPE);
     pub const STOP: Signal = Signal(rustix::process::Signal::STOP);
     pub const TERM: Signal = Signal(rustix::process::Signal::TERM);
 

@@ -63,6 +63,9 @@ pub fn drain(
     let mut pending: Vec<Job> = Vec::new();
     let (mut scans_without, mut latest) = (0, Instant::now());
     while scans_without < 2 {
+        if events.is_unheard() {
+            return Ok(Drained::Interrupted(Signal::PIPE, Vec::new()));
+        }
         let is_over = limits.until.is_some_and(|until| until <= Instant::now());
         match pause.renew(proc, interrupts, events)? {
             Renewed::Untouched => {}
@@ -251,7 +254,11 @@ impl Observer for Look<'_> {
     fn waiting(&mut self, targets: &[Target], since: Duration) -> Option<Instant> {
         if Instant::now() >= self.next {
             let Shutdown { proc, interrupts, .. } = *self.shutdown;
-            self.result = self.pause.renew(proc, interrupts, self.events);
+            self.result = if self.events.is_unheard() {
+                Ok(Renewed::Interrupted(Signal::PIPE))
+            } else {
+                self.pause.renew(proc, interrupts, self.events)
+            };
             self.next = Instant::now() + LOOK_INTERVAL;
         }
         let next_report = self.events.waiting(targets, since);

@@ -11,7 +11,7 @@ use super::kinds;
 use super::login_session;
 use super::origin::JobOrigin;
 use super::orphan::{is_daemon, is_like_job, of_leader, writes_to_cron, writes_to_tmpfile};
-use crate::control::{Life, Reference, Target, self_and_ancestors};
+use crate::control::{Life, Reference, Target, most_held, self_and_ancestors};
 use crate::path::base_name;
 use crate::process::{
     Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, Stat, Unavailable, if_available,
@@ -97,8 +97,9 @@ const FORGET_AFTER: Duration = Duration::from_secs(2);
 /// Number of attempts to catch a process with the latest pid.
 const ATTEMPTS: usize = 100;
 
-/// Most processes of which pidfds are kept open.
+/// Most processes of which pidfds are kept open, and their part of the descriptors that there are.
 const KEPT: usize = 256;
+const KEPT_PART: usize = 4;
 
 /// Most bytes of a command that are kept. No command of a crontab is longer (MAX_ARG_STRLEN in
 /// execve(2)), while thousands of other processes may have longer arguments.
@@ -127,10 +128,11 @@ impl Jobs {
     /// a job cannot be examined.
     pub fn scan(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
         let (forest, origins) = self.search(proc, daemons)?;
+        let kept = kept(proc);
         let mut jobs = Vec::new();
         for (node, origin, is_certain) in origins {
             if let Some(job) = self.hold(proc, &forest, node, origin, is_certain)? {
-                jobs.push(if jobs.len() < KEPT { job } else { job.released() });
+                jobs.push(if jobs.len() < kept { job } else { job.released() });
             }
         }
         jobs.sort_by_key(|job| job.target.pid);
@@ -141,6 +143,7 @@ impl Jobs {
     /// examined again, and descendants of jobs are returned only once.
     pub fn watch(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
         let (forest, origins) = self.search(proc, daemons)?;
+        let kept = kept(proc);
         let mut before = std::mem::take(&mut self.known);
         let mut jobs = Vec::new();
         for (node, origin, is_certain) in origins {
@@ -150,7 +153,7 @@ impl Jobs {
                 self.known.insert(pid, known);
             } else if let Some(job) = self.hold(proc, &forest, node, origin, is_certain)? {
                 // The status of a process that was reaped is told only through an open pidfd.
-                let keeps = origin != JobOrigin::Descendant && self.known.len() < KEPT;
+                let keeps = origin != JobOrigin::Descendant && self.known.len() < kept;
                 let job = if keeps { job } else { job.released() };
                 let known = KnownJob {
                     start_ticks: member.start_ticks,
@@ -438,6 +441,11 @@ fn perhaps(is_like_job: Option<bool>) -> Leftover {
         Some(false) => Leftover::Unrelated,
         None => Leftover::Exited,
     }
+}
+
+/// Returns the number of processes of which pidfds are kept open.
+fn kept(proc: &Proc) -> usize {
+    KEPT.min(most_held(proc) / KEPT_PART)
 }
 
 /// The relation between a process and the jobs that may have left it behind.

@@ -58,6 +58,9 @@ pub enum Error {
 /// The receiver of events.
 pub trait EventSink: control::Observer {
     fn event(&mut self, event: Event<'_>);
+
+    /// Reports whether nobody can take events any more, because the reader of our output has gone.
+    fn is_unheard(&self) -> bool;
 }
 
 /// Something that happened.

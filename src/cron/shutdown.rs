@@ -209,6 +209,10 @@ impl Shutdown<'_> {
         if !self.cannot_pause() {
             events.event(Event::Drained(begin.elapsed()));
         }
+        if events.is_unheard() {
+            // Here is the last moment at which cron can run on.
+            return Ok(ShutdownResult::Interrupted(Signal::PIPE, Vec::new()));
+        }
         if !self.plan.command.is_empty() {
             // A user who stops the command from the keyboard means all of it.
             *held = None;

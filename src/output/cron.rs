@@ -3,6 +3,7 @@
 
 mod words;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -13,14 +14,14 @@ use jiff::Timestamp;
 use super::json::{self, Layout};
 use super::message::message;
 use super::outlet;
-use super::progress::{Progress, duration};
+use super::progress::Progress;
 use super::report_writer::ReportWriter;
 use super::text::escaped;
 use super::{Output, human, put, shown};
 use crate::control::{Interrupts, Observer, Target};
 use crate::cron::{
-    Daemon, DaemonProof, DaemonSelector, EndedJob, Event, EventSink, Job, Plan, Rejected,
-    ShutdownResult, StopMethod,
+    Daemon, DaemonProof, DaemonSelector, EndedJob, Event, EventSink, Job, JobOrigin, Plan,
+    Rejected, ShutdownResult, StopMethod,
 };
 use crate::process::Pid;
 use crate::users::Users;
@@ -29,6 +30,7 @@ use words::{
     origin_note, outcome, proof, signal_name, state_note, stop_later, warning_text,
 };
 
+pub use super::progress::duration;
 pub use words::{daemon_applets, daemon_names, no_daemon, reject_reason};
 
 /// Time for earlier output to be written before a command begins to print.
@@ -41,6 +43,8 @@ pub struct ReportOptions {
     /// `true` if daemons that jobs have started are waited for.
     pub with_daemons: bool,
     pub is_quiet: bool,
+    /// `true` if the run goes on when nobody reads its output any more.
+    pub is_detached: bool,
     /// The time at which the command must be finished.
     pub limit: Option<Instant>,
 }
@@ -57,6 +61,8 @@ pub struct CronReport<'t> {
     newcomers: Vec<Daemon>,
     /// The jobs that were waited for and have ended.
     ended: Vec<EndedJob>,
+    /// The workers whose jobs were told of.
+    workers: BTreeSet<Pid>,
 }
 
 impl<'t> CronReport<'t> {
@@ -78,6 +84,7 @@ impl<'t> CronReport<'t> {
             begin: Instant::now(),
             newcomers: Vec::new(),
             ended: Vec::new(),
+            workers: BTreeSet::new(),
         }
     }
 
@@ -156,7 +163,11 @@ impl<'t> CronReport<'t> {
                 self.line(left_running(daemon, way));
                 continue;
             }
-            self.line(format_args!("would pause {name} ({})", daemon.pid));
+            self.line(if daemon.is_stopped {
+                format!("{name} ({}) is paused already", daemon.pid)
+            } else {
+                format!("would pause {name} ({})", daemon.pid)
+            });
             if command.is_empty() {
                 self.line(format_args!("would stop it by {}", stop_later(daemon, way)));
             }
@@ -165,7 +176,33 @@ impl<'t> CronReport<'t> {
             let words: Vec<_> = command.iter().map(|word| word.to_string_lossy()).collect();
             self.line(format_args!("would run {} when no job runs any more", words.join(" ")));
         }
-        self.line(if jobs.is_empty() { "no cron job is running" } else { "would wait for:" });
+        if jobs.is_empty() {
+            self.line("no cron job is running");
+        }
+        let (awaited, others): (Vec<&Job>, Vec<&Job>) = jobs
+            .iter()
+            .filter(|job| job.is_of_interest(jobs))
+            .partition(|job| job.is_awaited(self.options.with_daemons));
+        self.jobs_under("would wait for:", &awaited);
+        self.jobs_under("would not wait for:", &others);
+    }
+
+    /// Writes a heading with some jobs below it, if there are any.
+    fn jobs_under(&mut self, heading: &str, jobs: &[&Job]) {
+        if jobs.is_empty() {
+            return;
+        }
+        self.line(heading);
+        self.jobs_text(jobs);
+    }
+
+    /// Writes some jobs as lines of text. In JSON nothing is written.
+    fn jobs_text(&mut self, jobs: &[&Job]) {
+        if self.options.layout.is_none() {
+            let mut text = Vec::new();
+            jobs.iter().for_each(|job| self.job_text(&mut text, job));
+            self.writer.write(&text);
+        }
     }
 
     /// Writes one line, with all names escaped. In JSON nothing is written.
@@ -197,14 +234,40 @@ impl<'t> CronReport<'t> {
             self.options.limit = Some(Instant::now());
         }
         if let Some(text) = ending(result, plan) {
-            self.warn(&text);
+            if result.left().is_empty() {
+                self.warn(&text);
+            } else {
+                // Who is left matters also with --quiet.
+                self.progress.clear();
+                message(self.name, &text);
+            }
         }
         self.finish(outcome(result), daemons, result.left())
     }
 
-    /// Writes how the run ended, and the jobs that are left. Errors: some of the output could not
-    /// be written.
+    /// Ends a rehearsal. Errors: some of the output could not be written.
+    pub fn finish_rehearsal(mut self, daemons: &[Daemon], jobs: &[Job]) -> io::Result<()> {
+        self.document("dry run", daemons, jobs);
+        self.end()
+    }
+
+    /// Writes how the run ended, and the jobs that are left, also with --quiet. Errors: some of the
+    /// output could not be written.
     pub fn finish(mut self, outcome: &str, daemons: &[Daemon], left: &[Job]) -> io::Result<()> {
+        self.document(outcome, daemons, left);
+        let of_interest: Vec<&Job> = left.iter().filter(|job| job.is_of_interest(left)).collect();
+        self.jobs_text(&of_interest);
+        if self.options.layout.is_none() && !self.options.is_quiet {
+            let mut text = Vec::new();
+            let failed = self.ended.iter().filter(|ended| ended.has_failed());
+            failed.for_each(|ended| self.ended_text(&mut text, ended));
+            self.writer.write(&text);
+        }
+        self.end()
+    }
+
+    /// Writes the document, or the last line, in JSON. In text nothing is written.
+    fn document(&mut self, outcome: &str, daemons: &[Daemon], left: &[Job]) {
         if self.options.layout.is_some() {
             let mut text = Vec::new();
             put(&mut text, format_args!("{{"));
@@ -226,16 +289,7 @@ impl<'t> CronReport<'t> {
                 format_args!(",\"seconds\":{:.3}}}\n", self.begin.elapsed().as_secs_f64()),
             );
             self.writer.write(&text);
-        } else if !self.options.is_quiet {
-            let mut text = Vec::new();
-            left.iter()
-                .filter(|job| job.is_of_interest(left))
-                .for_each(|job| self.job_text(&mut text, job));
-            let failed = self.ended.iter().filter(|ended| ended.has_failed());
-            failed.for_each(|ended| self.ended_text(&mut text, ended));
-            self.writer.write(&text);
         }
-        self.end()
     }
 
     /// Ends the report. A signal ends us while this waits for a reader. Errors: some of the output
@@ -455,6 +509,11 @@ impl EventSink for CronReport<'_> {
             self.newcomers.push((*daemon).clone());
             self.warn(&newcomer(daemon));
         }
+        if let Event::Job(job, false) = &event
+            && job.origin == JobOrigin::Worker
+        {
+            self.workers.insert(job.target.pid);
+        }
         if let Event::Ended(ended) = &event {
             self.ended.push((*ended).clone());
         }
@@ -467,6 +526,10 @@ impl EventSink for CronReport<'_> {
             None => self.event_text(&event),
         }
     }
+
+    fn is_unheard(&self) -> bool {
+        !self.options.is_detached && outlet::is_hung_up()
+    }
 }
 
 impl Observer for CronReport<'_> {
@@ -475,8 +538,14 @@ impl Observer for CronReport<'_> {
     fn waiting(&mut self, targets: &[Target], _: Duration) -> Option<Instant> {
         let pid_and_name =
             |target: &Target| -> (Pid, Option<Vec<u8>>) { (target.pid, target.name.clone()) };
-        let left: Vec<_> =
-            targets.iter().filter(|target| target.outcome.is_none()).map(pid_and_name).collect();
+        // Workers of cron have their jobs beside them, and are no news.
+        let is_worker = |target: &&Target| self.workers.contains(&target.pid);
+        let left: Vec<_> = targets
+            .iter()
+            .filter(|target| target.outcome.is_none())
+            .filter(|target| !is_worker(target))
+            .map(pid_and_name)
+            .collect();
         // The time of all waits together, because each is only a part.
         self.progress
             .show(left.iter().map(|(pid, name)| (*pid, name.as_deref())), self.begin.elapsed())
@@ -487,6 +556,19 @@ impl Observer for CronReport<'_> {
     fn waited(&mut self) {
         self.progress.clear();
     }
+}
+
+/// Returns the document of a run that an error has ended before its report.
+pub fn failure(layout: Layout, outcome: &str, reason: &str) -> String {
+    let mut json = b"{".to_vec();
+    if layout == Layout::Lines {
+        json.extend_from_slice(b"\"event\":\"end\",");
+    }
+    json::key(&mut json, "outcome");
+    json::string(&mut json, outcome);
+    json::member(&mut json, "reason", Some(reason), json::string);
+    json.extend_from_slice(b",\"daemons\":[],\"left\":[],\"ended\":[]}\n");
+    String::from_utf8_lossy(&json).into_owned()
 }
 
 /// Writes a moment as RFC 3339 has it, in UTC.

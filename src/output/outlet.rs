@@ -13,7 +13,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::FileType;
 use rustix::io::{Errno, write};
 use rustix::stdio::{stderr, stdout};
 
@@ -113,6 +114,18 @@ pub fn send(stream: Stream, bytes: &[u8]) -> io::Result<bool> {
 /// Reports whether something is not written yet.
 pub fn is_behind() -> bool {
     OUTLET.get().is_some_and(|outlet| !outlet.shared.lock().is_settled())
+}
+
+/// Reports whether standard output is a pipe or a socket whose reader has gone. What leads to a
+/// terminal, a file or nowhere needs no reader.
+pub fn is_hung_up() -> bool {
+    let kind = rustix::fs::fstat(stdout()).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    if !matches!(kind, Ok(FileType::Fifo | FileType::Socket)) {
+        return false;
+    }
+    let mut poll_fds = [PollFd::from_borrowed_fd(stdout(), PollFlags::empty())];
+    poll(&mut poll_fds, Some(&Timespec::default())).is_ok()
+        && poll_fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// Waits until all is written, but not longer than this.

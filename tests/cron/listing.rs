@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::support::cron::{CronBox, soon};
+use super::super::support::cron::{CronBox, job, soon};
 use super::{entry, mentions};
 use crate::cron_box;
 
@@ -42,6 +42,29 @@ fn a_dry_run_says_what_would_be_done_and_does_not_run_the_command() {
     let outcome = place.graceful(&["--dry-run", "--json"]).succeeds();
     assert_eq!(outcome.json()["outcome"], "dry run", "{}", outcome.report());
     place.still_runs(daemon);
+}
+
+#[test]
+fn a_dry_run_tells_what_would_be_waited_for_from_what_would_not() {
+    let place = cron_box!();
+    place.crontab(&[&job("a"), &format!("(setsid {} &); {}", job("b"), job("a"))]);
+    let daemon = place.cron();
+    place.began("a");
+    let detached = place.began("b");
+    soon("a daemon", || place.seen(detached).is_some_and(|seen| seen.parent == 1));
+    place.shell(&format!("kill -STOP {daemon}"));
+    let outcome = place.graceful(&["-n", "--json"]).exits(0);
+    let jobs = outcome.json();
+    let outcome = place.graceful(&["-n"]).exits(0);
+    let text = outcome.text();
+    let (would, not) = text.split_once("would not wait for:\n").unwrap_or((&text, ""));
+    assert!(would.contains("would wait for:\n"), "{}", outcome.report());
+    let is_daemon = entry(&jobs, "left", detached)["why"] == "daemon";
+    assert!(is_daemon && not.contains(&detached.to_string()), "{}{jobs:#}", outcome.report());
+    assert!(!would.contains(&format!(" {detached} ")), "{}", outcome.report());
+    mentions(&outcome, &[&format!("cron ({daemon}) is paused already")]);
+    assert!(!text.contains("would pause"), "{}", outcome.report());
+    place.shell(&format!("kill -CONT {daemon}"));
 }
 
 #[test]
@@ -94,8 +117,13 @@ fn where_processes_are_hidden_a_list_says_so() {
         for options in
             [&["--list"][..], &["--list", "--json"], &["--dry-run"], &["--list", "--pid", &pid]]
         {
-            let outcome = place.graceful_as_nobody(options).refuses(1, ", as far as known: ");
-            assert!(outcome.errors().ends_with(": try as root\n"), "{}", outcome.report());
+            let outcome = place.graceful_as_nobody(options).exits(1);
+            mentions(&outcome, &[", as far as known: ", ": try as root"]);
+            if options.contains(&"--json") {
+                assert_eq!(outcome.json()["outcome"], "refused", "{}", outcome.report());
+            } else {
+                outcome.prints("");
+            }
         }
     }
     place.still_runs(daemon);

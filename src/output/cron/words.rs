@@ -52,6 +52,9 @@ pub fn ending(result: &ShutdownResult, plan: &Plan) -> Option<String> {
             };
             Some(format!("timed out, and {cron}: {}", still_running(left)))
         }
+        ShutdownResult::Interrupted(Signal::PIPE, _) => {
+            Some("nobody reads what is said any more: cron runs on (see --detach)".to_owned())
+        }
         ShutdownResult::Interrupted(_, left) => Some(format!(
             "interrupted, and cron runs on: {} processes of jobs are still running",
             left.len()

@@ -1,0 +1,114 @@
+//! Refusals, in text and as documents, and the reader that has gone.
+
+use super::super::support::cron::{CronBox, soon};
+use super::mentions;
+use crate::cron_box;
+
+/// A run that cannot begin tells why in the format that was asked for.
+#[track_caller]
+fn is_refused(place: &CronBox, words: &[&str], texts: &[&str]) {
+    for format in ["--json", "--jsonl"] {
+        let outcome = place.graceful(&[&[format], words].concat()).exits(1);
+        let document = outcome.json();
+        assert_eq!(document["outcome"], "refused", "{document:#}");
+        let reason = document["reason"].as_str().expect("finding the reason");
+        for text in texts {
+            assert!(reason.contains(text), "no {text} in {document:#}");
+        }
+        assert_eq!(document["daemons"], serde_json::json!([]), "{document:#}");
+        mentions(&outcome, texts);
+    }
+}
+
+#[test]
+fn the_holder_of_the_lock_is_told() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    let run = place.begin_and_pause(&[], daemon);
+    let holder = format!("process {}, for ", run.pid);
+    is_refused(&place, &[], &["another cron-graceful", &holder, "nothing was done"]);
+    is_refused(&place, &["--", "true"], &[&holder]);
+    place.finishes_after("a", run).exits(0);
+}
+
+#[test]
+fn an_ordinary_user_gets_a_document_too() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let outcome = place.graceful_as_nobody(&["--json"]).exits(1);
+    assert_eq!(outcome.json()["outcome"], "refused", "{}", outcome.report());
+    place.still_runs(daemon);
+}
+
+#[test]
+fn resuming_is_a_document_too() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    place.kill("STOP", daemon);
+    let document = place.graceful(&["--resume", "--json"]).exits(0).json();
+    assert_eq!(document["outcome"], "resumed", "{document:#}");
+    place.still_runs(daemon);
+}
+
+#[test]
+fn who_is_left_is_told_with_quiet_too() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    let outcome = place.graceful(&["-q", "--timeout", "0.3"]).exits(124);
+    mentions(&outcome, &["timed out", "sh /mnt/job a"]);
+    assert!(!outcome.text().contains("paused"), "{}", outcome.report());
+    place.still_runs(daemon);
+}
+
+/// Runs cron-graceful with its output in a pipe whose reader ends after one line.
+fn without_reader(place: &CronBox, words: &str) {
+    place.shell(&format!(
+        "rm -f /mnt/status; mkfifo /mnt/pipe; \
+         setsid sh -c 'cron-graceful {words} >/mnt/pipe 2>&1; echo $? >/mnt/status' \
+         </dev/null >/dev/null 2>&1 & head -n 1 /mnt/pipe >/dev/null; rm /mnt/pipe"
+    ));
+}
+
+#[test]
+fn cron_runs_on_when_the_reader_of_the_output_has_gone() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    for words in ["", "--jsonl", "-- touch /mnt/ran"] {
+        without_reader(&place, words);
+        soon("the end of the run", || place.has("status") && !place.read("status").is_empty());
+        assert_eq!(place.read("status"), "141", "{words}");
+        place.still_runs(daemon);
+    }
+    assert!(!place.ended("a") && !place.has("ran"));
+}
+
+#[test]
+fn a_run_goes_on_without_a_reader_where_that_is_asked_for() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    without_reader(&place, "--detach");
+    soon("a paused cron", || place.state(daemon) == 'T');
+    place.release("a");
+    soon("the end of the run", || place.has("status") && !place.read("status").is_empty());
+    assert_eq!(place.read("status"), "0");
+    place.is_stopped(daemon);
+}
+
+/// A file, a terminal or /dev/null needs no reader.
+#[test]
+fn a_run_whose_output_needs_no_reader_goes_on() {
+    let place = cron_box!();
+    for output in ["/dev/null", "/mnt/output"] {
+        place.shell("rm -f /mnt/a.*");
+        let (daemon, _) = place.cron_with_job();
+        place.shell(&format!(
+            "rm -f /mnt/status; setsid sh -c 'cron-graceful >{output} 2>&1; \
+             echo $? >/mnt/status' </dev/null >/dev/null 2>&1 &"
+        ));
+        soon("a paused cron", || place.state(daemon) == 'T');
+        place.release("a");
+        soon("the end of the run", || place.has("status") && !place.read("status").is_empty());
+        assert_eq!(place.read("status"), "0", "{output}");
+        place.is_stopped(daemon);
+    }
+}
