@@ -79,6 +79,7 @@ mod select;
 mod thread;
 mod tree;
 mod users;
+mod zone;
 
 use std::env;
 use std::ffi::OsString;

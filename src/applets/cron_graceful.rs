@@ -390,9 +390,6 @@ impl Options {
         if self.dry_run {
             return rehearse(shutdown, report);
         }
-        if !plan.command.is_empty() {
-            report.catching_up();
-        }
         let result = shutdown.carry_out(&mut report)?;
         conclude(&result, shutdown, report)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::kinds::{Habits, OF_DCRON, PID_FILE_OF_DCRON};
 use super::supervisor::Supervisor;
 use super::{Error, kinds, supervisor};
 use crate::control::{Reference, self_and_ancestors};
@@ -48,6 +49,22 @@ pub struct Daemon {
     pub supervisor: Option<Supervisor>,
     /// `true` if the daemon was stopped when it was found.
     pub is_stopped: bool,
+}
+
+impl Daemon {
+    /// Returns its crontabs and what it does about missed jobs, where that is known.
+    pub fn habits(&self) -> Option<&'static Habits> {
+        let is_dcron = match &self.proof {
+            DaemonProof::Lock(path) | DaemonProof::PidFile(path) => {
+                base_name(path) == PID_FILE_OF_DCRON
+            }
+            DaemonProof::Place | DaemonProof::Named => false,
+        };
+        if is_dcron || kinds::is_multi_call(&self.exe_name) {
+            return Some(&OF_DCRON);
+        }
+        kinds::kind(&self.name)?.habits.as_ref()
+    }
 }
 
 /// The reason why a process is taken for a daemon.

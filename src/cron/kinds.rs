@@ -1,6 +1,8 @@
 //! The kinds of cron daemon that are known. A new daemon is one row of [`KINDS`]; the search for
 //! daemons and jobs, the messages and the help are made from it.
 
+use super::catch_up::CatchUp;
+use super::crontab::{Names, Places};
 use crate::path::base_name;
 
 /// A kind of cron daemon.
@@ -19,7 +21,30 @@ pub struct Kind {
     /// `true` if the init script of the same name may tidy up after it. That of bcron must not: it
     /// kills every process but bcron.
     pub has_init_script: bool,
+    /// Its crontabs, and what it does about missed jobs, where they are known.
+    pub habits: Option<Habits>,
 }
+
+/// The crontabs of a daemon, and what it does about the jobs that it has missed.
+pub struct Habits {
+    pub crontabs: Places,
+    pub catches_up: CatchUp,
+}
+
+/// The habits of dcron and of busybox, which descends from it. Both are called crond, as cronie is.
+pub static OF_DCRON: Habits = Habits {
+    crontabs: Places {
+        files: &[],
+        directories: &["/etc/cron.d"],
+        users: &["/var/spool/cron/crontabs"],
+        names: Names::NoBackups,
+        has_zone: false,
+    },
+    catches_up: CatchUp::OnceWithinAnHour,
+};
+
+/// The name of dcron's pid file.
+pub const PID_FILE_OF_DCRON: &[u8] = b"cron.pid";
 
 impl Kind {
     /// Reports whether this multi-call program can run as this daemon.
@@ -38,6 +63,16 @@ pub static KINDS: [Kind; 4] = [
         helpers: &[],
         collects_in_files: true,
         has_init_script: true,
+        habits: Some(Habits {
+            crontabs: Places {
+                files: &["/etc/crontab"],
+                directories: &["/etc/cron.d"],
+                users: &["/var/spool/cron/crontabs"],
+                names: Names::Plain,
+                has_zone: false,
+            },
+            catches_up: CatchUp::ByLength,
+        }),
     },
     // The crond of cronie, of dcron and of busybox.
     Kind {
@@ -47,6 +82,16 @@ pub static KINDS: [Kind; 4] = [
         helpers: &[],
         collects_in_files: false,
         has_init_script: true,
+        habits: Some(Habits {
+            crontabs: Places {
+                files: &["/etc/crontab"],
+                directories: &["/etc/cron.d"],
+                users: &["/var/spool/cron"],
+                names: Names::NoBackups,
+                has_zone: true,
+            },
+            catches_up: CatchUp::ByLength,
+        }),
     },
     Kind {
         name: "bcron-sched",
@@ -55,6 +100,7 @@ pub static KINDS: [Kind; 4] = [
         helpers: &["bcron-exec", "bcron-spool", "bcron-update"],
         collects_in_files: false,
         has_init_script: false,
+        habits: None,
     },
     Kind {
         name: "fcron",
@@ -63,6 +109,7 @@ pub static KINDS: [Kind; 4] = [
         helpers: &[],
         collects_in_files: false,
         has_init_script: false,
+        habits: None,
     },
 ];
 

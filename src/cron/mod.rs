@@ -5,16 +5,20 @@
 //! an [`Event`]. Start at [`Shutdown::carry_out`] for the procedure, at `kinds` for a new daemon,
 //! and at [`Jobs::scan`] for the question which processes are jobs.
 
+mod catch_up;
+mod crontab;
 pub mod daemon;
 mod drain;
 mod ended;
 pub mod job;
 pub mod kinds;
 mod login_session;
+mod missed;
 mod newcomer;
 pub mod origin;
 mod orphan;
 mod pause;
+mod schedule;
 mod shutdown;
 mod stop;
 mod stop_method;
@@ -26,9 +30,11 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
+pub use catch_up::Effect;
 pub use daemon::{Daemon, DaemonProof, DaemonScan, DaemonSelector, RejectReason, Rejected, find};
 pub use ended::EndedJob;
 pub use job::{Job, Jobs};
+pub use missed::Missed;
 pub use origin::JobOrigin;
 pub use pause::resume;
 pub use shutdown::{OnTimeout, Plan, Shutdown, ShutdownResult};
@@ -86,6 +92,8 @@ pub enum Event<'e> {
     Command(&'e OsStr),
     /// The daemon runs again.
     Resumed(&'e Daemon),
+    /// The daemon runs again after these jobs were due.
+    Missed(&'e Daemon, &'e Missed),
     /// The daemon was to run again, and has ended meanwhile.
     HasEnded(&'e Daemon),
     /// The daemon is going to be stopped for good.

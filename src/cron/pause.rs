@@ -1,10 +1,10 @@
 //! Pausing daemons so that none stays paused by accident: each has a guardian process, which
 //! continues it if we die or hang.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::newcomer::Newcomers;
-use super::{Daemon, Error, Event, EventSink, Repaused, Warning};
+use super::{Daemon, Error, Event, EventSink, Repaused, Warning, missed};
 use crate::control::{
     self, Action, Conclusion, Guardian, Interrupts, Life, Operation, Order, Outcome, Signal,
     Silent, Target,
@@ -26,6 +26,8 @@ pub struct Pause {
 struct PausedDaemon {
     daemon: Daemon,
     guardian: Guardian,
+    /// The time since which it is paused; `None` if it was paused before us.
+    since: Option<SystemTime>,
     /// `true` if it was found and paused after the others.
     is_newcomer: bool,
     /// `true` if it was running at the last look: another process has continued it.
@@ -84,7 +86,8 @@ impl Pause {
     /// Adds a daemon with a guardian.
     fn guard(&mut self, daemon: Daemon, is_newcomer: bool) -> Result<(), Error> {
         let guardian = guardian_over(&daemon, self.limit)?;
-        self.paused.push(PausedDaemon { daemon, guardian, is_newcomer, was_running: false });
+        let since = (!daemon.is_stopped).then(SystemTime::now);
+        self.paused.push(PausedDaemon { daemon, guardian, since, is_newcomer, was_running: false });
         Ok(())
     }
 
@@ -199,16 +202,24 @@ impl Pause {
 
     /// Continues the daemons.
     pub fn resume(mut self, events: &mut dyn EventSink) {
-        for PausedDaemon { daemon, guardian, .. } in self.paused.drain(..) {
+        let mut resumed = Vec::new();
+        for PausedDaemon { daemon, guardian, since, .. } in self.paused.drain(..) {
             if has_ended(&daemon) {
                 events.event(Event::HasEnded(&daemon));
                 guardian.dismiss();
             } else if continue_daemon(&daemon) {
                 events.event(Event::Resumed(&daemon));
                 guardian.dismiss();
+                resumed.extend(since.map(|since| (daemon, since, SystemTime::now())));
             } else {
                 // The guardian sees the end of its socket and tries too.
                 events.event(Event::Warning(Warning::NotContinued(daemon.pid)));
+            }
+        }
+        // All of them run before any crontab is read.
+        for (daemon, since, until) in resumed {
+            if let Some(missed) = missed::find(&daemon, since, until) {
+                events.event(Event::Missed(&daemon, &missed));
             }
         }
     }

@@ -20,14 +20,15 @@ use super::text::escaped;
 use super::{Output, human, put, shown};
 use crate::control::{Interrupts, Observer, Target};
 use crate::cron::{
-    Daemon, DaemonProof, DaemonSelector, EndedJob, Event, EventSink, Job, JobOrigin, Plan,
+    Daemon, DaemonProof, DaemonSelector, EndedJob, Event, EventSink, Job, JobOrigin, Missed, Plan,
     Rejected, ShutdownResult, StopMethod,
 };
 use crate::process::Pid;
 use crate::users::Users;
 use words::{
-    deed, ending, event_name, how_it_ended, left_running, method, newcomer, origin_name,
-    origin_note, outcome, proof, signal_name, state_note, stop_later, warning_text,
+    catching_up, deed, effect_name, ending, event_name, how_it_ended, left_running, method,
+    newcomer, origin_name, origin_note, outcome, proof, signal_name, state_note, stop_later,
+    warning_text,
 };
 
 pub use super::progress::duration;
@@ -61,6 +62,8 @@ pub struct CronReport<'t> {
     newcomers: Vec<Daemon>,
     /// The jobs that were waited for and have ended.
     ended: Vec<EndedJob>,
+    /// For each daemon that runs on: its pid, and what was missed, as a member of JSON.
+    missed: Vec<Vec<u8>>,
     /// The workers whose jobs were told of.
     workers: BTreeSet<Pid>,
 }
@@ -84,6 +87,7 @@ impl<'t> CronReport<'t> {
             begin: Instant::now(),
             newcomers: Vec::new(),
             ended: Vec::new(),
+            missed: Vec::new(),
             workers: BTreeSet::new(),
         }
     }
@@ -143,11 +147,6 @@ impl<'t> CronReport<'t> {
             self.daemon_text(&mut text, daemon);
             self.line(escaped(text.trim_ascii_end()));
         }
-    }
-
-    /// Warns that cron runs the jobs of a maintenance window afterwards.
-    pub fn catching_up(&mut self) {
-        self.warn("cron will catch up on what it misses meanwhile, some crons in a burst");
     }
 
     /// Writes what would be done, before the list of these jobs.
@@ -282,6 +281,10 @@ impl<'t> CronReport<'t> {
             });
             text.extend_from_slice(b",\"left\":");
             json::array(&mut text, left.iter(), |json, job| self.job_json(json, job));
+            text.extend_from_slice(b",\"missed\":");
+            json::array(&mut text, self.missed.iter(), |json, missed| {
+                json.extend_from_slice(missed)
+            });
             text.extend_from_slice(b",\"ended\":");
             json::array(&mut text, self.ended.iter(), |json, ended| self.ended_json(json, ended));
             put(
@@ -424,6 +427,10 @@ impl<'t> CronReport<'t> {
                 json.extend_from_slice(b",\"job\":");
                 self.ended_json(&mut json, ended);
             }
+            Event::Missed(daemon, missed) => {
+                json.extend_from_slice(b",\"missed\":");
+                json.extend_from_slice(&missed_json(daemon, missed));
+            }
             Event::Additions(path) => {
                 text_member(&mut json, "path", Some(path.as_os_str().as_encoded_bytes()))
             }
@@ -478,6 +485,7 @@ impl<'t> CronReport<'t> {
                 outlet::settle_within(BEFORE_COMMAND);
             }
             Event::Resumed(daemon) => self.line(format_args!("{} runs on", daemon_name(daemon))),
+            Event::Missed(daemon, missed) => self.missed_text(daemon, missed),
             Event::HasEnded(daemon) => self.line(format_args!("{} has ended", daemon_name(daemon))),
             Event::Stopping(daemon, way) => {
                 if matches!(way, StopMethod::Unit(_) | StopMethod::Signal { .. }) {
@@ -487,6 +495,33 @@ impl<'t> CronReport<'t> {
             Event::Stopped(daemon) => self.line(format_args!("{} is stopped", daemon_name(daemon))),
             // It is a message on standard error.
             Event::Newcomer(_) | Event::Warning(_) => {}
+        }
+    }
+
+    /// Writes what a daemon does about the jobs that it has missed, and which of them are lost.
+    fn missed_text(&mut self, daemon: &Daemon, missed: &Missed) {
+        self.line(catching_up(daemon, missed));
+        if !missed.lost.is_empty() {
+            self.line("these jobs were due meanwhile and will not run:");
+        }
+        for job in &missed.lost {
+            let mut line = Vec::new();
+            human::date(&mut line, job.due.0.as_second() as f64, " ");
+            if job.times > 1 {
+                line.extend_from_slice(b" to ");
+                human::date(&mut line, job.due.1.as_second() as f64, " ");
+                put(&mut line, format_args!(", {} times", job.times));
+            }
+            put(&mut line, format_args!(": {} ", escaped(&job.entry.user)));
+            line.extend_from_slice(&job.entry.command);
+            self.line(format_args!("  {}", escaped(&line)));
+        }
+        for unread in &missed.unread {
+            let file = unread.file.display();
+            self.warn(&format!(
+                "{file} cannot be read: {}: its jobs may be lost too",
+                unread.reason
+            ));
         }
     }
 
@@ -513,6 +548,9 @@ impl EventSink for CronReport<'_> {
             && job.origin == JobOrigin::Worker
         {
             self.workers.insert(job.target.pid);
+        }
+        if let Event::Missed(daemon, missed) = &event {
+            self.missed.push(missed_json(daemon, missed));
         }
         if let Event::Ended(ended) = &event {
             self.ended.push((*ended).clone());
@@ -567,8 +605,34 @@ pub fn failure(layout: Layout, outcome: &str, reason: &str) -> String {
     json::key(&mut json, "outcome");
     json::string(&mut json, outcome);
     json::member(&mut json, "reason", Some(reason), json::string);
-    json.extend_from_slice(b",\"daemons\":[],\"left\":[],\"ended\":[]}\n");
+    json.extend_from_slice(b",\"daemons\":[],\"left\":[],\"missed\":[],\"ended\":[]}\n");
     String::from_utf8_lossy(&json).into_owned()
+}
+
+/// Returns what was missed while a daemon was paused, in JSON.
+fn missed_json(daemon: &Daemon, missed: &Missed) -> Vec<u8> {
+    let mut json = format!("{{\"pid\":{}", daemon.pid).into_bytes();
+    put(&mut json, format_args!(",\"seconds\":{:.3}", missed.length.as_secs_f64()));
+    text_member(&mut json, "catches_up", Some(effect_name(missed.effect).as_bytes()));
+    json.extend_from_slice(b",\"lost\":");
+    json::array(&mut json, missed.lost.iter(), |json, job| {
+        put(json, format_args!("{{\"due\":\"{}\",\"last_due\":\"{}\"", job.due.0, job.due.1));
+        put(json, format_args!(",\"times\":{}", job.times));
+        text_member(json, "user", Some(&job.entry.user));
+        text_member(json, "command", Some(&job.entry.command));
+        text_member(json, "crontab", Some(job.entry.file.as_os_str().as_encoded_bytes()));
+        json.push(b'}');
+    });
+    json.extend_from_slice(b",\"unread\":");
+    json::array(&mut json, missed.unread.iter(), |json, unread| {
+        json.push(b'{');
+        json::key(json, "crontab");
+        json::bytes(json, unread.file.as_os_str().as_encoded_bytes());
+        text_member(json, "reason", Some(unread.reason.as_bytes()));
+        json.push(b'}');
+    });
+    json.push(b'}');
+    json
 }
 
 /// Writes a moment as RFC 3339 has it, in UTC.

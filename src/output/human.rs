@@ -1,11 +1,9 @@
 //! Formats numbers for people: sizes, durations, dates. `json` has the exact ones for programs.
 
-use std::sync::LazyLock;
-
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use super::{number, put};
+use crate::zone;
 
 const UNITS: [&str; 7] = ["", "K", "M", "G", "T", "P", "E"];
 
@@ -71,23 +69,12 @@ fn parts(seconds: f64) -> (u64, u64, u64, u64) {
     (whole / 86400, whole / 3600 % 24, whole / 60 % 60, whole % 60)
 }
 
-/// Time zone of dates: $TZ, else the machine's. That one is read from /etc/localtime, because jiff
-/// would walk through all zones to find its name.
-static ZONE: LazyLock<TimeZone> = LazyLock::new(|| {
-    let is_set = std::env::var_os("TZ").is_some_and(|zone| !zone.is_empty());
-    if is_set { None } else { zone_of_machine() }.unwrap_or_else(TimeZone::system)
-});
-
-fn zone_of_machine() -> Option<TimeZone> {
-    TimeZone::tzif("", &std::fs::read("/etc/localtime").ok()?).ok()
-}
-
 /// Appends a date and a time, in seconds since the epoch, with a separator between the two; the
 /// bare number if it is no possible date.
 pub(super) fn date(line: &mut Vec<u8>, seconds: f64, separator: &str) {
     match Timestamp::from_second(seconds as i64) {
         Ok(time) => {
-            let time = time.to_zoned(ZONE.clone());
+            let time = time.to_zoned(zone::local());
             put(
                 line,
                 format_args!(

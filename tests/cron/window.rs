@@ -4,7 +4,7 @@ use std::fs;
 
 use super::super::support::cron::{CronBox, job, soon};
 use super::{FAST, mentions};
-use crate::cron_box;
+use crate::{cron_box, skip};
 
 #[test]
 fn the_command_runs_when_no_job_does_and_its_status_is_passed_on() {
@@ -22,11 +22,58 @@ fn the_command_runs_when_no_job_does_and_its_status_is_passed_on() {
     assert_eq!(place.read("seen"), "/mnt/a.ended", "{}", outcome.report());
     assert!(!place.is_alive(script));
     place.still_runs(daemon);
-    assert!(
-        outcome.errors().contains("catch"),
-        "it does not warn that cron catches up\n{}",
-        outcome.report()
+}
+
+/// Moves the clock of a run forward while its command runs, and returns its document.
+#[track_caller]
+fn missed_in(place: &CronBox, time: &str) -> serde_json::Value {
+    place.shell("echo +0 >/mnt/clock; chmod 666 /mnt/clock");
+    let library = place.shell("ls /usr/lib/*/faketime/libfaketime.so.1");
+    let clock = [
+        "env",
+        &format!("LD_PRELOAD={library}"),
+        "FAKETIME_TIMESTAMP_FILE=/mnt/clock",
+        "FAKETIME_NO_CACHE=1",
+        "DONT_FAKE_MONOTONIC=1",
+    ];
+    let move_on = format!("echo +{time} >/mnt/clock");
+    let words = ["--json", "--", "env", "-u", "LD_PRELOAD", "sh", "-c", &move_on];
+    let document = place.graceful_by(&clock, &words).exits(0).json();
+    document["missed"][0].clone()
+}
+
+/// A night's backup that falls into the window is not lost in silence.
+#[test]
+fn what_cron_does_not_make_up_for_is_listed() {
+    let place = cron_box!(CronBox::needing(&["faketime"]));
+    if std::env::var_os("PROCTOOL_TEST_BINARY").is_some() {
+        skip!("the clock of the static binary cannot be moved");
+    }
+    place.raw_crontab(
+        "MAILTO=\"\"\n*/5 * * * * nobody five \\% x % input\n@daily root nightly\n@reboot root x\n",
     );
+    place
+        .shell("echo '@hourly own' >/var/spool/cron/crontabs/root; echo nonsense >/etc/cron.d/bad");
+    let daemon = place.cron();
+    let missed = missed_in(&place, "3m");
+    assert!(missed["catches_up"] == "all" && missed["pid"] == daemon, "{missed:#}");
+    assert_eq!(missed["lost"], serde_json::json!([]), "{missed:#}");
+    let missed = missed_in(&place, "90m");
+    assert_eq!(missed["catches_up"], "fixed", "{missed:#}");
+    let lost = missed["lost"].as_array().expect("finding a list");
+    let find = |command: &str| lost.iter().find(|job| job["command"] == command);
+    let five = find("five % x ").unwrap_or_else(|| panic!("{missed:#}"));
+    assert!(five["user"] == "nobody" && five["crontab"] == "/etc/cron.d/jobs", "{missed:#}");
+    let times = five["times"].as_u64().expect("finding a number");
+    assert!((17..=18).contains(&times) && five["due"].is_string(), "{missed:#}");
+    assert!(find("own").is_some() && find("nightly").is_none() && find("x").is_none());
+    assert_eq!(missed["unread"][0]["crontab"], "/etc/cron.d/bad", "{missed:#}");
+    let missed = missed_in(&place, "25h");
+    assert_eq!(missed["catches_up"], "none", "{missed:#}");
+    let lost = missed["lost"].as_array().expect("finding a list");
+    let nightly = lost.iter().find(|job| job["command"] == "nightly");
+    assert!(nightly.is_some_and(|job| job["times"] == 1 || job["times"] == 2), "{missed:#}");
+    place.still_runs(daemon);
 }
 
 #[test]

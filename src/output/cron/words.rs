@@ -7,9 +7,11 @@ use std::os::unix::process::ExitStatusExt;
 use crate::control::Signal;
 use crate::cron::kinds::KINDS;
 use crate::cron::{
-    AdditionsFailure, Daemon, DaemonProof, DaemonSelector, EndedJob, Event, Job, JobOrigin,
-    OnTimeout, Plan, RejectReason, Repaused, ShutdownResult, StopMethod, Supervisor, Warning,
+    AdditionsFailure, Daemon, DaemonProof, DaemonSelector, Effect, EndedJob, Event, Job, JobOrigin,
+    Missed, OnTimeout, Plan, RejectReason, Repaused, ShutdownResult, StopMethod, Supervisor,
+    Warning,
 };
+use crate::output::progress::duration;
 
 /// Returns the names of all kinds of daemon.
 pub fn daemon_names() -> Vec<&'static str> {
@@ -102,6 +104,7 @@ pub fn event_name(event: &Event<'_>) -> &'static str {
         Event::Drained(_) => "drained",
         Event::Command(_) => "command",
         Event::Resumed(_) => "resumed",
+        Event::Missed(..) => "missed",
         Event::HasEnded(_) => "has ended",
         Event::Stopping(..) => "stopping",
         Event::Stopped(_) => "stopped",
@@ -181,6 +184,38 @@ pub fn origin_note(origin: JobOrigin) -> Option<&'static str> {
         JobOrigin::Perhaps => Some(
             "perhaps of cron: its parent and its session have ended, and it has the environment \
              of a job",
+        ),
+    }
+}
+
+/// Returns the name of an effect in JSON.
+pub fn effect_name(effect: Effect) -> &'static str {
+    match effect {
+        Effect::All => "all",
+        Effect::Once => "once",
+        Effect::Fixed => "fixed",
+        Effect::Nothing => "none",
+        Effect::Unknown => "unknown",
+    }
+}
+
+/// Returns the text about what a daemon does with the jobs that it has missed.
+pub fn catching_up(daemon: &Daemon, missed: &Missed) -> String {
+    let (who, time) = (process(daemon), duration(missed.length));
+    match missed.effect {
+        Effect::All => format!("{who} was paused for {time}, and runs all jobs that it has missed"),
+        Effect::Once => {
+            format!("{who} was paused for {time}, and runs each job that it has missed once")
+        }
+        Effect::Fixed => format!(
+            "{who} was paused for {time}: it runs once each job that it has missed at a fixed \
+             time, and no job with * in minute or hour"
+        ),
+        Effect::Nothing => format!(
+            "{who} was paused for {time}: after so long it runs none of the jobs that it has missed"
+        ),
+        Effect::Unknown => format!(
+            "{who} was paused for {time}: whether it runs the jobs that it has missed is not known"
         ),
     }
 }
