@@ -10,6 +10,7 @@ mod listing;
 mod orphans;
 mod outputs;
 mod pausing;
+mod readme;
 mod refusals;
 mod several;
 mod stopping;

@@ -139,10 +139,20 @@ fn command() -> Command {
              job that stands in a file system that does not answer, or on an output that is not \
              read: --timeout counts from its start. Only KILL of this command and of its guardian \
              (proctool resume --guard) in the same moment leaves cron paused; --resume lets it run \
-             on then. Cron then catches up on what it has \
-             missed, some in a burst.\n\n\
+             on then.\n\n\
+             A cron that somebody starts or continues meanwhile, as an upgrade does, is paused too, \
+             and told of. At the end of a pause the jobs are listed that were due and that cron \
+             does not make up for: Debian's cron and cronie run all that they have missed in up to \
+             5 minutes, the jobs at fixed times in up to 3 hours, and nothing after that; busybox \
+             and dcron run each job once in up to an hour. Jobs that were waited for and failed \
+             are listed too.\n\n\
+             Where standard output is a pipe or socket that nobody reads any more, as after the \
+             end of ssh, cron runs on, unless --detach. A command that runs already goes on.\n\n\
              A job is what cron's workers run, with everything below it and everything that it \
-             left behind in its session, its audit session or cron's own control group. Daemons \
+             left behind in its session, its audit session, the login session that pam_systemd(8) \
+             opened for it, or cron's own control group. Elsewhere, a process that only looks like \
+             what a job has left in the background is listed as perhaps of cron. Such ones, and \
+             daemons \
              that a job has detached from itself are told of, and not waited for unless \
              --wait-daemons.\n\n\
              The daemon is a process called {} or {last}, or {}, that the superuser runs in our \
@@ -171,7 +181,11 @@ const EXITS: &[ExitRow] = &[
     Status(Exit::NotExecutable, "the command could not be executed"),
     Status(Exit::NotFound, "the command was not found"),
     Status(AFTER_SIGINT, "interrupted, and cron runs on (128 and the number of the signal)"),
-    Note("With a command, its exit status is passed on."),
+    Note("141 (PIPE) says that nobody reads the output any more, and cron runs on: see --detach."),
+    Note(
+        "With a command, its exit status is passed on. Whether a status is that of the command is \
+        told by the outcome in JSON: ran.",
+    ),
 ];
 
 const SUPERVISORS: &str = "\
