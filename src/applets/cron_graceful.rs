@@ -302,6 +302,16 @@ fn refuse_doubts(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> an
         ))
         .into());
     }
+    if let Some(process) = found.rejected.iter().find(|process| process.is_doubtful) {
+        let (pid, name) = (process.pid, String::from_utf8_lossy(&process.name));
+        let why = reject_reason(process.why);
+        return Err(Refusal::nothing(format!(
+            "process {pid} ({name}) may be another cron daemon: {why}, and yet it has children, \
+             which may be jobs: nothing was done. If it is the daemon, --pid {pid} takes it; \
+             another one is taken with --pid too"
+        ))
+        .into());
+    }
     Ok(())
 }
 

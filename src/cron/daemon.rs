@@ -85,6 +85,8 @@ pub struct Rejected {
     pub pid: Pid,
     pub name: Vec<u8>,
     pub why: RejectReason,
+    /// `true` if it may be a daemon all the same: it has children, which may be workers or jobs.
+    pub is_doubtful: bool,
 }
 
 /// The reason why a process is no daemon.
@@ -116,13 +118,36 @@ pub struct DaemonScan {
 /// A process with the name of a daemon, and the facts by which it is judged.
 struct Candidate {
     daemon: Daemon,
-    is_root: bool,
+    /// Real user id.
+    uid: u32,
     is_foreign: bool,
     is_alive: bool,
     has_terminal: bool,
     /// The pid file that it has locked. The outer `None` means that we may not see its locks.
     lock: Option<Option<Vec<u8>>>,
 }
+
+impl Candidate {
+    fn is_root(&self) -> bool {
+        self.uid == 0
+    }
+
+    /// Reports whether it is of a kind that drops its rights and keeps a helper of the superuser,
+    /// as bcron-sched does.
+    fn may_have_dropped_rights(&self) -> bool {
+        let kind = kinds::kind(&self.daemon.name);
+        !self.is_root() && kind.is_some_and(|kind| !kind.helpers.is_empty()) && self.is_of_system()
+    }
+
+    /// Reports whether it runs a program of the system as the superuser or as a user of the system.
+    /// Any other user may give a process this name, and children.
+    fn is_of_system(&self) -> bool {
+        self.uid < FIRST_USER && is_in_system_directory(&self.daemon)
+    }
+}
+
+/// The first uid of people (login.defs(5)).
+const FIRST_USER: u32 = 1000;
 
 /// The result of examining a process with the name of a daemon.
 enum Examined {
@@ -172,26 +197,72 @@ pub fn find(proc: &Proc, wanted: &DaemonSelector) -> Result<DaemonScan, Error> {
     names.extend(candidates.iter().map(name_of));
     let has_lock: BTreeSet<Vec<u8>> = candidates
         .iter()
-        .filter(|candidate| matches!(candidate.lock, Some(Some(_))) && candidate.is_root)
+        .filter(|candidate| matches!(candidate.lock, Some(Some(_))) && candidate.is_root())
         .map(|candidate| candidate.daemon.exe_name.clone())
         .collect();
+    let helped = if candidates.iter().any(Candidate::may_have_dropped_rights) {
+        parents(proc, is_helper_of_root)?
+    } else {
+        BTreeSet::new()
+    };
     let mut found = DaemonScan { unexamined, rejected: workers, daemons: Vec::new() };
     for candidate in candidates {
         let has_terminal = candidate.has_terminal;
         let is_child = names.get(&candidate.daemon.parent) == Some(&candidate.daemon.exe_name);
         // A job may have called us. A named daemon must still not be one of our ancestors.
         let is_ours = self_and_ancestors.contains(&candidate.daemon.pid);
-        match judge(candidate, wanted, is_child, is_ours, &has_lock) {
+        let is_trusted = candidate.is_root()
+            || candidate.may_have_dropped_rights() && helped.contains(&candidate.daemon.pid);
+        let is_of_system = candidate.is_of_system();
+        match judge(candidate, wanted, is_child, is_ours, is_trusted, &has_lock) {
             // What a user has started in a terminal is no service.
             Ok(daemon) if has_terminal => found.daemons.push(daemon),
             Ok(daemon) => {
                 let supervisor = supervisor::find(proc, daemon.pid, daemon.parent)?;
                 found.daemons.push(Daemon { supervisor, ..daemon });
             }
-            Err(rejected) => found.rejected.push(rejected),
+            Err(rejected) => {
+                let may_be = matches!(rejected.why, RejectReason::NotRoot | RejectReason::NoLock);
+                let is_doubtful = may_be && is_of_system;
+                found.rejected.push(Rejected { is_doubtful, ..rejected });
+            }
+        }
+    }
+    if found.rejected.iter().any(|rejected| rejected.is_doubtful) {
+        let parents = parents(proc, |_| Ok(true))?;
+        for rejected in &mut found.rejected {
+            rejected.is_doubtful &= parents.contains(&rejected.pid);
         }
     }
     Ok(found)
+}
+
+/// Returns the parents of the living processes that satisfy a condition.
+fn parents(
+    proc: &Proc,
+    is_wanted: impl Fn(&Process<'_>) -> ReadResult<bool>,
+) -> Result<BTreeSet<Pid>, Error> {
+    let mut parents = BTreeSet::new();
+    let mut scan = proc.scan(Files::new(&[File::Stat, File::Status, File::Exe]))?;
+    while let Some(process) = scan.next()? {
+        let stat = process.lookup(process.stat().copied())?;
+        if let Lookup::Found(stat) = stat
+            && stat.is_alive()
+            && matches!(process.lookup(is_wanted(process))?, Lookup::Found(true))
+        {
+            parents.insert(stat.ppid);
+        }
+    }
+    Ok(parents)
+}
+
+/// Reports whether the superuser runs a helper of a daemon from a system directory, in our pid
+/// namespace. No other user can start it with these rights.
+fn is_helper_of_root(process: &Process<'_>) -> ReadResult<bool> {
+    Ok(process.user_ids()?[0] == 0
+        && kinds::is_helper(&process.exe_name()?)
+        && is_system_directory(process.exe_path()?)
+        && process.status()?.numbers("NSpid").is_none_or(|numbers| numbers.count() == 1))
 }
 
 fn judge(
@@ -199,9 +270,10 @@ fn judge(
     wanted: &DaemonSelector,
     is_child: bool,
     is_ours: bool,
+    is_trusted: bool,
     has_lock: &BTreeSet<Vec<u8>>,
 ) -> Result<Daemon, Rejected> {
-    let Candidate { mut daemon, is_root, is_foreign, is_alive, lock, .. } = candidate;
+    let Candidate { mut daemon, is_foreign, is_alive, lock, .. } = candidate;
     let is_named = *wanted != DaemonSelector::Usual;
     let pid_file = lock.is_none().then(|| pid_file_of(daemon.pid)).flatten();
     let why = if !is_alive {
@@ -210,7 +282,7 @@ fn judge(
         Some(RejectReason::Ours)
     } else if is_foreign {
         Some(RejectReason::OtherNamespace)
-    } else if !is_root && !matches!(wanted, DaemonSelector::Pid(_)) {
+    } else if !is_trusted && !matches!(wanted, DaemonSelector::Pid(_)) {
         Some(RejectReason::NotRoot)
     } else if is_child {
         Some(RejectReason::Worker)
@@ -218,25 +290,38 @@ fn judge(
         None
     };
     daemon.proof = match (why, lock, pid_file) {
-        (Some(why), ..) => return Err(Rejected { pid: daemon.pid, name: daemon.name, why }),
+        (Some(why), ..) => return Err(rejected(daemon, why)),
         (None, Some(Some(path)), _) => DaemonProof::Lock(path),
         (None, _, Some(path)) => DaemonProof::PidFile(path),
         (None, ..) if is_named => DaemonProof::Named,
         (None, ..) if has_lock.contains(&daemon.exe_name) || !is_placed(&daemon) => {
-            return Err(Rejected { pid: daemon.pid, name: daemon.name, why: RejectReason::NoLock });
+            return Err(rejected(daemon, RejectReason::NoLock));
         }
         (None, ..) => DaemonProof::Place,
     };
     Ok(daemon)
 }
 
-/// Reports whether a daemon runs from a system directory, as a multi-call program, or is of a kind
-/// that locks no pid file.
-fn is_placed(daemon: &Daemon) -> bool {
-    let path = daemon.exe_path.as_deref().unwrap_or_default();
+fn rejected(daemon: Daemon, why: RejectReason) -> Rejected {
+    Rejected { pid: daemon.pid, name: daemon.name, why, is_doubtful: false }
+}
+
+/// Reports whether a program is in a directory of the system.
+pub fn is_system_directory(path: &[u8]) -> bool {
     let directory =
         path.iter().rposition(|&byte| byte == b'/').map_or(&b""[..], |slash| &path[..slash]);
     SYSTEM.contains(&directory)
+}
+
+/// Reports whether a daemon runs from a directory of the system.
+fn is_in_system_directory(daemon: &Daemon) -> bool {
+    is_system_directory(daemon.exe_path.as_deref().unwrap_or_default())
+}
+
+/// Reports whether a daemon runs from a system directory, as a multi-call program, or is of a kind
+/// that locks no pid file.
+fn is_placed(daemon: &Daemon) -> bool {
+    is_in_system_directory(daemon)
         || kinds::is_multi_call(&daemon.exe_name)
         || kinds::kind(&daemon.name).is_none_or(|kind| kind.pid_files.is_empty())
 }
@@ -298,17 +383,17 @@ fn candidate(
 /// Examines a process; `None` if it has not one of the wanted names.
 fn examine(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option<Examined>> {
     let Some(name) = name(process, wanted)? else { return Ok(None) };
-    let is_root = process.user_ids()?[0] == 0;
-    // A process of another user is no daemon, and may hold up its readers.
-    let is_examined = is_root || matches!(wanted, DaemonSelector::Pid(_));
+    let uid = process.user_ids()?[0];
+    // A process of another user may hold up its readers, and has no lock that counts.
+    let is_examined = uid == 0 || matches!(wanted, DaemonSelector::Pid(_));
     if is_examined && is_called_worker(if_available(process.cmdline())?.unwrap_or_default(), &name)
     {
         let why = RejectReason::Worker;
-        let rejected = Rejected { pid: process.pid(), name, why };
+        let rejected = Rejected { pid: process.pid(), name, why, is_doubtful: false };
         let exe_name = process.exe_name()?.into_owned();
         return Ok(Some(Examined::Worker { rejected, exe_name }));
     }
-    let candidate = describe(process, name, is_root, is_examined)?;
+    let candidate = describe(process, name, uid, is_examined)?;
     Ok(Some(Examined::Candidate(Box::new(candidate))))
 }
 
@@ -316,7 +401,7 @@ fn examine(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option<
 fn describe(
     process: &Process<'_>,
     name: Vec<u8>,
-    is_root: bool,
+    uid: u32,
     is_examined: bool,
 ) -> ReadResult<Candidate> {
     let stat = *process.stat()?;
@@ -341,7 +426,7 @@ fn describe(
         name,
     };
     Ok(Candidate {
-        is_root,
+        uid,
         // A process of a namespace below ours has a number in each of them.
         is_foreign: process.status()?.numbers("NSpid").is_some_and(|numbers| numbers.count() > 1),
         is_alive: stat.is_alive(),

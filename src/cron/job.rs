@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Error;
-use super::daemon::{Daemon, audit_session, is_called_worker};
+use super::daemon::{Daemon, audit_session, is_called_worker, is_system_directory};
 use super::kinds;
 use super::login_session;
 use super::origin::JobOrigin;
@@ -116,6 +116,8 @@ struct JobCandidate {
     exe_name: Vec<u8>,
     /// `true` if it has the name of a worker of the superuser in our pid namespace.
     is_worker: bool,
+    /// `true` if it is a program of the system that runs jobs beside cron, such as anacron.
+    is_runner: bool,
     /// The audit session of a process that has the name of a daemon. That of others is read when it
     /// is needed.
     audit: Option<u64>,
@@ -209,6 +211,7 @@ impl Jobs {
             }
         }
         self.earlier_workers(&mut search, daemons);
+        self.runners(&mut search);
         search.add_descendants();
         self.left_behind(&mut search, proc, daemons)?;
         search.follow_daemons();
@@ -285,6 +288,21 @@ impl Jobs {
             let is_orphan = parent.is_none_or(|parent| parent.exe_name != member.exe_name);
             if member.is_worker && is_orphan && !search.counts(node) {
                 self.add_worker(search, node, audit);
+            }
+        }
+    }
+
+    /// Adds the programs that run jobs beside cron, wherever they are: they are workers, and what
+    /// they run are jobs.
+    fn runners(&mut self, search: &mut JobSearch<'_>) {
+        for node in search.forest.all() {
+            if !search.forest.data(node).is_runner || !search.add(node, JobOrigin::Worker) {
+                continue;
+            }
+            for child in search.forest.children(node) {
+                if !search.forest.data(child).is_runner {
+                    self.add_job(search, child);
+                }
             }
         }
     }
@@ -660,6 +678,7 @@ fn candidate(
         is_alive: stat.is_alive(),
         is_kernel_thread: stat.is_kernel_thread(),
         is_worker: is_named && is_worker(process, &exe_name)?,
+        is_runner: kinds::is_runner(&exe_name) && is_of_system(process)?,
         is_in_cgroup: groups.have(process)?,
         exe_name,
         audit: if is_named { audit_session(process)? } else { None },
@@ -737,6 +756,14 @@ fn of_service(forest: &Forest<JobCandidate>, daemons: &[Daemon]) -> BTreeSet<Nod
         }
     }
     found
+}
+
+/// Reports whether the superuser runs a process from a directory of the system, in our pid
+/// namespace.
+fn is_of_system(process: &Process<'_>) -> ReadResult<bool> {
+    Ok(process.user_ids()?[0] == 0
+        && is_system_directory(if_available(process.exe_path())?.unwrap_or_default())
+        && process.status()?.numbers("NSpid").is_none_or(|numbers| numbers.count() == 1))
 }
 
 /// Returns our own process, its ancestors and its descendants. If a daemon is among the ancestors,
@@ -879,6 +906,7 @@ mod tests {
             is_kernel_thread: false,
             exe_name: b"sleep".to_vec(),
             is_worker: false,
+            is_runner: false,
             audit: None,
             is_in_cgroup: false,
         };

@@ -113,6 +113,15 @@ pub static KINDS: [Kind; 4] = [
     },
 ];
 
+/// Programs that the superuser runs beside cron and that run jobs themselves, such as the daily
+/// ones. A job of cron starts them, or systemd, and they leave its session.
+const RUNNERS: [&str; 1] = ["anacron"];
+
+/// Reports whether this is the name of a program that runs jobs beside cron.
+pub fn is_runner(name: &[u8]) -> bool {
+    RUNNERS.iter().any(|runner| runner.as_bytes() == name)
+}
+
 /// Returns the kind of daemon that has this name.
 pub fn kind(name: &[u8]) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name.as_bytes() == name)

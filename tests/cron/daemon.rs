@@ -394,3 +394,109 @@ fn it_does_not_stop_the_shell_it_runs_below_when_its_name_is_given() {
     assert!(outcome.code() == 0 && outcome.text().ends_with("\nalive\n"), "{}", outcome.report());
     place.settles();
 }
+
+/// A program with the name of a daemon that drops its rights and keeps a helper of the superuser,
+/// which runs a job, as Debian runs bcron.
+const BCRON: &str = "cp $(command -v perl) /usr/sbin/bcron-sched; \
+    cp $(command -v perl) /usr/sbin/bcron-exec; \
+    setsid bcron-sched -e 'unless (fork) { exec qw(/usr/sbin/bcron-exec -e), \
+    q(unless (fork) { setpgrp; exec qw(sh -c), q(sh /mnt/job a) } wait; sleep 1000) } \
+    ($<, $>) = (USER, USER); sleep 1000' </dev/null >/dev/null 2>&1 &";
+
+#[test]
+fn a_daemon_that_has_dropped_its_rights_is_found_by_its_helper() {
+    let place = cron_box!();
+    place.shell(&BCRON.replace("USER", "999"));
+    place.began("a");
+    let list = place.list();
+    let daemon = list["daemons"][0]["pid"].as_u64().unwrap_or_else(|| panic!("{list:#}"));
+    assert_eq!(list["daemons"][0]["name"], "bcron-sched", "{list:#}");
+    let daemon = u32::try_from(daemon).expect("a pid");
+    let outcome = place.waits_for("a", &[], daemon).exits(0);
+    assert!(!place.is_alive(daemon), "{}", outcome.report());
+}
+
+/// Any user may call a program so, and so may a process without a helper.
+#[test]
+fn a_user_s_process_with_the_name_of_a_daemon_keeps_nobody_from_cron() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    place.shell(&BCRON.replace("USER", "12345"));
+    place.began("a");
+    place.graceful(&["--", "true"]).exits(0);
+    place.still_runs(daemon);
+}
+
+/// A cron without a proof may still be one if it runs something: that is never success.
+#[test]
+fn a_rejected_daemon_with_children_is_never_no_daemon() {
+    let place = cron_box!();
+    place.shell(
+        "cp $(command -v perl) /usr/sbin/bcron-sched; \
+         setsid setpriv --reuid 999 --clear-groups bcron-sched -e \
+         'unless (fork) { exec qw(sh /mnt/job a) } wait; sleep 1000' </dev/null >/dev/null 2>&1 &",
+    );
+    let job = place.began("a");
+    let daemon = place.seen(job).expect("finding the job").parent;
+    for words in [&["--json"][..], &["--list", "--json"], &["--json", "--", "touch", "/mnt/ran"]] {
+        let outcome = place.graceful(words).exits(1);
+        assert_eq!(outcome.json()["outcome"], "refused", "{}", outcome.report());
+        mentions(&outcome, &[&format!("process {daemon} (bcron-sched)"), "--pid"]);
+    }
+    assert!(!place.has("ran"));
+    let pid = daemon.to_string();
+    place.waits_for("a", &["--pid", &pid], daemon).exits(0);
+    assert!(!place.is_alive(daemon));
+    // Without children it is none.
+    place.shell("setsid setpriv --reuid 999 --clear-groups bcron-sched -e 'sleep 1000' </dev/null >/dev/null 2>&1 &");
+    assert_eq!(place.graceful(&["--json"]).exits(0).json()["outcome"], "none");
+}
+
+/// anacron leaves the session of the job that starts it, and its output.
+#[test]
+fn the_jobs_of_anacron_are_waited_for() {
+    let place = cron_box!(CronBox::needing(&["anacron"]));
+    place.shell(
+        "mkdir -p /run/spool; printf 'SHELL=/bin/sh\\n1 0 daily sh /mnt/job b\\n' >/run/anacrontab",
+    );
+    for by_cron in [true, false] {
+        let anacron = "/usr/sbin/anacron -s -t /run/anacrontab -S /run/spool";
+        place.shell("rm -f /run/spool/* /mnt/b.*");
+        if by_cron {
+            place.crontab(&[anacron]);
+        } else {
+            place.raw_crontab("");
+        }
+        let daemon = place.cron();
+        if !by_cron {
+            place.shell(&format!("setsid {anacron} -d </dev/null >/dev/null 2>&1 &"));
+        }
+        let job = place.began("b");
+        let list = place.list();
+        let jobs = list["jobs"].as_array().unwrap_or_else(|| panic!("{list:#}"));
+        let is = |why: &str, name: &str| {
+            jobs.iter().any(|job| {
+                job["why"] == why && job["command"].as_str().is_some_and(|text| text.contains(name))
+            })
+        };
+        assert!(is("worker", "anacron") && is("job", "sh /mnt/job b"), "{job}: {list:#}");
+        let outcome = place.waits_for("b", &[], daemon).exits(0);
+        assert!(outcome.text().contains("sh /mnt/job b"), "{}", outcome.report());
+        place.is_stopped(daemon);
+    }
+}
+
+/// Only the superuser's anacron from a directory of the system is one.
+#[test]
+fn what_only_has_the_name_of_anacron_is_no_worker() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    place.shell(
+        "cp $(command -v sleep) /mnt/bin/anacron; setsid /mnt/bin/anacron 1000 </dev/null >/dev/null 2>&1 & \
+         cp $(command -v sleep) /usr/sbin/anacron; \
+         setsid setpriv --reuid 12345 --clear-groups /usr/sbin/anacron 1000 </dev/null >/dev/null 2>&1 &",
+    );
+    let list = place.list();
+    assert_eq!(list["jobs"].as_array().map(Vec::len), Some(0), "{list:#}");
+    place.still_runs(daemon);
+}
