@@ -1,4 +1,4 @@
-//! The reasons why a process counts as cron's: the tie between it and a daemon or a job. `job.rs`
+//! The reasons why a process counts as cron's: the tie between it and a daemon or a job. `jobs.rs`
 //! finds the ties that exist at once, `orphan.rs` those of processes that a job left behind.
 
 /// The reason why a process counts as cron's.

@@ -1,10 +1,9 @@
 //! The whole procedure: pause, run the additions, drain; then either stop for good, or run a
 //! command and continue cron. The steps are in `pause.rs`, `drain.rs` and `stop.rs`.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::drain::{DrainLimits, Drained, drain, report_ended};
@@ -12,78 +11,15 @@ use super::newcomer::Newcomers;
 use super::pause::{Pause, Paused, Renewed};
 use super::stop::{BeforeStop, STOPPED_WITHIN, Stopped, stop, way};
 use super::{
-    AdditionsFailure, Daemon, DaemonSelector, Error, Event, EventSink, Job, Jobs, StopMethod,
-    Warning,
+    AdditionsFailure, Daemon, Error, Event, EventSink, Job, Jobs, OnTimeout, Shutdown,
+    ShutdownResult, StopMethod, Warning,
 };
 use crate::command::program;
 use crate::control::child::{self, CommandEnd, CommandResult};
-use crate::control::{self, Interrupts, Operation, Order, Signal, StopHold};
-use crate::process::Proc;
+use crate::control::{self, Operation, Order, Signal, StopHold};
 
 /// Name of the command that is run, if it exists, as soon as the daemon is paused.
 const ADDITIONS: &str = "cron-graceful-additions";
-
-/// The reaction when jobs have not ended in time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnTimeout {
-    /// Jobs and cron run on.
-    #[default]
-    Resume,
-    /// Jobs run on, and cron is stopped.
-    Stop,
-    /// Jobs are terminated, and cron is stopped.
-    Terminate,
-}
-
-/// The procedure that the user wants.
-#[derive(Debug)]
-pub struct Plan {
-    /// The daemons to stop.
-    pub wanted: DaemonSelector,
-    /// Time limit for the jobs to end; `None` for no limit.
-    pub timeout: Option<Duration>,
-    pub on_timeout: OnTimeout,
-    /// `true` if daemons that jobs have started are waited for too.
-    pub with_daemons: bool,
-    /// The command that is run while no job runs, instead of stopping cron.
-    pub command: Vec<OsString>,
-    /// `true` if standard output is JSON: the output of commands goes to standard error.
-    pub is_document: bool,
-}
-
-/// The end of the procedure.
-#[derive(Debug)]
-pub enum ShutdownResult {
-    /// No job runs, and the daemons have exited.
-    Stopped,
-    /// The same, but jobs that had not ended in time were terminated.
-    Terminated,
-    /// Cron was not stopped, or not for good. The reason was reported.
-    NotStopped,
-    /// The time limit has passed and these jobs still run. The flag says whether the daemons were
-    /// stopped all the same.
-    TimedOut { left: Vec<Job>, is_stopped: bool },
-    /// We received a signal to end, and cron runs on; these jobs still run.
-    Interrupted(Signal, Vec<Job>),
-    /// The command was run, and cron runs on.
-    Ran(ExitStatus),
-    /// The command could not be run, and cron runs on.
-    NotRun(io::Error),
-}
-
-impl ShutdownResult {
-    /// Returns the jobs that still run.
-    pub fn left(&self) -> &[Job] {
-        match self {
-            ShutdownResult::TimedOut { left, .. } | ShutdownResult::Interrupted(_, left) => left,
-            ShutdownResult::Stopped
-            | ShutdownResult::Terminated
-            | ShutdownResult::NotStopped
-            | ShutdownResult::Ran(_)
-            | ShutdownResult::NotRun(_) => &[],
-        }
-    }
-}
 
 /// Time limit of the additions, if no other limit comes first: cron is paused meanwhile.
 const ADDITIONS_LIMIT: Duration = Duration::from_secs(10 * 60);
@@ -93,16 +29,6 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Time for terminated jobs to exit, before and after KILL.
 const TERMINATION: Duration = Duration::from_secs(10);
-
-/// A shutdown under way: the data that all steps need.
-pub struct Shutdown<'s> {
-    pub proc: &'s Proc,
-    pub daemons: &'s [Daemon],
-    pub plan: &'s Plan,
-    pub interrupts: &'s Interrupts,
-    /// The time at which the program began, from which its time limit counts.
-    pub begin: Instant,
-}
 
 /// Stops all daemons, in the ways that were found out before the pause.
 type StopAll<'s> = dyn Fn(&Pause, &mut dyn EventSink) -> Result<Stopped, Error> + 's;

@@ -1,0 +1,136 @@
+//! The facts about each process that decide whether it is a job, read in one scan.
+
+use std::collections::BTreeSet;
+
+use super::daemon::{Daemon, audit_session, is_called_worker, is_system_directory};
+use super::{Error, kinds, login_session};
+use crate::path::base_name;
+use crate::process::{
+    Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, Stat, Unavailable, if_available,
+};
+use crate::tree::{self, Forest};
+
+/// The facts that a scan keeps about every process.
+pub struct JobCandidate {
+    pub session: Pid,
+    pub pgrp: Pid,
+    pub tty: u32,
+    pub start_ticks: u64,
+    pub is_alive: bool,
+    pub is_kernel_thread: bool,
+    pub exe_name: Vec<u8>,
+    /// `true` if it has the name of a worker of the superuser in our pid namespace.
+    pub is_worker: bool,
+    /// `true` if it is a program of the system that runs jobs beside cron, such as anacron.
+    pub is_runner: bool,
+    /// The audit session of a process that has the name of a daemon. That of others is read when it
+    /// is needed.
+    pub audit: Option<u64>,
+    /// `true` if it is in a control group in which every process is cron's.
+    pub is_in_cgroup: bool,
+}
+
+/// Reads all processes. Errors: one that may be a job cannot be examined.
+pub fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<JobCandidate>, Error> {
+    let groups = CronGroups::find(daemons)?;
+    tree::read(proc.scan(Files::new(&[File::Exe]) | tree::FILES)?, |process, _| {
+        match process.lookup(candidate(process, daemons, &groups))? {
+            // A process that the kernel hides from an ordinary user is left out: ordinary users can
+            // only list jobs.
+            Lookup::Unavailable(reason)
+                if reason != Unavailable::Denied || nix::unistd::geteuid().is_root() =>
+            {
+                Err(Error::Unexamined { pid: process.pid(), reason })
+            }
+            candidate => Ok(candidate),
+        }
+    })
+}
+
+/// Reads the facts about a process that a scan keeps.
+fn candidate(
+    process: &Process<'_>,
+    daemons: &[Daemon],
+    groups: &CronGroups<'_>,
+) -> ReadResult<JobCandidate> {
+    let stat = *process.stat()?;
+    let exe_name =
+        if_available(process.exe_name())?.map(|name| name.into_owned()).unwrap_or_default();
+    let is_named = is_named(&exe_name, daemons);
+    Ok(JobCandidate {
+        session: stat.session,
+        pgrp: stat.pgrp,
+        tty: stat.tty,
+        start_ticks: stat.start_ticks,
+        is_alive: stat.is_alive(),
+        is_kernel_thread: stat.is_kernel_thread(),
+        is_worker: is_named && is_worker(process, &exe_name)?,
+        is_runner: kinds::is_runner(&exe_name) && is_of_system(process)?,
+        is_in_cgroup: groups.have(process)?,
+        exe_name,
+        audit: if is_named { audit_session(process)? } else { None },
+    })
+}
+
+/// Returns the audit session of a process that a scan has shown; `None` if it has none or has
+/// exited.
+pub fn audit_of(proc: &Proc, pid: Pid, member: &JobCandidate) -> Result<Option<u64>, Error> {
+    let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
+        return Ok(None);
+    };
+    let audit = audit_session(&process);
+    let is_same = |stat: &Stat| stat.start_ticks == member.start_ticks;
+    match process.lookup(process.stat().map(is_same).and_then(|same| Ok((same, audit?))))? {
+        Lookup::Found((true, audit)) => Ok(audit),
+        _ => Ok(None),
+    }
+}
+
+/// Reports whether this is the name of a daemon, of these or of any kind.
+fn is_named(exe_name: &[u8], daemons: &[Daemon]) -> bool {
+    kinds::kind(exe_name).is_some() || daemons.iter().any(|daemon| daemon.exe_name == exe_name)
+}
+
+/// Reports whether a process with the name of a daemon is a worker. The name alone is no proof: any
+/// user can give it to a process, and a container may have a cron of its own.
+fn is_worker(process: &Process<'_>, exe_name: &[u8]) -> ReadResult<bool> {
+    Ok(is_called_worker(if_available(process.cmdline())?.unwrap_or_default(), exe_name)
+        && process.user_ids()?[0] == 0
+        && process.status()?.numbers("NSpid").is_none_or(|numbers| numbers.count() == 1))
+}
+
+/// The control groups in which every process is cron's.
+struct CronGroups<'d> {
+    /// The paths of those of the daemons' units.
+    units: Vec<&'d [u8]>,
+    /// The names of those of the jobs' login sessions.
+    scopes: BTreeSet<Vec<u8>>,
+}
+
+impl CronGroups<'_> {
+    fn find(daemons: &[Daemon]) -> Result<CronGroups<'_>, Error> {
+        let with_unit = daemons.iter().filter(|daemon| daemon.unit.is_some());
+        let units = with_unit.filter_map(|daemon| daemon.cgroup.as_deref()).collect();
+        Ok(CronGroups { units, scopes: login_session::scopes().map_err(Error::Sessions)? })
+    }
+
+    /// Reports whether a process is in one of them. Where there is none, nothing is read.
+    fn have(&self, process: &Process<'_>) -> ReadResult<bool> {
+        if self.units.is_empty() && self.scopes.is_empty() {
+            return Ok(false);
+        }
+        let cgroup =
+            if_available(process.file(File::Cgroup))?.and_then(|file| Cgroups(file).path());
+        Ok(cgroup.is_some_and(|cgroup| {
+            self.units.contains(&cgroup) || self.scopes.contains(base_name(cgroup))
+        }))
+    }
+}
+
+/// Reports whether the superuser runs a process from a directory of the system, in our pid
+/// namespace.
+fn is_of_system(process: &Process<'_>) -> ReadResult<bool> {
+    Ok(process.user_ids()?[0] == 0
+        && is_system_directory(if_available(process.exe_path())?.unwrap_or_default())
+        && process.status()?.numbers("NSpid").is_none_or(|numbers| numbers.count() == 1))
+}

@@ -1,0 +1,155 @@
+//! The state of a search for jobs among all processes: which ones count so far, and which can never
+//! be jobs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Error;
+use super::daemon::Daemon;
+use super::job_candidate::JobCandidate;
+use super::origin::JobOrigin;
+use crate::control::self_and_ancestors;
+use crate::process::Proc;
+use crate::tree::{Forest, Node};
+
+/// The state of a scan for jobs.
+pub struct JobSearch<'f> {
+    pub forest: &'f Forest<JobCandidate>,
+    pub origins: BTreeMap<Node, JobOrigin>,
+    /// Our own process, its ancestors and its descendants: we may be part of a job ourselves.
+    pub ours: BTreeSet<Node>,
+    /// The daemons, and the processes around them: see [`of_service`].
+    of_service: BTreeSet<Node>,
+}
+
+impl<'f> JobSearch<'f> {
+    /// Begins a search in which no process counts yet.
+    pub fn begin(
+        proc: &Proc,
+        forest: &'f Forest<JobCandidate>,
+        daemons: &[Daemon],
+    ) -> Result<JobSearch<'f>, Error> {
+        Ok(JobSearch {
+            forest,
+            origins: BTreeMap::new(),
+            ours: ours(proc, forest, daemons)?,
+            of_service: of_service(forest, daemons),
+        })
+    }
+
+    /// Marks the descendants of a detached daemon as its own, wherever their output goes.
+    pub fn follow_daemons(&mut self) {
+        let uncertain = self
+            .origins
+            .iter()
+            .filter(|(_, origin)| matches!(origin, JobOrigin::Cgroup | JobOrigin::Output));
+        let below: Vec<Node> =
+            uncertain.map(|(&node, _)| node).filter(|&node| self.is_below_daemon(node)).collect();
+        for node in below {
+            self.origins.insert(node, JobOrigin::Daemon);
+        }
+    }
+
+    /// Reports whether an ancestor of a process is a daemon that a job started.
+    fn is_below_daemon(&self, node: Node) -> bool {
+        self.forest
+            .ancestors(node)
+            .any(|above| self.origins.get(&above) == Some(&JobOrigin::Daemon))
+    }
+
+    /// Reports whether a process counts, as far as the scan has come.
+    pub fn counts(&self, node: Node) -> bool {
+        self.origins.contains_key(&node)
+    }
+
+    /// Reports whether a process is certainly cron's: neither its own tie nor that of an ancestor
+    /// is a mere likelihood.
+    pub fn is_certain(&self, node: Node) -> bool {
+        !self.is_only_likely(node)
+            && !self.forest.ancestors(node).any(|above| self.is_only_likely(above))
+    }
+
+    /// Reports whether the tie of a process can be another's: any process may have such an output,
+    /// and the number of an empty session may be reused.
+    fn is_only_likely(&self, node: Node) -> bool {
+        matches!(
+            self.origins.get(&node),
+            Some(JobOrigin::Output | JobOrigin::Reappeared | JobOrigin::Perhaps)
+        )
+    }
+
+    /// Adds a process, and reports whether it counts. A process that has exited does not count:
+    /// those that it left behind are found in other ways.
+    pub fn add(&mut self, node: Node, origin: JobOrigin) -> bool {
+        if !self.forest.data(node).is_alive
+            || self.ours.contains(&node)
+            || self.of_service.contains(&node)
+        {
+            return false;
+        }
+        self.origins.entry(node).or_insert(origin);
+        true
+    }
+
+    /// Adds the descendants of all processes that count.
+    pub fn add_descendants(&mut self) {
+        let roots: Vec<(Node, JobOrigin)> =
+            self.origins.iter().map(|(&node, &origin)| (node, origin)).collect();
+        for (root, origin) in roots {
+            let origin = if origin.is_detached() { origin } else { JobOrigin::Descendant };
+            for node in self.forest.descendants(root) {
+                match self.origins.get(&node) {
+                    // A daemon below a job that is waited for is waited for too.
+                    Some(known) if known.is_detached() && origin == JobOrigin::Descendant => {
+                        self.origins.insert(node, origin);
+                    }
+                    _ => {
+                        self.add(node, origin);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Returns the daemons with what runs them, such as a shell, tini or flock between systemd and
+/// cron, and a logger at the end of a pipe. None of these is a job, whatever control group it is in.
+fn of_service(forest: &Forest<JobCandidate>, daemons: &[Daemon]) -> BTreeSet<Node> {
+    let mut found = BTreeSet::new();
+    for daemon in daemons.iter().filter_map(|daemon| forest.find(daemon.pid)) {
+        found.insert(daemon);
+        for above in forest.ancestors(daemon).filter(|&above| forest.pid(above) != 1) {
+            found.insert(above);
+            // What it has adopted from a job is in the session of that job.
+            let session = forest.data(above).session;
+            let beside =
+                forest.children(above).filter(|&child| forest.data(child).session == session);
+            found.extend(beside);
+        }
+    }
+    found
+}
+
+/// Returns our own process, its ancestors and its descendants. If a daemon is among the ancestors,
+/// the other processes of the job that runs us are included: they may wait for us.
+fn ours(
+    proc: &Proc,
+    forest: &Forest<JobCandidate>,
+    daemons: &[Daemon],
+) -> Result<BTreeSet<Node>, Error> {
+    let self_and_ancestors = self_and_ancestors(proc)?;
+    let mut ours: BTreeSet<Node> =
+        self_and_ancestors.iter().filter_map(|&pid| forest.find(pid)).collect();
+    let Some(own) = self_and_ancestors.first().and_then(|&pid| forest.find(pid)) else {
+        return Ok(ours);
+    };
+    ours.extend(forest.descendants(own));
+    let (session, pgrp) = (forest.data(own).session, forest.data(own).pgrp);
+    if let Some(daemon) = daemons.iter().find(|daemon| self_and_ancestors.contains(&daemon.pid)) {
+        // In the session of the daemon itself, other jobs may run too.
+        let is_own_session = session != daemon.session;
+        ours.extend(forest.find_all(forest.all(), |member| {
+            member.pgrp == pgrp || is_own_session && member.session == session
+        }));
+    }
+    Ok(ours)
+}

@@ -1,0 +1,556 @@
+//! The jobs of a cron daemon: which processes they are, and why each of them counts as cron's.
+//! [`Jobs::scan`] finds those that are tied to a daemon, and with `orphan.rs` those that earlier
+//! jobs have left behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::Error;
+use super::daemon::Daemon;
+use super::job::{Job, hold};
+use super::job_candidate::{JobCandidate, audit_of, read};
+use super::job_search::JobSearch;
+use super::kinds;
+use super::origin::JobOrigin;
+use super::orphan::{is_daemon, is_like_job, of_leader, writes_to_cron, writes_to_tmpfile};
+use crate::control::{Life, most_held};
+use crate::process::{File, Files, Lookup, Pid, Proc, Stat};
+use crate::tree::{Forest, Node};
+
+/// The record of all jobs that were seen, including those that have exited. Processes that jobs
+/// left behind are recognised by it.
+#[derive(Default)]
+pub struct Jobs {
+    /// Sessions of jobs, by the pid of their leader.
+    sessions: BTreeMap<Pid, GroupRecord>,
+    /// Process groups of jobs, for a daemon that gives jobs no session.
+    groups: BTreeMap<Pid, GroupRecord>,
+    /// Audit sessions of jobs, except that of the daemon.
+    audits: BTreeSet<u64>,
+    /// `true` if a job runs us: we cannot wait for it.
+    pub runs_us: bool,
+    /// The zombies of the last scan.
+    ended: BTreeSet<Pid>,
+    /// `true` if processes exited during the last scan: they may have started others that the scan
+    /// missed.
+    pub may_have_missed: bool,
+    /// The processes that [`Jobs::watch`] has returned, by pid.
+    known: BTreeMap<Pid, KnownJob>,
+}
+
+/// All processes, and those that count: the reason, and whether it is certain.
+type Found = (Forest<JobCandidate>, Vec<(Node, JobOrigin, bool)>);
+
+/// A process that was returned before, and the facts by which it is known again.
+struct KnownJob {
+    start_ticks: u64,
+    exe_name: Vec<u8>,
+    origin: JobOrigin,
+    /// `None` for a descendant of a job, which is not waited for by itself.
+    job: Option<Job>,
+}
+
+impl KnownJob {
+    /// Reports whether this is the same process, in the same program and with the same tie.
+    fn is(&self, member: &JobCandidate, origin: JobOrigin) -> bool {
+        self.start_ticks == member.start_ticks
+            && self.exe_name == member.exe_name
+            && self.origin == origin
+    }
+}
+
+/// The record of a session or process group of a job.
+struct GroupRecord {
+    /// Start time of its leader, in clock ticks since boot.
+    start_ticks: u64,
+    /// The time since which scans have found no process in it.
+    empty_since: Option<Instant>,
+    /// `true` if it was empty in a scan, so that its number may have been reused.
+    is_in_doubt: bool,
+}
+
+/// A session or process group that was empty for this time has ended. A scan can miss a process
+/// that starts another one and exits.
+const FORGET_AFTER: Duration = Duration::from_secs(2);
+
+/// Number of attempts to catch a process with the latest pid.
+const ATTEMPTS: usize = 100;
+
+/// Most processes of which pidfds are kept open, and their part of the descriptors that there are.
+const KEPT: usize = 256;
+
+const KEPT_PART: usize = 4;
+
+impl Jobs {
+    /// Returns the processes that count now, and updates the record. Errors: a process that may be
+    /// a job cannot be examined.
+    pub fn scan(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
+        let (forest, origins) = self.search(proc, daemons)?;
+        let kept = kept(proc);
+        let mut jobs = Vec::new();
+        for (node, origin, is_certain) in origins {
+            if let Some(job) = self.hold(proc, &forest, node, origin, is_certain)? {
+                jobs.push(if jobs.len() < kept { job } else { job.released() });
+            }
+        }
+        jobs.sort_by_key(|job| job.target.pid);
+        Ok(jobs)
+    }
+
+    /// Does the same for a wait with many scans: processes that were returned before are not
+    /// examined again, and descendants of jobs are returned only once.
+    pub fn watch(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
+        let (forest, origins) = self.search(proc, daemons)?;
+        let kept = kept(proc);
+        let mut before = std::mem::take(&mut self.known);
+        let mut jobs = Vec::new();
+        for (node, origin, is_certain) in origins {
+            let (pid, member) = (forest.pid(node), forest.data(node));
+            if let Some(known) = before.remove(&pid).filter(|known| known.is(member, origin)) {
+                jobs.extend(known.job.clone());
+                self.known.insert(pid, known);
+            } else if let Some(job) = self.hold(proc, &forest, node, origin, is_certain)? {
+                // The status of a process that was reaped is told only through an open pidfd.
+                let keeps = origin != JobOrigin::Descendant && self.known.len() < kept;
+                let job = if keeps { job } else { job.released() };
+                let known = KnownJob {
+                    start_ticks: member.start_ticks,
+                    exe_name: member.exe_name.clone(),
+                    origin,
+                    job: (origin != JobOrigin::Descendant).then(|| job.clone()),
+                };
+                self.known.insert(pid, known);
+                jobs.push(job);
+            }
+        }
+        jobs.sort_by_key(|job| job.target.pid);
+        Ok(jobs)
+    }
+
+    /// Holds a process that counts; `None` if it has exited.
+    fn hold(
+        &mut self,
+        proc: &Proc,
+        forest: &Forest<JobCandidate>,
+        node: Node,
+        origin: JobOrigin,
+        is_certain: bool,
+    ) -> Result<Option<Job>, Error> {
+        let job = hold(proc, forest, node, origin)?;
+        self.may_have_missed |= job.is_none();
+        Ok(job.map(|job| Job { is_certain, ..job }))
+    }
+
+    /// Finds the processes that count, with the reason and whether it is certain.
+    fn search(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Found, Error> {
+        let forest = read(proc, daemons)?;
+        let ended = forest
+            .find_all(forest.all(), |member| !member.is_alive)
+            .map(|node| forest.pid(node))
+            .collect();
+        self.may_have_missed = forest.vanished() > 0 || !self.ended.is_superset(&ended);
+        self.ended = ended;
+        self.forget_reused(&forest, Instant::now());
+        let mut search = JobSearch::begin(proc, &forest, daemons)?;
+        for daemon in daemons {
+            // Until it is reaped, its pid cannot be reused.
+            if !matches!(
+                proc.lookup(daemon.pid, daemon.reference.life())?,
+                Lookup::Found(Life::Reaped)
+            ) {
+                self.below_daemon(&mut search, daemon);
+            }
+        }
+        self.earlier_workers(&mut search, daemons);
+        self.runners(&mut search);
+        search.add_descendants();
+        self.left_behind(&mut search, proc, daemons)?;
+        search.follow_daemons();
+        search.add_descendants();
+        let origins = search.origins.iter();
+        let found =
+            origins.map(|(&node, &origin)| (node, origin, search.is_certain(node))).collect();
+        Ok((forest, found))
+    }
+
+    /// Reports whether a job has left behind the process with the latest pid. Where a job replaces
+    /// itself by new processes, each has exited before a scan comes to it.
+    pub fn is_passed_on(&self, proc: &Proc, daemons: &[Daemon]) -> Result<bool, Error> {
+        let own = match proc.own_pid() {
+            Some(pid) => stat_of(proc, pid)?,
+            None => None,
+        };
+        for _ in 0..ATTEMPTS {
+            let Some(pid) = proc.latest_pid() else { return Ok(false) };
+            let Some(stat) = stat_of(proc, pid)? else { continue };
+            // A process that we run ourselves is no job, even if a job runs us.
+            if own.is_some_and(|own| own.session == stat.session) {
+                continue;
+            }
+            let is_known =
+                self.sessions.contains_key(&stat.session) || self.groups.contains_key(&stat.pgrp);
+            let may_be = stat.tty == 0 && has_tmpfile(daemons);
+            if is_known || may_be && writes_to_tmpfile(proc, pid)? == Some(true) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Forgets sessions and groups whose number was reused: those with a new leader, and those that
+    /// were empty for a while.
+    fn forget_reused(&mut self, forest: &Forest<JobCandidate>, now: Instant) {
+        let (sessions, groups): (BTreeSet<Pid>, BTreeSet<Pid>) = forest
+            .all()
+            .map(|node| forest.data(node))
+            .map(|member| (member.session, member.pgrp))
+            .unzip();
+        for (known, present) in [(&mut self.sessions, sessions), (&mut self.groups, groups)] {
+            known.retain(|pid, group| {
+                let leader = forest.find(*pid).map(|node| forest.data(node));
+                group.note_scan(present.contains(pid), now);
+                group.is_led_by(leader) && !group.has_ended(now)
+            });
+        }
+    }
+
+    /// Adds the children of a daemon: workers with their jobs, and jobs.
+    fn below_daemon(&mut self, search: &mut JobSearch<'_>, daemon: &Daemon) {
+        let Some(node) = search.forest.find(daemon.pid) else { return };
+        for child in search.forest.children(node) {
+            let member = search.forest.data(child);
+            if kinds::is_helper(&member.exe_name) {
+                search.forest.children(child).for_each(|job| self.add_job(search, job));
+            } else if member.is_worker || is_forked(member, daemon) {
+                self.add_worker(search, child, daemon.audit);
+            } else {
+                self.add_job(search, child);
+            }
+        }
+    }
+
+    /// Adds workers that outlived their daemon: their jobs still run. Workers of another running
+    /// daemon belong to that one.
+    fn earlier_workers(&mut self, search: &mut JobSearch<'_>, daemons: &[Daemon]) {
+        let audit = daemons.first().and_then(|daemon| daemon.audit);
+        for node in search.forest.all() {
+            let member = search.forest.data(node);
+            let parent = search.forest.parent(node).map(|parent| search.forest.data(parent));
+            let is_orphan = parent.is_none_or(|parent| parent.exe_name != member.exe_name);
+            if member.is_worker && is_orphan && !search.counts(node) {
+                self.add_worker(search, node, audit);
+            }
+        }
+    }
+
+    /// Adds the programs that run jobs beside cron, wherever they are: they are workers, and what
+    /// they run are jobs.
+    fn runners(&mut self, search: &mut JobSearch<'_>) {
+        for node in search.forest.all() {
+            if !search.forest.data(node).is_runner || !search.add(node, JobOrigin::Worker) {
+                continue;
+            }
+            for child in search.forest.children(node) {
+                if !search.forest.data(child).is_runner {
+                    self.add_job(search, child);
+                }
+            }
+        }
+    }
+
+    /// Adds a worker with its job and its mailer.
+    fn add_worker(&mut self, search: &mut JobSearch<'_>, node: Node, daemons_audit: Option<u64>) {
+        if !search.add(node, JobOrigin::Worker) {
+            self.runs_us |= search.ours.contains(&node);
+            return;
+        }
+        let worker = search.forest.data(node);
+        self.audits.extend(worker.audit.filter(|audit| Some(*audit) != daemons_audit));
+        for child in search.forest.children(node) {
+            let member = search.forest.data(child);
+            // A job gets a session of its own before it begins; the mailer stays in that of the
+            // daemon.
+            if member.session != worker.session {
+                self.add_job(search, child);
+            } else if member.exe_name == worker.exe_name {
+                search.add(child, JobOrigin::Worker);
+            } else {
+                search.add(child, JobOrigin::Mail);
+            }
+        }
+    }
+
+    /// Adds a job, and records its session and process group.
+    fn add_job(&mut self, search: &mut JobSearch<'_>, node: Node) {
+        if !search.add(node, JobOrigin::Job) {
+            self.runs_us |= search.ours.contains(&node);
+            return;
+        }
+        let (pid, member) = (search.forest.pid(node), search.forest.data(node));
+        if member.session == pid {
+            self.sessions.insert(pid, GroupRecord::new(member));
+        }
+        if member.pgrp == pid {
+            self.groups.insert(pid, GroupRecord::new(member));
+        }
+    }
+
+    /// Adds the processes that jobs have left behind.
+    fn left_behind(
+        &mut self,
+        search: &mut JobSearch<'_>,
+        proc: &Proc,
+        daemons: &[Daemon],
+    ) -> Result<(), Error> {
+        for node in search.forest.all() {
+            let (pid, member) = (search.forest.pid(node), search.forest.data(node));
+            let is_daemon = daemons.iter().any(|daemon| daemon.pid == pid);
+            if search.counts(node) || is_daemon || member.is_kernel_thread || !member.is_alive {
+                continue;
+            }
+            match self.leftover(search, proc, daemons, node)? {
+                Leftover::Unrelated => {}
+                Leftover::Exited => self.may_have_missed = true,
+                Leftover::Of(JobOrigin::Job) => self.add_job(search, node),
+                Leftover::Of(origin) => {
+                    search.add(node, origin);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Decides whether a job has left this process behind, by the strongest tie first.
+    fn leftover(
+        &self,
+        search: &JobSearch<'_>,
+        proc: &Proc,
+        daemons: &[Daemon],
+        node: Node,
+    ) -> Result<Leftover, Error> {
+        let (pid, member) = (search.forest.pid(node), search.forest.data(node));
+        if let Some(session) = self.sessions.get(&member.session) {
+            return Ok(Leftover::Of(session.origin(JobOrigin::Session)));
+        }
+        if let Some(group) = self.groups.get(&member.pgrp) {
+            return Ok(Leftover::Of(group.origin(JobOrigin::Group)));
+        }
+        if is_in_session_of(member, daemons) && !kinds::is_helper(&member.exe_name) {
+            return Ok(Leftover::Of(JobOrigin::Session));
+        }
+        if !self.audits.is_empty()
+            && audit_of(proc, pid, member)?.is_some_and(|audit| self.audits.contains(&audit))
+        {
+            // The sessions of jobs in this audit session are known, and this process is in another
+            // one.
+            let is_detached = is_detached(search, node);
+            let origin = if is_detached { JobOrigin::Daemon } else { JobOrigin::Audit };
+            return Ok(Leftover::Of(origin));
+        }
+        if member.is_in_cgroup {
+            let origin = if member.session == pid {
+                of_leader(proc, pid)?
+            } else if !has_leader(search, member) {
+                // A daemon leads its session, unless it was made by two forks.
+                is_daemon(proc, pid)?
+                    .map(|is_daemon| if is_daemon { JobOrigin::Daemon } else { JobOrigin::Session })
+            } else {
+                writes_to_cron(proc, pid)?.map(|is_collected| {
+                    if is_collected { JobOrigin::Cgroup } else { JobOrigin::Daemon }
+                })
+            };
+            return Ok(origin.into());
+        }
+        if has_tmpfile(daemons) && member.tty == 0 && is_orphan(search, node, daemons) {
+            return Ok(match writes_to_tmpfile(proc, pid)? {
+                Some(true) if member.session == pid => of_leader(proc, pid)?.into(),
+                Some(false) if is_in_background(search, node, daemons) => {
+                    perhaps(is_like_job(proc, pid)?)
+                }
+                Some(false) => Leftover::Unrelated,
+                collected => collected.map(|_| JobOrigin::Output).into(),
+            });
+        }
+        if is_in_background(search, node, daemons) {
+            return Ok(perhaps(is_like_job(proc, pid)?));
+        }
+        Ok(Leftover::Unrelated)
+    }
+}
+
+/// Reports whether the leader of a process's session is alive.
+fn has_leader(search: &JobSearch<'_>, member: &JobCandidate) -> bool {
+    let leader = search.forest.find(member.session);
+    leader.is_some_and(|leader| search.forest.data(leader).is_alive)
+}
+
+/// Reports whether a process is where a job in the background would be after the end of its shell:
+/// an orphan without a terminal, in the session and the process group of a process that has exited.
+/// It must have started after a daemon.
+fn is_in_background(search: &JobSearch<'_>, node: Node, daemons: &[Daemon]) -> bool {
+    let (pid, member) = (search.forest.pid(node), search.forest.data(node));
+    let started_after = |daemon: &Daemon| {
+        let daemon = search.forest.find(daemon.pid).map(|node| search.forest.data(node));
+        daemon.is_some_and(|daemon| daemon.start_ticks <= member.start_ticks)
+    };
+    // 0 stands for a session whose leader is outside of our pid namespace.
+    member.session != 0
+        && member.session != pid
+        && member.pgrp == member.session
+        && member.tty == 0
+        && !has_leader(search, member)
+        && is_orphan(search, node, daemons)
+        && daemons.iter().any(started_after)
+}
+
+/// Decides by its appearance; `None` stands for a process that has exited.
+fn perhaps(is_like_job: Option<bool>) -> Leftover {
+    match is_like_job {
+        Some(true) => Leftover::Of(JobOrigin::Perhaps),
+        Some(false) => Leftover::Unrelated,
+        None => Leftover::Exited,
+    }
+}
+
+/// Returns the number of processes of which pidfds are kept open.
+fn kept(proc: &Proc) -> usize {
+    KEPT.min(most_held(proc) / KEPT_PART)
+}
+
+/// The relation between a process and the jobs that may have left it behind.
+enum Leftover {
+    /// No job has left it behind.
+    Unrelated,
+    /// It has exited meanwhile, and may have started others.
+    Exited,
+    /// It counts, for this reason.
+    Of(JobOrigin),
+}
+
+impl From<Option<JobOrigin>> for Leftover {
+    /// `None` stands for a process that has exited.
+    fn from(origin: Option<JobOrigin>) -> Leftover {
+        origin.map_or(Leftover::Exited, Leftover::Of)
+    }
+}
+
+impl GroupRecord {
+    /// Begins the record of a session or process group with this leader.
+    fn new(leader: &JobCandidate) -> GroupRecord {
+        GroupRecord { start_ticks: leader.start_ticks, empty_since: None, is_in_doubt: false }
+    }
+
+    /// Updates the record after a scan that found processes in it, or none.
+    fn note_scan(&mut self, has_members: bool, now: Instant) {
+        self.empty_since = if has_members { None } else { self.empty_since.or(Some(now)) };
+        self.is_in_doubt |= self.empty_since.is_some();
+    }
+
+    /// Reports whether the process that has the leader's pid, if there is one, is still the leader
+    /// of then.
+    fn is_led_by(&self, leader: Option<&JobCandidate>) -> bool {
+        leader.is_none_or(|leader| leader.start_ticks == self.start_ticks)
+    }
+
+    /// Reports whether it was empty for so long that it has ended.
+    fn has_ended(&self, now: Instant) -> bool {
+        self.empty_since.is_some_and(|since| now.saturating_duration_since(since) >= FORGET_AFTER)
+    }
+
+    /// Returns the reason why its members count: it is weaker after it was empty.
+    fn origin(&self, certain: JobOrigin) -> JobOrigin {
+        if self.is_in_doubt { JobOrigin::Reappeared } else { certain }
+    }
+}
+
+/// Reports whether a process is in the session of a daemon that leads its own.
+fn is_in_session_of(member: &JobCandidate, daemons: &[Daemon]) -> bool {
+    daemons.iter().any(|daemon| daemon.session == daemon.pid && member.session == daemon.pid)
+}
+
+/// Reports whether one of the daemons collects the output of its jobs in unnamed files, as Debian's
+/// does.
+fn has_tmpfile(daemons: &[Daemon]) -> bool {
+    daemons
+        .iter()
+        .any(|daemon| kinds::kind(&daemon.exe_name).is_some_and(|kind| kind.collects_in_files))
+}
+
+/// Reports whether the parent of a process does not count: no job holds on to it.
+fn is_detached(search: &JobSearch<'_>, node: Node) -> bool {
+    search.forest.parent(node).is_none_or(|parent| !search.counts(parent))
+}
+
+/// Reports whether a process has become a child of pid 1, or of an ancestor of the daemons: a
+/// subreaper among them adopts orphans.
+fn is_orphan(search: &JobSearch<'_>, node: Node, daemons: &[Daemon]) -> bool {
+    let Some(parent) = search.forest.parent(node) else { return true };
+    search.forest.pid(parent) == 1
+        || daemons
+            .iter()
+            .filter_map(|daemon| search.forest.find(daemon.pid))
+            .any(|daemon| search.forest.ancestors(daemon).any(|node| node == parent))
+}
+
+/// Returns the facts of /proc/PID/stat, if the process can be read.
+fn stat_of(proc: &Proc, pid: Pid) -> Result<Option<Stat>, Error> {
+    let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
+        return Ok(None);
+    };
+    let stat = process.lookup(process.stat().copied())?;
+    Ok(if let Lookup::Found(stat) = stat { Some(stat) } else { None })
+}
+
+/// Reports whether a child of a daemon is its worker: a fork of it that has not become a job yet.
+fn is_forked(member: &JobCandidate, daemon: &Daemon) -> bool {
+    // Daemons that are scripts share their executable with many programs, and busybox with all of
+    // its applets.
+    kinds::kind(&daemon.exe_name).is_some() && member.exe_name == daemon.exe_name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree;
+
+    /// Processes of these sessions, which lead none.
+    fn forest(sessions: &[Pid]) -> Forest<JobCandidate> {
+        let links = (0..sessions.len() as Pid)
+            .map(|at| tree::ProcessLink { pid: 100 + at, ppid: 0, start_ticks: 9 })
+            .collect();
+        let member = |&session: &Pid| JobCandidate {
+            session,
+            pgrp: session,
+            tty: 0,
+            start_ticks: 9,
+            is_alive: true,
+            is_kernel_thread: false,
+            exe_name: b"sleep".to_vec(),
+            is_worker: false,
+            is_runner: false,
+            audit: None,
+            is_in_cgroup: false,
+        };
+        Forest::new(links, sessions.iter().map(member).collect())
+    }
+
+    #[test]
+    fn a_session_without_anybody_is_in_doubt_and_then_forgotten() {
+        let remembered =
+            || [(12, GroupRecord { start_ticks: 5, empty_since: None, is_in_doubt: false })].into();
+        let mut jobs = Jobs { sessions: remembered(), groups: remembered(), ..Jobs::default() };
+        let begin = Instant::now();
+        let mut is_in_doubt = |sessions: &[Pid], seconds: u64| {
+            jobs.forget_reused(&forest(sessions), begin + Duration::from_secs(seconds));
+            let doubt =
+                |known: &BTreeMap<Pid, GroupRecord>| known.get(&12).map(|known| known.is_in_doubt);
+            (doubt(&jobs.sessions), doubt(&jobs.groups))
+        };
+        assert_eq!(is_in_doubt(&[12, 13], 100), (Some(false), Some(false)));
+        assert_eq!(is_in_doubt(&[13], 100), (Some(true), Some(true)));
+        // The session of that number has a process again, and its origin is unknown.
+        assert_eq!(is_in_doubt(&[12], 103), (Some(true), Some(true)));
+        assert_eq!(is_in_doubt(&[], 104), (Some(true), Some(true)));
+        assert_eq!(is_in_doubt(&[], 106), (None, None));
+    }
+}
