@@ -391,7 +391,14 @@ impl Options {
             if daemons.is_empty() {
                 report.no_daemon(&plan.wanted, &[]);
             }
-            report.list(daemons, &Jobs::default().scan(proc, daemons)?);
+            let mut jobs = Jobs::default();
+            // A program may want all of them, with everything that is known.
+            let jobs = if self.format.json().is_some() {
+                jobs.scan(proc, daemons)?
+            } else {
+                jobs.brief(proc, daemons)?
+            };
+            report.list(daemons, &jobs);
             report.end()?;
             return Ok(Exit::Done);
         }

@@ -123,10 +123,15 @@ impl Job {
     pub fn is_of_interest(&self, all: &[Job]) -> bool {
         match self.origin {
             JobOrigin::Worker => !all.iter().any(|job| job.parent == self.target.pid),
-            JobOrigin::Descendant => matches!(self.state, b'T' | b't' | b'D'),
+            JobOrigin::Descendant => is_stuck(self.state),
             _ => true,
         }
     }
+}
+
+/// Reports whether a process in this state will not end by itself soon.
+pub fn is_stuck(state: u8) -> bool {
+    matches!(state, b'T' | b't' | b'D')
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub struct JobCandidate {
     pub tty: u32,
     pub start_ticks: u64,
     pub is_alive: bool,
+    /// State of its first thread, one of RSDTtZ (proc_pid_stat(5)).
+    pub state: u8,
     pub is_kernel_thread: bool,
     pub exe_name: Vec<u8>,
     /// `true` if it has the name of a worker of the superuser in our pid namespace.
@@ -63,6 +65,7 @@ fn candidate(
         tty: stat.tty,
         start_ticks: stat.start_ticks,
         is_alive: stat.is_alive(),
+        state: stat.state,
         is_kernel_thread: stat.is_kernel_thread(),
         is_worker: is_named && is_worker(process, &exe_name)?,
         is_runner: kinds::is_runner(&exe_name) && is_of_system(process)?,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Error;
 use super::daemon::Daemon;
-use super::job::{Job, hold};
+use super::job::{Job, hold, is_stuck};
 use super::job_candidate::{JobCandidate, audit_of, read};
 use super::job_search::JobSearch;
 use super::kinds;
@@ -97,7 +97,25 @@ impl Jobs {
         Ok(jobs)
     }
 
-    /// Does the same for a wait with many scans: processes that were returned before are not
+    /// Returns only what users want to see in a list, so that nothing else is examined.
+    pub fn brief(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
+        let (forest, mut origins) = self.search(proc, daemons)?;
+        let counted: BTreeSet<Node> = origins.iter().map(|(node, ..)| *node).collect();
+        origins.retain(|&(node, origin, _)| match origin {
+            JobOrigin::Worker => !forest.children(node).any(|child| counted.contains(&child)),
+            JobOrigin::Descendant => is_stuck(forest.data(node).state),
+            _ => true,
+        });
+        let mut jobs = Vec::new();
+        for (node, origin, is_certain) in origins {
+            let job = self.hold(proc, &forest, node, origin, is_certain)?;
+            jobs.extend(job.map(Job::released));
+        }
+        jobs.sort_by_key(|job| job.target.pid);
+        Ok(jobs)
+    }
+
+    /// Returns the processes that count, for a wait with many scans: processes that were returned before are not
     /// examined again, and descendants of jobs are returned only once.
     pub fn watch(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
         let (forest, origins) = self.search(proc, daemons)?;
@@ -524,6 +542,7 @@ mod tests {
             tty: 0,
             start_ticks: 9,
             is_alive: true,
+            state: b'S',
             is_kernel_thread: false,
             exe_name: b"sleep".to_vec(),
             is_worker: false,

@@ -203,8 +203,10 @@ fn the_command_may_restart_cron() {
 /// Waits, in the command of a window, until the process with the pid in `$new` is paused.
 const UNTIL_PAUSED: &str = "until grep -q '^State:.T' /proc/$new/status; do sleep 0.02; done";
 
-/// Sets `$new` to the pid of the cron that is starting, in the command of a window.
-const NEW: &str = "until [ -s /run/crond.pid ]; do sleep 0.02; done; new=$(cat /run/crond.pid)";
+/// Sets `$new` to the pid of the cron that is starting, in the command of a window. At first the
+/// pid file has the pid of its parent, which has exited.
+const NEW: &str = "until new=$(cat /run/crond.pid) && [ -n \"$new\" ] && [ -d /proc/$new ]; do \
+                   sleep 0.02; done 2>/dev/null";
 
 /// Runs a window whose command ends cron and starts another one in this way.
 #[track_caller]
