@@ -225,7 +225,7 @@ END
         freeze /mnt/one
         tries "$P" cron-graceful --list
         tries "$P" cron-graceful -- true
-        state $cron
+        until [ "$(state $cron)" = S ]; do sleep 0.02; done; state $cron
         cat /mnt/out >&2"#,
     );
     prints(outcome, &["cron-graceful --list: 0", "cron-graceful -- true: 0", "S"]);
