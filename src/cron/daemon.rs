@@ -160,51 +160,73 @@ enum Examined {
     },
 }
 
+/// The processes that have the name of a daemon.
+#[derive(Default)]
+struct Candidates {
+    candidates: Vec<Candidate>,
+    workers: Vec<Rejected>,
+    /// Base names of the executables, by pid.
+    names: BTreeMap<Pid, Vec<u8>>,
+    unexamined: Unexamined,
+}
+
+impl Candidates {
+    /// Finds them. Errors: /proc cannot be read.
+    fn find(proc: &Proc, wanted: &DaemonSelector) -> Result<Candidates, Error> {
+        let mut found = Candidates::default();
+        if let DaemonSelector::Pid(pid) = wanted {
+            found.add(*pid, candidate(proc, *pid, wanted)?);
+            return Ok(found);
+        }
+        let mut scan = proc.scan(Files::new(&[File::Exe]))?;
+        while let Some(process) = scan.next()? {
+            let pid = process.pid();
+            match process.lookup(name(process, wanted))? {
+                Lookup::Found(Some(_)) => found.add(pid, candidate(proc, pid, wanted)?),
+                Lookup::Unavailable(reason) => found.unexamined.add(pid, reason),
+                Lookup::Found(None) | Lookup::Exited => {}
+            }
+        }
+        Ok(found)
+    }
+
+    fn add(&mut self, pid: Pid, examined: Lookup<Option<Examined>>) {
+        match examined {
+            Lookup::Found(Some(Examined::Candidate(candidate))) => {
+                self.names.insert(pid, candidate.daemon.exe_name.clone());
+                self.candidates.push(*candidate);
+            }
+            Lookup::Found(Some(Examined::Worker { rejected, exe_name })) => {
+                self.names.insert(pid, exe_name);
+                self.workers.push(rejected);
+            }
+            Lookup::Unavailable(reason) => self.unexamined.add(pid, reason),
+            Lookup::Found(None) | Lookup::Exited => {}
+        }
+    }
+
+    /// Returns the names of those that hold a lock on a pid file.
+    fn locked(&self) -> BTreeSet<Vec<u8>> {
+        let has_lock =
+            |candidate: &&Candidate| matches!(candidate.lock, Some(Some(_))) && candidate.is_root();
+        let locked = self.candidates.iter().filter(has_lock);
+        locked.map(|candidate| candidate.daemon.exe_name.clone()).collect()
+    }
+}
+
 /// Finds the daemons. No process is changed. Errors: /proc cannot be read. A process that cannot be
 /// examined is no error, but counted.
 pub fn find(proc: &Proc, wanted: &DaemonSelector) -> Result<DaemonScan, Error> {
     let self_and_ancestors =
         if *wanted == DaemonSelector::Usual { Vec::new() } else { self_and_ancestors(proc)? };
-    let mut candidates = Vec::new();
-    let mut unexamined = Unexamined::default();
-    let (mut workers, mut names) = (Vec::new(), BTreeMap::new());
-    let mut add = |pid: Pid, candidate: Lookup<Option<Examined>>| match candidate {
-        Lookup::Found(Some(Examined::Candidate(candidate))) => candidates.push(*candidate),
-        Lookup::Found(Some(Examined::Worker { rejected, exe_name })) => {
-            names.insert(pid, exe_name);
-            workers.push(rejected);
-        }
-        Lookup::Found(None) => {}
-        Lookup::Unavailable(reason) => unexamined.add(pid, reason),
-        Lookup::Exited => {}
-    };
-    match wanted {
-        DaemonSelector::Pid(pid) => add(*pid, candidate(proc, *pid, wanted)?),
-        _ => {
-            let mut scan = proc.scan(Files::new(&[File::Exe]))?;
-            while let Some(process) = scan.next()? {
-                match process.lookup(name(process, wanted))? {
-                    Lookup::Found(Some(_)) => {
-                        add(process.pid(), candidate(proc, process.pid(), wanted)?)
-                    }
-                    Lookup::Unavailable(reason) => add(process.pid(), Lookup::Unavailable(reason)),
-                    Lookup::Found(None) | Lookup::Exited => {}
-                }
-            }
-        }
-    }
-    let name_of = |candidate: &Candidate| (candidate.daemon.pid, candidate.daemon.exe_name.clone());
-    names.extend(candidates.iter().map(name_of));
-    let has_lock: BTreeSet<Vec<u8>> = candidates
-        .iter()
-        .filter(|candidate| matches!(candidate.lock, Some(Some(_))) && candidate.is_root())
-        .map(|candidate| candidate.daemon.exe_name.clone())
-        .collect();
-    let helped = if candidates.iter().any(Candidate::may_have_dropped_rights) {
+    let all = Candidates::find(proc, wanted)?;
+    let has_lock = all.locked();
+    let helped = if all.candidates.iter().any(Candidate::may_have_dropped_rights) {
         parents(proc, is_helper_of_root)?
     } else {
         BTreeSet::new()
     };
+    let Candidates { candidates, workers, names, unexamined } = all;
     let mut found = DaemonScan { unexamined, rejected: workers, daemons: Vec::new() };
     for candidate in candidates {
         let has_terminal = candidate.has_terminal;
@@ -228,13 +250,19 @@ pub fn find(proc: &Proc, wanted: &DaemonSelector) -> Result<DaemonScan, Error> {
             }
         }
     }
-    if found.rejected.iter().any(|rejected| rejected.is_doubtful) {
+    clear_doubts(proc, &mut found.rejected)?;
+    Ok(found)
+}
+
+/// Takes back the doubts about processes without children.
+fn clear_doubts(proc: &Proc, rejected: &mut [Rejected]) -> Result<(), Error> {
+    if rejected.iter().any(|rejected| rejected.is_doubtful) {
         let parents = parents(proc, |_| Ok(true))?;
-        for rejected in &mut found.rejected {
+        for rejected in rejected {
             rejected.is_doubtful &= parents.contains(&rejected.pid);
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Returns the parents of the living processes that satisfy a condition.

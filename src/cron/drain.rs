@@ -79,15 +79,7 @@ pub fn drain(
             shutdown.daemons.iter().chain(pause.newcomers()).cloned().collect();
         let found = jobs.watch(proc, &daemons)?;
         announce(&found, &mut announced, events);
-        // Descendants of jobs are not waited for by themselves: what is left of them after the jobs
-        // may be a daemon by then.
-        let is_root =
-            |job: &Job| job.is_awaited(limits.with_daemons) && job.origin != JobOrigin::Descendant;
-        let mut awaited: Vec<Job> = found.into_iter().filter(is_root).collect();
-        // What has ended during the scan has an end to be told of.
-        let unseen = pending.into_iter().filter(|job| !awaited.iter().any(|other| other.is(job)));
-        awaited.extend(unseen.collect::<Vec<Job>>());
-        pending = Vec::new();
+        let awaited = awaited(found, std::mem::take(&mut pending), limits);
         if !awaited.is_empty() {
             (scans_without, latest) = (0, Instant::now());
             let is_first = begin.elapsed() < FIRST_MINUTE;
@@ -128,6 +120,20 @@ fn announce(found: &[Job], announced: &mut Announced, events: &mut dyn EventSink
             events.event(Event::Job(job, job.is_of_interest(found)));
         }
     }
+}
+
+/// Returns the jobs to wait for: those that a scan has found, and those that were waited for before
+/// and have ended during the scan, because their end is to be told.
+fn awaited(found: Vec<Job>, pending: Vec<Job>, limits: DrainLimits) -> Vec<Job> {
+    // Descendants of jobs are not waited for by themselves: what is left of them after the jobs may
+    // be a daemon by then.
+    let is_root =
+        |job: &Job| job.is_awaited(limits.with_daemons) && job.origin != JobOrigin::Descendant;
+    let mut awaited: Vec<Job> = found.into_iter().filter(is_root).collect();
+    let is_unseen = |job: &Job| !awaited.iter().any(|other| other.is(job));
+    let unseen: Vec<Job> = pending.into_iter().filter(is_unseen).collect();
+    awaited.extend(unseen);
+    awaited
 }
 
 /// The result of a wait.
