@@ -1,7 +1,7 @@
 //! Daemons that start while others are paused, as when the package of cron is upgraded in a
 //! maintenance window.
 
-use super::{Daemon, DaemonSelector, Error, daemon};
+use super::{Daemon, DaemonProof, DaemonSelector, Error, daemon};
 use crate::process::{Pid, Proc};
 
 /// The identity of a daemon: pid and inode.
@@ -39,13 +39,8 @@ impl Newcomers {
         wanted: &DaemonSelector,
     ) -> Result<Newcomers, Error> {
         let mut selectors = vec![DaemonSelector::Usual];
-        match wanted {
-            DaemonSelector::Usual => {}
-            DaemonSelector::Named(_) => selectors.push(wanted.clone()),
-            DaemonSelector::Pid(_) => {
-                let name = |daemon: &Daemon| DaemonSelector::Named(daemon.name.clone());
-                selectors.extend(daemons.iter().map(name));
-            }
+        if let DaemonSelector::Named(_) = wanted {
+            selectors.push(wanted.clone());
         }
         let mut newcomers = Newcomers {
             selectors,
@@ -94,8 +89,11 @@ impl Newcomers {
         let mut found: Vec<Daemon> = Vec::new();
         for selector in &self.selectors {
             for daemon in daemon::find(proc, selector)?.daemons {
+                // A name that is no kind of daemon may be that of any program, such as python3.
+                let is_certain = *selector == DaemonSelector::Usual
+                    || matches!(daemon.proof, DaemonProof::Lock(_));
                 let is_other = |other: &Daemon| id(other) != id(&daemon);
-                if !self.known.contains(&id(&daemon)) && found.iter().all(is_other) {
+                if is_certain && !self.known.contains(&id(&daemon)) && found.iter().all(is_other) {
                     found.push(daemon);
                 }
             }

@@ -264,6 +264,23 @@ fn a_cron_that_the_command_continues_is_paused_again() {
     place.still_runs(daemon);
 }
 
+/// The user has named one process. Others of its name may be anything, also the command.
+#[test]
+fn what_only_has_the_name_of_a_chosen_daemon_is_no_newcomer() {
+    let place = cron_box!();
+    let start = "cp /bin/sleep /usr/sbin/scheduler; \
+                 setsid scheduler 1000 </dev/null >/dev/null 2>&1 & echo $!";
+    let daemon = place.shell(start);
+    let pid: u32 = daemon.parse().expect("parsing a process id");
+    soon("the chosen process", || place.name(pid) == "scheduler");
+    for selection in [["--pid", &daemon], ["--daemon", "scheduler"]] {
+        let words = [&selection[..], &["--", "scheduler", "2"]].concat();
+        let outcome = place.graceful(&words).exits(0);
+        assert!(!outcome.errors().contains("somebody has started"), "{}", outcome.report());
+        place.still_runs(pid);
+    }
+}
+
 /// The guardian of a cron that is started meanwhile works as that of the first one does.
 #[test]
 fn a_newcomer_runs_on_after_the_end_of_everything_else() {
