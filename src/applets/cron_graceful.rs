@@ -307,8 +307,8 @@ fn refuse_doubts(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> an
         let why = reject_reason(process.why);
         return Err(Refusal::nothing(format!(
             "process {pid} ({name}) may be another cron daemon: {why}, and yet it has children, \
-             which may be jobs: nothing was done. If it is the daemon, --pid {pid} takes it; \
-             another one is taken with --pid too"
+             which may be jobs: nothing was done. If it is the daemon, --pid {pid} takes it; if it is \
+             none, --daemon NAME leaves it out"
         ))
         .into());
     }

@@ -133,10 +133,12 @@ impl Candidate {
     }
 
     /// Reports whether it is of a kind that drops its rights and keeps a helper of the superuser,
-    /// as bcron-sched does.
+    /// as bcron-sched does. Its user may have any uid: the helper is the proof.
     fn may_have_dropped_rights(&self) -> bool {
         let kind = kinds::kind(&self.daemon.name);
-        !self.is_root() && kind.is_some_and(|kind| !kind.helpers.is_empty()) && self.is_of_system()
+        !self.is_root()
+            && kind.is_some_and(|kind| !kind.helpers.is_empty())
+            && is_in_system_directory(&self.daemon)
     }
 
     /// Reports whether it runs a program of the system as the superuser or as a user of the system.

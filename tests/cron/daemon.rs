@@ -405,23 +405,32 @@ const BCRON: &str = "cp $(command -v perl) /usr/sbin/bcron-sched; \
 
 #[test]
 fn a_daemon_that_has_dropped_its_rights_is_found_by_its_helper() {
-    let place = cron_box!();
-    place.shell(&BCRON.replace("USER", "999"));
-    place.began("a");
-    let list = place.list();
-    let daemon = list["daemons"][0]["pid"].as_u64().unwrap_or_else(|| panic!("{list:#}"));
-    assert_eq!(list["daemons"][0]["name"], "bcron-sched", "{list:#}");
-    let daemon = u32::try_from(daemon).expect("a pid");
-    let outcome = place.waits_for("a", &[], daemon).exits(0);
-    assert!(!place.is_alive(daemon), "{}", outcome.report());
+    // BCRON_USER may be a user of the system or any other one.
+    for user in ["999", "1500"] {
+        let place = cron_box!();
+        place.shell(&BCRON.replace("USER", user));
+        place.began("a");
+        let list = place.list();
+        let daemon = list["daemons"][0]["pid"].as_u64().unwrap_or_else(|| panic!("{list:#}"));
+        assert_eq!(list["daemons"][0]["name"], "bcron-sched", "{list:#}");
+        let daemon = u32::try_from(daemon).expect("a pid");
+        let outcome = place.waits_for("a", &[], daemon).exits(0);
+        assert!(!place.is_alive(daemon), "{}", outcome.report());
+    }
 }
 
-/// Any user may call a program so, and so may a process without a helper.
+/// Any user may run a program of such names, and have children: they have his rights.
 #[test]
 fn a_user_s_process_with_the_name_of_a_daemon_keeps_nobody_from_cron() {
     let place = cron_box!();
     let daemon = place.cron();
-    place.shell(&BCRON.replace("USER", "12345"));
+    let by_user = BCRON.replace("(USER, USER)", "(12345, 12345)");
+    let by_user = by_user.replacen(
+        "setsid ",
+        "chmod 777 /mnt; setsid setpriv --reuid 12345 --clear-groups ",
+        1,
+    );
+    place.shell(&by_user);
     place.began("a");
     place.graceful(&["--", "true"]).exits(0);
     place.still_runs(daemon);
@@ -441,9 +450,10 @@ fn a_rejected_daemon_with_children_is_never_no_daemon() {
     for words in [&["--json"][..], &["--list", "--json"], &["--json", "--", "touch", "/mnt/ran"]] {
         let outcome = place.graceful(words).exits(1);
         assert_eq!(outcome.json()["outcome"], "refused", "{}", outcome.report());
-        mentions(&outcome, &[&format!("process {daemon} (bcron-sched)"), "--pid"]);
+        mentions(&outcome, &[&format!("process {daemon} (bcron-sched)"), "--pid", "--daemon"]);
     }
     assert!(!place.has("ran"));
+    place.graceful(&["--daemon", "fcron", "--", "true"]).exits(0);
     let pid = daemon.to_string();
     place.waits_for("a", &["--pid", &pid], daemon).exits(0);
     assert!(!place.is_alive(daemon));
