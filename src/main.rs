@@ -49,8 +49,8 @@
 //! - **worker**: a process that a daemon forks to serve a request or to run a job.
 //! - **job**: what cron runs for a line of a crontab, with all of its descendants.
 //! - **pause**: stop a daemon so that it starts no new jobs. **drain**: wait until no job runs. The
-//!   **window** is the time from the drain until the daemon runs on. A **newcomer** is a daemon that
-//!   starts meanwhile.
+//!   **window** is the time from the drain until the daemon runs on. A **newcomer** is a daemon
+//!   that starts meanwhile.
 //! - **master**: the process of a server that forks the workers. A **pool** is a master with its
 //!   workers, a **worker group** those that do the same.
 //! - **agent**: a gpg-agent. **Desktop session**: a session of logind with a display or a bus.

@@ -140,25 +140,25 @@ fn command() -> Command {
              read: --timeout counts from its start. Only KILL of this command and of its guardian \
              (proctool resume --guard) in the same moment leaves cron paused; --resume lets it run \
              on then.\n\n\
-             A cron that somebody starts or continues meanwhile, as an upgrade does, is paused too, \
-             and told of. At the end of a pause the jobs are listed that were due and that cron \
-             does not make up for: Debian's cron and cronie run all that they have missed in up to \
-             5 minutes, the jobs at fixed times in up to 3 hours, and nothing after that; busybox \
-             and dcron run each job once in up to an hour. Jobs that were waited for and failed \
-             are listed too.\n\n\
+             A cron that another process starts or continues meanwhile, as an upgrade does, is \
+             paused too, with a message. At the end of a pause the jobs are listed that were due \
+             and that cron does not make up for: Debian's cron and cronie run all that they have \
+             missed in up to 5 minutes, the jobs at fixed times in up to 3 hours, and nothing \
+             after that; busybox and dcron run each job once in up to an hour. Jobs that were \
+             waited for and failed are listed too.\n\n\
              Where standard output is a pipe or socket that nobody reads any more, as after the \
              end of ssh, cron runs on, unless --detach. A command that runs already goes on.\n\n\
              A job is what cron's workers run, with everything below it and everything that it \
              left behind in its session, its audit session, the login session that pam_systemd(8) \
-             opened for it, or cron's own control group. Elsewhere, a process that only looks like \
-             what a job has left in the background is listed as perhaps of cron. Such ones, and \
-             daemons \
-             that a job has detached from itself are told of, and not waited for unless \
+             opened for it, or cron's own control group. Elsewhere, an orphan with the looks of a \
+             job in the background is listed as perhaps of cron. Such orphans, and daemons that a \
+             job has detached from itself, are listed, and not waited for unless \
              --wait-daemons.\n\n\
              The daemon is a process called {} or {last}, or {}, that the superuser runs in our \
              own pid namespace and that holds the lock on its pid file, where it is of a kind that \
-             has one. If there are several, they are listed and nothing is done, unless --all. The timers \
-             of systemd-cron are no daemon: where cron.target is active, nothing is done either.",
+             has one. If there are several, they are listed and nothing is done, unless --all. \
+             The timers of systemd-cron are no daemon: where cron.target is active, nothing is \
+             done either.",
         others.join(", "),
         daemon_applets(" as "),
     ))
@@ -235,7 +235,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     if let (Err(error), Some(layout)) = (&result, options.format.json())
         && error.downcast_ref::<io::Error>().is_none()
     {
-        // Whoever reads JSON gets a document in any case, unless the output itself has failed.
+        // A reader of JSON gets a document in any case, unless the output itself has failed.
         let is_refusal = error.downcast_ref::<Refusal>().is_some();
         let outcome = if is_refusal { "refused" } else { "failed" };
         output::print(&failure(layout, outcome, &format!("{error:#}")))?;
@@ -307,8 +307,8 @@ fn refuse_doubts(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> an
         let why = reject_reason(process.why);
         return Err(Refusal::nothing(format!(
             "process {pid} ({name}) may be another cron daemon: {why}, and yet it has children, \
-             which may be jobs: nothing was done. If it is the daemon, --pid {pid} takes it; if it is \
-             none, --daemon NAME leaves it out"
+             which may be jobs: nothing was done. If it is the daemon, --pid {pid} takes it; if it \
+             is none, --daemon NAME leaves it out"
         ))
         .into());
     }
@@ -510,8 +510,8 @@ fn lock() -> anyhow::Result<File> {
     }
 }
 
-/// Describes the run that holds the lock: its pid, and for how long it has it; `None` where the file
-/// does not tell.
+/// Describes the run that holds the lock: its pid, and how long it has held the lock; `None` where
+/// the file does not tell.
 fn holder(file: &File) -> Option<String> {
     let mut text = String::new();
     file.take(32).read_to_string(&mut text).ok()?;

@@ -85,7 +85,7 @@ pub fn run_and_look(
     carry_through(proc, command, interrupts, None, Some((interval, look)))
 }
 
-/// What is done while a command runs, and how often.
+/// An action to repeat while a command runs, and the interval.
 type Look<'l> = (Duration, &'l mut dyn FnMut());
 
 fn carry_through(

@@ -131,7 +131,7 @@ fn pass(
     Ok(pass)
 }
 
-/// Returns what a scan learns of a process.
+/// Returns the facts about a process that a scan shows.
 fn candidate(process: &Process<'_>, stat: &Stat) -> Result<OrphanCandidate, Error> {
     let name = match process.lookup(process.comm())? {
         Lookup::Found(name) => comm(&name),
@@ -177,7 +177,7 @@ fn catch_latest(
     Ok(None)
 }
 
-/// Returns what can be learned of the process with this pid; `None` if it has exited.
+/// Reads the facts about the process with this pid; `None` if it has exited.
 fn look_at(proc: &Proc, pid: Pid) -> Result<Option<OrphanCandidate>, Error> {
     let Lookup::Found(process) = proc.process(pid, Files::new(&[File::Stat]))? else {
         return Ok(None);

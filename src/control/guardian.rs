@@ -112,8 +112,8 @@ impl Guardian {
         self.send(&[&[kind::LIMIT][..], &left.to_ne_bytes()].concat(), &[])
     }
 
-    /// Makes it leave our control groups, as far as that is permitted: whoever ends all processes
-    /// of our service spares it then. This takes some milliseconds.
+    /// Makes it leave our control groups, as far as that is permitted. A signal to all processes of
+    /// our service spares it then. This takes some milliseconds.
     pub fn move_apart(&self) -> Result<(), Errno> {
         self.send(&[kind::APART], &[])
     }

@@ -1,9 +1,9 @@
-//! What daemons do about the jobs that they have missed. Measured with a clock that was moved under
-//! each daemon, and read in their sources.
+//! The ways in which daemons make up for the jobs that they have missed. They were measured with a
+//! clock that was moved under each daemon, and read in the daemons' sources.
 
 use super::schedule::Times;
 
-/// What a kind of daemon does about the jobs that it has missed.
+/// The rule by which a kind of daemon makes up for the jobs that it has missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CatchUp {
     /// Debian's cron and cronie: all jobs of up to five minutes; of up to three hours the jobs at a
@@ -13,7 +13,7 @@ pub enum CatchUp {
     OnceWithinAnHour,
 }
 
-/// What a daemon does about the jobs of one pause.
+/// The result of that rule after one pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// It runs all jobs that it missed.
@@ -29,7 +29,7 @@ pub enum Effect {
 }
 
 impl CatchUp {
-    /// Returns what happens after a pause of so many minutes.
+    /// Returns the result after a pause of so many minutes.
     pub fn effect(self, minutes: u64) -> Effect {
         match (self, minutes) {
             (CatchUp::ByLength, 0..=5) => Effect::All,

@@ -131,7 +131,7 @@ impl Crontabs {
 
     /// Reads a crontab, of this user or of the system.
     fn add_file(&mut self, file: &Path, user: Option<&[u8]>, places: &Places) {
-        match text(file) {
+        match text(file, user.is_none()) {
             Ok(text) => self.add_lines(&text, file, user, places),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => self.fail(file, error),
@@ -165,15 +165,11 @@ impl Crontabs {
     }
 }
 
-/// Returns the text of a crontab. A user's own file may be replaced by a link or a FIFO, which is
-/// not opened for reading.
-fn text(file: &Path) -> io::Result<Vec<u8>> {
+/// Returns the text of a crontab. The superuser's own files may be links. Those of users may not,
+/// because a user could lead us anywhere. A FIFO is not waited for.
+fn text(file: &Path, may_be_link: bool) -> io::Result<Vec<u8>> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
-    // The system's own files may be links, as cron itself permits only to the superuser.
-    let file = match fs::symlink_metadata(file)?.is_symlink() {
-        true => fs::canonicalize(file)?,
-        false => file.to_owned(),
-    };
+    let file = if may_be_link { fs::canonicalize(file)? } else { file.to_owned() };
     let file = File::options().read(true).custom_flags(flags).open(file)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is no regular file"));
@@ -286,7 +282,7 @@ mod tests {
         assert_eq!(unread.len(), 3, "{unread:?}");
         assert!(unread[0].ends_with("cron.d/jobs: line 3: it has fewer than five times"));
         assert!(unread[1].ends_with("alice: line 2: it has no command"), "{unread:?}");
-        assert!(unread[2].ends_with("mallory: it is no regular file"), "{unread:?}");
+        assert!(unread[2].contains("mallory: "), "{unread:?}");
     }
 
     #[test]

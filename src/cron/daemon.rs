@@ -239,7 +239,7 @@ pub fn find(proc: &Proc, wanted: &DaemonSelector) -> Result<DaemonScan, Error> {
             || candidate.may_have_dropped_rights() && helped.contains(&candidate.daemon.pid);
         let is_of_system = candidate.is_of_system();
         match judge(candidate, wanted, is_child, is_ours, is_trusted, &has_lock) {
-            // What a user has started in a terminal is no service.
+            // A daemon that a user has started in a terminal is no service.
             Ok(daemon) if has_terminal => found.daemons.push(daemon),
             Ok(daemon) => {
                 let supervisor = supervisor::find(proc, daemon.pid, daemon.parent)?;

@@ -79,7 +79,7 @@ pub fn drain(
             shutdown.daemons.iter().chain(pause.newcomers()).cloned().collect();
         let found = jobs.watch(proc, &daemons)?;
         announce(&found, &mut announced, events);
-        let awaited = awaited(found, std::mem::take(&mut pending), limits);
+        let awaited = to_await(found, std::mem::take(&mut pending), limits);
         if !awaited.is_empty() {
             (scans_without, latest) = (0, Instant::now());
             let is_first = begin.elapsed() < FIRST_MINUTE;
@@ -124,7 +124,7 @@ fn announce(found: &[Job], announced: &mut Announced, events: &mut dyn EventSink
 
 /// Returns the jobs to wait for: those that a scan has found, and those that were waited for before
 /// and have ended during the scan, because their end is to be told.
-fn awaited(found: Vec<Job>, pending: Vec<Job>, limits: DrainLimits) -> Vec<Job> {
+fn to_await(found: Vec<Job>, pending: Vec<Job>, limits: DrainLimits) -> Vec<Job> {
     // Descendants of jobs are not waited for by themselves: what is left of them after the jobs may
     // be a daemon by then.
     let is_root =
@@ -144,7 +144,7 @@ struct Waited {
     pending: Vec<Job>,
 }
 
-/// Reports the jobs that have ended in an operation that began at this time, and returns the others.
+/// Reports the jobs that have ended in an operation that began at this time. Returns the others.
 pub fn report_ended(
     proc: &Proc,
     begin: SystemTime,
@@ -197,9 +197,9 @@ impl Wait<'_> {
             result: Ok(Renewed::Untouched),
         };
         let conclusion = operation.carry_out(&mut look)?;
-        let renewed = look.result?;
+        let renewed = look.result;
         let pending = report_ended(proc, begin, jobs, operation.targets(), events);
-        match renewed {
+        match renewed? {
             Renewed::Untouched => {}
             Renewed::Continued => return Ok(Waited { conclusion: None, pending }),
             Renewed::Interrupted(signal) => {

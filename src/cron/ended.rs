@@ -1,5 +1,5 @@
-//! Awaited processes that have ended, with what the kernel tells about their end: the proof of what
-//! a run has waited for.
+//! Awaited processes that have ended, with their exit status: the proof that a run has waited for
+//! them.
 
 use std::time::SystemTime;
 

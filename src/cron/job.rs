@@ -1,4 +1,4 @@
-//! A process that counts as cron's, with all that is told of it.
+//! A process that counts as cron's, with all facts that reports show.
 
 use std::time::{Duration, SystemTime};
 

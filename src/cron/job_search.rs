@@ -112,14 +112,14 @@ impl<'f> JobSearch<'f> {
 }
 
 /// Returns the daemons with what runs them, such as a shell, tini or flock between systemd and
-/// cron, and a logger at the end of a pipe. None of these is a job, whatever control group it is in.
+/// cron, and a logger at the end of a pipe. None of these is a job, whatever its control group is.
 fn of_service(forest: &Forest<JobCandidate>, daemons: &[Daemon]) -> BTreeSet<Node> {
     let mut found = BTreeSet::new();
     for daemon in daemons.iter().filter_map(|daemon| forest.find(daemon.pid)) {
         found.insert(daemon);
         for above in forest.ancestors(daemon).filter(|&above| forest.pid(above) != 1) {
             found.insert(above);
-            // What it has adopted from a job is in the session of that job.
+            // A process that it has adopted from a job is in the session of that job.
             let session = forest.data(above).session;
             let beside =
                 forest.children(above).filter(|&child| forest.data(child).session == session);

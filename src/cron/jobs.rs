@@ -115,8 +115,8 @@ impl Jobs {
         Ok(jobs)
     }
 
-    /// Returns the processes that count, for a wait with many scans: processes that were returned before are not
-    /// examined again, and descendants of jobs are returned only once.
+    /// Returns the processes that count, for a wait with many scans: processes that were returned
+    /// before are not examined again, and descendants of jobs are returned only once.
     pub fn watch(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
         let (forest, origins) = self.search(proc, daemons)?;
         let kept = kept(proc);
@@ -265,7 +265,11 @@ impl Jobs {
     /// they run are jobs.
     fn runners(&mut self, search: &mut JobSearch<'_>) {
         for node in search.forest.all() {
-            if !search.forest.data(node).is_runner || !search.add(node, JobOrigin::Worker) {
+            if !search.forest.data(node).is_runner {
+                continue;
+            }
+            if !search.add(node, JobOrigin::Worker) {
+                self.runs_us |= search.ours.contains(&node);
                 continue;
             }
             for child in search.forest.children(node) {

@@ -81,8 +81,8 @@ fn minutes(begin: SystemTime, end: SystemTime) -> Option<Vec<Timestamp>> {
     all.filter(|all| !all.is_empty())
 }
 
-/// Returns a job that was due in some of these minutes. The daemon runs what is due in the minute
-/// in which it runs on.
+/// Returns a job that was due in some of these minutes. In the last one the daemon runs again, and
+/// runs the jobs that are due then.
 fn lost_job(
     entry: Entry,
     times: &Times,

@@ -61,6 +61,9 @@ pub enum Error {
     /// A process that may be a job, and could not be examined.
     #[error("process {pid} may be a cron job, and could not be examined: {reason}")]
     Unexamined { pid: Pid, reason: Unavailable },
+    /// So many processes that may be daemons, and could not be examined.
+    #[error("{0} processes may be cron daemons, and could not be examined")]
+    UnexaminedDaemons(usize),
     /// The login sessions of cron's jobs are not known.
     #[error("the sessions that logind knows cannot be read: {0}")]
     Sessions(#[source] std::io::Error),

@@ -84,11 +84,15 @@ impl Newcomers {
         self.left_out > 0
     }
 
-    /// Returns the daemons that are not known.
+    /// Returns the daemons that are not known. Errors: a process that cannot be examined may be one.
     fn unknown(&self, proc: &Proc) -> Result<Vec<Daemon>, Error> {
         let mut found: Vec<Daemon> = Vec::new();
         for selector in &self.selectors {
-            for daemon in daemon::find(proc, selector)?.daemons {
+            let scan = daemon::find(proc, selector)?;
+            if !scan.unexamined.is_empty() {
+                return Err(Error::UnexaminedDaemons(scan.unexamined.count()));
+            }
+            for daemon in scan.daemons {
                 // A name that is no kind of daemon may be that of any program, such as python3.
                 let is_certain = *selector == DaemonSelector::Usual
                     || matches!(daemon.proof, DaemonProof::Lock(_));

@@ -28,7 +28,7 @@ pub enum JobOrigin {
     Output,
     /// A job has started it as a daemon.
     Daemon,
-    /// It may be what a job has left behind in the background: see [`super::orphan::is_like_job`].
+    /// A job may have left it behind in the background: see [`super::orphan::is_like_job`].
     Perhaps,
 }
 

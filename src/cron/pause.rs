@@ -116,9 +116,9 @@ impl Pause {
         }
     }
 
-    /// Does the same while the command of a maintenance window runs. That may end a daemon, for
-    /// which somebody continues it: a daemon is paused again only if it still runs at the next
-    /// look.
+    /// Keeps the daemons paused while the command of a maintenance window runs, as
+    /// [`Pause::renew`] does. The command may end a daemon, and systemctl continues it for that: a
+    /// daemon is paused again only if it still runs at the next look.
     pub fn keep(
         &mut self,
         proc: &Proc,

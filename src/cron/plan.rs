@@ -1,4 +1,5 @@
-//! What the user wants of a shutdown, and how it can end. `shutdown.rs` carries it out.
+//! The wishes of the user for a shutdown, and the ways in which it can end. `shutdown.rs` has the
+//! procedure.
 
 use std::ffi::OsString;
 use std::io;

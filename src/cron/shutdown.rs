@@ -274,7 +274,7 @@ impl Shutdown<'_> {
         }
         let mut is_warned = false;
         let mut look = || match pause.keep(self.proc, self.interrupts, events) {
-            // Whoever waits for the command acts on it.
+            // The wait for the command acts on it.
             Ok(Renewed::Interrupted(signal)) => self.interrupts.requeue(signal),
             Ok(Renewed::Untouched | Renewed::Continued) => {}
             // The command goes on, and so does the search.

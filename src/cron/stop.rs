@@ -66,8 +66,8 @@ pub fn way(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<Stop
     })
 }
 
-/// Reports whether the main process of a service is the daemon, or runs the daemon for it, such as a
-/// shell or tini. What a user has started below sshd, for example, is in another session.
+/// Reports whether the main process of a service is the daemon, or runs the daemon for it, as a
+/// shell or tini does. A daemon that a user has started below sshd is in another session.
 fn is_run_by(proc: &Proc, daemon: &Daemon, main: Pid) -> Result<bool, Error> {
     if main == daemon.pid {
         return Ok(true);

@@ -35,8 +35,8 @@ const SERVICE: &str = "{}";
 enum Service {
     /// The supervisor works in the directory of the service.
     Directory,
-    /// The supervisor puts these variables into the environment of what it starts. They are joined
-    /// by colons.
+    /// The supervisor puts these variables into the environment of its children. They are joined by
+    /// colons.
     Variables(&'static [&'static str]),
     /// It is the first argument of the supervisor.
     Argument,

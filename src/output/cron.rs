@@ -236,7 +236,7 @@ impl<'t> CronReport<'t> {
             if result.left().is_empty() {
                 self.warn(&text);
             } else {
-                // Who is left matters also with --quiet.
+                // The jobs that are left matter also with --quiet.
                 self.progress.clear();
                 message(self.name, &text);
             }

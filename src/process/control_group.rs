@@ -33,7 +33,7 @@ pub fn leave_control_groups() -> io::Result<()> {
     let mounts = mounts.split(|&byte| byte == b'\n').filter_map(Mount::parse);
     for mount in mounts.filter(is_of_services) {
         let top = Path::new(OsStr::from_bytes(&mount.point));
-        // Only the real root may have processes beside groups (cgroups(7)), not that of a container.
+        // Only the real root may have processes beside groups (cgroups(7)).
         for group in [top.to_owned(), top.join(INIT)] {
             if fs::write(group.join("cgroup.procs"), b"0").is_ok() {
                 break;

@@ -55,7 +55,7 @@ pub fn ending(result: &ShutdownResult, plan: &Plan) -> Option<String> {
             Some(format!("timed out, and {cron}: {}", still_running(left)))
         }
         ShutdownResult::Interrupted(Signal::PIPE, _) => {
-            Some("nobody reads what is said any more: cron runs on (see --detach)".to_owned())
+            Some("nobody reads the output any more: cron runs on (see --detach)".to_owned())
         }
         ShutdownResult::Interrupted(_, left) => Some(format!(
             "interrupted, and cron runs on: {} processes of jobs are still running",
@@ -374,16 +374,17 @@ pub fn left_running(daemon: &Daemon, method: &StopMethod) -> String {
 /// Returns the advice how a supervisor is made to stop its daemon.
 fn stop_there(supervisor: &Supervisor) -> String {
     match (&supervisor.stop, supervisor.control) {
-        (Some(command), _) => {
+        (Some(command), _) if command.iter().all(|word| std::str::from_utf8(word).is_ok()) => {
             let words = command.iter().map(|word| String::from_utf8_lossy(word));
             let words: Vec<String> = words.map(|word| quoted(&word)).collect();
             format!("To have it stopped while no job runs: cron-graceful -- {}", words.join(" "))
         }
-        (None, Some(control)) => format!(
+        // A name that is no text cannot be shown so that it could be typed.
+        (_, Some(control)) => format!(
             "To have it stopped while no job runs, give cron-graceful the command for that: \
              cron-graceful -- {control} ..."
         ),
-        (None, None) => "Stop it there".to_owned(),
+        (_, None) => "Stop it there".to_owned(),
     }
 }
 
