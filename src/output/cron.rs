@@ -1,17 +1,15 @@
 //! The output of `cron-graceful`: events as they happen, and lists of daemons and jobs, as text or
-//! JSON. The words are in `words.rs`.
+//! JSON, which is in `document.rs`. The words are in `words.rs`.
 
+mod document;
 mod words;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::ExitStatusExt;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
-use super::json::{self, Layout};
+use super::json::Layout;
 use super::message::message;
 use super::outlet;
 use super::progress::Progress;
@@ -25,13 +23,14 @@ use crate::cron::{
 };
 use crate::process::Pid;
 use crate::users::Users;
+use document::missed_json;
 use words::{
-    catching_up, deed, effect_name, ending, event_name, how_it_ended, left_running, method,
-    newcomer, origin_name, origin_note, outcome, proof, signal_name, state_note, stop_later,
-    warning_text,
+    catching_up, deed, ending, how_it_ended, left_running, method, newcomer, origin_note, outcome,
+    state_note, stop_later, warning_text,
 };
 
 pub use super::progress::duration;
+pub use document::failure;
 pub use words::{daemon_applets, daemon_names, no_daemon, reject_reason};
 
 /// Time for earlier output to be written before a command begins to print.
@@ -96,15 +95,7 @@ impl<'t> CronReport<'t> {
     pub fn list(&mut self, daemons: &[Daemon], jobs: &[Job]) {
         let mut text = Vec::new();
         match self.options.layout {
-            Some(_) => {
-                text.extend_from_slice(b"{\"daemons\":");
-                json::array(&mut text, daemons.iter(), |json, daemon| {
-                    self.daemon_json(json, daemon)
-                });
-                text.extend_from_slice(b",\"jobs\":");
-                json::array(&mut text, jobs.iter(), |json, job| self.job_json(json, job));
-                text.extend_from_slice(b"}\n");
-            }
+            Some(_) => self.list_json(&mut text, daemons, jobs),
             None => {
                 daemons.iter().for_each(|daemon| self.daemon_text(&mut text, daemon));
                 jobs.iter()
@@ -265,36 +256,6 @@ impl<'t> CronReport<'t> {
         self.end()
     }
 
-    /// Writes the document, or the last line, in JSON. In text nothing is written.
-    fn document(&mut self, outcome: &str, daemons: &[Daemon], left: &[Job]) {
-        if self.options.layout.is_some() {
-            let mut text = Vec::new();
-            put(&mut text, format_args!("{{"));
-            if self.options.layout == Some(Layout::Lines) {
-                put(&mut text, format_args!("\"event\":\"end\","));
-            }
-            json::key(&mut text, "outcome");
-            json::string(&mut text, outcome);
-            text.extend_from_slice(b",\"daemons\":");
-            json::array(&mut text, daemons.iter().chain(&self.newcomers), |json, daemon| {
-                self.daemon_json(json, daemon)
-            });
-            text.extend_from_slice(b",\"left\":");
-            json::array(&mut text, left.iter(), |json, job| self.job_json(json, job));
-            text.extend_from_slice(b",\"missed\":");
-            json::array(&mut text, self.missed.iter(), |json, missed| {
-                json.extend_from_slice(missed)
-            });
-            text.extend_from_slice(b",\"ended\":");
-            json::array(&mut text, self.ended.iter(), |json, ended| self.ended_json(json, ended));
-            put(
-                &mut text,
-                format_args!(",\"seconds\":{:.3}}}\n", self.begin.elapsed().as_secs_f64()),
-            );
-            self.writer.write(&text);
-        }
-    }
-
     /// Ends the report. A signal ends us while this waits for a reader. Errors: some of the output
     /// could not be written.
     pub fn end(mut self) -> io::Result<()> {
@@ -342,33 +303,6 @@ impl<'t> CronReport<'t> {
         text.push(b'\n');
     }
 
-    fn daemon_json(&self, json: &mut Vec<u8>, daemon: &Daemon) {
-        put(json, format_args!("{{\"pid\":{},", daemon.pid));
-        id(json, daemon.pid, daemon.reference.inode());
-        text_member(json, "name", Some(&daemon.name));
-        text_member(json, "exe_path", daemon.exe_path.as_deref());
-        text_member(json, "evidence", Some(proof(&daemon.proof).as_bytes()));
-        text_member(json, "unit", daemon.unit.as_ref().map(String::as_bytes));
-        put(json, format_args!(",\"stopped\":{}}}", daemon.is_stopped));
-    }
-
-    fn job_json(&self, json: &mut Vec<u8>, job: &Job) {
-        put(json, format_args!("{{\"pid\":{},", job.target.pid));
-        id(
-            json,
-            job.target.pid,
-            job.target.reference.as_ref().and_then(|reference| reference.inode()),
-        );
-        let user = job.target.uid.map(|uid| self.users.user(uid));
-        text_member(json, "user", user.as_ref().map(|user| user.as_bytes()));
-        text_member(json, "name", job.name.as_deref());
-        text_member(json, "command", Some(&job.command));
-        put(json, format_args!(",\"seconds\":{:.2}", job.runtime()));
-        text_member(json, "state", Some(&[job.state]));
-        text_member(json, "why", Some(origin_name(job.origin).as_bytes()));
-        put(json, format_args!(",\"awaited\":{}}}", job.is_awaited(self.options.with_daemons)));
-    }
-
     /// Writes how an awaited job has ended, as in `421 root tar: exit status 2 after 3 min`.
     fn ended_text(&self, text: &mut Vec<u8>, ended: &EndedJob) {
         let job = &ended.job;
@@ -380,71 +314,6 @@ impl<'t> CronReport<'t> {
             put(text, format_args!(" after {}", duration(time)));
         }
         text.push(b'\n');
-    }
-
-    fn ended_json(&self, json: &mut Vec<u8>, ended: &EndedJob) {
-        let job = &ended.job;
-        put(json, format_args!("{{\"pid\":{},", job.target.pid));
-        let inode = job.target.reference.as_ref().and_then(|reference| reference.inode());
-        id(json, job.target.pid, inode);
-        let user = job.target.uid.map(|uid| self.users.user(uid));
-        text_member(json, "user", user.as_ref().map(|user| user.as_bytes()));
-        text_member(json, "command", Some(&job.command));
-        json::member(json, "start", ended.start, moment);
-        json::member(json, "end", Some(ended.end), moment);
-        let code = ended.status.and_then(|status| status.code());
-        json::member(json, "exit_status", code, |json, code| put(json, format_args!("{code}")));
-        let signal = ended.status.and_then(|status| status.signal());
-        json::member(json, "exit_signal", signal, |json, number| {
-            json::string(json, &signal_name(number));
-        });
-        put(json, format_args!(",\"terminated\":{}}}", ended.is_terminated));
-    }
-
-    fn event_json(&mut self, event: &Event<'_>) {
-        let mut json = Vec::new();
-        put(&mut json, format_args!("{{\"event\":\"{}\"", event_name(event)));
-        match event {
-            Event::Paused(daemon)
-            | Event::WasPaused(daemon)
-            | Event::Newcomer(daemon)
-            | Event::Resumed(daemon)
-            | Event::HasEnded(daemon)
-            | Event::Stopped(daemon) => {
-                json.extend_from_slice(b",\"daemon\":");
-                self.daemon_json(&mut json, daemon);
-            }
-            Event::Stopping(daemon, way) => {
-                json.extend_from_slice(b",\"daemon\":");
-                self.daemon_json(&mut json, daemon);
-                text_member(&mut json, "by", Some(method(way).as_bytes()));
-            }
-            Event::Job(job, _) | Event::Terminating(job, _) => {
-                json.extend_from_slice(b",\"job\":");
-                self.job_json(&mut json, job);
-            }
-            Event::Ended(ended) => {
-                json.extend_from_slice(b",\"job\":");
-                self.ended_json(&mut json, ended);
-            }
-            Event::Missed(daemon, missed) => {
-                json.extend_from_slice(b",\"missed\":");
-                json.extend_from_slice(&missed_json(daemon, missed));
-            }
-            Event::Additions(path) => {
-                text_member(&mut json, "path", Some(path.as_os_str().as_encoded_bytes()))
-            }
-            Event::Command(command) => {
-                text_member(&mut json, "command", Some(command.as_encoded_bytes()))
-            }
-            Event::Drained(_) => {}
-            Event::Warning(warning) => {
-                text_member(&mut json, "text", Some(warning_text(warning).as_bytes()))
-            }
-        }
-        put(&mut json, format_args!(",\"seconds\":{:.3}}}\n", self.begin.elapsed().as_secs_f64()));
-        self.writer.write(&json);
-        self.writer.flush();
     }
 
     fn event_text(&mut self, event: &Event<'_>) {
@@ -594,64 +463,4 @@ impl Observer for CronReport<'_> {
     fn waited(&mut self) {
         self.progress.clear();
     }
-}
-
-/// Returns the document of a run that an error has ended before its report.
-pub fn failure(layout: Layout, outcome: &str, reason: &str) -> String {
-    let mut json = b"{".to_vec();
-    if layout == Layout::Lines {
-        json.extend_from_slice(b"\"event\":\"end\",");
-    }
-    json::key(&mut json, "outcome");
-    json::string(&mut json, outcome);
-    json::member(&mut json, "reason", Some(reason), json::string);
-    json.extend_from_slice(b",\"daemons\":[],\"left\":[],\"missed\":[],\"ended\":[]}\n");
-    String::from_utf8_lossy(&json).into_owned()
-}
-
-/// Returns what was missed while a daemon was paused, in JSON.
-fn missed_json(daemon: &Daemon, missed: &Missed) -> Vec<u8> {
-    let mut json = format!("{{\"pid\":{}", daemon.pid).into_bytes();
-    put(&mut json, format_args!(",\"seconds\":{:.3}", missed.length.as_secs_f64()));
-    text_member(&mut json, "catches_up", Some(effect_name(missed.effect).as_bytes()));
-    json.extend_from_slice(b",\"lost\":");
-    json::array(&mut json, missed.lost.iter(), |json, job| {
-        put(json, format_args!("{{\"due\":\"{}\",\"last_due\":\"{}\"", job.due.0, job.due.1));
-        put(json, format_args!(",\"times\":{}", job.times));
-        text_member(json, "user", Some(&job.entry.user));
-        text_member(json, "command", Some(&job.entry.command));
-        text_member(json, "crontab", Some(job.entry.file.as_os_str().as_encoded_bytes()));
-        json.push(b'}');
-    });
-    json.extend_from_slice(b",\"unread\":");
-    json::array(&mut json, missed.unread.iter(), |json, unread| {
-        json.push(b'{');
-        json::key(json, "crontab");
-        json::bytes(json, unread.file.as_os_str().as_encoded_bytes());
-        text_member(json, "reason", Some(unread.reason.as_bytes()));
-        json.push(b'}');
-    });
-    json.push(b'}');
-    json
-}
-
-/// Writes a moment as RFC 3339 has it, in UTC.
-fn moment(json: &mut Vec<u8>, moment: SystemTime) {
-    match Timestamp::try_from(moment) {
-        Ok(timestamp) => json::string(json, &format!("{timestamp:.3}")),
-        Err(_) => json.extend_from_slice(b"null"),
-    }
-}
-
-/// Writes the identity of a process: pid and inode, or null where the inode is unknown.
-fn id(json: &mut Vec<u8>, pid: Pid, inode: Option<u64>) {
-    json::key(json, "id");
-    match inode {
-        Some(inode) => json::string(json, &format!("{pid}:{inode}")),
-        None => json.extend_from_slice(b"null"),
-    }
-}
-
-fn text_member(json: &mut Vec<u8>, name: &str, text: Option<&[u8]>) {
-    json::member(json, name, text, json::bytes);
 }

@@ -1,0 +1,207 @@
+//! The JSON of `cron-graceful`: a document at the end, or a line for each event.
+
+use std::os::unix::process::ExitStatusExt;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+use super::super::json::{self, Layout};
+use super::super::put;
+use super::CronReport;
+use super::words::{
+    effect_name, event_name, method, origin_name, proof, signal_name, warning_text,
+};
+use crate::cron::{Daemon, EndedJob, Event, Job, Missed};
+use crate::process::Pid;
+
+impl CronReport<'_> {
+    /// Appends the document of a list.
+    pub(super) fn list_json(&self, text: &mut Vec<u8>, daemons: &[Daemon], jobs: &[Job]) {
+        text.extend_from_slice(b"{\"daemons\":");
+        json::array(text, daemons.iter(), |json, daemon| self.daemon_json(json, daemon));
+        text.extend_from_slice(b",\"jobs\":");
+        json::array(text, jobs.iter(), |json, job| self.job_json(json, job));
+        text.extend_from_slice(b"}\n");
+    }
+
+    /// Writes the document, or the last line, in JSON. In text nothing is written.
+    pub(super) fn document(&mut self, outcome: &str, daemons: &[Daemon], left: &[Job]) {
+        if self.options.layout.is_some() {
+            let mut text = Vec::new();
+            put(&mut text, format_args!("{{"));
+            if self.options.layout == Some(Layout::Lines) {
+                put(&mut text, format_args!("\"event\":\"end\","));
+            }
+            json::key(&mut text, "outcome");
+            json::string(&mut text, outcome);
+            text.extend_from_slice(b",\"daemons\":");
+            json::array(&mut text, daemons.iter().chain(&self.newcomers), |json, daemon| {
+                self.daemon_json(json, daemon)
+            });
+            text.extend_from_slice(b",\"left\":");
+            json::array(&mut text, left.iter(), |json, job| self.job_json(json, job));
+            text.extend_from_slice(b",\"missed\":");
+            json::array(&mut text, self.missed.iter(), |json, missed| {
+                json.extend_from_slice(missed)
+            });
+            text.extend_from_slice(b",\"ended\":");
+            json::array(&mut text, self.ended.iter(), |json, ended| self.ended_json(json, ended));
+            put(
+                &mut text,
+                format_args!(",\"seconds\":{:.3}}}\n", self.begin.elapsed().as_secs_f64()),
+            );
+            self.writer.write(&text);
+        }
+    }
+
+    fn daemon_json(&self, json: &mut Vec<u8>, daemon: &Daemon) {
+        put(json, format_args!("{{\"pid\":{},", daemon.pid));
+        id(json, daemon.pid, daemon.reference.inode());
+        text_member(json, "name", Some(&daemon.name));
+        text_member(json, "exe_path", daemon.exe_path.as_deref());
+        text_member(json, "evidence", Some(proof(&daemon.proof).as_bytes()));
+        text_member(json, "unit", daemon.unit.as_ref().map(String::as_bytes));
+        put(json, format_args!(",\"stopped\":{}}}", daemon.is_stopped));
+    }
+
+    fn job_json(&self, json: &mut Vec<u8>, job: &Job) {
+        self.job_head(json, job);
+        text_member(json, "name", job.name.as_deref());
+        text_member(json, "command", Some(&job.command));
+        put(json, format_args!(",\"seconds\":{:.2}", job.runtime()));
+        text_member(json, "state", Some(&[job.state]));
+        text_member(json, "why", Some(origin_name(job.origin).as_bytes()));
+        put(json, format_args!(",\"awaited\":{}}}", job.is_awaited(self.options.with_daemons)));
+    }
+
+    fn ended_json(&self, json: &mut Vec<u8>, ended: &EndedJob) {
+        let job = &ended.job;
+        self.job_head(json, job);
+        text_member(json, "command", Some(&job.command));
+        json::member(json, "start", ended.start, moment);
+        json::member(json, "end", Some(ended.end), moment);
+        let code = ended.status.and_then(|status| status.code());
+        json::member(json, "exit_status", code, |json, code| put(json, format_args!("{code}")));
+        let signal = ended.status.and_then(|status| status.signal());
+        json::member(json, "exit_signal", signal, |json, number| {
+            json::string(json, &signal_name(number));
+        });
+        put(json, format_args!(",\"terminated\":{}}}", ended.is_terminated));
+    }
+
+    /// Writes an event as a line.
+    pub(super) fn event_json(&mut self, event: &Event<'_>) {
+        let mut json = Vec::new();
+        put(&mut json, format_args!("{{\"event\":\"{}\"", event_name(event)));
+        match event {
+            Event::Paused(daemon)
+            | Event::WasPaused(daemon)
+            | Event::Newcomer(daemon)
+            | Event::Resumed(daemon)
+            | Event::HasEnded(daemon)
+            | Event::Stopped(daemon) => {
+                json.extend_from_slice(b",\"daemon\":");
+                self.daemon_json(&mut json, daemon);
+            }
+            Event::Stopping(daemon, way) => {
+                json.extend_from_slice(b",\"daemon\":");
+                self.daemon_json(&mut json, daemon);
+                text_member(&mut json, "by", Some(method(way).as_bytes()));
+            }
+            Event::Job(job, _) | Event::Terminating(job, _) => {
+                json.extend_from_slice(b",\"job\":");
+                self.job_json(&mut json, job);
+            }
+            Event::Ended(ended) => {
+                json.extend_from_slice(b",\"job\":");
+                self.ended_json(&mut json, ended);
+            }
+            Event::Missed(daemon, missed) => {
+                json.extend_from_slice(b",\"missed\":");
+                json.extend_from_slice(&missed_json(daemon, missed));
+            }
+            Event::Additions(path) => {
+                text_member(&mut json, "path", Some(path.as_os_str().as_encoded_bytes()))
+            }
+            Event::Command(command) => {
+                text_member(&mut json, "command", Some(command.as_encoded_bytes()))
+            }
+            Event::Drained(_) => {}
+            Event::Warning(warning) => {
+                text_member(&mut json, "text", Some(warning_text(warning).as_bytes()))
+            }
+        }
+        put(&mut json, format_args!(",\"seconds\":{:.3}}}\n", self.begin.elapsed().as_secs_f64()));
+        self.writer.write(&json);
+        self.writer.flush();
+    }
+
+    /// Begins an object with the members that every job has.
+    fn job_head(&self, json: &mut Vec<u8>, job: &Job) {
+        put(json, format_args!("{{\"pid\":{},", job.target.pid));
+        let inode = job.target.reference.as_ref().and_then(|reference| reference.inode());
+        id(json, job.target.pid, inode);
+        let user = job.target.uid.map(|uid| self.users.user(uid));
+        text_member(json, "user", user.as_ref().map(|user| user.as_bytes()));
+    }
+}
+
+/// Returns the document of a run that an error has ended before its report.
+pub fn failure(layout: Layout, outcome: &str, reason: &str) -> String {
+    let mut json = b"{".to_vec();
+    if layout == Layout::Lines {
+        json.extend_from_slice(b"\"event\":\"end\",");
+    }
+    json::key(&mut json, "outcome");
+    json::string(&mut json, outcome);
+    json::member(&mut json, "reason", Some(reason), json::string);
+    json.extend_from_slice(b",\"daemons\":[],\"left\":[],\"missed\":[],\"ended\":[]}\n");
+    String::from_utf8_lossy(&json).into_owned()
+}
+
+/// Returns what was missed while a daemon was paused, in JSON.
+pub(super) fn missed_json(daemon: &Daemon, missed: &Missed) -> Vec<u8> {
+    let mut json = format!("{{\"pid\":{}", daemon.pid).into_bytes();
+    put(&mut json, format_args!(",\"seconds\":{:.3}", missed.length.as_secs_f64()));
+    text_member(&mut json, "catches_up", Some(effect_name(missed.effect).as_bytes()));
+    json.extend_from_slice(b",\"lost\":");
+    json::array(&mut json, missed.lost.iter(), |json, job| {
+        put(json, format_args!("{{\"due\":\"{}\",\"last_due\":\"{}\"", job.due.0, job.due.1));
+        put(json, format_args!(",\"times\":{}", job.times));
+        text_member(json, "user", Some(&job.entry.user));
+        text_member(json, "command", Some(&job.entry.command));
+        text_member(json, "crontab", Some(job.entry.file.as_os_str().as_encoded_bytes()));
+        json.push(b'}');
+    });
+    json.extend_from_slice(b",\"unread\":");
+    json::array(&mut json, missed.unread.iter(), |json, unread| {
+        json.push(b'{');
+        json::key(json, "crontab");
+        json::bytes(json, unread.file.as_os_str().as_encoded_bytes());
+        text_member(json, "reason", Some(unread.reason.as_bytes()));
+        json.push(b'}');
+    });
+    json.push(b'}');
+    json
+}
+
+/// Writes a moment as RFC 3339 has it, in UTC.
+fn moment(json: &mut Vec<u8>, moment: SystemTime) {
+    match Timestamp::try_from(moment) {
+        Ok(timestamp) => json::string(json, &format!("{timestamp:.3}")),
+        Err(_) => json.extend_from_slice(b"null"),
+    }
+}
+
+/// Writes the identity of a process: pid and inode, or null where the inode is unknown.
+fn id(json: &mut Vec<u8>, pid: Pid, inode: Option<u64>) {
+    json::key(json, "id");
+    match inode {
+        Some(inode) => json::string(json, &format!("{pid}:{inode}")),
+        None => json.extend_from_slice(b"null"),
+    }
+}
+
+fn text_member(json: &mut Vec<u8>, name: &str, text: Option<&[u8]>) {
+    json::member(json, name, text, json::bytes);
+}
