@@ -7,7 +7,9 @@
 
 mod catch_up;
 mod crontab;
-pub mod daemon;
+mod daemon;
+mod daemon_candidate;
+mod daemon_search;
 mod drain;
 mod ended;
 mod job;
@@ -35,7 +37,8 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use catch_up::Effect;
-pub use daemon::{Daemon, DaemonProof, DaemonScan, DaemonSelector, RejectReason, Rejected, find};
+pub use daemon::{Daemon, DaemonProof, DaemonScan, DaemonSelector, RejectReason, Rejected};
+pub use daemon_search::find;
 pub use ended::EndedJob;
 pub use job::Job;
 pub use jobs::Jobs;

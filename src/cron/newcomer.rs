@@ -1,7 +1,7 @@
 //! Daemons that start while others are paused, as when the package of cron is upgraded in a
 //! maintenance window.
 
-use super::{Daemon, DaemonProof, DaemonSelector, Error, daemon};
+use super::{Daemon, DaemonProof, DaemonSelector, Error, daemon_search};
 use crate::process::{Pid, Proc};
 
 /// The identity of a daemon: pid and inode.
@@ -88,7 +88,7 @@ impl Newcomers {
     fn unknown(&self, proc: &Proc) -> Result<Vec<Daemon>, Error> {
         let mut found: Vec<Daemon> = Vec::new();
         for selector in &self.selectors {
-            let scan = daemon::find(proc, selector)?;
+            let scan = daemon_search::find(proc, selector)?;
             if !scan.unexamined.is_empty() {
                 return Err(Error::UnexaminedDaemons(scan.unexamined.count()));
             }

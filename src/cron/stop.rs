@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::newcomer::{DaemonId, id};
 use super::{
-    Daemon, DaemonSelector, Error, Event, EventSink, StopMethod, Warning, daemon, kinds, systemd,
+    Daemon, DaemonSelector, Error, Event, EventSink, StopMethod, Warning, daemon_search, kinds,
+    systemd,
 };
 use crate::command::program;
 use crate::control::child::{self, CommandResult};
@@ -231,7 +232,7 @@ fn namesakes(
         DaemonSelector::Pid(_) => DaemonSelector::Named(daemon.name.clone()),
         wanted => wanted.clone(),
     };
-    let found = daemon::find(proc, &wanted)?.daemons;
+    let found = daemon_search::find(proc, &wanted)?.daemons;
     let same = found.iter().filter(|found| found.name == daemon.name);
     Ok(same.map(id).collect())
 }
