@@ -111,7 +111,7 @@ pub struct DaemonScan {
 }
 
 /// Reports whether a program is in a directory of the system.
-pub fn is_system_directory(path: &[u8]) -> bool {
+fn is_system_directory(path: &[u8]) -> bool {
     let directory =
         path.iter().rposition(|&byte| byte == b'/').map_or(&b""[..], |slash| &path[..slash]);
     SYSTEM.contains(&directory)
@@ -131,6 +131,20 @@ pub fn is_called_worker(arguments: &[u8], name: &[u8]) -> bool {
         .next()
         .unwrap_or_default();
     !first.is_empty() && first == name.to_ascii_uppercase()
+}
+
+/// Reports whether a process is in a pid namespace below ours, as in a container: it has a number in
+/// each of them.
+pub fn is_foreign(process: &Process<'_>) -> ReadResult<bool> {
+    Ok(process.status()?.numbers("NSpid").is_some_and(|numbers| numbers.count() > 1))
+}
+
+/// Reports whether the superuser runs a process from a directory of the system, in our pid
+/// namespace. No other user can start one with these rights.
+pub fn is_of_superuser(process: &Process<'_>) -> ReadResult<bool> {
+    Ok(process.user_ids()?[0] == 0
+        && is_system_directory(if_available(process.exe_path())?.unwrap_or_default())
+        && !is_foreign(process)?)
 }
 
 /// Returns the audit session of a process, if it is in one.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::daemon::{
     Daemon, DaemonProof, DaemonSelector, RejectReason, Rejected, audit_session, is_called_worker,
-    is_in_system_directory,
+    is_foreign, is_in_system_directory,
 };
 use super::{Error, kinds};
 use crate::control::Reference;
@@ -215,8 +215,7 @@ fn describe(
     };
     Ok(Candidate {
         uid,
-        // A process of a namespace below ours has a number in each of them.
-        is_foreign: process.status()?.numbers("NSpid").is_some_and(|numbers| numbers.count() > 1),
+        is_foreign: is_foreign(process)?,
         is_alive: stat.is_alive(),
         has_terminal: stat.tty != 0,
         lock: lock.map(|file| file.map(without_deletion)),

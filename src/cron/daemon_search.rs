@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::daemon::{
     Daemon, DaemonProof, DaemonScan, DaemonSelector, RejectReason, Rejected,
-    is_in_system_directory, is_system_directory,
+    is_in_system_directory, is_of_superuser,
 };
 use super::daemon_candidate::{Candidate, Candidates};
 use super::{Error, kinds, supervisor};
@@ -81,13 +81,9 @@ fn parents(
     Ok(parents)
 }
 
-/// Reports whether the superuser runs a helper of a daemon from a system directory, in our pid
-/// namespace. No other user can start it with these rights.
+/// Reports whether the superuser runs a process as a helper of a daemon.
 fn is_helper_of_root(process: &Process<'_>) -> ReadResult<bool> {
-    Ok(process.user_ids()?[0] == 0
-        && kinds::is_helper(&process.exe_name()?)
-        && is_system_directory(process.exe_path()?)
-        && process.status()?.numbers("NSpid").is_none_or(|numbers| numbers.count() == 1))
+    Ok(kinds::is_helper(&process.exe_name()?) && is_of_superuser(process)?)
 }
 
 fn judge(

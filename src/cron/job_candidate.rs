@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::daemon::{Daemon, audit_session, is_called_worker, is_system_directory};
+use super::daemon::{Daemon, audit_session, is_called_worker, is_foreign, is_of_superuser};
 use super::{Error, kinds, login_session};
 use crate::path::base_name;
 use crate::process::{
@@ -68,7 +68,7 @@ fn candidate(
         state: stat.state,
         is_kernel_thread: stat.is_kernel_thread(),
         is_worker: is_named && is_worker(process, &exe_name)?,
-        is_runner: kinds::is_runner(&exe_name) && is_of_system(process)?,
+        is_runner: kinds::is_runner(&exe_name) && is_of_superuser(process)?,
         is_in_cgroup: groups.have(process)?,
         exe_name,
         audit: if is_named { audit_session(process)? } else { None },
@@ -99,7 +99,7 @@ fn is_named(exe_name: &[u8], daemons: &[Daemon]) -> bool {
 fn is_worker(process: &Process<'_>, exe_name: &[u8]) -> ReadResult<bool> {
     Ok(is_called_worker(if_available(process.cmdline())?.unwrap_or_default(), exe_name)
         && process.user_ids()?[0] == 0
-        && process.status()?.numbers("NSpid").is_none_or(|numbers| numbers.count() == 1))
+        && !is_foreign(process)?)
 }
 
 /// The control groups in which every process is cron's.
@@ -128,12 +128,4 @@ impl CronGroups<'_> {
             self.units.contains(&cgroup) || self.scopes.contains(base_name(cgroup))
         }))
     }
-}
-
-/// Reports whether the superuser runs a process from a directory of the system, in our pid
-/// namespace.
-fn is_of_system(process: &Process<'_>) -> ReadResult<bool> {
-    Ok(process.user_ids()?[0] == 0
-        && is_system_directory(if_available(process.exe_path())?.unwrap_or_default())
-        && process.status()?.numbers("NSpid").is_none_or(|numbers| numbers.count() == 1))
 }

@@ -3,16 +3,18 @@
 //! jobs have left behind.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Error;
 use super::daemon::Daemon;
+use super::group_record::GroupRecord;
 use super::job::{Job, hold, is_stuck};
 use super::job_candidate::{JobCandidate, audit_of, read};
 use super::job_search::JobSearch;
 use super::kinds;
+use super::leftover::{self, Leftover};
 use super::origin::JobOrigin;
-use super::orphan::{is_daemon, is_like_job, of_leader, writes_to_cron, writes_to_tmpfile};
+use super::orphan::writes_to_tmpfile;
 use crate::control::{Life, most_held};
 use crate::process::{File, Files, Lookup, Pid, Proc, Stat};
 use crate::tree::{Forest, Node};
@@ -58,20 +60,6 @@ impl KnownJob {
             && self.origin == origin
     }
 }
-
-/// The record of a session or process group of a job.
-struct GroupRecord {
-    /// Start time of its leader, in clock ticks since boot.
-    start_ticks: u64,
-    /// The time since which scans have found no process in it.
-    empty_since: Option<Instant>,
-    /// `true` if it was empty in a scan, so that its number may have been reused.
-    is_in_doubt: bool,
-}
-
-/// A session or process group that was empty for this time has ended. A scan can miss a process
-/// that starts another one and exits.
-const FORGET_AFTER: Duration = Duration::from_secs(2);
 
 /// Number of attempts to catch a process with the latest pid.
 const ATTEMPTS: usize = 100;
@@ -207,7 +195,7 @@ impl Jobs {
             }
             let is_known =
                 self.sessions.contains_key(&stat.session) || self.groups.contains_key(&stat.pgrp);
-            let may_be = stat.tty == 0 && has_tmpfile(daemons);
+            let may_be = stat.tty == 0 && leftover::has_tmpfile(daemons);
             if is_known || may_be && writes_to_tmpfile(proc, pid)? == Some(true) {
                 return Ok(true);
             }
@@ -342,7 +330,8 @@ impl Jobs {
         Ok(())
     }
 
-    /// Decides whether a job has left this process behind, by the strongest tie first.
+    /// Decides whether a job has left this process behind, by the strongest tie first: those that the
+    /// record knows, and then its appearance.
     fn leftover(
         &self,
         search: &JobSearch<'_>,
@@ -357,7 +346,7 @@ impl Jobs {
         if let Some(group) = self.groups.get(&member.pgrp) {
             return Ok(Leftover::Of(group.origin(JobOrigin::Group)));
         }
-        if is_in_session_of(member, daemons) && !kinds::is_helper(&member.exe_name) {
+        if leftover::is_in_session_of(member, daemons) && !kinds::is_helper(&member.exe_name) {
             return Ok(Leftover::Of(JobOrigin::Session));
         }
         if !self.audits.is_empty()
@@ -365,153 +354,17 @@ impl Jobs {
         {
             // The sessions of jobs in this audit session are known, and this process is in another
             // one.
-            let is_detached = is_detached(search, node);
+            let is_detached = leftover::is_detached(search, node);
             let origin = if is_detached { JobOrigin::Daemon } else { JobOrigin::Audit };
             return Ok(Leftover::Of(origin));
         }
-        if member.is_in_cgroup {
-            let origin = if member.session == pid {
-                of_leader(proc, pid)?
-            } else if !has_leader(search, member) {
-                // A daemon leads its session, unless it was made by two forks.
-                is_daemon(proc, pid)?
-                    .map(|is_daemon| if is_daemon { JobOrigin::Daemon } else { JobOrigin::Session })
-            } else {
-                writes_to_cron(proc, pid)?.map(|is_collected| {
-                    if is_collected { JobOrigin::Cgroup } else { JobOrigin::Daemon }
-                })
-            };
-            return Ok(origin.into());
-        }
-        if has_tmpfile(daemons) && member.tty == 0 && is_orphan(search, node, daemons) {
-            return Ok(match writes_to_tmpfile(proc, pid)? {
-                Some(true) if member.session == pid => of_leader(proc, pid)?.into(),
-                Some(false) if is_in_background(search, node, daemons) => {
-                    perhaps(is_like_job(proc, pid)?)
-                }
-                Some(false) => Leftover::Unrelated,
-                collected => collected.map(|_| JobOrigin::Output).into(),
-            });
-        }
-        if is_in_background(search, node, daemons) {
-            return Ok(perhaps(is_like_job(proc, pid)?));
-        }
-        Ok(Leftover::Unrelated)
-    }
-}
-
-/// Reports whether the leader of a process's session is alive.
-fn has_leader(search: &JobSearch<'_>, member: &JobCandidate) -> bool {
-    let leader = search.forest.find(member.session);
-    leader.is_some_and(|leader| search.forest.data(leader).is_alive)
-}
-
-/// Reports whether a process is where a job in the background would be after the end of its shell:
-/// an orphan without a terminal, in the session and the process group of a process that has exited.
-/// It must have started after a daemon.
-fn is_in_background(search: &JobSearch<'_>, node: Node, daemons: &[Daemon]) -> bool {
-    let (pid, member) = (search.forest.pid(node), search.forest.data(node));
-    let started_after = |daemon: &Daemon| {
-        let daemon = search.forest.find(daemon.pid).map(|node| search.forest.data(node));
-        daemon.is_some_and(|daemon| daemon.start_ticks <= member.start_ticks)
-    };
-    // 0 stands for a session whose leader is outside of our pid namespace.
-    member.session != 0
-        && member.session != pid
-        && member.pgrp == member.session
-        && member.tty == 0
-        && !has_leader(search, member)
-        && is_orphan(search, node, daemons)
-        && daemons.iter().any(started_after)
-}
-
-/// Decides by its appearance; `None` stands for a process that has exited.
-fn perhaps(is_like_job: Option<bool>) -> Leftover {
-    match is_like_job {
-        Some(true) => Leftover::Of(JobOrigin::Perhaps),
-        Some(false) => Leftover::Unrelated,
-        None => Leftover::Exited,
+        leftover::by_appearance(proc, search, daemons, node)
     }
 }
 
 /// Returns the number of processes of which pidfds are kept open.
 fn kept(proc: &Proc) -> usize {
     KEPT.min(most_held(proc) / KEPT_PART)
-}
-
-/// The relation between a process and the jobs that may have left it behind.
-enum Leftover {
-    /// No job has left it behind.
-    Unrelated,
-    /// It has exited meanwhile, and may have started others.
-    Exited,
-    /// It counts, for this reason.
-    Of(JobOrigin),
-}
-
-impl From<Option<JobOrigin>> for Leftover {
-    /// `None` stands for a process that has exited.
-    fn from(origin: Option<JobOrigin>) -> Leftover {
-        origin.map_or(Leftover::Exited, Leftover::Of)
-    }
-}
-
-impl GroupRecord {
-    /// Begins the record of a session or process group with this leader.
-    fn new(leader: &JobCandidate) -> GroupRecord {
-        GroupRecord { start_ticks: leader.start_ticks, empty_since: None, is_in_doubt: false }
-    }
-
-    /// Updates the record after a scan that found processes in it, or none.
-    fn note_scan(&mut self, has_members: bool, now: Instant) {
-        self.empty_since = if has_members { None } else { self.empty_since.or(Some(now)) };
-        self.is_in_doubt |= self.empty_since.is_some();
-    }
-
-    /// Reports whether the process that has the leader's pid, if there is one, is still the leader
-    /// of then.
-    fn is_led_by(&self, leader: Option<&JobCandidate>) -> bool {
-        leader.is_none_or(|leader| leader.start_ticks == self.start_ticks)
-    }
-
-    /// Reports whether it was empty for so long that it has ended.
-    fn has_ended(&self, now: Instant) -> bool {
-        self.empty_since.is_some_and(|since| now.saturating_duration_since(since) >= FORGET_AFTER)
-    }
-
-    /// Returns the reason why its members count: it is weaker after it was empty.
-    fn origin(&self, certain: JobOrigin) -> JobOrigin {
-        if self.is_in_doubt { JobOrigin::Reappeared } else { certain }
-    }
-}
-
-/// Reports whether a process is in the session of a daemon that leads its own.
-fn is_in_session_of(member: &JobCandidate, daemons: &[Daemon]) -> bool {
-    daemons.iter().any(|daemon| daemon.session == daemon.pid && member.session == daemon.pid)
-}
-
-/// Reports whether one of the daemons collects the output of its jobs in unnamed files, as Debian's
-/// does.
-fn has_tmpfile(daemons: &[Daemon]) -> bool {
-    daemons
-        .iter()
-        .any(|daemon| kinds::kind(&daemon.exe_name).is_some_and(|kind| kind.collects_in_files))
-}
-
-/// Reports whether the parent of a process does not count: no job holds on to it.
-fn is_detached(search: &JobSearch<'_>, node: Node) -> bool {
-    search.forest.parent(node).is_none_or(|parent| !search.counts(parent))
-}
-
-/// Reports whether a process has become a child of pid 1, or of an ancestor of the daemons: a
-/// subreaper among them adopts orphans.
-fn is_orphan(search: &JobSearch<'_>, node: Node, daemons: &[Daemon]) -> bool {
-    let Some(parent) = search.forest.parent(node) else { return true };
-    search.forest.pid(parent) == 1
-        || daemons
-            .iter()
-            .filter_map(|daemon| search.forest.find(daemon.pid))
-            .any(|daemon| search.forest.ancestors(daemon).any(|node| node == parent))
 }
 
 /// Returns the facts of /proc/PID/stat, if the process can be read.
@@ -532,6 +385,8 @@ fn is_forked(member: &JobCandidate, daemon: &Daemon) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::tree;
 
