@@ -259,7 +259,9 @@ mod tests {
         );
         write(root, "etc/cron.d/jobs.dpkg-old", b"* * * * * root old\n");
         write(root, "var/spool/cron/alice", b"0 0 * * * backup\n0 0 * * *\n");
-        std::os::unix::fs::symlink("/dev/zero", root.join("var/spool/cron/mallory")).unwrap();
+        let secret = root.join("etc/crontab");
+        std::os::unix::fs::symlink(&secret, root.join("var/spool/cron/mallory")).unwrap();
+        std::os::unix::fs::symlink(&secret, root.join("etc/cron.d/linked")).unwrap();
         let found = Crontabs::read(&PLACES, root);
         let entries: Vec<_> = found
             .entries
@@ -271,6 +273,7 @@ mod tests {
             [
                 (&b"root"[..], &b"run --date=%F"[..], None),
                 (b"nobody", b"x=1 y\xff", Some(&b"Asia/Tokyo"[..])),
+                (b"root", b"run --date=%F", None),
                 (b"alice", b"backup", None),
             ]
         );

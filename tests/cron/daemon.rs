@@ -496,6 +496,23 @@ fn the_jobs_of_anacron_are_waited_for() {
     }
 }
 
+/// anacron waits for us, and we do not wait for anacron.
+#[test]
+fn a_run_by_anacron_says_so_and_does_not_wait_for_itself() {
+    let place = cron_box!(CronBox::needing(&["anacron"]));
+    place.shell(
+        "mkdir -p /run/spool; printf '%s\\n' 'SHELL=/bin/sh' \
+         '1 0 daily /mnt/bin/cron-graceful >/mnt/told 2>&1; echo $? >/mnt/status' >/run/anacrontab",
+    );
+    let daemon = place.cron();
+    let anacron = "setsid /usr/sbin/anacron -d -s -t /run/anacrontab -S /run/spool";
+    place.shell(&format!("{anacron} </dev/null >/dev/null 2>&1 &"));
+    soon("the end of the run", || place.has("status") && !place.read("status").is_empty());
+    let told = place.read("told");
+    assert!(place.read("status") == "0" && told.contains("run by a cron job itself"), "{told}");
+    soon("the end of cron", || !place.is_alive(daemon));
+}
+
 /// Only the superuser's anacron from a directory of the system is one.
 #[test]
 fn what_only_has_the_name_of_anacron_is_no_worker() {

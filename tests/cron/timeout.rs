@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::support::cron::{job, soon};
+use super::super::support::cron::{CronBox, job, soon};
 use super::{entry, mentions};
 use crate::cron_box;
 
@@ -124,4 +124,17 @@ fn a_bad_timeout_is_wrong_usage_and_touches_nothing() {
         place.graceful(options).exits(2);
         place.still_runs(daemon);
     }
+}
+
+/// A worker of cron is no news beside its job.
+#[test]
+fn the_progress_on_a_terminal_counts_jobs_and_no_workers() {
+    let place = cron_box!(CronBox::needing(&["script"]));
+    let (daemon, _) = place.cron_with_job();
+    place.exec("TERM=xterm script -qc 'cron-graceful --timeout 3' /mnt/typescript </dev/null");
+    let text = std::fs::read(place.path("typescript")).expect("reading what the terminal got");
+    let text = String::from_utf8_lossy(&text);
+    assert!(text.contains("waiting for 1 process for"), "{text}");
+    assert!(!text.contains("(cron)"), "{text}");
+    place.still_runs(daemon);
 }
