@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
 use anyhow::{Context as _, bail};
-use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum, ValueHint};
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum, ValueHint, value_parser};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
@@ -89,6 +89,14 @@ struct Options {
         help_heading = "Action"
     )]
     on_timeout: OnTimeout,
+    /// Exit with this status where it would be 124, which the command may use too
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        value_parser = value_parser!(u8).range(1..=255),
+        help_heading = "Action"
+    )]
+    timeout_status: Option<u8>,
     /// Wait for daemons too that jobs have started
     #[arg(long, help_heading = "Action")]
     wait_daemons: bool,
@@ -177,14 +185,18 @@ const EXITS: &[ExitRow] = &[
         "fatal: no pidfds (before Linux 5.3, or in a sandbox), /proc unreadable, out of \
         descriptors, output failed",
     ),
-    Status(Exit::TimedOut, "jobs were still running when the time was over"),
+    Status(
+        Exit::TimedOut,
+        "jobs were still running when the time was over; --timeout-status gives this another number",
+    ),
     Status(Exit::NotExecutable, "the command could not be executed"),
     Status(Exit::NotFound, "the command was not found"),
     Status(AFTER_SIGINT, "interrupted, and cron runs on (128 and the number of the signal)"),
     Note("141 (PIPE) says that nobody reads the output any more, and cron runs on: see --detach."),
     Note(
-        "With a command, its exit status is passed on. Whether a status is that of the command is \
-        told by the outcome in JSON: ran.",
+        "With a command, its exit status is passed on. Where the status is that of the command, the \
+        outcome in JSON is: ran. A command may end with 124 too: --timeout-status 75 tells our own \
+        timeout from that.",
     ),
 ];
 
@@ -240,7 +252,10 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         let outcome = if is_refusal { "refused" } else { "failed" };
         output::print(&failure(layout, outcome, &format!("{error:#}")))?;
     }
-    result
+    Ok(match result? {
+        Exit::TimedOut => options.timed_out(),
+        exit => exit,
+    })
 }
 
 fn work(options: &Options, context: &Context) -> anyhow::Result<Exit> {
@@ -259,7 +274,8 @@ fn work(options: &Options, context: &Context) -> anyhow::Result<Exit> {
     outlet::limit(limit);
     let overseer = interrupts.oversee(limit, {
         let (name, is_quiet) = (name.clone(), options.verbosity.is_quiet());
-        move |ended| leave(&name, ended, ALL_DONE, is_quiet)
+        let timed_out = options.timed_out();
+        move |ended| leave(&name, ended, timed_out, ALL_DONE, is_quiet)
     })?;
     let output = Output::stdout(options.format.colour());
     let look = ReportOptions {
@@ -354,6 +370,11 @@ impl Options {
             );
         }
         Ok(())
+    }
+
+    /// Returns the exit status after the time limit.
+    fn timed_out(&self) -> Exit {
+        self.timeout_status.map_or(Exit::TimedOut, Exit::Command)
     }
 
     fn plan(&self) -> Plan {

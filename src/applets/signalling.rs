@@ -175,7 +175,7 @@ impl Acting {
                 } else {
                     ALL_DONE
                 };
-                move |ended| leave(&name, ended, what, is_quiet)
+                move |ended| leave(&name, ended, Exit::TimedOut, what, is_quiet)
             })?;
         let mut operation = Operation::new(&proc, order, &interrupts).begun(begin);
         let found = self.targets.find(&proc, |target| operation.add(target))?;
@@ -264,11 +264,12 @@ fn exit(
 /// Description of unfinished work, for [`leave`].
 pub const ALL_DONE: &str = "all could be done: nothing is left stopped";
 
-/// Ends the program where it hangs, with a message that `before` had not happened yet.
-pub fn leave(name: &str, ended: Ended, before: &str, is_quiet: bool) -> ! {
+/// Ends the program where it hangs, with a message that `before` had not happened yet. `timed_out`
+/// is the exit status after the time limit.
+pub fn leave(name: &str, ended: Ended, timed_out: Exit, before: &str, is_quiet: bool) -> ! {
     let (what, exit) = match ended {
         Ended::Interrupted(signal) => ("interrupted", Exit::Interrupted(signal.number() as u8)),
-        Ended::TimedOut => ("timed out", Exit::TimedOut),
+        Ended::TimedOut => ("timed out", timed_out),
     };
     if !is_quiet {
         message(name, format_args!("{what} before {before}"));

@@ -103,6 +103,20 @@ fn a_timeout_before_the_command_does_not_run_it() {
 }
 
 #[test]
+fn a_timeout_of_ours_has_a_status_of_its_own_where_the_command_may_time_out_too() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    let limit = ["--timeout", "0.3", "--timeout-status", "75"];
+    place.graceful(&limit).exits(75);
+    place.graceful(&[&limit[..], &["--", "true"]].concat()).exits(75);
+    place.still_runs(daemon);
+    place.release("a");
+    place.graceful(&["--timeout-status", "75", "--", "sh", "-c", "exit 124"]).exits(124);
+    place.graceful(&["--timeout-status", "0"]).exits(2);
+    place.still_runs(daemon);
+}
+
+#[test]
 fn a_timeout_does_not_limit_the_command() {
     let place = cron_box!();
     let daemon = place.cron();
