@@ -15,6 +15,7 @@ Usage: ./install.sh [OPTIONS]
 
 Builds proctool as one static binary, checks it, and installs it with its links, man pages and completions.
 It never overwrites or removes files of others. A file that is there already, and the same, counts as installed.
+As root it refuses directories that other users may write to.
 
   --prefix DIR   install below this directory, such as ~/.local [default: /usr/local]
   --binary FILE  install this binary, built before or elsewhere
@@ -210,6 +211,30 @@ remove() {
     if is_ours "$1" "$2"; then rm -f "$root/$2"; else leave "$2"; fi
 }
 
+# Fails if root would write into a directory whose entries another user can exchange, or below one:
+# that user would choose what root overwrites. With the sticky bit, as in /tmp, only the owner of an
+# entry can exchange it. Debian's group staff, 50, may write to /usr/local.
+check_trusted() {
+    [ "$(id -u)" = 0 ] || return 0
+    at=$1
+    while :; do
+        # The first one may be a symbolic link to the second one.
+        for directory_or_link in "$at" "$at/."; do
+            facts=$(stat -c '%u %g %a' "$directory_or_link") || fail "cannot look at $at"
+            [ "${facts%% *}" = 0 ] ||
+                fail "$at belongs to another user (uid ${facts%% *}), who could choose what root writes:" \
+                    "do this as that user, or choose another --prefix"
+        done
+        case $facts in
+        *' '[1357]??? | *[0145][0145] | '0 0 '*[0145] | '0 50 '*[0145]) ;;
+        *) fail "other users may write to $at (mode ${facts##* }), and could choose what root writes:" \
+            "take that right away (chmod), or choose another --prefix" ;;
+        esac
+        [ "$at" != / ] || return 0
+        at=$(dirname "$at")
+    done
+}
+
 # Reads lines of the manifest and fails, before anything is changed, if a path cannot be written.
 # Prints the lines of the directories that are missing.
 check_writable() {
@@ -220,6 +245,7 @@ check_writable() {
             directory=$(dirname "$directory")
         done
         [ -d "$directory" ] || fail "$directory is no directory"
+        check_trusted "$directory"
         [ -w "$directory" ] || fail "cannot write to $directory: try as root, or with another --prefix"
     done
 }

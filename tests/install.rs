@@ -318,6 +318,35 @@ fn a_manifest_that_is_damaged_is_not_believed() {
 }
 
 #[test]
+fn root_writes_nothing_where_others_may() {
+    if !is_root() {
+        skip!("not root");
+    }
+    for (directory, owner, mode) in
+        [("", 65534, 0o755), ("", 0, 0o777), ("bin", 65534, 0o755), ("share/man", 0, 0o757)]
+    {
+        let place = Place::new("x");
+        place.install().succeeds();
+        std::os::unix::fs::chown(place.path(directory), Some(owner), None)
+            .expect("giving a directory away");
+        fs::set_permissions(place.path(directory), fs::Permissions::from_mode(mode))
+            .expect("changing a mode");
+        let newer = place.newer("newer");
+        let before = place.contents();
+        for words in [&["--uninstall"][..], &["--binary", &newer]] {
+            place.run(words).refuses(1, "could choose what root writes");
+        }
+        assert!(before == place.contents(), "{directory}");
+        // Debian lets its group staff write to /usr/local.
+        std::os::unix::fs::chown(place.path(directory), Some(0), Some(50))
+            .expect("taking a directory back");
+        fs::set_permissions(place.path(directory), fs::Permissions::from_mode(0o2775))
+            .expect("changing a mode");
+        place.run(&["--uninstall"]).succeeds();
+    }
+}
+
+#[test]
 fn a_mode_is_mended() {
     let place = Place::new("x");
     place.install().succeeds();

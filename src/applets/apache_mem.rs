@@ -144,7 +144,8 @@ Files:
 Security:
   The configuration is read, and nothing in it is run. What belongs to a server is known by its \
 parent and its sockets, not by what it calls itself alone. The file of --output is replaced as a \
-whole.";
+whole, and so is a symbolic link, unless nobody else can have made it: it and all directories that \
+lead to it belong to the superuser or to the caller, and others may not write to them.";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -9,6 +9,7 @@ pub mod listing;
 pub mod message;
 pub mod outcome;
 pub mod outlet;
+mod place;
 pub mod pool;
 mod progress;
 pub mod record;

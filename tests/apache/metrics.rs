@@ -243,6 +243,52 @@ fn the_mask_for_new_files_holds() {
     }
 }
 
+/// Exchanges a file and a directory with links to those of the superuser, as fast as it can, until
+/// the file `stop` is there.
+const FLIPPER: &str = r#"
+import os
+os.chdir("/run/theirs")
+while not os.path.exists("/run/stop"):
+    for name, target in (("x.prom", "/run/secret/victim"), ("d", "/run/secret")):
+        try:
+            os.symlink(target, "link")
+            if name == "d" and not os.path.islink(name):
+                os.rename(name, "kept")
+            os.rename("link", name)
+            os.unlink(name)
+        except OSError:
+            pass
+        try:
+            os.rename("kept", "d") if name == "d" else open(name, "x").close()
+        except OSError:
+            pass
+"#;
+
+#[test]
+fn whoever_owns_the_directory_gets_nothing_of_root() {
+    let place = apache_box!(ApacheBox::without_apache());
+    place.shell(
+        "mkdir -m 700 /run/secret; echo secret >/run/secret/victim; chmod 600 /run/secret/victim",
+    );
+    place.shell("mkdir -p /run/theirs/d; chown -R 65534:65534 /run/theirs");
+    fs::write(place.root("/run/flipper.py"), FLIPPER).expect("writing the script");
+    let flip = "setpriv --reuid 65534 --regid 65534 --clear-groups python3 /run/flipper.py";
+    let flipper = Running::start(place.inside(&["sh", "-c", flip]));
+    let before = "stat -c '%u %a %i' /run/secret/victim; cat /run/secret/victim; ls -A /run/secret";
+    let (before, state) = (place.shell(before), before);
+    let script = "end=$(($(date +%s) + 20)); runs=0; while [ $(date +%s) -lt $end ]; do
+        for file in x.prom d/x.prom victim d/victim; do
+            proctool apache-mem --openmetrics --output /run/theirs/$file >/dev/null 2>&1
+            runs=$((runs + 1))
+        done
+    done; echo $runs";
+    let runs: u32 = place.shell(script).parse().expect("counting the runs");
+    place.shell("touch /run/stop");
+    drop(flipper);
+    assert!(runs > 100, "{runs} runs are too few");
+    assert_eq!(place.shell(state), before, "after {runs} runs");
+}
+
 /// Checks that the run could not write there, said so, and left no file.
 #[track_caller]
 fn refuses(outcome: Outcome, path: &str) {
