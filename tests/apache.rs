@@ -3,6 +3,7 @@
 
 mod available;
 mod configuration;
+mod dump;
 mod groups;
 mod impostors;
 mod interval;

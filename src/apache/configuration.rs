@@ -7,9 +7,12 @@ mod arguments;
 mod condition;
 mod directives;
 mod doubt;
+mod executable;
 mod limit;
+mod macros;
 mod reader;
 mod source;
+mod version;
 
 pub use doubt::{Doubt, Error};
 pub use limit::WorkerLimit;
@@ -27,6 +30,8 @@ pub struct Configuration {
     pub limit: Option<WorkerLimit>,
     /// The names of the WSGI daemon process groups, in order; `None` where one of them is in doubt.
     pub groups: Option<Vec<Vec<u8>>>,
+    /// Whether ServerLimit or ThreadLimit is set: a graceful restart does not change them.
+    pub has_fixed_limits: bool,
     /// The latest change of its files, in seconds since the epoch.
     pub changed: Option<i64>,
     /// The facts that are uncertain, and why.
@@ -48,6 +53,8 @@ pub enum Mpm {
 pub struct ServerProcess<'s> {
     /// The path of the executable.
     pub exe: &'s [u8],
+    /// Whether its file was removed or replaced since the start.
+    pub exe_is_deleted: bool,
     /// Its arguments.
     pub arguments: Vec<&'s [u8]>,
     /// Its environment, NAME=value, as far as we may read it.
@@ -85,9 +92,22 @@ mod tests {
     use super::*;
     use crate::process::Root;
 
+    const EXECUTABLE: &str = " -D HTTPD_ROOT=\"/etc/apache2\"\0 \
+        -D SERVER_CONFIG_FILE=\"apache2.conf\"\0Apache/2.4.71 (Debian)\0core.c\0mod_so.c\0";
+
     /// Returns the configuration in these files below /etc/apache2.
     fn configured(files: &[(&str, &str)], arguments: &[&str]) -> Configuration {
+        configured_for(EXECUTABLE, files, arguments)
+    }
+
+    fn configured_for(
+        executable: &str,
+        files: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Configuration {
         let directory = tempfile::tempdir().unwrap();
+        fs::create_dir_all(directory.path().join("usr/sbin")).unwrap();
+        fs::write(directory.path().join("usr/sbin/apache2"), executable).unwrap();
         for (name, text) in files {
             let path = directory.path().join("etc/apache2").join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -98,7 +118,16 @@ mod tests {
             Source::new(Root::at(directory.path()).unwrap(), Owner::default(), &budget).unwrap();
         let arguments = arguments.iter().map(|word| word.as_bytes()).collect();
         let environment = vec![&b"MANY=77"[..], b"APACHE_CONFDIR=/etc/apache2"];
-        read(&root, &ServerProcess { exe: b"/usr/sbin/apache2", arguments, environment }).unwrap()
+        read(
+            &root,
+            &ServerProcess {
+                exe: b"/usr/sbin/apache2",
+                exe_is_deleted: false,
+                arguments,
+                environment,
+            },
+        )
+        .unwrap()
     }
 
     fn limit(text: &str) -> Option<(u64, u64, u64)> {
@@ -130,6 +159,11 @@ mod tests {
             (EVENT, "ThreadsPerChild 64", (384, 6, 64)),
             (PREFORK, "MaxRequestWorkers -5", (1, 1, 1)),
             (EVENT, "MaxRequestWorkers 3", (25, 1, 25)),
+            (PREFORK, "MaxRequestWorkers 7abc", (7, 7, 1)),
+            (PREFORK, "MaxRequestWorkers 0x7", (1, 1, 1)),
+            (PREFORK, "MaxRequestWorkers +8", (8, 8, 1)),
+            (PREFORK, "<Macro Few $n>\nMaxRequestWorkers $n\n</Macro>\nUse FEW 9", (9, 9, 1)),
+            (PREFORK, "<Macro Few>\nMaxRequestWorkers 6\n</Macro> # end", (256, 256, 1)),
         ] {
             assert_eq!(limit(&format!("{mpm}{text}\n")), Some(expected), "{text}");
         }
@@ -146,10 +180,17 @@ mod tests {
                 6\n</IfModule>\n</IfModule>",
                 256,
             ),
+            ("<IfModule prefork.c> # x\nMaxRequestWorkers 6\n</IfModule> # y", 6),
+            ("<IfModule a.c>\n</IfModule> # end\nMaxRequestWorkers 6", 6),
+            ("<IfModule ! a.c>\nMaxRequestWorkers 6\n</IfModule>", 6),
             ("<IfDefine GIVEN>\nMaxRequestWorkers 6\n</IfDefine>", 6),
             ("<IfDefine !GIVEN>\nMaxRequestWorkers 6\n</IfDefine>", 256),
             ("UnDefine GIVEN\n<IfDefine GIVEN>\nMaxRequestWorkers 6\n</IfDefine>", 256),
             ("<IfFile apache2.conf>\nMaxRequestWorkers 6\n</IfFile>", 6),
+            (
+                "LoadModule ldap_module m\n<IfModule util_ldap.c>\nMaxRequestWorkers 6\n</IfModule>",
+                6,
+            ),
             ("<IfModule a.c>\n</IfModule>\nMaxRequestWorkers 6", 6),
             ("<IfModule mod_mpm_prefork.c>\nMaxRequestWorkers 6\n</IfModule>", 256),
             (
@@ -169,11 +210,12 @@ mod tests {
     #[test]
     fn what_is_in_doubt_is_not_told() {
         for text in [
-            "<IfVersion >= 2.4>\nMaxRequestWorkers 6\n</IfVersion>",
-            "<IfVersion >= 2.4>\nInclude few.conf\n</IfVersion>",
-            "<Macro Few>\nMaxRequestWorkers 6\n</Macro>",
+            "<IfDirective Listen>\nMaxRequestWorkers 6\n</IfDirective>",
+            "<IfVersion ~ (?=2)>\nInclude few.conf\n</IfVersion>",
+            "Use Unknown",
             "MaxRequestWorkers ${UNKNOWN}",
-            "MaxRequestWorkers many",
+            "Define N \"\"\nMaxRequestWorkers ${N}7",
+            "MaxRequestWorkers 99999999999",
             "${MANY} 5",
             "Include /etc/nowhere.conf",
         ] {
@@ -186,6 +228,38 @@ mod tests {
         }
         let without_mpm = configured(&[("apache2.conf", "MaxRequestWorkers 5\n")], &["apache2"]);
         assert_eq!((without_mpm.limit, without_mpm.doubts.len()), (None, 1));
+    }
+
+    #[test]
+    fn an_executable_that_tells_nothing_leaves_doubts() {
+        let version = "<IfVersion >= 2.4>\nMaxRequestWorkers 6\n</IfVersion>\n";
+        let files = [("apache2.conf", &format!("{PREFORK}{version}")[..])];
+        let told = configured(&files, &["apache2"]);
+        assert_eq!((told.limit.map(|limit| limit.requests), told.doubts), (Some(6), vec![]));
+        let untold = configured_for("", &files, &["apache2"]);
+        assert_eq!((untold.limit, untold.doubts.len()), (None, 2));
+        assert_eq!(untold.doubts[0], Doubt::UsualFile);
+    }
+
+    #[test]
+    fn an_mpm_is_loaded_where_it_is_not_built_in() {
+        let files = [(
+            "apache2.conf",
+            &format!(
+                "<IfModule !event.c>\n<IfModule !prefork.c>\n{PREFORK}</IfModule>\n</IfModule>\n\
+                 <IfModule prefork.c>\nMaxRequestWorkers 6\n</IfModule>\n"
+            )[..],
+        )];
+        let loaded = configured(&files, &["apache2"]);
+        assert_eq!(
+            (loaded.mpm, loaded.limit.map(|limit| limit.requests)),
+            (Some(Mpm::Prefork), Some(6))
+        );
+        let built_in = configured_for(&format!("{EXECUTABLE}event.c\0"), &files, &["apache2"]);
+        assert_eq!(
+            (built_in.mpm, built_in.limit.map(|limit| limit.requests)),
+            (Some(Mpm::Event), Some(400))
+        );
     }
 
     #[test]
@@ -271,7 +345,12 @@ mod tests {
         let arguments = vec![&b"apache2"[..], b"-f", pipe.as_os_str().as_bytes()];
         let refused = read(
             &root,
-            &ServerProcess { exe: b"/usr/sbin/apache2", arguments, environment: vec![] },
+            &ServerProcess {
+                exe: b"/usr/sbin/apache2",
+                exe_is_deleted: false,
+                arguments,
+                environment: vec![],
+            },
         )
         .unwrap_err();
         assert!(refused.to_string().contains("neither a file nor a directory"), "{refused}");

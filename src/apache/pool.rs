@@ -240,7 +240,8 @@ impl Pool {
 
     /// Returns the remark that the server may not have read the present configuration.
     fn change(&self) -> Option<&'static str> {
-        let changed = self.configuration.as_ref()?.changed? as f64;
+        let configuration = self.configuration.as_ref()?;
+        let changed = configuration.changed? as f64;
         // The kernel gives the time of its boot in whole seconds.
         let is_older = |start: &f64| start + 2.0 < changed;
         let mut starts = self.workers().filter_map(|member| member.start_time);
@@ -251,9 +252,14 @@ impl Pool {
             );
         }
         let start = self.master.as_ref().and_then(|master| master.member.start_time);
-        start.filter(is_older).map(|_| {
-            "the configuration was changed after the start: it is in force if Apache was \
-            told so"
+        start.filter(is_older).map(|_| match configuration.has_fixed_limits {
+            true => {
+                "the configuration was changed after the start: it is in force if Apache was told \
+                so, except for ServerLimit and ThreadLimit, whose change needs a restart"
+            }
+            false => {
+                "the configuration was changed after the start: it is in force if Apache was told so"
+            }
         })
     }
 

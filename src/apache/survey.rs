@@ -337,7 +337,8 @@ fn configuration_of(
     let environment = if_available(process.environ())?.unwrap_or_default();
     let (arguments, environment) =
         (items(&master.arguments).collect(), items(environment).collect());
-    configuration::read(&source, &ServerProcess { exe, arguments, environment })
+    let exe_is_deleted = master.exe_deleted;
+    configuration::read(&source, &ServerProcess { exe, exe_is_deleted, arguments, environment })
 }
 
 /// Makes groups by the titles of processes. A process with the command line of its master has no

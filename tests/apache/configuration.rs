@@ -14,7 +14,7 @@ const FEW: &str = "StartServers 1\nMinSpareServers 1\nMaxSpareServers 1\n";
 const LITTLE: &str = "StartServers 1\nMinSpareThreads 1\nMaxSpareThreads 75\n";
 
 /// Stops what runs, so that the next one can begin.
-fn stop(place: &ApacheBox, site: &Site, master: u32) {
+pub fn stop(place: &ApacheBox, site: &Site, master: u32) {
     place.kill("TERM", master);
     soon("the end of Apache", || {
         !place.is_alive(master) && !place.has(&format!("{}/httpd.pid", site.name))

@@ -14,7 +14,7 @@ use super::place::{Own, Place, missing, soon};
 /// Apache's own program.
 pub const APACHE: &str = "/usr/sbin/apache2";
 
-const MODULES: &str = "/usr/lib/apache2/modules";
+pub const MODULES: &str = "/usr/lib/apache2/modules";
 
 /// Three workers, always.
 pub const PREFORK: &str =

@@ -52,6 +52,12 @@ impl Arguments {
         }
     }
 
+    /// Reports whether the file is named, so that nothing built in matters.
+    pub fn names_file(&self) -> bool {
+        let is_absolute = |file: &Vec<u8>| file.starts_with(b"/") || self.server_root.is_some();
+        self.file.as_ref().is_some_and(is_absolute)
+    }
+
     fn take(&mut self, letter: u8, value: &[u8]) {
         match letter {
             b'd' => self.server_root = Some(value.to_vec()),
@@ -63,13 +69,15 @@ impl Arguments {
         }
     }
 
-    /// Returns ServerRoot and the path of the file that the configuration begins with.
+    /// Returns ServerRoot and the path of the file that the configuration begins with. `told` are
+    /// ServerRoot and the file as the executable tells them, if it does.
     pub fn main_file(
         &self,
         exe: &[u8],
+        told: Option<&(Vec<u8>, Vec<u8>)>,
         exists: impl Fn(&[u8]) -> io::Result<bool>,
     ) -> Result<(Vec<u8>, Vec<u8>), Error> {
-        let built_in = built_in(exe);
+        let built_in = told.map_or_else(|| built_in(exe), |told| vec![told.clone()]);
         let join = |root: &[u8], file: &[u8]| match file {
             [b'/', ..] => file.to_vec(),
             _ => [root, b"/", file].concat(),
@@ -84,10 +92,10 @@ impl Arguments {
                 return Ok(candidates.swap_remove(at));
             }
         }
-        match self.file {
+        match (&self.file, told) {
             // Reading it will give the reason why it is missing.
-            Some(_) => Ok(candidates.swap_remove(0)),
-            None => Err(Error::NoFile),
+            (Some(_), _) | (_, Some(_)) => Ok(candidates.swap_remove(0)),
+            (None, None) => Err(Error::NoFile),
         }
     }
 }
@@ -125,7 +133,7 @@ mod tests {
     fn main_file(exe: &str, words: &[&str], existing: &[&str]) -> Option<String> {
         let exists = |path: &[u8]| Ok(existing.iter().any(|found| found.as_bytes() == path));
         parse(words)
-            .main_file(exe.as_bytes(), exists)
+            .main_file(exe.as_bytes(), None, exists)
             .ok()
             .map(|(_, path)| String::from_utf8(path).unwrap())
     }
@@ -176,5 +184,15 @@ mod tests {
             &["/etc/apache2-b/apache2.conf"],
         );
         assert_eq!(below.as_deref(), Some("/etc/apache2-b/apache2.conf"));
+        let told = (b"/opt/lampp".to_vec(), b"etc/httpd.conf".to_vec());
+        for (words, expected) in [
+            (&["httpd"][..], "/opt/lampp/etc/httpd.conf"),
+            (&["httpd", "-d", "/srv"], "/srv/etc/httpd.conf"),
+            (&["httpd", "-f", "x.conf"], "/opt/lampp/x.conf"),
+        ] {
+            let (_, path) =
+                parse(words).main_file(b"/usr/sbin/apache2", Some(&told), |_| Ok(false)).unwrap();
+            assert_eq!(path, expected.as_bytes());
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Mpm;
+use super::executable::Build;
 
 /// The value of a condition. In a conjunction the smallest one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,9 +33,11 @@ pub(super) struct Definitions {
     pub defines: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// Loaded modules, by identifier (`ssl_module`) and by file (`mod_ssl.c`).
     pub modules: BTreeSet<Vec<u8>>,
+    /// How the server was built; `None` where its executable does not tell.
+    pub build: Option<Build>,
 }
 
-/// Modules that Debian builds in. Where they are not built in, they are loaded by name.
+/// Modules that Debian builds in, for servers whose executable does not tell. Where they are not built in, they are loaded by name.
 const BUILT_IN: [&str; 8] = [
     "core",
     "http_core",
@@ -55,9 +58,13 @@ impl Definitions {
         };
         match (Mpm::find(is_of), mpm) {
             (Some(wanted), Some(mpm)) => Truth::from_bool(wanted == mpm),
+            (Some(_), None) if self.build.is_some() => Truth::No,
             (Some(_), None) => Truth::Unknown,
             (None, _) => {
-                let is_built_in = BUILT_IN.into_iter().any(|module| is_called(name, module));
+                let is_built_in = match &self.build {
+                    Some(build) => build.has_module(name),
+                    None => BUILT_IN.into_iter().any(|module| is_called(name, module)),
+                };
                 Truth::from_bool(is_built_in || self.modules.contains(name))
             }
         }
@@ -77,7 +84,7 @@ mod tests {
     #[test]
     fn modules() {
         let modules = BTreeSet::from([b"wsgi_module".to_vec(), b"mod_wsgi.c".to_vec()]);
-        let words = Definitions { defines: BTreeMap::new(), modules };
+        let words = Definitions { defines: BTreeMap::new(), modules, build: None };
         assert_eq!(words.has_module(b"mod_wsgi.c", None), Truth::Yes);
         assert_eq!(words.has_module(b"mod_ssl.c", None), Truth::No);
         for built_in in [&b"core.c"[..], b"core_module", b"so_module", b"mod_log_config.c"] {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// A line with a directive or the border of a section.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DirectiveLine<'t> {
     /// The number of its first line in the file, from 1.
     pub number: usize,
@@ -34,19 +34,36 @@ fn without_return(line: &[u8]) -> &[u8] {
 }
 
 impl DirectiveLine<'_> {
-    /// Parses `<Name condition>`: returns the name in lower case and the condition.
-    pub fn section_begin(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+    /// Parses `<Name words…>`: returns the name in lower case and the words. Apache cuts the line at
+    /// the last `>` (ap_strrchr_c), so that a comment may stand behind it.
+    pub fn section_begin(&self) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
         let inner = self.text.trim_ascii().strip_prefix(b"<")?;
-        let inner = inner.strip_suffix(b">").unwrap_or(inner);
+        let inner = memchr::memrchr(b'>', inner).map_or(inner, |end| &inner[..end]);
         let end = inner.iter().position(u8::is_ascii_whitespace).unwrap_or(inner.len());
-        let condition = words(&inner[end..]).into_iter().next().unwrap_or_default();
-        Some((inner[..end].to_ascii_lowercase(), condition))
+        Some((inner[..end].to_ascii_lowercase(), words(&inner[end..])))
     }
 
-    /// Parses `</Name>`: returns the name in lower case.
+    /// Parses `</Name>`, whatever stands behind it: returns the name in lower case.
     pub fn section_end(&self) -> Option<Vec<u8>> {
         let inner = self.text.trim_ascii().strip_prefix(b"</")?;
-        Some(inner.strip_suffix(b">").unwrap_or(inner).trim_ascii().to_ascii_lowercase())
+        let is_end = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'>';
+        let end = inner.iter().position(is_end).unwrap_or(inner.len());
+        Some(inner[..end].to_ascii_lowercase())
+    }
+
+    /// Returns the same line with a text of its own.
+    pub fn into_owned(self) -> DirectiveLine<'static> {
+        DirectiveLine { number: self.number, text: Cow::Owned(self.text.into_owned()) }
+    }
+
+    /// Returns a line of the same number with a changed text.
+    pub fn changed(&self, change: impl FnOnce(&[u8]) -> Vec<u8>) -> DirectiveLine<'static> {
+        DirectiveLine { number: self.number, text: Cow::Owned(change(&self.text)) }
+    }
+
+    /// Returns the length of its text in bytes.
+    pub fn length(&self) -> usize {
+        self.text.len()
     }
 
     /// Returns the directive and its arguments.
@@ -107,8 +124,25 @@ mod tests {
         let found: Vec<DirectiveLine<'_>> = lines(text).collect();
         assert_eq!(found.iter().map(|line| line.number).collect::<Vec<_>>(), [3, 5, 6]);
         assert_eq!(found[0].words(), [b"MaxRequestWorkers".to_vec(), b"5".to_vec()]);
-        assert_eq!(found[1].section_begin(), Some((b"ifmodule".to_vec(), b"!a.c".to_vec())));
+        assert_eq!(found[1].section_begin(), Some((b"ifmodule".to_vec(), vec![b"!a.c".to_vec()])));
         assert_eq!(found[2].section_end(), Some(b"ifmodule".to_vec()));
+    }
+
+    #[test]
+    fn comments_behind_the_borders_of_sections() {
+        for (line, name) in [
+            ("</IfModule> # end", "ifmodule"),
+            ("</VirtualHost > x>y", "virtualhost"),
+            ("</A", "a"),
+        ] {
+            let found: Vec<_> = lines(line.as_bytes()).collect();
+            assert_eq!(found[0].section_end(), Some(name.into()), "{line}");
+        }
+        for line in ["<IfModule a.c> # x", "<IfModule a.c >", "<IfModule \"a.c\">#"] {
+            let found: Vec<_> = lines(line.as_bytes()).collect();
+            let (name, words) = found[0].section_begin().unwrap();
+            assert_eq!((name, words), (b"ifmodule".to_vec(), vec![b"a.c".to_vec()]), "{line}");
+        }
     }
 
     proptest! {

@@ -32,6 +32,10 @@ pub enum Doubt {
         "the configuration is read from our own file system: that of the server is kept from us"
     )]
     OwnFiles,
+    #[error("the executable does not tell which file it reads: this is one at a usual place")]
+    UsualFile,
+    #[error("{0}: a macro that is not known")]
+    Macro(String),
     #[error("{0}: a directive is named by a variable")]
     NamedByVariable(String),
     #[error("what follows {0} depends on a condition")]

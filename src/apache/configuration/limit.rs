@@ -67,6 +67,12 @@ impl Numbers {
         Ok(WorkerLimit { requests: processes * threads, processes, threads, at })
     }
 
+    /// Reports whether a directive is set that only a restart can change: a graceful one keeps the
+    /// memory that the processes share.
+    pub fn has_fixed(&self) -> bool {
+        ["serverlimit", "threadlimit"].iter().any(|name| self.found.contains_key(name))
+    }
+
     /// Returns the number that a directive sets. Errors: where it is uncertain.
     fn number(&self, directive: &'static str) -> Result<Option<u64>, Doubt> {
         match self.found.get(directive) {
@@ -89,8 +95,19 @@ pub(super) fn numeric(name: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// Parses a number as Apache does: a negative one counts as 0.
+/// Parses a number as Apache does, by atoi(3): `7abc` is 7, `many` is 0, and a negative number
+/// counts as 0. A variable that was not replaced, and a number that is too large, are in doubt.
 fn number(text: &[u8]) -> Option<u64> {
-    let number: i64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    Some(number.max(0).unsigned_abs())
+    if memchr::memmem::find(text, b"${").is_some() {
+        return None;
+    }
+    let text = text.trim_ascii_start();
+    let digits = text.strip_prefix(b"+").or(text.strip_prefix(b"-")).unwrap_or(text);
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+    let (digits, _) = digits.split_at(end);
+    let number: i32 = match digits {
+        [] => 0,
+        digits => std::str::from_utf8(digits).ok()?.parse().ok()?,
+    };
+    Some(if text.starts_with(b"-") { 0 } else { number.unsigned_abs().into() })
 }

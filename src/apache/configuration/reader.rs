@@ -11,8 +11,11 @@ use super::arguments::Arguments;
 use super::condition::{Definitions, Truth};
 use super::directives::{DirectiveLine, lines};
 use super::doubt::{Doubt, Error};
+use super::executable::Build;
 use super::limit::{Numbers, numeric};
+use super::macros::Macro;
 use super::source::Source;
+use super::version::is_version;
 use super::{Configuration, Mpm, ServerProcess, lossy};
 
 /// Deepest nesting of included files, as in Apache (AP_MAX_INCLUDE_DEPTH).
@@ -30,7 +33,7 @@ const MOST_DOUBTS: usize = 10;
 const LONGEST_VALUE: usize = 8 * 1024;
 
 /// Directives that matter here, besides those that set a number.
-const DIRECTIVES: [&[u8]; 7] = [
+const DIRECTIVES: [&[u8]; 9] = [
     b"include",
     b"includeoptional",
     b"define",
@@ -38,13 +41,21 @@ const DIRECTIVES: [&[u8]; 7] = [
     b"serverroot",
     b"loadmodule",
     b"wsgidaemonprocess",
+    b"use",
+    b"undefmacro",
 ];
 
 /// Reads the configuration of a server. Errors: the reason why this is impossible.
 pub fn read(root: &Source<'_>, started: &ServerProcess<'_>) -> Result<Configuration, Error> {
     let arguments = Arguments::parse(&started.arguments)?;
-    let (server_root, path) = arguments.main_file(started.exe, |path| root.has(path))?;
-    let mut reader = ConfigurationReader::new(root, started, server_root);
+    let build = build(root, started);
+    let told = build.as_ref().and_then(|build| build.main_file.as_ref());
+    let (server_root, path) = arguments.main_file(started.exe, told, |path| root.has(path))?;
+    let is_usual = told.is_none() && !arguments.names_file();
+    let mut reader = ConfigurationReader::new(root, started, server_root, build);
+    if is_usual {
+        reader.doubt(Doubt::UsualFile);
+    }
     if root.is_guess {
         reader.doubt(Doubt::OwnFiles);
     }
@@ -59,6 +70,15 @@ pub fn read(root: &Source<'_>, started: &ServerProcess<'_>) -> Result<Configurat
     Ok(reader.conclude(path))
 }
 
+/// Returns how the server was built, as its executable tells; `None` where it does not. An
+/// executable that was replaced since the start has another version.
+fn build(root: &Source<'_>, started: &ServerProcess<'_>) -> Option<Build> {
+    let Ok(RootEntry::File(bytes, _)) = root.read(started.exe) else { return None };
+    let mut build = Build::from_executable(&bytes)?;
+    build.version = build.version.filter(|_| !started.exe_is_deleted);
+    Some(build)
+}
+
 /// The state of reading.
 struct ConfigurationReader<'r> {
     root: &'r Source<'r>,
@@ -66,6 +86,8 @@ struct ConfigurationReader<'r> {
     server_root: Vec<u8>,
     mpm: Option<Mpm>,
     words: Definitions,
+    /// The macros, by name in lower case.
+    macros: BTreeMap<Vec<u8>, Macro>,
     numbers: Numbers,
     groups: Vec<Vec<u8>>,
     groups_are_certain: bool,
@@ -83,6 +105,7 @@ impl<'r> ConfigurationReader<'r> {
         root: &'r Source<'r>,
         started: &ServerProcess<'r>,
         server_root: Vec<u8>,
+        build: Option<Build>,
     ) -> ConfigurationReader<'r> {
         let name = base_name(started.exe);
         // The MPM is built in where the executable is named after it (httpd.worker of old Red Hats,
@@ -91,6 +114,7 @@ impl<'r> ConfigurationReader<'r> {
             name.ends_with(format!(".{mpm}").as_bytes())
                 || name.ends_with(format!("-{mpm}").as_bytes())
         });
+        let mpm = mpm.or(build.as_ref().and_then(Build::mpm));
         let variables = started.environment.iter().filter_map(|variable| {
             let equals = variable.iter().position(|&byte| byte == b'=')?;
             Some((&variable[..equals], &variable[equals + 1..]))
@@ -100,7 +124,8 @@ impl<'r> ConfigurationReader<'r> {
             environment: variables.collect(),
             server_root,
             mpm,
-            words: Definitions { defines: BTreeMap::new(), modules: BTreeSet::new() },
+            words: Definitions { defines: BTreeMap::new(), modules: BTreeSet::new(), build },
+            macros: BTreeMap::new(),
             numbers: Numbers::default(),
             groups: Vec::new(),
             groups_are_certain: true,
@@ -136,16 +161,31 @@ impl<'r> ConfigurationReader<'r> {
 
     /// Processes the directives of a file. `outside` says whether the file is certainly in force.
     fn directives(&mut self, text: &[u8], path: &[u8], outside: Truth, depth: usize) {
+        self.lines(&mut lines(text), path, outside, depth);
+    }
+
+    /// Processes lines of a file.
+    fn lines(
+        &mut self,
+        lines: &mut dyn Iterator<Item = DirectiveLine<'_>>,
+        path: &[u8],
+        outside: Truth,
+        depth: usize,
+    ) {
         // Each open section, with the truth of it and all sections around it.
         let mut sections: Vec<(Vec<u8>, Truth)> = Vec::new();
-        for line in lines(text) {
+        while let Some(line) = lines.next() {
             let truth = sections.last().map_or(outside, |(_, truth)| *truth);
             if let Some(name) = line.section_end() {
                 // Apache would not have started with an end tag of another section.
                 sections.pop_if(|(open, _)| *open == name);
-            } else if let Some((name, condition)) = line.section_begin() {
+            } else if let Some((name, words)) = line.section_begin() {
+                if name == b"macro" && truth != Truth::No {
+                    self.take_macro(&words, lines, path, truth);
+                    continue;
+                }
                 let own =
-                    if truth == Truth::No { Truth::No } else { self.condition(&name, &condition) };
+                    if truth == Truth::No { Truth::No } else { self.condition(&name, &words) };
                 sections.push((name, own.min(truth)));
             } else if truth != Truth::No {
                 self.directive(&line, path, truth, depth);
@@ -153,11 +193,44 @@ impl<'r> ConfigurationReader<'r> {
         }
     }
 
-    fn condition(&self, name: &[u8], condition: &[u8]) -> Truth {
-        let condition = self.expanded(condition);
-        let (wanted, condition) = match condition.strip_prefix(b"!") {
-            Some(rest) => (Truth::No, rest),
-            None => (Truth::Yes, &condition[..]),
+    /// Keeps the lines up to the end of a macro.
+    fn take_macro(
+        &mut self,
+        words: &[Vec<u8>],
+        lines: &mut dyn Iterator<Item = DirectiveLine<'_>>,
+        path: &[u8],
+        truth: Truth,
+    ) {
+        let is_inside = |line: &DirectiveLine<'_>| line.section_end().as_deref() != Some(b"macro");
+        let body = lines.take_while(is_inside).map(DirectiveLine::into_owned).collect();
+        if let Some((name, parameters)) = words.split_first() {
+            let defined = Macro::new(parameters, body, path, truth);
+            self.macros.insert(name.to_ascii_lowercase(), defined);
+        }
+    }
+
+    /// Processes the lines of a macro. Errors are doubts.
+    fn use_macro(&mut self, words: &[Vec<u8>], at: String, truth: Truth, depth: usize) {
+        let Some((name, values)) = words.split_first() else { return };
+        let found = self.macros.get(&name.to_ascii_lowercase()).cloned();
+        let used = found.and_then(|found| Some((found.with(values)?, found)));
+        let Some((body, found)) = used else { return self.missing(Doubt::Macro(at)) };
+        self.files += 1;
+        self.bytes += body.iter().map(DirectiveLine::length).sum::<usize>();
+        if depth >= DEEPEST || self.files > MOST_FILES || self.bytes > MOST_BYTES {
+            return self.missing(Doubt::TooDeep(at));
+        }
+        self.lines(&mut body.into_iter(), &found.path, found.truth.min(truth), depth + 1);
+    }
+
+    fn condition(&self, name: &[u8], words: &[Vec<u8>]) -> Truth {
+        let words: Vec<Vec<u8>> = words.iter().map(|word| self.expanded(word)).collect();
+        let first = words.first().map(Vec::as_slice).unwrap_or_default();
+        // The name may stand apart from the negation.
+        let (wanted, condition) = match (first.strip_prefix(b"!"), words.get(1)) {
+            (Some(b""), Some(second)) => (Truth::No, &second[..]),
+            (Some(rest), _) => (Truth::No, rest),
+            (None, _) => (Truth::Yes, first),
         };
         let truth = match name {
             b"ifmodule" => self.words.has_module(condition, self.mpm),
@@ -165,10 +238,12 @@ impl<'r> ConfigurationReader<'r> {
             b"iffile" => {
                 self.root.has(&self.absolute(condition)).map_or(Truth::Unknown, Truth::from_bool)
             }
+            b"ifversion" => {
+                let version = self.words.build.as_ref().and_then(|build| build.version);
+                return is_version(&words, version);
+            }
             // These depend on knowledge that only Apache has.
-            b"ifversion" | b"ifdirective" | b"ifsection" => return Truth::Unknown,
-            // The content of these is not known either.
-            b"macro" | b"perl" => return Truth::Unknown,
+            b"ifdirective" | b"ifsection" | b"perl" => return Truth::Unknown,
             // This is no condition, but a place such as a virtual host.
             _ => return Truth::Yes,
         };
@@ -190,7 +265,10 @@ impl<'r> ConfigurationReader<'r> {
         let word = |at: usize| words.get(at).map(|word| self.expanded(word));
         let (first, second) = (word(1).unwrap_or_default(), word(2));
         if truth == Truth::Unknown
-            && matches!(&name[..], b"define" | b"undefine" | b"serverroot" | b"loadmodule")
+            && matches!(
+                &name[..],
+                b"define" | b"undefine" | b"undefmacro" | b"serverroot" | b"loadmodule"
+            )
         {
             return self.missing(Doubt::Conditional(at()));
         }
@@ -201,6 +279,12 @@ impl<'r> ConfigurationReader<'r> {
             b"undefine" => drop(self.words.defines.remove(&first)),
             b"serverroot" => self.server_root = first,
             b"loadmodule" => self.module(&first),
+            b"use" => {
+                let values: Vec<Vec<u8>> =
+                    words[1..].iter().map(|word| self.expanded(word)).collect();
+                self.use_macro(&values, at(), truth, depth);
+            }
+            b"undefmacro" => drop(self.macros.remove(&first.to_ascii_lowercase())),
             b"wsgidaemonprocess" => {
                 self.groups.push(first);
                 if truth == Truth::Unknown {
@@ -218,9 +302,7 @@ impl<'r> ConfigurationReader<'r> {
         let of_mpm = |mpm: &str| identifier == format!("mpm_{mpm}_module").as_bytes();
         self.mpm = Mpm::find(of_mpm).or(self.mpm);
         self.words.modules.insert(identifier.to_vec());
-        let source =
-            identifier.strip_suffix(b"_module").map(|stem| [b"mod_", stem, b".c"].concat());
-        self.words.modules.extend(source.filter(|source| !source.starts_with(b"mod_mpm_")));
+        self.words.modules.extend(source_of(identifier));
     }
 
     /// Continues in other files: one file, all files in a directory, or all that match a pattern,
@@ -254,7 +336,12 @@ impl<'r> ConfigurationReader<'r> {
         if !has_wildcard(part) {
             return self.include_matching(join(part), rest, truth, depth);
         }
-        let Ok(pattern) = glob::Pattern::new(&lossy(part).replace("[^", "[!")) else {
+        // Apache takes several stars as one.
+        let mut text = lossy(part).replace("[^", "[!");
+        while text.contains("**") {
+            text = text.replace("**", "*");
+        }
+        let Ok(pattern) = glob::Pattern::new(&text) else {
             return self.missing(Doubt::Pattern(lossy(part)));
         };
         // As apr_fnmatch does with APR_FNM_PERIOD: a name that begins with a dot matches only a
@@ -326,9 +413,13 @@ impl<'r> ConfigurationReader<'r> {
     }
 
     /// Returns the value of `${NAME}`: that of a definition, else that of an environment variable.
+    /// Apache does not replace a variable by an empty value (ap_resolve_env).
     fn value(&self, name: &[u8]) -> Option<&[u8]> {
-        let defined = self.words.defines.get(name).and_then(Option::as_deref);
-        defined.or_else(|| self.environment.get(name).copied())
+        let value = match self.words.defines.get(name) {
+            Some(defined) => defined.as_deref(),
+            None => self.environment.get(name).copied(),
+        };
+        value.filter(|value| !value.is_empty())
     }
 
     /// Returns the text with each `${NAME}` replaced.
@@ -348,8 +439,28 @@ impl<'r> ConfigurationReader<'r> {
             mpm: self.mpm,
             limit,
             groups,
+            has_fixed_limits: self.numbers.has_fixed(),
             changed: self.changed,
             doubts: self.doubts,
+        }
+    }
+}
+
+/// Modules whose source file is not called after their identifier.
+const SOURCES: [(&str, &str); 3] = [
+    ("ldap_module", "util_ldap.c"),
+    ("mpm_itk_module", "mpm_itk.c"),
+    ("apreq_module", "mod_apreq2.c"),
+];
+
+/// Returns the source file of a module, such as `mod_wsgi.c` for `wsgi_module`. Those of the MPMs
+/// are known to [`Definitions::has_module`].
+fn source_of(identifier: &[u8]) -> Option<Vec<u8>> {
+    match SOURCES.iter().find(|(name, _)| name.as_bytes() == identifier) {
+        Some((_, source)) => Some(source.as_bytes().to_vec()),
+        None => {
+            let stem = identifier.strip_suffix(b"_module")?;
+            (!stem.starts_with(b"mpm_")).then(|| [b"mod_", stem, b".c"].concat())
         }
     }
 }

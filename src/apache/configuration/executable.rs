@@ -1,0 +1,121 @@
+//! The texts in an executable of Apache that say how it was built: `apache2 -V` prints them, but
+//! nothing of a server is run here.
+
+use std::collections::BTreeSet;
+
+use memchr::memmem;
+
+use crate::path::base_name;
+
+use super::Mpm;
+
+/// How an Apache was built.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Build {
+    /// ServerRoot, and the file that the configuration begins with: HTTPD_ROOT and
+    /// SERVER_CONFIG_FILE.
+    pub main_file: Option<(Vec<u8>, Vec<u8>)>,
+    /// The version, such as 2.4.71.
+    pub version: Option<[u32; 3]>,
+    /// Modules that are built in, by identifier (`so_module`) and by file (`mod_so.c`). Names of
+    /// other files are among them.
+    modules: BTreeSet<Vec<u8>>,
+}
+
+impl Build {
+    /// Reads the texts; `None` where this is no executable of Apache.
+    pub fn from_executable(bytes: &[u8]) -> Option<Build> {
+        let defined = |name: &str| {
+            let begin = format!("-D {name}=\"");
+            let at = memmem::find(bytes, begin.as_bytes())? + begin.len();
+            let end = at + memchr::memchr(b'"', &bytes[at..])?;
+            Some(bytes[at..end].to_vec())
+        };
+        let main_file = defined("HTTPD_ROOT").zip(defined("SERVER_CONFIG_FILE"));
+        let version = memmem::find_iter(bytes, b"Apache/")
+            .find_map(|at| version(text_at(&bytes[at + b"Apache/".len()..])));
+        let is_apache = main_file.is_some() || version.is_some();
+        is_apache.then(|| Build { main_file, version, modules: modules(bytes) })
+    }
+
+    /// Reports whether a module is built in, by identifier or by file.
+    pub fn has_module(&self, name: &[u8]) -> bool {
+        // A linker may keep one of two names only as the end of a longer text, as `core.c` in
+        // `http_core.c`.
+        let has_other = other_name(name).is_some_and(|other| self.modules.contains(&other));
+        self.modules.contains(name) || has_other || matches!(name, b"core.c" | b"core_module")
+    }
+
+    /// Returns the MPM that is built in.
+    pub fn mpm(&self) -> Option<Mpm> {
+        Mpm::find(|mpm| {
+            self.has_module(format!("{mpm}.c").as_bytes())
+                || self.has_module(format!("mpm_{mpm}_module").as_bytes())
+        })
+    }
+}
+
+/// Returns `so_module` for `mod_so.c`, and the reverse.
+fn other_name(name: &[u8]) -> Option<Vec<u8>> {
+    match name.strip_suffix(b"_module") {
+        Some(stem) => Some([b"mod_", stem, b".c"].concat()),
+        None => {
+            let stem = name.strip_prefix(b"mod_")?.strip_suffix(b".c")?;
+            Some([stem, b"_module"].concat())
+        }
+    }
+}
+
+/// Returns the text up to the next zero byte, blank or parenthesis.
+fn text_at(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().take(32).position(|byte| matches!(byte, 0 | b' ' | b'('));
+    &bytes[..end.unwrap_or(0)]
+}
+
+/// Parses a version such as `2.4.71`; `None` where parts are missing.
+fn version(text: &[u8]) -> Option<[u32; 3]> {
+    let mut numbers = std::str::from_utf8(text).ok()?.split('.').map(str::parse);
+    let mut next = || numbers.next()?.ok();
+    let version = [next()?, next()?, next()?];
+    numbers.next().is_none().then_some(version)
+}
+
+/// Returns the texts that look like the source file or the identifier of a module.
+fn modules(bytes: &[u8]) -> BTreeSet<Vec<u8>> {
+    let ends = memmem::find_iter(bytes, b".c\0")
+        .map(|at| at + b".c".len())
+        .chain(memmem::find_iter(bytes, b"_module\0").map(|at| at + b"_module".len()));
+    ends.map(|end| {
+        let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-./".contains(byte);
+        let length = bytes[..end].iter().rev().take_while(is_name).take(64).count();
+        base_name(&bytes[end - length..end]).to_vec()
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXTS: &[u8] = b"\x7fELF\0 -D HTTPD_ROOT=\"/opt/lampp\"\0\
+        -D AP_TYPES_CONFIG_FILE=\"mime.types\"\0 -D SERVER_CONFIG_FILE=\"etc/httpd.conf\"\0\
+        Apache/2.4\0Apache/2.4.58 (Unix)\0server/mpm/event/event.c\0mod_so.c\0http_core.c\0x.cc\0";
+
+    #[test]
+    fn what_an_executable_says() {
+        let build = Build::from_executable(TEXTS).unwrap();
+        assert_eq!(build.main_file, Some((b"/opt/lampp".to_vec(), b"etc/httpd.conf".to_vec())));
+        assert_eq!((build.version, build.mpm()), (Some([2, 4, 58]), Some(Mpm::Event)));
+        assert!(build.has_module(b"mod_so.c") && build.has_module(b"so_module"));
+        assert!(build.has_module(b"core.c"));
+        assert!(!build.has_module(b"mod_ssl.c") && !build.has_module(b"x.c"));
+        assert_eq!(Build::from_executable(b"\x7fELF\0mod_so.c\0"), None);
+    }
+
+    #[test]
+    fn any_change_is_survived() {
+        crate::fuzz::survives(&[TEXTS], |bytes| {
+            _ = Build::from_executable(bytes);
+        });
+    }
+}
