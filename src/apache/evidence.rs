@@ -78,7 +78,9 @@ impl Evidence {
             (Some(held), false) if held.listens() && (self.is_root || self.is_alone) => {
                 Classification::Server
             }
-            (Some(held), false) if held.listens() || held.wsgi.is_some() => Classification::Orphan,
+            (Some(held), false) if held.listens() || !held.wsgi.is_empty() => {
+                Classification::Orphan
+            }
             (Some(_), true) => rejected("it is not the superuser's and does not listen"),
             (Some(_), false) => rejected("it has no workers and does not listen"),
         }

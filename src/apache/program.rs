@@ -1,9 +1,10 @@
 //! The program that is searched for, and the processes that run it.
 
 use crate::path::base_name;
-use crate::process::{File, Files, Process, ReadResult, if_available, items, title};
+use crate::process::{self, File, Files, Process, ReadResult, if_available, items};
 
 use super::configuration::Mpm;
+use super::title;
 
 /// A program that serves with a pool of processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,10 +81,8 @@ impl ServerProgram {
     /// with it.
     fn is_script_of(&self, process: &Process<'_>) -> ReadResult<bool> {
         let arguments = process.cmdline()?;
-        if let Some(title) = title(arguments) {
-            let end =
-                title.iter().position(|byte| matches!(byte, b':' | b' ')).unwrap_or(title.len());
-            return Ok(self.is_called(&title[..end]));
+        if let Some(title) = process::title(arguments) {
+            return Ok(self.is_titled(title));
         }
         let exe = process.exe_name()?;
         if !INTERPRETERS.into_iter().any(|name| exe.strip_prefix(name).is_some_and(is_version)) {
@@ -94,6 +93,18 @@ impl ServerProgram {
             .find(|argument| !argument.starts_with(b"-"))
             .unwrap_or_default();
         Ok(self.is_called(base_name(script)))
+    }
+
+    /// Reports whether a title begins with its name. In the brackets that celery writes, the name is
+    /// that of the daemon: `[celeryd: celery@host:MainProcess]`. The bracket may be part of the name
+    /// that the user typed.
+    fn is_titled(&self, title: &[u8]) -> bool {
+        let program = title::program(title);
+        let is_bracketed = title.starts_with(b"[");
+        let daemon = program.strip_suffix(b"d").filter(|_| is_bracketed);
+        self.is_called(program)
+            || daemon.is_some_and(|name| self.is_called(name))
+            || is_bracketed && self.is_called(&[b"[", program].concat())
     }
 
     /// Reports whether a process of this program is an Apache, whatever its name is: only Apache
@@ -149,6 +160,19 @@ mod tests {
         ] {
             assert_eq!(ServerProgram::Apache.is_called(name.as_bytes()), is_apache, "{name}");
         }
+    }
+
+    #[test]
+    fn names_in_titles() {
+        for (name, is_titled) in
+            [("celery", true), ("celeryd", true), ("[celeryd", true), ("celer", false)]
+        {
+            let program = ServerProgram::Named(name.as_bytes().to_vec());
+            let title = b"[celeryd: celery@h:ForkPoolWorker-1]";
+            assert_eq!(program.is_titled(title), is_titled, "{name}");
+        }
+        let program = ServerProgram::Named(b"ngin".to_vec());
+        assert!(!program.is_titled(b"nginxd: x"));
     }
 
     #[test]

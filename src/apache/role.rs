@@ -37,8 +37,12 @@ struct NamespaceSockets {
 pub struct OpenSockets {
     /// The TCP sockets on which it listens, as masters and workers do.
     pub listeners: Vec<u64>,
-    /// The socket of a WSGI daemon process group.
-    pub wsgi: Option<WsgiSocket>,
+    /// The sockets of WSGI daemon process groups, each once, sorted. A daemon has that of its group.
+    pub wsgi: Vec<WsgiSocket>,
+    /// Whether it listens on another unix socket too.
+    pub has_other: bool,
+    /// Whether it waits for connections by epoll(7), as all workers do where any does.
+    pub has_epoll: bool,
 }
 
 /// The identity of a WSGI daemon process group. The newest generation sorts first, then the number.
@@ -67,11 +71,12 @@ impl SocketTables {
     /// Returns the listening sockets of a process; `None` where its descriptors are unavailable, or
     /// where they are disputed.
     pub fn held_by(&self, process: &Process<'_>) -> ReadResult<Option<OpenSockets>> {
-        match if_available(process.sockets())? {
-            None => Ok(None),
-            Some(inodes) if inodes.is_empty() => Ok(Some(OpenSockets::default())),
-            Some(inodes) => Ok(self.around(process)?.held(inodes)),
-        }
+        let Some(open) = if_available(process.open_descriptors())? else { return Ok(None) };
+        let held = match open.sockets.is_empty() {
+            true => Some(OpenSockets::default()),
+            false => self.around(process)?.held(open.sockets),
+        };
+        Ok(held.map(|held| OpenSockets { has_epoll: open.has_epoll, ..held }))
     }
 
     /// Returns the listening sockets of a process below a master. A process that was forked a
@@ -84,7 +89,7 @@ impl SocketTables {
         let mut held = self.held_by(process)?;
         for _ in 0..MOMENTS {
             let is_forked_now =
-                held.as_ref().is_some_and(|held| held.wsgi.is_some() && held.serves(master.held));
+                held.as_ref().is_some_and(|held| !held.wsgi.is_empty() && held.serves(master.held));
             if !is_forked_now || self.moments.get() == MOST_MOMENTS {
                 break;
             }
@@ -113,24 +118,35 @@ impl NamespaceSockets {
         let (tcp, other): (Vec<u64>, Vec<u64>) =
             inodes.into_iter().partition(|inode| self.tcp.contains(inode));
         let mut is_disputed = false;
-        let paths = other.iter().filter_map(|inode| {
-            let path = self.unix.get(inode)?.as_deref();
-            is_disputed |= path.is_none();
-            path
-        });
-        let wsgi = paths.filter_map(wsgi_socket).min();
-        let is_told = !is_disputed || wsgi.is_some();
-        is_told.then_some(OpenSockets { listeners: tcp, wsgi })
+        let mut held = OpenSockets { listeners: tcp, ..OpenSockets::default() };
+        for path in other.iter().filter_map(|inode| self.unix.get(inode)) {
+            match path.as_deref().map(wsgi_socket) {
+                None => is_disputed = true,
+                Some(Some(socket)) => held.wsgi.push(socket),
+                Some(None) => held.has_other = true,
+            }
+        }
+        held.wsgi.sort_unstable();
+        held.wsgi.dedup();
+        let is_told = !is_disputed || !held.wsgi.is_empty();
+        is_told.then_some(held)
     }
 }
 
 /// Parses a path such as `/run/apache2/wsgi.23.0.2.sock`: master, generation and number.
-/// WSGISocketPrefix sets the beginning.
+/// WSGISocketPrefix sets the beginning. With WSGISocketRotation Off, the user id of the daemons
+/// stands in place of the generation: `wsgi.23.u33.2.sock`.
 fn wsgi_socket(path: &[u8]) -> Option<WsgiSocket> {
     let name = base_name(path).strip_suffix(b".sock")?;
     let mut parts = name.rsplit(|&byte| byte == b'.');
-    let mut number = || std::str::from_utf8(parts.next()?).ok()?.parse::<u32>().ok();
-    let (number, generation, _master) = (number()?, number()?, number()?);
+    let mut next = || std::str::from_utf8(parts.next()?).ok();
+    let number = next()?.parse().ok()?;
+    let generation = next()?;
+    let generation = match generation.strip_prefix('u') {
+        Some(user) => user.parse::<u32>().ok().map(|_| 0)?,
+        None => generation.parse().ok()?,
+    };
+    let _master: u32 = next()?.parse().ok()?;
     parts.next().map(|_| WsgiSocket { generation: Reverse(generation), number })
 }
 
@@ -138,6 +154,16 @@ impl OpenSockets {
     /// Reports whether it listens on any TCP socket.
     pub fn listens(&self) -> bool {
         !self.listeners.is_empty()
+    }
+
+    /// Returns the group that it is a daemon of. A process that has the sockets of several groups has
+    /// inherited them, as the daemon of mod_cgid does at a graceful restart. So has a process of one
+    /// thread with a socket of its own: a WSGI daemon has at least a second thread.
+    fn group(&self, threads: u64) -> Option<WsgiSocket> {
+        match self.wsgi[..] {
+            [group] if threads > 1 || !self.has_other => Some(group),
+            _ => None,
+        }
     }
 
     /// Reports whether it listens on a socket of its master or, where these are unknown, on any.
@@ -163,6 +189,7 @@ impl ProcessRole {
     /// The application in a WSGI daemon may listen too, but not on the sockets of the server.
     pub fn from_sockets_and_title(
         held: Option<&OpenSockets>,
+        threads: u64,
         arguments: &[u8],
         master: Option<MasterContext<'_>>,
         parent: Option<&ProcessRole>,
@@ -170,11 +197,27 @@ impl ProcessRole {
         let Some(held) = held else {
             return ProcessRole::titled(arguments, master.map(|master| master.arguments));
         };
-        match held.wsgi {
+        match held.group(threads) {
             _ if held.serves(master.and_then(|master| master.held)) => ProcessRole::Worker,
             Some(socket) => ProcessRole::Group(socket),
             None => parent.cloned().unwrap_or(ProcessRole::Other),
         }
+    }
+
+    /// Finds the workers that are none: they listen, and do not wait for connections as others do.
+    /// The process manager of mod_fcgid keeps the sockets of the server open. `is_new` says whether
+    /// a process may not have got so far.
+    pub fn idle_listeners<'r>(
+        roles: impl Iterator<Item = (&'r ProcessRole, Option<&'r OpenSockets>, bool)> + Clone,
+    ) -> Vec<bool> {
+        let is_worker = |role: &ProcessRole| *role == ProcessRole::Worker;
+        let waits = |held: Option<&OpenSockets>| held.is_none_or(|held| held.has_epoll);
+        let any_waits = roles
+            .clone()
+            .any(|(role, held, _)| is_worker(role) && held.is_some_and(|held| held.has_epoll));
+        roles
+            .map(|(role, held, is_new)| any_waits && is_worker(role) && !waits(held) && !is_new)
+            .collect()
     }
 
     fn titled(arguments: &[u8], master: Option<&[u8]>) -> ProcessRole {
@@ -205,10 +248,13 @@ mod tests {
     fn sockets_of_groups() {
         assert_eq!(wsgi_socket(b"/run/apache2/wsgi.23.0.2.sock"), Some(socket(0, 2)));
         assert_eq!(wsgi_socket(b"/srv/my.prefix.23.1.14.sock"), Some(socket(1, 14)));
+        assert_eq!(wsgi_socket(b"/tmp/localhost:8000.23.u33.2.sock"), Some(socket(0, 2)));
         let others = [
             &b"/run/cgisock.23"[..],
             b"/run/23.0.2.sock",
             b"/run/wsgi.23.0.x.sock",
+            b"/run/wsgi.23.ux.2.sock",
+            b"/run/wsgi.x.u33.2.sock",
             b"/run/wsgi.23.0.2.lock",
             b"",
         ];
@@ -222,36 +268,69 @@ mod tests {
         assert_eq!(sockets.held(vec![7]), None);
         assert_eq!(
             sockets.held(vec![7, 8]),
-            Some(OpenSockets { listeners: vec![], wsgi: Some(socket(0, 2)) })
+            Some(OpenSockets { wsgi: vec![socket(0, 2)], ..OpenSockets::default() })
         );
-        assert_eq!(sockets.held(vec![5, 6]), Some(OpenSockets { listeners: vec![5], wsgi: None }));
+        assert_eq!(
+            sockets.held(vec![5, 6]),
+            Some(OpenSockets { listeners: vec![5], ..OpenSockets::default() })
+        );
+    }
+
+    #[test]
+    fn who_listens_without_waiting_is_no_worker() {
+        let waits = OpenSockets { has_epoll: true, ..OpenSockets::default() };
+        let idle = OpenSockets::default();
+        let worker = &ProcessRole::Worker;
+        let found = |all: &[(&ProcessRole, Option<&OpenSockets>, bool)]| {
+            ProcessRole::idle_listeners(all.iter().copied())
+        };
+        let all = [
+            (worker, Some(&waits), false),
+            (worker, Some(&idle), false),
+            (worker, Some(&idle), true),
+            (worker, None, false),
+            (&ProcessRole::Other, Some(&idle), false),
+        ];
+        assert_eq!(found(&all), [false, true, false, false, false]);
+        assert_eq!(found(&all[1..3]), [false, false]);
     }
 
     #[test]
     fn sockets_decide_and_titles_help_out() {
         let plain = &b"/usr/sbin/apache2\0-k\0start\0"[..];
-        let held = |listeners: &[u64], wsgi| OpenSockets { listeners: listeners.to_vec(), wsgi };
+        let held = |listeners: &[u64], wsgi: Option<WsgiSocket>| OpenSockets {
+            listeners: listeners.to_vec(),
+            wsgi: wsgi.into_iter().collect(),
+            ..OpenSockets::default()
+        };
         let group = Some(socket(0, 4));
         let all = held(&[5], group);
         let master = Some(MasterContext { arguments: plain, held: Some(&all) });
         let of = |held: &OpenSockets, arguments| {
-            ProcessRole::from_sockets_and_title(Some(held), arguments, master, None)
+            ProcessRole::from_sockets_and_title(Some(held), 4, arguments, master, None)
         };
         assert_eq!(of(&held(&[5], None), b"(wsgi:forged)\0"), ProcessRole::Worker);
         assert_eq!(of(&held(&[5], group), plain), ProcessRole::Worker);
         assert_eq!(of(&held(&[], group), plain), ProcessRole::Group(socket(0, 4)));
         assert_eq!(of(&held(&[6], group), plain), ProcessRole::Group(socket(0, 4)));
         assert_eq!(of(&held(&[], None), plain), ProcessRole::Other);
+        let inherited = OpenSockets { wsgi: vec![socket(0, 1), socket(0, 2)], ..held(&[], None) };
+        assert_eq!(of(&inherited, plain), ProcessRole::Other);
+        let with_own = OpenSockets { has_other: true, ..held(&[], group) };
+        assert_eq!(of(&with_own, plain), ProcessRole::Group(socket(0, 4)));
+        assert_eq!(with_own.group(1), None);
         assert_eq!(
             ProcessRole::from_sockets_and_title(
                 Some(&held(&[], None)),
+                1,
                 plain,
                 master,
                 Some(&ProcessRole::Worker)
             ),
             ProcessRole::Worker
         );
-        let titled = |arguments| ProcessRole::from_sockets_and_title(None, arguments, master, None);
+        let titled =
+            |arguments| ProcessRole::from_sockets_and_title(None, 1, arguments, master, None);
         assert_eq!(titled(plain), ProcessRole::Worker);
         assert_eq!(
             titled(b"(wsgi:alpha)     \0-k\0"),
@@ -266,7 +345,7 @@ mod tests {
             ProcessRole::Titled(b"my-site-my-site-m".to_vec(), true)
         );
         assert_eq!(
-            ProcessRole::from_sockets_and_title(None, b"my-site\0", None, None),
+            ProcessRole::from_sockets_and_title(None, 1, b"my-site\0", None, None),
             ProcessRole::Worker
         );
     }

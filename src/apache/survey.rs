@@ -197,14 +197,16 @@ impl<'s> Surveyor<'s> {
                 unexamined += usize::from(held.is_none());
                 let role = ProcessRole::from_sockets_and_title(
                     held.as_ref(),
+                    member.threads,
                     &member.arguments,
                     Some(above),
                     parents_duty.as_ref(),
                 );
                 parents.push((child, Some(role.clone())));
-                members.push((role, member));
+                members.push((role, member, held));
             }
         }
+        let members = with_idle_listeners(members);
         let configuration = configuration_of(process, &master, &self.budget);
         let configured = configuration.as_ref().ok().and_then(|found| found.groups.as_deref());
         let mut pool = Pool::new(
@@ -226,6 +228,7 @@ impl<'s> Surveyor<'s> {
         if let Some(member) = self.settled(process, Member::read(process, self.depth))? {
             let role = ProcessRole::from_sockets_and_title(
                 evidence.held.as_ref(),
+                member.threads,
                 &member.arguments,
                 None,
                 None,
@@ -339,6 +342,23 @@ fn configuration_of(
         (items(&master.arguments).collect(), items(environment).collect());
     let exe_is_deleted = master.exe_deleted;
     configuration::read(&source, &ServerProcess { exe, exe_is_deleted, arguments, environment })
+}
+
+/// Time in seconds in which a worker has begun to wait for connections.
+const BEGINNING: f64 = 2.0;
+
+/// Returns the processes of an Apache, those that only seem to be workers among the others.
+fn with_idle_listeners(
+    members: Vec<(ProcessRole, Member, Option<OpenSockets>)>,
+) -> Vec<(ProcessRole, Member)> {
+    let is_new = |member: &Member| member.age.is_some_and(|age| age < BEGINNING);
+    let facts = members.iter().map(|(role, member, held)| (role, held.as_ref(), is_new(member)));
+    let are_idle = ProcessRole::idle_listeners(facts);
+    let each = members.into_iter().zip(are_idle);
+    each.map(|((role, member, _), is_idle)| {
+        (if is_idle { ProcessRole::Other } else { role }, member)
+    })
+    .collect()
 }
 
 /// Makes groups by the titles of processes. A process with the command line of its master has no

@@ -30,18 +30,74 @@ pub fn wsgi(arguments: &[u8]) -> Option<WsgiName<'_>> {
 }
 
 /// Returns the pool from a title such as `php-fpm: pool www` (www) or `nginx: worker process`
-/// (worker process). Numbers, as in `uWSGI worker 3`, distinguish members of one pool, and so does
-/// the text after a client's address (`[local] idle`, `10.0.0.1(40926) SELECT`).
+/// (worker process). Numbers, as in `uWSGI worker 3`, `worker[0]` or `ForkPoolWorker-1`, distinguish
+/// members of one pool, and so does the text after a client's address (`[local] idle`,
+/// `10.0.0.1(40926) SELECT`).
 pub fn pool(arguments: &[u8]) -> Option<Vec<u8>> {
-    let text = title(arguments)?.trim_ascii();
+    let text = unbracketed(title(arguments)?.trim_ascii());
     let name = match text.windows(2).position(|pair| pair == b": ") {
         Some(colon) => &text[colon + 2..],
         None => text,
     };
+    let is_named = name.starts_with(b"pool ");
     let name = name.strip_prefix(b"pool ").unwrap_or(name);
     let words = name.split(u8::is_ascii_whitespace).take_while(|word| !is_client(word));
+    // What php-fpm calls a pool is its name, and no number in it is that of a member.
+    let words = words.map(|word| if is_named { word } else { without_number(word) });
     let words: Vec<&[u8]> = words.filter(|word| !word.is_empty() && !is_number(word)).collect();
     (!words.is_empty()).then(|| words.join(&b' '))
+}
+
+/// Returns the program that a title names first: `nginx` of `nginx: worker process`, `celeryd` of
+/// `[celeryd: celery@host:MainProcess]`.
+pub fn program(title: &[u8]) -> &[u8] {
+    let text = unbracketed(title);
+    let is_end = |byte: &u8| matches!(byte, b':' | b' ');
+    &text[..text.iter().position(is_end).unwrap_or(text.len())]
+}
+
+/// Returns what stands in the brackets that a title begins with, as those of celery do; else all of
+/// it.
+fn unbracketed(title: &[u8]) -> &[u8] {
+    let Some(inner) = title.strip_prefix(b"[") else { return title };
+    let end = inner.iter().position(|&byte| byte == b']').unwrap_or(inner.len());
+    &inner[..end]
+}
+
+/// Pairs of brackets that a number may stand in.
+const BRACKETS: [(u8, u8); 4] = [(b'[', b']'), (b'(', b')'), (b'<', b'>'), (b'{', b'}')];
+
+/// Words that a member is called by in front of a hyphen and its number. Other names, as `site-1`,
+/// are names of their own.
+const MEMBERS: [&[u8]; 4] = [b"worker", b"process", b"thread", b"child"];
+
+/// Returns a word without the number at its end: in brackets, or behind a colon or a `#`, or behind
+/// `worker-` and the like.
+fn without_number(word: &[u8]) -> &[u8] {
+    let in_brackets = BRACKETS.iter().find_map(|&(begin, end)| {
+        let inner = word.strip_suffix(&[end])?;
+        let at = inner.iter().rposition(|&byte| byte == begin)?;
+        is_digits(&inner[at + 1..]).then_some(&word[..at])
+    });
+    if let Some(rest) = in_brackets {
+        return rest;
+    }
+    let digits = word.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let (rest, number) = word.split_at(word.len() - digits);
+    match rest.split_last() {
+        Some((b':' | b'#', rest)) if !number.is_empty() => rest,
+        Some((b'-', rest)) if !number.is_empty() && is_member(rest) => rest,
+        _ => word,
+    }
+}
+
+fn is_member(word: &[u8]) -> bool {
+    let word = word.to_ascii_lowercase();
+    MEMBERS.iter().any(|member| word.ends_with(member))
+}
+
+fn is_digits(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
 }
 
 /// Recognises `3`, `0:` and similar words.
@@ -50,10 +106,15 @@ fn is_number(word: &[u8]) -> bool {
     digits > 0 && matches!(word[digits..], [] | [b':' | b','])
 }
 
-/// Recognises `[local]` and `host(port)`.
+/// Recognises `[local]` and `host(port)`. Clients have ports from 1024, and members of a pool have
+/// smaller numbers.
 fn is_client(word: &[u8]) -> bool {
-    let port = word.strip_suffix(b")").and_then(|word| word.rsplit(|&byte| byte == b'(').next());
-    word == b"[local]" || word.contains(&b'(') && port.is_some_and(is_number)
+    let port = || {
+        let inner = word.strip_suffix(b")")?;
+        let at = inner.iter().rposition(|&byte| byte == b'(')?;
+        std::str::from_utf8(&inner[at + 1..]).ok()?.parse::<u16>().ok()
+    };
+    word == b"[local]" || port().is_some_and(|port| port >= 1024)
 }
 
 #[cfg(test)]
@@ -92,6 +153,16 @@ mod tests {
             (b"puma: cluster worker 0: 473 [app]", Some("cluster worker [app]")),
             (b"postgres: 15/main: web shop 127.0.0.1(40926) SELECT", Some("15/main: web shop")),
             (b"postgres: 15/main: web shop [local] idle", Some("15/main: web shop")),
+            (b"postgres: 15/main: web shop ::1(40926) idle", Some("15/main: web shop")),
+            (b"postgres: 15/main: web shop client(40926) idle", Some("15/main: web shop")),
+            (b"app: worker[0]", Some("worker")),
+            (b"app: worker(12) idle", Some("worker idle")),
+            (b"app: queue <3> {4}", Some("queue")),
+            (b"app: worker:7 x#8", Some("worker x")),
+            (b"app: site-1 busy", Some("site-1 busy")),
+            (b"php-fpm: pool site:1", Some("site:1")),
+            (b"[celeryd: celery@h:ForkPoolWorker-12]", Some("celery@h:ForkPoolWorker")),
+            (b"[celeryd: celery@h:MainProcess] -active- (worker)", Some("celery@h:MainProcess")),
             (b"/usr/bin/python3\0/usr/bin/gunicorn\0", None),
             (b"", None),
         ] {
@@ -105,8 +176,8 @@ mod tests {
         let samples: [&[u8]; 3] = [
             b"(wsgi:shop)    -k\0start\0",
             b"php-fpm: pool www\0\0\0",
-            b"nginx: worker process\0postgres: 13/main: a b 1.2.3.4(5) idle\0",
+            b"[nginx: worker[3] process]\0postgres: 13/main: a b 1.2.3.4(5) idle\0",
         ];
-        crate::fuzz::survives(&samples, |text| _ = (wsgi(text), pool(text)));
+        crate::fuzz::survives(&samples, |text| _ = (wsgi(text), pool(text), program(text).len()));
     }
 }

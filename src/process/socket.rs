@@ -11,19 +11,34 @@ const TCP_LISTEN: &[u8] = b"0A";
 /// The flag `__SO_ACCEPTCON` in /proc/net/unix: the socket listens.
 const ACCEPTS: u64 = 0x10000;
 
+/// What the open descriptors of a process lead to, as far as it is asked for.
+#[derive(Default)]
+pub struct OpenDescriptors {
+    /// The inodes of its sockets.
+    pub sockets: Vec<u64>,
+    /// Whether one of them is an epoll(7) instance, by which servers wait for connections.
+    pub has_epoll: bool,
+}
+
 impl Process<'_> {
     /// Returns the inodes of its open sockets.
     pub fn sockets(&self) -> ReadResult<Vec<u64>> {
+        Ok(self.open_descriptors()?.sockets)
+    }
+
+    /// Returns what its open descriptors lead to.
+    pub fn open_descriptors(&self) -> ReadResult<OpenDescriptors> {
         let mut descriptors = Vec::new();
         self.directory.list("fd", |name| descriptors.extend(number::parse(name.to_bytes())))?;
-        let mut sockets = Vec::new();
+        let mut open = OpenDescriptors::default();
         for descriptor in descriptors {
             if let Some(link) = self.descriptor(descriptor)? {
                 let inode = link.strip_prefix(b"socket:[").and_then(|rest| rest.strip_suffix(b"]"));
-                sockets.extend(inode.and_then(number::parse));
+                open.sockets.extend(inode.and_then(number::parse));
+                open.has_epoll |= link == b"anon_inode:[eventpoll]";
             }
         }
-        Ok(sockets)
+        Ok(open)
     }
 
     /// Reports whether `is_wanted` holds for any line of its memory map (proc_pid_maps(5)).

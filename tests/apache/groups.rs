@@ -1,8 +1,10 @@
 //! Groups of workers and of WSGI daemons by number and name, with their processes and threads.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
-use super::super::support::apache::{ApacheBox, EVENT, LONG, PREFORK, groups, prefork};
+use super::super::support::apache::{ApacheBox, EVENT, LONG, MODULES, PREFORK, groups, prefork};
 use super::super::support::place::soon;
 use super::{adds_up, group, list, number, of_role, pids, workers};
 use crate::apache_box;
@@ -366,6 +368,91 @@ fn a_graceful_restart_changes_no_names() {
         assert_eq!(group(&block, "wsgi", name)["processes"], processes, "{block:#}");
     }
     adds_up(&block);
+}
+
+#[test]
+fn sockets_that_do_not_rotate_tell_the_groups_too() {
+    let place = apache_box!();
+    let site = place.site("one", "prefork", 8080);
+    let master = site.start(&format!("{}WSGISocketRotation Off\n", prefork()));
+    let block = place.block(&[]);
+    assert_eq!(workers(&block)["processes"], 3, "{block:#}");
+    has_names(&block, &[LONG, "alpha", "custom", "noname"]);
+    assert_eq!(group(&block, "wsgi", "alpha")["processes"], 2, "{block:#}");
+    assert!(of_role(&block, "other").is_empty(), "{block:#}");
+    next_generation(&place, master, 8);
+    let block = place.block(&[]);
+    assert_eq!(group(&block, "wsgi", "alpha")["processes"], 2, "{block:#}");
+    adds_up(&block);
+}
+
+/// Restarts a server gracefully, and waits until all its children are new ones.
+fn next_generation(place: &ApacheBox, master: u32, count: usize) {
+    let first = place.children(master);
+    place.kill("USR1", master);
+    soon("the next generation", || {
+        let children = place.children(master);
+        children.len() == count && !children.iter().any(|pid| first.contains(pid))
+    });
+}
+
+#[test]
+fn the_daemon_of_cgi_scripts_is_in_no_group() {
+    let place = apache_box!();
+    let one = "WSGIDaemonProcess alpha processes=2 threads=1 display-name=%{GROUP}\n".to_owned();
+    for (port, name, groups) in [(8080, "one", groups()), (8081, "two", one)] {
+        let site = place.site(name, "event", port);
+        let cgid =
+            format!("LoadModule cgid_module {MODULES}/mod_cgid.so\nScriptSock /mnt/{name}/s\n");
+        let master = site.start(&format!("{cgid}{EVENT}{groups}"));
+        let children = place.children(master).len();
+        for _ in 0..2 {
+            next_generation(&place, master, children);
+            let has_threads = |pid: &u32| place.threads(*pid) > 1;
+            soon("threads", || {
+                place.children(master).iter().filter(|pid| has_threads(pid)).count() == children - 1
+            });
+            let block = place.block(&[]);
+            let block = if block.is_null() { panic!("no block") } else { block };
+            assert_eq!(group(&block, "wsgi", "alpha")["processes"], 2, "{block:#}");
+            let others = of_role(&block, "other");
+            assert!(others.len() == 1 && others[0]["processes"] == 1, "{block:#}");
+        }
+        place.kill("TERM", master);
+        soon("the end of Apache", || !place.is_alive(master));
+    }
+}
+
+#[test]
+fn the_manager_of_fcgi_processes_is_no_worker() {
+    if !Path::new(MODULES).join("mod_fcgid.so").exists() {
+        crate::skip!("no mod_fcgid");
+    }
+    let place = apache_box!();
+    for (port, name, mpm, workers_of) in
+        [(8080, "one", "prefork", PREFORK), (8081, "two", "event", EVENT)]
+    {
+        let site = place.site(name, mpm, port);
+        let load = format!("LoadModule fcgid_module {MODULES}/mod_fcgid.so\n");
+        let fcgid =
+            format!("{load}FcgidIPCDir /mnt/{name}\nFcgidProcessTableFile /mnt/{name}/shm\n");
+        let master = site.start(&format!("{fcgid}{workers_of}"));
+        let expected = number(&workers(&place.block(&[]))["processes"]);
+        soon("a manager that is known", || {
+            let block = place.block(&[]);
+            let others = of_role(&block, "other");
+            others.len() == 1 && others[0]["processes"] == 1
+        });
+        let block = place.block(&[]);
+        assert!(number(&workers(&block)["processes"]) < expected, "{block:#}");
+        assert_eq!(
+            number(&workers(&block)["processes"]) + 1,
+            place.children(master).len() as u64,
+            "{block:#}"
+        );
+        place.kill("TERM", master);
+        soon("the end of Apache", || !place.is_alive(master));
+    }
 }
 
 #[test]

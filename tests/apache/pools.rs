@@ -175,6 +175,35 @@ fn titles_group_the_processes_of_a_script() {
     adds_up(&block);
 }
 
+#[test]
+fn titles_in_brackets_are_those_of_the_program() {
+    let place = apache_box!(ApacheBox::without_apache());
+    let script = TITLED
+        .replace(
+            "'gunicorn: worker [app]' if number < 3 else 'gunicorn: other'",
+            "f'[celeryd: celery@h:ForkPoolWorker-{number}]'",
+        )
+        .replace("gunicorn: master [app]", "[celeryd: celery@h:MainProcess] -active- (worker)");
+    place.program("titled-two", &script);
+    place.shell(
+        "setsid titled-two a-long-argument-so-that-there-is-room-for-titles-of-celery </dev/null \
+        >/dev/null 2>&1 &",
+    );
+    let pid = master(&place, "titled-two", 3);
+    soon("titles", || {
+        let all = [vec![pid], place.children(pid)].concat();
+        all.into_iter().all(|pid| place.arguments(pid).starts_with("[celeryd: "))
+    });
+    for name in ["celery", "celeryd", "[celeryd"] {
+        let block = place.block(&["--exe", name]);
+        assert_eq!((&block["pid"], &block["processes"]), (&json!(pid), &json!(4)), "{block:#}");
+        let groups: Vec<&Value> =
+            list(&block["groups"]).iter().filter(|group| group["processes"] != 0).collect();
+        assert!(groups.len() == 1 && groups[0]["processes"] == 3, "{block:#}");
+        assert_eq!(groups[0]["name"], "celery@h:ForkPoolWorker", "{block:#}");
+    }
+}
+
 /// Waits for this number of processes of the name, of which `asleep` have started their sleep:
 /// before that, one more process has the name.
 #[track_caller]
