@@ -8,6 +8,11 @@ use super::member::Member;
 /// The estimate, in bytes and processes.
 #[derive(Clone, Debug)]
 pub struct Capacity {
+    /// Bytes that one more worker takes at its peak, if that is like the average of the peaks of
+    /// those that run: most requests take memory and give it back.
+    pub peak: u64,
+    /// Bytes that the present workers would take more, if all were at their peak.
+    pub growth: u64,
     /// Bytes that one more worker takes if it becomes like the average: its own pages in memory and
     /// swap, and its page tables. Pages that it shares with others exist already.
     pub average: u64,
@@ -25,17 +30,30 @@ impl Capacity {
         workers: impl Iterator<Item = &'m Member>,
         headroom: Headroom,
     ) -> Option<Capacity> {
-        let (mut count, mut sum, mut largest, mut is_upper_bound) = (0, 0, 0, false);
-        for worker in workers {
-            let usage = &worker.usage;
-            let besides = usage.swap_share.unwrap_or(usage.swap).saturating_add(usage.page_tables);
+        let (mut count, mut sum, mut growth) = (0, 0, 0);
+        let (mut largest, mut is_upper_bound) = (0, false);
+        for usage in workers.map(|worker| &worker.usage) {
             count += 1;
-            sum += u128::from(usage.uss.unwrap_or(usage.rss).saturating_add(besides));
-            largest = largest.max(usage.pss.unwrap_or(usage.rss).saturating_add(besides));
+            sum += u128::from(usage.own());
+            growth += u128::from(usage.growth());
+            let share = usage.pss.map_or(usage.rss, |pss| pss.saturating_sub(usage.huge));
+            largest = largest.max(share.saturating_add(usage.besides()));
             is_upper_bound |= usage.uss.is_none();
         }
-        let average = sum.div_ceil(u128::max(count, 1)) as u64;
-        (count > 0).then_some(Capacity { average, largest, is_upper_bound, headroom })
+        let average = |sum: u128| sum.div_ceil(u128::max(count, 1)) as u64;
+        (count > 0).then(|| Capacity {
+            peak: average(sum + growth),
+            growth: growth as u64,
+            average: average(sum),
+            largest,
+            is_upper_bound,
+            headroom,
+        })
+    }
+
+    /// Returns how many more workers would fit if all were at their peak at once.
+    pub fn more_peak(&self) -> u64 {
+        self.headroom.bytes.saturating_sub(self.growth) / self.peak.max(1)
     }
 
     /// Returns how many more workers like the average would fit.
@@ -70,6 +88,8 @@ mod tests {
             pss: Some(pss),
             uss: Some(uss),
             swap: 99,
+            huge: 0,
+            peak: 0,
             swap_share: Some(swap_share),
             page_tables: 10,
         };
@@ -80,6 +100,24 @@ mod tests {
             (373, 530, false)
         );
         assert_eq!((capacity.more_average(), capacity.more_largest()), (26, 18));
+    }
+
+    #[test]
+    fn peaks_count_for_those_that_run_too() {
+        let at = |rss, peak| Usage { rss, peak, uss: Some(100), ..Usage::default() };
+        let workers = [worker(at(500, 700)), worker(at(500, 1100))];
+        let capacity = Capacity::estimate(workers.iter(), headroom(2800)).unwrap();
+        assert_eq!((capacity.peak, capacity.growth, capacity.more_peak()), (500, 800, 4));
+        let without_room = Capacity::estimate(workers.iter(), headroom(700)).unwrap();
+        assert_eq!((without_room.more_peak(), without_room.more_average()), (0, 7));
+    }
+
+    #[test]
+    fn huge_pages_come_from_elsewhere() {
+        let usage =
+            Usage { rss: 50, pss: Some(120), uss: Some(110), huge: 100, ..Usage::default() };
+        let capacity = Capacity::estimate([worker(usage)].iter(), headroom(100)).unwrap();
+        assert_eq!((capacity.average, capacity.largest, capacity.peak), (10, 20, 10));
     }
 
     #[test]

@@ -42,6 +42,10 @@ pub struct Usage {
     pub pss: Option<u64>,
     /// Its own pages.
     pub uss: Option<u64>,
+    /// Of its own pages, those that are huge and come from a pool of their own.
+    pub huge: u64,
+    /// The largest number of bytes that `rss` ever was (VmHWM).
+    pub peak: u64,
     /// Pages in swap.
     pub swap: u64,
     /// Its own pages in swap, and its share of the shared ones.
@@ -96,11 +100,29 @@ impl Usage {
         }
     }
 
+    /// Returns what another process like it takes: its own pages and page tables, without the huge
+    /// ones. Pages that are shared exist already.
+    pub fn own(&self) -> u64 {
+        let uss = self.uss.map_or(self.rss, |uss| uss.saturating_sub(self.huge));
+        uss.saturating_add(self.besides())
+    }
+
+    /// Returns the bytes by which it was larger at its peak than it is now.
+    pub fn growth(&self) -> u64 {
+        self.peak.saturating_sub(self.rss)
+    }
+
+    /// Returns its share of swap, and its page tables.
+    pub fn besides(&self) -> u64 {
+        self.swap_share.unwrap_or(self.swap).saturating_add(self.page_tables)
+    }
+
     fn read(process: &Process<'_>, depth: Depth) -> ReadResult<Usage> {
         let size = |name| process.size(name)?.ok_or(ReadError::Exited);
         // An exiting process has given its memory back already.
         let (rss, swap, page_tables) = (size("VmRSS")?, size("VmSwap")?, size("VmPTE")?);
-        let counted = Usage { rss, swap, page_tables, ..Usage::default() };
+        let peak = size("VmHWM")?;
+        let counted = Usage { rss, peak, swap, page_tables, ..Usage::default() };
         if depth == Depth::Cheap {
             return Ok(counted);
         }
@@ -109,6 +131,9 @@ impl Usage {
                 rss: memory.resident,
                 pss: Some(memory.proportional),
                 uss: Some(memory.unique),
+                huge: memory.huge,
+                // The kernel updates it when memory shrinks.
+                peak: peak.max(memory.resident),
                 swap: memory.swap,
                 swap_share: Some(memory.swap_share),
                 page_tables,

@@ -62,6 +62,8 @@ pub enum Role {
     Other,
     /// They share a title.
     Pool,
+    /// They help the others of a pool, and answer no requests.
+    Helper,
 }
 
 /// Processes with the same role and name.
@@ -76,6 +78,9 @@ pub struct WorkerGroup {
     pub may_be: Vec<Vec<u8>>,
     /// Its processes, by pid.
     pub members: Vec<Member>,
+    /// How many more of them would fit, where a pool has several groups that differ in what they
+    /// serve.
+    pub capacity: Option<Capacity>,
 }
 
 impl Role {
@@ -86,6 +91,7 @@ impl Role {
             Role::Wsgi => "wsgi",
             Role::Other => "other",
             Role::Pool => "pool",
+            Role::Helper => "helper",
         }
     }
 }
@@ -112,6 +118,7 @@ impl WorkerGroup {
             name_is_cut: false,
             may_be: Vec::new(),
             members: Vec::new(),
+            capacity: None,
         }
     }
 
@@ -197,6 +204,14 @@ impl Pool {
         match headroom {
             Lookup::Found(headroom) => {
                 self.notes.extend(headroom.unread.iter().cloned());
+                let serves = |group: &&mut WorkerGroup| {
+                    matches!(group.role, Role::Worker | Role::Wsgi | Role::Pool)
+                };
+                if self.groups.iter_mut().filter(serves).count() > 1 {
+                    for group in self.groups.iter_mut().filter(serves) {
+                        group.capacity = Capacity::estimate(group.members.iter(), headroom.clone());
+                    }
+                }
                 self.capacity = Capacity::estimate(self.workers(), headroom);
             }
             Lookup::Unavailable(why) => {
@@ -264,11 +279,14 @@ impl Pool {
     }
 
     /// Returns the processes of which there could be more: the workers of an Apache, else all
-    /// except the master.
+    /// except the master and helpers.
     pub fn workers(&self) -> impl Iterator<Item = &Member> {
         let is_apache = self.kind == PoolKind::Apache;
-        let groups =
-            self.groups.iter().filter(move |group| !is_apache || group.role == Role::Worker);
+        let groups = self.groups.iter().filter(move |group| match group.role {
+            Role::Worker => true,
+            Role::Helper => false,
+            Role::Wsgi | Role::Other | Role::Pool => !is_apache,
+        });
         groups.flat_map(|group| &group.members)
     }
 }

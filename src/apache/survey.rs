@@ -369,6 +369,7 @@ fn by_name(members: Vec<Member>, master: Option<&Member>) -> Vec<WorkerGroup> {
         let name = title::pool(&member.arguments);
         let key = match (name, master) {
             (_, Some(master)) if master.arguments == member.arguments => (Role::Worker, None),
+            (Some(name), _) if title::is_helper(&name) => (Role::Helper, Some(name)),
             (Some(name), _) => (Role::Pool, Some(name)),
             (None, _) => (Role::Pool, Some(member.name.clone())),
         };

@@ -48,6 +48,38 @@ pub fn pool(arguments: &[u8]) -> Option<Vec<u8>> {
     (!words.is_empty()).then(|| words.join(&b' '))
 }
 
+/// Helpers of servers, by the beginning of their group's name: they answer no requests, and there is
+/// one of each. Those of nginx (ngx_process_cycle.c) and of postgres (miscinit.c).
+const HELPERS: [&[u8]; 17] = [
+    b"cache manager process",
+    b"cache loader process",
+    b"privileged agent process",
+    b"checkpointer",
+    b"background writer",
+    b"walwriter",
+    b"walreceiver",
+    b"walsender",
+    b"wal sender process",
+    b"autovacuum launcher",
+    b"autovacuum worker",
+    b"stats collector",
+    b"logger",
+    b"archiver",
+    b"startup",
+    b"logical replication",
+    b"slotsync worker",
+];
+
+/// Reports whether a group of this name is one of helpers. postgres may write the name of the
+/// cluster first (`15/main: checkpointer`).
+pub fn is_helper(name: &[u8]) -> bool {
+    let own = match name.windows(2).position(|pair| pair == b": ") {
+        Some(colon) => &name[colon + 2..],
+        None => name,
+    };
+    HELPERS.iter().any(|helper| own.starts_with(helper))
+}
+
 /// Returns the program that a title names first: `nginx` of `nginx: worker process`, `celeryd` of
 /// `[celeryd: celery@host:MainProcess]`.
 pub fn program(title: &[u8]) -> &[u8] {
@@ -172,12 +204,24 @@ mod tests {
     }
 
     #[test]
+    fn helpers() {
+        for name in [&b"cache manager process"[..], b"15/main: checkpointer", b"walwriter"] {
+            assert!(is_helper(name), "{}", String::from_utf8_lossy(name));
+        }
+        for name in [&b"worker process"[..], b"15/main: web shop", b"www", b""] {
+            assert!(!is_helper(name), "{}", String::from_utf8_lossy(name));
+        }
+    }
+
+    #[test]
     fn any_change_is_survived() {
         let samples: [&[u8]; 3] = [
             b"(wsgi:shop)    -k\0start\0",
             b"php-fpm: pool www\0\0\0",
             b"[nginx: worker[3] process]\0postgres: 13/main: a b 1.2.3.4(5) idle\0",
         ];
-        crate::fuzz::survives(&samples, |text| _ = (wsgi(text), pool(text), program(text).len()));
+        crate::fuzz::survives(&samples, |text| {
+            _ = (wsgi(text), pool(text), program(text).len(), is_helper(text))
+        });
     }
 }

@@ -81,6 +81,12 @@ impl Process<'_> {
                 .push(format!("the limits of control groups are not known: {MOUNTS}: {error}"));
             Vec::new()
         });
+        if let Some(path) = unseen(Cgroups(text), &hierarchies, is_in_own_namespace()) {
+            headroom.unread.push(format!(
+                "the limit of control group {} is not known: it is not mounted here",
+                String::from_utf8_lossy(path)
+            ));
+        }
         for hierarchy in hierarchies {
             let Some(path) = hierarchy.path_of(Cgroups(text)) else { continue };
             if path.starts_with(b"/..") {
@@ -132,6 +138,27 @@ fn hierarchies() -> io::Result<Vec<Hierarchy>> {
         .split(|&byte| byte == b'\n')
         .filter_map(|line| Hierarchy::from_mount(Mount::parse(line)?))
         .collect())
+}
+
+/// Returns the group that may limit the memory of a process, where none of what is mounted has it.
+/// The topmost group has no limit, but in a namespace of control groups any group is called `/`.
+fn unseen<'c>(
+    groups: Cgroups<'c>,
+    hierarchies: &[Hierarchy],
+    is_in_namespace: bool,
+) -> Option<&'c [u8]> {
+    let is_seen = hierarchies.iter().any(|hierarchy| hierarchy.path_of(groups).is_some());
+    let path = groups.path_with(b"memory").or_else(|| groups.path_with(b""));
+    path.filter(|path| !is_seen && (*path != b"/" || is_in_namespace))
+}
+
+/// The link to the first namespace of control groups of a machine (PROC_CGROUP_INIT_INO).
+const FIRST_NAMESPACE: &str = "cgroup:[4026531835]";
+
+/// Reports whether we see control groups from a namespace of our own. Before Linux 4.6 there is
+/// none.
+fn is_in_own_namespace() -> bool {
+    fs::read_link("/proc/self/ns/cgroup").is_ok_and(|link| link != Path::new(FIRST_NAMESPACE))
 }
 
 impl Hierarchy {
@@ -241,6 +268,18 @@ mod tests {
             hierarchy(&VERSION_2, b"/", Path::new("/x")).path_of(Cgroups(b"4:memory:/a\n")),
             None
         );
+    }
+
+    #[test]
+    fn a_group_that_is_not_mounted_is_not_forgotten() {
+        let groups = Cgroups(b"4:memory:/web\n0::/unified\n");
+        assert_eq!(unseen(groups, &[], false), Some(&b"/web"[..]));
+        let elsewhere = hierarchy(&VERSION_1, b"/other", Path::new("/x"));
+        assert_eq!(unseen(groups, &[elsewhere], false), Some(&b"/web"[..]));
+        assert_eq!(unseen(groups, &[hierarchy(&VERSION_1, b"/", Path::new("/x"))], true), None);
+        assert_eq!(unseen(Cgroups(b"0::/\n"), &[], false), None);
+        assert_eq!(unseen(Cgroups(b"0::/\n"), &[], true), Some(&b"/"[..]));
+        assert_eq!(unseen(Cgroups(b"0::/a.service\n"), &[], false), Some(&b"/a.service"[..]));
     }
 
     #[test]

@@ -447,9 +447,12 @@ impl<'p> Process<'p> {
         let map = rollup.memory_map_rollup.0.first().ok_or(broken)?;
         let sum =
             |names: &[&str]| names.iter().filter_map(|&name| map.extension.map.get(name)).sum();
+        let huge = sum(&["Private_Hugetlb"]);
+        let proportional: u64 = sum(&["Pss"]);
         Ok(Memory {
             resident: sum(&["Rss"]),
-            proportional: sum(&["Pss"]),
+            proportional: proportional.saturating_add(huge),
+            huge,
             unique: sum(&["Private_Clean", "Private_Dirty", "Private_Hugetlb"]),
             swap: sum(&["Swap"]),
             swap_share: sum(&["SwapPss"]),
@@ -573,8 +576,12 @@ impl<'p> Process<'p> {
 pub struct Memory {
     /// All its pages (RSS), counted at this moment. The number in stat is updated in batches.
     pub resident: u64,
-    /// Its own pages and its share of the shared ones (PSS).
+    /// Its own pages and its share of the shared ones (PSS). Its own huge pages are among them, which
+    /// the kernel leaves out.
     pub proportional: u64,
+    /// Its own pages in files of hugetlbfs. They come from a pool of their own, and not from what
+    /// the machine has available (hugetlbpage.rst).
+    pub huge: u64,
     /// Memory that would become free if it exited (USS).
     pub unique: u64,
     /// Its pages in swap.

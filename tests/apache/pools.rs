@@ -204,6 +204,106 @@ fn titles_in_brackets_are_those_of_the_program() {
     }
 }
 
+/// Three workers that have taken 60 MiB for a request and given them back.
+const PEAKY: &str = "#!/usr/bin/python3
+import os, time
+for number in (1, 2, 3):
+    if os.fork() == 0:
+        request = bytearray(60 << 20)
+        del request
+        open(f'/mnt/done{number}', 'w').close()
+        time.sleep(1000)
+time.sleep(1000)
+";
+
+#[test]
+fn the_estimate_that_comes_first_is_that_of_the_peak() {
+    let place = apache_box!(ApacheBox::without_apache());
+    place.program("peaky", PEAKY);
+    place.shell("setsid peaky </dev/null >/dev/null 2>&1 &");
+    let pid = master(&place, "peaky", 3);
+    soon("all peaks", || ["done1", "done2", "done3"].into_iter().all(|name| place.has(name)));
+    let block = place.block(&["--exe", "peaky"]);
+    let one_more = |name: &str| number(&block["one_more"][name]);
+    let more = |name: &str| number(&block["more_workers"][name]);
+    assert!(one_more("peak") > 55 << 20 && one_more("average") < 30 << 20, "{block:#}");
+    assert!(more("peak") < more("average"), "{block:#}");
+    // The kernel counts a peak in batches of pages.
+    let peak = place.bytes(pid + 1, "status", "VmHWM").expect("finding a peak");
+    let members = list(&list(&block["groups"])[0]["members"]);
+    assert!(number(&members[0]["peak"]).abs_diff(peak) < 1 << 20, "{block:#}");
+    let growth: u64 = list(&list(&block["groups"])[0]["members"])
+        .iter()
+        .map(|member| number(&member["peak"]).saturating_sub(number(&member["rss"])))
+        .sum();
+    let left = number(&block["available"]["bytes"]) - growth;
+    assert_eq!(more("peak"), left / one_more("peak"), "{block:#}");
+    let text = place.memory(&["--exe", "peaky"]).succeeds().text().to_owned();
+    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("no '{what}' in {text}"));
+    assert!(at("at their peak") < at("like the average"), "{text}");
+}
+
+#[test]
+fn each_group_has_its_estimates_and_helpers_are_in_none() {
+    let place = apache_box!(ApacheBox::without_apache());
+    let script = TITLED.replace("gunicorn: other", "gunicorn: worker [big]").replace(
+        "        time.sleep(1000)\nt",
+        "        blob = b'x' * (30 << 20) if number == 3 else b''\n        time.sleep(1000)\nt",
+    );
+    place.program("titled-three", &script);
+    place.shell(
+        "setsid titled-three a-long-argument-so-that-there-is-room-for-titles </dev/null \
+        >/dev/null 2>&1 &",
+    );
+    let pid = master(&place, "titled-three", 3);
+    let groups = || place.block(&["--exe", "gunicorn"])["groups"].clone();
+    let average = |groups: &Value, name: &str| {
+        let found = list(groups).iter().find(|group| group["name"] == name)?;
+        found["one_more"]["average"].as_u64()
+    };
+    soon("a large one", || {
+        average(&groups(), "worker [big]").is_some_and(|bytes| bytes > 30 << 20)
+    });
+    assert!(average(&groups(), "worker [app]").is_some_and(|bytes| bytes < 20 << 20));
+    let text = place.memory(&["--exe", "gunicorn"]).succeeds();
+    assert!(text.text().contains("ONE MORE OF"), "{}", text.report());
+    place.kill("KILL", pid);
+}
+
+#[test]
+fn the_cache_manager_of_nginx_is_no_worker() {
+    let place = apache_box!(ApacheBox::without_apache());
+    if !Path::new("/usr/sbin/nginx").exists() {
+        skip!("no nginx");
+    }
+    let text = NGINX.replacen("http {", "http { proxy_cache_path /mnt/cache keys_zone=a:1m;", 1);
+    assert!(text.contains("proxy_cache_path"), "{text}");
+    std::fs::write(place.path("nginx.conf"), text).expect("writing a configuration");
+    place.shell(
+        "mount -t tmpfs none /var/lib/nginx && mount -t tmpfs none /var/log/nginx; \
+         nginx -c /mnt/nginx.conf </dev/null >/mnt/output 2>&1",
+    );
+    soon("its manager", || {
+        place.processes().iter().any(|seen| place.arguments(seen.pid).contains("cache manager"))
+    });
+    let block = place.block(&["--exe", "nginx"]);
+    assert_eq!(group(&block, "helper", "cache manager process")["processes"], 1, "{block:#}");
+    let workers = group(&block, "pool", "worker process");
+    let members = list(&workers["members"]);
+    let own = |member: &Value| {
+        number(&member["uss"]) + number(&member["swap"]) + number(&member["page_tables"])
+    };
+    let sum: u64 = members.iter().map(own).sum();
+    let average = sum.div_ceil(members.len() as u64);
+    assert_eq!(number(&block["one_more"]["average"]), average, "{block:#}");
+    let is_counted = |role: &Value| role == "pool";
+    assert_eq!(
+        list(&block["groups"]).iter().filter(|group| is_counted(&group["role"])).count(),
+        1,
+        "{block:#}"
+    );
+}
+
 /// Waits for this number of processes of the name, of which `asleep` have started their sleep:
 /// before that, one more process has the name.
 #[track_caller]

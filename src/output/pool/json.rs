@@ -71,6 +71,7 @@ fn group(json: &mut Vec<u8>, group: &WorkerGroup, users: &Users) {
             statistics(json, found, measure, group.total(measure))
         });
     }
+    capacity(json, group.capacity.as_ref());
     member(json, "members", Some(&group.members), |json, members| {
         array(json, members.iter(), |json, each| process(json, each, users));
     });
@@ -98,16 +99,18 @@ fn process(json: &mut Vec<u8>, process: &Member, users: &Users) {
     for measure in Measure::ALL {
         count(json, measure.name(), process.usage.get(measure));
     }
+    count(json, "peak", Some(process.usage.peak));
     count(json, "page_tables", Some(process.usage.page_tables));
     text(json, "title", items(&process.arguments).next().map(<[u8]>::trim_ascii_end));
     json.push(b'}');
 }
 
 fn capacity(json: &mut Vec<u8>, capacity: Option<&Capacity>) {
-    let pair = |json: &mut Vec<u8>, (average, largest): (u64, u64)| {
-        put(json, format_args!("{{\"average\":{average},\"largest\":{largest}}}"));
+    let estimates = |json: &mut Vec<u8>, (peak, average, largest): (u64, u64, u64)| {
+        put(json, format_args!("{{\"peak\":{peak},\"average\":{average},\"largest\":{largest}}}"));
     };
-    member(json, "one_more", capacity.map(|capacity| (capacity.average, capacity.largest)), pair);
+    let one_more = capacity.map(|found| (found.peak, found.average, found.largest));
+    member(json, "one_more", one_more, estimates);
     member(json, "available", capacity.map(|capacity| &capacity.headroom), |json, headroom| {
         put(json, format_args!("{{\"bytes\":{}", headroom.bytes));
         let group = headroom.group.as_ref();
@@ -117,12 +120,9 @@ fn capacity(json: &mut Vec<u8>, capacity: Option<&Capacity>) {
         count(json, "mem_available", Some(headroom.machine));
         json.push(b'}');
     });
-    member(
-        json,
-        "more_workers",
-        capacity.map(|capacity| (capacity.more_average(), capacity.more_largest())),
-        pair,
-    );
+    let more =
+        capacity.map(|found| (found.more_peak(), found.more_average(), found.more_largest()));
+    member(json, "more_workers", more, estimates);
 }
 
 fn configuration(json: &mut Vec<u8>, configuration: &Configuration) {

@@ -63,8 +63,35 @@ impl PoolReport<'_> {
         for (name, fact) in facts {
             put(lines, format_args!("{name:17}  {}\n", self.shown(fact.as_bytes())));
         }
+        self.estimates(lines, pool);
         for note in &pool.notes {
             put(lines, format_args!("Note: {}\n", self.shown(note.as_bytes())));
+        }
+    }
+
+    /// Appends what one more of each group takes, where there are several groups.
+    fn estimates(&self, lines: &mut Vec<u8>, pool: &Pool) {
+        let known = pool.groups.iter().filter_map(|group| Some((group, group.capacity.as_ref()?)));
+        let mut table = vec![TableLine::plain([
+            "ONE MORE OF",
+            "AT PEAK",
+            "AVERAGE",
+            "LARGEST",
+            "FIT AT PEAK",
+            "FIT AS NOW",
+        ])];
+        for (group, capacity) in known {
+            let [peak, average, largest] =
+                [capacity.peak, capacity.average, capacity.largest].map(size);
+            let now = range(capacity.more_largest(), capacity.more_average());
+            let fit = capacity.more_peak().to_string();
+            let cells = [self.label(group), peak, average, largest, fit, now];
+            table.push(TableLine { cells, values: Vec::new() });
+        }
+        if table.len() > 1 {
+            lines.push(b'\n');
+            let is_left = [true, false, false, false, false, false];
+            self.table(lines, table, 0, is_left, |_, _| String::new());
         }
     }
 
@@ -239,7 +266,7 @@ impl PoolReport<'_> {
             (Role::Wsgi, Some(name), Some(number)) => format!("wsgi #{number} {name}"),
             (Role::Wsgi, None, Some(number)) => format!("wsgi #{number}"),
             (Role::Wsgi, name, None) => format!("wsgi {}", name.unwrap_or_default()),
-            (Role::Pool, name, _) => name.unwrap_or_default(),
+            (Role::Pool | Role::Helper, name, _) => name.unwrap_or_default(),
         };
         if group.name_is_cut {
             label.push_str(self.terminal.cut_mark());
@@ -287,10 +314,12 @@ fn facts(pool: &Pool) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     let limit = pool.configuration.as_ref().and_then(|configuration| configuration.limit.as_ref());
     if let Some(capacity) = &pool.capacity {
-        let [average, largest] = one_more(capacity);
-        facts.extend([("One more worker", average), ("", largest)]);
+        let [peak, average, largest] = one_more(capacity);
+        facts.extend([("One more worker", peak), ("", average), ("", largest)]);
         facts.push(("Available", available(capacity)));
-        facts.push(("Would fit", would_fit(capacity, pool.workers().count(), limit)));
+        let now = pool.workers().count() as u64;
+        let [peak, others] = would_fit(capacity, now, limit);
+        facts.extend([("Would fit", peak), ("", others)]);
     }
     if pool.kind == PoolKind::Apache {
         let configured = limit.map_or("not known".to_owned(), |limit| configured(limit, pool));
@@ -299,20 +328,20 @@ fn facts(pool: &Pool) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn one_more(capacity: &Capacity) -> [String; 2] {
-    let [average, largest] = [capacity.average, capacity.largest].map(long_size);
+fn one_more(capacity: &Capacity) -> [String; 3] {
+    let [peak, average, largest] =
+        [capacity.peak, capacity.average, capacity.largest].map(long_size);
     if capacity.is_upper_bound {
         [
+            format!("{peak} at most, at their peak (VmHWM + swap + page tables)"),
             format!("{average} at most, like the average (rss + swap + page tables)"),
             format!("{largest} at most, like the largest"),
         ]
     } else {
         [
+            format!("{peak} at their peak (VmHWM - rss + uss + swap + page tables)"),
             format!("{average} like the average (uss + swap + page tables)"),
-            format!(
-                "{largest} like the largest, with its share of shared pages (pss + swap + page \
-                tables)"
-            ),
+            format!("{largest} like the largest (pss + swap + page tables)"),
         ]
     }
 }
@@ -331,17 +360,24 @@ fn available(capacity: &Capacity) -> String {
     }
 }
 
-fn would_fit(capacity: &Capacity, now: usize, limit: Option<&WorkerLimit>) -> String {
-    let now = now as u64;
-    let (low, high) = (capacity.more_largest(), capacity.more_average());
-    let mut text = format!("{} more: {} in all", range(low, high), range(now + low, now + high));
-    if let Some(threads) = limit.map(|limit| limit.threads).filter(|&threads| threads > 1) {
-        text.push_str(&format!(
-            ", for {} requests at a time",
-            range((now + low) * threads, (now + high) * threads)
-        ));
+fn would_fit(capacity: &Capacity, now: u64, limit: Option<&WorkerLimit>) -> [String; 2] {
+    let threads = limit.map_or(1, |limit| limit.threads);
+    let more = |low: u64, high: u64| {
+        let all = range(now + low, now + high);
+        let mut text = format!("{} more: {all} in all", range(low, high));
+        if threads > 1 {
+            let requests = range((now + low) * threads, (now + high) * threads);
+            text.push_str(&format!(", for {requests} requests at a time"));
+        }
+        text
+    };
+    let peak = capacity.more_peak();
+    let mut at_peak = format!("{}, if all were at their peak at once", more(peak, peak));
+    if capacity.growth > capacity.headroom.bytes {
+        at_peak.push_str(", and not even these would fit");
     }
-    text
+    let others = more(capacity.more_largest(), capacity.more_average());
+    [at_peak, format!("{others}, as they are now")]
 }
 
 fn configured(limit: &WorkerLimit, pool: &Pool) -> String {
@@ -360,6 +396,8 @@ fn configured(limit: &WorkerLimit, pool: &Pool) -> String {
         text.push_str(", which is more than would fit");
     } else if !fits(Capacity::more_largest) {
         text.push_str(", which is more than would fit if all became like the largest");
+    } else if !fits(Capacity::more_peak) {
+        text.push_str(", which is more than would fit at their peak");
     }
     text
 }
