@@ -13,6 +13,7 @@ mod metrics;
 mod pools;
 mod race;
 mod text;
+mod top;
 mod users;
 
 use serde_json::Value;

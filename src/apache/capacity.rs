@@ -90,6 +90,7 @@ mod tests {
             swap: 99,
             huge: 0,
             peak: 0,
+            private: 0,
             swap_share: Some(swap_share),
             page_tables: 10,
         };

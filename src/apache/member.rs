@@ -42,6 +42,9 @@ pub struct Usage {
     pub pss: Option<u64>,
     /// Its own pages.
     pub uss: Option<u64>,
+    /// Its pages that belong to no file (RssAnon, Linux 4.5): own pages and, after a fork, shared
+    /// ones.
+    pub private: u64,
     /// Of its own pages, those that are huge and come from a pool of their own.
     pub huge: u64,
     /// The largest number of bytes that `rss` ever was (VmHWM).
@@ -122,7 +125,8 @@ impl Usage {
         // An exiting process has given its memory back already.
         let (rss, swap, page_tables) = (size("VmRSS")?, size("VmSwap")?, size("VmPTE")?);
         let peak = size("VmHWM")?;
-        let counted = Usage { rss, peak, swap, page_tables, ..Usage::default() };
+        let private = process.size("RssAnon")?.unwrap_or(rss);
+        let counted = Usage { rss, peak, private, swap, page_tables, ..Usage::default() };
         if depth == Depth::Cheap {
             return Ok(counted);
         }
@@ -134,6 +138,7 @@ impl Usage {
                 huge: memory.huge,
                 // The kernel updates it when memory shrinks.
                 peak: peak.max(memory.resident),
+                private,
                 swap: memory.swap,
                 swap_share: Some(memory.swap_share),
                 page_tables,

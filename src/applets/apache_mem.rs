@@ -8,17 +8,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum, ValueHint};
 
 use super::{Applet, Context, ManSection};
-use crate::apache::{Depth, Pool, ServerProgram, Survey, survey};
+use crate::apache::{Depth, Pool, RankBy, Ranking, ServerProgram, Survey, ranking, survey};
 use crate::cli::exit_status::{ExitRow, Status};
 use crate::cli::{Common, ENVIRONMENT, advice, denied, doubt, parse, tell_held_up};
 use crate::exit::{Exit, Refusal};
 use crate::output::json::Layout;
 use crate::output::message::message;
 use crate::output::pool::metrics::Metrics;
-use crate::output::pool::{PoolReport, json};
+use crate::output::pool::{self, PoolReport, json};
 use crate::output::replace::replace;
 use crate::output::{Output, Terminal};
 use crate::process::Proc;
@@ -46,6 +46,29 @@ struct Options {
         help_heading = "Selection"
     )]
     exe: Vec<OsString>,
+    /// Rank all programs of the machine by what they really take, and show the first N (20; 0 is
+    /// all)
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        default_missing_value = "20",
+        conflicts_with_all = ["exe", "workers", "openmetrics", "interval"],
+        help_heading = "Selection"
+    )]
+    top: Option<usize>,
+    /// What a line of --top is: program, unit or container
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        default_value = "program",
+        hide_default_value = true,
+        hide_possible_values = true,
+        requires = "top",
+        help_heading = "Selection"
+    )]
+    by: By,
     /// Do not ask the kernel who shares what, which would stop very large processes for a moment
     #[arg(long, help_heading = "Selection")]
     cheap: bool,
@@ -69,6 +92,13 @@ struct Options {
     interval: Option<Duration>,
     #[command(flatten)]
     common: Common,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum By {
+    Program,
+    Unit,
+    Container,
 }
 
 fn name(typed: OsString) -> Result<OsString, String> {
@@ -108,8 +138,12 @@ fn command() -> Command {
              names may be cut, which is marked, and daemons without a display-name count as \
              workers.\n\n\
              One more worker takes what a worker does not share: uss, its share of swap, and page \
-             tables, on the average. The largest counts with its pss instead, for workers that \
-             unshare their pages as they grow old. Available is what the machine could give \
+             tables. At their peak is what workers have taken at most so far (VmHWM): requests \
+             take memory and give it back. This estimate is the careful one: it counts that those \
+             that run rise to their peak too. On the average is as they are now. The largest \
+             counts with its pss instead, for workers that unshare their pages as they grow old. \
+             Huge pages are in pss and uss, but not in the estimates: they come from a pool of \
+             their own. Available is what the machine could give \
              without swapping (MemAvailable) or, if that is less, what the limits of the control \
              groups of the master leave, their inactive file cache counted as free. The quotient \
              is how many more would fit. The configured maximum is read from the files of the \
@@ -118,7 +152,11 @@ fn command() -> Command {
              nginx, gunicorn, uwsgi. NAME is the name of the executable, with or without a version \
              behind it, of the script, or what stands in front of the colon in the title. \
              Processes are grouped by what their title says behind that (php-fpm: pool www), else \
-             by their name.",
+             by their name.\n\n\
+             --top ranks all programs of the machine instead, as ps_mem(1) does, or all units or \
+             containers (--by). A number behind > is larger in truth: of processes that are not \
+             ours, and of those larger than 4 GiB, which the kernel would hold up for too long, \
+             only the private pages are counted.",
     )
 }
 
@@ -151,8 +189,9 @@ const EXAMPLES: &str = "\
 Examples:
   apache-mem
   apache-mem --workers --interval 10s
-  apache-mem --json | jq '.[].more_workers.largest'
+  apache-mem --json | jq '.[].more_workers.peak'
   apache-mem --exe php-fpm
+  apache-mem --top 10 --by unit
   apache-mem --openmetrics \\
     --output /var/lib/prometheus/node-exporter/apache.prom
 
@@ -168,6 +207,9 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         .into());
     }
     let mut proc = options.common.start()?;
+    if let Some(most) = options.top {
+        return options.rank(&proc, context, most);
+    }
     let mut due = Instant::now();
     let mut is_first = true;
     loop {
@@ -195,6 +237,48 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
 }
 
 impl Options {
+    /// Ranks all programs of the machine.
+    fn rank(&self, proc: &Proc, context: &Context, most: usize) -> anyhow::Result<Exit> {
+        let by = match self.by {
+            By::Program => RankBy::Program,
+            By::Unit => RankBy::Unit,
+            By::Container => RankBy::Container,
+        };
+        let Ranking { consumers, hidden } = ranking(proc, by, self.depth())?;
+        let most = if most == 0 { usize::MAX } else { most };
+        self.deliver(|text, terminal| {
+            let Some(layout) = self.common.format.json() else {
+                pool::ranking::table(text, &consumers, most, by, terminal);
+                return Ok(());
+            };
+            text.extend_from_slice(layout.begin());
+            for (at, consumer) in consumers.iter().take(most).enumerate() {
+                text.extend_from_slice(if at == 0 { b"" } else { layout.between() });
+                pool::ranking::json(text, consumer, by);
+            }
+            text.extend_from_slice(layout.end(consumers.len().min(most)));
+            Ok(())
+        })?;
+        if !self.common.verbosity.is_quiet() {
+            let approximate: usize = consumers.iter().map(|consumer| consumer.approximate).sum();
+            if approximate > 0 && !self.cheap {
+                message(
+                    &context.name,
+                    format_args!(
+                        "of {approximate} processes that are not ours, or larger than 4 GiB, only \
+                        the private memory is counted{}",
+                        advice()
+                    ),
+                );
+            }
+            if let Some(doubt) = doubt(proc, &hidden)? {
+                message(&context.name, doubt);
+            }
+            tell_held_up(&context.name, proc);
+        }
+        Ok(if consumers.is_empty() { Exit::Nothing } else { Exit::Done })
+    }
+
     fn programs(&self) -> Vec<ServerProgram> {
         match &self.exe[..] {
             [] => vec![ServerProgram::Apache],
@@ -218,14 +302,27 @@ impl Options {
         users: &Users,
         is_first: bool,
     ) -> anyhow::Result<()> {
+        self.deliver(|text, terminal| {
+            let is_first = is_first || self.output.is_some();
+            text.extend(self.render(seen, users, terminal, is_first)?);
+            Ok(())
+        })
+    }
+
+    /// Writes a text to where the user wants it.
+    fn deliver(
+        &self,
+        write: impl FnOnce(&mut Vec<u8>, &Terminal) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let colour = self.common.format.colour();
+        let mut text = Vec::new();
         let Some(path) = &self.output else {
             let mut output = Output::stdout(colour);
-            let text = self.render(seen, users, &output.terminal, is_first)?;
+            write(&mut text, &output.terminal)?;
             output.write_all(&text)?;
             return Ok(output.finish()?);
         };
-        let text = self.render(seen, users, &Terminal::of_file(colour), true)?;
+        write(&mut text, &Terminal::of_file(colour))?;
         replace(path, &text)
             .map_err(|error| unwritten(path, &error))
             .context("cannot write the result")

@@ -3,6 +3,7 @@
 mod chart;
 pub mod json;
 pub mod metrics;
+pub mod ranking;
 mod report;
 
 pub use report::PoolReport;
