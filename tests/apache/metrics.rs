@@ -33,7 +33,26 @@ fn is_clean(text: &[u8]) {
         String::from_utf8_lossy(text)
     );
     has_order(&String::from_utf8_lossy(text));
+    let mut parser = clean("/usr/bin/python3");
+    parser.args(["-c", PARSER]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = parser.spawn().expect("starting Python");
+    child.stdin.take().expect("taking its input").write_all(text).expect("writing metrics");
+    let output = child.wait_with_output().expect("waiting for its output");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(text));
 }
+
+/// Reads OpenMetrics by the parser of Prometheus' Python client, if that is installed.
+const PARSER: &str = "
+import sys
+try:
+    from prometheus_client.openmetrics import parser
+except ImportError:
+    sys.exit(0)
+for family in parser.text_string_to_metric_families(sys.stdin.read()):
+    assert family.samples, family.name
+    assert family.unit == ('bytes' if family.name.endswith('_bytes') else ''), family
+";
 
 /// Checks that every metric is described once and before its samples, no sample is there twice, and
 /// the end is marked.
@@ -45,6 +64,8 @@ fn has_order(text: &str) {
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {
             assert!(helps.insert(rest.split(' ').next()), "{line}");
+        } else if let Some(rest) = line.strip_prefix("# UNIT ") {
+            assert_eq!(rest, format!("{last} bytes"), "{line}");
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').expect("finding a type");
             assert!(kind == "gauge" && types.insert(name), "{line}");
@@ -96,28 +117,82 @@ fn metrics_say_what_json_says() {
     assert_eq!(value(&text, "proctool_pool_unreadable_processes", &[config]), 0.0);
     assert_eq!(value(&text, "proctool_pool_max_request_workers", &[config]), 5.0);
     assert_eq!(value(&text, "proctool_pool_max_processes", &[config]), 5.0);
-    for kind in ["rss", "pss", "uss", "swap"] {
-        let kind = format!("kind=\"{kind}\"");
+    for measure in ["rss", "pss", "uss", "swap"] {
         let statistic = |name: &str| {
-            let statistic = format!("statistic=\"{name}\"");
-            let labels = [config, "role=\"wsgi\"", "group=\"alpha\"", &kind, &statistic];
-            value(&text, "proctool_pool_process_memory_bytes", &labels)
+            value(&text, &format!("proctool_pool_process_{measure}_{name}_bytes"), &alpha)
         };
         assert!(
             statistic("min") <= statistic("median") && statistic("median") <= statistic("max"),
             "{text}"
         );
         assert_eq!(statistic("average"), statistic("median"), "of two: {text}");
-        if kind != "kind=\"rss\"" {
-            value(&text, "proctool_pool_memory_bytes", &[config, "group=\"alpha\"", &kind]);
+        if measure != "rss" {
+            value(&text, &format!("proctool_pool_{measure}_bytes"), &alpha);
         }
     }
     for estimate in ["average", "largest"] {
-        let labels = [config, &*format!("estimate=\"{estimate}\"")];
-        let one = value(&text, "proctool_pool_one_more_bytes", &labels);
+        let one = value(&text, &format!("proctool_pool_one_more_{estimate}_bytes"), &[config]);
         let available = value(&text, "proctool_pool_available_bytes", &[config]);
-        let more = value(&text, "proctool_pool_more_workers", &labels);
+        let more = value(&text, &format!("proctool_pool_more_workers_{estimate}"), &[config]);
         assert!((available / one - more).abs() <= 1.0, "{text}");
+        value(&text, &format!("proctool_pool_group_more_workers_{estimate}"), &alpha);
+    }
+    value(&text, "proctool_pool_one_more_peak_bytes", &[config]);
+    value(&text, "proctool_pool_more_workers_peak", &[config]);
+    for label in ["kind=", "statistic=", "estimate="] {
+        assert!(!text.contains(label), "{text}");
+    }
+}
+
+/// Returns the names of all series.
+fn series(text: &str) -> BTreeSet<String> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned())).collect()
+}
+
+#[test]
+fn another_one_of_the_same_program_renames_no_series() {
+    let place = apache_box!(needing());
+    place.program("gunicorn", "#!/usr/bin/python3\nimport os, time\nos.fork()\ntime.sleep(1000)\n");
+    let start = || {
+        let count = || place.processes().iter().filter(|seen| seen.name == "gunicorn").count();
+        let before = count();
+        place.shell("setsid gunicorn app </dev/null >/dev/null 2>&1 &");
+        soon("one more", || count() == before + 2);
+    };
+    let read = || {
+        let outcome = place.memory(&["--openmetrics", "--exe", "gunicorn"]).succeeds();
+        is_clean(&outcome.stdout);
+        series(&outcome.text())
+    };
+    start();
+    let first = read();
+    start();
+    let both = read();
+    assert!(first.is_subset(&both) && first.len() < both.len(), "{first:#?}\n{both:#?}");
+}
+
+#[test]
+fn a_dashboard_shows_metrics_that_there_are() {
+    let place = apache_box!(needing());
+    place.prefork();
+    let text = metrics(&place);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/dashboards/apache-mem.json");
+    let board = fs::read_to_string(path).expect("reading the dashboard");
+    let board: serde_json::Value = serde_json::from_str(&board).expect("parsing the dashboard");
+    let panels = board["panels"].as_array().expect("finding its panels");
+    let mut names = BTreeSet::new();
+    for target in panels.iter().flat_map(|panel| panel["targets"].as_array().expect("a list")) {
+        let expression = target["expr"].as_str().expect("finding an expression");
+        let is_end = |letter: char| !(letter.is_ascii_alphanumeric() || letter == '_');
+        names.extend(expression.split(is_end).filter(|word| word.starts_with("proctool_")));
+        let query = ["query", "instant", "http://127.0.0.1:1", expression];
+        let said = clean("promtool").args(query).output().expect("running promtool").stderr;
+        assert!(!String::from_utf8_lossy(&said).contains("parse error"), "{expression}");
+    }
+    assert!(names.len() > 4, "{names:?}");
+    for name in names {
+        assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
     }
 }
 
@@ -143,7 +218,9 @@ fn two_of_the_same_configuration_are_told_apart() {
     let text =
         site.configuration(PREFORK).replace("8080", "${PORT}").replace("httpd.pid", "${PORT}.pid");
     site.write("httpd.conf", text);
+    let mut first = BTreeSet::new();
     for port in ["8080", "8081"] {
+        first = if port == "8081" { series(&metrics(&place)) } else { first };
         place.shell(&format!("PORT={port} /usr/sbin/apache2 -d /mnt/one -f /mnt/one/httpd.conf"));
         soon("another Apache", || {
             let master = place.read(&format!("one/{port}.pid")).parse().unwrap_or(0);
@@ -152,6 +229,7 @@ fn two_of_the_same_configuration_are_told_apart() {
     }
     let text = metrics(&place);
     assert!(text.contains("pid=\""), "{text}");
+    assert!(first.is_subset(&series(&text)), "{first:#?}\n{text}");
     assert_eq!(value(&text, "proctool_pools", &[]), 2.0);
 }
 

@@ -119,7 +119,7 @@ fn text_and_metrics_of_an_ordinary_user_are_answers_too() {
             .any(|line| line.starts_with("proctool_pool_unreadable_processes")
                 && line.ends_with(" 9"))
     );
-    assert!(!metrics.contains("kind=\"pss\"") && metrics.contains("kind=\"rss\""), "{metrics}");
+    assert!(!metrics.contains("_pss_") && metrics.contains("_rss_max_bytes"), "{metrics}");
 }
 
 #[test]

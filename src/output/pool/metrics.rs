@@ -1,54 +1,26 @@
 //! Pools as metrics in the text format of Prometheus, which is also OpenMetrics as far as it is
 //! used here: only gauges.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use crate::apache::{Measure, Member, Pool, PoolKind, Role, Statistics, WorkerGroup, total};
+use crate::apache::{
+    Capacity, Measure, Member, Pool, PoolKind, Role, Statistics, WorkerGroup, WorkerLimit, total,
+};
 use crate::output::put;
 use crate::output::text::escaped;
 use crate::process::Pid;
 
-/// Name and help of each metric, in the order of [`Metric`].
-const FAMILIES: [(&str, &str); 11] = [
-    ("proctool_pools", "Masters of the program that run."),
-    ("proctool_pool_processes", "Processes of the pool, by what they do."),
-    ("proctool_pool_threads", "Threads of the pool, by what their processes do."),
-    ("proctool_pool_unreadable_processes", "Processes that keep from us what memory they share."),
-    ("proctool_pool_process_memory_bytes", "Memory of one process, over those of a group."),
-    ("proctool_pool_memory_bytes", "Memory of the processes together, no page counted twice."),
-    ("proctool_pool_one_more_bytes", "Memory that one more worker would take."),
-    (
-        "proctool_pool_available_bytes",
-        "Memory left for more workers, by the machine and by control groups.",
-    ),
-    ("proctool_pool_more_workers", "How many more workers would fit."),
-    (
-        "proctool_pool_max_request_workers",
-        "Requests at a time that the configuration of Apache allows.",
-    ),
-    ("proctool_pool_max_processes", "Worker processes that the configuration of Apache allows."),
-];
-
-/// Places in [`FAMILIES`].
-#[derive(Clone, Copy)]
-enum Metric {
-    Pools,
-    Processes,
-    Threads,
-    Unreadable,
-    ProcessMemory,
-    Memory,
-    OneMore,
-    Available,
-    MoreWorkers,
-    MaxRequestWorkers,
-    MaxProcesses,
+/// A metric: what its samples have in common.
+struct Family {
+    name: String,
+    help: String,
+    samples: Vec<u8>,
 }
 
 /// The samples by metric: those of one metric must stand together.
 #[derive(Default)]
 pub struct Metrics {
-    samples: [Vec<u8>; FAMILIES.len()],
+    families: Vec<Family>,
 }
 
 type Label<'l> = (&'static str, &'l str);
@@ -61,18 +33,17 @@ impl Metrics {
             .iter()
             .filter(|pool| matches!(pool.kind, PoolKind::Apache | PoolKind::Pool))
             .count();
-        self.sample(Metric::Pools, &[("program", program)], running as f64);
-        let mut names: Vec<Vec<(&'static str, String)>> =
-            pools.iter().map(|pool| labels(program, pool)).collect();
-        let mut seen = BTreeMap::new();
-        for name in &names {
-            *seen.entry(name.clone()).or_insert(0) += 1;
-        }
-        for (pool, name) in pools.iter().zip(&mut names) {
-            // Two pools with the same labels need another one, because one series cannot stand for
-            // both.
-            if seen[name] > 1 {
+        let help = "Masters of the program that run.";
+        self.sample("proctool_pools", help, &[("program", program)], running as f64);
+        let mut sorted: Vec<&Pool> = pools.iter().collect();
+        sorted.sort_by(|one, other| start_time(one).total_cmp(&start_time(other)));
+        let mut seen = BTreeSet::new();
+        for pool in sorted {
+            let mut name = labels(program, pool);
+            // One series cannot stand for two. The older one keeps its name.
+            if !seen.insert(name.clone()) {
                 name.extend(number_of(pool).map(|pid| ("pid", pid.to_string())));
+                seen.insert(name.clone());
             }
             let labels: Vec<Label<'_>> =
                 name.iter().map(|(label, value)| (*label, &value[..])).collect();
@@ -82,17 +53,23 @@ impl Metrics {
 
     /// Appends all samples.
     pub fn write(&self, text: &mut Vec<u8>) {
-        for ((name, help), samples) in
-            FAMILIES.iter().zip(&self.samples).filter(|(_, samples)| !samples.is_empty())
-        {
+        for Family { name, help, samples } in &self.families {
             put(text, format_args!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
+            if name.ends_with("_bytes") {
+                put(text, format_args!("# UNIT {name} bytes\n"));
+            }
             text.extend_from_slice(samples);
         }
         text.extend_from_slice(b"# EOF\n");
     }
 
     fn pool(&mut self, pool: &Pool, labels: &[Label<'_>]) {
-        self.sample(Metric::Unreadable, labels, pool.unreadable() as f64);
+        self.sample(
+            "proctool_pool_unreadable_processes",
+            "Processes that keep from us what memory they share.",
+            labels,
+            pool.unreadable() as f64,
+        );
         if let Some(master) = &pool.master {
             self.processes(
                 &[&master.member],
@@ -114,58 +91,117 @@ impl Metrics {
                 name = format!("{name} ({})", at + 1);
             }
             let members: Vec<&Member> = group.members.iter().collect();
-            self.processes(&members, &[labels, &[("role", role), ("group", &name)]].concat());
+            let labels = [labels, &[("role", role), ("group", &name)]].concat();
+            self.processes(&members, &labels);
+            if let Some(capacity) = &group.capacity {
+                self.estimates("proctool_pool_group", capacity, &labels);
+            }
         }
         if let Some(capacity) = &pool.capacity {
-            self.sample(Metric::Available, labels, capacity.headroom.bytes as f64);
-            let estimates = [
-                ("average", capacity.average, capacity.more_average()),
-                ("largest", capacity.largest, capacity.more_largest()),
-            ];
-            for (estimate, bytes, workers) in estimates {
-                let labels = [labels, &[("estimate", estimate)]].concat();
-                self.sample(Metric::OneMore, &labels, bytes as f64);
-                self.sample(Metric::MoreWorkers, &labels, workers as f64);
-            }
+            self.sample(
+                "proctool_pool_available_bytes",
+                "Memory left for more workers, by the machine and by control groups.",
+                labels,
+                capacity.headroom.bytes as f64,
+            );
+            self.estimates("proctool_pool", capacity, labels);
         }
         if let Some(limit) =
             pool.configuration.as_ref().and_then(|configuration| configuration.limit.as_ref())
         {
-            self.sample(Metric::MaxRequestWorkers, labels, limit.requests as f64);
-            self.sample(Metric::MaxProcesses, labels, limit.processes as f64);
+            self.limit(limit, labels);
         }
     }
 
-    fn processes(&mut self, members: &[&Member], labels: &[Label<'_>]) {
-        self.sample(Metric::Processes, labels, members.len() as f64);
+    /// Adds what one more worker takes, and how many more would fit.
+    fn estimates(&mut self, prefix: &str, capacity: &Capacity, labels: &[Label<'_>]) {
+        let estimates = [
+            ("peak", "at its peak", capacity.peak, capacity.more_peak()),
+            ("average", "like the average", capacity.average, capacity.more_average()),
+            ("largest", "like the largest", capacity.largest, capacity.more_largest()),
+        ];
+        for (name, words, bytes, workers) in estimates {
+            self.sample(
+                &format!("{prefix}_one_more_{name}_bytes"),
+                &format!("Memory that one more worker {words} would take."),
+                labels,
+                bytes as f64,
+            );
+            self.sample(
+                &format!("{prefix}_more_workers_{name}"),
+                &format!("How many more workers {words} would fit."),
+                labels,
+                workers as f64,
+            );
+        }
+    }
+
+    fn limit(&mut self, limit: &WorkerLimit, labels: &[Label<'_>]) {
         self.sample(
-            Metric::Threads,
+            "proctool_pool_max_request_workers",
+            "Requests at a time that the configuration of Apache allows.",
+            labels,
+            limit.requests as f64,
+        );
+        self.sample(
+            "proctool_pool_max_processes",
+            "Worker processes that the configuration of Apache allows.",
+            labels,
+            limit.processes as f64,
+        );
+    }
+
+    fn processes(&mut self, members: &[&Member], labels: &[Label<'_>]) {
+        self.sample(
+            "proctool_pool_processes",
+            "Processes of the pool, by what they do.",
+            labels,
+            members.len() as f64,
+        );
+        self.sample(
+            "proctool_pool_threads",
+            "Threads of the pool, by what their processes do.",
             labels,
             members.iter().map(|member| member.threads).sum::<u64>() as f64,
         );
         for measure in Measure::ALL {
-            let labels = [labels, &[("kind", measure.name())]].concat();
+            let name = measure.name();
             if let Some(total) = total(members.iter().copied(), measure) {
-                self.sample(Metric::Memory, &labels, total as f64);
+                self.sample(
+                    &format!("proctool_pool_{name}_bytes"),
+                    &format!("The {name} of the processes together, no page counted twice."),
+                    labels,
+                    total as f64,
+                );
             }
             let values = members.iter().filter_map(|member| member.usage.get(measure));
             let Some(found) = Statistics::from_numbers(values) else { continue };
             let statistics = [
-                ("min", found.min as f64),
-                ("average", found.average),
-                ("median", found.median),
-                ("max", found.max as f64),
+                ("min", "smallest", found.min as f64),
+                ("average", "average", found.average),
+                ("median", "median", found.median),
+                ("max", "largest", found.max as f64),
             ];
-            for (statistic, value) in statistics {
-                let labels = [&labels[..], &[("statistic", statistic)]].concat();
-                self.sample(Metric::ProcessMemory, &labels, value);
+            for (statistic, word, value) in statistics {
+                self.sample(
+                    &format!("proctool_pool_process_{name}_{statistic}_bytes"),
+                    &format!("The {word} {name} of the processes of a group."),
+                    labels,
+                    value,
+                );
             }
         }
     }
 
-    fn sample(&mut self, metric: Metric, labels: &[Label<'_>], value: f64) {
-        let samples = &mut self.samples[metric as usize];
-        samples.extend_from_slice(FAMILIES[metric as usize].0.as_bytes());
+    fn sample(&mut self, name: &str, help: &str, labels: &[Label<'_>], value: f64) {
+        let at = self.families.iter().position(|family| family.name == name);
+        let at = at.unwrap_or_else(|| {
+            let (name, help) = (name.to_owned(), help.to_owned());
+            self.families.push(Family { name, help, samples: Vec::new() });
+            self.families.len() - 1
+        });
+        let samples = &mut self.families[at].samples;
+        samples.extend_from_slice(name.as_bytes());
         for (at, (name, text)) in labels.iter().enumerate() {
             put(
                 samples,
@@ -176,14 +212,28 @@ impl Metrics {
     }
 }
 
-/// Returns the labels that identify a pool and stay the same after a restart.
+/// Returns the start of a pool's master in seconds since the epoch; 0 where it is unknown.
+fn start_time(pool: &Pool) -> f64 {
+    pool.master.as_ref().and_then(|master| master.member.start_time).unwrap_or_default()
+}
+
+/// Returns the labels that identify a pool. They depend on the pool alone, so that no other one
+/// changes the names of its series, and stay the same after a restart where it has a configuration
+/// or a unit of systemd. Where it has neither, nothing but its pid tells it from others.
 fn labels(program: &str, pool: &Pool) -> Vec<(&'static str, String)> {
     let mut labels = vec![("program", program.to_owned())];
-    labels.extend(pool.configuration.as_ref().map(|found| ("config", escaped(&found.path))));
+    let configuration = pool.configuration.as_ref().map(|found| escaped(&found.path));
+    let unit = pool.master.as_ref().and_then(|master| master.unit.as_deref()).map(escaped);
+    let is_known = configuration.is_some() || unit.is_some();
+    labels.extend(configuration.map(|path| ("config", path)));
+    labels.extend(unit.map(|unit| ("unit", unit)));
     let container = pool.master.as_ref().and_then(|master| master.container.as_deref());
     labels.extend(container.map(|container| ("container", escaped(container))));
     if pool.master.is_none() {
         labels.push(("pool", pool.kind.name().to_owned()));
+    }
+    if !is_known {
+        labels.extend(number_of(pool).map(|pid| ("pid", pid.to_string())));
     }
     labels
 }
