@@ -250,6 +250,7 @@ mod tests {
             ended: 0,
             unexamined: 0,
             configuration: None,
+            maximum: Vec::new(),
             capacity: None,
             notes: Vec::new(),
         };
