@@ -198,7 +198,10 @@ impl Pool {
 
     /// Returns the configured maximum of a group.
     pub fn maximum_of(&self, group: &WorkerGroup) -> Option<&GroupMaximum> {
-        self.maximum.iter().find(|maximum| maximum.is_of(group.name.as_deref()))
+        let is_alone = self.groups.len() == 1;
+        self.maximum.iter().find(|maximum| {
+            maximum.is_of(group.name.as_deref()) || maximum.group.is_none() && is_alone
+        })
     }
 
     /// Estimates how many more workers would fit.

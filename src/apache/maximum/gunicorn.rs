@@ -2,16 +2,16 @@
 //! GUNICORN_CMD_ARGS and from the command line, the last one first in rank.
 
 use super::files::ServerFiles;
-use super::options::{ValueOption, Word, last, parse};
+use super::options::{ValueOption, WHOLE, Word, last, parse};
 use super::{
     COMMAND_LINE, COMPUTED, DEFAULT, GroupMaximum, KnownProgram, Started, has_word, number,
     number_at,
 };
 
 const OPTIONS: [ValueOption; 2] = [
-    ValueOption { letter: Some(b'w'), names: &[b"workers"] },
+    ValueOption { letter: Some(b'w'), names: &[b"workers"], least: WHOLE },
     // argparse takes beginnings of names that are unique.
-    ValueOption { letter: Some(b'c'), names: &[b"config", b"confi", b"conf", b"con", b"co"] },
+    ValueOption { letter: Some(b'c'), names: &[b"config"], least: 2 },
 ];
 
 /// Letters of options without a value.
@@ -80,10 +80,15 @@ fn file(named: Option<&[u8]>, files: &ServerFiles<'_>) -> Result<Option<Vec<u8>>
 /// line that may set another number.
 fn workers(text: &[u8]) -> Option<Result<(usize, u64), usize>> {
     let mut found = None;
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     for (line, code) in statements(text) {
         if let Some(number) = assigned(&code) {
             found = Some((line, number));
-        } else if has_word(&code, b"workers") || HIDDEN.iter().any(|word| has_word(&code, word)) {
+        // Python takes some letters beyond ASCII for others.
+        } else if !code.is_ascii()
+            || has_word(&code, b"workers")
+            || HIDDEN.iter().any(|word| has_word(&code, word))
+        {
             return Some(Err(line));
         }
     }
@@ -107,7 +112,9 @@ fn statements(text: &[u8]) -> Vec<(usize, Vec<u8>)> {
         let start = at;
         at += 1;
         match byte {
-            b'#' => at = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |end| at + end),
+            b'#' => {
+                at = memchr::memchr2(b'\n', b'\r', &text[at..]).map_or(text.len(), |end| at + end)
+            }
             b'"' | b'\'' => {
                 at = string_end(text, start);
                 code.extend_from_slice(b"\"\"");
@@ -223,6 +230,9 @@ mod tests {
             (b"workers = 4\nworkers += 1", Some(Err(2))),
             (b"workers = 4\nif x:\n    workers = 5", Some(Err(3))),
             (b"workers: int = 4", Some(Err(1))),
+            ("\u{feff}workers = 4".as_bytes(), Some(Ok((1, 4)))),
+            ("x = 1\n\u{ff57}orkers = 4".as_bytes(), Some(Err(2))),
+            (b"# x\rworkers = 4", Some(Err(1))),
             (b"workers = 010", Some(Err(1))),
             (b"workers = 4\nfrom x import *", Some(Err(2))),
             (b"globals()['workers'] = 4", Some(Err(1))),

@@ -1,18 +1,18 @@
 //! The workers of nginx: `worker_processes` in the main context.
 
 use super::files::{ServerFiles, has_wildcard};
-use super::options::{ValueOption, last, parse};
+use super::options::{ValueOption, WHOLE, last, parse};
 use super::{COMMAND_LINE, DEFAULT, GroupMaximum, KnownProgram, Maxima, Started, number_at};
 
 /// Deepest nesting of included files. nginx itself has no limit.
 const DEEPEST: usize = 20;
 
 const OPTIONS: [ValueOption; 5] = [
-    ValueOption { letter: Some(b'c'), names: &[] },
-    ValueOption { letter: Some(b'p'), names: &[] },
-    ValueOption { letter: Some(b'g'), names: &[] },
-    ValueOption { letter: Some(b'e'), names: &[] },
-    ValueOption { letter: Some(b's'), names: &[] },
+    ValueOption { letter: Some(b'c'), names: &[], least: WHOLE },
+    ValueOption { letter: Some(b'p'), names: &[], least: WHOLE },
+    ValueOption { letter: Some(b'g'), names: &[], least: WHOLE },
+    ValueOption { letter: Some(b'e'), names: &[], least: WHOLE },
+    ValueOption { letter: Some(b's'), names: &[], least: WHOLE },
 ];
 
 /// Letters of options without a value.
@@ -20,6 +20,9 @@ const FLAGS: &[u8] = b"?hvVtTq";
 
 /// What a title begins with, in front of the command line.
 const TITLE: &[u8] = b"nginx: master process ";
+
+/// The directive that sets the number.
+const NAME: &[u8] = b"worker_processes";
 
 /// Files that it begins with where the executable does not tell.
 const USUAL: [&[u8]; 2] = [b"/etc/nginx/nginx.conf", b"/usr/local/nginx/conf/nginx.conf"];
@@ -44,7 +47,7 @@ struct Directive {
 pub fn read(started: &Started<'_>, files: &mut ServerFiles<'_>) -> Result<Maxima, String> {
     let given = Given::find(started)?;
     for directive in directives(&given.directives).0 {
-        if let Some(value) = directive.value(b"worker_processes") {
+        if let Some(value) = directive.value(NAME) {
             return Ok(GroupMaximum::of_workers(workers(value, COMMAND_LINE)?, COMMAND_LINE).into());
         }
     }
@@ -74,6 +77,10 @@ impl Given {
         };
         let line = title.strip_prefix(TITLE).ok_or("its title does not show its command line")?;
         let words: Vec<&[u8]> = line.split(|&byte| byte == b' ').skip(1).collect();
+        // nginx reads the last -g only.
+        if words.iter().filter(|word| word.starts_with(b"-g")).count() > 1 {
+            return Err("its title does not tell which words are the directives of -g".to_owned());
+        }
         // Blanks in the directives of -g cannot be told from those between words: all words up to
         // the next option belong to them.
         let Some(at) = words.iter().position(|word| word.starts_with(b"-g")) else {
@@ -84,6 +91,9 @@ impl Given {
             words[at + 1..].iter().position(is_option).map_or(words.len(), |end| at + 1 + end);
         let mut given = Given::from_words(&[&words[..at], &words[end..]].concat());
         given.directives = words[at..end].join(&b' ')[2..].to_vec();
+        if words[end..].iter().any(|word| memchr::memmem::find(word, NAME).is_some()) {
+            return Err("its title does not tell where the directives of -g end".to_owned());
+        }
         Ok(given)
     }
 
@@ -158,7 +168,7 @@ impl Search {
         let (directives, is_whole) = directives(&text);
         for directive in directives {
             let at = format!("{shown}:{}", directive.line);
-            if let Some(value) = directive.value(b"worker_processes") {
+            if let Some(value) = directive.value(NAME) {
                 return Ok(Some(GroupMaximum::of_workers(workers(value, &at)?, at)));
             }
             if let Some(pattern) = directive.value(b"include") {
@@ -330,6 +340,13 @@ mod tests {
         assert!(read_nginx(&[], &[b"nginx: master process nginx -c n.conf"]).is_err());
         assert!(read_nginx(&[], &[b"nginx: master process nginx -p p -c n.conf"]).is_err());
         assert!(read_nginx(&[], &[b"nginx: worker process"]).is_err());
+        let unclear: [&[u8]; 2] = [
+            b"nginx: master process nginx -g env -x; worker_processes 3; -c /n/nginx.conf",
+            b"nginx: master process nginx -g worker_processes 3; -g env x; -c /n/nginx.conf",
+        ];
+        for line in unclear {
+            assert!(read_nginx(&[("n/nginx.conf", b"events {}")], &[line]).is_err());
+        }
     }
 
     #[test]

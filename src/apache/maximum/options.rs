@@ -6,7 +6,12 @@ pub struct ValueOption {
     pub letter: Option<u8>,
     /// Its long names, without hyphens.
     pub names: &'static [&'static [u8]],
+    /// The length of the shortest beginning of a long name that the program takes for it.
+    pub least: usize,
 }
+
+/// The length for programs that take whole names only.
+pub const WHOLE: usize = usize::MAX;
 
 /// A word of a command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,7 +59,11 @@ pub fn last<'w>(words: &[Word<'w>], wanted: usize) -> Option<&'w [u8]> {
 fn by_name<'w>(long: &'w [u8], wanted: &[ValueOption]) -> Option<(usize, Option<&'w [u8]>)> {
     let equals = long.iter().position(|&byte| byte == b'=');
     let name = &long[..equals.unwrap_or(long.len())];
-    let at = wanted.iter().position(|option| option.names.contains(&name))?;
+    let is_it = |option: &ValueOption| {
+        let is_begin = |whole: &&[u8]| name.len() >= option.least && whole.starts_with(name);
+        option.names.contains(&name) || option.names.iter().any(is_begin)
+    };
+    let at = wanted.iter().position(is_it)?;
     Some((at, equals.map(|equals| &long[equals + 1..])))
 }
 
@@ -76,22 +85,34 @@ mod tests {
     #[test]
     fn values_joined_or_not() {
         let wanted = [
-            ValueOption { letter: Some(b'w'), names: &[b"workers"] },
-            ValueOption { letter: None, names: &[b"ini"] },
+            ValueOption { letter: Some(b'w'), names: &[b"workers"], least: 4 },
+            ValueOption { letter: None, names: &[b"ini"], least: WHOLE },
         ];
-        let words: [&[u8]; 9] =
-            [b"-Dw3", b"--workers=4", b"x", b"--ini", b"\xff", b"-z", b"-w", b"--", b"-w5"];
+        let words: [&[u8]; 11] = [
+            b"--work",
+            b"--in=x",
+            b"-Dw3",
+            b"--workers=4",
+            b"x",
+            b"--ini",
+            b"\xff",
+            b"-z",
+            b"-w",
+            b"--",
+            b"--",
+        ];
         let parsed = parse(&words, &wanted, b"D");
         let expected = [
+            Word::Value(0, b"--in=x"),
             Word::Value(0, b"3"),
             Word::Value(0, b"4"),
             Word::Operand(b"x"),
             Word::Value(1, b"\xff"),
             Word::Other(b"-z"),
             Word::Value(0, b"--"),
-            Word::Other(b"-w5"),
         ];
-        assert_eq!(parsed[..6], expected[..6]);
+        assert_eq!(parsed, expected);
+        assert_eq!(parse(&[b"--in=x"], &wanted, b""), [Word::Other(b"--in=x")]);
         assert_eq!(last(&parsed, 1), Some(&b"\xff"[..]));
     }
 }

@@ -1,15 +1,15 @@
 //! The pools of php-fpm: `pm.max_children` of each.
 
 use super::files::ServerFiles;
-use super::options::{ValueOption, last, parse};
+use super::options::{ValueOption, WHOLE, last, parse};
 use super::{GroupMaximum, KnownProgram, Maxima, Started, number};
 
 /// Deepest nesting of included files, as in php-fpm.
 const DEEPEST: usize = 5;
 
 const OPTIONS: [ValueOption; 2] = [
-    ValueOption { letter: Some(b'y'), names: &[b"fpm-config"] },
-    ValueOption { letter: Some(b'p'), names: &[b"prefix"] },
+    ValueOption { letter: Some(b'y'), names: &[b"fpm-config"], least: WHOLE },
+    ValueOption { letter: Some(b'p'), names: &[b"prefix"], least: WHOLE },
 ];
 
 /// Letters of options without a value.
@@ -18,7 +18,7 @@ const FLAGS: &[u8] = b"nehimvtDFOR";
 /// A line of a configuration.
 #[derive(Debug, PartialEq, Eq)]
 enum IniLine<'l> {
-    Section(&'l [u8]),
+    Section(Vec<u8>),
     /// A name and its value, as far as it is plain.
     Entry(&'l [u8], Option<&'l [u8]>),
     Nothing,
@@ -36,17 +36,16 @@ struct Pools {
     current: Option<usize>,
     /// The limit of all pools together.
     most: Option<Setting>,
+    /// What relative paths are relative to, once it is known.
     prefix: Option<Vec<u8>>,
+    exe: Vec<u8>,
 }
 
 /// Reads the maximum of each pool.
 pub fn read(started: &Started<'_>, files: &mut ServerFiles<'_>) -> Result<Maxima, String> {
     let (path, prefix) = main_file(started)?;
     let path = files.absolute(&path)?;
-    let mut pools = Pools {
-        prefix: prefix.or_else(|| built_in_prefix(started.exe, files)),
-        ..Pools::default()
-    };
+    let mut pools = Pools { prefix, exe: started.exe.to_vec(), ..Pools::default() };
     pools.file(&path, files, 0)?;
     pools.conclude()
 }
@@ -111,12 +110,12 @@ impl Pools {
         for (number, line) in super::lines(&text) {
             let at = || format!("{}:{number}", String::from_utf8_lossy(path));
             match ini_line(line) {
-                IniLine::Section(name) => self.open(name),
-                IniLine::Entry(b"include", value) => {
+                IniLine::Section(name) => self.open(&name),
+                IniLine::Entry(name, value) if name.eq_ignore_ascii_case(b"include") => {
                     let pattern = value.filter(|value| !value.iter().any(is_operator));
                     let pattern =
                         pattern.ok_or_else(|| format!("{}: {}", at(), super::COMPUTED))?;
-                    for path in files.matching(&self.absolute(pattern)?)? {
+                    for path in files.matching(&self.absolute(pattern, files)?)? {
                         self.file(&path, files, depth + 1)?;
                     }
                 }
@@ -127,9 +126,14 @@ impl Pools {
         Ok(())
     }
 
-    fn absolute(&self, path: &[u8]) -> Result<Vec<u8>, String> {
+    fn absolute(&mut self, path: &[u8], files: &ServerFiles<'_>) -> Result<Vec<u8>, String> {
+        if path.starts_with(b"/") {
+            return Ok(path.to_vec());
+        }
+        if self.prefix.is_none() {
+            self.prefix = built_in_prefix(&self.exe, files);
+        }
         match &self.prefix {
-            _ if path.starts_with(b"/") => Ok(path.to_vec()),
             Some(prefix) if prefix.starts_with(b"/") => Ok([&prefix[..], b"/", path].concat()),
             _ => {
                 let path = String::from_utf8_lossy(path);
@@ -157,7 +161,10 @@ impl Pools {
                 Err(format!("{}: {} is not a plain number", at(), String::from_utf8_lossy(name)))
             }
         };
-        match (name, self.current.and_then(|current| self.pools.get_mut(current))) {
+        match (
+            &name.to_ascii_lowercase()[..],
+            self.current.and_then(|current| self.pools.get_mut(current)),
+        ) {
             (b"pm.max_children", Some((_, found))) => *found = Some(setting()),
             (b"process.max", None) => self.most = Some(setting()),
             _ => {}
@@ -171,10 +178,17 @@ impl Pools {
         for (name, found) in self.pools {
             let pool = || format!("of pool {}", String::from_utf8_lossy(&name));
             match found {
+                Some(Ok(_)) if memchr::memmem::find(&name, b"${").is_some() => {
+                    maxima.doubts.push(doubt(&pool(), "a variable names it"));
+                }
                 Some(Ok(found)) => {
                     let limit = most.clone().filter(|(most, _)| *most < found.0);
                     let (processes, at) = limit.unwrap_or(found);
-                    maxima.groups.push(GroupMaximum { group: Some(name), processes, at });
+                    // Titles of processes are compared without the blanks around words.
+                    let words: Vec<&[u8]> = name.split(u8::is_ascii_whitespace).collect();
+                    let words = words.into_iter().filter(|word| !word.is_empty());
+                    let group = Some(words.collect::<Vec<_>>().join(&b' '));
+                    maxima.groups.push(GroupMaximum { group, processes, at });
                 }
                 Some(Err(why)) => maxima.doubts.push(doubt(&pool(), &why)),
                 None => maxima.doubts.push(doubt(&pool(), "pm.max_children is not set")),
@@ -193,7 +207,11 @@ fn ini_line(line: &[u8]) -> IniLine<'_> {
     let line = line.trim_ascii();
     if let Some(section) = line.strip_prefix(b"[") {
         let end = section.iter().position(|&byte| byte == b']');
-        return end.map_or(IniLine::Nothing, |end| IniLine::Section(unquoted(&section[..end])));
+        let name = |end: usize| {
+            let is_quote = |byte: &u8| matches!(byte, b'"' | b'\'');
+            section[..end].iter().copied().filter(|byte| !is_quote(byte)).collect()
+        };
+        return end.map_or(IniLine::Nothing, |end| IniLine::Section(name(end)));
     }
     let Some(equals) = line.iter().position(|&byte| byte == b'=') else { return IniLine::Nothing };
     let name = line[..equals].trim_ascii();
@@ -222,12 +240,6 @@ fn plain_value(value: &[u8]) -> Option<&[u8]> {
 /// Reports whether PHP would compute with this character outside quotes.
 fn is_operator(byte: &u8) -> bool {
     matches!(byte, b'|' | b'&' | b'^' | b'~' | b'!' | b'(' | b')' | b'{' | b'}')
-}
-
-fn unquoted(name: &[u8]) -> &[u8] {
-    let name = name.trim_ascii();
-    let quoted = |quote: &[u8]| name.strip_prefix(quote)?.strip_suffix(quote);
-    quoted(b"\"").or_else(|| quoted(b"'")).unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -269,6 +281,28 @@ mod tests {
     }
 
     #[test]
+    fn relative_paths_begin_at_the_prefix() {
+        let files: [(&str, &[u8]); 2] = [
+            ("usr/local/etc/php-fpm.conf", b"include=etc/d/*.conf"),
+            ("usr/local/etc/d/www.conf", b"[www]\npm.max_children = 4"),
+        ];
+        let arguments: &[&[u8]] = &[b"php-fpm: master process (/usr/local/etc/php-fpm.conf)"];
+        let unknown = started(arguments);
+        assert!(configured(KnownProgram::Php, &files, &unknown).is_err());
+        let installed = Started { exe: b"/usr/local/sbin/php-fpm", ..unknown };
+        let found = configured(KnownProgram::Php, &files, &installed).unwrap();
+        assert_eq!(found.groups, [pool(b"www", 4, "/usr/local/etc/d/www.conf:2")]);
+    }
+
+    #[test]
+    fn names_as_php_takes_them() {
+        let text = b"[ w  w ]\nPM.Max_Children = 4\n['x']\npm.max_children=3\n[x] ; c\n[Global]\n\
+            Process.Max=9\n[x]\npm.max_children = '5'";
+        let found = read_php(&[("f", text)], &[b"php-fpm", b"-y/f"]).unwrap();
+        assert_eq!(found.groups, [pool(b"w w", 4, "/f:2"), pool(b"x", 5, "/f:9")]);
+    }
+
+    #[test]
     fn what_is_computed_is_unknown() {
         for value in ["${MANY}", "4|8", "\"4\"5", "many", "", "-1", "99999999999999999999", "0x5"] {
             let text = format!("[www]\npm.max_children = {value}\n[b]\npm.max_children = 2\n");
@@ -280,6 +314,9 @@ mod tests {
             let found = read_php(&[("f", text.as_bytes())], &[b"php-fpm", b"--fpm-config=/f"]);
             assert!(found.is_err(), "{text}: {found:?}");
         }
+        let named =
+            read_php(&[("f", b"[${A}]\npm.max_children=4")], &[b"php-fpm", b"-y/f"]).unwrap();
+        assert!(named.groups.is_empty() && named.doubts[0].contains("a variable"));
         let missing = read_php(&[("f", b"[a]\n")], &[b"php-fpm", b"-y", b"/f"]).unwrap();
         assert!(missing.groups.is_empty() && missing.doubts.len() == 1);
     }
@@ -317,7 +354,7 @@ mod tests {
             let mut pools = Pools::default();
             for (_, line) in super::super::lines(text) {
                 match ini_line(line) {
-                    IniLine::Section(name) => pools.open(name),
+                    IniLine::Section(name) => pools.open(&name),
                     IniLine::Entry(name, value) => pools.set(name, value, String::new),
                     IniLine::Nothing => {}
                 }

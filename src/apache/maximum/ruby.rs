@@ -8,11 +8,11 @@ use super::{
 };
 
 const UNICORN: [ValueOption; 1] =
-    [ValueOption { letter: Some(b'c'), names: &[b"config-file", b"config"] }];
+    [ValueOption { letter: Some(b'c'), names: &[b"config-file"], least: 1 }];
 
 const PUMA: [ValueOption; 2] = [
-    ValueOption { letter: Some(b'w'), names: &[b"workers"] },
-    ValueOption { letter: Some(b'C'), names: &[b"config"] },
+    ValueOption { letter: Some(b'w'), names: &[b"workers"], least: 1 },
+    ValueOption { letter: Some(b'C'), names: &[b"config"], least: 4 },
 ];
 
 /// Letters of options without a value.

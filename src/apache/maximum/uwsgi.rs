@@ -2,22 +2,22 @@
 //! files that it names, in the order of the words; the last one counts.
 
 use super::files::ServerFiles;
-use super::options::{ValueOption, Word, parse};
+use super::options::{ValueOption, WHOLE, Word, parse};
 use super::{COMMAND_LINE, COMPUTED, DEFAULT, GroupMaximum, KnownProgram, Started, number};
 
 /// Deepest nesting of files.
 const DEEPEST: usize = 10;
 
 const OPTIONS: [ValueOption; 2] = [
-    ValueOption { letter: Some(b'p'), names: &[b"processes", b"workers"] },
-    ValueOption { letter: None, names: &[b"ini"] },
+    ValueOption { letter: Some(b'p'), names: &[b"processes", b"workers"], least: 1 },
+    ValueOption { letter: None, names: &[b"ini"], least: WHOLE },
 ];
 
 /// Letters of options without a value.
 const FLAGS: &[u8] = b"MmiLTE";
 
 /// Options that read settings in other forms, or add to them later.
-const OTHERS: [&[u8]; 13] = [
+const OTHERS: [&[u8]; 14] = [
     b"xml",
     b"yaml",
     b"yml",
@@ -31,6 +31,7 @@ const OTHERS: [&[u8]; 13] = [
     b"sqlite3",
     b"ldap",
     b"lua",
+    b"emperor",
 ];
 
 /// The latest setting: a number and its place; errors: why it is unknown.
@@ -65,6 +66,9 @@ pub fn read(started: &Started<'_>, files: &mut ServerFiles<'_>) -> Result<GroupM
             Word::Other(word) => {
                 let name = word.strip_prefix(b"--").unwrap_or_default();
                 let name = name.split(|&byte| byte == b'=').next().unwrap_or_default();
+                // getopt_long(3) takes the beginning of a name for the whole.
+                let is_begin = |whole: &&&[u8]| !name.is_empty() && whole.starts_with(name);
+                let name = OTHERS.iter().find(is_begin).copied().unwrap_or(name);
                 settings.set(name, b"", COMMAND_LINE, false, files, 0);
             }
             Word::Operand(word) if is_behind_option && !is_configuration(word) => {}
@@ -107,7 +111,10 @@ impl Settings {
     ) {
         match name {
             b"processes" | b"workers" => {
-                let number = number(value.trim_ascii()).filter(|_| !is_conditional);
+                // uWSGI takes what follows the digits for nothing: people write comments there.
+                let digits = value.iter().position(|byte| matches!(byte, b';' | b'#'));
+                let digits = value[..digits.unwrap_or(value.len())].trim_ascii();
+                let number = number(digits).filter(|_| !is_conditional);
                 let found = number.map(|number| (number, at.to_owned()));
                 self.latest = Some(found.ok_or_else(|| format!("{at}: {COMPUTED}")));
             }
@@ -230,7 +237,7 @@ mod tests {
     const FILES: [(&str, &[u8]); 3] = [
         ("default.ini", b"[uwsgi]\nmaster = true\nworkers = 2\n"),
         ("a.ini", b"; x\n[other]\nprocesses = 9\n[uwsgi]\r\nprocesses = 8\r\ncheaper = 3\r\n"),
-        ("srv/b.ini", b"[uwsgi]\nini = /a.ini\n[web]\nworkers=4"),
+        ("srv/b.ini", b"[uwsgi]\nini = /a.ini\n[web]\nworkers=4 ; x"),
     ];
 
     #[test]
@@ -240,7 +247,7 @@ mod tests {
             (&[uwsgi, b"-p", b"4"][..], &[&b"UWSGI_PROCESSES=7"[..]][..], 4, "the command line"),
             (&[uwsgi, b"-Mp4", b"--workers=5"], &[], 5, "the command line"),
             (&[uwsgi, b"--ini", b"/default.ini", b"--ini", b"/a.ini"], &[], 8, "/a.ini:5"),
-            (&[uwsgi, b"--ini=/a.ini", b"--processes", b"3"], &[], 3, "the command line"),
+            (&[uwsgi, b"--ini=/a.ini", b"--process", b"3"], &[], 3, "the command line"),
             (&[uwsgi, b"/a.ini", b"-p", b"3"], &[], 8, "/a.ini:5"),
             (&[uwsgi, b"--ini", b"b.ini"], &[], 8, "/a.ini:5"),
             (&[uwsgi, b"--ini", b"b.ini:web"], &[], 4, "/srv/b.ini:4"),
@@ -269,7 +276,8 @@ mod tests {
             (b"[uwsgi]\nini = %d/x.ini\n", &[uwsgi, b"/x.ini"]),
             (b"[uwsgi]\nemperor = /etc\n", &[uwsgi, b"/x.ini"]),
             (b"", &[uwsgi, b"--emperor=/etc"]),
-            (b"", &[uwsgi, b"--yaml", b"/x.yml"]),
+            (b"", &[uwsgi, b"--yam", b"/x.yml"]),
+            (b"", &[uwsgi, b"--emper", b"/x"]),
             (b"", &[uwsgi, b"-s", b":1", b"/x.yml"]),
             (b"", &[uwsgi, b"--ini", b"http://x/y.ini"]),
             (b"", &[uwsgi, b"/none.ini"]),
