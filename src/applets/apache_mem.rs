@@ -118,7 +118,9 @@ fn command() -> Command {
              nginx, gunicorn, uwsgi. NAME is the name of the executable, with or without a version \
              behind it, of the script, or what stands in front of the colon in the title. \
              Processes are grouped by what their title says behind that (php-fpm: pool www), else \
-             by their name.",
+             by their name. The configured maximum of workers is shown for php-fpm, nginx, \
+             gunicorn, uwsgi, unicorn and puma where their configuration or their command line \
+             says it; a number that is computed is not known, and a note says why.",
     )
 }
 
