@@ -96,6 +96,14 @@ impl Metrics {
             if let Some(capacity) = &group.capacity {
                 self.estimates("proctool_pool_group", capacity, &labels);
             }
+            if let Some(maximum) = pool.maximum_of(group) {
+                self.sample(
+                    "proctool_pool_group_max_processes",
+                    "Processes of the group that the configuration allows.",
+                    &labels,
+                    maximum.processes as f64,
+                );
+            }
         }
         if let Some(capacity) = &pool.capacity {
             self.sample(
@@ -300,6 +308,7 @@ mod tests {
             ended: 0,
             unexamined: 0,
             configuration: None,
+            maximum: Vec::new(),
             capacity: None,
             notes: Vec::new(),
         };
