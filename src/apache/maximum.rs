@@ -31,6 +31,8 @@ pub struct GroupMaximum {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Maxima {
     pub groups: Vec<GroupMaximum>,
+    /// The names of all pools of php-fpm, also of those whose number is unknown.
+    pub pools: Vec<Vec<u8>>,
     /// Why further numbers are unknown, or those that were found are uncertain.
     pub doubts: Vec<String>,
     /// The latest change of the files, in seconds since the epoch.
@@ -111,6 +113,13 @@ impl GroupMaximum {
                     && memchr::memmem::find(name, b"shutting down").is_none()
             }
         }
+    }
+}
+
+impl Maxima {
+    /// Reports whether a running pool may be one that was read. Its name may be cut in titles.
+    pub fn may_name(&self, group: &[u8]) -> bool {
+        self.pools.is_empty() || self.pools.iter().any(|pool| pool.starts_with(group))
     }
 }
 

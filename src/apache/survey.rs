@@ -374,8 +374,17 @@ fn maximum_of(
 /// Sets the configured maximum of each group. A configured pool without processes becomes an empty
 /// group.
 fn set_maximum(pool: &mut Pool, read: Result<Maxima, String>) {
+    let mut names = pool.groups.iter().filter_map(|group| group.name.as_deref());
+    let read = read.and_then(|maxima| match names.find(|name| !maxima.may_name(name)) {
+        // php-fpm was given another prefix, or has not read its present configuration.
+        Some(name) => {
+            let name = String::from_utf8_lossy(name);
+            Err(format!("what could be read does not name the running pool {name}"))
+        }
+        None => Ok(maxima),
+    });
     match read {
-        Ok(Maxima { groups, doubts, changed }) => {
+        Ok(Maxima { groups, doubts, changed, .. }) => {
             for name in groups.iter().filter_map(|maximum| maximum.group.as_ref()) {
                 if !pool.groups.iter().any(|group| group.name.as_ref() == Some(name)) {
                     pool.groups.push(WorkerGroup::new(Role::Pool, Some(name.clone())));

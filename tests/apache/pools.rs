@@ -119,6 +119,11 @@ fn php_pools_of_included_files_and_without_processes() {
     );
     adds_up(&block);
     place.memory(&["--exe", "php-fpm", "--workers"]).succeeds();
+    // A pool that runs without being configured shows that this is not its configuration.
+    std::fs::remove_file(place.path("pools/www.conf")).expect("removing a pool");
+    let block = place.block(&["--exe", "php-fpm"]);
+    assert!(notes(&block).contains("does not name the running pool www"), "{block:#}");
+    assert!(list(&block["groups"]).iter().all(|group| group["maximum"].is_null()), "{block:#}");
     place.memory(&["--exe", "php-fpm", "--openmetrics"]).succeeds();
 }
 

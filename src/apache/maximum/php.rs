@@ -174,8 +174,12 @@ impl Pools {
     /// Returns the numbers. None of the pools can have more than all of them together.
     fn conclude(self) -> Result<Maxima, String> {
         let most = self.most.transpose()?.filter(|&(most, _)| most > 0);
+        if self.pools.is_empty() {
+            return Err("no pool is in what could be read".to_owned());
+        }
         let mut maxima = Maxima::default();
         for (name, found) in self.pools {
+            maxima.pools.push(in_title(&name));
             let pool = || format!("of pool {}", String::from_utf8_lossy(&name));
             match found {
                 Some(Ok(_)) if memchr::memmem::find(&name, b"${").is_some() => {
@@ -184,10 +188,7 @@ impl Pools {
                 Some(Ok(found)) => {
                     let limit = most.clone().filter(|(most, _)| *most < found.0);
                     let (processes, at) = limit.unwrap_or(found);
-                    // Titles of processes are compared without the blanks around words.
-                    let words: Vec<&[u8]> = name.split(u8::is_ascii_whitespace).collect();
-                    let words = words.into_iter().filter(|word| !word.is_empty());
-                    let group = Some(words.collect::<Vec<_>>().join(&b' '));
+                    let group = Some(in_title(&name));
                     maxima.groups.push(GroupMaximum { group, processes, at });
                 }
                 Some(Err(why)) => maxima.doubts.push(doubt(&pool(), &why)),
@@ -196,6 +197,12 @@ impl Pools {
         }
         Ok(maxima)
     }
+}
+
+/// Returns a name as it is taken from titles: with single blanks between words.
+fn in_title(name: &[u8]) -> Vec<u8> {
+    let words = name.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(&b' ')
 }
 
 fn doubt(pool: &str, why: &str) -> String {
