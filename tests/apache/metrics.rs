@@ -33,24 +33,40 @@ fn is_clean(text: &[u8]) {
         String::from_utf8_lossy(text)
     );
     has_order(&String::from_utf8_lossy(text));
-    let mut parser = clean("/usr/bin/python3");
-    parser.args(["-c", PARSER]).stdin(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = parser.spawn().expect("starting Python");
-    child.stdin.take().expect("taking its input").write_all(text).expect("writing metrics");
-    let output = child.wait_with_output().expect("waiting for its output");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(text));
+    if let Some(said) = parsing(text) {
+        assert_eq!(said, "", "{}", String::from_utf8_lossy(text));
+    }
 }
 
-/// Reads OpenMetrics by the parser of Prometheus' Python client, if that is installed.
+/// Returns what the OpenMetrics parser of Prometheus' Python client finds wrong; `None` where that
+/// is not installed.
+fn parsing(text: &[u8]) -> Option<String> {
+    let mut parser = clean("/usr/bin/python3");
+    parser.args(["-c", PARSER]).stdin(Stdio::piped());
+    let mut child = parser.spawn().expect("starting Python");
+    // Without the package, it ends before it reads.
+    let written = child.stdin.take().expect("taking its input").write_all(text);
+    let output = child.wait_with_output().expect("waiting for its output");
+    if output.status.code() == Some(NOT_INSTALLED) {
+        return None;
+    }
+    written.expect("writing metrics");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.success(), said.is_empty(), "{said}");
+    Some(said)
+}
+
+/// The exit status of [`PARSER`] without the package.
+const NOT_INSTALLED: i32 = 77;
+
 const PARSER: &str = "
 import sys
 try:
     from prometheus_client.openmetrics import parser
 except ImportError:
-    sys.exit(0)
+    sys.exit(77)
 for family in parser.text_string_to_metric_families(sys.stdin.read()):
-    assert family.samples, family.name
+    assert family.samples and family.documentation, family.name
     assert family.unit == ('bytes' if family.name.endswith('_bytes') else ''), family
 ";
 
@@ -142,6 +158,19 @@ fn metrics_say_what_json_says() {
     for label in ["kind=", "statistic=", "estimate="] {
         assert!(!text.contains(label), "{text}");
     }
+}
+
+#[test]
+fn the_parser_of_openmetrics_takes_them() {
+    let place = apache_box!();
+    place.prefork();
+    let outcome = place.memory(&["--openmetrics"]).succeeds();
+    match parsing(&outcome.stdout) {
+        Some(said) => assert_eq!(said, "", "{}", outcome.report()),
+        None => crate::skip!("no prometheus_client for /usr/bin/python3"),
+    }
+    let faulty = b"# TYPE a_bytes gauge\n# UNIT a_bytes seconds\na_bytes 1\n# EOF\n";
+    assert_ne!(parsing(faulty).as_deref(), Some(""));
 }
 
 /// Returns the names of all series.
