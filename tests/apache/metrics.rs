@@ -196,9 +196,16 @@ fn another_one_of_the_same_program_renames_no_series() {
     };
     start();
     let first = read();
+    let running = || place.processes().into_iter().filter(|seen| seen.name == "gunicorn");
+    let group = running().map(|seen| seen.pid).min().expect("finding the first one");
     start();
     let both = read();
-    assert!(first.is_subset(&both) && first.len() < both.len(), "{first:#?}\n{both:#?}");
+    assert!(first.is_subset(&both), "{first:#?}\n{both:#?}");
+    place.kill("KILL", format!("-{group}"));
+    soon("the end of the first one", || running().count() == 2);
+    let second = read();
+    assert!(second.is_subset(&both), "{second:#?}\n{both:#?}");
+    assert_eq!(both, &first | &second, "a series that neither has alone");
 }
 
 #[test]
@@ -241,25 +248,36 @@ fn no_pid_is_a_label_where_there_is_something_better() {
 }
 
 #[test]
-fn two_of_the_same_configuration_are_told_apart() {
+fn two_of_the_same_configuration_are_added_up() {
     let place = apache_box!(needing());
     let site = place.site("one", "prefork", 8080);
     let text =
         site.configuration(PREFORK).replace("8080", "${PORT}").replace("httpd.pid", "${PORT}.pid");
     site.write("httpd.conf", text);
-    let mut first = BTreeSet::new();
-    for port in ["8080", "8081"] {
-        first = if port == "8081" { series(&metrics(&place)) } else { first };
+    let start = |port: &str| {
         place.shell(&format!("PORT={port} /usr/sbin/apache2 -d /mnt/one -f /mnt/one/httpd.conf"));
+        let mut master = 0;
         soon("another Apache", || {
-            let master = place.read(&format!("one/{port}.pid")).parse().unwrap_or(0);
-            master != 0 && place.children(master).len() == 3
+            master = place.read(&format!("one/{port}.pid")).parse().unwrap_or(0);
+            let workers = if master == 0 { Vec::new() } else { place.children(master) };
+            workers.len() == 3 && workers.iter().all(|&pid| place.is_ordinary(pid))
         });
-    }
+        master
+    };
+    let older = start("8080");
+    let alone = metrics(&place);
+    start("8081");
     let text = metrics(&place);
-    assert!(text.contains("pid=\""), "{text}");
-    assert!(first.is_subset(&series(&text)), "{first:#?}\n{text}");
+    assert_eq!(series(&text), series(&alone));
     assert_eq!(value(&text, "proctool_pools", &[]), 2.0);
+    assert_eq!(value(&text, "proctool_pool_processes", &["role=\"master\""]), 2.0);
+    assert_eq!(value(&text, "proctool_pool_processes", &["role=\"worker\""]), 6.0);
+    assert_eq!(value(&text, "proctool_pool_max_processes", &[]), 10.0);
+    place.kill("TERM", older);
+    soon("the end of the older one", || !place.is_alive(older));
+    let text = metrics(&place);
+    assert_eq!(series(&text), series(&alone));
+    assert_eq!(value(&text, "proctool_pools", &[]), 1.0);
 }
 
 #[test]
