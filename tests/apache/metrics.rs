@@ -208,27 +208,65 @@ fn another_one_of_the_same_program_renames_no_series() {
     assert_eq!(both, &first | &second, "a series that neither has alone");
 }
 
+/// Returns the words of a query that look like metrics of ours.
+fn names(query: &str) -> impl Iterator<Item = &str> {
+    let is_end = |letter: char| !(letter.is_ascii_alphanumeric() || letter == '_');
+    query.split(is_end).filter(|word| word.starts_with("proctool_"))
+}
+
+/// Returns the content of a file of the source.
+fn source(name: &str) -> String {
+    let path = format!("{}/{name}", env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(path).expect("reading a file of the source")
+}
+
+/// Returns all expressions and queries of a dashboard.
+fn queries(board: &serde_json::Value) -> Vec<&str> {
+    match board {
+        serde_json::Value::Array(items) => items.iter().flat_map(queries).collect(),
+        serde_json::Value::Object(fields) => {
+            let named =
+                ["expr", "definition"].iter().filter_map(|&name| fields.get(name)?.as_str());
+            named.chain(fields.values().flat_map(queries)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Checks a query by promtool, as a rule.
+#[track_caller]
+fn is_well_formed(query: &str) {
+    let rule = serde_json::json!({"record": "checked", "expr": query});
+    let rules = serde_json::json!({"groups": [{"name": "checked", "rules": [rule]}]});
+    let directory = tempfile::tempdir().expect("making a directory for a rule");
+    let path = directory.path().join("rules.yml");
+    fs::write(&path, rules.to_string()).expect("writing a rule");
+    let mut command = clean("promtool");
+    command.args(["check", "rules"]).arg(path);
+    finish(command).exits(0);
+}
+
 #[test]
-fn a_dashboard_shows_metrics_that_there_are() {
+fn the_dashboard_and_the_readme_ask_for_metrics_that_there_are() {
     let place = apache_box!(needing());
     place.prefork();
     let text = metrics(&place);
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/dashboards/apache-mem.json");
-    let board = fs::read_to_string(path).expect("reading the dashboard");
-    let board: serde_json::Value = serde_json::from_str(&board).expect("parsing the dashboard");
-    let panels = board["panels"].as_array().expect("finding its panels");
-    let mut names = BTreeSet::new();
-    for target in panels.iter().flat_map(|panel| panel["targets"].as_array().expect("a list")) {
-        let expression = target["expr"].as_str().expect("finding an expression");
-        let is_end = |letter: char| !(letter.is_ascii_alphanumeric() || letter == '_');
-        names.extend(expression.split(is_end).filter(|word| word.starts_with("proctool_")));
-        let query = ["query", "instant", "http://127.0.0.1:1", expression];
-        let said = clean("promtool").args(query).output().expect("running promtool").stderr;
-        assert!(!String::from_utf8_lossy(&said).contains("parse error"), "{expression}");
-    }
-    assert!(names.len() > 4, "{names:?}");
-    for name in names {
-        assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
+    let board = serde_json::from_str(&source("dashboards/apache-mem.json"));
+    let board: serde_json::Value = board.expect("parsing the dashboard");
+    let readme = source("README.md");
+    let examples = readme.split("```promql\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let examples: Vec<&str> = examples.flat_map(|example| example.split("\n\n")).collect();
+    for (queries, least) in [(queries(&board), 5), (examples, 2)] {
+        assert!(queries.len() >= least, "{queries:#?}");
+        for query in queries {
+            assert!(names(query).next().is_some(), "{query}");
+            for name in names(query) {
+                assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
+            }
+            if !query.starts_with("label_values(") {
+                is_well_formed(query);
+            }
+        }
     }
 }
 
