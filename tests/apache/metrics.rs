@@ -33,24 +33,40 @@ fn is_clean(text: &[u8]) {
         String::from_utf8_lossy(text)
     );
     has_order(&String::from_utf8_lossy(text));
-    let mut parser = clean("/usr/bin/python3");
-    parser.args(["-c", PARSER]).stdin(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = parser.spawn().expect("starting Python");
-    child.stdin.take().expect("taking its input").write_all(text).expect("writing metrics");
-    let output = child.wait_with_output().expect("waiting for its output");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(text));
+    if let Some(said) = parsing(text) {
+        assert_eq!(said, "", "{}", String::from_utf8_lossy(text));
+    }
 }
 
-/// Reads OpenMetrics by the parser of Prometheus' Python client, if that is installed.
+/// Returns what the OpenMetrics parser of Prometheus' Python client finds wrong; `None` where that
+/// is not installed.
+fn parsing(text: &[u8]) -> Option<String> {
+    let mut parser = clean("/usr/bin/python3");
+    parser.args(["-c", PARSER]).stdin(Stdio::piped());
+    let mut child = parser.spawn().expect("starting Python");
+    // Without the package, it ends before it reads.
+    let written = child.stdin.take().expect("taking its input").write_all(text);
+    let output = child.wait_with_output().expect("waiting for its output");
+    if output.status.code() == Some(NOT_INSTALLED) {
+        return None;
+    }
+    written.expect("writing metrics");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.success(), said.is_empty(), "{said}");
+    Some(said)
+}
+
+/// The exit status of [`PARSER`] without the package.
+const NOT_INSTALLED: i32 = 77;
+
 const PARSER: &str = "
 import sys
 try:
     from prometheus_client.openmetrics import parser
 except ImportError:
-    sys.exit(0)
+    sys.exit(77)
 for family in parser.text_string_to_metric_families(sys.stdin.read()):
-    assert family.samples, family.name
+    assert family.samples and family.documentation, family.name
     assert family.unit == ('bytes' if family.name.endswith('_bytes') else ''), family
 ";
 
@@ -144,6 +160,19 @@ fn metrics_say_what_json_says() {
     }
 }
 
+#[test]
+fn the_parser_of_openmetrics_takes_them() {
+    let place = apache_box!();
+    place.prefork();
+    let outcome = place.memory(&["--openmetrics"]).succeeds();
+    match parsing(&outcome.stdout) {
+        Some(said) => assert_eq!(said, "", "{}", outcome.report()),
+        None => crate::skip!("no prometheus_client for /usr/bin/python3"),
+    }
+    let faulty = b"# TYPE a_bytes gauge\n# UNIT a_bytes seconds\na_bytes 1\n# EOF\n";
+    assert_ne!(parsing(faulty).as_deref(), Some(""));
+}
+
 /// Returns the names of all series.
 fn series(text: &str) -> BTreeSet<String> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -167,32 +196,77 @@ fn another_one_of_the_same_program_renames_no_series() {
     };
     start();
     let first = read();
+    let running = || place.processes().into_iter().filter(|seen| seen.name == "gunicorn");
+    let group = running().map(|seen| seen.pid).min().expect("finding the first one");
     start();
     let both = read();
-    assert!(first.is_subset(&both) && first.len() < both.len(), "{first:#?}\n{both:#?}");
+    assert!(first.is_subset(&both), "{first:#?}\n{both:#?}");
+    place.kill("KILL", format!("-{group}"));
+    soon("the end of the first one", || running().count() == 2);
+    let second = read();
+    assert!(second.is_subset(&both), "{second:#?}\n{both:#?}");
+    assert_eq!(both, &first | &second, "a series that neither has alone");
+}
+
+/// Returns the words of a query that look like metrics of ours.
+fn names(query: &str) -> impl Iterator<Item = &str> {
+    let is_end = |letter: char| !(letter.is_ascii_alphanumeric() || letter == '_');
+    query.split(is_end).filter(|word| word.starts_with("proctool_"))
+}
+
+/// Returns the content of a file of the source.
+fn source(name: &str) -> String {
+    let path = format!("{}/{name}", env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(path).expect("reading a file of the source")
+}
+
+/// Returns all expressions and queries of a dashboard.
+fn queries(board: &serde_json::Value) -> Vec<&str> {
+    match board {
+        serde_json::Value::Array(items) => items.iter().flat_map(queries).collect(),
+        serde_json::Value::Object(fields) => {
+            let named =
+                ["expr", "definition"].iter().filter_map(|&name| fields.get(name)?.as_str());
+            named.chain(fields.values().flat_map(queries)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Checks a query by promtool, as a rule.
+#[track_caller]
+fn is_well_formed(query: &str) {
+    let rule = serde_json::json!({"record": "checked", "expr": query});
+    let rules = serde_json::json!({"groups": [{"name": "checked", "rules": [rule]}]});
+    let directory = tempfile::tempdir().expect("making a directory for a rule");
+    let path = directory.path().join("rules.yml");
+    fs::write(&path, rules.to_string()).expect("writing a rule");
+    let mut command = clean("promtool");
+    command.args(["check", "rules"]).arg(path);
+    finish(command).exits(0);
 }
 
 #[test]
-fn a_dashboard_shows_metrics_that_there_are() {
+fn the_dashboard_and_the_readme_ask_for_metrics_that_there_are() {
     let place = apache_box!(needing());
     place.prefork();
     let text = metrics(&place);
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/dashboards/apache-mem.json");
-    let board = fs::read_to_string(path).expect("reading the dashboard");
-    let board: serde_json::Value = serde_json::from_str(&board).expect("parsing the dashboard");
-    let panels = board["panels"].as_array().expect("finding its panels");
-    let mut names = BTreeSet::new();
-    for target in panels.iter().flat_map(|panel| panel["targets"].as_array().expect("a list")) {
-        let expression = target["expr"].as_str().expect("finding an expression");
-        let is_end = |letter: char| !(letter.is_ascii_alphanumeric() || letter == '_');
-        names.extend(expression.split(is_end).filter(|word| word.starts_with("proctool_")));
-        let query = ["query", "instant", "http://127.0.0.1:1", expression];
-        let said = clean("promtool").args(query).output().expect("running promtool").stderr;
-        assert!(!String::from_utf8_lossy(&said).contains("parse error"), "{expression}");
-    }
-    assert!(names.len() > 4, "{names:?}");
-    for name in names {
-        assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
+    let board = serde_json::from_str(&source("dashboards/apache-mem.json"));
+    let board: serde_json::Value = board.expect("parsing the dashboard");
+    let readme = source("README.md");
+    let examples = readme.split("```promql\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let examples: Vec<&str> = examples.flat_map(|example| example.split("\n\n")).collect();
+    for (queries, least) in [(queries(&board), 5), (examples, 2)] {
+        assert!(queries.len() >= least, "{queries:#?}");
+        for query in queries {
+            assert!(names(query).next().is_some(), "{query}");
+            for name in names(query) {
+                assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
+            }
+            if !query.starts_with("label_values(") {
+                is_well_formed(query);
+            }
+        }
     }
 }
 
@@ -212,25 +286,36 @@ fn no_pid_is_a_label_where_there_is_something_better() {
 }
 
 #[test]
-fn two_of_the_same_configuration_are_told_apart() {
+fn two_of_the_same_configuration_are_added_up() {
     let place = apache_box!(needing());
     let site = place.site("one", "prefork", 8080);
     let text =
         site.configuration(PREFORK).replace("8080", "${PORT}").replace("httpd.pid", "${PORT}.pid");
     site.write("httpd.conf", text);
-    let mut first = BTreeSet::new();
-    for port in ["8080", "8081"] {
-        first = if port == "8081" { series(&metrics(&place)) } else { first };
+    let start = |port: &str| {
         place.shell(&format!("PORT={port} /usr/sbin/apache2 -d /mnt/one -f /mnt/one/httpd.conf"));
+        let mut master = 0;
         soon("another Apache", || {
-            let master = place.read(&format!("one/{port}.pid")).parse().unwrap_or(0);
-            master != 0 && place.children(master).len() == 3
+            master = place.read(&format!("one/{port}.pid")).parse().unwrap_or(0);
+            let workers = if master == 0 { Vec::new() } else { place.children(master) };
+            workers.len() == 3 && workers.iter().all(|&pid| place.is_ordinary(pid))
         });
-    }
+        master
+    };
+    let older = start("8080");
+    let alone = metrics(&place);
+    start("8081");
     let text = metrics(&place);
-    assert!(text.contains("pid=\""), "{text}");
-    assert!(first.is_subset(&series(&text)), "{first:#?}\n{text}");
+    assert_eq!(series(&text), series(&alone));
     assert_eq!(value(&text, "proctool_pools", &[]), 2.0);
+    assert_eq!(value(&text, "proctool_pool_processes", &["role=\"master\""]), 2.0);
+    assert_eq!(value(&text, "proctool_pool_processes", &["role=\"worker\""]), 6.0);
+    assert_eq!(value(&text, "proctool_pool_max_processes", &[]), 10.0);
+    place.kill("TERM", older);
+    soon("the end of the older one", || !place.is_alive(older));
+    let text = metrics(&place);
+    assert_eq!(series(&text), series(&alone));
+    assert_eq!(value(&text, "proctool_pools", &[]), 1.0);
 }
 
 #[test]
