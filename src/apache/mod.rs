@@ -6,6 +6,7 @@
 mod capacity;
 mod configuration;
 mod evidence;
+mod maximum;
 mod member;
 mod naming;
 mod pool;
@@ -18,6 +19,7 @@ mod title;
 
 pub use capacity::Capacity;
 pub use configuration::{Configuration, WorkerLimit};
+pub use maximum::GroupMaximum;
 pub use member::{Depth, Measure, Member};
 pub use pool::{Master, Pool, PoolKind, Role, WorkerGroup, total};
 pub use program::ServerProgram;

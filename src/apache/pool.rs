@@ -4,6 +4,7 @@ use crate::process::{Headroom, Lookup, Pid};
 
 use super::capacity::Capacity;
 use super::configuration::Configuration;
+use super::maximum::GroupMaximum;
 use super::member::{Measure, Member};
 use super::statistics::Statistics;
 
@@ -21,6 +22,8 @@ pub struct Pool {
     /// titles.
     pub unexamined: usize,
     pub configuration: Option<Configuration>,
+    /// The configured maximum of each group of a pool of another program, as far as it is known.
+    pub maximum: Vec<GroupMaximum>,
     pub capacity: Option<Capacity>,
     /// Remarks about things that are wrong or uncertain.
     pub notes: Vec<String>,
@@ -173,6 +176,7 @@ impl Pool {
             ended: 0,
             unexamined: 0,
             configuration,
+            maximum: Vec::new(),
             capacity,
             notes: Vec::new(),
         }
@@ -197,6 +201,14 @@ impl Pool {
     /// Returns the number of processes whose shared pages are unknown.
     pub fn unreadable(&self) -> usize {
         unreadable(self.everybody())
+    }
+
+    /// Returns the configured maximum of a group.
+    pub fn maximum_of(&self, group: &WorkerGroup) -> Option<&GroupMaximum> {
+        let is_alone = self.groups.len() == 1;
+        self.maximum.iter().find(|maximum| {
+            maximum.is_of(group.name.as_deref()) || maximum.group.is_none() && is_alone
+        })
     }
 
     /// Estimates how many more workers would fit.

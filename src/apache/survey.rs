@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use crate::path::base_name;
 use crate::process::{
-    Cgroups, Error, File, Files, Headroom, Lookup, Pid, Proc, Process, ReadResult, Unexamined,
-    if_available, items,
+    Cgroups, Error, File, Files, Headroom, Lookup, Pid, Proc, Process, ReadError, ReadResult,
+    Unexamined, if_available, items,
 };
 use crate::tree::{self, Forest, Node};
 
 use super::configuration::{self, Configuration, Owner, ReadBudget, ServerProcess, Source};
 use super::evidence::{Classification, Evidence, Rejection};
+use super::maximum::{self, KnownProgram, Maxima, Started};
 use super::member::{Depth, Member};
 use super::pool::{Master, Pool, PoolKind, Role, WorkerGroup};
 use super::program::ServerProgram;
@@ -276,7 +277,10 @@ impl<'s> Surveyor<'s> {
         }
         let groups = by_name(members, Some(&master.member));
         let mut pool = Pool::new(master.program(self.program), PoolKind::Pool, groups);
+        let known = KnownProgram::from_name(self.program.name());
+        let read = known.map(|known| maximum_of(known, process, &master, &self.budget));
         (pool.master, pool.ended) = (Some(master), ended);
+        read.into_iter().for_each(|read| set_maximum(&mut pool, read));
         pool.estimate(process.lookup(process.headroom())?);
         self.survey.pools.push(pool);
         Ok(())
@@ -342,6 +346,65 @@ fn configuration_of(
         (items(&master.arguments).collect(), items(environment).collect());
     let exe_is_deleted = master.exe_deleted;
     configuration::read(&source, &ServerProcess { exe, exe_is_deleted, arguments, environment })
+}
+
+/// Returns the configured maximum of each group of another program, or the reason why it is
+/// unknown.
+fn maximum_of(
+    known: KnownProgram,
+    process: &Process<'_>,
+    master: &Master,
+    budget: &ReadBudget,
+) -> Result<Maxima, String> {
+    let unread = |error: ReadError| error.to_string();
+    let (root, owner) =
+        (process.root().map_err(unread)?, Owner::from_process(process).map_err(unread)?);
+    let source = Source::new(root, owner, budget)
+        .map_err(|error| configuration::Error::NoReader(error).to_string())?;
+    let environment = if_available(process.environ()).map_err(unread)?.unwrap_or_default();
+    let started = Started {
+        arguments: items(&master.arguments).collect(),
+        environment: items(environment).filter(|variable| !variable.is_empty()).collect(),
+        exe: master.exe_path.as_deref().unwrap_or_default(),
+        directory: if_available(process.file(File::Cwd)).map_err(unread)?,
+    };
+    maximum::read(known, &started, &source)
+}
+
+/// Sets the configured maximum of each group. A configured pool without processes becomes an empty
+/// group.
+fn set_maximum(pool: &mut Pool, read: Result<Maxima, String>) {
+    let mut names = pool.groups.iter().filter_map(|group| group.name.as_deref());
+    let read = read.and_then(|maxima| match names.find(|name| !maxima.may_name(name)) {
+        // php-fpm was given another prefix, or has not read its present configuration.
+        Some(name) => {
+            let name = String::from_utf8_lossy(name);
+            Err(format!("what could be read does not name the running pool {name}"))
+        }
+        None => Ok(maxima),
+    });
+    match read {
+        Ok(Maxima { groups, doubts, changed, .. }) => {
+            for name in groups.iter().filter_map(|maximum| maximum.group.as_ref()) {
+                if !pool.groups.iter().any(|group| group.name.as_ref() == Some(name)) {
+                    pool.groups.push(WorkerGroup::new(Role::Pool, Some(name.clone())));
+                }
+            }
+            pool.groups.sort_by(|one, other| (one.role, &one.name).cmp(&(other.role, &other.name)));
+            pool.maximum = groups;
+            pool.notes.extend(doubts);
+            let start = pool.master.as_ref().and_then(|master| master.member.start_time);
+            // The kernel gives the time of its boot in whole seconds.
+            if start.zip(changed).is_some_and(|(start, changed)| start + 2.0 < changed as f64) {
+                pool.notes.push(
+                    "the configuration was changed after the start: it is in force if the server \
+                    was told so"
+                        .to_owned(),
+                );
+            }
+        }
+        Err(why) => pool.notes.push(format!("the configured maximum is not known: {why}")),
+    }
 }
 
 /// Time in seconds in which a worker has begun to wait for connections.

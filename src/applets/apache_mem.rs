@@ -152,7 +152,9 @@ fn command() -> Command {
              nginx, gunicorn, uwsgi. NAME is the name of the executable, with or without a version \
              behind it, of the script, or what stands in front of the colon in the title. \
              Processes are grouped by what their title says behind that (php-fpm: pool www), else \
-             by their name.\n\n\
+             by their name. The configured maximum of workers is shown for php-fpm, nginx, \
+             gunicorn, uwsgi, unicorn and puma where their configuration or their command line \
+             says it; a number that is computed is not known, and a note says why.\n\n\
              --top ranks all programs of the machine instead, as ps_mem(1) does, or all units or \
              containers (--by). A number behind > is larger in truth: of processes that are not \
              ours, and of those larger than 4 GiB, which the kernel would hold up for too long, \

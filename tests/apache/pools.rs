@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::support::apache::ApacheBox;
 use super::super::support::place::soon;
-use super::{adds_up, group, list, number, of_role, pids};
+use super::{adds_up, group, list, notes, number, of_role, pids};
 use crate::{apache_box, skip};
 
 fn php() -> Option<String> {
@@ -53,6 +53,9 @@ fn php_has_its_pools_by_name() {
     assert_eq!(group(&block, "pool", "www")["processes"], 2, "{block:#}");
     assert_eq!(group(&block, "pool", "api")["processes"], 3, "{block:#}");
     assert_eq!(block["processes"], 6, "{block:#}");
+    let maximum = |name: &str| group(&block, "pool", name)["maximum"].clone();
+    assert_eq!(maximum("www"), json!({"processes": 2, "at": "/mnt/fpm.conf:10"}), "{block:#}");
+    assert_eq!(maximum("api"), json!({"processes": 3, "at": "/mnt/fpm.conf:16"}), "{block:#}");
     assert!(number(&block["memory"]["pss"]) > 0, "{block:#}");
     adds_up(&block);
     // A name is not the beginning of another.
@@ -64,7 +67,64 @@ fn php_has_its_pools_by_name() {
         "{}",
         text.report()
     );
+    assert!(
+        text.text().contains("Maximum            3 (pool api, /mnt/fpm.conf:16)\n"),
+        "{}",
+        text.report()
+    );
     place.memory(&["--exe", "php-fpm", "--exe", "nosuch"]).exits(64);
+    let metrics = place.memory(&["--exe", "php-fpm", "--openmetrics"]).succeeds().text();
+    let is_maximum = |line: &str| {
+        line.starts_with("proctool_pool_group_max_processes{")
+            && line.contains("group=\"api\"")
+            && line.ends_with(" 3")
+    };
+    assert!(metrics.lines().any(is_maximum), "{metrics}");
+}
+
+#[test]
+fn php_pools_of_included_files_and_without_processes() {
+    let Some(program) = php() else { skip!("no php-fpm") };
+    let place = apache_box!(ApacheBox::without_apache());
+    let pool = |name: &str, lines: &str| {
+        let text = format!(
+            "; a pool\n[{name}]\nuser = www-data\ngroup = www-data\nlisten = \
+            /run/$pool.sock\n{lines}"
+        );
+        std::fs::write(place.path(&format!("pools/{name}.conf")), text).expect("writing a pool");
+    };
+    std::fs::create_dir(place.path("pools")).expect("making a directory");
+    pool("www", "pm = static\npm.max_children = \"2\" ; few\n");
+    pool("idle", "pm = ondemand\npm.max_children=7\n");
+    pool("many", "pm = ondemand\npm.max_children = ${MANY}\n");
+    let global = "[global]\npid = /run/fpm.pid\nerror_log = /mnt/fpm.log\nprocess.max = 6\n\
+        include = /mnt/pools/*.conf\n";
+    std::fs::write(place.path("fpm.conf"), global).expect("writing a configuration");
+    place.shell(&format!(
+        "cd /mnt && MANY=4 {program} -y fpm.conf -c /dev/null </dev/null >/dev/null 2>&1"
+    ));
+    let pid = master(&place, "php-fpm", 2);
+    soon("titles", || place.children(pid).iter().all(|&pid| place.arguments(pid).contains("pool")));
+    let block = place.block(&["--exe", "php-fpm"]);
+    let found = |name: &str| {
+        let group = group(&block, "pool", name);
+        (group["processes"].clone(), group["maximum"].clone())
+    };
+    let at = |processes: u64, at: &str| json!({"processes": processes, "at": at});
+    assert_eq!(found("www"), (json!(2), at(2, "/mnt/pools/www.conf:7")), "{block:#}");
+    assert_eq!(found("idle"), (json!(0), at(6, "/mnt/fpm.conf:4")), "{block:#}");
+    assert!(
+        notes(&block).contains("of pool many is not known: /mnt/pools/many.conf:7"),
+        "{block:#}"
+    );
+    adds_up(&block);
+    place.memory(&["--exe", "php-fpm", "--workers"]).succeeds();
+    // A pool that runs without being configured shows that this is not its configuration.
+    std::fs::remove_file(place.path("pools/www.conf")).expect("removing a pool");
+    let block = place.block(&["--exe", "php-fpm"]);
+    assert!(notes(&block).contains("does not name the running pool www"), "{block:#}");
+    assert!(list(&block["groups"]).iter().all(|group| group["maximum"].is_null()), "{block:#}");
+    place.memory(&["--exe", "php-fpm", "--openmetrics"]).succeeds();
 }
 
 const NGINX: &str = "worker_processes 2;\npid /run/nginx.pid;\nerror_log /mnt/nginx.log;\nuser \
@@ -99,8 +159,40 @@ fn nginx_has_workers() {
     assert_eq!(block["processes"], 3, "{block:#}");
     adds_up(&block);
     assert!(block["configuration"].is_null(), "{block:#}");
+    let maximum = json!({"processes": 2, "at": "/mnt/nginx.conf:1"});
+    assert_eq!(groups[0]["maximum"], maximum, "{block:#}");
     place.memory(&["--exe", "nginx", "--workers"]).succeeds();
     place.memory(&["--exe", "nginx", "--openmetrics"]).succeeds();
+}
+
+#[test]
+fn nginx_tells_in_its_executable_where_its_configuration_is() {
+    let place = apache_box!(ApacheBox::without_apache());
+    if !Path::new("/usr/sbin/nginx").exists() {
+        skip!("no nginx");
+    }
+    let rest = NGINX.split_once('\n').map(|(_, rest)| rest).unwrap_or_default();
+    std::fs::create_dir(place.path("etc")).expect("making a directory");
+    std::fs::write(place.path("etc/nginx.conf"), format!("include /mnt/etc/w*;\n{rest}"))
+        .expect("writing a configuration");
+    std::fs::write(place.path("etc/workers"), "\nworker_processes 3;").expect("writing a file");
+    place.shell(
+        "mkdir -p /run/lib && mount -t tmpfs none /var/lib/nginx && mount -t tmpfs none \
+    /var/log/nginx && mount --bind /mnt/etc /etc/nginx",
+    );
+    place.shell("nginx -g 'daemon on; ' </dev/null >/mnt/output 2>&1");
+    let pid = master(&place, "nginx", 3);
+    let text = place.memory(&["--exe", "nginx"]).succeeds();
+    assert!(
+        text.text().contains("Maximum            3 (/mnt/etc/workers:2)\n"),
+        "{pid}: {}",
+        text.report()
+    );
+    // A number that nginx computes is unknown.
+    std::fs::write(place.path("etc/workers"), "worker_processes auto;").expect("writing a file");
+    let block = place.block(&["--exe", "nginx"]);
+    assert!(notes(&block).contains("/mnt/etc/workers:1: 'auto' depends on"), "{block:#}");
+    assert!(list(&block["groups"]).iter().all(|group| group["maximum"].is_null()), "{block:#}");
 }
 
 const GUNICORN: &str = "#!/usr/bin/python3
@@ -115,12 +207,13 @@ time.sleep(1000)
 fn a_script_with_children_is_a_pool() {
     let place = apache_box!(ApacheBox::without_apache());
     place.program("gunicorn", GUNICORN);
-    place.shell("setsid gunicorn app:wsgi </dev/null >/dev/null 2>&1 &");
+    place.shell("setsid gunicorn -w 3 app:wsgi </dev/null >/dev/null 2>&1 &");
     let pid = master(&place, "gunicorn", 3);
     let block = place.block(&["--exe", "gunicorn"]);
     assert_eq!((&block["kind"], &block["pid"]), (&json!("pool"), &json!(pid)), "{block:#}");
     let workers = group(&block, "worker", Value::Null);
     assert_eq!(pids(workers), place.children(pid), "{block:#}");
+    assert_eq!(workers["maximum"], json!({"processes": 3, "at": "the command line"}), "{block:#}");
     assert_eq!(block["processes"], 4, "{block:#}");
     adds_up(&block);
 }

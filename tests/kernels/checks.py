@@ -288,6 +288,29 @@ def the_pool_of_another_program_is_measured():
     shown.holds(shown.json(), "a pool")
 
 
+GROUPS = "/sys/fs/cgroup"
+
+
+@check
+def the_limit_of_a_control_group_of_version_2_counts():
+    if not os.path.exists(f"{GROUPS}/cgroup.controllers"):
+        subprocess.run(["mount", "-t", "cgroup2", "none", GROUPS], check=True)
+    write(f"{GROUPS}/cgroup.subtree_control", "+memory")
+    upper, lower = f"{GROUPS}/upper", f"{GROUPS}/upper/lower"
+    os.makedirs(lower, exist_ok=True)
+    write(f"{upper}/cgroup.subtree_control", "+memory")
+    write(f"{lower}/cgroup.procs", str(needle()))
+    # The lowest limit counts, on whatever level: memory.high throttles, memory.max kills.
+    for group, file, limit in ((lower, "memory.max", 64 << 20), (upper, "memory.high", 48 << 20)):
+        write(f"{group}/{file}", str(limit))
+        done = run("apache-mem", "--exe", NAME, "--json").ends(0)
+        (block,) = done.json()
+        available = block["available"]
+        done.holds(available["from"] == "cgroup" and available["limit"] == limit, f"the limit is {limit}")
+        done.holds(available["bytes"] <= limit, "no more is left than the limit allows")
+        done.holds(available["cgroup"] == group.removeprefix(GROUPS), f"the group is {group}")
+
+
 @check
 def apache_is_measured():
     if not os.path.exists("/usr/sbin/apache2"):

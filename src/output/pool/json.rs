@@ -1,7 +1,7 @@
 //! Pools as JSON.
 
 use crate::apache::{
-    Capacity, Configuration, Master, Measure, Member, Pool, Statistics, WorkerGroup,
+    Capacity, Configuration, GroupMaximum, Master, Measure, Member, Pool, Statistics, WorkerGroup,
 };
 use crate::output::json::{array, bytes, key, member, object_of, optional, string};
 use crate::output::{number, put};
@@ -30,7 +30,7 @@ pub fn pool(json: &mut Vec<u8>, pool: &Pool, time: f64, users: &Users) {
         process(json, &master.member, users)
     });
     member(json, "groups", Some(&pool.groups), |json, groups| {
-        array(json, groups.iter(), |json, each| group(json, each, users));
+        array(json, groups.iter(), |json, each| group(json, each, pool.maximum_of(each), users));
     });
     capacity(json, pool.capacity.as_ref());
     member(json, "configuration", pool.configuration.as_ref(), configuration);
@@ -54,7 +54,7 @@ fn master_members(json: &mut Vec<u8>, master: Option<&Master>, users: &Users) {
     text(json, "unit", master.and_then(|master| master.unit.as_deref()));
 }
 
-fn group(json: &mut Vec<u8>, group: &WorkerGroup, users: &Users) {
+fn group(json: &mut Vec<u8>, group: &WorkerGroup, maximum: Option<&GroupMaximum>, users: &Users) {
     put(json, format_args!("{{\"role\":\"{}\"", group.role.name()));
     text(json, "name", group.name.as_deref());
     count(json, "number", group.number.map(u64::from));
@@ -65,6 +65,11 @@ fn group(json: &mut Vec<u8>, group: &WorkerGroup, users: &Users) {
     count(json, "processes", Some(group.members.len() as u64));
     count(json, "threads", Some(group.threads()));
     count(json, "unreadable", Some(group.unreadable() as u64));
+    member(json, "maximum", maximum, |json, maximum| {
+        put(json, format_args!("{{\"processes\":{}", maximum.processes));
+        name(json, "at", Some(&maximum.at));
+        json.push(b'}');
+    });
     for measure in Measure::ALL {
         let found = group.statistics(measure);
         member(json, measure.name(), found, |json, found| {

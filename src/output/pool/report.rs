@@ -325,6 +325,11 @@ fn facts(pool: &Pool) -> Vec<(&'static str, String)> {
         let configured = limit.map_or("not known".to_owned(), |limit| configured(limit, pool));
         facts.push(("MaxRequestWorkers", configured));
     }
+    facts.extend(pool.maximum.iter().map(|maximum| {
+        let group = maximum.group.as_deref().map(String::from_utf8_lossy);
+        let group = group.map(|group| format!("pool {group}, ")).unwrap_or_default();
+        ("Maximum", format!("{} ({group}{})", maximum.processes, maximum.at))
+    }));
     facts
 }
 
