@@ -31,6 +31,9 @@ impl Place {
     /// user leads to the directory; a link leads nowhere; something is there that is no regular
     /// file, as /dev/null.
     pub fn resolve(path: &Path) -> io::Result<Place> {
+        if path.as_os_str().as_bytes().ends_with(b"/") {
+            return Err(invalid("it names no file"));
+        }
         Walk::begin(path)?.resolve()
     }
 
@@ -198,7 +201,9 @@ mod tests {
         let refused = Place::resolve(&path("open/directory/new")).err().unwrap();
         assert!(refused.to_string().contains("another user"), "{refused}");
         assert!(Place::resolve(&path("loop")).is_err());
-        assert!(Place::resolve(&path("a/file/below")).is_err());
+        for none in ["a/file/below", "a", "new/", "a/file/", "nowhere/new", "a/.."] {
+            assert!(Place::resolve(&path(none)).is_err(), "{none}");
+        }
         let new = Place::resolve(&path("directory/new")).unwrap();
         assert!(new.name() == "new" && new.old.is_none());
         // A sticky directory is as good as a closed one: nobody else can exchange our links there.
