@@ -179,26 +179,28 @@ fn series(text: &str) -> BTreeSet<String> {
     lines.filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned())).collect()
 }
 
+/// Starts what looks like a gunicorn with one of three workers.
+fn start_gunicorn(place: &ApacheBox) {
+    place.program("gunicorn", "#!/usr/bin/python3\nimport os, time\nos.fork()\ntime.sleep(1000)\n");
+    let count = || place.processes().iter().filter(|seen| seen.name == "gunicorn").count();
+    let before = count();
+    place.shell("setsid gunicorn -w 3 app </dev/null >/dev/null 2>&1 &");
+    soon("one more", || count() == before + 2);
+}
+
 #[test]
 fn another_one_of_the_same_program_renames_no_series() {
     let place = apache_box!(needing());
-    place.program("gunicorn", "#!/usr/bin/python3\nimport os, time\nos.fork()\ntime.sleep(1000)\n");
-    let start = || {
-        let count = || place.processes().iter().filter(|seen| seen.name == "gunicorn").count();
-        let before = count();
-        place.shell("setsid gunicorn app </dev/null >/dev/null 2>&1 &");
-        soon("one more", || count() == before + 2);
-    };
     let read = || {
         let outcome = place.memory(&["--openmetrics", "--exe", "gunicorn"]).succeeds();
         is_clean(&outcome.stdout);
         series(&outcome.text())
     };
-    start();
+    start_gunicorn(&place);
     let first = read();
     let running = || place.processes().into_iter().filter(|seen| seen.name == "gunicorn");
     let group = running().map(|seen| seen.pid).min().expect("finding the first one");
-    start();
+    start_gunicorn(&place);
     let both = read();
     assert!(first.is_subset(&both), "{first:#?}\n{both:#?}");
     place.kill("KILL", format!("-{group}"));
@@ -250,7 +252,10 @@ fn is_well_formed(query: &str) {
 fn the_dashboard_and_the_readme_ask_for_metrics_that_there_are() {
     let place = apache_box!(needing());
     place.prefork();
-    let text = metrics(&place);
+    start_gunicorn(&place);
+    let other = place.memory(&["--openmetrics", "--exe", "gunicorn"]).succeeds();
+    is_clean(&other.stdout);
+    let text = metrics(&place) + &other.text();
     let board = serde_json::from_str(&source("dashboards/apache-mem.json"));
     let board: serde_json::Value = board.expect("parsing the dashboard");
     let readme = source("README.md");

@@ -8,7 +8,8 @@
 use std::collections::BTreeMap;
 
 use crate::apache::{
-    Capacity, Measure, Member, Pool, PoolKind, Role, Statistics, WorkerGroup, WorkerLimit, total,
+    Capacity, GroupMaximum, Measure, Member, Pool, PoolKind, Role, Statistics, WorkerGroup,
+    WorkerLimit, total,
 };
 use crate::output::put;
 use crate::output::text::escaped;
@@ -99,31 +100,28 @@ impl Metrics {
     /// Adds the groups. Those with the same role and name, such as two whose names are cut at the
     /// same place, count as one.
     fn groups(&mut self, alike: &[&Pool], labels: &[Label<'_>]) {
-        let mut groups: BTreeMap<(&str, String), Vec<&WorkerGroup>> = BTreeMap::new();
-        let mut maxima: BTreeMap<(&str, String), u64> = BTreeMap::new();
+        let mut groups: BTreeMap<(&str, String), Vec<(&Pool, &WorkerGroup)>> = BTreeMap::new();
         for pool in alike {
             for group in &pool.groups {
                 let key = (role_name(pool, group), group_name(group));
-                if let Some(maximum) = pool.maximum_of(group) {
-                    *maxima.entry(key.clone()).or_default() += maximum.processes;
-                }
-                groups.entry(key).or_default().push(group);
+                groups.entry(key).or_default().push((pool, group));
             }
         }
         for ((role, name), same) in &groups {
-            let members = || same.iter().flat_map(|group| &group.members);
+            let members = || same.iter().flat_map(|(_, group)| &group.members);
             let labels = [labels, &[("role", *role), ("group", name)]].concat();
             self.processes(&members().collect::<Vec<&Member>>(), &labels);
-            let capacities = same.iter().filter_map(|group| group.capacity.as_ref());
+            let capacities = same.iter().filter_map(|(_, group)| group.capacity.as_ref());
             if let Some(capacity) = together(capacities, members()) {
                 self.estimates("proctool_pool_group", "process of the group", &capacity, &labels);
             }
-            if let Some(&maximum) = maxima.get(&(*role, name.clone())) {
+            let maxima = same.iter().map(|(pool, group)| pool.maximum_of(group));
+            if let Some(maxima) = maxima.collect::<Option<Vec<&GroupMaximum>>>() {
                 self.sample(
                     "proctool_pool_group_max_processes",
                     "Processes of the group that the configuration allows.",
                     &labels,
-                    maximum as f64,
+                    maxima.iter().map(|maximum| maximum.processes as f64).sum(),
                 );
             }
         }
@@ -402,6 +400,7 @@ mod tests {
             capacity: Capacity::estimate(members.iter(), headroom),
             groups: vec![WorkerGroup { members, ..WorkerGroup::new(Role::Worker, None) }],
             configuration: some(config).map(configuration),
+            maximum: vec![GroupMaximum { group: None, processes: 4, at: String::new() }],
             ..orphans(0)
         }
     }
@@ -483,6 +482,7 @@ mod tests {
         assert_eq!(value("proctool_pool_threads", worker), "8");
         assert_eq!(value("proctool_pool_uss_bytes", worker), "60");
         assert_eq!(value("proctool_pool_process_uss_median_bytes", worker), "15");
+        assert_eq!(value("proctool_pool_group_max_processes", worker), "8");
         assert_eq!(value("proctool_pool_max_processes", ""), "8");
         assert_eq!(value("proctool_pool_max_request_workers", ""), "16");
         assert_eq!(value("proctool_pool_one_more_average_bytes", ""), "15");
@@ -494,6 +494,7 @@ mod tests {
         let facts = ["/a", "", ""];
         let mut alike = [instance(7, facts), instance(70, facts)];
         alike[1].configuration.as_mut().unwrap().limit = None;
+        alike[1].maximum.clear();
         let all = samples(&alike);
         assert!(!all.keys().any(|series| series.contains("_max_processes")), "{all:#?}");
     }
