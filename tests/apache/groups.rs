@@ -437,19 +437,14 @@ fn the_manager_of_fcgi_processes_is_no_worker() {
         let fcgid =
             format!("{load}FcgidIPCDir /mnt/{name}\nFcgidProcessTableFile /mnt/{name}/shm\n");
         let master = site.start(&format!("{fcgid}{workers_of}"));
-        let expected = number(&workers(&place.block(&[]))["processes"]);
-        soon("a manager that is known", || {
+        // A process that has just begun may still become a worker.
+        soon("a manager that is told from the workers", || {
             let block = place.block(&[]);
             let others = of_role(&block, "other");
-            others.len() == 1 && others[0]["processes"] == 1
+            let is_one = others.len() == 1 && others[0]["processes"] == 1;
+            let children = place.children(master).len() as u64;
+            is_one && number(&workers(&block)["processes"]) + 1 == children
         });
-        let block = place.block(&[]);
-        assert!(number(&workers(&block)["processes"]) < expected, "{block:#}");
-        assert_eq!(
-            number(&workers(&block)["processes"]) + 1,
-            place.children(master).len() as u64,
-            "{block:#}"
-        );
         place.kill("TERM", master);
         soon("the end of Apache", || !place.is_alive(master));
     }
