@@ -324,7 +324,7 @@ fn refuse_doubts(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> an
         return Err(Refusal::nothing(format!(
             "process {pid} ({name}) may be another cron daemon: {why}, and yet it has children, \
              which may be jobs: nothing was done. If it is the daemon, --pid {pid} takes it; if it \
-             is none, --daemon NAME leaves it out"
+             is none, --pid of the daemon, or --daemon NAME with another name, leaves it out"
         ))
         .into());
     }

@@ -1,10 +1,10 @@
 //! Crontabs: which files a daemon reads, and the jobs in them. Nothing is guessed: a file or a line
 //! that cannot be read is reported.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -26,6 +26,21 @@ pub struct Places {
     pub names: Names,
     /// `true` if the variable CRON_TZ sets the zone of the lines below it.
     pub has_zone: bool,
+    /// The crontabs that the daemon ignores.
+    pub ignored: Ignored,
+}
+
+/// The rule by which a daemon ignores whole crontabs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ignored {
+    /// None.
+    Nothing,
+    /// Those that others than their owner may write to, or that have several names
+    /// (process_crontab in cronie's database.c).
+    Unsafe,
+    /// Also those with a line that cannot be read, or whose last line does not end (Debian's cron,
+    /// user.c and database.c).
+    UnsafeOrBroken,
 }
 
 /// The rule by which files in a directory are left out.
@@ -131,11 +146,35 @@ impl Crontabs {
 
     /// Reads a crontab, of this user or of the system.
     fn add_file(&mut self, file: &Path, user: Option<&[u8]>, places: &Places) {
-        match text(file, user.is_none()) {
-            Ok(text) => self.add_lines(&text, file, user, places),
+        let read = text(file, user.is_none()).and_then(|(text, found)| {
+            let fault = Some(places.ignored).filter(|ignored| *ignored != Ignored::Nothing);
+            match fault.and_then(|_| unsafe_reason(&found, user.is_none())) {
+                Some(reason) => Err(io::Error::other(reason)),
+                None => Ok(text),
+            }
+        });
+        match read {
+            Ok(text) => self.add_whole(&text, file, user, places),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => self.fail(file, error),
         }
+    }
+
+    /// Adds the lines of a crontab, or none where the daemon ignores one with an error.
+    fn add_whole(&mut self, text: &[u8], file: &Path, user: Option<&[u8]>, places: &Places) {
+        let (entries, unread) = (self.entries.len(), self.unread.len());
+        self.add_lines(text, file, user, places);
+        if places.ignored != Ignored::UnsafeOrBroken {
+            return;
+        }
+        if !text.is_empty() && !text.ends_with(b"\n") {
+            self.fail(file, "its last line does not end, so that cron ignores all of it");
+        } else if self.unread.len() > unread {
+            self.fail(file, "cron ignores all of it");
+        } else {
+            return;
+        }
+        self.entries.truncate(entries);
     }
 
     fn add_lines(&mut self, text: &[u8], file: &Path, user: Option<&[u8]>, places: &Places) {
@@ -167,11 +206,12 @@ impl Crontabs {
 
 /// Returns the text of a crontab. The superuser's own files may be links. Those of users may not,
 /// because a user could lead us anywhere. A FIFO is not waited for.
-fn text(file: &Path, may_be_link: bool) -> io::Result<Vec<u8>> {
+fn text(file: &Path, may_be_link: bool) -> io::Result<(Vec<u8>, Metadata)> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
     let file = if may_be_link { fs::canonicalize(file)? } else { file.to_owned() };
     let file = File::options().read(true).custom_flags(flags).open(file)?;
-    if !file.metadata()?.is_file() {
+    let found = file.metadata()?;
+    if !found.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
     let mut text = Vec::new();
@@ -179,7 +219,19 @@ fn text(file: &Path, may_be_link: bool) -> io::Result<Vec<u8>> {
     if text.len() as u64 > LONGEST {
         return Err(io::Error::other("it is longer than 1 MiB"));
     }
-    Ok(text)
+    Ok((text, found))
+}
+
+/// Returns the reason why a daemon ignores a crontab, if it does: others could have written it.
+fn unsafe_reason(found: &Metadata, is_of_system: bool) -> Option<&'static str> {
+    if found.nlink() != 1 {
+        return Some("it has several names (hard links), so that cron ignores it");
+    }
+    if is_of_system && found.uid() != 0 {
+        return Some("it is not the superuser's, so that cron ignores it");
+    }
+    let is_open = found.mode() & if is_of_system { 0o022 } else { 0o077 } != 0;
+    is_open.then_some("its mode lets others in, so that cron ignores it")
 }
 
 /// Returns name and value, if a line sets a variable.
@@ -239,7 +291,45 @@ mod tests {
         users: &["/var/spool/cron"],
         names: Names::Plain,
         has_zone: true,
+        ignored: Ignored::Nothing,
     };
+
+    #[test]
+    fn what_the_daemon_ignores_has_no_jobs() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        let mode = |path: &str, mode| {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            fs::set_permissions(root.join(path), mode).unwrap();
+        };
+        write(root, "etc/cron.d/good", b"* * * * * root good\n");
+        write(root, "etc/cron.d/broken", b"* * * * * root before\nx\n* * * * * root behind\n");
+        write(root, "etc/cron.d/endless", b"* * * * * root endless");
+        for name in ["open", "given", "linked"] {
+            write(root, &format!("etc/cron.d/{name}"), b"* * * * * root unsafe\n");
+        }
+        mode("etc/cron.d/open", 0o664);
+        std::os::unix::fs::chown(root.join("etc/cron.d/given"), Some(7), None).unwrap();
+        fs::hard_link(root.join("etc/cron.d/linked"), root.join("other")).unwrap();
+        for (name, bits) in [("alice", 0o600), ("bob", 0o644)] {
+            write(root, &format!("var/spool/cron/{name}"), b"* * * * * own\n");
+            mode(&format!("var/spool/cron/{name}"), bits);
+        }
+        let commands = |ignored| {
+            let found = Crontabs::read(&Places { ignored, ..PLACES }, root);
+            let commands = found.entries.iter().map(|entry| entry.command.clone());
+            let text = |command| String::from_utf8(command).unwrap();
+            (commands.map(text).collect::<Vec<_>>(), found.unread.len())
+        };
+        let sound = vec!["good".to_owned(), "own".to_owned()];
+        assert_eq!(commands(Ignored::UnsafeOrBroken), (sound, 7));
+        let (with_lines, unread) = commands(Ignored::Unsafe);
+        assert_eq!((with_lines.len(), unread), (5, 5), "{with_lines:?}");
+        assert_eq!(commands(Ignored::Nothing).0.len(), 9);
+    }
 
     fn write(root: &Path, path: &str, text: &[u8]) {
         let file = root.join(path);

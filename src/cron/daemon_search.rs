@@ -47,6 +47,13 @@ pub fn find(proc: &Proc, wanted: &DaemonSelector) -> Result<DaemonScan, Error> {
             }
         }
     }
+    // Where the superuser runs that daemon, another user's process under its name is only called
+    // so: the users of services must not keep us from work.
+    for rejected in
+        found.rejected.iter_mut().filter(|rejected| rejected.why == RejectReason::NotRoot)
+    {
+        rejected.is_doubtful &= !found.daemons.iter().any(|daemon| daemon.name == rejected.name);
+    }
     clear_doubts(proc, &mut found.rejected)?;
     Ok(found)
 }

@@ -2,7 +2,7 @@
 //! daemons and jobs, the messages and the help are made from it.
 
 use super::catch_up::CatchUp;
-use super::crontab::{Names, Places};
+use super::crontab::{Ignored, Names, Places};
 use crate::path::base_name;
 
 /// A kind of cron daemon.
@@ -39,6 +39,7 @@ pub static OF_DCRON: Habits = Habits {
         users: &["/var/spool/cron/crontabs"],
         names: Names::NoBackups,
         has_zone: false,
+        ignored: Ignored::Nothing,
     },
     catches_up: CatchUp::OnceWithinAnHour,
 };
@@ -70,6 +71,7 @@ pub static KINDS: [Kind; 4] = [
                 users: &["/var/spool/cron/crontabs"],
                 names: Names::Plain,
                 has_zone: false,
+                ignored: Ignored::UnsafeOrBroken,
             },
             catches_up: CatchUp::ByLength,
         }),
@@ -89,6 +91,7 @@ pub static KINDS: [Kind; 4] = [
                 users: &["/var/spool/cron"],
                 names: Names::NoBackups,
                 has_zone: true,
+                ignored: Ignored::Unsafe,
             },
             catches_up: CatchUp::ByLength,
         }),

@@ -104,7 +104,7 @@ mod tests {
     use jiff::ToSpan;
 
     use super::super::catch_up::CatchUp;
-    use super::super::crontab::{Names, Places};
+    use super::super::crontab::{Ignored, Names, Places};
     use super::*;
 
     const PLACES: Places = Places {
@@ -113,6 +113,7 @@ mod tests {
         users: &[],
         names: Names::Plain,
         has_zone: true,
+        ignored: Ignored::Nothing,
     };
 
     const CRONTAB: &str = "\

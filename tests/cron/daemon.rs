@@ -462,6 +462,38 @@ fn a_rejected_daemon_with_children_is_never_no_daemon() {
     assert_eq!(place.graceful(&["--json"]).exits(0).json()["outcome"], "none");
 }
 
+/// A service that was broken into must not keep the superuser from stopping cron.
+#[test]
+fn what_a_service_calls_cron_is_no_doubt_beside_the_real_one() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    place.shell(
+        "mkdir -p /run/forged && cp $(command -v perl) /run/forged/cron && \
+         touch /usr/bin/cron && mount --bind /run/forged/cron /usr/bin/cron; \
+         setsid setpriv --reuid 33 --clear-groups /usr/bin/cron -e \
+         'unless (fork) { open F, q(>/tmp/forged); exec qw(sleep 1000) } wait' \
+         </dev/null >/dev/null 2>&1 &",
+    );
+    soon("a forged cron with a child", || {
+        let seen = place.processes();
+        seen.iter().any(|seen| {
+            seen.name == "sleep" && place.name(seen.parent) == "cron" && seen.parent != daemon
+        })
+    });
+    for words in [
+        &["--list"][..],
+        &["-n"],
+        &["--", "true"],
+        &["--daemon", "cron", "--", "true"],
+        &["--resume"],
+    ] {
+        place.graceful(words).exits(0);
+        place.still_runs(daemon);
+    }
+    place.graceful(&[]).exits(0);
+    assert!(!place.is_alive(daemon));
+}
+
 /// anacron leaves the session of the job that starts it, and its output.
 #[test]
 fn the_jobs_of_anacron_are_waited_for() {
