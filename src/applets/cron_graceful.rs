@@ -412,13 +412,9 @@ impl Options {
             if daemons.is_empty() {
                 report.no_daemon(&plan.wanted, &[]);
             }
-            let mut jobs = Jobs::default();
             // A program may want all of them, with everything that is known.
-            let jobs = if self.format.json().is_some() {
-                jobs.scan(proc, daemons)?
-            } else {
-                jobs.brief(proc, daemons)?
-            };
+            let is_brief = self.format.json().is_none();
+            let jobs = Jobs::default().list(proc, daemons, is_brief)?;
             report.list(daemons, &jobs);
             report.end()?;
             return Ok(Exit::Done);
@@ -476,7 +472,7 @@ impl Options {
 
 /// Reports what would be done. Nothing is done to any process.
 fn rehearse(shutdown: &Shutdown<'_>, mut report: CronReport<'_>) -> anyhow::Result<Exit> {
-    let jobs = Jobs::default().scan(shutdown.proc, shutdown.daemons)?;
+    let jobs = Jobs::default().list(shutdown.proc, shutdown.daemons, false)?;
     let ways = shutdown.ways()?;
     report.rehearsal(&ways, &shutdown.plan.command, &jobs);
     report.finish_rehearsal(shutdown.daemons, &jobs)?;

@@ -47,12 +47,12 @@ pub fn find(proc: &Proc, wanted: &DaemonSelector) -> Result<DaemonScan, Error> {
             }
         }
     }
-    // Where the superuser runs that daemon, another user's process under its name is only called
-    // so: the users of services must not keep us from work.
-    for rejected in
-        found.rejected.iter_mut().filter(|rejected| rejected.why == RejectReason::NotRoot)
-    {
-        rejected.is_doubtful &= !found.daemons.iter().any(|daemon| daemon.name == rejected.name);
+    // Beside a daemon that is one for certain, another user's process is only called so: the users
+    // of services must not keep us from work.
+    if !found.daemons.is_empty() {
+        for rejected in &mut found.rejected {
+            rejected.is_doubtful &= rejected.why != RejectReason::NotRoot;
+        }
     }
     clear_doubts(proc, &mut found.rejected)?;
     Ok(found)

@@ -61,6 +61,10 @@ impl KnownJob {
     }
 }
 
+/// Number of looks of a listing that finds nothing while processes end. Each takes some
+/// milliseconds.
+const LOOKS: usize = 20;
+
 /// Number of attempts to catch a process with the latest pid.
 const ATTEMPTS: usize = 100;
 
@@ -101,6 +105,27 @@ impl Jobs {
         }
         jobs.sort_by_key(|job| job.target.pid);
         Ok(jobs)
+    }
+
+    /// Returns what [`Jobs::brief`] or [`Jobs::scan`] finds, and looks again where it is nothing and a
+    /// process has ended meanwhile: a job that replaces itself can end before a scan comes to it.
+    pub fn list(
+        &mut self,
+        proc: &Proc,
+        daemons: &[Daemon],
+        is_brief: bool,
+    ) -> Result<Vec<Job>, Error> {
+        for _ in 1..LOOKS {
+            let found = self.look(proc, daemons, is_brief)?;
+            if !found.is_empty() || !self.may_have_missed {
+                return Ok(found);
+            }
+        }
+        self.look(proc, daemons, is_brief)
+    }
+
+    fn look(&mut self, proc: &Proc, daemons: &[Daemon], is_brief: bool) -> Result<Vec<Job>, Error> {
+        if is_brief { self.brief(proc, daemons) } else { self.scan(proc, daemons) }
     }
 
     /// Returns the processes that count, for a wait with many scans: processes that were returned

@@ -144,6 +144,12 @@ fn a_timeout_ends_the_wait_for_a_job_that_passes_itself_on() {
     });
     place.graceful(&["--timeout", "1"]).exits(124).says("still running");
     place.still_runs(daemon);
+    // A listing does not miss it either.
+    for words in [&["--list"][..], &["-n"]] {
+        let outcome = place.graceful(words).exits(0);
+        assert!(!outcome.text().contains("no cron job is running"), "{}", outcome.report());
+        mentions(&outcome, &["perl"]);
+    }
     place.shell("rm /mnt/stay");
 }
 

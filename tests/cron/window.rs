@@ -53,7 +53,7 @@ fn what_cron_does_not_make_up_for_is_listed() {
         "MAILTO=\"\"\n*/5 * * * * nobody five \\% x % input\n@daily root nightly\n@reboot root x\n",
     );
     place
-        .shell("echo '@hourly own' >/var/spool/cron/crontabs/root; echo nonsense >/etc/cron.d/bad");
+        .shell("echo '@hourly own' >/var/spool/cron/crontabs/root; chmod 600 /var/spool/cron/crontabs/root; echo nonsense >/etc/cron.d/bad");
     let daemon = place.cron();
     let missed = missed_in(&place, "3m");
     assert!(missed["catches_up"] == "all" && missed["pid"] == daemon, "{missed:#}");
