@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Error;
 use super::daemon::Daemon;
 use super::job_candidate::JobCandidate;
 use super::origin::JobOrigin;
+use super::{Error, kinds};
 use crate::control::self_and_ancestors;
 use crate::process::Proc;
 use crate::tree::{Forest, Node};
@@ -38,10 +38,9 @@ impl<'f> JobSearch<'f> {
 
     /// Marks the descendants of a detached daemon as its own, wherever their output goes.
     pub fn follow_daemons(&mut self) {
-        let uncertain = self
-            .origins
-            .iter()
-            .filter(|(_, origin)| matches!(origin, JobOrigin::Cgroup | JobOrigin::Output));
+        let uncertain = self.origins.iter().filter(|(_, origin)| {
+            matches!(origin, JobOrigin::Cgroup | JobOrigin::Output | JobOrigin::Audit)
+        });
         let below: Vec<Node> =
             uncertain.map(|(&node, _)| node).filter(|&node| self.is_below_daemon(node)).collect();
         for node in below {
@@ -115,14 +114,21 @@ impl<'f> JobSearch<'f> {
 /// cron, and a logger at the end of a pipe. None of these is a job, whatever its control group is.
 fn of_service(forest: &Forest<JobCandidate>, daemons: &[Daemon]) -> BTreeSet<Node> {
     let mut found = BTreeSet::new();
-    for daemon in daemons.iter().filter_map(|daemon| forest.find(daemon.pid)) {
-        found.insert(daemon);
-        for above in forest.ancestors(daemon).filter(|&above| forest.pid(above) != 1) {
+    for daemon in daemons {
+        let Some(node) = forest.find(daemon.pid) else { continue };
+        found.insert(node);
+        // The worker of an earlier daemon, which what runs both has adopted, is in its session too.
+        let is_worker = |child: Node| {
+            kinds::kind(&daemon.exe_name).is_some()
+                && forest.data(child).exe_name == daemon.exe_name
+        };
+        for above in forest.ancestors(node).filter(|&above| forest.pid(above) != 1) {
             found.insert(above);
             // A process that it has adopted from a job is in the session of that job.
             let session = forest.data(above).session;
-            let beside =
-                forest.children(above).filter(|&child| forest.data(child).session == session);
+            let beside = forest
+                .children(above)
+                .filter(|&child| forest.data(child).session == session && !is_worker(child));
             found.extend(beside);
         }
     }

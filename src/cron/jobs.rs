@@ -192,7 +192,7 @@ impl Jobs {
                 self.below_daemon(&mut search, daemon);
             }
         }
-        self.earlier_workers(&mut search, daemons);
+        self.earlier_workers(&mut search);
         self.runners(&mut search);
         search.add_descendants();
         self.left_behind(&mut search, proc, daemons)?;
@@ -262,14 +262,15 @@ impl Jobs {
 
     /// Adds workers that outlived their daemon: their jobs still run. Workers of another running
     /// daemon belong to that one.
-    fn earlier_workers(&mut self, search: &mut JobSearch<'_>, daemons: &[Daemon]) {
-        let audit = daemons.first().and_then(|daemon| daemon.audit);
+    fn earlier_workers(&mut self, search: &mut JobSearch<'_>) {
         for node in search.forest.all() {
             let member = search.forest.data(node);
             let parent = search.forest.parent(node).map(|parent| search.forest.data(parent));
             let is_orphan = parent.is_none_or(|parent| parent.exe_name != member.exe_name);
             if member.is_worker && is_orphan && !search.counts(node) {
-                self.add_worker(search, node, audit);
+                // It may have the audit session of its daemon, which may be that of whoever started
+                // it: nothing else in there is a job for that.
+                self.add_worker(search, node, member.audit);
             }
         }
     }

@@ -195,3 +195,54 @@ echo >/mnt/entered\n",
         place.exec("cd /; rmdir $(cat /mnt/group)/session-77.scope $(cat /mnt/group)").code() == 0
     });
 }
+
+/// A server that a job has started, as after a rotation of logs: it leaves the session of the job
+/// and has a worker.
+const SERVER: &str = "use POSIX; exit if fork; setsid; exit if fork; setsid; \
+    open STDIN, q(/dev/null); open STDOUT, q(>/dev/null); open STDERR, q(>/dev/null); chdir q(/); \
+    unless (fork) { $0 = q(served worker); sleep 1000 } $0 = q(served master); sleep 1000";
+
+#[test]
+fn the_workers_of_a_server_that_a_job_has_started_are_the_servers() {
+    let place = cron_box!(CronBox::needing(&["perl"]));
+    std::fs::write(place.path("server.pl"), SERVER).expect("writing a script");
+    place.crontab(&["perl /mnt/server.pl; sh /mnt/job a"]);
+    let daemon = place.cron();
+    place.began("a");
+    let served = || -> Vec<u32> {
+        let seen = place.processes().into_iter();
+        seen.map(|seen| seen.pid)
+            .filter(|&pid| place.shell(&format!("cat /proc/{pid}/cmdline || :")).contains("served"))
+            .collect()
+    };
+    soon("the server", || served().len() == 2);
+    place.graceful(&["--timeout", "0.5", "--on-timeout", "terminate"]);
+    assert!(!place.is_alive(daemon));
+    assert_eq!(served().len(), 2, "the server was hurt");
+}
+
+/// The worker stays in the session of what runs cron, and a subreaper there adopts it.
+#[test]
+fn a_worker_of_an_earlier_cron_is_one_also_beside_the_present_one() {
+    let place = cron_box!(CronBox::needing(&["tini"]));
+    place.crontab(&["sh /mnt/job a"]);
+    place.shell(
+        "setsid tini -s -- bash -c 'while :; do cron -f; sleep 0.2; done' \
+         </dev/null >/dev/null 2>&1 &",
+    );
+    let first = place.locked();
+    let job = place.began("a");
+    place.kill("KILL", first);
+    let mut second = first;
+    soon("another cron", || {
+        second = place.locked();
+        second != first && place.is_alive(second)
+    });
+    mentions(&place.graceful(&["--list"]).exits(0), &["sh /mnt/job a"]);
+    assert!(place.is_alive(job));
+    let run = place.begin(&["--", "touch", "/mnt/ran"]);
+    place.await_pause(&run, second);
+    assert!(!place.has("ran"), "the command ran beside a job");
+    place.finishes_after("a", run).exits(0);
+    assert!(place.has("ran"));
+}
