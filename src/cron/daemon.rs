@@ -111,7 +111,7 @@ pub struct DaemonScan {
 }
 
 /// Reports whether a program is in a directory of the system.
-fn is_system_directory(path: &[u8]) -> bool {
+pub fn is_system_directory(path: &[u8]) -> bool {
     let directory =
         path.iter().rposition(|&byte| byte == b'/').map_or(&b""[..], |slash| &path[..slash]);
     SYSTEM.contains(&directory)

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::daemon::{Daemon, audit_session, is_called_worker, is_foreign, is_of_superuser};
+use super::daemon::{
+    Daemon, audit_session, is_called_worker, is_foreign, is_of_superuser, is_system_directory,
+};
 use super::{Error, kinds, login_session};
 use crate::path::base_name;
 use crate::process::{
@@ -25,6 +27,9 @@ pub struct JobCandidate {
     pub is_worker: bool,
     /// `true` if it is a program of the system that runs jobs beside cron, such as anacron.
     pub is_runner: bool,
+    /// `true` if it is a program of the system that helps a daemon, and whose children are jobs. A
+    /// job may have a program of that name elsewhere.
+    pub is_helper: bool,
     /// The audit session of a process that has the name of a daemon. That of others is read when it
     /// is needed.
     pub audit: Option<u64>,
@@ -69,6 +74,8 @@ fn candidate(
         is_kernel_thread: stat.is_kernel_thread(),
         is_worker: is_named && is_worker(process, &exe_name)?,
         is_runner: kinds::is_runner(&exe_name) && is_of_superuser(process)?,
+        is_helper: kinds::is_helper(&exe_name)
+            && if_available(process.exe_path())?.is_none_or(is_system_directory),
         is_in_cgroup: groups.have(process)?,
         exe_name,
         audit: if is_named { audit_session(process)? } else { None },

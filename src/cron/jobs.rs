@@ -250,7 +250,7 @@ impl Jobs {
         let Some(node) = search.forest.find(daemon.pid) else { return };
         for child in search.forest.children(node) {
             let member = search.forest.data(child);
-            if kinds::is_helper(&member.exe_name) {
+            if member.is_helper {
                 search.forest.children(child).for_each(|job| self.add_job(search, job));
             } else if member.is_worker || is_forked(member, daemon) {
                 self.add_worker(search, child, daemon.audit);
@@ -372,7 +372,7 @@ impl Jobs {
         if let Some(group) = self.groups.get(&member.pgrp) {
             return Ok(Leftover::Of(group.origin(JobOrigin::Group)));
         }
-        if leftover::is_in_session_of(member, daemons) && !kinds::is_helper(&member.exe_name) {
+        if leftover::is_in_session_of(member, daemons) && !member.is_helper {
             return Ok(Leftover::Of(JobOrigin::Session));
         }
         if !self.audits.is_empty()
@@ -432,6 +432,7 @@ mod tests {
             exe_name: b"sleep".to_vec(),
             is_worker: false,
             is_runner: false,
+            is_helper: false,
             audit: None,
             is_in_cgroup: false,
         };

@@ -169,9 +169,11 @@ fn the_jobs_of_busybox_crond_are_found_and_waited_for() {
     let place = cron_box!(with_busybox());
     // The last command keeps the shell from becoming the one before.
     let shell = format!("(sh /mnt/job b &); {}; true", job("a"));
-    place.shell("mkdir /run/crontabs");
-    std::fs::write(place.root("/run/crontabs/root"), format!("* * * * * {shell}\n"))
-        .expect("writing a crontab");
+    // The name of a helper makes no helper of a job, which is a child of the daemon too.
+    place.shell("mkdir /run/crontabs; cp $(command -v perl) /mnt/bcron-exec; : >/mnt/stay");
+    let hidden = "exec /mnt/bcron-exec -e 'sleep 1 while -e q(/mnt/stay)'";
+    let crontab = format!("* * * * * {shell}\n* * * * * {hidden}\n");
+    std::fs::write(place.root("/run/crontabs/root"), crontab).expect("writing a crontab");
     let daemon = busybox(&place);
     // It looks at its crontabs once a minute, and its clock cannot be faked because it is linked
     // statically.
@@ -186,6 +188,10 @@ fn the_jobs_of_busybox_crond_are_found_and_waited_for() {
     assert!(found["command"] == shell.as_str() && found["user"] == "root", "{list:#}");
     assert_eq!(entry(&list, "jobs", script)["awaited"], true, "{list:#}");
     assert_eq!(entry(&list, "jobs", behind)["awaited"], true, "{list:#}");
+    let seen = place.processes().into_iter().find(|seen| seen.name == "bcron-exec");
+    let hidden = seen.expect("finding the job that is called like a helper").pid;
+    assert_eq!(entry(&list, "jobs", hidden)["awaited"], true, "{list:#}");
+    place.shell("rm /mnt/stay");
     let run = place.begin_and_pause(&[], daemon);
     place.release("a");
     soon("the end of the job itself", || place.ended("a") && !place.is_alive(script));
