@@ -37,10 +37,10 @@ pub enum Ignored {
     Nothing,
     /// Those that others than their owner may write to, or that have several names
     /// (process_crontab in cronie's database.c).
-    Unsafe,
+    Exposed,
     /// Also those with a line that cannot be read, or whose last line does not end (Debian's cron,
     /// user.c and database.c).
-    UnsafeOrBroken,
+    ExposedOrBroken,
 }
 
 /// The rule by which files in a directory are left out.
@@ -148,7 +148,7 @@ impl Crontabs {
     fn add_file(&mut self, file: &Path, user: Option<&[u8]>, places: &Places) {
         let read = text(file, user.is_none()).and_then(|(text, found)| {
             let fault = Some(places.ignored).filter(|ignored| *ignored != Ignored::Nothing);
-            match fault.and_then(|_| unsafe_reason(&found, user.is_none())) {
+            match fault.and_then(|_| reason_to_ignore(&found, user.is_none())) {
                 Some(reason) => Err(io::Error::other(reason)),
                 None => Ok(text),
             }
@@ -164,7 +164,7 @@ impl Crontabs {
     fn add_whole(&mut self, text: &[u8], file: &Path, user: Option<&[u8]>, places: &Places) {
         let (entries, unread) = (self.entries.len(), self.unread.len());
         self.add_lines(text, file, user, places);
-        if places.ignored != Ignored::UnsafeOrBroken {
+        if places.ignored != Ignored::ExposedOrBroken {
             return;
         }
         if !text.is_empty() && !text.ends_with(b"\n") {
@@ -223,7 +223,7 @@ fn text(file: &Path, may_be_link: bool) -> io::Result<(Vec<u8>, Metadata)> {
 }
 
 /// Returns the reason why a daemon ignores a crontab, if it does: others could have written it.
-fn unsafe_reason(found: &Metadata, is_of_system: bool) -> Option<&'static str> {
+fn reason_to_ignore(found: &Metadata, is_of_system: bool) -> Option<&'static str> {
     if found.nlink() != 1 {
         return Some("it has several names (hard links), so that cron ignores it");
     }
@@ -309,7 +309,7 @@ mod tests {
         write(root, "etc/cron.d/broken", b"* * * * * root before\nx\n* * * * * root behind\n");
         write(root, "etc/cron.d/endless", b"* * * * * root endless");
         for name in ["open", "given", "linked"] {
-            write(root, &format!("etc/cron.d/{name}"), b"* * * * * root unsafe\n");
+            write(root, &format!("etc/cron.d/{name}"), b"* * * * * root exposed\n");
         }
         mode("etc/cron.d/open", 0o664);
         std::os::unix::fs::chown(root.join("etc/cron.d/given"), Some(7), None).unwrap();
@@ -325,8 +325,8 @@ mod tests {
             (commands.map(text).collect::<Vec<_>>(), found.unread.len())
         };
         let sound = vec!["good".to_owned(), "own".to_owned()];
-        assert_eq!(commands(Ignored::UnsafeOrBroken), (sound, 7));
-        let (with_lines, unread) = commands(Ignored::Unsafe);
+        assert_eq!(commands(Ignored::ExposedOrBroken), (sound, 7));
+        let (with_lines, unread) = commands(Ignored::Exposed);
         assert_eq!((with_lines.len(), unread), (5, 5), "{with_lines:?}");
         assert_eq!(commands(Ignored::Nothing).0.len(), 9);
     }
