@@ -17,10 +17,10 @@ use crate::cli::{Common, ENVIRONMENT, advice, denied, doubt, parse, tell_held_up
 use crate::exit::{Exit, Refusal};
 use crate::output::json::Layout;
 use crate::output::message::message;
-use crate::output::pool::metrics::Metrics;
+use crate::output::pool::metrics::{DASHBOARD, Metrics};
 use crate::output::pool::{self, PoolReport, json};
 use crate::output::replace::replace;
-use crate::output::{Output, Terminal};
+use crate::output::{self, Output, Terminal};
 use crate::process::Proc;
 use crate::users::Users;
 
@@ -78,6 +78,9 @@ struct Options {
     /// Print metrics, for Prometheus or OpenMetrics
     #[arg(long, conflicts_with_all = ["json", "jsonl"], help_heading = "Output")]
     openmetrics: bool,
+    /// Print a dashboard for Grafana that shows the metrics, as JSON
+    #[arg(long, exclusive = true, help_heading = "Output")]
+    dashboard: bool,
     /// Write to this file, which is replaced as a whole
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Output")]
     output: Option<PathBuf>,
@@ -196,12 +199,17 @@ Examples:
   apache-mem --top 10 --by unit
   apache-mem --openmetrics \\
     --output /var/lib/prometheus/node-exporter/apache.prom
+  apache-mem --dashboard >apache-mem.json
 
 See also:
   proctool(1), apache2(8), ps_mem(1), proc_pid_smaps(5)";
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
+    if options.dashboard {
+        output::print(DASHBOARD)?;
+        return Ok(Exit::Done);
+    }
     if options.openmetrics && options.interval.is_some() && options.output.is_none() {
         return Err(Refusal::usage(
             "metrics are one document: --interval with --openmetrics needs --output",

@@ -256,11 +256,11 @@ fn the_dashboard_and_the_readme_ask_for_metrics_that_there_are() {
     let other = place.memory(&["--openmetrics", "--exe", "gunicorn"]).succeeds();
     is_clean(&other.stdout);
     let text = metrics(&place) + &other.text();
-    let board = serde_json::from_str(&source("dashboards/apache-mem.json"));
-    let board: serde_json::Value = board.expect("parsing the dashboard");
+    let board = place.memory(&["--dashboard"]).succeeds().json();
     let readme = source("README.md");
     let examples = readme.split("```promql\n").skip(1).filter_map(|rest| rest.split("```").next());
     let examples: Vec<&str> = examples.flat_map(|example| example.split("\n\n")).collect();
+    place.memory(&["--dashboard", "--openmetrics"]).exits(2);
     for (queries, least) in [(queries(&board), 5), (examples, 2)] {
         assert!(queries.len() >= least, "{queries:#?}");
         for query in queries {

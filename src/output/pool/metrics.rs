@@ -15,6 +15,9 @@ use crate::output::put;
 use crate::output::text::escaped;
 use crate::process::Pid;
 
+/// A dashboard for Grafana that shows these metrics, as JSON.
+pub const DASHBOARD: &str = include_str!("dashboard.json");
+
 /// A metric: what its samples have in common.
 struct Family {
     name: String,
