@@ -88,15 +88,14 @@ pub fn ranking(proc: &Proc, by: RankBy, depth: Depth) -> Result<Ranking, Error> 
     while let Some(process) = scan.next()? {
         match process.lookup(read(process, by, depth))? {
             Lookup::Found(Some((name, member))) => {
-                let consumer = found.entry(name.clone()).or_default();
-                consumer.name = name;
-                consumer.add(&member);
+                found.entry(name).or_default().add(&member);
             }
             Lookup::Found(None) | Lookup::Exited => {}
             Lookup::Unavailable(reason) => ranking.hidden.add(process.pid(), reason),
         }
     }
-    ranking.consumers = found.into_values().collect();
+    let named = found.into_iter().map(|(name, consumer)| Consumer { name, ..consumer });
+    ranking.consumers = named.collect();
     ranking.consumers.sort_by(|one, other| {
         let key = |consumer: &Consumer| Reverse(consumer.pss.saturating_add(consumer.swap));
         (key(one), &one.name).cmp(&(key(other), &other.name))

@@ -41,7 +41,7 @@ pub struct OpenSockets {
     pub wsgi: Vec<WsgiSocket>,
     /// Whether it listens on another unix socket too.
     pub has_other: bool,
-    /// Whether it waits for connections by epoll(7), as all workers do where any does.
+    /// Whether it has an instance of epoll(7), by which workers wait for connections.
     pub has_epoll: bool,
 }
 
@@ -204,20 +204,15 @@ impl ProcessRole {
         }
     }
 
-    /// Finds the workers that are none: they listen, and do not wait for connections as others do.
-    /// The process manager of mod_fcgid keeps the sockets of the server open. `is_new` says whether
-    /// a process may not have got so far.
-    pub fn idle_listeners<'r>(
-        roles: impl Iterator<Item = (&'r ProcessRole, Option<&'r OpenSockets>, bool)> + Clone,
-    ) -> Vec<bool> {
-        let is_worker = |role: &ProcessRole| *role == ProcessRole::Worker;
-        let waits = |held: Option<&OpenSockets>| held.is_none_or(|held| held.has_epoll);
-        let any_waits = roles
-            .clone()
-            .any(|(role, held, _)| is_worker(role) && held.is_some_and(|held| held.has_epoll));
-        roles
-            .map(|(role, held, is_new)| any_waits && is_worker(role) && !waits(held) && !is_new)
-            .collect()
+    /// Returns the role among the other processes, some of which may wait for connections by
+    /// epoll(7). Then a worker that does not is none: the process manager of mod_fcgid keeps the
+    /// sockets of the server open. A worker that has begun a moment ago may not have got so far.
+    pub fn among(self, held: Option<&OpenSockets>, any_waits: bool, is_new: bool) -> ProcessRole {
+        let waits = held.is_none_or(|held| held.has_epoll);
+        match self {
+            ProcessRole::Worker if any_waits && !waits && !is_new => ProcessRole::Other,
+            role => role,
+        }
     }
 
     fn titled(arguments: &[u8], master: Option<&[u8]>) -> ProcessRole {
@@ -280,19 +275,17 @@ mod tests {
     fn who_listens_without_waiting_is_no_worker() {
         let waits = OpenSockets { has_epoll: true, ..OpenSockets::default() };
         let idle = OpenSockets::default();
-        let worker = &ProcessRole::Worker;
-        let found = |all: &[(&ProcessRole, Option<&OpenSockets>, bool)]| {
-            ProcessRole::idle_listeners(all.iter().copied())
-        };
-        let all = [
-            (worker, Some(&waits), false),
-            (worker, Some(&idle), false),
-            (worker, Some(&idle), true),
-            (worker, None, false),
-            (&ProcessRole::Other, Some(&idle), false),
-        ];
-        assert_eq!(found(&all), [false, true, false, false, false]);
-        assert_eq!(found(&all[1..3]), [false, false]);
+        for (held, any_waits, is_new, expected) in [
+            (Some(&waits), true, false, ProcessRole::Worker),
+            (Some(&idle), true, false, ProcessRole::Other),
+            (Some(&idle), true, true, ProcessRole::Worker),
+            (Some(&idle), false, false, ProcessRole::Worker),
+            (None, true, false, ProcessRole::Worker),
+        ] {
+            assert_eq!(ProcessRole::Worker.among(held, any_waits, is_new), expected);
+        }
+        let group = ProcessRole::Group(socket(0, 1));
+        assert_eq!(group.clone().among(Some(&idle), true, false), group);
     }
 
     #[test]

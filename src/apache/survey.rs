@@ -207,7 +207,7 @@ impl<'s> Surveyor<'s> {
                 members.push((role, member, held));
             }
         }
-        let members = with_idle_listeners(members);
+        let members = with_roles(members);
         let configuration = configuration_of(process, &master, &self.budget);
         let configured = configuration.as_ref().ok().and_then(|found| found.groups.as_deref());
         let mut pool = Pool::new(
@@ -410,18 +410,18 @@ fn set_maximum(pool: &mut Pool, read: Result<Maxima, String>) {
 /// Time in seconds in which a worker has begun to wait for connections.
 const BEGINNING: f64 = 2.0;
 
-/// Returns the processes of an Apache, those that only seem to be workers among the others.
-fn with_idle_listeners(
+/// Returns the processes of an Apache with their roles among each other.
+fn with_roles(
     members: Vec<(ProcessRole, Member, Option<OpenSockets>)>,
 ) -> Vec<(ProcessRole, Member)> {
-    let is_new = |member: &Member| member.age.is_some_and(|age| age < BEGINNING);
-    let facts = members.iter().map(|(role, member, held)| (role, held.as_ref(), is_new(member)));
-    let are_idle = ProcessRole::idle_listeners(facts);
-    let each = members.into_iter().zip(are_idle);
-    each.map(|((role, member, _), is_idle)| {
-        (if is_idle { ProcessRole::Other } else { role }, member)
-    })
-    .collect()
+    let any_waits = members.iter().any(|(role, _, held)| {
+        *role == ProcessRole::Worker && held.as_ref().is_some_and(|held| held.has_epoll)
+    });
+    let settled = members.into_iter().map(|(role, member, held)| {
+        let is_new = member.age.is_some_and(|age| age < BEGINNING);
+        (role.among(held.as_ref(), any_waits, is_new), member)
+    });
+    settled.collect()
 }
 
 /// Makes groups by the titles of processes. A process with the command line of its master has no
