@@ -1,7 +1,8 @@
 //! Servers that answer with a pool of similar processes, Apache above all: which processes belong
 //! together, how much memory they really use, and how many more would fit.
 //!
-//! [`survey()`] looks at all of them once, and [`ranking()`] at all programs of the machine. Nothing here knows the command line, and nothing prints.
+//! [`survey()`] looks at all of them once, and [`ranking()`] at all programs of the machine. Nothing
+//! here knows the command line, and nothing prints.
 
 mod capacity;
 mod configuration;
@@ -9,6 +10,7 @@ mod evidence;
 mod maximum;
 mod member;
 mod naming;
+mod pattern;
 mod pool;
 mod program;
 mod ranking;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 
+use crate::apache::pattern::{NamePattern, has_wildcard};
 use crate::escape::expanded;
 use crate::path::base_name;
 use crate::process::RootEntry;
@@ -336,22 +337,12 @@ impl<'r> ConfigurationReader<'r> {
         if !has_wildcard(part) {
             return self.include_matching(join(part), rest, truth, depth);
         }
-        // Apache takes several stars as one.
-        let mut text = lossy(part).replace("[^", "[!");
-        while text.contains("**") {
-            text = text.replace("**", "*");
-        }
-        let Ok(pattern) = glob::Pattern::new(&text) else {
+        let Some(pattern) = NamePattern::new(part) else {
             return self.missing(Doubt::Pattern(lossy(part)));
         };
-        // As apr_fnmatch does with APR_FNM_PERIOD: a name that begins with a dot matches only a
-        // pattern with a dot.
-        let options =
-            glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
         match self.load(if directory.is_empty() { b"/" } else { &directory }) {
             Ok(RootEntry::Directory(names)) => {
-                for name in names.iter().filter(|name| pattern.matches_with(&lossy(name), options))
-                {
+                for name in names.iter().filter(|name| pattern.matches(name)) {
                     self.include_matching(join(name), rest, truth, depth);
                 }
             }
@@ -463,8 +454,4 @@ fn source_of(identifier: &[u8]) -> Option<Vec<u8>> {
             (!stem.starts_with(b"mpm_")).then(|| [b"mod_", stem, b".c"].concat())
         }
     }
-}
-
-fn has_wildcard(pattern: &[u8]) -> bool {
-    pattern.iter().any(|byte| b"*?[".contains(byte))
 }

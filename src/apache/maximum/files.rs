@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 
 use crate::apache::configuration::Source;
+use crate::apache::pattern::{NamePattern, has_wildcard};
 use crate::process::RootEntry;
 
 /// More files and directories, and more bytes, than the configuration of any pool has.
@@ -86,10 +87,6 @@ impl<'f> ServerFiles<'f> {
 
     /// Returns the existing paths that match an absolute pattern, in the order of glob(3).
     pub fn matching(&mut self, pattern: &[u8]) -> Result<Vec<Vec<u8>>, String> {
-        let misunderstood = || {
-            let pattern = String::from_utf8_lossy(pattern);
-            format!("{pattern}: a pattern that is not understood")
-        };
         if !has_wildcard(pattern) {
             let has = self.source.has(pattern).map_err(|error| reason(pattern, &error))?;
             return Ok(if has { vec![pattern.to_vec()] } else { Vec::new() });
@@ -97,7 +94,7 @@ impl<'f> ServerFiles<'f> {
         let parts: Vec<&[u8]> =
             pattern.split(|&byte| byte == b'/').filter(|part| !part.is_empty()).collect();
         if pattern.contains(&b'\\') || parts.len() > DEEPEST {
-            return Err(misunderstood());
+            return Err(misunderstood(pattern));
         }
         let mut found: Vec<Vec<u8>> = vec![Vec::new()];
         for part in parts {
@@ -129,19 +126,10 @@ impl<'f> ServerFiles<'f> {
             found.push(join(part));
             return Ok(());
         }
-        let mut text = String::from_utf8_lossy(part).replace("[^", "[!");
-        while text.contains("**") {
-            text = text.replace("**", "*");
-        }
-        let pattern = glob::Pattern::new(&text)
-            .map_err(|_| format!("{text}: a pattern that is not understood"))?;
-        let options =
-            glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
+        let pattern = NamePattern::new(part).ok_or_else(|| misunderstood(part))?;
         let listed = self.entry(if directory.is_empty() { b"/" } else { directory })?;
         let Some(RootEntry::Directory(names)) = listed else { return Ok(()) };
-        let is_match =
-            |name: &&Vec<u8>| pattern.matches_with(&String::from_utf8_lossy(name), options);
-        found.extend(names.iter().filter(is_match).map(|name| join(name)));
+        found.extend(names.iter().filter(|name| pattern.matches(name)).map(|name| join(name)));
         Ok(())
     }
 
@@ -169,9 +157,8 @@ impl<'f> ServerFiles<'f> {
     }
 }
 
-/// Reports whether a part of a path is a pattern.
-pub fn has_wildcard(text: &[u8]) -> bool {
-    text.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
+fn misunderstood(pattern: &[u8]) -> String {
+    format!("{}: a pattern that is not understood", String::from_utf8_lossy(pattern))
 }
 
 fn reason(path: &[u8], error: &std::io::Error) -> String {

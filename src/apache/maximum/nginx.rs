@@ -1,8 +1,9 @@
 //! The workers of nginx: `worker_processes` in the main context.
 
-use super::files::{ServerFiles, has_wildcard};
+use super::files::ServerFiles;
 use super::options::{ValueOption, WHOLE, last, parse};
 use super::{COMMAND_LINE, DEFAULT, GroupMaximum, KnownProgram, Maxima, Started, number_at};
+use crate::apache::pattern::has_wildcard;
 
 /// Deepest nesting of included files. nginx itself has no limit.
 const DEEPEST: usize = 20;
