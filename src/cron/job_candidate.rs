@@ -30,11 +30,23 @@ pub struct JobCandidate {
     /// `true` if it is a program of the system that helps a daemon, and whose children are jobs. A
     /// job may have a program of that name elsewhere.
     pub is_helper: bool,
+    /// `true` if the superuser runs it as such a helper: then its children are jobs also after the
+    /// end of the daemon.
+    pub is_helper_of_root: bool,
     /// The audit session of a process that has the name of a daemon. That of others is read when it
     /// is needed.
     pub audit: Option<u64>,
     /// `true` if it is in a control group in which every process is cron's.
     pub is_in_cgroup: bool,
+}
+
+impl JobCandidate {
+    /// Reports whether it is a fork of a daemon that has not become another program.
+    pub fn is_forked_from(&self, daemon: &Daemon) -> bool {
+        // Daemons that are scripts share their executable with many programs, and busybox with all
+        // of its applets.
+        kinds::kind(&daemon.exe_name).is_some() && self.exe_name == daemon.exe_name
+    }
 }
 
 /// Reads all processes. Errors: one that may be a job cannot be examined.
@@ -64,6 +76,9 @@ fn candidate(
     let exe_name =
         if_available(process.exe_name())?.map(|name| name.into_owned()).unwrap_or_default();
     let is_named = is_named(&exe_name, daemons);
+    // A path that is kept from an ordinary user is believed: he can only list jobs.
+    let is_helper = kinds::is_helper(&exe_name)
+        && if_available(process.exe_path())?.is_none_or(is_system_directory);
     Ok(JobCandidate {
         session: stat.session,
         pgrp: stat.pgrp,
@@ -74,8 +89,8 @@ fn candidate(
         is_kernel_thread: stat.is_kernel_thread(),
         is_worker: is_named && is_worker(process, &exe_name)?,
         is_runner: kinds::is_runner(&exe_name) && is_of_superuser(process)?,
-        is_helper: kinds::is_helper(&exe_name)
-            && if_available(process.exe_path())?.is_none_or(is_system_directory),
+        is_helper,
+        is_helper_of_root: is_helper && is_of_superuser(process)?,
         is_in_cgroup: groups.have(process)?,
         exe_name,
         audit: if is_named { audit_session(process)? } else { None },

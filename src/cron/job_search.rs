@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Error;
 use super::daemon::Daemon;
 use super::job_candidate::JobCandidate;
 use super::origin::JobOrigin;
-use super::{Error, kinds};
 use crate::control::self_and_ancestors;
 use crate::process::Proc;
 use crate::tree::{Forest, Node};
@@ -117,18 +117,15 @@ fn of_service(forest: &Forest<JobCandidate>, daemons: &[Daemon]) -> BTreeSet<Nod
     for daemon in daemons {
         let Some(node) = forest.find(daemon.pid) else { continue };
         found.insert(node);
-        // The worker of an earlier daemon, which what runs both has adopted, is in its session too.
-        let is_worker = |child: Node| {
-            kinds::kind(&daemon.exe_name).is_some()
-                && forest.data(child).exe_name == daemon.exe_name
-        };
         for above in forest.ancestors(node).filter(|&above| forest.pid(above) != 1) {
             found.insert(above);
-            // A process that it has adopted from a job is in the session of that job.
+            // A process that it has adopted from a job is in the session of that job. It may also
+            // have adopted a worker of an earlier daemon, which is in its own session.
             let session = forest.data(above).session;
-            let beside = forest
-                .children(above)
-                .filter(|&child| forest.data(child).session == session && !is_worker(child));
+            let beside = forest.children(above).filter(|&child| {
+                let member = forest.data(child);
+                member.session == session && !member.is_forked_from(daemon)
+            });
             found.extend(beside);
         }
     }

@@ -11,7 +11,6 @@ use super::group_record::GroupRecord;
 use super::job::{Job, hold, is_stuck};
 use super::job_candidate::{JobCandidate, audit_of, read};
 use super::job_search::JobSearch;
-use super::kinds;
 use super::leftover::{self, Leftover};
 use super::origin::JobOrigin;
 use super::orphan::writes_to_tmpfile;
@@ -252,25 +251,30 @@ impl Jobs {
             let member = search.forest.data(child);
             if member.is_helper {
                 search.forest.children(child).for_each(|job| self.add_job(search, job));
-            } else if member.is_worker || is_forked(member, daemon) {
-                self.add_worker(search, child, daemon.audit);
+            } else if member.is_worker || member.is_forked_from(daemon) {
+                self.add_worker(search, child);
+                // A worker opens an audit session for its job, where pam_loginuid(8) does so.
+                let own = member.audit.filter(|audit| Some(*audit) != daemon.audit);
+                self.audits.extend(own.filter(|_| search.counts(child)));
             } else {
                 self.add_job(search, child);
             }
         }
     }
 
-    /// Adds workers that outlived their daemon: their jobs still run. Workers of another running
-    /// daemon belong to that one.
+    /// Adds workers that outlived their daemon, and the jobs of helpers that did: they still run.
+    /// Workers of another running daemon belong to that one.
     fn earlier_workers(&mut self, search: &mut JobSearch<'_>) {
         for node in search.forest.all() {
             let member = search.forest.data(node);
             let parent = search.forest.parent(node).map(|parent| search.forest.data(parent));
             let is_orphan = parent.is_none_or(|parent| parent.exe_name != member.exe_name);
             if member.is_worker && is_orphan && !search.counts(node) {
-                // It may have the audit session of its daemon, which may be that of whoever started
-                // it: nothing else in there is a job for that.
-                self.add_worker(search, node, member.audit);
+                // Its audit session may be that of its daemon, and so of whoever started that one:
+                // nothing else in there is a job for that.
+                self.add_worker(search, node);
+            } else if member.is_helper_of_root {
+                search.forest.children(node).for_each(|job| self.add_job(search, job));
             }
         }
     }
@@ -295,13 +299,12 @@ impl Jobs {
     }
 
     /// Adds a worker with its job and its mailer.
-    fn add_worker(&mut self, search: &mut JobSearch<'_>, node: Node, daemons_audit: Option<u64>) {
+    fn add_worker(&mut self, search: &mut JobSearch<'_>, node: Node) {
         if !search.add(node, JobOrigin::Worker) {
             self.runs_us |= search.ours.contains(&node);
             return;
         }
         let worker = search.forest.data(node);
-        self.audits.extend(worker.audit.filter(|audit| Some(*audit) != daemons_audit));
         for child in search.forest.children(node) {
             let member = search.forest.data(child);
             // A job gets a session of its own before it begins; the mailer stays in that of the
@@ -402,13 +405,6 @@ fn stat_of(proc: &Proc, pid: Pid) -> Result<Option<Stat>, Error> {
     Ok(if let Lookup::Found(stat) = stat { Some(stat) } else { None })
 }
 
-/// Reports whether a child of a daemon is its worker: a fork of it that has not become a job yet.
-fn is_forked(member: &JobCandidate, daemon: &Daemon) -> bool {
-    // Daemons that are scripts share their executable with many programs, and busybox with all of
-    // its applets.
-    kinds::kind(&daemon.exe_name).is_some() && member.exe_name == daemon.exe_name
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -433,6 +429,7 @@ mod tests {
             is_worker: false,
             is_runner: false,
             is_helper: false,
+            is_helper_of_root: false,
             audit: None,
             is_in_cgroup: false,
         };

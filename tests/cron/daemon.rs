@@ -425,6 +425,25 @@ fn a_daemon_that_has_dropped_its_rights_is_found_by_its_helper() {
     }
 }
 
+/// After the end of bcron-sched alone, bcron-exec waits for its jobs.
+#[test]
+fn the_jobs_of_a_helper_that_outlived_its_daemon_are_jobs() {
+    let place = cron_box!();
+    place.shell(&BCRON.replace("USER", "999"));
+    let job = place.began("a");
+    let list = place.list();
+    let daemon = list["daemons"][0]["pid"].as_u64().unwrap_or_else(|| panic!("{list:#}"));
+    place.kill("KILL", daemon);
+    soon("the end of the daemon", || place.list()["daemons"] == serde_json::json!([]));
+    mentions(&place.graceful(&["--list"]).exits(0), &["sh /mnt/job a"]);
+    let run = place.begin(&["--", "touch", "/mnt/ran"]);
+    soon("the run at work", || place.root("/run/cron-graceful.lock").exists());
+    assert!(place.is_alive(job) && !place.has("ran"), "the command ran beside a job");
+    let outcome = place.finishes_after("a", run).exits(0);
+    mentions(&outcome, &["waiting for", "sh /mnt/job a"]);
+    assert!(place.has("ran"));
+}
+
 /// Any user may run a program of such names, and have children: they have his rights.
 #[test]
 fn a_user_s_process_with_the_name_of_a_daemon_keeps_nobody_from_cron() {
