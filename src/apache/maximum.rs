@@ -225,10 +225,6 @@ mod tests {
         Started { arguments: arguments.to_vec(), environment, exe: b"/exe", directory }
     }
 
-    pub fn with_environment<'s>(started: Started<'s>, variables: &[&'s [u8]]) -> Started<'s> {
-        Started { environment: variables.to_vec(), ..started }
-    }
-
     /// Reads these files of a server.
     pub fn configured(
         program: KnownProgram,
@@ -244,6 +240,20 @@ mod tests {
         let (root, budget) = (Root::at(directory.path()).unwrap(), ReadBudget::default());
         let source = Source::new(root, Owner::default(), &budget).unwrap();
         read(program, started, &source)
+    }
+
+    /// Reads the only group of a server with this environment: its number and the place of it.
+    pub fn only(
+        program: KnownProgram,
+        files: &[(&str, &[u8])],
+        arguments: &[&[u8]],
+        environment: &[&[u8]],
+    ) -> Result<(u64, String), String> {
+        let started = Started { environment: environment.to_vec(), ..started(arguments) };
+        let mut found = configured(program, files, &started)?.groups;
+        let group = found.pop().unwrap();
+        assert_eq!(found, []);
+        Ok((group.processes, group.at))
     }
 
     #[test]

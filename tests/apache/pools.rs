@@ -245,19 +245,27 @@ title('gunicorn: master [app]')
 time.sleep(1000)
 ";
 
+/// Starts a script that gives titles to itself and its three children, and waits until they begin
+/// with this text. Returns the pid of the script.
+#[track_caller]
+fn titled(place: &ApacheBox, name: &str, script: &str, begin: &str) -> u32 {
+    place.program(name, script);
+    place.shell(&format!(
+        "setsid {name} a-long-argument-so-that-there-is-room-for-titles-of-any-length </dev/null \
+        >/dev/null 2>&1 &"
+    ));
+    let pid = master(place, name, 3);
+    soon("titles", || {
+        let all = [vec![pid], place.children(pid)].concat();
+        all.into_iter().all(|pid| place.arguments(pid).starts_with(begin))
+    });
+    pid
+}
+
 #[test]
 fn titles_group_the_processes_of_a_script() {
     let place = apache_box!(ApacheBox::without_apache());
-    place.program("titled-one", TITLED);
-    place.shell(
-        "setsid titled-one a-long-argument-so-that-there-is-room-for-titles </dev/null \
-    >/dev/null 2>&1 &",
-    );
-    let pid = master(&place, "titled-one", 3);
-    soon("titles", || {
-        let all = [vec![pid], place.children(pid)].concat();
-        all.into_iter().all(|pid| place.arguments(pid).starts_with("gunicorn: "))
-    });
+    let pid = titled(&place, "titled-one", TITLED, "gunicorn: ");
     let block = place.block(&["--exe", "gunicorn"]);
     assert_eq!((&block["pid"], &block["processes"]), (&json!(pid), &json!(4)), "{block:#}");
     let counts: Vec<u64> =
@@ -277,16 +285,7 @@ fn titles_in_brackets_are_those_of_the_program() {
             "f'[celeryd: celery@h:ForkPoolWorker-{number}]'",
         )
         .replace("gunicorn: master [app]", "[celeryd: celery@h:MainProcess] -active- (worker)");
-    place.program("titled-two", &script);
-    place.shell(
-        "setsid titled-two a-long-argument-so-that-there-is-room-for-titles-of-celery </dev/null \
-        >/dev/null 2>&1 &",
-    );
-    let pid = master(&place, "titled-two", 3);
-    soon("titles", || {
-        let all = [vec![pid], place.children(pid)].concat();
-        all.into_iter().all(|pid| place.arguments(pid).starts_with("[celeryd: "))
-    });
+    let pid = titled(&place, "titled-two", &script, "[celeryd: ");
     for name in ["celery", "celeryd", "[celeryd"] {
         let block = place.block(&["--exe", name]);
         assert_eq!((&block["pid"], &block["processes"]), (&json!(pid), &json!(4)), "{block:#}");
@@ -343,12 +342,7 @@ fn each_group_has_its_estimates_and_helpers_are_in_none() {
         "        time.sleep(1000)\nt",
         "        blob = b'x' * (30 << 20) if number == 3 else b''\n        time.sleep(1000)\nt",
     );
-    place.program("titled-three", &script);
-    place.shell(
-        "setsid titled-three a-long-argument-so-that-there-is-room-for-titles </dev/null \
-        >/dev/null 2>&1 &",
-    );
-    let pid = master(&place, "titled-three", 3);
+    let pid = titled(&place, "titled-three", &script, "gunicorn: ");
     let groups = || place.block(&["--exe", "gunicorn"])["groups"].clone();
     let average = |groups: &Value, name: &str| {
         let found = list(groups).iter().find(|group| group["name"] == name)?;

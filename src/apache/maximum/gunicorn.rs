@@ -157,18 +157,8 @@ fn string_end(text: &[u8], begin: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{configured, started, with_environment};
+    use super::super::tests::only;
     use super::*;
-
-    fn read_gunicorn(
-        files: &[(&str, &[u8])],
-        arguments: &[&[u8]],
-        environment: &[&[u8]],
-    ) -> Result<(u64, String), String> {
-        let started = with_environment(started(arguments), environment);
-        let found = configured(KnownProgram::Gunicorn, files, &started)?;
-        Ok((found.groups[0].processes, found.groups[0].at.clone()))
-    }
 
     #[test]
     fn each_source_in_its_rank() {
@@ -187,7 +177,7 @@ mod tests {
             (&files[1..], &[script, b"a:b"], &[web, home], 7, "WEB_CONCURRENCY"),
             (&files[1..], &[script, b"a:b"], &[home], 1, "the default"),
         ] {
-            let found = read_gunicorn(files, words, environment);
+            let found = only(KnownProgram::Gunicorn, files, words, environment);
             assert_eq!(
                 found,
                 Ok((processes, at.to_owned())),
@@ -212,7 +202,10 @@ mod tests {
             (&[script], &[b"PWD=/srv", b"WEB_CONCURRENCY=x"]),
             (&[script], &[b"PWD=/srv", b"GUNICORN_CMD_ARGS='"]),
         ] {
-            assert!(read_gunicorn(&[], words, environment).is_err(), "{words:?} {environment:?}");
+            assert!(
+                only(KnownProgram::Gunicorn, &[], words, environment).is_err(),
+                "{words:?} {environment:?}"
+            );
         }
     }
 

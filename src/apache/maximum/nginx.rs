@@ -291,14 +291,8 @@ fn word(text: &[u8], begin: usize) -> Option<(Vec<u8>, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{configured, started};
+    use super::super::tests::{configured, only, started};
     use super::*;
-
-    fn read_nginx(files: &[(&str, &[u8])], arguments: &[&[u8]]) -> Result<(u64, String), String> {
-        let found = configured(KnownProgram::Nginx, files, &started(arguments))?;
-        let [found] = &found.groups[..] else { panic!("one group: {found:?}") };
-        Ok((found.processes, found.at.clone()))
-    }
 
     const ARGUMENTS: &[&[u8]] = &[b"nginx: master process nginx -c /n/nginx.conf", b""];
 
@@ -317,7 +311,7 @@ mod tests {
             ("worker_processes 2; a_by_lua_block { \" }", 2, "/n/nginx.conf:1"),
         ] {
             let files = [("n/nginx.conf", text.as_bytes()), ("n/m/a.conf", b"worker_processes 6;")];
-            let found = read_nginx(&files, ARGUMENTS);
+            let found = only(KnownProgram::Nginx, &files, ARGUMENTS, &[]);
             assert_eq!(found, Ok((processes, at.to_owned())), "{text}");
         }
     }
@@ -335,30 +329,45 @@ mod tests {
             "} worker_processes 4;",
             "user 'x; worker_processes 4;",
         ] {
-            let found = read_nginx(&[("n/nginx.conf", text.as_bytes())], ARGUMENTS);
+            let found =
+                only(KnownProgram::Nginx, &[("n/nginx.conf", text.as_bytes())], ARGUMENTS, &[]);
             assert!(found.is_err(), "{text}: {found:?}");
         }
-        assert!(read_nginx(&[], &[b"nginx: master process nginx -c n.conf"]).is_err());
-        assert!(read_nginx(&[], &[b"nginx: master process nginx -p p -c n.conf"]).is_err());
-        assert!(read_nginx(&[], &[b"nginx: worker process"]).is_err());
+        assert!(
+            only(KnownProgram::Nginx, &[], &[b"nginx: master process nginx -c n.conf"], &[])
+                .is_err()
+        );
+        assert!(
+            only(KnownProgram::Nginx, &[], &[b"nginx: master process nginx -p p -c n.conf"], &[])
+                .is_err()
+        );
+        assert!(only(KnownProgram::Nginx, &[], &[b"nginx: worker process"], &[]).is_err());
         let unclear: [&[u8]; 2] = [
             b"nginx: master process nginx -g env -x; worker_processes 3; -c /n/nginx.conf",
             b"nginx: master process nginx -g worker_processes 3; -g env x; -c /n/nginx.conf",
         ];
         for line in unclear {
-            assert!(read_nginx(&[("n/nginx.conf", b"events {}")], &[line]).is_err());
+            assert!(
+                only(KnownProgram::Nginx, &[("n/nginx.conf", b"events {}")], &[line], &[]).is_err()
+            );
         }
     }
 
     #[test]
     fn the_command_line() {
         let line = b"nginx: master process nginx -g daemon off; worker_processes 3; -c /n/n.conf";
-        assert_eq!(read_nginx(&[], &[line]), Ok((3, "the command line".to_owned())));
+        assert_eq!(
+            only(KnownProgram::Nginx, &[], &[line], &[]),
+            Ok((3, "the command line".to_owned()))
+        );
         let words: [&[u8]; 4] = [b"/usr/sbin/nginx", b"-qg", b"worker_processes 5;", b"-c/n"];
-        assert_eq!(read_nginx(&[], &words), Ok((5, "the command line".to_owned())));
+        assert_eq!(
+            only(KnownProgram::Nginx, &[], &words, &[]),
+            Ok((5, "the command line".to_owned()))
+        );
         let files: [(&str, &[u8]); 1] = [("n", b"worker_processes 8;")];
         let line = b"nginx: master process nginx -c /n -g daemon on; master_process on;";
-        assert_eq!(read_nginx(&files, &[line]), Ok((8, "/n:1".to_owned())));
+        assert_eq!(only(KnownProgram::Nginx, &files, &[line], &[]), Ok((8, "/n:1".to_owned())));
     }
 
     #[test]
@@ -369,7 +378,10 @@ mod tests {
             ("p/a.conf", b"worker_processes 9;"),
             ("exe", b"\0configure arguments: --prefix=/p --conf-path=a.conf --x='y z'\0"),
         ];
-        assert_eq!(read_nginx(&files, arguments), Ok((9, "/p/a.conf:1".to_owned())));
+        assert_eq!(
+            only(KnownProgram::Nginx, &files, arguments, &[]),
+            Ok((9, "/p/a.conf:1".to_owned()))
+        );
         let usual = configured(KnownProgram::Nginx, &files[..1], &started(arguments)).unwrap();
         assert_eq!((usual.groups[0].processes, usual.doubts.len()), (8, 1));
         let bare = Some((b"/usr/local/nginx".to_vec(), b"conf/nginx.conf".to_vec()));

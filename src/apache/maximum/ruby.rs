@@ -166,19 +166,8 @@ fn blocks(code: &[u8]) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{configured, started, with_environment};
+    use super::super::tests::only;
     use super::*;
-
-    fn read_ruby(
-        program: KnownProgram,
-        files: &[(&str, &[u8])],
-        arguments: &[&[u8]],
-        environment: &[&[u8]],
-    ) -> Result<(u64, String), String> {
-        let started = with_environment(started(arguments), environment);
-        let found = configured(program, files, &started)?;
-        Ok((found.groups[0].processes, found.groups[0].at.clone()))
-    }
 
     #[test]
     fn unicorn_is_told_by_its_file() {
@@ -191,12 +180,12 @@ mod tests {
             (&[b"ruby", b"/bin/unicorn_rails", b"-Dc", b"config/u.rb"], 4, "/srv/config/u.rb:2"),
             (&[b"unicorn", b"--config-file=/none.rb"], 1, "the default"),
         ] {
-            let found = read_ruby(KnownProgram::Unicorn, &files, arguments, &[]);
+            let found = only(KnownProgram::Unicorn, &files, arguments, &[]);
             assert_eq!(found, Ok((processes, at.to_owned())));
         }
         for arguments in [&[&b"unicorn"[..]][..], &[b"unicorn", b"-c", b"/x"], &[b"unicorn worker"]]
         {
-            assert!(read_ruby(KnownProgram::Unicorn, &files, arguments, &[]).is_err());
+            assert!(only(KnownProgram::Unicorn, &files, arguments, &[]).is_err());
         }
     }
 
@@ -213,16 +202,16 @@ mod tests {
             (&files, &[puma, b"-C-"], &[web], 7, "WEB_CONCURRENCY"),
             (&[], &[puma], &[web, home], 7, "WEB_CONCURRENCY"),
         ] {
-            let found = read_ruby(KnownProgram::Puma, files, words, environment);
+            let found = only(KnownProgram::Puma, files, words, environment);
             assert_eq!(found, Ok((processes, at.to_owned())));
         }
         let title: &[&[u8]] = &[b"puma 6.4.0 (tcp://0.0.0.0:80) [app]"];
-        assert!(read_ruby(KnownProgram::Puma, &files, title, &[web]).is_err());
-        assert!(read_ruby(KnownProgram::Puma, &[], &[puma], &[web]).is_err());
+        assert!(only(KnownProgram::Puma, &files, title, &[web]).is_err());
+        assert!(only(KnownProgram::Puma, &[], &[puma], &[web]).is_err());
         let several: &[&[u8]] = &[puma, b"-C/p.rb", b"-C/p.rb"];
-        assert!(read_ruby(KnownProgram::Puma, &files, several, &[web]).is_err());
+        assert!(only(KnownProgram::Puma, &files, several, &[web]).is_err());
         let of_environment: [(&str, &[u8]); 1] = [("srv/config/puma/production.rb", b"workers 9")];
-        assert!(read_ruby(KnownProgram::Puma, &of_environment, &[puma], &[web, home]).is_err());
+        assert!(only(KnownProgram::Puma, &of_environment, &[puma], &[web, home]).is_err());
     }
 
     #[test]

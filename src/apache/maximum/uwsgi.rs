@@ -221,18 +221,8 @@ fn entries<'t>(text: &'t [u8], wanted: &[u8]) -> Vec<Entry<'t>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{configured, started, with_environment};
+    use super::super::tests::only;
     use super::*;
-
-    fn read_uwsgi(
-        files: &[(&str, &[u8])],
-        arguments: &[&[u8]],
-        environment: &[&[u8]],
-    ) -> Result<(u64, String), String> {
-        let started = with_environment(started(arguments), environment);
-        let found = configured(KnownProgram::Uwsgi, files, &started)?;
-        Ok((found.groups[0].processes, found.groups[0].at.clone()))
-    }
 
     const FILES: [(&str, &[u8]); 3] = [
         ("default.ini", b"[uwsgi]\nmaster = true\nworkers = 2\n"),
@@ -254,7 +244,7 @@ mod tests {
             (&[uwsgi, b"-s", b":3031"], &[b"UWSGI_WORKERS=7"], 7, "UWSGI_WORKERS"),
             (&[uwsgi, b"-s", b":3031", b"-w", b"app"], &[b"X=1"], 1, "the default"),
         ] {
-            let found = read_uwsgi(&FILES, words, environment);
+            let found = only(KnownProgram::Uwsgi, &FILES, words, environment);
             assert_eq!(
                 found,
                 Ok((processes, at.to_owned())),
@@ -284,7 +274,7 @@ mod tests {
             (b"", &[uwsgi, b"-p", b"many"]),
             (b"", &[b"uWSGI master"]),
         ] {
-            let found = read_uwsgi(&[("x.ini", text)], words, &[]);
+            let found = only(KnownProgram::Uwsgi, &[("x.ini", text)], words, &[]);
             assert!(found.is_err(), "{} {words:?}: {found:?}", text.escape_ascii());
         }
     }
