@@ -136,7 +136,7 @@ impl Usage {
                 pss: Some(memory.proportional),
                 uss: Some(memory.unique),
                 huge: memory.huge,
-                // The kernel updates it when memory shrinks.
+                // The kernel updates VmHWM only when memory shrinks.
                 peak: peak.max(memory.resident),
                 private,
                 swap: memory.swap,

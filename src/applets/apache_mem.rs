@@ -141,13 +141,13 @@ fn command() -> Command {
              names may be cut, which is marked, and daemons without a display-name count as \
              workers.\n\n\
              One more worker takes what a worker does not share: uss, its share of swap, and page \
-             tables. At their peak is what workers have taken at most so far (VmHWM): requests \
-             take memory and give it back. This estimate is the careful one: it counts that those \
-             that run rise to their peak too. On the average is as they are now. The largest \
-             counts with its pss instead, for workers that unshare their pages as they grow old. \
-             Huge pages are in pss and uss, but not in the estimates: they come from a pool of \
-             their own. Available is what the machine could give \
-             without swapping (MemAvailable) or, if that is less, what the limits of the control \
+             tables. There are three estimates. Requests take memory and give it back: the estimate \
+             at the peak takes the most that each worker has had so far (VmHWM), and also lets the \
+             workers that run now rise to their peaks. The average takes the workers as they are \
+             now. The largest counts with its pss instead, for workers that unshare their pages as \
+             they grow old. Huge pages are in pss and uss, but not in the estimates, because they \
+             come from a pool of their own. Available is what the machine could give without \
+             swapping (MemAvailable) or, if that is less, what the limits of the control \
              groups of the master leave, their inactive file cache counted as free. The quotient \
              is how many more would fit. The configured maximum is read from the files of the \
              server, without running it.\n\n\
@@ -159,9 +159,10 @@ fn command() -> Command {
              gunicorn, uwsgi, unicorn and puma where their configuration or their command line \
              says it; a number that is computed is not known, and a note says why.\n\n\
              --top ranks all programs of the machine instead, as ps_mem(1) does, or all units or \
-             containers (--by). A number behind > is larger in truth: of processes that are not \
-             ours, and of those larger than 4 GiB, which the kernel would hold up for too long, \
-             only the private pages are counted.",
+             containers (--by). Some processes are only counted: those of other users, and those \
+             larger than 4 GiB, because the kernel would hold them up for too long. Only their \
+             private pages are in the sums then, and a > stands before a number that is larger in \
+             truth.",
     )
 }
 
@@ -275,8 +276,8 @@ impl Options {
                 message(
                     &context.name,
                     format_args!(
-                        "of {approximate} processes that are not ours, or larger than 4 GiB, only \
-                        the private memory is counted{}",
+                        "only the private memory of {approximate} processes is counted, since they \
+                        are another user's or larger than 4 GiB{}",
                         advice()
                     ),
                 );

@@ -187,16 +187,17 @@ const EXITS: &[ExitRow] = &[
     ),
     Status(
         Exit::TimedOut,
-        "jobs were still running when the time was over; --timeout-status gives this another number",
+        "jobs were still running when the time was over; --timeout-status gives this another \
+        number",
     ),
     Status(Exit::NotExecutable, "the command could not be executed"),
     Status(Exit::NotFound, "the command was not found"),
     Status(AFTER_SIGINT, "interrupted, and cron runs on (128 and the number of the signal)"),
     Note("141 (PIPE) says that nobody reads the output any more, and cron runs on: see --detach."),
     Note(
-        "With a command, its exit status is passed on. Where the status is that of the command, the \
-        outcome in JSON is: ran. A command may end with 124 too: --timeout-status 75 tells our own \
-        timeout from that.",
+        "With a command, its exit status is passed on. Where the status is that of the command, \
+        the outcome in JSON is: ran. A command may end with 124 too: --timeout-status 75 tells our \
+        own timeout from that.",
     ),
 ];
 

@@ -106,8 +106,8 @@ impl Jobs {
         Ok(jobs)
     }
 
-    /// Returns what [`Jobs::brief`] or [`Jobs::scan`] finds, and looks again where it is nothing and a
-    /// process has ended meanwhile: a job that replaces itself can end before a scan comes to it.
+    /// Returns what [`Jobs::brief`] or [`Jobs::scan`] finds. It looks again where nothing is found and
+    /// a process has ended meanwhile: a job that replaces itself can end before a scan comes to it.
     pub fn list(
         &mut self,
         proc: &Proc,

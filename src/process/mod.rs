@@ -576,8 +576,8 @@ impl<'p> Process<'p> {
 pub struct Memory {
     /// All its pages (RSS), counted at this moment. The number in stat is updated in batches.
     pub resident: u64,
-    /// Its own pages and its share of the shared ones (PSS). Its own huge pages are among them, which
-    /// the kernel leaves out.
+    /// Its own pages and its share of the shared ones (PSS), with its own huge pages, which the kernel
+    /// leaves out.
     pub proportional: u64,
     /// Its own pages in files of hugetlbfs. They come from a pool of their own, and not from what
     /// the machine has available (hugetlbpage.rst).

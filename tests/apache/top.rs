@@ -90,7 +90,7 @@ fn what_is_only_counted_is_marked() {
     let place = apache_box!(ApacheBox::without_apache());
     sharing(&place);
     let denied = place.memory_as_nobody(&["--top", "--json"]);
-    assert!(denied.errors().contains("only the private memory"), "{}", denied.report());
+    assert!(denied.errors().contains("only the private memory of "), "{}", denied.report());
     for outcome in [denied, place.memory(&["--top", "--cheap", "--json"]).succeeds()] {
         let block = outcome.json();
         let found = find(&block, "program", "sharing").unwrap_or_else(|| panic!("{block:#}"));

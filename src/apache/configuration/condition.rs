@@ -37,7 +37,8 @@ pub(super) struct Definitions {
     pub build: Option<Build>,
 }
 
-/// Modules that Debian builds in, for servers whose executable does not tell. Where they are not built in, they are loaded by name.
+/// Modules that Debian builds in, for servers whose executable does not tell. Where they are not
+/// built in, they are loaded by name.
 const BUILT_IN: [&str; 8] = [
     "core",
     "http_core",

@@ -1,4 +1,5 @@
-//! Macros of mod_macro: `<Macro NAME $parameter…>` keeps lines, and `Use NAME value…` puts them in.
+//! Macros of mod_macro: `<Macro NAME $parameter…>` keeps lines, and `Use NAME value…` inserts
+//! them.
 
 use super::condition::Truth;
 use super::directives::DirectiveLine;
