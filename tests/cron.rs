@@ -3,6 +3,7 @@
 
 mod additions;
 mod daemon;
+mod earlier;
 mod ended;
 mod interrupted;
 mod jobs;

@@ -146,8 +146,8 @@ fn command() -> Command {
              unless it was stopped on purpose. That holds too while this command hangs, as on a \
              job that stands in a file system that does not answer, or on an output that is not \
              read: --timeout counts from its start. Only KILL of this command and of its guardian \
-             (proctool resume --guard) in the same moment leaves cron paused; --resume lets it run \
-             on then.\n\n\
+             (proctool resume --guard) in the same moment leaves cron paused, or KILL of this \
+             command after somebody has stopped the guardian; --resume lets it run on then.\n\n\
              A cron that another process starts or continues meanwhile, as an upgrade does, is \
              paused too, with a message. At the end of a pause the jobs are listed that were due \
              and that cron does not make up for: Debian's cron and cronie run all that they have \
@@ -158,15 +158,21 @@ fn command() -> Command {
              end of ssh, cron runs on, unless --detach. A command that runs already goes on.\n\n\
              A job is what cron's workers run, with everything below it and everything that it \
              left behind in its session, its audit session, the login session that pam_systemd(8) \
-             opened for it, or cron's own control group. Elsewhere, an orphan with the looks of a \
-             job in the background is listed as perhaps of cron. Such orphans, and daemons that a \
-             job has detached from itself, are listed, and not waited for unless \
+             opened for it, or cron's own control group. The jobs of a cron that has ended are \
+             waited for too: those of busybox's crond and of dcron are known by their place and \
+             their looks alone, and never terminated. Elsewhere, an orphan with the looks of a job \
+             in the background is listed as perhaps of cron. Such orphans, and daemons that a job \
+             has detached from itself, are listed, and not waited for unless \
              --wait-daemons.\n\n\
+             --on-timeout terminate ends only what is certainly cron's, tells of each job that it \
+             leaves alone, and takes up to 20 seconds more. A job that continues cron again and \
+             again, as one of busybox's crond may, is waited for like any other.\n\n\
              The daemon is a process called {} or {last}, or {}, that the superuser runs in our \
              own pid namespace and that holds the lock on its pid file, where it is of a kind that \
              has one. If there are several, they are listed and nothing is done, unless --all. \
              The timers of systemd-cron are no daemon: where cron.target is active, nothing is \
-             done either.",
+             done either. After systemctl stop cron.target, the jobs that its services still run \
+             are waited for.",
         others.join(", "),
         daemon_applets(" as "),
     ))
@@ -194,6 +200,10 @@ const EXITS: &[ExitRow] = &[
     Status(Exit::NotFound, "the command was not found"),
     Status(AFTER_SIGINT, "interrupted, and cron runs on (128 and the number of the signal)"),
     Note("141 (PIPE) says that nobody reads the output any more, and cron runs on: see --detach."),
+    Note(
+        "Output that nobody reads changes no status: standard error has what was done. Wrong usage \
+        gives no document with --json.",
+    ),
     Note(
         "With a command, its exit status is passed on. Where the status is that of the command, \
         the outcome in JSON is: ran. A command may end with 124 too: --timeout-status 75 tells our \
@@ -341,8 +351,8 @@ fn refuse_timers(proc: &Proc, interrupts: &Interrupts) -> anyhow::Result<()> {
     };
     Err(Refusal::nothing(format!(
         "{state}: the timers of systemd-cron start jobs, and this command does not pause them: \
-         nothing was done. systemctl stop cron.target stops the timers, and systemctl list-units \
-         'cron-*.service' shows the jobs that still run"
+         nothing was done. systemctl stop cron.target stops the timers; after that, this command \
+         waits for the jobs that still run"
     ))
     .into())
 }

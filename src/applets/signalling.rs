@@ -17,7 +17,7 @@ use crate::control::{
     self_and_ancestors,
 };
 use crate::exit::{self, Exit, Refusal};
-use crate::output::message::message;
+use crate::output::message::last_message;
 use crate::output::outcome::{OutcomeOptions, OutcomeReport};
 use crate::output::outlet;
 use crate::process::{Pid, Proc};
@@ -272,8 +272,7 @@ pub fn leave(name: &str, ended: Ended, timed_out: Exit, before: &str, is_quiet: 
         Ended::TimedOut => ("timed out", timed_out),
     };
     if !is_quiet {
-        message(name, format_args!("{what} before {before}"));
-        outlet::settle_within(outlet::LAST_WORDS);
+        last_message(name, format_args!("{what} before {before}"));
     }
     exit::leave(exit)
 }

@@ -1,10 +1,14 @@
 //! A cron daemon, and the reasons why a process is one or none. `daemon_search.rs` finds them.
 
-use super::kinds::{self, Habits, OF_DCRON, PID_FILE_OF_DCRON};
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+
+use super::kinds::{self, Habits, NAME_OF_DCRON, OF_DCRON, PID_FILE_OF_DCRON};
 use super::supervisor::Supervisor;
-use crate::control::Reference;
+use crate::control::{Life, Reference};
 use crate::path::base_name;
-use crate::process::{File, Pid, Process, ReadResult, Unexamined, if_available};
+use crate::process::{File, Pid, Process, ReadError, ReadResult, Unexamined, if_available};
 
 /// The directories where a system keeps its daemons.
 const SYSTEM: [&[u8]; 4] = [b"/usr/sbin", b"/sbin", b"/usr/bin", b"/bin"];
@@ -47,14 +51,21 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    /// Reports whether it has exited. A zombie takes signals too.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.reference.life(), Ok(Life::Zombie | Life::Reaped) | Err(ReadError::Exited))
+    }
+
     /// Returns its crontabs and what it does about missed jobs, where that is known.
     pub fn habits(&self) -> Option<&'static Habits> {
-        let is_dcron = match &self.proof {
-            DaemonProof::Lock(path) | DaemonProof::PidFile(path) => {
-                base_name(path) == PID_FILE_OF_DCRON
-            }
-            DaemonProof::Place | DaemonProof::Named => false,
-        };
+        let is_dcron = self.name == NAME_OF_DCRON
+            && match &self.proof {
+                DaemonProof::Lock(path) | DaemonProof::PidFile(path) => {
+                    base_name(path) == PID_FILE_OF_DCRON
+                }
+                // cronie holds the lock as long as it runs, and dcron since 4.6 none.
+                DaemonProof::Place | DaemonProof::Named => true,
+            };
         if is_dcron || kinds::is_multi_call(&self.exe_name) {
             return Some(&OF_DCRON);
         }
@@ -146,6 +157,39 @@ pub fn is_of_superuser(process: &Process<'_>) -> ReadResult<bool> {
         && is_system_directory(if_available(process.exe_path())?.unwrap_or_default())
         && !is_foreign(process)?)
 }
+
+/// Reports whether a process is a fork of a daemon of this name that shares the daemon's lock: the
+/// pid file names another process.
+pub fn is_fork(process: &Process<'_>, name: &[u8]) -> ReadResult<bool> {
+    if !kinds::kind(name).is_some_and(|kind| kind.shares_lock) {
+        return Ok(false);
+    }
+    let Some(link) = if_available(process.locked_file(is_pid_file))?.flatten() else {
+        return Ok(false);
+    };
+    let path = without_deletion(link);
+    let named = fs::read(OsStr::from_bytes(&path)).ok().and_then(|text| {
+        let text = String::from_utf8(text).ok()?;
+        text.trim().parse::<Pid>().ok()
+    });
+    Ok(named.is_some_and(|pid| pid != process.pid()))
+}
+
+/// Reports whether the file of a descriptor is a pid file, deleted or not.
+pub fn is_pid_file(link: &[u8]) -> bool {
+    kinds::is_pid_file(link.strip_suffix(DELETED).unwrap_or(link))
+}
+
+/// Returns the path in the link of a descriptor, without the mark of a deleted file.
+pub fn without_deletion(mut link: Vec<u8>) -> Vec<u8> {
+    if let Some(length) = link.strip_suffix(DELETED).map(<[u8]>::len) {
+        link.truncate(length);
+    }
+    link
+}
+
+/// The text that the kernel appends to the path of a deleted file.
+const DELETED: &[u8] = b" (deleted)";
 
 /// Returns the audit session of a process, if it is in one.
 pub fn audit_session(process: &Process<'_>) -> ReadResult<Option<u64>> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::daemon::{
     Daemon, DaemonProof, DaemonSelector, RejectReason, Rejected, audit_session, is_called_worker,
-    is_foreign, is_in_system_directory,
+    is_foreign, is_fork, is_in_system_directory, is_pid_file, without_deletion,
 };
 use super::{Error, kinds};
 use crate::control::Reference;
@@ -174,7 +174,9 @@ fn examine(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option<
     let uid = process.user_ids()?[0];
     // A process of another user may hold up its readers, and has no lock that counts.
     let is_examined = uid == 0 || matches!(wanted, DaemonSelector::Pid(_));
-    if is_examined && is_called_worker(if_available(process.cmdline())?.unwrap_or_default(), &name)
+    let arguments = if is_examined { if_available(process.cmdline())? } else { None };
+    if is_called_worker(arguments.unwrap_or_default(), &name)
+        || is_examined && is_fork(process, &name)?
     {
         let why = RejectReason::Worker;
         let rejected = Rejected { pid: process.pid(), name, why, is_doubtful: false };
@@ -222,22 +224,6 @@ fn describe(
         daemon,
     })
 }
-
-/// Reports whether the file of a descriptor is a pid file, deleted or not.
-fn is_pid_file(link: &[u8]) -> bool {
-    kinds::is_pid_file(link.strip_suffix(DELETED).unwrap_or(link))
-}
-
-/// Returns the path in the link of a descriptor, without the mark of a deleted file.
-fn without_deletion(mut link: Vec<u8>) -> Vec<u8> {
-    if let Some(length) = link.strip_suffix(DELETED).map(<[u8]>::len) {
-        link.truncate(length);
-    }
-    link
-}
-
-/// The text that the kernel appends to the path of a deleted file.
-const DELETED: &[u8] = b" (deleted)";
 
 /// Returns the systemd service that this control group belongs to: the last part of its path.
 fn service(cgroup: &[u8]) -> Option<String> {

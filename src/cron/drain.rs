@@ -59,7 +59,7 @@ pub fn drain(
 ) -> Result<Drained, Error> {
     let Shutdown { proc, interrupts, .. } = *shutdown;
     let begin = Instant::now();
-    let mut announced = BTreeSet::new();
+    let mut announced = Announced::default();
     let mut pending: Vec<Job> = Vec::new();
     let (mut scans_without, mut latest) = (0, Instant::now());
     while scans_without < 2 {
@@ -69,26 +69,27 @@ pub fn drain(
         let is_over = limits.until.is_some_and(|until| until <= Instant::now());
         match pause.renew(proc, interrupts, events)? {
             Renewed::Untouched => {}
-            // Another process continues the daemon again and again.
-            Renewed::Continued if is_over => return Ok(Drained::TimedOut(Vec::new())),
+            // Another process continues the daemon again and again, perhaps a job.
+            Renewed::Continued if is_over => {
+                return Ok(Drained::TimedOut(left(shutdown, pause, jobs, limits)?));
+            }
             // The daemon may have started a job since the last scan.
             Renewed::Continued => scans_without = 0,
             Renewed::Interrupted(signal) => return Ok(Drained::Interrupted(signal, Vec::new())),
         }
-        let daemons: Vec<Daemon> =
-            shutdown.daemons.iter().chain(pause.newcomers()).cloned().collect();
+        let daemons = daemons(shutdown, pause);
         let found = jobs.watch(proc, &daemons)?;
-        announce(&found, &mut announced, events);
+        announced.add(&found, &pending, events);
         let awaited = to_await(found, std::mem::take(&mut pending), limits);
         if !awaited.is_empty() {
             (scans_without, latest) = (0, Instant::now());
             let is_first = begin.elapsed() < FIRST_MINUTE;
             let interval = SCAN_INTERVALS[usize::from(!is_first)];
-            let mut wait = Wait { shutdown, limits, interval, pause };
+            let mut wait = Wait { shutdown, limits, interval, pause, announced: &announced };
             let waited = wait.for_end(&awaited, events)?;
             pending = waited.pending;
             let drained = match waited.conclusion {
-                Some(conclusion) => wait.conclude(conclusion, jobs, &daemons)?,
+                Some(conclusion) => wait.conclude(conclusion, jobs)?,
                 None => None,
             };
             if let Some(drained) = drained {
@@ -109,17 +110,66 @@ pub fn drain(
     Ok(Drained::Empty)
 }
 
-/// The processes that were reported, by pid and inode: a pid may be reused.
-type Announced = BTreeSet<(Pid, Option<u64>)>;
+/// Returns the daemons that are paused.
+fn daemons(shutdown: &Shutdown<'_>, pause: &Pause) -> Vec<Daemon> {
+    shutdown.daemons.iter().chain(pause.newcomers()).cloned().collect()
+}
 
-/// Reports the jobs that were not reported yet.
-fn announce(found: &[Job], announced: &mut Announced, events: &mut dyn EventSink) {
-    for job in found {
-        let inode = job.target.reference.as_ref().and_then(|reference| reference.inode());
-        if announced.insert((job.target.pid, inode)) {
-            events.event(Event::Job(job, job.is_of_interest(found)));
+/// Returns the jobs that run now and are waited for.
+fn left(
+    shutdown: &Shutdown<'_>,
+    pause: &Pause,
+    jobs: &mut Jobs,
+    limits: DrainLimits,
+) -> Result<Vec<Job>, Error> {
+    let mut left = jobs.scan(shutdown.proc, &daemons(shutdown, pause))?;
+    left.retain(|job| job.is_awaited(limits.with_daemons));
+    Ok(left)
+}
+
+/// Most processes that are reported in one wait after its first scan. Cron is paused, so that they
+/// are no jobs of its own: a job that replaces itself by new processes can make thousands a second.
+const MOST_LATER: usize = 100;
+
+/// The processes that were reported and may still run.
+#[derive(Default)]
+struct Announced {
+    /// Their pids and inodes: a pid may be reused.
+    known: BTreeSet<(Pid, Option<u64>)>,
+    is_begun: bool,
+    /// Number of those that were reported after the first scan.
+    later: usize,
+}
+
+impl Announced {
+    /// Reports the jobs that were not reported yet. Forgets those that are neither found any more
+    /// nor pending.
+    fn add(&mut self, found: &[Job], pending: &[Job], events: &mut dyn EventSink) {
+        let present: BTreeSet<_> = found.iter().chain(pending).map(id).collect();
+        self.known.retain(|id| present.contains(id));
+        for job in found {
+            if self.known.contains(&id(job)) {
+                continue;
+            }
+            self.later += usize::from(self.is_begun);
+            if self.later <= MOST_LATER {
+                self.known.insert(id(job));
+                events.event(Event::Job(job, job.is_of_interest(found)));
+            } else if self.later == MOST_LATER + 1 {
+                events.event(Event::Warning(Warning::NotTold));
+            }
         }
+        self.is_begun = true;
     }
+
+    fn contains(&self, job: &Job) -> bool {
+        self.known.contains(&id(job))
+    }
+}
+
+/// Returns the identity of a job: pid and inode.
+fn id(job: &Job) -> (Pid, Option<u64>) {
+    (job.target.pid, job.target.reference.as_ref().and_then(|reference| reference.inode()))
 }
 
 /// Returns the jobs to wait for: those that a scan has found, and those that were waited for before
@@ -144,18 +194,22 @@ struct Waited {
     pending: Vec<Job>,
 }
 
-/// Reports the jobs that have ended in an operation that began at this time. Returns the others.
+/// Reports the jobs that have ended in an operation that began at this time, as far as they are to
+/// be told of. Returns those that have not ended.
 pub fn report_ended(
     proc: &Proc,
     begin: SystemTime,
     jobs: &[Job],
     targets: &[Target],
+    is_told: impl Fn(&Job) -> bool,
     events: &mut dyn EventSink,
 ) -> Vec<Job> {
     let mut pending = Vec::new();
     for (job, target) in jobs.iter().zip(targets) {
         if let Some(ended) = EndedJob::of(proc, begin, job, target) {
-            events.event(Event::Ended(&ended));
+            if is_told(job) {
+                events.event(Event::Ended(&ended));
+            }
         } else if !target.has_ended() {
             pending.push(job.clone());
         }
@@ -170,6 +224,7 @@ struct Wait<'w> {
     /// Time until the next scan is due.
     interval: Duration,
     pause: &'w mut Pause,
+    announced: &'w Announced,
 }
 
 impl Wait<'_> {
@@ -198,7 +253,8 @@ impl Wait<'_> {
         };
         let conclusion = operation.carry_out(&mut look)?;
         let renewed = look.result;
-        let pending = report_ended(proc, begin, jobs, operation.targets(), events);
+        let is_told = |job: &Job| self.announced.contains(job);
+        let pending = report_ended(proc, begin, jobs, operation.targets(), is_told, events);
         match renewed? {
             Renewed::Untouched => {}
             Renewed::Continued => return Ok(Waited { conclusion: None, pending }),
@@ -218,12 +274,7 @@ impl Wait<'_> {
     }
 
     /// Returns the result of draining if this wait decides it, else `None`.
-    fn conclude(
-        &self,
-        conclusion: Conclusion,
-        jobs: &mut Jobs,
-        daemons: &[Daemon],
-    ) -> Result<Option<Drained>, Error> {
+    fn conclude(&self, conclusion: Conclusion, jobs: &mut Jobs) -> Result<Option<Drained>, Error> {
         let is_over = self.limits.until.is_some_and(|until| Instant::now() >= until);
         let signal = match conclusion {
             Conclusion::Finished if self.limits.only_now => return Ok(Some(Drained::Empty)),
@@ -231,8 +282,7 @@ impl Wait<'_> {
             Conclusion::TimedOut if is_over => None,
             Conclusion::Finished | Conclusion::TimedOut => return Ok(None),
         };
-        let mut left = jobs.scan(self.shutdown.proc, daemons)?;
-        left.retain(|job| job.is_awaited(self.limits.with_daemons));
+        let left = left(self.shutdown, self.pause, jobs, self.limits)?;
         Ok(match signal {
             Some(signal) => Some(Drained::Interrupted(signal, left)),
             // The last job has exited since the limit passed.

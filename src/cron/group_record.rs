@@ -1,9 +1,11 @@
 //! The record of a session or process group of a job, which outlives the job.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::job_candidate::JobCandidate;
 use super::origin::JobOrigin;
+use crate::process::Pid;
 
 /// The record of a session or process group of a job.
 pub struct GroupRecord {
@@ -11,7 +13,9 @@ pub struct GroupRecord {
     pub start_ticks: u64,
     /// The time since which scans have found no process in it.
     pub empty_since: Option<Instant>,
-    /// `true` if it was empty in a scan, so that its number may have been reused.
+    /// The processes of it at the last scan, by pid and start time.
+    pub members: BTreeSet<(Pid, u64)>,
+    /// `true` if nobody of one scan was left at the next, so that its number may have been reused.
     pub is_in_doubt: bool,
 }
 
@@ -22,13 +26,32 @@ const FORGET_AFTER: Duration = Duration::from_secs(2);
 impl GroupRecord {
     /// Begins the record of a session or process group with this leader.
     pub fn new(leader: &JobCandidate) -> GroupRecord {
-        GroupRecord { start_ticks: leader.start_ticks, empty_since: None, is_in_doubt: false }
+        GroupRecord {
+            start_ticks: leader.start_ticks,
+            empty_since: None,
+            members: BTreeSet::new(),
+            is_in_doubt: false,
+        }
     }
 
-    /// Updates the record after a scan that found processes in it, or none.
-    pub fn note_scan(&mut self, has_members: bool, now: Instant) {
-        self.empty_since = if has_members { None } else { self.empty_since.or(Some(now)) };
-        self.is_in_doubt |= self.empty_since.is_some();
+    /// Begins the record of the session of a daemon that had ended before the first scan: whose it
+    /// was, only looks have told.
+    pub fn of_ended() -> GroupRecord {
+        GroupRecord {
+            start_ticks: 0,
+            empty_since: None,
+            members: BTreeSet::new(),
+            is_in_doubt: true,
+        }
+    }
+
+    /// Updates the record after a scan that found these processes in it. The kernel gives the number
+    /// to another one only after the end of all of them: where one of the last scan is left, it is
+    /// the same session or group.
+    pub fn note_scan(&mut self, members: BTreeSet<(Pid, u64)>, now: Instant) {
+        self.empty_since = if members.is_empty() { self.empty_since.or(Some(now)) } else { None };
+        self.is_in_doubt |= self.members.is_disjoint(&members);
+        self.members = members;
     }
 
     /// Reports whether the process that has the leader's pid, if there is one, is still the leader

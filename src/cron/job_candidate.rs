@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::daemon::{
-    Daemon, audit_session, is_called_worker, is_foreign, is_of_superuser, is_system_directory,
+    Daemon, audit_session, is_called_worker, is_foreign, is_fork, is_of_superuser,
+    is_system_directory,
 };
-use super::{Error, kinds, login_session};
+use super::{Error, kinds, login_session, systemd};
 use crate::path::base_name;
 use crate::process::{
     Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, Stat, Unavailable, if_available,
@@ -38,6 +39,8 @@ pub struct JobCandidate {
     pub audit: Option<u64>,
     /// `true` if it is in a control group in which every process is cron's.
     pub is_in_cgroup: bool,
+    /// `true` if it is in the control group of a service that a timer of systemd-cron has started.
+    pub is_of_timer: bool,
 }
 
 impl JobCandidate {
@@ -76,6 +79,7 @@ fn candidate(
     let exe_name =
         if_available(process.exe_name())?.map(|name| name.into_owned()).unwrap_or_default();
     let is_named = is_named(&exe_name, daemons);
+    let group = groups.group(process)?;
     // A path that is kept from an ordinary user is believed: he can only list jobs.
     let is_helper = kinds::is_helper(&exe_name)
         && if_available(process.exe_path())?.is_none_or(is_system_directory);
@@ -91,7 +95,8 @@ fn candidate(
         is_runner: kinds::is_runner(&exe_name) && is_of_superuser(process)?,
         is_helper,
         is_helper_of_root: is_helper && is_of_superuser(process)?,
-        is_in_cgroup: groups.have(process)?,
+        is_in_cgroup: group == Some(Group::Daemon),
+        is_of_timer: group == Some(Group::Timer),
         exe_name,
         audit: if is_named { audit_session(process)? } else { None },
     })
@@ -119,9 +124,10 @@ fn is_named(exe_name: &[u8], daemons: &[Daemon]) -> bool {
 /// Reports whether a process with the name of a daemon is a worker. The name alone is no proof: any
 /// user can give it to a process, and a container may have a cron of its own.
 fn is_worker(process: &Process<'_>, exe_name: &[u8]) -> ReadResult<bool> {
-    Ok(is_called_worker(if_available(process.cmdline())?.unwrap_or_default(), exe_name)
-        && process.user_ids()?[0] == 0
-        && !is_foreign(process)?)
+    Ok(process.user_ids()?[0] == 0
+        && !is_foreign(process)?
+        && (is_called_worker(if_available(process.cmdline())?.unwrap_or_default(), exe_name)
+            || is_fork(process, exe_name)?))
 }
 
 /// The control groups in which every process is cron's.
@@ -130,24 +136,44 @@ struct CronGroups<'d> {
     units: Vec<&'d [u8]>,
     /// The names of those of the jobs' login sessions.
     scopes: BTreeSet<Vec<u8>>,
+    /// `true` if systemd-cron is installed, so that services have jobs.
+    has_timers: bool,
+}
+
+/// The reason why every process of a control group is cron's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Group {
+    /// It is that of a daemon, or of a login session for a job.
+    Daemon,
+    /// It is that of a service that systemd-cron made of a line of a crontab.
+    Timer,
 }
 
 impl CronGroups<'_> {
     fn find(daemons: &[Daemon]) -> Result<CronGroups<'_>, Error> {
         let with_unit = daemons.iter().filter(|daemon| daemon.unit.is_some());
         let units = with_unit.filter_map(|daemon| daemon.cgroup.as_deref()).collect();
-        Ok(CronGroups { units, scopes: login_session::scopes().map_err(Error::Sessions)? })
+        Ok(CronGroups {
+            units,
+            scopes: login_session::scopes().map_err(Error::Sessions)?,
+            has_timers: systemd::has_cron_target(),
+        })
     }
 
-    /// Reports whether a process is in one of them. Where there is none, nothing is read.
-    fn have(&self, process: &Process<'_>) -> ReadResult<bool> {
-        if self.units.is_empty() && self.scopes.is_empty() {
-            return Ok(false);
+    /// Returns the one that a process is in. Where there is none, nothing is read.
+    fn group(&self, process: &Process<'_>) -> ReadResult<Option<Group>> {
+        if self.units.is_empty() && self.scopes.is_empty() && !self.has_timers {
+            return Ok(None);
         }
         let cgroup =
             if_available(process.file(File::Cgroup))?.and_then(|file| Cgroups(file).path());
-        Ok(cgroup.is_some_and(|cgroup| {
-            self.units.contains(&cgroup) || self.scopes.contains(base_name(cgroup))
+        Ok(cgroup.and_then(|cgroup| {
+            let name = base_name(cgroup);
+            if self.units.contains(&cgroup) || self.scopes.contains(name) {
+                Some(Group::Daemon)
+            } else {
+                (self.has_timers && systemd::is_service_of_timer(name)).then_some(Group::Timer)
+            }
         }))
     }
 }

@@ -8,7 +8,7 @@ use super::daemon::Daemon;
 use super::job_candidate::JobCandidate;
 use super::origin::JobOrigin;
 use crate::control::self_and_ancestors;
-use crate::process::Proc;
+use crate::process::{Pid, Proc};
 use crate::tree::{Forest, Node};
 
 /// The state of a scan for jobs.
@@ -48,6 +48,29 @@ impl<'f> JobSearch<'f> {
         }
     }
 
+    /// Adds the processes in the session of an earlier daemon that has ended, after a job of it was
+    /// found there: busybox's crond and dcron give jobs no session of their own. Returns these
+    /// sessions.
+    pub fn follow_earlier_jobs(&mut self) -> BTreeSet<Pid> {
+        let jobs = self.origins.iter().filter(|&(_, &origin)| origin == JobOrigin::Earlier);
+        let sessions = jobs.map(|(&node, _)| self.forest.data(node).session);
+        let ended: BTreeSet<Pid> =
+            sessions.filter(|&session| self.forest.find(session).is_none()).collect();
+        if ended.is_empty() {
+            return ended;
+        }
+        let beside: Vec<Node> = self
+            .forest
+            .find_all(self.forest.all(), |member| {
+                ended.contains(&member.session) && member.tty == 0
+            })
+            .collect();
+        for node in beside {
+            self.add(node, JobOrigin::Earlier);
+        }
+        ended
+    }
+
     /// Reports whether an ancestor of a process is a daemon that a job started.
     fn is_below_daemon(&self, node: Node) -> bool {
         self.forest
@@ -58,6 +81,13 @@ impl<'f> JobSearch<'f> {
     /// Reports whether a process counts, as far as the scan has come.
     pub fn counts(&self, node: Node) -> bool {
         self.origins.contains_key(&node)
+    }
+
+    /// Reports whether the leader of a session is a daemon, what runs one, or the first process,
+    /// which runs everything in a container.
+    pub fn is_session_of_service(&self, session: Pid) -> bool {
+        session == 1
+            || self.forest.find(session).is_some_and(|leader| self.of_service.contains(&leader))
     }
 
     /// Reports whether a process is certainly cron's: neither its own tie nor that of an ancestor
@@ -72,7 +102,9 @@ impl<'f> JobSearch<'f> {
     fn is_only_likely(&self, node: Node) -> bool {
         matches!(
             self.origins.get(&node),
-            Some(JobOrigin::Output | JobOrigin::Reappeared | JobOrigin::Perhaps)
+            Some(
+                JobOrigin::Output | JobOrigin::Reappeared | JobOrigin::Earlier | JobOrigin::Perhaps
+            )
         )
     }
 
@@ -117,14 +149,20 @@ fn of_service(forest: &Forest<JobCandidate>, daemons: &[Daemon]) -> BTreeSet<Nod
     for daemon in daemons {
         let Some(node) = forest.find(daemon.pid) else { continue };
         found.insert(node);
-        for above in forest.ancestors(node).filter(|&above| forest.pid(above) != 1) {
+        let above: Vec<Node> =
+            forest.ancestors(node).filter(|&above| forest.pid(above) != 1).collect();
+        let groups: BTreeSet<Pid> =
+            above.iter().chain([&node]).map(|&node| forest.data(node).pgrp).collect();
+        for above in above {
             found.insert(above);
-            // A process that it has adopted from a job is in the session of that job. It may also
-            // have adopted a worker of an earlier daemon, which is in its own session.
+            // A process that it has adopted from a job is in the session or at least in the group of
+            // that job. It may also have adopted a worker of an earlier daemon, which is in its own.
             let session = forest.data(above).session;
             let beside = forest.children(above).filter(|&child| {
                 let member = forest.data(child);
-                member.session == session && !member.is_forked_from(daemon)
+                member.session == session
+                    && groups.contains(&member.pgrp)
+                    && !member.is_forked_from(daemon)
             });
             found.extend(beside);
         }

@@ -12,6 +12,7 @@ use super::job::{Job, hold, is_stuck};
 use super::job_candidate::{JobCandidate, audit_of, read};
 use super::job_search::JobSearch;
 use super::leftover::{self, Leftover};
+use super::looks::Looks;
 use super::origin::JobOrigin;
 use super::orphan::writes_to_tmpfile;
 use crate::control::{Life, most_held};
@@ -37,10 +38,14 @@ pub struct Jobs {
     pub may_have_missed: bool,
     /// The processes that [`Jobs::watch`] has returned, by pid.
     known: BTreeMap<Pid, KnownJob>,
+    looks: Looks,
 }
 
 /// All processes, and those that count: the reason, and whether it is certain.
 type Found = (Forest<JobCandidate>, Vec<(Node, JobOrigin, bool)>);
+
+/// The processes of a session or process group, by pid and start time.
+type Members = BTreeSet<(Pid, u64)>;
 
 /// A process that was returned before, and the facts by which it is known again.
 struct KnownJob {
@@ -193,13 +198,19 @@ impl Jobs {
         }
         self.earlier_workers(&mut search);
         self.runners(&mut search);
+        self.services(&mut search);
         search.add_descendants();
+        self.looks.begin_scan();
         self.left_behind(&mut search, proc, daemons)?;
+        for session in search.follow_earlier_jobs() {
+            self.sessions.entry(session).or_insert_with(GroupRecord::of_ended);
+        }
         search.follow_daemons();
         search.add_descendants();
         let origins = search.origins.iter();
         let found =
             origins.map(|(&node, &origin)| (node, origin, search.is_certain(node))).collect();
+        self.remember_members(&forest);
         Ok((forest, found))
     }
 
@@ -230,18 +241,46 @@ impl Jobs {
     /// Forgets sessions and groups whose number was reused: those with a new leader, and those that
     /// were empty for a while.
     fn forget_reused(&mut self, forest: &Forest<JobCandidate>, now: Instant) {
-        let (sessions, groups): (BTreeSet<Pid>, BTreeSet<Pid>) = forest
-            .all()
-            .map(|node| forest.data(node))
-            .map(|member| (member.session, member.pgrp))
-            .unzip();
-        for (known, present) in [(&mut self.sessions, sessions), (&mut self.groups, groups)] {
+        let [mut sessions, mut groups] = self.members(forest);
+        for (known, present) in
+            [(&mut self.sessions, &mut sessions), (&mut self.groups, &mut groups)]
+        {
             known.retain(|pid, group| {
                 let leader = forest.find(*pid).map(|node| forest.data(node));
-                group.note_scan(present.contains(pid), now);
+                group.note_scan(present.remove(pid).unwrap_or_default(), now);
                 group.is_led_by(leader) && !group.has_ended(now)
             });
         }
+    }
+
+    /// Records the processes of the sessions and groups that this scan was the first to find.
+    fn remember_members(&mut self, forest: &Forest<JobCandidate>) {
+        let [mut sessions, mut groups] = self.members(forest);
+        for (known, present) in
+            [(&mut self.sessions, &mut sessions), (&mut self.groups, &mut groups)]
+        {
+            for (pid, group) in known {
+                group.members = present.remove(pid).unwrap_or_default();
+            }
+        }
+    }
+
+    /// Returns the processes in the sessions and in the groups of the record.
+    fn members(&self, forest: &Forest<JobCandidate>) -> [BTreeMap<Pid, Members>; 2] {
+        let [mut sessions, mut groups] = [BTreeMap::new(), BTreeMap::new()];
+        for node in forest.all() {
+            let (pid, member) = (forest.pid(node), forest.data(node));
+            for (known, present, number) in [
+                (&self.sessions, &mut sessions, member.session),
+                (&self.groups, &mut groups, member.pgrp),
+            ] {
+                if known.contains_key(&number) {
+                    let members: &mut Members = present.entry(number).or_default();
+                    members.insert((pid, member.start_ticks));
+                }
+            }
+        }
+        [sessions, groups]
     }
 
     /// Adds the children of a daemon: workers with their jobs, and jobs.
@@ -298,6 +337,17 @@ impl Jobs {
         }
     }
 
+    /// Adds what the services run that timers of systemd-cron have started: they run on after the
+    /// end of the timers.
+    fn services(&mut self, search: &mut JobSearch<'_>) {
+        for node in search.forest.all().filter(|&node| search.forest.data(node).is_of_timer) {
+            let parent = search.forest.parent(node);
+            if parent.is_none_or(|parent| !search.forest.data(parent).is_of_timer) {
+                self.add_job(search, node);
+            }
+        }
+    }
+
     /// Adds a worker with its job and its mailer.
     fn add_worker(&mut self, search: &mut JobSearch<'_>, node: Node) {
         if !search.add(node, JobOrigin::Worker) {
@@ -319,18 +369,19 @@ impl Jobs {
         }
     }
 
-    /// Adds a job, and records its session and process group.
+    /// Adds a job, and records its session and process group. A job that has exited leaves them to
+    /// what it started.
     fn add_job(&mut self, search: &mut JobSearch<'_>, node: Node) {
-        if !search.add(node, JobOrigin::Job) {
+        let (pid, member) = (search.forest.pid(node), search.forest.data(node));
+        if !search.add(node, JobOrigin::Job) && member.is_alive {
             self.runs_us |= search.ours.contains(&node);
             return;
         }
-        let (pid, member) = (search.forest.pid(node), search.forest.data(node));
         if member.session == pid {
-            self.sessions.insert(pid, GroupRecord::new(member));
+            self.sessions.entry(pid).or_insert_with(|| GroupRecord::new(member));
         }
         if member.pgrp == pid {
-            self.groups.insert(pid, GroupRecord::new(member));
+            self.groups.entry(pid).or_insert_with(|| GroupRecord::new(member));
         }
     }
 
@@ -362,7 +413,7 @@ impl Jobs {
     /// Decides whether a job has left this process behind, by the strongest tie first: those that the
     /// record knows, and then its appearance.
     fn leftover(
-        &self,
+        &mut self,
         search: &JobSearch<'_>,
         proc: &Proc,
         daemons: &[Daemon],
@@ -387,7 +438,7 @@ impl Jobs {
             let origin = if is_detached { JobOrigin::Daemon } else { JobOrigin::Audit };
             return Ok(Leftover::Of(origin));
         }
-        leftover::by_appearance(proc, search, daemons, node)
+        leftover::by_appearance(proc, search, daemons, node, &mut self.looks)
     }
 }
 
@@ -432,14 +483,19 @@ mod tests {
             is_helper_of_root: false,
             audit: None,
             is_in_cgroup: false,
+            is_of_timer: false,
         };
         Forest::new(links, sessions.iter().map(member).collect())
     }
 
     #[test]
     fn a_session_without_anybody_is_in_doubt_and_then_forgotten() {
-        let remembered =
-            || [(12, GroupRecord { start_ticks: 5, empty_since: None, is_in_doubt: false })].into();
+        let remembered = || {
+            let members = [(100, 9)].into();
+            let record =
+                GroupRecord { start_ticks: 5, empty_since: None, members, is_in_doubt: false };
+            [(12, record)].into()
+        };
         let mut jobs = Jobs { sessions: remembered(), groups: remembered(), ..Jobs::default() };
         let begin = Instant::now();
         let mut is_in_doubt = |sessions: &[Pid], seconds: u64| {

@@ -16,6 +16,9 @@ pub struct Kind {
     pub pid_files: &'static [&'static str],
     /// Names of programs that it runs as children: they are no jobs, but their children are.
     pub helpers: &'static [&'static str],
+    /// `true` if its workers keep the lock on the pid file, which names the daemon. They look like
+    /// the daemon in everything else.
+    pub shares_lock: bool,
     /// `true` if it collects the output of its jobs in unnamed files (tmpfile(3)).
     pub collects_in_files: bool,
     /// `true` if the init script of the same name may tidy up after it. That of bcron must not: it
@@ -44,7 +47,10 @@ pub static OF_DCRON: Habits = Habits {
     catches_up: CatchUp::OnceWithinAnHour,
 };
 
-/// The name of dcron's pid file.
+/// The name of dcron's executable.
+pub const NAME_OF_DCRON: &[u8] = b"crond";
+
+/// The name of dcron's pid file before version 4.6, which locks it.
 pub const PID_FILE_OF_DCRON: &[u8] = b"cron.pid";
 
 impl Kind {
@@ -62,6 +68,7 @@ pub static KINDS: [Kind; 4] = [
         multi_call: None,
         pid_files: &["/run/crond.pid", "/var/run/crond.pid"],
         helpers: &[],
+        shares_lock: false,
         collects_in_files: true,
         has_init_script: true,
         habits: Some(Habits {
@@ -82,6 +89,7 @@ pub static KINDS: [Kind; 4] = [
         multi_call: Some("busybox"),
         pid_files: &["/run/crond.pid", "/var/run/crond.pid", "/run/cron.pid"],
         helpers: &[],
+        shares_lock: false,
         collects_in_files: false,
         has_init_script: true,
         habits: Some(Habits {
@@ -101,6 +109,7 @@ pub static KINDS: [Kind; 4] = [
         multi_call: None,
         pid_files: &[],
         helpers: &["bcron-exec", "bcron-spool", "bcron-update"],
+        shares_lock: false,
         collects_in_files: false,
         has_init_script: false,
         habits: None,
@@ -108,8 +117,9 @@ pub static KINDS: [Kind; 4] = [
     Kind {
         name: "fcron",
         multi_call: None,
-        pid_files: &[],
+        pid_files: &["/run/fcron.pid", "/var/run/fcron.pid"],
         helpers: &[],
+        shares_lock: true,
         collects_in_files: false,
         has_init_script: false,
         habits: None,

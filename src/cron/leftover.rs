@@ -6,8 +6,9 @@ use super::daemon::Daemon;
 use super::job_candidate::JobCandidate;
 use super::job_search::JobSearch;
 use super::kinds;
+use super::looks::Looks;
 use super::origin::JobOrigin;
-use super::orphan::{is_daemon, is_like_job, of_leader, writes_to_cron, writes_to_tmpfile};
+use super::orphan::{is_daemon, of_leader, writes_to_cron, writes_to_tmpfile};
 use crate::process::{Pid, Proc};
 use crate::tree::Node;
 
@@ -34,6 +35,7 @@ pub fn by_appearance(
     search: &JobSearch<'_>,
     daemons: &[Daemon],
     node: Node,
+    looks: &mut Looks,
 ) -> Result<Leftover, Error> {
     let (pid, member) = (search.forest.pid(node), search.forest.data(node));
     if member.is_in_cgroup {
@@ -47,11 +49,13 @@ pub fn by_appearance(
             None => return Ok(Leftover::Exited),
         }
     }
-    if !is_in_background(search, node, daemons) {
-        return Ok(Leftover::Unrelated);
-    }
-    Ok(match is_like_job(proc, pid)? {
-        Some(true) => Leftover::Of(JobOrigin::Perhaps),
+    let Some(position) = position(search, node, daemons) else { return Ok(Leftover::Unrelated) };
+    let (are_of_job, origin) = match position {
+        Position::Leader => (looks.are_of_leader(proc, pid, member)?, JobOrigin::Earlier),
+        Position::Background => (looks.are_of_job(proc, pid, member)?, JobOrigin::Perhaps),
+    };
+    Ok(match are_of_job {
+        Some(true) => Leftover::Of(origin),
         Some(false) => Leftover::Unrelated,
         None => Leftover::Exited,
     })
@@ -84,23 +88,32 @@ fn has_leader(search: &JobSearch<'_>, member: &JobCandidate) -> bool {
     leader.is_some_and(|leader| search.forest.data(leader).is_alive)
 }
 
-/// Reports whether a process is where a job in the background would be after the end of its shell:
-/// an orphan without a terminal, in the session and the process group of a process that has exited.
-/// It must have started after a daemon.
-fn is_in_background(search: &JobSearch<'_>, node: Node, daemons: &[Daemon]) -> bool {
+/// The place of an orphan among sessions and process groups.
+enum Position {
+    /// It leads a group in the session of another process, as a job of busybox's crond and of dcron
+    /// does, also when that daemon has ended.
+    Leader,
+    /// It is where a job in the background would be after the end of its shell.
+    Background,
+}
+
+/// Returns the place of an orphan without a terminal that a job may have left behind; `None` for
+/// any other process. The session of a daemon in the foreground is that of what runs it.
+fn position(search: &JobSearch<'_>, node: Node, daemons: &[Daemon]) -> Option<Position> {
     let (pid, member) = (search.forest.pid(node), search.forest.data(node));
-    let started_after = |daemon: &Daemon| {
-        let daemon = search.forest.find(daemon.pid).map(|node| search.forest.data(node));
-        daemon.is_some_and(|daemon| daemon.start_ticks <= member.start_ticks)
-    };
     // 0 stands for a session whose leader is outside of our pid namespace.
-    member.session != 0
-        && member.session != pid
-        && member.pgrp == member.session
-        && member.tty == 0
-        && !has_leader(search, member)
-        && is_orphan(search, node, daemons)
-        && daemons.iter().any(started_after)
+    if member.session == 0 || member.tty != 0 || !is_orphan(search, node, daemons) {
+        return None;
+    }
+    if member.session == pid {
+        return Some(Position::Background);
+    }
+    if has_leader(search, member)
+        && !(search.is_session_of_service(member.session) && member.pgrp != member.session)
+    {
+        return None;
+    }
+    Some(if member.pgrp == pid { Position::Leader } else { Position::Background })
 }
 
 /// Reports whether a process is in the session of a daemon that leads its own.

@@ -20,6 +20,7 @@ mod jobs;
 pub mod kinds;
 mod leftover;
 mod login_session;
+mod looks;
 mod missed;
 mod newcomer;
 pub mod origin;
@@ -97,6 +98,8 @@ pub enum Event<'e> {
     Job(&'e Job, bool),
     /// A job has not ended in time and is terminated. The flag says whether users want to see it.
     Terminating(&'e Job, bool),
+    /// A job has not ended in time and is not terminated, because it is not certainly cron's.
+    NotTerminated(&'e Job),
     /// A job that was waited for has ended.
     Ended(&'e EndedJob),
     /// No job runs any more, after this time.

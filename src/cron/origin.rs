@@ -26,6 +26,8 @@ pub enum JobOrigin {
     Audit,
     /// A job that was never seen has left it behind, and its output still goes to cron.
     Output,
+    /// It is a job of a daemon that has ended, as far as its looks tell: see [`super::looks`].
+    Earlier,
     /// A job has started it as a daemon.
     Daemon,
     /// A job may have left it behind in the background: see [`super::orphan::is_like_job`].

@@ -30,8 +30,15 @@ const VARIABLES: [&[u8]; 3] = [b"HOME", b"LOGNAME", b"SHELL"];
 
 /// Variables of users' sessions and of services, which no job of cron has unless its crontab sets
 /// them.
-const FOREIGN: [&[u8]; 6] =
-    [b"TERM", b"DISPLAY", b"SSH_CONNECTION", b"INVOCATION_ID", b"RUNLEVEL", b"XDG_SESSION_TYPE"];
+const FOREIGN: [&[u8]; 7] = [
+    b"TERM",
+    b"DISPLAY",
+    b"SSH_CONNECTION",
+    b"INVOCATION_ID",
+    b"RUNLEVEL",
+    b"XDG_SESSION_TYPE",
+    b"SUPERVISOR_ENABLED",
+];
 
 /// Reports whether a process looks like one that a job has left in the background: it has the
 /// environment of a job, and is no daemon.
@@ -46,6 +53,20 @@ pub fn is_like_job(proc: &Proc, pid: Pid) -> Result<Option<bool>, Error> {
         Some(true) => Ok(is_daemonized(&process)?.map(|is_daemon| !is_daemon)),
         answer => Ok(answer),
     }
+}
+
+/// Returns the arguments of a process; none if they cannot be read, and `None` if it has exited.
+pub fn arguments(proc: &Proc, pid: Pid) -> Result<Option<Vec<u8>>, Error> {
+    let process = match proc.process(pid, Files::NONE)? {
+        Lookup::Found(process) => process,
+        Lookup::Unavailable(_) => return Ok(Some(Vec::new())),
+        Lookup::Exited => return Ok(None),
+    };
+    Ok(match process.lookup(process.cmdline_start(ENVIRONMENT))? {
+        Lookup::Found(arguments) => Some(arguments),
+        Lookup::Unavailable(_) => Some(Vec::new()),
+        Lookup::Exited => None,
+    })
 }
 
 /// Most bytes of an environment that are looked at. Cron sets its variables first.

@@ -9,10 +9,22 @@ use crate::control::{
     self, Action, Conclusion, Guardian, Interrupts, Life, Operation, Order, Outcome, Signal,
     Silent, Target,
 };
-use crate::process::{File, Files, Lookup, Proc, ReadError};
+use crate::process::{File, Files, Lookup, Proc, Process, ReadResult};
 
 /// Time for a daemon to stop. It stops at once, unless it is uninterruptible.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Time for a daemon to stop again, which another process has continued.
+const TIMEOUT_AGAIN: Duration = Duration::from_secs(1);
+
+/// Time in which a daemon that was told to end does so.
+const DYING: Duration = Duration::from_millis(500);
+
+/// Most messages about one daemon that another process continues again and again.
+const MOST_TOLD: usize = 5;
+
+/// Signals that end a daemon.
+const DEADLY: [Signal; 2] = [Signal::TERM, Signal::KILL];
 
 /// Paused daemons, each with a guardian, and the search for new ones. They run again when this is
 /// dropped, unless they have exited.
@@ -32,6 +44,10 @@ struct PausedDaemon {
     is_newcomer: bool,
     /// `true` if it was running at the last look: another process has continued it.
     was_running: bool,
+    /// Number of times at which another process had continued it.
+    continued: usize,
+    /// `true` if the last attempt to pause it has failed.
+    runs_on: bool,
 }
 
 /// The result of pausing.
@@ -69,7 +85,8 @@ impl Pause {
         for &daemon in daemons {
             // The guardian comes first, so that there is no moment without one.
             pause.guard(daemon.clone(), false)?;
-            match stop_for_now(proc, daemon, interrupts)? {
+            let within = limit.map_or(TIMEOUT, |limit| time_until(limit).min(TIMEOUT));
+            match stop_for_now(proc, daemon, within, interrupts)? {
                 (Conclusion::Interrupted(signal), _) => return Ok(Paused::Interrupted(signal)),
                 (_, Some(Outcome::Signalled)) if daemon.is_stopped => {
                     events.event(Event::WasPaused(daemon))
@@ -77,6 +94,11 @@ impl Pause {
                 (_, Some(Outcome::Signalled)) => events.event(Event::Paused(daemon)),
                 // It has exited by itself, and starts nothing either.
                 (_, Some(Outcome::Ended | Outcome::GoneBefore)) => {}
+                // A job of busybox's crond may continue it again and again. That job ends one day,
+                // or is terminated.
+                (_, Some(Outcome::TimedOut)) if is_continued(proc, daemon)? => {
+                    pause.tell_last(events);
+                }
                 _ => return Ok(Paused::Not(daemon)),
             }
         }
@@ -87,8 +109,23 @@ impl Pause {
     fn guard(&mut self, daemon: Daemon, is_newcomer: bool) -> Result<(), Error> {
         let guardian = guardian_over(&daemon, self.limit)?;
         let since = (!daemon.is_stopped).then(SystemTime::now);
-        self.paused.push(PausedDaemon { daemon, guardian, since, is_newcomer, was_running: false });
+        self.paused.push(PausedDaemon {
+            daemon,
+            guardian,
+            since,
+            is_newcomer,
+            was_running: false,
+            continued: 0,
+            runs_on: false,
+        });
         Ok(())
+    }
+
+    /// Warns that the daemon that was added last could not be paused.
+    fn tell_last(&mut self, events: &mut dyn EventSink) {
+        if let Some(paused) = self.paused.last_mut() {
+            paused.tell(Repaused::NotPaused, events);
+        }
     }
 
     /// Pauses again the daemons that another process has continued, pauses those that have started
@@ -164,7 +201,7 @@ impl Pause {
             renewed = Renewed::Continued;
             self.guard(daemon.clone(), true)?;
             self.newcomers.admit(&daemon);
-            match stop_for_now(proc, &daemon, interrupts)? {
+            match stop_for_now(proc, &daemon, TIMEOUT, interrupts)? {
                 (Conclusion::Interrupted(signal), _) => return Ok(Renewed::Interrupted(signal)),
                 (_, Some(Outcome::Signalled)) => events.event(Event::Newcomer(&daemon)),
                 (_, Some(Outcome::Ended | Outcome::GoneBefore)) => {}
@@ -190,27 +227,48 @@ impl Pause {
         }
     }
 
-    /// Warns if another process has continued a daemon meanwhile.
-    pub fn warn_if_it_ran(&self, proc: &Proc, events: &mut dyn EventSink) -> Result<(), Error> {
+    /// Warns if another process has continued a daemon meanwhile, and not to end it.
+    pub fn warn_if_it_ran(
+        &self,
+        proc: &Proc,
+        interrupts: &Interrupts,
+        events: &mut dyn EventSink,
+    ) -> Result<(), Error> {
         for PausedDaemon { daemon, .. } in &self.paused {
-            if runs(proc, daemon)? {
+            if runs(proc, daemon)? && !ends_soon(proc, daemon, interrupts)? {
                 events.event(Event::Warning(Warning::RanMeanwhile(daemon.pid)));
             }
         }
         Ok(())
     }
 
-    /// Continues the daemons.
-    pub fn resume(mut self, events: &mut dyn EventSink) {
+    /// Continues the daemons. Errors: it is not known whether one of them has ended. All of them run
+    /// all the same.
+    pub fn resume(
+        mut self,
+        proc: &Proc,
+        interrupts: &Interrupts,
+        events: &mut dyn EventSink,
+    ) -> Result<(), Error> {
         let mut resumed = Vec::new();
+        let mut result = Ok(());
         for PausedDaemon { daemon, guardian, since, .. } in self.paused.drain(..) {
-            if has_ended(&daemon) {
+            let is_dying = is_dying(proc, &daemon);
+            if daemon.has_ended() {
                 events.event(Event::HasEnded(&daemon));
                 guardian.dismiss();
             } else if continue_daemon(&daemon) {
-                events.event(Event::Resumed(&daemon));
                 guardian.dismiss();
-                resumed.extend(since.map(|since| (daemon, since, SystemTime::now())));
+                let has_ended = is_dying
+                    .and_then(|is_dying| Ok(is_dying && ends_soon(proc, &daemon, interrupts)?));
+                match has_ended {
+                    Ok(true) => events.event(Event::HasEnded(&daemon)),
+                    Ok(false) => {
+                        events.event(Event::Resumed(&daemon));
+                        resumed.extend(since.map(|since| (daemon, since, SystemTime::now())));
+                    }
+                    Err(error) => result = Err(error),
+                }
             } else {
                 // The guardian sees the end of its socket and tries too.
                 events.event(Event::Warning(Warning::NotContinued(daemon.pid)));
@@ -222,6 +280,7 @@ impl Pause {
                 events.event(Event::Missed(&daemon, &missed));
             }
         }
+        result
     }
 
     /// Dismisses the guardians when the daemons have exited.
@@ -244,19 +303,37 @@ impl PausedDaemon {
     /// Pauses it again after another process has continued it. Returns a signal to end that came
     /// meanwhile.
     fn pause_again(
-        &self,
+        &mut self,
         proc: &Proc,
         interrupts: &Interrupts,
         events: &mut dyn EventSink,
     ) -> Result<Option<Signal>, Error> {
-        let repaused = match stop_for_now(proc, &self.daemon, interrupts)? {
+        let repaused = match stop_for_now(proc, &self.daemon, TIMEOUT_AGAIN, interrupts)? {
             (Conclusion::Interrupted(signal), _) => return Ok(Some(signal)),
             (_, Some(Outcome::Signalled)) => Repaused::Paused,
             (_, Some(Outcome::Ended | Outcome::GoneBefore)) => Repaused::Exited,
             _ => Repaused::NotPaused,
         };
-        events.event(Event::Warning(Warning::Continued(self.daemon.pid, repaused)));
+        self.tell(repaused, events);
         Ok(None)
+    }
+
+    /// Warns that another process has continued it, unless that was told often enough.
+    fn tell(&mut self, repaused: Repaused, events: &mut dyn EventSink) {
+        let is_news = match repaused {
+            Repaused::Paused => {
+                self.continued += 1;
+                self.continued <= MOST_TOLD
+            }
+            Repaused::NotPaused => !self.runs_on,
+            Repaused::PausedEachTime | Repaused::Exited => true,
+        };
+        self.runs_on = matches!(repaused, Repaused::NotPaused);
+        let is_last = matches!(repaused, Repaused::Paused) && self.continued == MOST_TOLD;
+        let repaused = if is_last { Repaused::PausedEachTime } else { repaused };
+        if is_news {
+            events.event(Event::Warning(Warning::Continued(self.daemon.pid, repaused)));
+        }
     }
 }
 
@@ -281,7 +358,7 @@ fn guardian_over(daemon: &Daemon, limit: Option<Instant>) -> Result<Guardian, Er
 pub fn resume(daemons: &[Daemon], events: &mut dyn EventSink) -> bool {
     let mut all = true;
     for daemon in daemons.iter().filter(|daemon| daemon.is_stopped) {
-        if has_ended(daemon) {
+        if daemon.has_ended() {
             events.event(Event::HasEnded(daemon));
         } else if continue_daemon(daemon) {
             events.event(Event::Resumed(daemon));
@@ -293,11 +370,6 @@ pub fn resume(daemons: &[Daemon], events: &mut dyn EventSink) -> bool {
     all
 }
 
-/// Reports whether a daemon has exited. A zombie takes CONT too.
-fn has_ended(daemon: &Daemon) -> bool {
-    matches!(daemon.reference.life(), Ok(Life::Zombie | Life::Reaped) | Err(ReadError::Exited))
-}
-
 /// Sends CONT to a daemon, and reports whether that succeeded.
 fn continue_daemon(daemon: &Daemon) -> bool {
     daemon.reference.send(Signal::CONT).is_ok()
@@ -307,28 +379,80 @@ fn continue_daemon(daemon: &Daemon) -> bool {
 fn stop_for_now(
     proc: &Proc,
     daemon: &Daemon,
+    within: Duration,
     interrupts: &Interrupts,
 ) -> Result<(Conclusion, Option<Outcome>), Error> {
-    let order = Order::new(Action::Stop, Some(TIMEOUT));
+    let order = Order::new(Action::Stop, Some(within));
     let mut operation = Operation::new(proc, order, interrupts);
     operation.add(Target::named(daemon.reference.clone(), &daemon.name))?;
     let conclusion = operation.carry_out(&mut Silent)?;
     Ok((conclusion, operation.targets().first().and_then(|target| target.outcome)))
 }
 
+/// Returns the time until a moment, and at least the time that a stop takes.
+fn time_until(end: Instant) -> Duration {
+    const SHORTEST: Duration = Duration::from_millis(100);
+    end.saturating_duration_since(Instant::now()).max(SHORTEST)
+}
+
+/// Reports whether a daemon runs that was to stop: another process has continued it. In the kernel
+/// it does not stop either, and nobody is to blame for that.
+fn is_continued(proc: &Proc, daemon: &Daemon) -> Result<bool, Error> {
+    Ok(state(proc, daemon)?.is_some_and(|state| state != b'D'))
+}
+
 /// Reports whether a paused daemon is alive and not stopped. Errors: it can no longer be examined.
 fn runs(proc: &Proc, daemon: &Daemon) -> Result<bool, Error> {
+    Ok(state(proc, daemon)?.is_some_and(|state| !b"Tt".contains(&state)))
+}
+
+/// Returns the state of a daemon (proc_pid_stat(5)); `None` if it has ended or is just exiting.
+/// Errors: it can no longer be examined.
+fn state(proc: &Proc, daemon: &Daemon) -> Result<Option<u8>, Error> {
+    about(proc, daemon, |process| {
+        let stat = process.stat()?;
+        Ok((!stat.is_ending()).then_some(stat.state))
+    })
+    .map(Option::flatten)
+}
+
+/// Reports whether a daemon was told to end and has not ended yet. While it is stopped, it does not
+/// see any signal but KILL.
+fn is_dying(proc: &Proc, daemon: &Daemon) -> Result<bool, Error> {
+    let pending = about(proc, daemon, |process| {
+        let status = process.status()?;
+        let masks = ["ShdPnd", "SigPnd"].iter().filter_map(|name| status.mask(name));
+        Ok(masks.fold(0, |all, mask| all | mask))
+    })?;
+    let is_pending =
+        |signal: &Signal| pending.is_some_and(|pending| pending >> (signal.number() - 1) & 1 == 1);
+    // One that runs was continued by another process, perhaps to end it.
+    Ok(DEADLY.iter().any(is_pending) || runs(proc, daemon)?)
+}
+
+/// Waits for a moment for the end of a daemon, and reports whether it has come.
+fn ends_soon(proc: &Proc, daemon: &Daemon, interrupts: &Interrupts) -> Result<bool, Error> {
+    let mut operation = Operation::new(proc, Order::wait(Some(DYING)), interrupts);
+    operation.add(Target::named(daemon.reference.clone(), &daemon.name))?;
+    operation.carry_out(&mut Silent)?;
+    Ok(daemon.has_ended())
+}
+
+/// Returns a fact about a daemon; `None` if it has ended. Errors: it can no longer be examined.
+fn about<T>(
+    proc: &Proc,
+    daemon: &Daemon,
+    fact: impl FnOnce(&Process<'_>) -> ReadResult<T>,
+) -> Result<Option<T>, Error> {
     let process = match proc.process(daemon.pid, Files::new(&[File::Stat]))? {
         Lookup::Found(process) => process,
         Lookup::Unavailable(reason) => {
             return Err(control::Error::Lost { pid: daemon.pid, reason }.into());
         }
-        Lookup::Exited => return Ok(false),
+        Lookup::Exited => return Ok(None),
     };
-    let state = control::unless_reaped(proc, daemon.pid, process.stat().map(|stat| stat.state))?;
-    let is_stopped = state.is_none_or(|state| b"TtZX".contains(&state));
-    // If it is alive now, its pid was not reused, and the state was its own.
-    let is_alive =
-        control::unless_reaped(proc, daemon.pid, daemon.reference.life())? == Some(Life::Alive);
-    Ok(is_alive && !is_stopped)
+    let fact = control::unless_reaped(proc, daemon.pid, fact(&process))?;
+    // If it is alive now, its pid was not reused, and the fact was its own.
+    let life = control::unless_reaped(proc, daemon.pid, daemon.reference.life())?;
+    Ok(fact.filter(|_| life == Some(Life::Alive)))
 }

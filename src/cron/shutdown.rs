@@ -72,7 +72,7 @@ impl Shutdown<'_> {
                 | ShutdownResult::Terminated
                 | ShutdownResult::TimedOut { is_stopped: true, .. },
             ) => pause.finish(),
-            _ => pause.resume(events),
+            _ => pause.resume(self.proc, self.interrupts, events)?,
         }
         result
     }
@@ -235,13 +235,15 @@ impl Shutdown<'_> {
         let order = Order { tree: true, wants_status: true, ..termination };
         let begin = SystemTime::now();
         let mut operation = Operation::new(self.proc, order, self.interrupts);
-        let certain: Vec<Job> = left.iter().filter(|job| job.is_certain).cloned().collect();
+        let (certain, others): (Vec<Job>, Vec<Job>) =
+            left.iter().cloned().partition(|job| job.is_certain);
+        others.iter().for_each(|job| events.event(Event::NotTerminated(job)));
         for job in &certain {
             events.event(Event::Terminating(job, job.is_of_interest(&left)));
             operation.add(job.target.clone())?;
         }
         let conclusion = operation.carry_out(events)?;
-        report_ended(self.proc, begin, &certain, operation.targets(), events);
+        report_ended(self.proc, begin, &certain, operation.targets(), |_| true, events);
         if let control::Conclusion::Interrupted(signal) = conclusion {
             return Ok(Some(ShutdownResult::Interrupted(signal, self.left()?)));
         }
@@ -285,7 +287,7 @@ impl Shutdown<'_> {
             Err(_) => {}
         };
         let end = child::run_and_look(self.proc, command, self.interrupts, LOOK, &mut look)?;
-        pause.warn_if_it_ran(self.proc, events)?;
+        pause.warn_if_it_ran(self.proc, self.interrupts, events)?;
         Ok(match end {
             // How the command reacts to a signal is its own affair, unless the signal killed it.
             CommandEnd::Ended { status, signal: Some(signal) } if status.code().is_none() => {

@@ -87,6 +87,13 @@ pub fn stop(
     interrupts: &Interrupts,
     events: &mut dyn EventSink,
 ) -> Result<Stopped, Error> {
+    if matches!(way, StopMethod::Signal { .. }) && daemon.has_ended() {
+        events.event(Event::HasEnded(daemon));
+        return Ok(match successor(proc, daemon, way, before, interrupts)? {
+            Some(successor) => refused(events, Warning::Replaced(daemon, successor)),
+            None => Stopped::Yes,
+        });
+    }
     events.event(Event::Stopping(daemon, way));
     let order = match way {
         StopMethod::Signal { .. } => Order::termination(Some(TIMEOUT)),

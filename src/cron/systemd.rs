@@ -34,10 +34,21 @@ pub enum CronTarget {
     Untold,
 }
 
+/// Reports whether systemd runs this system, and systemd-cron is installed.
+pub fn has_cron_target() -> bool {
+    let is_unit = |directory: &&str| Path::new(directory).join(CRON_TARGET).exists();
+    is_running() && UNITS.iter().any(is_unit)
+}
+
+/// Reports whether this is the name of a service that systemd-cron makes of a line of a crontab,
+/// such as `cron-backup-root-0.service`, or of a directory, such as `cron-daily.service`.
+pub fn is_service_of_timer(name: &[u8]) -> bool {
+    name.starts_with(b"cron-") && name.ends_with(b".service")
+}
+
 /// Returns the state of systemd-cron.
 pub fn cron_target(proc: &Proc, interrupts: &Interrupts) -> Result<CronTarget, Error> {
-    let is_unit = |directory: &&str| Path::new(directory).join(CRON_TARGET).exists();
-    if !is_running() || !UNITS.iter().any(is_unit) {
+    if !has_cron_target() {
         return Ok(CronTarget::Inactive);
     }
     Ok(match property(proc, "ActiveState", CRON_TARGET, interrupts)?.as_deref() {

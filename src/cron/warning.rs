@@ -26,6 +26,8 @@ pub enum Warning<'w> {
     Unwatched(&'w super::Error),
     /// The daemon with this pid was stopped when it was found, and could not be continued.
     NotContinued(Pid),
+    /// So many processes of jobs have started during the wait that further ones are not reported.
+    NotTold,
     /// This process belongs to a cron job, and that job is not waited for.
     RunByJob,
     /// The additions took too long, and with them the whole run.
@@ -51,6 +53,8 @@ pub enum Warning<'w> {
 pub enum Repaused {
     /// It is stopped again.
     Paused,
+    /// The same, as so often that it is not reported any more.
+    PausedEachTime,
     /// It has exited.
     Exited,
     /// It did not stop.

@@ -6,11 +6,11 @@ mod words;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use super::json::Layout;
-use super::message::message;
+use super::message::{last_message, message};
 use super::outlet;
 use super::progress::Progress;
 use super::report_writer::ReportWriter;
@@ -98,9 +98,9 @@ impl<'t> CronReport<'t> {
             Some(_) => self.list_json(&mut text, daemons, jobs),
             None => {
                 daemons.iter().for_each(|daemon| self.daemon_text(&mut text, daemon));
-                jobs.iter()
-                    .filter(|job| job.is_of_interest(jobs))
-                    .for_each(|job| self.job_text(&mut text, job));
+                let of_interest: Vec<&Job> =
+                    jobs.iter().filter(|job| job.is_of_interest(jobs)).collect();
+                self.job_lines(&mut text, &of_interest);
                 if jobs.is_empty() {
                     text.extend_from_slice(b"no cron job is running\n");
                 }
@@ -190,8 +190,20 @@ impl<'t> CronReport<'t> {
     fn jobs_text(&mut self, jobs: &[&Job]) {
         if self.options.layout.is_none() {
             let mut text = Vec::new();
-            jobs.iter().for_each(|job| self.job_text(&mut text, job));
+            self.job_lines(&mut text, jobs);
             self.writer.write(&text);
+        }
+    }
+
+    /// Appends a line for each of these jobs. Whatever its arguments are, it stays one line: a job
+    /// must not forge lines of this report.
+    fn job_lines(&self, text: &mut Vec<u8>, jobs: &[&Job]) {
+        for job in jobs {
+            let mut line = Vec::new();
+            self.job_text(&mut line, job);
+            let line = line.strip_suffix(b"\n").unwrap_or(&line);
+            text.extend_from_slice(escaped(line).as_bytes());
+            text.push(b'\n');
         }
     }
 
@@ -212,7 +224,8 @@ impl<'t> CronReport<'t> {
         }
     }
 
-    /// Writes the result of a shutdown. Errors: some of the output could not be written.
+    /// Writes the result of a shutdown. Errors: some of the output could not be written. That nobody
+    /// has read it in time is none: what was done counts, and is told on standard error.
     pub fn conclude(
         mut self,
         result: &ShutdownResult,
@@ -232,7 +245,18 @@ impl<'t> CronReport<'t> {
                 message(self.name, &text);
             }
         }
-        self.finish(outcome(result), daemons, result.left())
+        let name = self.name;
+        match self.finish(outcome(result), daemons, result.left()) {
+            Err(error) if error.kind() == ErrorKind::TimedOut => {
+                last_message(name, format_args!("{error}; the outcome is: {}", outcome(result)));
+                Ok(())
+            }
+            Err(error) => {
+                let text = format!("{error}; the outcome is: {}", outcome(result));
+                Err(io::Error::new(error.kind(), text))
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// Ends a rehearsal. Errors: some of the output could not be written.
@@ -250,7 +274,13 @@ impl<'t> CronReport<'t> {
         if self.options.layout.is_none() && !self.options.is_quiet {
             let mut text = Vec::new();
             let failed = self.ended.iter().filter(|ended| ended.has_failed());
-            failed.for_each(|ended| self.ended_text(&mut text, ended));
+            for ended in failed {
+                let mut line = Vec::new();
+                self.ended_text(&mut line, ended);
+                let line = line.strip_suffix(b"\n").unwrap_or(&line);
+                text.extend_from_slice(escaped(line).as_bytes());
+                text.push(b'\n');
+            }
             self.writer.write(&text);
         }
         self.end()
@@ -338,6 +368,9 @@ impl<'t> CronReport<'t> {
             Event::Job(_, false) => {}
             Event::Terminating(job, true) => self.job_line("terminating", job),
             Event::Terminating(_, false) => {}
+            Event::NotTerminated(job) => {
+                self.job_line("not terminating, because it may be another's:", job);
+            }
             Event::Ended(ended) if ended.is_terminated => {
                 let mut line = b"terminated ".to_vec();
                 self.ended_text(&mut line, ended);

@@ -15,6 +15,12 @@ pub fn message(name: &str, text: impl Display) {
     let _ = Errors.write_all(line.as_bytes());
 }
 
+/// Writes a last message, which does not wait for a reader of standard output that does not read.
+pub fn last_message(name: &str, text: impl Display) {
+    outlet::settle_within(outlet::LAST_WORDS);
+    outlet::last_words(line(format!("{name}: {text}").as_bytes()));
+}
+
 fn line(text: &[u8]) -> String {
     format!("{}\n", escaped_for(text, charset_of_messages()))
 }

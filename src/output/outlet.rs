@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -137,6 +137,25 @@ pub fn settle_within(time: Duration) {
 
 /// Time to write a last message after the time limit.
 pub const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Writes a last message to standard error, past what standard output has not taken: the reader of
+/// that does not read, and another one may read this.
+pub fn last_words(text: String) {
+    if !is_behind() {
+        // If standard error is closed, no other place is left for a message.
+        let _ = write_all(Stream::Error, text.as_bytes());
+        return;
+    }
+    let (sender, receiver) = mpsc::channel();
+    let write = move || {
+        // Nobody waits any more after the time limit.
+        let _ = sender.send(write_all(Stream::Error, text.as_bytes()));
+    };
+    if thread::start("last words", write).is_ok() {
+        // The program ends, whether that was written or not.
+        let _ = receiver.recv_timeout(LAST_WORDS);
+    }
+}
 
 /// Waits until all is written, or until the time limit. Errors: standard output did not take all of
 /// it; `TimedOut` if it was not read in time.

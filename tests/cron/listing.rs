@@ -138,7 +138,7 @@ fn hidden_processes_do_not_stop_the_superuser() {
 }
 
 #[test]
-fn a_command_that_is_not_text_is_listed_whole() {
+fn a_command_that_is_not_text_is_listed_escaped_and_whole_in_json() {
     let place = cron_box!();
     let command = b"@reboot root : caf\xe9 \x1b[31m; sh /mnt/job a\n";
     std::fs::write(place.root("/etc/cron.d/jobs"), [&b"MAILTO=\"\"\n"[..], command].concat())
@@ -149,7 +149,7 @@ fn a_command_that_is_not_text_is_listed_whole() {
     let command = &entry(&list, "jobs", shell)["command"];
     assert!(command["bytes"].is_string(), "{list:#}");
     let outcome = place.graceful(&["--list"]).succeeds();
-    assert!(outcome.stdout.windows(4).any(|bytes| bytes == b"caf\xe9"), "{}", outcome.report());
+    assert!(outcome.text().contains("caf\\xe9 \\x1b[31m"), "{}", outcome.report());
     place.still_runs(daemon);
 }
 
@@ -160,6 +160,27 @@ fn help_is_for_everybody() {
     for option in ["-h", "--help"] {
         let outcome = place.graceful_as_nobody(&[option]).succeeds();
         mentions(&outcome, &["Usage: cron-graceful", "--timeout"]);
+    }
+    place.still_runs(daemon);
+}
+
+/// A job chooses its arguments, and lists are read in pipes, mails and logs.
+#[test]
+fn a_job_forges_no_lines_of_a_list() {
+    let place = cron_box!(CronBox::needing(&["perl"]));
+    place.program(
+        "forge.pl",
+        "open my $file, '>', '/mnt/forge.began'; print $file \"$$\\n\"; close $file; \
+         exec { '/bin/sleep' } \"x\\nno cron job is running\\n\\e[2J\", '1000'",
+    );
+    place.crontab(&["exec perl /mnt/bin/forge.pl"]);
+    let daemon = place.cron();
+    place.began("forge");
+    soon("the forged arguments", || place.exec("cron-graceful --list").text().contains("x\\n"));
+    for words in [&["--list"][..], &["-n"], &["--timeout", "0.3"]] {
+        let outcome = place.graceful(words);
+        let forged = outcome.text().lines().any(|line| line == "no cron job is running");
+        assert!(!forged && !outcome.text().contains('\x1b'), "{words:?}\n{}", outcome.report());
     }
     place.still_runs(daemon);
 }

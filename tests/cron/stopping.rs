@@ -296,3 +296,16 @@ fn a_service_command_in_the_current_directory_is_not_run() {
     assert!(!place.has("ran"), "it has run what lies about\n{}", outcome.report());
     place.is_stopped(daemon);
 }
+
+/// As a restart of the service does, without systemd.
+#[test]
+fn a_cron_that_somebody_else_ends_is_not_said_to_be_stopped_by_us() {
+    let place = cron_box!();
+    let (old, _) = place.cron_with_job();
+    let run = place.begin_and_pause(&[], old);
+    place.kill("KILL", old);
+    soon("the end of cron", || !place.is_alive(old));
+    let outcome = place.finishes_after("a", run).exits(0);
+    mentions(&outcome, &[&format!("cron ({old}) has ended")]);
+    super::avoids(&outcome, &["stopping", "is stopped"]);
+}

@@ -137,7 +137,19 @@ fn the_timers_of_systemd_cron_are_never_no_cron() {
     // An answer that does not come is no answer that nothing runs.
     place.program("systemctl", "#!/bin/sh\nexit 1\n");
     mentions(&place.graceful(&[]).exits(1), &["does not tell"]);
-    place.shell("rm /mnt/bin/systemctl; systemctl stop cron.target");
+    // The end of the target ends no service that a timer has started.
+    place.shell(
+        "rm /mnt/bin/systemctl; printf '[Service]\\nExecStart=/bin/sh -c \"sh /mnt/job a; true\"\\n' \
+         >cron-b-root-0.service; mv cron-b-root-0.service /etc/systemd/system; \
+         systemctl daemon-reload; systemctl start --no-block cron-b-root-0; \
+         systemctl stop cron.target",
+    );
+    place.began("a");
+    mentions(&place.graceful(&["--list"]).exits(0), &["sh /mnt/job a"]);
+    place.graceful(&["--timeout", "0.3"]).exits(124);
+    let run = place.begin(&["--json", "--", "sh", "-c", "[ -e /mnt/a.ended ]"]);
+    let document = place.finishes_after("a", run).exits(0).json();
+    assert_eq!(document["ended"][0]["exit_status"], 0, "{document:#}");
     assert_eq!(place.graceful(&["--json"]).exits(0).json()["outcome"], "none");
     place.graceful(&touch).exits(0);
     assert!(place.has("ran"));

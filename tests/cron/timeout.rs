@@ -152,3 +152,61 @@ fn the_progress_on_a_terminal_counts_jobs_and_no_workers() {
     assert!(!text.contains("(cron)"), "{text}");
     place.still_runs(daemon);
 }
+
+/// The output is a pipe that is full and that nobody reads. What was done is the status, and it is
+/// told where it can be read.
+#[test]
+fn an_output_that_nobody_reads_does_not_change_the_status() {
+    let unread = "python3 -I -S /mnt/bin/unread.py pipe sh -c 'exec cron-graceful --timeout 1.5 \
+                  \"$@\" 2>/mnt/errors' sh";
+    let place = cron_box!(CronBox::needing(&["python3"]));
+    place.program("unread.py", include_str!("../support/stopped_output.py"));
+    let (daemon, _) = place.cron_with_job();
+    place.release("a");
+    for (command, status, outcome) in
+        [("-- sh -c 'exit 7'", 7, "ran"), ("--json -- true", 0, "ran"), ("", 0, "stopped")]
+    {
+        let result = place.exec(&format!("{unread} {command}"));
+        let errors = std::fs::read_to_string(place.path("errors")).expect("reading the messages");
+        assert_eq!(result.code(), status, "{command}: {errors}");
+        assert!(errors.contains(&format!("the outcome is: {outcome}\n")), "{command}: {errors}");
+        assert_eq!(place.is_alive(daemon), outcome == "ran", "{command}");
+    }
+}
+
+/// A job of busybox's crond may send signals to it.
+#[test]
+fn a_job_that_continues_cron_again_and_again_is_told_of_and_terminated() {
+    let place = cron_box!();
+    place.program("continue", "while :; do kill -CONT $(cat /run/crond.pid); done\n");
+    place.crontab(&["sh /mnt/bin/continue", "sh /mnt/bin/continue"]);
+    let daemon = place.cron();
+    soon("the jobs", || place.processes().iter().filter(|seen| seen.name == "sh").count() >= 2);
+    let outcome = place.graceful(&["--timeout", "2"]).exits(124);
+    mentions(&outcome, &["somebody has continued", "processes of jobs", "continue"]);
+    let messages = outcome.errors().lines().count();
+    assert!(messages < 20, "{}", outcome.report());
+    place.still_runs(daemon);
+    let terminate = ["--timeout", "2", "--on-timeout", "terminate"];
+    let outcome = place.graceful(&terminate).exits(0);
+    mentions(&outcome, &["the remaining jobs were terminated"]);
+    place.is_stopped(daemon);
+}
+
+/// Only its output ties it to cron: any process may have such an output.
+#[test]
+fn a_job_that_is_not_terminated_is_told_of_with_the_reason() {
+    let place = cron_box!();
+    place.crontab(&["sh /mnt/job b &"]);
+    let daemon = place.cron();
+    let behind = place.began("b");
+    soon("an orphan", || place.seen(behind).is_some_and(|seen| seen.parent == 1));
+    soon("the end of the worker", || !place.processes().iter().any(|seen| seen.parent == daemon));
+    let terminate = ["--timeout", "0.3", "--on-timeout", "terminate"];
+    let outcome = place.graceful(&terminate).exits(124);
+    mentions(&outcome, &["not terminating", &behind.to_string(), "its output still goes to cron"]);
+    let outcome = place.graceful(&[&terminate[..], &["--json"]].concat()).exits(124);
+    assert_eq!(entry(&outcome.json(), "left", behind)["certain"], false, "{}", outcome.report());
+    assert!(place.goes_on(behind));
+    place.still_runs(daemon);
+}

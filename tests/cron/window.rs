@@ -370,3 +370,18 @@ fn a_command_that_ends_by_itself_when_it_is_interrupted_gives_the_status() {
     run.finish().exits(7);
     place.still_runs(daemon);
 }
+
+/// What has taken the signal to end runs for another moment, and does not run on.
+#[test]
+fn a_cron_that_the_command_ends_is_not_said_to_run_on() {
+    for end in ["kill -KILL", "kill -CONT PID; kill", "kill"] {
+        for _ in 0..4 {
+            let place = cron_box!();
+            let daemon = place.cron();
+            let script = format!("{end} PID").replace("PID", &daemon.to_string());
+            let outcome = place.graceful(&["--", "sh", "-c", &script]).exits(0);
+            super::avoids(&outcome, &["continued", "runs on"]);
+            mentions(&outcome, &[&format!("cron ({daemon}) has ended")]);
+        }
+    }
+}

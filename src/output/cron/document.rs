@@ -71,7 +71,8 @@ impl CronReport<'_> {
         put(json, format_args!(",\"seconds\":{:.2}", job.runtime()));
         text_member(json, "state", Some(&[job.state]));
         text_member(json, "why", Some(origin_name(job.origin).as_bytes()));
-        put(json, format_args!(",\"awaited\":{}}}", job.is_awaited(self.options.with_daemons)));
+        put(json, format_args!(",\"awaited\":{}", job.is_awaited(self.options.with_daemons)));
+        put(json, format_args!(",\"certain\":{}}}", job.is_certain));
     }
 
     fn ended_json(&self, json: &mut Vec<u8>, ended: &EndedJob) {
@@ -108,7 +109,7 @@ impl CronReport<'_> {
                 self.daemon_json(&mut json, daemon);
                 text_member(&mut json, "by", Some(method(way).as_bytes()));
             }
-            Event::Job(job, _) | Event::Terminating(job, _) => {
+            Event::Job(job, _) | Event::Terminating(job, _) | Event::NotTerminated(job) => {
                 json.extend_from_slice(b",\"job\":");
                 self.job_json(&mut json, job);
             }

@@ -57,10 +57,12 @@ pub fn ending(result: &ShutdownResult, plan: &Plan) -> Option<String> {
         ShutdownResult::Interrupted(Signal::PIPE, _) => {
             Some("nobody reads the output any more: cron runs on (see --detach)".to_owned())
         }
-        ShutdownResult::Interrupted(_, left) => Some(format!(
-            "interrupted, and cron runs on: {} processes of jobs are still running",
-            left.len()
-        )),
+        ShutdownResult::Interrupted(_, left) if left.is_empty() => {
+            Some("interrupted, and cron runs on".to_owned())
+        }
+        ShutdownResult::Interrupted(_, left) => {
+            Some(format!("interrupted, and cron runs on: {}", still_running(left)))
+        }
         ShutdownResult::NotRun(error) => {
             let program = plan.command.first();
             let program = program.map(|program| program.display().to_string()).unwrap_or_default();
@@ -74,6 +76,7 @@ pub fn ending(result: &ShutdownResult, plan: &Plan) -> Option<String> {
 fn still_running(left: &[Job]) -> String {
     match left.len() {
         0 => "whether jobs are still running could not be found out in time".to_owned(),
+        1 => "1 process of a job is still running".to_owned(),
         left => format!("{left} processes of jobs are still running"),
     }
 }
@@ -100,6 +103,7 @@ pub fn event_name(event: &Event<'_>) -> &'static str {
         Event::Additions(_) => "additions",
         Event::Job(..) => "job",
         Event::Terminating(..) => "terminating",
+        Event::NotTerminated(_) => "not terminated",
         Event::Ended(_) => "ended",
         Event::Drained(_) => "drained",
         Event::Command(_) => "command",
@@ -160,6 +164,7 @@ pub fn origin_name(origin: JobOrigin) -> &'static str {
         JobOrigin::Cgroup => "cgroup",
         JobOrigin::Audit => "audit session",
         JobOrigin::Output => "output",
+        JobOrigin::Earlier => "earlier cron",
         JobOrigin::Daemon => "daemon",
         JobOrigin::Perhaps => "perhaps",
     }
@@ -180,11 +185,13 @@ pub fn origin_note(origin: JobOrigin) -> Option<&'static str> {
         JobOrigin::Cgroup => Some("left behind in cron's control group"),
         JobOrigin::Audit => Some("left behind in a job's audit session"),
         JobOrigin::Output => Some("left behind by a job, and its output still goes to cron"),
+        JobOrigin::Earlier => {
+            Some("a job of a cron that has ended: it looks like one, and is never terminated")
+        }
         JobOrigin::Daemon => Some("a daemon that a job started"),
-        JobOrigin::Perhaps => Some(
-            "perhaps of cron: its parent and its session have ended, and it has the environment \
-             of a job",
-        ),
+        JobOrigin::Perhaps => {
+            Some("perhaps of cron: its parent has ended, and it has the environment of a job")
+        }
     }
 }
 
@@ -302,8 +309,13 @@ pub fn warning_text(warning: &Warning<'_>) -> String {
         Warning::Continued(pid, repaused) => {
             let what = match repaused {
                 Repaused::Paused => "it is paused again",
+                Repaused::PausedEachTime => {
+                    "it is paused again, as each time, and this is not told any more"
+                }
                 Repaused::Exited => "it has ended",
-                Repaused::NotPaused => "it could not be paused again",
+                Repaused::NotPaused => {
+                    "it cannot be paused as long as that goes on, and may start jobs"
+                }
             };
             format!("somebody has continued process {pid}: {what}")
         }
@@ -314,6 +326,9 @@ pub fn warning_text(warning: &Warning<'_>) -> String {
             format!("whether another cron was started meanwhile is unknown: {error}")
         }
         Warning::NotContinued(pid) => format!("process {pid} could not be continued"),
+        Warning::NotTold => "processes of jobs start and end again and again: further ones are \
+                             waited for, and not told of one by one"
+            .to_owned(),
         Warning::RunByJob => {
             "this command is run by a cron job itself, which is not waited for".to_owned()
         }
