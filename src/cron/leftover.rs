@@ -6,7 +6,7 @@ use super::daemon::Daemon;
 use super::job_candidate::JobCandidate;
 use super::job_search::JobSearch;
 use super::kinds;
-use super::looks::Looks;
+use super::looks::{Look, Looks};
 use super::origin::JobOrigin;
 use super::orphan::{is_daemon, of_leader, writes_to_cron, writes_to_tmpfile};
 use crate::process::{Pid, Proc};
@@ -50,13 +50,11 @@ pub fn by_appearance(
         }
     }
     let Some(position) = position(search, node, daemons) else { return Ok(Leftover::Unrelated) };
-    let (are_of_job, origin) = match position {
-        Position::Leader => (looks.are_of_leader(proc, pid, member)?, JobOrigin::Earlier),
-        Position::Background => (looks.are_of_job(proc, pid, member)?, JobOrigin::Perhaps),
-    };
-    Ok(match are_of_job {
-        Some(true) => Leftover::Of(origin),
-        Some(false) => Leftover::Unrelated,
+    let leads_group = position == Position::Leader;
+    Ok(match looks.look(proc, pid, member, daemons, leads_group)? {
+        Some(Look::Job) => Leftover::Of(JobOrigin::Earlier),
+        Some(Look::Environment) => Leftover::Of(JobOrigin::Perhaps),
+        Some(Look::Stranger) => Leftover::Unrelated,
         None => Leftover::Exited,
     })
 }
@@ -89,6 +87,7 @@ fn has_leader(search: &JobSearch<'_>, member: &JobCandidate) -> bool {
 }
 
 /// The place of an orphan among sessions and process groups.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Position {
     /// It leads a group in the session of another process, as a job of busybox's crond and of dcron
     /// does, also when that daemon has ended.

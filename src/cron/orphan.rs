@@ -26,7 +26,10 @@ fn runs_command_of_crontab(arguments: &[u8]) -> bool {
 }
 
 /// Variables that cron sets for each job (crontab(5)).
-const VARIABLES: [&[u8]; 3] = [b"HOME", b"LOGNAME", b"SHELL"];
+const VARIABLES: [&[u8]; 3] = [b"HOME", USER, b"SHELL"];
+
+/// The one of them with the name of the user.
+const USER: &[u8] = b"LOGNAME";
 
 /// Variables of users' sessions and of services, which no job of cron has unless its crontab sets
 /// them.
@@ -40,19 +43,30 @@ const FOREIGN: [&[u8]; 7] = [
     b"SUPERVISOR_ENABLED",
 ];
 
-/// Reports whether a process looks like one that a job has left in the background: it has the
-/// environment of a job, and is no daemon.
-pub fn is_like_job(proc: &Proc, pid: Pid) -> Result<Option<bool>, Error> {
+/// The user whose job a process looks like.
+#[derive(Debug, PartialEq, Eq)]
+pub enum JobLike {
+    /// It has the environment of a job of the user of this name, and is no daemon.
+    Of(Vec<u8>),
+    Nobody,
+}
+
+/// Returns the user whose job a process looks like, as one that a job has left in the background
+/// does; `None` if it has exited.
+pub fn user_of_job(proc: &Proc, pid: Pid) -> Result<Option<JobLike>, Error> {
     let process = match proc.process(pid, Files::NONE)? {
         Lookup::Found(process) => process,
-        Lookup::Unavailable(_) => return Ok(Some(false)),
+        Lookup::Unavailable(_) => return Ok(Some(JobLike::Nobody)),
         Lookup::Exited => return Ok(None),
     };
-    let is_like = process.environ_start(ENVIRONMENT).map(|environment| is_of_job(&environment));
-    match found_or_false(process.lookup(is_like)?) {
-        Some(true) => Ok(is_daemonized(&process)?.map(|is_daemon| !is_daemon)),
-        answer => Ok(answer),
-    }
+    let user = process.environ_start(ENVIRONMENT).map(|environment| user_of(&environment));
+    let user = match process.lookup(user)? {
+        Lookup::Found(Some(user)) => user,
+        Lookup::Found(None) | Lookup::Unavailable(_) => return Ok(Some(JobLike::Nobody)),
+        Lookup::Exited => return Ok(None),
+    };
+    let is_daemon = is_daemonized(&process)?;
+    Ok(is_daemon.map(|is_daemon| if is_daemon { JobLike::Nobody } else { JobLike::Of(user) }))
 }
 
 /// Returns the arguments of a process; none if they cannot be read, and `None` if it has exited.
@@ -72,13 +86,14 @@ pub fn arguments(proc: &Proc, pid: Pid) -> Result<Option<Vec<u8>>, Error> {
 /// Most bytes of an environment that are looked at. Cron sets its variables first.
 const ENVIRONMENT: usize = 4096;
 
-/// Reports whether this is the environment of a job of cron.
-fn is_of_job(environment: &[u8]) -> bool {
-    let has = |name: &&[u8]| {
-        items(environment)
-            .any(|item| item.strip_prefix(*name).is_some_and(|rest| rest.starts_with(b"=")))
+/// Returns the user whose job has this environment; `None` if it is none of a job of cron.
+fn user_of(environment: &[u8]) -> Option<Vec<u8>> {
+    let value = |name: &[u8]| {
+        items(environment).find_map(|item| item.strip_prefix(name)?.strip_prefix(b"="))
     };
-    VARIABLES.iter().all(has) && !FOREIGN.iter().any(has)
+    let has = |name: &&[u8]| value(name).is_some();
+    let is_of_job = VARIABLES.iter().all(has) && !FOREIGN.iter().any(has);
+    value(USER).filter(|_| is_of_job).map(<[u8]>::to_vec)
 }
 
 /// Reports whether a process has become a daemon, as by daemon(3): its streams lead nowhere, and it

@@ -18,6 +18,7 @@ const CROND: &str = "use POSIX; setsid; \
 #[track_caller]
 fn crond(place: &CronBox, environment: &str, program: &str) -> u32 {
     place.shell("[ -e /usr/sbin/crond ] || cp $(command -v perl) /usr/sbin/crond");
+    place.shell("echo '0 4 * * * sh /mnt/job a' >/var/spool/cron/crontabs/root");
     std::fs::write(place.path("crond.pl"), program).expect("writing a script");
     let start = format!("{environment} crond /mnt/crond.pl </dev/null >/dev/null 2>&1 & echo $!");
     let daemon = place.shell(&start).parse().expect("parsing a process id");
@@ -79,9 +80,6 @@ fn the_jobs_of_a_crond_from_a_terminal_are_known_by_their_crontab() {
     let environment = format!("{ENVIRONMENT} TERM=xterm SSH_CONNECTION=somewhere");
     let jobs = orphaned(&place, crond(&place, &environment, CROND));
     let daemon = crond(&place, ENVIRONMENT, "sleep 1000");
-    let list = place.list();
-    assert_eq!(list["jobs"], serde_json::json!([]), "the crontab is empty: {list:#}");
-    place.shell("echo '0 4 * * * sh /mnt/job a' >/var/spool/cron/crontabs/root");
     are_jobs(&place, jobs);
     place.still_runs(daemon);
 }
@@ -91,7 +89,10 @@ fn the_jobs_of_a_crond_from_a_terminal_are_known_by_their_crontab() {
 fn the_jobs_of_a_crond_in_the_foreground_are_told_from_what_runs_it() {
     let place = cron_box!(CronBox::needing(&["perl", "tini"]));
     let in_foreground = CROND.replacen("setsid;", "", 1);
-    place.shell("cp $(command -v perl) /usr/sbin/crond; : >/mnt/again");
+    place.shell(
+        "cp $(command -v perl) /usr/sbin/crond; \
+         echo '0 4 * * * sh /mnt/job a' >/var/spool/cron/crontabs/root",
+    );
     std::fs::write(place.path("crond.pl"), &in_foreground).expect("writing a script");
     std::fs::write(place.path("idle.pl"), "sleep 1000").expect("writing a script");
     place.shell(&format!(
@@ -244,4 +245,32 @@ fn a_stranger_with_the_number_of_a_job_s_session_is_never_terminated() {
     let other = place.began("other");
     let outcome = run.finish();
     assert!(place.goes_on(other), "a stranger was terminated\n{}", outcome.report());
+}
+
+/// What su(1) starts has the environment of a job, and timeout(1) leads a process group.
+#[test]
+fn an_orphan_with_the_environment_of_a_job_is_awaited_only_where_a_crontab_tells_of_it() {
+    let orphan = |place: &CronBox, user: &str| -> u32 {
+        let environment = ENVIRONMENT.replace("LOGNAME=root", &format!("LOGNAME={user}"));
+        let script = "cd /root; timeout 1000 sh /mnt/job other >>/mnt/log 2>&1 </dev/null &";
+        place.shell(&format!("{environment} setsid sh -c '{script}' </dev/null"));
+        place.began("other");
+        let seen = place.processes().into_iter();
+        seen.into_iter().find(|seen| seen.name == "timeout").expect("finding timeout").pid
+    };
+    // Beside cron, and without any daemon.
+    let place = cron_box!();
+    let other = orphan(&place, "root");
+    counts(&place, other, "perhaps", false);
+    let daemon = place.cron();
+    counts(&place, other, "perhaps", false);
+    stops(&place, place.graceful(&[]), daemon);
+    assert!(place.goes_on(other));
+    // Beside a crond for which another user has a crontab.
+    let place = cron_box!(CronBox::needing(&["perl"]));
+    let daemon = crond(&place, ENVIRONMENT, "sleep 1000");
+    let other = orphan(&place, "nobody");
+    counts(&place, other, "perhaps", false);
+    stops(&place, place.graceful(&[]), daemon);
+    assert!(place.goes_on(other));
 }
