@@ -3,6 +3,7 @@
 
 mod arguments;
 mod attackers;
+mod belongings;
 mod commands;
 mod credentials;
 mod displays;

@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -11,17 +12,17 @@ use clap::error::ErrorKind as ClapError;
 use clap::{Arg, ArgMatches, Command, FromArgMatches, value_parser};
 
 use super::{Applet, Context, ManSection};
-use crate::cli::desktop::{become_session_user, find, refusal};
+use crate::cli::desktop::{failure, find, not_started, refusal};
 use crate::cli::exit_status::{ExitRow, Note, Status};
 use crate::cli::notification::{self, Options, PROGRAM};
 use crate::cli::usage;
 use crate::cli::verbosity::Verbosity;
-use crate::command::exec::{Environment, become_command, not_run};
+use crate::command::exec::{Environment, become_command, become_command_without_input};
 use crate::control::child::{self, CommandResult};
 use crate::control::{Interrupts, Silent};
 use crate::deadlines;
 use crate::desktop::notification::End;
-use crate::desktop::{Address, BusError, SessionSelector};
+use crate::desktop::{Address, BusError, Directory, Session, SessionSelector, SessionUser};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::{self, Colour, Output};
@@ -95,7 +96,9 @@ Environment:
 const SECURITY: &str = "\
 Security:
   The text is for whoever sits at the screen, and for every program that this user runs. As root, \
-notify-send is run with the user's rights, by with-gui-environment's rules.";
+notify-send is run with the user's rights, by with-gui-environment's rules, in the root directory \
+and without our terminal and our standard streams; what waits for it keeps the rights of the \
+superuser, and passes on what it prints.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -132,60 +135,112 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let Some(bus) = &variables.bus else {
         return Err(Refusal::nothing(format!("{session}: its message bus does not answer")).into());
     };
-    let environment = become_session_user(&session, &variables)?;
-    match notify(&proc, &words, &environment)? {
+    let user =
+        SessionUser::new(&session, &variables, Directory::Root).map_err(|error| failure(&error))?;
+    let sender = Sender { proc: &proc, name: &context.name, words, session, user };
+    match sender.notify()? {
         Some(exit) => Ok(exit),
-        None => show(&context.name, &words, bus, session.account.uid),
+        None => sender.show(bus),
     }
 }
 
-/// Runs notify-send; returns `None` where it is not installed. It has a time limit, because it
-/// would wait for a hanging message bus without end. It takes our place, without a limit, if its
-/// options make it wait for the user at the screen.
-fn notify(
-    proc: &Proc,
-    words: &[OsString],
-    environment: &Environment,
-) -> anyhow::Result<Option<Exit>> {
-    let parsed = notification::command().try_get_matches_from(words);
-    // An option that we do not know may be a new way to wait.
-    let waits = parsed
-        .and_then(|matches| Options::from_arg_matches(&matches))
-        .map_or(true, |options| options.waits());
-    if waits {
-        return match become_command(words, environment) {
-            missing if missing.exit == Exit::NotFound => Ok(None),
-            refusal => Err(refusal.into()),
-        };
+/// All that is needed to send a notification.
+struct Sender<'s> {
+    proc: &'s Proc,
+    name: &'s str,
+    /// `notify-send` and its arguments.
+    words: Vec<OsString>,
+    session: Session,
+    user: SessionUser,
+}
+
+impl Sender<'_> {
+    /// Reports whether the options make notify-send wait for the user at the screen. One that we do
+    /// not know may be a new way to wait.
+    fn waits(&self) -> bool {
+        let parsed = notification::command().try_get_matches_from(&self.words);
+        parsed
+            .and_then(|matches| Options::from_arg_matches(&matches))
+            .map_or(true, |options| options.waits())
     }
-    let (program, arguments) = (OsStr::new(PROGRAM), &words[1..]);
-    let mut command = environment.command(program);
-    command.args(arguments);
-    let interrupts = Interrupts::catch(proc)?;
-    let run = |command| {
-        child::run(
-            proc,
-            command,
-            &interrupts,
-            Instant::now().checked_add(deadlines::NOTIFY_SEND),
-            &mut Silent,
-        )
-    };
-    let mut ran = run(command)?;
-    if let CommandResult::NotStarted(error) = &ran
-        && let Some(command) = environment.by_shell(program, arguments, error)
-    {
-        ran = run(command)?;
+
+    /// Returns the time limit of something that takes this long, or none where it waits for the user
+    /// at the screen.
+    fn end(&self, limit: Duration) -> Option<Instant> {
+        if self.waits() { None } else { Instant::now().checked_add(limit) }
     }
-    match ran {
-        CommandResult::Ended(status) => Ok(Some(Exit::from_status(status))),
-        CommandResult::Interrupted(signal) => Ok(Some(Exit::Interrupted(signal.number() as u8))),
-        CommandResult::TimedOut => {
-            Err(Refusal::nothing("the message bus does not go on: notify-send was terminated")
-                .into())
+
+    /// Runs notify-send; returns `None` where it is not installed. It has a time limit, because it
+    /// would wait for a hanging message bus without end. It never reads, and as another user it gets
+    /// no stream of ours: that user could take it from there.
+    fn notify(&self) -> anyhow::Result<Option<Exit>> {
+        if self.waits() && !self.user.is_other() {
+            let environment = self.user.enter().map_err(|error| failure(&error))?;
+            return match become_command_without_input(&self.words, environment) {
+                missing if missing.exit == Exit::NotFound => Ok(None),
+                refusal => Err(refusal.into()),
+            };
         }
-        CommandResult::NotStarted(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        CommandResult::NotStarted(error) => Err(not_run(program, &error).into()),
+        let environment = self.user.environment_of_child(true);
+        let (program, arguments) = (OsStr::new(PROGRAM), &self.words[1..]);
+        let interrupts = Interrupts::catch(self.proc)?;
+        let run = |mut command: std::process::Command| {
+            command.stdin(Stdio::null());
+            if self.user.is_other() {
+                command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            }
+            let end = self.end(deadlines::NOTIFY_SEND);
+            child::run(self.proc, command, &interrupts, end, &mut Silent)
+        };
+        let mut command = environment.command(program);
+        command.args(arguments);
+        let mut ran = run(command)?;
+        if let CommandResult::NotStarted(error) = &ran
+            && let Some(command) = environment.by_shell(program, arguments, error)
+        {
+            ran = run(command)?;
+        }
+        match ran {
+            CommandResult::NotStarted(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            CommandResult::NotStarted(error) => {
+                Err(not_started(&self.session, program, &error).into())
+            }
+            ran => exit_of(ran, PROGRAM).map(Some),
+        }
+    }
+
+    /// Shows the notification over the message bus, in a child if we are another user.
+    fn show(&self, bus: &Address) -> anyhow::Result<Exit> {
+        let uid = self.session.account.uid;
+        if !self.user.is_other() {
+            return show(self.name, &self.words, bus, uid);
+        }
+        let interrupts = Interrupts::catch(self.proc)?;
+        // It connects and closes, and waits for an answer each time.
+        let end = self.end(2 * deadlines::NOTIFICATION);
+        let ran = child::run_closure(self.proc, &interrupts, end, || {
+            let shown = self.user.enter().map_err(|error| failure(&error).into());
+            let shown = shown.and_then(|_| show(self.name, &self.words, bus, uid));
+            let exit = shown.unwrap_or_else(|error: anyhow::Error| {
+                message(self.name, format_args!("{error:#}"));
+                error.downcast_ref::<Refusal>().map_or(Exit::Fatal, |refusal| refusal.exit)
+            });
+            exit.status()
+        })?;
+        exit_of(ran, "the sender")
+    }
+}
+
+/// Returns the exit status of a program that has sent a notification.
+fn exit_of(ran: CommandResult, what: &str) -> anyhow::Result<Exit> {
+    match ran {
+        CommandResult::Ended(status) => Ok(Exit::from_status(status)),
+        CommandResult::Interrupted(signal) => Ok(Exit::Interrupted(signal.number() as u8)),
+        CommandResult::TimedOut => {
+            let why = format!("the message bus does not go on: {what} was terminated");
+            Err(Refusal::nothing(why).into())
+        }
+        CommandResult::NotStarted(error) => Err(error).context("cannot start a process"),
     }
 }
 

@@ -1,21 +1,22 @@
 //! `with-gui-environment`: run a command in a desktop session.
 
-use std::ffi::OsString;
-use std::io::Write;
-use std::os::unix::process::CommandExt;
+use std::ffi::{OsStr, OsString};
+use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
 
 use super::{Applet, Context, ManSection};
-use crate::cli::desktop::{become_session_user, find, refusal};
+use crate::cli::desktop::{failure, find, not_started, refusal};
 use crate::cli::exit_status::{AnySignal, ExitRow, Note, Status};
+use crate::cli::parse::{self, TimeLimit};
 use crate::cli::verbosity::Verbosity;
 use crate::command::exec::become_command;
 use crate::control::Interrupts;
 use crate::control::child::{self, CommandEnd};
-use crate::desktop::{self, Error, Session, SessionSelector, Variables};
+use crate::desktop::{self, Directory, Error, Session, SessionSelector, SessionUser, Variables};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::{Colour, Output, session, variables};
@@ -58,6 +59,25 @@ struct Options {
     /// Every session, one after the other
     #[arg(long, conflicts_with_all = ["session", "list", "print"], help_heading = "Session")]
     all: bool,
+    /// Begin in the directory of the caller, not in the home directory of the user
+    #[arg(
+        short = 'd',
+        long,
+        visible_alias = "same-dir",
+        conflicts_with_all = ["list", "print"],
+        help_heading = "Command"
+    )]
+    same_directory: bool,
+    /// End the command in each session after this time, such as 1.5s or 2m; 0 is for ever
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = parse::limit,
+        default_value = "0",
+        hide_default_value = true,
+        help_heading = "Command"
+    )]
+    timeout: TimeLimit,
     /// Run nothing, but list the sessions that can be reached
     #[arg(long, conflicts_with_all = ["command", "print"], help_heading = "Output")]
     list: bool,
@@ -83,15 +103,16 @@ fn command() -> Command {
          Processes and their environments never decide between users. What the user's own \
          processes say about the session is tried before it is passed on: the bus has to answer, \
          and the display to accept us.\n\n\
-         The superuser becomes the user of the session, with the user's groups and a new \
-         environment, and none of the files that the caller has open. Everybody else reaches their \
-         own session only, also from outside of it, as from cron or ssh. The command takes the \
-         place of this program.",
+         The superuser becomes the user of the session, with the user's groups, a new environment \
+         and the user's home directory, and none of the files that the caller has open but the \
+         standard streams. Everybody else reaches their own session only, also from outside of it, \
+         as from cron or ssh. The command takes the place of this program, but with --all and \
+         --timeout: then this program waits for it, with the caller's rights.",
     )
 }
 
 fn notes() -> String {
-    format!("{VARIABLES}\n\n{FILES}\n\n{SECURITY}\n\n{EXAMPLES}")
+    format!("{VARIABLES}\n\n{LEFT}\n\n{FILES}\n\n{SECURITY}\n\n{EXAMPLES}")
 }
 
 const EXITS: &[ExitRow] = &[
@@ -104,6 +125,7 @@ const EXITS: &[ExitRow] = &[
         Exit::NotRun,
         "something of our own failed, such as becoming the user; the command did not run",
     ),
+    Status(Exit::TimedOut, "with --timeout: the command took too long, and was ended"),
     Status(Exit::NotExecutable, "the command could not be executed"),
     Status(Exit::NotFound, "the command was not found"),
     Note("Otherwise that of the command, whose death by a signal is its own too."),
@@ -133,6 +155,15 @@ Environment:
   LANG, LANGUAGE, LC_*
                 likewise, as in the session; LANG=C.UTF-8 where that has none
   PROCTOOL_LOG  what to log on standard error, such as debug";
+
+const LEFT: &str = "\
+What the superuser passes on:
+  nothing       environment; working directory (--same-directory keeps it);
+                files but the standard streams; keys; capabilities; ignored and
+                blocked signals; umask (it is 0022); real-time scheduling,
+                negative nice values, and protection when memory is short
+                (oom_score_adj)
+  as with su(1) resource limits, control group, terminal, positive nice values";
 
 const FILES: &str = "\
 Files:
@@ -178,7 +209,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         return options.list(&proc, &selector, context);
     }
     if options.all {
-        return options.run_in_all(&proc, &selector);
+        return options.run_in_all(&proc, &selector, &context.name);
     }
     let (session, found) = find(&proc, &selector, ADVICE)?;
     if options.print {
@@ -186,14 +217,38 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
             .context("the variables were not printed")?;
         return Ok(Exit::Done);
     }
-    let environment = become_session_user(&session, &found)?;
-    Err(become_command(&options.command, &environment).into())
+    let user =
+        SessionUser::new(&session, &found, options.directory()).map_err(|error| failure(&error))?;
+    if options.timeout.0.is_some() {
+        let interrupts = Interrupts::catch(&proc)?;
+        return match options.run_as(&proc, &interrupts, &session, &user)? {
+            CommandEnd::Ended { status, .. } => Ok(Exit::from_status(status)),
+            CommandEnd::NotRun(error) if error.kind() == ErrorKind::TimedOut => {
+                Err(timed_out(&session).into())
+            }
+            CommandEnd::NotRun(error) => {
+                Err(not_started(&session, options.program(), &error).into())
+            }
+        };
+    }
+    let environment = user.enter().map_err(|error| failure(&error))?;
+    Err(become_command(&options.command, environment).into())
+}
+
+/// Returns the refusal to wait any longer for the command in a session.
+fn timed_out(session: &Session) -> Refusal {
+    let message = format!("{session}: the command took too long, and was ended");
+    Refusal { message, exit: Exit::TimedOut }
 }
 
 impl Options {
-    /// Runs the command in one session after the other. For each session a process of its own
-    /// becomes the user, because there is no way back from that.
-    fn run_in_all(&self, proc: &Proc, selector: &SessionSelector) -> anyhow::Result<Exit> {
+    /// Runs the command in one session after the other, each in a child that becomes the user.
+    fn run_in_all(
+        &self,
+        proc: &Proc,
+        selector: &SessionSelector,
+        name: &str,
+    ) -> anyhow::Result<Exit> {
         let mut sessions =
             desktop::sessions(proc, selector).map_err(|error| refusal(&error, ADVICE))?;
         sessions.retain(|session| session.is_reached_by(selector));
@@ -203,27 +258,65 @@ impl Options {
         let interrupts = Interrupts::catch(proc)?;
         let mut done = 0;
         for session in &sessions {
-            let mut command = std::process::Command::new("/proc/self/exe");
-            command.arg0(APPLET.links[0]).args(self.verbosity.options());
-            // Not the uid: it may be the name of another user.
-            command.arg(format!("--user={}", session.account.name));
-            command
-                .args(session.id.iter().flat_map(|id| ["--session", id]))
-                .arg("--")
-                .args(&self.command);
-            let (status, signal) = match child::run_to_end(proc, command, &interrupts, None)? {
-                CommandEnd::Ended { status, signal } => (status, signal),
-                CommandEnd::NotRun(error) => {
-                    return Err(error).context("cannot start a process for each session");
-                }
+            let end = desktop::variables(proc, session)
+                .and_then(|found| SessionUser::new(session, &found, self.directory()))
+                .map_err(|error| refusal(&error, ADVICE))
+                .map(|user| self.run_as(proc, &interrupts, session, &user));
+            let why = match end {
+                Ok(end) => match end? {
+                    CommandEnd::Ended { status, signal } => {
+                        tracing::info!(session = %session, %status, "the command has ended");
+                        if let Some(signal) = signal {
+                            return Ok(Exit::Interrupted(signal.number() as u8));
+                        }
+                        done += usize::from(status.success());
+                        continue;
+                    }
+                    CommandEnd::NotRun(error) if error.kind() == ErrorKind::TimedOut => {
+                        timed_out(session)
+                    }
+                    CommandEnd::NotRun(error) => not_started(session, self.program(), &error),
+                },
+                Err(why) => why,
             };
-            tracing::info!(session = %session, %status, "the command has ended");
-            if let Some(signal) = signal {
-                return Ok(Exit::Interrupted(signal.number() as u8));
+            if !self.verbosity.is_quiet() {
+                message(name, &why.message);
             }
-            done += usize::from(status.success());
         }
         Ok(Exit::from_counts(done, sessions.len()))
+    }
+
+    /// Runs the command as the user of a session, and waits for its end with our own rights: the
+    /// user can stop the command, but not us.
+    fn run_as(
+        &self,
+        proc: &Proc,
+        interrupts: &Interrupts,
+        session: &Session,
+        user: &SessionUser,
+    ) -> anyhow::Result<CommandEnd> {
+        let environment = user.environment_of_child(false);
+        let (program, arguments) = (self.program(), &self.command[1..]);
+        let end = self.timeout.0.and_then(|timeout| Instant::now().checked_add(timeout));
+        tracing::info!(session = %session, "running the command");
+        let mut command = environment.command(program);
+        command.args(arguments);
+        let mut ran = child::run_to_end(proc, command, interrupts, end)?;
+        if let CommandEnd::NotRun(error) = &ran
+            && let Some(command) = environment.by_shell(program, arguments, error)
+        {
+            ran = child::run_to_end(proc, command, interrupts, end)?;
+        }
+        Ok(ran)
+    }
+
+    /// Returns the name of the command.
+    fn program(&self) -> &OsStr {
+        self.command.first().map_or(OsStr::new(""), |program| program)
+    }
+
+    fn directory(&self) -> Directory {
+        if self.same_directory { Directory::Same } else { Directory::Home }
     }
 
     /// Lists the sessions that can be reached, as a table or as JSON.

@@ -1,8 +1,11 @@
 //! The part that the applets for desktop sessions share: finding the session, becoming its user,
 //! and the exit status where that fails.
 
-use crate::command::exec::Environment;
-use crate::desktop::{self, Session, SessionSelector, Variables};
+use std::ffi::OsStr;
+use std::io;
+
+use crate::command::exec::not_run;
+use crate::desktop::{self, Session, SessionSelector, Variables, has_not_entered};
 use crate::exit::{Exit, Refusal};
 use crate::process::Proc;
 
@@ -32,12 +35,16 @@ pub fn refusal(error: &desktop::Error, advice: &str) -> Refusal {
     Refusal { message: format!("{error}{advice}"), exit }
 }
 
-/// Becomes the user of the session, if we are another user, without a way back. Returns the
-/// environment for a command.
-pub fn become_session_user(
-    session: &Session,
-    variables: &Variables,
-) -> Result<Environment, Refusal> {
-    desktop::become_session_user(session, variables)
-        .map_err(|error| Refusal { message: error.to_string(), exit: Exit::NotRun })
+/// Makes the message and the exit status for a failure of our own.
+pub fn failure(error: &desktop::Error) -> Refusal {
+    Refusal { message: error.to_string(), exit: Exit::NotRun }
+}
+
+/// Returns the reason why a program was not started as the user of a session.
+pub fn not_started(session: &Session, program: &OsStr, error: &io::Error) -> Refusal {
+    if has_not_entered(error) {
+        let message = format!("cannot become user '{}'", session.account.name);
+        return Refusal { message, exit: Exit::NotRun };
+    }
+    not_run(program, error)
 }

@@ -67,12 +67,6 @@ impl Verbosity {
         })
     }
 
-    /// Returns the options that make another run of proctool as verbose as this one.
-    pub fn options(&self) -> Vec<&'static str> {
-        let verbose = std::iter::repeat_n("--verbose", self.verbose.into());
-        verbose.chain(self.quiet.then_some("--quiet")).collect()
-    }
-
     /// Reports whether messages about things that were not found are unwanted.
     pub fn is_quiet(&self) -> bool {
         self.quiet

@@ -6,7 +6,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::rc::Rc;
 
 use nix::errno::Errno;
 
@@ -14,7 +15,7 @@ use crate::command::program;
 use crate::exit::{Exit, Refusal};
 
 /// The environment of a command.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     /// `true` if it starts empty instead of inheriting ours.
     pub is_new: bool,
@@ -22,18 +23,41 @@ pub struct Environment {
     pub without: Vec<&'static str>,
     /// Variables that are added or replaced.
     pub variables: Vec<(String, OsString)>,
+    /// Makes a child do something else before it becomes the command.
+    pub prepare: Option<Preparation>,
 }
+
+/// A change of a command before it is started.
+pub type Preparation = Rc<dyn Fn(&mut Command)>;
 
 /// Becomes a command. Returns only when this fails, with the exit status that env(1) uses.
 ///
 /// It goes through std rather than execvp(3), because std restores SIGPIPE, which the Rust runtime
 /// ignores.
 pub fn become_command(command: &[OsString], environment: &Environment) -> Refusal {
+    become_with(command, environment, |_| {})
+}
+
+/// Becomes a command that reads nothing, as [`become_command`] does.
+pub fn become_command_without_input(command: &[OsString], environment: &Environment) -> Refusal {
+    become_with(command, environment, |command| {
+        command.stdin(Stdio::null());
+    })
+}
+
+fn become_with(
+    command: &[OsString],
+    environment: &Environment,
+    prepare: impl Fn(&mut Command),
+) -> Refusal {
     let Some((program, arguments)) = command.split_first() else {
         return Refusal { message: "no command is given".to_owned(), exit: Exit::Usage };
     };
-    let mut error = environment.command(program).args(arguments).exec();
+    let mut command = environment.command(program);
+    prepare(&mut command);
+    let mut error = command.args(arguments).exec();
     if let Some(mut command) = environment.by_shell(program, arguments, &error) {
+        prepare(&mut command);
         error = command.exec();
     }
     not_run(program, &error)
@@ -73,6 +97,9 @@ impl Environment {
             command.env_remove(name);
         }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        if let Some(prepare) = &self.prepare {
+            prepare(&mut command);
+        }
         command
     }
 

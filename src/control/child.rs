@@ -1,14 +1,21 @@
 //! Commands that we run and wait for, while signals to us are watched.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{WaitOptions, waitpid};
+
+use super::kernel::fork;
+use super::relay::Relay;
 use super::{
     Conclusion, Error, Interrupts, Observer, Operation, Order, Reference, Signal, Silent, Target,
     has_ended, signal_child,
 };
-use crate::process::{Lookup, Proc};
+use crate::process::{Lookup, Pid, Proc};
 
 /// The end of a command, or the reason why it was not run.
 pub enum CommandResult {
@@ -45,22 +52,39 @@ pub fn run(
     end: Option<Instant>,
     observer: &mut dyn Observer,
 ) -> Result<CommandResult, Error> {
-    let mut started = match RunningChild::start(proc, interrupts, command)? {
+    let started = match RunningChild::start(proc, interrupts, command)? {
         Start::Running(started) => started,
         Start::Failed(error) => return Ok(CommandResult::NotStarted(error)),
     };
-    let timeout = end.map(|end| end.saturating_duration_since(Instant::now()));
-    match started.wait(proc, interrupts, timeout, observer)? {
-        Conclusion::Finished => started.reap().map(CommandResult::Ended),
-        Conclusion::Interrupted(signal) => {
-            started.terminate(proc, interrupts)?;
-            Ok(CommandResult::Interrupted(signal))
+    started.run(proc, interrupts, end, observer)
+}
+
+/// Runs a closure in a child process until it ends or its time is over, as [`run`] does with a
+/// command. The closure returns the exit status of the child, whose output comes out of our own
+/// streams.
+pub fn run_closure(
+    proc: &Proc,
+    interrupts: &Interrupts,
+    end: Option<Instant>,
+    act: impl FnOnce() -> u8,
+) -> Result<CommandResult, Error> {
+    let failed = |error: io::Error| Error::from_io("start a process", &error);
+    let (output, child_output) = io::pipe().map_err(failed)?;
+    let (errors, child_errors) = io::pipe().map_err(failed)?;
+    let kept = [child_output.as_raw_fd(), child_errors.as_raw_fd()];
+    let child = fork(&kept, || {
+        let led = rustix::stdio::dup2_stdout(&child_output)
+            .and_then(|()| rustix::stdio::dup2_stderr(&child_errors));
+        if led.is_err() || interrupts.let_through().is_err() {
+            return 1;
         }
-        Conclusion::TimedOut => {
-            started.terminate(proc, interrupts)?;
-            Ok(CommandResult::TimedOut)
-        }
-    }
+        act()
+    });
+    let child = child.map_err(failed)?;
+    drop((child_output, child_errors));
+    let pid = Pid::try_from(child.as_raw()).unwrap_or_default();
+    let streams = [Some(OwnedFd::from(output)), Some(OwnedFd::from(errors))];
+    RunningChild::held(proc, pid, streams)?.run(proc, interrupts, end, &mut Silent)
 }
 
 /// Runs a command to its end, or terminates it at its time limit. Signals that would end us are
@@ -95,7 +119,7 @@ fn carry_through(
     end: Option<Instant>,
     mut look: Option<Look<'_>>,
 ) -> Result<CommandEnd, Error> {
-    let mut started = match RunningChild::start(proc, interrupts, command)? {
+    let started = match RunningChild::start(proc, interrupts, command)? {
         Start::Running(started) => started,
         Start::Failed(error) => return Ok(CommandEnd::NotRun(error)),
     };
@@ -139,6 +163,7 @@ pub fn ask(
     let Start::Running(mut started) = RunningChild::start(proc, interrupts, command)? else {
         return Ok(None);
     };
+    let [output, _] = std::mem::take(&mut started.streams);
     let conclusion = started.wait(proc, interrupts, Some(limit), &mut Silent)?;
     if conclusion != Conclusion::Finished {
         started.terminate(proc, interrupts)?;
@@ -150,18 +175,22 @@ pub fn ask(
     }
     // The command has ended, so that this does not block: an answer that is too long for the pipe
     // would have kept it from ending.
-    let output = started
-        .child
-        .wait_with_output()
-        .map_err(|error| Error::from_io("read an answer", &error))?;
-    Ok(output.status.success().then_some(output.stdout))
+    let mut answer = Vec::new();
+    if let Some(output) = output {
+        File::from(output)
+            .read_to_end(&mut answer)
+            .map_err(|error| Error::from_io("read an answer", &error))?;
+    }
+    Ok(started.reap()?.success().then_some(answer))
 }
 
-/// A command that we have started. No other process has its pid before we reap it.
+/// A child that we have started. No other process has its pid before we reap it.
 struct RunningChild {
-    child: Child,
+    pid: Pid,
     /// `None` where the kernel has no pidfds (before Linux 5.3), or a sandbox forbids them.
     reference: Option<Reference>,
+    /// Our ends of its standard output and standard error, where these are pipes.
+    streams: [Option<OwnedFd>; 2],
 }
 
 /// The result of starting a command.
@@ -173,28 +202,63 @@ enum Start {
 
 impl RunningChild {
     fn start(proc: &Proc, interrupts: &Interrupts, command: Command) -> Result<Start, Error> {
-        let mut child = match interrupts.spawn(command) {
+        let child = match interrupts.spawn(command) {
             Ok(child) => child,
             Err(error) => return Ok(Start::Failed(error)),
         };
-        match proc.lookup(child.id(), Reference::by_number(child.id())) {
+        let pid = child.id();
+        let Child { stdout, stderr, .. } = child;
+        let streams = [stdout.map(OwnedFd::from), stderr.map(OwnedFd::from)];
+        RunningChild::held(proc, pid, streams).map(Start::Running)
+    }
+
+    /// Holds a child that was just started. Errors: it cannot be waited for, and was killed.
+    fn held(proc: &Proc, pid: Pid, streams: [Option<OwnedFd>; 2]) -> Result<RunningChild, Error> {
+        match proc.lookup(pid, Reference::by_number(pid)) {
             Ok(Lookup::Found(reference)) => {
-                Ok(Start::Running(RunningChild { child, reference: Some(reference) }))
+                Ok(RunningChild { pid, reference: Some(reference), streams })
             }
-            Ok(_) => Ok(Start::Running(RunningChild { child, reference: None })),
+            Ok(_) => Ok(RunningChild { pid, reference: None, streams }),
             Err(error) => {
-                // We cannot wait for the command, and it must not run on without us.
-                child
-                    .kill()
-                    .and_then(|()| child.wait())
-                    .map_err(|error| Error::from_io("end a command", &error))?;
+                // It must not run on without us.
+                let child = RunningChild { pid, reference: None, streams };
+                child.send(Signal::KILL);
+                child.reap()?;
                 Err(error.into())
             }
         }
     }
 
+    /// Waits until it ends or its time is over, and passes on what it writes to pipes of ours. It is
+    /// terminated with its descendants when we receive a signal to end.
+    fn run(
+        mut self,
+        proc: &Proc,
+        interrupts: &Interrupts,
+        end: Option<Instant>,
+        observer: &mut dyn Observer,
+    ) -> Result<CommandResult, Error> {
+        let relay = Relay::begin(std::mem::take(&mut self.streams))
+            .map_err(|error| Error::from_io("pass on an output", &error));
+        let timeout = end.map(|end| end.saturating_duration_since(Instant::now()));
+        let conclusion = self.wait(proc, interrupts, timeout, observer)?;
+        let result = match conclusion {
+            Conclusion::Finished => self.reap().map(CommandResult::Ended),
+            Conclusion::Interrupted(signal) => {
+                self.terminate(proc, interrupts)?;
+                Ok(CommandResult::Interrupted(signal))
+            }
+            Conclusion::TimedOut => {
+                self.terminate(proc, interrupts)?;
+                Ok(CommandResult::TimedOut)
+            }
+        };
+        relay?.finish();
+        result
+    }
+
     fn wait(
-        &mut self,
+        &self,
         proc: &Proc,
         interrupts: &Interrupts,
         timeout: Option<Duration>,
@@ -219,13 +283,13 @@ impl RunningChild {
 
     /// Waits for the command where no descriptor reports its end.
     fn poll_until_ended(
-        &mut self,
+        &self,
         interrupts: &Interrupts,
         timeout: Option<Duration>,
     ) -> Result<Conclusion, Error> {
         let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
-            if has_ended(&self.child)? {
+            if has_ended(self.pid)? {
                 return Ok(Conclusion::Finished);
             }
             if end.is_some_and(|end| end <= Instant::now()) {
@@ -241,13 +305,13 @@ impl RunningChild {
     fn send(&self, signal: Signal) {
         match &self.reference {
             Some(reference) => _ = reference.send(signal),
-            None => signal_child(&self.child, signal),
+            None => signal_child(self.pid, signal),
         }
     }
 
     /// Terminates the command with all its descendants, and kills them after [`TIMEOUT`]. A second
     /// signal to us kills them at once.
-    fn terminate(&mut self, proc: &Proc, interrupts: &Interrupts) -> Result<(), Error> {
+    fn terminate(&self, proc: &Proc, interrupts: &Interrupts) -> Result<(), Error> {
         match self.reference.clone() {
             Some(reference) => self.terminate_tree(proc, interrupts, reference)?,
             None => {
@@ -259,14 +323,11 @@ impl RunningChild {
             }
         }
         // A command that is stuck in the kernel is not waited for: that would hold up everything.
-        self.child
-            .try_wait()
-            .map_err(|error| Error::from_io("wait for a command", &error))
-            .map(drop)
+        self.reap_by(WaitOptions::NOHANG).map(drop)
     }
 
     fn terminate_tree(
-        &mut self,
+        &self,
         proc: &Proc,
         interrupts: &Interrupts,
         reference: Reference,
@@ -286,7 +347,22 @@ impl RunningChild {
         Ok(())
     }
 
-    fn reap(&mut self) -> Result<ExitStatus, Error> {
-        self.child.wait().map_err(|error| Error::from_io("wait for a command", &error))
+    /// Waits for its end without a limit, and returns its exit status.
+    fn reap(&self) -> Result<ExitStatus, Error> {
+        loop {
+            if let Some(status) = self.reap_by(WaitOptions::empty())? {
+                return Ok(status);
+            }
+        }
+    }
+
+    /// Returns its exit status; `None` while it runs.
+    fn reap_by(&self, options: WaitOptions) -> Result<Option<ExitStatus>, Error> {
+        let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
+        match waitpid(pid, options) {
+            Ok(waited) => Ok(waited.map(|(_, status)| ExitStatus::from_raw(status.as_raw()))),
+            Err(rustix::io::Errno::INTR) => Ok(None),
+            Err(errno) => Err(Error::kernel("wait for a command")(errno)),
+        }
     }
 }

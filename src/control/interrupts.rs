@@ -117,6 +117,11 @@ impl Interrupts {
         command.spawn()
     }
 
+    /// Lets the signals take effect again, in a child that does not watch them.
+    pub fn let_through(&self) -> Result<(), Error> {
+        self.caught.thread_unblock().map_err(Error::kernel_by_nix("unblock signals"))
+    }
+
     /// Gives back a signal that has arrived, for the next caller.
     pub fn requeue(&self, signal: Signal) {
         self.requeue.set(Some(signal));

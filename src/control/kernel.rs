@@ -183,10 +183,70 @@ pub fn prepare_child(
     unsafe { command.pre_exec(prepare) };
 }
 
-/// Runs a closure in a child process, which exits after it, and returns the child's pid to the
-/// parent. The child keeps the descriptors in `kept` and, with `keeps_stderr`, standard error.
-/// It closes all others, so that no reader of those waits for its end.
-pub fn fork(kept: &[RawFd], keeps_stderr: bool, act: impl FnOnce()) -> io::Result<unistd::Pid> {
+/// Makes a command begin with this, after fork(2) and before execve(2). Of its error, only the
+/// number reaches the caller of a command that is started as a child.
+pub fn begin_with(
+    command: &mut Command,
+    act: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
+) {
+    // SAFETY: as for `fork`: the allocators of glibc and musl work in the child, and no caller
+    // waits for it without a limit.
+    unsafe { command.pre_exec(act) };
+}
+
+/// Gives every signal its default action again, and blocks none: the program that we become inherits
+/// both (execve(2)).
+pub fn reset_signals() {
+    // This cannot fail for a full set.
+    let _ = SigSet::all().thread_unblock();
+    // The kernel's struct sigaction of zeros is the default: no handler, no flags, no mask. The call
+    // of the C library would refuse its own signals, which may be ignored too.
+    let default = [0u64; 4];
+    for number in 1..=LAST_SIGNAL {
+        // SAFETY: the call reads no more than the struct, which has at most 32 bytes. KILL and STOP
+        // refuse this, and nothing else happens.
+        unsafe {
+            let none = std::ptr::null_mut::<u64>();
+            nix::libc::syscall(nix::libc::SYS_rt_sigaction, number, &raw const default, none, 8);
+        }
+    }
+}
+
+/// The number of the last signal (_NSIG).
+const LAST_SIGNAL: i32 = 64;
+
+/// Leaves a real-time policy for the normal one (sched(7)).
+pub fn leave_real_time() -> Result<(), Errno> {
+    // SAFETY: it consists of numbers, for which zero is a value.
+    let parameters: nix::libc::sched_param = unsafe { std::mem::zeroed() };
+    // SAFETY: the call reads one struct sched_param, for the calling thread.
+    let answer = unsafe {
+        match nix::libc::syscall(nix::libc::SYS_sched_getscheduler, 0) {
+            policy if is_real_time(policy) => nix::libc::syscall(
+                nix::libc::SYS_sched_setscheduler,
+                0,
+                nix::libc::SCHED_OTHER,
+                &raw const parameters,
+            ),
+            answer => answer.min(0),
+        }
+    };
+    nix::errno::Errno::result(answer).map(drop).map_err(errno_of_nix)
+}
+
+/// Reports whether a policy gives its processes the processor before all others. The kernel adds a
+/// flag to its number (SCHED_RESET_ON_FORK).
+fn is_real_time(policy: nix::libc::c_long) -> bool {
+    const RESET_ON_FORK: nix::libc::c_long = 0x4000_0000;
+    const DEADLINE: nix::libc::c_long = 6;
+    let policy = policy & !RESET_ON_FORK;
+    [nix::libc::SCHED_FIFO.into(), nix::libc::SCHED_RR.into(), DEADLINE].contains(&policy)
+}
+
+/// Runs a closure in a child process, which exits with its result, and returns the child's pid to
+/// the parent. The child keeps the descriptors in `kept`, the standard ones among them. It closes
+/// all others, so that no reader of those waits for its end.
+pub fn fork(kept: &[RawFd], act: impl FnOnce() -> u8) -> io::Result<unistd::Pid> {
     // SAFETY: if we have other threads, one of them may hold a lock that is never released in the
     // child. glibc and musl (1.2.2) take care of the locks of the allocator. For any other lock the
     // child waits, and no caller waits for the child without a limit.
@@ -195,18 +255,18 @@ pub fn fork(kept: &[RawFd], keeps_stderr: bool, act: impl FnOnce()) -> io::Resul
         unistd::ForkResult::Child => {
             // In the release build, a panic ends the process by itself.
             let ended = catch_unwind(AssertUnwindSafe(|| {
-                keep_only(kept, keeps_stderr);
-                act();
+                keep_only(kept);
+                act()
             }));
             // SAFETY: it never returns, so that no cleanup of the parent runs twice.
-            unsafe { nix::libc::_exit(i32::from(ended.is_err())) }
+            unsafe { nix::libc::_exit(i32::from(ended.unwrap_or(1))) }
         }
     }
 }
 
-/// Closes all descriptors but these, in a child that never returns, and lets the standard ones lead
-/// to /dev/null.
-fn keep_only(kept: &[RawFd], keeps_stderr: bool) {
+/// Closes all descriptors but these, in a child that never returns, and lets the other standard ones
+/// lead to /dev/null.
+fn keep_only(kept: &[RawFd]) {
     let null = std::fs::File::options().read(true).write(true).open("/dev/null");
     let null = null.map_or(-1, IntoRawFd::into_raw_fd);
     let mut kept = kept.to_vec();
@@ -215,7 +275,7 @@ fn keep_only(kept: &[RawFd], keeps_stderr: bool) {
     // such as close_range(2) before Linux 5.9, more descriptors stay open than needed, and nothing
     // else happens.
     unsafe {
-        for number in 0..if keeps_stderr { 2 } else { 3 } {
+        for number in (0..3).filter(|number| !kept.contains(number)) {
             nix::libc::dup2(null, number);
         }
         let mut first = 3;
@@ -253,7 +313,7 @@ pub fn new_session_keyring() -> Result<(), Errno> {
 pub fn signal(number: i32) -> Option<RawSignal> {
     // SAFETY: the kernel has signals of these numbers (_NSIG). The C library reserves 32 and 33
     // where handlers are installed; here they are only sent, by the kernel's own call.
-    (1..=64).contains(&number).then(|| unsafe { RawSignal::from_raw_unchecked(number) })
+    (1..=LAST_SIGNAL).contains(&number).then(|| unsafe { RawSignal::from_raw_unchecked(number) })
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod subprocess;
 mod overseer;
 mod own_child;
 mod reference;
+mod relay;
 pub mod signal;
 mod target;
 mod watch;
@@ -28,7 +29,9 @@ pub use ancestors::{ancestors, self_and_ancestors};
 pub use descriptors::{keep_descriptors, most_held, raise_limit, spawn_daemon};
 pub use guardian::{Guardian, stand as stand_guard};
 pub use interrupts::{Interrupts, StopHold, with_signals_blocked};
-pub use kernel::{ExitStatus, new_session_keyring, reset_sigchld};
+pub use kernel::{
+    ExitStatus, begin_with, leave_real_time, new_session_keyring, reset_sigchld, reset_signals,
+};
 pub use operation::Operation;
 pub use order::{Action, AfterTerm, Conclusion, Observer, Order, Silent};
 pub use overseer::Ended;

@@ -1,16 +1,15 @@
 //! Children of our own process, where the kernel has no pidfds. A number is safe here: no other
 //! process has the number of a child before we reap it.
 
-use std::process::Child;
-
 use nix::sys::signal::{Signal as NixSignal, kill};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::{Error, Signal};
+use crate::process;
 
 /// Reports whether a child has exited, without reaping it.
-pub fn has_ended(child: &Child) -> Result<bool, Error> {
-    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
+pub fn has_ended(child: process::Pid) -> Result<bool, Error> {
+    let Some(pid) = i32::try_from(child).ok().and_then(Pid::from_raw) else {
         return Ok(false);
     };
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
@@ -22,9 +21,8 @@ pub fn has_ended(child: &Child) -> Result<bool, Error> {
 }
 
 /// Sends a signal to a child that we have not reaped.
-pub fn signal_child(child: &Child, signal: Signal) {
-    let (Ok(pid), Ok(signal)) = (i32::try_from(child.id()), NixSignal::try_from(signal.number()))
-    else {
+pub fn signal_child(child: process::Pid, signal: Signal) {
+    let (Ok(pid), Ok(signal)) = (i32::try_from(child), NixSignal::try_from(signal.number())) else {
         return;
     };
     // Errors are ignored: a child that has exited needs no signal, and a child that runs as another

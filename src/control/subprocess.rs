@@ -24,10 +24,11 @@ const KILL_TIMEOUT: Duration = Duration::from_millis(5);
 /// Runs a closure in a child process and returns its answer. Errors: `TimedOut` after `limit`.
 pub fn run_in_child(limit: Duration, act: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
     let (ours, mut child_end) = UnixStream::pair()?;
-    let child = fork(&[child_end.as_raw_fd()], keeps_stderr(), || {
+    let child = fork(&kept_with(&[child_end.as_raw_fd()]), || {
         let answer = act();
         // If the reader has gone, the answer is not needed.
         let _ = child_end.write_all(&answer);
+        0
     })?;
     drop(child_end);
     let answer = read_to_end(ours, Instant::now() + limit);
@@ -49,12 +50,13 @@ impl ChildServer {
         mut answer: impl FnMut(&[u8]) -> Vec<u8>,
     ) -> io::Result<ChildServer> {
         let (socket, mut child_end) = UnixStream::pair()?;
-        let kept = [kept, &[child_end.as_raw_fd()]].concat();
-        let child = fork(&kept, keeps_stderr(), || {
+        let kept = kept_with(&[kept, &[child_end.as_raw_fd()]].concat());
+        let child = fork(&kept, || {
             // Ends when no more questions can come.
             while let Ok(question) = read_message(&mut child_end)
                 && write_message(&mut child_end, &answer(&question)).is_ok()
             {}
+            0
         })?;
         Ok(ChildServer { child, socket, is_late: false })
     }
@@ -99,10 +101,11 @@ fn read_message(socket: &mut UnixStream) -> io::Result<Vec<u8>> {
     Ok(message)
 }
 
-/// Reports whether the child keeps standard error. It does so only for debug messages, because a
-/// reader of standard error waits for the end of the child.
-fn keeps_stderr() -> bool {
-    tracing::enabled!(tracing::Level::DEBUG)
+/// Returns the descriptors that the child keeps beside these. Standard error is one only for debug
+/// messages, because a reader of standard error waits for the end of the child.
+fn kept_with(kept: &[RawFd]) -> Vec<RawFd> {
+    let stderr = tracing::enabled!(tracing::Level::DEBUG).then_some(2);
+    kept.iter().copied().chain(stderr).collect()
 }
 
 /// Reaps a child, and kills it first if it is late. A child that cannot exit is left to the process

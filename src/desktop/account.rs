@@ -1,5 +1,5 @@
 //! A user account of this machine, and ways to act as its user: for a moment in a child process
-//! (`run_as`), or for good (`become_user`). All that a user may hang or forge is done with that
+//! (`run_as`), or for good ([`UserChange`]). All that a user may hang or forge is done with that
 //! user's rights and with a time limit.
 
 use std::ffi::{CString, OsStr, OsString};
@@ -198,35 +198,13 @@ impl Account {
         })
     }
 
-    /// Becomes the user in all respects, without a way back. Only the calling thread changes: the
-    /// process has no other threads that continue, or it becomes a command next, which ends them.
-    /// Errors: `Unknown` if only the uid is known, `NotBecome` if something of ours would be left.
-    pub fn become_user(&self) -> Result<(), Error> {
+    /// Prepares to become the user. Errors: `Unknown` if only the uid is known, `Database` and
+    /// `NotBecome` if the groups are not known.
+    pub fn change(&self) -> Result<UserChange, Error> {
         if !self.is_known() {
             return Err(Error::Unknown(self.name.clone()));
         }
-        let groups = self.groups()?;
-        self.drop_capabilities().map_err(|errno| self.not_become(errno))?;
-        self.switch(&groups, true)?;
-        // The keys of our session keyring are the caller's, not the user's (session-keyring(7)).
-        new_session_keyring().map_err(|errno| self.not_become(errno))?;
-        let is_user = getresuid()
-            .is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [self.uid.into(); 3])
-            && getresgid()
-                .is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [self.gid.into(); 3])
-            && getgroups().is_ok_and(|ours| sorted(ours) == sorted(groups));
-        if !is_user {
-            return Err(self.not_become("the kernel did not change who we are"));
-        }
-        // The caller may have told the kernel to keep capabilities (SECBIT_NO_SETUID_FIXUP in
-        // capabilities(7)).
-        let has_none = capabilities(None).is_ok_and(|sets| {
-            sets.effective.is_empty() && sets.permitted.is_empty() && sets.inheritable.is_empty()
-        });
-        if self.uid != 0 && !has_none {
-            return Err(self.not_become("capabilities of the superuser would be left"));
-        }
-        Ok(())
+        Ok(UserChange { account: self.clone(), groups: self.groups()? })
     }
 
     /// Drops the capabilities that would survive the change of user.
@@ -287,6 +265,43 @@ impl Account {
 
     fn not_become(&self, why: impl std::fmt::Display) -> Error {
         Error::NotBecome { name: self.name.clone(), why: why.to_string() }
+    }
+}
+
+/// A prepared change to a user: nothing has to be looked up any more.
+#[derive(Clone)]
+pub struct UserChange {
+    account: Account,
+    groups: Vec<Gid>,
+}
+
+impl UserChange {
+    /// Becomes the user in all respects, without a way back. Only the calling thread changes: the
+    /// process has no other threads that continue, or it becomes a command next, which ends them.
+    /// Errors: `NotBecome` if something of ours would be left.
+    pub fn carry_out(&self) -> Result<(), Error> {
+        let UserChange { account, groups } = self;
+        account.drop_capabilities().map_err(|errno| account.not_become(errno))?;
+        account.switch(groups, true)?;
+        // The keys of our session keyring are the caller's, not the user's (session-keyring(7)).
+        new_session_keyring().map_err(|errno| account.not_become(errno))?;
+        let is_user = getresuid()
+            .is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [account.uid.into(); 3])
+            && getresgid()
+                .is_ok_and(|ids| [ids.real, ids.effective, ids.saved] == [account.gid.into(); 3])
+            && getgroups().is_ok_and(|ours| sorted(ours) == sorted(groups.clone()));
+        if !is_user {
+            return Err(account.not_become("the kernel did not change who we are"));
+        }
+        // The caller may have told the kernel to keep capabilities (SECBIT_NO_SETUID_FIXUP in
+        // capabilities(7)).
+        let has_none = capabilities(None).is_ok_and(|sets| {
+            sets.effective.is_empty() && sets.permitted.is_empty() && sets.inheritable.is_empty()
+        });
+        if account.uid != 0 && !has_none {
+            return Err(account.not_become("capabilities of the superuser would be left"));
+        }
+        Ok(())
     }
 }
 

@@ -52,8 +52,9 @@ const REPLY_SERIAL: u8 = 5;
 const DESTINATION: u8 = 6;
 const SIGNATURE: u8 = 8;
 
-/// The longest message that the specification allows, in bytes.
-const LONGEST_MESSAGE: usize = 128 << 20;
+/// The longest message that is read, in bytes. The specification allows 128 MiB, which a user could
+/// make us hold; what we ask for has some hundred bytes.
+const LONGEST_MESSAGE: usize = 1 << 20;
 
 /// Length of the part of a header before its fields, in bytes.
 const FIXED: usize = 16;
@@ -146,8 +147,9 @@ impl Bus {
     fn next(&mut self) -> Result<BusMessage, Error> {
         self.fill(FIXED)?;
         let length = length(&self.received).filter(|&length| length <= LONGEST_MESSAGE);
-        let length = length
-            .ok_or_else(|| io::Error::new(ErrorKind::InvalidData, "it says what is no message"))?;
+        let length = length.ok_or_else(|| {
+            io::Error::new(ErrorKind::InvalidData, "it sends what is no message, or too long")
+        })?;
         self.fill(length)?;
         let bytes: Vec<u8> = self.received.drain(..length).collect();
         Ok(BusMessage::parse(bytes)?)

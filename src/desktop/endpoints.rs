@@ -32,6 +32,8 @@ pub struct Endpoints {
     pub locale: Vec<(String, OsString)>,
     /// `true` if a usual endpoint did not answer in time, so that it may exist.
     pub is_late: bool,
+    /// The reason why the runtime directory cannot be seen.
+    pub hidden: Option<OsString>,
 }
 
 impl Endpoints {
@@ -60,6 +62,7 @@ impl Endpoints {
             one("runtime", self.runtime.map(OsString::from)),
             one("desktop", self.desktop),
             one("late", late),
+            one("hidden", self.hidden),
         ]
         .into_iter()
         .flatten()
@@ -89,6 +92,7 @@ impl Endpoints {
                 "runtime" => found.runtime = Some(PathBuf::from(value)),
                 "desktop" => found.desktop = Some(value),
                 "late" => found.is_late = true,
+                "hidden" => found.hidden = Some(value),
                 name => match name.strip_prefix(LOCALE) {
                     Some(name) => found.locale.push((name.to_owned(), value)),
                     None => found
@@ -121,6 +125,7 @@ mod tests {
             sockets: vec![("I3SOCK", "/b".into())],
             locale: vec![("LANG".to_owned(), "de_DE".into()), ("LC_ALL".to_owned(), "C".into())],
             is_late: true,
+            hidden: text("it is away"),
         };
         assert_eq!(Endpoints::decoded(&found().encoded()), found());
         assert_eq!(Endpoints::decoded(&Endpoints::default().encoded()), Endpoints::default());

@@ -33,7 +33,7 @@ pub use bus::Error as BusError;
 pub use names::NAMES;
 pub use notification::Notification;
 pub use session::{Session, SessionSelector, choose, sessions};
-pub use session_user::become_session_user;
+pub use session_user::{Directory, SessionUser, has_not_entered};
 pub use variables::{Variables, variables};
 
 /// A reason why no session can be reached.
@@ -51,14 +51,18 @@ pub enum Error {
     /// The names of the sessions that may be meant.
     #[error("it is not clear whom to reach: {}", .0.join(", "))]
     Several(Vec<String>),
-    #[error("{0} is not usable: neither its message bus nor its display answers")]
-    Unusable(String),
+    #[error("{session} is not usable: neither its message bus nor its display answers{}",
+        .why.as_ref().map(|why| format!("; {why} (ProtectHome= of systemd.exec(5) does that)"))
+            .unwrap_or_default())]
+    Unusable { session: String, why: Option<String> },
     #[error("{0}: its user is unknown, or cannot be looked up now")]
     Stranger(String),
     #[error("cannot read '{}': {why}", .path.display())]
     File { path: PathBuf, why: std::io::Error },
     #[error("cannot keep open files from the command: {0}")]
     Descriptors(std::io::Error),
+    #[error("cannot leave the rights of the superuser behind: {0}")]
+    Privileges(std::io::Error),
     #[error(transparent)]
     Account(#[from] account::Error),
     #[error(transparent)]
@@ -79,12 +83,14 @@ impl Error {
             | Error::NotTheirs { .. }
             | Error::NotYours { .. }
             | Error::Several(_)
-            | Error::Unusable(_)
+            | Error::Unusable { .. }
             | Error::Stranger(_)
             | Error::Account(account::Error::Unknown(_) | account::Error::Late(_)) => true,
-            Error::File { .. } | Error::Descriptors(_) | Error::Account(_) | Error::Process(_) => {
-                false
-            }
+            Error::File { .. }
+            | Error::Descriptors(_)
+            | Error::Privileges(_)
+            | Error::Account(_)
+            | Error::Process(_) => false,
         }
     }
 }

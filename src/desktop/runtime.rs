@@ -19,6 +19,20 @@ pub fn directory(uid: u32) -> Option<PathBuf> {
     (found.uid() == uid && found.permissions().mode() & 0o077 == 0).then_some(path)
 }
 
+/// Returns the reason why the runtime directory of a user cannot be seen from here; `None` if it can
+/// be, or if that is not known.
+pub fn why_hidden(uid: u32) -> Option<String> {
+    let path = Path::new(DIRECTORY).join(uid.to_string());
+    let why = match facts(&path) {
+        Ok(Some(_)) => return None,
+        // A service with ProtectHome=tmpfs has an empty directory there, and others have none.
+        Ok(None) if facts(Path::new(DIRECTORY)).ok()?.is_none() => return None,
+        Ok(None) => "it does not exist here".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Some(format!("'{}' cannot be seen: {why}", path.display()))
+}
+
 /// Returns the uids of the users who seem to have a runtime directory. The list is empty where any
 /// user could make such a directory.
 pub fn users() -> io::Result<Vec<u32>> {

@@ -83,6 +83,9 @@ impl EndpointSearch {
     pub fn run(mut self) -> Endpoints {
         self.runtime = runtime::directory(self.uid);
         let mut found = Endpoints { runtime: self.runtime.clone(), ..Endpoints::default() };
+        if self.runtime.is_none() {
+            found.hidden = runtime::why_hidden(self.uid).map(OsString::from);
+        }
         let usual = self.usual_bus().and_then(|bus| found.answered("bus", bus));
         // The usual bus has a limit of its own, so that the others begin after it.
         self.probes_end = Instant::now() + deadlines::ENDPOINTS_WITHOUT_X;

@@ -1,26 +1,161 @@
-//! Becoming the user of a session, and the environment of a command that runs in it.
+//! Becoming the user of a session, and the environment of a command that runs in it. What would be a
+//! gain for the user, or a leak, is left behind; the rest stays as with su(1).
 
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use rustix::fs::Mode;
+use rustix::process::{chdir, getpriority_process, setpriority_process, setsid, umask};
+
+use super::account::UserChange;
 use super::{Error, NAMES, Session, Variables};
 use crate::command::exec::Environment;
-use crate::control::keep_descriptors;
+use crate::control::{begin_with, keep_descriptors, leave_real_time, reset_signals};
 
-/// Becomes the user of a session, if we are another user, without a way back. Returns the
-/// environment for a command. If we were another user, it contains nothing of ours, and the command
-/// does not inherit our open files.
-pub fn become_session_user(session: &Session, variables: &Variables) -> Result<Environment, Error> {
-    let found = variables.session.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
-    if session.account.is_ours() {
-        // A variable of ours that leads elsewhere would mislead the command.
-        return Ok(Environment {
-            without: NAMES.to_vec(),
-            variables: found.collect(),
-            ..Environment::default()
-        });
+/// The file mode creation mask of a login (login.defs(5)).
+const MASK: Mode = Mode::from_raw_mode(0o022);
+
+/// The wish of the kernel to end a process when memory is short (proc_pid_oom_score_adj(5)).
+const OOM_SCORE_ADJ: &str = "/proc/self/oom_score_adj";
+
+/// The working directory of a command in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Directory {
+    /// That of the caller.
+    Same,
+    /// The home directory of the user, or the root directory where that cannot be entered.
+    Home,
+    /// The root directory.
+    Root,
+}
+
+/// The way into a session.
+pub struct SessionUser {
+    environment: Environment,
+    /// `None` where we are the user already.
+    entry: Option<Entry>,
+}
+
+/// All that is to be done to become another user. Nothing has to be looked up any more.
+#[derive(Clone)]
+struct Entry {
+    change: UserChange,
+    directory: Option<PathBuf>,
+}
+
+impl SessionUser {
+    /// Prepares the way into a session. If we are another user, the environment contains nothing of
+    /// ours, and programs that we start do not inherit our open files any more.
+    pub fn new(
+        session: &Session,
+        variables: &Variables,
+        directory: Directory,
+    ) -> Result<SessionUser, Error> {
+        let found =
+            variables.session.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        if session.account.is_ours() {
+            // A variable of ours that leads elsewhere would mislead the command.
+            let environment = Environment {
+                without: NAMES.to_vec(),
+                variables: found.collect(),
+                ..Environment::default()
+            };
+            return Ok(SessionUser { environment, entry: None });
+        }
+        keep_descriptors().map_err(Error::Descriptors)?;
+        let own =
+            session.account.environment().into_iter().map(|(name, value)| (name.to_owned(), value));
+        let variables = own.chain(variables.locale.iter().cloned()).chain(found).collect();
+        let directory = match directory {
+            Directory::Same => None,
+            Directory::Home => Some(session.account.home.clone()),
+            Directory::Root => Some("/".into()),
+        };
+        Ok(SessionUser {
+            environment: Environment { is_new: true, variables, ..Environment::default() },
+            entry: Some(Entry { change: session.account.change()?, directory }),
+        })
     }
-    keep_descriptors().map_err(Error::Descriptors)?;
-    session.account.become_user()?;
-    let own =
-        session.account.environment().into_iter().map(|(name, value)| (name.to_owned(), value));
-    let variables = own.chain(variables.locale.iter().cloned()).chain(found).collect();
-    Ok(Environment { is_new: true, variables, ..Environment::default() })
+
+    /// Reports whether we are another user.
+    pub fn is_other(&self) -> bool {
+        self.entry.is_some()
+    }
+
+    /// Becomes the user, if we are another one, without a way back. Returns the environment for a
+    /// command.
+    pub fn enter(&self) -> Result<&Environment, Error> {
+        if let Some(entry) = &self.entry {
+            entry.carry_out()?;
+        }
+        Ok(&self.environment)
+    }
+
+    /// Returns the environment for a command that we start as a child, which becomes the user
+    /// itself. With `is_apart` it has no terminal: its user cannot type there for us (TIOCSTI in
+    /// ioctl_tty(2)).
+    pub fn environment_of_child(&self, is_apart: bool) -> Environment {
+        let Some(entry) = self.entry.clone() else { return self.environment.clone() };
+        let prepare = move |command: &mut Command| {
+            let entry = entry.clone();
+            begin_with(command, move || {
+                if is_apart {
+                    // Only the leader of a process group is refused, which a new child is not.
+                    setsid()?;
+                }
+                entry.carry_out().map_err(|error| {
+                    tracing::debug!("{error}");
+                    // The one number that execve(2) never gives.
+                    io::Error::from_raw_os_error(NOT_ENTERED as i32)
+                })
+            });
+        };
+        Environment { prepare: Some(Rc::new(prepare)), ..self.environment.clone() }
+    }
+}
+
+/// The error number of a child that could not become the user.
+const NOT_ENTERED: Errno = Errno::ECANCELED;
+
+/// Reports whether a command did not start because it could not become the user.
+pub fn has_not_entered(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(NOT_ENTERED as i32)
+}
+
+impl Entry {
+    fn carry_out(&self) -> Result<(), Error> {
+        leave_privileges().map_err(Error::Privileges)?;
+        self.change.carry_out()?;
+        umask(MASK);
+        reset_signals();
+        if let Some(directory) = &self.directory
+            && chdir(directory).is_err()
+        {
+            chdir("/").map_err(|errno| Error::Privileges(errno.into()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Leaves what puts our processes before those of others: real-time scheduling, a negative nice
+/// value, and the protection from the kernel's search for memory.
+fn leave_privileges() -> io::Result<()> {
+    leave_real_time()?;
+    if getpriority_process(None)? < 0 {
+        setpriority_process(None, 0)?;
+    }
+    let score = match fs::read_to_string(OOM_SCORE_ADJ) {
+        Ok(score) => score,
+        // /proc may belong to another pid namespace, where we have no number.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if score.starts_with('-') {
+        fs::write(Path::new(OOM_SCORE_ADJ), "0")?;
+    }
+    Ok(())
 }

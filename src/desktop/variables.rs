@@ -53,7 +53,8 @@ pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
         && (found.bus.is_none() || !session.may_lack_display)
     {
         return Err(if session.id.is_some() || found.is_late {
-            Error::Unusable(session.to_string())
+            let why = found.hidden.map(|why| why.to_string_lossy().into_owned());
+            Error::Unusable { session: session.to_string(), why }
         } else {
             Error::Nobody { user: Some(session.account.name.clone()) }
         });

@@ -123,7 +123,9 @@ fn alike(caller: &User<'_>, before: &str, command: &str) -> Outcome {
 fn the_command_has_sigpipe_as_usual() {
     let place = desktop_box!(with_session());
     for caller in [place.user(), place.superuser()] {
-        alike(&caller, "", "grep SigIgn /proc/self/status");
+        if caller.uid != 0 {
+            alike(&caller, "", "grep SigIgn /proc/self/status");
+        }
         let outcome =
             caller.exec("with-gui-environment sh -c 'yes; echo $? >&2' | head -n 1").exits(0);
         assert_eq!(
@@ -138,18 +140,33 @@ fn the_command_has_sigpipe_as_usual() {
 #[test]
 fn the_command_has_the_signals_that_we_were_given() {
     let place = desktop_box!(with_session());
-    for caller in [place.user(), place.superuser()] {
-        alike(&caller, "trap '' USR1 INT;", "grep SigIgn /proc/self/status");
-        alike(&caller, "env --block-signal=USR2", "grep SigBlk /proc/self/status");
+    let (ignoring, blocking) = ("trap '' USR1 INT;", "env --block-signal=USR2");
+    alike(&place.user(), ignoring, "grep SigIgn /proc/self/status");
+    alike(&place.user(), blocking, "grep SigBlk /proc/self/status");
+    // Those of the superuser are not the user's affair.
+    for before in [ignoring, blocking] {
+        let text = place.superuser().shell(&format!(
+            "{before} with-gui-environment grep -E '^Sig(Ign|Blk)' /proc/self/status"
+        ));
+        assert_eq!(text, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000");
     }
 }
 
 #[test]
 fn the_command_has_the_directory_and_mask_that_we_were_given() {
     let place = desktop_box!(with_session());
-    for caller in [place.user(), place.superuser()] {
-        alike(&caller, "cd /tmp; umask 027;", "sh -c 'pwd; umask'");
+    alike(&place.user(), "cd /tmp; umask 027;", "sh -c 'pwd; umask'");
+    let root = place.superuser();
+    for umask in ["000", "027", "077"] {
+        let script = format!("cd /tmp; umask {umask}; with-gui-environment sh -c 'pwd; umask'");
+        assert_eq!(root.shell(&script), "/home/pt1\n0022");
     }
+    for option in ["-d", "--same-directory", "--same-dir"] {
+        let script = format!("cd /tmp; with-gui-environment {option} sh -c pwd");
+        assert_eq!(root.shell(&script), "/tmp");
+    }
+    place.shell("chmod 0 /home/pt1");
+    assert_eq!(root.shell("cd /root; with-gui-environment sh -c pwd"), "/");
 }
 
 #[test]

@@ -482,7 +482,14 @@ fn what_the_superuser_sends_is_sent_by_the_user() {
     assert_eq!(last(&place, &file)["sender"], 7001);
     let run = Running::start(root.command(&["notify-send-headless", "--wait", "summary"]));
     soon("the notification", || place.recorded(&file).len() == 2);
-    let [seen] = &place.of_the_program()[..] else { panic!("{:?}", place.of_the_program()) };
+    // The one that waits for the other stays the superuser: the user cannot stop it.
+    let [waiting, seen] = &place.of_the_program()[..] else {
+        panic!("{:?}", place.of_the_program())
+    };
+    assert_eq!(seen.parent, waiting.pid);
+    let uid = |pid: u32| place.shell(&format!("grep ^Uid /proc/{pid}/status"));
+    assert_eq!(uid(waiting.pid), "Uid:\t0\t0\t0\t0");
+    assert_ne!(place.user().exec(&format!("kill -STOP {}", waiting.pid)).code(), 0);
     let status = place
         .shell(&format!("grep -E '^(Uid|Gid|Groups|CapEff|CapPrm)' /proc/{}/status", seen.pid));
     let groups = status

@@ -1,0 +1,188 @@
+//! What of the superuser's is within reach of the user of a session: nothing that the user could not
+//! have anyway.
+
+use std::time::{Duration, Instant};
+
+use super::super::support::desktop::DesktopBox;
+use super::super::support::place::soon;
+use super::super::support::running::Running;
+use crate::desktop_box;
+
+/// Makes a box with a user who has a session, and with secrets of the superuser.
+fn with_secrets() -> Result<DesktopBox, String> {
+    let place = DesktopBox::needing(&["python3"])?;
+    place.user().start_bus();
+    place.shell(
+        "mkdir -m 700 /run/secret; mkdir /run/secret/backup; echo hunter2 >/run/secret/backup/dump
+         echo list >/run/secret/list; chmod 600 /run/secret/list",
+    );
+    Ok(place)
+}
+
+/// Replaces notify-send by a program that waits until it is released.
+fn waiting_notify_send(place: &DesktopBox) {
+    place.uninstall("notify-send");
+    place.program(
+        "/usr/bin/notify-send",
+        "#!/bin/sh\necho $$ >/tmp/sender\nuntil [ -e /tmp/go ]; do sleep 0.02; done\n\
+         echo printed; echo told >&2\n",
+    );
+}
+
+/// Returns the pid of the sender.
+fn sender(place: &DesktopBox) -> u32 {
+    soon("a sender", || !place.shell("cat /tmp/sender 2>/dev/null || :").is_empty());
+    place.shell("cat /tmp/sender").trim().parse().expect("parsing a pid")
+}
+
+/// The user reads what the kernel shows of the sender, and takes its descriptors.
+const TAKE: &str = "import ctypes, os, sys\n\
+    pid = int(sys.argv[1])\n\
+    print('cwd', os.readlink(f'/proc/{pid}/cwd'))\n\
+    pidfd = os.pidfd_open(pid)\n\
+    for number in range(0, 64):\n    \
+        taken = ctypes.CDLL(None).syscall(438, pidfd, number, 0)\n    \
+        if taken >= 0: print(number, os.readlink(f'/proc/self/fd/{taken}'))\n";
+
+#[test]
+fn a_notification_of_the_superuser_gives_no_file_away() {
+    let place = desktop_box!(with_secrets());
+    waiting_notify_send(&place);
+    std::fs::write(place.path("take.py"), TAKE).expect("writing a script");
+    for words in ["summary", "--wait summary"] {
+        place.shell("rm -f /tmp/go /tmp/sender; : >/run/secret/out; chmod 600 /run/secret/out");
+        let script = format!(
+            "cd /run/secret/backup; exec notify-send-headless {words} 3</run/secret/list \
+             </run/secret/list >/run/secret/out 2>&1"
+        );
+        let running = Running::start(place.superuser().command(&["sh", "-c", &script]));
+        let pid = sender(&place);
+        let taken = place.user().shell(&format!("python3 /mnt/take.py {pid}"));
+        // The shell of the stub has its script open.
+        let is_ours = |line: &&str| !line.ends_with("/usr/bin/notify-send");
+        let mut lines: Vec<&str> = taken.lines().filter(is_ours).collect();
+        lines.sort_unstable();
+        assert!(
+            lines.len() == 4
+                && lines[0] == "0 /dev/null"
+                && lines[1].starts_with("1 pipe:")
+                && lines[2].starts_with("2 pipe:")
+                && lines[3] == "cwd /",
+            "{taken}"
+        );
+        let session = place.shell(&format!("ps -o sid= -p {pid}"));
+        assert_eq!(session.trim(), pid.to_string(), "it has the terminal of the superuser");
+        place.shell(": >/tmp/go");
+        running.finish().exits(0);
+        assert_eq!(place.shell("sort /run/secret/out"), "printed\ntold");
+    }
+}
+
+#[test]
+fn a_command_of_the_superuser_begins_elsewhere_and_has_only_the_standard_streams() {
+    let place = desktop_box!(with_secrets());
+    let root = place.superuser();
+    let script = "cd /run/secret/backup; with-gui-environment sh -c 'cat dump; ls /proc/self/fd' \
+                  3</run/secret/list 9</run/secret";
+    let outcome = root.exec(script).exits(0);
+    assert!(!outcome.text().contains("hunter2"), "{}", outcome.report());
+    assert_eq!(outcome.text().lines().count(), 4, "{}", outcome.report());
+}
+
+/// A stopped command holds up nobody who has set a limit: what waits has the rights of the
+/// superuser.
+#[test]
+fn a_command_that_its_user_stops_is_ended_in_time() {
+    let place = desktop_box!(with_secrets());
+    let stop = ["--timeout", "1", "sh", "-c", "kill -STOP $$"];
+    for words in [&stop[..], &[&["--all"], &stop[..]].concat()] {
+        let began = Instant::now();
+        let outcome = place.superuser().run(words);
+        assert!(began.elapsed() < Duration::from_secs(20), "{}", outcome.report());
+        assert_eq!(outcome.code(), if words[0] == "--all" { 1 } else { 124 }, "{words:?}");
+        assert!(outcome.errors().contains("took too long"), "{}", outcome.report());
+    }
+    // In its own session, the status of the command is passed on.
+    for caller in [place.user(), place.superuser()] {
+        assert_eq!(caller.run(&["--timeout", "30", "sh", "-c", "exit 7"]).code(), 7);
+        assert_eq!(caller.run(&["--timeout", "30", "no-such-command"]).code(), 127);
+    }
+}
+
+/// Real-time scheduling, a negative nice value, and protection when memory is short.
+#[test]
+fn privileges_of_processes_are_left_behind() {
+    let place = desktop_box!(with_secrets());
+    let root = place.superuser();
+    let show = "with-gui-environment sh -c 'nice; cut -d\" \" -f1 /proc/self/oom_score_adj; \
+                chrt -p $$ | head -1; ulimit -n; ulimit -c'";
+    let shown = |before: &str| {
+        let outcome = root.exec(&format!("ulimit -n 777; ulimit -c 0; {before} {show}"));
+        outcome.exits(0).text()
+    };
+    let usual = |nice: &str, score: &str, text: &str| {
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some(nice), "{text}");
+        assert_eq!(lines.next(), Some(score), "{text}");
+        assert!(lines.next().is_some_and(|line| line.ends_with("SCHED_OTHER")), "{text}");
+        // Limits stay, as with su(1).
+        assert_eq!((lines.next(), lines.next()), (Some("777"), Some("0")), "{text}");
+    };
+    usual("0", "0", &shown("nice -n -5"));
+    // What is less than usual stays: the caller wants it so.
+    usual("7", "0", &shown("nice -n 7"));
+    usual("0", "300", &shown("echo 300 >/proc/self/oom_score_adj;"));
+    if root.exec("chrt -f 1 true").code() == 0 {
+        usual("0", "0", &shown("chrt -f 1"));
+    }
+    if root.exec("echo -300 >/proc/self/oom_score_adj").code() == 0 {
+        usual("0", "0", &shown("echo -300 >/proc/self/oom_score_adj;"));
+    }
+}
+
+#[test]
+fn a_runtime_directory_that_cannot_be_seen_is_named() {
+    let place = desktop_box!(with_secrets());
+    let user = place.user();
+    let leader = user.program(&[]);
+    place.login("5", &user, leader, &[]);
+    for mount in ["mount -t tmpfs -o mode=000 none /run/user", "mount -t tmpfs none /run/user"] {
+        let outcome = place.superuser().exec(&format!(
+            "unshare --mount sh -c '{mount}; with-gui-environment --user pt1 true'"
+        ));
+        let errors = outcome.errors();
+        assert!(outcome.code() == 1 && errors.contains("/run/user/7001"), "{}", outcome.report());
+        assert!(errors.contains("ProtectHome="), "{}", outcome.report());
+    }
+}
+
+/// A bus that announces a message of 2 MiB as its first answer.
+const FLOOD: &str = "import os, socket, struct\n\
+    server = socket.socket(socket.AF_UNIX)\n\
+    server.bind('/run/user/7001/bus')\n\
+    server.listen()\n\
+    while True:\n    \
+        client = server.accept()[0]\n    \
+        if os.fork(): continue\n    \
+        client.recv(1000)\n    \
+        client.sendall(b'OK 1234\\r\\n')\n    \
+        client.recv(1000)\n    \
+        head = struct.pack('<cBBBIII', b'l', 2, 0, 1, 2 << 20, 1, 0)\n    \
+        try:\n        \
+            client.sendall(head)\n        \
+            while True: client.sendall(b'x' * 65536)\n    \
+        except OSError: os._exit(0)\n";
+
+#[test]
+fn a_bus_that_floods_us_is_left_at_once() {
+    let place = desktop_box!(DesktopBox::needing(&["python3"]));
+    let user = place.user();
+    user.make_runtime();
+    std::fs::write(place.path("flood.py"), FLOOD).expect("writing a script");
+    user.start("python3 /mnt/flood.py");
+    soon("a bus", || place.root("/run/user/7001/bus").exists());
+    place.uninstall("notify-send");
+    let began = Instant::now();
+    place.superuser().notify(&["summary"]).refuses(1, "too long");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
