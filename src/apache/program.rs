@@ -38,6 +38,8 @@ impl ServerProgram {
     pub fn label(&self) -> &[u8] {
         match self {
             ServerProgram::Apache => b"apache",
+            // Chosen by name, it is no other program.
+            ServerProgram::Named(name) if APACHE.contains(&&name[..]) => b"apache",
             ServerProgram::Named(name) => name,
         }
     }

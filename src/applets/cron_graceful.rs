@@ -1,9 +1,11 @@
 //! `cron-graceful`: stop cron without hurting a running job.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum, ValueHint, value_parser};
@@ -16,6 +18,8 @@ use crate::cli::exit_status::{AFTER_SIGINT, ExitRow, Note, Status};
 use crate::cli::format::Format;
 use crate::cli::verbosity::Verbosity;
 use crate::cli::{ENVIRONMENT, doubt, parse, told, unexamined};
+use crate::command::exec::not_run;
+use crate::command::program;
 use crate::control::{Interrupts, check_references, raise_limit};
 use crate::cron::{
     self, CronTarget, DaemonScan, DaemonSelector, Jobs, Plan, Rejected, Shutdown, ShutdownResult,
@@ -79,12 +83,13 @@ struct Options {
     )]
     timeout: parse::TimeLimit,
     /// What then: resume (cron runs on), stop (it all the same), or terminate (the jobs, and stop
-    /// it)
+    /// it if none is left)
     #[arg(
         long,
         value_name = "WHAT",
         value_enum,
         default_value = "resume",
+        requires = "timeout",
         hide_possible_values = true,
         help_heading = "Action"
     )]
@@ -135,7 +140,9 @@ enum OnTimeout {
 fn command() -> Command {
     let names = daemon_names();
     let (last, others) = names.split_last().map_or(("", &[][..]), |(last, names)| (*last, names));
-    Options::augment_args(Command::new("cron-graceful")).long_about(format!(
+    let command = Options::augment_args(Command::new("cron-graceful"))
+        .mut_arg("quiet", |quiet| quiet.help("Tell only which jobs are left, and errors"));
+    command.long_about(format!(
         "Stops cron without hurting a running job: when it returns, no cron job is running, \
              and none will start. It finds the daemon, pauses it so that it starts nothing new, \
              runs cron-graceful-additions if there is such a command, waits until all jobs have \
@@ -165,7 +172,8 @@ fn command() -> Command {
              has detached from itself, are listed, and not waited for unless \
              --wait-daemons.\n\n\
              --on-timeout terminate ends only what is certainly cron's, tells of each job that it \
-             leaves alone, and takes up to 20 seconds more. A job that continues cron again and \
+             leaves alone, and takes up to 20 seconds more. If one is left then, cron runs on, and \
+             the status is 124. A job that continues cron again and \
              again, as one of busybox's crond may, is waited for like any other.\n\n\
              The daemon is a process called {} or {last}, or {}, that the superuser runs in our \
              own pid namespace and that holds the lock on its pid file, where it is of a kind that \
@@ -218,13 +226,13 @@ again after its end. Below one of them, also through a shell or another wrapper,
 refuses at once, with status 1, and names the command that stops cron there. Run that command in \
 a window, so that the jobs are waited for first: see the examples. Where it is unknown whether the \
 parent of cron starts it again, cron counts as stopped only after it has stayed away for 2 \
-seconds. In a container whose first process is cron, stop the container instead (docker stop).";
+seconds. A run script has to become cron by exec: else the supervisor ends its shell, and not cron. In a container whose first process is cron, stop the container instead (docker stop).";
 
 const FILES: &str = "\
 Files:
   cron-graceful-additions
                 a command that is run, if it is on $PATH, as soon as cron is
-                paused, for 10 minutes at most
+                paused, for 10 minutes at most and no longer than --timeout
   /run/cron-graceful.lock
                 held while it works, so that there is one at a time
   /dev/log      where it exists, syslog is told of what is done
@@ -295,6 +303,7 @@ fn work(options: &Options, context: &Context) -> anyhow::Result<Exit> {
         is_quiet: options.verbosity.is_quiet(),
         is_detached: options.detach,
         limit,
+        other_run: if changes { None } else { other_run() },
     };
     let report = CronReport::new(name, proc.users(), &interrupts, output, look);
     let found = cron::find(&proc, &plan.wanted)?;
@@ -308,6 +317,7 @@ fn work(options: &Options, context: &Context) -> anyhow::Result<Exit> {
         begin: context.begin,
     };
     refuse_doubts(&proc, &plan.wanted, &found)?;
+    refuse_other_name(&proc, &plan.wanted, &found)?;
     if plan.wanted == DaemonSelector::Usual {
         refuse_timers(&proc, &interrupts)?;
     }
@@ -342,6 +352,26 @@ fn refuse_doubts(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> an
     Ok(())
 }
 
+/// Refuses to go on where no daemon has the name that the user gave, and another cron runs: the name
+/// may be a mistake, and that one starts jobs.
+fn refuse_other_name(
+    proc: &Proc,
+    wanted: &DaemonSelector,
+    found: &DaemonScan,
+) -> anyhow::Result<()> {
+    if !matches!(wanted, DaemonSelector::Named(_)) || !found.daemons.is_empty() {
+        return Ok(());
+    }
+    let others = cron::find(proc, &DaemonSelector::Usual)?;
+    let Some(other) = others.daemons.first() else { return Ok(()) };
+    let (pid, name, none) = (other.pid, String::from_utf8_lossy(&other.name), no_daemon(wanted));
+    Err(Refusal::nothing(format!(
+        "{none}, but process {pid} ({name}) is one: nothing was done. Without --daemon it is the one \
+         that is meant"
+    ))
+    .into())
+}
+
 /// Refuses to go on where the timers of systemd-cron start jobs: they are not paused.
 fn refuse_timers(proc: &Proc, interrupts: &Interrupts) -> anyhow::Result<()> {
     let state = match cron::cron_target(proc, interrupts)? {
@@ -371,6 +401,13 @@ impl Options {
                 "--on-timeout stop would stop cron, and the command would not run",
             )
             .into());
+        }
+        // Otherwise this would be found out after hours of waiting.
+        if let Some(program) = self.command.first()
+            && !is_there(program)
+        {
+            let missing = not_run(program, &io::Error::from(ErrorKind::NotFound));
+            return Err(missing.into());
         }
         // A variable without a value must not mean to stop cron for good.
         if self.command.is_empty()
@@ -436,6 +473,8 @@ impl Options {
         if self.resume {
             if daemons.iter().all(|daemon| !daemon.is_stopped) {
                 report.none_is_paused();
+                report.finish("not paused", daemons, &[])?;
+                return Ok(Exit::Done);
             }
             let all = cron::resume(daemons, &mut report);
             report.finish(if all { "resumed" } else { "not resumed" }, daemons, &[])?;
@@ -479,6 +518,14 @@ impl Options {
         let result = shutdown.carry_out(&mut report)?;
         conclude(&result, shutdown, report)
     }
+}
+
+/// Reports whether there is a program of this name, or a file where it is a path.
+fn is_there(program: &OsStr) -> bool {
+    if program.as_bytes().contains(&b'/') {
+        return Path::new(program).exists();
+    }
+    std::env::var_os("PATH").is_none_or(|path| program::find_in(&path, program).is_some())
 }
 
 /// Reports what would be done. Nothing is done to any process.
@@ -535,6 +582,18 @@ fn lock() -> anyhow::Result<File> {
             Err(Refusal::nothing(why).into())
         }
         Err(errno) => Err(errno).with_context(|| format!("cannot lock '{LOCK}'")),
+    }
+}
+
+/// Describes another run that is at work; `None` if there is none, or if we may not know.
+fn other_run() -> Option<String> {
+    let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits() as i32;
+    let file = File::options().read(true).custom_flags(flags).open(LOCK).ok()?;
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Err(Errno::WOULDBLOCK) => {
+            Some(holder(&file).unwrap_or_else(|| "another cron-graceful".to_owned()))
+        }
+        _ => None,
     }
 }
 

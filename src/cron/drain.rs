@@ -127,8 +127,9 @@ fn left(
     Ok(left)
 }
 
-/// Most processes that are reported in one wait after its first scan. Cron is paused, so that they
-/// are no jobs of its own: a job that replaces itself by new processes can make thousands a second.
+/// Most processes that users are told of in one wait after its first scan. Cron is paused, so that
+/// they are no jobs of its own: a job that replaces itself by new processes can make thousands a
+/// second.
 const MOST_LATER: usize = 100;
 
 /// The processes that were reported and may still run.
@@ -151,10 +152,11 @@ impl Announced {
             if self.known.contains(&id(job)) {
                 continue;
             }
-            self.later += usize::from(self.is_begun);
-            if self.later <= MOST_LATER {
+            let is_of_interest = job.is_of_interest(found);
+            self.later += usize::from(self.is_begun && is_of_interest);
+            if !is_of_interest || self.later <= MOST_LATER {
                 self.known.insert(id(job));
-                events.event(Event::Job(job, job.is_of_interest(found)));
+                events.event(Event::Job(job, is_of_interest));
             } else if self.later == MOST_LATER + 1 {
                 events.event(Event::Warning(Warning::NotTold));
             }

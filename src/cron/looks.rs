@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use memchr::memmem;
+
 use super::Error;
 use super::crontab::Crontabs;
 use super::daemon::Daemon;
@@ -73,17 +75,25 @@ impl Looks {
         if leads_group && daemons.iter().all(is_dcron) {
             let Some(arguments) = arguments(proc, pid)? else { return Ok(None) };
             let crontabs = self.crontabs.get_or_insert_with(CrontabJobs::read);
-            let is_user = matches!(&like, JobLike::Of(user) if crontabs.users.contains(user));
-            // A crond that was started in a terminal passes on what that has set. The environment
-            // alone says less: su(1) makes the same one.
-            let is_crond_here = !daemons.is_empty();
-            if crontabs.have(&arguments) || is_crond_here && is_user {
+            if crontabs.have(&arguments) {
                 return Ok(Some(Look::Job));
+            }
+            // A crond that was started in a terminal passes on what that has set. So does a shell
+            // there. Without that, su(1) makes the same environment.
+            let is_crond_here = !daemons.is_empty();
+            match &like {
+                JobLike::Of(user) if is_crond_here && crontabs.users.contains(user) => {
+                    return Ok(Some(Look::Job));
+                }
+                JobLike::Foreign(user) if is_crond_here && crontabs.users.contains(user) => {
+                    return Ok(Some(Look::Environment));
+                }
+                _ => {}
             }
         }
         Ok(Some(match like {
             JobLike::Of(_) => Look::Environment,
-            JobLike::Nobody => Look::Stranger,
+            JobLike::Foreign(_) | JobLike::Nobody => Look::Stranger,
         }))
     }
 }
@@ -93,17 +103,13 @@ fn is_dcron(daemon: &Daemon) -> bool {
     daemon.habits().is_some_and(|habits| std::ptr::eq(habits, &raw const OF_DCRON))
 }
 
-/// What the crontabs of busybox's crond and of dcron say about their jobs. A user may have thousands.
+/// What the crontabs of busybox's crond and of dcron say about their jobs.
 #[derive(Default)]
 struct CrontabJobs {
-    /// The commands in order, so that one is found without a look at all of them.
-    commands: Vec<Vec<u8>>,
+    /// All commands, each between two newlines: a user may have thousands, and one search must do.
+    commands: Vec<u8>,
     users: BTreeSet<Vec<u8>>,
 }
-
-/// The beginnings of redirections, which are no arguments.
-const REDIRECTIONS: [&[u8]; 12] =
-    [b">", b" >", b"<", b" <", b" 1>", b" 2>", b" 0<", b" &>", b"  >", b"  <", b"  1>", b"  2>"];
 
 impl CrontabJobs {
     fn read() -> CrontabJobs {
@@ -111,37 +117,44 @@ impl CrontabJobs {
         for entry in Crontabs::read(&OF_DCRON.crontabs, Path::new("/")).entries {
             jobs.add(&entry.command, entry.user);
         }
-        jobs.commands.sort_unstable();
         jobs
     }
 
     fn add(&mut self, command: &[u8], user: Vec<u8>) {
-        self.commands.push(command.trim_ascii().to_vec());
+        self.commands.push(b'\n');
+        self.commands.extend_from_slice(command.trim_ascii());
+        self.commands.push(b'\n');
         self.users.insert(user);
     }
 
     /// Reports whether these are the arguments of a process that runs one of the commands: those of
-    /// the shell, or those of the program that the shell has become, which may be a script.
+    /// the shell, or those of the program that the shell has become. That may be a script, and may
+    /// stand behind others, as in `nice -n 5 backup >>log`.
     fn have(&self, arguments: &[u8]) -> bool {
         let words: Vec<&[u8]> = items(arguments).collect();
         if let [_, b"-c", text] = words[..] {
-            return self.has(text.trim_ascii());
+            return self.has_line(text);
         }
         (0..words.len().min(2)).any(|first| {
-            let program = words[first..].join(&b' ');
-            self.has(&program)
-                || REDIRECTIONS.iter().any(|begin| self.has_prefix(&[&program[..], begin].concat()))
+            let program = &words[first..];
+            // A single word, such as `sh`, is part of too many commands.
+            let is_telling = program.len() > 1 || program[0].contains(&b'/');
+            let text = program.join(&b' ');
+            self.has_line(&text) || is_telling && self.has_part(&text)
         })
     }
 
-    fn has(&self, command: &[u8]) -> bool {
-        self.commands.binary_search_by(|known| known[..].cmp(command)).is_ok()
+    fn has_line(&self, text: &[u8]) -> bool {
+        memmem::find(&self.commands, &[b"\n", text.trim_ascii(), b"\n"].concat()).is_some()
     }
 
-    /// Reports whether a command begins with these bytes.
-    fn has_prefix(&self, prefix: &[u8]) -> bool {
-        let at = self.commands.partition_point(|known| known[..] < *prefix);
-        self.commands.get(at).is_some_and(|command| command.starts_with(prefix))
+    /// Reports whether a command contains this text between blanks or operators of the shell.
+    fn has_part(&self, text: &[u8]) -> bool {
+        let is_border = |byte: u8| b"\n \t;&|()<>".contains(&byte);
+        memmem::find_iter(&self.commands, text).any(|at| {
+            let after = self.commands.get(at + text.len()).copied();
+            at > 0 && is_border(self.commands[at - 1]) && after.is_none_or(is_border)
+        })
     }
 }
 
@@ -152,22 +165,29 @@ mod tests {
     #[test]
     fn a_command_is_known_by_the_arguments_of_its_shell_or_of_what_that_has_become() {
         let mut jobs = CrontabJobs::default();
-        for command in ["other", "/opt/job fg 200 >/dev/null 2>&1", "sleep 300", "/opt/job"] {
+        for command in [
+            "other",
+            "/opt/job fg 200 >/dev/null 2>&1",
+            "sleep 300",
+            "X=1 nice -n 5 /opt/nice me; true",
+            "backup",
+        ] {
             jobs.add(command.as_bytes(), b"root".to_vec());
         }
-        jobs.commands.sort_unstable();
         for arguments in [
             &b"/bin/sh\0-c\0/opt/job fg 200 >/dev/null 2>&1\0"[..],
             b"/opt/job\0fg\x00200\0",
             b"/bin/sh\0/opt/job\0fg\x00200\0",
             b"sleep\x00300\0",
+            b"/bin/sh\0/opt/nice\0me\0",
+            b"backup\0",
         ] {
             assert!(jobs.have(arguments), "{}", arguments.escape_ascii());
         }
         for arguments in [
             &b"/bin/sh\0-c\0/opt/job fg\0"[..],
-            b"/opt/job\0fg\0",
             b"/opt/job\0fg\x0020\0",
+            b"true\0",
             b"/usr/bin/env\0sh\0/opt/job\0fg\x00200\0",
             b"",
         ] {

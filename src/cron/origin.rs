@@ -30,7 +30,7 @@ pub enum JobOrigin {
     Earlier,
     /// A job has started it as a daemon.
     Daemon,
-    /// A job may have left it behind in the background: see [`super::orphan::is_like_job`].
+    /// A job may have left it behind in the background: see [`super::looks`].
     Perhaps,
 }
 

@@ -48,6 +48,8 @@ const FOREIGN: [&[u8]; 7] = [
 pub enum JobLike {
     /// It has the environment of a job of the user of this name, and is no daemon.
     Of(Vec<u8>),
+    /// The same, with variables of a terminal or of a service.
+    Foreign(Vec<u8>),
     Nobody,
 }
 
@@ -59,14 +61,16 @@ pub fn user_of_job(proc: &Proc, pid: Pid) -> Result<Option<JobLike>, Error> {
         Lookup::Unavailable(_) => return Ok(Some(JobLike::Nobody)),
         Lookup::Exited => return Ok(None),
     };
-    let user = process.environ_start(ENVIRONMENT).map(|environment| user_of(&environment));
-    let user = match process.lookup(user)? {
-        Lookup::Found(Some(user)) => user,
-        Lookup::Found(None) | Lookup::Unavailable(_) => return Ok(Some(JobLike::Nobody)),
+    let like = process.environ_start(ENVIRONMENT).map(|environment| user_of(&environment));
+    let like = match process.lookup(like)? {
+        Lookup::Found(JobLike::Nobody) | Lookup::Unavailable(_) => {
+            return Ok(Some(JobLike::Nobody));
+        }
+        Lookup::Found(like) => like,
         Lookup::Exited => return Ok(None),
     };
     let is_daemon = is_daemonized(&process)?;
-    Ok(is_daemon.map(|is_daemon| if is_daemon { JobLike::Nobody } else { JobLike::Of(user) }))
+    Ok(is_daemon.map(|is_daemon| if is_daemon { JobLike::Nobody } else { like }))
 }
 
 /// Returns the arguments of a process; none if they cannot be read, and `None` if it has exited.
@@ -86,14 +90,17 @@ pub fn arguments(proc: &Proc, pid: Pid) -> Result<Option<Vec<u8>>, Error> {
 /// Most bytes of an environment that are looked at. Cron sets its variables first.
 const ENVIRONMENT: usize = 4096;
 
-/// Returns the user whose job has this environment; `None` if it is none of a job of cron.
-fn user_of(environment: &[u8]) -> Option<Vec<u8>> {
+/// Returns the user whose job has this environment.
+fn user_of(environment: &[u8]) -> JobLike {
     let value = |name: &[u8]| {
         items(environment).find_map(|item| item.strip_prefix(name)?.strip_prefix(b"="))
     };
     let has = |name: &&[u8]| value(name).is_some();
-    let is_of_job = VARIABLES.iter().all(has) && !FOREIGN.iter().any(has);
-    value(USER).filter(|_| is_of_job).map(<[u8]>::to_vec)
+    match value(USER).filter(|_| VARIABLES.iter().all(has)) {
+        Some(user) if FOREIGN.iter().any(has) => JobLike::Foreign(user.to_vec()),
+        Some(user) => JobLike::Of(user.to_vec()),
+        None => JobLike::Nobody,
+    }
 }
 
 /// Reports whether a process has become a daemon, as by daemon(3): its streams lead nowhere, and it

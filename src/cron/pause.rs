@@ -253,7 +253,9 @@ impl Pause {
         let mut resumed = Vec::new();
         let mut result = Ok(());
         for PausedDaemon { daemon, guardian, since, .. } in self.paused.drain(..) {
-            let is_dying = is_dying(proc, &daemon);
+            // A supervisor that was told to stop it may take another moment for that.
+            let is_dying =
+                is_dying(proc, &daemon).map(|is_dying| is_dying || daemon.supervisor.is_some());
             if daemon.has_ended() {
                 events.event(Event::HasEnded(&daemon));
                 guardian.dismiss();

@@ -134,10 +134,35 @@ fn with_variables(
         return Ok(described(pid, kind, None));
     };
     let service = process.environ().map(|environment| joined(environment, names));
-    Ok(match process.lookup(service)? {
-        Lookup::Found(service) => described(pid, kind, service),
-        Lookup::Unavailable(_) | Lookup::Exited => described(pid, kind, None),
-    })
+    let service = match process.lookup(service)? {
+        Lookup::Found(service) => service,
+        Lookup::Unavailable(_) | Lookup::Exited => None,
+    };
+    let mut described = described(pid, kind, service);
+    if let Some(stop) = &mut described.stop
+        && let Lookup::Found(supervisor) = proc.process(pid, Files::NONE)?
+        && let Lookup::Found(Some(file)) =
+            supervisor.lookup(supervisor.cmdline().map(configuration))?
+    {
+        // Its orders are taken at the socket that this file names.
+        stop.splice(1..1, [b"-c".to_vec(), file]);
+    }
+    Ok(described)
+}
+
+/// Returns the file in the arguments of supervisord, behind `-c` or `--configuration`.
+fn configuration(arguments: &[u8]) -> Option<Vec<u8>> {
+    let mut words = items(arguments);
+    while let Some(word) = words.next() {
+        if matches!(word, b"-c" | b"--configuration") {
+            return words.next().map(<[u8]>::to_vec);
+        }
+        let joined = word.strip_prefix(b"--configuration=").or(word.strip_prefix(b"-c"));
+        if let Some(file) = joined.filter(|file| !file.is_empty()) {
+            return Some(file.to_vec());
+        }
+    }
+    None
 }
 
 fn described(pid: Pid, kind: &'static Kind, service: Option<Vec<u8>>) -> Supervisor {

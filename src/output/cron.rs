@@ -47,6 +47,8 @@ pub struct ReportOptions {
     pub is_detached: bool,
     /// The time at which the command must be finished.
     pub limit: Option<Instant>,
+    /// Another run that is at work, in words.
+    pub other_run: Option<String>,
 }
 
 /// The report of a run.
@@ -65,6 +67,8 @@ pub struct CronReport<'t> {
     missed: Vec<Vec<u8>>,
     /// The workers whose jobs were told of.
     workers: BTreeSet<Pid>,
+    /// What went wrong, in the words of the messages.
+    warnings: Vec<String>,
 }
 
 impl<'t> CronReport<'t> {
@@ -88,6 +92,7 @@ impl<'t> CronReport<'t> {
             ended: Vec::new(),
             missed: Vec::new(),
             workers: BTreeSet::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -114,7 +119,7 @@ impl<'t> CronReport<'t> {
         self.line(no_daemon(wanted));
         for process in rejected {
             let why = reject_reason(process.why);
-            self.line(format_args!("process {} is none: {why}", process.pid));
+            self.line(format_args!("process {} is no daemon: {why}", process.pid));
         }
     }
 
@@ -150,7 +155,9 @@ impl<'t> CronReport<'t> {
         for (daemon, way) in ways {
             let name = String::from_utf8_lossy(&daemon.name);
             if command.is_empty() && way.is_refusal() {
-                self.line(left_running(daemon, way));
+                let why = left_running(daemon, way);
+                self.line(&why);
+                self.warnings.push(why);
                 continue;
             }
             self.line(if daemon.is_stopped {
@@ -216,8 +223,9 @@ impl<'t> CronReport<'t> {
         }
     }
 
-    /// Writes a warning.
+    /// Writes a warning, which is a member of the document too.
     fn warn(&mut self, text: &str) {
+        self.warnings.push(text.to_owned());
         if !self.options.is_quiet {
             self.progress.clear();
             message(self.name, text);
@@ -243,6 +251,7 @@ impl<'t> CronReport<'t> {
                 // The jobs that are left matter also with --quiet.
                 self.progress.clear();
                 message(self.name, &text);
+                self.warnings.push(text);
             }
         }
         let name = self.name;
@@ -312,11 +321,11 @@ impl<'t> CronReport<'t> {
         if let Some(unit) = &daemon.unit {
             put(text, format_args!(", {unit}"));
         }
-        text.extend_from_slice(if daemon.is_stopped {
-            b", paused: --resume lets it run on\n"
-        } else {
-            b"\n"
-        });
+        match (&self.options.other_run, daemon.is_stopped) {
+            (Some(run), true) => put(text, format_args!(", paused by {run}\n")),
+            (None, true) => text.extend_from_slice(b", paused: --resume lets it run on\n"),
+            (_, false) => text.push(b'\n'),
+        }
     }
 
     fn job_text(&self, text: &mut Vec<u8>, job: &Job) {
@@ -421,7 +430,7 @@ impl<'t> CronReport<'t> {
         for unread in &missed.unread {
             let file = unread.file.display();
             self.warn(&format!(
-                "{file} cannot be read: {}: its jobs may be lost too",
+                "{file}: {}: whether jobs of it were due is not known",
                 unread.reason
             ));
         }

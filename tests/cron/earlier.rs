@@ -85,6 +85,19 @@ fn the_jobs_of_a_crond_from_a_terminal_are_known_by_their_crontab() {
 }
 
 /// A crond in the foreground is in the session of what runs it, and so are its jobs.
+/// Neither their commands nor their environment tells for certain: they are at least listed.
+#[test]
+fn the_jobs_of_a_crond_from_a_terminal_are_perhaps_of_cron_without_a_crontab() {
+    let place = cron_box!(CronBox::needing(&["perl"]));
+    let environment = format!("{ENVIRONMENT} TERM=xterm");
+    let jobs = orphaned(&place, crond(&place, &environment, CROND));
+    let daemon = crond(&place, ENVIRONMENT, "sleep 1000");
+    place.shell("echo '0 4 * * * other' >/var/spool/cron/crontabs/root");
+    counts(&place, jobs[0], "perhaps", false);
+    stops(&place, place.graceful(&[]), daemon);
+    assert!(place.goes_on(jobs[0]));
+}
+
 #[test]
 fn the_jobs_of_a_crond_in_the_foreground_are_told_from_what_runs_it() {
     let place = cron_box!(CronBox::needing(&["perl", "tini"]));

@@ -401,3 +401,25 @@ fn a_job_that_passes_itself_on_does_not_flood_the_output() {
     }
     place.shell("rm /mnt/stay");
 }
+
+/// Short commands of a job are no news, and do not use up the room for what is.
+#[test]
+fn what_a_job_leaves_behind_late_is_told_of_after_hundreds_of_short_commands() {
+    let place = cron_box!();
+    place.program(
+        "loop",
+        "n=0; while [ $n -lt 60 ]; do for i in 1 2 3 4 5; do sleep 0.1 & done; wait; n=$((n + 1)); done\n\
+         (read -r _ </mnt/fail.go; exit 3) &\n(setsid sh /mnt/job b >/dev/null 2>&1 </dev/null &)\n\
+         sleep 2\n",
+    );
+    place.shell("mkfifo /mnt/fail.go");
+    place.crontab(&["sh /mnt/bin/loop"]);
+    let daemon = place.cron();
+    let run = place.begin_and_pause(&["--json"], daemon);
+    let behind = place.began("b");
+    place.release("fail");
+    let outcome = run.finish().exits(0);
+    let document = outcome.json();
+    assert_eq!(document["warnings"], serde_json::json!([]), "{document:#}");
+    assert!(place.is_alive(behind));
+}

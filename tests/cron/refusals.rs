@@ -112,3 +112,59 @@ fn a_run_whose_output_needs_no_reader_goes_on() {
         place.is_stopped(daemon);
     }
 }
+
+/// The name may be a mistake, and the other one starts jobs.
+#[test]
+fn a_name_that_no_daemon_has_is_refused_beside_another_cron() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    for words in [&[][..], &["--list"], &["-n"], &["--", "touch", "/mnt/ran"]] {
+        let outcome = place.graceful(&[&["--daemon", "crond"], words].concat()).exits(1);
+        mentions(&outcome, &["called crond", &format!("process {daemon} (cron)")]);
+    }
+    assert!(!place.has("ran"));
+    place.still_runs(daemon);
+    place.kill("KILL", daemon);
+    soon("the end of cron", || !place.is_alive(daemon));
+    place.graceful(&["--daemon", "crond"]).exits(0);
+}
+
+#[test]
+fn a_command_that_is_not_there_is_told_before_any_wait() {
+    let place = cron_box!();
+    let (daemon, script) = place.cron_with_job();
+    for command in ["no-such-command", "/no/such/command"] {
+        for words in [&["--", command][..], &["-n", "--", command]] {
+            let outcome = place.graceful(words).exits(127);
+            mentions(&outcome, &[command, "not found"]);
+        }
+    }
+    assert!(place.is_alive(script));
+    place.still_runs(daemon);
+}
+
+#[test]
+fn documents_have_the_warnings() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    let document = place.graceful(&["--json", "--timeout", "0.3", "--", "true"]).exits(124).json();
+    let warnings = document["warnings"].to_string();
+    assert!(warnings.contains("the command did not run"), "{document:#}");
+    let document = place.graceful(&["--json", "--pid", "99999"]).exits(1).json();
+    assert!(document["warnings"].to_string().contains("no such process"), "{document:#}");
+    let document = place.graceful(&["--json", "--resume"]).exits(0).json();
+    assert_eq!(document["outcome"], "not paused", "{document:#}");
+    place.graceful(&["--on-timeout", "terminate"]).exits(2);
+    place.still_runs(daemon);
+}
+
+#[test]
+fn a_list_tells_which_run_has_paused_cron() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    let run = place.begin_and_pause(&[], daemon);
+    let list = place.graceful(&["--list"]).exits(0);
+    mentions(&list, &[&format!("paused by another cron-graceful (process {}", run.pid)]);
+    super::avoids(&list, &["--resume"]);
+    place.finishes_after("a", run).exits(0);
+}

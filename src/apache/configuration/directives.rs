@@ -26,7 +26,7 @@ pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = DirectiveLine<'_>> {
         }
         Some(DirectiveLine { number: at + 1, text })
     })
-    .filter(|line| !matches!(line.text.trim_ascii(), [] | [b'#', ..]))
+    .filter(|line| !matches!(trimmed(&line.text), [] | [b'#', ..]))
 }
 
 fn without_return(line: &[u8]) -> &[u8] {
@@ -37,16 +37,16 @@ impl DirectiveLine<'_> {
     /// Parses `<Name words…>`: returns the name in lower case and the words. Apache cuts the line at
     /// the last `>` (ap_strrchr_c), so that a comment may stand behind it.
     pub fn section_begin(&self) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
-        let inner = self.text.trim_ascii().strip_prefix(b"<")?;
+        let inner = trimmed(&self.text).strip_prefix(b"<")?;
         let inner = memchr::memrchr(b'>', inner).map_or(inner, |end| &inner[..end]);
-        let end = inner.iter().position(u8::is_ascii_whitespace).unwrap_or(inner.len());
+        let end = inner.iter().position(is_space).unwrap_or(inner.len());
         Some((inner[..end].to_ascii_lowercase(), words(&inner[end..])))
     }
 
     /// Parses `</Name>`, whatever stands behind it: returns the name in lower case.
     pub fn section_end(&self) -> Option<Vec<u8>> {
-        let inner = self.text.trim_ascii().strip_prefix(b"</")?;
-        let is_end = |byte: &u8| byte.is_ascii_whitespace() || *byte == b'>';
+        let inner = trimmed(&self.text).strip_prefix(b"</")?;
+        let is_end = |byte: &u8| is_space(byte) || *byte == b'>';
         let end = inner.iter().position(is_end).unwrap_or(inner.len());
         Some(inner[..end].to_ascii_lowercase())
     }
@@ -72,11 +72,23 @@ impl DirectiveLine<'_> {
     }
 }
 
+/// Reports whether a byte is white space for Apache (apr_isspace), which counts a vertical tab too.
+pub(super) fn is_space(byte: &u8) -> bool {
+    matches!(byte, b' ' | 0x09..=0x0d)
+}
+
+/// Returns a text without white space at its ends.
+fn trimmed(text: &[u8]) -> &[u8] {
+    let begin = text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| !is_space(byte)).map_or(begin, |last| last + 1);
+    &text[begin..end]
+}
+
 /// Splits a text into words at blanks. Quotes of either kind hold a word together, and a backslash
 /// protects the quote after it (ap_getword_conf).
 fn words(text: &[u8]) -> Vec<Vec<u8>> {
     let mut words = Vec::new();
-    let mut rest = text.trim_ascii();
+    let mut rest = trimmed(text);
     while let Some(&first) = rest.first() {
         let quote = Some(first).filter(|first| b"\"'".contains(first));
         let mut word = Vec::new();
@@ -89,12 +101,12 @@ fn words(text: &[u8]) -> Vec<Vec<u8>> {
                     word.extend(next);
                     at += 1;
                 }
-                None if byte.is_ascii_whitespace() => break,
+                None if is_space(&byte) => break,
                 _ => word.push(byte),
             }
             at += 1;
         }
-        rest = rest.get(at + usize::from(quote.is_some())..).unwrap_or_default().trim_ascii_start();
+        rest = trimmed(rest.get(at + usize::from(quote.is_some())..).unwrap_or_default());
         words.push(word);
     }
     words

@@ -5,8 +5,6 @@ use std::collections::BTreeSet;
 
 use memchr::memmem;
 
-use crate::path::base_name;
-
 use super::Mpm;
 
 /// How an Apache was built.
@@ -17,8 +15,7 @@ pub(super) struct Build {
     pub main_file: Option<(Vec<u8>, Vec<u8>)>,
     /// The version, such as 2.4.71.
     pub version: Option<[u32; 3]>,
-    /// Modules that are built in, by identifier (`so_module`) and by file (`mod_so.c`). Names of
-    /// other files are among them.
+    /// Identifiers of the modules that are built in, such as `so_module`.
     modules: BTreeSet<Vec<u8>>,
 }
 
@@ -40,10 +37,7 @@ impl Build {
 
     /// Reports whether a module is built in, by identifier or by file.
     pub fn has_module(&self, name: &[u8]) -> bool {
-        // A linker may keep one of two names only as the end of a longer text, as `core.c` in
-        // `http_core.c`.
-        let has_other = other_name(name).is_some_and(|other| self.modules.contains(&other));
-        self.modules.contains(name) || has_other || matches!(name, b"core.c" | b"core_module")
+        identifier(name).is_some_and(|name| name == b"core_module" || self.modules.contains(&name))
     }
 
     /// Returns the MPM that is built in.
@@ -55,15 +49,21 @@ impl Build {
     }
 }
 
-/// Returns `so_module` for `mod_so.c`, and the reverse.
-fn other_name(name: &[u8]) -> Option<Vec<u8>> {
-    match name.strip_suffix(b"_module") {
-        Some(stem) => Some([b"mod_", stem, b".c"].concat()),
-        None => {
-            let stem = name.strip_prefix(b"mod_")?.strip_suffix(b".c")?;
-            Some([stem, b"_module"].concat())
-        }
+/// Returns the identifier of a module, such as `so_module`, which may be called by its file, such as
+/// `mod_so.c`; `None` where no module has this name. The text of a file name is no proof: `util.c`
+/// and even `mpm_winnt.c` are texts of Debian's apache2, for its log.
+fn identifier(name: &[u8]) -> Option<Vec<u8>> {
+    if name.ends_with(b"_module") {
+        return Some(name.to_vec());
     }
+    let stem = name.strip_suffix(b".c")?;
+    let stem = match stem {
+        b"http_core" => &b"http"[..],
+        b"mod_http" => return None,
+        _ => stem.strip_prefix(b"mod_").unwrap_or(stem),
+    };
+    let mpm = Mpm::find(|mpm| mpm.as_bytes() == stem);
+    Some([if mpm.is_some() { &b"mpm_"[..] } else { b"" }, stem, b"_module"].concat())
 }
 
 /// Returns the text up to the next zero byte, blank or parenthesis.
@@ -80,15 +80,16 @@ fn version(text: &[u8]) -> Option<[u32; 3]> {
     numbers.next().is_none().then_some(version)
 }
 
-/// Returns the texts that look like the source file or the identifier of a module.
+/// Returns the texts that look like the identifier of a module. An Apache has those of the modules
+/// that it was built with (ap_prelinked_module_symbols).
 fn modules(bytes: &[u8]) -> BTreeSet<Vec<u8>> {
-    let ends = memmem::find_iter(bytes, b".c\0")
-        .map(|at| at + b".c".len())
-        .chain(memmem::find_iter(bytes, b"_module\0").map(|at| at + b"_module".len()));
-    ends.map(|end| {
-        let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || b"_-./".contains(byte);
+    let ends = memmem::find_iter(bytes, b"_module\0").map(|at| at + b"_module".len());
+    ends.filter_map(|end| {
+        let is_name = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
         let length = bytes[..end].iter().rev().take_while(is_name).take(64).count();
-        base_name(&bytes[end - length..end]).to_vec()
+        let begin = end - length;
+        // `%s_module` is a format.
+        (begin == 0 || bytes[begin - 1] == 0).then(|| bytes[begin..end].to_vec())
     })
     .collect()
 }
@@ -99,7 +100,7 @@ mod tests {
 
     const TEXTS: &[u8] = b"\x7fELF\0 -D HTTPD_ROOT=\"/opt/lampp\"\0\
         -D AP_TYPES_CONFIG_FILE=\"mime.types\"\0 -D SERVER_CONFIG_FILE=\"etc/httpd.conf\"\0\
-        Apache/2.4\0Apache/2.4.58 (Unix)\0server/mpm/event/event.c\0mod_so.c\0http_core.c\0x.cc\0";
+        Apache/2.4\0Apache/2.4.58 (Unix)\0mpm_winnt.c\0mpm_event_module\0so_module\0http_module\0%s_module\0";
 
     #[test]
     fn what_an_executable_says() {
@@ -108,8 +109,11 @@ mod tests {
         assert_eq!((build.version, build.mpm()), (Some([2, 4, 58]), Some(Mpm::Event)));
         assert!(build.has_module(b"mod_so.c") && build.has_module(b"so_module"));
         assert!(build.has_module(b"core.c"));
-        assert!(!build.has_module(b"mod_ssl.c") && !build.has_module(b"x.c"));
-        assert_eq!(Build::from_executable(b"\x7fELF\0mod_so.c\0"), None);
+        assert!(build.has_module(b"http_core.c") && build.has_module(b"event.c"));
+        for other in ["mod_ssl.c", "mpm_winnt.c", "mod_http.c", "s_module", "x.c", "prefork.c"] {
+            assert!(!build.has_module(other.as_bytes()), "{other}");
+        }
+        assert_eq!(Build::from_executable(b"\x7fELF\0so_module\0"), None);
     }
 
     #[test]

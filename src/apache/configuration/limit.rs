@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Mpm;
+use super::directives::is_space;
 use super::doubt::Doubt;
 
 /// The largest number of workers.
@@ -101,7 +102,8 @@ fn number(text: &[u8]) -> Option<u64> {
     if memchr::memmem::find(text, b"${").is_some() {
         return None;
     }
-    let text = text.trim_ascii_start();
+    let begin = text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len());
+    let text = &text[begin..];
     let digits = text.strip_prefix(b"+").or(text.strip_prefix(b"-")).unwrap_or(text);
     let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
     let (digits, _) = digits.split_at(end);

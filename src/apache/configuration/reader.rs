@@ -202,7 +202,16 @@ impl<'r> ConfigurationReader<'r> {
         path: &[u8],
         truth: Truth,
     ) {
-        let is_inside = |line: &DirectiveLine<'_>| line.section_end().as_deref() != Some(b"macro");
+        // Macros may be defined within macros, and Apache counts their ends.
+        let mut depth = 1;
+        let is_inside = |line: &DirectiveLine<'_>| {
+            if line.section_end().as_deref() == Some(b"macro") {
+                depth -= 1;
+            } else if line.section_begin().is_some_and(|(name, _)| name == b"macro") {
+                depth += 1;
+            }
+            depth > 0
+        };
         let body = lines.take_while(is_inside).map(DirectiveLine::into_owned).collect();
         if let Some((name, parameters)) = words.split_first() {
             let defined = Macro::new(parameters, body, path, truth);

@@ -46,6 +46,8 @@ impl CronReport<'_> {
             });
             text.extend_from_slice(b",\"ended\":");
             json::array(&mut text, self.ended.iter(), |json, ended| self.ended_json(json, ended));
+            text.extend_from_slice(b",\"warnings\":");
+            json::array(&mut text, self.warnings.iter(), |json, text| json::string(json, text));
             put(
                 &mut text,
                 format_args!(",\"seconds\":{:.3}}}\n", self.begin.elapsed().as_secs_f64()),
@@ -156,7 +158,9 @@ pub fn failure(layout: Layout, outcome: &str, reason: &str) -> String {
     json::key(&mut json, "outcome");
     json::string(&mut json, outcome);
     json::member(&mut json, "reason", Some(reason), json::string);
-    json.extend_from_slice(b",\"daemons\":[],\"left\":[],\"missed\":[],\"ended\":[]}\n");
+    json.extend_from_slice(
+        b",\"daemons\":[],\"left\":[],\"missed\":[],\"ended\":[],\"warnings\":[]}\n",
+    );
     String::from_utf8_lossy(&json).into_owned()
 }
 

@@ -50,7 +50,12 @@ pub fn ending(result: &ShutdownResult, plan: &Plan) -> Option<String> {
             let cron = match (is_stopped, plan.on_timeout) {
                 (true, _) => "cron is stopped",
                 (false, OnTimeout::Stop) => "cron could not be stopped",
-                (false, OnTimeout::Resume | OnTimeout::Terminate) => "cron runs on",
+                (false, OnTimeout::Resume | OnTimeout::Terminate) if plan.command.is_empty() => {
+                    "cron runs on"
+                }
+                (false, OnTimeout::Resume | OnTimeout::Terminate) => {
+                    "cron runs on, and the command did not run"
+                }
             };
             Some(format!("timed out, and {cron}: {}", still_running(left)))
         }
@@ -74,10 +79,13 @@ pub fn ending(result: &ShutdownResult, plan: &Plan) -> Option<String> {
 /// Returns the text about jobs when the time limit has passed. Their number is unknown where
 /// processes of a job exit too fast, or another process continues cron.
 fn still_running(left: &[Job]) -> String {
-    match left.len() {
-        0 => "whether jobs are still running could not be found out in time".to_owned(),
+    if left.is_empty() {
+        return "whether jobs are still running could not be found out in time".to_owned();
+    }
+    // As many as are listed below.
+    match left.iter().filter(|job| job.is_of_interest(left)).count() {
         1 => "1 process of a job is still running".to_owned(),
-        left => format!("{left} processes of jobs are still running"),
+        count => format!("{count} processes of jobs are still running"),
     }
 }
 
@@ -287,7 +295,7 @@ pub fn reject_reason(reason: RejectReason) -> &'static str {
     match reason {
         RejectReason::NotRoot => "the superuser does not run it",
         RejectReason::OtherNamespace => "it is in another pid namespace, as in a container",
-        RejectReason::Worker => "it is a worker of a cron, for a job",
+        RejectReason::Worker => "it is a worker of a cron that waits for a job",
         RejectReason::NoLock => "it holds no lock on a pid file, as a daemon of that name does",
         RejectReason::Ours => "this very command runs below it",
         RejectReason::Ended => "it has ended, and waits for its parent to ask for its status",
