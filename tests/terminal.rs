@@ -257,6 +257,7 @@ fn cron_graceful_escapes_the_names_of_daemons() {
         mount -t tmpfs none /mnt && cp "$(command -v sleep)" "/mnt/$X" || exit 77
         "/mnt/$X" 1000 & export PID=$!
         until [ /proc/$PID/exe -ef "/mnt/$X" ]; do :; done
+        : >"$Y"
         script -qec 'stty -opost cols 1000
             for X in --list --dry-run "--list --json" "--dry-run --json" "--dry-run --jsonl"; do
                 "$P" cron-graceful -v --pid $PID $X
@@ -270,12 +271,12 @@ fn cron_graceful_escapes_the_names_of_daemons() {
     for (locale, is_unicode) in LOCALES {
         let Some(mut command) = namespace::script(script) else { skip!("no private namespaces") };
         command.env("LANG", locale).env("X", "cron\u{1b}[31m\n\u{9b}\u{202e}\u{e9}");
-        command.env("Y", OsStr::from_bytes(b"/nosuch/\x1b\x9b\n\xc2\x9b"));
+        command.env("Y", OsStr::from_bytes(b"/mnt/\x1b\x9b\n\xc2\x9b"));
         let outcome = finish(command).exits(0);
         is_harmless(&outcome, is_unicode);
         let wanted = [
             "would pause cron\\x1b[31m\\n\\u{9b}\\u{202e}",
-            "running /nosuch/\\x1b\\x9b\\n\\u{9b}",
+            "running /mnt/\\x1b\\x9b\\n\\u{9b}",
             " is stopped",
         ];
         for wanted in wanted {

@@ -104,6 +104,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_swap_now_counts_once_at_the_peak() {
+        let half_in_swap = Usage {
+            rss: 100,
+            uss: Some(100),
+            pss: Some(100),
+            swap: 100,
+            swap_share: Some(100),
+            peak: 200,
+            ..Usage::default()
+        };
+        let workers = [worker(half_in_swap)];
+        let capacity = Capacity::estimate(workers.iter(), headroom(10_000)).unwrap();
+        assert_eq!(capacity.peak, 200);
+    }
+
+    #[test]
     fn peaks_count_for_those_that_run_too() {
         let at = |rss, peak| Usage { rss, peak, uss: Some(100), ..Usage::default() };
         let workers = [worker(at(500, 700)), worker(at(500, 1100))];

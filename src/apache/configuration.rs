@@ -30,8 +30,6 @@ pub struct Configuration {
     pub limit: Option<WorkerLimit>,
     /// The names of the WSGI daemon process groups, in order; `None` where one of them is in doubt.
     pub groups: Option<Vec<Vec<u8>>>,
-    /// Whether ServerLimit or ThreadLimit is set: a graceful restart does not change them.
-    pub has_fixed_limits: bool,
     /// The latest change of its files, in seconds since the epoch.
     pub changed: Option<i64>,
     /// The facts that are uncertain, and why.
@@ -93,7 +91,7 @@ mod tests {
     use crate::process::Root;
 
     const EXECUTABLE: &str = " -D HTTPD_ROOT=\"/etc/apache2\"\0 \
-        -D SERVER_CONFIG_FILE=\"apache2.conf\"\0Apache/2.4.71 (Debian)\0core.c\0mod_so.c\0";
+        -D SERVER_CONFIG_FILE=\"apache2.conf\"\0Apache/2.4.71 (Debian)\0so_module\0core_module\0";
 
     /// Returns the configuration in these files below /etc/apache2.
     fn configured(files: &[(&str, &str)], arguments: &[&str]) -> Configuration {
@@ -137,6 +135,33 @@ mod tests {
 
     const PREFORK: &str = "LoadModule mpm_prefork_module m/mod_mpm_prefork.so\n";
     const EVENT: &str = "LoadModule mpm_event_module m/mod_mpm_event.so\n";
+
+    /// Whoever calls a process apache2 chooses its configuration.
+    #[test]
+    fn more_than_any_server_has_is_given_up() {
+        let definitions: String =
+            (0..10_000).map(|number| format!("Define N{number} ${{A}}\n")).collect();
+        let groups: String =
+            (0..2000).map(|number| format!("WSGIDaemonProcess {number}\n")).collect();
+        let long = "x\n".repeat(300_000);
+        for text in [
+            format!("Define A {}\n{definitions}", "a".repeat(4000)),
+            groups,
+            format!("<Macro M>\n{long}</Macro>\n{}", "Use M\n".repeat(20_000)),
+            format!("<Macro M $x>\n{long}</Macro>\n{}", "Use M\n".repeat(200_000)),
+            format!("<Macro M $x>\n{}</Macro>\nUse M {}", "$x\n".repeat(9000), "y".repeat(4000)),
+            "<IfFile /nowhere>\n</IfFile>\n".repeat(20_000),
+        ] {
+            let text = format!("{PREFORK}MaxRequestWorkers 7\n{text}");
+            let found = configured(&[("apache2.conf", &text)], &["apache2"]);
+            let doubts: Vec<String> = found.doubts.iter().map(Doubt::to_string).collect();
+            let is_told = |doubt: &String| {
+                ["more of it", "a macro that is not known"].iter().any(|word| doubt.contains(word))
+            };
+            assert!(doubts.iter().any(is_told), "{doubts:?} {}", &text[..200]);
+            assert_eq!(found.groups, None);
+        }
+    }
 
     #[test]
     fn the_arithmetic_of_workers() {
@@ -255,7 +280,8 @@ mod tests {
             (loaded.mpm, loaded.limit.map(|limit| limit.requests)),
             (Some(Mpm::Prefork), Some(6))
         );
-        let built_in = configured_for(&format!("{EXECUTABLE}event.c\0"), &files, &["apache2"]);
+        let built_in =
+            configured_for(&format!("{EXECUTABLE}mpm_event_module\0"), &files, &["apache2"]);
         assert_eq!(
             (built_in.mpm, built_in.limit.map(|limit| limit.requests)),
             (Some(Mpm::Event), Some(400))

@@ -110,9 +110,10 @@ impl Usage {
         uss.saturating_add(self.besides())
     }
 
-    /// Returns the bytes by which it was larger at its peak than it is now.
+    /// Returns the bytes by which it was larger at its peak than it is now. What is in swap now was
+    /// in memory then.
     pub fn growth(&self) -> u64 {
-        self.peak.saturating_sub(self.rss)
+        self.peak.saturating_sub(self.rss.saturating_add(self.swap))
     }
 
     /// Returns its share of swap, and its page tables.

@@ -279,14 +279,11 @@ impl Pool {
             );
         }
         let start = self.master.as_ref().and_then(|master| master.member.start_time);
-        start.filter(is_older).map(|_| match configuration.has_fixed_limits {
-            true => {
-                "the configuration was changed after the start: it is in force if Apache was told \
-                so, except for ServerLimit and ThreadLimit, whose change needs a restart"
-            }
-            false => {
-                "the configuration was changed after the start: it is in force if Apache was told so"
-            }
+        // The two limits may also have stood there before. A graceful restart keeps the memory that
+        // the processes share.
+        start.filter(is_older).map(|_| {
+            "the configuration was changed after the start: it is in force if Apache was told so, \
+             except for ServerLimit and ThreadLimit, whose change needs a restart"
         })
     }
 

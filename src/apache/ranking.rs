@@ -24,7 +24,8 @@ pub enum RankBy {
     Container,
 }
 
-/// Processes that belong together, with their memory in bytes. No page counts twice.
+/// Processes that belong together, with their memory in bytes. No page counts twice, but those of
+/// processes that are only counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Consumer {
     /// The program, unit or container; `None` for the processes that are in none.
@@ -39,8 +40,8 @@ pub struct Consumer {
     pub swap: u64,
     /// What `pss` would be if all were at their peak at once.
     pub peak: u64,
-    /// Number of processes of which only the kernel's counters are known. Their private pages stand
-    /// for `pss` and `uss`, which are larger in truth.
+    /// Number of processes of which only the kernel's counters are known. Their anonymous pages stand
+    /// for `pss` and `uss`: those that are shared since a fork count again, and files not at all.
     pub approximate: usize,
 }
 
@@ -149,7 +150,7 @@ mod tests {
             pss: 750,
             uss: 740,
             swap: 8,
-            peak: 800,
+            peak: 791,
             approximate: 1,
         };
         assert_eq!(consumer, expected);

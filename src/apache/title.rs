@@ -50,7 +50,7 @@ pub fn pool(arguments: &[u8]) -> Option<Vec<u8>> {
 
 /// Helpers of servers, by the beginning of their group's name: they answer no requests, and there is
 /// one of each. Those of nginx (ngx_process_cycle.c) and of postgres (miscinit.c).
-const HELPERS: [&[u8]; 17] = [
+const HELPERS: [&[u8]; 20] = [
     b"cache manager process",
     b"cache loader process",
     b"privileged agent process",
@@ -68,6 +68,10 @@ const HELPERS: [&[u8]; 17] = [
     b"startup",
     b"logical replication",
     b"slotsync worker",
+    // Since PostgreSQL 17 and 18.
+    b"walsummarizer",
+    b"io worker",
+    b"parallel worker for PID",
 ];
 
 /// Reports whether a group of this name is one of helpers. postgres may write the name of the

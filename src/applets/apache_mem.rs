@@ -142,7 +142,8 @@ fn command() -> Command {
              workers.\n\n\
              One more worker takes what a worker does not share: uss, its share of swap, and page \
              tables. There are three estimates. Requests take memory and give it back: the estimate \
-             at the peak takes the most that each worker has had so far (VmHWM), and also lets the \
+             at the peak takes the most that each worker has had so far (VmHWM), shared pages that \
+             it has touched once too, so that it is an upper bound, and also lets the \
              workers that run now rise to their peaks. The average takes the workers as they are \
              now. The largest counts with its pss instead, for workers that unshare their pages as \
              they grow old. Huge pages are in pss and uss, but not in the estimates, because they \
@@ -157,12 +158,13 @@ fn command() -> Command {
              Processes are grouped by what their title says behind that (php-fpm: pool www), else \
              by their name. The configured maximum of workers is shown for php-fpm, nginx, \
              gunicorn, uwsgi, unicorn and puma where their configuration or their command line \
-             says it; a number that is computed is not known, and a note says why.\n\n\
+             says it; a number that is computed is not known, nor is that of a master that shows a \
+             title instead of its command line, as puma does, and a note says why.\n\n\
              --top ranks all programs of the machine instead, as ps_mem(1) does, or all units or \
              containers (--by). Some processes are only counted: those of other users, and those \
-             larger than 4 GiB, because the kernel would hold them up for too long. Only their \
-             private pages are in the sums then, and a > stands before a number that is larger in \
-             truth.",
+             larger than 4 GiB, because the kernel would hold them up for too long. Their \
+             anonymous pages (RssAnon) are in the sums then: those that are shared since a fork \
+             count again, files do not count, and a ~ stands before such a number.",
     )
 }
 
@@ -276,8 +278,9 @@ impl Options {
                 message(
                     &context.name,
                     format_args!(
-                        "only the private memory of {approximate} processes is counted, since they \
-                        are another user's or larger than 4 GiB{}",
+                        "of {approximate} process{}, another user's or larger than 4 GiB, only the \
+                        anonymous pages are counted{}",
+                        if approximate == 1 { "" } else { "es" },
                         advice()
                     ),
                 );

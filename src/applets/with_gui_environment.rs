@@ -121,11 +121,11 @@ const EXITS: &[ExitRow] = &[
         "nobody is logged in graphically, or it is not clear who is meant; nothing ran",
     ),
     Status(Exit::Usage, "wrong usage"),
+    Status(Exit::TimedOut, "with --timeout: the command took too long, and was ended"),
     Status(
         Exit::NotRun,
         "something of our own failed, such as becoming the user; the command did not run",
     ),
-    Status(Exit::TimedOut, "with --timeout: the command took too long, and was ended"),
     Status(Exit::NotExecutable, "the command could not be executed"),
     Status(Exit::NotFound, "the command was not found"),
     Note("Otherwise that of the command, whose death by a signal is its own too."),

@@ -58,6 +58,14 @@ impl Daemon {
 
     /// Returns its crontabs and what it does about missed jobs, where that is known.
     pub fn habits(&self) -> Option<&'static Habits> {
+        if self.is_dcron() {
+            return Some(&OF_DCRON);
+        }
+        kinds::kind(&self.name)?.habits.as_ref()
+    }
+
+    /// Reports whether it is busybox's crond or dcron, which give jobs no session of their own.
+    pub fn is_dcron(&self) -> bool {
         let is_dcron = self.name == NAME_OF_DCRON
             && match &self.proof {
                 DaemonProof::Lock(path) | DaemonProof::PidFile(path) => {
@@ -66,10 +74,7 @@ impl Daemon {
                 // cronie holds the lock as long as it runs, and dcron since 4.6 none.
                 DaemonProof::Place | DaemonProof::Named => true,
             };
-        if is_dcron || kinds::is_multi_call(&self.exe_name) {
-            return Some(&OF_DCRON);
-        }
-        kinds::kind(&self.name)?.habits.as_ref()
+        is_dcron || kinds::is_multi_call(&self.exe_name)
     }
 }
 

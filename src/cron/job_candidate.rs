@@ -54,7 +54,7 @@ impl JobCandidate {
 
 /// Reads all processes. Errors: one that may be a job cannot be examined.
 pub fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<JobCandidate>, Error> {
-    let groups = CronGroups::find(daemons)?;
+    let groups = CronGroups::find(proc, daemons)?;
     tree::read(proc.scan(Files::new(&[File::Exe]) | tree::FILES)?, |process, _| {
         match process.lookup(candidate(process, daemons, &groups))? {
             // A process that the kernel hides from an ordinary user is left out: ordinary users can
@@ -136,8 +136,9 @@ struct CronGroups<'d> {
     units: Vec<&'d [u8]>,
     /// The names of those of the jobs' login sessions.
     scopes: BTreeSet<Vec<u8>>,
-    /// `true` if systemd-cron is installed, so that services have jobs.
-    has_timers: bool,
+    /// The control group with the services of the system, where systemd-cron makes services for
+    /// jobs.
+    services: Option<Vec<u8>>,
 }
 
 /// The reason why every process of a control group is cron's.
@@ -150,19 +151,19 @@ enum Group {
 }
 
 impl CronGroups<'_> {
-    fn find(daemons: &[Daemon]) -> Result<CronGroups<'_>, Error> {
+    fn find<'d>(proc: &Proc, daemons: &'d [Daemon]) -> Result<CronGroups<'d>, Error> {
         let with_unit = daemons.iter().filter(|daemon| daemon.unit.is_some());
         let units = with_unit.filter_map(|daemon| daemon.cgroup.as_deref()).collect();
         Ok(CronGroups {
             units,
             scopes: login_session::scopes().map_err(Error::Sessions)?,
-            has_timers: systemd::has_cron_target(),
+            services: if systemd::has_cron_target() { services(proc)? } else { None },
         })
     }
 
     /// Returns the one that a process is in. Where there is none, nothing is read.
     fn group(&self, process: &Process<'_>) -> ReadResult<Option<Group>> {
-        if self.units.is_empty() && self.scopes.is_empty() && !self.has_timers {
+        if self.units.is_empty() && self.scopes.is_empty() && self.services.is_none() {
             return Ok(None);
         }
         let cgroup =
@@ -172,8 +173,22 @@ impl CronGroups<'_> {
             if self.units.contains(&cgroup) || self.scopes.contains(name) {
                 Some(Group::Daemon)
             } else {
-                (self.has_timers && systemd::is_service_of_timer(name)).then_some(Group::Timer)
+                // A user's own service manager may have a service of such a name too.
+                let parent = cgroup.strip_suffix(name).and_then(|path| path.strip_suffix(b"/"));
+                (parent.is_some()
+                    && parent == self.services.as_deref()
+                    && systemd::is_service_of_timer(name))
+                .then_some(Group::Timer)
             }
         }))
     }
+}
+
+/// Returns the control group with the services of the system: it is beside that of systemd itself.
+fn services(proc: &Proc) -> Result<Option<Vec<u8>>, Error> {
+    let Lookup::Found(init) = proc.process(1, Files::NONE)? else { return Ok(None) };
+    let own = init.file(File::Cgroup).map(|file| Cgroups(file).path().map(<[u8]>::to_vec));
+    let Lookup::Found(Some(own)) = init.lookup(own)? else { return Ok(None) };
+    let root = own.strip_suffix(b"/init.scope").unwrap_or(&own);
+    Ok(Some([root, b"/system.slice"].concat()))
 }

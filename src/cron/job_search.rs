@@ -155,13 +155,13 @@ fn of_service(forest: &Forest<JobCandidate>, daemons: &[Daemon]) -> BTreeSet<Nod
             above.iter().chain([&node]).map(|&node| forest.data(node).pgrp).collect();
         for above in above {
             found.insert(above);
-            // A process that it has adopted from a job is in the session or at least in the group of
-            // that job. It may also have adopted a worker of an earlier daemon, which is in its own.
+            // A process that it has adopted from a job is in the session of that job, or at least in
+            // its group. It may also have adopted a worker of an earlier daemon, which is in its own.
             let session = forest.data(above).session;
             let beside = forest.children(above).filter(|&child| {
                 let member = forest.data(child);
                 member.session == session
-                    && groups.contains(&member.pgrp)
+                    && (groups.contains(&member.pgrp) || !daemon.is_dcron())
                     && !member.is_forked_from(daemon)
             });
             found.extend(beside);
@@ -170,8 +170,9 @@ fn of_service(forest: &Forest<JobCandidate>, daemons: &[Daemon]) -> BTreeSet<Nod
     found
 }
 
-/// Returns our own process, its ancestors and its descendants. If a daemon is among the ancestors,
-/// the other processes of the job that runs us are included: they may wait for us.
+/// Returns our own process, its ancestors, its descendants and its process group. If a daemon is
+/// among the ancestors, the other processes of the job that runs us are included: they may wait for
+/// us.
 fn ours(
     proc: &Proc,
     forest: &Forest<JobCandidate>,
@@ -185,12 +186,13 @@ fn ours(
     };
     ours.extend(forest.descendants(own));
     let (session, pgrp) = (forest.data(own).session, forest.data(own).pgrp);
-    if let Some(daemon) = daemons.iter().find(|daemon| self_and_ancestors.contains(&daemon.pid)) {
-        // In the session of the daemon itself, other jobs may run too.
-        let is_own_session = session != daemon.session;
-        ours.extend(forest.find_all(forest.all(), |member| {
-            member.pgrp == pgrp || is_own_session && member.session == session
-        }));
-    }
+    let daemon = daemons.iter().find(|daemon| self_and_ancestors.contains(&daemon.pid));
+    // In the session of the daemon itself, other jobs may run too.
+    let is_own_session = daemon.is_some_and(|daemon| session != daemon.session);
+    // Our own group, such as the reader of our output, waits for us in any case: also if the daemon
+    // that started the job has ended. 0 stands for a group outside of our pid namespace.
+    ours.extend(forest.find_all(forest.all(), |member| {
+        pgrp != 0 && member.pgrp == pgrp || is_own_session && member.session == session
+    }));
     Ok(ours)
 }

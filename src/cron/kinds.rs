@@ -159,6 +159,12 @@ pub fn is_helper(name: &[u8]) -> bool {
     KINDS.iter().flat_map(|kind| kind.helpers).any(|helper| helper.as_bytes() == name)
 }
 
+/// Returns the places of the crontabs of all kinds, as far as they are known.
+pub fn all_crontabs() -> impl Iterator<Item = &'static Places> {
+    let habits = KINDS.iter().filter_map(|kind| kind.habits.as_ref());
+    habits.chain([&OF_DCRON]).map(|habits| &habits.crontabs)
+}
+
 /// Returns the paths of all pid files, each of them once.
 pub fn pid_files() -> Vec<&'static str> {
     let mut paths = Vec::new();

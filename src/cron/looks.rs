@@ -1,7 +1,8 @@
 //! What a process looks like, as a sign that a job has left it behind. Processes keep their looks,
 //! so that each of them is looked at once in a wait with many scans.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use memchr::memmem;
@@ -10,8 +11,8 @@ use super::Error;
 use super::crontab::Crontabs;
 use super::daemon::Daemon;
 use super::job_candidate::JobCandidate;
-use super::kinds::OF_DCRON;
-use super::orphan::{JobLike, arguments, user_of_job};
+use super::kinds::{self, OF_DCRON};
+use super::orphan::{JobLike, arguments, passed_on, user_of_job};
 use crate::process::{Pid, Proc, items};
 
 /// The looks of the orphans that scans have met.
@@ -23,6 +24,10 @@ pub struct Looks {
     before: BTreeSet<(Pid, u64)>,
     /// The jobs of the crontabs, when they were needed.
     crontabs: Option<CrontabJobs>,
+    /// The users with a crontab of any kind that is known, when they were needed.
+    users: Option<BTreeSet<Vec<u8>>>,
+    /// The variables that daemons of these kinds pass on, by daemon.
+    passed_on: BTreeMap<Pid, Vec<Vec<u8>>>,
 }
 
 /// The result of a look at an orphan.
@@ -70,9 +75,16 @@ impl Looks {
         daemons: &[Daemon],
         leads_group: bool,
     ) -> Result<Option<Look>, Error> {
-        let Some(like) = user_of_job(proc, pid)? else { return Ok(None) };
+        let mut usual = Vec::new();
+        for daemon in daemons.iter().filter(|daemon| daemon.is_dcron()) {
+            if let Entry::Vacant(entry) = self.passed_on.entry(daemon.pid) {
+                entry.insert(passed_on(proc, daemon.pid)?);
+            }
+            usual.extend(self.passed_on.get(&daemon.pid).into_iter().flatten().cloned());
+        }
+        let Some(like) = user_of_job(proc, pid, &usual)? else { return Ok(None) };
         // Where another kind of cron runs, nothing of these two has run before it.
-        if leads_group && daemons.iter().all(is_dcron) {
+        if leads_group && daemons.iter().all(Daemon::is_dcron) {
             let Some(arguments) = arguments(proc, pid)? else { return Ok(None) };
             let crontabs = self.crontabs.get_or_insert_with(CrontabJobs::read);
             if crontabs.have(&arguments) {
@@ -92,15 +104,24 @@ impl Looks {
             }
         }
         Ok(Some(match like {
-            JobLike::Of(_) => Look::Environment,
-            JobLike::Foreign(_) | JobLike::Nobody => Look::Stranger,
+            JobLike::Of(user) if self.may_have_jobs(&user, daemons) => Look::Environment,
+            JobLike::Of(_) | JobLike::Foreign(_) | JobLike::Nobody => Look::Stranger,
         }))
     }
-}
 
-/// Reports whether a daemon is busybox's crond or dcron, which give jobs no session.
-fn is_dcron(daemon: &Daemon) -> bool {
-    daemon.habits().is_some_and(|habits| std::ptr::eq(habits, &raw const OF_DCRON))
+    /// Reports whether a user may have jobs: a crontab names the user, or the crontabs of a daemon
+    /// are not known.
+    fn may_have_jobs(&mut self, user: &[u8], daemons: &[Daemon]) -> bool {
+        if daemons.iter().any(|daemon| daemon.habits().is_none()) {
+            return true;
+        }
+        let users = self.users.get_or_insert_with(|| {
+            let places = kinds::all_crontabs();
+            let read = places.map(|places| Crontabs::read(places, Path::new("/")).entries);
+            read.flatten().map(|entry| entry.user).collect()
+        });
+        users.contains(user)
+    }
 }
 
 /// What the crontabs of busybox's crond and of dcron say about their jobs.

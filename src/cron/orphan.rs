@@ -55,13 +55,14 @@ pub enum JobLike {
 
 /// Returns the user whose job a process looks like, as one that a job has left in the background
 /// does; `None` if it has exited.
-pub fn user_of_job(proc: &Proc, pid: Pid) -> Result<Option<JobLike>, Error> {
+/// `usual` are variables that are not foreign: those of a daemon that passes its own on.
+pub fn user_of_job(proc: &Proc, pid: Pid, usual: &[Vec<u8>]) -> Result<Option<JobLike>, Error> {
     let process = match proc.process(pid, Files::NONE)? {
         Lookup::Found(process) => process,
         Lookup::Unavailable(_) => return Ok(Some(JobLike::Nobody)),
         Lookup::Exited => return Ok(None),
     };
-    let like = process.environ_start(ENVIRONMENT).map(|environment| user_of(&environment));
+    let like = process.environ_start(ENVIRONMENT).map(|environment| user_of(&environment, usual));
     let like = match process.lookup(like)? {
         Lookup::Found(JobLike::Nobody) | Lookup::Unavailable(_) => {
             return Ok(Some(JobLike::Nobody));
@@ -90,14 +91,34 @@ pub fn arguments(proc: &Proc, pid: Pid) -> Result<Option<Vec<u8>>, Error> {
 /// Most bytes of an environment that are looked at. Cron sets its variables first.
 const ENVIRONMENT: usize = 4096;
 
+/// Returns the foreign variables of an environment, with their values.
+fn foreign(environment: &[u8]) -> impl Iterator<Item = &[u8]> {
+    items(environment).filter(|item| {
+        FOREIGN
+            .iter()
+            .any(|name| item.strip_prefix(*name).is_some_and(|rest| rest.starts_with(b"=")))
+    })
+}
+
+/// Returns the foreign variables that a daemon has itself, and passes on to its jobs.
+pub fn passed_on(proc: &Proc, daemon: Pid) -> Result<Vec<Vec<u8>>, Error> {
+    let Lookup::Found(process) = proc.process(daemon, Files::NONE)? else { return Ok(Vec::new()) };
+    let found = process
+        .environ_start(ENVIRONMENT)
+        .map(|environment| foreign(&environment).map(<[u8]>::to_vec).collect());
+    Ok(if let Lookup::Found(found) = process.lookup(found)? { found } else { Vec::new() })
+}
+
 /// Returns the user whose job has this environment.
-fn user_of(environment: &[u8]) -> JobLike {
+fn user_of(environment: &[u8], usual: &[Vec<u8>]) -> JobLike {
     let value = |name: &[u8]| {
         items(environment).find_map(|item| item.strip_prefix(name)?.strip_prefix(b"="))
     };
     let has = |name: &&[u8]| value(name).is_some();
     match value(USER).filter(|_| VARIABLES.iter().all(has)) {
-        Some(user) if FOREIGN.iter().any(has) => JobLike::Foreign(user.to_vec()),
+        Some(user) if foreign(environment).any(|item| !usual.iter().any(|usual| usual == item)) => {
+            JobLike::Foreign(user.to_vec())
+        }
         Some(user) => JobLike::Of(user.to_vec()),
         None => JobLike::Nobody,
     }

@@ -48,6 +48,8 @@ struct PausedDaemon {
     continued: usize,
     /// `true` if the last attempt to pause it has failed.
     runs_on: bool,
+    /// `true` if it was told that this is not told any more.
+    is_told: bool,
 }
 
 /// The result of pausing.
@@ -117,6 +119,7 @@ impl Pause {
             was_running: false,
             continued: 0,
             runs_on: false,
+            is_told: false,
         });
         Ok(())
     }
@@ -322,16 +325,13 @@ impl PausedDaemon {
 
     /// Warns that another process has continued it, unless that was told often enough.
     fn tell(&mut self, repaused: Repaused, events: &mut dyn EventSink) {
-        let is_news = match repaused {
-            Repaused::Paused => {
-                self.continued += 1;
-                self.continued <= MOST_TOLD
-            }
-            Repaused::NotPaused => !self.runs_on,
-            Repaused::PausedEachTime | Repaused::Exited => true,
-        };
+        let is_same = self.runs_on && matches!(repaused, Repaused::NotPaused);
         self.runs_on = matches!(repaused, Repaused::NotPaused);
-        let is_last = matches!(repaused, Repaused::Paused) && self.continued == MOST_TOLD;
+        self.continued += usize::from(!is_same);
+        let is_last = matches!(repaused, Repaused::Paused) && self.continued >= MOST_TOLD;
+        let has_told_last = self.is_told;
+        self.is_told |= is_last;
+        let is_news = matches!(repaused, Repaused::Exited) || !is_same && !has_told_last;
         let repaused = if is_last { Repaused::PausedEachTime } else { repaused };
         if is_news {
             events.event(Event::Warning(Warning::Continued(self.daemon.pid, repaused)));

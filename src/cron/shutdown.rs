@@ -237,7 +237,8 @@ impl Shutdown<'_> {
         let mut operation = Operation::new(self.proc, order, self.interrupts);
         let (certain, others): (Vec<Job>, Vec<Job>) =
             left.iter().cloned().partition(|job| job.is_certain);
-        others.iter().for_each(|job| events.event(Event::NotTerminated(job)));
+        let told = others.iter().filter(|job| job.is_of_interest(&left));
+        told.for_each(|job| events.event(Event::NotTerminated(job)));
         for job in &certain {
             events.event(Event::Terminating(job, job.is_of_interest(&left)));
             operation.add(job.target.clone())?;

@@ -1,5 +1,7 @@
 //! Questions and orders to systemd, by systemctl(1).
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -40,10 +42,23 @@ pub fn has_cron_target() -> bool {
     is_running() && UNITS.iter().any(is_unit)
 }
 
-/// Reports whether this is the name of a service that systemd-cron makes of a line of a crontab,
-/// such as `cron-backup-root-0.service`, or of a directory, such as `cron-daily.service`.
+/// The directory of the units that generators make (systemd.generator(7)). Only the superuser writes
+/// there.
+const GENERATED: &str = "/run/systemd/generator";
+
+/// The services of systemd-cron itself, which run the directories such as /etc/cron.daily.
+const OWN: [&str; 8] =
+    ["boot", "hourly", "daily", "weekly", "monthly", "quarterly", "semi-annually", "yearly"];
+
+/// Reports whether this is the name of a service of systemd-cron: its own, or one that its generator
+/// has made of a line of a crontab, such as `cron-backup-root-0.service`. Other services may be
+/// called alike.
 pub fn is_service_of_timer(name: &[u8]) -> bool {
-    name.starts_with(b"cron-") && name.ends_with(b".service")
+    let stem = name.strip_prefix(b"cron-").and_then(|stem| stem.strip_suffix(b".service"));
+    stem.is_some_and(|stem| {
+        OWN.iter().any(|own| own.as_bytes() == stem)
+            || Path::new(GENERATED).join(OsStr::from_bytes(name)).is_file()
+    })
 }
 
 /// Returns the state of systemd-cron.

@@ -72,6 +72,9 @@ struct Walk {
     directory: OwnedFd,
     /// Whether only the superuser and ourselves could have chosen what leads here.
     is_ours: bool,
+    /// Whether nobody else can make an entry here. In a directory with the sticky bit everybody can:
+    /// a link of the superuser that stands there may have been moved from a user's own directory.
+    is_closed: bool,
     /// The parts that are left, the last one first.
     parts: Vec<OsString>,
     links: usize,
@@ -82,9 +85,15 @@ struct Walk {
 impl Walk {
     fn begin(path: &Path) -> io::Result<Walk> {
         let directory = open(CWD, ".")?;
-        let is_ours = keeps_others_out(&fstat(&directory)?);
-        let mut walk =
-            Walk { directory, is_ours, parts: Vec::new(), links: 0, is_behind_link: false };
+        let found = fstat(&directory)?;
+        let mut walk = Walk {
+            directory,
+            is_ours: keeps_others_out(&found),
+            is_closed: is_closed(&found),
+            parts: Vec::new(),
+            links: 0,
+            is_behind_link: false,
+        };
         walk.push(path);
         Ok(walk)
     }
@@ -109,7 +118,9 @@ impl Walk {
             let found = fstat(&entry)?;
             match FileType::from_raw_mode(found.st_mode as RawMode) {
                 FileType::Directory if !is_last => self.enter(entry, &part, &found),
-                FileType::Symlink if self.is_ours && is_own(&found) => self.follow(&entry)?,
+                FileType::Symlink if self.is_ours && self.is_closed && is_own(&found) => {
+                    self.follow(&entry)?
+                }
                 FileType::Symlink if is_last => return Ok(self.place(part, None)),
                 FileType::Symlink => return Err(foreign_link(&part)),
                 FileType::RegularFile if is_last => return Ok(self.place(part, Some(found))),
@@ -128,6 +139,7 @@ impl Walk {
         // What leads to the root directory is nobody's choice.
         let is_ours = part == "/" || self.is_ours;
         self.is_ours = is_ours && keeps_others_out(found);
+        self.is_closed = is_closed(found);
         self.directory = directory;
     }
 
@@ -152,11 +164,18 @@ fn is_own(found: &Stat) -> bool {
     found.st_uid == 0 || found.st_uid == nix::unistd::geteuid().as_raw()
 }
 
-/// Reports whether no other user can exchange what is ours in a directory. In one with the sticky
-/// bit, as /tmp, everybody may make files and only their owners may exchange them.
+/// Reports whether no other user can exchange a directory of ours in a directory. In one with the
+/// sticky bit, as /tmp, everybody may make entries and only their owners may exchange them. Nobody
+/// can move a directory of ours there from elsewhere: that takes the right to write to it.
 fn keeps_others_out(directory: &Stat) -> bool {
     let mode = Mode::from_raw_mode(directory.st_mode as RawMode);
-    is_own(directory) && (mode.contains(Mode::SVTX) || !mode.intersects(Mode::WGRP | Mode::WOTH))
+    is_closed(directory) || is_own(directory) && mode.contains(Mode::SVTX)
+}
+
+/// Reports whether nobody else can make or exchange anything in a directory.
+fn is_closed(directory: &Stat) -> bool {
+    let mode = Mode::from_raw_mode(directory.st_mode as RawMode);
+    is_own(directory) && !mode.intersects(Mode::WGRP | Mode::WOTH)
 }
 
 fn foreign_link(part: &OsStr) -> io::Error {
@@ -206,8 +225,13 @@ mod tests {
         }
         let new = Place::resolve(&path("directory/new")).unwrap();
         assert!(new.name() == "new" && new.old.is_none());
-        // A sticky directory is as good as a closed one: nobody else can exchange our links there.
+        // In a sticky directory, a link of ours may have been moved there by another user. Our own
+        // directory there is ours.
         fs::set_permissions(path("open"), fs::Permissions::from_mode(0o1777)).unwrap();
-        assert!(Place::resolve(&path("open/directory/file")).unwrap().old.is_some());
+        assert!(Place::resolve(&path("open/directory/file")).is_err());
+        assert!(Place::resolve(&path("open/link")).unwrap().old.is_none());
+        fs::create_dir(path("open/own")).unwrap();
+        symlink("../../a/file", path("open/own/link")).unwrap();
+        assert_eq!(Place::resolve(&path("open/own/link")).unwrap().name(), "file");
     }
 }

@@ -147,8 +147,13 @@ fn unseen<'c>(
     hierarchies: &[Hierarchy],
     is_in_namespace: bool,
 ) -> Option<&'c [u8]> {
-    let is_seen = hierarchies.iter().any(|hierarchy| hierarchy.path_of(groups).is_some());
-    let path = groups.path_with(b"memory").or_else(|| groups.path_with(b""));
+    let in_version_1 = groups.path_with(b"memory");
+    // A process has its memory controller in one hierarchy, and may be in groups of the other.
+    let files = if in_version_1.is_some() { &VERSION_1 } else { &VERSION_2 };
+    let is_seen = hierarchies.iter().any(|hierarchy| {
+        std::ptr::eq(hierarchy.files, files) && hierarchy.path_of(groups).is_some()
+    });
+    let path = in_version_1.or_else(|| groups.path_with(b""));
     path.filter(|path| !is_seen && (*path != b"/" || is_in_namespace))
 }
 
@@ -183,6 +188,10 @@ impl Hierarchy {
     fn limit(&self, path: &[u8]) -> io::Result<Option<GroupLimit>> {
         let directory =
             Path::new(OsStr::from_bytes(&self.mount_point)).join(OsStr::from_bytes(&path[1..]));
+        // Every group has this file. Without it, something else covers the mount.
+        if !directory.join("cgroup.procs").exists() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "it cannot be seen here"));
+        }
         let mut limit = None;
         for file in self.files.limits {
             let own = read(&directory.join(file))?.and_then(|text| number::parse(&text));
@@ -277,6 +286,10 @@ mod tests {
         let elsewhere = hierarchy(&VERSION_1, b"/other", Path::new("/x"));
         assert_eq!(unseen(groups, &[elsewhere], false), Some(&b"/web"[..]));
         assert_eq!(unseen(groups, &[hierarchy(&VERSION_1, b"/", Path::new("/x"))], true), None);
+        // The other version has no memory controller there.
+        let both = Cgroups(b"4:memory:/web\n0::/user\n");
+        let other = hierarchy(&VERSION_2, b"/", Path::new("/x"));
+        assert_eq!(unseen(both, &[other], false), Some(&b"/web"[..]));
         assert_eq!(unseen(Cgroups(b"0::/\n"), &[], false), None);
         assert_eq!(unseen(Cgroups(b"0::/\n"), &[], true), Some(&b"/"[..]));
         assert_eq!(unseen(Cgroups(b"0::/a.service\n"), &[], false), Some(&b"/a.service"[..]));
@@ -300,6 +313,10 @@ mod tests {
                 .unwrap()
                 .map(|limit| (limit.limit, limit.left))
         };
+        // Something else covers the mount.
+        let covered = hierarchy(&VERSION_1, b"/", directory.path());
+        assert!(covered.limit(b"/web").is_err() && covered.limit(b"/none").is_err());
+        write("cgroup.procs", "");
         assert_eq!((left(&VERSION_1), left(&VERSION_2)), (None, None));
         write("memory.limit_in_bytes", "1000\n");
         write("memory.usage_in_bytes", "900\n");

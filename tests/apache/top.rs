@@ -90,7 +90,11 @@ fn what_is_only_counted_is_marked() {
     let place = apache_box!(ApacheBox::without_apache());
     sharing(&place);
     let denied = place.memory_as_nobody(&["--top", "--json"]);
-    assert!(denied.errors().contains("only the private memory of "), "{}", denied.report());
+    assert!(
+        denied.errors().contains("only the anonymous pages are counted"),
+        "{}",
+        denied.report()
+    );
     for outcome in [denied, place.memory(&["--top", "--cheap", "--json"]).succeeds()] {
         let block = outcome.json();
         let found = find(&block, "program", "sharing").unwrap_or_else(|| panic!("{block:#}"));
@@ -98,7 +102,7 @@ fn what_is_only_counted_is_marked() {
         assert!(number(&found["pss"]) >= 30 << 20, "{block:#}");
     }
     let outcome = place.memory(&["--top", "1", "--cheap"]).succeeds();
-    assert!(outcome.text().contains('>'), "{}", outcome.report());
+    assert!(outcome.text().contains('~'), "{}", outcome.report());
     let outcome = place.memory(&["--top", "1", "--output", "/run/top"]).succeeds();
     assert_eq!(outcome.text(), "");
     assert!(place.shell("cat /run/top").contains("sharing"));

@@ -161,7 +161,7 @@ fn what_is_perhaps_of_cron_is_so_also_after_a_restart_of_cron() {
     soon("an orphan", || place.seen(behind).is_some_and(|seen| seen.parent == 1));
     place.kill("KILL", old);
     soon("the end of cron", || !place.is_alive(old));
-    place.raw_crontab("");
+    place.raw_crontab("0 4 1 1 * root true\n");
     let daemon = place.cron();
     counts(&place, behind, "perhaps", false);
     stops(&place, place.graceful(&[]), daemon);
@@ -271,9 +271,11 @@ fn an_orphan_with_the_environment_of_a_job_is_awaited_only_where_a_crontab_tells
         let seen = place.processes().into_iter();
         seen.into_iter().find(|seen| seen.name == "timeout").expect("finding timeout").pid
     };
-    // Beside cron, and without any daemon.
+    // Beside cron, and without any daemon. Without a crontab of the user it is nobody's.
     let place = cron_box!();
     let other = orphan(&place, "root");
+    assert!(super::pids(&place.list(), "jobs").is_empty());
+    place.raw_crontab("0 4 1 1 * root true\n");
     counts(&place, other, "perhaps", false);
     let daemon = place.cron();
     counts(&place, other, "perhaps", false);
@@ -283,7 +285,27 @@ fn an_orphan_with_the_environment_of_a_job_is_awaited_only_where_a_crontab_tells
     let place = cron_box!(CronBox::needing(&["perl"]));
     let daemon = crond(&place, ENVIRONMENT, "sleep 1000");
     let other = orphan(&place, "nobody");
-    counts(&place, other, "perhaps", false);
+    assert!(super::pids(&place.list(), "jobs").is_empty());
     stops(&place, place.graceful(&[]), daemon);
     assert!(place.goes_on(other));
+}
+
+/// Whoever reads the output of a run in a job waits for that run.
+#[test]
+fn a_run_in_a_job_of_an_earlier_crond_does_not_wait_for_its_own_pipe() {
+    let place = cron_box!(CronBox::needing(&["perl"]));
+    let run = "read -r _ </mnt/start.go; cron-graceful -- touch /mnt/ran 2>&1 | tee /mnt/told";
+    let program = CROND.replace("sh /mnt/job b >/dev/null 2>&1 &", run);
+    place.shell("mkfifo /mnt/start.go");
+    let first = crond(&place, ENVIRONMENT, &program);
+    let job = place.began("a");
+    place.kill("KILL", first);
+    soon("orphans", || !place.processes().iter().any(|seen| seen.parent == first));
+    let second = crond(&place, ENVIRONMENT, "sleep 1000");
+    place.feed(&place.path("start.go"));
+    soon("a paused crond", || place.state(second) == 'T');
+    assert!(place.goes_on(job) && !place.has("ran"), "the command ran beside a job");
+    place.release("a");
+    soon("the command", || place.has("ran"));
+    place.still_runs(second);
 }

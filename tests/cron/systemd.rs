@@ -138,18 +138,28 @@ fn the_timers_of_systemd_cron_are_never_no_cron() {
     place.program("systemctl", "#!/bin/sh\nexit 1\n");
     mentions(&place.graceful(&[]).exits(1), &["does not tell"]);
     // The end of the target ends no service that a timer has started.
+    // A service that only is called alike is none of its own.
     place.shell(
-        "rm /mnt/bin/systemctl; printf '[Service]\\nExecStart=/bin/sh -c \"sh /mnt/job a; true\"\\n' \
-         >cron-b-root-0.service; mv cron-b-root-0.service /etc/systemd/system; \
-         systemctl daemon-reload; systemctl start --no-block cron-b-root-0; \
-         systemctl stop cron.target",
+        "rm /mnt/bin/systemctl; mkdir -p /run/systemd/system-generators
+         cat >/run/systemd/system-generators/cron <<'END'
+#!/bin/sh
+printf '[Service]\nExecStart=/bin/sh -c \"sh /mnt/job a; true\"\n' >$1/cron-b-root-0.service
+END
+         chmod 755 /run/systemd/system-generators/cron
+         printf '[Service]\nExecStart=/bin/sh -c \"sh /mnt/job other; true\"\n' \
+             >/etc/systemd/system/cron-exporter.service
+         systemctl daemon-reload
+         systemctl start --no-block cron-b-root-0 cron-exporter; systemctl stop cron.target",
     );
+    let other = place.began("other");
     place.began("a");
     mentions(&place.graceful(&["--list"]).exits(0), &["sh /mnt/job a"]);
     place.graceful(&["--timeout", "0.3"]).exits(124);
     let run = place.begin(&["--json", "--", "sh", "-c", "[ -e /mnt/a.ended ]"]);
     let document = place.finishes_after("a", run).exits(0).json();
     assert_eq!(document["ended"][0]["exit_status"], 0, "{document:#}");
+    place.graceful(&["--timeout", "0.3", "--on-timeout", "terminate"]).exits(0);
+    assert!(place.goes_on(other), "an innocent service was ended");
     assert_eq!(place.graceful(&["--json"]).exits(0).json()["outcome"], "none");
     place.graceful(&touch).exits(0);
     assert!(place.has("ran"));

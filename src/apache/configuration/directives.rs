@@ -61,9 +61,9 @@ impl DirectiveLine<'_> {
         DirectiveLine { number: self.number, text: Cow::Owned(change(&self.text)) }
     }
 
-    /// Returns the length of its text in bytes.
-    pub fn length(&self) -> usize {
-        self.text.len()
+    /// Returns the bytes that it takes while it is kept.
+    pub fn cost(&self) -> usize {
+        size_of::<DirectiveLine<'_>>() + self.text.len()
     }
 
     /// Returns the directive and its arguments.

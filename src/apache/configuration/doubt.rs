@@ -46,6 +46,8 @@ pub enum Doubt {
     Pattern(String),
     #[error("{0}: files are included too deeply")]
     TooDeep(String),
+    #[error("{0}: there is more of it than any server has, and the rest was not read")]
+    TooMuch(String),
     #[error("{path} could not be read: {reason}")]
     Unread { path: String, reason: String },
     #[error("no MPM is loaded by name")]

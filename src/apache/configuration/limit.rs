@@ -68,12 +68,6 @@ impl Numbers {
         Ok(WorkerLimit { requests: processes * threads, processes, threads, at })
     }
 
-    /// Reports whether a directive is set that only a restart can change: a graceful one keeps the
-    /// memory that the processes share.
-    pub fn has_fixed(&self) -> bool {
-        ["serverlimit", "threadlimit"].iter().any(|name| self.found.contains_key(name))
-    }
-
     /// Returns the number that a directive sets. Errors: where it is uncertain.
     fn number(&self, directive: &'static str) -> Result<Option<u64>, Doubt> {
         match self.found.get(directive) {

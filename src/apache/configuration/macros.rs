@@ -5,7 +5,7 @@ use super::condition::Truth;
 use super::directives::DirectiveLine;
 
 /// The lines between `<Macro>` and `</Macro>`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Macro {
     parameters: Vec<Vec<u8>>,
     lines: Vec<DirectiveLine<'static>>,
@@ -28,13 +28,24 @@ impl Macro {
         Macro { parameters, lines, path: path.to_vec(), truth }
     }
 
-    /// Returns its lines with these values in place of the parameters; `None` where their number
-    /// is wrong.
-    pub fn with(&self, values: &[Vec<u8>]) -> Option<Vec<DirectiveLine<'static>>> {
-        (values.len() == self.parameters.len()).then(|| {
-            let replace = |text: &[u8]| self.replaced(text, values);
-            self.lines.iter().map(|line| line.changed(replace)).collect()
-        })
+    /// Reports whether it takes this number of values.
+    pub fn takes(&self, values: usize) -> bool {
+        values == self.parameters.len()
+    }
+
+    /// Returns its lines with these values in place of the parameters; `None` where they have more
+    /// bytes than `most`.
+    pub fn with(&self, values: &[Vec<u8>], most: usize) -> Option<Vec<DirectiveLine<'static>>> {
+        let (mut lines, mut bytes) = (Vec::new(), 0);
+        for line in &self.lines {
+            let line = line.changed(|text| self.replaced(text, values));
+            bytes += line.cost();
+            if bytes > most {
+                return None;
+            }
+            lines.push(line);
+        }
+        Some(lines)
     }
 
     /// Replaces each parameter. Where several begin at one place, the longest counts.
@@ -72,9 +83,10 @@ mod tests {
         let body = lines(b"A $n $nn\n\nB${n}@x\n").map(DirectiveLine::into_owned).collect();
         let names = [b"$n".to_vec(), b"$nn".to_vec(), b"@x".to_vec()];
         let few = Macro::new(&names, body, b"/f", Truth::Yes);
-        let used = few.with(&[b"1".to_vec(), b"2".to_vec(), b"$n".to_vec()]).unwrap();
+        let used = few.with(&[b"1".to_vec(), b"2".to_vec(), b"$n".to_vec()], 10_000).unwrap();
         assert_eq!(used[0].words(), [b"A".to_vec(), b"1".to_vec(), b"2".to_vec()]);
         assert_eq!((used[1].words(), used[1].number), (vec![b"B${n}$n".to_vec()], 3));
-        assert!(few.with(&[]).is_none());
+        assert!(!few.takes(0) && few.takes(3));
+        assert!(few.with(&[b"1".to_vec(), b"2".to_vec(), b"x".repeat(999)], 500).is_none());
     }
 }

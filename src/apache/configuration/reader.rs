@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
+use std::rc::Rc;
 
 use crate::apache::pattern::{NamePattern, has_wildcard};
 use crate::escape::expanded;
@@ -22,10 +23,14 @@ use super::{Configuration, Mpm, ServerProcess, lossy};
 /// Deepest nesting of included files, as in Apache (AP_MAX_INCLUDE_DEPTH).
 const DEEPEST: usize = 20;
 
-/// More files, directories and bytes than any server has. The owner of a container chooses what is
-/// in it, and a file may include itself twice.
+/// More files, directories and bytes than any server has. Whoever can call a process apache2 chooses
+/// what is in them, and a file may include itself twice. A question about a file, and a use of a
+/// macro, count as a file; what is kept of definitions and macros counts as bytes.
 const MOST_FILES: usize = 10_000;
 const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+/// More WSGI groups than any server has.
+const MOST_GROUPS: usize = 1000;
 
 /// Most doubts that are kept.
 const MOST_DOUBTS: usize = 10;
@@ -88,7 +93,7 @@ struct ConfigurationReader<'r> {
     mpm: Option<Mpm>,
     words: Definitions,
     /// The macros, by name in lower case.
-    macros: BTreeMap<Vec<u8>, Macro>,
+    macros: BTreeMap<Vec<u8>, Rc<Macro>>,
     numbers: Numbers,
     groups: Vec<Vec<u8>>,
     groups_are_certain: bool,
@@ -140,13 +145,22 @@ impl<'r> ConfigurationReader<'r> {
     }
 
     fn define(&mut self, name: &[u8], value: Option<&[u8]>) {
+        self.bytes += name.len() + value.map_or(0, <[u8]>::len);
+        if self.is_too_much() {
+            return self.missing(Doubt::TooMuch(format!("Define {}", lossy(name))));
+        }
         self.words.defines.insert(name.to_vec(), value.map(<[u8]>::to_vec));
+    }
+
+    /// Reports whether more was read than any server has.
+    fn is_too_much(&self) -> bool {
+        self.files > MOST_FILES || self.bytes > MOST_BYTES
     }
 
     /// Reads a path, unless too much was read already.
     fn load(&mut self, path: &[u8]) -> io::Result<RootEntry> {
         self.files += 1;
-        if self.files > MOST_FILES || self.bytes > MOST_BYTES {
+        if self.is_too_much() {
             return Err(io::Error::new(
                 ErrorKind::QuotaExceeded,
                 "there are too many files, or too large ones",
@@ -212,9 +226,18 @@ impl<'r> ConfigurationReader<'r> {
             }
             depth > 0
         };
-        let body = lines.take_while(is_inside).map(DirectiveLine::into_owned).collect();
+        let mut body = Vec::new();
+        for line in lines.take_while(is_inside) {
+            self.bytes += line.cost();
+            if !self.is_too_much() {
+                body.push(line.into_owned());
+            }
+        }
+        if self.is_too_much() {
+            return self.missing(Doubt::TooMuch(lossy(path)));
+        }
         if let Some((name, parameters)) = words.split_first() {
-            let defined = Macro::new(parameters, body, path, truth);
+            let defined = Rc::new(Macro::new(parameters, body, path, truth));
             self.macros.insert(name.to_ascii_lowercase(), defined);
         }
     }
@@ -223,17 +246,24 @@ impl<'r> ConfigurationReader<'r> {
     fn use_macro(&mut self, words: &[Vec<u8>], at: String, truth: Truth, depth: usize) {
         let Some((name, values)) = words.split_first() else { return };
         let found = self.macros.get(&name.to_ascii_lowercase()).cloned();
-        let used = found.and_then(|found| Some((found.with(values)?, found)));
-        let Some((body, found)) = used else { return self.missing(Doubt::Macro(at)) };
+        let Some(found) = found.filter(|found| found.takes(values.len())) else {
+            return self.missing(Doubt::Macro(at));
+        };
         self.files += 1;
-        self.bytes += body.iter().map(DirectiveLine::length).sum::<usize>();
-        if depth >= DEEPEST || self.files > MOST_FILES || self.bytes > MOST_BYTES {
+        if depth >= DEEPEST {
             return self.missing(Doubt::TooDeep(at));
         }
+        let left = if self.is_too_much() { 0 } else { MOST_BYTES - self.bytes };
+        let Some(body) = found.with(values, left) else {
+            // No other use is tried: each would come as far.
+            self.bytes = self.bytes.max(MOST_BYTES + 1);
+            return self.missing(Doubt::TooMuch(at));
+        };
+        self.bytes += body.iter().map(DirectiveLine::cost).sum::<usize>();
         self.lines(&mut body.into_iter(), &found.path, found.truth.min(truth), depth + 1);
     }
 
-    fn condition(&self, name: &[u8], words: &[Vec<u8>]) -> Truth {
+    fn condition(&mut self, name: &[u8], words: &[Vec<u8>]) -> Truth {
         let words: Vec<Vec<u8>> = words.iter().map(|word| self.expanded(word)).collect();
         let first = words.first().map(Vec::as_slice).unwrap_or_default();
         // The name may stand apart from the negation.
@@ -245,7 +275,12 @@ impl<'r> ConfigurationReader<'r> {
         let truth = match name {
             b"ifmodule" => self.words.has_module(condition, self.mpm),
             b"ifdefine" => Truth::from_bool(self.words.defines.contains_key(condition)),
+            b"iffile" if self.files >= MOST_FILES => {
+                self.missing(Doubt::TooMuch(lossy(first)));
+                Truth::Unknown
+            }
             b"iffile" => {
+                self.files += 1;
                 self.root.has(&self.absolute(condition)).map_or(Truth::Unknown, Truth::from_bool)
             }
             b"ifversion" => {
@@ -295,6 +330,10 @@ impl<'r> ConfigurationReader<'r> {
                 self.use_macro(&values, at(), truth, depth);
             }
             b"undefmacro" => drop(self.macros.remove(&first.to_ascii_lowercase())),
+            b"wsgidaemonprocess" if self.groups.len() == MOST_GROUPS => {
+                self.groups_are_certain = false;
+                self.doubt(Doubt::TooMuch(lossy(path)));
+            }
             b"wsgidaemonprocess" => {
                 self.groups.push(first);
                 if truth == Truth::Unknown {
@@ -391,7 +430,7 @@ impl<'r> ConfigurationReader<'r> {
 
     /// Notes a doubt about a file that could not be read. The groups in it are not counted.
     fn missing(&mut self, doubt: Doubt) {
-        self.has_given_up |= self.files > MOST_FILES || self.bytes > MOST_BYTES;
+        self.has_given_up |= self.is_too_much();
         self.is_incomplete = true;
         self.groups_are_certain = false;
         self.doubt(doubt);
@@ -439,7 +478,6 @@ impl<'r> ConfigurationReader<'r> {
             mpm: self.mpm,
             limit,
             groups,
-            has_fixed_limits: self.numbers.has_fixed(),
             changed: self.changed,
             doubts: self.doubts,
         }

@@ -21,8 +21,19 @@ const FLAGS: &[u8] = b"DR";
 const USUAL: &[u8] = b"gunicorn.conf.py";
 
 /// Words with which code can set a variable without naming it in an assignment.
-const HIDDEN: [&[u8]; 7] =
-    [b"import *", b"exec", b"eval", b"globals", b"locals", b"vars", b"__dict__"];
+const HIDDEN: [&[u8]; 11] = [
+    b"exec",
+    b"eval",
+    b"globals",
+    b"locals",
+    b"vars",
+    b"__dict__",
+    b"num_workers",
+    b"setattr",
+    b"__setattr__",
+    b"modules",
+    b"__import__",
+];
 
 /// Reads the number of workers.
 pub fn read(started: &Started<'_>, files: &mut ServerFiles<'_>) -> Result<GroupMaximum, String> {
@@ -88,11 +99,20 @@ fn workers(text: &[u8]) -> Option<Result<(usize, u64), usize>> {
         } else if !code.is_ascii()
             || has_word(&code, b"workers")
             || HIDDEN.iter().any(|word| has_word(&code, word))
+            || imports_all(&code)
         {
             return Some(Err(line));
         }
     }
     found.map(Ok)
+}
+
+/// Reports whether a statement takes all names of a module: `from NAME import *`.
+fn imports_all(code: &[u8]) -> bool {
+    let star = code.trim_ascii_end().strip_suffix(b"*").map(<[u8]>::trim_ascii_end);
+    star.is_some_and(|code| has_word(code, b"from") && code.ends_with(b"import"))
+        // Further statements may follow in the line.
+        || has_word(code, b"from") && code.contains(&b'*') && code.contains(&b';')
 }
 
 /// Returns the number of `workers = NUMBER` at the beginning of a line.
@@ -228,6 +248,12 @@ mod tests {
             (b"# x\rworkers = 4", Some(Err(1))),
             (b"workers = 010", Some(Err(1))),
             (b"workers = 4\nfrom x import *", Some(Err(2))),
+            (b"workers = 4\nfrom x import*", Some(Err(2))),
+            (b"workers = 4\nfrom x  import  *  # all", Some(Err(2))),
+            (b"workers = 4\nfrom x import *; y = 1", Some(Err(2))),
+            (b"workers = 4\nfrom x import y", Some(Ok((1, 4)))),
+            (b"workers = 4\nimport sys\nsetattr(sys, 'a', 1)", Some(Err(3))),
+            (b"workers = 4\nsys.modules[__name__].x = 9", Some(Err(2))),
             (b"globals()['workers'] = 4", Some(Err(1))),
             (b"print('workers \\' = 4')\nraw_env = ['\xff']", None),
         ] {

@@ -7,6 +7,9 @@ use super::{GroupMaximum, KnownProgram, Maxima, Started, number};
 /// Deepest nesting of included files, as in php-fpm.
 const DEEPEST: usize = 5;
 
+/// More pools than any server has. Whoever can call a process php-fpm chooses its configuration.
+const MOST_POOLS: usize = 1000;
+
 const OPTIONS: [ValueOption; 2] = [
     ValueOption { letter: Some(b'y'), names: &[b"fpm-config"], least: WHOLE },
     ValueOption { letter: Some(b'p'), names: &[b"prefix"], least: WHOLE },
@@ -110,7 +113,12 @@ impl Pools {
         for (number, line) in super::lines(&text) {
             let at = || format!("{}:{number}", String::from_utf8_lossy(path));
             match ini_line(line) {
-                IniLine::Section(name) => self.open(&name),
+                IniLine::Section(name) => {
+                    self.open(&name);
+                    if self.pools.len() > MOST_POOLS {
+                        return Err(format!("{}: there are more pools than any server has", at()));
+                    }
+                }
                 IniLine::Entry(name, value) if name.eq_ignore_ascii_case(b"include") => {
                     let pattern = value.filter(|value| !value.iter().any(is_operator));
                     let pattern =

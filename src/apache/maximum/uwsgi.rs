@@ -8,9 +8,12 @@ use super::{COMMAND_LINE, COMPUTED, DEFAULT, GroupMaximum, KnownProgram, Started
 /// Deepest nesting of files.
 const DEEPEST: usize = 10;
 
-const OPTIONS: [ValueOption; 2] = [
+const OPTIONS: [ValueOption; 4] = [
     ValueOption { letter: Some(b'p'), names: &[b"processes", b"workers"], least: 1 },
     ValueOption { letter: None, names: &[b"ini"], least: WHOLE },
+    ValueOption { letter: Some(b'S'), names: &[b"set"], least: WHOLE },
+    // Its value may look like options.
+    ValueOption { letter: None, names: &[b"pyargv"], least: WHOLE },
 ];
 
 /// Letters of options without a value.
@@ -62,7 +65,9 @@ pub fn read(started: &Started<'_>, files: &mut ServerFiles<'_>) -> Result<GroupM
             Word::Value(0, value) => {
                 settings.set(b"processes", value, COMMAND_LINE, false, files, 0)
             }
-            Word::Value(_, value) => settings.set(b"ini", value, COMMAND_LINE, false, files, 0),
+            Word::Value(1, value) => settings.set(b"ini", value, COMMAND_LINE, false, files, 0),
+            Word::Value(2, value) => settings.set(b"set", value, COMMAND_LINE, false, files, 0),
+            Word::Value(..) => {}
             Word::Other(word) => {
                 let name = word.strip_prefix(b"--").unwrap_or_default();
                 let name = name.split(|&byte| byte == b'=').next().unwrap_or_default();
@@ -123,6 +128,13 @@ impl Settings {
                 if let Err(why) = self.file(value, files, depth) {
                     self.refuse(why);
                 }
+            }
+            // It holds another setting.
+            b"set" if depth < DEEPEST => {
+                let equals = value.iter().position(|&byte| byte == b'=').unwrap_or(value.len());
+                let (name, value) = value.split_at(equals);
+                let value = value.get(1..).unwrap_or_default().trim_ascii();
+                self.set(name.trim_ascii(), value, at, is_conditional, files, depth + 1);
             }
             b"emperor" => self.refuse("it is an emperor, whose vassals have their own".to_owned()),
             _ if OTHERS.contains(&name) => {
@@ -224,7 +236,8 @@ mod tests {
     use super::super::tests::only;
     use super::*;
 
-    const FILES: [(&str, &[u8]); 3] = [
+    const FILES: [(&str, &[u8]); 4] = [
+        ("set.ini", b"[uwsgi]\nset = processes=6\n"),
         ("default.ini", b"[uwsgi]\nmaster = true\nworkers = 2\n"),
         ("a.ini", b"; x\n[other]\nprocesses = 9\n[uwsgi]\r\nprocesses = 8\r\ncheaper = 3\r\n"),
         ("srv/b.ini", b"[uwsgi]\nini = /a.ini\n[web]\nworkers=4 ; x"),
@@ -243,6 +256,11 @@ mod tests {
             (&[uwsgi, b"--ini", b"b.ini:web"], &[], 4, "/srv/b.ini:4"),
             (&[uwsgi, b"-s", b":3031"], &[b"UWSGI_WORKERS=7"], 7, "UWSGI_WORKERS"),
             (&[uwsgi, b"-s", b":3031", b"-w", b"app"], &[b"X=1"], 1, "the default"),
+            (&[uwsgi, b"-p", b"2", b"--set", b"processes=4"], &[], 4, "the command line"),
+            (&[uwsgi, b"-S", b"workers = 3"], &[], 3, "the command line"),
+            (&[uwsgi, b"--ini", b"/set.ini"], &[], 6, "/set.ini:2"),
+            (&[uwsgi, b"-s", b":3031"], &[b"UWSGI_SET=processes=5"], 5, "UWSGI_SET"),
+            (&[uwsgi, b"--processes", b"2", b"--pyargv", b"-p 9"], &[], 2, "the command line"),
         ] {
             let found = only(KnownProgram::Uwsgi, &FILES, words, environment);
             assert_eq!(

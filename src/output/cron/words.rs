@@ -40,11 +40,17 @@ pub fn no_daemon(wanted: &DaemonSelector) -> String {
 
 /// Returns the message about a result that the user did not wish for. `NotStopped` has none,
 /// because its reason was reported.
-pub fn ending(result: &ShutdownResult, plan: &Plan) -> Option<String> {
+pub fn ending(result: &ShutdownResult, plan: &Plan, has_daemon: bool) -> Option<String> {
     match result {
         ShutdownResult::Stopped | ShutdownResult::NotStopped | ShutdownResult::Ran(_) => None,
-        ShutdownResult::Terminated => {
+        ShutdownResult::Terminated if has_daemon => {
             Some("timed out: the remaining jobs were terminated, and cron is stopped".to_owned())
+        }
+        ShutdownResult::Terminated => {
+            Some("timed out: the remaining jobs were terminated".to_owned())
+        }
+        ShutdownResult::TimedOut { left, .. } if !has_daemon => {
+            Some(format!("timed out: {}", still_running(left)))
         }
         ShutdownResult::TimedOut { left, is_stopped } => {
             let cron = match (is_stopped, plan.on_timeout) {

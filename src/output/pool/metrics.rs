@@ -385,7 +385,6 @@ mod tests {
             mpm: None,
             limit: Some(limit),
             groups: None,
-            has_fixed_limits: false,
             changed: None,
             doubts: Vec::new(),
         };

@@ -33,7 +33,8 @@ pub fn table(
     );
     for consumer in consumers.iter().take(most) {
         let name = consumer.name.as_deref().unwrap_or(none.as_bytes());
-        row(lines, consumer, &text::shown(name, terminal), terminal);
+        // A process chooses its name, and must not forge lines.
+        row(lines, consumer, text::escaped(name).as_bytes(), terminal);
     }
     let all = sum(consumers);
     let label = format!("all ({})", consumers.len());
@@ -41,8 +42,8 @@ pub fn table(
 }
 
 fn row(lines: &mut Vec<u8>, consumer: &Consumer, name: &[u8], terminal: &Terminal) {
-    // A number that is larger in truth is marked.
-    let mark = if consumer.approximate > 0 { ">" } else { "" };
+    // A number that is not exact is marked.
+    let mark = if consumer.approximate > 0 { "~" } else { "" };
     let [pss, uss, swap, peak] =
         [consumer.pss, consumer.uss, consumer.swap, consumer.peak].map(size);
     let [pss, uss, peak] = [pss, uss, peak].map(|text| format!("{mark}{text}"));

@@ -19,6 +19,9 @@ const BAR: usize = 10;
 /// Shortest length that a name is cut to.
 const NAME: usize = 12;
 
+/// Longest length of a name, also where the output has no width.
+const LONGEST_NAME: usize = 80;
+
 /// The way in which pools are shown.
 pub struct PoolReport<'r> {
     pub terminal: &'r Terminal,
@@ -121,6 +124,11 @@ impl PoolReport<'_> {
                 text
             }
             None => match pool.kind {
+                PoolKind::Orphans(0) => {
+                    format!(
+                        "{bold}{program}, left by a master outside of this pid namespace{plain}"
+                    )
+                }
                 PoolKind::Orphans(group) => {
                     format!("{bold}{program}, left by master {group}, which has ended{plain}")
                 }
@@ -259,7 +267,15 @@ impl PoolReport<'_> {
 
     /// Returns a group in a few words, with a mark where its name is cut.
     fn label(&self, group: &WorkerGroup) -> String {
-        let name = group.name.as_deref().map(|name| self.shown(name));
+        // A worker chooses its title, and each line of the table is as wide as the longest name.
+        let name = group.name.as_deref().map(|name| {
+            let mut name = text::escaped(name);
+            if let Some((end, _)) = name.char_indices().nth(LONGEST_NAME) {
+                name.truncate(end);
+                name.push_str(self.terminal.cut_mark());
+            }
+            name
+        });
         let mut label = match (group.role, name, group.number) {
             (Role::Worker, ..) => "workers".to_owned(),
             (Role::Other, ..) => "not listening".to_owned(),
@@ -344,7 +360,7 @@ fn one_more(capacity: &Capacity) -> [String; 3] {
         ]
     } else {
         [
-            format!("{peak} at their peak (VmHWM - rss + uss + swap + page tables)"),
+            format!("{peak} at their peak (uss + swap + page tables + VmHWM beyond rss and swap)"),
             format!("{average} like the average (uss + swap + page tables)"),
             format!("{largest} like the largest (pss + swap + page tables)"),
         ]
