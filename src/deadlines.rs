@@ -49,6 +49,9 @@ pub const AGENT_EXIT: Duration = Duration::from_millis(500);
 /// gives up, and the other may still need a moment.
 pub const SECOND_AGENT: Duration = Duration::from_millis(500);
 
+/// Limit of one run of gpgconf(1), which reads some files.
+pub const GPGCONF: Duration = Duration::from_secs(5);
+
 /// Limit of one run of getent(1), which may ask a directory service.
 pub const GETENT: Duration = Duration::from_secs(5);
 

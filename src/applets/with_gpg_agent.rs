@@ -13,7 +13,7 @@ use crate::cli::parse::{self, TimeLimit};
 use crate::cli::verbosity::Verbosity;
 use crate::command::exec::{Environment, become_command};
 use crate::exit::{Exit, Refusal};
-use crate::gpg::{self, Agent, AgentRequest, Error, Home};
+use crate::gpg::{self, Agent, AgentRequest, Error, Home, StartRule};
 use crate::output;
 use crate::output::message::message;
 use crate::process::Proc;
@@ -52,6 +52,12 @@ struct Options {
         help_heading = "Agent"
     )]
     timeout: TimeLimit,
+    /// Start no agent: one has to be there, as one that ssh forwards
+    #[arg(long, conflicts_with = "foreign_home", help_heading = "Agent")]
+    no_start: bool,
+    /// Start an agent also in a home directory of GnuPG that another user owns
+    #[arg(long, help_heading = "Agent")]
+    foreign_home: bool,
     /// Run nothing, but print the variables for a shell: eval "$(with-gpg-agent --print)"
     #[arg(long, conflicts_with = "command", help_heading = "Output")]
     print: bool,
@@ -67,9 +73,13 @@ fn command() -> Command {
         "Runs a command with a gpg-agent that lives and is ours: the one that is there, else a new \
              one. It is found where GnuPG has it (gpgconf --list-dirs agent-socket), asked who it \
              is, and never taken for alive because of a file or a process alone. One that GnuPG \
-             before 2.1 left in $GPG_AGENT_INFO, or only as a process, is found too.\n\n\
+             before 2.1 left in $GPG_AGENT_INFO, or only as a process, is found too. A socket that \
+             another user has left in a directory of ours, as after sudo -E gpg, is none.\n\n\
+             No agent is started where gpg.conf or common.conf says no-autostart, nor in a home \
+             directory that another user owns, where it would keep that user from the agent.\n\n\
              The command gets GPG_AGENT_INFO, and GPG_TTY if there is a terminal, which the agent \
-             is told of too, so that it asks for passphrases there. It takes the place of this \
+             is told of too, so that it asks for passphrases there, unless the agent is on another \
+             machine. It takes the place of this \
              program. Without gpg-agent on $PATH it runs all the same, after a notice.",
     )
 }
@@ -110,6 +120,9 @@ const FILES: &str = "\
 Files:
   ~/.gnupg/S.gpg-agent, /run/user/UID/gnupg/S.gpg-agent
                 where the agent's socket is, by GnuPG's own rules
+  gpgconf.ctl   beside gpgconf, where it exists: then gpgconf is asked
+  gpg.conf, common.conf
+                in the home directory of GnuPG and in /etc/gnupg: no-autostart
 
 Security:
   An agent counts if it answers and the kernel says that its socket is ours; one of another user \
@@ -177,6 +190,13 @@ impl Options {
             ssh: self.ssh,
             terminal,
             timeout: self.timeout.0.unwrap_or(Duration::MAX),
+            start: if self.no_start {
+                StartRule::Never
+            } else if self.foreign_home {
+                StartRule::Anywhere
+            } else {
+                StartRule::AsUsual
+            },
         };
         Ok(gpg::connect(&proc, &Home::ours()?, &request)?)
     }

@@ -1,4 +1,5 @@
 //! Commands of other programs: finding them, and becoming one.
 
+pub mod answer;
 pub mod exec;
 pub mod program;

@@ -6,6 +6,7 @@ use super::daemon::{
     Daemon, audit_session, is_called_worker, is_foreign, is_fork, is_of_superuser,
     is_system_directory,
 };
+use super::systemd::TimerService;
 use super::{Error, kinds, login_session, systemd};
 use crate::path::base_name;
 use crate::process::{
@@ -39,8 +40,8 @@ pub struct JobCandidate {
     pub audit: Option<u64>,
     /// `true` if it is in a control group in which every process is cron's.
     pub is_in_cgroup: bool,
-    /// `true` if it is in the control group of a service that a timer of systemd-cron has started.
-    pub is_of_timer: bool,
+    /// Whether it is in the control group of a service that a timer of systemd-cron has started.
+    pub timer: Option<TimerService>,
 }
 
 impl JobCandidate {
@@ -96,7 +97,7 @@ fn candidate(
         is_helper,
         is_helper_of_root: is_helper && is_of_superuser(process)?,
         is_in_cgroup: group == Some(Group::Daemon),
-        is_of_timer: group == Some(Group::Timer),
+        timer: if let Some(Group::Timer(service)) = group { Some(service) } else { None },
         exe_name,
         audit: if is_named { audit_session(process)? } else { None },
     })
@@ -147,7 +148,7 @@ enum Group {
     /// It is that of a daemon, or of a login session for a job.
     Daemon,
     /// It is that of a service that systemd-cron made of a line of a crontab.
-    Timer,
+    Timer(TimerService),
 }
 
 impl CronGroups<'_> {
@@ -175,10 +176,9 @@ impl CronGroups<'_> {
             } else {
                 // A user's own service manager may have a service of such a name too.
                 let parent = cgroup.strip_suffix(name).and_then(|path| path.strip_suffix(b"/"));
-                (parent.is_some()
-                    && parent == self.services.as_deref()
-                    && systemd::is_service_of_timer(name))
-                .then_some(Group::Timer)
+                let is_of_system = parent.is_some() && parent == self.services.as_deref();
+                let service = if is_of_system { systemd::service_of_timer(name) } else { None };
+                service.map(Group::Timer)
             }
         }))
     }

@@ -15,6 +15,7 @@ use super::leftover::{self, Leftover};
 use super::looks::Looks;
 use super::origin::JobOrigin;
 use super::orphan::writes_to_tmpfile;
+use super::systemd::TimerService;
 use crate::control::{Life, most_held};
 use crate::process::{File, Files, Lookup, Pid, Proc, Stat};
 use crate::tree::{Forest, Node};
@@ -340,10 +341,16 @@ impl Jobs {
     /// Adds what the services run that timers of systemd-cron have started: they run on after the
     /// end of the timers.
     fn services(&mut self, search: &mut JobSearch<'_>) {
-        for node in search.forest.all().filter(|&node| search.forest.data(node).is_of_timer) {
+        for node in search.forest.all() {
+            let timer = search.forest.data(node).timer;
             let parent = search.forest.parent(node);
-            if parent.is_none_or(|parent| !search.forest.data(parent).is_of_timer) {
-                self.add_job(search, node);
+            if parent.is_some_and(|parent| search.forest.data(parent).timer.is_some()) {
+                continue;
+            }
+            match timer {
+                Some(TimerService::Certain) => self.add_job(search, node),
+                Some(TimerService::Likely) => _ = search.add(node, JobOrigin::Earlier),
+                None => {}
             }
         }
     }
@@ -483,7 +490,7 @@ mod tests {
             is_helper_of_root: false,
             audit: None,
             is_in_cgroup: false,
-            is_of_timer: false,
+            timer: None,
         };
         Forest::new(links, sessions.iter().map(member).collect())
     }

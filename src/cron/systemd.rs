@@ -50,15 +50,28 @@ const GENERATED: &str = "/run/systemd/generator";
 const OWN: [&str; 8] =
     ["boot", "hourly", "daily", "weekly", "monthly", "quarterly", "semi-annually", "yearly"];
 
-/// Reports whether this is the name of a service of systemd-cron: its own, or one that its generator
-/// has made of a line of a crontab, such as `cron-backup-root-0.service`. Other services may be
-/// called alike.
-pub fn is_service_of_timer(name: &[u8]) -> bool {
-    let stem = name.strip_prefix(b"cron-").and_then(|stem| stem.strip_suffix(b".service"));
-    stem.is_some_and(|stem| {
-        OWN.iter().any(|own| own.as_bytes() == stem)
-            || Path::new(GENERATED).join(OsStr::from_bytes(name)).is_file()
-    })
+/// The directory of the units that programs make for one run (systemd-run(1)).
+const TRANSIENT: &str = "/run/systemd/transient";
+
+/// Whether a service is one of systemd-cron.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimerService {
+    /// It is its own, or its generator has made it of a line of a crontab.
+    Certain,
+    /// It is called so, and has no file any more: its line may have been removed while it runs.
+    Likely,
+}
+
+/// Reports whether this is the name of a service of systemd-cron, such as
+/// `cron-backup-root-0.service`; `None` for one that only is called alike.
+pub fn service_of_timer(name: &[u8]) -> Option<TimerService> {
+    let stem = name.strip_prefix(b"cron-")?.strip_suffix(b".service")?;
+    let exists = |directory: &str| Path::new(directory).join(OsStr::from_bytes(name)).exists();
+    if OWN.iter().any(|own| own.as_bytes() == stem) || exists(GENERATED) {
+        return Some(TimerService::Certain);
+    }
+    let has_file = UNITS.iter().chain([&TRANSIENT]).any(|directory| exists(directory));
+    (!has_file).then_some(TimerService::Likely)
 }
 
 /// Returns the state of systemd-cron.

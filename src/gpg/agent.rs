@@ -1,8 +1,10 @@
 //! A living agent: one that answers, at a socket of our own user. `assuan` speaks its protocol.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -65,6 +67,11 @@ fn probe_once(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Erro
         {
             return Ok(AgentState::Nothing);
         }
+        // A new agent unlinks it, as it does with one whose agent has ended.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied && is_left_by_another(path) => {
+            tracing::info!(socket = %path.display(), "another user has left it in our directory");
+            return Ok(AgentState::Nothing);
+        }
         Err(error) => return Err(unreachable(error)),
     };
     if connection.uid() != nix::unistd::geteuid().as_raw() {
@@ -81,6 +88,16 @@ fn probe_once(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Erro
         None => None,
     };
     Ok(AgentState::Living(Agent { socket: path.to_owned(), pid, ssh_socket: None, connection }))
+}
+
+/// Reports whether a socket is another user's and its directory is ours: `sudo -E gpg` leaves such a
+/// one behind.
+fn is_left_by_another(path: &Path) -> bool {
+    let uid = nix::unistd::geteuid().as_raw();
+    let is_foreign = fs::symlink_metadata(path)
+        .is_ok_and(|found| found.file_type().is_socket() && found.uid() != uid);
+    let directory = path.parent().map(fs::metadata);
+    is_foreign && directory.is_some_and(|found| found.is_ok_and(|found| found.uid() == uid))
 }
 
 /// Reports whether the process with this pid is a living gpg-agent of our user.
@@ -112,7 +129,8 @@ impl Agent {
     /// Tells the agent the terminal for its questions, and finds the socket of its ssh-agent, where
     /// these are requested. Errors: `NoSsh` if it is no ssh-agent.
     pub(super) fn prepare(mut self, request: &AgentRequest) -> Result<Agent, Error> {
-        if let Some(terminal) = &request.terminal {
+        // Our terminal means nothing to an agent on another machine, and would replace its own.
+        if let Some(terminal) = request.terminal.as_ref().filter(|_| self.pid.is_some()) {
             self.tell_terminal(terminal)
                 .unwrap_or_else(|why| tracing::warn!("the terminal was not told: {why}"));
         }

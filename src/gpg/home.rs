@@ -8,10 +8,15 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use sha1::{Digest, Sha1};
 
 use super::Error;
+use crate::command::answer::answer;
+use crate::command::program;
+use crate::deadlines;
+use crate::escape::unescaped;
 
 /// The file name of the socket.
 pub(super) const SOCKET: &str = "S.gpg-agent";
@@ -71,9 +76,14 @@ impl Home {
         Ok(Home { directory: PathBuf::from(OsString::from_vec(directory)), is_unusual, uid })
     }
 
-    /// Returns the path of its agent's socket. It is in the runtime directory of the user if there
-    /// is one, where the path is short for any home directory; else in the home directory itself.
+    /// Returns the path of its agent's socket: the one that gpgconf names where a file beside it sets
+    /// other places (since GnuPG 2.3), else by the rules of GnuPG. It is in the runtime directory of
+    /// the user if there is one, where the path is short for any home directory; else in the home
+    /// directory itself.
     pub fn socket(&self) -> PathBuf {
+        if let Some(socket) = told_by_gpgconf() {
+            return socket;
+        }
         let mut runtime = BASES.iter().map(|base| Path::new(base).join(self.uid.to_string()));
         let directory =
             runtime.find(|directory| self.owns(directory)).and_then(|found| self.below(&found));
@@ -115,6 +125,33 @@ impl Home {
     fn hash(&self) -> String {
         let digest = Sha1::digest(self.directory.as_os_str().as_bytes());
         (0..24).map(|at| char::from(ALPHABET[usize::from(five_bits(&digest, at))])).collect()
+    }
+}
+
+/// Returns the socket that gpgconf names; `None` where no file beside it sets other places than the
+/// usual ones.
+fn told_by_gpgconf() -> Option<PathBuf> {
+    let program = program::find("gpgconf")?;
+    let directory = fs::canonicalize(&program).ok()?;
+    if !directory.parent()?.join("gpgconf.ctl").exists() {
+        return None;
+    }
+    let mut command = Command::new(program);
+    command.args(["--list-dirs", "agent-socket"]);
+    match answer(command, deadlines::GPGCONF) {
+        Ok((text, status)) if status.success() => {
+            // It escapes the separators of its own lists.
+            let path = unescaped(text.trim_ascii_end(), b'%', 2, 16);
+            Some(PathBuf::from(OsString::from_vec(path))).filter(|path| path.is_absolute())
+        }
+        Ok((_, status)) => {
+            tracing::debug!("gpgconf: {status}");
+            None
+        }
+        Err(error) => {
+            tracing::debug!("gpgconf: {error}");
+            None
+        }
     }
 }
 

@@ -20,10 +20,17 @@ const INFO: &str = "GPG_AGENT_INFO";
 
 /// Finds an agent of our user that answers. Agents since GnuPG 2.1 serve one home directory each:
 /// those of other home directories are skipped.
-pub(super) fn find(proc: &Proc, home: &Home, end: Instant) -> Result<Option<Agent>, Error> {
+///
+/// `own` is the socket of our own home directory.
+pub(super) fn find(
+    proc: &Proc,
+    home: &Home,
+    own: &Path,
+    end: Instant,
+) -> Result<Option<Agent>, Error> {
     let announced = std::env::var_os(INFO).and_then(|info| announced_socket(&info));
     for path in announced.into_iter().chain(candidate_sockets(proc)?) {
-        if is_of_other_home(&path, home) {
+        if is_of_other_home(&path, home) || directory_of_all(&path) == directory_of_all(own) {
             tracing::debug!(socket = %path.display(), "of another home directory");
             continue;
         }
@@ -42,6 +49,14 @@ pub(super) fn find(proc: &Proc, home: &Home, end: Instant) -> Result<Option<Agen
 fn announced_socket(info: &OsStr) -> Option<PathBuf> {
     let path = info.as_bytes().rsplitn(3, |&byte| byte == b':').nth(2)?;
     Some(PathBuf::from(OsStr::from_bytes(path))).filter(|path| path.is_absolute())
+}
+
+/// Returns the directory in which the sockets of all home directories are, each of them but that of
+/// the usual one in a directory of its own (`d.HASH`).
+fn directory_of_all(socket: &Path) -> Option<&Path> {
+    let directory = socket.parent()?;
+    let is_of_one = directory.file_name().is_some_and(|name| name.as_bytes().starts_with(b"d."));
+    if is_of_one { directory.parent() } else { Some(directory) }
 }
 
 /// Reports whether a socket belongs to another home directory: since GnuPG 2.1 it is in the home

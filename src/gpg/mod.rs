@@ -9,6 +9,7 @@ mod agent;
 mod assuan;
 mod home;
 mod legacy;
+mod settings;
 mod start;
 mod variables;
 
@@ -37,6 +38,14 @@ pub enum Error {
     Unreachable { path: PathBuf, why: std::io::Error },
     #[error("gpg-agent could not be started: {0}")]
     NotStarted(String),
+    #[error("no gpg-agent answers, and '{}' forbids to start one (no-autostart)", .0.display())]
+    Forbidden(PathBuf),
+    #[error("no gpg-agent answers, and none is to be started (--no-start)")]
+    Unwanted,
+    #[error("the home directory of GnuPG, '{}', belongs to {user}: an agent of ours there would \
+    keep {user} from it. Set HOME, or GNUPGHOME, to a directory of your own, or take \
+    --foreign-home", .path.display())]
+    ForeignHome { path: PathBuf, user: String },
     #[error("the gpg-agent at '{}' offers no ssh-agent: add enable-ssh-support to gpg-agent.conf \
     and end it (gpgconf --kill gpg-agent)", .0.display())]
     NoSsh(PathBuf),
@@ -62,6 +71,18 @@ pub struct AgentRequest {
     pub terminal: Option<OsString>,
     /// Time limit until an agent answers, also for a new one.
     pub timeout: Duration,
+    pub start: StartRule,
+}
+
+/// The rule by which a new agent is started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StartRule {
+    /// Where GnuPG's settings permit it, in a home directory of our own.
+    #[default]
+    AsUsual,
+    /// Also in a home directory of another user.
+    Anywhere,
+    Never,
 }
 
 /// Returns a living agent: that of this home directory, else one of an earlier GnuPG, else a new
@@ -84,11 +105,29 @@ fn connect_until(
     if let AgentState::Living(agent) = agent::probe(proc, &path, end)? {
         return agent.prepare(request);
     }
-    match legacy::find(proc, home, end)?.map(|agent| agent.prepare(request)) {
+    match legacy::find(proc, home, &path, end)?.map(|agent| agent.prepare(request)) {
         // A new agent may be an ssh-agent too.
         None | Some(Err(Error::NoSsh(_))) => {
+            may_start(proc, home, request.start)?;
             start::start(proc, &path, request, end)?.prepare(request)
         }
         Some(prepared) => prepared,
+    }
+}
+
+/// Checks that a new agent may be started. Errors: the reason why not.
+fn may_start(proc: &Proc, home: &Home, rule: StartRule) -> Result<(), Error> {
+    if rule == StartRule::Never {
+        return Err(Error::Unwanted);
+    }
+    if let Some(file) = settings::forbids_start(home) {
+        return Err(Error::Forbidden(file));
+    }
+    match settings::foreign_owner(home) {
+        Some(owner) if rule != StartRule::Anywhere => Err(Error::ForeignHome {
+            path: home.directory.clone(),
+            user: proc.users().user(owner).to_string(),
+        }),
+        _ => Ok(()),
     }
 }

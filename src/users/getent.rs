@@ -4,13 +4,10 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Instant;
+use std::process::Command;
 
+use crate::command::answer::answer;
 use crate::command::program;
-use crate::deadline::{pause, read_to_end};
 use crate::deadlines;
 
 /// Returns the line of a getent(1) database with this key. `None` where there is no such line, or
@@ -18,45 +15,16 @@ use crate::deadlines;
 pub fn line(database: &str, key: &str) -> io::Result<Option<Vec<u8>>> {
     let failed = |why: String| io::Error::other(format!("getent: {why}"));
     let Some(program) = program::find("getent").filter(|_| is_key(key)) else { return Ok(None) };
-    let (ours, theirs) = UnixStream::pair()?;
     let mut command = Command::new(program);
     // Not every getent takes `--` before the key.
-    command
-        .args([database, key])
-        .stdin(Stdio::null())
-        .stdout(OwnedFd::from(theirs))
-        .stderr(Stdio::null());
-    let child = command.spawn().map_err(|error| failed(error.to_string()))?;
-    // This also closes its end of the connection.
-    drop(command);
-    let (answer, status) = answer(ours, child).map_err(|error| failed(error.to_string()))?;
+    command.args([database, key]);
+    let (answer, status) =
+        answer(command, deadlines::GETENT).map_err(|error| failed(error.to_string()))?;
     match status.code() {
         Some(0) => Ok(Some(answer)),
         // getent(1) exits with 2 when it finds no such key.
         Some(2) => Ok(None),
         _ => Err(failed(status.to_string())),
-    }
-}
-
-/// Returns the answer and the exit status of getent(1), which is killed when it is late.
-fn answer(stream: UnixStream, mut child: Child) -> io::Result<(Vec<u8>, ExitStatus)> {
-    let end = Instant::now() + deadlines::GETENT;
-    let answer = read_to_end(stream, end).and_then(|answer| Ok((answer, wait(&mut child, end)?)));
-    if answer.is_err() {
-        child.kill()?;
-        // A getent that is stuck in the kernel is not waited for.
-        child.try_wait()?;
-    }
-    answer
-}
-
-/// Waits for the exit of a child until `end`.
-fn wait(child: &mut Child, end: Instant) -> io::Result<ExitStatus> {
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status);
-        }
-        pause(end)?;
     }
 }
 

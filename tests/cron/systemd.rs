@@ -155,6 +155,11 @@ END
     place.began("a");
     mentions(&place.graceful(&["--list"]).exits(0), &["sh /mnt/job a"]);
     place.graceful(&["--timeout", "0.3"]).exits(124);
+    // Its line is removed from the crontab while it runs.
+    place.shell("rm /run/systemd/system-generators/cron; systemctl daemon-reload");
+    place.shell("[ ! -e /run/systemd/generator/cron-b-root-0.service ]");
+    mentions(&place.graceful(&["--list"]).exits(0), &["sh /mnt/job a", "never terminated"]);
+    place.graceful(&["--timeout", "0.3", "--on-timeout", "terminate"]).exits(124);
     let run = place.begin(&["--json", "--", "sh", "-c", "[ -e /mnt/a.ended ]"]);
     let document = place.finishes_after("a", run).exits(0).json();
     assert_eq!(document["ended"][0]["exit_status"], 0, "{document:#}");
@@ -180,7 +185,10 @@ fn cron_runs_on_after_the_end_of_all_processes_of_our_unit() {
         place.shell("rm /mnt/ready; systemctl kill --signal=KILL maintenance");
         soon("a cron that runs on", || place.goes_on(daemon));
         place.settles();
-        place.exec("systemctl reset-failed maintenance");
+        soon("the end of the unit", || {
+            place.exec("systemctl reset-failed maintenance");
+            place.shell("systemctl show --value --property LoadState maintenance") == "not-found"
+        });
     }
     is_active(&place, "active");
 }

@@ -223,3 +223,27 @@ fn a_first_run_makes_the_home_directory() {
     user.given();
     assert_eq!(user.shell("stat -c '%a %u' ~/.gnupg"), "700 7001");
 }
+
+/// Whoever forwards an agent from another machine forbids a local one, which would take its socket.
+#[test]
+fn no_agent_is_started_where_the_settings_or_an_option_forbid_it() {
+    let place = gpg_box!();
+    let user = place.user();
+    user.shell("mkdir -m 700 ~/.gnupg");
+    for file in ["gpg.conf", "common.conf"] {
+        user.shell(&format!("echo no-autostart >~/.gnupg/{file}"));
+        let outcome = user.run(&["touch", "/tmp/ran"]).refuses(125, "no-autostart");
+        assert!(outcome.errors().contains(file), "{}", outcome.report());
+        user.shell(&format!("echo '# no-autostart' >~/.gnupg/{file}"));
+    }
+    user.run(&["--no-start", "touch", "/tmp/ran"]).refuses(125, "--no-start");
+    user.shell("[ ! -e /tmp/ran ]");
+    assert!(place.agents().is_empty());
+    // One that is there is used.
+    let agent = user.start_agent();
+    user.shell("echo no-autostart >~/.gnupg/gpg.conf");
+    for words in [&["true"][..], &["--no-start", "true"]] {
+        user.run(words).exits(0);
+    }
+    assert_eq!(place.agents(), [agent]);
+}

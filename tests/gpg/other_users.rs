@@ -49,6 +49,56 @@ fn a_user_does_not_use_an_agent_of_the_superuser() {
     user.run(&["true"]).refuses(125, "root");
 }
 
+/// One `sudo -E gpg` leaves a socket of the superuser in the user's directory. gpg unlinks it and
+/// starts an agent.
+#[test]
+fn a_socket_that_the_superuser_left_in_our_directory_is_no_agent() {
+    let place = gpg_box!();
+    let user = place.user();
+    user.shell("mkdir -m 700 ~/.gnupg");
+    let start = "gpg-agent --daemon >/dev/null 2>&1";
+    let ends: [&dyn Fn(u32); 2] = [&|agent| place.end("KILL", agent), &|_| {}];
+    for end in ends {
+        place.superuser().with(&["HOME=/home/pt1"]).shell(start);
+        let agent = place.agent();
+        end(agent);
+        let info = user.given();
+        assert_eq!(info.socket, user.socket());
+        user.owns(&info);
+        place.end("KILL", info.pid);
+        place.agents().into_iter().for_each(|agent| place.end("KILL", agent));
+    }
+    // In a directory of somebody else it is not ours to replace.
+    place.other().serve("/tmp/shared/S.gpg-agent", "supervised");
+    place.shell("chmod 711 /tmp/shared; chmod 600 /tmp/shared/S.gpg-agent");
+    user.with(&["GNUPGHOME=/tmp/shared"]).run(&["true"]).refuses(125, "ermission denied");
+}
+
+/// gpg warns of unsafe ownership. An agent of the superuser there would keep the user from his own.
+#[test]
+fn the_superuser_starts_no_agent_in_the_home_of_a_user_unless_told() {
+    let place = gpg_box!();
+    let user = place.user();
+    for variables in [&["HOME=/home/pt1"][..], &["GNUPGHOME=/home/pt1/.gnupg"]] {
+        for existing in [false, true] {
+            if existing {
+                user.shell("mkdir -m 700 -p ~/.gnupg");
+            }
+            let root = place.superuser().with(variables);
+            let outcome = root.run(&["touch", "/tmp/ran"]).refuses(125, "belongs to pt1");
+            assert!(outcome.errors().contains("--foreign-home"), "{}", outcome.report());
+            place.shell("[ ! -e /tmp/ran ]");
+            assert!(place.agents().is_empty());
+            let files = place.shell("find /home/pt1 -uid 0");
+            assert_eq!(files, "", "files of root's in the home of a user");
+        }
+        user.shell("rm -rf ~/.gnupg");
+    }
+    let root = place.superuser().with(&["HOME=/home/pt1"]);
+    root.run(&["--foreign-home", "true"]).exits(0);
+    place.end("KILL", place.agent());
+}
+
 #[test]
 fn a_closed_home_of_another_user_is_told() {
     let place = gpg_box!();

@@ -258,3 +258,24 @@ fn another_home_is_another_agent() {
     assert_eq!((user.given(), user.with(&["GNUPGHOME=/home/pt1/gh"]).given()), (one, two));
     assert_eq!(place.agents().len(), 2);
 }
+
+/// A file beside gpgconf sets another directory for sockets, since GnuPG 2.3. This gpgconf does what
+/// that one does.
+#[test]
+fn gpgconf_is_asked_where_a_file_beside_it_sets_other_places() {
+    let place = gpg_box!();
+    let user = place.user();
+    user.shell("mkdir -m 700 ~/.gnupg /tmp/sockets");
+    place.program("gpgconf", "#!/bin/sh\necho /tmp/sockets/S.gpg%25agent\n");
+    let server = user.serve("/tmp/sockets/S.gpg%agent", "supervised");
+    // Without the file, the rules of GnuPG hold.
+    user.run(&["--no-start", "true"]).refuses(125, "--no-start");
+    place.shell("echo 'socketdir = /tmp/sockets' >/mnt/bin/gpgconf.ctl");
+    let info = user.given();
+    assert_eq!((&*info.socket, info.pid), ("/tmp/sockets/S.gpg%agent", server));
+    // An agent of another home directory there is none of an earlier GnuPG.
+    user.serve("/tmp/sockets/S.gpg-agent", "supervised");
+    user.shell("mkdir -m 700 /tmp/sockets/d.x");
+    place.program("gpgconf", "#!/bin/sh\necho /tmp/sockets/d.x/S.gpg-agent\n");
+    user.run(&["--no-start", "true"]).refuses(125, "--no-start");
+}

@@ -125,3 +125,31 @@ fn an_agent_that_hangs_up_on_terminals_is_used_all_the_same() {
     let shown = shown_on_terminal(&user, "TERM=$(printf %01500d 0) with-gpg-agent echo it-ran");
     assert!(shown.contains("it-ran"), "{shown}");
 }
+
+/// An agent on another machine, behind a socket that ssh forwards, has a terminal there.
+#[test]
+fn an_agent_on_another_machine_is_not_told_our_terminal() {
+    let place = gpg_box!(GpgBox::needing(&["script", "python3"]));
+    let user = place.user();
+    user.shell("mkdir -m 700 ~/.gnupg");
+    // It answers everything, and no process here has its pid.
+    let server = "import os, socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind(os.path.expanduser('~/.gnupg/S.gpg-agent'))
+server.listen()
+while True:
+    client = server.accept()[0]
+    client.sendall(b'OK there\\n')
+    for line in client.makefile('rb'):
+        open('/tmp/told', 'ab').write(line)
+        client.sendall(b'D 99999\\nOK\\n' if b'pid' in line else b'OK\\n')
+";
+    std::fs::write(place.path("far.py"), server).expect("writing a script");
+    user.shell("setsid python3 /mnt/far.py </dev/null >/dev/null 2>&1 &");
+    super::super::support::place::soon("a socket", || {
+        place.root("/home/pt1/.gnupg/S.gpg-agent").exists()
+    });
+    shown_on_terminal(&user, "with-gpg-agent true");
+    let told = user.shell("cat /tmp/told");
+    assert!(told.contains("GETINFO pid") && !told.contains("UPDATESTARTUPTTY"), "{told}");
+}
