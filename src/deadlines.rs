@@ -30,6 +30,9 @@ pub const ENDPOINTS: Duration = Duration::from_secs(5);
 /// [`USUAL_BUS`] and [`ENDPOINTS`] together: a search that has not ended by itself hangs.
 pub const ENDPOINT_SEARCH: Duration = Duration::from_secs(12);
 
+/// Limit of all answers of logind over the bus of the system. Its files are read where it is late.
+pub const LOGIN1: Duration = Duration::from_secs(2);
+
 /// Limit of showing a notification, and of closing it. Services answer at once; GLib waits as long
 /// for an answer.
 pub const NOTIFICATION: Duration = Duration::from_secs(25);

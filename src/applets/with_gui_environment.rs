@@ -149,6 +149,13 @@ Environment:
   SWAYSOCK, I3SOCK
                 set for the command, as far as they were found and work; not
                 there otherwise
+  XDG_DATA_DIRS, XDG_SESSION_DESKTOP, DESKTOP_SESSION, KDE_FULL_SESSION,
+  KDE_SESSION_VERSION
+                as in the session, for xdg-open(1) and what it finds
+  HYPRLAND_INSTANCE_SIGNATURE, NIRI_SOCKET
+                likewise, for hyprctl and niri msg, if their sockets answer
+  XMODIFIERS, GTK_IM_MODULE, QT_IM_MODULE, SDL_IM_MODULE, CLUTTER_IM_MODULE
+                likewise, for input methods
   HOME, USER, LOGNAME, SHELL, PATH
                 set for the command when the superuser becomes the user; PATH is
                 /usr/local/bin:/usr/bin:/bin
@@ -167,8 +174,10 @@ What the superuser passes on:
 
 const FILES: &str = "\
 Files:
+  /run/dbus/system_bus_socket
+                where logind is asked
   /run/systemd/sessions, /run/systemd/seats
-                what logind knows
+                what logind knows, where it does not answer there
   /etc/passwd, /etc/group
                 users and groups; what is called getent in an absolute directory
                 of $PATH is asked for others
@@ -187,7 +196,8 @@ const EXAMPLES: &str = "\
 Examples:
   with-gui-environment xdg-open https://example.org/
   with-gui-environment --user alice zenity --info --text='Down at six'
-  with-gui-environment --all loginctl lock-session
+  with-gui-environment --all \\
+    sh -c 'loginctl lock-session \"$XDG_SESSION_ID\"'
   with-gui-environment --list
   eval \"$(with-gui-environment --print)\"
 
@@ -212,6 +222,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         return options.run_in_all(&proc, &selector, &context.name);
     }
     let (session, found) = find(&proc, &selector, ADVICE)?;
+    options.check_display(&session, &found, &context.name)?;
     if options.print {
         variables::print(session::values(&found), options.json)
             .context("the variables were not printed")?;
@@ -258,9 +269,13 @@ impl Options {
         let interrupts = Interrupts::catch(proc)?;
         let mut done = 0;
         for session in &sessions {
-            let end = desktop::variables(proc, session)
-                .and_then(|found| SessionUser::new(session, &found, self.directory()))
-                .map_err(|error| refusal(&error, ADVICE))
+            let found = desktop::variables(proc, session).map_err(|error| refusal(&error, ADVICE));
+            let end = found
+                .and_then(|found| {
+                    self.check_display(session, &found, name)?;
+                    SessionUser::new(session, &found, self.directory())
+                        .map_err(|error| refusal(&error, ADVICE))
+                })
                 .map(|user| self.run_as(proc, &interrupts, session, &user));
             let why = match end {
                 Ok(end) => match end? {
@@ -308,6 +323,26 @@ impl Options {
             ran = child::run_to_end(proc, command, interrupts, end)?;
         }
         Ok(ran)
+    }
+
+    /// Refuses a session whose X server does not answer, where it has no other display: the command
+    /// would run without one. Beside a compositor this is only told.
+    fn check_display(
+        &self,
+        session: &Session,
+        found: &Variables,
+        name: &str,
+    ) -> Result<(), Refusal> {
+        let Some(display) = &found.late_display else { return Ok(()) };
+        let display = display.to_string_lossy().into_owned();
+        let late = Error::LateDisplay { session: session.to_string(), display };
+        if found.get("WAYLAND_DISPLAY").is_none() {
+            return Err(refusal(&late, ADVICE));
+        }
+        if !self.verbosity.is_quiet() {
+            message(name, format_args!("{late}: the command has no DISPLAY"));
+        }
+        Ok(())
     }
 
     /// Returns the name of the command.

@@ -61,7 +61,12 @@ impl Address {
     /// Errors: `TimedOut` at `end`, `PermissionDenied` if the bus does not accept us, and another
     /// error if the socket is not of this user.
     pub fn connect(&self, uid: u32, end: Instant) -> io::Result<Bus> {
-        let mut peer = Peer::connect(&self.socket, end)?.owned_by(&[uid])?;
+        self.connect_as(uid, &[uid], end)
+    }
+
+    /// Connects as this user to a bus that belongs to one of `owners`, and completes the handshake.
+    pub fn connect_as(&self, uid: u32, owners: &[u32], end: Instant) -> io::Result<Bus> {
+        let mut peer = Peer::connect(&self.socket, end)?.owned_by(owners)?;
         let name: String = uid.to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
         peer.send(format!("\0AUTH EXTERNAL {name}\r\n").as_bytes())?;
         let mut received = Vec::new();

@@ -14,29 +14,35 @@ use zbus::wire::{BE, LE};
 use crate::peer::Peer;
 
 /// A method of a service on the bus.
-pub struct Method {
+pub struct Method<'m> {
     /// The name of the service.
-    pub service: &'static str,
-    pub path: &'static str,
-    pub interface: &'static str,
-    pub name: &'static str,
+    pub service: &'m str,
+    pub path: &'m str,
+    pub interface: &'m str,
+    pub name: &'m str,
+    /// `true` if the bus may start the service for it.
+    pub may_start: bool,
 }
 
 /// The method that announces us to the bus.
-const HELLO: Method = Method::of_bus("Hello");
+const HELLO: Method<'_> = Method::of_bus("Hello");
 /// The method that subscribes to signals.
-const ADD_MATCH: Method = Method::of_bus("AddMatch");
+const ADD_MATCH: Method<'_> = Method::of_bus("AddMatch");
 
-impl Method {
-    const fn of_bus(name: &'static str) -> Method {
+impl Method<'static> {
+    const fn of_bus(name: &'static str) -> Method<'static> {
         Method {
             service: "org.freedesktop.DBus",
             path: "/org/freedesktop/DBus",
             interface: "org.freedesktop.DBus",
             name,
+            may_start: false,
         }
     }
 }
+
+/// The flag of a call for which no service is started (NO_AUTO_START).
+const NO_START: u8 = 2;
 
 /// The kinds of messages ("Header Format" of the D-Bus specification).
 const CALL: u8 = 1;
@@ -117,7 +123,7 @@ impl Bus {
     /// ends or is late.
     pub fn call(
         &mut self,
-        method: &Method,
+        method: &Method<'_>,
         signature: &str,
         body: Option<&[u8]>,
     ) -> Result<BusMessage, Error> {
@@ -171,7 +177,7 @@ pub fn encoded<T: zbus::wire::export::serde::Serialize + zbus::DynamicType>(
     Ok(zbus::wire::to_bytes(Context::new(LE, 0), value)?.to_vec())
 }
 
-impl Method {
+impl Method<'_> {
     /// Encodes a call. The library cannot make the header, because it would put the signature of
     /// several values in brackets.
     fn message(&self, serial: u32, signature: &str, body: &[u8]) -> Vec<u8> {
@@ -183,7 +189,8 @@ impl Method {
             (SIGNATURE, b'g', signature),
         ];
         let number = |number: usize| (number as u32).to_le_bytes();
-        let mut message = vec![b'l', CALL, 0, 1];
+        let flags = if self.may_start { 0 } else { NO_START };
+        let mut message = vec![b'l', CALL, flags, 1];
         message.extend(number(body.len()));
         message.extend(serial.to_le_bytes());
         message.extend([0; 4]);
@@ -245,6 +252,14 @@ impl BusMessage {
     /// Reports whether the body is a list of texts that contains this one.
     pub fn has_text(&self, text: &str) -> Result<bool, Error> {
         Ok(self.body.deserialize::<Vec<&str>>()?.0.contains(&text))
+    }
+
+    /// Decodes the body. Errors: it has another form.
+    pub fn body<'b, T>(&'b self) -> Result<T, Error>
+    where
+        T: zbus::wire::export::serde::Deserialize<'b> + zbus::wire::Type,
+    {
+        Ok(self.body.deserialize::<T>()?.0)
     }
 
     /// Turns an error message into an error. Its body begins with the text.

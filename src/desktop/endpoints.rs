@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use super::address::Address;
+use super::names::MORE;
 
 /// Variables of compositors and window managers that hold the path of a socket.
 pub const SOCKETS: [&str; 2] = ["SWAYSOCK", "I3SOCK"];
@@ -28,6 +29,10 @@ pub struct Endpoints {
     pub desktop: Option<OsString>,
     /// Names and values of the variables of [`SOCKETS`].
     pub sockets: Vec<(&'static str, OsString)>,
+    /// Names and values of some of [`MORE`].
+    pub more: Vec<(&'static str, OsString)>,
+    /// A display of the session whose server did not answer in all the time that there was.
+    pub late_display: Option<OsString>,
     /// Names and values of the variables of the user's language.
     pub locale: Vec<(String, OsString)>,
     /// `true` if a usual endpoint did not answer in time, so that it may exist.
@@ -63,11 +68,13 @@ impl Endpoints {
             one("desktop", self.desktop),
             one("late", late),
             one("hidden", self.hidden),
+            one("late display", self.late_display),
         ]
         .into_iter()
         .flatten()
         .collect();
-        pairs.extend(self.sockets.into_iter().map(|(name, path)| (name.to_owned(), path)));
+        let named = self.sockets.into_iter().chain(self.more);
+        pairs.extend(named.map(|(name, value)| (name.to_owned(), value)));
         pairs.extend(
             self.locale.into_iter().map(|(name, value)| (format!("{LOCALE}{name}"), value)),
         );
@@ -93,11 +100,15 @@ impl Endpoints {
                 "desktop" => found.desktop = Some(value),
                 "late" => found.is_late = true,
                 "hidden" => found.hidden = Some(value),
+                "late display" => found.late_display = Some(value),
                 name => match name.strip_prefix(LOCALE) {
                     Some(name) => found.locale.push((name.to_owned(), value)),
-                    None => found
-                        .sockets
-                        .extend(SOCKETS.into_iter().find(|known| *known == name).zip(Some(value))),
+                    None => {
+                        let known = MORE.iter().map(|(name, _)| *name).find(|known| *known == name);
+                        let socket = SOCKETS.into_iter().find(|known| *known == name);
+                        found.sockets.extend(socket.zip(Some(value.clone())));
+                        found.more.extend(known.zip(Some(value)));
+                    }
                 },
             }
         }
@@ -126,6 +137,8 @@ mod tests {
             locale: vec![("LANG".to_owned(), "de_DE".into()), ("LC_ALL".to_owned(), "C".into())],
             is_late: true,
             hidden: text("it is away"),
+            more: vec![("XMODIFIERS", "@im=x".into())],
+            late_display: text(":1"),
         };
         assert_eq!(Endpoints::decoded(&found().encoded()), found());
         assert_eq!(Endpoints::decoded(&Endpoints::default().encoded()), Endpoints::default());

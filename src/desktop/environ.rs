@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 
-use super::names::{NAMES, is_locale};
+use super::names::{MORE, NAMES, is_locale};
 use crate::process::{
     self, Cgroups, File, Files, Lookup, Pid, Proc, Process, ReadResult, if_available, items,
 };
@@ -118,7 +118,7 @@ fn is_elsewhere(environ: &SessionEnviron, scope: Option<&str>, session: Option<&
 
 /// Reports whether a variable of this name may name something of a session.
 fn is_useful(name: &str) -> bool {
-    NAMES.contains(&name) || is_locale(name)
+    NAMES.contains(&name) || MORE.iter().any(|(more, _)| *more == name) || is_locale(name)
 }
 
 /// Returns the useful variables of an environment that have a plausible value.

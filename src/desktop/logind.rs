@@ -1,10 +1,9 @@
-//! The sessions that logind knows, from its files under /run/systemd, which only the superuser can
-//! write. `session` chooses among them.
+//! The sessions that logind knows: over the bus of the system (`login1`), or from its files under
+//! /run/systemd, which only the superuser can write. `session` chooses among them.
 //!
 //! The format of the files is not promised, but has been the same since logind began. sd-login(3)
 //! is promised, but needs a library that no static program can load.
 
-use std::collections::BTreeMap;
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -15,6 +14,7 @@ use nix::errno::Errno;
 use rustix::fs::OFlags;
 use rustix::time::{ClockId, clock_gettime};
 
+use super::login1::{self, RecordFields};
 use crate::control::{Life, Reference};
 use crate::process::{self, File, Files, Lookup, Pid, Proc};
 
@@ -61,7 +61,26 @@ pub struct Record {
 
 /// Returns all sessions of people, the oldest first; `None` where logind does not run. The
 /// directories exist on every machine with systemd, but only a running logind has a seat.
+///
+/// The bus of the system is asked first, because that is what logind promises. Its files say the
+/// same.
 pub fn records(proc: &Proc) -> Result<Option<Vec<Record>>, super::Error> {
+    if let Some(told) = login1::sessions() {
+        tracing::info!(sessions = told.len(), "logind tells of them over the bus of the system");
+        let mut records = Vec::new();
+        for (id, fields) in told.into_iter().filter(|(id, _)| is_name(id)) {
+            let is_active = fields.get("ACTIVE").is_some_and(|active| active == "1");
+            records.extend(record(proc, id, &fields, |_, _| Ok(is_active))?);
+        }
+        return Ok(Some(sorted(records)));
+    }
+    let records = records_of_files(proc)?;
+    let count = records.as_ref().map_or(0, Vec::len);
+    tracing::info!(sessions = count, "the files of logind tell of them");
+    Ok(records)
+}
+
+fn records_of_files(proc: &Proc) -> Result<Option<Vec<Record>>, super::Error> {
     let ids = names(SESSIONS)?;
     if ids.is_empty() && names(SEATS)?.is_empty() {
         return Ok(None);
@@ -70,15 +89,29 @@ pub fn records(proc: &Proc) -> Result<Option<Vec<Record>>, super::Error> {
     for id in ids {
         // The session may have ended since the directory was read.
         let Some(fields) = fields(SESSIONS, &id)? else { continue };
-        records.extend(record(proc, id, &fields)?);
+        let is_shown = |seat: &str, id: &str| {
+            let seat = self::fields(SEATS, seat)?;
+            Ok(seat.is_some_and(|seat| seat.get("ACTIVE").is_some_and(|active| active == id)))
+        };
+        records.extend(record(proc, id, &fields, is_shown)?);
     }
-    // Ids count up, so that a shorter number is older.
-    records.sort_by(|one, other| (one.id.len(), &one.id).cmp(&(other.id.len(), &other.id)));
-    Ok(Some(records))
+    Ok(Some(sorted(records)))
 }
 
-/// Makes the record of a session from its file; `None` if it is no session of a person.
-fn record(proc: &Proc, id: String, fields: &RecordFields) -> Result<Option<Record>, super::Error> {
+/// Sorts records, the oldest first. Ids count up, so that a shorter number is older.
+fn sorted(mut records: Vec<Record>) -> Vec<Record> {
+    records.sort_by(|one, other| (one.id.len(), &one.id).cmp(&(other.id.len(), &other.id)));
+    records
+}
+
+/// Makes the record of a session from its fields; `None` if it is no session of a person. `is_shown`
+/// tells whether a seat shows a session now.
+fn record(
+    proc: &Proc,
+    id: String,
+    fields: &RecordFields,
+    is_shown: impl Fn(&str, &str) -> Result<bool, super::Error>,
+) -> Result<Option<Record>, super::Error> {
     let field = |name: &str| fields.get(name).cloned();
     let is_one_of =
         |name: &str, values: &[&str]| field(name).is_some_and(|value| values.contains(&&*value));
@@ -99,9 +132,7 @@ fn record(proc: &Proc, id: String, fields: &RecordFields) -> Result<Option<Recor
     let is_foreground = is_living
         && is_one_of("STATE", &["active"])
         && match &seat {
-            Some(seat) => {
-                self::fields(SEATS, seat)?.is_some_and(|seat| seat.get("ACTIVE") == Some(&id))
-            }
+            Some(seat) => is_shown(seat, &id)?,
             None => false,
         };
     let is_main = is_one_of("IS_DISPLAY", &["1"]);
@@ -179,9 +210,6 @@ fn monotonic_start(since_boot: f64) -> Duration {
     let age = now(ClockId::Boottime) - since_boot;
     Duration::try_from_secs_f64(now(ClockId::Monotonic) - age).unwrap_or_default()
 }
-
-/// The fields of a file: lines of KEY=VALUE.
-type RecordFields = BTreeMap<String, String>;
 
 /// Reads the fields of a file; `None` if there is no such file, or none that logind wrote.
 fn fields(directory: &str, name: &str) -> Result<Option<RecordFields>, super::Error> {

@@ -12,6 +12,7 @@ mod address;
 mod bus;
 mod endpoints;
 mod environ;
+mod login1;
 mod logind;
 mod names;
 pub mod notification;
@@ -55,6 +56,8 @@ pub enum Error {
         .why.as_ref().map(|why| format!("; {why} (ProtectHome= of systemd.exec(5) does that)"))
             .unwrap_or_default())]
     Unusable { session: String, why: Option<String> },
+    #[error("{session}: the X server of display {display} does not answer")]
+    LateDisplay { session: String, display: String },
     #[error("{0}: its user is unknown, or cannot be looked up now")]
     Stranger(String),
     #[error("cannot read '{}': {why}", .path.display())]
@@ -84,6 +87,7 @@ impl Error {
             | Error::NotYours { .. }
             | Error::Several(_)
             | Error::Unusable { .. }
+            | Error::LateDisplay { .. }
             | Error::Stranger(_)
             | Error::Account(account::Error::Unknown(_) | account::Error::Late(_)) => true,
             Error::File { .. }

@@ -15,9 +15,9 @@ use crate::deadlines;
 const PATH: &str = "/org/freedesktop/Notifications";
 const NAME: &str = "org.freedesktop.Notifications";
 
-const CAPABILITIES: Method = method("GetCapabilities");
-const NOTIFY: Method = method("Notify");
-const CLOSE: Method = method("CloseNotification");
+const CAPABILITIES: Method<'_> = method("GetCapabilities");
+const NOTIFY: Method<'_> = method("Notify");
+const CLOSE: Method<'_> = method("CloseNotification");
 
 /// The rules for the signals about notifications: those of the service itself, which no other
 /// program may send, and that of the bus when the service ends.
@@ -27,8 +27,8 @@ const SERVICE_END: &str = "type='signal',sender='org.freedesktop.DBus',\
                            interface='org.freedesktop.DBus',member='NameOwnerChanged',\
                            arg0='org.freedesktop.Notifications'";
 
-const fn method(name: &'static str) -> Method {
-    Method { service: NAME, path: PATH, interface: NAME, name }
+const fn method(name: &'static str) -> Method<'static> {
+    Method { service: NAME, path: PATH, interface: NAME, name, may_start: true }
 }
 
 /// The content of a notification.

@@ -6,6 +6,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::wayland;
+
 /// The directory with the runtime directories of all users.
 const DIRECTORY: &str = "/run/user";
 
@@ -13,10 +15,22 @@ const DIRECTORY: &str = "/run/user";
 /// Callers have the user's rights, because a user may have mounted anything there.
 pub fn directory(uid: u32) -> Option<PathBuf> {
     let path = Path::new(DIRECTORY).join(uid.to_string());
+    is_of(&path, uid).then_some(path)
+}
+
+/// Reports whether a directory is a user's, and no other user can enter it.
+pub fn is_of(path: &Path, uid: u32) -> bool {
     let found =
-        facts(&path).inspect_err(|error| tracing::debug!(directory = %path.display(), "{error}"));
-    let found = found.ok().flatten()?;
-    (found.uid() == uid && found.permissions().mode() & 0o077 == 0).then_some(path)
+        facts(path).inspect_err(|error| tracing::debug!(directory = %path.display(), "{error}"));
+    found
+        .ok()
+        .flatten()
+        .is_some_and(|found| found.uid() == uid && found.permissions().mode() & 0o077 == 0)
+}
+
+/// Reports whether a runtime directory has the socket of a bus or of a compositor.
+pub fn has_sockets(path: &Path) -> bool {
+    path.join("bus").exists() || wayland::names(path).is_ok_and(|names| !names.is_empty())
 }
 
 /// Returns the reason why the runtime directory of a user cannot be seen from here; `None` if it can

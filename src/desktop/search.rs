@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -14,8 +14,8 @@ use std::time::Instant;
 use super::address::Address;
 use super::endpoints::{Endpoints, SOCKETS};
 use super::environ::SessionEnviron;
-use super::names::is_locale;
-use super::values::{is_plain, is_safe_path};
+use super::names::{Check, MORE, is_locale};
+use super::values::{is_list_of_paths, is_plain, is_safe_path};
 use super::x11::{self, Authority};
 use super::{Session, runtime, wayland};
 use crate::deadlines;
@@ -81,7 +81,7 @@ impl EndpointSearch {
 
     /// Tries all endpoints. Callers have the user's rights.
     pub fn run(mut self) -> Endpoints {
-        self.runtime = runtime::directory(self.uid);
+        self.runtime = self.runtime_directory();
         let mut found = Endpoints { runtime: self.runtime.clone(), ..Endpoints::default() };
         if self.runtime.is_none() {
             found.hidden = runtime::why_hidden(self.uid).map(OsString::from);
@@ -102,15 +102,62 @@ impl EndpointSearch {
         }
         // Beside a compositor, an X server counts only if a process of the user names it.
         let servers = if found.wayland.is_some() { Vec::new() } else { servers };
-        (found.display, found.authority) =
-            self.x11(servers).map_or((None, None), |(display, path)| (Some(display), path));
+        match self.x11(servers) {
+            Displays::Accepted(display, path) => {
+                (found.display, found.authority) = (Some(display), path);
+            }
+            Displays::Late(display) => found.late_display = Some(display),
+            Displays::None => {}
+        }
         found.desktop = self.first_good("XDG_CURRENT_DESKTOP", None, is_plain);
+        for (name, check) in MORE {
+            let mut values = self.values(name, NEAR).into_iter();
+            let value = values.find(|value| self.is_good(name, check, value));
+            found.more.extend(value.map(|value| (name, value.to_owned())));
+        }
         for name in SOCKETS {
             let path = self.first_good(name, None, |path| self.accepts_connections(name, path));
             found.sockets.extend(path.map(|path| (name, path)));
         }
         found.locale = self.locale();
         found
+    }
+
+    /// Returns the user's runtime directory: the usual one, unless that has no server and a process
+    /// of the user names another one, as where a session was started without a login service. Nobody
+    /// else may enter it.
+    fn runtime_directory(&self) -> Option<PathBuf> {
+        let usual = runtime::directory(self.uid);
+        if usual.as_deref().is_some_and(runtime::has_sockets) {
+            return usual;
+        }
+        let own = |environ: &SessionEnviron| !self.nearest.contains(&environ.pid);
+        let mut environs: Vec<&SessionEnviron> =
+            self.environs.iter().map(|(environ, _)| environ).collect();
+        environs.sort_by_key(|environ| own(environ));
+        let named = environs.into_iter().filter_map(|environ| environ.get("XDG_RUNTIME_DIR"));
+        let mut seen = BTreeSet::new();
+        let elsewhere = named
+            .filter(|path| seen.insert(*path) && is_safe_path(path))
+            .map(PathBuf::from)
+            .find(|path| runtime::is_of(path, self.uid) && runtime::has_sockets(path));
+        elsewhere.or(usual)
+    }
+
+    /// Reports whether the value of a further variable means what it should.
+    fn is_good(&self, name: &str, check: Check, value: &OsStr) -> bool {
+        match check {
+            Check::Plain => is_plain(value),
+            Check::Paths => is_list_of_paths(value),
+            Check::Socket => self.accepts_connections(name, value),
+            Check::Hyprland => {
+                is_plain(value)
+                    && self.runtime.as_ref().is_some_and(|runtime| {
+                        let socket = runtime.join("hypr").join(value).join(".socket.sock");
+                        self.accepts_connections(name, socket.as_os_str())
+                    })
+            }
+        }
     }
 
     /// Returns the bus in the runtime directory, or the reason why it does not answer; `None`
@@ -185,21 +232,37 @@ impl EndpointSearch {
 
     /// Returns the first display that accepts us, and the file with its cookie if it needs one. The
     /// display of logind is tried first, then those that near processes name, those of the user's
-    /// own servers, and those that other processes name.
-    fn x11(&self, servers: Vec<(u32, Option<Pid>)>) -> Option<(OsString, Option<PathBuf>)> {
+    /// own servers, and those that other processes name. A server that is only slow, as while it
+    /// looks at a screen that was plugged in, gets all the time that is left if the session names it
+    /// so.
+    fn x11(&self, servers: Vec<(u32, Option<Pid>)>) -> Displays {
         let named = |ranks| self.values("DISPLAY", ranks).into_iter().map(OsStr::to_owned);
         let servers = servers.into_iter().map(|(number, _)| OsString::from(format!(":{number}")));
         let displays =
             self.display.clone().into_iter().chain(named(NEAR)).chain(servers).chain(named(FAR));
-        let mut tried = BTreeSet::new();
-        displays
-            .filter(|display| tried.insert(display.clone()))
-            .find_map(|display| self.accepted(display))
+        let (mut tried, mut late) = (BTreeSet::new(), Vec::new());
+        for display in displays.filter(|display| tried.insert(display.clone())) {
+            match self.accepted(display, self.display_probe_end()) {
+                Displays::None => {}
+                Displays::Late(display) => late.push(display),
+                accepted @ Displays::Accepted(..) => return accepted,
+            }
+        }
+        let is_near = |display: &OsString| {
+            self.display.as_ref() == Some(display)
+                || self.values("DISPLAY", NEAR).contains(&display.as_os_str())
+        };
+        let Some(display) = late.into_iter().find(is_near) else { return Displays::None };
+        match self.accepted(display.clone(), self.displays_end) {
+            Displays::None => Displays::Late(display),
+            answer => answer,
+        }
     }
 
-    /// Returns a display if its server accepts us, and the file with its cookie if it needs one.
-    fn accepted(&self, display: OsString) -> Option<(OsString, Option<PathBuf>)> {
-        let number = x11::number(display.as_bytes())?;
+    /// Asks the server of a display whether it accepts us, until this time.
+    fn accepted(&self, display: OsString, end: Instant) -> Displays {
+        let Some(number) = x11::number(display.as_bytes()) else { return Displays::None };
+        let mut is_late = false;
         let usual = (self.home.join(".Xauthority"), false);
         let named = self.authority_files(number).into_iter().map(|path| (path, true));
         for (path, is_named) in named.chain([usual]) {
@@ -209,13 +272,18 @@ impl EndpointSearch {
             }
             // A process that names the display may have a file that its server does not need.
             let cookie = authority.as_ref().ok().and_then(|authority| authority.cookie(number));
-            let answer = x11::accepts(number, cookie, self.uid, self.display_probe_end());
+            let answer = x11::accepts(number, cookie, self.uid, end);
+            is_late |= answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::TimedOut);
             if is_alive(answer, "DISPLAY", &display) {
                 let path = authority.ok().filter(|_| is_named).map(|authority| authority.path);
-                return Some((display, path));
+                return Displays::Accepted(display, path);
+            }
+            // It would not answer with another cookie either.
+            if is_late {
+                return Displays::Late(display);
             }
         }
-        None
+        Displays::None
     }
 
     /// Returns the values of $XAUTHORITY in processes that name the display of this number, the
@@ -283,6 +351,15 @@ impl EndpointSearch {
     fn display_probe_end(&self) -> Instant {
         self.displays_end.min(Instant::now() + deadlines::DESKTOP_PROBE)
     }
+}
+
+/// The result of asking X servers.
+enum Displays {
+    /// This display accepts us, with the cookie in this file if it needs one.
+    Accepted(OsString, Option<PathBuf>),
+    /// The server of this display does not answer in time.
+    Late(OsString),
+    None,
 }
 
 /// The ranks of processes of the session, and of those that may belong to it.

@@ -21,6 +21,17 @@ pub fn is_plain(value: &OsStr) -> bool {
     !value.is_empty() && value.as_bytes().iter().all(is_plain)
 }
 
+/// Reports whether a value is a list of paths as in $XDG_DATA_DIRS, each of which means the same for
+/// every process.
+pub fn is_list_of_paths(value: &OsStr) -> bool {
+    let mut paths = value.as_bytes().split(|&byte| byte == b':');
+    !value.is_empty()
+        && paths.all(|path| {
+            let is_plain = |part: &[u8]| part.is_empty() || is_plain(OsStr::from_bytes(part));
+            is_safe_path(OsStr::from_bytes(path)) && path.split(|&byte| byte == b'/').all(is_plain)
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,6 +51,15 @@ mod tests {
             "./x",
         ] {
             assert!(!is_safe(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn lists_of_paths() {
+        let is_list = |text: &str| is_list_of_paths(OsStr::new(text));
+        assert!(is_list("/usr/share") && is_list("/usr/local/share/:/usr/share:/var/a_b-c.d"));
+        for text in ["", ":", "/usr/share:", "share", "/usr/share:../x", "/proc/self/x", "/$(x)"] {
+            assert!(!is_list(text), "{text}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use super::address::Address;
 use super::endpoints::Endpoints;
 use super::environ::session_environs;
-use super::names::NAMES;
+use super::names::{MORE, NAMES};
 use super::search::EndpointSearch;
 use super::values::is_plain;
 use super::{Error, Session};
@@ -17,12 +17,14 @@ use crate::process::Proc;
 
 /// The variables of a session that can be reached.
 pub struct Variables {
-    /// Some of [`NAMES`], in their order.
+    /// Some of [`NAMES`] and [`MORE`], in their order.
     pub session: Vec<(&'static str, OsString)>,
     /// The locale of its user, for a command that has none yet.
     pub locale: Vec<(String, OsString)>,
     /// The address of its message bus.
     pub bus: Option<Address>,
+    /// A display of it whose server did not answer in time.
+    pub late_display: Option<OsString>,
 }
 
 impl Variables {
@@ -51,6 +53,7 @@ pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
     if found.display.is_none()
         && found.wayland.is_none()
         && (found.bus.is_none() || !session.may_lack_display)
+        && found.late_display.is_none()
     {
         return Err(if session.id.is_some() || found.is_late {
             let why = found.hidden.map(|why| why.to_string_lossy().into_owned());
@@ -72,7 +75,9 @@ impl Endpoints {
         };
         let recorded =
             session.desktop.clone().map(OsString::from).filter(|desktop| is_plain(desktop));
-        let mut values: BTreeMap<&str, OsString> = self.sockets.into_iter().collect();
+        let late_display = self.late_display;
+        let mut values: BTreeMap<&str, OsString> =
+            self.sockets.into_iter().chain(self.more).collect();
         let mut set =
             |name, value: Option<OsString>| values.extend(value.map(|value| (name, value)));
         set("DISPLAY", self.display);
@@ -83,10 +88,12 @@ impl Endpoints {
         set("XDG_SESSION_TYPE", kind);
         set("XDG_SESSION_ID", session.id.clone().map(OsString::from));
         set("XDG_CURRENT_DESKTOP", self.desktop.or(recorded));
+        let more = MORE.iter().map(|(name, _)| name);
         let session = NAMES
             .iter()
+            .chain(more)
             .filter_map(|name| values.remove(name).map(|value| (*name, value)))
             .collect();
-        Variables { session, locale: self.locale, bus: self.bus }
+        Variables { session, locale: self.locale, bus: self.bus, late_display }
     }
 }

@@ -317,15 +317,110 @@ fn a_dead_x_server_alone_is_nobody() {
 }
 
 #[test]
-fn an_x_server_that_hangs_holds_nobody_up() {
+fn no_command_runs_without_the_display_of_an_x_server_that_hangs() {
     let place = desktop_box!(DesktopBox::needing(&X11));
     let (user, root) = (place.user(), place.superuser());
     let server = start_x_desktop(&user, 77);
+    let record = user.record("plain");
     place.kill("STOP", server);
-    assert_eq!(given(&root, "DISPLAY"), None);
-    assert_eq!(given(&root, "DBUS_SESSION_BUS_ADDRESS"), Some(user.bus()));
+    for caller in [root, user] {
+        caller.refused(&[], "the X server of display :77 does not answer");
+    }
+    // Who only wants to say something needs no screen.
+    root.notify(&["up"]).succeeds();
+    assert_eq!(place.recorded(&record).len(), 1);
     place.kill("CONT", server);
     root.run(&["xdpyinfo"]).succeeds();
+}
+
+#[test]
+fn an_x_server_that_is_only_slow_is_waited_for() {
+    let place = desktop_box!(DesktopBox::needing(&X11));
+    let (user, root) = (place.user(), place.superuser());
+    let server = start_x_desktop(&user, 77);
+    // As while the server looks at a screen that was plugged in.
+    place
+        .shell(&format!("kill -STOP {server}; (sleep 2.5; kill -CONT {server}) >/dev/null 2>&1 &"));
+    root.run(&["xdpyinfo"]).succeeds();
+}
+
+#[test]
+fn beside_a_compositor_an_x_server_that_hangs_is_only_told() {
+    let place = desktop_box!(DesktopBox::needing(&["Xvfb", "xauth", "xdpyinfo", "weston"]));
+    let (user, root) = (place.user(), place.superuser());
+    let server = start_x_desktop(&user, 77);
+    user.start_weston("wayland-7");
+    place.kill("STOP", server);
+    let outcome = root.run(&["sh", "-c", "echo ${DISPLAY-none} $WAYLAND_DISPLAY"]).exits(0);
+    outcome
+        .says("the X server of display :77 does not answer: the command has no DISPLAY")
+        .prints("none wayland-7\n");
+    assert_eq!(root.run(&["--quiet", "true"]).succeeds().errors(), "");
+}
+
+#[test]
+fn a_runtime_directory_elsewhere_is_taken_from_the_users_own_programs() {
+    let place = desktop_box!(DesktopBox::needing(&["weston"]));
+    let (user, root) = (place.user(), place.superuser());
+    let runtime = "/tmp/7001-runtime";
+    user.shell(&format!("mkdir -m 700 {runtime}"));
+    user.start_bus_at(&format!("unix:path={runtime}/bus"));
+    user.start(&format!(
+        "env XDG_RUNTIME_DIR={runtime} weston --backend=headless-backend.so \
+         --shell=fullscreen-shell.so --socket=wayland-3"
+    ));
+    soon("a compositor", || user.exec(&format!("[ -S {runtime}/wayland-3 ]")).code() == 0);
+    let expected = format!("{runtime} wayland-3 unix:path={runtime}/bus\n");
+    let script = "echo $XDG_RUNTIME_DIR $WAYLAND_DISPLAY $DBUS_SESSION_BUS_ADDRESS";
+    root.run(&["--user", "pt1", "sh", "-c", script]).succeeds().prints(&*expected);
+    user.run(&["sh", "-c", script]).succeeds().prints(&*expected);
+    // A directory that others can enter is none.
+    user.shell(&format!("chmod 755 {runtime}"));
+    root.refused(&["--user", "pt1"], "nobody is logged in graphically");
+}
+
+#[test]
+fn what_programs_of_the_session_need_is_passed_on() {
+    let place = desktop_box!();
+    let user = place.user();
+    user.start_bus();
+    let good = [
+        "XDG_SESSION_DESKTOP=plasma",
+        "DESKTOP_SESSION=plasmawayland",
+        "XDG_DATA_DIRS=/home/pt1/.local/share/flatpak/exports/share:/usr/share",
+        "KDE_FULL_SESSION=true",
+        "KDE_SESSION_VERSION=6",
+        "XMODIFIERS=@im=fcitx",
+        "GTK_IM_MODULE=fcitx",
+        "QT_IM_MODULE=fcitx",
+        "SDL_IM_MODULE=fcitx",
+        "CLUTTER_IM_MODULE=fcitx",
+        "NIRI_SOCKET=/run/user/7001/niri.sock",
+        "HYPRLAND_INSTANCE_SIGNATURE=a1_2_3",
+    ];
+    user.shell("mkdir -p /run/user/7001/hypr/a1_2_3");
+    let sockets = "/run/user/7001/niri.sock /run/user/7001/hypr/a1_2_3/.socket.sock";
+    let listener = user.listen("silent", "/tmp/silent.log", sockets);
+    let pid = user.program(&good);
+    for caller in [place.superuser(), user] {
+        let given = caller.environment(&[]);
+        for variable in good {
+            let (name, value) = variable.split_once('=').expect("a variable");
+            assert_eq!(given.get(name).map(String::as_str), Some(value), "{name}");
+        }
+    }
+    place.end("KILL", pid);
+    place.end("KILL", listener);
+    user.program(&[
+        "XDG_DATA_DIRS=/usr/share:../up",
+        "XMODIFIERS=@im=$(touch /tmp/ran)",
+        "NIRI_SOCKET=/run/user/7001/niri.sock",
+        "HYPRLAND_INSTANCE_SIGNATURE=../hypr/a1_2_3",
+    ]);
+    let given = place.superuser().environment(&[]);
+    for name in ["XDG_DATA_DIRS", "XMODIFIERS", "NIRI_SOCKET", "HYPRLAND_INSTANCE_SIGNATURE"] {
+        assert_eq!(given.get(name), None, "{name}");
+    }
 }
 
 #[test]

@@ -522,3 +522,23 @@ fn a_compositor_that_the_users_own_systemd_runs_is_found() {
     machine.tool(&format!("printenv {names}")).succeeds().prints(&expected);
     machine.tool_as("pt1", &format!("printenv {names}")).succeeds().prints(&expected);
 }
+
+#[test]
+fn logind_is_asked_over_the_bus_and_its_files_are_read_where_it_does_not_answer() {
+    let machine = desktop_box!(Machine::new());
+    let login = machine.log_in("pt1", "wayland", &SEAT0, "exec sleep infinity");
+    let listed_by = |source: &str| {
+        let outcome = machine.tool("-v --list --json").exits(0);
+        assert!(outcome.errors().contains(source), "{}", outcome.report());
+        outcome.json()
+    };
+    let over_bus = "logind tells of them over the bus of the system";
+    let list = listed_by(over_bus);
+    assert_eq!(list[0]["session"], login.id.as_str(), "{list}");
+    machine.shell("mv /run/systemd/sessions /run/systemd/sessions.away");
+    assert_eq!(listed_by(over_bus), list);
+    machine.shell("mv /run/systemd/sessions.away /run/systemd/sessions");
+    machine.shell("mv /run/dbus/system_bus_socket /run/dbus/away");
+    assert_eq!(listed_by("the files of logind tell of them"), list);
+    reaches(machine.tool(WHO), "pt1", &login);
+}

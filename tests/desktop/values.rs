@@ -169,7 +169,7 @@ fn listeners_that_never_answer_are_not_waited_for() {
     ]);
     let sockets = "/tmp/silent /tmp/.X11-unix/X50 /run/user/7001/wayland-0 /run/user/7001/bus";
     user.listen("silent", "/tmp/silent.log", sockets);
-    place.superuser().refused(&[], "the desktop of pt1 is not usable");
+    place.superuser().refused(&[], "the X server of display :50 does not answer");
 }
 
 #[test]
