@@ -257,7 +257,7 @@ fn cron_graceful_escapes_the_names_of_daemons() {
         mount -t tmpfs none /mnt && cp "$(command -v sleep)" "/mnt/$X" || exit 77
         "/mnt/$X" 1000 & export PID=$!
         until [ /proc/$PID/exe -ef "/mnt/$X" ]; do :; done
-        : >"$Y"
+        : >"$Y"; chmod 755 "$Y"
         script -qec 'stty -opost cols 1000
             for X in --list --dry-run "--list --json" "--dry-run --json" "--dry-run --jsonl"; do
                 "$P" cron-graceful -v --pid $PID $X

@@ -1,11 +1,9 @@
 //! `cron-graceful`: stop cron without hurting a running job.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum, ValueHint, value_parser};
@@ -402,12 +400,13 @@ impl Options {
             )
             .into());
         }
-        // Otherwise this would be found out after hours of waiting.
+        // Otherwise this would be found out after hours of waiting. What is done while cron stands
+        // still may bring the command.
         if let Some(program) = self.command.first()
-            && !is_there(program)
+            && !cron::has_additions()
+            && let Err(error) = program::check(program)
         {
-            let missing = not_run(program, &io::Error::from(ErrorKind::NotFound));
-            return Err(missing.into());
+            return Err(not_run(program, &error).into());
         }
         // A variable without a value must not mean to stop cron for good.
         if self.command.is_empty()
@@ -518,14 +517,6 @@ impl Options {
         let result = shutdown.carry_out(&mut report)?;
         conclude(&result, shutdown, report)
     }
-}
-
-/// Reports whether there is a program of this name, or a file where it is a path.
-fn is_there(program: &OsStr) -> bool {
-    if program.as_bytes().contains(&b'/') {
-        return Path::new(program).exists();
-    }
-    std::env::var_os("PATH").is_none_or(|path| program::find_in(&path, program).is_some())
 }
 
 /// Reports what would be done. Nothing is done to any process.

@@ -137,9 +137,8 @@ struct CronGroups<'d> {
     units: Vec<&'d [u8]>,
     /// The names of those of the jobs' login sessions.
     scopes: BTreeSet<Vec<u8>>,
-    /// The control group with the services of the system, where systemd-cron makes services for
-    /// jobs.
-    services: Option<Vec<u8>>,
+    /// The control group of the system's service manager, where systemd-cron makes services for jobs.
+    system: Option<Vec<u8>>,
 }
 
 /// The reason why every process of a control group is cron's.
@@ -158,13 +157,13 @@ impl CronGroups<'_> {
         Ok(CronGroups {
             units,
             scopes: login_session::scopes().map_err(Error::Sessions)?,
-            services: if systemd::has_cron_target() { services(proc)? } else { None },
+            system: if systemd::has_cron_target() { system(proc)? } else { None },
         })
     }
 
     /// Returns the one that a process is in. Where there is none, nothing is read.
     fn group(&self, process: &Process<'_>) -> ReadResult<Option<Group>> {
-        if self.units.is_empty() && self.scopes.is_empty() && self.services.is_none() {
+        if self.units.is_empty() && self.scopes.is_empty() && self.system.is_none() {
             return Ok(None);
         }
         let cgroup =
@@ -174,9 +173,11 @@ impl CronGroups<'_> {
             if self.units.contains(&cgroup) || self.scopes.contains(name) {
                 Some(Group::Daemon)
             } else {
-                // A user's own service manager may have a service of such a name too.
-                let parent = cgroup.strip_suffix(name).and_then(|path| path.strip_suffix(b"/"));
-                let is_of_system = parent.is_some() && parent == self.services.as_deref();
+                let is_of_system = self
+                    .system
+                    .as_deref()
+                    .and_then(|root| cgroup.strip_prefix(root)?.strip_suffix(name))
+                    .is_some_and(are_slices);
                 let service = if is_of_system { systemd::service_of_timer(name) } else { None };
                 service.map(Group::Timer)
             }
@@ -184,11 +185,40 @@ impl CronGroups<'_> {
     }
 }
 
-/// Returns the control group with the services of the system: it is beside that of systemd itself.
-fn services(proc: &Proc) -> Result<Option<Vec<u8>>, Error> {
+/// Returns the control group of the system's service manager, which has a part for itself in it.
+fn system(proc: &Proc) -> Result<Option<Vec<u8>>, Error> {
     let Lookup::Found(init) = proc.process(1, Files::NONE)? else { return Ok(None) };
     let own = init.file(File::Cgroup).map(|file| Cgroups(file).path().map(<[u8]>::to_vec));
     let Lookup::Found(Some(own)) = init.lookup(own)? else { return Ok(None) };
-    let root = own.strip_suffix(b"/init.scope").unwrap_or(&own);
-    Ok(Some([root, b"/system.slice"].concat()))
+    Ok(Some(own.strip_suffix(b"/init.scope").unwrap_or(&own).to_vec()))
+}
+
+/// Reports whether a path leads through slices only (systemd.slice(5)), in any of which the
+/// administrator may put a service. In a service or a scope, another service manager may have such
+/// names: that of a user, or of a container.
+fn are_slices(path: &[u8]) -> bool {
+    path.starts_with(b"/")
+        && path
+            .split(|&byte| byte == b'/')
+            .filter(|name| !name.is_empty())
+            .all(|name| name.ends_with(b".slice"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_services_of_other_managers_are_below_a_service_or_a_scope() {
+        assert!(are_slices(b"/system.slice/") && are_slices(b"/batch.slice/batch-night.slice/"));
+        for path in [
+            &b"/user.slice/user-1000.slice/user@1000.service/app.slice/"[..],
+            b"/machine.slice/machine-web.scope/system.slice/",
+            b"/lxc.payload.web/system.slice/",
+            b"-web/",
+            b"",
+        ] {
+            assert!(!are_slices(path), "{}", path.escape_ascii());
+        }
+    }
 }

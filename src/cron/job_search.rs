@@ -161,6 +161,7 @@ fn of_service(forest: &Forest<JobCandidate>, daemons: &[Daemon]) -> BTreeSet<Nod
             let beside = forest.children(above).filter(|&child| {
                 let member = forest.data(child);
                 member.session == session
+                    && !member.is_runner
                     && (groups.contains(&member.pgrp) || !daemon.is_dcron())
                     && !member.is_forked_from(daemon)
             });
@@ -170,29 +171,70 @@ fn of_service(forest: &Forest<JobCandidate>, daemons: &[Daemon]) -> BTreeSet<Nod
     found
 }
 
-/// Returns our own process, its ancestors, its descendants and its process group. If a daemon is
-/// among the ancestors, the other processes of the job that runs us are included: they may wait for
-/// us.
+/// Returns our own process, its ancestors and descendants, and what waits for us, such as the reader
+/// of our output: it is in the process group of one of these, in our session. If a job runs us, the
+/// other processes of it are included.
 fn ours(
     proc: &Proc,
     forest: &Forest<JobCandidate>,
     daemons: &[Daemon],
 ) -> Result<BTreeSet<Node>, Error> {
     let self_and_ancestors = self_and_ancestors(proc)?;
-    let mut ours: BTreeSet<Node> =
-        self_and_ancestors.iter().filter_map(|&pid| forest.find(pid)).collect();
-    let Some(own) = self_and_ancestors.first().and_then(|&pid| forest.find(pid)) else {
-        return Ok(ours);
-    };
+    let line: Vec<Node> = self_and_ancestors.iter().filter_map(|&pid| forest.find(pid)).collect();
+    let mut ours: BTreeSet<Node> = line.iter().copied().collect();
+    let Some(&own) = line.first() else { return Ok(ours) };
     ours.extend(forest.descendants(own));
-    let (session, pgrp) = (forest.data(own).session, forest.data(own).pgrp);
-    let daemon = daemons.iter().find(|daemon| self_and_ancestors.contains(&daemon.pid));
+    let session = forest.data(own).session;
+    // 0 stands for a group outside of our pid namespace.
+    let groups: BTreeSet<Pid> = line
+        .iter()
+        .map(|&node| forest.data(node))
+        .filter(|member| member.session == session && member.pgrp != 0)
+        .map(|member| member.pgrp)
+        .collect();
+    let starters = Starters { forest, daemons };
+    let starter = line.iter().find(|&&node| starters.include(node));
     // In the session of the daemon itself, other jobs may run too.
-    let is_own_session = daemon.is_some_and(|daemon| session != daemon.session);
-    // Our own group, such as the reader of our output, waits for us in any case: also if the daemon
-    // that started the job has ended. 0 stands for a group outside of our pid namespace.
-    ours.extend(forest.find_all(forest.all(), |member| {
-        pgrp != 0 && member.pgrp == pgrp || is_own_session && member.session == session
-    }));
+    let is_own_session = starter.is_some_and(|&starter| session != forest.data(starter).session);
+    let beside = forest.find_all(forest.all(), |member| {
+        member.session == session && (is_own_session || groups.contains(&member.pgrp))
+    });
+    // A script without job control has cron in its own group, with all that is below cron.
+    ours.extend(
+        beside.filter(|&node| starters.branch(node).is_none_or(|branch| line.contains(&branch))),
+    );
     Ok(ours)
+}
+
+/// The processes that start jobs: daemons, workers, helpers of daemons, and such as anacron.
+struct Starters<'f> {
+    forest: &'f Forest<JobCandidate>,
+    daemons: &'f [Daemon],
+}
+
+impl Starters<'_> {
+    fn include(&self, node: Node) -> bool {
+        let member = self.forest.data(node);
+        let pid = self.forest.pid(node);
+        member.is_worker
+            || member.is_runner
+            || member.is_helper
+            || self.daemons.iter().any(|daemon| daemon.pid == pid)
+    }
+
+    /// Returns the process below the nearest of them through which a process descends from it, or
+    /// the process itself if it is one; `None` for a process that none of them has started.
+    fn branch(&self, node: Node) -> Option<Node> {
+        if self.include(node) {
+            return Some(node);
+        }
+        let mut below = node;
+        for above in self.forest.ancestors(node) {
+            if self.include(above) {
+                return Some(below);
+            }
+            below = above;
+        }
+        None
+    }
 }

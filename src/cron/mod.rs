@@ -49,6 +49,7 @@ pub use missed::Missed;
 pub use origin::JobOrigin;
 pub use pause::resume;
 pub use plan::{OnTimeout, Plan, Shutdown, ShutdownResult};
+pub use shutdown::has_additions;
 pub use stop_method::StopMethod;
 pub use supervisor::Supervisor;
 pub use systemd::{CronTarget, cron_target};

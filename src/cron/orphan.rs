@@ -2,6 +2,8 @@
 //! the two any more. All functions return `None` for a process that has exited meanwhile: it may
 //! have started another one, so that the scan is uncertain.
 
+use nix::unistd::User;
+
 use super::Error;
 use super::origin::JobOrigin;
 use crate::process::{File, Files, Lookup, Pid, Proc, Process, ReadResult, items};
@@ -48,7 +50,7 @@ const FOREIGN: [&[u8]; 7] = [
 pub enum JobLike {
     /// It has the environment of a job of the user of this name, and is no daemon.
     Of(Vec<u8>),
-    /// The same, with variables of a terminal or of a service.
+    /// The same, with variables of a terminal or of a service, or with another user than that.
     Foreign(Vec<u8>),
     Nobody,
 }
@@ -70,8 +72,20 @@ pub fn user_of_job(proc: &Proc, pid: Pid, usual: &[Vec<u8>]) -> Result<Option<Jo
         Lookup::Found(like) => like,
         Lookup::Exited => return Ok(None),
     };
+    let like = match like {
+        JobLike::Of(user) if is_another(&process, &user)? => JobLike::Foreign(user),
+        like => like,
+    };
     let is_daemon = is_daemonized(&process)?;
     Ok(is_daemon.map(|is_daemon| if is_daemon { JobLike::Nobody } else { like }))
+}
+
+/// Reports whether a process is certainly not of the user of this name: anybody can put the name of
+/// the superuser into an environment. A name that is not in the C library's reach may be anybody's.
+fn is_another(process: &Process<'_>, user: &[u8]) -> Result<bool, Error> {
+    let Lookup::Found([uid, ..]) = process.lookup(process.user_ids())? else { return Ok(false) };
+    let named = str::from_utf8(user).ok().and_then(|user| User::from_name(user).ok().flatten());
+    Ok(named.is_some_and(|user| user.uid.as_raw() != uid))
 }
 
 /// Returns the arguments of a process; none if they cannot be read, and `None` if it has exited.
@@ -88,8 +102,9 @@ pub fn arguments(proc: &Proc, pid: Pid) -> Result<Option<Vec<u8>>, Error> {
     })
 }
 
-/// Most bytes of an environment that are looked at. Cron sets its variables first.
-const ENVIRONMENT: usize = 4096;
+/// Most bytes of an environment that are looked at. Most daemons set their variables first, but
+/// busybox's crond and dcron put them behind those that they have themselves.
+const ENVIRONMENT: usize = 1 << 20;
 
 /// Returns the foreign variables of an environment, with their values.
 fn foreign(environment: &[u8]) -> impl Iterator<Item = &[u8]> {

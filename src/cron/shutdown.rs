@@ -24,6 +24,11 @@ const ADDITIONS: &str = "cron-graceful-additions";
 /// Time limit of the additions, if no other limit comes first: cron is paused meanwhile.
 const ADDITIONS_LIMIT: Duration = Duration::from_secs(10 * 60);
 
+/// Reports whether there is a command [`ADDITIONS`].
+pub fn has_additions() -> bool {
+    program::find(ADDITIONS).is_some()
+}
+
 /// Time between two searches for a cron that is started while a command runs.
 const LOOK: Duration = Duration::from_millis(500);
 

@@ -47,8 +47,17 @@ pub fn has_cron_target() -> bool {
 const GENERATED: &str = "/run/systemd/generator";
 
 /// The services of systemd-cron itself, which run the directories such as /etc/cron.daily.
-const OWN: [&str; 8] =
-    ["boot", "hourly", "daily", "weekly", "monthly", "quarterly", "semi-annually", "yearly"];
+const OWN: [&str; 9] = [
+    "boot",
+    "minutely",
+    "hourly",
+    "daily",
+    "weekly",
+    "monthly",
+    "quarterly",
+    "semi-annually",
+    "yearly",
+];
 
 /// The directory of the units that programs make for one run (systemd-run(1)).
 const TRANSIENT: &str = "/run/systemd/transient";

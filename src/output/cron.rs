@@ -244,7 +244,7 @@ impl<'t> CronReport<'t> {
             // After a signal to end, no reader is waited for.
             self.options.limit = Some(Instant::now());
         }
-        if let Some(text) = ending(result, plan, !daemons.is_empty()) {
+        if let Some(text) = ending(result, plan, daemons) {
             if result.left().is_empty() {
                 self.warn(&text);
             } else {

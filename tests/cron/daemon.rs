@@ -550,6 +550,46 @@ fn the_jobs_of_anacron_are_waited_for() {
     }
 }
 
+/// A script without job control, such as the entry point of a container, has all that it starts in
+/// one process group.
+#[test]
+fn a_run_in_the_process_group_of_cron_waits_for_its_jobs() {
+    let place = cron_box!(CronBox::needing(&["anacron"]));
+    place.shell(
+        "mkfifo /mnt/start.go; mkdir -p /run/spool; \
+         printf 'SHELL=/bin/sh\\n1 0 daily sh /mnt/job b\\n' >/run/anacrontab",
+    );
+    let anacron = "/usr/sbin/anacron -d -s -n -t /run/anacrontab -S /run/spool";
+    for (before, name) in [("true", "a"), (anacron, "b")] {
+        place.raw_crontab("");
+        if name == "a" {
+            place.crontab(&[&job("a")]);
+        }
+        let daemon = place.cron_by(&format!(
+            "rm -f /mnt/ran /mnt/status; setsid sh -c '{before} & cron -f & \
+             read -r _ </mnt/start.go; \
+             cron-graceful --list >/mnt/list; cron-graceful -- touch /mnt/ran >/mnt/told 2>&1; \
+             echo $? >/mnt/status' </dev/null >/dev/null 2>&1 &"
+        ));
+        let job = place.began(name);
+        place.feed(&place.path("start.go"));
+        soon("a paused cron", || place.state(daemon) == 'T');
+        assert!(
+            place.read("list").contains(&format!("sh /mnt/job {name}")),
+            "{}",
+            place.read("list")
+        );
+        assert!(place.goes_on(job) && !place.has("ran"), "the command ran beside a job");
+        place.release(name);
+        soon("the end of the run", || place.has("status") && !place.read("status").is_empty());
+        let told = place.read("told");
+        assert!(place.read("status") == "0" && place.has("ran"), "{told}");
+        assert!(!told.contains("run by a cron job itself"), "{told}");
+        place.kill("KILL", daemon);
+        soon("the end of cron", || !place.is_alive(daemon));
+    }
+}
+
 /// anacron waits for us, and we do not wait for anacron.
 #[test]
 fn a_run_by_anacron_says_so_and_does_not_wait_for_itself() {

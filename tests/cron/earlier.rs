@@ -17,10 +17,17 @@ const CROND: &str = "use POSIX; setsid; \
 /// Starts that crond in this environment. Returns its pid.
 #[track_caller]
 fn crond(place: &CronBox, environment: &str, program: &str) -> u32 {
+    crond_with(place, environment, program, "")
+}
+
+/// Starts it with these options.
+#[track_caller]
+fn crond_with(place: &CronBox, environment: &str, program: &str, options: &str) -> u32 {
     place.shell("[ -e /usr/sbin/crond ] || cp $(command -v perl) /usr/sbin/crond");
     place.shell("echo '0 4 * * * sh /mnt/job a' >/var/spool/cron/crontabs/root");
     std::fs::write(place.path("crond.pl"), program).expect("writing a script");
-    let start = format!("{environment} crond /mnt/crond.pl </dev/null >/dev/null 2>&1 & echo $!");
+    let start =
+        format!("{environment} crond /mnt/crond.pl {options} </dev/null >/dev/null 2>&1 & echo $!");
     let daemon = place.shell(&start).parse().expect("parsing a process id");
     soon("a crond", || place.name(daemon) == "crond");
     daemon
@@ -96,6 +103,59 @@ fn the_jobs_of_a_crond_from_a_terminal_are_perhaps_of_cron_without_a_crontab() {
     counts(&place, jobs[0], "perhaps", false);
     stops(&place, place.graceful(&[]), daemon);
     assert!(place.goes_on(jobs[0]));
+}
+
+/// A crond of the boot has the variables of the boot, and one that is started anew those of ssh.
+#[test]
+fn the_jobs_of_the_crond_of_the_boot_are_known_without_their_commands() {
+    for of_boot in ["TERM=linux", "TERM=linux RUNLEVEL=3"] {
+        let place = cron_box!(CronBox::needing(&["perl"]));
+        let jobs = orphaned(&place, crond(&place, &format!("{ENVIRONMENT} {of_boot}"), CROND));
+        let by_hand = format!("{ENVIRONMENT} TERM=xterm SSH_CONNECTION=somewhere");
+        let daemon = crond(&place, &by_hand, "sleep 1000");
+        place.shell("echo '0 4 * * * other' >/var/spool/cron/crontabs/root");
+        are_jobs(&place, jobs);
+        place.still_runs(daemon);
+    }
+}
+
+/// A crond puts its variables behind those that it has itself.
+#[test]
+fn the_jobs_of_a_crond_with_many_variables_are_known() {
+    let place = cron_box!(CronBox::needing(&["perl"]));
+    let environment = ENVIRONMENT.replace("env -i", "env -i BIG=$(printf %09000d 0)");
+    let jobs = orphaned(&place, crond(&place, &environment, CROND));
+    let daemon = crond(&place, ENVIRONMENT, "sleep 1000");
+    place.shell("echo '0 4 * * * other' >/var/spool/cron/crontabs/root");
+    are_jobs(&place, jobs);
+    place.still_runs(daemon);
+}
+
+#[test]
+fn the_jobs_of_an_earlier_crond_are_known_beside_one_with_crontabs_elsewhere() {
+    let place = cron_box!(CronBox::needing(&["perl"]));
+    let jobs = orphaned(&place, crond(&place, ENVIRONMENT, CROND));
+    let daemon = crond_with(&place, ENVIRONMENT, "sleep 1000", "-c /etc/elsewhere");
+    place.shell("rm /var/spool/cron/crontabs/root");
+    are_jobs(&place, jobs);
+    place.still_runs(daemon);
+}
+
+/// Anybody can give a process the environment of a job of the superuser.
+#[test]
+fn who_only_says_to_be_the_superuser_is_not_awaited() {
+    let place = cron_box!(CronBox::needing(&["perl"]));
+    let daemon = crond(&place, ENVIRONMENT, "sleep 1000");
+    let script = "cd /; timeout 1000 sh /mnt/job other >>/tmp/log 2>&1 </dev/null &";
+    let liar = "setpriv --reuid 65534 --clear-groups";
+    place
+        .shell(&format!("chmod 777 /mnt; {liar} {ENVIRONMENT} setsid sh -c '{script}' </dev/null"));
+    let other = place.began("other");
+    let seen = place.processes().into_iter();
+    let leader = seen.into_iter().find(|seen| seen.name == "timeout").expect("finding timeout").pid;
+    counts(&place, leader, "perhaps", false);
+    stops(&place, place.graceful(&[]), daemon);
+    assert!(place.goes_on(other));
 }
 
 #[test]
@@ -290,21 +350,50 @@ fn an_orphan_with_the_environment_of_a_job_is_awaited_only_where_a_crontab_tells
     assert!(place.goes_on(other));
 }
 
-/// Whoever reads the output of a run in a job waits for that run.
+/// Whoever reads the output of a run in a job waits for that run, also where timeout(1) has given the
+/// run a process group of its own.
 #[test]
 fn a_run_in_a_job_of_an_earlier_crond_does_not_wait_for_its_own_pipe() {
-    let place = cron_box!(CronBox::needing(&["perl"]));
-    let run = "read -r _ </mnt/start.go; cron-graceful -- touch /mnt/ran 2>&1 | tee /mnt/told";
-    let program = CROND.replace("sh /mnt/job b >/dev/null 2>&1 &", run);
+    for by in ["", "timeout 50 "] {
+        let place = cron_box!(CronBox::needing(&["perl"]));
+        let run = format!(
+            "read -r _ </mnt/start.go; {by}cron-graceful -- touch /mnt/ran 2>&1 | tee /mnt/told"
+        );
+        let program = CROND.replace("sh /mnt/job b >/dev/null 2>&1 &", &run);
+        place.shell("mkfifo /mnt/start.go");
+        let first = crond(&place, ENVIRONMENT, &program);
+        let job = place.began("a");
+        place.kill("KILL", first);
+        soon("orphans", || !place.processes().iter().any(|seen| seen.parent == first));
+        let second = crond(&place, ENVIRONMENT, "sleep 1000");
+        place.feed(&place.path("start.go"));
+        soon("a paused crond", || place.state(second) == 'T');
+        assert!(place.goes_on(job) && !place.has("ran"), "the command ran beside a job");
+        place.release("a");
+        soon("the command", || place.has("ran"));
+        place.still_runs(second);
+    }
+}
+
+/// The same in a job whose worker still runs, as those of Debian's cron do.
+#[test]
+fn a_run_in_a_job_of_an_earlier_cron_does_not_wait_for_its_own_pipe() {
+    let place = cron_box!();
     place.shell("mkfifo /mnt/start.go");
-    let first = crond(&place, ENVIRONMENT, &program);
-    let job = place.began("a");
+    place.crontab(&[
+        "read -r _ </mnt/start.go; \
+         timeout 50 /mnt/bin/cron-graceful -- touch /mnt/ran 2>&1 | tee /mnt/told",
+        &job("a"),
+    ]);
+    let first = place.cron();
+    let other = place.began("a");
     place.kill("KILL", first);
-    soon("orphans", || !place.processes().iter().any(|seen| seen.parent == first));
-    let second = crond(&place, ENVIRONMENT, "sleep 1000");
+    soon("the end of cron", || !place.is_alive(first));
+    place.raw_crontab("");
+    let second = place.cron();
     place.feed(&place.path("start.go"));
-    soon("a paused crond", || place.state(second) == 'T');
-    assert!(place.goes_on(job) && !place.has("ran"), "the command ran beside a job");
+    soon("a paused cron", || place.state(second) == 'T');
+    assert!(place.goes_on(other) && !place.has("ran"), "the command ran beside a job");
     place.release("a");
     soon("the command", || place.has("ran"));
     place.still_runs(second);

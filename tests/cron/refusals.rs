@@ -139,7 +139,29 @@ fn a_command_that_is_not_there_is_told_before_any_wait() {
             mentions(&outcome, &[command, "not found"]);
         }
     }
+    place.shell("mkdir /mnt/directory; echo >/mnt/text");
+    for command in ["/mnt/directory", "/mnt/text"] {
+        mentions(&place.graceful(&["--", command]).exits(126), &[command, "cannot be executed"]);
+    }
+    place.graceful(&["--", ""]).exits(127);
     assert!(place.is_alive(script));
+    place.still_runs(daemon);
+}
+
+#[test]
+fn a_command_may_be_in_a_relative_directory_or_come_from_the_additions() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    place.shell("mkdir /mnt/here");
+    place.program("/mnt/here/mine", "#!/bin/sh\necho >/mnt/ran\n");
+    for path in [".:$PATH", ":$PATH", "../here:$PATH"] {
+        place.shell(&format!("rm -f /mnt/ran; cd /mnt/here; PATH={path} cron-graceful -- mine"));
+        assert!(place.has("ran"), "{path}");
+    }
+    place.program("cron-graceful-additions", "#!/bin/sh\ncp /mnt/here/mine /run/late\n");
+    place.shell("rm /mnt/ran");
+    place.graceful(&["--", "/run/late"]).exits(0);
+    assert!(place.has("ran"));
     place.still_runs(daemon);
 }
 

@@ -170,6 +170,35 @@ END
     assert!(place.has("ran"));
 }
 
+/// The administrator may put services into another slice, and a distribution may run jobs each minute.
+#[test]
+fn the_services_of_systemd_cron_are_found_in_any_slice() {
+    let place = cron_box!(CronBox::with_systemd());
+    place.shell(
+        "systemctl stop cron; mkdir -p /run/systemd/system-generators
+         cat >/run/systemd/system-generators/cron <<'END'
+#!/bin/sh
+printf '[Service]\\nSlice=batch-night.slice\\nExecStart=/bin/sh -c \"sh /mnt/job a; true\"\\n' \
+    >$1/cron-b-root-0.service
+END
+         chmod 755 /run/systemd/system-generators/cron
+         cd /etc/systemd/system; echo '[Unit]' >cron.target
+         printf '[Service]\\nExecStart=/bin/sh -c \"sh /mnt/job b; true\"\\n' >cron-minutely.service
+         systemctl daemon-reload; systemctl start --no-block cron-b-root-0 cron-minutely",
+    );
+    for name in ["a", "b"] {
+        place.began(name);
+    }
+    mentions(&place.graceful(&["--list"]).exits(0), &["sh /mnt/job a", "sh /mnt/job b"]);
+    place.graceful(&["--timeout", "0.3", "--", "touch", "/mnt/ran"]).exits(124);
+    assert!(!place.has("ran"));
+    place.release("a");
+    soon("the end of a job", || place.ended("a"));
+    let run = place.begin(&["--", "touch", "/mnt/ran"]);
+    place.finishes_after("b", run).exits(0);
+    assert!(place.has("ran"));
+}
+
 /// So does OOMPolicy=kill.
 #[test]
 fn cron_runs_on_after_the_end_of_all_processes_of_our_unit() {

@@ -40,7 +40,15 @@ pub fn no_daemon(wanted: &DaemonSelector) -> String {
 
 /// Returns the message about a result that the user did not wish for. `NotStopped` has none,
 /// because its reason was reported.
-pub fn ending(result: &ShutdownResult, plan: &Plan, has_daemon: bool) -> Option<String> {
+pub fn ending(result: &ShutdownResult, plan: &Plan, daemons: &[Daemon]) -> Option<String> {
+    let has_daemon = !daemons.is_empty();
+    // What runs cron may end it when it is paused, as a script with job control does that ends itself
+    // then.
+    let left_alone = if has_daemon && daemons.iter().all(Daemon::has_ended) {
+        "cron has ended"
+    } else {
+        "cron runs on"
+    };
     match result {
         ShutdownResult::Stopped | ShutdownResult::NotStopped | ShutdownResult::Ran(_) => None,
         ShutdownResult::Terminated if has_daemon => {
@@ -54,25 +62,25 @@ pub fn ending(result: &ShutdownResult, plan: &Plan, has_daemon: bool) -> Option<
         }
         ShutdownResult::TimedOut { left, is_stopped } => {
             let cron = match (is_stopped, plan.on_timeout) {
-                (true, _) => "cron is stopped",
-                (false, OnTimeout::Stop) => "cron could not be stopped",
+                (true, _) => "cron is stopped".to_owned(),
+                (false, OnTimeout::Stop) => "cron could not be stopped".to_owned(),
                 (false, OnTimeout::Resume | OnTimeout::Terminate) if plan.command.is_empty() => {
-                    "cron runs on"
+                    left_alone.to_owned()
                 }
                 (false, OnTimeout::Resume | OnTimeout::Terminate) => {
-                    "cron runs on, and the command did not run"
+                    format!("{left_alone}, and the command did not run")
                 }
             };
             Some(format!("timed out, and {cron}: {}", still_running(left)))
         }
         ShutdownResult::Interrupted(Signal::PIPE, _) => {
-            Some("nobody reads the output any more: cron runs on (see --detach)".to_owned())
+            Some(format!("nobody reads the output any more: {left_alone} (see --detach)"))
         }
         ShutdownResult::Interrupted(_, left) if left.is_empty() => {
-            Some("interrupted, and cron runs on".to_owned())
+            Some(format!("interrupted, and {left_alone}"))
         }
         ShutdownResult::Interrupted(_, left) => {
-            Some(format!("interrupted, and cron runs on: {}", still_running(left)))
+            Some(format!("interrupted, and {left_alone}: {}", still_running(left)))
         }
         ShutdownResult::NotRun(error) => {
             let program = plan.command.first();
