@@ -50,7 +50,9 @@ pub fn pool(arguments: &[u8]) -> Option<Vec<u8>> {
 
 /// Helpers of servers, by the beginning of their group's name: they answer no requests, and there is
 /// one of each. Those of nginx (ngx_process_cycle.c) and of postgres (miscinit.c).
-const HELPERS: [&[u8]; 20] = [
+const HELPERS: [&[u8]; 21] = [
+    // After USR2, the new master is a child of the old one until that ends.
+    b"master process",
     b"cache manager process",
     b"cache loader process",
     b"privileged agent process",
@@ -209,7 +211,12 @@ mod tests {
 
     #[test]
     fn helpers() {
-        for name in [&b"cache manager process"[..], b"15/main: checkpointer", b"walwriter"] {
+        for name in [
+            &b"cache manager process"[..],
+            b"master process /usr/sbin/nginx",
+            b"15/main: checkpointer",
+            b"walwriter",
+        ] {
             assert!(is_helper(name), "{}", String::from_utf8_lossy(name));
         }
         for name in [&b"worker process"[..], b"15/main: web shop", b"www", b""] {

@@ -25,8 +25,8 @@ use crate::process::Pid;
 use crate::users::Users;
 use document::missed_json;
 use words::{
-    catching_up, deed, ending, how_it_ended, left_running, method, newcomer, origin_note, outcome,
-    state_note, stop_later, warning_text,
+    catching_up, deed, ending, how_it_ended, left_running, method, newcomer, no_job, origin_note,
+    outcome, state_note, stop_later, warning_text,
 };
 
 pub use super::progress::duration;
@@ -107,7 +107,8 @@ impl<'t> CronReport<'t> {
                     jobs.iter().filter(|job| job.is_of_interest(jobs)).collect();
                 self.job_lines(&mut text, &of_interest);
                 if jobs.is_empty() {
-                    text.extend_from_slice(b"no cron job is running\n");
+                    text.extend_from_slice(no_job().as_bytes());
+                    text.push(b'\n');
                 }
             }
         }
@@ -174,7 +175,7 @@ impl<'t> CronReport<'t> {
             self.line(format_args!("would run {} when no job runs any more", words.join(" ")));
         }
         if jobs.is_empty() {
-            self.line("no cron job is running");
+            self.line(no_job());
         }
         let (awaited, others): (Vec<&Job>, Vec<&Job>) = jobs
             .iter()

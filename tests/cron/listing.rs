@@ -106,6 +106,19 @@ fn an_ordinary_user_sees_the_daemon_and_its_jobs() {
     place.still_runs(daemon);
 }
 
+/// The environments of the superuser's processes are hidden from an ordinary user.
+#[test]
+fn an_ordinary_user_is_told_that_there_may_be_more_jobs() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    for words in ["--list", "--dry-run"] {
+        mentions(&place.graceful_as_nobody(&[words]).exits(0), &["as far as an ordinary user"]);
+        let outcome = place.graceful(&[words]).exits(0);
+        assert!(!outcome.text().contains("ordinary"), "{}", outcome.report());
+    }
+    place.still_runs(daemon);
+}
+
 #[test]
 fn where_processes_are_hidden_a_list_says_so() {
     let place = cron_box!();

@@ -38,6 +38,16 @@ pub fn no_daemon(wanted: &DaemonSelector) -> String {
     format!("no cron daemon is running {names}")
 }
 
+/// Returns the text of a list without jobs. What earlier daemons have left behind is known by its
+/// environment and output, which only the superuser sees.
+pub fn no_job() -> &'static str {
+    if nix::unistd::geteuid().is_root() {
+        "no cron job is running"
+    } else {
+        "no cron job is running, as far as an ordinary user sees"
+    }
+}
+
 /// Returns the message about a result that the user did not wish for. `NotStopped` has none,
 /// because its reason was reported.
 pub fn ending(result: &ShutdownResult, plan: &Plan, daemons: &[Daemon]) -> Option<String> {
