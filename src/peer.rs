@@ -2,11 +2,13 @@
 //! lasts beyond a set time.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
@@ -96,6 +98,29 @@ impl Peer {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(in_time(error)),
             }
+        }
+    }
+
+    /// Waits for more bytes from the server, and appends them, unless `other` can be read before.
+    /// Returns `false` then. Errors: as [`Peer::receive`].
+    pub fn receive_unless(
+        &mut self,
+        other: BorrowedFd<'_>,
+        received: &mut Vec<u8>,
+    ) -> io::Result<bool> {
+        loop {
+            let time = Timespec::try_from(remaining(self.end)?).ok();
+            let mut descriptors =
+                [PollFd::new(&other, PollFlags::IN), PollFd::new(&self.stream, PollFlags::IN)];
+            match poll(&mut descriptors, time.as_ref()) {
+                Ok(0) | Err(Errno::INTR) => continue,
+                Ok(_) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            if descriptors[0].revents().contains(PollFlags::IN) {
+                return Ok(false);
+            }
+            return self.receive(received).map(|()| true);
         }
     }
 

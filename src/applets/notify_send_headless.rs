@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::Stdio;
@@ -17,12 +18,13 @@ use crate::cli::exit_status::{ExitRow, Note, Status};
 use crate::cli::notification::{self, Options, PROGRAM};
 use crate::cli::usage;
 use crate::cli::verbosity::Verbosity;
+use crate::command::answer;
 use crate::command::exec::{Environment, become_command, become_command_without_input};
+use crate::control::Interrupts;
 use crate::control::child::{self, CommandResult};
-use crate::control::{Interrupts, Silent};
 use crate::deadlines;
-use crate::desktop::notification::End;
-use crate::desktop::{Address, BusError, Directory, Session, SessionSelector, SessionUser};
+use crate::desktop::notification::{End, ShownNotification};
+use crate::desktop::{Address, Directory, Session, SessionSelector, SessionUser};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
 use crate::output::{self, Colour, Output};
@@ -62,9 +64,10 @@ fn command() -> Command {
              passed on as they are. Who is reached, and that nobody can divert it, is as with \
              with-gui-environment(1).\n\n\
              Without a program notify-send it speaks to the message bus itself, with the same \
-             options, but for hints of type variant. It ends after about a minute at the latest, \
-             whatever becomes of the message bus, but with --wait and --action as late as whoever \
-             sits there does something.",
+             options, which are those of its version 0.8.7 and of the one after it. It ends after \
+             about a minute at the latest, whatever becomes of the message bus, but with --wait and \
+             --action as late as whoever sits there does something. An interrupt from the keyboard \
+             (Ctrl-C) closes what it waits for.",
         )
 }
 
@@ -80,6 +83,7 @@ const EXITS: &[ExitRow] = &[
         shows notifications there",
     ),
     Status(Exit::Usage, "wrong usage, without a program notify-send"),
+    Status(Exit::Fatal, "fatal: output failed"),
     Status(Exit::NotRun, "something of our own failed, such as becoming the user"),
     Status(Exit::NotExecutable, "notify-send could not be executed"),
     Note("Otherwise that of notify-send."),
@@ -121,10 +125,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     if let [question] = &arguments[..]
         && QUESTIONS.iter().any(|known| question == known)
     {
-        return match become_command(&words, &Environment::default()) {
-            missing if missing.exit == Exit::NotFound => answer(question),
-            refusal => Err(refusal.into()),
-        };
+        return ask(question, &words);
     }
     let proc = Proc::open(Path::new("/proc")).map_err(|error| refusal(&error.into(), ADVICE))?;
     let selector = SessionSelector {
@@ -138,6 +139,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let user =
         SessionUser::new(&session, &variables, Directory::Root).map_err(|error| failure(&error))?;
     let sender = Sender { proc: &proc, name: &context.name, words, session, user };
+    sender.check_descriptors()?;
     match sender.notify()? {
         Some(exit) => Ok(exit),
         None => sender.show(bus),
@@ -155,6 +157,21 @@ struct Sender<'s> {
 }
 
 impl Sender<'_> {
+    /// Refuses options by which another user would get a descriptor of ours.
+    fn check_descriptors(&self) -> Result<(), Refusal> {
+        let Ok(matches) = notification::command().try_get_matches_from(&self.words) else {
+            return Ok(());
+        };
+        let options = Options::from_arg_matches(&matches).ok();
+        match options.and_then(|options| options.descriptor_option()) {
+            Some(option) if self.user.is_other() => Err(Refusal::usage(format!(
+                "{option}: another user gets no descriptor of ours: read standard output, where the \
+                 number (--print-id) and the choice are printed"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Reports whether the options make notify-send wait for the user at the screen. One that we do
     /// not know may be a new way to wait.
     fn waits(&self) -> bool {
@@ -190,7 +207,7 @@ impl Sender<'_> {
                 command.stdout(Stdio::piped()).stderr(Stdio::piped());
             }
             let end = self.end(deadlines::NOTIFY_SEND);
-            child::run(self.proc, command, &interrupts, end, &mut Silent)
+            child::run_and_pass(self.proc, command, &interrupts, end)
         };
         let mut command = environment.command(program);
         command.args(arguments);
@@ -213,14 +230,14 @@ impl Sender<'_> {
     fn show(&self, bus: &Address) -> anyhow::Result<Exit> {
         let uid = self.session.account.uid;
         if !self.user.is_other() {
-            return show(self.name, &self.words, bus, uid);
+            return self.show_here(bus, uid);
         }
         let interrupts = Interrupts::catch(self.proc)?;
         // It connects and closes, and waits for an answer each time.
         let end = self.end(2 * deadlines::NOTIFICATION);
         let ran = child::run_closure(self.proc, &interrupts, end, || {
             let shown = self.user.enter().map_err(|error| failure(&error).into());
-            let shown = shown.and_then(|_| show(self.name, &self.words, bus, uid));
+            let shown = shown.and_then(|_| self.show_here(bus, uid));
             let exit = shown.unwrap_or_else(|error: anyhow::Error| {
                 message(self.name, format_args!("{error:#}"));
                 error.downcast_ref::<Refusal>().map_or(Exit::Fatal, |refusal| refusal.exit)
@@ -229,6 +246,83 @@ impl Sender<'_> {
         })?;
         exit_of(ran, "the sender")
     }
+
+    /// Shows the notification over the message bus with our rights, with the options, output and exit
+    /// status of notify-send.
+    fn show_here(&self, bus: &Address, uid: u32) -> anyhow::Result<Exit> {
+        let matches = match notification::command().try_get_matches_from(&self.words) {
+            Err(error) if error.kind() == ClapError::DisplayHelp => {
+                return answer_ourselves("--help".as_ref());
+            }
+            parsed => parsed.map_err(|error| usage::refusal(self.name, &error))?,
+        };
+        let options = Options::from_arg_matches(&matches)?;
+        if options.version {
+            return answer_ourselves("--version".as_ref());
+        }
+        let notification = options.notification();
+        // From now on an interrupt closes what is shown.
+        let interrupts = if options.waits() { Some(Interrupts::catch(self.proc)?) } else { None };
+        let shown = notification.show(bus, uid).map_err(|error| {
+            Refusal::nothing(format!("the notification was not delivered: {error}"))
+        })?;
+        let mut output = Output::stdout(Colour::Never);
+        if options.print_id {
+            writeln!(output, "{}", shown.id)?;
+            output.flush()?;
+        }
+        tell(options.id_fd, "--id-fd", &shown.id.to_string())?;
+        if !notification.actions.is_empty() && !shown.has_actions {
+            message(self.name, "who shows notifications here offers nothing to choose");
+        }
+        let exit = match interrupts {
+            Some(interrupts) if options.wait || shown.has_actions => {
+                wait(&options, shown, &interrupts, &mut output, self.name)?
+            }
+            _ => Exit::Done,
+        };
+        output.finish().context("what was chosen was not printed")?;
+        Ok(exit)
+    }
+}
+
+/// Waits for the end of the notification, and prints what was chosen.
+fn wait(
+    options: &Options,
+    shown: ShownNotification,
+    interrupts: &Interrupts,
+    output: &mut Output,
+    name: &str,
+) -> anyhow::Result<Exit> {
+    let limit = u64::try_from(options.expire_time).ok().filter(|&limit| limit > 0);
+    let end = shown.wait(interrupts, limit.map(Duration::from_millis)).map_err(|error| {
+        let why = format!("the notification was shown, but not what became of it: {error}");
+        Refusal::nothing(why)
+    })?;
+    match end {
+        End::Closed => {}
+        End::TimeOver => message(name, "the time to wait is over"),
+        End::Cancelled => message(name, "interrupted: the notification was closed"),
+        End::Interrupted(signal) => return Ok(Exit::Interrupted(signal.number() as u8)),
+        End::Chosen { action, token } => {
+            tell(options.selected_action_fd, "--selected-action-fd", &action)?;
+            let token = token.unwrap_or_default();
+            tell(options.activation_token_fd, "--activation-token-fd", &token)?;
+            let action = output::shown(action.as_bytes(), &output.terminal).into_owned();
+            output.write_all(&[&action[..], b"\n"].concat())?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Writes a line to a descriptor of ours that an option names.
+fn tell(descriptor: Option<i32>, option: &str, line: &str) -> anyhow::Result<()> {
+    let Some(number) = descriptor else { return Ok(()) };
+    // The path leads to whatever the descriptor leads to: a pipe or a file.
+    let path = format!("/proc/self/fd/{number}");
+    let written = File::options().append(true).open(&path);
+    let written = written.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
+    written.with_context(|| format!("cannot write to descriptor {number} of {option}"))
 }
 
 /// Returns the exit status of a program that has sent a notification.
@@ -251,54 +345,37 @@ fn variable(name: &str) -> Result<Option<String>, Refusal> {
     text.map_err(|value| Refusal::usage(format!("{name} is not UTF-8: '{}'", value.display())))
 }
 
-/// Prints the version or the help, as notify-send would.
-fn answer(question: &OsStr) -> anyhow::Result<Exit> {
-    let text = if question == "--version" || question == "-v" {
-        format!("proctool {}\n", env!("CARGO_PKG_VERSION"))
-    } else {
-        notification::command().render_help().to_string()
-    };
-    output::print(&text)?;
-    Ok(Exit::Done)
-}
-
-/// Shows the notification over the message bus, with the options, output and exit status of
-/// notify-send.
-fn show(name: &str, words: &[OsString], bus: &Address, uid: u32) -> anyhow::Result<Exit> {
-    let matches = match notification::command().try_get_matches_from(words) {
-        Err(error) if error.kind() == ClapError::DisplayHelp => return answer("--help".as_ref()),
-        parsed => parsed.map_err(|error| usage::refusal(name, &error))?,
-    };
-    let options = Options::from_arg_matches(&matches)?;
-    if options.version {
-        return answer("--version".as_ref());
-    }
-    let failed =
-        |what: &'static str| move |error: BusError| Refusal::nothing(format!("{what}: {error}"));
-    let notification = options.notification();
-    let shown =
-        notification.show(bus, uid).map_err(failed("the notification was not delivered"))?;
-    let mut output = Output::stdout(Colour::Never);
-    if options.print_id {
-        writeln!(output, "{}", shown.id)?;
-        output.flush()?;
-    }
-    if !notification.actions.is_empty() && !shown.has_actions {
-        message(name, "who shows notifications here offers nothing to choose");
-    }
-    if options.wait || shown.has_actions {
-        let limit = u64::try_from(options.expire_time)
-            .ok()
-            .filter(|&limit| limit > 0)
-            .map(Duration::from_millis);
-        let end = shown
-            .wait(limit)
-            .map_err(failed("the notification was shown, but not what became of it"))?;
-        if let End::Chosen(action) = end {
-            let action = output::shown(action.as_bytes(), &output.terminal).into_owned();
-            output.write_all(&[&action[..], b"\n"].concat())?;
+/// Passes a question on to notify-send, and adds to its help what is our own.
+fn ask(question: &OsStr, words: &[OsString]) -> anyhow::Result<Exit> {
+    if !is_version(question) {
+        let mut command = std::process::Command::new(PROGRAM);
+        command.args(&words[1..]);
+        match answer::answer(command, deadlines::NOTIFY_SEND) {
+            Ok((help, status)) if status.success() => {
+                output::print(&format!("{}\n{VARIABLES}\n", String::from_utf8_lossy(&help)))?;
+                return Ok(Exit::Done);
+            }
+            // It is run below, and its failure is its own.
+            result => tracing::debug!("no help: {:?}", result.map(|(_, status)| status)),
         }
     }
-    output.finish().context("what was chosen was not printed")?;
+    match become_command(words, &Environment::default()) {
+        missing if missing.exit == Exit::NotFound => answer_ourselves(question),
+        refusal => Err(refusal.into()),
+    }
+}
+
+fn is_version(question: &OsStr) -> bool {
+    question == "--version" || question == "-v"
+}
+
+/// Prints the version or the help, as notify-send would.
+fn answer_ourselves(question: &OsStr) -> anyhow::Result<Exit> {
+    let text = if is_version(question) {
+        format!("proctool {}\n", env!("CARGO_PKG_VERSION"))
+    } else {
+        format!("{}\n{VARIABLES}\n", notification::command().render_help())
+    };
+    output::print(&text)?;
     Ok(Exit::Done)
 }

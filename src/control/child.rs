@@ -43,6 +43,14 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between two checks whether a command has ended, where no descriptor reports it.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// The way of a child when we receive the signal INT.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnInterrupt {
+    Terminate,
+    /// It gets the signal too, and the time [`TIMEOUT`] to end in its own way.
+    Pass,
+}
+
 /// Runs a command until it ends or its time is over. It is terminated with its descendants when we
 /// receive a signal to end.
 pub fn run(
@@ -56,11 +64,25 @@ pub fn run(
         Start::Running(started) => started,
         Start::Failed(error) => return Ok(CommandResult::NotStarted(error)),
     };
-    started.run(proc, interrupts, end, observer)
+    started.run(proc, interrupts, end, observer, OnInterrupt::Terminate)
 }
 
-/// Runs a closure in a child process until it ends or its time is over, as [`run`] does with a
-/// command. The closure returns the exit status of the child, whose output comes out of our own
+/// Runs a command as [`run`] does, and passes INT on to it.
+pub fn run_and_pass(
+    proc: &Proc,
+    command: Command,
+    interrupts: &Interrupts,
+    end: Option<Instant>,
+) -> Result<CommandResult, Error> {
+    let started = match RunningChild::start(proc, interrupts, command)? {
+        Start::Running(started) => started,
+        Start::Failed(error) => return Ok(CommandResult::NotStarted(error)),
+    };
+    started.run(proc, interrupts, end, &mut Silent, OnInterrupt::Pass)
+}
+
+/// Runs a closure in a child process until it ends or its time is over, as [`run_and_pass`] does with
+/// a command. The closure returns the exit status of the child, whose output comes out of our own
 /// streams.
 pub fn run_closure(
     proc: &Proc,
@@ -84,7 +106,8 @@ pub fn run_closure(
     drop((child_output, child_errors));
     let pid = Pid::try_from(child.as_raw()).unwrap_or_default();
     let streams = [Some(OwnedFd::from(output)), Some(OwnedFd::from(errors))];
-    RunningChild::held(proc, pid, streams)?.run(proc, interrupts, end, &mut Silent)
+    let child = RunningChild::held(proc, pid, streams)?;
+    child.run(proc, interrupts, end, &mut Silent, OnInterrupt::Pass)
 }
 
 /// Runs a command to its end, or terminates it at its time limit. Signals that would end us are
@@ -237,11 +260,19 @@ impl RunningChild {
         interrupts: &Interrupts,
         end: Option<Instant>,
         observer: &mut dyn Observer,
+        on_interrupt: OnInterrupt,
     ) -> Result<CommandResult, Error> {
         let relay = Relay::begin(std::mem::take(&mut self.streams))
             .map_err(|error| Error::from_io("pass on an output", &error));
         let timeout = end.map(|end| end.saturating_duration_since(Instant::now()));
-        let conclusion = self.wait(proc, interrupts, timeout, observer)?;
+        let mut conclusion = self.wait(proc, interrupts, timeout, observer)?;
+        if conclusion == Conclusion::Interrupted(Signal::INT) && on_interrupt == OnInterrupt::Pass {
+            if !interrupts.is_from_keyboard() {
+                self.send(Signal::INT);
+            }
+            let end = self.wait(proc, interrupts, Some(TIMEOUT), observer)?;
+            conclusion = if end == Conclusion::TimedOut { conclusion } else { end };
+        }
         let result = match conclusion {
             Conclusion::Finished => self.reap().map(CommandResult::Ended),
             Conclusion::Interrupted(signal) => {

@@ -19,6 +19,7 @@ const ALIASES: [(&str, &str); 3] = [("IOT", "ABRT"), ("CLD", "CHLD"), ("POLL", "
 
 impl Signal {
     pub const CONT: Signal = Signal(rustix::process::Signal::CONT);
+    pub const INT: Signal = Signal(rustix::process::Signal::INT);
     pub const KILL: Signal = Signal(rustix::process::Signal::KILL);
     pub const PIPE: Signal = Signal(rustix::process::Signal::PIPE);
     pub const STOP: Signal = Signal(rustix::process::Signal::STOP);

@@ -5,6 +5,7 @@
 //! runtime for asynchronous code.
 
 use std::io::{self, ErrorKind};
+use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
 use zbus::Variant;
@@ -139,14 +140,25 @@ impl Bus {
         }
     }
 
-    /// Waits for a signal, and skips other messages.
-    pub fn signal(&mut self) -> Result<BusMessage, Error> {
+    /// Waits for a signal, and skips other messages. Returns `None` when `other` can be read before.
+    pub fn signal(&mut self, other: BorrowedFd<'_>) -> Result<Option<BusMessage>, Error> {
         loop {
+            while !self.has_message() {
+                if !self.peer.receive_unless(other, &mut self.received)? {
+                    return Ok(None);
+                }
+            }
             let message = self.next()?;
             if message.kind == SIGNAL {
-                return Ok(message);
+                return Ok(Some(message));
             }
         }
+    }
+
+    /// Reports whether the next message has been received, or a part that cannot become one.
+    fn has_message(&self) -> bool {
+        let length = length(&self.received).filter(|&length| length <= LONGEST_MESSAGE);
+        self.received.len() >= length.unwrap_or(FIXED)
     }
 
     /// Waits for the next message.

@@ -22,6 +22,7 @@ mod session;
 mod session_user;
 mod values;
 mod variables;
+pub mod variant;
 mod wayland;
 mod x11;
 
@@ -30,7 +31,6 @@ use std::path::{Path, PathBuf};
 use crate::process;
 
 pub use address::Address;
-pub use bus::Error as BusError;
 pub use names::NAMES;
 pub use notification::Notification;
 pub use session::{Session, SessionSelector, choose, sessions};

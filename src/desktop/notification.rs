@@ -3,12 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use zbus::Variant;
 
 use super::address::Address;
 use super::bus::{Bus, Error, Method, encoded};
+use crate::control::{self, Interrupts, Signal};
 use crate::deadlines;
 
 /// The object and the name of the service. The interface has the same name.
@@ -56,6 +58,7 @@ pub enum Hint {
     Long(i64),
     Real(f64),
     Text(String),
+    Any(Variant<'static>),
 }
 
 /// The end of a notification that was waited for.
@@ -63,8 +66,24 @@ pub enum Hint {
 pub enum End {
     /// It was closed.
     Closed,
-    /// The user has chosen the action of this name.
-    Chosen(String),
+    /// It was still there when the time was over.
+    TimeOver,
+    /// The user has chosen the action of this name. The service may give a token, by which a program
+    /// may show a window for that.
+    Chosen { action: String, token: Option<String> },
+    /// We were interrupted from the keyboard, and have closed it.
+    Cancelled,
+    /// We received another signal to end. It is still there.
+    Interrupted(Signal),
+}
+
+/// The reason why it is not known what became of a notification.
+#[derive(Debug, thiserror::Error)]
+pub enum WaitError {
+    #[error(transparent)]
+    Bus(#[from] Error),
+    #[error(transparent)]
+    Signals(#[from] control::Error),
 }
 
 /// A notification that is shown.
@@ -109,36 +128,58 @@ impl Notification {
 }
 
 impl ShownNotification {
-    /// Waits until it is closed or the user has chosen an action. After a choice, or when `limit`
-    /// is over, we close it. Errors: `Refused` if the service ends.
-    pub fn wait(mut self, limit: Option<Duration>) -> Result<End, Error> {
+    /// Waits until it is closed or the user has chosen an action. After a choice, when `limit` is
+    /// over, and after an interrupt from the keyboard, we close it. Errors: `Refused` if the service
+    /// ends.
+    pub fn wait(
+        mut self,
+        interrupts: &Interrupts,
+        limit: Option<Duration>,
+    ) -> Result<End, WaitError> {
         const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
         self.bus.set_end(Instant::now() + limit.unwrap_or(YEAR));
+        let mut token = None;
         let end = loop {
-            let signal = match self.bus.signal() {
+            let signal = match self.bus.signal(interrupts.as_fd()) {
                 Err(Error::Lost(error)) if error.kind() == ErrorKind::TimedOut => {
-                    break End::Closed;
+                    break End::TimeOver;
                 }
-                signal => signal?,
+                Ok(None) => match interrupts.arrived()? {
+                    Some(Signal::INT) => break End::Cancelled,
+                    Some(signal) => return Ok(End::Interrupted(signal)),
+                    None => continue,
+                },
+                Ok(Some(signal)) => signal,
+                Err(error) => return Err(error.into()),
             };
             match signal.member() {
                 b"NotificationClosed" if signal.number()? == self.id => return Ok(End::Closed),
+                b"ActivationToken" => {
+                    let (id, given) = signal.number_and_text()?;
+                    token = (id == self.id).then(|| given.to_owned()).or(token);
+                }
                 b"ActionInvoked" => {
                     let (id, action) = signal.number_and_text()?;
                     if id == self.id && self.actions.iter().any(|offered| offered == action) {
-                        break End::Chosen(action.to_owned());
+                        break End::Chosen { action: action.to_owned(), token };
                     }
                 }
                 b"NameOwnerChanged" => {
-                    return Err(Error::Refused("who shows notifications has ended".to_owned()));
+                    let why = "who shows notifications has ended".to_owned();
+                    return Err(Error::Refused(why).into());
                 }
                 _ => {}
             }
         };
+        self.close()?;
+        Ok(end)
+    }
+
+    /// Closes it. Most services do so themselves after a choice, and refuse then.
+    fn close(&mut self) -> Result<(), Error> {
         self.bus.set_end(Instant::now() + deadlines::NOTIFICATION);
         match self.bus.call(&CLOSE, "u", Some(&encoded(&self.id)?)) {
-            // Most services close it themselves after a choice, and refuse then.
-            Ok(_) | Err(Error::Refused(_)) => Ok(end),
+            Ok(_) | Err(Error::Refused(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -154,6 +195,7 @@ impl Hint {
             Hint::Long(number) => (*number).into(),
             Hint::Real(number) => (*number).into(),
             Hint::Text(text) => text.as_str().into(),
+            Hint::Any(value) => value.clone(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::support::command::finish;
-use super::super::support::desktop::DesktopBox;
+use super::super::support::desktop::{DesktopBox, User};
 use super::super::support::place::soon;
 use super::super::support::running::Running;
 use crate::desktop_box;
@@ -65,7 +65,6 @@ const CALLS: &[&[&str]] = &[
     &["--transient", "-r", "17", "summary"],
     &["--replace-id=18", "summary", "body"],
     &["Größe 数 🎉 e\u{301}", "<b>fett</b> &amp; <i>kursiv</i> <a href=\"x\">é</a> & <"],
-    &["", "body"],
     &["summary", ""],
     &["$(touch /tmp/lured) `id` \"'\\", "two\nlines\tand a tab"],
     &["summary", "escapes: a\\nb\\tc\\\\d\\101"],
@@ -78,6 +77,17 @@ const CALLS: &[&[&str]] = &[
     &["-tabc", "summary"],
     &["-t", "-5", "summary"],
     &["-h", "int:value:2147483647", "summary"],
+    &["-h", "int:x:5abc", "-h", "int:y:010", "-h", "double:z:1.5x", "summary"],
+    &["-h", "boolean:a:2", "-h", "boolean:b:xyz", "-h", "boolean:c:TRUE", "-h", "boolean:d:0", "s"],
+    &["-h", "boolean:a:", "-h", "boolean:b:yes", "-h", "boolean:c:00", "summary"],
+    &["-t", "010", "-r", "0x10", "summary"],
+    &["-h", "variant:a:5", "-h", "variant:b:uint32 7", "-h", "variant:c:'x:y'", "summary"],
+    &["-h", "variant:a:['b', \"c\"]", "-h", "variant:b:(1, true, 'x')", "summary"],
+    &["-h", "variant:a:{'k': <int64 -3>}", "-h", "variant:b:@as []", "summary"],
+    &["-h", "variant:a:[byte 1, 0xff]", "-h", "variant:b:double 3", "-h", "variant:c:010", "s"],
+    &["-h", "variant:a:b'ab'", "-h", "variant:b:[1, 2.5]", "-h", "variant:c:true", "summary"],
+    &["-h", "variant:a:@(yas) (1, [])", "-h", "variant:b:<'x'>", "-h", "variant:c:-7", "summary"],
+    &["-h", "variant:a:'\\u00e9\\n'", "-h", "variant:b:objectpath '/a'", "summary"],
 ];
 
 #[test]
@@ -174,13 +184,17 @@ fn without_notify_send_wrong_usage_is_told() {
         &["-u"],
         &["-h", "int:x:y", "summary"],
         &["-h", "x", "summary"],
-        &["-h", "variant:x:1", "summary"],
+        &["-h", "variant:x:y", "summary"],
+        &["-h", "variant:x:[]", "summary"],
         &["-h", "byte:x:256", "summary"],
         &["-t", "soon", "summary"],
         &["-r", "x", "summary"],
+        &["Temp", "-5"],
     ] {
         is_refused(&place, &file, words);
     }
+    let outcome = place.user().notify(&["Temp", "-5"]).exits(2);
+    assert!(!outcome.errors().contains("signal"), "{}", outcome.report());
 }
 
 #[test]
@@ -204,8 +218,15 @@ fn actions_arrive_and_what_was_chosen_is_printed_with_and_without_notify_send() 
             place.uninstall("notify-send");
         }
         for caller in [place.user(), place.superuser()] {
-            let words =
-                ["-A", "now=Do it now", "-A", "later=Möglichst später", "-A", "Plain", "summary"];
+            let words = [
+                "-A",
+                " now = Do it now",
+                "-A",
+                "later=Möglichst später ",
+                "-A",
+                " Plain",
+                "summary",
+            ];
             caller.notify(&words).succeeds().prints("later\n");
             seen.push(without_sender(last(&place, &file)));
         }
@@ -235,7 +256,8 @@ fn waiting_without_notify_send_ends_when_the_time_is_over() {
     let (place, file) = desktop_box!(recorded(""));
     place.uninstall("notify-send");
     for caller in [place.user(), place.superuser()] {
-        caller.notify(&["-w", "-t", "300", "summary"]).succeeds().prints("");
+        let outcome = caller.notify(&["-w", "-t", "300", "summary"]).exits(0).prints("");
+        outcome.says("the time to wait is over");
         // The notification is closed when the wait has ended.
         let closed = place.recorded(&file).pop().expect("finding a record");
         assert!(closed["closed"].is_number(), "{closed}");
@@ -266,20 +288,21 @@ fn help_and_version_are_those_of_notify_send_and_need_no_session() {
     for caller in [place.user(), place.superuser()] {
         for question in ["--help", "-?", "--help-all", "--version", "-v"] {
             let plain = finish(caller.command(&["notify-send", question]));
-            let outcome = caller.notify(&[question]);
-            assert_eq!(
-                (outcome.code(), &outcome.stdout),
-                (plain.code(), &plain.stdout),
-                "{}",
-                outcome.report()
-            );
+            let outcome = caller.notify(&[question]).exits(plain.code());
+            let (text, plain) = (outcome.text(), plain.text());
+            let added = text.strip_prefix(&*plain).expect("finding the answer of notify-send");
+            let is_help = !["--version", "-v"].contains(&question);
+            let names = ["PROCTOOL_USER", "PROCTOOL_SESSION"];
+            assert!(names.iter().all(|name| added.contains(name) == is_help), "{text}");
         }
     }
     place.uninstall("notify-send");
     for caller in [place.user(), place.superuser()] {
         for question in ["--help", "-?", "--help-all"] {
             let text = caller.notify(&[question]).succeeds().text();
-            assert!(text.contains("--urgency") && text.contains("--replace-id"), "{text}");
+            for word in ["--urgency", "--replace-id", "PROCTOOL_USER", "PROCTOOL_SESSION"] {
+                assert!(text.contains(word), "{text}");
+            }
         }
         for question in ["--version", "-v"] {
             assert_eq!(caller.notify(&[question]).succeeds().lines().len(), 1);
@@ -561,6 +584,82 @@ fn a_signal_ends_the_wait_for_a_service_without_notify_send() {
     let own: u32 = place.shell("cat /tmp/own").parse().expect("parsing a pid");
     place.kill("TERM", own);
     running.finish().exits(143);
+}
+
+/// Starts a notification that is waited for, until signals to it are caught. Returns the pid.
+#[track_caller]
+fn waiting(place: &DesktopBox, caller: User<'_>, file: &str, program: &str) -> (Running, u32) {
+    let before = place.recorded(file).len();
+    let script = "echo $$ >/tmp/own; exec notify-send-headless --wait summary";
+    place.shell("rm -f /tmp/own");
+    let running = Running::start(caller.command(&["sh", "-c", script]));
+    soon("a notification", || place.recorded(file).len() > before);
+    soon("a program that catches signals", || {
+        let is_ready = |pid: u32| {
+            // SigCgt of a handler, or SigBlk of a signalfd.
+            let mask = "sed -n 's/^Sig[CB][gl][tk]:.//p'";
+            let masks = place.shell(&format!("{mask} /proc/{pid}/status 2>/dev/null || true"));
+            masks.lines().any(|mask| u64::from_str_radix(mask, 16).is_ok_and(|mask| mask & 2 != 0))
+        };
+        place.processes().iter().any(|seen| seen.name == program && is_ready(seen.pid))
+    });
+    let own = place.shell("cat /tmp/own").parse().expect("parsing a pid");
+    (running, own)
+}
+
+/// As Ctrl-C does where notify-send runs in a terminal.
+#[test]
+fn an_interrupt_closes_what_is_waited_for_with_and_without_notify_send() {
+    let (place, file) = desktop_box!(recorded(""));
+    for program in ["notify-send", "notify-send-hea"] {
+        if program != "notify-send" {
+            place.uninstall("notify-send");
+        }
+        for caller in [place.user(), place.superuser()] {
+            let before = place.recorded(&file).len();
+            let (running, own) = waiting(&place, caller, &file, program);
+            place.kill("INT", own);
+            running.finish().exits(0);
+            let records = place.recorded(&file).split_off(before);
+            assert!(records.iter().any(|record| record["closed"].is_number()), "{records:?}");
+        }
+    }
+    // Another signal ends the wait, and the notification stays.
+    for caller in [place.user(), place.superuser()] {
+        let before = place.recorded(&file).len();
+        let (running, own) = waiting(&place, caller, &file, "notify-send-hea");
+        place.kill("TERM", own);
+        running.finish().exits(143);
+        assert_eq!(place.recorded(&file).len(), before + 1);
+    }
+}
+
+/// Since libnotify 0.8.4 there may be none, and its next version has another icon.
+#[test]
+fn what_later_versions_of_notify_send_have_arrives_without_it() {
+    let (place, file) = desktop_box!(recorded("later"));
+    place.uninstall("notify-send");
+    for caller in [place.user(), place.superuser()] {
+        caller.notify(&["", "body"]).succeeds();
+        assert_eq!(last(&place, &file)["summary"], "");
+        caller.notify(&["-n", "application", "-i", "own", "summary"]).succeeds();
+        let record = last(&place, &file);
+        assert_eq!(record["app_icon"], "application", "{record}");
+        assert_eq!(record["hints"]["image-path"], "'own'", "{record}");
+    }
+    let script = "notify-send-headless --id-fd 5 --selected-action-fd 6 --activation-token-fd 7 \
+                  -A later=Later summary 5>/tmp/id 6>/tmp/action 7>/tmp/token";
+    place.user().shell(script);
+    assert!(!place.shell("cat /tmp/id").is_empty());
+    assert_eq!(place.shell("cat /tmp/action"), "later");
+    assert_eq!(place.shell("wc -l </tmp/token"), "1");
+    // Another user gets no descriptor of the superuser's.
+    let before = place.recorded(&file).len();
+    for option in ["--id-fd", "--selected-action-fd", "--activation-token-fd"] {
+        place.superuser().notify(&[option, "2", "summary"]).refuses(2, option);
+    }
+    place.user().notify(&["--id-fd", "99", "summary"]).exits(3);
+    assert_eq!(place.recorded(&file).len(), before + 1);
 }
 
 #[test]
