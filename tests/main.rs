@@ -10,6 +10,7 @@ mod denied_calls;
 mod desktop;
 mod dispatch;
 mod escape;
+mod examples;
 mod find;
 mod gpg;
 mod held_up;

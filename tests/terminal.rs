@@ -254,7 +254,7 @@ fn cron_graceful_escapes_the_names_of_daemons() {
         skip!("not root, or no script(1)");
     }
     let script = r#"
-        mount -t tmpfs none /mnt && cp "$(command -v sleep)" "/mnt/$X" || exit 77
+        mount -t tmpfs none /mnt && mount -t tmpfs none /run && cp "$(command -v sleep)" "/mnt/$X" || exit 77
         "/mnt/$X" 1000 & export PID=$!
         until [ /proc/$PID/exe -ef "/mnt/$X" ]; do :; done
         : >"$Y"; chmod 755 "$Y"
