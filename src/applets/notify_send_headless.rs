@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::error::ErrorKind as ClapError;
 use clap::{Arg, ArgMatches, Command, FromArgMatches, value_parser};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 use super::{Applet, Context, ManSection};
 use crate::cli::desktop::{failure, find, not_started, refusal};
@@ -261,6 +262,8 @@ impl Sender<'_> {
             return answer_ourselves("--version".as_ref());
         }
         let notification = options.notification();
+        let mut descriptors =
+            Descriptors::hold(&options).map_err(|error| Refusal::usage(format!("{error:#}")))?;
         // From now on an interrupt closes what is shown.
         let interrupts = if options.waits() { Some(Interrupts::catch(self.proc)?) } else { None };
         let shown = notification.show(bus, uid).map_err(|error| {
@@ -271,13 +274,13 @@ impl Sender<'_> {
             writeln!(output, "{}", shown.id)?;
             output.flush()?;
         }
-        tell(options.id_fd, "--id-fd", &shown.id.to_string())?;
+        tell(descriptors.id.take(), &shown.id.to_string())?;
         if !notification.actions.is_empty() && !shown.has_actions {
             message(self.name, "who shows notifications here offers nothing to choose");
         }
         let exit = match interrupts {
             Some(interrupts) if options.wait || shown.has_actions => {
-                wait(&options, shown, &interrupts, &mut output, self.name)?
+                wait(&options, shown, &interrupts, descriptors, &mut output, self.name)?
             }
             _ => Exit::Done,
         };
@@ -291,6 +294,7 @@ fn wait(
     options: &Options,
     shown: ShownNotification,
     interrupts: &Interrupts,
+    descriptors: Descriptors,
     output: &mut Output,
     name: &str,
 ) -> anyhow::Result<Exit> {
@@ -305,9 +309,8 @@ fn wait(
         End::Cancelled => message(name, "interrupted: the notification was closed"),
         End::Interrupted(signal) => return Ok(Exit::Interrupted(signal.number() as u8)),
         End::Chosen { action, token } => {
-            tell(options.selected_action_fd, "--selected-action-fd", &action)?;
-            let token = token.unwrap_or_default();
-            tell(options.activation_token_fd, "--activation-token-fd", &token)?;
+            tell(descriptors.action, &action)?;
+            tell(descriptors.token, &token.unwrap_or_default())?;
             let action = output::shown(action.as_bytes(), &output.terminal).into_owned();
             output.write_all(&[&action[..], b"\n"].concat())?;
         }
@@ -315,14 +318,37 @@ fn wait(
     Ok(Exit::Done)
 }
 
-/// Writes a line to a descriptor of ours that an option names.
-fn tell(descriptor: Option<i32>, option: &str, line: &str) -> anyhow::Result<()> {
-    let Some(number) = descriptor else { return Ok(()) };
-    // The path leads to whatever the descriptor leads to: a pipe or a file.
-    let path = format!("/proc/self/fd/{number}");
-    let written = File::options().append(true).open(&path);
-    let written = written.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
-    written.with_context(|| format!("cannot write to descriptor {number} of {option}"))
+/// Descriptors of ours that options name.
+struct Descriptors {
+    id: Option<File>,
+    action: Option<File>,
+    token: Option<File>,
+}
+
+impl Descriptors {
+    /// Holds them, before a connection of ours can get such a number.
+    fn hold(options: &Options) -> anyhow::Result<Descriptors> {
+        let held = |option: &str, number: Option<i32>| {
+            number.map(|number| duplicate(number).with_context(|| format!("{option} {number}")))
+        };
+        Ok(Descriptors {
+            id: held("--id-fd", options.id_fd).transpose()?,
+            action: held("--selected-action-fd", options.selected_action_fd).transpose()?,
+            token: held("--activation-token-fd", options.activation_token_fd).transpose()?,
+        })
+    }
+}
+
+/// Duplicates a descriptor of ours, by its number.
+fn duplicate(number: i32) -> rustix::io::Result<File> {
+    let own = pidfd_open(getpid(), PidfdFlags::empty())?;
+    pidfd_getfd(own, number, PidfdGetfdFlags::empty()).map(File::from)
+}
+
+/// Writes a line to a descriptor.
+fn tell(descriptor: Option<File>, line: &str) -> anyhow::Result<()> {
+    let Some(mut file) = descriptor else { return Ok(()) };
+    file.write_all(format!("{line}\n").as_bytes()).context("cannot write to a descriptor")
 }
 
 /// Returns the exit status of a program that has sent a notification.

@@ -156,6 +156,8 @@ Environment:
                 likewise, for hyprctl and niri msg, if their sockets answer
   XMODIFIERS, GTK_IM_MODULE, QT_IM_MODULE, SDL_IM_MODULE, CLUTTER_IM_MODULE
                 likewise, for input methods
+                --print leaves all these out for another user: programs of our
+                shell would load what that user has put there
   HOME, USER, LOGNAME, SHELL, PATH
                 set for the command when the superuser becomes the user; PATH is
                 /usr/local/bin:/usr/bin:/bin
@@ -224,8 +226,11 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let (session, found) = find(&proc, &selector, ADVICE)?;
     options.check_display(&session, &found, &context.name)?;
     if options.print {
-        variables::print(session::values(&found), options.json)
-            .context("the variables were not printed")?;
+        // Programs load what is below XDG_DATA_DIRS: another user's must not come into our shell.
+        let is_other = session.account.uid != nix::unistd::geteuid().as_raw();
+        let printed = session::values(&found)
+            .filter(|(name, _)| !is_other || desktop::names::NAMES.contains(name));
+        variables::print(printed, options.json).context("the variables were not printed")?;
         return Ok(Exit::Done);
     }
     let user =

@@ -55,6 +55,7 @@ const SIGNAL: u8 = 4;
 const PATH: u8 = 1;
 const INTERFACE: u8 = 2;
 const MEMBER: u8 = 3;
+const ERROR_NAME: u8 = 4;
 const REPLY_SERIAL: u8 = 5;
 const DESTINATION: u8 = 6;
 const SIGNATURE: u8 = 8;
@@ -65,6 +66,13 @@ const LONGEST_MESSAGE: usize = 1 << 20;
 
 /// Length of the part of a header before its fields, in bytes.
 const FIXED: usize = 16;
+
+/// The names of errors about an object that does not exist (sd-bus-errors(3), and logind's own).
+const GONE: [&[u8]; 3] = [
+    b"org.freedesktop.DBus.Error.UnknownObject",
+    b"org.freedesktop.login1.NoSuchSession",
+    b"org.freedesktop.login1.NoSuchUser",
+];
 
 /// A connection to a bus after the handshake.
 pub struct Bus {
@@ -81,6 +89,8 @@ pub struct BusMessage {
     /// The number of the call that it answers.
     reply_to: Option<u32>,
     member: Vec<u8>,
+    /// `true` for an error about an object that does not exist.
+    is_gone: bool,
     body: Data<'static, 'static>,
 }
 
@@ -90,6 +100,9 @@ pub enum Error {
     /// The text of the service's error.
     #[error("{0}")]
     Refused(String),
+    /// The same, because the object of the call does not exist any more.
+    #[error("{0}")]
+    Gone(String),
     #[error("the message bus: {0}")]
     Lost(#[from] io::Error),
     #[error("the message bus: {0}")]
@@ -241,9 +254,10 @@ impl BusMessage {
             Some(Variant::U32(serial)) => Some(*serial),
             _ => None,
         };
+        let is_gone = GONE.contains(&text(ERROR_NAME).as_slice());
         let body = message.get(length.next_multiple_of(8)..).unwrap_or_default().to_vec();
         let body = Data::new(body, Context::new(endian, 0));
-        Ok(BusMessage { kind, reply_to, member: text(MEMBER), body })
+        Ok(BusMessage { kind, reply_to, member: text(MEMBER), is_gone, body })
     }
 
     /// Returns the name of the signal or method; empty if there is none.
@@ -276,10 +290,11 @@ impl BusMessage {
 
     /// Turns an error message into an error. Its body begins with the text.
     fn refusal(&self) -> Error {
-        match self.body.deserialize::<&str>() {
-            Ok((text, _)) if !text.is_empty() => Error::Refused(text.to_owned()),
-            _ => Error::Refused("it refused without a reason".to_owned()),
-        }
+        let why = match self.body.deserialize::<&str>() {
+            Ok((text, _)) if !text.is_empty() => text.to_owned(),
+            _ => "it refused without a reason".to_owned(),
+        };
+        if self.is_gone { Error::Gone(why) } else { Error::Refused(why) }
     }
 }
 
@@ -316,6 +331,25 @@ mod tests {
         let message = BusMessage::parse(message).unwrap();
         assert_eq!((message.kind, message.member()), (CALL, &b"AddMatch"[..]));
         assert_eq!(message.body.deserialize::<(&str, u32)>().unwrap().0, ("a", 7));
+    }
+
+    #[test]
+    fn only_an_object_that_does_not_exist_is_gone() {
+        let error = |name: &str| {
+            let fields = vec![(REPLY_SERIAL, Variant::from(1_u32)), (ERROR_NAME, name.into())];
+            let mut message = encoded(&(b'l', 3_u8, 0_u8, 1_u8, 8_u32, 7_u32, fields)).unwrap();
+            message.resize(message.len().next_multiple_of(8), 0);
+            message.extend(encoded(&"why").unwrap());
+            BusMessage::parse(message).unwrap().refusal()
+        };
+        for name in ["DBus.Error.UnknownObject", "login1.NoSuchSession"] {
+            let refusal = error(&format!("org.freedesktop.{name}"));
+            assert!(matches!(refusal, Error::Gone(ref why) if why == "why"), "{refusal:?}");
+        }
+        for name in ["ServiceUnknown", "NoReply", "AccessDenied", "LimitsExceeded"] {
+            let refusal = error(&format!("org.freedesktop.DBus.Error.{name}"));
+            assert!(matches!(refusal, Error::Refused(ref why) if why == "why"), "{refusal:?}");
+        }
     }
 
     proptest! {

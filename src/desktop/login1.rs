@@ -95,7 +95,8 @@ type Properties = BTreeMap<String, OwnedVariant>;
 fn properties(bus: &mut Bus, path: &str, interface: &str) -> Result<Option<Properties>, Error> {
     let get = method(path, "org.freedesktop.DBus.Properties", "GetAll");
     let answer = match bus.call(&get, "s", Some(&encoded(&interface)?)) {
-        Err(Error::Refused(why)) => {
+        // Any other refusal, as while logind starts anew, would hide a session that is there.
+        Err(Error::Gone(why)) => {
             tracing::debug!(object = path, "{why}");
             return Ok(None);
         }

@@ -179,7 +179,7 @@ impl ShownNotification {
     fn close(&mut self) -> Result<(), Error> {
         self.bus.set_end(Instant::now() + deadlines::NOTIFICATION);
         match self.bus.call(&CLOSE, "u", Some(&encoded(&self.id)?)) {
-            Ok(_) | Err(Error::Refused(_)) => Ok(()),
+            Ok(_) | Err(Error::Refused(_) | Error::Gone(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }

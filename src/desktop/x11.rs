@@ -83,7 +83,12 @@ fn connect(number: u32, users: &[u32], end: Instant) -> io::Result<Peer> {
     ) {
         // Where /tmp is private (PrivateTmp= in systemd.exec(5)), only the abstract name is left.
         Err(Errno::NOENT) => {
-            Peer::connect(&SocketAddrUnix::new_abstract_name(path.as_bytes())?, end)?
+            let address = SocketAddrUnix::new_abstract_name(path.as_bytes())?;
+            // Anybody may have the name: before the connection nobody knows who is late.
+            Peer::connect(&address, end).map_err(|error| match error.kind() {
+                ErrorKind::TimedOut => io::Error::other("it lets nobody in"),
+                _ => error,
+            })?
         }
         socket => {
             let socket = File::from(socket?);

@@ -333,6 +333,31 @@ fn no_command_runs_without_the_display_of_an_x_server_that_hangs() {
     root.run(&["xdpyinfo"]).succeeds();
 }
 
+/// Anybody may listen at the abstract name of a display.
+#[test]
+fn a_stranger_at_a_display_without_a_server_keeps_nobody_up() {
+    let place = desktop_box!();
+    let (user, root) = (place.user(), place.superuser());
+    user.start_bus();
+    user.program(&["DISPLAY=:50"]);
+    let script = "import socket, time\n\
+                  name = chr(0) + '/tmp/.X11-unix/X50'\n\
+                  server = socket.socket(socket.AF_UNIX); server.bind(name); server.listen(0)\n\
+                  full = []\n\
+                  try:\n\
+                  \x20   while True:\n\
+                  \x20       full.append(socket.socket(socket.AF_UNIX))\n\
+                  \x20       full[-1].setblocking(False); full[-1].connect(name)\n\
+                  except BlockingIOError: open('/tmp/full', 'w')\n\
+                  time.sleep(1000)\n";
+    std::fs::write(place.path("squatter.py"), script).expect("writing a script");
+    place.attacker().start("python3 /mnt/squatter.py");
+    soon("a full queue", || place.root("/tmp/full").exists());
+    for caller in [root, user] {
+        user.is_reached_by(caller, &["--user", "pt1"]);
+    }
+}
+
 #[test]
 fn an_x_server_that_is_only_slow_is_waited_for() {
     let place = desktop_box!(DesktopBox::needing(&X11));
@@ -408,6 +433,16 @@ fn what_programs_of_the_session_need_is_passed_on() {
             let (name, value) = variable.split_once('=').expect("a variable");
             assert_eq!(given.get(name).map(String::as_str), Some(value), "{name}");
         }
+    }
+    // Programs of the superuser's shell would load what is below XDG_DATA_DIRS.
+    let script = "with-gui-environment --print";
+    let printed = |caller: User<'_>| caller.shell(script);
+    assert!(printed(user).contains("XDG_DATA_DIRS"));
+    let of_root = printed(place.superuser());
+    assert!(of_root.contains("DBUS_SESSION_BUS_ADDRESS"), "{of_root}");
+    for variable in good {
+        let name = variable.split('=').next().expect("a name");
+        assert!(!of_root.contains(name), "{name}: {of_root}");
     }
     place.end("KILL", pid);
     place.end("KILL", listener);
