@@ -60,11 +60,7 @@ pub fn run(
     end: Option<Instant>,
     observer: &mut dyn Observer,
 ) -> Result<CommandResult, Error> {
-    let started = match RunningChild::start(proc, interrupts, command)? {
-        Start::Running(started) => started,
-        Start::Failed(error) => return Ok(CommandResult::NotStarted(error)),
-    };
-    started.run(proc, interrupts, end, observer, OnInterrupt::Terminate)
+    run_with(proc, command, interrupts, end, observer, OnInterrupt::Terminate)
 }
 
 /// Runs a command as [`run`] does, and passes INT on to it.
@@ -74,11 +70,21 @@ pub fn run_and_pass(
     interrupts: &Interrupts,
     end: Option<Instant>,
 ) -> Result<CommandResult, Error> {
-    let started = match RunningChild::start(proc, interrupts, command)? {
-        Start::Running(started) => started,
-        Start::Failed(error) => return Ok(CommandResult::NotStarted(error)),
-    };
-    started.run(proc, interrupts, end, &mut Silent, OnInterrupt::Pass)
+    run_with(proc, command, interrupts, end, &mut Silent, OnInterrupt::Pass)
+}
+
+fn run_with(
+    proc: &Proc,
+    command: Command,
+    interrupts: &Interrupts,
+    end: Option<Instant>,
+    observer: &mut dyn Observer,
+    on_interrupt: OnInterrupt,
+) -> Result<CommandResult, Error> {
+    match RunningChild::start(proc, interrupts, command)? {
+        Start::Running(started) => started.run(proc, interrupts, end, observer, on_interrupt),
+        Start::Failed(error) => Ok(CommandResult::NotStarted(error)),
+    }
 }
 
 /// Runs a closure in a child process until it ends or its time is over, as [`run_and_pass`] does with
