@@ -207,11 +207,7 @@ impl<'t> CronReport<'t> {
     /// must not forge lines of this report.
     fn job_lines(&self, text: &mut Vec<u8>, jobs: &[&Job]) {
         for job in jobs {
-            let mut line = Vec::new();
-            self.job_text(&mut line, job);
-            let line = line.strip_suffix(b"\n").unwrap_or(&line);
-            text.extend_from_slice(escaped(line).as_bytes());
-            text.push(b'\n');
+            one_line(text, |line| self.job_text(line, job));
         }
     }
 
@@ -285,11 +281,7 @@ impl<'t> CronReport<'t> {
             let mut text = Vec::new();
             let failed = self.ended.iter().filter(|ended| ended.has_failed());
             for ended in failed {
-                let mut line = Vec::new();
-                self.ended_text(&mut line, ended);
-                let line = line.strip_suffix(b"\n").unwrap_or(&line);
-                text.extend_from_slice(escaped(line).as_bytes());
-                text.push(b'\n');
+                one_line(&mut text, |line| self.ended_text(line, ended));
             }
             self.writer.write(&text);
         }
@@ -506,4 +498,13 @@ impl Observer for CronReport<'_> {
     fn waited(&mut self) {
         self.progress.clear();
     }
+}
+
+/// Appends what `write` writes, which ends in a newline, as one escaped line.
+fn one_line(text: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let mut line = Vec::new();
+    write(&mut line);
+    let line = line.strip_suffix(b"\n").unwrap_or(&line);
+    text.extend_from_slice(escaped(line).as_bytes());
+    text.push(b'\n');
 }
