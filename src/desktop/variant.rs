@@ -77,13 +77,13 @@ impl<'t> Rest<'t> {
             }
             Some('\'' | '"') => self.string(wanted),
             Some(first) if first.is_ascii_digit() || "+-.".contains(first) => self.number(wanted),
-            Some(_) => self.word(wanted),
+            Some(_) => self.word(),
             None => Err("a value is missing".to_owned()),
         }
     }
 
     /// Reads a value that begins with a word: a boolean, an infinite number, or a type.
-    fn word(&mut self, wanted: Option<&Signature>) -> Result<Variant<'static>, String> {
+    fn word(&mut self) -> Result<Variant<'static>, String> {
         let before = self.text;
         match self.take(|byte| byte.is_ascii_alphanumeric()) {
             "true" => Ok(Variant::Bool(true)),
@@ -103,11 +103,6 @@ impl<'t> Rest<'t> {
                 }
             },
         }
-        .and_then(|value| match wanted {
-            Some(Signature::F64) | None => Ok(value),
-            Some(wanted) if wanted == value.value_signature() => Ok(value),
-            Some(wanted) => Err(format!("a value is not of type {wanted}")),
-        })
     }
 
     fn number(&mut self, wanted: Option<&Signature>) -> Result<Variant<'static>, String> {
@@ -116,7 +111,8 @@ impl<'t> Rest<'t> {
         let is_real = wanted == Some(&Signature::F64) || wanted.is_none() && whole.is_none();
         if is_real {
             // `inf` has no digits, and is a word.
-            let real = text.parse().ok().or(whole.map(|whole| whole as f64));
+            let real: Option<f64> = text.parse().ok().or(whole.map(|whole| whole as f64));
+            let real = real.filter(|real| real.is_finite());
             return real.map(Variant::F64).ok_or_else(|| format!("'{text}' is no number"));
         }
         let fit = || format!("'{text}' is no number of type {}", name_of(wanted));
@@ -267,7 +263,7 @@ impl<'t> Rest<'t> {
         Ok(Variant::Dict(dictionary))
     }
 
-    /// Reads a list with commas, which may have one behind the last element too, as `(1,)`.
+    /// Reads a list with commas. Only a tuple may have one behind the last element too, as `(1,)`.
     fn list(
         &mut self,
         open: char,
@@ -275,17 +271,20 @@ impl<'t> Rest<'t> {
         mut element: impl FnMut(&mut Rest<'t>) -> Result<(), String>,
     ) -> Result<(), String> {
         self.expect(open)?;
+        let mut may_end = true;
         loop {
             self.skip_blanks();
-            if let Some(rest) = self.text.strip_prefix(close) {
+            if let Some(rest) = self.text.strip_prefix(close).filter(|_| may_end) {
                 self.text = rest;
                 return Ok(());
             }
             element(self)?;
             self.skip_blanks();
-            if !self.text.starts_with(close) {
+            let is_last = self.text.starts_with(close);
+            if !is_last {
                 self.expect(',')?;
             }
+            may_end = is_last || open == '(';
         }
     }
 
@@ -404,6 +403,8 @@ mod tests {
             "é",
             "<",
             "1e",
+            "1e400",
+            "[1,]",
             "-",
         ] {
             assert!(parse(text).is_err(), "{text}");
