@@ -103,7 +103,8 @@ Security:
   The text is for whoever sits at the screen, and for every program that this user runs. As root, \
 notify-send is run with the user's rights, by with-gui-environment's rules, in the root directory \
 and without our terminal and our standard streams; what waits for it keeps the rights of the \
-superuser, and passes on what it prints.";
+superuser, and passes on what it prints. Until notify-send has started, that user can hold it up \
+without a limit, as by stopping it in that moment.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -139,7 +140,10 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     };
     let user =
         SessionUser::new(&session, &variables, Directory::Root).map_err(|error| failure(&error))?;
-    let sender = Sender { proc: &proc, name: &context.name, words, session, user };
+    let parsed = notification::command()
+        .try_get_matches_from(&words)
+        .and_then(|matches| Options::from_arg_matches(&matches));
+    let sender = Sender { proc: &proc, name: &context.name, words, parsed, session, user };
     sender.check_descriptors()?;
     match sender.notify()? {
         Some(exit) => Ok(exit),
@@ -153,6 +157,8 @@ struct Sender<'s> {
     name: &'s str,
     /// `notify-send` and its arguments.
     words: Vec<OsString>,
+    /// Its options, as far as we know them.
+    parsed: Result<Options, clap::Error>,
     session: Session,
     user: SessionUser,
 }
@@ -160,11 +166,7 @@ struct Sender<'s> {
 impl Sender<'_> {
     /// Refuses options by which another user would get a descriptor of ours.
     fn check_descriptors(&self) -> Result<(), Refusal> {
-        let Ok(matches) = notification::command().try_get_matches_from(&self.words) else {
-            return Ok(());
-        };
-        let options = Options::from_arg_matches(&matches).ok();
-        match options.and_then(|options| options.descriptor_option()) {
+        match self.parsed.as_ref().ok().and_then(Options::descriptor_option) {
             Some(option) if self.user.is_other() => Err(Refusal::usage(format!(
                 "{option}: another user gets no descriptor of ours: read standard output, where the \
                  number (--print-id) and the choice are printed"
@@ -176,10 +178,7 @@ impl Sender<'_> {
     /// Reports whether the options make notify-send wait for the user at the screen. One that we do
     /// not know may be a new way to wait.
     fn waits(&self) -> bool {
-        let parsed = notification::command().try_get_matches_from(&self.words);
-        parsed
-            .and_then(|matches| Options::from_arg_matches(&matches))
-            .map_or(true, |options| options.waits())
+        self.parsed.as_ref().map_or(true, Options::waits)
     }
 
     /// Returns the time limit of something that takes this long, or none where it waits for the user
@@ -251,19 +250,18 @@ impl Sender<'_> {
     /// Shows the notification over the message bus with our rights, with the options, output and exit
     /// status of notify-send.
     fn show_here(&self, bus: &Address, uid: u32) -> anyhow::Result<Exit> {
-        let matches = match notification::command().try_get_matches_from(&self.words) {
+        let options = match &self.parsed {
             Err(error) if error.kind() == ClapError::DisplayHelp => {
                 return answer_ourselves("--help".as_ref());
             }
-            parsed => parsed.map_err(|error| usage::refusal(self.name, &error))?,
+            parsed => parsed.as_ref().map_err(|error| usage::refusal(self.name, error))?,
         };
-        let options = Options::from_arg_matches(&matches)?;
         if options.version {
             return answer_ourselves("--version".as_ref());
         }
         let notification = options.notification();
         let mut descriptors =
-            Descriptors::hold(&options).map_err(|error| Refusal::usage(format!("{error:#}")))?;
+            Descriptors::hold(options).map_err(|error| Refusal::usage(format!("{error:#}")))?;
         // From now on an interrupt closes what is shown.
         let interrupts = if options.waits() { Some(Interrupts::catch(self.proc)?) } else { None };
         let shown = notification.show(bus, uid).map_err(|error| {
@@ -276,11 +274,11 @@ impl Sender<'_> {
         }
         tell(descriptors.id.take(), &shown.id.to_string())?;
         if !notification.actions.is_empty() && !shown.has_actions {
-            message(self.name, "who shows notifications here offers nothing to choose");
+            message(self.name, "the notification service here offers nothing to choose");
         }
         let exit = match interrupts {
             Some(interrupts) if options.wait || shown.has_actions => {
-                wait(&options, shown, &interrupts, descriptors, &mut output, self.name)?
+                wait(options, shown, &interrupts, descriptors, &mut output, self.name)?
             }
             _ => Exit::Done,
         };

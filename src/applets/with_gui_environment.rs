@@ -192,7 +192,9 @@ const SECURITY: &str = "\
 Security:
   The command runs with the user's rights, and with what the user has configured for it. It shares \
 the terminal with the caller, as with su(1): on a terminal of the superuser, and a kernel before \
-Linux 6.2, run it by setsid(1) where the user is not trusted.";
+Linux 6.2, run it by setsid(1) where the user is not trusted. --timeout counts from the start of \
+the command: before, that user can hold it up without a limit, as by a home directory that does \
+not answer.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -228,8 +230,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     if options.print {
         // Programs load what is below XDG_DATA_DIRS: another user's must not come into our shell.
         let is_other = session.account.uid != nix::unistd::geteuid().as_raw();
-        let printed = session::values(&found)
-            .filter(|(name, _)| !is_other || desktop::names::NAMES.contains(name));
+        let printed =
+            session::values(&found).filter(|(name, _)| !is_other || desktop::NAMES.contains(name));
         variables::print(printed, options.json).context("the variables were not printed")?;
         return Ok(Exit::Done);
     }

@@ -14,7 +14,7 @@ mod endpoints;
 mod environ;
 mod login1;
 mod logind;
-pub mod names;
+mod names;
 pub mod notification;
 mod runtime;
 mod search;

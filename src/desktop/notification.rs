@@ -165,7 +165,7 @@ impl ShownNotification {
                     }
                 }
                 b"NameOwnerChanged" => {
-                    let why = "who shows notifications has ended".to_owned();
+                    let why = "the notification service has ended".to_owned();
                     return Err(Error::Refused(why).into());
                 }
                 _ => {}
