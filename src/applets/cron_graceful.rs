@@ -224,7 +224,8 @@ again after its end. Below one of them, also through a shell or another wrapper,
 refuses at once, with status 1, and names the command that stops cron there. Run that command in \
 a window, so that the jobs are waited for first: see the examples. Where it is unknown whether the \
 parent of cron starts it again, cron counts as stopped only after it has stayed away for 2 \
-seconds. A run script has to become cron by exec: else the supervisor ends its shell, and not cron. In a container whose first process is cron, stop the container instead (docker stop).";
+seconds. A run script has to become cron by exec: else the supervisor ends its shell, and not \
+cron. In a container whose first process is cron, stop the container instead (docker stop).";
 
 const FILES: &str = "\
 Files:

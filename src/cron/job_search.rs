@@ -206,7 +206,7 @@ fn ours(
     Ok(ours)
 }
 
-/// The processes that start jobs: daemons, workers, helpers of daemons, and such as anacron.
+/// The processes that start jobs: daemons, workers, helpers of daemons, and runners such as anacron.
 struct Starters<'f> {
     forest: &'f Forest<JobCandidate>,
     daemons: &'f [Daemon],
