@@ -92,7 +92,7 @@ fn probe_once(proc: &Proc, path: &Path, end: Instant) -> Result<AgentState, Erro
 
 /// Reports whether a socket is another user's and its directory is ours: `sudo -E gpg` leaves such a
 /// one behind.
-fn is_left_by_another(path: &Path) -> bool {
+pub(super) fn is_left_by_another(path: &Path) -> bool {
     let uid = nix::unistd::geteuid().as_raw();
     let is_foreign = fs::symlink_metadata(path)
         .is_ok_and(|found| found.file_type().is_socket() && found.uid() != uid);

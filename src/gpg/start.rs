@@ -11,7 +11,7 @@ use crate::deadline::pause;
 use crate::deadlines;
 use crate::process::Proc;
 
-use super::agent::{Agent, AgentState, probe};
+use super::agent::{Agent, AgentState, is_left_by_another, probe};
 use super::{AgentRequest, Error};
 
 /// Capacity of a pipe, in bytes (pipe(7)).
@@ -20,6 +20,10 @@ const PIPE: usize = 64 * 1024;
 /// Most bytes of the starter's standard error that are kept: its end.
 const LONGEST_OUTPUT: usize = 4096;
 
+/// Most agents that are started. A new one can end at once: the agent of another user whose socket
+/// it replaces removes the new socket at its own end, and an agent without a socket ends.
+const ATTEMPTS: usize = 3;
+
 /// The process `gpg-agent --daemon`, which starts the agent and exits. It is always reaped: the
 /// command that takes our place must not have a child that it does not know.
 struct Starter {
@@ -27,6 +31,13 @@ struct Starter {
     output: Vec<u8>,
     /// The time at which its exit was noticed, and `true` if it succeeded.
     ended: Option<(Instant, bool)>,
+}
+
+/// What became of an agent that was started.
+enum Started {
+    Answers(Agent),
+    /// It has ended again, with these last words.
+    Ended(String),
 }
 
 /// Starts the agent whose socket will be at this path, and waits until it answers. Errors:
@@ -38,10 +49,23 @@ pub(super) fn start(
     request: &AgentRequest,
     end: Instant,
 ) -> Result<Agent, Error> {
-    let mut starter = Starter::start(request)?;
-    let agent = starter.await_agent(proc, path, end);
-    starter.finish(agent.is_ok());
-    agent
+    let mut attempts = 1..=ATTEMPTS;
+    loop {
+        // The agent that left it may still run.
+        let is_contested = is_left_by_another(path);
+        let is_last = attempts.next() == Some(ATTEMPTS);
+        let mut starter = Starter::start(request)?;
+        let mut started = starter.await_agent(proc, path, end, is_last);
+        if let (Ok(Started::Answers(_)), true) = (&started, is_contested) {
+            started = starter.await_rival(proc, path, end);
+        }
+        starter.finish(matches!(started, Ok(Started::Answers(_))));
+        match started? {
+            Started::Answers(agent) => return Ok(agent),
+            Started::Ended(why) if is_last => return Err(Error::NotStarted(why)),
+            Started::Ended(why) => tracing::info!(why, "the new gpg-agent has ended again"),
+        }
+    }
 }
 
 impl Starter {
@@ -65,19 +89,29 @@ impl Starter {
         Ok(Starter { child, output: Vec::new(), ended: None })
     }
 
-    /// Waits until an agent answers, ours or one that was started at the same time.
-    fn await_agent(&mut self, proc: &Proc, path: &Path, end: Instant) -> Result<Agent, Error> {
+    /// Waits until an agent answers, ours or one that was started at the same time. With `is_last`
+    /// it waits until `end`, otherwise only as long as an agent can be on its way.
+    fn await_agent(
+        &mut self,
+        proc: &Proc,
+        path: &Path,
+        end: Instant,
+        is_last: bool,
+    ) -> Result<Started, Error> {
         let mut why = String::new();
         loop {
             match probe(proc, path, end) {
-                Ok(AgentState::Living(agent)) => return Ok(agent),
+                Ok(AgentState::Living(agent)) => return Ok(Started::Answers(agent)),
+                Ok(AgentState::Nothing) if !is_last && self.has_ended(true) => {
+                    return Ok(Started::Ended(self.complaint()));
+                }
                 Ok(AgentState::Nothing) => {}
                 Err(error @ (Error::Foreign { .. } | Error::Process(_))) => return Err(error),
                 Err(error) => why = error.to_string(),
             }
             self.read_output();
             self.poll_exit().map_err(|error| Error::NotStarted(error.to_string()))?;
-            if self.has_failed() || pause(end).is_err() {
+            if self.has_ended(false) || pause(end).is_err() {
                 let reason = [self.complaint(), why].into_iter().find(|text| !text.is_empty());
                 return Err(Error::NotStarted(
                     reason.unwrap_or_else(|| "it does not answer".to_owned()),
@@ -86,9 +120,27 @@ impl Starter {
         }
     }
 
-    /// Reports whether the process has failed, and a second agent has had its time to answer.
-    fn has_failed(&self) -> bool {
-        self.ended.is_some_and(|(at, success)| !success && at.elapsed() > deadlines::SECOND_AGENT)
+    /// Waits until the agent whose socket was replaced must have noticed it, and asks the new one
+    /// again and again: it ends where the other one takes its socket away.
+    fn await_rival(&mut self, proc: &Proc, path: &Path, end: Instant) -> Result<Started, Error> {
+        let rival_end = end.min(Instant::now() + deadlines::SECOND_AGENT);
+        loop {
+            match probe(proc, path, end)? {
+                AgentState::Nothing => return Ok(Started::Ended(self.complaint())),
+                AgentState::Living(agent) if pause(rival_end).is_err() => {
+                    return Ok(Started::Answers(agent));
+                }
+                AgentState::Living(_) => {}
+            }
+        }
+    }
+
+    /// Reports whether the process has ended, with or without success, and an agent on its way has
+    /// had its time to answer.
+    fn has_ended(&self, with_success: bool) -> bool {
+        self.ended.is_some_and(|(at, success)| {
+            success == with_success && at.elapsed() > deadlines::SECOND_AGENT
+        })
     }
 
     /// Reads a part of its standard error, so that it does not block. It may write without end, so

@@ -197,6 +197,19 @@ fn an_agent_that_needs_a_moment_is_awaited() {
     user.owns(&user.given());
 }
 
+/// The agent of another user, whose socket it replaced, takes the new one away at its own end.
+#[test]
+fn an_agent_that_ends_again_is_started_once_more() {
+    let place = gpg_box!();
+    place.program(
+        "gpg-agent",
+        "#!/bin/sh\n[ -e /tmp/2 ] && exec /usr/bin/gpg-agent \"$@\"\n\
+         [ -e /tmp/1 ] && exec touch /tmp/2\nexec touch /tmp/1\n",
+    );
+    let user = place.user();
+    user.owns(&user.given());
+}
+
 #[test]
 fn relative_directories_of_the_path_do_not_count() {
     let place = gpg_box!();
