@@ -46,9 +46,14 @@ pub fn pause(end: Instant) -> io::Result<()> {
     Ok(())
 }
 
+/// Returns the remaining time, which may be none.
+pub fn left_until(end: Instant) -> Duration {
+    end.saturating_duration_since(Instant::now())
+}
+
 /// Returns the remaining time. Errors: `TimedOut` when there is none.
 pub fn remaining(end: Instant) -> io::Result<Duration> {
-    let rest = end.saturating_duration_since(Instant::now());
+    let rest = left_until(end);
     if rest.is_zero() { Err(late()) } else { Ok(rest) }
 }
 

@@ -15,6 +15,9 @@ pub const COMPOSITORS: Duration = Duration::from_secs(2);
 /// bus, X server and compositors together.
 pub const LIVING_DESKTOP: Duration = Duration::from_secs(4);
 
+/// Limit of this question about all users. One who is slow leaves time for the others.
+pub const LIVING_DESKTOPS: Duration = Duration::from_secs(8);
+
 /// Limit of a probe of the usual bus of a session. It is longer than [`DESKTOP_PROBE`] because our
 /// connection may be what starts the bus.
 pub const USUAL_BUS: Duration = Duration::from_secs(4);
@@ -26,16 +29,22 @@ pub const ENDPOINTS_WITHOUT_X: Duration = Duration::from_secs(3);
 /// Limit of all probes of a search except that of the usual bus.
 pub const ENDPOINTS: Duration = Duration::from_secs(5);
 
-/// Limit of a whole search, and of reading the environments before it. It is longer than
-/// [`USUAL_BUS`] and [`ENDPOINTS`] together: a search that has not ended by itself hangs.
+/// Limit of a whole search, with reading the environments before it. It is longer than [`USUAL_BUS`]
+/// and [`ENDPOINTS`] together: a search that has not ended by itself hangs.
 pub const ENDPOINT_SEARCH: Duration = Duration::from_secs(12);
+
+/// Limit of entering a home directory, which may be on another machine.
+pub const HOME: Duration = Duration::from_secs(5);
 
 /// Limit of all answers of logind over the bus of the system. Its files are read where it is late.
 pub const LOGIN1: Duration = Duration::from_secs(2);
 
-/// Limit of showing a notification, and of closing it. Services answer at once; GLib waits as long
-/// for an answer.
+/// Limit of showing a notification. Services answer at once; GLib waits as long for an answer.
 pub const NOTIFICATION: Duration = Duration::from_secs(25);
+
+/// Limit of closing a notification that was shown. It is shorter than the time in which a process
+/// has to end after an interrupt.
+pub const CLOSE_NOTIFICATION: Duration = Duration::from_secs(3);
 
 /// Limit of a run of notify-send, which itself waits as long as [`NOTIFICATION`] for an answer.
 pub const NOTIFY_SEND: Duration = Duration::from_secs(30);

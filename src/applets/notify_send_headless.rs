@@ -103,8 +103,7 @@ Security:
   The text is for whoever sits at the screen, and for every program that this user runs. As root, \
 notify-send is run with the user's rights, by with-gui-environment's rules, in the root directory \
 and without our terminal and our standard streams; what waits for it keeps the rights of the \
-superuser, and passes on what it prints. Until notify-send has started, that user can hold it up \
-without a limit, as by stopping it in that moment.";
+superuser, and passes on what it prints.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -201,13 +200,10 @@ impl Sender<'_> {
         let environment = self.user.environment_of_child(true);
         let (program, arguments) = (OsStr::new(PROGRAM), &self.words[1..]);
         let interrupts = Interrupts::catch(self.proc)?;
+        let end = self.end(deadlines::NOTIFY_SEND);
         let run = |mut command: std::process::Command| {
             command.stdin(Stdio::null());
-            if self.user.is_other() {
-                command.stdout(Stdio::piped()).stderr(Stdio::piped());
-            }
-            let end = self.end(deadlines::NOTIFY_SEND);
-            child::run_and_pass(self.proc, command, &interrupts, end)
+            child::run_and_pass(self.proc, command, &interrupts, end, self.user.is_other())
         };
         let mut command = environment.command(program);
         command.args(arguments);

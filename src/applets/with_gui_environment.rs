@@ -105,9 +105,11 @@ fn command() -> Command {
          and the display to accept us.\n\n\
          The superuser becomes the user of the session, with the user's groups, a new environment \
          and the user's home directory, and none of the files that the caller has open but the \
-         standard streams. Everybody else reaches their own session only, also from outside of it, \
+         standard streams. Where that directory does not answer, nothing runs. Everybody else reaches their own session only, also from outside of it, \
          as from cron or ssh. The command takes the place of this program, but with --all and \
-         --timeout: then this program waits for it, with the caller's rights.",
+         --timeout: then this program waits for it, with the caller's rights. It passes signals on, \
+         and ends a command that goes on five seconds after TERM, HUP or QUIT, or after a second \
+         INT.",
     )
 }
 
@@ -128,12 +130,13 @@ const EXITS: &[ExitRow] = &[
     ),
     Status(Exit::NotExecutable, "the command could not be executed"),
     Status(Exit::NotFound, "the command was not found"),
+    AnySignal("with --timeout: it was ended by signal n, and has ended the command"),
     Note("Otherwise that of the command, whose death by a signal is its own too."),
     Note("With --all:"),
     Status(Exit::Done, "the command succeeded in every session"),
     Status(Exit::Nothing, "in none, or there is none"),
     Status(Exit::Partial, "in some"),
-    AnySignal("it was ended by signal n, after the command had ended"),
+    AnySignal("it was ended by signal n, and the command has ended"),
     Note("With --list or --print:"),
     Status(Exit::Done, "printed"),
     Status(Exit::Nothing, "there is nothing to print"),
@@ -192,9 +195,10 @@ const SECURITY: &str = "\
 Security:
   The command runs with the user's rights, and with what the user has configured for it. It shares \
 the terminal with the caller, as with su(1): on a terminal of the superuser, and a kernel before \
-Linux 6.2, run it by setsid(1) where the user is not trusted. --timeout counts from the start of \
-the command: before, that user can hold it up without a limit, as by a home directory that does \
-not answer.";
+Linux 6.2, run it by setsid(1) where the user is not trusted. Whatever the files, servers and \
+signals of that user do, the search for a session takes about half a minute at the latest, and a \
+command with --timeout has ended ten seconds after its time, or is left behind. Without --timeout \
+and --all this program becomes the user, who can hold it up.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -241,6 +245,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         let interrupts = Interrupts::catch(&proc)?;
         return match options.run_as(&proc, &interrupts, &session, &user)? {
             CommandEnd::Ended { status, .. } => Ok(Exit::from_status(status)),
+            CommandEnd::Terminated(signal) => Ok(Exit::Interrupted(signal.number() as u8)),
             CommandEnd::NotRun(error) if error.kind() == ErrorKind::TimedOut => {
                 Err(timed_out(&session).into())
             }
@@ -293,6 +298,9 @@ impl Options {
                         }
                         done += usize::from(status.success());
                         continue;
+                    }
+                    CommandEnd::Terminated(signal) => {
+                        return Ok(Exit::Interrupted(signal.number() as u8));
                     }
                     CommandEnd::NotRun(error) if error.kind() == ErrorKind::TimedOut => {
                         timed_out(session)

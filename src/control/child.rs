@@ -1,10 +1,9 @@
 //! Commands that we run and wait for, while signals to us are watched.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{WaitOptions, waitpid};
@@ -35,6 +34,8 @@ pub enum CommandEnd {
     Ended { status: ExitStatus, signal: Option<Signal> },
     /// It could not be started, or it was terminated at its time limit (`TimedOut`).
     NotRun(io::Error),
+    /// It did not end after this signal, which we received and passed on, and was terminated.
+    Terminated(Signal),
 }
 
 /// Time for a command to end after TERM.
@@ -60,31 +61,45 @@ pub fn run(
     end: Option<Instant>,
     observer: &mut dyn Observer,
 ) -> Result<CommandResult, Error> {
-    run_with(proc, command, interrupts, end, observer, OnInterrupt::Terminate)
-}
-
-/// Runs a command as [`run`] does, and passes INT on to it.
-pub fn run_and_pass(
-    proc: &Proc,
-    command: Command,
-    interrupts: &Interrupts,
-    end: Option<Instant>,
-) -> Result<CommandResult, Error> {
-    run_with(proc, command, interrupts, end, &mut Silent, OnInterrupt::Pass)
-}
-
-fn run_with(
-    proc: &Proc,
-    command: Command,
-    interrupts: &Interrupts,
-    end: Option<Instant>,
-    observer: &mut dyn Observer,
-    on_interrupt: OnInterrupt,
-) -> Result<CommandResult, Error> {
     match RunningChild::start(proc, interrupts, command)? {
-        Start::Running(started) => started.run(proc, interrupts, end, observer, on_interrupt),
+        Start::Running(started) => {
+            started.run(proc, interrupts, end, observer, OnInterrupt::Terminate)
+        }
         Start::Failed(error) => Ok(CommandResult::NotStarted(error)),
     }
+}
+
+/// Runs a command as [`run`] does, and passes INT on to it. With `is_apart` it gets no standard
+/// stream of ours: it reads nothing, and what it writes is passed on.
+pub fn run_and_pass(
+    proc: &Proc,
+    mut command: Command,
+    interrupts: &Interrupts,
+    end: Option<Instant>,
+    is_apart: bool,
+) -> Result<CommandResult, Error> {
+    let mut streams = [None, None];
+    if is_apart {
+        let ([output, errors], [child_output, child_errors]) = pipes()?;
+        command.stdin(Stdio::null()).stdout(child_output).stderr(child_errors);
+        streams = [Some(output), Some(errors)];
+    }
+    match RunningChild::start(proc, interrupts, command)? {
+        Start::Running(started) => {
+            let started = RunningChild { streams, ..started };
+            started.run(proc, interrupts, end, &mut Silent, OnInterrupt::Pass)
+        }
+        Start::Failed(error) => Ok(CommandResult::NotStarted(error)),
+    }
+}
+
+/// Makes pipes for the standard output and the standard error of a child. Returns our ends and those
+/// of the child.
+fn pipes() -> Result<([PipeReader; 2], [PipeWriter; 2]), Error> {
+    let failed = |error: io::Error| Error::from_io("make a pipe", &error);
+    let (output, child_output) = io::pipe().map_err(failed)?;
+    let (errors, child_errors) = io::pipe().map_err(failed)?;
+    Ok(([output, errors], [child_output, child_errors]))
 }
 
 /// Runs a closure in a child process until it ends or its time is over, as [`run_and_pass`] does with
@@ -96,9 +111,7 @@ pub fn run_closure(
     end: Option<Instant>,
     act: impl FnOnce() -> u8,
 ) -> Result<CommandResult, Error> {
-    let failed = |error: io::Error| Error::from_io("start a process", &error);
-    let (output, child_output) = io::pipe().map_err(failed)?;
-    let (errors, child_errors) = io::pipe().map_err(failed)?;
+    let ([output, errors], [child_output, child_errors]) = pipes()?;
     let kept = [child_output.as_raw_fd(), child_errors.as_raw_fd()];
     let child = fork(&kept, || {
         let led = rustix::stdio::dup2_stdout(&child_output)
@@ -108,16 +121,18 @@ pub fn run_closure(
         }
         act()
     });
-    let child = child.map_err(failed)?;
+    let child = child.map_err(|error| Error::from_io("start a process", &error))?;
     drop((child_output, child_errors));
     let pid = Pid::try_from(child.as_raw()).unwrap_or_default();
-    let streams = [Some(OwnedFd::from(output)), Some(OwnedFd::from(errors))];
-    let child = RunningChild::held(proc, pid, streams)?;
+    let streams = [Some(output), Some(errors)];
+    let child = RunningChild { streams, ..RunningChild::held(proc, pid)? };
     child.run(proc, interrupts, end, &mut Silent, OnInterrupt::Pass)
 }
 
 /// Runs a command to its end, or terminates it at its time limit. Signals that would end us are
-/// passed on to it, except those from a keyboard, which reach it anyway.
+/// passed on to it, except those from a keyboard, which reach it anyway. It is terminated
+/// [`TIMEOUT`] after such a signal, or after a second one where the first was INT, which need not
+/// end a command.
 pub fn run_to_end(
     proc: &Proc,
     command: Command,
@@ -127,7 +142,8 @@ pub fn run_to_end(
     carry_through(proc, command, interrupts, end, None)
 }
 
-/// Runs a command to its end like [`run_to_end`], and calls `look` at this interval meanwhile.
+/// Runs a command to its end like [`run_to_end`], and calls `look` at this interval meanwhile. What
+/// the command does at a signal is its own affair.
 pub fn run_and_look(
     proc: &Proc,
     command: Command,
@@ -145,10 +161,10 @@ fn carry_through(
     proc: &Proc,
     command: Command,
     interrupts: &Interrupts,
-    end: Option<Instant>,
+    mut end: Option<Instant>,
     mut look: Option<Look<'_>>,
 ) -> Result<CommandEnd, Error> {
-    let started = match RunningChild::start(proc, interrupts, command)? {
+    let mut started = match RunningChild::start(proc, interrupts, command)? {
         Start::Running(started) => started,
         Start::Failed(error) => return Ok(CommandEnd::NotRun(error)),
     };
@@ -159,7 +175,10 @@ fn carry_through(
         let timeout = left.into_iter().chain(interval).min();
         match started.wait(proc, interrupts, timeout, &mut Silent)? {
             Conclusion::Finished => {
-                return Ok(CommandEnd::Ended { status: started.reap()?, signal: first_signal });
+                return Ok(match started.result()? {
+                    Ok(status) => CommandEnd::Ended { status, signal: first_signal },
+                    Err(error) => CommandEnd::NotRun(error),
+                });
             }
             Conclusion::TimedOut if end.is_none_or(|end| Instant::now() < end) => {
                 if let Some((_, look)) = &mut look {
@@ -168,14 +187,20 @@ fn carry_through(
             }
             Conclusion::TimedOut => {
                 started.terminate(proc, interrupts)?;
-                let error = io::Error::new(io::ErrorKind::TimedOut, "it took too long");
-                return Ok(CommandEnd::NotRun(error));
+                let late = || io::Error::new(io::ErrorKind::TimedOut, "it took too long");
+                return Ok(
+                    first_signal.map_or_else(|| CommandEnd::NotRun(late()), CommandEnd::Terminated)
+                );
             }
             Conclusion::Interrupted(signal) => {
-                first_signal = first_signal.or(Some(signal));
                 if !interrupts.is_from_keyboard() {
                     started.send(signal);
                 }
+                if look.is_none() && (signal != Signal::INT || first_signal.is_some()) {
+                    let soon = Instant::now() + TIMEOUT;
+                    end = Some(end.map_or(soon, |end| end.min(soon)));
+                }
+                first_signal = first_signal.or(Some(signal));
             }
         }
     }
@@ -188,11 +213,12 @@ pub fn ask(
     interrupts: &Interrupts,
     limit: Duration,
 ) -> Result<Option<Vec<u8>>, Error> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let failed = |error: io::Error| Error::from_io("read an answer", &error);
+    let (mut output, child_output) = io::pipe().map_err(failed)?;
+    command.stdin(Stdio::null()).stdout(child_output).stderr(Stdio::null());
     let Start::Running(mut started) = RunningChild::start(proc, interrupts, command)? else {
         return Ok(None);
     };
-    let [output, _] = std::mem::take(&mut started.streams);
     let conclusion = started.wait(proc, interrupts, Some(limit), &mut Silent)?;
     if conclusion != Conclusion::Finished {
         started.terminate(proc, interrupts)?;
@@ -205,12 +231,8 @@ pub fn ask(
     // The command has ended, so that this does not block: an answer that is too long for the pipe
     // would have kept it from ending.
     let mut answer = Vec::new();
-    if let Some(output) = output {
-        File::from(output)
-            .read_to_end(&mut answer)
-            .map_err(|error| Error::from_io("read an answer", &error))?;
-    }
-    Ok(started.reap()?.success().then_some(answer))
+    output.read_to_end(&mut answer).map_err(failed)?;
+    Ok(started.result()?.is_ok_and(|status| status.success()).then_some(answer))
 }
 
 /// A child that we have started. No other process has its pid before we reap it.
@@ -218,8 +240,10 @@ struct RunningChild {
     pid: Pid,
     /// `None` where the kernel has no pidfds (before Linux 5.3), or a sandbox forbids them.
     reference: Option<Reference>,
-    /// Our ends of its standard output and standard error, where these are pipes.
-    streams: [Option<OwnedFd>; 2],
+    /// The pipe of [`Interrupts::start`]; `None` for a closure.
+    outcome: Option<PipeReader>,
+    /// Our ends of its standard output and standard error, where we pass these on.
+    streams: [Option<PipeReader>; 2],
 }
 
 /// The result of starting a command.
@@ -231,26 +255,24 @@ enum Start {
 
 impl RunningChild {
     fn start(proc: &Proc, interrupts: &Interrupts, command: Command) -> Result<Start, Error> {
-        let child = match interrupts.spawn(command) {
-            Ok(child) => child,
+        let (pid, outcome) = match interrupts.start(command) {
+            Ok(started) => started,
             Err(error) => return Ok(Start::Failed(error)),
         };
-        let pid = child.id();
-        let Child { stdout, stderr, .. } = child;
-        let streams = [stdout.map(OwnedFd::from), stderr.map(OwnedFd::from)];
-        RunningChild::held(proc, pid, streams).map(Start::Running)
+        let child = RunningChild::held(proc, pid)?;
+        Ok(Start::Running(RunningChild { outcome: Some(outcome), ..child }))
     }
 
     /// Holds a child that was just started. Errors: it cannot be waited for, and was killed.
-    fn held(proc: &Proc, pid: Pid, streams: [Option<OwnedFd>; 2]) -> Result<RunningChild, Error> {
+    fn held(proc: &Proc, pid: Pid) -> Result<RunningChild, Error> {
+        let child = RunningChild { pid, reference: None, outcome: None, streams: [None, None] };
         match proc.lookup(pid, Reference::by_number(pid)) {
             Ok(Lookup::Found(reference)) => {
-                Ok(RunningChild { pid, reference: Some(reference), streams })
+                Ok(RunningChild { reference: Some(reference), ..child })
             }
-            Ok(_) => Ok(RunningChild { pid, reference: None, streams }),
+            Ok(_) => Ok(child),
             Err(error) => {
                 // It must not run on without us.
-                let child = RunningChild { pid, reference: None, streams };
                 child.send(Signal::KILL);
                 child.reap()?;
                 Err(error.into())
@@ -268,8 +290,9 @@ impl RunningChild {
         observer: &mut dyn Observer,
         on_interrupt: OnInterrupt,
     ) -> Result<CommandResult, Error> {
-        let relay = Relay::begin(std::mem::take(&mut self.streams))
-            .map_err(|error| Error::from_io("pass on an output", &error));
+        let streams = std::mem::take(&mut self.streams).map(|stream| stream.map(OwnedFd::from));
+        let relay =
+            Relay::begin(streams).map_err(|error| Error::from_io("pass on an output", &error));
         let timeout = end.map(|end| end.saturating_duration_since(Instant::now()));
         let mut conclusion = self.wait(proc, interrupts, timeout, observer)?;
         if conclusion == Conclusion::Interrupted(Signal::INT) && on_interrupt == OnInterrupt::Pass {
@@ -280,7 +303,9 @@ impl RunningChild {
             conclusion = if end == Conclusion::TimedOut { conclusion } else { end };
         }
         let result = match conclusion {
-            Conclusion::Finished => self.reap().map(CommandResult::Ended),
+            Conclusion::Finished => self
+                .result()
+                .map(|status| status.map_or_else(CommandResult::NotStarted, CommandResult::Ended)),
             Conclusion::Interrupted(signal) => {
                 self.terminate(proc, interrupts)?;
                 Ok(CommandResult::Interrupted(signal))
@@ -382,6 +407,17 @@ impl RunningChild {
             self.wait(proc, interrupts, Some(TIMEOUT), &mut Silent)?;
         }
         Ok(())
+    }
+
+    /// Returns its exit status after its end, or the error for which the command was not run.
+    fn result(&mut self) -> Result<io::Result<ExitStatus>, Error> {
+        let status = self.reap()?;
+        let mut number = [0; size_of::<i32>()];
+        // The pipe is empty where the command was run, or the child was killed before.
+        let is_failure =
+            self.outcome.as_mut().is_some_and(|outcome| outcome.read_exact(&mut number).is_ok());
+        let error = io::Error::from_raw_os_error(i32::from_ne_bytes(number));
+        Ok(if is_failure { Err(error) } else { Ok(status) })
     }
 
     /// Waits for its end without a limit, and returns its exit status.

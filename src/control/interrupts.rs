@@ -1,9 +1,9 @@
 //! Signals to our own process as events to wait for, so that we clean up before we end.
 
 use std::cell::Cell;
-use std::io;
+use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal};
@@ -12,10 +12,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::descriptors;
-use super::kernel::prepare_child;
+use super::kernel::{prepare_child, start};
 use super::overseer::{Ended, Overseer};
 use super::{Error, Signal};
-use crate::process::{Files, Lookup, Proc, if_available};
+use crate::process::{Files, Lookup, Pid, Proc, if_available};
 
 /// The signals with which a user or a supervisor ends us.
 const ENDING: [NixSignal; 4] =
@@ -106,15 +106,16 @@ impl Interrupts {
     }
 
     /// Starts a command, without our blocked signals and with the limit of descriptors that we were
-    /// started with. The signals stay blocked for us: one that arrives at this moment must not end
-    /// us and leave the command running.
-    pub fn spawn(&self, mut command: Command) -> io::Result<Child> {
+    /// started with, as [`start`] does. The signals stay blocked for us: one that arrives at this
+    /// moment must not end us and leave the command running.
+    pub fn start(&self, mut command: Command) -> io::Result<(Pid, PipeReader)> {
         let mut blocked = self.caught;
         if self.holds.get() > 0 {
             blocked.extend(STOPPING);
         }
         prepare_child(&mut command, blocked, descriptors::given_limit());
-        command.spawn()
+        let (child, outcome) = start(command)?;
+        Ok((Pid::try_from(child.as_raw()).unwrap_or_default(), outcome))
     }
 
     /// Lets the signals take effect again, in a child that does not watch them.

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use std::io;
+use std::io::{self, PipeReader, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -247,17 +247,38 @@ fn is_real_time(policy: nix::libc::c_long) -> bool {
 /// the parent. The child keeps the descriptors in `kept`, the standard ones among them. It closes
 /// all others, so that no reader of those waits for its end.
 pub fn fork(kept: &[RawFd], act: impl FnOnce() -> u8) -> io::Result<unistd::Pid> {
+    fork_with_files(|| {
+        keep_only(kept);
+        act()
+    })
+}
+
+/// Starts a command in a child process, without a wait until it runs. std waits for that without a
+/// limit: a file system that does not answer holds the child up, and so does a user who stops it
+/// when it has that user's rights. Returns the child's pid, and a pipe from which the number of the
+/// error comes if the command cannot be run. Its streams are not pipes that std would make.
+pub fn start(mut command: Command) -> io::Result<(unistd::Pid, PipeReader)> {
+    let (outcome, mut child_outcome) = io::pipe()?;
+    let child = fork_with_files(|| {
+        let error = command.exec();
+        let number = error.raw_os_error().unwrap_or(nix::libc::EINVAL);
+        // Nobody needs it if the reader has gone.
+        let _ = child_outcome.write_all(&number.to_ne_bytes());
+        1
+    })?;
+    Ok((child, outcome))
+}
+
+/// Runs a closure in a child process as [`fork`] does. The child keeps all descriptors.
+fn fork_with_files(act: impl FnOnce() -> u8) -> io::Result<unistd::Pid> {
     // SAFETY: if we have other threads, one of them may hold a lock that is never released in the
-    // child. glibc and musl (1.2.2) take care of the locks of the allocator. For any other lock the
-    // child waits, and no caller waits for the child without a limit.
+    // child. glibc and musl (1.2.2) take care of the locks of the allocator, and the environment,
+    // which std reads for a command, is never changed here.
     match unsafe { unistd::fork() }? {
         unistd::ForkResult::Parent { child } => Ok(child),
         unistd::ForkResult::Child => {
             // In the release build, a panic ends the process by itself.
-            let ended = catch_unwind(AssertUnwindSafe(|| {
-                keep_only(kept);
-                act()
-            }));
+            let ended = catch_unwind(AssertUnwindSafe(act));
             // SAFETY: it never returns, so that no cleanup of the parent runs twice.
             unsafe { nix::libc::_exit(i32::from(ended.unwrap_or(1))) }
         }

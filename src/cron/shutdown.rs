@@ -300,6 +300,7 @@ impl Shutdown<'_> {
                 ShutdownResult::Interrupted(signal, Vec::new())
             }
             CommandEnd::Ended { status, .. } => ShutdownResult::Ran(status),
+            CommandEnd::Terminated(signal) => ShutdownResult::Interrupted(signal, Vec::new()),
             CommandEnd::NotRun(error) => ShutdownResult::NotRun(error),
         })
     }

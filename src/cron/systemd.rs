@@ -109,7 +109,7 @@ pub fn stop(
     command.args(["stop", "--", unit]).stdout(Stdio::null());
     let limit = Instant::now().checked_add(deadlines::SYSTEMCTL_STOP);
     Ok(match child::run_to_end(proc, command, interrupts, limit)? {
-        CommandEnd::Ended { .. } => None,
+        CommandEnd::Ended { .. } | CommandEnd::Terminated(_) => None,
         CommandEnd::NotRun(error) => Some(Warning::Systemctl(error)),
     })
 }

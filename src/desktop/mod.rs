@@ -58,6 +58,8 @@ pub enum Error {
     Unusable { session: String, why: Option<String> },
     #[error("{session}: the X server of display {display} does not answer")]
     LateDisplay { session: String, display: String },
+    #[error("the home directory of user '{user}', '{}', does not answer", .path.display())]
+    LateHome { user: String, path: PathBuf },
     #[error("{0}: its user is unknown, or cannot be looked up now")]
     Stranger(String),
     #[error("cannot read '{}': {why}", .path.display())]
@@ -91,6 +93,7 @@ impl Error {
             | Error::Stranger(_)
             | Error::Account(account::Error::Unknown(_) | account::Error::Late(_)) => true,
             Error::File { .. }
+            | Error::LateHome { .. }
             | Error::Descriptors(_)
             | Error::Privileges(_)
             | Error::Account(_)

@@ -177,7 +177,7 @@ impl ShownNotification {
 
     /// Closes it. Most services do so themselves after a choice, and refuse then.
     fn close(&mut self) -> Result<(), Error> {
-        self.bus.set_end(Instant::now() + deadlines::NOTIFICATION);
+        self.bus.set_end(Instant::now() + deadlines::CLOSE_NOTIFICATION);
         match self.bus.call(&CLOSE, "u", Some(&encoded(&self.id)?)) {
             Ok(_) | Err(Error::Refused(_) | Error::Gone(_)) => Ok(()),
             Err(error) => Err(error),

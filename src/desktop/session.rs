@@ -13,6 +13,7 @@ use super::address::Address;
 use super::environ::session_of;
 use super::logind::{self, Record};
 use super::{Error, runtime, wayland, x11};
+use crate::deadline::left_until;
 use crate::deadlines;
 use crate::desktop::account::{self, Account};
 use crate::process::{Files, Lookup, Pid, Proc};
@@ -118,7 +119,8 @@ fn session_by_id(
         None => account_of(record.uid)?,
     };
     let session = Session::from_record(record, account);
-    if session.kind.is_some() || session.is_living(false)? { Ok(session) } else { Err(none()) }
+    let end = Instant::now() + deadlines::LIVING_DESKTOP;
+    if session.kind.is_some() || session.is_living(false, end)? { Ok(session) } else { Err(none()) }
 }
 
 /// Returns the sessions of logind, of all users or of one. A named user may also have a desktop
@@ -141,10 +143,11 @@ fn logind_sessions(records: Vec<Record>, account: Option<Account>) -> Result<Vec
     let at_a_seat = |record: &Record| {
         record.is_living && record.seat.is_some() && !with_screen.contains(&record.uid)
     };
+    let end = Instant::now() + deadlines::LIVING_DESKTOPS;
     for record in terminal.into_iter().filter(at_a_seat) {
         let account = account_of(record.uid)?;
         let session = Session::from_record(record, account);
-        sessions.extend(session.is_living(false)?.then_some(session));
+        sessions.extend(session.is_living(false, end)?.then_some(session));
     }
     if let (Some(account), true, true) = (account, sessions.is_empty(), only_remote) {
         sessions.push(Session::without_logind(account, false));
@@ -173,9 +176,10 @@ fn sessions_without_logind(account: Option<Account>) -> Result<Vec<Session>, Err
         return Ok(vec![Session::without_logind(account, true)]);
     }
     let mut sessions = Vec::new();
+    let end = Instant::now() + deadlines::LIVING_DESKTOPS;
     for uid in runtime::users().map_err(|error| Error::of_file("/run/user".as_ref(), error))? {
         let session = Session::without_logind(account_of(uid)?, true);
-        sessions.extend(session.is_living(true)?.then_some(session));
+        sessions.extend(session.is_living(true, end)?.then_some(session));
     }
     Ok(sessions)
 }
@@ -254,12 +258,13 @@ impl Session {
 
     /// Reports whether the user has a living desktop: a compositor in the runtime directory, an X
     /// server at a socket of the user's or, with `or_bus`, a message bus. Without a runtime
-    /// directory there is none. A server that does not answer in time counts: a slow one must not
-    /// be skipped in favour of another user's.
-    fn is_living(&self, or_bus: bool) -> Result<bool, Error> {
+    /// directory there is none. A server that does not answer in time, or is not asked before `end`,
+    /// counts: a slow one must not be skipped in favour of another user's.
+    fn is_living(&self, or_bus: bool, end: Instant) -> Result<bool, Error> {
         const LIVING: &[u8] = b"there";
         let uid = self.account.uid;
-        let answer = self.account.run_as(deadlines::LIVING_DESKTOP, || {
+        let limit = left_until(end).min(deadlines::LIVING_DESKTOP);
+        let answer = self.account.run_as(limit, || {
             if has_living_server(uid, or_bus) { LIVING.to_vec() } else { Vec::new() }
         });
         match answer {

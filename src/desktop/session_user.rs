@@ -11,10 +11,11 @@ use nix::errno::Errno;
 use rustix::fs::Mode;
 use rustix::process::{chdir, getpriority_process, setpriority_process, setsid, umask};
 
-use super::account::UserChange;
+use super::account::{Account, UserChange};
 use super::{Error, NAMES, Session, Variables};
 use crate::command::exec::Environment;
-use crate::control::{begin_with, keep_descriptors, leave_real_time, reset_signals};
+use crate::control::{begin_with, keep_descriptors, leave_real_time, reset_signals, run_in_child};
+use crate::deadlines;
 
 /// The file mode creation mask of a login (login.defs(5)).
 const MASK: Mode = Mode::from_raw_mode(0o022);
@@ -70,14 +71,20 @@ impl SessionUser {
         let own =
             session.account.environment().into_iter().map(|(name, value)| (name.to_owned(), value));
         let variables = own.chain(variables.locale.iter().cloned()).chain(found).collect();
-        let directory = match directory {
-            Directory::Same => None,
-            Directory::Home => Some(session.account.home.clone()),
-            Directory::Root => Some("/".into()),
+        let entry = Entry {
+            change: session.account.change()?,
+            directory: match directory {
+                Directory::Same => None,
+                Directory::Home => Some(session.account.home.clone()),
+                Directory::Root => Some("/".into()),
+            },
         };
+        if directory == Directory::Home {
+            entry.try_once(&session.account)?;
+        }
         Ok(SessionUser {
             environment: Environment { is_new: true, variables, ..Environment::default() },
-            entry: Some(Entry { change: session.account.change()?, directory }),
+            entry: Some(entry),
         })
     }
 
@@ -127,6 +134,22 @@ pub fn has_not_entered(error: &io::Error) -> bool {
 }
 
 impl Entry {
+    /// Tries it in a process of its own. A home directory on a machine that does not answer would
+    /// hold up the command for ever, with all the streams that it has. Errors: `LateHome`.
+    fn try_once(&self, account: &Account) -> Result<(), Error> {
+        let tried = run_in_child(deadlines::HOME, || {
+            // The command fails in the same way, and tells why.
+            let _ = self.carry_out();
+            Vec::new()
+        });
+        match tried {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(Error::LateHome { user: account.name.clone(), path: account.home.clone() })
+            }
+            tried => tried.map(drop).map_err(Error::Privileges),
+        }
+    }
+
     fn carry_out(&self) -> Result<(), Error> {
         leave_privileges().map_err(Error::Privileges)?;
         self.change.carry_out()?;

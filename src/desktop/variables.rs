@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::time::Instant;
 
 use super::address::Address;
 use super::endpoints::Endpoints;
@@ -12,6 +13,7 @@ use super::names::{MORE, NAMES};
 use super::search::EndpointSearch;
 use super::values::is_plain;
 use super::{Error, Session};
+use crate::deadline::left_until;
 use crate::deadlines;
 use crate::process::Proc;
 
@@ -41,15 +43,15 @@ pub fn variables(proc: &Proc, session: &Session) -> Result<Variables, Error> {
         return Err(Error::Stranger(session.to_string()));
     }
     let (uid, id, path) = (session.account.uid, session.id.clone(), proc.path().to_owned());
+    let end = Instant::now() + deadlines::ENDPOINT_SEARCH;
     // /proc/PID/environ is read from the process's own memory, which may be a file on a hung mount.
     let environs = session.account.with_timeout(deadlines::ENDPOINT_SEARCH, move || {
         session_environs(&Proc::open(&path)?, uid, id.as_deref())
     })??;
     tracing::debug!(session = %session, hints = environs.len(), "processes that may know it");
     let search = EndpointSearch::new(session, environs, proc.own_pid());
-    let found = Endpoints::decoded(
-        &session.account.run_as(deadlines::ENDPOINT_SEARCH, || search.run().encoded())?,
-    );
+    let found =
+        Endpoints::decoded(&session.account.run_as(left_until(end), || search.run().encoded())?);
     if found.display.is_none()
         && found.wayland.is_none()
         && (found.bus.is_none() || !session.may_lack_display)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::super::support::desktop::DesktopBox;
 use super::super::support::place::soon;
 use super::super::support::running::Running;
-use crate::desktop_box;
+use crate::{desktop_box, skip};
 
 /// Makes a box with a user who has a session, and with secrets of the superuser.
 fn with_secrets() -> Result<DesktopBox, String> {
@@ -106,6 +106,91 @@ fn a_command_that_its_user_stops_is_ended_in_time() {
     for caller in [place.user(), place.superuser()] {
         assert_eq!(caller.run(&["--timeout", "30", "sh", "-c", "exit 7"]).code(), 7);
         assert_eq!(caller.run(&["--timeout", "30", "no-such-command"]).code(), 127);
+    }
+}
+
+#[test]
+fn a_home_that_does_not_answer_is_told_and_nothing_runs() {
+    let place = desktop_box!(with_secrets());
+    if place.exec("python3 /mnt/desktop_fuse.py /home/pt1").code() != 0 {
+        skip!("no file systems of users (FUSE)");
+    }
+    let root = place.superuser();
+    root.run(&["touch", "/tmp/ran"]).refuses(125, "'/home/pt1', does not answer");
+    root.run(&["--all", "touch", "/tmp/ran"]).refuses(1, "'/home/pt1', does not answer");
+    place.shell("[ ! -e /tmp/ran ]");
+    assert_eq!(root.run(&["--same-directory", "pwd"]).succeeds().text(), "/\n");
+}
+
+/// The child has the rights of the user already when it goes to that user's home directory.
+#[test]
+fn a_home_that_ceases_to_answer_holds_up_nobody_who_has_set_a_limit() {
+    let place = desktop_box!(with_secrets());
+    // The first question is that of the trial.
+    let mount = "umount -l /home/pt1 2>/dev/null; python3 /mnt/desktop_fuse.py /home/pt1 1";
+    if place.exec(mount).code() != 0 {
+        skip!("no file systems of users (FUSE)");
+    }
+    let root = place.superuser();
+    // The child keeps the streams of the caller, because the kernel does not let it end.
+    let outcome = |tool: &str| {
+        let script = format!("{mount}; {tool} >/tmp/out 2>&1; echo $?; cat /tmp/out");
+        root.exec(&script).text().lines().skip(1).collect::<Vec<_>>().join(" ")
+    };
+    let late = outcome("with-gui-environment --timeout 0.5 true");
+    assert!(late.starts_with("124 ") && late.contains("took too long"), "{late}");
+    let late = outcome("with-gui-environment --all --timeout 0.5 true");
+    assert!(late.starts_with("1 ") && late.contains("took too long"), "{late}");
+    // Without a limit, a signal ends the wait.
+    let ended = outcome("timeout --preserve-status 2 with-gui-environment --all true");
+    assert!(ended.starts_with("143"), "{ended}");
+}
+
+/// The user can stop the child from the moment at which it has the user's rights.
+#[test]
+fn a_user_who_stops_every_process_holds_up_nobody() {
+    let place = desktop_box!(with_secrets());
+    let root = place.superuser();
+    // Process ids are given in turn.
+    root.start(
+        "setpriv --reuid 7001 --regid 7001 --clear-groups \
+         perl -e 'while (1) { kill STOP => $$ + 1 .. $$ + 200 }'",
+    );
+    let stopped = (0..15).filter(|_| match root.run(&["--timeout", "0.2", "true"]).code() {
+        0 => false,
+        code => {
+            // The trial of the home directory can be stopped too.
+            assert!([124, 125].contains(&code), "{code}");
+            true
+        }
+    });
+    // Each one that was stopped takes ten seconds.
+    assert!(stopped.take(2).count() > 0, "the user has stopped nothing");
+}
+
+#[test]
+fn a_command_that_goes_on_after_a_signal_is_ended() {
+    let place = desktop_box!(with_secrets());
+    let root = place.superuser();
+    let script = "trap '' TERM INT; : >/tmp/ready; while :; do sleep 0.05; done";
+    for (options, signals) in [("--all", &["INT", "INT"][..]), ("--timeout=50", &["TERM"])] {
+        place.shell("rm -f /tmp/ready");
+        let running = Running::start(root.tool(&[options, "sh", "-c", script]));
+        soon("a command", || place.root("/tmp/ready").exists());
+        let waiting = place.shell("pgrep -o -x with-gui-enviro");
+        for signal in signals {
+            place.kill(signal, waiting.trim());
+            soon("a signal that was taken", || {
+                let status = std::fs::read_to_string(
+                    place.root(&format!("/proc/{}/status", waiting.trim())),
+                );
+                let pending = |line: &&str| line.starts_with("ShdPnd:");
+                status.is_ok_and(|text| {
+                    text.lines().find(pending).is_some_and(|line| line.ends_with("0000"))
+                })
+            });
+        }
+        running.finish().exits(if signals.len() == 2 { 130 } else { 143 });
     }
 }
 

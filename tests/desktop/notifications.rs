@@ -264,6 +264,20 @@ fn waiting_without_notify_send_ends_when_the_time_is_over() {
     }
 }
 
+/// Showing may take 25 seconds, but what was shown is closed soon, or not at all.
+#[test]
+fn a_service_that_does_not_close_what_it_shows_holds_nobody_up() {
+    let (place, file) = desktop_box!(recorded("keep"));
+    place.uninstall("notify-send");
+    for caller in [place.user(), place.superuser()] {
+        let script = "timeout -s KILL 20 notify-send-headless -w -t 300 summary";
+        caller.exec(script).refuses(1, "not what became of it");
+        let (running, own) = waiting(&place, caller, &file, "notify-send-hea");
+        place.kill("INT", own);
+        running.finish().refuses(1, "not what became of it");
+    }
+}
+
 #[test]
 fn waiting_without_notify_send_goes_on_until_the_service_ends() {
     let (place, file) = desktop_box!(recorded(""));

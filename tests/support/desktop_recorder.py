@@ -1,8 +1,8 @@
 """A notification service that writes what arrives to a file, a JSON document a line.
 
 Usage: desktop_recorder.py FILE [ANSWER]. The file is made when the service is there. ANSWER is what becomes of a
-notification: the name of an action that is chosen at once, `close`, `refuse` or `silence`. Values are written as GLib
-writes them, with their types.
+notification: the name of an action that is chosen at once, `close`, `refuse`, `silence`, or `keep`, which never answers
+to its closing. Values are written as GLib writes them, with their types.
 """
 
 import json
@@ -61,6 +61,8 @@ def notify(connection, sender, values, invocation):
     last += 2
     shown.add(last)
     invocation.return_value(GLib.Variant("(u)", (last,)))
+    if ANSWER == "keep":
+        return
     if ANSWER and ANSWER != "close":
         signal(connection, "ActionInvoked", GLib.Variant("(us)", (last, ANSWER)))
     if ANSWER:
@@ -80,6 +82,8 @@ def called(connection, sender, path, interface, method, values, invocation):
         notify(connection, sender, values, invocation)
     elif method == "CloseNotification":
         write({"closed": values.unpack()[0]})
+        if ANSWER == "keep":
+            return
         if values.unpack()[0] not in shown:
             # The specification orders an error without a text.
             invocation.return_dbus_error("org.freedesktop.Notifications.Error", "")
