@@ -23,6 +23,7 @@ mod session_user;
 mod values;
 mod variables;
 pub mod variant;
+mod variant_text;
 mod wayland;
 mod x11;
 

@@ -1,323 +1,259 @@
 //! Values in the text format of GLib (g_variant_parse), as the type `variant` of notify-send's hints
-//! has them: `uint32 5`, `['a', 'b']`, `{'x': <true>}`, `@as []`.
+//! has them: `uint32 5`, `['a', 'b']`, `{'x': <true>}`, `@as []`. What is written tells a [`Form`],
+//! the form gives the type, and the type makes the value.
 
 use zbus::wire::StructureBuilder;
 use zbus::{Array, Dict, ObjectPath, Signature, Variant};
 
-/// Most values in one another. D-Bus allows 64 containers, 32 of them arrays.
-const DEEPEST: usize = 16;
-
-/// The types that a word before a value names.
-const TYPES: [(&str, Signature); 13] = [
-    ("boolean", Signature::Bool),
-    ("byte", Signature::U8),
-    ("int16", Signature::I16),
-    ("uint16", Signature::U16),
-    ("int32", Signature::I32),
-    ("uint32", Signature::U32),
-    ("int64", Signature::I64),
-    ("uint64", Signature::U64),
-    ("double", Signature::F64),
-    ("string", Signature::Str),
-    ("objectpath", Signature::ObjectPath),
-    ("signature", Signature::Signature),
-    ("variant", Signature::Variant),
-];
+use super::variant_text::{self, Written};
 
 /// Parses a value. Errors: a text for the user.
 pub fn parse(text: &str) -> Result<Variant<'static>, String> {
-    let mut rest = Rest { text, depth: 0 };
-    let value = rest.value(None)?;
-    rest.skip_blanks();
-    if rest.text.is_empty() { Ok(value) } else { Err(rest.unexpected()) }
+    value(variant_text::parse(text)?)
 }
 
-/// What is not read yet.
-struct Rest<'t> {
-    text: &'t str,
-    depth: usize,
+fn value(written: Written) -> Result<Variant<'static>, String> {
+    let signature = Form::of(&written)?.signature()?;
+    value_of(written, &signature)
 }
 
-impl<'t> Rest<'t> {
-    /// Reads a value. `wanted` is its type, where that is known from what is around it.
-    fn value(&mut self, wanted: Option<&Signature>) -> Result<Variant<'static>, String> {
-        if self.depth == DEEPEST {
-            return Err("it is too deep".to_owned());
-        }
-        self.depth += 1;
-        let value = self.any(wanted)?;
-        self.depth -= 1;
-        match wanted {
-            Some(wanted) if wanted != value.value_signature() => {
-                Err(format!("a value is not of type {wanted}"))
+/// What a written value tells of its type.
+#[derive(Debug, PartialEq)]
+enum Form {
+    /// Nothing: it is the element of an empty list.
+    Any,
+    /// A number of any type.
+    Number,
+    /// A text, an object path or a signature.
+    Text,
+    /// A type that is not made of others.
+    Exact(Signature),
+    Array(Box<Form>),
+    Tuple(Vec<Form>),
+    Dictionary(Box<Form>, Box<Form>),
+}
+
+impl Form {
+    fn of(written: &Written) -> Result<Form, String> {
+        Ok(match written {
+            Written::Flag(_) => Form::Exact(Signature::Bool),
+            Written::Number(text) if is_real(text) => Form::Exact(Signature::F64),
+            Written::Number(_) => Form::Number,
+            Written::Text(_) => Form::Text,
+            Written::Bytes(_) => Form::Array(Box::new(Form::Exact(Signature::U8))),
+            Written::Variant(_) => Form::Exact(Signature::Variant),
+            Written::Typed(signature, _) => signature.into(),
+            Written::Array(elements) => Form::Array(Box::new(Form::of_all(elements.iter())?)),
+            Written::Tuple(fields) => {
+                Form::Tuple(fields.iter().map(Form::of).collect::<Result<_, _>>()?)
             }
-            _ => Ok(value),
-        }
+            Written::Dictionary(entries) => Form::Dictionary(
+                Box::new(Form::of_all(entries.iter().map(|(key, _)| key))?),
+                // The type of the first value is that of all, as in GLib.
+                Box::new(Form::of_all(entries.iter().take(1).map(|(_, value)| value))?),
+            ),
+        })
     }
 
-    fn any(&mut self, wanted: Option<&Signature>) -> Result<Variant<'static>, String> {
-        self.skip_blanks();
-        match self.text.chars().next() {
-            Some('@') => {
-                self.text = &self.text[1..];
-                let name = self.take(|byte| !byte.is_ascii_whitespace());
-                let named =
-                    Signature::try_from(name).ok().filter(|named| *named != Signature::Unit);
-                let named = named.ok_or_else(|| format!("'{name}' is no type"))?;
-                self.value(Some(&named))
+    /// Returns the form that values of the same type have in common.
+    fn of_all<'w>(written: impl Iterator<Item = &'w Written>) -> Result<Form, String> {
+        written.map(Form::of).try_fold(Form::Any, |all, form| {
+            all.and(form?).ok_or_else(|| "values of a list have no type in common".to_owned())
+        })
+    }
+
+    /// Returns what two values of the same type tell together.
+    fn and(self, other: Form) -> Option<Form> {
+        let both = |one: Form, other: Form| one.and(other).map(Box::new);
+        Some(match (self, other) {
+            (Form::Any, form) | (form, Form::Any) => form,
+            (Form::Exact(exact), Form::Number) | (Form::Number, Form::Exact(exact))
+                if is_number(&exact) =>
+            {
+                Form::Exact(exact)
             }
-            Some('[') => self.array(wanted),
-            Some('(') => self.structure(wanted),
-            Some('{') => self.dictionary(wanted),
-            Some('<') => {
-                self.text = &self.text[1..];
-                let value = self.value(None)?;
-                self.expect('>')?;
-                Ok(Variant::Variant(Box::new(value)))
+            (Form::Exact(exact), Form::Text) | (Form::Text, Form::Exact(exact))
+                if is_text(&exact) =>
+            {
+                Form::Exact(exact)
             }
-            Some('\'' | '"') => self.string(wanted),
-            Some(first) if first.is_ascii_digit() || "+-.".contains(first) => self.number(wanted),
-            Some(_) => self.word(),
-            None => Err("a value is missing".to_owned()),
-        }
-    }
-
-    /// Reads a value that begins with a word: a boolean, an infinite number, or a type.
-    fn word(&mut self) -> Result<Variant<'static>, String> {
-        let before = self.text;
-        match self.take(|byte| byte.is_ascii_alphanumeric()) {
-            "true" => Ok(Variant::Bool(true)),
-            "false" => Ok(Variant::Bool(false)),
-            "inf" => Ok(Variant::F64(f64::INFINITY)),
-            "nan" => Ok(Variant::F64(f64::NAN)),
-            "b" if self.text.starts_with(['\'', '"']) => {
-                let mut bytes = self.quoted()?.into_bytes();
-                bytes.push(0);
-                Ok(Variant::from(bytes))
+            (Form::Array(one), Form::Array(other)) => Form::Array(both(*one, *other)?),
+            // An empty dictionary may be written as an empty array.
+            (Form::Array(element), dictionary @ Form::Dictionary(..))
+            | (dictionary @ Form::Dictionary(..), Form::Array(element))
+                if *element == Form::Any =>
+            {
+                dictionary
             }
-            word => match TYPES.iter().find(|(name, _)| *name == word) {
-                Some((_, named)) => self.value(Some(named)),
-                None => {
-                    self.text = before;
-                    Err(self.unexpected())
-                }
-            },
-        }
-    }
-
-    fn number(&mut self, wanted: Option<&Signature>) -> Result<Variant<'static>, String> {
-        let text = self.take(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-        let whole = integer(text);
-        let is_real = wanted == Some(&Signature::F64) || wanted.is_none() && whole.is_none();
-        if is_real {
-            // `inf` has no digits, and is a word.
-            let real: Option<f64> = text.parse().ok().or(whole.map(|whole| whole as f64));
-            let real = real.filter(|real| real.is_finite());
-            return real.map(Variant::F64).ok_or_else(|| format!("'{text}' is no number"));
-        }
-        let fit = || format!("'{text}' is no number of type {}", name_of(wanted));
-        let whole = whole.ok_or_else(fit)?;
-        let value = match wanted {
-            None | Some(Signature::I32) => i32::try_from(whole).map(Variant::I32),
-            Some(Signature::U8) => u8::try_from(whole).map(Variant::U8),
-            Some(Signature::I16) => i16::try_from(whole).map(Variant::I16),
-            Some(Signature::U16) => u16::try_from(whole).map(Variant::U16),
-            Some(Signature::U32) => u32::try_from(whole).map(Variant::U32),
-            Some(Signature::I64) => i64::try_from(whole).map(Variant::I64),
-            Some(Signature::U64) => u64::try_from(whole).map(Variant::U64),
-            Some(_) => return Err(fit()),
-        };
-        value.map_err(|_| fit())
-    }
-
-    fn string(&mut self, wanted: Option<&Signature>) -> Result<Variant<'static>, String> {
-        let text = self.quoted()?;
-        match wanted {
-            Some(Signature::ObjectPath) => ObjectPath::try_from(text.clone())
-                .map(Variant::ObjectPath)
-                .map_err(|_| format!("'{text}' is no object path")),
-            Some(Signature::Signature) => Signature::try_from(text.as_str())
-                .map(Variant::Signature)
-                .map_err(|_| format!("'{text}' is no signature")),
-            _ => Ok(Variant::from(text)),
-        }
-    }
-
-    /// Reads a text in quotes, and resolves its escapes.
-    fn quoted(&mut self) -> Result<String, String> {
-        let mut characters = self.text.chars();
-        let quote = characters.next();
-        let mut text = String::new();
-        loop {
-            match characters.next() {
-                end if end == quote => break,
-                Some('\\') => {
-                    let escape = characters.next().ok_or("a quote is missing")?;
-                    let mut code = |digits: usize| {
-                        let digits: String = characters.by_ref().take(digits).collect();
-                        u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32)
-                    };
-                    let resolved = match escape {
-                        'a' => Some('\x07'),
-                        'b' => Some('\x08'),
-                        'f' => Some('\x0c'),
-                        'n' => Some('\n'),
-                        'r' => Some('\r'),
-                        't' => Some('\t'),
-                        'v' => Some('\x0b'),
-                        'u' => code(4),
-                        'U' => code(8),
-                        other => Some(other),
-                    };
-                    let resolved = resolved.filter(|&resolved| resolved != '\0');
-                    text.push(resolved.ok_or("an escape is no character")?);
-                }
-                Some(other) => text.push(other),
-                None => return Err("a quote is missing".to_owned()),
+            (Form::Tuple(one), Form::Tuple(other)) if one.len() == other.len() => {
+                let pairs = one.into_iter().zip(other);
+                Form::Tuple(pairs.map(|(one, other)| one.and(other)).collect::<Option<_>>()?)
             }
-        }
-        self.text = characters.as_str();
-        Ok(text)
-    }
-
-    fn array(&mut self, wanted: Option<&Signature>) -> Result<Variant<'static>, String> {
-        let wanted = match wanted {
-            Some(Signature::Array(child)) => Some(child.signature().clone()),
-            Some(other) => return Err(format!("an array is not of type {other}")),
-            None => None,
-        };
-        let (before, depth) = (self.text, self.depth);
-        match self.elements(wanted.clone()) {
-            // The whole numbers before a real one are real too.
-            Err(error) if wanted.is_none() => {
-                (self.text, self.depth) = (before, depth);
-                match self.elements(Some(Signature::F64)) {
-                    Ok(Variant::Array(reals)) if !reals.is_empty() => Ok(Variant::Array(reals)),
-                    _ => Err(error),
-                }
+            (Form::Dictionary(key, value), Form::Dictionary(other_key, other_value)) => {
+                Form::Dictionary(both(*key, *other_key)?, both(*value, *other_value)?)
             }
-            array => array,
-        }
+            (one, other) if one == other => one,
+            _ => return None,
+        })
     }
 
-    fn elements(&mut self, wanted: Option<Signature>) -> Result<Variant<'static>, String> {
-        let (mut known, mut elements) = (wanted, Vec::new());
-        self.list('[', ']', |rest| {
-            let element = rest.value(known.as_ref())?;
-            known.get_or_insert_with(|| element.value_signature().clone());
-            elements.push(element);
-            Ok(())
-        })?;
-        let mut array = Array::new(&known.ok_or("an empty array needs a type, such as @as []")?);
-        for element in elements {
-            array.append(element).map_err(|error| error.to_string())?;
-        }
-        Ok(Variant::Array(array))
-    }
-
-    fn structure(&mut self, wanted: Option<&Signature>) -> Result<Variant<'static>, String> {
-        let fields: Option<Vec<Signature>> = match wanted {
-            Some(Signature::Structure(fields)) => Some(fields.iter().cloned().collect()),
-            Some(other) => return Err(format!("a tuple is not of type {other}")),
-            None => None,
-        };
-        let (mut builder, mut number) = (StructureBuilder::new(), 0);
-        self.list('(', ')', |rest| {
-            let wanted = fields.as_ref().and_then(|fields| fields.get(number));
-            builder.push_value(rest.value(wanted)?);
-            number += 1;
-            Ok(())
-        })?;
-        builder.build().map(Variant::Structure).map_err(|error| error.to_string())
-    }
-
-    fn dictionary(&mut self, wanted: Option<&Signature>) -> Result<Variant<'static>, String> {
-        let mut known = match wanted {
-            Some(Signature::Dict { key, value }) => {
-                Some((key.signature().clone(), value.signature().clone()))
+    /// Returns the type of a value of this form, which is the usual one where several are possible.
+    fn signature(&self) -> Result<Signature, String> {
+        Ok(match self {
+            Form::Any => return Err("an empty list needs a type, such as @as []".to_owned()),
+            Form::Number => Signature::I32,
+            Form::Text => Signature::Str,
+            Form::Exact(signature) => signature.clone(),
+            Form::Array(element) => Signature::array(element.signature()?),
+            Form::Tuple(fields) if fields.is_empty() => {
+                return Err("a message has no place for an empty tuple".to_owned());
             }
-            Some(other) => return Err(format!("a dictionary is not of type {other}")),
-            None => None,
-        };
-        let mut entries = Vec::new();
-        self.list('{', '}', |rest| {
-            let key = rest.value(known.as_ref().map(|(key, _)| key))?;
-            rest.expect(':')?;
-            let value = rest.value(known.as_ref().map(|(_, value)| value))?;
-            known.get_or_insert_with(|| {
-                (key.value_signature().clone(), value.value_signature().clone())
-            });
-            entries.push((key, value));
-            Ok(())
-        })?;
-        let (key, value) = known.ok_or("an empty dictionary needs a type, such as @a{sv} {}")?;
-        if matches!(key, Signature::Array(_) | Signature::Dict { .. } | Signature::Structure(_))
-            || key == Signature::Variant
+            Form::Tuple(fields) => Signature::structure(
+                fields.iter().map(Form::signature).collect::<Result<Vec<_>, _>>()?,
+            ),
+            Form::Dictionary(key, value) => Signature::dict(key.signature()?, value.signature()?),
+        })
+    }
+}
+
+impl From<&Signature> for Form {
+    fn from(signature: &Signature) -> Form {
+        match signature {
+            Signature::Array(element) => Form::Array(Box::new(element.signature().into())),
+            Signature::Structure(fields) => Form::Tuple(fields.iter().map(Form::from).collect()),
+            Signature::Dict { key, value } => Form::Dictionary(
+                Box::new(key.signature().into()),
+                Box::new(value.signature().into()),
+            ),
+            simple => Form::Exact(simple.clone()),
+        }
+    }
+}
+
+/// Reports whether a number is none of the whole types.
+fn is_real(text: &str) -> bool {
+    let is_hexadecimal = text.starts_with("0x");
+    ["inf", "nan", "."].iter().any(|part| text.contains(part))
+        || !is_hexadecimal && text.contains('e')
+}
+
+fn is_number(signature: &Signature) -> bool {
+    *signature == Signature::F64 || is_whole(signature)
+}
+
+fn is_whole(signature: &Signature) -> bool {
+    matches!(
+        signature,
+        Signature::U8
+            | Signature::I16
+            | Signature::U16
+            | Signature::I32
+            | Signature::U32
+            | Signature::I64
+            | Signature::U64
+    )
+}
+
+fn is_text(signature: &Signature) -> bool {
+    matches!(signature, Signature::Str | Signature::ObjectPath | Signature::Signature)
+}
+
+/// Makes a value of this type.
+fn value_of(written: Written, signature: &Signature) -> Result<Variant<'static>, String> {
+    match (written, signature) {
+        // The type outside counts, as in GLib.
+        (Written::Typed(_, inner), _) => value_of(*inner, signature),
+        (Written::Flag(flag), Signature::Bool) => Ok(Variant::Bool(flag)),
+        (Written::Bytes(bytes), Signature::Array(element))
+            if *element.signature() == Signature::U8 =>
         {
-            return Err("a key of a dictionary is no simple value".to_owned());
+            Ok(Variant::from(bytes))
         }
-        let mut dictionary = Dict::new(&key, &value);
-        for (key, value) in entries {
-            dictionary.append(key, value).map_err(|error| error.to_string())?;
+        (Written::Variant(inner), Signature::Variant) => {
+            Ok(Variant::Variant(Box::new(value(*inner)?)))
         }
-        Ok(Variant::Dict(dictionary))
-    }
-
-    /// Reads a list with commas. Only a tuple may have one behind the last element too, as `(1,)`.
-    fn list(
-        &mut self,
-        open: char,
-        close: char,
-        mut element: impl FnMut(&mut Rest<'t>) -> Result<(), String>,
-    ) -> Result<(), String> {
-        self.expect(open)?;
-        let mut may_end = true;
-        loop {
-            self.skip_blanks();
-            if let Some(rest) = self.text.strip_prefix(close).filter(|_| may_end) {
-                self.text = rest;
-                return Ok(());
+        (Written::Number(text), Signature::F64) => real(&text).map(Variant::F64),
+        (Written::Number(text), _) if is_whole(signature) => whole(&text, signature),
+        (Written::Text(text), _) if is_text(signature) => text_value(text, signature),
+        (Written::Array(elements), Signature::Array(element)) => {
+            array(elements, element.signature())
+        }
+        (Written::Tuple(fields), Signature::Structure(types)) if fields.len() == types.len() => {
+            let mut builder = StructureBuilder::new();
+            for (field, signature) in fields.into_iter().zip(types.iter()) {
+                builder.push_value(value_of(field, signature)?);
             }
-            element(self)?;
-            self.skip_blanks();
-            let is_last = self.text.starts_with(close);
-            if !is_last {
-                self.expect(',')?;
-            }
-            may_end = is_last || open == '(';
+            builder.build().map(Variant::Structure).map_err(|error| error.to_string())
         }
-    }
-
-    fn expect(&mut self, wanted: char) -> Result<(), String> {
-        self.skip_blanks();
-        match self.text.strip_prefix(wanted) {
-            Some(rest) => {
-                self.text = rest;
-                Ok(())
-            }
-            None => Err(format!("'{wanted}' is missing before '{}'", self.text)),
+        (Written::Dictionary(entries), Signature::Dict { key, value }) => {
+            dictionary(entries, key.signature(), value.signature())
         }
-    }
-
-    /// Takes the bytes that are of a kind.
-    fn take(&mut self, is_taken: impl Fn(u8) -> bool) -> &'t str {
-        let taken = self.text.bytes().take_while(|&byte| byte.is_ascii() && is_taken(byte)).count();
-        let (taken, rest) = self.text.split_at(taken);
-        self.text = rest;
-        taken
-    }
-
-    fn skip_blanks(&mut self) {
-        self.text = self.text.trim_ascii_start();
-    }
-
-    fn unexpected(&self) -> String {
-        format!("'{}' is no value", self.text)
+        (Written::Array(elements), Signature::Dict { key, value }) if elements.is_empty() => {
+            dictionary(Vec::new(), key.signature(), value.signature())
+        }
+        _ => Err(format!("a value is not of type {signature}")),
     }
 }
 
-fn name_of(signature: Option<&Signature>) -> String {
-    signature.unwrap_or(&Signature::I32).to_string()
+fn array(elements: Vec<Written>, signature: &Signature) -> Result<Variant<'static>, String> {
+    let mut array = Array::new(signature);
+    for element in elements {
+        array.append(value_of(element, signature)?).map_err(|error| error.to_string())?;
+    }
+    Ok(Variant::Array(array))
+}
+
+fn dictionary(
+    entries: Vec<(Written, Written)>,
+    key: &Signature,
+    value: &Signature,
+) -> Result<Variant<'static>, String> {
+    if !(is_number(key) || is_text(key) || *key == Signature::Bool) {
+        return Err("a key of a dictionary is no simple value".to_owned());
+    }
+    let mut dictionary = Dict::new(key, value);
+    for (written_key, written_value) in entries {
+        dictionary
+            .append(value_of(written_key, key)?, value_of(written_value, value)?)
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(Variant::Dict(dictionary))
+}
+
+fn text_value(text: String, signature: &Signature) -> Result<Variant<'static>, String> {
+    match signature {
+        Signature::ObjectPath => ObjectPath::try_from(text.clone())
+            .map(Variant::ObjectPath)
+            .map_err(|_| format!("'{text}' is no object path")),
+        Signature::Signature => Signature::try_from(text.as_str())
+            .map(Variant::Signature)
+            .map_err(|_| format!("'{text}' is no signature")),
+        _ => Ok(Variant::from(text)),
+    }
+}
+
+/// Parses a number with a point as C does (strtod).
+fn real(text: &str) -> Result<f64, String> {
+    let is_infinite = text.contains("inf") || text.contains("nan");
+    let real: Option<f64> = text.parse().ok().or_else(|| integer(text).map(|whole| whole as f64));
+    // A number that is too large is none.
+    real.filter(|real| is_infinite || real.is_finite())
+        .ok_or_else(|| format!("'{text}' is no number"))
+}
+
+fn whole(text: &str, signature: &Signature) -> Result<Variant<'static>, String> {
+    let fit = || format!("'{text}' is no number of type {signature}");
+    let whole = integer(text).ok_or_else(fit)?;
+    let value = match signature {
+        Signature::U8 => u8::try_from(whole).map(Variant::U8),
+        Signature::I16 => i16::try_from(whole).map(Variant::I16),
+        Signature::U16 => u16::try_from(whole).map(Variant::U16),
+        Signature::U32 => u32::try_from(whole).map(Variant::U32),
+        Signature::I64 => i64::try_from(whole).map(Variant::I64),
+        Signature::U64 => u64::try_from(whole).map(Variant::U64),
+        _ => i32::try_from(whole).map(Variant::I32),
+    };
+    value.map_err(|_| fit())
 }
 
 /// Parses a whole number as C does: in octal after `0`, and in hexadecimal after `0x`.
@@ -365,6 +301,25 @@ mod tests {
         is("[1, 2.5]", "ad", "[1., 2.5]");
         is("[byte 1, 2]", "ay", "[byte 0x01, 0x02]");
         is("b'ab'", "ay", "b\"ab\"");
+        is("b'\\377\\18\\n\\x'", "ay", "b\"\u{fffd}\\u{1}8\\nx\"");
+        is("b'a\\0b'", "ay", "b\"a\"");
+        is("'a\\\nb'", "s", "\"ab\"");
+        is("[1, uint32 2]", "au", "[uint32 1, 2]");
+        is("[[], ['x']]", "aas", "[@as [], [\"x\"]]");
+        is(
+            "[(1, []), (byte 2, [objectpath '/'])]",
+            "a(yao)",
+            "[(byte 0x01, @ao []), (0x02, [\"/\"])]",
+        );
+        is("[{}, {'x': <1>}]", "aa{sv}", "[@a{sv} {}, {\"x\": <1>}]");
+        is("[[], {'x': 1}]", "aa{si}", "[@a{si} {}, {\"x\": 1}]");
+        is("@a{sv} []", "a{sv}", "@a{sv} {}");
+        is("[b'a', [1]]", "aay", "[b\"a\", [0x01]]");
+        is("uint32 @i 5", "u", "uint32 5");
+        is("[nan, 1]", "ad", "[NaN, 1.]");
+        is("@d 0x10", "d", "16.");
+        is("-inf", "d", "-inf");
+        is("{1: 2, 1: 3}", "a{ii}", "{1: 3}");
         is("@as []", "as", "@as []");
         is("(1, 'x', true)", "(isb)", "(1, \"x\", true)");
         is("(1,)", "(i)", "(1,)");
@@ -386,6 +341,19 @@ mod tests {
             "[]",
             "[1, 'x']",
             "()",
+            "(1)",
+            "(1,2,)",
+            "[[], []]",
+            "['x', objectpath '/']",
+            "[byte 1, uint32 2]",
+            "[<1>, 2]",
+            "@v 5",
+            "@av [1]",
+            "variant <5>",
+            "byte 'a'",
+            "0x",
+            "08",
+            "infinity",
             "{}",
             "{1: 2, 'x': 3}",
             "{[1]: 2}",
