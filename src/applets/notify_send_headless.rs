@@ -258,9 +258,14 @@ impl Sender<'_> {
         let notification = options.notification();
         let mut descriptors =
             Descriptors::hold(options).map_err(|error| Refusal::usage(format!("{error:#}")))?;
-        // From now on an interrupt closes what is shown.
+        // From the time at which it is shown, an interrupt closes it. Before, it ends us.
         let interrupts = if options.waits() { Some(Interrupts::catch(self.proc)?) } else { None };
-        let shown = notification.show(bus, uid).map_err(|error| {
+        let show = || notification.show(bus, uid);
+        let shown = match &interrupts {
+            Some(interrupts) => interrupts.with_signals_unblocked(show),
+            None => show(),
+        };
+        let shown = shown.map_err(|error| {
             Refusal::nothing(format!("the notification was not delivered: {error}"))
         })?;
         let mut output = Output::stdout(Colour::Never);

@@ -592,12 +592,18 @@ fn questions_beside_other_words_are_answered_without_notify_send() {
 fn a_signal_ends_the_wait_for_a_service_without_notify_send() {
     let (place, file) = desktop_box!(recorded("silence"));
     place.uninstall("notify-send");
-    let script = "echo $$ >/tmp/own; exec notify-send-headless summary";
-    let running = Running::start(place.superuser().command(&["sh", "-c", script]));
-    soon("a notification", || !place.recorded(&file).is_empty());
-    let own: u32 = place.shell("cat /tmp/own").parse().expect("parsing a pid");
-    place.kill("TERM", own);
-    running.finish().exits(143);
+    for (options, signal, status) in [("", "TERM", 143), ("--wait", "INT", 130)] {
+        for caller in [place.user(), place.superuser()] {
+            let before = place.recorded(&file).len();
+            let script = format!("echo $$ >/tmp/own; exec notify-send-headless {options} summary");
+            let running = Running::start(caller.command(&["sh", "-c", &script]));
+            soon("a notification", || place.recorded(&file).len() > before);
+            let own: u32 = place.shell("cat /tmp/own").parse().expect("parsing a pid");
+            place.kill(signal, own);
+            running.finish().exits(status);
+            place.shell("rm /tmp/own");
+        }
+    }
 }
 
 /// Starts a notification that is waited for, until signals to it are caught. Returns the pid.
