@@ -369,6 +369,28 @@ fn an_x_server_that_is_only_slow_is_waited_for() {
     root.run(&["xdpyinfo"]).succeeds();
 }
 
+/// The compositor listens, and starts the server at the first connection.
+#[test]
+fn an_x_server_that_is_started_on_demand_is_waited_for() {
+    let place =
+        desktop_box!(DesktopBox::needing(&["Xwayland", "weston", "wayland-info", "xdpyinfo"]));
+    let (user, root) = (place.user(), place.superuser());
+    place.program("Xwayland", "#!/bin/sh\nsleep 2.5\nexec /usr/bin/Xwayland \"$@\"\n");
+    let config = "[core]\nxwayland=true\n[xwayland]\npath=/mnt/bin/Xwayland\n";
+    std::fs::write(place.path("weston.ini"), config).expect("writing a configuration");
+    user.make_runtime();
+    let runtime = format!("XDG_RUNTIME_DIR={}", user.runtime());
+    user.start(&format!(
+        "env {runtime} weston --backend=headless-backend.so -c /mnt/weston.ini --socket=wayland-7"
+    ));
+    soon("a compositor", || {
+        user.exec(&format!("{runtime} WAYLAND_DISPLAY=wayland-7 wayland-info")).code() == 0
+    });
+    user.program(&["DISPLAY=:0", "WAYLAND_DISPLAY=wayland-7"]);
+    let outcome = root.run(&["--user", "pt1", "sh", "-c", "echo $DISPLAY; xdpyinfo"]).succeeds();
+    assert!(outcome.text().starts_with(":0\nname of display:"), "{}", outcome.report());
+}
+
 #[test]
 fn beside_a_compositor_an_x_server_that_hangs_is_only_told() {
     let place = desktop_box!(DesktopBox::needing(&["Xvfb", "xauth", "xdpyinfo", "weston"]));
