@@ -7,22 +7,18 @@
 set -eu
 umask 022
 # Users have chroot(8) outside of their $PATH.
-PATH=$PATH:/usr/sbin:/sbin
+PATH=${PATH:-/usr/bin:/bin}:/usr/sbin:/sbin
 
 usage() {
     cat <<'END'
-Usage: ./install.sh [OPTIONS]
-
-Builds proctool as one static binary, checks it, and installs it with its links, man pages and completions.
-It never overwrites or removes files of others. A file that is there already, and the same, counts as installed.
-As root it refuses directories that other users may write to.
-
-  --prefix DIR   install below this directory, such as ~/.local [default: /usr/local]
-  --binary FILE  install this binary, built before or elsewhere
-  --uninstall    remove what was installed below the prefix
-  --help         print this help
-  DESTDIR        a variable of the environment: put in front of all paths, for packages
-
+Usage: ./install.sh [--prefix DIR] [--binary FILE | --build [--target TRIPLE] | --uninstall]
+Builds proctool as one static binary, and installs it with its links, man pages and completions.
+  --prefix DIR     install below this directory, such as ~/.local [default: /usr/local]
+  --binary FILE    install this binary, built before or elsewhere
+  --build          build the binary, print its path, and install nothing
+  --target TRIPLE  build for this machine, as Rust names it [default: this machine]
+  --uninstall      remove what was installed below the prefix
+DESTDIR, a variable of the environment, is put in front of all paths, for packages.
 Exit status: 0 done, 1 not done, or not all because a file was in the way, 2 wrong usage.
 END
 }
@@ -38,23 +34,29 @@ need() { [ -n "$3" ] || misuse "$1 needs $2"; }
 
 prefix=/usr/local
 binary=
+target=
 action=install
 while [ $# -gt 0 ]; do
     case $1 in
-    --prefix=* | --binary=*)
+    --prefix=* | --binary=* | --target=*)
         option=$1 && shift
         set -- "${option%%=*}" "${option#*=}" "$@"
         continue
         ;;
     --prefix) need "$1" "a directory" "${2:-}" && prefix=$2 && shift ;;
     --binary) need "$1" "a file" "${2:-}" && binary=$2 && shift ;;
-    --uninstall) action=uninstall ;;
+    --target) need "$1" "the name of a machine" "${2:-}" && target=$2 && shift ;;
+    --build | --uninstall)
+        [ "$action" = install ] || [ "$action" = "${1#--}" ] || misuse "--build and --uninstall exclude each other"
+        action=${1#--}
+        ;;
     --help | -h) usage && exit ;;
     *) misuse "unknown argument '$1'" ;;
     esac
     shift
 done
-[ -z "$binary" ] || [ "$action" = install ] || misuse "--binary and --uninstall exclude each other"
+[ -z "$binary" ] || [ "$action" = install ] || misuse "--binary and --$action exclude each other"
+[ -z "$target" ] || [ "$action" = build ] || misuse "--target goes with --build"
 # Some shells do not expand '~' behind '=', and it would name a directory here.
 case $prefix in
 '~'*) misuse "--prefix '$prefix': write \$HOME in place of ~" ;;
@@ -82,9 +84,64 @@ own=$root/share/proctool
 manifest=$own/manifest
 END='# end'
 
+# ---- What root may trust ----
+
+# Fails if root would use a directory whose entries another user can exchange, or one below such a
+# directory: that user would choose what root writes or runs. With the sticky bit, as in /tmp, only
+# the owner of an entry can exchange it. Debian's group staff, 50, may write to /usr/local.
+check_trusted() {
+    [ "$(id -u)" = 0 ] || return 0
+    at=$1
+    while :; do
+        # The first one may be a symbolic link to the second one.
+        for directory_or_link in "$at" "$at/."; do
+            facts=$(stat -c '%u %g %a' "$directory_or_link") || fail "cannot look at $at"
+            case ${facts%% *} in
+            0 | "${3:-0}") ;;
+            *) fail "$at belongs to another user (uid ${facts%% *}), who could choose what root $2${4:+ ($4)}:" \
+                "do this as that user, or choose another directory" ;;
+            esac
+        done
+        case $facts in
+        *' '[1357]??? | *[0145][0145] | '0 0 '*[0145] | '0 50 '*[0145]) ;;
+        *) fail "other users may write to $at (mode ${facts##* }), and could choose what root $2${4:+ ($4)}:" \
+            "take that right away (chmod), or choose another directory" ;;
+        esac
+        [ "$at" != / ] || return 0
+        at=$(dirname "$at")
+    done
+}
+
+# Checks the directories in which programs are looked for, and the one for temporary files.
+check_environment() {
+    [ "$(id -u)" = 0 ] || return 0
+    rest=$PATH:
+    while [ -n "$rest" ]; do
+        directory=${rest%%:*}
+        rest=${rest#*:}
+        case $directory in
+        /*) [ ! -d "$directory" ] || check_trusted "$(realpath -ms -- "$directory")" runs 0 "it is in \$PATH" ;;
+        *) fail "\$PATH has '$directory', which is another directory wherever root is: take it away" ;;
+        esac
+    done
+    check_trusted "$(realpath -ms -- "${TMPDIR:-/tmp}")" writes 0 "\$TMPDIR"
+}
+
+# Checks that no file of the source is one of other users, who could choose what root compiles, runs
+# and installs.
+check_source() {
+    check_trusted "$source" runs "$1" "its source"
+    foreign=$(find "$source" ! -user 0 ! -user "$1" -print -o ! -type l -perm -002 -print | head -n 1)
+    [ -z "$foreign" ] || fail "$foreign is another user's, or others may write to it: root would run what is in it." \
+        "Do this as that user, or take a source of your own"
+}
+
+check_environment
 unset CDPATH
-cd -- "$(dirname -- "$(readlink -f -- "$0")")"
-[ -e man/proctool.1 ] || fail "this script is not in the directory of proctool's source"
+source=$(dirname -- "$(readlink -f -- "$0")")
+[ -e "$source/man/proctool.1" ] || fail "this script is not in the directory of proctool's source"
+# cargo and rustup read files of the directory that they are called in, and of all that are above.
+cd /
 work=$(realpath "$(mktemp -d)")
 stage=$work/stage
 new=
@@ -97,31 +154,66 @@ trap 'exit 1' HUP INT TERM
 PACKAGES='rustc-web cargo-web rust-web-src musl-tools libunwind-14-dev'
 UNWINDER=/usr/lib/llvm-14/lib/libunwind.a
 
+# Prints Rust's name of this machine.
+this_machine() {
+    case $(uname -m) in
+    arm64) say aarch64-unknown-linux-musl ;;
+    armv7* | armv8l) say armv7-unknown-linux-musleabihf ;;
+    armv6*) say arm-unknown-linux-musleabihf ;;
+    i?86) say i686-unknown-linux-musl ;;
+    ppc64le) say powerpc64le-unknown-linux-musl ;;
+    riscv64) say riscv64gc-unknown-linux-musl ;;
+    *) say "$(uname -m)-unknown-linux-musl" ;;
+    esac
+}
+
+# Builds the binary, as the user who called sudo or doas where the source is that user's.
 build() {
-    target=$(uname -m)-unknown-linux-musl
+    target=${target:-$(this_machine)}
+    invoker=${SUDO_USER:-${DOAS_USER:-root}}
+    if [ "$(id -u)" = 0 ] && [ "$invoker" != root ] && [ "$(stat -c %U "$source")" = "$invoker" ]; then
+        check_source "$(id -u "$invoker")"
+        # The shell of a login finds the toolchain of that user.
+        # shellcheck disable=SC2016 # That shell expands it.
+        su -l -s /bin/sh "$invoker" -c 'exec "$0" --build --target "$1"' "$source/install.sh" "$target" >&2 ||
+            fail "the build as user $invoker failed"
+    else
+        if [ "$(id -u)" = 0 ]; then
+            check_source 0
+            for directory in "${HOME:-/root}" "${CARGO_HOME:-}" "${RUSTUP_HOME:-}"; do
+                [ ! -d "$directory" ] || check_trusted "$(realpath -ms -- "$directory")" runs 0 "\$HOME, with cargo's files"
+            done
+        fi
+        compile
+    fi
+    binary=$source/target/$target/release/proctool
+    check_static
+}
+
+compile() {
     # Nothing is relocated: the binary is smaller, and its pages of text are those of the file. With
     # musl-gcc the linker would name an interpreter without this flag.
     flags='-C relocation-model=static'
-    set -- build --release --locked --target-dir target --target "$target"
+    set -- build --release --locked --manifest-path "$source/Cargo.toml" --target-dir "$source/target" \
+        --target "$target"
     if has_target || { rustup target add "$target" && has_target; } >/dev/null 2>&1; then
-        say "Building for $target with $(rustc --version)."
-        RUSTFLAGS=$flags cargo "$@" || fail "the build failed"
+        say "Building for $target with $(rustc --version)." >&2
+        [ "$target" = "$(this_machine)" ] || flags="$flags -C linker=rust-lld"
+        RUSTFLAGS=$flags cargo "$@" >&2 || fail "the build failed"
     elif has_source; then
-        say "Building for $target, and the standard library with it, with $(/usr/bin/rustc --version)."
+        say "Building for $target, and the standard library with it, with $(/usr/bin/rustc --version)." >&2
         # The standard library links an unwinder, though nothing unwinds. It is copied, since the
         # other libraries in its directory are not for musl.
-        mkdir -p target/unwinder
-        cp "$UNWINDER" target/unwinder/
+        mkdir -p "$source/target/unwinder"
+        cp "$UNWINDER" "$source/target/unwinder/"
         flags="$flags -C linker=musl-gcc -C link-self-contained=no -C target-feature=+crt-static"
-        RUSTFLAGS="$flags -L native=$PWD/target/unwinder" RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc \
-            /usr/bin/cargo "$@" -Z build-std=std,panic_abort || fail "the build failed"
+        RUSTFLAGS="$flags -L native=$source/target/unwinder" RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc \
+            /usr/bin/cargo "$@" -Z build-std=std,panic_abort >&2 || fail "the build failed"
     else
         fail "no Rust toolchain here can build for $target. Add the target (rustup target add $target)," \
             "or install, on Debian: $PACKAGES. To use the C library of this machine instead:" \
             "cargo build --release --locked && ./install.sh --binary target/release/proctool"
     fi
-    binary=$PWD/target/$target/release/proctool
-    check_static
 }
 
 has_target() {
@@ -142,14 +234,16 @@ check_static() {
     tried="not tried in an empty directory, which takes root or user namespaces"
     enter=chroot
     [ "$(id -u)" = 0 ] || enter='unshare --map-root-user chroot'
-    if $enter / true 2>/dev/null; then
+    if [ "$target" != "$(this_machine)" ]; then
+        tried="not tried: it is for another machine"
+    elif $enter / true 2>/dev/null; then
         # Not below /tmp, which is mounted noexec on some machines.
-        rm -rf target/empty
-        install -D "$binary" target/empty/proctool
-        version=$($enter target/empty /proctool --version) || fail "$binary does not run in an empty directory"
+        rm -rf "$source/target/empty"
+        install -D "$binary" "$source/target/empty/proctool"
+        version=$($enter "$source/target/empty" /proctool --version) || fail "$binary does not run in an empty directory"
         tried="$version runs in an empty directory"
     fi
-    say "Checked: no interpreter, no shared libraries; $tried. Size: $(wc -c <"$binary") bytes."
+    say "Checked: no interpreter, no shared libraries; $tried. Size: $(wc -c <"$binary") bytes." >&2
 }
 
 # ---- Files below the prefix ----
@@ -211,30 +305,6 @@ remove() {
     if is_ours "$1" "$2"; then rm -f "$root/$2"; else leave "$2"; fi
 }
 
-# Fails if root would write into a directory whose entries another user can exchange, or below one:
-# that user would choose what root overwrites. With the sticky bit, as in /tmp, only the owner of an
-# entry can exchange it. Debian's group staff, 50, may write to /usr/local.
-check_trusted() {
-    [ "$(id -u)" = 0 ] || return 0
-    at=$1
-    while :; do
-        # The first one may be a symbolic link to the second one.
-        for directory_or_link in "$at" "$at/."; do
-            facts=$(stat -c '%u %g %a' "$directory_or_link") || fail "cannot look at $at"
-            [ "${facts%% *}" = 0 ] ||
-                fail "$at belongs to another user (uid ${facts%% *}), who could choose what root writes:" \
-                    "do this as that user, or choose another --prefix"
-        done
-        case $facts in
-        *' '[1357]??? | *[0145][0145] | '0 0 '*[0145] | '0 50 '*[0145]) ;;
-        *) fail "other users may write to $at (mode ${facts##* }), and could choose what root writes:" \
-            "take that right away (chmod), or choose another --prefix" ;;
-        esac
-        [ "$at" != / ] || return 0
-        at=$(dirname "$at")
-    done
-}
-
 # Reads lines of the manifest and fails, before anything is changed, if a path cannot be written.
 # Prints the lines of the directories that are missing.
 check_writable() {
@@ -245,7 +315,7 @@ check_writable() {
             directory=$(dirname "$directory")
         done
         [ -d "$directory" ] || fail "$directory is no directory"
-        check_trusted "$directory"
+        check_trusted "$directory" writes
         [ -w "$directory" ] || fail "cannot write to $directory: try as root, or with another --prefix"
     done
 }
@@ -261,7 +331,7 @@ stage() {
     fi
     install -D "$binary" "$stage/bin/proctool"
     for link in $links; do ln -s proctool "$stage/bin/$link"; done
-    for page in man/*.[1-8]; do
+    for page in "$source"/man/*.[1-8]; do
         install -D -m 644 "$page" "$stage/share/man/man${page##*.}/${page##*/}"
     done
     # Shells load the file of a command when it is typed.
@@ -299,11 +369,15 @@ install_all() {
     done <"$work/old"
     sed -n '/^directory/p' "$work/old" >>"$work/made"
     write_manifest "$work/todo" "$work/made"
-    say "Installed below $place:"
-    cut -f 2 "$work/todo" | sed 's/^/  /'
-    case $destination:$PATH: in
-    :*":$prefix/bin:"*) say "Type next: proctool tree, or man proctool." ;;
-    :*) say "$prefix/bin is not on your \$PATH: add it, then type: proctool tree, or man proctool." ;;
+    say "Installed below $place: $(wc -l <"$work/todo") files, which $manifest lists."
+    [ -z "$destination" ] || return 0
+    case :$PATH: in
+    *":$prefix/bin:"*) say "Type next: proctool tree, or man proctool." ;;
+    *) say "$prefix/bin is not on your \$PATH: add it, then type: proctool tree, or man proctool." ;;
+    esac
+    case $prefix in
+    /usr | '') ;;
+    *) say "Cron does not look there: write $prefix/bin/cron-graceful in crontabs, or set PATH in them." ;;
     esac
 }
 
@@ -321,5 +395,9 @@ uninstall() {
     say "Removed what was installed below $place."
 }
 
-if [ "$action" = install ]; then install_all; else uninstall; fi
+case $action in
+install) install_all ;;
+build) build && say "$binary" ;;
+uninstall) uninstall ;;
+esac
 [ ! -e "$work/foreign" ] || exit 1

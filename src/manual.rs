@@ -12,7 +12,9 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::applets::{APPLETS, Applet, ManSection, documented, program};
 
 /// Date of the last change that matters to a reader.
-const DATE: &str = "2026-11-26";
+const DATE: &str = "2026-11-28";
+
+const VERSION: &str = concat!("proctool ", env!("CARGO_PKG_VERSION"));
 
 const WRITE: &str = "PROCTOOL_WRITE_MAN";
 
@@ -85,7 +87,7 @@ fn render(page: Page) -> String {
     let mut heading = Roff::new();
     heading.control(
         "TH",
-        [name.to_uppercase().as_str(), man_section.number(), DATE, "proctool", man_section.title()],
+        [name.to_uppercase().as_str(), man_section.number(), DATE, VERSION, man_section.title()],
     );
     heading.to_writer(&mut text).unwrap();
     man.render_name_section(&mut text).unwrap();
@@ -98,7 +100,25 @@ fn render(page: Page) -> String {
     for paragraph in sections.unwrap_or_default().split("\n\n") {
         section(paragraph).to_writer(&mut text).unwrap();
     }
+    if has_applets {
+        copyright().to_writer(&mut text).unwrap();
+    }
     wrapped(&String::from_utf8(text).unwrap())
+}
+
+/// Returns the licence, which is the end of README.
+fn copyright() -> Roff {
+    let readme = include_str!("../README.md");
+    let at = readme.find("\nCopyright (c)").unwrap();
+    let mut roff = Roff::new();
+    roff.control("SH", ["COPYRIGHT"]);
+    for (at, paragraph) in readme[at..].trim().split("\n\n").enumerate() {
+        if at > 0 {
+            roff.control("PP", []);
+        }
+        roff.text([roman(paragraph.replace('\n', " "))]);
+    }
+    roff
 }
 
 /// Returns the list of applets, with a reference to the page of each.

@@ -518,16 +518,60 @@ fn a_prefix_that_is_read_only() {
 }
 
 /// A shell script that makes a source directory with a false toolchain: building copies a program
-/// that needs shared libraries, and readelf does not show them.
+/// that needs shared libraries, and readelf does not show them. It notes where cargo and rustc are
+/// called, and by whom.
 const PRETENCE: &str = r#"
 cd "$1" && cp -r "$2/install.sh" "$2/man" . && mkdir bin && cd bin
 target=$(uname -m)-unknown-linux-musl
 mkdir -p "../toolchain/lib/rustlib/$target/lib" && : >"../toolchain/lib/rustlib/$target/lib/libstd-x.rlib"
-printf '#!/bin/sh\nmkdir -p target/%s/release && cp /bin/true target/%s/release/proctool\n' "$target" "$target" >cargo
-printf '#!/bin/sh\necho "%s/toolchain"\n' "$1" >rustc
+cat >cargo <<END
+#!/bin/sh
+echo "cargo in \$(pwd) by \$(id -u): \$*" >>'$1/calls'
+mkdir -p '$1/target/$target/release' && cp /bin/true '$1/target/$target/release/proctool'
+END
+cat >rustc <<END
+#!/bin/sh
+echo "rustc in \$(pwd) by \$(id -u): \$*" >>'$1/calls'
+echo '$1/toolchain'
+END
 printf '#!/bin/sh\n' >readelf
 chmod +x cargo rustc readelf
 "#;
+
+/// A source directory with a false toolchain.
+struct Source {
+    directory: TempDir,
+}
+
+impl Source {
+    fn new() -> Source {
+        let directory = tempfile::tempdir().expect("making a temporary directory");
+        fs::create_dir(directory.path().join("source")).expect("making a directory");
+        let source = Source { directory };
+        let mut prepare = clean("sh");
+        prepare.args(["-ec", PRETENCE, "sh"]).arg(source.path("")).arg(env!("CARGO_MANIFEST_DIR"));
+        finish(prepare).succeeds();
+        source
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.directory.path().join("source").join(path)
+    }
+
+    /// Returns the command that builds it, with these variables.
+    fn build(&self, variables: &[(&str, &str)]) -> Command {
+        let mut command = clean("sh");
+        command.arg(self.path("install.sh")).arg("--build");
+        // The $PATH of an ordinary user.
+        command.env("PATH", format!("{}:/usr/bin:/bin", self.path("bin").display()));
+        command.envs(variables.iter().copied());
+        command
+    }
+
+    fn calls(&self) -> String {
+        fs::read_to_string(self.path("calls")).unwrap_or_default()
+    }
+}
 
 #[test]
 fn what_does_not_run_in_an_empty_directory_is_not_installed() {
@@ -536,21 +580,159 @@ fn what_does_not_run_in_an_empty_directory_is_not_installed() {
     if !is_root() && finish(namespaces).code() != 0 {
         skip!("not root, and no user namespaces");
     }
-    let source = tempfile::tempdir().expect("making a temporary directory");
-    let mut prepare = clean("sh");
-    prepare.args(["-ec", PRETENCE, "sh"]).arg(source.path()).arg(env!("CARGO_MANIFEST_DIR"));
-    finish(prepare).succeeds();
+    let source = Source::new();
     let mut command = clean("sh");
-    command.arg(source.path().join("install.sh")).arg("--prefix").arg(source.path().join("prefix"));
-    // The $PATH of an ordinary user.
-    command.env("PATH", format!("{}:/usr/bin:/bin", source.path().join("bin").display()));
+    command.arg(source.path("install.sh")).arg("--prefix").arg(source.path("prefix"));
+    command.env("PATH", format!("{}:/usr/bin:/bin", source.path("bin").display()));
     let outcome = finish(command).exits(1);
     assert!(
         outcome.errors().contains("does not run in an empty directory"),
         "{}",
         outcome.report()
     );
-    assert!(!source.path().join("prefix").exists());
+    assert!(!source.path("prefix").exists());
+}
+
+/// cargo reads .cargo/config.toml of the directory in which it is called and of all above, and
+/// rustup rust-toolchain.toml: files of others, below /tmp.
+#[test]
+fn the_toolchain_is_called_where_nobody_else_can_write() {
+    let source = Source::new();
+    let mut command = source.build(&[]);
+    command.current_dir(source.path(""));
+    let outcome = finish(command);
+    assert!(outcome.errors().contains("Building for "), "{}", outcome.report());
+    let calls = source.calls();
+    assert!(calls.contains("cargo in / by ") && calls.contains("rustc in / by "), "{calls}");
+    assert!(calls.lines().all(|call| call.contains(" in / by ")), "{calls}");
+    let manifest = format!("--manifest-path {}", source.path("Cargo.toml").display());
+    assert!(calls.contains(&manifest), "{calls}");
+}
+
+/// A manifest above ours with a workspace would replace crates by others.
+#[test]
+fn a_workspace_in_a_directory_above_does_not_count() {
+    let above = tempfile::tempdir().expect("making a temporary directory");
+    fs::write(above.path().join("Cargo.toml"), "[workspace]\nmembers = [\"ours\"]\n")
+        .expect("writing a manifest");
+    let ours = above.path().join("ours");
+    fs::create_dir_all(ours.join("src")).expect("making a directory");
+    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), ours.join("Cargo.toml"))
+        .expect("copying a manifest");
+    for file in ["src/main.rs", "tests/main.rs", "tests/bench/main.rs"] {
+        let path = ours.join(file);
+        fs::create_dir_all(path.parent().expect("its directory")).expect("making a directory");
+        fs::write(path, "").expect("writing a file");
+    }
+    let mut command = clean(env!("CARGO"));
+    command
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(&ours);
+    let root = finish(command).exits(0).json();
+    assert_eq!(root["workspace_root"].as_str(), ours.to_str());
+}
+
+#[test]
+fn root_builds_and_runs_nothing_of_others() {
+    if !is_root() {
+        skip!("not root");
+    }
+    let change = |path: PathBuf, owner: u32, mode: u32| {
+        std::os::unix::fs::chown(&path, Some(owner), None).expect("giving a file away");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("changing a mode");
+    };
+    // A file or directory of another user, and one that others may write to.
+    for file in ["", "man", "man/proctool.1", "install.sh", "bin", "../../above"] {
+        for (owner, mode) in [(65534, 0o755), (0, 0o777)] {
+            let source = Source::new();
+            if file.starts_with("..") {
+                change(source.directory.path().to_owned(), owner, mode);
+            } else {
+                change(source.path(file), owner, mode);
+            }
+            let outcome = finish(source.build(&[])).exits(1);
+            assert!(outcome.errors().contains("root"), "{file} {owner}: {}", outcome.report());
+            assert_eq!(source.calls(), "", "{file} {owner}");
+        }
+    }
+    // Directories that variables name.
+    for variable in ["HOME", "CARGO_HOME", "RUSTUP_HOME", "TMPDIR", "PATH"] {
+        for (owner, mode) in [(65534, 0o700), (0, 0o777)] {
+            let source = Source::new();
+            let theirs = source.directory.path().join("theirs");
+            fs::create_dir(&theirs).expect("making a directory");
+            change(theirs.clone(), owner, mode);
+            let theirs = theirs.to_str().expect("reading its path as text");
+            let path = format!("{theirs}:/usr/bin:/bin");
+            let value = if variable == "PATH" { path.as_str() } else { theirs };
+            let outcome = finish(source.build(&[(variable, value)])).exits(1);
+            let named = outcome.errors().contains(theirs) && outcome.errors().contains(variable)
+                || variable.ends_with("_HOME") && outcome.errors().contains(theirs);
+            assert!(named, "{variable}: {}", outcome.report());
+            assert_eq!(source.calls(), "", "{variable}");
+        }
+    }
+    let source = Source::new();
+    for path in ["relative:/usr/bin:/bin", ":/usr/bin:/bin"] {
+        finish(source.build(&[("PATH", path)])).refuses(1, "another directory wherever root is");
+    }
+}
+
+/// The source is a clone of the user who calls sudo.
+#[test]
+fn what_belongs_to_the_user_of_sudo_is_built_by_that_user() {
+    if !is_root() {
+        skip!("not root");
+    }
+    let source = Source::new();
+    let mut give = clean("chown");
+    give.args(["-R", "nobody"]).arg(source.directory.path());
+    finish(give).exits(0);
+    finish(source.build(&[])).refuses(1, "belongs to another user");
+    // A login has the $PATH of a login.
+    let path = format!("PATH={}:/usr/bin:/bin\n", source.path("bin").display());
+    let home = source.directory.path().join("home");
+    fs::create_dir(&home).expect("making a directory");
+    fs::write(home.join(".profile"), path).expect("writing a profile");
+    let script = "sed \"s,^nobody:.*,nobody:x:65534:65534::$1:/bin/sh,\" /etc/passwd >\"$1/passwd\" && \
+                  mount --bind \"$1/passwd\" /etc/passwd && exec sh \"$2\" --build";
+    let mut command = clean("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-ec", script, "sh"]);
+    command.arg(&home).arg(source.path("install.sh"));
+    command.env("SUDO_USER", "nobody");
+    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    finish(command).exits(1);
+    let calls = source.calls();
+    assert!(calls.contains("cargo in / by 65534: build"), "{calls}");
+    assert!(!calls.contains("by 0:"), "{calls}");
+}
+
+#[test]
+fn machines_have_the_names_of_rust() {
+    let source = Source::new();
+    let bin = source.path("bin");
+    for (machine, target) in [
+        ("x86_64", "x86_64-unknown-linux-musl"),
+        ("aarch64", "aarch64-unknown-linux-musl"),
+        ("arm64", "aarch64-unknown-linux-musl"),
+        ("armv7l", "armv7-unknown-linux-musleabihf"),
+        ("armv6l", "arm-unknown-linux-musleabihf"),
+        ("i686", "i686-unknown-linux-musl"),
+        ("i386", "i686-unknown-linux-musl"),
+        ("riscv64", "riscv64gc-unknown-linux-musl"),
+        ("ppc64le", "powerpc64le-unknown-linux-musl"),
+        ("s390x", "s390x-unknown-linux-musl"),
+    ] {
+        let program = bin.join("uname");
+        fs::write(&program, format!("#!/bin/sh\necho {machine}\n")).expect("writing a program");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("changing a mode");
+        let lib = format!("toolchain/lib/rustlib/{target}/lib");
+        fs::create_dir_all(source.path(&lib)).expect("making a directory");
+        fs::write(source.path(&lib).join("libstd-x.rlib"), "").expect("writing a file");
+        let outcome = finish(source.build(&[])).exits(1);
+        let begins = outcome.errors().starts_with(&format!("Building for {target} "));
+        assert!(begins, "{machine}: {}", outcome.report());
+    }
 }
 
 #[test]
@@ -564,6 +746,8 @@ fn wrong_usage_is_refused() {
         ("--prefix=", "--prefix needs a directory"),
         ("--binary=", "--binary needs a file"),
         ("--uninstall", "--binary and --uninstall exclude each other"),
+        ("--build", "--binary and --build exclude each other"),
+        ("--target=x", "--target goes with --build"),
     ] {
         let mut command = clean("sh");
         command.args([SCRIPT, "--binary", PROCTOOL, word]);
