@@ -194,12 +194,11 @@ compile() {
     # Nothing is relocated: the binary is smaller, and its pages of text are those of the file. With
     # musl-gcc the linker would name an interpreter without this flag.
     flags='-C relocation-model=static'
-    set -- build --release --locked --manifest-path "$source/Cargo.toml" --target-dir "$source/target" \
-        --target "$target"
+    builder=cargo
+    unstable=
     if has_target || { rustup target add "$target" && has_target; } >/dev/null 2>&1; then
         say "Building for $target with $(rustc --version)." >&2
         [ "$target" = "$(this_machine)" ] || flags="$flags -C linker=rust-lld"
-        RUSTFLAGS=$flags cargo "$@" >&2 || fail "the build failed"
     elif has_source; then
         say "Building for $target, and the standard library with it, with $(/usr/bin/rustc --version)." >&2
         # The standard library links an unwinder, though nothing unwinds. It is copied, since the
@@ -207,13 +206,32 @@ compile() {
         mkdir -p "$source/target/unwinder"
         cp "$UNWINDER" "$source/target/unwinder/"
         flags="$flags -C linker=musl-gcc -C link-self-contained=no -C target-feature=+crt-static"
-        RUSTFLAGS="$flags -L native=$source/target/unwinder" RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc \
-            /usr/bin/cargo "$@" -Z build-std=std,panic_abort >&2 || fail "the build failed"
+        builder=/usr/bin/cargo
+        unstable='-Z build-std=std,panic_abort'
+        export RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc
     else
         fail "no Rust toolchain here can build for $target. Add the target (rustup target add $target)," \
             "or install, on Debian: $PACKAGES. To use the C library of this machine instead:" \
             "cargo build --release --locked && ./install.sh --binary target/release/proctool"
     fi
+    $builder fetch --locked --manifest-path "$source/Cargo.toml" >&2 || fail "the crates could not be fetched"
+    # shellcheck disable=SC2086 # lists of words
+    CARGO_ENCODED_RUSTFLAGS=$(encoded_flags $flags) $builder build --release --locked --target "$target" \
+        --manifest-path "$source/Cargo.toml" --target-dir "$source/target" $unstable >&2 || fail "the build failed"
+}
+
+# Prints flags for rustc as cargo reads them, with those that make the binary the same wherever the
+# source and the crates are.
+encoded_flags() {
+    printf '%s\037' "$@"
+    for crates in "${CARGO_HOME:-${HOME:-/root}/.cargo}"/registry/src/*; do
+        printf -- '--remap-path-prefix=%s=/crates\037' "$crates"
+    done
+    # Where the source of the standard library is installed, rustc names it by its place.
+    printf -- '--remap-path-prefix=%s/lib/rustlib/src/rust=/rustc/%s\037' "$("${RUSTC:-rustc}" --print sysroot)" \
+        "$("${RUSTC:-rustc}" -vV | sed -n 's/^commit-hash: //p')"
+    printf -- '--remap-path-prefix=%s=/source' "$source"
+    [ -z "${RUSTC_BOOTSTRAP:-}" ] || printf -- '\037-L\037native=%s' "$source/target/unwinder"
 }
 
 has_target() {
