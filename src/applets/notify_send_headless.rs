@@ -21,8 +21,8 @@ use crate::cli::usage;
 use crate::cli::verbosity::Verbosity;
 use crate::command::answer;
 use crate::command::exec::{Environment, become_command, become_command_without_input};
-use crate::control::Interrupts;
 use crate::control::child::{self, CommandResult};
+use crate::control::{Filter, Interrupts, Launch};
 use crate::deadlines;
 use crate::desktop::notification::{End, ShownNotification};
 use crate::desktop::{Address, Directory, Session, SessionSelector, SessionUser};
@@ -197,13 +197,20 @@ impl Sender<'_> {
                 refusal => Err(refusal.into()),
             };
         }
-        let environment = self.user.environment_of_child(true);
+        let environment = self.user.environment();
         let (program, arguments) = (OsStr::new(PROGRAM), &self.words[1..]);
         let interrupts = Interrupts::catch(self.proc)?;
         let end = self.end(deadlines::NOTIFY_SEND);
-        let run = |mut command: std::process::Command| {
-            command.stdin(Stdio::null());
-            child::run_and_pass(self.proc, command, &interrupts, end, self.user.is_other())
+        let entry = self.user.entry(true);
+        let run = |mut command: std::process::Command| match &entry {
+            Some(entry) => {
+                let launch = Launch { command, entry: Some(entry) };
+                child::run_apart(self.proc, launch, &interrupts, end, filters())
+            }
+            None => {
+                command.stdin(Stdio::null());
+                child::run_and_pass(self.proc, command, &interrupts, end)
+            }
         };
         let mut command = environment.command(program);
         command.args(arguments);
@@ -215,9 +222,7 @@ impl Sender<'_> {
         }
         match ran {
             CommandResult::NotStarted(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            CommandResult::NotStarted(error) => {
-                Err(not_started(&self.session, program, &error).into())
-            }
+            CommandResult::NotStarted(error) => Err(not_started(program, &error).into()),
             ran => exit_of(ran, PROGRAM).map(Some),
         }
     }
@@ -229,9 +234,8 @@ impl Sender<'_> {
             return self.show_here(bus, uid);
         }
         let interrupts = Interrupts::catch(self.proc)?;
-        // It connects and closes, and waits for an answer each time.
-        let end = self.end(2 * deadlines::NOTIFICATION);
-        let ran = child::run_closure(self.proc, &interrupts, end, || {
+        let end = self.end(deadlines::NOTIFY_SEND);
+        let ran = child::run_closure(self.proc, &interrupts, end, filters(), || {
             let shown = self.user.enter().map_err(|error| failure(&error).into());
             let shown = shown.and_then(|_| self.show_here(bus, uid));
             let exit = shown.unwrap_or_else(|error: anyhow::Error| {
@@ -286,6 +290,11 @@ impl Sender<'_> {
         output.finish().context("what was chosen was not printed")?;
         Ok(exit)
     }
+}
+
+/// Returns the filters of what the sender writes to our streams.
+fn filters() -> [Filter; 2] {
+    [output::filter(false), output::filter(true)]
 }
 
 /// Waits for the end of the notification, and prints what was chosen.

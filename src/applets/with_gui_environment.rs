@@ -1,7 +1,7 @@
 //! `with-gui-environment`: run a command in a desktop session.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
@@ -14,8 +14,8 @@ use crate::cli::exit_status::{AnySignal, ExitRow, Note, Status};
 use crate::cli::parse::{self, TimeLimit};
 use crate::cli::verbosity::Verbosity;
 use crate::command::exec::become_command;
-use crate::control::Interrupts;
 use crate::control::child::{self, CommandEnd};
+use crate::control::{Entry, Interrupts, Launch};
 use crate::desktop::{self, Directory, Error, Session, SessionSelector, SessionUser, Variables};
 use crate::exit::{Exit, Refusal};
 use crate::output::message::message;
@@ -246,12 +246,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         return match options.run_as(&proc, &interrupts, &session, &user)? {
             CommandEnd::Ended { status, .. } => Ok(Exit::from_status(status)),
             CommandEnd::Terminated(signal) => Ok(Exit::Interrupted(signal.number() as u8)),
-            CommandEnd::NotRun(error) if error.kind() == ErrorKind::TimedOut => {
-                Err(timed_out(&session).into())
-            }
-            CommandEnd::NotRun(error) => {
-                Err(not_started(&session, options.program(), &error).into())
-            }
+            CommandEnd::TimedOut => Err(timed_out(&session).into()),
+            CommandEnd::NotRun(error) => Err(not_started(options.program(), &error).into()),
         };
     }
     let environment = user.enter().map_err(|error| failure(&error))?;
@@ -281,14 +277,15 @@ impl Options {
         let interrupts = Interrupts::catch(proc)?;
         let mut done = 0;
         for session in &sessions {
-            let found = desktop::variables(proc, session).map_err(|error| refusal(&error, ADVICE));
-            let end = found
-                .and_then(|found| {
-                    self.check_display(session, &found, name)?;
-                    SessionUser::new(session, &found, self.directory())
-                        .map_err(|error| refusal(&error, ADVICE))
-                })
-                .map(|user| self.run_as(proc, &interrupts, session, &user));
+            // Nothing runs, so that a signal may end us.
+            let user = interrupts.with_signals_unblocked(|| {
+                let found = desktop::variables(proc, session)?;
+                Ok((SessionUser::new(session, &found, self.directory())?, found))
+            });
+            let user = user
+                .map_err(|error: Error| refusal(&error, ADVICE))
+                .and_then(|(user, found)| self.check_display(session, &found, name).map(|()| user));
+            let end = user.map(|user| self.run_as(proc, &interrupts, session, &user));
             let why = match end {
                 Ok(end) => match end? {
                     CommandEnd::Ended { status, signal } => {
@@ -302,10 +299,8 @@ impl Options {
                     CommandEnd::Terminated(signal) => {
                         return Ok(Exit::Interrupted(signal.number() as u8));
                     }
-                    CommandEnd::NotRun(error) if error.kind() == ErrorKind::TimedOut => {
-                        timed_out(session)
-                    }
-                    CommandEnd::NotRun(error) => not_started(session, self.program(), &error),
+                    CommandEnd::TimedOut => timed_out(session),
+                    CommandEnd::NotRun(error) => not_started(self.program(), &error),
                 },
                 Err(why) => why,
             };
@@ -325,17 +320,22 @@ impl Options {
         session: &Session,
         user: &SessionUser,
     ) -> anyhow::Result<CommandEnd> {
-        let environment = user.environment_of_child(false);
+        let environment = user.environment();
         let (program, arguments) = (self.program(), &self.command[1..]);
         let end = self.timeout.0.and_then(|timeout| Instant::now().checked_add(timeout));
         tracing::info!(session = %session, "running the command");
+        let entry = user.entry(false);
+        let run = |command| {
+            let entry = entry.as_ref().map(|entry| entry as Entry<'_>);
+            child::run_to_end(proc, Launch { command, entry }, interrupts, end)
+        };
         let mut command = environment.command(program);
         command.args(arguments);
-        let mut ran = child::run_to_end(proc, command, interrupts, end)?;
+        let mut ran = run(command)?;
         if let CommandEnd::NotRun(error) = &ran
             && let Some(command) = environment.by_shell(program, arguments, error)
         {
-            ran = child::run_to_end(proc, command, interrupts, end)?;
+            ran = run(command)?;
         }
         Ok(ran)
     }

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io;
 
 use crate::command::exec::not_run;
-use crate::desktop::{self, Session, SessionSelector, Variables, has_not_entered};
+use crate::desktop::{self, Session, SessionSelector, Variables};
 use crate::exit::{Exit, Refusal};
 use crate::process::Proc;
 
@@ -41,10 +41,10 @@ pub fn failure(error: &desktop::Error) -> Refusal {
 }
 
 /// Returns the reason why a program was not started as the user of a session.
-pub fn not_started(session: &Session, program: &OsStr, error: &io::Error) -> Refusal {
-    if has_not_entered(error) {
-        let message = format!("cannot become user '{}'", session.account.name);
-        return Refusal { message, exit: Exit::NotRun };
+pub fn not_started(program: &OsStr, error: &io::Error) -> Refusal {
+    // Only those of execve(2) have a number. Before it, the child could not become the user.
+    if error.raw_os_error().is_none() {
+        return Refusal { message: error.to_string(), exit: Exit::NotRun };
     }
     not_run(program, error)
 }

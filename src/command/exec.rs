@@ -7,7 +7,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::rc::Rc;
 
 use nix::errno::Errno;
 
@@ -23,12 +22,7 @@ pub struct Environment {
     pub without: Vec<&'static str>,
     /// Variables that are added or replaced.
     pub variables: Vec<(String, OsString)>,
-    /// Makes a child do something else before it becomes the command.
-    pub prepare: Option<Preparation>,
 }
-
-/// A change of a command before it is started.
-pub type Preparation = Rc<dyn Fn(&mut Command)>;
 
 /// Becomes a command. Returns only when this fails, with the exit status that env(1) uses.
 ///
@@ -97,9 +91,6 @@ impl Environment {
             command.env_remove(name);
         }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        if let Some(prepare) = &self.prepare {
-            prepare(&mut command);
-        }
         command
     }
 

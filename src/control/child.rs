@@ -1,5 +1,6 @@
 //! Commands that we run and wait for, while signals to us are watched.
 
+use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{WaitOptions, waitpid};
 
 use super::kernel::fork;
-use super::relay::Relay;
+use super::launch::{Launch, Launched};
+use super::relay::{Filter, Relay};
 use super::{
     Conclusion, Error, Interrupts, Observer, Operation, Order, Reference, Signal, Silent, Target,
     has_ended, signal_child,
@@ -32,8 +34,10 @@ pub enum CommandResult {
 pub enum CommandEnd {
     /// It exited with this status. `signal` is the first signal that we received meanwhile.
     Ended { status: ExitStatus, signal: Option<Signal> },
-    /// It could not be started, or it was terminated at its time limit (`TimedOut`).
+    /// It could not be started.
     NotRun(io::Error),
+    /// It was terminated at its time limit.
+    TimedOut,
     /// It did not end after this signal, which we received and passed on, and was terminated.
     Terminated(Signal),
 }
@@ -61,7 +65,7 @@ pub fn run(
     end: Option<Instant>,
     observer: &mut dyn Observer,
 ) -> Result<CommandResult, Error> {
-    match RunningChild::start(proc, interrupts, command)? {
+    match RunningChild::start(proc, interrupts, command.into(), None)? {
         Start::Running(started) => {
             started.run(proc, interrupts, end, observer, OnInterrupt::Terminate)
         }
@@ -69,24 +73,38 @@ pub fn run(
     }
 }
 
-/// Runs a command as [`run`] does, and passes INT on to it. With `is_apart` it gets no standard
-/// stream of ours: it reads nothing, and what it writes is passed on.
+/// Runs a command as [`run`] does, and passes INT on to it.
 pub fn run_and_pass(
     proc: &Proc,
-    mut command: Command,
+    command: Command,
     interrupts: &Interrupts,
     end: Option<Instant>,
-    is_apart: bool,
 ) -> Result<CommandResult, Error> {
-    let mut streams = [None, None];
-    if is_apart {
-        let ([output, errors], [child_output, child_errors]) = pipes()?;
-        command.stdin(Stdio::null()).stdout(child_output).stderr(child_errors);
-        streams = [Some(output), Some(errors)];
-    }
-    match RunningChild::start(proc, interrupts, command)? {
+    match RunningChild::start(proc, interrupts, command.into(), None)? {
         Start::Running(started) => {
-            let started = RunningChild { streams, ..started };
+            started.run(proc, interrupts, end, &mut Silent, OnInterrupt::Pass)
+        }
+        Start::Failed(error) => Ok(CommandResult::NotStarted(error)),
+    }
+}
+
+/// Runs a command as [`run_and_pass`] does, apart from us: in a session of its own, which its entry
+/// makes, and without a standard stream of ours. It reads nothing, and what it writes is passed on
+/// through these filters.
+pub fn run_apart(
+    proc: &Proc,
+    launch: Launch<'_>,
+    interrupts: &Interrupts,
+    end: Option<Instant>,
+    filters: [Filter; 2],
+) -> Result<CommandResult, Error> {
+    let failed = |error: io::Error| Error::from_io("make a pipe", &error);
+    let nothing = File::open("/dev/null").map_err(failed)?;
+    let (ours, [output, errors]) = pipes()?;
+    let theirs = [nothing.into(), output.into(), errors.into()];
+    match RunningChild::start(proc, interrupts, launch, Some(theirs))? {
+        Start::Running(started) => {
+            let started = RunningChild { streams: Some((ours, filters)), ..started };
             started.run(proc, interrupts, end, &mut Silent, OnInterrupt::Pass)
         }
         Start::Failed(error) => Ok(CommandResult::NotStarted(error)),
@@ -102,44 +120,44 @@ fn pipes() -> Result<([PipeReader; 2], [PipeWriter; 2]), Error> {
     Ok(([output, errors], [child_output, child_errors]))
 }
 
-/// Runs a closure in a child process until it ends or its time is over, as [`run_and_pass`] does with
-/// a command. The closure returns the exit status of the child, whose output comes out of our own
-/// streams.
+/// Runs a closure in a child process until it ends or its time is over, as [`run_apart`] does with a
+/// command. The closure returns the exit status of the child.
 pub fn run_closure(
     proc: &Proc,
     interrupts: &Interrupts,
     end: Option<Instant>,
+    filters: [Filter; 2],
     act: impl FnOnce() -> u8,
 ) -> Result<CommandResult, Error> {
-    let ([output, errors], [child_output, child_errors]) = pipes()?;
-    let kept = [child_output.as_raw_fd(), child_errors.as_raw_fd()];
+    let (ours, [output, errors]) = pipes()?;
+    let kept = [output.as_raw_fd(), errors.as_raw_fd()];
     let child = fork(&kept, || {
-        let led = rustix::stdio::dup2_stdout(&child_output)
-            .and_then(|()| rustix::stdio::dup2_stderr(&child_errors));
+        // Only the leader of a process group is refused a session, which a new child is not.
+        let led = rustix::stdio::dup2_stdout(&output)
+            .and_then(|()| rustix::stdio::dup2_stderr(&errors))
+            .and_then(|()| rustix::process::setsid());
         if led.is_err() || interrupts.let_through().is_err() {
             return 1;
         }
         act()
     });
     let child = child.map_err(|error| Error::from_io("start a process", &error))?;
-    drop((child_output, child_errors));
+    drop((output, errors));
     let pid = Pid::try_from(child.as_raw()).unwrap_or_default();
-    let streams = [Some(output), Some(errors)];
-    let child = RunningChild { streams, ..RunningChild::held(proc, pid)? };
+    let child = RunningChild { streams: Some((ours, filters)), ..RunningChild::held(proc, pid)? };
     child.run(proc, interrupts, end, &mut Silent, OnInterrupt::Pass)
 }
 
 /// Runs a command to its end, or terminates it at its time limit. Signals that would end us are
 /// passed on to it, except those from a keyboard, which reach it anyway. It is terminated
-/// [`TIMEOUT`] after such a signal, or after a second one where the first was INT, which need not
-/// end a command.
-pub fn run_to_end(
+/// [`TIMEOUT`] after such a signal, except INT, which need not end a command, and at a second one.
+pub fn run_to_end<'l>(
     proc: &Proc,
-    command: Command,
+    launch: impl Into<Launch<'l>>,
     interrupts: &Interrupts,
     end: Option<Instant>,
 ) -> Result<CommandEnd, Error> {
-    carry_through(proc, command, interrupts, end, None)
+    carry_through(proc, launch.into(), interrupts, end, None)
 }
 
 /// Runs a command to its end like [`run_to_end`], and calls `look` at this interval meanwhile. What
@@ -151,7 +169,7 @@ pub fn run_and_look(
     interval: Duration,
     look: &mut dyn FnMut(),
 ) -> Result<CommandEnd, Error> {
-    carry_through(proc, command, interrupts, None, Some((interval, look)))
+    carry_through(proc, command.into(), interrupts, None, Some((interval, look)))
 }
 
 /// An action to repeat while a command runs, and the interval.
@@ -159,12 +177,12 @@ type Look<'l> = (Duration, &'l mut dyn FnMut());
 
 fn carry_through(
     proc: &Proc,
-    command: Command,
+    launch: Launch<'_>,
     interrupts: &Interrupts,
     mut end: Option<Instant>,
     mut look: Option<Look<'_>>,
 ) -> Result<CommandEnd, Error> {
-    let mut started = match RunningChild::start(proc, interrupts, command)? {
+    let mut started = match RunningChild::start(proc, interrupts, launch, None)? {
         Start::Running(started) => started,
         Start::Failed(error) => return Ok(CommandEnd::NotRun(error)),
     };
@@ -187,17 +205,19 @@ fn carry_through(
             }
             Conclusion::TimedOut => {
                 started.terminate(proc, interrupts)?;
-                let late = || io::Error::new(io::ErrorKind::TimedOut, "it took too long");
-                return Ok(
-                    first_signal.map_or_else(|| CommandEnd::NotRun(late()), CommandEnd::Terminated)
-                );
+                return Ok(first_signal.map_or(CommandEnd::TimedOut, CommandEnd::Terminated));
             }
             Conclusion::Interrupted(signal) => {
                 if !interrupts.is_from_keyboard() {
                     started.send(signal);
                 }
-                if look.is_none() && (signal != Signal::INT || first_signal.is_some()) {
-                    let soon = Instant::now() + TIMEOUT;
+                let time = match (signal, first_signal) {
+                    (_, Some(_)) => Some(Duration::ZERO),
+                    (Signal::INT, None) => None,
+                    (_, None) => Some(TIMEOUT),
+                };
+                if let (Some(time), None) = (time, &look) {
+                    let soon = Instant::now() + time;
                     end = Some(end.map_or(soon, |end| end.min(soon)));
                 }
                 first_signal = first_signal.or(Some(signal));
@@ -216,7 +236,8 @@ pub fn ask(
     let failed = |error: io::Error| Error::from_io("read an answer", &error);
     let (mut output, child_output) = io::pipe().map_err(failed)?;
     command.stdin(Stdio::null()).stdout(child_output).stderr(Stdio::null());
-    let Start::Running(mut started) = RunningChild::start(proc, interrupts, command)? else {
+    let started = RunningChild::start(proc, interrupts, command.into(), None)?;
+    let Start::Running(mut started) = started else {
         return Ok(None);
     };
     let conclusion = started.wait(proc, interrupts, Some(limit), &mut Silent)?;
@@ -240,10 +261,17 @@ struct RunningChild {
     pid: Pid,
     /// `None` where the kernel has no pidfds (before Linux 5.3), or a sandbox forbids them.
     reference: Option<Reference>,
-    /// The pipe of [`Interrupts::start`]; `None` for a closure.
-    outcome: Option<PipeReader>,
-    /// Our ends of its standard output and standard error, where we pass these on.
-    streams: [Option<PipeReader>; 2],
+    /// What is known of its start; `None` for a closure.
+    launched: Option<Launched>,
+    /// Our ends of its standard output and standard error, where it is apart from us and we pass
+    /// these on, through the filters.
+    streams: Option<([PipeReader; 2], [Filter; 2])>,
+}
+
+fn begin_relay(
+    ([output, errors], [to_output, to_errors]): ([PipeReader; 2], [Filter; 2]),
+) -> io::Result<Relay> {
+    Relay::begin([(output.into(), to_output), (errors.into(), to_errors)])
 }
 
 /// The result of starting a command.
@@ -254,18 +282,23 @@ enum Start {
 }
 
 impl RunningChild {
-    fn start(proc: &Proc, interrupts: &Interrupts, command: Command) -> Result<Start, Error> {
-        let (pid, outcome) = match interrupts.start(command) {
-            Ok(started) => started,
+    fn start(
+        proc: &Proc,
+        interrupts: &Interrupts,
+        launch: Launch<'_>,
+        streams: Option<[OwnedFd; 3]>,
+    ) -> Result<Start, Error> {
+        let launched = match interrupts.start(launch, streams) {
+            Ok(launched) => launched,
             Err(error) => return Ok(Start::Failed(error)),
         };
-        let child = RunningChild::held(proc, pid)?;
-        Ok(Start::Running(RunningChild { outcome: Some(outcome), ..child }))
+        let child = RunningChild::held(proc, launched.pid)?;
+        Ok(Start::Running(RunningChild { launched: Some(launched), ..child }))
     }
 
     /// Holds a child that was just started. Errors: it cannot be waited for, and was killed.
     fn held(proc: &Proc, pid: Pid) -> Result<RunningChild, Error> {
-        let child = RunningChild { pid, reference: None, outcome: None, streams: [None, None] };
+        let child = RunningChild { pid, reference: None, launched: None, streams: None };
         match proc.lookup(pid, Reference::by_number(pid)) {
             Ok(Lookup::Found(reference)) => {
                 Ok(RunningChild { reference: Some(reference), ..child })
@@ -274,7 +307,7 @@ impl RunningChild {
             Err(error) => {
                 // It must not run on without us.
                 child.send(Signal::KILL);
-                child.reap()?;
+                child.reap_by(WaitOptions::NOHANG)?;
                 Err(error.into())
             }
         }
@@ -290,33 +323,44 @@ impl RunningChild {
         observer: &mut dyn Observer,
         on_interrupt: OnInterrupt,
     ) -> Result<CommandResult, Error> {
-        let streams = std::mem::take(&mut self.streams).map(|stream| stream.map(OwnedFd::from));
-        let relay =
-            Relay::begin(streams).map_err(|error| Error::from_io("pass on an output", &error));
+        let streams = self.streams.take();
+        let is_apart = streams.is_some();
+        let relay = match streams.map(begin_relay).transpose() {
+            Ok(relay) => relay,
+            Err(error) => {
+                self.terminate(proc, interrupts)?;
+                return Err(Error::from_io("pass on an output", &error));
+            }
+        };
         let timeout = end.map(|end| end.saturating_duration_since(Instant::now()));
         let mut conclusion = self.wait(proc, interrupts, timeout, observer)?;
         if conclusion == Conclusion::Interrupted(Signal::INT) && on_interrupt == OnInterrupt::Pass {
-            if !interrupts.is_from_keyboard() {
+            // A keyboard reaches what has our terminal.
+            if is_apart || !interrupts.is_from_keyboard() {
                 self.send(Signal::INT);
             }
             let end = self.wait(proc, interrupts, Some(TIMEOUT), observer)?;
             conclusion = if end == Conclusion::TimedOut { conclusion } else { end };
         }
         let result = match conclusion {
-            Conclusion::Finished => self
-                .result()
-                .map(|status| status.map_or_else(CommandResult::NotStarted, CommandResult::Ended)),
+            Conclusion::Finished => match self.result()? {
+                Ok(status) => CommandResult::Ended(status),
+                Err(error) => CommandResult::NotStarted(error),
+            },
             Conclusion::Interrupted(signal) => {
                 self.terminate(proc, interrupts)?;
-                Ok(CommandResult::Interrupted(signal))
+                CommandResult::Interrupted(signal)
             }
             Conclusion::TimedOut => {
                 self.terminate(proc, interrupts)?;
-                Ok(CommandResult::TimedOut)
+                CommandResult::TimedOut
             }
         };
-        relay?.finish();
-        result
+        let passed_on = relay.map_or(Ok(()), Relay::finish);
+        if let CommandResult::Ended(_) = result {
+            passed_on.map_err(Error::kernel("pass on an output"))?;
+        }
+        Ok(result)
     }
 
     fn wait(
@@ -326,30 +370,26 @@ impl RunningChild {
         timeout: Option<Duration>,
         observer: &mut dyn Observer,
     ) -> Result<Conclusion, Error> {
-        match &self.reference {
-            Some(reference) => {
-                let mut operation = Operation::new(proc, Order::wait(timeout), interrupts);
-                operation.add(Target::held(reference.clone()))?;
-                let conclusion = operation.carry_out(observer)?;
-                if conclusion == Conclusion::Finished
-                    && !operation.targets().iter().all(Target::has_ended)
-                {
-                    // The command has an outcome, but not an exit: its pidfd reports none.
-                    return self.poll_until_ended(interrupts, timeout);
-                }
-                Ok(conclusion)
+        let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        if let Some(reference) = &self.reference {
+            let mut operation = Operation::new(proc, Order::wait(timeout), interrupts);
+            operation.add(Target::held(reference.clone()))?;
+            let conclusion = operation.carry_out(observer)?;
+            if conclusion != Conclusion::Finished {
+                return Ok(conclusion);
             }
-            None => self.poll_until_ended(interrupts, timeout),
         }
+        // The command may have an outcome, but not an exit that its pidfd reports. And when somebody
+        // traces it, its end is ours only after its tracer has reaped it (ptrace(2)).
+        self.poll_until_ended(interrupts, end)
     }
 
     /// Waits for the command where no descriptor reports its end.
     fn poll_until_ended(
         &self,
         interrupts: &Interrupts,
-        timeout: Option<Duration>,
+        end: Option<Instant>,
     ) -> Result<Conclusion, Error> {
-        let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             if has_ended(self.pid)? {
                 return Ok(Conclusion::Finished);
@@ -377,15 +417,19 @@ impl RunningChild {
         match self.reference.clone() {
             Some(reference) => self.terminate_tree(proc, interrupts, reference)?,
             None => {
+                let soon = || Some(Instant::now() + TIMEOUT);
                 self.send(Signal::TERM);
-                if self.poll_until_ended(interrupts, Some(TIMEOUT))? != Conclusion::Finished {
+                if self.poll_until_ended(interrupts, soon())? != Conclusion::Finished {
                     self.send(Signal::KILL);
-                    self.poll_until_ended(interrupts, Some(TIMEOUT))?;
+                    self.poll_until_ended(interrupts, soon())?;
                 }
             }
         }
         // A command that is stuck in the kernel is not waited for: that would hold up everything.
-        self.reap_by(WaitOptions::NOHANG).map(drop)
+        if let (None, Some(launched)) = (self.reap_by(WaitOptions::NOHANG)?, &self.launched) {
+            launched.take_back_streams();
+        }
+        Ok(())
     }
 
     fn terminate_tree(
@@ -412,12 +456,9 @@ impl RunningChild {
     /// Returns its exit status after its end, or the error for which the command was not run.
     fn result(&mut self) -> Result<io::Result<ExitStatus>, Error> {
         let status = self.reap()?;
-        let mut number = [0; size_of::<i32>()];
-        // The pipe is empty where the command was run, or the child was killed before.
-        let is_failure =
-            self.outcome.as_mut().is_some_and(|outcome| outcome.read_exact(&mut number).is_ok());
-        let error = io::Error::from_raw_os_error(i32::from_ne_bytes(number));
-        Ok(if is_failure { Err(error) } else { Ok(status) })
+        let failure = self.launched.as_mut().map_or(Ok(None), Launched::failure);
+        let failure = failure.map_err(|error| Error::from_io("ask a child", &error))?;
+        Ok(failure.map_or(Ok(status), Err))
     }
 
     /// Waits for its end without a limit, and returns its exit status.

@@ -1,9 +1,8 @@
 //! Signals to our own process as events to wait for, so that we clean up before we end.
 
 use std::cell::Cell;
-use std::io::{self, PipeReader};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::process::Command;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal};
@@ -12,10 +11,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use super::descriptors;
-use super::kernel::{prepare_child, start};
+use super::kernel::prepare_child;
+use super::launch::{Launch, Launched};
 use super::overseer::{Ended, Overseer};
 use super::{Error, Signal};
-use crate::process::{Files, Lookup, Pid, Proc, if_available};
+use crate::process::{Files, Lookup, Proc, if_available};
 
 /// The signals with which a user or a supervisor ends us.
 const ENDING: [NixSignal; 4] =
@@ -105,17 +105,20 @@ impl Interrupts {
         outcome
     }
 
-    /// Starts a command, without our blocked signals and with the limit of descriptors that we were
-    /// started with, as [`start`] does. The signals stay blocked for us: one that arrives at this
-    /// moment must not end us and leave the command running.
-    pub fn start(&self, mut command: Command) -> io::Result<(Pid, PipeReader)> {
+    /// Starts a command with these streams, or with ours, but without our blocked signals, and with
+    /// the limit of descriptors that we were started with. The signals stay blocked for us: one that
+    /// arrives at this moment must not end us and leave the command running.
+    pub fn start(
+        &self,
+        mut launch: Launch<'_>,
+        streams: Option<[OwnedFd; 3]>,
+    ) -> io::Result<Launched> {
         let mut blocked = self.caught;
         if self.holds.get() > 0 {
             blocked.extend(STOPPING);
         }
-        prepare_child(&mut command, blocked, descriptors::given_limit());
-        let (child, outcome) = start(command)?;
-        Ok((Pid::try_from(child.as_raw()).unwrap_or_default(), outcome))
+        prepare_child(&mut launch.command, blocked, descriptors::given_limit());
+        launch.start(streams)
     }
 
     /// Lets the signals take effect again, in a child that does not watch them.

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)]
 
-use std::io::{self, PipeReader, Write};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -183,17 +183,6 @@ pub fn prepare_child(
     unsafe { command.pre_exec(prepare) };
 }
 
-/// Makes a command begin with this, after fork(2) and before execve(2). Of its error, only the
-/// number reaches the caller of a command that is started as a child.
-pub fn begin_with(
-    command: &mut Command,
-    act: impl FnMut() -> io::Result<()> + Send + Sync + 'static,
-) {
-    // SAFETY: as for `fork`: the allocators of glibc and musl work in the child, and no caller
-    // waits for it without a limit.
-    unsafe { command.pre_exec(act) };
-}
-
 /// Gives every signal its default action again, and blocks none: the program that we become inherits
 /// both (execve(2)).
 pub fn reset_signals() {
@@ -253,24 +242,8 @@ pub fn fork(kept: &[RawFd], act: impl FnOnce() -> u8) -> io::Result<unistd::Pid>
     })
 }
 
-/// Starts a command in a child process, without a wait until it runs. std waits for that without a
-/// limit: a file system that does not answer holds the child up, and so does a user who stops it
-/// when it has that user's rights. Returns the child's pid, and a pipe from which the number of the
-/// error comes if the command cannot be run. Its streams are not pipes that std would make.
-pub fn start(mut command: Command) -> io::Result<(unistd::Pid, PipeReader)> {
-    let (outcome, mut child_outcome) = io::pipe()?;
-    let child = fork_with_files(|| {
-        let error = command.exec();
-        let number = error.raw_os_error().unwrap_or(nix::libc::EINVAL);
-        // Nobody needs it if the reader has gone.
-        let _ = child_outcome.write_all(&number.to_ne_bytes());
-        1
-    })?;
-    Ok((child, outcome))
-}
-
 /// Runs a closure in a child process as [`fork`] does. The child keeps all descriptors.
-fn fork_with_files(act: impl FnOnce() -> u8) -> io::Result<unistd::Pid> {
+pub fn fork_with_files(act: impl FnOnce() -> u8) -> io::Result<unistd::Pid> {
     // SAFETY: if we have other threads, one of them may hold a lock that is never released in the
     // child. glibc and musl (1.2.2) take care of the locks of the allocator, and the environment,
     // which std reads for a command, is never changed here.

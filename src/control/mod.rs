@@ -12,6 +12,7 @@ mod freeze;
 mod guardian;
 mod interrupts;
 mod kernel;
+mod launch;
 mod operation;
 mod order;
 mod orphan;
@@ -29,14 +30,14 @@ pub use ancestors::{ancestors, self_and_ancestors};
 pub use descriptors::{keep_descriptors, most_held, raise_limit, spawn_daemon};
 pub use guardian::{Guardian, stand as stand_guard};
 pub use interrupts::{Interrupts, StopHold, with_signals_blocked};
-pub use kernel::{
-    ExitStatus, begin_with, leave_real_time, new_session_keyring, reset_sigchld, reset_signals,
-};
+pub use kernel::{ExitStatus, leave_real_time, new_session_keyring, reset_sigchld, reset_signals};
+pub use launch::{Entry, Launch};
 pub use operation::Operation;
 pub use order::{Action, AfterTerm, Conclusion, Observer, Order, Silent};
 pub use overseer::Ended;
 pub use own_child::{has_ended, signal_child};
 pub use reference::{Life, Reference, check_references};
+pub use relay::Filter;
 pub use signal::Signal;
 pub use subprocess::{ChildServer, run_in_child};
 pub use target::{Outcome, Refused, Target};

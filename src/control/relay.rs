@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use rustix::io::{Errno, read, write};
@@ -11,66 +11,129 @@ use rustix::stdio::{stderr, stdout};
 
 use crate::thread;
 
+/// Makes a line, without its end, fit for one of our streams.
+pub type Filter = Box<dyn Fn(&[u8]) -> Vec<u8> + Send>;
+
 /// Time after the end of the child in which the rest of its output is passed on. A process that it
 /// left behind may keep its streams open.
 const REST: Duration = Duration::from_millis(500);
+
+/// Time for the reader of our streams to read what is passed on, after the end of the child.
+const READER: Duration = Duration::from_secs(5);
 
 /// Bytes that are passed on at once.
 const PART: usize = 4096;
 
 /// The threads that pass on the two streams of a child.
 pub struct Relay {
-    /// Receives an item when a thread has come to the end of its stream.
-    ended: Receiver<()>,
+    events: Receiver<Event>,
     threads: usize,
 }
 
+/// What a thread tells.
+enum Event {
+    /// It begins to write to our stream.
+    Writes,
+    /// It has written.
+    Wrote,
+    /// It has come to the end of its stream, or failed to write to ours.
+    Ended(Result<(), Errno>),
+}
+
 impl Relay {
-    /// Begins to pass on these streams, which are the child's standard output and standard error.
-    pub fn begin(streams: [Option<OwnedFd>; 2]) -> io::Result<Relay> {
-        let (sender, ended) = channel();
-        let mut relay = Relay { ended, threads: 0 };
-        for (stream, is_error) in streams.into_iter().zip([false, true]) {
-            if let Some(stream) = stream {
-                relay.start(stream, is_error, sender.clone())?;
-            }
+    /// Begins to pass on these streams, which are the child's standard output and standard error,
+    /// each through its filter.
+    pub fn begin(streams: [(OwnedFd, Filter); 2]) -> io::Result<Relay> {
+        let (sender, events) = channel();
+        let mut relay = Relay { events, threads: 0 };
+        for ((stream, filter), is_error) in streams.into_iter().zip([false, true]) {
+            relay.start(stream, filter, is_error, sender.clone())?;
         }
         Ok(relay)
     }
 
-    fn start(&mut self, from: OwnedFd, is_error: bool, ended: Sender<()>) -> io::Result<()> {
+    fn start(
+        &mut self,
+        from: OwnedFd,
+        filter: Filter,
+        is_error: bool,
+        events: Sender<Event>,
+    ) -> io::Result<()> {
         thread::start("relay", move || {
             let to = if is_error { stderr() } else { stdout() };
-            // An error ends this stream: the child gets SIGPIPE, as with our own stream.
-            let _ = pass_on(&from, to);
+            let passed = pass_on(&from, &filter, to, &events);
             // Nobody waits any more after the time limit.
-            let _ = ended.send(());
+            let _ = events.send(Event::Ended(passed));
         })?;
         self.threads += 1;
         Ok(())
     }
 
-    /// Waits until all is passed on, for a moment.
-    pub fn finish(self) {
-        let end = Instant::now() + REST;
-        for _ in 0..self.threads {
-            if self.ended.recv_timeout(end.saturating_duration_since(Instant::now())).is_err() {
-                return;
+    /// Waits until all is passed on, for a moment. Errors: our stream could not be written to, or
+    /// its reader does not read.
+    pub fn finish(self) -> Result<(), Errno> {
+        let (mut writers, mut ended, mut outcome) = (0_usize, 0, Ok(()));
+        let began = Instant::now();
+        while ended < self.threads {
+            let limit = if writers > 0 { READER } else { REST };
+            match self.events.recv_timeout(limit.saturating_sub(began.elapsed())) {
+                Ok(Event::Writes) => writers += 1,
+                Ok(Event::Wrote) => writers = writers.saturating_sub(1),
+                Ok(Event::Ended(passed)) => {
+                    ended += 1;
+                    outcome = outcome.and(passed);
+                }
+                Err(RecvTimeoutError::Timeout) if writers > 0 => return Err(Errno::TIMEDOUT),
+                Err(_) => break,
             }
+        }
+        outcome
+    }
+}
+
+/// Passes on everything until the end of a stream, line by line.
+fn pass_on(
+    from: &OwnedFd,
+    filter: &Filter,
+    to: BorrowedFd<'_>,
+    events: &Sender<Event>,
+) -> Result<(), Errno> {
+    let mut buffer = [0; PART];
+    let mut pending: Vec<u8> = Vec::new();
+    loop {
+        let length = match read(from, &mut buffer) {
+            Err(Errno::INTR) => continue,
+            length => length?,
+        };
+        pending.extend_from_slice(&buffer[..length]);
+        // A line without an end goes on when there is enough of it.
+        let end = match memchr::memrchr(b'\n', &pending) {
+            Some(at) => at + 1,
+            None if length == 0 || pending.len() >= PART => pending.len(),
+            None => 0,
+        };
+        let text: Vec<u8> = pending.drain(..end).collect();
+        let _ = events.send(Event::Writes);
+        let written = write_lines(&text, filter, to);
+        let _ = events.send(Event::Wrote);
+        match written {
+            // The child gets SIGPIPE, as with our own stream.
+            Err(Errno::PIPE) => return Ok(()),
+            written => written?,
+        }
+        if length == 0 && pending.is_empty() {
+            return Ok(());
         }
     }
 }
 
-/// Passes on everything until the end of a stream.
-fn pass_on(from: &OwnedFd, to: BorrowedFd<'_>) -> Result<(), Errno> {
-    let mut buffer = [0; PART];
-    loop {
-        let length = match read(from, &mut buffer) {
-            Ok(0) => return Ok(()),
-            Err(Errno::INTR) => continue,
-            length => length?,
+fn write_lines(text: &[u8], filter: &Filter, to: BorrowedFd<'_>) -> Result<(), Errno> {
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        let shown = match line.strip_suffix(b"\n") {
+            Some(line) => [&filter(line)[..], b"\n"].concat(),
+            None => filter(line),
         };
-        let mut bytes = &buffer[..length];
+        let mut bytes = &shown[..];
         while !bytes.is_empty() {
             match write(to, bytes) {
                 Ok(length) => bytes = &bytes[length..],
@@ -79,4 +142,5 @@ fn pass_on(from: &OwnedFd, to: BorrowedFd<'_>) -> Result<(), Errno> {
             }
         }
     }
+    Ok(())
 }

@@ -302,6 +302,8 @@ impl Shutdown<'_> {
             CommandEnd::Ended { status, .. } => ShutdownResult::Ran(status),
             CommandEnd::Terminated(signal) => ShutdownResult::Interrupted(signal, Vec::new()),
             CommandEnd::NotRun(error) => ShutdownResult::NotRun(error),
+            // It has no time limit.
+            CommandEnd::TimedOut => ShutdownResult::NotRun(io::ErrorKind::TimedOut.into()),
         })
     }
 

@@ -1,6 +1,7 @@
 //! Questions and orders to systemd, by systemctl(1).
 
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -111,6 +112,10 @@ pub fn stop(
     Ok(match child::run_to_end(proc, command, interrupts, limit)? {
         CommandEnd::Ended { .. } | CommandEnd::Terminated(_) => None,
         CommandEnd::NotRun(error) => Some(Warning::Systemctl(error)),
+        CommandEnd::TimedOut => {
+            let error = io::Error::new(io::ErrorKind::TimedOut, "it took too long");
+            Some(Warning::Systemctl(error))
+        }
     })
 }
 

@@ -35,7 +35,7 @@ pub use address::Address;
 pub use names::NAMES;
 pub use notification::Notification;
 pub use session::{Session, SessionSelector, choose, sessions};
-pub use session_user::{Directory, SessionUser, has_not_entered};
+pub use session_user::{Directory, SessionUser};
 pub use variables::{Variables, variables};
 
 /// A reason why no session can be reached.
@@ -59,7 +59,7 @@ pub enum Error {
     Unusable { session: String, why: Option<String> },
     #[error("{session}: the X server of display {display} does not answer")]
     LateDisplay { session: String, display: String },
-    #[error("the home directory of user '{user}', '{}', does not answer", .path.display())]
+    #[error("the home directory of user '{user}', '{}', could not be entered in time", .path.display())]
     LateHome { user: String, path: PathBuf },
     #[error("{0}: its user is unknown, or cannot be looked up now")]
     Stranger(String),

@@ -4,17 +4,14 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::rc::Rc;
 
-use nix::errno::Errno;
 use rustix::fs::Mode;
 use rustix::process::{chdir, getpriority_process, setpriority_process, setsid, umask};
 
 use super::account::{Account, UserChange};
 use super::{Error, NAMES, Session, Variables};
 use crate::command::exec::Environment;
-use crate::control::{begin_with, keep_descriptors, leave_real_time, reset_signals, run_in_child};
+use crate::control::{keep_descriptors, leave_real_time, reset_signals, run_in_child};
 use crate::deadlines;
 
 /// The file mode creation mask of a login (login.defs(5)).
@@ -102,35 +99,23 @@ impl SessionUser {
         Ok(&self.environment)
     }
 
-    /// Returns the environment for a command that we start as a child, which becomes the user
-    /// itself. With `is_apart` it has no terminal: its user cannot type there for us (TIOCSTI in
-    /// ioctl_tty(2)).
-    pub fn environment_of_child(&self, is_apart: bool) -> Environment {
-        let Some(entry) = self.entry.clone() else { return self.environment.clone() };
-        let prepare = move |command: &mut Command| {
-            let entry = entry.clone();
-            begin_with(command, move || {
-                if is_apart {
-                    // Only the leader of a process group is refused, which a new child is not.
-                    setsid()?;
-                }
-                entry.carry_out().map_err(|error| {
-                    tracing::debug!("{error}");
-                    // The one number that execve(2) never gives.
-                    io::Error::from_raw_os_error(NOT_ENTERED as i32)
-                })
-            });
-        };
-        Environment { prepare: Some(Rc::new(prepare)), ..self.environment.clone() }
+    /// Returns the environment for a command in the session.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
     }
-}
 
-/// The error number of a child that could not become the user.
-const NOT_ENTERED: Errno = Errno::ECANCELED;
-
-/// Reports whether a command did not start because it could not become the user.
-pub fn has_not_entered(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(NOT_ENTERED as i32)
+    /// Returns what a child does to become the user; `None` where we are the user already. With
+    /// `is_apart` it has no terminal: its user cannot type there for us (TIOCSTI in ioctl_tty(2)).
+    pub fn entry(&self, is_apart: bool) -> Option<impl Fn() -> Result<(), String>> {
+        let entry = self.entry.as_ref()?;
+        Some(move || {
+            if is_apart {
+                // Only the leader of a process group is refused, which a new child is not.
+                setsid().map_err(|errno| errno.to_string())?;
+            }
+            entry.carry_out().map_err(|error| error.to_string())
+        })
+    }
 }
 
 impl Entry {

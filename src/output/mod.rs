@@ -28,7 +28,7 @@ use std::io::{self, BufWriter, StdoutLock, Write};
 
 use outlet::Stream;
 pub use terminal::{Charset, Colour, Terminal};
-pub use text::shown;
+pub use text::{filter, shown};
 
 /// Bytes of the buffer: small enough that a long listing begins to appear within milliseconds,
 /// large enough that writing costs nothing.

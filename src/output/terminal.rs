@@ -108,7 +108,7 @@ pub fn charset_of_messages() -> Charset {
 
 /// Returns the charset of the locale. The first of these variables that is set decides, see
 /// locale(7).
-fn locale_charset() -> Charset {
+pub(super) fn locale_charset() -> Charset {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()
         .find_map(|name| env::var_os(name).filter(|v| !v.is_empty()));

@@ -1,11 +1,13 @@
 //! Makes text that a process chose harmless on a terminal, and measures and cuts lines in columns.
 
 use std::borrow::Cow;
+use std::io::{IsTerminal, stderr, stdout};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::terminal::{BOLD, PLAIN};
+use super::terminal::{BOLD, PLAIN, charset_of_messages, locale_charset};
 use super::{Charset, Terminal};
+use crate::control::Filter;
 
 /// Returns text for output: escaped on a terminal, exact otherwise.
 pub fn shown<'a>(text: &'a [u8], terminal: &Terminal) -> Cow<'a, [u8]> {
@@ -14,6 +16,21 @@ pub fn shown<'a>(text: &'a [u8], terminal: &Terminal) -> Cow<'a, [u8]> {
     } else {
         Cow::Owned(escaped_for(text, terminal.charset).into_bytes())
     }
+}
+
+/// Returns the filter of lines that another program writes to standard output, or to standard error,
+/// through us: escaped on a terminal, exact otherwise.
+pub fn filter(is_error: bool) -> Filter {
+    let (is_terminal, charset) = if is_error {
+        (stderr().is_terminal(), charset_of_messages())
+    } else {
+        (stdout().is_terminal(), locale_charset())
+    };
+    Box::new(
+        move |line| {
+            if is_terminal { escaped_for(line, charset).into_bytes() } else { line.to_vec() }
+        },
+    )
 }
 
 /// Our own output that is not printable: ends of lines and of columns, zero bytes, which a terminal

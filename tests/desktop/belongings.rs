@@ -116,8 +116,9 @@ fn a_home_that_does_not_answer_is_told_and_nothing_runs() {
         skip!("no file systems of users (FUSE)");
     }
     let root = place.superuser();
-    root.run(&["touch", "/tmp/ran"]).refuses(125, "'/home/pt1', does not answer");
-    root.run(&["--all", "touch", "/tmp/ran"]).refuses(1, "'/home/pt1', does not answer");
+    root.run(&["touch", "/tmp/ran"]).refuses(125, "'/home/pt1', could not be entered in time");
+    root.run(&["--all", "touch", "/tmp/ran"])
+        .refuses(1, "'/home/pt1', could not be entered in time");
     place.shell("[ ! -e /tmp/ran ]");
     assert_eq!(root.run(&["--same-directory", "pwd"]).succeeds().text(), "/\n");
 }
@@ -132,18 +133,49 @@ fn a_home_that_ceases_to_answer_holds_up_nobody_who_has_set_a_limit() {
         skip!("no file systems of users (FUSE)");
     }
     let root = place.superuser();
-    // The child keeps the streams of the caller, because the kernel does not let it end.
+    // The child cannot end, but it has nothing of ours: no stream that somebody reads to its end, and
+    // no lock.
     let outcome = |tool: &str| {
-        let script = format!("{mount}; {tool} >/tmp/out 2>&1; echo $?; cat /tmp/out");
-        root.exec(&script).text().lines().skip(1).collect::<Vec<_>>().join(" ")
+        let script = format!(
+            "{mount} >/dev/null; (exec 9>/run/lock; flock -n 9; {tool} 2>&1 | cat; exit \
+             ${{PIPESTATUS[0]}}); echo $?; flock -n /run/lock echo free"
+        );
+        root.exec(&script).text()
     };
     let late = outcome("with-gui-environment --timeout 0.5 true");
-    assert!(late.starts_with("124 ") && late.contains("took too long"), "{late}");
+    assert!(late.contains("took too long") && late.ends_with("\n124\nfree\n"), "{late}");
     let late = outcome("with-gui-environment --all --timeout 0.5 true");
-    assert!(late.starts_with("1 ") && late.contains("took too long"), "{late}");
+    assert!(late.contains("took too long") && late.ends_with("\n1\nfree\n"), "{late}");
     // Without a limit, a signal ends the wait.
     let ended = outcome("timeout --preserve-status 2 with-gui-environment --all true");
-    assert!(ended.starts_with("143"), "{ended}");
+    assert_eq!(ended, "143\nfree\n");
+}
+
+/// Traces a process of this name, and never waits for it.
+const TRACE: &str = "import ctypes, os, sys, time\n\
+    libc = ctypes.CDLL(None)\n\
+    while True:\n    \
+        for pid in filter(str.isdigit, os.listdir('/proc')):\n        \
+            try: name = open(f'/proc/{pid}/comm').read().strip()\n        \
+            except OSError: continue\n        \
+            if name == sys.argv[1] and libc.ptrace(0x4206, int(pid), 0, 0) == 0:\n            \
+                open('/tmp/traced', 'w').close()\n            \
+                time.sleep(1000)\n";
+
+/// The end of a process that somebody traces is not its parent's before its tracer has seen it.
+#[test]
+fn a_user_who_traces_the_command_holds_up_nobody_who_has_set_a_limit() {
+    let place = desktop_box!(with_secrets());
+    std::fs::write(place.path("trace.py"), TRACE).expect("writing a script");
+    place.shell("cp /usr/bin/sleep /mnt/bin/traced");
+    for words in [&["--timeout", "2"][..], &["--all", "--timeout", "2"]] {
+        place.shell("rm -f /tmp/traced");
+        let tracer = place.user().start("python3 /mnt/trace.py traced");
+        let outcome = place.superuser().run(&[words, &["/mnt/bin/traced", "1"]].concat());
+        assert_eq!(outcome.code(), if words[0] == "--all" { 1 } else { 124 }, "{words:?}");
+        assert!(place.root("/tmp/traced").exists(), "nothing was traced");
+        place.end("KILL", tracer);
+    }
 }
 
 /// The user can stop the child from the moment at which it has the user's rights.

@@ -264,6 +264,47 @@ fn waiting_without_notify_send_ends_when_the_time_is_over() {
     }
 }
 
+/// Of notify-send, which runs apart, the superuser sees what it says, and whether that was read.
+#[test]
+fn what_notify_send_says_to_the_superuser_is_passed_on() {
+    let place = desktop_box!(DesktopBox::needing(&["script", "python3"]));
+    let root = place.superuser();
+    place.user().start_bus();
+    place.uninstall("notify-send");
+    place
+        .program("/usr/bin/notify-send", "#!/bin/sh\nprintf 'a\\033[2Jb\\n\\302\\2331m'; exit 4\n");
+    let exact = root.notify(&["summary"]).exits(4);
+    assert_eq!(exact.stdout, b"a\x1b[2Jb\n\xc2\x9b1m");
+    let shown = root.exec("script -qec 'notify-send-headless summary' /dev/null </dev/null").text();
+    assert!(!shown.contains(['\x1b', '\u{9b}']), "{shown:?}");
+    assert!(shown.contains("a\\x1b[2Jb"), "{shown:?}");
+    root.exec("notify-send-headless summary >/dev/full").refuses(3, "cannot pass on an output");
+    place.uninstall("notify-send");
+    place.user().record("");
+    root.exec("notify-send-headless -p summary >/dev/full").refuses(3, "cannot pass on an output");
+}
+
+/// notify-send closes what it waits for at Ctrl-C. As another user it is not reached by the keyboard.
+#[test]
+fn an_interrupt_from_the_keyboard_closes_what_the_superuser_waits_for() {
+    let (place, file) = desktop_box!(recorded(""));
+    let script = "import os, pty, sys, time\n\
+        pid, terminal = pty.fork()\n\
+        if pid == 0: os.execvp('notify-send-headless', ['notify-send-headless', '-w', 'summary'])\n\
+        while '\"summary\"' not in open(sys.argv[1]).read(): time.sleep(0.01)\n\
+        name = sys.argv[2]\n\
+        while os.system(f\"grep -l ^SigCgt:.*[2367abef]$ /proc/$(pgrep -n -x {name})/status >/dev/null 2>&1\"): \
+        time.sleep(0.01)\n\
+        os.write(terminal, b'\\x03')\n\
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n";
+    std::fs::write(place.path("keyboard.py"), script).expect("writing a script");
+    for caller in [place.user(), place.superuser()] {
+        place.shell(&format!(": >{file}"));
+        caller.exec(&format!("python3 /mnt/keyboard.py {file} notify-send")).exits(0);
+        assert!(place.recorded(&file).iter().any(|record| record["closed"].is_number()));
+    }
+}
+
 /// Showing may take 25 seconds, but what was shown is closed soon, or not at all.
 #[test]
 fn a_service_that_does_not_close_what_it_shows_holds_nobody_up() {
