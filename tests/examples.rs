@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::support::apache::ApacheBox;
-use super::support::command::{finish, run};
+use super::support::command::{Outcome, finish, run};
 use super::support::cron::CronBox;
-use super::support::desktop::DesktopBox;
+use super::support::desktop::{DesktopBox, User};
 use super::support::desktop_systemd::{Machine, SEAT0};
 use super::support::gpg::GpgBox;
 use super::support::namespace;
@@ -129,13 +129,13 @@ const EXAMPLES: &[(&str, Place)] = &[
     ("with-gui-environment --user alice zenity --info --text='Down at six'", Desktop),
     ("with-gui-environment --all \\\n  sh -c 'loginctl lock-session \"$XDG_SESSION_ID\"'", Desktop),
     ("with-gui-environment --list", Desktop),
-    ("eval \"$(with-gui-environment --print)\"", Desktop),
+    ("found=$(with-gui-environment --print) && eval \"$found\"", Desktop),
     ("with-gui-environment id -un", Desktop),
     ("with-gui-environment --user alice sh -c 'wayland-info | head -1'", Desktop),
     ("notify-send-headless -u critical 'Backup failed' 'See the log'", Notification),
     ("notify-send-headless -u critical 'Backup failed' 'See /var/log/backup.log'", Notification),
     ("PROCTOOL_USER=alice notify-send-headless 'Your job is done'", Notification),
-    ("@hourly root mountpoint -q /srv || notify-send-headless '/srv is gone'", Notification),
+    ("@daily root test -d /srv/www || /usr/local/bin/notify-send-headless gone", Notification),
     ("cargo run --release -- tree         # build it and look at the processes", Elsewhere(BUILD)),
     ("tests/run                           # run all tests", Elsewhere(BUILD)),
     ("./install.sh", Elsewhere(BUILD)),
@@ -366,6 +366,13 @@ fn the_examples_for_desktops_work() {
     }
 }
 
+/// Runs a job as cron does: with a short $PATH, by sh. The program is below /usr/local.
+fn as_cron(user: &User<'_>, job: &str) -> Outcome {
+    user.shell("mount -t tmpfs none /usr/local && ln -s /mnt/bin /usr/local/bin");
+    let environment = ["env", "-i", "HOME=/root", "LOGNAME=root", "PATH=/usr/bin:/bin"];
+    finish(user.command(&[&environment[..], &["/bin/sh", "-c", job]].concat()))
+}
+
 #[test]
 fn the_examples_for_notifications_work() {
     let place = desktop_box!(DesktopBox::recording());
@@ -373,7 +380,11 @@ fn the_examples_for_notifications_work() {
     let file = place.user().record("");
     for text in examples(Notification) {
         let before = place.recorded(&file).len();
-        place.superuser().exec(text.strip_prefix("@hourly root ").unwrap_or(&text)).exits(0);
+        match text.strip_prefix("@daily root ") {
+            Some(job) => as_cron(&place.superuser(), job),
+            None => place.superuser().exec(&text),
+        }
+        .exits(0);
         let arrived: Vec<Value> = place.recorded(&file).split_off(before);
         assert_eq!(arrived.len(), 1, "{text}: {arrived:?}");
     }

@@ -109,7 +109,7 @@ const EXAMPLES: &str = "\
 Examples:
   notify-send-headless -u critical 'Backup failed' 'See the log'
   PROCTOOL_USER=alice notify-send-headless 'Your job is done'
-  @hourly root mountpoint -q /srv || notify-send-headless '/srv is gone'
+  @daily root test -d /srv/www || /usr/local/bin/notify-send-headless gone
 
 See also:
   proctool(1), notify-send(1), with-gui-environment(1)";

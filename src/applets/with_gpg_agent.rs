@@ -48,14 +48,15 @@ struct Options {
         long,
         value_name = "DURATION",
         value_parser = parse::limit,
-        default_value = "30",
+        default_value = "30s",
         help_heading = "Agent"
     )]
     timeout: TimeLimit,
     /// Start no agent: one has to be there, as one that ssh forwards
     #[arg(long, conflicts_with = "foreign_home", help_heading = "Agent")]
     no_start: bool,
-    /// Start an agent also in a home directory of GnuPG that another user owns
+    /// Start an agent also in a home directory of GnuPG that another user owns, and whom it may keep
+    /// from it
     #[arg(long, help_heading = "Agent")]
     foreign_home: bool,
     /// Run nothing, but print the variables for a shell: eval "$(with-gpg-agent --print)"

@@ -99,17 +99,19 @@ fn command() -> Command {
          Which sessions there are is what logind says, or, without logind, who has a runtime \
          directory (/run/user/UID) with a living message bus or display; who is only slow to \
          answer counts, so that nobody is reached in place of somebody else. A session that is at \
-         no seat, such as of a remote desktop, is reached only by name, or by its own user. \
-         Processes and their environments never decide between users. What the user's own \
+         no seat, such as of a remote desktop, is reached only by name, or by its own user; one \
+         that logind calls remote, only by the name of its user. Processes and their \
+         environments never decide between users. What the user's own \
          processes say about the session is tried before it is passed on: the bus has to answer, \
          and the display to accept us.\n\n\
          The superuser becomes the user of the session, with the user's groups, a new environment \
-         and the user's home directory, and none of the files that the caller has open but the \
-         standard streams. Where that directory does not answer, nothing runs. Everybody else reaches their own session only, also from outside of it, \
+         and the user's home directory (/ where that is missing or closed), and none of the files \
+         that the caller has open but the standard streams. Where that directory does not answer, \
+         nothing runs. Everybody else reaches their own session only, also from outside of it, \
          as from cron or ssh. The command takes the place of this program, but with --all and \
-         --timeout: then this program waits for it, with the caller's rights. It passes signals on, \
-         and ends a command that goes on five seconds after TERM, HUP or QUIT, or after a second \
-         INT.",
+         --timeout: then this program waits for it, with the caller's rights. It passes signals on. \
+         Five seconds after TERM, HUP or QUIT, and at a second signal, it terminates a command that \
+         goes on: by TERM, and by KILL five seconds later.",
     )
 }
 
@@ -158,9 +160,9 @@ Environment:
   HYPRLAND_INSTANCE_SIGNATURE, NIRI_SOCKET
                 likewise, for hyprctl and niri msg, if their sockets answer
   XMODIFIERS, GTK_IM_MODULE, QT_IM_MODULE, SDL_IM_MODULE, CLUTTER_IM_MODULE
-                likewise, for input methods
-                --print leaves all these out for another user: programs of our
-                shell would load what that user has put there
+                likewise, for input methods. --print leaves all these out for
+                another user: programs of our shell would load what that user
+                has put there
   HOME, USER, LOGNAME, SHELL, PATH
                 set for the command when the superuser becomes the user; PATH is
                 /usr/local/bin:/usr/bin:/bin
@@ -169,13 +171,14 @@ Environment:
   PROCTOOL_LOG  what to log on standard error, such as debug";
 
 const LEFT: &str = "\
-What the superuser passes on:
-  nothing       environment; working directory (--same-directory keeps it);
+What the superuser leaves behind:
+  left behind   environment; working directory (--same-directory keeps it);
                 files but the standard streams; keys; capabilities; ignored and
                 blocked signals; umask (it is 0022); real-time scheduling,
                 negative nice values, and protection when memory is short
                 (oom_score_adj)
-  as with su(1) resource limits, control group, terminal, positive nice values";
+  passed on     resource limits, control group, terminal, positive nice values,
+                as su(1) does";
 
 const FILES: &str = "\
 Files:
@@ -207,7 +210,7 @@ Examples:
   with-gui-environment --all \\
     sh -c 'loginctl lock-session \"$XDG_SESSION_ID\"'
   with-gui-environment --list
-  eval \"$(with-gui-environment --print)\"
+  found=$(with-gui-environment --print) && eval \"$found\"
 
 See also:
   proctool(1), notify-send-headless(1), loginctl(1), org.freedesktop.login1(5)";

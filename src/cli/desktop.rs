@@ -29,7 +29,7 @@ pub fn find(
 pub fn refusal(error: &desktop::Error, advice: &str) -> Refusal {
     let exit = if error.is_absence() { Exit::Nothing } else { Exit::NotRun };
     let advice = match error {
-        desktop::Error::Several(_) => format!(": {advice}"),
+        desktop::Error::Several(_) | desktop::Error::NoSeat(_) => format!(": {advice}"),
         _ => String::new(),
     };
     Refusal { message: format!("{error}{advice}"), exit }

@@ -53,6 +53,9 @@ pub enum Error {
     /// The names of the sessions that may be meant.
     #[error("it is not clear whom to reach: {}", .0.join(", "))]
     Several(Vec<String>),
+    /// The names of the sessions that are at no seat.
+    #[error("it is not clear whom to reach: {} (at no seat)", .0.join(", "))]
+    NoSeat(Vec<String>),
     #[error("{session} is not usable: neither its message bus nor its display answers{}",
         .why.as_ref().map(|why| format!("; {why} (ProtectHome= of systemd.exec(5) does that)"))
             .unwrap_or_default())]
@@ -89,6 +92,7 @@ impl Error {
             | Error::NotTheirs { .. }
             | Error::NotYours { .. }
             | Error::Several(_)
+            | Error::NoSeat(_)
             | Error::Unusable { .. }
             | Error::LateDisplay { .. }
             | Error::Stranger(_)

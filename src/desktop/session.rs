@@ -185,8 +185,8 @@ fn sessions_without_logind(account: Option<Account>) -> Result<Vec<Session>, Err
 }
 
 /// Chooses the session that is meant: our own, else one that a seat shows, else any; of several
-/// sessions of one user the main one. Errors: `Nobody` if there is none, `Several` if it is not
-/// clear which one is meant.
+/// sessions of one user the main one. Errors: `Nobody` if there is none, `NoSeat` if all have to be
+/// named, `Several` if it is not clear which one is meant.
 pub fn choose(mut sessions: Vec<Session>, selector: &SessionSelector) -> Result<Session, Error> {
     if !geteuid().is_root() && sessions.iter().any(|session| session.is_own) {
         sessions.retain(|session| session.is_own);
@@ -195,7 +195,7 @@ pub fn choose(mut sessions: Vec<Session>, selector: &SessionSelector) -> Result<
         let all = sessions.iter().map(Session::to_string).collect();
         sessions.retain(|session| session.is_reached_by(selector));
         if sessions.is_empty() {
-            return Err(Error::Several(all));
+            return Err(Error::NoSeat(all));
         }
     }
     if sessions.iter().any(|session| session.is_foreground) {
@@ -350,7 +350,7 @@ mod tests {
     fn chosen(sessions: Vec<Session>) -> String {
         match choose(sessions, &SessionSelector::default()) {
             Ok(session) => session.id.unwrap(),
-            Err(Error::Several(all)) => format!("{} of them", all.len()),
+            Err(Error::Several(all) | Error::NoSeat(all)) => format!("{} of them", all.len()),
             Err(error) => error.to_string(),
         }
     }
