@@ -140,6 +140,8 @@ check_environment
 unset CDPATH
 source=$(dirname -- "$(readlink -f -- "$0")")
 [ -e "$source/man/proctool.1" ] || fail "this script is not in the directory of proctool's source"
+TMPDIR=$(realpath -ms -- "${TMPDIR:-/tmp}")
+export TMPDIR
 # cargo and rustup read files of the directory that they are called in, and of all that are above.
 cd /
 work=$(realpath "$(mktemp -d)")

@@ -147,14 +147,12 @@ const EXAMPLES: &[(&str, Place)] = &[
         "cargo build --release --locked && ./install.sh --binary target/release/proctool",
         Elsewhere(BUILD),
     ),
-    ("DESTDIR=/tmp/package ./install.sh", Elsewhere(BUILD)),
-    ("cd /tmp/package", Elsewhere(BUILD)),
+    (".ci/release /tmp/release", Elsewhere(BUILD)),
     (
-        "find . ! -type d -print0 | tar --null -T - --owner=0 --group=0 --numeric-owner \
-         -czf ../proctool.tar.gz",
-        Elsewhere(BUILD),
+        "ansible -i hosts web -m unarchive -a \
+         'src=/tmp/release/proctool-0.2.0-x86_64.tar.gz dest=/'",
+        Elsewhere(FLEET),
     ),
-    ("ansible -i hosts web -m unarchive -a 'src=/tmp/proctool.tar.gz dest=/'", Elsewhere(FLEET)),
     ("ansible-playbook -i hosts maintenance.yml", Elsewhere(FLEET)),
     ("clush -w web1,web2 -S 'proctool find -q --exe cron --user root'; echo $?", Elsewhere(FLEET)),
     (

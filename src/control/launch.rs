@@ -24,9 +24,9 @@ pub type Entry<'e> = &'e dyn Fn() -> Result<(), String>;
 /// A command to start.
 pub struct Launch<'l> {
     pub command: Command,
-    /// What the child does before it becomes the command. It has none of our files meanwhile, and no
-    /// stream: whoever holds it up would hold up those who wait for these. The command's own streams
-    /// are not changed then.
+    /// What the child does before it becomes the command. Meanwhile it has none of our files, and no
+    /// stream: whoever holds it up would hold up those who wait for these. The command sets no streams
+    /// of its own then.
     pub entry: Option<Entry<'l>>,
 }
 
