@@ -3,7 +3,9 @@
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use rustix::io::{Errno, read, write};
@@ -26,26 +28,19 @@ const PART: usize = 4096;
 
 /// The threads that pass on the two streams of a child.
 pub struct Relay {
-    events: Receiver<Event>,
+    /// Receives an item when a thread has come to the end of its stream, or failed to write to ours.
+    ended: Receiver<Result<(), Errno>>,
     threads: usize,
-}
-
-/// What a thread tells.
-enum Event {
-    /// It begins to write to our stream.
-    Writes,
-    /// It has written.
-    Wrote,
-    /// It has come to the end of its stream, or failed to write to ours.
-    Ended(Result<(), Errno>),
+    /// Number of threads that are writing to our streams now.
+    writers: Arc<AtomicUsize>,
 }
 
 impl Relay {
     /// Begins to pass on these streams, which are the child's standard output and standard error,
     /// each through its filter.
     pub fn begin(streams: [(OwnedFd, Filter); 2]) -> io::Result<Relay> {
-        let (sender, events) = channel();
-        let mut relay = Relay { events, threads: 0 };
+        let (sender, ended) = channel();
+        let mut relay = Relay { ended, threads: 0, writers: Arc::default() };
         for ((stream, filter), is_error) in streams.into_iter().zip([false, true]) {
             relay.start(stream, filter, is_error, sender.clone())?;
         }
@@ -57,13 +52,14 @@ impl Relay {
         from: OwnedFd,
         filter: Filter,
         is_error: bool,
-        events: Sender<Event>,
+        ended: Sender<Result<(), Errno>>,
     ) -> io::Result<()> {
+        let writers = Arc::clone(&self.writers);
         thread::start("relay", move || {
             let to = if is_error { stderr() } else { stdout() };
-            let passed = pass_on(&from, &filter, to, &events);
+            let passed = pass_on(&from, &filter, to, &writers);
             // Nobody waits any more after the time limit.
-            let _ = events.send(Event::Ended(passed));
+            let _ = ended.send(passed);
         })?;
         self.threads += 1;
         Ok(())
@@ -72,19 +68,17 @@ impl Relay {
     /// Waits until all is passed on, for a moment. Errors: our stream could not be written to, or
     /// its reader does not read.
     pub fn finish(self) -> Result<(), Errno> {
-        let (mut writers, mut ended, mut outcome) = (0_usize, 0, Ok(()));
-        let began = Instant::now();
+        let end = Instant::now() + READER;
+        let (mut ended, mut outcome) = (0, Ok(()));
         while ended < self.threads {
-            let limit = if writers > 0 { READER } else { REST };
-            match self.events.recv_timeout(limit.saturating_sub(began.elapsed())) {
-                Ok(Event::Writes) => writers += 1,
-                Ok(Event::Wrote) => writers = writers.saturating_sub(1),
-                Ok(Event::Ended(passed)) => {
+            match self.ended.recv_timeout(REST) {
+                Ok(passed) => {
                     ended += 1;
                     outcome = outcome.and(passed);
                 }
-                Err(RecvTimeoutError::Timeout) if writers > 0 => return Err(Errno::TIMEDOUT),
-                Err(_) => break,
+                Err(_) if self.writers.load(Ordering::Relaxed) == 0 => break,
+                Err(_) if end <= Instant::now() => return Err(Errno::TIMEDOUT),
+                Err(_) => {}
             }
         }
         outcome
@@ -96,7 +90,7 @@ fn pass_on(
     from: &OwnedFd,
     filter: &Filter,
     to: BorrowedFd<'_>,
-    events: &Sender<Event>,
+    writers: &AtomicUsize,
 ) -> Result<(), Errno> {
     let mut buffer = [0; PART];
     let mut pending: Vec<u8> = Vec::new();
@@ -113,9 +107,9 @@ fn pass_on(
             None => 0,
         };
         let text: Vec<u8> = pending.drain(..end).collect();
-        let _ = events.send(Event::Writes);
+        writers.fetch_add(1, Ordering::Relaxed);
         let written = write_lines(&text, filter, to);
-        let _ = events.send(Event::Wrote);
+        writers.fetch_sub(1, Ordering::Relaxed);
         match written {
             // The child gets SIGPIPE, as with our own stream.
             Err(Errno::PIPE) => return Ok(()),
