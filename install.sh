@@ -233,7 +233,7 @@ encoded_flags() {
     printf -- '--remap-path-prefix=%s/lib/rustlib/src/rust=/rustc/%s\037' "$("${RUSTC:-rustc}" --print sysroot)" \
         "$("${RUSTC:-rustc}" -vV | sed -n 's/^commit-hash: //p')"
     printf -- '--remap-path-prefix=%s=/source' "$source"
-    [ -z "${RUSTC_BOOTSTRAP:-}" ] || printf -- '\037-L\037native=%s' "$source/target/unwinder"
+    [ -z "$unstable" ] || printf -- '\037-L\037native=%s' "$source/target/unwinder"
 }
 
 has_target() {
@@ -313,8 +313,8 @@ write_manifest() {
 # interruption leaves either file whole. One that is there already, with its mode and owner, stays.
 put() {
     [ "$(kind_of "$1")" != "$(kind_of "$2")" ] || [ "$(stat -c '%a %u' "$1" "$2" | uniq | wc -l)" != 1 ] || return 0
-    new=$(mktemp -u "${2%/*}/.proctool.XXXXXX")
-    { mkdir -p "${2%/*}" && cp -P --preserve=mode "$1" "$new"; } || fail "cannot write to ${2%/*}"
+    { mkdir -p "${2%/*}" && new=$(mktemp "${2%/*}/.proctool.XXXXXX") &&
+        cp -P --remove-destination --preserve=mode "$1" "$new"; } || fail "cannot write to ${2%/*}"
     mv -fT "$new" "$2"
     new=
 }

@@ -108,7 +108,7 @@ fn command() -> Command {
          and the user's home directory (/ where that is missing or closed), and none of the files \
          that the caller has open but the standard streams. Where that directory does not answer, \
          nothing runs. Everybody else reaches their own session only, also from outside of it, \
-         as from cron or ssh. The command takes the place of this program, but with --all and \
+         as from cron or ssh. The command takes the place of this program, except with --all or \
          --timeout: then this program waits for it, with the caller's rights. It passes signals on. \
          Five seconds after TERM, HUP or QUIT, and at a second signal, it terminates a command that \
          goes on: by TERM, and by KILL five seconds later.",

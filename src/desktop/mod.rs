@@ -62,7 +62,8 @@ pub enum Error {
     Unusable { session: String, why: Option<String> },
     #[error("{session}: the X server of display {display} does not answer")]
     LateDisplay { session: String, display: String },
-    #[error("the home directory of user '{user}', '{}', could not be entered in time", .path.display())]
+    #[error("the home directory of user '{user}', '{}', could not be entered in time",
+        .path.display())]
     LateHome { user: String, path: PathBuf },
     #[error("{0}: its user is unknown, or cannot be looked up now")]
     Stranger(String),

@@ -78,8 +78,8 @@ impl<'t> Rest<'t> {
                 let named = named.ok_or_else(|| format!("'{name}' is no type"))?;
                 Ok(Written::Typed(named, Box::new(self.value()?)))
             }
-            Some('[') => self.array(),
-            Some('(') => self.tuple(),
+            Some('[') => self.values('[', ']').map(Written::Array),
+            Some('(') => self.values('(', ')').map(Written::Tuple),
             Some('{') => self.dictionary(),
             Some('<') => {
                 self.text = &self.text[1..];
@@ -137,22 +137,14 @@ impl<'t> Rest<'t> {
         }
     }
 
-    fn array(&mut self) -> Result<Written, String> {
-        let mut elements = Vec::new();
-        self.list('[', ']', |rest| {
-            elements.push(rest.value()?);
+    /// Reads the values of an array or of a tuple.
+    fn values(&mut self, open: char, close: char) -> Result<Vec<Written>, String> {
+        let mut values = Vec::new();
+        self.list(open, close, |rest| {
+            values.push(rest.value()?);
             Ok(())
         })?;
-        Ok(Written::Array(elements))
-    }
-
-    fn tuple(&mut self) -> Result<Written, String> {
-        let mut fields = Vec::new();
-        self.list('(', ')', |rest| {
-            fields.push(rest.value()?);
-            Ok(())
-        })?;
-        Ok(Written::Tuple(fields))
+        Ok(values)
     }
 
     fn dictionary(&mut self) -> Result<Written, String> {
@@ -232,7 +224,8 @@ fn control(escape: char) -> Option<char> {
     })
 }
 
-/// Resolves the escapes of a text: those of C, and `\uXXXX`. A line that ends in a backslash goes on.
+/// Resolves the escapes of a text: those of C, and characters by number behind `\u` or `\U`. A line
+/// that ends in a backslash goes on.
 fn text_of(quoted: &str) -> Result<String, String> {
     let mut text = String::new();
     let mut characters = quoted.chars();

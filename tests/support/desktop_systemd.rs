@@ -83,7 +83,7 @@ impl Machine {
     /// its environment, and further settings (systemd-run(1)).
     #[track_caller]
     pub fn log_in(&self, user: &str, kind: &str, settings: &[&str], script: &str) -> Login {
-        let begun = format!("login.{}", self.shell("mktemp -u XXXXXXXX"));
+        let begun = format!("login.{}", self.shell("cat /proc/sys/kernel/random/uuid"));
         let unit = format!("{begun}.service");
         let script = format!("echo $XDG_SESSION_ID >/tmp/{begun}; {script}");
         let kind = format!("--setenv=XDG_SESSION_TYPE={kind}");
