@@ -15,6 +15,10 @@ use super::directory::Directory;
 use super::error::{ReadError, ReadResult};
 use super::stat::Stat;
 
+/// AT_STATX_DONT_SYNC (include/uapi/linux/fcntl.h). rustix has no name for it where it calls the kernel
+/// through musl, as on ppc64le and s390x.
+const DONT_SYNC: AtFlags = AtFlags::from_bits_retain(0x4000);
+
 /// Facts about a file that a process has open.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenFile {
@@ -122,7 +126,7 @@ impl Directory<'_> {
         let found = self.on_thread("fd", move |base| {
             // The mode of the link says how the file is open (proc_pid_fd(5)).
             let link = statat(base, &path, AtFlags::SYMLINK_NOFOLLOW)?;
-            let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
+            let flags = DONT_SYNC | AtFlags::NO_AUTOMOUNT;
             let file = statx(base, &path, flags, StatxFlags::UID | StatxFlags::NLINK)?;
             let is_writable = Mode::from_raw_mode(link.st_mode).contains(Mode::WUSR);
             Ok(OpenFile { owner: file.stx_uid, links: file.stx_nlink, is_writable })

@@ -54,7 +54,9 @@ impl Proc {
         let failed = |errno| Error::Directory { path: path.to_owned(), errno };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = fs::open(path, flags, Mode::empty()).map_err(failed)?;
-        let is_procfs = fs::fstatfs(&dir).map_err(failed)?.f_type == fs::PROC_SUPER_MAGIC;
+        // The types of the two differ on s390x.
+        let kind = fs::fstatfs(&dir).map_err(failed)?.f_type as u64;
+        let is_procfs = kind == fs::PROC_SUPER_MAGIC as u64;
         // A directory inside a procfs, such as /proc/1, would look like one that hides all
         // processes. The root has a fixed inode (PROC_ROOT_INO).
         let is_inside = is_procfs && fs::fstat(&dir).map_err(failed)?.st_ino != 1;
