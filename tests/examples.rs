@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::support::apache::ApacheBox;
-use super::support::command::{Outcome, finish, run};
+use super::support::command::{finish, run};
 use super::support::cron::CronBox;
-use super::support::desktop::{DesktopBox, User};
+use super::support::desktop::DesktopBox;
 use super::support::desktop_systemd::{Machine, SEAT0};
 use super::support::gpg::GpgBox;
 use super::support::namespace;
@@ -120,6 +120,11 @@ const EXAMPLES: &[(&str, Place)] = &[
         Apache,
     ),
     ("apache-mem --dashboard >apache-mem.json", Apache),
+    (
+        "* * * * * root /usr/local/bin/apache-mem -q --openmetrics --output \
+         /var/lib/prometheus/node-exporter/apache.prom",
+        Apache,
+    ),
     ("with-gpg-agent gpg --batch --clearsign message", Gpg),
     ("with-gpg-agent --ssh rsync -a backup: /srv/backup", Gpg),
     ("eval \"$(with-gpg-agent --print)\"", Gpg),
@@ -207,7 +212,7 @@ fn of_readme() -> Vec<String> {
         match (line.strip_prefix("```"), block) {
             (Some(_), Some(_)) => block = None,
             (Some(kind), None) => block = Some(kind),
-            (None, Some("sh")) => found.push(line.to_owned()),
+            (None, Some("sh" | "crontab")) => found.push(line.to_owned()),
             (None, Some("console")) => {
                 let command = line.strip_prefix("$ ").or_else(|| line.strip_prefix("# "));
                 found.extend(command.map(str::to_owned));
@@ -298,6 +303,15 @@ fn the_examples_for_cron_work() {
     }
 }
 
+/// Returns a command that runs a job as cron does: with a short $PATH, by sh. The program is below
+/// /usr/local.
+fn as_cron(job: &str) -> String {
+    format!(
+        "mount -t tmpfs none /usr/local && ln -s /mnt/bin /usr/local/bin &&
+         env -i HOME=/root LOGNAME=root PATH=/usr/bin:/bin /bin/sh -c '{job}'"
+    )
+}
+
 #[test]
 fn the_examples_for_apache_work() {
     let place = apache_box!(ApacheBox::new());
@@ -308,16 +322,24 @@ fn the_examples_for_apache_work() {
          mount --bind /run/prometheus /var/lib/prometheus
          setsid php-fpm -e 'fork for 1, 2; sleep 1000' </dev/null >/dev/null 2>&1 &",
     );
+    let metrics = "/var/lib/prometheus/node-exporter/apache.prom";
     for text in examples(Apache) {
+        place.shell(&format!("rm -f {metrics}"));
+        if let Some(job) = text.strip_prefix("* * * * * root ") {
+            let outcome = place.exec(&as_cron(job)).exits(0);
+            assert!(outcome.text().is_empty(), "cron would send mail: {}", outcome.report());
+            assert!(!place.shell(&format!("cat {metrics}")).is_empty());
+            continue;
+        }
         // The next lines of this one come later.
         let ends = text.replace("--interval 10s", "--interval 10ms | head -40");
         let outcome = place.exec(&format!("set -e; cd /mnt; PATH=/mnt/bin:$PATH; {ends}")).exits(0);
         let is_printed = !text.contains("--output") && !text.contains('>');
         assert_eq!(!outcome.stdout.is_empty(), is_printed, "{text}\n{}", outcome.report());
+        let is_written = place.exec(&format!("test -s {metrics}")).status.code() == Some(0);
+        assert_eq!(is_written, text.contains("--output"), "{text}");
     }
-    for file in ["/mnt/apache-mem.json", "/var/lib/prometheus/node-exporter/apache.prom"] {
-        assert!(!place.shell(&format!("cat {file}")).is_empty(), "{file}");
-    }
+    assert!(!place.shell("cat /mnt/apache-mem.json").is_empty());
 }
 
 #[test]
@@ -364,13 +386,6 @@ fn the_examples_for_desktops_work() {
     }
 }
 
-/// Runs a job as cron does: with a short $PATH, by sh. The program is below /usr/local.
-fn as_cron(user: &User<'_>, job: &str) -> Outcome {
-    user.shell("mount -t tmpfs none /usr/local && ln -s /mnt/bin /usr/local/bin");
-    let environment = ["env", "-i", "HOME=/root", "LOGNAME=root", "PATH=/usr/bin:/bin"];
-    finish(user.command(&[&environment[..], &["/bin/sh", "-c", job]].concat()))
-}
-
 #[test]
 fn the_examples_for_notifications_work() {
     let place = desktop_box!(DesktopBox::recording());
@@ -379,7 +394,7 @@ fn the_examples_for_notifications_work() {
     for text in examples(Notification) {
         let before = place.recorded(&file).len();
         match text.strip_prefix("@daily root ") {
-            Some(job) => as_cron(&place.superuser(), job),
+            Some(job) => place.superuser().exec(&as_cron(job)),
             None => place.superuser().exec(&text),
         }
         .exits(0);

@@ -1,6 +1,7 @@
 #!/bin/sh
-# fetch.sh DIRECTORY SUITE...: fetches Debian's kernel for virtual machines from the first of these
-# suites that has one, as DIRECTORY/vmlinuz, and writes the name of its package to DIRECTORY/package.
+# fetch.sh DIRECTORY ARCHITECTURE SUITE...: fetches Debian's kernel for virtual machines of an
+# architecture (amd64, arm64) from the first of these suites that has one, as DIRECTORY/vmlinuz, and
+# writes the name of its package to DIRECTORY/package.
 # A kernel that is there already is kept: remove the directory to fetch it again.
 #
 # apt fetches it from the mirror of the machine, and checks the signatures. It uses lists and a cache
@@ -15,7 +16,8 @@ fail() {
 }
 
 mkdir -p "$1" && directory=$(cd "$1" && pwd) || exit 1
-shift
+architecture=$2
+shift 2
 [ ! -s "$directory/vmlinuz" ] || exit 0
 for program in apt-get apt-cache dpkg-deb; do
     command -v "$program" >/dev/null || fail "no $program here"
@@ -30,7 +32,7 @@ apt() {
     shift
     "$program" -qq -o Dir::Etc::SourceList="$work/sources" -o Dir::Etc::SourceParts=/dev/null \
         -o Dir::State="$work/state" -o Dir::State::Status="$work/status" -o Dir::Cache="$work/cache" \
-        -o APT::Architecture=amd64 -o APT::Architectures::=amd64 -o APT::Sandbox::User= \
+        -o APT::Architecture="$architecture" -o APT::Architectures::="$architecture" -o APT::Sandbox::User= \
         -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false \
         -o Acquire::Check-Valid-Until=false -o Acquire::Retries=2 "$@"
 }
@@ -48,7 +50,7 @@ mirror() {
 # Prints the name of the package of the newest kernel. A metapackage depends on it; since Linux 7.3,
 # on an empty package that depends on it.
 package() {
-    image=$(apt apt-cache depends linux-image-cloud-amd64 |
+    image=$(apt apt-cache depends "linux-image-cloud-$architecture" |
         sed -n 's/^ *Depends: \(linux-image-.*\)$/\1/p' | head -n 1)
     binary=linux-binary-${image#linux-image-}
     [ -z "$(apt apt-cache show "$binary" 2>/dev/null)" ] || image=$binary
@@ -64,7 +66,7 @@ fetch() {
     echo "deb [signed-by=$KEYRING] $uri $1 main" >"$work/sources"
     apt apt-get update || fail "no lists of $1"
     package=$(package)
-    [ -n "$package" ] || fail "$1 has no linux-image-cloud-amd64"
+    [ -n "$package" ] || fail "$1 has no linux-image-cloud-$architecture"
     (cd "$work" && apt apt-get download "$package") || fail "$package cannot be fetched"
     archive=$(ls "$work"/linux-*.deb)
     kernel=$(dpkg-deb --fsys-tarfile "$archive" | tar -t | grep '/vmlinuz')

@@ -28,10 +28,12 @@ WALL = 0x40000000
 ENTRY, EXIT = 1, 2
 SET_PDEATHSIG, SET_NAME, SET_CHILD_SUBREAPER = 1, 15, 36
 O_PATH = 0o10000000
-# The numbers are x86-64's.
-CLONE3, PIDFD_SEND_SIGNAL, PIDFD_OPEN, OPENAT, CLOSE = 435, 424, 434, 257, 3
-WAITS = {232, 281, 441}
-POLLS = {7, 271}
+# Later calls have the same numbers on all machines.
+CLONE3, PIDFD_SEND_SIGNAL, PIDFD_OPEN = 435, 424, 434
+if os.uname().machine == "aarch64":
+    OPENAT, CLOSE, WAITS = 56, 57, {22, 441}
+else:
+    OPENAT, CLOSE, WAITS = 257, 3, {232, 281, 441}
 # Seconds that no run takes.
 PATIENCE = 100
 CROWD = 24
