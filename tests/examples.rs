@@ -152,6 +152,7 @@ const EXAMPLES: &[(&str, Place)] = &[
         "cargo build --release --locked && ./install.sh --binary target/release/proctool",
         Elsewhere(BUILD),
     ),
+    ("./install.sh --binary ~/.cargo/bin/proctool", Elsewhere(BUILD)),
     (".ci/release /tmp/release", Elsewhere(BUILD)),
     (
         "ansible -i hosts web -m unarchive -a \

@@ -5,6 +5,7 @@
 
 mod apache;
 mod completions;
+mod container;
 mod cron;
 mod denied_calls;
 mod desktop;

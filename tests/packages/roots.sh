@@ -1,12 +1,10 @@
 #!/bin/sh
-# Installs, uses, upgrades and removes the packages of a release in clean roots of their own, as root:
-# the one for Debian in two suites of Debian, and the one for RPM with a database of its own.
-# Usage: .ci/try-packages DIRECTORY
+# roots.sh DIRECTORY: installs, uses, upgrades and removes the packages of a release in clean roots of
+# their own, as root: the one for Debian in two suites of Debian, and the one for RPM with a database of
+# its own. Packages for other machines are only checked.
 set -eu
-fail() { echo ".ci/try-packages: $*" >&2; exit 1; }
-[ $# = 1 ] || fail "usage: .ci/try-packages DIRECTORY"
+fail() { echo "roots.sh: $*" >&2; exit 1; }
 release=$(realpath "$1")
-[ "$(id -u)" = 0 ] || fail "this takes root"
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -45,8 +43,8 @@ later_deb() {
     dpkg-deb --root-owner-group -b "$work/later" "$2" >/dev/null
 }
 
+lintian --fail-on error,warning "$release"/*.deb
 deb=$(ls "$release"/*_"$(dpkg --print-architecture)".deb)
-lintian --fail-on error,warning "$deb"
 later_deb "$deb" "$work/later.deb"
 for suite in bookworm trixie; do
     root=$work/$suite
@@ -62,9 +60,10 @@ for suite in bookworm trixie; do
     echo "Debian $suite: installed, used, upgraded and removed."
 done
 
+for rpm in "$release"/*.rpm; do
+    ! rpm -qpR "$rpm" | grep -qv "^rpmlib(" || fail "$rpm needs other packages"
+done
 rpm=$(ls "$release"/*."$(uname -m)".rpm)
-# It needs nothing of other packages.
-! rpm -qpR "$rpm" | grep -qv "^rpmlib(" || fail "$rpm needs other packages"
 root=$work/bookworm
 rpm --root "$root" --initdb
 rpm --force-debian --root "$root" -i "$rpm"
