@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::support::command::{Outcome, PROCTOOL, clean, finish, heedful, identity, proctool, run};
-use super::support::namespace::{self, is_root};
+use super::support::namespace::{self, is_root, kernel};
 use super::support::running::{Running, send, state, until};
 use super::support::target::{Program, Target};
 use crate::skip;
@@ -82,16 +82,6 @@ fn assert_outcomes(document: &Value, expected: &[(&str, &str)]) {
         expected.iter().map(|&(pid, outcome)| (pid.to_owned(), outcome.to_owned())).collect();
     expected.sort();
     assert_eq!(outcomes(document), expected, "{document:#}");
-}
-
-/// Returns the version of the kernel: its first two numbers.
-fn kernel() -> (u32, u32) {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease")
-        .expect("reading the release of the kernel");
-    let mut numbers = release
-        .split(|letter: char| !letter.is_ascii_digit())
-        .map_while(|number| number.parse().ok());
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// Starts a wait that signals end, as on a terminal, even if our parent ignores them.

@@ -264,6 +264,9 @@ fn nobody_below_a_process_that_cannot_be_judged_is_touched() {
 /// An ancestor may be hidden, and those above it are still ours.
 #[test]
 fn an_ancestor_above_a_hidden_one_is_refused() {
+    if namespace::kernel() < (6, 13) {
+        skip!("this kernel does not tell the parent of a hidden process");
+    }
     let script = "mount -o remount,hidepid=2 /proc || exit 77\n\
                   cp /usr/bin/setpriv /mnt/raise; chmod 4755 /mnt/raise\n\
                   AS_NOBODY='setpriv --reuid 65534 --regid 65534 --clear-groups'\n\

@@ -56,6 +56,16 @@ fn unshare() -> Command {
     command
 }
 
+/// Returns the version of the kernel: its first two numbers.
+pub fn kernel() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease")
+        .expect("reading the release of the kernel");
+    let mut numbers = release
+        .split(|letter: char| !letter.is_ascii_digit())
+        .map_while(|number| number.parse().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
 /// Reports whether we are the superuser.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
