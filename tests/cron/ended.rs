@@ -3,8 +3,12 @@
 use serde_json::Value;
 
 use super::super::support::cron::{job, soon};
+use super::super::support::namespace::kernel;
 use super::mentions;
-use crate::cron_box;
+use crate::{cron_box, skip};
+
+/// The first kernel that tells how a process ended that is no child of ours.
+const TELLS: (u32, u32) = (6, 15);
 
 /// Returns the record of the job with this command.
 #[track_caller]
@@ -18,6 +22,9 @@ fn record<'d>(document: &'d Value, command: &str) -> &'d Value {
 
 #[test]
 fn the_status_of_each_awaited_job_is_told() {
+    if kernel() < TELLS {
+        skip!("this kernel does not tell how a job has ended");
+    }
     let place = cron_box!();
     let [good, bad] = [job("a"), format!("{}; exit 3", job("b"))];
     let killed = format!("{}; kill -KILL $$", job("c"));
@@ -44,6 +51,9 @@ fn the_status_of_each_awaited_job_is_told() {
 
 #[test]
 fn jobs_that_failed_are_told_of_at_the_end() {
+    if kernel() < TELLS {
+        skip!("this kernel does not tell how a job has ended");
+    }
     let place = cron_box!();
     let bad = format!("{}; exit 3", job("b"));
     place.crontab(&[&job("a"), &bad]);
@@ -61,6 +71,9 @@ fn jobs_that_failed_are_told_of_at_the_end() {
 
 #[test]
 fn terminated_jobs_are_an_outcome_of_their_own() {
+    if kernel() < TELLS {
+        skip!("this kernel does not tell how a job has ended");
+    }
     let place = cron_box!();
     let stubborn = format!("trap '' TERM; {}", job("b"));
     place.crontab(&[&job("a"), &stubborn]);
