@@ -6,8 +6,11 @@
 # else. It writes the list first, so that an interrupted run can be repeated or undone.
 set -eu
 umask 022
+# Nothing in the $PATH of root runs before it was checked.
+given=${PATH:-/usr/bin:/bin}
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
 # Users have chroot(8) outside of their $PATH.
-PATH=${PATH:-/usr/bin:/bin}:/usr/sbin:/sbin
+[ "$(id -u)" = 0 ] || PATH=$given:/usr/sbin:/sbin
 
 usage() {
     cat <<'END'
@@ -16,7 +19,7 @@ Builds proctool as one static binary, and installs it with its links, man pages 
   --prefix DIR     install below this directory, such as ~/.local [default: /usr/local]
   --binary FILE    install this binary, built before or elsewhere
   --build          build the binary, print its path, and install nothing
-  --target TRIPLE  build for this machine, as Rust names it [default: this machine]
+  --target TRIPLE  build for another machine, such as aarch64-unknown-linux-musl
   --uninstall      remove what was installed below the prefix
 DESTDIR, a variable of the environment, is put in front of all paths, for packages.
 Exit status: 0 done, 1 not done, or not all because a file was in the way, 2 wrong usage.
@@ -57,6 +60,10 @@ while [ $# -gt 0 ]; do
 done
 [ -z "$binary" ] || [ "$action" = install ] || misuse "--binary and --$action exclude each other"
 [ -z "$target" ] || [ "$action" = build ] || misuse "--target goes with --build"
+case $target in
+'' | [!-]*-linux-musl*) ;;
+*) misuse "--target '$target': name a machine as Rust does, such as aarch64-unknown-linux-musl" ;;
+esac
 # Some shells do not expand '~' behind '=', and it would name a directory here.
 case $prefix in
 '~'*) misuse "--prefix '$prefix': write \$HOME in place of ~" ;;
@@ -69,8 +76,15 @@ BREAK='
 case $prefix:$binary:${DESTDIR:-}:${TMPDIR:-}:$PWD in
 *"$BREAK"* | *"$TAB"*) fail "a path has a newline or a tab: use another one" ;;
 esac
-{ realpath -ms / && command -v awk && command -v sha256sum; } >/dev/null 2>&1 ||
-    fail "this script needs the GNU coreutils (realpath -ms, sha256sum) and awk on \$PATH"
+# Fails if a program is missing that this script calls.
+check_programs() {
+    for program in awk find grep sed sha256sum; do
+        command -v "$program" >/dev/null || fail "there is no $program on \$PATH, which this script needs: install it"
+    done
+    realpath -ms / >/dev/null 2>&1 || fail "this script needs the GNU coreutils (realpath -ms) on \$PATH"
+}
+
+check_programs
 prefix=$(realpath -ms -- "$prefix")
 prefix=${prefix%/}
 binary=${binary:+$(realpath -ms -- "$binary")}
@@ -88,10 +102,13 @@ END='# end'
 
 # Fails if root would use a directory whose entries another user can exchange, or one below such a
 # directory: that user would choose what root writes or runs. With the sticky bit, as in /tmp, only
-# the owner of an entry can exchange it. Debian's group staff, 50, may write to /usr/local.
+# the owner of an entry can exchange it, but anybody can add a program that root would run. Debian's
+# group staff, 50, may write to /usr/local.
 check_trusted() {
     [ "$(id -u)" = 0 ] || return 0
     at=$1
+    sticky=
+    [ "$2" = runs ] || sticky=may
     while :; do
         # The first one may be a symbolic link to the second one.
         for directory_or_link in "$at" "$at/."; do
@@ -102,20 +119,21 @@ check_trusted() {
                 "do this as that user, or choose another directory" ;;
             esac
         done
-        case $facts in
-        *' '[1357]??? | *[0145][0145] | '0 0 '*[0145] | '0 50 '*[0145]) ;;
+        case $sticky$facts in
+        may*' '[1357]??? | *[0145][0145] | *'0 0 '*[0145] | *'0 50 '*[0145]) ;;
         *) fail "other users may write to $at (mode ${facts##* }), and could choose what root $2${4:+ ($4)}:" \
             "take that right away (chmod), or choose another directory" ;;
         esac
         [ "$at" != / ] || return 0
         at=$(dirname "$at")
+        sticky=may
     done
 }
 
 # Checks the directories in which programs are looked for, and the one for temporary files.
 check_environment() {
     [ "$(id -u)" = 0 ] || return 0
-    rest=$PATH:
+    rest=$given:
     while [ -n "$rest" ]; do
         directory=${rest%%:*}
         rest=${rest#*:}
@@ -125,21 +143,38 @@ check_environment() {
         esac
     done
     check_trusted "$(realpath -ms -- "${TMPDIR:-/tmp}")" writes 0 "\$TMPDIR"
+    PATH=$given:/usr/sbin:/sbin
 }
 
 # Checks that no file of the source is one of other users, who could choose what root compiles, runs
-# and installs.
+# and installs. It may be one of the user who called sudo or doas.
 check_source() {
+    [ "$(id -u)" = 0 ] || return 0
     check_trusted "$source" runs "$1" "its source"
     foreign=$(find "$source" ! -user 0 ! -user "$1" -print -o ! -type l -perm -002 -print | head -n 1)
     [ -z "$foreign" ] || fail "$foreign is another user's, or others may write to it: root would run what is in it." \
         "Do this as that user, or take a source of your own"
 }
 
+# Checks the binary in the same way.
+check_binary() {
+    [ -e "$binary" ] || fail "there is no $binary"
+    { [ -f "$binary" ] && [ -x "$binary" ]; } || fail "$binary is not a file that can be executed"
+    [ "$(id -u)" = 0 ] || return 0
+    check_trusted "$(dirname "$(realpath -e -- "$binary")")" runs "$1" "it has the binary"
+    [ -n "$(find -L "$binary" \( -user 0 -o -user "$1" \) ! -perm -002 -print)" ] ||
+        fail "$binary is another user's, or others may write to it: root would run it. Copy it first, and look at it"
+}
+
 check_environment
+check_programs
 unset CDPATH
 source=$(dirname -- "$(readlink -f -- "$0")")
 [ -e "$source/man/proctool.1" ] || fail "this script is not in the directory of proctool's source"
+owner=${SUDO_USER:-${DOAS_USER:-root}}
+[ "$(stat -c %U "$source")" = "$owner" ] || owner=root
+[ "$action" = uninstall ] || check_source "$(id -u "$owner")"
+[ -z "$binary" ] || check_binary "$(id -u "$owner")"
 TMPDIR=$(realpath -ms -- "${TMPDIR:-/tmp}")
 export TMPDIR
 # cargo and rustup read files of the directory that they are called in, and of all that are above.
@@ -147,13 +182,14 @@ cd /
 work=$(realpath "$(mktemp -d)")
 stage=$work/stage
 new=
-trap 'rm -rf "$work" ${new:+"$new"}' EXIT
+empty=
+trap 'rm -rf "$work" ${new:+"$new"} ${empty:+"$empty"}' EXIT
 trap 'exit 1' HUP INT TERM
 
 # ---- Building ----
 
 # Debian has no standard library for musl, but has its source.
-PACKAGES='rustc-web cargo-web rust-web-src musl-tools libunwind-14-dev'
+PACKAGES='rustc-web cargo-web rust-web-src musl-tools libunwind-14-dev binutils'
 UNWINDER=/usr/lib/llvm-14/lib/libunwind.a
 
 # Prints Rust's name of this machine.
@@ -172,16 +208,14 @@ this_machine() {
 # Builds the binary, as the user who called sudo or doas where the source is that user's.
 build() {
     target=${target:-$(this_machine)}
-    invoker=${SUDO_USER:-${DOAS_USER:-root}}
-    if [ "$(id -u)" = 0 ] && [ "$invoker" != root ] && [ "$(stat -c %U "$source")" = "$invoker" ]; then
-        check_source "$(id -u "$invoker")"
+    command -v readelf >/dev/null || fail "there is no readelf on \$PATH, which checks the binary: install binutils"
+    if [ "$(id -u)" = 0 ] && [ "$owner" != root ]; then
         # The shell of a login finds the toolchain of that user.
         # shellcheck disable=SC2016 # That shell expands it.
-        su -l -s /bin/sh "$invoker" -c 'exec "$0" --build --target "$1"' "$source/install.sh" "$target" >&2 ||
-            fail "the build as user $invoker failed"
+        su -l -s /bin/sh "$owner" -c 'exec "$0" --build --target "$1"' "$source/install.sh" "$target" >&2 ||
+            fail "the build as user $owner failed"
     else
         if [ "$(id -u)" = 0 ]; then
-            check_source 0
             for directory in "${HOME:-/root}" "${CARGO_HOME:-}" "${RUSTUP_HOME:-}"; do
                 [ ! -d "$directory" ] || check_trusted "$(realpath -ms -- "$directory")" runs 0 "\$HOME, with cargo's files"
             done
@@ -212,8 +246,9 @@ compile() {
         unstable='-Z build-std=std,panic_abort'
         export RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc
     else
-        fail "no Rust toolchain here can build for $target. Add the target (rustup target add $target)," \
-            "or install, on Debian: $PACKAGES. To use the C library of this machine instead:" \
+        found=$(rustc --version 2>/dev/null) || found="no rustc"
+        fail "no Rust toolchain here can build for $target ($found on \$PATH, and 1.89 or later is needed)." \
+            "Add the target (rustup target add $target), or install, on Debian: $PACKAGES. To use the C library of this machine instead:" \
             "cargo build --release --locked && ./install.sh --binary target/release/proctool"
     fi
     $builder fetch --locked --manifest-path "$source/Cargo.toml" >&2 || fail "the crates could not be fetched"
@@ -237,7 +272,7 @@ encoded_flags() {
 }
 
 has_target() {
-    ls "$(rustc --print sysroot)/lib/rustlib/$target/lib"/libstd-*.rlib >/dev/null 2>&1
+    ls "$(rustc --print sysroot 2>/dev/null)/lib/rustlib/$target/lib"/libstd-*.rlib >/dev/null 2>&1
 }
 
 has_source() {
@@ -247,7 +282,6 @@ has_source() {
 
 # Checks that the binary needs nothing of the machine that it runs on.
 check_static() {
-    command -v readelf >/dev/null || fail "no readelf on \$PATH to check the binary with: install binutils"
     readelf --program-headers --dynamic "$binary" >"$work/headers" || fail "cannot read $binary"
     ! grep -q INTERP "$work/headers" || fail "$binary is not static: it has an interpreter"
     ! grep -q NEEDED "$work/headers" || fail "$binary is not static: it needs shared libraries"
@@ -258,9 +292,9 @@ check_static() {
         tried="not tried: it is for another machine"
     elif $enter / true 2>/dev/null; then
         # Not below /tmp, which is mounted noexec on some machines.
-        rm -rf "$source/target/empty"
-        install -D "$binary" "$source/target/empty/proctool"
-        version=$($enter "$source/target/empty" /proctool --version) || fail "$binary does not run in an empty directory"
+        { empty=$(mktemp -d "$source/target/empty.XXXXXX") && install "$binary" "$empty/proctool"; } ||
+            fail "cannot write to $source/target"
+        version=$($enter "$empty" /proctool --version) || fail "$binary does not run in an empty directory"
         tried="$version runs in an empty directory"
     fi
     say "Checked: no interpreter, no shared libraries; $tried. Size: $(wc -c <"$binary") bytes." >&2
@@ -286,7 +320,7 @@ is_ours() {
 }
 
 leave() {
-    say "install.sh: left alone, since it is not what this script put there: $root/$1" >&2
+    say "install.sh: left alone, since it was changed or is not of this script (to have ours, move it away): $root/$1" >&2
     : >"$work/foreign"
 }
 
@@ -347,7 +381,7 @@ check_writable() {
 stage() {
     links=$("$binary" --list-links 2>/dev/null) || links=
     if [ -z "$links" ] || ! "$binary" --version | grep -q '^proctool '; then
-        fail "$binary is no proctool that runs here"
+        fail "$binary is no proctool that runs here: it may be one for another machine (--build makes one for this)"
     fi
     install -D "$binary" "$stage/bin/proctool"
     for link in $links; do ln -s proctool "$stage/bin/$link"; done
@@ -368,8 +402,19 @@ stage() {
     done >"$work/plan"
 }
 
+# Removes the files that a run which was killed has left behind, below the paths of the manifest.
+sweep() {
+    grep -v '^directory' | cut -f 2 | sed 's,[^/]*$,,' | sort -u | while IFS= read -r path; do
+        rm -f "$root/$path".proctool.??????
+    done
+}
+
 install_all() {
-    [ -n "$binary" ] || build
+    if [ -z "$binary" ]; then
+        # A build takes minutes.
+        printf '\t%s\n' bin/proctool share/proctool/manifest | check_writable >/dev/null
+        build
+    fi
     stage
     read_manifest
     is_ours "$(kind_of "$stage/bin/proctool")" bin/proctool ||
@@ -382,6 +427,7 @@ install_all() {
     [ -z "$destination" ] || : >"$work/made"
     # An interruption leaves old and new files: until the end the manifest has both.
     write_manifest "$work/old" "$work/todo" "$work/made"
+    sweep <"$work/plan"
     while IFS=$TAB read -r kind path; do put "$stage/$path" "$root/$path"; done <"$work/todo"
     # An earlier version may have installed more.
     while IFS=$TAB read -r kind path; do
@@ -406,6 +452,7 @@ uninstall() {
     read_manifest
     check_writable <"$work/old" >/dev/null
     while IFS=$TAB read -r kind path; do remove "$kind" "$path"; done <"$work/old"
+    sweep <"$work/old"
     # The last two are of earlier versions.
     rm -f "$manifest" "$own/directories" "$own/lock"
     # The deepest comes first. One that has files of others stays.

@@ -194,7 +194,7 @@ fn a_file_in_the_place_of_a_link_is_left_alone() {
     for _ in 0..2 {
         let outcome = place.install().exits(1);
         assert!(
-            outcome.errors().contains("left alone, since it is not what this script put there"),
+            outcome.errors().contains("left alone, since it was changed or is not of this script"),
             "{}",
             outcome.report()
         );
@@ -655,26 +655,82 @@ fn root_builds_and_runs_nothing_of_others() {
             assert_eq!(source.calls(), "", "{file} {owner}");
         }
     }
-    // Directories that variables name.
-    for variable in ["HOME", "CARGO_HOME", "RUSTUP_HOME", "TMPDIR", "PATH"] {
-        for (owner, mode) in [(65534, 0o700), (0, 0o777)] {
-            let source = Source::new();
-            let theirs = source.directory.path().join("theirs");
-            fs::create_dir(&theirs).expect("making a directory");
-            change(theirs.clone(), owner, mode);
-            let theirs = theirs.to_str().expect("reading its path as text");
-            let path = format!("{theirs}:/usr/bin:/bin");
-            let value = if variable == "PATH" { path.as_str() } else { theirs };
-            let outcome = finish(source.build(&[(variable, value)])).exits(1);
-            let named = outcome.errors().contains(theirs) && outcome.errors().contains(variable)
-                || variable.ends_with("_HOME") && outcome.errors().contains(theirs);
-            assert!(named, "{variable}: {}", outcome.report());
-            assert_eq!(source.calls(), "", "{variable}");
+    // Directories that variables name. With the sticky bit, others can add to them, but not exchange
+    // what is in them.
+    for (variable, owner, mode) in [
+        ("HOME", 65534, 0o700),
+        ("HOME", 0, 0o777),
+        ("HOME", 0, 0o1777),
+        ("CARGO_HOME", 65534, 0o700),
+        ("CARGO_HOME", 0, 0o1777),
+        ("RUSTUP_HOME", 65534, 0o700),
+        ("RUSTUP_HOME", 0, 0o1777),
+        ("TMPDIR", 65534, 0o700),
+        ("TMPDIR", 0, 0o777),
+        ("PATH", 65534, 0o755),
+        ("PATH", 0, 0o777),
+        ("PATH", 0, 0o1777),
+    ] {
+        let source = Source::new();
+        let theirs = source.directory.path().join("theirs");
+        fs::create_dir(&theirs).expect("making a directory");
+        change(theirs.clone(), owner, mode);
+        // Programs of others, which nothing may call.
+        for name in ["id", "stat", "realpath", "awk", "sed", "grep", "find"] {
+            let program = theirs.join(name);
+            let text = format!("#!/bin/sh\necho {name} >>{}\n", source.path("calls").display());
+            fs::write(&program, text).expect("writing a program");
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755))
+                .expect("changing a mode");
         }
+        let theirs = theirs.to_str().expect("reading its path as text");
+        let path = format!("{theirs}:/usr/bin:/bin");
+        let value = if variable == "PATH" { path.as_str() } else { theirs };
+        let outcome = finish(source.build(&[(variable, value)])).exits(1);
+        let named = outcome.errors().contains(theirs) && outcome.errors().contains(variable)
+            || variable.ends_with("_HOME") && outcome.errors().contains(theirs);
+        assert!(named, "{variable}: {}", outcome.report());
+        assert_eq!(source.calls(), "", "{variable}");
     }
     let source = Source::new();
     for path in ["relative:/usr/bin:/bin", ":/usr/bin:/bin"] {
         finish(source.build(&[("PATH", path)])).refuses(1, "another directory wherever root is");
+    }
+}
+
+/// A binary that root installs runs as root, and so does this script.
+#[test]
+fn root_installs_no_binary_and_no_page_of_others() {
+    if !is_root() {
+        skip!("not root");
+    }
+    let place = Place::new("x");
+    let theirs = place.directory.path().join("theirs");
+    fs::create_dir(&theirs).expect("making a directory");
+    let (binary, called) = (theirs.join("proctool"), place.directory.path().join("called"));
+    let install = || {
+        let mut command = clean("sh");
+        command.args([SCRIPT, "--binary"]).arg(&binary).arg("--prefix").arg(place.prefix());
+        finish(command)
+    };
+    install().refuses(1, "there is no ");
+    fs::write(&binary, format!("#!/bin/sh\n: >{}\n", called.display())).expect("writing a file");
+    install().refuses(1, "is not a file that can be executed");
+    for (mode, owner, of) in [
+        (0o755, 65534, &binary),
+        (0o777, 0, &binary),
+        (0o755, 65534, &theirs),
+        (0o1777, 0, &theirs),
+    ] {
+        for path in [&binary, &theirs] {
+            std::os::unix::fs::chown(path, Some(0), None).expect("giving a file away");
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("changing a mode");
+        }
+        std::os::unix::fs::chown(of, Some(owner), None).expect("giving a file away");
+        fs::set_permissions(of, fs::Permissions::from_mode(mode)).expect("changing a mode");
+        let outcome = install().exits(1);
+        assert!(outcome.errors().contains("root"), "{of:?} {mode:o}: {}", outcome.report());
+        assert!(!called.exists() && !place.prefix().exists(), "{of:?} {mode:o}");
     }
 }
 
