@@ -142,7 +142,11 @@ const EXAMPLES: &[(&str, Place)] = &[
     ("PROCTOOL_USER=alice notify-send-headless 'Your job is done'", Notification),
     ("@daily root test -d /srv/www || /usr/local/bin/notify-send-headless gone", Notification),
     ("cargo run --release -- tree         # build it and look at the processes", Elsewhere(BUILD)),
-    ("tests/run                           # run all tests", Elsewhere(BUILD)),
+    (
+        "tests/run                           # run all tests, ten minutes (as root on Debian, it installs \
+         what they need)",
+        Elsewhere(BUILD),
+    ),
     ("./install.sh", Elsewhere(BUILD)),
     (
         "apt install rustc-web cargo-web rust-web-src musl-tools libunwind-14-dev binutils",
@@ -152,7 +156,8 @@ const EXAMPLES: &[(&str, Place)] = &[
         "cargo build --release --locked && ./install.sh --binary target/release/proctool",
         Elsewhere(BUILD),
     ),
-    ("./install.sh --binary ~/.cargo/bin/proctool", Elsewhere(BUILD)),
+    ("./install.sh --binary ~/.cargo/bin/proctool --prefix ~/.local", Elsewhere(BUILD)),
+    ("tar -tzf proctool-0.2.0-x86_64.tar.gz | (cd / && xargs rm)", Elsewhere(BUILD)),
     (".ci/release /tmp/release", Elsewhere(BUILD)),
     (
         "ansible -i hosts web -m unarchive -a \

@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# The version for developers takes seconds, and is the same for cargo.
+# A debug build takes seconds, and is the same for cargo.
 cargo install --quiet --debug --locked --path . --root "$work/path"
 mkdir "$work/source"
 git ls-files -z | xargs -0 cp --parents -t "$work/source"

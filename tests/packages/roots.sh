@@ -76,5 +76,8 @@ echo "RPM: installed, used, verified and removed."
 for archive in "$release"/*-"$(uname -m)".tar.gz; do
     tar -C "$root" -xf "$archive"
     inside "$root" /usr/local/bin/cron-graceful --version >/dev/null
-    echo "Archive: unpacked and used."
+    # As README says it.
+    tar -tzf "$archive" | (cd "$root" && xargs rm)
+    is_clean "$root"
+    echo "Archive: unpacked, used and removed."
 done
