@@ -72,6 +72,12 @@ pub const GETENT: Duration = Duration::from_secs(5);
 /// name, and each needs a run.
 pub const NAMES: Duration = Duration::from_secs(1);
 
+/// Limit of a request to the one who holds cron. It looks after the paused daemons meanwhile.
+pub const HOLDER_REQUEST: Duration = Duration::from_millis(200);
+
+/// Limit of the answer of the one who holds cron, which first ends what it is at.
+pub const HOLDER_ANSWER: Duration = Duration::from_secs(10);
+
 /// Limit of an answer of systemd to `systemctl show`.
 pub const SYSTEMCTL_SHOW: Duration = Duration::from_secs(5);
 

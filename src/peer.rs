@@ -50,6 +50,14 @@ impl Peer {
         Ok(Peer { stream, end, uid: credentials.uid(), pid })
     }
 
+    /// Takes a connection that a server has accepted. `uid` and `pid` are those of the client.
+    pub fn accepted(stream: UnixStream, end: Instant) -> io::Result<Peer> {
+        let credentials = getsockopt(&stream, PeerCredentials)?;
+        stream.set_nonblocking(false)?;
+        let pid = u32::try_from(credentials.pid()).ok().filter(|&pid| pid != 0);
+        Ok(Peer { stream, end, uid: credentials.uid(), pid })
+    }
+
     /// Returns the connection if the server belongs to one of these users.
     pub fn owned_by(self, users: &[u32]) -> io::Result<Peer> {
         if users.contains(&self.uid) {

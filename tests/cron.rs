@@ -5,6 +5,7 @@ mod additions;
 mod daemon;
 mod earlier;
 mod ended;
+mod hold;
 mod interrupted;
 mod jobs;
 mod listing;

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum, ValueHint, value_parser};
@@ -18,14 +19,17 @@ use crate::cli::verbosity::Verbosity;
 use crate::cli::{ENVIRONMENT, doubt, parse, told, unexamined};
 use crate::command::exec::not_run;
 use crate::command::program;
+use crate::control::background::{self, Background, Divided, Parted};
 use crate::control::{Interrupts, check_references, raise_limit};
 use crate::cron::{
-    self, CronTarget, DaemonScan, DaemonSelector, Jobs, Plan, Rejected, Shutdown, ShutdownResult,
+    self, Answer, CronTarget, DaemonScan, DaemonSelector, Hold, HoldUntil, Holder, Jobs, Plan,
+    Rejected, Request, Shutdown, ShutdownResult,
 };
+use crate::deadline::pause;
 use crate::exit::{Exit, Refusal};
 use crate::output::cron::{
-    CronReport, ReportOptions, daemon_applets, daemon_names, duration, failure, no_daemon,
-    reject_reason,
+    CronReport, ReportOptions, daemon_applets, daemon_names, duration, failure, held_already,
+    held_since, no_daemon, reject_reason, released,
 };
 use crate::output::{self, Output, outlet};
 use crate::process::{Pid, Proc};
@@ -67,6 +71,30 @@ struct Options {
         help_heading = "Action"
     )]
     resume: bool,
+    /// Keep cron paused when no job runs any more: for the time of --lease, in the background, or
+    /// until standard input ends
+    #[arg(
+        long,
+        conflicts_with_all = ["list", "resume", "command", "dry_run"],
+        help_heading = "Action"
+    )]
+    hold: bool,
+    /// Hold it for this long, such as 30m; again with --hold, for so long from now
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = lease,
+        requires = "hold",
+        help_heading = "Action"
+    )]
+    lease: Option<Duration>,
+    /// Let a cron run on that is held
+    #[arg(
+        long,
+        conflicts_with_all = ["list", "resume", "command", "dry_run", "hold", "jsonl"],
+        help_heading = "Action"
+    )]
+    release: bool,
     /// Only tell what would be done, at once
     #[arg(short = 'n', long, help_heading = "Action")]
     dry_run: bool,
@@ -256,12 +284,26 @@ Examples:
 See also:
   proctool(1), cron(8), systemctl(1)";
 
+/// Time for the one who has released cron to end.
+const HOLDER_END: Duration = Duration::from_secs(2);
+
+/// The longest time for which cron is held.
+const LONGEST_LEASE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// The lock file: only one run at a time changes anything.
 const LOCK: &str = "/run/cron-graceful.lock";
 
+fn lease(text: &str) -> Result<Duration, String> {
+    match parse::limit(text)?.0 {
+        Some(lease) if lease <= LONGEST_LEASE => Ok(lease),
+        Some(_) => Err("a lease is 30 days at most".to_owned()),
+        None => Err("a lease has to end".to_owned()),
+    }
+}
+
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
-    let result = work(&options, context);
+    let result = start(&options, context);
     if let (Err(error), Some(layout)) = (&result, options.format.json())
         && error.downcast_ref::<io::Error>().is_none()
     {
@@ -276,17 +318,91 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     })
 }
 
-fn work(options: &Options, context: &Context) -> anyhow::Result<Exit> {
+/// Starts the work, in a child where cron is held in the background.
+fn start(options: &Options, context: &Context) -> anyhow::Result<Exit> {
     let changes = !(options.list || options.dry_run);
+    options.check(changes)?;
+    if options.release {
+        options.verbosity.start_with_syslog(&context.name, true)?;
+        return release(options);
+    }
+    let Some(lease) = options.lease else { return work(options, changes, None, context) };
+    if let Some(exit) = extend(options, lease)? {
+        return Ok(exit);
+    }
+    match background::divide().context("cannot go on in the background")? {
+        Divided::Child(background) => work(options, changes, Some(background), context),
+        Divided::Parent(foreground) => {
+            let interrupts = Interrupts::catch(&open_own_procfs()?)?;
+            Ok(match foreground.wait(&interrupts)? {
+                Parted::Left => Exit::Done,
+                Parted::Ended(status) => Exit::from_status(status),
+            })
+        }
+    }
+}
+
+/// Lets the one who holds cron hold it for longer; `None` if nobody does.
+fn extend(options: &Options, lease: Duration) -> anyhow::Result<Option<Exit>> {
+    let request = Request::Extend { lease, by: who() };
+    Ok(match cron::call_holder(&request).context("the one who holds cron does not answer")? {
+        Some(Answer::Holding(holder)) => {
+            output::print(&held_already(options.format.json(), &holder))?;
+            Some(Exit::Done)
+        }
+        Some(Answer::Released(_)) | None => None,
+    })
+}
+
+/// Lets the one who holds cron let it run on.
+fn release(options: &Options) -> anyhow::Result<Exit> {
+    let request = Request::Release { by: who() };
+    match cron::call_holder(&request).context("the one who holds cron does not answer")? {
+        Some(Answer::Released(holder)) => {
+            await_end_of_holder();
+            output::print(&released(options.format.json(), &holder))?;
+            Ok(Exit::Done)
+        }
+        Some(Answer::Holding(_)) => bail!("the one who holds cron does not let go"),
+        None => Err(Refusal::nothing(
+            "nobody holds cron here: was the lease over? --list tells whether it is paused",
+        )
+        .into()),
+    }
+}
+
+/// Waits until the one who has released cron has ended, so that another run can begin.
+fn await_end_of_holder() {
+    let end = Instant::now() + HOLDER_END;
+    while other_run().is_some() && pause(end).is_ok() {}
+}
+
+/// Returns who calls this: the user who has logged in, as far as that is known.
+fn who() -> String {
+    let variables = ["SUDO_USER", "DOAS_USER", "LOGNAME", "USER"];
+    let name = variables.iter().find_map(|name| std::env::var(name).ok());
+    let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "root".to_owned());
+    // It is one word of a line.
+    name.chars()
+        .take(64)
+        .map(|c| if c.is_whitespace() || c.is_control() { '?' } else { c })
+        .collect()
+}
+
+fn work(
+    options: &Options,
+    changes: bool,
+    background: Option<Background>,
+    context: &Context,
+) -> anyhow::Result<Exit> {
     let name = &context.name;
     options.verbosity.start_with_syslog(name, changes)?;
-    options.check(changes)?;
     check_references()?;
     let _lock = if changes { Some(lock()?) } else { None };
     let proc = open_own_procfs()?;
     raise_limit();
     let interrupts = Interrupts::catch(&proc)?;
-    let plan = options.plan();
+    let plan = options.plan(background);
     let limit = plan.timeout.and_then(|timeout| context.begin.checked_add(timeout));
     outlet::open();
     outlet::limit(limit);
@@ -303,6 +419,8 @@ fn work(options: &Options, context: &Context) -> anyhow::Result<Exit> {
         is_detached: options.detach,
         limit,
         other_run: if changes { None } else { other_run() },
+        holder: if options.list { asked_holder() } else { None },
+        ends_when_held: options.lease.is_some(),
     };
     let report = CronReport::new(name, proc.users(), &interrupts, output, look);
     let found = cron::find(&proc, &plan.wanted)?;
@@ -401,6 +519,16 @@ impl Options {
             )
             .into());
         }
+        if self.hold && self.lease.is_none() && cron::is_input_at_end() {
+            return Err(Refusal::usage(
+                "cron would be held until standard input ends, and that is at its end already: give it \
+                 a --lease, or a standard input that stays open",
+            )
+            .into());
+        }
+        if self.hold && !matches!(self.on_timeout, OnTimeout::Resume) {
+            return Err(Refusal::usage("--hold does not go with --on-timeout").into());
+        }
         // Otherwise this would be found out after hours of waiting. What is done while cron stands
         // still may bring the command.
         if let Some(program) = self.command.first()
@@ -425,7 +553,7 @@ impl Options {
         self.timeout_status.map_or(Exit::TimedOut, Exit::Command)
     }
 
-    fn plan(&self) -> Plan {
+    fn plan(&self, background: Option<Background>) -> Plan {
         let wanted = match (&self.daemon, self.pid) {
             (_, Some(pid)) => DaemonSelector::Pid(pid),
             (Some(name), _) => DaemonSelector::Named(name.as_encoded_bytes().to_vec()),
@@ -441,6 +569,13 @@ impl Options {
             },
             with_daemons: self.wait_daemons,
             command: self.command.clone(),
+            hold: self.hold.then(|| Hold {
+                by: who(),
+                end: match self.lease {
+                    Some(lease) => HoldUntil::Lease(lease, background.into()),
+                    None => HoldUntil::InputEnds,
+                },
+            }),
             is_document: self.format.json().is_some(),
         }
     }
@@ -542,6 +677,7 @@ fn conclude(
         ShutdownResult::NotStopped => Exit::Nothing,
         ShutdownResult::TimedOut { .. } => Exit::TimedOut,
         ShutdownResult::Interrupted(signal, _) => Exit::Interrupted(signal.number() as u8),
+        ShutdownResult::Held(_) => Exit::Done,
         ShutdownResult::Ran(status) => Exit::from_status(*status),
         ShutdownResult::NotRun(error) if error.kind() == ErrorKind::NotFound => Exit::NotFound,
         ShutdownResult::NotRun(_) => Exit::NotExecutable,
@@ -569,11 +705,23 @@ fn lock() -> anyhow::Result<File> {
         }
         Ok(()) => bail!("'{LOCK}' was removed meanwhile: try again"),
         Err(Errno::WOULDBLOCK) => {
+            if let Some(holder) = asked_holder() {
+                let held = held_since(&holder);
+                return Err(Refusal::nothing(format!("cron is {held}: nothing was done")).into());
+            }
             let holder = holder(&file).unwrap_or_else(|| "another cron-graceful".to_owned());
             let why = format!("{holder} is at work and holds {LOCK}: nothing was done");
             Err(Refusal::nothing(why).into())
         }
         Err(errno) => Err(errno).with_context(|| format!("cannot lock '{LOCK}'")),
+    }
+}
+
+/// Returns the one who holds cron; `None` also where it is not told.
+fn asked_holder() -> Option<Holder> {
+    match cron::call_holder(&Request::Ask) {
+        Ok(Some(Answer::Holding(holder))) => Some(holder),
+        _ => None,
     }
 }
 

@@ -258,6 +258,16 @@ pub fn fork_with_files(act: impl FnOnce() -> u8) -> io::Result<unistd::Pid> {
     }
 }
 
+/// Divides our process, which has no other thread, and returns in both: the child's pid in the parent,
+/// and `None` in the child.
+pub fn divide_process() -> io::Result<Option<unistd::Pid>> {
+    // SAFETY: without another thread, no lock is held and nothing is half done.
+    match unsafe { unistd::fork() }? {
+        unistd::ForkResult::Parent { child } => Ok(Some(child)),
+        unistd::ForkResult::Child => Ok(None),
+    }
+}
+
 /// Closes all descriptors but these, in a child that never returns, and lets the other standard ones
 /// lead to /dev/null.
 fn keep_only(kept: &[RawFd]) {

@@ -5,6 +5,7 @@
 //! carries out an [`Order`] on a set of targets, and continues whatever it has stopped.
 
 mod ancestors;
+pub mod background;
 pub mod child;
 mod descendants;
 mod descriptors;

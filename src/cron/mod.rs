@@ -13,6 +13,8 @@ mod daemon_search;
 mod drain;
 mod ended;
 mod group_record;
+mod hold;
+mod holder;
 mod job;
 mod job_candidate;
 mod job_search;
@@ -43,6 +45,8 @@ pub use catch_up::Effect;
 pub use daemon::{Daemon, DaemonProof, DaemonScan, DaemonSelector, RejectReason, Rejected};
 pub use daemon_search::find;
 pub use ended::EndedJob;
+pub use hold::{Hold, HoldEnd, HoldUntil, is_input_at_end};
+pub use holder::{Answer, Holder, Request, call as call_holder};
 pub use job::Job;
 pub use jobs::Jobs;
 pub use missed::Missed;
@@ -71,6 +75,9 @@ pub enum Error {
     /// So many processes that may be daemons, and could not be examined.
     #[error("{0} processes may be cron daemons, and could not be examined")]
     UnexaminedDaemons(usize),
+    /// Cron cannot be held as the user wants it.
+    #[error("cron cannot be held: {0}")]
+    Hold(#[source] std::io::Error),
     /// The login sessions of cron's jobs are not known.
     #[error("the sessions that logind knows cannot be read: {0}")]
     Sessions(#[source] std::io::Error),
@@ -105,6 +112,8 @@ pub enum Event<'e> {
     Ended(&'e EndedJob),
     /// No job runs any more, after this time.
     Drained(Duration),
+    /// No job runs, and cron is held from now on, or longer than before.
+    Held(&'e Holder, &'e [Daemon]),
     /// The command of a maintenance window begins to run.
     Command(&'e OsStr),
     /// The daemon runs again.

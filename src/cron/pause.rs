@@ -33,6 +33,8 @@ pub struct Pause {
     newcomers: Newcomers,
     /// The time until which they may stay paused.
     limit: Option<Instant>,
+    /// `true` if we have let them run already.
+    is_let_go: bool,
 }
 
 struct PausedDaemon {
@@ -83,7 +85,7 @@ impl Pause {
         interrupts: &Interrupts,
         events: &mut dyn EventSink,
     ) -> Result<Paused<'p>, Error> {
-        let mut pause = Pause { paused: Vec::new(), newcomers, limit };
+        let mut pause = Pause { paused: Vec::new(), newcomers, limit, is_let_go: false };
         for &daemon in daemons {
             // The guardian comes first, so that there is no moment without one.
             pause.guard(daemon.clone(), false)?;
@@ -230,6 +232,13 @@ impl Pause {
         }
     }
 
+    /// Lets all daemons run at once, and reports whether they do. [`Pause::resume`] does the rest.
+    pub fn let_go(&mut self) -> bool {
+        self.is_let_go = true;
+        let daemons = self.paused.iter().map(|paused| &paused.daemon);
+        daemons.fold(true, |all, daemon| (continue_daemon(daemon) || daemon.has_ended()) && all)
+    }
+
     /// Warns if another process has continued a daemon meanwhile, and not to end it.
     pub fn warn_if_it_ran(
         &self,
@@ -255,10 +264,11 @@ impl Pause {
     ) -> Result<(), Error> {
         let mut resumed = Vec::new();
         let mut result = Ok(());
+        let may_die = !self.is_let_go;
         for PausedDaemon { daemon, guardian, since, .. } in self.paused.drain(..) {
             // A supervisor that was told to stop it may take another moment for that.
-            let is_dying =
-                is_dying(proc, &daemon).map(|is_dying| is_dying || daemon.supervisor.is_some());
+            let is_dying = is_dying(proc, &daemon)
+                .map(|is_dying| may_die && (is_dying || daemon.supervisor.is_some()));
             if daemon.has_ended() {
                 events.event(Event::HasEnded(&daemon));
                 guardian.dismiss();

@@ -6,6 +6,7 @@ use std::io;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use super::hold::{Hold, HoldEnd};
 use super::{Daemon, DaemonSelector, Job};
 use crate::control::{Interrupts, Signal};
 use crate::process::Proc;
@@ -34,6 +35,8 @@ pub struct Plan {
     pub with_daemons: bool,
     /// The command that is run while no job runs, instead of stopping cron.
     pub command: Vec<OsString>,
+    /// How cron is held while no job runs, instead of stopping it.
+    pub hold: Option<Hold>,
     /// `true` if standard output is JSON: the output of commands goes to standard error.
     pub is_document: bool,
 }
@@ -52,6 +55,8 @@ pub enum ShutdownResult {
     TimedOut { left: Vec<Job>, is_stopped: bool },
     /// We received a signal to end, and cron runs on; these jobs still run.
     Interrupted(Signal, Vec<Job>),
+    /// Cron was held, and runs on.
+    Held(HoldEnd),
     /// The command was run, and cron runs on.
     Ran(ExitStatus),
     /// The command could not be run, and cron runs on.
@@ -66,6 +71,7 @@ impl ShutdownResult {
             ShutdownResult::Stopped
             | ShutdownResult::Terminated
             | ShutdownResult::NotStopped
+            | ShutdownResult::Held(_)
             | ShutdownResult::Ran(_)
             | ShutdownResult::NotRun(_) => &[],
         }

@@ -41,7 +41,7 @@ type StopAll<'s> = dyn Fn(&Pause, &mut dyn EventSink) -> Result<Stopped, Error> 
 impl Shutdown<'_> {
     /// Carries out the plan. On any error, the daemons run on unless they were stopped on purpose.
     pub fn carry_out(&self, events: &mut dyn EventSink) -> Result<ShutdownResult, Error> {
-        if self.cannot_pause() && !self.plan.command.is_empty() {
+        if self.cannot_pause() && !self.stops() {
             events.event(Event::Warning(Warning::FirstNotRun));
             return Ok(ShutdownResult::NotStopped);
         }
@@ -49,7 +49,7 @@ impl Shutdown<'_> {
         let before = BeforeStop::record(self.proc, self.daemons, &self.plan.wanted)?;
         // This may take a moment, and cron must not be paused meanwhile.
         let ways = self.ways()?;
-        if self.plan.command.is_empty() && self.refuses(&ways, events) {
+        if self.stops() && self.refuses(&ways, events) {
             return Ok(ShutdownResult::NotStopped);
         }
         // A stop from the keyboard would leave cron paused as long as it lasts.
@@ -80,6 +80,11 @@ impl Shutdown<'_> {
             _ => pause.resume(self.proc, self.interrupts, events)?,
         }
         result
+    }
+
+    /// Reports whether the plan is to stop cron for good.
+    pub fn stops(&self) -> bool {
+        self.plan.command.is_empty() && self.plan.hold.is_none()
     }
 
     /// Reports which daemons cannot be stopped for good. Then no job is waited for, and none of the
@@ -149,6 +154,9 @@ impl Shutdown<'_> {
             *held = None;
             pause.extend(None);
             return self.command(pause, events);
+        }
+        if let Some(hold) = &self.plan.hold {
+            return self.hold(hold, pause, events);
         }
         pause.extend(self.until_stopped());
         Ok(match stop_all(pause, events)? {

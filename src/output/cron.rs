@@ -18,23 +18,26 @@ use super::text::escaped;
 use super::{Output, human, put, shown};
 use crate::control::{Interrupts, Observer, Target};
 use crate::cron::{
-    Daemon, DaemonProof, DaemonSelector, EndedJob, Event, EventSink, Job, JobOrigin, Missed, Plan,
-    Rejected, ShutdownResult, StopMethod,
+    Daemon, DaemonProof, DaemonSelector, EndedJob, Event, EventSink, Holder, Job, JobOrigin,
+    Missed, Plan, Rejected, ShutdownResult, StopMethod,
 };
 use crate::process::Pid;
 use crate::users::Users;
 use document::missed_json;
 use words::{
-    catching_up, deed, ending, how_it_ended, left_running, method, newcomer, no_job, origin_note,
-    outcome, state_note, stop_later, warning_text,
+    catching_up, deed, ending, held, how_it_ended, left_running, method, newcomer, no_job,
+    origin_note, outcome, state_note, stop_later, warning_text,
 };
 
 pub use super::progress::duration;
-pub use document::failure;
-pub use words::{daemon_applets, daemon_names, no_daemon, reject_reason};
+pub use document::{failure, held_already, released};
+pub use words::{daemon_applets, daemon_names, held_since, no_daemon, reject_reason};
 
 /// Time for earlier output to be written before a command begins to print.
 const BEFORE_COMMAND: Duration = Duration::from_millis(500);
+
+/// Time for a report to be read before the hold goes on in the background.
+const BEFORE_BACKGROUND: Duration = Duration::from_secs(5);
 
 /// The form and the extent of a report.
 pub struct ReportOptions {
@@ -49,6 +52,10 @@ pub struct ReportOptions {
     pub limit: Option<Instant>,
     /// Another run that is at work, in words.
     pub other_run: Option<String>,
+    /// The one who holds cron, for a list.
+    pub holder: Option<Holder>,
+    /// `true` if the hold goes on in the background, so that the report ends with its beginning.
+    pub ends_when_held: bool,
 }
 
 /// The report of a run.
@@ -61,6 +68,8 @@ pub struct CronReport<'t> {
     begin: Instant,
     /// The daemons that were started meanwhile.
     newcomers: Vec<Daemon>,
+    /// The one who holds cron, if that is us.
+    holder: Option<Holder>,
     /// The jobs that were waited for and have ended.
     ended: Vec<EndedJob>,
     /// For each daemon that runs on: its pid, and what was missed, as a member of JSON.
@@ -89,6 +98,7 @@ impl<'t> CronReport<'t> {
             progress,
             begin: Instant::now(),
             newcomers: Vec::new(),
+            holder: None,
             ended: Vec::new(),
             missed: Vec::new(),
             workers: BTreeSet::new(),
@@ -242,6 +252,10 @@ impl<'t> CronReport<'t> {
             self.options.limit = Some(Instant::now());
         }
         if let Some(text) = ending(result, plan, daemons) {
+            if matches!(result, ShutdownResult::Held(_)) {
+                // Whoever holds cron in the background has no other reader.
+                tracing::info!(target: "proctool::control", "{text}");
+            }
             if result.left().is_empty() {
                 self.warn(&text);
             } else {
@@ -277,6 +291,12 @@ impl<'t> CronReport<'t> {
         self.document(outcome, daemons, left);
         let of_interest: Vec<&Job> = left.iter().filter(|job| job.is_of_interest(left)).collect();
         self.jobs_text(&of_interest);
+        self.failures();
+        self.end()
+    }
+
+    /// Writes which of the awaited jobs have failed, as text.
+    fn failures(&mut self) {
         if self.options.layout.is_none() && !self.options.is_quiet {
             let mut text = Vec::new();
             let failed = self.ended.iter().filter(|ended| ended.has_failed());
@@ -285,7 +305,6 @@ impl<'t> CronReport<'t> {
             }
             self.writer.write(&text);
         }
-        self.end()
     }
 
     /// Ends the report. A signal ends us while this waits for a reader. Errors: some of the output
@@ -313,6 +332,9 @@ impl<'t> CronReport<'t> {
         }
         if let Some(unit) = &daemon.unit {
             put(text, format_args!(", {unit}"));
+        }
+        if let (Some(holder), true) = (&self.options.holder, daemon.is_stopped) {
+            return put(text, format_args!(", paused: {}\n", held_since(holder)));
         }
         match (&self.options.other_run, daemon.is_stopped) {
             (Some(run), true) => put(text, format_args!(", paused by {run}\n")),
@@ -383,6 +405,7 @@ impl<'t> CronReport<'t> {
             Event::Drained(time) => {
                 self.line(format_args!("no cron job is running (after {})", duration(*time)))
             }
+            Event::Held(holder, _) => self.line(format_args!("cron is {}", held(holder))),
             Event::Command(command) => {
                 self.line(format_args!("running {}", escaped(command.as_encoded_bytes())));
                 // The command prints to the same places.
@@ -466,6 +489,15 @@ impl EventSink for CronReport<'_> {
             Some(Layout::Lines) => self.event_json(&event),
             Some(Layout::Document) => {}
             None => self.event_text(&event),
+        }
+        if let Event::Held(holder, daemons) = event {
+            self.holder = Some(holder.clone());
+            if std::mem::take(&mut self.options.ends_when_held) {
+                self.document("held", daemons, &[]);
+                self.failures();
+                self.writer.flush();
+                outlet::settle_within(BEFORE_BACKGROUND);
+            }
         }
     }
 

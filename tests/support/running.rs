@@ -111,6 +111,11 @@ impl Running {
         drop(self.child().stdout.take());
     }
 
+    /// Ends its standard input.
+    pub fn close_stdin(&mut self) {
+        drop(self.child().stdin.take());
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         send(self.pid(), signal);

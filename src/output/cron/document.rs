@@ -9,9 +9,9 @@ use super::super::json::{self, Layout};
 use super::super::put;
 use super::CronReport;
 use super::words::{
-    effect_name, event_name, method, origin_name, proof, signal_name, warning_text,
+    effect_name, event_name, held, method, origin_name, proof, signal_name, warning_text,
 };
-use crate::cron::{Daemon, EndedJob, Event, Job, Missed};
+use crate::cron::{Daemon, EndedJob, Event, Holder, Job, Missed};
 use crate::process::Pid;
 
 impl CronReport<'_> {
@@ -21,6 +21,8 @@ impl CronReport<'_> {
         json::array(text, daemons.iter(), |json, daemon| self.daemon_json(json, daemon));
         text.extend_from_slice(b",\"jobs\":");
         json::array(text, jobs.iter(), |json, job| self.job_json(json, job));
+        text.push(b',');
+        holder_json(text, self.options.holder.as_ref());
         text.extend_from_slice(b"}\n");
     }
 
@@ -46,6 +48,8 @@ impl CronReport<'_> {
             });
             text.extend_from_slice(b",\"ended\":");
             json::array(&mut text, self.ended.iter(), |json, ended| self.ended_json(json, ended));
+            text.push(b',');
+            holder_json(&mut text, self.holder.as_ref());
             text.extend_from_slice(b",\"warnings\":");
             json::array(&mut text, self.warnings.iter(), |json, text| json::string(json, text));
             put(
@@ -126,6 +130,7 @@ impl CronReport<'_> {
             Event::Additions(path) => {
                 text_member(&mut json, "path", Some(path.as_os_str().as_encoded_bytes()))
             }
+            Event::Held(holder, _) => holder_members(&mut json, holder),
             Event::Command(command) => {
                 text_member(&mut json, "command", Some(command.as_encoded_bytes()))
             }
@@ -147,6 +152,48 @@ impl CronReport<'_> {
         let user = job.target.uid.map(|uid| self.users.user(uid));
         text_member(json, "user", user.as_ref().map(|user| user.as_bytes()));
     }
+}
+
+/// Writes who holds cron, behind other members.
+fn holder_members(json: &mut Vec<u8>, holder: &Holder) {
+    text_member(json, "by", Some(holder.by.as_bytes()));
+    put(json, format_args!(",\"holder\":{}", holder.pid));
+    json::member(json, "since", Some(holder.since), moment);
+    json::member(json, "until", holder.until, moment);
+}
+
+/// Returns the text or the document about a cron that was held already.
+pub fn held_already(layout: Option<Layout>, holder: &Holder) -> String {
+    about_holder(layout, "held", holder, format!("cron is {}\n", held(holder)))
+}
+
+/// Returns the text or the document about a cron that was held, and runs on.
+pub fn released(layout: Option<Layout>, holder: &Holder) -> String {
+    about_holder(layout, "released", holder, format!("cron runs on; it was {}\n", held(holder)))
+}
+
+fn about_holder(layout: Option<Layout>, outcome: &str, holder: &Holder, text: String) -> String {
+    if layout.is_none() {
+        return text;
+    }
+    let mut json = b"{".to_vec();
+    json::key(&mut json, "outcome");
+    json::string(&mut json, outcome);
+    json.push(b',');
+    holder_json(&mut json, Some(holder));
+    json.extend_from_slice(b"}\n");
+    String::from_utf8_lossy(&json).into_owned()
+}
+
+/// Returns who holds cron, as an object; null for nobody.
+pub(super) fn holder_json(json: &mut Vec<u8>, holder: Option<&Holder>) {
+    json::key(json, "held");
+    let Some(holder) = holder else { return json.extend_from_slice(b"null") };
+    put(json, format_args!("{{\"pid\":{}", holder.pid));
+    text_member(json, "by", Some(holder.by.as_bytes()));
+    json::member(json, "since", Some(holder.since), moment);
+    json::member(json, "until", holder.until, moment);
+    json.push(b'}');
 }
 
 /// Returns the document of a run that an error has ended before its report.

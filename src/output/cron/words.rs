@@ -3,13 +3,15 @@
 
 use std::borrow::Cow;
 use std::os::unix::process::ExitStatusExt;
+use std::time::UNIX_EPOCH;
 
+use super::super::human;
 use crate::control::Signal;
 use crate::cron::kinds::KINDS;
 use crate::cron::{
-    AdditionsFailure, Daemon, DaemonProof, DaemonSelector, Effect, EndedJob, Event, Job, JobOrigin,
-    Missed, OnTimeout, Plan, RejectReason, Repaused, ShutdownResult, StopMethod, Supervisor,
-    Warning,
+    AdditionsFailure, Daemon, DaemonProof, DaemonSelector, Effect, EndedJob, Event, HoldEnd,
+    Holder, Job, JobOrigin, Missed, OnTimeout, Plan, RejectReason, Repaused, ShutdownResult,
+    StopMethod, Supervisor, Warning,
 };
 use crate::output::progress::duration;
 
@@ -61,6 +63,11 @@ pub fn ending(result: &ShutdownResult, plan: &Plan, daemons: &[Daemon]) -> Optio
     };
     match result {
         ShutdownResult::Stopped | ShutdownResult::NotStopped | ShutdownResult::Ran(_) => None,
+        ShutdownResult::Held(end) => Some(match end {
+            HoldEnd::Released(by) => format!("{by} has released cron, and {left_alone}"),
+            HoldEnd::LeaseOver => format!("the lease is over, and {left_alone}"),
+            HoldEnd::InputEnded => format!("standard input has ended, and {left_alone}"),
+        }),
         ShutdownResult::Terminated if has_daemon => {
             Some("timed out: the remaining jobs were terminated, and cron is stopped".to_owned())
         }
@@ -121,6 +128,8 @@ pub fn outcome(result: &ShutdownResult) -> &'static str {
         ShutdownResult::NotStopped => "not stopped",
         ShutdownResult::TimedOut { .. } => "timed out",
         ShutdownResult::Interrupted(..) => "interrupted",
+        ShutdownResult::Held(HoldEnd::Released(_) | HoldEnd::InputEnded) => "released",
+        ShutdownResult::Held(HoldEnd::LeaseOver) => "lease over",
         ShutdownResult::Ran(_) => "ran",
         ShutdownResult::NotRun(_) => "not run",
     }
@@ -138,6 +147,7 @@ pub fn event_name(event: &Event<'_>) -> &'static str {
         Event::NotTerminated(_) => "not terminated",
         Event::Ended(_) => "ended",
         Event::Drained(_) => "drained",
+        Event::Held(..) => "held",
         Event::Command(_) => "command",
         Event::Resumed(_) => "resumed",
         Event::Missed(..) => "missed",
@@ -157,6 +167,7 @@ pub fn deed(event: &Event<'_>) -> Option<String> {
         Event::Command(command) => {
             Some(format!("running {} while no cron job does", command.display()))
         }
+        Event::Held(holder, _) => Some(format!("cron is {}", held(holder))),
         Event::Stopping(daemon, way) => {
             Some(format!("stopping cron, process {}, by {}", daemon.pid, method(way)))
         }
@@ -166,6 +177,26 @@ pub fn deed(event: &Event<'_>) -> Option<String> {
         Event::Warning(warning) => Some(warning_text(warning)),
         _ => None,
     }
+}
+
+/// Returns until when cron is held, and who has ordered it.
+pub fn held(holder: &Holder) -> String {
+    let mut text = b"held".to_vec();
+    if let Some(until) = holder.until {
+        text.extend_from_slice(b" until ");
+        let seconds = until.duration_since(UNIX_EPOCH).unwrap_or_default();
+        human::date(&mut text, seconds.as_secs_f64(), " ");
+    }
+    format!("{} by {}", String::from_utf8_lossy(&text), holder.by)
+}
+
+/// Returns the same with the time since when it is held.
+pub fn held_since(holder: &Holder) -> String {
+    let mut since = Vec::new();
+    let seconds = holder.since.duration_since(UNIX_EPOCH).unwrap_or_default();
+    human::date(&mut since, seconds.as_secs_f64(), " ");
+    let (held, since, pid) = (held(holder), String::from_utf8_lossy(&since), holder.pid);
+    format!("{held} since {since} (process {pid}); --release lets it run on")
 }
 
 /// Returns the message about a daemon that was started meanwhile.
@@ -332,6 +363,9 @@ pub fn warning_text(warning: &Warning<'_>) -> String {
         Warning::FirstNotRun => "cron is the first process here and cannot be paused from inside: \
                                  the command is not run"
             .to_owned(),
+        Warning::InputEnded => {
+            "standard input has ended before cron was held, and cron runs on".to_owned()
+        }
         Warning::FirstNotPaused => {
             "cron is the first process here and cannot be paused from inside: only the jobs that \
              run now are waited for"

@@ -1,0 +1,197 @@
+//! Cron that is held without a command: by a lease in the background, or until standard input ends.
+
+use serde_json::Value;
+
+use super::super::support::command::finish;
+use super::super::support::cron::{CronBox, job, soon};
+use super::super::support::running::Running;
+use crate::cron_box;
+
+/// Holds cron for a minute, and returns the pid of the holder.
+fn held(place: &CronBox) -> u32 {
+    let outcome = place.graceful(&["--hold", "--lease", "60s"]).exits(0);
+    assert!(outcome.text().contains("cron is held until "), "{}", outcome.report());
+    holder(place).expect("a holder")
+}
+
+/// Returns the pid of the one who holds cron.
+fn holder(place: &CronBox) -> Option<u32> {
+    let pid = place.list()["held"]["pid"].as_u64()?;
+    Some(u32::try_from(pid).expect("a process id"))
+}
+
+#[test]
+fn a_lease_holds_cron_in_the_background_until_it_is_released() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    let run = place.begin_and_pause(&["--hold", "--lease", "60s"], daemon);
+    let first = run.pid;
+    let outcome = place.finishes_after("a", run).exits(0);
+    assert!(outcome.text().contains("cron is held until "), "{}", outcome.report());
+    assert!(!place.is_alive(first));
+    assert_eq!(place.state(daemon), 'T');
+    let list = place.list();
+    let held = &list["held"];
+    assert_eq!((&held["by"], &list["daemons"][0]["stopped"]), (&"root".into(), &true.into()));
+    assert!(held["since"].as_str() < held["until"].as_str(), "{list:#}");
+    let text = place.graceful(&["--list"]).exits(0);
+    assert!(text.text().contains("paused: held until "), "{}", text.report());
+    // Another run is refused, and told by whom.
+    place.graceful(&[]).refuses(1, "cron is held until ");
+    let released = place.graceful(&["--release"]).exits(0);
+    assert!(
+        released.text().starts_with("cron runs on; it was held until "),
+        "{}",
+        released.report()
+    );
+    place.still_runs(daemon);
+    assert_eq!(place.list()["held"], Value::Null);
+    place.graceful(&["--release"]).refuses(1, "nobody holds cron here");
+    // Another run can begin at once.
+    place.graceful(&[]).exits(0);
+    place.is_stopped(daemon);
+}
+
+#[test]
+fn at_the_end_of_a_lease_cron_runs_on_and_nothing_is_left() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let outcome = place.graceful(&["--hold", "--lease", "300ms", "--json"]).exits(0);
+    let document = outcome.json();
+    assert_eq!(document["outcome"], "held");
+    assert!(document["held"]["until"].is_string(), "{document:#}");
+    soon("a cron that runs on", || place.state(daemon) != 'T');
+    soon("the end of all of ours", || place.of_the_program().is_empty());
+    place.still_runs(daemon);
+    assert!(!place.root("/run/cron-graceful.sock").exists());
+}
+
+#[test]
+fn a_second_hold_extends_the_lease_and_never_shortens_it() {
+    let place = cron_box!();
+    place.cron();
+    held(&place);
+    let until = || place.list()["held"]["until"].as_str().map(str::to_owned);
+    let first = until();
+    let again = place.graceful(&["--hold", "--lease", "1h"]).exits(0);
+    assert!(again.text().starts_with("cron is held until "), "{}", again.report());
+    let second = until();
+    assert!(second > first, "{first:?} {second:?}");
+    let json = place.graceful(&["--hold", "--lease", "1s", "--json"]).exits(0).json();
+    assert_eq!((until(), &json["outcome"]), (second, &"held".into()));
+    place.graceful(&["--release"]).exits(0);
+}
+
+#[test]
+fn cron_runs_on_whoever_of_ours_is_killed() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let first = held(&place);
+    let guardian = || {
+        let all = place.of_the_program();
+        all.iter().find(|seen| seen.parent == holder(&place).unwrap_or(0)).map(|seen| seen.pid)
+    };
+    // The holder replaces a guardian.
+    let old = guardian().expect("a guardian");
+    place.kill("KILL", old);
+    soon("another guardian", || guardian().is_some_and(|pid| pid != old));
+    assert_eq!(place.state(daemon), 'T');
+    place.kill("KILL", first);
+    soon("a cron that runs on", || place.state(daemon) != 'T');
+    assert_eq!(holder(&place), None);
+    // What the holder has left behind does not keep the next one from holding.
+    let next = held(&place);
+    assert_eq!(place.state(daemon), 'T');
+    place.kill("TERM", next);
+    soon("a cron that runs on", || place.state(daemon) != 'T');
+    soon("the end of the holder", || !place.is_alive(next));
+}
+
+#[test]
+fn before_cron_is_held_the_end_of_the_caller_ends_all() {
+    let place = cron_box!();
+    for signal in ["KILL", "INT", "TERM", "HUP"] {
+        let (daemon, script) = place.cron_with_job();
+        let run = place.begin_and_pause(&["--hold", "--lease", "60s"], daemon);
+        place.kill(signal, run.pid);
+        let code = run.finish().code();
+        assert!(signal == "KILL" || code > 128, "{signal}: {code}");
+        soon("a cron that runs on", || place.state(daemon) != 'T');
+        soon("the end of all of ours", || place.of_the_program().is_empty());
+        place.release("a");
+        soon("the end of the job", || !place.is_alive(script));
+        place.kill("KILL", daemon);
+    }
+}
+
+#[test]
+fn a_hold_whose_jobs_do_not_end_in_time_ends() {
+    let place = cron_box!();
+    let (daemon, _) = place.cron_with_job();
+    let outcome = place.graceful(&["--hold", "--lease", "60s", "--timeout", "300ms"]).exits(124);
+    assert!(outcome.text().contains("sh /mnt/job a"), "{}", outcome.report());
+    place.still_runs(daemon);
+    assert_eq!(holder(&place), None);
+}
+
+/// Starts a hold in the foreground, whose standard input is a pipe, and waits until it holds.
+fn held_by_input(place: &CronBox, daemon: u32) -> Running {
+    let mut command = place.inside(&["cron-graceful", "--hold"]);
+    command.stdin(std::process::Stdio::piped());
+    let mut running = Running::start(command);
+    while running.line() != "cron is held by root" {}
+    assert_eq!(place.state(daemon), 'T');
+    running
+}
+
+#[test]
+fn without_a_lease_cron_is_held_until_standard_input_ends() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let mut running = held_by_input(&place, daemon);
+    assert_eq!(place.list()["held"]["until"], Value::Null);
+    running.close_stdin();
+    let outcome = running.finish().exits(0);
+    assert!(outcome.errors().contains("standard input has ended, and cron runs on"));
+    place.still_runs(daemon);
+    let running = held_by_input(&place, daemon);
+    place.graceful(&["--release"]).exits(0);
+    running.finish().exits(0);
+    place.still_runs(daemon);
+}
+
+#[test]
+fn a_standard_input_that_is_at_its_end_holds_nothing() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let hold = |script: &str| {
+        finish(place.inside(&["timeout", "--foreground", "20", "bash", "-c", script]))
+    };
+    for input in ["</dev/null", "<&-", "</etc/passwd"] {
+        let outcome = hold(&format!("cron-graceful --hold {input}"));
+        outcome.refuses(2, "standard input ends, and that is at its end already");
+        assert_ne!(place.state(daemon), 'T', "{input}");
+    }
+    // A pipe may end before the program looks at it, or after that.
+    for input in [":", "echo go"] {
+        let outcome = hold(&format!("{input} | cron-graceful --hold --wait-daemons"));
+        assert!([1, 2].contains(&outcome.code()), "{}", outcome.report());
+        assert!(!outcome.text().contains("is held"), "{}", outcome.report());
+        assert_ne!(place.state(daemon), 'T', "{input}");
+    }
+}
+
+#[test]
+fn a_daemon_that_starts_while_cron_is_held_is_held_too() {
+    let place = cron_box!();
+    place.crontab(&[&job("a")]);
+    let daemon = place.cron();
+    place.began("a");
+    place.release("a");
+    held(&place);
+    let other = place.second_cron();
+    soon("a newcomer that is paused", || place.state(other) == 'T');
+    place.graceful(&["--release"]).exits(0);
+    place.still_runs(daemon);
+    place.still_runs(other);
+}
