@@ -104,6 +104,8 @@ const EXAMPLES: &[(&str, Place)] = &[
     ("cron-graceful", Cron),
     ("cron-graceful --timeout 1h --on-timeout terminate", Cron),
     ("cron-graceful -- apt-get upgrade", Cron),
+    ("cron-graceful --hold --lease 30m --timeout 10m", Cron),
+    ("cron-graceful --release", Cron),
     ("cron-graceful -- sv down /etc/service/cron", Cron),
     ("cron-graceful -- s6-svc -wd -d /run/service/cron", Cron),
     ("cron-graceful -- svc -d /etc/service/cron", Cron),

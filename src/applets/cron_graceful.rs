@@ -189,6 +189,14 @@ fn command() -> Command {
              waited for and failed are listed too.\n\n\
              Where standard output is a pipe or socket that nobody reads any more, as after the \
              end of ssh, cron runs on, unless --detach. A command that runs already goes on.\n\n\
+             --hold keeps cron paused when no job runs any more, so that many machines can stand \
+             still together. With --lease it goes on in the background, in a session and a control \
+             group of its own, and this command ends with status 0. At the end of the lease, or by \
+             --release, cron runs on; --hold again makes the lease longer, and never shorter. \
+             Without --lease, this command holds cron until its standard input ends, as it does \
+             when ssh ends, or until a signal; it refuses a standard input that is at its end \
+             already. Before cron is held, the end of this command ends all of it. --list tells \
+             who holds cron, since when and until when. Nothing is held over a boot.\n\n\
              A job is what cron's workers run, with everything below it and everything that it \
              left behind in its session, its audit session, the login session that pam_systemd(8) \
              opened for it, or cron's own control group. The jobs of a cron that has ended are \
@@ -217,7 +225,11 @@ fn notes() -> String {
 }
 
 const EXITS: &[ExitRow] = &[
-    Status(Exit::Done, "cron is stopped and no job is running; or there was no cron"),
+    Status(
+        Exit::Done,
+        "cron is stopped and no job is running; or there was no cron; with --hold, cron is held, or \
+        was held until its release or the end of standard input",
+    ),
     Status(Exit::Nothing, "it could not be done, or not safely"),
     Status(Exit::Usage, "wrong usage"),
     Status(
@@ -262,6 +274,9 @@ Files:
                 paused, for 10 minutes at most and no longer than --timeout
   /run/cron-graceful.lock
                 held while it works, so that there is one at a time
+  /run/cron-graceful.sock
+                where the one who holds cron listens for --release, --list and
+                --hold of the superuser
   /dev/log      where it exists, syslog is told of what is done
 
 Security:
@@ -275,6 +290,8 @@ Examples:
   cron-graceful
   cron-graceful --timeout 1h --on-timeout terminate
   cron-graceful -- apt-get upgrade
+  cron-graceful --hold --lease 30m --timeout 10m
+  cron-graceful --release
   cron-graceful -- sv down /etc/service/cron
   cron-graceful -- s6-svc -wd -d /run/service/cron
   cron-graceful -- svc -d /etc/service/cron

@@ -158,13 +158,11 @@ impl Holding<'_> {
             if events.is_unheard() {
                 return Ok(ShutdownResult::Interrupted(control::Signal::PIPE, Vec::new()));
             }
-            match self.socket.next() {
-                Ok(Some(caller)) => match self.serve(caller, pause, events) {
-                    None => {}
-                    Some(by) => return Ok(ShutdownResult::Held(HoldEnd::Released(by))),
-                },
-                // One who says nothing sensible is not answered.
-                Ok(None) | Err(_) => {}
+            // A caller who says nothing sensible is not answered.
+            if let Ok(Some(caller)) = self.socket.next()
+                && let Some(by) = self.serve(caller, pause, events)
+            {
+                return Ok(ShutdownResult::Held(HoldEnd::Released(by)));
             }
             if self.until.is_some_and(|until| until <= Instant::now()) {
                 return Ok(ShutdownResult::Held(HoldEnd::LeaseOver));

@@ -235,8 +235,11 @@ impl Pause {
     /// Lets all daemons run at once, and reports whether they do. [`Pause::resume`] does the rest.
     pub fn let_go(&mut self) -> bool {
         self.is_let_go = true;
-        let daemons = self.paused.iter().map(|paused| &paused.daemon);
-        daemons.fold(true, |all, daemon| (continue_daemon(daemon) || daemon.has_ended()) && all)
+        let mut all = true;
+        for PausedDaemon { daemon, .. } in &self.paused {
+            all &= continue_daemon(daemon) || daemon.has_ended();
+        }
+        all
     }
 
     /// Warns if another process has continued a daemon meanwhile, and not to end it.
