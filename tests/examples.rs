@@ -303,10 +303,14 @@ fn the_examples_for_cron_work() {
             place.program(program, "#!/bin/sh\necho \"$@\" >/mnt/ran\n");
         }
         let daemon = place.cron();
+        if text.contains("--release") {
+            place.exec("cron-graceful --hold --lease 30m").exits(0);
+        }
         let outcome = place.exec(&text).exits(0);
         let is_command = text.contains(" -- ");
         assert_eq!(place.has("ran"), is_command, "{text}\n{}", outcome.report());
-        let runs_on = is_command || text.contains("--list");
+        let runs_on =
+            is_command || ["list", "hold", "release"].iter().any(|word| text.contains(word));
         assert_eq!(place.is_alive(daemon), runs_on, "{text}\n{}", outcome.report());
     }
 }
