@@ -14,6 +14,10 @@ pub enum Exit {
     Usage,
     /// /proc is unreadable, descriptors ran out, or output failed.
     Fatal,
+    /// What was to be held is not there.
+    Absent,
+    /// It is for a supervisor to do.
+    Supervised,
     /// Some of the targets were done, not all.
     Partial,
     /// The time limit was reached.
@@ -47,6 +51,8 @@ impl Exit {
             Exit::Nothing => 1,
             Exit::Usage => 2,
             Exit::Fatal => 3,
+            Exit::Absent => 4,
+            Exit::Supervised => 5,
             Exit::Partial => 64,
             Exit::TimedOut => 124,
             Exit::NotRun => 125,

@@ -237,6 +237,8 @@ const EXITS: &[ExitRow] = &[
         "fatal: no pidfds (before Linux 5.3, or in a sandbox), /proc unreadable, out of \
         descriptors, output failed",
     ),
+    Status(Exit::Absent, "with --hold: there is no cron that could be held"),
+    Status(Exit::Supervised, "a supervisor would start cron again: nothing was done"),
     Status(
         Exit::TimedOut,
         "jobs were still running when the time was over; --timeout-status gives this another \
@@ -261,7 +263,7 @@ const SUPERVISORS: &str = "\
 Supervisors:
   A supervisor such as runit, s6, daemontools, supervise-daemon or supervisord would start cron \
 again after its end. Below one of them, also through a shell or another wrapper, this command \
-refuses at once, with status 1, and names the command that stops cron there. Run that command in \
+refuses at once, with status 5, and names the command that stops cron there. Run that command in \
 a window, so that the jobs are waited for first: see the examples. Where it is unknown whether the \
 parent of cron starts it again, cron counts as stopped only after it has stayed away for 2 \
 seconds. A run script has to become cron by exec: else the supervisor ends its shell, and not \
@@ -658,6 +660,10 @@ impl Options {
             return Ok(Exit::Nothing);
         }
         report.no_daemon(&shutdown.plan.wanted, rejected);
+        if self.hold {
+            report.finish("none", &[], &[])?;
+            return Ok(Exit::Absent);
+        }
         if shutdown.plan.wanted != DaemonSelector::Usual && self.command.is_empty() {
             report.finish("none", &[], &[])?;
             return Ok(Exit::Done);
@@ -680,7 +686,7 @@ fn rehearse(shutdown: &Shutdown<'_>, mut report: CronReport<'_>) -> anyhow::Resu
     report.finish_rehearsal(shutdown.daemons, &jobs)?;
     let would_refuse =
         shutdown.plan.command.is_empty() && ways.iter().any(|(_, way)| way.is_refusal());
-    Ok(if would_refuse { Exit::Nothing } else { Exit::Done })
+    Ok(if would_refuse { Exit::Supervised } else { Exit::Done })
 }
 
 /// Reports how the run ended, and chooses the exit status.
@@ -691,6 +697,7 @@ fn conclude(
 ) -> anyhow::Result<Exit> {
     let exit = match result {
         ShutdownResult::Stopped | ShutdownResult::Terminated => Exit::Done,
+        ShutdownResult::Supervised => Exit::Supervised,
         ShutdownResult::NotStopped => Exit::Nothing,
         ShutdownResult::TimedOut { .. } => Exit::TimedOut,
         ShutdownResult::Interrupted(signal, _) => Exit::Interrupted(signal.number() as u8),

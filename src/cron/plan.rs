@@ -48,6 +48,8 @@ pub enum ShutdownResult {
     Stopped,
     /// The same, but jobs that had not ended in time were terminated.
     Terminated,
+    /// Cron was left alone, because a supervisor would start it again. This was reported.
+    Supervised,
     /// Cron was not stopped, or not for good. The reason was reported.
     NotStopped,
     /// The time limit has passed and these jobs still run. The flag says whether the daemons were
@@ -70,6 +72,7 @@ impl ShutdownResult {
             ShutdownResult::TimedOut { left, .. } | ShutdownResult::Interrupted(_, left) => left,
             ShutdownResult::Stopped
             | ShutdownResult::Terminated
+            | ShutdownResult::Supervised
             | ShutdownResult::NotStopped
             | ShutdownResult::Held(_)
             | ShutdownResult::Ran(_)

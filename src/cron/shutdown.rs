@@ -50,7 +50,7 @@ impl Shutdown<'_> {
         // This may take a moment, and cron must not be paused meanwhile.
         let ways = self.ways()?;
         if self.stops() && self.refuses(&ways, events) {
-            return Ok(ShutdownResult::NotStopped);
+            return Ok(ShutdownResult::Supervised);
         }
         // A stop from the keyboard would leave cron paused as long as it lasts.
         let mut held = Some(self.interrupts.hold_stops());

@@ -195,3 +195,14 @@ fn a_daemon_that_starts_while_cron_is_held_is_held_too() {
     place.still_runs(daemon);
     place.still_runs(other);
 }
+
+#[test]
+fn without_a_cron_nothing_is_held() {
+    let place = cron_box!();
+    for words in [&["--hold", "--lease", "60s"][..], &["--hold", "--lease", "60s", "--json"]] {
+        let outcome = place.graceful(words).exits(4);
+        let none = ["no cron daemon is running", "\"outcome\":\"none\""];
+        assert!(none.iter().any(|text| outcome.text().contains(text)), "{}", outcome.report());
+    }
+    assert_eq!(holder(&place), None);
+}

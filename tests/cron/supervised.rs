@@ -76,17 +76,17 @@ fn is_refused_at_once(supervisor: &Supervisor, needs: &[&str]) {
     let daemon = supervised(&place, supervisor);
     place.began("a");
     for words in [&[][..], &["--timeout", "1h", "--on-timeout", "terminate"]] {
-        let outcome = place.graceful(words).exits(1);
+        let outcome = place.graceful(words).exits(5);
         mentions(&outcome, &[supervisor.name, supervisor.advice, "nothing was done"]);
         avoids(&outcome, &["paused", "waiting for", "is stopped"]);
         place.still_runs(daemon);
     }
-    let rehearsal = place.graceful(&["-n"]).exits(1);
+    let rehearsal = place.graceful(&["-n"]).exits(5);
     assert!(rehearsal.text().contains(supervisor.advice), "{}", rehearsal.report());
     avoids(&rehearsal, &["would stop"]);
     assert!(!place.ended("a"));
-    let result = place.graceful(&["--json"]).exits(1).json();
-    assert_eq!(result["outcome"], "not stopped", "{result:#}");
+    let result = place.graceful(&["--json"]).exits(5).json();
+    assert_eq!(result["outcome"], "supervised", "{result:#}");
     place.still_runs(daemon);
 }
 

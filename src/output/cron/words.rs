@@ -50,8 +50,8 @@ pub fn no_job() -> &'static str {
     }
 }
 
-/// Returns the message about a result that the user did not wish for. `NotStopped` has none,
-/// because its reason was reported.
+/// Returns the message about a result that the user did not wish for. `NotStopped` and
+/// `Supervised` have none, because the reason was reported.
 pub fn ending(result: &ShutdownResult, plan: &Plan, daemons: &[Daemon]) -> Option<String> {
     let has_daemon = !daemons.is_empty();
     // What runs cron may end it when it is paused, as a script with job control does that ends itself
@@ -62,7 +62,10 @@ pub fn ending(result: &ShutdownResult, plan: &Plan, daemons: &[Daemon]) -> Optio
         "cron runs on"
     };
     match result {
-        ShutdownResult::Stopped | ShutdownResult::NotStopped | ShutdownResult::Ran(_) => None,
+        ShutdownResult::Stopped
+        | ShutdownResult::Supervised
+        | ShutdownResult::NotStopped
+        | ShutdownResult::Ran(_) => None,
         ShutdownResult::Held(end) => Some(match end {
             HoldEnd::Released(by) => format!("{by} has released cron, and {left_alone}"),
             HoldEnd::LeaseOver => format!("the lease is over, and {left_alone}"),
@@ -125,6 +128,7 @@ pub fn outcome(result: &ShutdownResult) -> &'static str {
     match result {
         ShutdownResult::Stopped => "stopped",
         ShutdownResult::Terminated => "terminated",
+        ShutdownResult::Supervised => "supervised",
         ShutdownResult::NotStopped => "not stopped",
         ShutdownResult::TimedOut { .. } => "timed out",
         ShutdownResult::Interrupted(..) => "interrupted",
