@@ -167,6 +167,11 @@ const EXAMPLES: &[(&str, Place)] = &[
         Elsewhere(FLEET),
     ),
     ("ansible-playbook -i hosts maintenance.yml", Elsewhere(FLEET)),
+    (
+        "clush -w @jobs -S 'cron-graceful -q --hold --lease 1h --timeout 10m' && migrate-database",
+        Elsewhere(FLEET),
+    ),
+    ("clush -w @jobs -S cron-graceful -q --release", Elsewhere(FLEET)),
     ("clush -w web1,web2 -S 'proctool find -q --exe cron --user root'; echo $?", Elsewhere(FLEET)),
     (
         "clush -w web1,web2 -b proctool find --exe apache2 --user root --fields \
