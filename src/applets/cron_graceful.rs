@@ -366,7 +366,7 @@ fn extend(options: &Options, lease: Duration) -> anyhow::Result<Option<Exit>> {
     let request = Request::Extend { lease, by: who() };
     Ok(match cron::call_holder(&request).context("the one who holds cron does not answer")? {
         Some(Answer::Holding(holder)) => {
-            output::print(&held_already(options.format.json(), &holder))?;
+            options.tell(&held_already(options.format.json(), &holder))?;
             Some(Exit::Done)
         }
         Some(Answer::Released(_)) | None => None,
@@ -379,7 +379,7 @@ fn release(options: &Options) -> anyhow::Result<Exit> {
     match cron::call_holder(&request).context("the one who holds cron does not answer")? {
         Some(Answer::Released(holder)) => {
             await_end_of_holder();
-            output::print(&released(options.format.json(), &holder))?;
+            options.tell(&released(options.format.json(), &holder))?;
             Ok(Exit::Done)
         }
         Some(Answer::Holding(_)) => bail!("the one who holds cron does not let go"),
@@ -565,6 +565,12 @@ impl Options {
             );
         }
         Ok(())
+    }
+
+    /// Prints a text or a document. With --quiet, a text is not printed.
+    fn tell(&self, text: &str) -> io::Result<()> {
+        let is_wanted = self.format.json().is_some() || !self.verbosity.is_quiet();
+        if is_wanted { output::print(text) } else { Ok(()) }
     }
 
     /// Returns the exit status after the time limit.

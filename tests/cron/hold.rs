@@ -31,9 +31,9 @@ fn a_lease_holds_cron_in_the_background_until_it_is_released() {
     assert!(!place.is_alive(first));
     assert_eq!(place.state(daemon), 'T');
     let list = place.list();
-    let held = &list["held"];
-    assert_eq!((&held["by"], &list["daemons"][0]["stopped"]), (&"root".into(), &true.into()));
-    assert!(held["since"].as_str() < held["until"].as_str(), "{list:#}");
+    let entry = &list["held"];
+    assert_eq!((&entry["by"], &list["daemons"][0]["stopped"]), (&"root".into(), &true.into()));
+    assert!(entry["since"].as_str() < entry["until"].as_str(), "{list:#}");
     let text = place.graceful(&["--list"]).exits(0);
     assert!(text.text().contains("paused: held until "), "{}", text.report());
     // Another run is refused, and told by whom.
@@ -47,6 +47,11 @@ fn a_lease_holds_cron_in_the_background_until_it_is_released() {
     place.still_runs(daemon);
     assert_eq!(place.list()["held"], Value::Null);
     place.graceful(&["--release"]).refuses(1, "nobody holds cron here");
+    held(&place);
+    for words in [&["-q", "--hold", "--lease", "1h"][..], &["-q", "--release"]] {
+        let outcome = place.graceful(words).exits(0);
+        assert!(outcome.text().is_empty(), "{}", outcome.report());
+    }
     // Another run can begin at once.
     place.graceful(&[]).exits(0);
     place.is_stopped(daemon);
