@@ -1,15 +1,14 @@
 //! `cron-graceful`: stop cron without hurting a running job.
 
-use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::time::{Duration, Instant};
+mod hold;
+mod lock;
 
-use anyhow::{Context as _, bail};
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum, ValueHint, value_parser};
-use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::io::Errno;
 
 use super::signalling::{ALL_DONE, leave, open_own_procfs};
 use super::{Applet, Context, ManSection};
@@ -22,14 +21,12 @@ use crate::command::program;
 use crate::control::background::{self, Background, Divided, Parted};
 use crate::control::{Interrupts, check_references, raise_limit};
 use crate::cron::{
-    self, Answer, CronTarget, DaemonScan, DaemonSelector, Hold, HoldUntil, Holder, Jobs, Plan,
-    Rejected, Request, Shutdown, ShutdownResult,
+    self, CronTarget, DaemonScan, DaemonSelector, Hold, HoldUntil, Jobs, Plan, Rejected, Shutdown,
+    ShutdownResult,
 };
-use crate::deadline::pause;
 use crate::exit::{Exit, Refusal};
 use crate::output::cron::{
-    CronReport, ReportOptions, daemon_applets, daemon_names, duration, failure, held_already,
-    held_since, no_daemon, reject_reason, released,
+    CronReport, ReportOptions, daemon_applets, daemon_names, failure, no_daemon, reject_reason,
 };
 use crate::output::{self, Output, outlet};
 use crate::process::{Pid, Proc};
@@ -303,14 +300,8 @@ Examples:
 See also:
   proctool(1), cron(8), systemctl(1)";
 
-/// Time for the one who has released cron to end.
-const HOLDER_END: Duration = Duration::from_secs(2);
-
 /// The longest time for which cron is held.
 const LONGEST_LEASE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// The lock file: only one run at a time changes anything.
-const LOCK: &str = "/run/cron-graceful.lock";
 
 fn lease(text: &str) -> Result<Duration, String> {
     match parse::limit(text)?.0 {
@@ -343,10 +334,10 @@ fn start(options: &Options, context: &Context) -> anyhow::Result<Exit> {
     options.check(changes)?;
     if options.release {
         options.verbosity.start_with_syslog(&context.name, true)?;
-        return release(options);
+        return hold::release(options);
     }
     let Some(lease) = options.lease else { return work(options, changes, None, context) };
-    if let Some(exit) = extend(options, lease)? {
+    if let Some(exit) = hold::extend(options, lease)? {
         return Ok(exit);
     }
     match background::divide().context("cannot go on in the background")? {
@@ -361,53 +352,6 @@ fn start(options: &Options, context: &Context) -> anyhow::Result<Exit> {
     }
 }
 
-/// Lets the one who holds cron hold it for longer; `None` if nobody does.
-fn extend(options: &Options, lease: Duration) -> anyhow::Result<Option<Exit>> {
-    let request = Request::Extend { lease, by: who() };
-    Ok(match cron::call_holder(&request).context("the one who holds cron does not answer")? {
-        Some(Answer::Holding(holder)) => {
-            options.tell(&held_already(options.format.json(), &holder))?;
-            Some(Exit::Done)
-        }
-        Some(Answer::Released(_)) | None => None,
-    })
-}
-
-/// Lets the one who holds cron let it run on.
-fn release(options: &Options) -> anyhow::Result<Exit> {
-    let request = Request::Release { by: who() };
-    match cron::call_holder(&request).context("the one who holds cron does not answer")? {
-        Some(Answer::Released(holder)) => {
-            await_end_of_holder();
-            options.tell(&released(options.format.json(), &holder))?;
-            Ok(Exit::Done)
-        }
-        Some(Answer::Holding(_)) => bail!("the one who holds cron does not let go"),
-        None => Err(Refusal::nothing(
-            "nobody holds cron here: was the lease over? --list tells whether it is paused",
-        )
-        .into()),
-    }
-}
-
-/// Waits until the one who has released cron has ended, so that another run can begin.
-fn await_end_of_holder() {
-    let end = Instant::now() + HOLDER_END;
-    while other_run().is_some() && pause(end).is_ok() {}
-}
-
-/// Returns who calls this: the user who has logged in, as far as that is known.
-fn who() -> String {
-    let variables = ["SUDO_USER", "DOAS_USER", "LOGNAME", "USER"];
-    let name = variables.iter().find_map(|name| std::env::var(name).ok());
-    let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "root".to_owned());
-    // It is one word of a line.
-    name.chars()
-        .take(64)
-        .map(|c| if c.is_whitespace() || c.is_control() { '?' } else { c })
-        .collect()
-}
-
 fn work(
     options: &Options,
     changes: bool,
@@ -417,7 +361,7 @@ fn work(
     let name = &context.name;
     options.verbosity.start_with_syslog(name, changes)?;
     check_references()?;
-    let _lock = if changes { Some(lock()?) } else { None };
+    let _lock = if changes { Some(lock::lock()?) } else { None };
     let proc = open_own_procfs()?;
     raise_limit();
     let interrupts = Interrupts::catch(&proc)?;
@@ -437,8 +381,8 @@ fn work(
         is_quiet: options.verbosity.is_quiet(),
         is_detached: options.detach,
         limit,
-        other_run: if changes { None } else { other_run() },
-        holder: if options.list { asked_holder() } else { None },
+        other_run: if changes { None } else { lock::other_run() },
+        holder: if options.list { lock::asked_holder() } else { None },
         ends_when_held: options.lease.is_some(),
     };
     let report = CronReport::new(name, proc.users(), &interrupts, output, look);
@@ -595,7 +539,7 @@ impl Options {
             with_daemons: self.wait_daemons,
             command: self.command.clone(),
             hold: self.hold.then(|| Hold {
-                by: who(),
+                by: hold::who(),
                 end: match self.lease {
                     Some(lease) => HoldUntil::Lease(lease, background.into()),
                     None => HoldUntil::InputEnds,
@@ -713,66 +657,4 @@ fn conclude(
         ShutdownResult::NotRun(_) => Exit::NotExecutable,
     };
     told(exit, report.conclude(result, shutdown.plan, shutdown.daemons))
-}
-
-/// Takes the lock that keeps a second run from working at the same time.
-fn lock() -> anyhow::Result<File> {
-    let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits() as i32;
-    let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
-    let file = options.open(LOCK).with_context(|| format!("cannot open '{LOCK}'"))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        // If the directory was cleaned meanwhile, the next run would open another file.
-        Ok(())
-            if std::fs::metadata(LOCK)
-                .is_ok_and(|named| file.metadata().is_ok_and(|own| own.ino() == named.ino())) =>
-        {
-            // The next run tells its user whom to ask.
-            file.set_len(0)
-                .and_then(|()| writeln!(&file, "{}", std::process::id()))
-                .with_context(|| format!("cannot write '{LOCK}'"))?;
-            Ok(file)
-        }
-        Ok(()) => bail!("'{LOCK}' was removed meanwhile: try again"),
-        Err(Errno::WOULDBLOCK) => {
-            if let Some(holder) = asked_holder() {
-                let held = held_since(&holder);
-                return Err(Refusal::nothing(format!("cron is {held}: nothing was done")).into());
-            }
-            let holder = holder(&file).unwrap_or_else(|| "another cron-graceful".to_owned());
-            let why = format!("{holder} is at work and holds {LOCK}: nothing was done");
-            Err(Refusal::nothing(why).into())
-        }
-        Err(errno) => Err(errno).with_context(|| format!("cannot lock '{LOCK}'")),
-    }
-}
-
-/// Returns the one who holds cron; `None` also where it is not told.
-fn asked_holder() -> Option<Holder> {
-    match cron::call_holder(&Request::Ask) {
-        Ok(Some(Answer::Holding(holder))) => Some(holder),
-        _ => None,
-    }
-}
-
-/// Describes another run that is at work; `None` if there is none, or if we may not know.
-fn other_run() -> Option<String> {
-    let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits() as i32;
-    let file = File::options().read(true).custom_flags(flags).open(LOCK).ok()?;
-    match flock(&file, FlockOperation::NonBlockingLockShared) {
-        Err(Errno::WOULDBLOCK) => {
-            Some(holder(&file).unwrap_or_else(|| "another cron-graceful".to_owned()))
-        }
-        _ => None,
-    }
-}
-
-/// Describes the run that holds the lock: its pid, and how long it has held the lock; `None` where
-/// the file does not tell.
-fn holder(file: &File) -> Option<String> {
-    let mut text = String::new();
-    file.take(32).read_to_string(&mut text).ok()?;
-    let pid: Pid = text.trim().parse().ok()?;
-    let time = file.metadata().ok()?.modified().ok()?.elapsed().ok()?;
-    Some(format!("another cron-graceful (process {pid}, for {})", duration(time)))
 }

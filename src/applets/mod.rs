@@ -228,11 +228,13 @@ mod tests {
     }
 
     /// Statuses of our own: all but those that a command passes on.
-    const OWN: [Exit; 10] = [
+    const OWN: [Exit; 12] = [
         Exit::Done,
         Exit::Nothing,
         Exit::Usage,
         Exit::Fatal,
+        Exit::Absent,
+        Exit::Supervised,
         Exit::Partial,
         Exit::TimedOut,
         Exit::NotRun,

@@ -1,0 +1,62 @@
+//! What `cron-graceful` asks of the one who holds cron: to hold it for longer, and to let it run on.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use super::Options;
+use super::lock::other_run;
+use crate::cron::{self, Answer, Request};
+use crate::deadline::pause;
+use crate::exit::{Exit, Refusal};
+use crate::output::cron::{held_already, released};
+
+/// Time for the one who has released cron to end.
+const HOLDER_END: Duration = Duration::from_secs(2);
+
+/// Lets the one who holds cron hold it for longer; `None` if nobody does.
+pub fn extend(options: &Options, lease: Duration) -> anyhow::Result<Option<Exit>> {
+    let request = Request::Extend { lease, by: who() };
+    Ok(match cron::call_holder(&request).context("the one who holds cron does not answer")? {
+        Some(Answer::Holding(holder)) => {
+            options.tell(&held_already(options.format.json(), &holder))?;
+            Some(Exit::Done)
+        }
+        Some(Answer::Released(_)) | None => None,
+    })
+}
+
+/// Lets the one who holds cron let it run on.
+pub fn release(options: &Options) -> anyhow::Result<Exit> {
+    let request = Request::Release { by: who() };
+    match cron::call_holder(&request).context("the one who holds cron does not answer")? {
+        Some(Answer::Released(holder)) => {
+            await_end_of_holder();
+            options.tell(&released(options.format.json(), &holder))?;
+            Ok(Exit::Done)
+        }
+        Some(Answer::Holding(_)) => bail!("the one who holds cron does not let go"),
+        None => Err(Refusal::nothing(
+            "nobody holds cron here: was the lease over? --list tells whether it is paused",
+        )
+        .into()),
+    }
+}
+
+/// Waits until the one who has released cron has ended, so that another run can begin.
+fn await_end_of_holder() {
+    let end = Instant::now() + HOLDER_END;
+    while other_run().is_some() && pause(end).is_ok() {}
+}
+
+/// Returns who calls this: the user who has logged in, as far as that is known.
+pub fn who() -> String {
+    let variables = ["SUDO_USER", "DOAS_USER", "LOGNAME", "USER"];
+    let name = variables.iter().find_map(|name| std::env::var(name).ok());
+    let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "root".to_owned());
+    // It is one word of a line.
+    name.chars()
+        .take(64)
+        .map(|c| if c.is_whitespace() || c.is_control() { '?' } else { c })
+        .collect()
+}
