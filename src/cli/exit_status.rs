@@ -26,6 +26,8 @@ pub const GENERAL: &[ExitRow] = &[
     Status(Exit::Nothing, "nothing matched, or it could not be done"),
     Status(Exit::Usage, "wrong usage, a bad pattern too"),
     Status(Exit::Fatal, "fatal: /proc unreadable, out of descriptors, output failed"),
+    Status(Exit::Absent, "cron-graceful --hold: there is no cron to hold"),
+    Status(Exit::Supervised, "cron-graceful: it is for a supervisor to stop cron"),
     Status(Exit::Partial, "some of the targets, not all"),
     Status(Exit::TimedOut, "timed out"),
     Status(
