@@ -76,9 +76,11 @@ BREAK='
 case $prefix:$binary:${DESTDIR:-}:${TMPDIR:-}:$PWD in
 *"$BREAK"* | *"$TAB"*) fail "a path has a newline or a tab: use another one" ;;
 esac
-# Fails if a program is missing that this script calls.
+# The programs that this script calls.
+PROGRAMS='awk cut find grep id install ln mktemp mv readlink realpath rm sed sha256sum sort stat'
+
 check_programs() {
-    for program in awk find grep sed sha256sum; do
+    for program in $PROGRAMS; do
         command -v "$program" >/dev/null || fail "there is no $program on \$PATH, which this script needs: install it"
     done
     realpath -ms / >/dev/null 2>&1 || fail "this script needs the GNU coreutils (realpath -ms) on \$PATH"
@@ -106,28 +108,46 @@ END='# end'
 # group staff, 50, may write to /usr/local.
 check_trusted() {
     [ "$(id -u)" = 0 ] || return 0
+    # What does not exist yet could be made by whoever may write above it.
+    existing=$1
+    while [ ! -e "$existing" ] && [ ! -L "$existing" ]; do existing=$(dirname "$existing"); done
+    for way in "$existing" "$(realpath -- "$existing")"; do check_way "$way" "$2" "${3:-0}" "${4:-}"; done
+}
+
+check_way() {
     at=$1
     sticky=
     [ "$2" = runs ] || sticky=may
     while :; do
         # The first one may be a symbolic link to the second one.
         for directory_or_link in "$at" "$at/."; do
-            facts=$(stat -c '%u %g %a' "$directory_or_link") || fail "cannot look at $at"
+            facts=$(stat -c '%u %G %a' "$directory_or_link") || fail "cannot look at $at"
             case ${facts%% *} in
             0 | "${3:-0}") ;;
             *) fail "$at belongs to another user (uid ${facts%% *}), who could choose what root $2${4:+ ($4)}:" \
                 "do this as that user, or choose another directory" ;;
             esac
         done
+        # shellcheck disable=SC2012 # find does not show access control lists.
         case $sticky$facts in
-        may*' '[1357]??? | *[0145][0145] | *'0 0 '*[0145] | *'0 50 '*[0145]) ;;
-        *) fail "other users may write to $at (mode ${facts##* }), and could choose what root $2${4:+ ($4)}:" \
-            "take that right away (chmod), or choose another directory" ;;
+        may*' '[1357]??? | *[0145][0145]) ;;
+        *'0 root '*[0145] | *'0 staff '*[0145]) [ -z "$(ls -ld "$at/." | sed -n '/^.\{10\}+/p')" ] ||
+            fail "others may write to $at, by its access control list (getfacl), and could choose what root $2${4:+ ($4)}:" \
+                "take that right away (setfacl -b), or choose another directory" ;;
+        # Many systems give each user a group of the same name, which has no other member.
+        *[0145]) { [ "$3" != 0 ] && [ "$(stat -c '%u %U' "$at/.")" = "$3 $(stat -c %G "$at/.")" ]; } || not_ours "$@" ;;
+        *) not_ours "$@" ;;
         esac
         [ "$at" != / ] || return 0
         at=$(dirname "$at")
         sticky=may
     done
+}
+
+# Fails for what check_way looks at.
+not_ours() {
+    fail "other users may write to $at (mode ${facts##* }), and could choose what root $2${4:+ ($4)}:" \
+        "take that right away (chmod), or choose another directory"
 }
 
 # Checks the directories in which programs are looked for, and the one for temporary files.
@@ -138,7 +158,12 @@ check_environment() {
         directory=${rest%%:*}
         rest=${rest#*:}
         case $directory in
-        /*) [ ! -d "$directory" ] || check_trusted "$(realpath -ms -- "$directory")" runs 0 "it is in \$PATH" ;;
+        /*)
+            check_trusted "$(realpath -ms -- "$directory")" runs 0 "it is in \$PATH"
+            for program in cargo rustc rustup cc gcc ld musl-gcc rust-lld su chroot readelf $PROGRAMS; do
+                [ ! -e "$directory/$program" ] || check_file "$directory/$program" 0
+            done
+            ;;
         *) fail "\$PATH has '$directory', which is another directory wherever root is: take it away" ;;
         esac
     done
@@ -151,7 +176,13 @@ check_environment() {
 check_source() {
     [ "$(id -u)" = 0 ] || return 0
     check_trusted "$source" runs "$1" "its source"
-    foreign=$(find "$source" ! -user 0 ! -user "$1" -print -o ! -type l -perm -002 -print | head -n 1)
+    group=$(id -gn "$owner")
+    # Many systems give each user a group of the same name, which has no other member.
+    [ "$group" = "$owner" ] || group=root
+    foreign=$(find "$source" ! -user 0 ! -user "$1" -print -o ! -type l -perm -002 -print -o \
+        ! -type l -perm -020 ! -group 0 ! -group "$group" -print -o -type l -path "*/man/*" -print) ||
+        fail "cannot look at all of $source"
+    foreign=$(printf '%s\n' "$foreign" | sed -n 1p)
     [ -z "$foreign" ] || fail "$foreign is another user's, or others may write to it: root would run what is in it." \
         "Do this as that user, or take a source of your own"
 }
@@ -161,9 +192,16 @@ check_binary() {
     [ -e "$binary" ] || fail "there is no $binary"
     { [ -f "$binary" ] && [ -x "$binary" ]; } || fail "$binary is not a file that can be executed"
     [ "$(id -u)" = 0 ] || return 0
-    check_trusted "$(dirname "$(realpath -e -- "$binary")")" runs "$1" "it has the binary"
-    [ -n "$(find -L "$binary" \( -user 0 -o -user "$1" \) ! -perm -002 -print)" ] ||
-        fail "$binary is another user's, or others may write to it: root would run it. Copy it first, and look at it"
+    check_trusted "$(dirname "$binary")" runs "$1" "it has the binary"
+    check_trusted "$(dirname "$(realpath -- "$binary")")" runs "$1" "it has the binary"
+    check_file "$binary" "$1"
+}
+
+# Checks a file that root would run or read. It may be one of this user.
+check_file() {
+    [ -n "$(find -L "$1" \( -user 0 -o -user "$2" \) ! -perm -002 -print)" ] ||
+        fail "$1 is another user's, or others may write to it: root would run it." \
+            "Give it to root (chown), or take another one"
 }
 
 check_environment
@@ -216,8 +254,12 @@ build() {
             fail "the build as user $owner failed"
     else
         if [ "$(id -u)" = 0 ]; then
-            for directory in "${HOME:-/root}" "${CARGO_HOME:-}" "${RUSTUP_HOME:-}"; do
-                [ ! -d "$directory" ] || check_trusted "$(realpath -ms -- "$directory")" runs 0 "\$HOME, with cargo's files"
+            cargo_home=${CARGO_HOME:-${HOME:-/root}/.cargo}
+            for directory in "${HOME:-/root}" "$cargo_home" "$cargo_home/bin" "${RUSTUP_HOME:-${HOME:-/root}/.rustup}"; do
+                check_trusted "$(realpath -ms -- "$directory")" runs 0 "\$HOME, with cargo's files"
+            done
+            for file in "$cargo_home"/config "$cargo_home"/config.toml "$cargo_home"/bin/*; do
+                [ ! -e "$file" ] || check_file "$file" 0
             done
         fi
         compile
@@ -313,10 +355,10 @@ kind_of() {
     fi
 }
 
-# Reports whether a path is free, or has what this script installs or has installed there.
+# Reports whether a path is free, or has what this script has installed there.
 is_ours() {
     present=$(kind_of "$root/$2")
-    [ -z "$present" ] || [ "$present" = "$1" ] || grep -qxF -e "$present$TAB$2" "$work/old"
+    [ -z "$present" ] || grep -qxF -e "$present$TAB$2" "$work/old"
 }
 
 leave() {
@@ -328,6 +370,7 @@ leave() {
 # below the prefix.
 read_manifest() {
     : >"$work/old"
+    [ ! -e "$manifest" ] || [ -f "$manifest" ] || fail "$manifest is no file"
     [ ! -e "$manifest" ] || awk -F '\t' -v end="$END" '
         ended || ($0 != end && NF != 2) { exit 1 }
         $0 == end { ended = 1; next }
@@ -339,7 +382,7 @@ read_manifest() {
 }
 
 write_manifest() {
-    { sort -u -t "$TAB" -k 2 -k 1 "$@" && say "$END"; } >"$work/manifest"
+    { sort -u -t "$TAB" -k 2 -k 1 "$@" && say "$END"; } >"$work/manifest" || fail "cannot write to $work"
     put "$work/manifest" "$manifest"
 }
 
@@ -347,7 +390,7 @@ write_manifest() {
 # interruption leaves either file whole. One that is there already, with its mode and owner, stays.
 put() {
     [ "$(kind_of "$1")" != "$(kind_of "$2")" ] || [ "$(stat -c '%a %u' "$1" "$2" | uniq | wc -l)" != 1 ] || return 0
-    { mkdir -p "${2%/*}" && new=$(mktemp "${2%/*}/.proctool.XXXXXX") &&
+    { new=$(mktemp "${2%/*}/.proctool.XXXXXX") &&
         cp -P --remove-destination --preserve=mode "$1" "$new"; } || fail "cannot write to ${2%/*}"
     mv -fT "$new" "$2"
     new=
@@ -372,6 +415,19 @@ check_writable() {
         check_trusted "$directory" writes
         [ -w "$directory" ] || fail "cannot write to $directory: try as root, or with another --prefix"
     done
+}
+
+# Makes the directories that are missing, or those on the way to this one. Nobody else may have made
+# one meanwhile: it could lead elsewhere.
+make_directories() {
+    sed 's/^directory.//' "$work/missing" | while IFS= read -r directory; do
+        case $1/ in
+        / | "$directory"/*) mkdir "$directory" || fail "somebody else has made $directory meanwhile: look at it" ;;
+        esac
+    done
+    # The rest is for the second call.
+    awk -v way="$1/" 'way != "/" && index(way, substr($0, 11) "/") != 1' "$work/missing" >"$work/rest"
+    mv "$work/rest" "$work/missing"
 }
 
 # ---- Installing and uninstalling ----
@@ -420,13 +476,23 @@ install_all() {
     is_ours "$(kind_of "$stage/bin/proctool")" bin/proctool ||
         fail "$root/bin/proctool was not installed by this script: move it away, or choose another --prefix"
     while IFS=$TAB read -r kind path; do
-        if is_ours "$kind" "$path"; then printf '%s\t%s\n' "$kind" "$path"; else leave "$path"; fi
+        if is_ours "$kind" "$path"; then
+            printf '%s\t%s\n' "$kind" "$path"
+        # The same file of others, such as a package, stays theirs.
+        elif [ "$present" != "$kind" ]; then
+            leave "$path"
+        fi
     done <"$work/plan" >"$work/todo"
-    printf '\tshare/proctool/manifest\n' | cat "$work/todo" - | check_writable >"$work/made"
+    [ -s "$work/todo" ] || fail "there is nothing to install: is the disk full below $work?"
+    printf '\tshare/proctool/manifest\n' | cat "$work/todo" - | check_writable >"$work/unsorted"
+    # What is above comes first.
+    sort -u "$work/unsorted" >"$work/missing"
     # The directories of a package belong to the machine where it is unpacked.
-    [ -z "$destination" ] || : >"$work/made"
+    if [ -z "$destination" ]; then cp "$work/missing" "$work/made"; else : >"$work/made"; fi
+    make_directories "$own"
     # An interruption leaves old and new files: until the end the manifest has both.
     write_manifest "$work/old" "$work/todo" "$work/made"
+    make_directories ""
     sweep <"$work/plan"
     while IFS=$TAB read -r kind path; do put "$stage/$path" "$root/$path"; done <"$work/todo"
     # An earlier version may have installed more.

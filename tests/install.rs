@@ -185,6 +185,24 @@ fn uninstalling_leaves_what_others_put_there() {
     assert_eq!(files, expected);
 }
 
+/// Another installation, such as a package, has the same files there.
+#[test]
+fn an_equal_file_of_others_stays_theirs() {
+    let place = Place::new("x");
+    place.install().succeeds();
+    let page = place.path("share/man/man1/proctool.1");
+    let text = fs::read(&page).expect("reading a page");
+    place.run(&["--uninstall"]).succeeds();
+    fs::create_dir_all(page.parent().expect("its directory")).expect("making a directory");
+    fs::write(&page, &text).expect("writing a file");
+    place.install().succeeds();
+    place.run(&["--uninstall"]).succeeds();
+    assert_eq!(fs::read(&page).expect("reading the page"), text);
+    fs::create_dir_all(place.path("bin")).expect("making a directory");
+    fs::copy(PROCTOOL, place.path("bin/proctool")).expect("copying the binary");
+    place.install().refuses(1, "was not installed by this script");
+}
+
 #[test]
 fn a_file_in_the_place_of_a_link_is_left_alone() {
     let place = Place::new("x");
@@ -691,6 +709,30 @@ fn root_builds_and_runs_nothing_of_others() {
             || variable.ends_with("_HOME") && outcome.errors().contains(theirs);
         assert!(named, "{variable}: {}", outcome.report());
         assert_eq!(source.calls(), "", "{variable}");
+    }
+    // Files of others below a home of root, and programs of others in a directory of root.
+    let home = |name: &str| {
+        let source = Source::new();
+        let file = source.directory.path().join("home").join(name);
+        fs::create_dir_all(file.parent().expect("its directory")).expect("making a directory");
+        fs::write(&file, "").expect("writing a file");
+        (source, file)
+    };
+    for (name, variable) in [
+        (".cargo/config.toml", "HOME"),
+        (".cargo/bin/cargo", "HOME"),
+        (".cargo", "HOME"),
+        (".rustup", "HOME"),
+        ("cargo", "PATH"),
+        ("sed", "PATH"),
+    ] {
+        let (source, file) = home(name);
+        change(file, 65534, 0o755);
+        let home = source.directory.path().join("home").display().to_string();
+        let value = if variable == "PATH" { format!("{home}:/usr/bin:/bin") } else { home };
+        let outcome = finish(source.build(&[(variable, &value)])).exits(1);
+        assert!(outcome.errors().contains("another user"), "{name}: {}", outcome.report());
+        assert!(!source.calls().contains("cargo"), "{name}");
     }
     let source = Source::new();
     for path in ["relative:/usr/bin:/bin", ":/usr/bin:/bin"] {

@@ -4,7 +4,8 @@
 set -eu
 first=$(realpath "$1")
 cd "$(dirname "$0")/../.."
-work=$(mktemp -d)
+# Not below /tmp: cargo reads files of the directories above.
+work=$(mktemp -d -p /var/lib)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
