@@ -108,14 +108,14 @@ END='# end'
 # group staff, 50, may write to /usr/local.
 check_trusted() {
     [ "$(id -u)" = 0 ] || return 0
-    # What does not exist yet could be made by whoever may write above it.
-    existing=$1
-    while [ ! -e "$existing" ] && [ ! -L "$existing" ]; do existing=$(dirname "$existing"); done
-    for way in "$existing" "$(realpath -- "$existing")"; do check_way "$way" "$2" "${3:-0}" "${4:-}"; done
+    for way in "$1" "$(realpath -m -- "$1")"; do check_way "$way" "$2" "${3:-0}" "${4:-}"; done
 }
 
+# Checks one of the two ways to a directory: with its symbolic links, and without them.
 check_way() {
     at=$1
+    # What does not exist yet could be made by whoever may write above it.
+    while [ ! -e "$at" ]; do at=$(dirname "$at"); done
     sticky=
     [ "$2" = runs ] || sticky=may
     while :; do
@@ -180,7 +180,7 @@ check_source() {
     # Many systems give each user a group of the same name, which has no other member.
     [ "$group" = "$owner" ] || group=root
     foreign=$(find "$source" ! -user 0 ! -user "$1" -print -o ! -type l -perm -002 -print -o \
-        ! -type l -perm -020 ! -group 0 ! -group "$group" -print -o -type l -path "*/man/*" -print) ||
+        ! -type l -perm -020 ! -group 0 ! -group "$group" -print -o -type l -path "$source/man/*" -print) ||
         fail "cannot look at all of $source"
     foreign=$(printf '%s\n' "$foreign" | sed -n 1p)
     [ -z "$foreign" ] || fail "$foreign is another user's, or others may write to it: root would run what is in it." \
@@ -277,7 +277,7 @@ compile() {
     if has_target || { rustup target add "$target" && has_target; } >/dev/null 2>&1; then
         say "Building for $target with $(rustc --version)." >&2
         [ "$target" = "$(this_machine)" ] || flags="$flags -C linker=rust-lld"
-    elif has_source; then
+    elif [ "$target" = "$(this_machine)" ] && has_source; then
         say "Building for $target, and the standard library with it, with $(/usr/bin/rustc --version)." >&2
         # The standard library links an unwinder, though nothing unwinds. It is copied, since the
         # other libraries in its directory are not for musl.

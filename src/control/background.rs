@@ -16,7 +16,8 @@ use rustix::process::{
 };
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
-use super::kernel::divide_process;
+use super::descriptors::keep_descriptors;
+use super::kernel::{close_given, divide_process};
 use super::own_child::signal_child;
 use super::{Error, Interrupts};
 use crate::process::{Pid, leave_control_groups};
@@ -52,7 +53,8 @@ pub enum Parted {
 }
 
 /// Divides our process into a parent and a child, both of which return from here. We must have no
-/// other thread yet. The child gets HUP when its parent ends before it has let that go.
+/// other thread yet. The child gets TERM when its parent ends before it has let that go. It has only the
+/// standard descriptors: a lock or a pipe of the caller must not be held as long as the child runs.
 pub fn divide() -> io::Result<Divided> {
     let (stream, parent) = UnixStream::pair()?;
     let own = getpid();
@@ -63,7 +65,9 @@ pub fn divide() -> io::Result<Divided> {
         }
         None => {
             setsid()?;
-            set_parent_process_death_signal(Some(RawSignal::HUP))?;
+            close_given(&keep_descriptors()?);
+            // HUP may be ignored, as under nohup(1).
+            set_parent_process_death_signal(Some(RawSignal::TERM))?;
             if getppid() != Some(own) {
                 return Err(io::Error::other("our parent has ended"));
             }

@@ -268,6 +268,14 @@ pub fn divide_process() -> io::Result<Option<unistd::Pid>> {
     }
 }
 
+/// Closes descriptors that we were started with. None of our objects may own one of them.
+pub fn close_given(numbers: &[RawFd]) {
+    for &number in numbers {
+        // SAFETY: no object refers to it, so that none can use or close it later.
+        unsafe { nix::libc::close(number) };
+    }
+}
+
 /// Closes all descriptors but these, in a child that never returns, and lets the other standard ones
 /// lead to /dev/null.
 fn keep_only(kept: &[RawFd]) {

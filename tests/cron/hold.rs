@@ -71,6 +71,22 @@ fn at_the_end_of_a_lease_cron_runs_on_and_nothing_is_left() {
     assert!(!place.root("/run/cron-graceful.sock").exists());
 }
 
+/// A script may have a lock that ends with it, and a reader that waits for the end of its output.
+#[test]
+fn the_holder_keeps_nothing_of_its_caller_open() {
+    let place = cron_box!();
+    place.cron();
+    let script = "exec 9>/mnt/lock; flock 9; cron-graceful --hold --lease 60s | cat; \
+                  exec 9>&-; flock -n /mnt/lock echo free";
+    let words = ["timeout", "--foreground", "20", "bash", "-c", script];
+    let outcome = finish(place.inside(&words)).exits(0);
+    assert!(outcome.text().ends_with("free\n"), "{}", outcome.report());
+    let holder = holder(&place).expect("a holder");
+    let group = place.shell(&format!("cut -d' ' -f6 /proc/{holder}/stat"));
+    assert_eq!(group, holder.to_string(), "a session of its own");
+    place.graceful(&["--release"]).exits(0);
+}
+
 #[test]
 fn a_second_hold_extends_the_lease_and_never_shortens_it() {
     let place = cron_box!();
