@@ -68,9 +68,8 @@ mod tests {
         assert!(path("link").is_symlink());
         assert_eq!(fs::metadata(path("a.prom")).unwrap().mode() & 0o7777, 0o640);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
-        for other in
-            [Path::new("/dev/null"), directory.path(), &path("nowhere/b"), &path("dangling")]
-        {
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        for other in [&path("socket"), directory.path(), &path("nowhere/b"), &path("dangling")] {
             assert!(replace(other, b"new").is_err(), "{}", other.display());
         }
     }
