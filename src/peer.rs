@@ -43,15 +43,11 @@ impl Peer {
                 Err(errno) => return Err(errno.into()),
             }
         }
-        let credentials = getsockopt(&socket, PeerCredentials)?;
-        let stream = UnixStream::from(socket);
-        stream.set_nonblocking(false)?;
-        let pid = u32::try_from(credentials.pid()).ok().filter(|&pid| pid != 0);
-        Ok(Peer { stream, end, uid: credentials.uid(), pid })
+        Peer::connected(UnixStream::from(socket), end)
     }
 
-    /// Takes a connection that a server has accepted. `uid` and `pid` are those of the client.
-    pub fn accepted(stream: UnixStream, end: Instant) -> io::Result<Peer> {
+    /// Takes a connection. Where a server has accepted it, `uid` and `pid` are those of the client.
+    pub fn connected(stream: UnixStream, end: Instant) -> io::Result<Peer> {
         let credentials = getsockopt(&stream, PeerCredentials)?;
         stream.set_nonblocking(false)?;
         let pid = u32::try_from(credentials.pid()).ok().filter(|&pid| pid != 0);

@@ -34,6 +34,7 @@ pub enum Divided {
 }
 
 /// The child's end of the connection.
+#[derive(Debug)]
 pub struct Background {
     parent: UnixStream,
 }

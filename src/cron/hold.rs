@@ -26,20 +26,12 @@ pub struct Hold {
 }
 
 /// What ends a hold, beside a release and a signal.
+#[derive(Debug)]
 pub enum HoldUntil {
     /// The end of this time. The hold goes on in the background.
     Lease(Duration, RefCell<Option<Background>>),
     /// The end of standard input.
     InputEnds,
-}
-
-impl std::fmt::Debug for HoldUntil {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            HoldUntil::Lease(lease, _) => write!(formatter, "Lease({lease:?})"),
-            HoldUntil::InputEnds => write!(formatter, "InputEnds"),
-        }
-    }
 }
 
 /// The end of a hold.

@@ -145,7 +145,7 @@ impl HolderSocket {
             Err(error) => return Err(error),
         };
         let mut peer =
-            Peer::accepted(stream, Instant::now() + deadlines::HOLDER_REQUEST)?.owned_by(&[0])?;
+            Peer::connected(stream, Instant::now() + deadlines::HOLDER_REQUEST)?.owned_by(&[0])?;
         let line = peer.line(&mut Vec::new(), LONGEST)?;
         let request = Request::parse(&String::from_utf8_lossy(&line));
         let request = request.ok_or_else(|| io::Error::from(ErrorKind::InvalidData))?;

@@ -130,7 +130,10 @@ impl CronReport<'_> {
             Event::Additions(path) => {
                 text_member(&mut json, "path", Some(path.as_os_str().as_encoded_bytes()))
             }
-            Event::Held(holder, _) => holder_members(&mut json, holder),
+            Event::Held(holder, _) => {
+                json.push(b',');
+                holder_json(&mut json, Some(holder));
+            }
             Event::Command(command) => {
                 text_member(&mut json, "command", Some(command.as_encoded_bytes()))
             }
@@ -152,14 +155,6 @@ impl CronReport<'_> {
         let user = job.target.uid.map(|uid| self.users.user(uid));
         text_member(json, "user", user.as_ref().map(|user| user.as_bytes()));
     }
-}
-
-/// Writes who holds cron, behind other members.
-fn holder_members(json: &mut Vec<u8>, holder: &Holder) {
-    text_member(json, "by", Some(holder.by.as_bytes()));
-    put(json, format_args!(",\"holder\":{}", holder.pid));
-    json::member(json, "since", Some(holder.since), moment);
-    json::member(json, "until", holder.until, moment);
 }
 
 /// Returns the text or the document about a cron that was held already.
