@@ -42,7 +42,9 @@ impl Shutdown<'_> {
     /// Carries out the plan. On any error, the daemons run on unless they were stopped on purpose.
     pub fn carry_out(&self, events: &mut dyn EventSink) -> Result<ShutdownResult, Error> {
         if self.cannot_pause() && !self.stops() {
-            events.event(Event::Warning(Warning::FirstNotRun));
+            let is_held = self.plan.hold.is_some();
+            let why = if is_held { Warning::FirstNotHeld } else { Warning::FirstNotRun };
+            events.event(Event::Warning(why));
             return Ok(ShutdownResult::NotStopped);
         }
         let end = self.plan.timeout.and_then(|timeout| self.begin.checked_add(timeout));

@@ -12,6 +12,8 @@ use crate::process::Pid;
 pub enum Warning<'w> {
     /// Standard input has ended before cron was held.
     InputEnded,
+    /// The daemon is pid 1 and cannot be paused from inside. It is not held.
+    FirstNotHeld,
     /// The daemon is pid 1 and cannot be paused from inside. The command is not run.
     FirstNotRun,
     /// The daemon is pid 1 and cannot be paused from inside. Only the jobs that run now are waited

@@ -364,6 +364,11 @@ pub fn reject_reason(reason: RejectReason) -> &'static str {
 /// Returns the message of a warning.
 pub fn warning_text(warning: &Warning<'_>) -> String {
     match warning {
+        Warning::FirstNotHeld => {
+            "cron is the first process here and cannot be paused from inside: \
+                                  it cannot be held"
+                .to_owned()
+        }
         Warning::FirstNotRun => "cron is the first process here and cannot be paused from inside: \
                                  the command is not run"
             .to_owned(),
