@@ -375,6 +375,8 @@ fn work(
         move |ended| leave(&name, ended, timed_out, ALL_DONE, is_quiet)
     })?;
     let output = Output::stdout(options.format.colour());
+    let holder = if options.list { lock::asked_holder() } else { Ok(None) };
+    let holder = holder.map_err(|error| hold::silent(&error))?;
     let look = ReportOptions {
         layout: options.format.json(),
         with_daemons: options.wait_daemons,
@@ -382,7 +384,7 @@ fn work(
         is_detached: options.detach,
         limit,
         other_run: if changes { None } else { lock::other_run() },
-        holder: if options.list { lock::asked_holder() } else { None },
+        holder,
         ends_when_held: options.lease.is_some(),
     };
     let report = CronReport::new(name, proc.users(), &interrupts, output, look);

@@ -217,6 +217,20 @@ fn a_daemon_that_starts_while_cron_is_held_is_held_too() {
     place.still_runs(other);
 }
 
+/// Nobody may be told that nobody holds cron.
+#[test]
+fn a_holder_that_does_not_answer_is_an_error() {
+    let place = cron_box!();
+    place.cron();
+    let pid = held(&place);
+    place.kill("STOP", pid);
+    let list = place.graceful(&["--list", "--json"]).exits(3);
+    assert!(list.errors().contains("the one who holds cron does not answer"), "{}", list.report());
+    assert_eq!(list.json()["outcome"], "failed");
+    place.kill("KILL", pid);
+    assert_eq!(holder(&place), None);
+}
+
 #[test]
 fn without_a_cron_nothing_is_held() {
     let place = cron_box!();

@@ -1,8 +1,9 @@
 //! What `cron-graceful` asks of the one who holds cron: to hold it for longer, and to let it run on.
 
+use std::io;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{anyhow, bail};
 
 use super::Options;
 use super::lock::other_run;
@@ -17,7 +18,7 @@ const HOLDER_END: Duration = Duration::from_secs(2);
 /// Lets the one who holds cron hold it for longer; `None` if nobody does.
 pub fn extend(options: &Options, lease: Duration) -> anyhow::Result<Option<Exit>> {
     let request = Request::Extend { lease, by: who() };
-    Ok(match cron::call_holder(&request).context("the one who holds cron does not answer")? {
+    Ok(match cron::call_holder(&request).map_err(|error| silent(&error))? {
         Some(Answer::Holding(holder)) => {
             options.tell(&held_already(options.format.json(), &holder))?;
             Some(Exit::Done)
@@ -29,7 +30,7 @@ pub fn extend(options: &Options, lease: Duration) -> anyhow::Result<Option<Exit>
 /// Lets the one who holds cron let it run on.
 pub fn release(options: &Options) -> anyhow::Result<Exit> {
     let request = Request::Release { by: who() };
-    match cron::call_holder(&request).context("the one who holds cron does not answer")? {
+    match cron::call_holder(&request).map_err(|error| silent(&error))? {
         Some(Answer::Released(holder)) => {
             await_end_of_holder();
             options.tell(&released(options.format.json(), &holder))?;
@@ -41,6 +42,11 @@ pub fn release(options: &Options) -> anyhow::Result<Exit> {
         )
         .into()),
     }
+}
+
+/// Returns the error for one who holds cron and does not answer.
+pub fn silent(error: &io::Error) -> anyhow::Error {
+    anyhow!("the one who holds cron does not answer: {error}")
 }
 
 /// Waits until the one who has released cron has ended, so that another run can begin.

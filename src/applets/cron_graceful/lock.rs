@@ -2,7 +2,7 @@
 //! cron meanwhile.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 
 use anyhow::{Context as _, bail};
@@ -37,7 +37,8 @@ pub fn lock() -> anyhow::Result<File> {
         }
         Ok(()) => bail!("'{LOCK}' was removed meanwhile: try again"),
         Err(Errno::WOULDBLOCK) => {
-            if let Some(holder) = asked_holder() {
+            // Whoever does not answer is described by the file.
+            if let Ok(Some(holder)) = asked_holder() {
                 let held = held_since(&holder);
                 return Err(Refusal::nothing(format!("cron is {held}: nothing was done")).into());
             }
@@ -71,10 +72,13 @@ fn holder(file: &File) -> Option<String> {
     Some(format!("another cron-graceful (process {pid}, for {})", duration(time)))
 }
 
-/// Returns the one who holds cron; `None` also where it is not told.
-pub fn asked_holder() -> Option<Holder> {
+/// Returns the one who holds cron; `None` also for ordinary users, whom it does not tell. Errors: it
+/// does not answer.
+pub fn asked_holder() -> io::Result<Option<Holder>> {
     match cron::call_holder(&Request::Ask) {
-        Ok(Some(Answer::Holding(holder))) => Some(holder),
-        _ => None,
+        Ok(Some(Answer::Holding(holder))) => Ok(Some(holder)),
+        Ok(Some(Answer::Released(_)) | None) => Ok(None),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(None),
+        Err(error) => Err(error),
     }
 }
