@@ -176,11 +176,8 @@ check_environment() {
 check_source() {
     [ "$(id -u)" = 0 ] || return 0
     check_trusted "$source" runs "$1" "its source"
-    group=$(id -gn "$owner")
-    # Many systems give each user a group of the same name, which has no other member.
-    [ "$group" = "$owner" ] || group=root
     foreign=$(find "$source" ! -user 0 ! -user "$1" -print -o ! -type l -perm -002 -print -o \
-        ! -type l -perm -020 ! -group 0 ! -group "$group" -print -o -type l -path "$source/man/*" -print) ||
+        ! -type l -perm -020 ! -group 0 ! -group "$private_group" -print -o -type l -path "$source/man/*" -print) ||
         fail "cannot look at all of $source"
     foreign=$(printf '%s\n' "$foreign" | sed -n 1p)
     [ -z "$foreign" ] || fail "$foreign is another user's, or others may write to it: root would run what is in it." \
@@ -199,11 +196,13 @@ check_binary() {
 
 # Checks a file that root would run or read. It may be one of this user.
 check_file() {
-    [ -n "$(find -L "$1" \( -user 0 -o -user "$2" \) ! -perm -002 -print)" ] ||
+    [ -n "$(find -L "$1" \( -user 0 -o -user "$2" \) ! -perm -002 \
+        \( ! -perm -020 -o -group 0 -o -group "$private_group" \) -print)" ] ||
         fail "$1 is another user's, or others may write to it: root would run it." \
             "Give it to root (chown), or take another one"
 }
 
+private_group=0
 check_environment
 check_programs
 unset CDPATH
@@ -211,6 +210,8 @@ source=$(dirname -- "$(readlink -f -- "$0")")
 [ -e "$source/man/proctool.1" ] || fail "this script is not in the directory of proctool's source"
 owner=${SUDO_USER:-${DOAS_USER:-root}}
 [ "$(stat -c %U "$source")" = "$owner" ] || owner=root
+# Many systems give each user a group of the same name, which has no other member.
+[ "$(id -gn "$owner")" != "$owner" ] || private_group=$(id -g "$owner")
 [ "$action" = uninstall ] || check_source "$(id -u "$owner")"
 [ -z "$binary" ] || check_binary "$(id -u "$owner")"
 TMPDIR=$(realpath -ms -- "${TMPDIR:-/tmp}")

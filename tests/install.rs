@@ -776,6 +776,32 @@ fn root_installs_no_binary_and_no_page_of_others() {
     }
 }
 
+/// The group of a file may have members.
+#[test]
+fn root_runs_nothing_that_a_group_may_write_to() {
+    if !is_root() {
+        skip!("not root");
+    }
+    let give = |path: &Path| {
+        std::os::unix::fs::chown(path, None, Some(65534)).expect("giving a file to a group");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o775)).expect("changing a mode");
+    };
+    for file in ["man/proctool.1", "man", "bin/rustc"] {
+        let source = Source::new();
+        give(&source.path(file));
+        let outcome = finish(source.build(&[])).exits(1);
+        assert!(outcome.errors().contains("others may write to"), "{file}: {}", outcome.report());
+        assert_eq!(source.calls(), "", "{file}");
+    }
+    let place = Place::new("x");
+    let binary = place.directory.path().join("proctool");
+    fs::copy(PROCTOOL, &binary).expect("copying the binary");
+    give(&binary);
+    let mut command = clean("sh");
+    command.args([SCRIPT, "--binary"]).arg(&binary).arg("--prefix").arg(place.prefix());
+    finish(command).refuses(1, "others may write to it");
+}
+
 /// The source is a clone of the user who calls sudo.
 #[test]
 fn what_belongs_to_the_user_of_sudo_is_built_by_that_user() {
