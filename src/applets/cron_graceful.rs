@@ -1,7 +1,9 @@
 //! `cron-graceful`: stop cron without hurting a running job.
 
+mod help;
 mod hold;
 mod lock;
+mod refuse;
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -12,24 +14,20 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum, ValueHint, valu
 
 use super::signalling::{ALL_DONE, leave, open_own_procfs};
 use super::{Applet, Context, ManSection};
-use crate::cli::exit_status::{AFTER_SIGINT, ExitRow, Note, Status};
 use crate::cli::format::Format;
 use crate::cli::verbosity::Verbosity;
-use crate::cli::{ENVIRONMENT, doubt, parse, told, unexamined};
+use crate::cli::{parse, told};
 use crate::command::exec::not_run;
 use crate::command::program;
 use crate::control::background::{self, Background, Divided, Parted};
 use crate::control::{Interrupts, check_references, raise_limit};
 use crate::cron::{
-    self, CronTarget, DaemonScan, DaemonSelector, Hold, HoldUntil, Jobs, Plan, Rejected, Shutdown,
-    ShutdownResult,
+    self, DaemonSelector, Hold, HoldUntil, Jobs, Plan, Rejected, Shutdown, ShutdownResult,
 };
 use crate::exit::{Exit, Refusal};
-use crate::output::cron::{
-    CronReport, ReportOptions, daemon_applets, daemon_names, failure, no_daemon, reject_reason,
-};
+use crate::output::cron::{CronReport, ReportOptions, failure, reject_reason};
 use crate::output::{self, Output, outlet};
-use crate::process::{Pid, Proc};
+use crate::process::Pid;
 
 /// The row in the table of applets.
 pub static APPLET: Applet = Applet {
@@ -38,8 +36,8 @@ pub static APPLET: Applet = Applet {
     about: "Stop cron without hurting a running job",
     section: ManSection::Administration,
     command,
-    exits: EXITS,
-    notes,
+    exits: help::EXITS,
+    notes: help::notes,
     run,
 };
 
@@ -161,144 +159,10 @@ enum OnTimeout {
 }
 
 fn command() -> Command {
-    let names = daemon_names();
-    let (last, others) = names.split_last().map_or(("", &[][..]), |(last, names)| (*last, names));
-    let command = Options::augment_args(Command::new("cron-graceful"))
-        .mut_arg("quiet", |quiet| quiet.help("Tell only which jobs are left, and errors"));
-    command.long_about(format!(
-        "Stops cron without hurting a running job: when it returns, no cron job is running, \
-             and none will start. It finds the daemon, pauses it so that it starts nothing new, \
-             runs cron-graceful-additions if there is such a command, waits until all jobs have \
-             ended, telling who they are and for how long they run, and stops the daemon: by \
-             systemd where that runs it, else by TERM, with the init script to tidy up.\n\n\
-             Cron is not left paused when this command ends, even by KILL of its whole service: a \
-             guardian process, in another control group where that is permitted, lets it run on \
-             unless it was stopped on purpose. That holds too while this command hangs, as on a \
-             job that stands in a file system that does not answer, or on an output that is not \
-             read: --timeout counts from its start. Only KILL of this command and of its guardian \
-             (proctool resume --guard) in the same moment leaves cron paused, or KILL of this \
-             command after somebody has stopped the guardian; --resume lets it run on then.\n\n\
-             A cron that another process starts or continues meanwhile, as an upgrade does, is \
-             paused too, with a message. At the end of a pause the jobs are listed that were due \
-             and that cron does not make up for: Debian's cron and cronie run all that they have \
-             missed in up to 5 minutes, the jobs at fixed times in up to 3 hours, and nothing \
-             after that; busybox and dcron run each job once in up to an hour. Jobs that were \
-             waited for and failed are listed too.\n\n\
-             Where standard output is a pipe or socket that nobody reads any more, as after the \
-             end of ssh, cron runs on, unless --detach. A command that runs already goes on.\n\n\
-             --hold keeps cron paused when no job runs any more, so that many machines can stand \
-             still together. With --lease it goes on in the background, in a session and a control \
-             group of its own, and this command ends with status 0. At the end of the lease, or by \
-             --release, cron runs on; --hold again makes the lease longer, and never shorter. \
-             Without --lease, this command holds cron until its standard input ends, as it does \
-             when ssh ends, or until a signal; it refuses a standard input that is at its end \
-             already. Before cron is held, the end of this command ends all of it. --list tells \
-             who holds cron, since when and until when. Nothing is held over a boot.\n\n\
-             A job is what cron's workers run, with everything below it and everything that it \
-             left behind in its session, its audit session, the login session that pam_systemd(8) \
-             opened for it, or cron's own control group. The jobs of a cron that has ended are \
-             waited for too: those of busybox's crond and of dcron are known by their place and \
-             their looks alone, and never terminated. Elsewhere, an orphan with the looks of a job \
-             in the background is listed as perhaps of cron. Such orphans, and daemons that a job \
-             has detached from itself, are listed, and not waited for unless \
-             --wait-daemons.\n\n\
-             --on-timeout terminate ends only what is certainly cron's, tells of each job that it \
-             leaves alone, and takes up to 20 seconds more. If one is left then, cron runs on, and \
-             the status is 124. A job that continues cron again and \
-             again, as one of busybox's crond may, is waited for like any other.\n\n\
-             The daemon is a process called {} or {last}, or {}, that the superuser runs in our \
-             own pid namespace and that holds the lock on its pid file, where it is of a kind that \
-             has one. If there are several, they are listed and nothing is done, unless --all. \
-             The timers of systemd-cron are no daemon: where cron.target is active, nothing is \
-             done either. After systemctl stop cron.target, the jobs that its services still run \
-             are waited for.",
-        others.join(", "),
-        daemon_applets(" as "),
-    ))
+    Options::augment_args(Command::new("cron-graceful"))
+        .mut_arg("quiet", |quiet| quiet.help("Tell only which jobs are left, and errors"))
+        .long_about(help::long_about())
 }
-
-fn notes() -> String {
-    format!("{SUPERVISORS}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
-}
-
-const EXITS: &[ExitRow] = &[
-    Status(
-        Exit::Done,
-        "cron is stopped and no job is running; or there was no cron; with --hold, cron is held, or \
-        was held until its release or the end of standard input",
-    ),
-    Status(Exit::Nothing, "it could not be done, or not safely"),
-    Status(Exit::Usage, "wrong usage"),
-    Status(
-        Exit::Fatal,
-        "fatal: no pidfds (before Linux 5.3, or in a sandbox), /proc unreadable, out of \
-        descriptors, output failed",
-    ),
-    Status(Exit::Absent, "with --hold: there is no cron that could be held"),
-    Status(Exit::Supervised, "a supervisor would start cron again: nothing was done"),
-    Status(
-        Exit::TimedOut,
-        "jobs were still running when the time was over; --timeout-status gives this another \
-        number",
-    ),
-    Status(Exit::NotExecutable, "the command could not be executed"),
-    Status(Exit::NotFound, "the command was not found"),
-    Status(AFTER_SIGINT, "interrupted, and cron runs on (128 and the number of the signal)"),
-    Note("141 (PIPE) says that nobody reads the output any more, and cron runs on: see --detach."),
-    Note(
-        "Output that nobody reads changes no status: standard error has what was done. Wrong usage \
-        gives no document with --json.",
-    ),
-    Note(
-        "With a command, its exit status is passed on. Where the status is that of the command, \
-        the outcome in JSON is: ran. A command may end with 124 too: --timeout-status 75 tells our \
-        own timeout from that.",
-    ),
-];
-
-const SUPERVISORS: &str = "\
-Supervisors:
-  A supervisor such as runit, s6, daemontools, supervise-daemon or supervisord would start cron \
-again after its end. Below one of them, also through a shell or another wrapper, this command \
-refuses at once, with status 5, and names the command that stops cron there. Run that command in \
-a window, so that the jobs are waited for first: see the examples. Where it is unknown whether the \
-parent of cron starts it again, cron counts as stopped only after it has stayed away for 2 \
-seconds. A run script has to become cron by exec: else the supervisor ends its shell, and not \
-cron. In a container whose first process is cron, stop the container instead (docker stop).";
-
-const FILES: &str = "\
-Files:
-  cron-graceful-additions
-                a command that is run, if it is on $PATH, as soon as cron is
-                paused, for 10 minutes at most and no longer than --timeout
-  /run/cron-graceful.lock
-                held while it works, so that there is one at a time
-  /run/cron-graceful.sock
-                where the one who holds cron listens for --release, --list and
-                --hold of the superuser
-  /dev/log      where it exists, syslog is told of what is done
-
-Security:
-  It runs what is called cron-graceful-additions in an absolute directory of $PATH, as whoever \
-calls it: keep those directories to trusted people. A process that only calls itself cron is never \
-taken for it, nor is one in a container.";
-
-const EXAMPLES: &str = "\
-Examples:
-  cron-graceful --list
-  cron-graceful
-  cron-graceful --timeout 1h --on-timeout terminate
-  cron-graceful -- apt-get upgrade
-  cron-graceful --hold --lease 30m --timeout 10m
-  cron-graceful --release
-  cron-graceful -- sv down /etc/service/cron
-  cron-graceful -- s6-svc -wd -d /run/service/cron
-  cron-graceful -- svc -d /etc/service/cron
-  cron-graceful -- supervisorctl stop cron
-  cron-graceful -- rc-service cron stop
-
-See also:
-  proctool(1), cron(8), systemctl(1)";
 
 /// The longest time for which cron is held.
 const LONGEST_LEASE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -398,75 +262,12 @@ fn work(
         interrupts: &interrupts,
         begin: context.begin,
     };
-    refuse_doubts(&proc, &plan.wanted, &found)?;
-    refuse_other_name(&proc, &plan.wanted, &found)?;
+    refuse::doubts(&proc, &plan.wanted, &found)?;
+    refuse::other_name(&proc, &plan.wanted, &found)?;
     if plan.wanted == DaemonSelector::Usual {
-        refuse_timers(&proc, &interrupts)?;
+        refuse::timers(&proc, &interrupts)?;
     }
     options.proceed(&shutdown, &found.rejected, report)
-}
-
-/// Refuses to go on where it is unknown whether there are other daemons.
-fn refuse_doubts(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> anyhow::Result<()> {
-    if found.daemons.is_empty()
-        && let Some(doubt) = doubt(proc, &found.unexamined)?
-    {
-        let none = no_daemon(wanted);
-        return Err(Refusal::nothing(format!("{none}, as far as known: {doubt}")).into());
-    }
-    if !found.unexamined.is_empty() {
-        let why = unexamined(&found.unexamined);
-        return Err(Refusal::nothing(format!(
-            "there may be another cron daemon: {why}: nothing was done"
-        ))
-        .into());
-    }
-    if let Some(process) = found.rejected.iter().find(|process| process.is_doubtful) {
-        let (pid, name) = (process.pid, String::from_utf8_lossy(&process.name));
-        let why = reject_reason(process.why);
-        return Err(Refusal::nothing(format!(
-            "process {pid} ({name}) may be another cron daemon: {why}, and yet it has children, \
-             which may be jobs: nothing was done. If it is the daemon, --pid {pid} takes it; if it \
-             is none, --pid of the daemon, or --daemon NAME with another name, leaves it out"
-        ))
-        .into());
-    }
-    Ok(())
-}
-
-/// Refuses to go on where no daemon has the name that the user gave, and another cron runs: the name
-/// may be a mistake, and that one starts jobs.
-fn refuse_other_name(
-    proc: &Proc,
-    wanted: &DaemonSelector,
-    found: &DaemonScan,
-) -> anyhow::Result<()> {
-    if !matches!(wanted, DaemonSelector::Named(_)) || !found.daemons.is_empty() {
-        return Ok(());
-    }
-    let others = cron::find(proc, &DaemonSelector::Usual)?;
-    let Some(other) = others.daemons.first() else { return Ok(()) };
-    let (pid, name, none) = (other.pid, String::from_utf8_lossy(&other.name), no_daemon(wanted));
-    Err(Refusal::nothing(format!(
-        "{none}, but process {pid} ({name}) is one: nothing was done. Without --daemon it is the one \
-         that is meant"
-    ))
-    .into())
-}
-
-/// Refuses to go on where the timers of systemd-cron start jobs: they are not paused.
-fn refuse_timers(proc: &Proc, interrupts: &Interrupts) -> anyhow::Result<()> {
-    let state = match cron::cron_target(proc, interrupts)? {
-        CronTarget::Inactive => return Ok(()),
-        CronTarget::Active => "cron.target is active",
-        CronTarget::Untold => "systemd does not tell whether cron.target is active",
-    };
-    Err(Refusal::nothing(format!(
-        "{state}: the timers of systemd-cron start jobs, and this command does not pause them: \
-         nothing was done. systemctl stop cron.target stops the timers; after that, this command \
-         waits for the jobs that still run"
-    ))
-    .into())
 }
 
 impl Options {

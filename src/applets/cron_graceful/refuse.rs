@@ -1,0 +1,68 @@
+//! When `cron-graceful` refuses: where it is unknown which processes are daemons, or where something
+//! else starts jobs.
+
+use crate::cli::{doubt, unexamined};
+use crate::control::Interrupts;
+use crate::cron::{self, CronTarget, DaemonScan, DaemonSelector};
+use crate::exit::Refusal;
+use crate::output::cron::{no_daemon, reject_reason};
+use crate::process::Proc;
+
+/// Refuses to go on where it is unknown whether there are other daemons.
+pub fn doubts(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> anyhow::Result<()> {
+    if found.daemons.is_empty()
+        && let Some(doubt) = doubt(proc, &found.unexamined)?
+    {
+        let none = no_daemon(wanted);
+        return Err(Refusal::nothing(format!("{none}, as far as known: {doubt}")).into());
+    }
+    if !found.unexamined.is_empty() {
+        let why = unexamined(&found.unexamined);
+        return Err(Refusal::nothing(format!(
+            "there may be another cron daemon: {why}: nothing was done"
+        ))
+        .into());
+    }
+    if let Some(process) = found.rejected.iter().find(|process| process.is_doubtful) {
+        let (pid, name) = (process.pid, String::from_utf8_lossy(&process.name));
+        let why = reject_reason(process.why);
+        return Err(Refusal::nothing(format!(
+            "process {pid} ({name}) may be another cron daemon: {why}, and yet it has children, \
+             which may be jobs: nothing was done. If it is the daemon, --pid {pid} takes it; if it \
+             is none, --pid of the daemon, or --daemon NAME with another name, leaves it out"
+        ))
+        .into());
+    }
+    Ok(())
+}
+
+/// Refuses to go on where no daemon has the name that the user gave, and another cron runs: the name
+/// may be a mistake, and that one starts jobs.
+pub fn other_name(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> anyhow::Result<()> {
+    if !matches!(wanted, DaemonSelector::Named(_)) || !found.daemons.is_empty() {
+        return Ok(());
+    }
+    let others = cron::find(proc, &DaemonSelector::Usual)?;
+    let Some(other) = others.daemons.first() else { return Ok(()) };
+    let (pid, name, none) = (other.pid, String::from_utf8_lossy(&other.name), no_daemon(wanted));
+    Err(Refusal::nothing(format!(
+        "{none}, but process {pid} ({name}) is one: nothing was done. Without --daemon it is the one \
+         that is meant"
+    ))
+    .into())
+}
+
+/// Refuses to go on where the timers of systemd-cron start jobs: they are not paused.
+pub fn timers(proc: &Proc, interrupts: &Interrupts) -> anyhow::Result<()> {
+    let state = match cron::cron_target(proc, interrupts)? {
+        CronTarget::Inactive => return Ok(()),
+        CronTarget::Active => "cron.target is active",
+        CronTarget::Untold => "systemd does not tell whether cron.target is active",
+    };
+    Err(Refusal::nothing(format!(
+        "{state}: the timers of systemd-cron start jobs, and this command does not pause them: \
+         nothing was done. systemctl stop cron.target stops the timers; after that, this command \
+         waits for the jobs that still run"
+    ))
+    .into())
+}
