@@ -83,3 +83,9 @@ pub const SYSTEMCTL_SHOW: Duration = Duration::from_secs(5);
 
 /// Limit of `systemctl stop`. systemd gives a service 90 seconds by default before it kills it.
 pub const SYSTEMCTL_STOP: Duration = Duration::from_secs(100);
+
+/// Limit of such an answer that is wanted in passing.
+pub const SYSTEMCTL_GLANCE: Duration = Duration::from_secs(1);
+
+/// Limit of the answers of all service managers. A user's may answer late or never.
+pub const ALL_MANAGERS: Duration = Duration::from_secs(10);

@@ -2,6 +2,7 @@
 //! real systemd.
 
 mod additions;
+mod beside;
 mod daemon;
 mod earlier;
 mod ended;

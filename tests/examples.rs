@@ -104,6 +104,7 @@ const EXAMPLES: &[(&str, Place)] = &[
     ("cron-graceful", Cron),
     ("cron-graceful --timeout 1h --on-timeout terminate", Cron),
     ("cron-graceful -- apt-get upgrade", Cron),
+    ("cron-graceful --with all -- apt-get upgrade", Cron),
     ("cron-graceful --hold --lease 30m --timeout 10m", Cron),
     ("cron-graceful --release", Cron),
     ("cron-graceful -- sv down /etc/service/cron", Cron),
@@ -261,11 +262,13 @@ const PROCESSES: &str = r#"
     export PATH=/mnt/bin:$PATH HOME=/mnt/home
     at() { number=$1; shift; echo $((number - 1)) >/proc/sys/kernel/ns_last_pid; "$@" & }
     two='sleep 1000 & sleep 1000 & wait'
+    # No child of it takes a number that another is to have.
+    settled() { until [ "$(pgrep -c -P $number)" = 2 ]; do :; done; }
     at 19 sleep 1000
     at 1203 true
-    at 1209 backup -c "$two"
-    at 2100 sh -c "$two"
-    at 1234 backup -c "$two"
+    at 1209 backup -c "$two"; settled
+    at 2100 sh -c "$two"; settled
+    at 1234 backup -c "$two"; settled
     echo 1234 >backup.pid
     sshd 1000 & rsyslogd 1000 & runaway 1000 &
     cron -c 'sh -c "sleep 1000; true"; true' &

@@ -1,5 +1,6 @@
 //! `cron-graceful`: stop cron without hurting a running job.
 
+mod beside;
 mod help;
 mod hold;
 mod lock;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum, ValueHint, value_parser};
 
+use self::beside::Beside;
 use super::signalling::{ALL_DONE, leave, open_own_procfs};
 use super::{Applet, Context, ManSection};
 use crate::cli::format::Format;
@@ -22,7 +24,7 @@ use crate::command::program;
 use crate::control::background::{self, Background, Divided, Parted};
 use crate::control::{Interrupts, check_references, raise_limit};
 use crate::cron::{
-    self, DaemonSelector, Hold, HoldUntil, Jobs, Plan, Rejected, Shutdown, ShutdownResult,
+    self, DaemonSelector, Hold, HoldUntil, Plan, Rejected, Shutdown, ShutdownResult,
 };
 use crate::exit::{Exit, Refusal};
 use crate::output::cron::{CronReport, ReportOptions, failure, reject_reason};
@@ -129,6 +131,16 @@ struct Options {
     /// Go on when nobody reads the output any more, as after the end of ssh
     #[arg(long, help_heading = "Action")]
     detach: bool,
+    /// Include what else starts jobs: at (and batch), timers (of systemd), or all
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        value_delimiter = ',',
+        hide_possible_values = true,
+        help_heading = "Selection"
+    )]
+    with: Vec<With>,
     /// The daemon has this name
     #[arg(long, value_name = "NAME", help_heading = "Selection")]
     daemon: Option<OsString>,
@@ -149,6 +161,14 @@ struct Options {
     format: Format,
     #[command(flatten)]
     verbosity: Verbosity,
+}
+
+/// What else starts jobs beside cron.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum With {
+    At,
+    Timers,
+    All,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -251,22 +271,29 @@ fn work(
         holder,
         ends_when_held: options.lease.is_some(),
     };
-    let report = CronReport::new(name, proc.users(), &interrupts, output, look);
+    let mut report = CronReport::new(name, proc.users(), &interrupts, output, look);
     let found = cron::find(&proc, &plan.wanted)?;
+    let beside = Beside::find(options, &proc, &interrupts)?;
+    report.not_included(beside.not_included);
     // The following steps keep to the time limit themselves, and some of them have none.
     overseer.iter().for_each(|overseer| overseer.trust(None));
+    refuse::doubts(&proc, &plan.wanted, &found)?;
+    refuse::other_name(&proc, &plan.wanted, &found)?;
+    if plan.with_at {
+        refuse::doubts(&proc, &DaemonSelector::AT, &beside.at)?;
+    }
+    if plan.wanted == DaemonSelector::USUAL && beside.timers.is_none() {
+        refuse::timers(&proc, &interrupts)?;
+    }
+    let daemons = [found.daemons, beside.at.daemons].concat();
     let shutdown = Shutdown {
         proc: &proc,
-        daemons: &found.daemons,
+        daemons: &daemons,
+        timers: beside.timers.as_ref(),
         plan: &plan,
         interrupts: &interrupts,
         begin: context.begin,
     };
-    refuse::doubts(&proc, &plan.wanted, &found)?;
-    refuse::other_name(&proc, &plan.wanted, &found)?;
-    if plan.wanted == DaemonSelector::Usual {
-        refuse::timers(&proc, &interrupts)?;
-    }
     options.proceed(&shutdown, &found.rejected, report)
 }
 
@@ -320,6 +347,16 @@ impl Options {
         if is_wanted { output::print(text) } else { Ok(()) }
     }
 
+    /// Reports whether this run looks for what is paused.
+    fn finds_paused(&self) -> bool {
+        self.list || self.resume
+    }
+
+    /// Reports whether this is to be included.
+    fn includes(&self, what: With) -> bool {
+        self.with.contains(&what) || self.with.contains(&With::All)
+    }
+
     /// Returns the exit status after the time limit.
     fn timed_out(&self) -> Exit {
         self.timeout_status.map_or(Exit::TimedOut, Exit::Command)
@@ -329,10 +366,11 @@ impl Options {
         let wanted = match (&self.daemon, self.pid) {
             (_, Some(pid)) => DaemonSelector::Pid(pid),
             (Some(name), _) => DaemonSelector::Named(name.as_encoded_bytes().to_vec()),
-            _ => DaemonSelector::Usual,
+            _ => DaemonSelector::USUAL,
         };
         Plan {
             wanted,
+            with_at: self.includes(With::At),
             timeout: self.timeout.0,
             on_timeout: match self.on_timeout {
                 OnTimeout::Resume => cron::OnTimeout::Resume,
@@ -358,7 +396,7 @@ impl Options {
         rejected: &[Rejected],
         mut report: CronReport<'_>,
     ) -> anyhow::Result<Exit> {
-        let Shutdown { proc, daemons, plan, .. } = *shutdown;
+        let Shutdown { proc, daemons, plan, interrupts, .. } = *shutdown;
         for process in rejected {
             let (pid, name) = (process.pid, String::from_utf8_lossy(&process.name));
             tracing::info!(pid, name = %name, "not the daemon: {}", reject_reason(process.why));
@@ -369,16 +407,18 @@ impl Options {
             }
             // A program may want all of them, with everything that is known.
             let is_brief = self.format.json().is_none();
-            let jobs = Jobs::default().list(proc, daemons, is_brief)?;
+            let jobs = shutdown.jobs()?.list(proc, daemons, is_brief)?;
+            shutdown.timers.iter().for_each(|timers| report.active_timers(timers));
             report.list(daemons, &jobs);
             report.end()?;
             return Ok(Exit::Done);
         }
+        let has_left = self.resume && cron::start_left_timers(proc, interrupts, &mut report)?;
         if daemons.is_empty() {
             return self.without_daemon(shutdown, rejected, report);
         }
         if self.resume {
-            if daemons.iter().all(|daemon| !daemon.is_stopped) {
+            if !has_left && daemons.iter().all(|daemon| !daemon.is_stopped) {
                 report.none_is_paused();
                 report.finish("not paused", daemons, &[])?;
                 return Ok(Exit::Done);
@@ -387,7 +427,7 @@ impl Options {
             report.finish(if all { "resumed" } else { "not resumed" }, daemons, &[])?;
             return Ok(if all { Exit::Done } else { Exit::Nothing });
         }
-        if daemons.len() > 1 && !self.all {
+        if daemons.iter().filter(|daemon| !daemon.runs_at_jobs()).count() > 1 && !self.all {
             report.several(daemons);
             report.finish("not stopped", daemons, &[])?;
             return Ok(Exit::Nothing);
@@ -413,16 +453,19 @@ impl Options {
             return Ok(Exit::Nothing);
         }
         report.no_daemon(&shutdown.plan.wanted, rejected);
-        if self.hold {
+        let has_timers = shutdown.timers.is_some_and(|found| !found.timers.is_empty());
+        if self.hold && !has_timers {
             report.finish("none", &[], &[])?;
             return Ok(Exit::Absent);
         }
-        if shutdown.plan.wanted != DaemonSelector::Usual && self.command.is_empty() {
+        if shutdown.plan.wanted != DaemonSelector::USUAL && self.command.is_empty() {
             report.finish("none", &[], &[])?;
             return Ok(Exit::Done);
         }
-        let jobs = Jobs::default().scan(shutdown.proc, &[])?;
-        if self.resume || self.dry_run || jobs.is_empty() && self.command.is_empty() {
+        let jobs = shutdown.jobs()?.scan(shutdown.proc, &[])?;
+        let is_idle = jobs.is_empty() && self.command.is_empty() && !has_timers;
+        if self.resume || self.dry_run || is_idle {
+            shutdown.timers.iter().for_each(|timers| report.active_timers(timers));
             report.finish("none", &[], &jobs)?;
             return Ok(Exit::Done);
         }
@@ -433,7 +476,8 @@ impl Options {
 
 /// Reports what would be done. Nothing is done to any process.
 fn rehearse(shutdown: &Shutdown<'_>, mut report: CronReport<'_>) -> anyhow::Result<Exit> {
-    let jobs = Jobs::default().list(shutdown.proc, shutdown.daemons, false)?;
+    let jobs = shutdown.jobs()?.list(shutdown.proc, shutdown.daemons, false)?;
+    shutdown.timers.iter().for_each(|timers| report.active_timers(timers));
     let ways = shutdown.ways()?;
     report.rehearsal(&ways, &shutdown.plan.command, &jobs);
     report.finish_rehearsal(shutdown.daemons, &jobs)?;

@@ -39,6 +39,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Time to wait for room in its socket.
 const MOMENT: Duration = Duration::from_millis(200);
 
+/// Most bytes of the path of a script.
+const LONGEST_PATH: usize = 63;
+
 /// The first byte of each message: its subject.
 mod kind {
     /// From the guardian: it is ready.
@@ -51,6 +54,8 @@ mod kind {
     pub const LIMIT: u8 = b'l';
     /// A question whether all earlier messages were received. The answer is [`READY`].
     pub const ASKED: u8 = b'a';
+    /// The path of a script to run when we are not there any more to do it.
+    pub const SCRIPT: u8 = b's';
     /// An order to leave the control groups of the parent.
     pub const APART: u8 = b'g';
     /// No process has to be continued any more.
@@ -102,6 +107,15 @@ impl Guardian {
         // A process that has exited needs no guardian.
         let Ok(pidfd) = reference.pidfd() else { return Ok(()) };
         self.send(&[kind::PIDFD], &[pidfd.as_fd()])
+    }
+
+    /// Makes it run this script, and remove it, wherever it continues processes by itself. Errors:
+    /// the path is longer than [`LONGEST_PATH`].
+    pub fn run_when_abandoned(&self, script: &str) -> Result<(), Errno> {
+        if script.len() > LONGEST_PATH {
+            return Err(Errno::NAMETOOLONG);
+        }
+        self.send(&[&[kind::SCRIPT][..], script.as_bytes()].concat(), &[])
     }
 
     /// Makes it continue all of them at this time, even if we are alive. Without a time, it

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use super::kinds::{self, Habits, NAME_OF_DCRON, OF_DCRON, PID_FILE_OF_DCRON};
+use super::kinds::{self, Habits, NAME_OF_DCRON, OF_DCRON, PID_FILE_OF_DCRON, Scheduler};
 use super::supervisor::Supervisor;
 use crate::control::{Life, Reference};
 use crate::path::base_name;
@@ -16,15 +16,27 @@ const SYSTEM: [&[u8]; 4] = [b"/usr/sbin", b"/sbin", b"/usr/bin", b"/bin"];
 /// The daemons that the user means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DaemonSelector {
-    /// Daemons of the usual names.
-    Usual,
+    /// The daemons of this scheduler, by their usual names.
+    Of(Scheduler),
     /// Daemons of this name.
     Named(Vec<u8>),
     /// The process with this pid, whatever its name is.
     Pid(Pid),
 }
 
-/// A cron daemon.
+impl DaemonSelector {
+    /// The daemons of cron.
+    pub const USUAL: DaemonSelector = DaemonSelector::Of(Scheduler::Cron);
+    /// The daemons of at(1).
+    pub const AT: DaemonSelector = DaemonSelector::Of(Scheduler::At);
+
+    /// Reports whether the user has named a daemon.
+    pub fn is_named(&self) -> bool {
+        !matches!(self, DaemonSelector::Of(_))
+    }
+}
+
+/// A daemon of cron, or of at(1).
 #[derive(Clone)]
 pub struct Daemon {
     pub reference: Reference,
@@ -62,6 +74,11 @@ impl Daemon {
             return Some(&OF_DCRON);
         }
         kinds::kind(&self.name)?.habits.as_ref()
+    }
+
+    /// Reports whether it runs the jobs of at(1).
+    pub fn runs_at_jobs(&self) -> bool {
+        kinds::kind(&self.name).is_some_and(|kind| kind.scheduler == Scheduler::At)
     }
 
     /// Reports whether it is busybox's crond or dcron, which give jobs no session of their own.
@@ -124,6 +141,13 @@ pub struct DaemonScan {
     pub rejected: Vec<Rejected>,
     /// Processes that may be daemons and could not be examined.
     pub unexamined: Unexamined,
+}
+
+impl DaemonScan {
+    /// Returns the number of jobs that daemons run, of a kind that has a worker for each.
+    pub fn jobs(&self) -> usize {
+        self.rejected.iter().filter(|process| process.why == RejectReason::Worker).count()
+    }
 }
 
 /// Reports whether a program is in a directory of the system.

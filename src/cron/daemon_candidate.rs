@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Error;
 use super::daemon::{
     Daemon, DaemonProof, DaemonSelector, RejectReason, Rejected, audit_session, is_called_worker,
     is_foreign, is_fork, is_in_system_directory, is_pid_file, without_deletion,
 };
-use super::{Error, kinds};
+use super::kinds::{self, Kind};
 use crate::control::Reference;
 use crate::path::base_name;
 use crate::process::{
@@ -18,6 +19,8 @@ pub struct Candidate {
     pub daemon: Daemon,
     /// Real user id.
     pub uid: u32,
+    /// `true` if it has the rights of the superuser.
+    pub is_root: bool,
     pub is_foreign: bool,
     pub is_alive: bool,
     pub has_terminal: bool,
@@ -26,15 +29,11 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    pub fn is_root(&self) -> bool {
-        self.uid == 0
-    }
-
     /// Reports whether it is of a kind that drops its rights and keeps a helper of the superuser,
     /// as bcron-sched does. Its user may have any uid: the helper is the proof.
     pub fn may_have_dropped_rights(&self) -> bool {
         let kind = kinds::kind(&self.daemon.name);
-        !self.is_root()
+        !self.is_root
             && kind.is_some_and(|kind| !kind.helpers.is_empty())
             && is_in_system_directory(&self.daemon)
     }
@@ -108,7 +107,7 @@ impl Candidates {
     /// Returns the names of those that hold a lock on a pid file.
     pub fn locked(&self) -> BTreeSet<Vec<u8>> {
         let has_lock =
-            |candidate: &&Candidate| matches!(candidate.lock, Some(Some(_))) && candidate.is_root();
+            |candidate: &&Candidate| matches!(candidate.lock, Some(Some(_))) && candidate.is_root;
         let locked = self.candidates.iter().filter(has_lock);
         locked.map(|candidate| candidate.daemon.exe_name.clone()).collect()
     }
@@ -134,12 +133,14 @@ fn name(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option<Vec
         DaemonSelector::Named(name) => {
             (*exe == name[..] || *process.comm()? == name[..]).then(|| name.clone())
         }
-        DaemonSelector::Usual if kinds::kind(&exe).is_some() => Some(exe.into_owned()),
-        DaemonSelector::Usual if kinds::is_multi_call(&exe) => {
+        DaemonSelector::Of(scheduler) if kinds::is_multi_call(&exe) => {
             let kind = kinds::kind_of_applet(&exe, arguments_of_root(process)?);
+            let kind = kind.filter(|kind| kind.scheduler == *scheduler);
             kind.map(|kind| kind.name.as_bytes().to_vec())
         }
-        DaemonSelector::Usual => None,
+        DaemonSelector::Of(scheduler) => kinds::kind(&exe)
+            .filter(|kind| kind.scheduler == *scheduler)
+            .map(|kind| kind.name.as_bytes().to_vec()),
     })
 }
 
@@ -171,9 +172,11 @@ fn candidate(
 /// Examines a process; `None` if it has not one of the wanted names.
 fn examine(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option<Examined>> {
     let Some(name) = name(process, wanted)? else { return Ok(None) };
-    let uid = process.user_ids()?[0];
+    let [uid, _, saved, _] = process.user_ids()?;
+    // Only the superuser can start a process with this saved id that is no known program of his.
+    let is_root = uid == 0 || saved == 0 && kinds::kind(&name).is_some_and(Kind::may_set_user);
     // A process of another user may hold up its readers, and has no lock that counts.
-    let is_examined = uid == 0 || matches!(wanted, DaemonSelector::Pid(_));
+    let is_examined = is_root || matches!(wanted, DaemonSelector::Pid(_));
     let arguments = if is_examined { if_available(process.cmdline())? } else { None };
     if is_called_worker(arguments.unwrap_or_default(), &name)
         || is_examined && is_fork(process, &name)?
@@ -183,7 +186,7 @@ fn examine(process: &Process<'_>, wanted: &DaemonSelector) -> ReadResult<Option<
         let exe_name = process.exe_name()?.into_owned();
         return Ok(Some(Examined::Worker { rejected, exe_name }));
     }
-    let candidate = describe(process, name, uid, is_examined)?;
+    let candidate = Candidate { is_root, ..describe(process, name, uid, is_examined)? };
     Ok(Some(Examined::Candidate(Box::new(candidate))))
 }
 
@@ -217,6 +220,7 @@ fn describe(
     };
     Ok(Candidate {
         uid,
+        is_root: uid == 0,
         is_foreign: is_foreign(process)?,
         is_alive: stat.is_alive(),
         has_terminal: stat.tty != 0,

@@ -14,8 +14,7 @@ use crate::process::{File, Files, Lookup, Pid, Proc, Process, ReadResult};
 /// Finds the daemons. No process is changed. Errors: /proc cannot be read. A process that cannot be
 /// examined is no error, but counted.
 pub fn find(proc: &Proc, wanted: &DaemonSelector) -> Result<DaemonScan, Error> {
-    let self_and_ancestors =
-        if *wanted == DaemonSelector::Usual { Vec::new() } else { self_and_ancestors(proc)? };
+    let self_and_ancestors = if wanted.is_named() { self_and_ancestors(proc)? } else { Vec::new() };
     let all = Candidates::find(proc, wanted)?;
     let has_lock = all.locked();
     let helped = if all.candidates.iter().any(Candidate::may_have_dropped_rights) {
@@ -30,7 +29,7 @@ pub fn find(proc: &Proc, wanted: &DaemonSelector) -> Result<DaemonScan, Error> {
         let is_child = names.get(&candidate.daemon.parent) == Some(&candidate.daemon.exe_name);
         // A job may have called us. A named daemon must still not be one of our ancestors.
         let is_ours = self_and_ancestors.contains(&candidate.daemon.pid);
-        let is_trusted = candidate.is_root()
+        let is_trusted = candidate.is_root
             || candidate.may_have_dropped_rights() && helped.contains(&candidate.daemon.pid);
         let is_of_system = candidate.is_of_system();
         match judge(candidate, wanted, is_child, is_ours, is_trusted, &has_lock) {
@@ -102,7 +101,7 @@ fn judge(
     has_lock: &BTreeSet<Vec<u8>>,
 ) -> Result<Daemon, Rejected> {
     let Candidate { mut daemon, is_foreign, is_alive, lock, .. } = candidate;
-    let is_named = *wanted != DaemonSelector::Usual;
+    let is_named = wanted.is_named();
     let pid_file = lock.is_none().then(|| pid_file_of(daemon.pid)).flatten();
     let why = if !is_alive {
         Some(RejectReason::Ended)

@@ -78,6 +78,7 @@ pub fn drain(
             Renewed::Interrupted(signal) => return Ok(Drained::Interrupted(signal, Vec::new())),
         }
         let daemons = daemons(shutdown, pause);
+        jobs.set_services(pause.services());
         let found = jobs.watch(proc, &daemons)?;
         announced.add(&found, &pending, events);
         let awaited = to_await(found, std::mem::take(&mut pending), limits);
@@ -102,6 +103,16 @@ pub fn drain(
             (scans_without, latest) = (0, Instant::now());
         } else if !jobs.may_have_missed || latest.elapsed() >= UNCERTAIN {
             scans_without += 1;
+            let is_last = scans_without == 2;
+            if is_last && pause.has_runs_of_timers(proc, interrupts, events)? {
+                if is_over {
+                    return Ok(Drained::TimedOut(Vec::new()));
+                }
+                if let Some(signal) = interrupts.wait(LOOK_INTERVAL)? {
+                    return Ok(Drained::Interrupted(signal, Vec::new()));
+                }
+                scans_without = 0;
+            }
         }
     }
     if jobs.runs_us {
@@ -122,6 +133,7 @@ fn left(
     jobs: &mut Jobs,
     limits: DrainLimits,
 ) -> Result<Vec<Job>, Error> {
+    jobs.set_services(pause.services());
     let mut left = jobs.scan(shutdown.proc, &daemons(shutdown, pause))?;
     left.retain(|job| job.is_awaited(limits.with_daemons));
     Ok(left)

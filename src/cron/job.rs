@@ -6,6 +6,7 @@ use super::Error;
 use super::job_candidate::JobCandidate;
 use super::origin::JobOrigin;
 use crate::control::{Reference, Target};
+use crate::path::base_name;
 use crate::process::{Lookup, Pid, Proc, Process, ReadResult, if_available, items, since_boot};
 use crate::tree::{Forest, Node};
 
@@ -62,7 +63,13 @@ fn describe(process: &Process<'_>, start_ticks: u64, origin: JobOrigin) -> ReadR
     let arguments = if_available(process.cmdline_start(LONGEST_COMMAND))?.unwrap_or_default();
     let mut target = Target::found(process)?;
     let name = target.name.clone();
-    let command = command(&arguments, origin).or(name.clone()).unwrap_or_default();
+    let at_job = if origin == JobOrigin::Job && items(&arguments).count() == 1 {
+        if_available(process.descriptor(0))?.flatten().as_deref().and_then(at_job)
+    } else {
+        None
+    };
+    let command = at_job.or_else(|| command(&arguments, origin)).or(name.clone());
+    let command = command.unwrap_or_default();
     if origin == JobOrigin::Job {
         // Users know a job by its command.
         target.name = Some(command.clone());
@@ -88,6 +95,19 @@ fn command(arguments: &[u8], origin: JobOrigin) -> Option<Vec<u8>> {
         [] => None,
         _ => Some(words.join(&b' ')),
     }
+}
+
+/// Returns the name of a job of at(1), such as `at job 12`, by the file that its shell reads. The
+/// name of that file is the queue, five digits of the number, and eight of the time.
+fn at_job(input: &[u8]) -> Option<Vec<u8>> {
+    let name = base_name(input.strip_suffix(b" (deleted)").unwrap_or(input));
+    let (&queue, digits) = name.split_first()?;
+    let is_hex = digits.len() == 13 && digits.iter().all(u8::is_ascii_hexdigit);
+    if !is_hex || !(queue.is_ascii_alphabetic() || queue == b'=') {
+        return None;
+    }
+    let number = u32::from_str_radix(str::from_utf8(&digits[..5]).ok()?, 16).ok()?;
+    Some(format!("at job {number}").into_bytes())
 }
 
 impl Job {
@@ -150,5 +170,16 @@ mod tests {
         );
         assert_eq!(command(b"sleep\x005\0", JobOrigin::Job), Some(b"sleep 5".to_vec()));
         assert_eq!(command(b"", JobOrigin::Job), None);
+    }
+
+    #[test]
+    fn a_job_of_at_has_its_number_in_the_name_of_its_file() {
+        let name = |input: &[u8]| at_job(input);
+        let path = b"/var/spool/cron/atjobs/a0001f01c8b606 (deleted)";
+        assert_eq!(name(path).as_deref(), Some(&b"at job 31"[..]));
+        assert_eq!(name(b"/var/spool/at/=0000101c8b606").as_deref(), Some(&b"at job 1"[..]));
+        for other in [&b"/dev/null"[..], b"", b"pipe:[1]", b"/a0000101c8b60", b"/10000101c8b606"] {
+            assert_eq!(name(other), None);
+        }
     }
 }

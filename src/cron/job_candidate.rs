@@ -40,7 +40,7 @@ pub struct JobCandidate {
     pub audit: Option<u64>,
     /// `true` if it is in a control group in which every process is cron's.
     pub is_in_cgroup: bool,
-    /// Whether it is in the control group of a service that a timer of systemd-cron has started.
+    /// Whether it is in the control group of a service that a timer has started.
     pub timer: Option<TimerService>,
 }
 
@@ -54,8 +54,12 @@ impl JobCandidate {
 }
 
 /// Reads all processes. Errors: one that may be a job cannot be examined.
-pub fn read(proc: &Proc, daemons: &[Daemon]) -> Result<Forest<JobCandidate>, Error> {
-    let groups = CronGroups::find(proc, daemons)?;
+pub fn read(
+    proc: &Proc,
+    daemons: &[Daemon],
+    services: &[Vec<u8>],
+) -> Result<Forest<JobCandidate>, Error> {
+    let groups = CronGroups::find(proc, daemons, services)?;
     tree::read(proc.scan(Files::new(&[File::Exe]) | tree::FILES)?, |process, _| {
         match process.lookup(candidate(process, daemons, &groups))? {
             // A process that the kernel hides from an ordinary user is left out: ordinary users can
@@ -139,6 +143,8 @@ struct CronGroups<'d> {
     scopes: BTreeSet<Vec<u8>>,
     /// The control group of the system's service manager, where systemd-cron makes services for jobs.
     system: Option<Vec<u8>>,
+    /// The paths of those of services that other timers have started.
+    services: &'d [Vec<u8>],
 }
 
 /// The reason why every process of a control group is cron's.
@@ -146,24 +152,31 @@ struct CronGroups<'d> {
 enum Group {
     /// It is that of a daemon, or of a login session for a job.
     Daemon,
-    /// It is that of a service that systemd-cron made of a line of a crontab.
+    /// It is that of a service that a timer has started.
     Timer(TimerService),
 }
 
 impl CronGroups<'_> {
-    fn find<'d>(proc: &Proc, daemons: &'d [Daemon]) -> Result<CronGroups<'d>, Error> {
+    fn find<'d>(
+        proc: &Proc,
+        daemons: &'d [Daemon],
+        services: &'d [Vec<u8>],
+    ) -> Result<CronGroups<'d>, Error> {
         let with_unit = daemons.iter().filter(|daemon| daemon.unit.is_some());
         let units = with_unit.filter_map(|daemon| daemon.cgroup.as_deref()).collect();
         Ok(CronGroups {
             units,
-            scopes: login_session::scopes().map_err(Error::Sessions)?,
+            scopes: login_session::scopes(daemons).map_err(Error::Sessions)?,
             system: if systemd::has_cron_target() { system(proc)? } else { None },
+            services,
         })
     }
 
     /// Returns the one that a process is in. Where there is none, nothing is read.
     fn group(&self, process: &Process<'_>) -> ReadResult<Option<Group>> {
-        if self.units.is_empty() && self.scopes.is_empty() && self.system.is_none() {
+        let has_any =
+            !(self.units.is_empty() && self.scopes.is_empty() && self.services.is_empty());
+        if !has_any && self.system.is_none() {
             return Ok(None);
         }
         let cgroup =
@@ -172,6 +185,8 @@ impl CronGroups<'_> {
             let name = base_name(cgroup);
             if self.units.contains(&cgroup) || self.scopes.contains(name) {
                 Some(Group::Daemon)
+            } else if self.services.iter().any(|service| is_in_or_below(cgroup, service)) {
+                Some(Group::Timer(TimerService::Certain))
             } else {
                 let is_of_system = self
                     .system
@@ -183,6 +198,12 @@ impl CronGroups<'_> {
             }
         }))
     }
+}
+
+/// Reports whether a control group is this one or below it, as where a service makes groups of its
+/// own.
+fn is_in_or_below(cgroup: &[u8], group: &[u8]) -> bool {
+    cgroup.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 /// Returns the control group of the system's service manager, which has a part for itself in it.

@@ -11,6 +11,7 @@ use super::group_record::GroupRecord;
 use super::job::{Job, hold, is_stuck};
 use super::job_candidate::{JobCandidate, audit_of, read};
 use super::job_search::JobSearch;
+use super::kinds::{self, Kind};
 use super::leftover::{self, Leftover};
 use super::looks::Looks;
 use super::origin::JobOrigin;
@@ -39,6 +40,8 @@ pub struct Jobs {
     pub may_have_missed: bool,
     /// The processes that [`Jobs::watch`] has returned, by pid.
     known: BTreeMap<Pid, KnownJob>,
+    /// The control groups of services that timers have started: every process in them is a job.
+    services: Vec<Vec<u8>>,
     looks: Looks,
 }
 
@@ -79,6 +82,11 @@ const KEPT: usize = 256;
 const KEPT_PART: usize = 4;
 
 impl Jobs {
+    /// Counts every process in these control groups, or below them, from now on.
+    pub fn set_services(&mut self, groups: Vec<Vec<u8>>) {
+        self.services = groups;
+    }
+
     /// Returns the processes that count now, and updates the record. Errors: a process that may be
     /// a job cannot be examined.
     pub fn scan(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Vec<Job>, Error> {
@@ -179,7 +187,7 @@ impl Jobs {
 
     /// Finds the processes that count, with the reason and whether it is certain.
     fn search(&mut self, proc: &Proc, daemons: &[Daemon]) -> Result<Found, Error> {
-        let forest = read(proc, daemons)?;
+        let forest = read(proc, daemons, &self.services)?;
         let ended = forest
             .find_all(forest.all(), |member| !member.is_alive)
             .map(|node| forest.pid(node))
@@ -287,12 +295,13 @@ impl Jobs {
     /// Adds the children of a daemon: workers with their jobs, and jobs.
     fn below_daemon(&mut self, search: &mut JobSearch<'_>, daemon: &Daemon) {
         let Some(node) = search.forest.find(daemon.pid) else { return };
+        let keeps_session = kinds::kind(&daemon.exe_name).is_some_and(Kind::keeps_session);
         for child in search.forest.children(node) {
             let member = search.forest.data(child);
             if member.is_helper {
                 search.forest.children(child).for_each(|job| self.add_job(search, job));
             } else if member.is_worker || member.is_forked_from(daemon) {
-                self.add_worker(search, child);
+                self.add_worker(search, child, keeps_session);
                 // A worker opens an audit session for its job, where pam_loginuid(8) does so.
                 let own = member.audit.filter(|audit| Some(*audit) != daemon.audit);
                 self.audits.extend(own.filter(|_| search.counts(child)));
@@ -312,7 +321,7 @@ impl Jobs {
             if member.is_worker && is_orphan && !search.counts(node) {
                 // Its audit session may be that of its daemon, and so of whoever started that one:
                 // nothing else in there is a job for that.
-                self.add_worker(search, node);
+                self.add_worker(search, node, false);
             } else if member.is_helper_of_root {
                 search.forest.children(node).for_each(|job| self.add_job(search, job));
             }
@@ -355,8 +364,8 @@ impl Jobs {
         }
     }
 
-    /// Adds a worker with its job and its mailer.
-    fn add_worker(&mut self, search: &mut JobSearch<'_>, node: Node) {
+    /// Adds a worker with its job and its mailer. The flag says whether its job is in its session.
+    fn add_worker(&mut self, search: &mut JobSearch<'_>, node: Node, keeps_session: bool) {
         if !search.add(node, JobOrigin::Worker) {
             self.runs_us |= search.ours.contains(&node);
             return;
@@ -364,12 +373,14 @@ impl Jobs {
         let worker = search.forest.data(node);
         for child in search.forest.children(node) {
             let member = search.forest.data(child);
-            // A job gets a session of its own before it begins; the mailer stays in that of the
-            // daemon.
+            // A job of cron gets a session of its own before it begins; the mailer stays in that of
+            // the daemon.
             if member.session != worker.session {
                 self.add_job(search, child);
             } else if member.exe_name == worker.exe_name {
                 search.add(child, JobOrigin::Worker);
+            } else if keeps_session {
+                self.add_job(search, child);
             } else {
                 search.add(child, JobOrigin::Mail);
             }

@@ -1,14 +1,24 @@
-//! The kinds of cron daemon that are known. A new daemon is one row of [`KINDS`]; the search for
-//! daemons and jobs, the messages and the help are made from it.
+//! The kinds of daemon that are known: those of cron, and that of at(1). A new daemon is one row of
+//! [`KINDS`]; the search for daemons and jobs, the messages and the help are made from it.
 
 use super::catch_up::CatchUp;
 use super::crontab::{Ignored, Names, Places};
 use crate::path::base_name;
 
-/// A kind of cron daemon.
+/// What a daemon runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheduler {
+    /// The lines of crontabs.
+    Cron,
+    /// The jobs of at(1) and batch(1), each of them once.
+    At,
+}
+
+/// A kind of daemon that runs jobs.
 pub struct Kind {
     /// The name of its executable, by which it is searched for.
     pub name: &'static str,
+    pub scheduler: Scheduler,
     /// Name of a multi-call program that has this daemon as an applet, such as `busybox crond`.
     pub multi_call: Option<&'static str>,
     /// Paths of the pid files that it may lock. Where there are some, a process of this name
@@ -54,6 +64,16 @@ pub const NAME_OF_DCRON: &[u8] = b"crond";
 pub const PID_FILE_OF_DCRON: &[u8] = b"cron.pid";
 
 impl Kind {
+    /// Reports whether it may run as another user, and keep the rights of the superuser for later.
+    pub fn may_set_user(&self) -> bool {
+        self.scheduler == Scheduler::At
+    }
+
+    /// Reports whether its jobs stay in its own session and process group, below a worker.
+    pub fn keeps_session(&self) -> bool {
+        self.scheduler == Scheduler::At
+    }
+
     /// Reports whether this multi-call program can run as this daemon.
     fn is_applet_of(&self, program: &[u8]) -> bool {
         self.multi_call.is_some_and(|name| name.as_bytes() == program)
@@ -61,10 +81,11 @@ impl Kind {
 }
 
 /// All kinds, in the order in which messages name them.
-pub static KINDS: [Kind; 4] = [
+pub static KINDS: [Kind; 5] = [
     // Debian's cron, a descendant of Vixie's.
     Kind {
         name: "cron",
+        scheduler: Scheduler::Cron,
         multi_call: None,
         pid_files: &["/run/crond.pid", "/var/run/crond.pid"],
         helpers: &[],
@@ -86,6 +107,7 @@ pub static KINDS: [Kind; 4] = [
     // The crond of cronie, of dcron and of busybox.
     Kind {
         name: "crond",
+        scheduler: Scheduler::Cron,
         multi_call: Some("busybox"),
         pid_files: &["/run/crond.pid", "/var/run/crond.pid", "/run/cron.pid"],
         helpers: &[],
@@ -106,6 +128,7 @@ pub static KINDS: [Kind; 4] = [
     },
     Kind {
         name: "bcron-sched",
+        scheduler: Scheduler::Cron,
         multi_call: None,
         pid_files: &[],
         helpers: &["bcron-exec", "bcron-spool", "bcron-update"],
@@ -116,6 +139,7 @@ pub static KINDS: [Kind; 4] = [
     },
     Kind {
         name: "fcron",
+        scheduler: Scheduler::Cron,
         multi_call: None,
         pid_files: &["/run/fcron.pid", "/var/run/fcron.pid"],
         helpers: &[],
@@ -124,7 +148,24 @@ pub static KINDS: [Kind; 4] = [
         has_init_script: false,
         habits: None,
     },
+    // Debian's runs as the user daemon, and keeps the rights of the superuser in its saved user id.
+    Kind {
+        name: "atd",
+        scheduler: Scheduler::At,
+        multi_call: None,
+        pid_files: &["/run/atd.pid", "/var/run/atd.pid"],
+        helpers: &[],
+        shares_lock: false,
+        collects_in_files: false,
+        has_init_script: true,
+        habits: None,
+    },
 ];
+
+/// Returns the kinds of cron.
+pub fn of_cron() -> impl Iterator<Item = &'static Kind> {
+    KINDS.iter().filter(|kind| kind.scheduler == Scheduler::Cron)
+}
 
 /// Programs that the superuser runs beside cron and that run jobs themselves, such as the daily
 /// ones. A job of cron starts them, or systemd, and they leave its session.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 
-use super::kinds;
+use super::Daemon;
+use super::kinds::{self, Scheduler};
 
 /// The directory in which logind keeps a file for each session. Only the superuser writes there.
 const SESSIONS: &str = "/run/systemd/sessions";
@@ -13,9 +14,10 @@ const SESSIONS: &str = "/run/systemd/sessions";
 /// Most bytes of such a file that are read. It has some hundred.
 const LONGEST: u64 = 16 * 1024;
 
-/// Returns the names of the control groups of cron's sessions. Errors: a file could not be read.
-/// Without logind there are none.
-pub fn scopes() -> io::Result<BTreeSet<Vec<u8>>> {
+/// Returns the names of the control groups of cron's sessions, and of those of at(1) where its
+/// daemons are among these. Errors: a file could not be read. Without logind there are none.
+pub fn scopes(daemons: &[Daemon]) -> io::Result<BTreeSet<Vec<u8>>> {
+    let with_at = daemons.iter().any(Daemon::runs_at_jobs);
     let mut scopes = BTreeSet::new();
     let directory = match fs::read_dir(SESSIONS) {
         Ok(directory) => directory,
@@ -34,7 +36,9 @@ pub fn scopes() -> io::Result<BTreeSet<Vec<u8>>> {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         }
-        if is_of_cron(&text) {
+        if is_of_scheduler(&text, Scheduler::Cron)
+            || with_at && is_of_scheduler(&text, Scheduler::At)
+        {
             let name = entry.file_name();
             scopes.insert([b"session-", name.as_encoded_bytes(), b".scope"].concat());
         }
@@ -42,12 +46,12 @@ pub fn scopes() -> io::Result<BTreeSet<Vec<u8>>> {
     Ok(scopes)
 }
 
-/// Reports whether cron has opened the session of this file: the PAM service has the name of its
-/// daemon.
-fn is_of_cron(text: &[u8]) -> bool {
+/// Reports whether a daemon of this scheduler has opened the session of this file: the PAM service
+/// has the name of the daemon.
+fn is_of_scheduler(text: &[u8], scheduler: Scheduler) -> bool {
     text.split(|&byte| byte == b'\n')
         .filter_map(|line| line.strip_prefix(b"SERVICE="))
-        .any(|service| kinds::kind(service).is_some())
+        .any(|service| kinds::kind(service).is_some_and(|kind| kind.scheduler == scheduler))
 }
 
 #[cfg(test)]
@@ -56,8 +60,10 @@ mod tests {
 
     #[test]
     fn a_session_is_of_cron_by_its_service() {
+        let is_of_cron = |text: &[u8]| is_of_scheduler(text, Scheduler::Cron);
         assert!(is_of_cron(b"UID=0\nSERVICE=crond\nTYPE=unspecified\n"));
-        assert!(is_of_cron(b"SERVICE=cron"));
+        assert!(is_of_cron(b"SERVICE=cron") && !is_of_cron(b"SERVICE=atd"));
+        assert!(is_of_scheduler(b"SERVICE=atd", Scheduler::At));
         assert!(!is_of_cron(b"UID=0\nSERVICE=sshd\nDESKTOP=cron\n") && !is_of_cron(b""));
     }
 }

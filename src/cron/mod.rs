@@ -35,6 +35,8 @@ mod stop;
 mod stop_method;
 mod supervisor;
 mod systemd;
+mod timer_pause;
+mod timers;
 mod warning;
 
 use std::ffi::OsStr;
@@ -57,6 +59,8 @@ pub use shutdown::has_additions;
 pub use stop_method::StopMethod;
 pub use supervisor::Supervisor;
 pub use systemd::{CronTarget, cron_target};
+pub use timer_pause::start_left as start_left_timers;
+pub use timers::{ActiveTimers, Asker, Timer};
 pub use warning::{AdditionsFailure, Repaused, Warning};
 
 use crate::process::{Pid, Unavailable};
@@ -78,6 +82,15 @@ pub enum Error {
     /// Cron cannot be held as the user wants it.
     #[error("cron cannot be held: {0}")]
     Hold(#[source] std::io::Error),
+    #[error("systemd does not tell which timers are active")]
+    Timers,
+    #[error("systemd has not stopped all timers: they are started again")]
+    TimersNotStopped,
+    #[error("the guardian that would start timers again does not answer")]
+    TimerGuardian,
+    /// The script that starts timers again.
+    #[error("the timers cannot be recorded below /run: {0}")]
+    TimerScript(#[source] std::io::Error),
     /// The login sessions of cron's jobs are not known.
     #[error("the sessions that logind knows cannot be read: {0}")]
     Sessions(#[source] std::io::Error),
@@ -110,6 +123,12 @@ pub enum Event<'e> {
     NotTerminated(&'e Job),
     /// A job that was waited for has ended.
     Ended(&'e EndedJob),
+    /// These timers of systemd are stopped, and start no new jobs.
+    TimersStopped(&'e [Timer]),
+    /// These timers are active again; those of an earlier run where there are none.
+    TimersStarted(&'e [Timer]),
+    /// This service, which a timer has started, has not ended, although it has no process now.
+    Service(&'e str),
     /// No job runs any more, after this time.
     Drained(Duration),
     /// No job runs, and cron is held from now on, or longer than before.

@@ -1,7 +1,7 @@
 //! Daemons that start while others are paused, as when the package of cron is upgraded in a
 //! maintenance window.
 
-use super::{Daemon, DaemonProof, DaemonSelector, Error, daemon_search};
+use super::{Daemon, DaemonProof, DaemonSelector, Error, Plan, daemon_search};
 use crate::process::{Pid, Proc};
 
 /// The identity of a daemon: pid and inode.
@@ -33,12 +33,10 @@ const LEFT_OUT: usize = 8;
 impl Newcomers {
     /// Begins the search. These daemons are known; where the user has chosen them, so are all
     /// others that run now. A cron that is just starting is a newcomer, even if it exists already.
-    pub fn begin(
-        proc: &Proc,
-        daemons: &[Daemon],
-        wanted: &DaemonSelector,
-    ) -> Result<Newcomers, Error> {
-        let mut selectors = vec![DaemonSelector::Usual];
+    pub fn begin(proc: &Proc, daemons: &[Daemon], plan: &Plan) -> Result<Newcomers, Error> {
+        let wanted = &plan.wanted;
+        let mut selectors = vec![DaemonSelector::USUAL];
+        selectors.extend(plan.with_at.then_some(DaemonSelector::AT));
         if let DaemonSelector::Named(_) = wanted {
             selectors.push(wanted.clone());
         }
@@ -49,7 +47,7 @@ impl Newcomers {
             latest: None,
             left_out: 0,
         };
-        if *wanted != DaemonSelector::Usual {
+        if wanted.is_named() {
             let others: Vec<DaemonId> = newcomers.unknown(proc)?.iter().map(id).collect();
             newcomers.known.extend(others);
         }
@@ -94,8 +92,8 @@ impl Newcomers {
             }
             for daemon in scan.daemons {
                 // A name that is no kind of daemon may be that of any program, such as python3.
-                let is_certain = *selector == DaemonSelector::Usual
-                    || matches!(daemon.proof, DaemonProof::Lock(_));
+                let is_certain =
+                    !selector.is_named() || matches!(daemon.proof, DaemonProof::Lock(_));
                 let is_other = |other: &Daemon| id(other) != id(&daemon);
                 if is_certain && !self.known.contains(&id(&daemon)) && found.iter().all(is_other) {
                     found.push(daemon);

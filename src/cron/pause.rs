@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use super::newcomer::Newcomers;
-use super::{Daemon, Error, Event, EventSink, Repaused, Warning, missed};
+use super::timer_pause::TimerPause;
+use super::{ActiveTimers, Daemon, Error, Event, EventSink, Repaused, Warning, missed};
 use crate::control::{
     self, Action, Conclusion, Guardian, Interrupts, Life, Operation, Order, Outcome, Signal,
     Silent, Target,
@@ -35,6 +36,8 @@ pub struct Pause {
     limit: Option<Instant>,
     /// `true` if we have let them run already.
     is_let_go: bool,
+    /// The timers that are stopped meanwhile, if that is wanted.
+    timers: Option<Box<TimerPause>>,
 }
 
 struct PausedDaemon {
@@ -85,7 +88,8 @@ impl Pause {
         interrupts: &Interrupts,
         events: &mut dyn EventSink,
     ) -> Result<Paused<'p>, Error> {
-        let mut pause = Pause { paused: Vec::new(), newcomers, limit, is_let_go: false };
+        let mut pause =
+            Pause { paused: Vec::new(), newcomers, limit, is_let_go: false, timers: None };
         for &daemon in daemons {
             // The guardian comes first, so that there is no moment without one.
             pause.guard(daemon.clone(), false)?;
@@ -107,6 +111,50 @@ impl Pause {
             }
         }
         Ok(Paused::All(pause))
+    }
+
+    /// Stops timers of systemd too.
+    pub fn stop_timers(
+        &mut self,
+        proc: &Proc,
+        timers: ActiveTimers,
+        interrupts: &Interrupts,
+        events: &mut dyn EventSink,
+    ) -> Result<(), Error> {
+        let timers = TimerPause::begin(proc, timers, self.limit, interrupts, events)?;
+        self.timers = Some(Box::new(timers));
+        Ok(())
+    }
+
+    /// Returns the control groups of the services that stopped timers have started.
+    pub fn services(&self) -> Vec<Vec<u8>> {
+        self.timers.iter().flat_map(|timers| timers.groups()).map(<[u8]>::to_vec).collect()
+    }
+
+    /// Reports whether a service that a stopped timer has started has not ended.
+    pub fn has_runs_of_timers(
+        &mut self,
+        proc: &Proc,
+        interrupts: &Interrupts,
+        events: &mut dyn EventSink,
+    ) -> Result<bool, Error> {
+        match &mut self.timers {
+            Some(timers) => timers.has_runs(proc, interrupts, events),
+            None => Ok(false),
+        }
+    }
+
+    /// Keeps the timers stopped.
+    fn keep_timers(
+        &mut self,
+        proc: &Proc,
+        interrupts: &Interrupts,
+        events: &mut dyn EventSink,
+    ) -> Result<(), Error> {
+        match &mut self.timers {
+            Some(timers) => timers.keep(proc, interrupts, events),
+            None => Ok(()),
+        }
     }
 
     /// Adds a daemon with a guardian.
@@ -152,6 +200,7 @@ impl Pause {
                 renewed = Renewed::Continued;
             }
         }
+        self.keep_timers(proc, interrupts, events)?;
         match self.admit(proc, interrupts, events)? {
             Renewed::Untouched => Ok(renewed),
             other => Ok(other),
@@ -178,6 +227,7 @@ impl Pause {
             }
             paused.was_running = runs;
         }
+        self.keep_timers(proc, interrupts, events)?;
         self.admit(proc, interrupts, events)
     }
 
@@ -230,6 +280,7 @@ impl Pause {
             // A guardian that has ended is replaced when that is noticed.
             let _ = guardian.limit(limit);
         }
+        self.timers.iter_mut().for_each(|timers| timers.extend(limit));
     }
 
     /// Lets all daemons run at once, and reports whether they do. [`Pause::resume`] does the rest.
@@ -292,6 +343,11 @@ impl Pause {
                 events.event(Event::Warning(Warning::NotContinued(daemon.pid)));
             }
         }
+        if let Some(timers) = self.timers.take()
+            && let Err(error) = timers.start_again(proc, interrupts, events)
+        {
+            result = Err(error);
+        }
         // All of them run before any crontab is read.
         for (daemon, since, until) in resumed {
             if let Some(missed) = missed::find(&daemon, since, until) {
@@ -301,9 +357,10 @@ impl Pause {
         result
     }
 
-    /// Dismisses the guardians when the daemons have exited.
-    pub fn finish(mut self) {
+    /// Dismisses the guardians when the daemons have exited, and leaves the timers stopped.
+    pub fn finish(mut self) -> Result<(), Error> {
         self.paused.drain(..).for_each(|paused| paused.guardian.dismiss());
+        self.timers.take().map_or(Ok(()), |timers| timers.leave())
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::hold::{Hold, HoldEnd};
-use super::{Daemon, DaemonSelector, Job};
+use super::{ActiveTimers, Daemon, DaemonSelector, Job};
 use crate::control::{Interrupts, Signal};
 use crate::process::Proc;
 
@@ -28,6 +28,8 @@ pub enum OnTimeout {
 pub struct Plan {
     /// The daemons to stop.
     pub wanted: DaemonSelector,
+    /// `true` if the daemons of at(1) are among them.
+    pub with_at: bool,
     /// Time limit for the jobs to end; `None` for no limit.
     pub timeout: Option<Duration>,
     pub on_timeout: OnTimeout,
@@ -85,6 +87,8 @@ impl ShutdownResult {
 pub struct Shutdown<'s> {
     pub proc: &'s Proc,
     pub daemons: &'s [Daemon],
+    /// The timers of systemd to stop meanwhile, if that is wanted.
+    pub timers: Option<&'s ActiveTimers>,
     pub plan: &'s Plan,
     pub interrupts: &'s Interrupts,
     /// The time at which the program began, from which its time limit counts.

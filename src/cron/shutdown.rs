@@ -11,7 +11,7 @@ use super::newcomer::Newcomers;
 use super::pause::{Pause, Paused, Renewed};
 use super::stop::{BeforeStop, STOPPED_WITHIN, Stopped, stop, way};
 use super::{
-    AdditionsFailure, Daemon, Error, Event, EventSink, Job, Jobs, OnTimeout, Shutdown,
+    AdditionsFailure, Asker, Daemon, Error, Event, EventSink, Job, Jobs, OnTimeout, Shutdown,
     ShutdownResult, StopMethod, Warning,
 };
 use crate::command::program;
@@ -57,7 +57,7 @@ impl Shutdown<'_> {
         // A stop from the keyboard would leave cron paused as long as it lasts.
         let mut held = Some(self.interrupts.hold_stops());
         let pausable: Vec<&Daemon> = self.daemons.iter().filter(|daemon| daemon.pid != 1).collect();
-        let newcomers = Newcomers::begin(self.proc, self.daemons, &self.plan.wanted)?;
+        let newcomers = Newcomers::begin(self.proc, self.daemons, self.plan)?;
         let begun = Pause::begin(self.proc, &pausable, newcomers, end, self.interrupts, events)?;
         let mut pause = match begun {
             Paused::All(pause) => pause,
@@ -72,16 +72,30 @@ impl Shutdown<'_> {
         let stop_all = |pause: &Pause, events: &mut dyn EventSink| {
             self.stop_all(pause, &ways, &before, events)
         };
-        let result = self.while_paused(&mut pause, &mut held, end, &stop_all, events);
+        let timers = self.timers.cloned();
+        let stopped = timers
+            .map_or(Ok(()), |timers| pause.stop_timers(self.proc, timers, self.interrupts, events));
+        let result =
+            stopped.and_then(|()| self.while_paused(&mut pause, &mut held, end, &stop_all, events));
         match result {
             Ok(
                 ShutdownResult::Stopped
                 | ShutdownResult::Terminated
                 | ShutdownResult::TimedOut { is_stopped: true, .. },
-            ) => pause.finish(),
+            ) => pause.finish()?,
             _ => pause.resume(self.proc, self.interrupts, events)?,
         }
         result
+    }
+
+    /// Returns a record of jobs that counts what the timers have started too.
+    pub fn jobs(&self) -> Result<Jobs, Error> {
+        let mut jobs = Jobs::default();
+        if let Some(found) = self.timers {
+            let runs = Asker::new(self.proc, self.interrupts).runs(&found.timers)?;
+            jobs.set_services(runs.into_iter().filter_map(|run| run.cgroup).collect());
+        }
+        Ok(jobs)
     }
 
     /// Reports whether the plan is to stop cron for good.
@@ -232,7 +246,7 @@ impl Shutdown<'_> {
 
     /// Returns the jobs that run now.
     fn left(&self) -> Result<Vec<Job>, Error> {
-        let mut left = Jobs::default().scan(self.proc, self.daemons)?;
+        let mut left = self.jobs()?.scan(self.proc, self.daemons)?;
         left.retain(|job| job.is_awaited(self.plan.with_daemons));
         Ok(left)
     }

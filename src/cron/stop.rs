@@ -236,6 +236,7 @@ fn namesakes(
     wanted: &DaemonSelector,
 ) -> Result<Vec<DaemonId>, Error> {
     let wanted = match wanted {
+        _ if daemon.runs_at_jobs() => DaemonSelector::AT,
         DaemonSelector::Pid(_) => DaemonSelector::Named(daemon.name.clone()),
         wanted => wanted.clone(),
     };

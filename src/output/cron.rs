@@ -18,20 +18,21 @@ use super::text::escaped;
 use super::{Output, human, put, shown};
 use crate::control::{Interrupts, Observer, Target};
 use crate::cron::{
-    Daemon, DaemonProof, DaemonSelector, EndedJob, Event, EventSink, Holder, Job, JobOrigin,
-    Missed, Plan, Rejected, ShutdownResult, StopMethod,
+    ActiveTimers, Daemon, DaemonProof, DaemonSelector, EndedJob, Event, EventSink, Holder, Job,
+    JobOrigin, Missed, Plan, Rejected, ShutdownResult, StopMethod, Timer, Warning,
 };
 use crate::process::Pid;
 use crate::users::Users;
 use document::missed_json;
 use words::{
     catching_up, deed, ending, held, how_it_ended, left_running, method, newcomer, no_job,
-    origin_note, outcome, state_note, stop_later, warning_text,
+    origin_note, outcome, state_note, stop_later, timers_active, timers_started, timers_stopped,
+    warning_text,
 };
 
 pub use super::progress::duration;
 pub use document::{failure, held_already, released};
-pub use words::{daemon_applets, daemon_names, held_since, no_daemon, reject_reason};
+pub use words::{NotIncluded, daemon_applets, daemon_names, held_since, no_daemon, reject_reason};
 
 /// Time for earlier output to be written before a command begins to print.
 const BEFORE_COMMAND: Duration = Duration::from_millis(500);
@@ -70,6 +71,9 @@ pub struct CronReport<'t> {
     newcomers: Vec<Daemon>,
     /// The one who holds cron, if that is us.
     holder: Option<Holder>,
+    /// The timers that were found or stopped.
+    timers: Vec<Timer>,
+    not_included: NotIncluded,
     /// The jobs that were waited for and have ended.
     ended: Vec<EndedJob>,
     /// For each daemon that runs on: its pid, and what was missed, as a member of JSON.
@@ -99,6 +103,8 @@ impl<'t> CronReport<'t> {
             begin: Instant::now(),
             newcomers: Vec::new(),
             holder: None,
+            timers: Vec::new(),
+            not_included: NotIncluded::default(),
             ended: Vec::new(),
             missed: Vec::new(),
             workers: BTreeSet::new(),
@@ -138,6 +144,38 @@ impl<'t> CronReport<'t> {
     pub fn not_a_daemon(&mut self, pid: Pid, rejected: Option<&Rejected>) {
         let why = rejected.map_or("there is no such process", |process| reject_reason(process.why));
         self.warn(&format!("process {pid} is no cron daemon: {why}"));
+    }
+
+    /// Lists the timers that were found.
+    pub fn active_timers(&mut self, found: &ActiveTimers) {
+        self.add_timers(&found.timers);
+        if !found.timers.is_empty() {
+            self.line(timers_active(&found.timers));
+        }
+        found.fixed.iter().for_each(|unit| self.warn(&warning_text(&Warning::FixedTimer(unit))));
+        let silent = found.silent.iter();
+        silent.for_each(|&uid| self.warn(&warning_text(&Warning::SilentManager(uid))));
+    }
+
+    /// Notes timers that are stopped, each of them once: one may be started and stopped again.
+    fn add_timers(&mut self, timers: &[Timer]) {
+        for timer in timers {
+            if !self.timers.iter().any(|known| known.is(timer)) {
+                self.timers.push(timer.clone());
+            }
+        }
+    }
+
+    /// Tells what starts jobs beside cron and is not included.
+    pub fn not_included(&mut self, not_included: NotIncluded) {
+        self.not_included = not_included;
+        // It is a member of the document too.
+        if let Some(text) = self.not_included.text()
+            && self.options.layout.is_none()
+            && !self.options.is_quiet
+        {
+            message(self.name, &text);
+        }
     }
 
     /// Reports that no daemon is paused that could be continued.
@@ -402,6 +440,11 @@ impl<'t> CronReport<'t> {
             }
             // Failures are told of at the end.
             Event::Ended(_) => {}
+            Event::TimersStopped(timers) => self.line(timers_stopped(timers)),
+            Event::TimersStarted(timers) => self.line(timers_started(timers)),
+            Event::Service(unit) => {
+                self.line(format_args!("waiting for {unit}, which systemd is about to start"))
+            }
             Event::Drained(time) => {
                 self.line(format_args!("no cron job is running (after {})", duration(*time)))
             }
@@ -475,6 +518,9 @@ impl EventSink for CronReport<'_> {
             && job.origin == JobOrigin::Worker
         {
             self.workers.insert(job.target.pid);
+        }
+        if let Event::TimersStopped(timers) = &event {
+            self.add_timers(timers);
         }
         if let Event::Missed(daemon, missed) = &event {
             self.missed.push(missed_json(daemon, missed));

@@ -38,6 +38,15 @@ pub fn long_about() -> String {
              when ssh ends, or until a signal; it refuses a standard input that is at its end \
              already. Before cron is held, the end of this command ends all of it. --list tells \
              who holds cron, since when and until when. Nothing is held over a boot.\n\n\
+             --with includes what else starts jobs. With at, the daemon of at(1) is paused and \
+             stopped as cron is, and the jobs of at and batch are waited for. With timers, the active \
+             timers of systemd are stopped, also those of users; the services that they have started \
+             are waited for, and exactly these timers are started again when cron runs on, by the \
+             guardian if this command is killed. When cron is stopped for good, they stay stopped. \
+             A timer that counts from the boot (OnBootSec=) may elapse at once when it is started \
+             again. A timer that would not come back after a stop, as one of systemd-run, stays \
+             active, with a message. all is both. Without --with, one line tells what of this runs.\
+             \n\n\
              A job is what cron's workers run, with everything below it and everything that it \
              left behind in its session, its audit session, the login session that pam_systemd(8) \
              opened for it, or cron's own control group. The jobs of a cron that has ended are \
@@ -122,6 +131,9 @@ Files:
   /run/cron-graceful.sock
                 where the one who holds cron listens for --release, --list and
                 --hold of the superuser
+  /run/cron-graceful.timers
+                a script that starts the timers again which are stopped, and
+                with -stopped behind its name those stopped with cron
   /dev/log      where it exists, syslog is told of what is done
 
 Security:
@@ -135,6 +147,7 @@ Examples:
   cron-graceful
   cron-graceful --timeout 1h --on-timeout terminate
   cron-graceful -- apt-get upgrade
+  cron-graceful --with all -- apt-get upgrade
   cron-graceful --hold --lease 30m --timeout 10m
   cron-graceful --release
   cron-graceful -- sv down /etc/service/cron

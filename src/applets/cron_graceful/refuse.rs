@@ -42,7 +42,7 @@ pub fn other_name(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> a
     if !matches!(wanted, DaemonSelector::Named(_)) || !found.daemons.is_empty() {
         return Ok(());
     }
-    let others = cron::find(proc, &DaemonSelector::Usual)?;
+    let others = cron::find(proc, &DaemonSelector::USUAL)?;
     let Some(other) = others.daemons.first() else { return Ok(()) };
     let (pid, name, none) = (other.pid, String::from_utf8_lossy(&other.name), no_daemon(wanted));
     Err(Refusal::nothing(format!(

@@ -1,10 +1,14 @@
 //! The guardian's side: the main loop of the process that [`super::Guardian`] starts. "Parent" is
 //! the process that started it.
 
+use std::ffi::OsStr;
+use std::fs;
 use std::io::{IoSliceMut, stdin};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::SigSet;
@@ -14,7 +18,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 use rustix::process::{Pid as RawPid, getppid};
 
-use super::{NEVER, kind};
+use super::{LONGEST_PATH, NEVER, kind};
 use crate::control::reference::{Identity, continue_through};
 use crate::control::{Error, Signal, is_ready};
 use crate::process::{Files, Lookup, Pid, Proc, leave_control_groups};
@@ -39,6 +43,8 @@ enum Frozen {
 struct Guarded {
     frozen: Vec<Frozen>,
     limit: Option<Instant>,
+    /// The script to run.
+    script: Option<PathBuf>,
     /// The time since which a signal is pending for the parent.
     pending_since: Option<Instant>,
 }
@@ -65,6 +71,7 @@ pub fn stand() -> Result<(), Error> {
     let end = guarded.guard(proc.as_ref(), parent);
     if end != Ok(End::Dismissed) {
         guarded.continue_all();
+        guarded.run_script();
     }
     end.map(drop).map_err(Error::kernel("be a guardian"))
 }
@@ -100,7 +107,7 @@ impl Guarded {
 
     /// Receives the next message and returns its kind; `None` when the socket is closed.
     fn receive(&mut self) -> Result<Option<u8>, Errno> {
-        let mut message = [0; 16];
+        let mut message = [0; 1 + LONGEST_PATH];
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let received = recvmsg(
@@ -127,6 +134,7 @@ impl Guarded {
         match *kind {
             kind::IDENTITY => self.frozen.extend(identity(text).map(Frozen::Identity)),
             kind::LIMIT => self.limit = limit(text),
+            kind::SCRIPT => self.script = Some(OsStr::from_bytes(text).into()),
             _ => {}
         }
         Ok(Some(*kind))
@@ -160,6 +168,16 @@ impl Guarded {
             return false;
         }
         self.pending_since.get_or_insert_with(Instant::now).elapsed() >= GRACE
+    }
+
+    /// Runs the script, and removes it if it has succeeded: else it stays for the next run. The
+    /// program that is started has no signal blocked.
+    fn run_script(&self) {
+        let Some(script) = &self.script else { return };
+        let status = Command::new("/bin/sh").arg(script).stdin(Stdio::null()).status();
+        if status.is_ok_and(|status| status.success()) {
+            let _ = fs::remove_file(script);
+        }
     }
 
     /// Continues all processes. A process that has exited needs nothing.

@@ -9,9 +9,10 @@ use super::super::json::{self, Layout};
 use super::super::put;
 use super::CronReport;
 use super::words::{
-    effect_name, event_name, held, method, origin_name, proof, signal_name, warning_text,
+    NotIncluded, effect_name, event_name, held, method, origin_name, proof, signal_name,
+    warning_text,
 };
-use crate::cron::{Daemon, EndedJob, Event, Holder, Job, Missed};
+use crate::cron::{Daemon, EndedJob, Event, Holder, Job, Missed, Timer};
 use crate::process::Pid;
 
 impl CronReport<'_> {
@@ -23,6 +24,7 @@ impl CronReport<'_> {
         json::array(text, jobs.iter(), |json, job| self.job_json(json, job));
         text.push(b',');
         holder_json(text, self.options.holder.as_ref());
+        self.beside_json(text);
         text.extend_from_slice(b"}\n");
     }
 
@@ -50,6 +52,7 @@ impl CronReport<'_> {
             json::array(&mut text, self.ended.iter(), |json, ended| self.ended_json(json, ended));
             text.push(b',');
             holder_json(&mut text, self.holder.as_ref());
+            self.beside_json(&mut text);
             text.extend_from_slice(b",\"warnings\":");
             json::array(&mut text, self.warnings.iter(), |json, text| json::string(json, text));
             put(
@@ -58,6 +61,14 @@ impl CronReport<'_> {
             );
             self.writer.write(&text);
         }
+    }
+
+    /// Writes the timers that were found or stopped, and what is not included.
+    fn beside_json(&self, json: &mut Vec<u8>) {
+        json.push(b',');
+        timers_json(json, &self.timers);
+        json.push(b',');
+        not_included_json(json, &self.not_included);
     }
 
     fn daemon_json(&self, json: &mut Vec<u8>, daemon: &Daemon) {
@@ -137,6 +148,11 @@ impl CronReport<'_> {
             Event::Command(command) => {
                 text_member(&mut json, "command", Some(command.as_encoded_bytes()))
             }
+            Event::TimersStopped(timers) | Event::TimersStarted(timers) => {
+                json.push(b',');
+                timers_json(&mut json, timers);
+            }
+            Event::Service(unit) => text_member(&mut json, "unit", Some(unit.as_bytes())),
             Event::Drained(_) => {}
             Event::Warning(warning) => {
                 text_member(&mut json, "text", Some(warning_text(warning).as_bytes()))
@@ -188,6 +204,30 @@ pub(super) fn holder_json(json: &mut Vec<u8>, holder: Option<&Holder>) {
     text_member(json, "by", Some(holder.by.as_bytes()));
     json::member(json, "since", Some(holder.since), moment);
     json::member(json, "until", holder.until, moment);
+    json.push(b'}');
+}
+
+/// Writes timers, with the user whose service manager has them, or null for that of the system.
+pub(super) fn timers_json(json: &mut Vec<u8>, timers: &[Timer]) {
+    json::key(json, "timers");
+    json::array(json, timers.iter(), |json, timer| {
+        json.push(b'{');
+        json::key(json, "unit");
+        json::string(json, &timer.unit);
+        json::member(json, "uid", timer.manager.uid(), |json, uid| {
+            put(json, format_args!("{uid}"))
+        });
+        json.push(b'}');
+    });
+}
+
+/// Writes what starts jobs beside cron and is not included.
+fn not_included_json(json: &mut Vec<u8>, not_included: &NotIncluded) {
+    json::key(json, "not_included");
+    put(json, format_args!("{{\"at_jobs\":{}", not_included.at_jobs));
+    json::member(json, "timers", not_included.timers, |json, timers| {
+        put(json, format_args!("{timers}"))
+    });
     json.push(b'}');
 }
 

@@ -7,22 +7,22 @@ use std::time::UNIX_EPOCH;
 
 use super::super::human;
 use crate::control::Signal;
-use crate::cron::kinds::KINDS;
+use crate::cron::kinds::{self, Scheduler};
 use crate::cron::{
     AdditionsFailure, Daemon, DaemonProof, DaemonSelector, Effect, EndedJob, Event, HoldEnd,
     Holder, Job, JobOrigin, Missed, OnTimeout, Plan, RejectReason, Repaused, ShutdownResult,
-    StopMethod, Supervisor, Warning,
+    StopMethod, Supervisor, Timer, Warning,
 };
 use crate::output::progress::duration;
 
-/// Returns the names of all kinds of daemon.
+/// Returns the names of all kinds of cron.
 pub fn daemon_names() -> Vec<&'static str> {
-    KINDS.iter().map(|kind| kind.name).collect()
+    kinds::of_cron().map(|kind| kind.name).collect()
 }
 
 /// Returns the daemons that run as an applet of another program, such as `busybox crond`.
 pub fn daemon_applets(between: &str) -> String {
-    let applets = KINDS.iter().filter_map(|kind| Some((kind.multi_call?, kind.name)));
+    let applets = kinds::of_cron().filter_map(|kind| Some((kind.multi_call?, kind.name)));
     let applets: Vec<String> =
         applets.map(|(program, name)| format!("{program}{between}{name}")).collect();
     applets.join(", ")
@@ -31,9 +31,10 @@ pub fn daemon_applets(between: &str) -> String {
 /// Returns the message that no daemon runs, with the names that were searched for.
 pub fn no_daemon(wanted: &DaemonSelector) -> String {
     let names = match wanted {
-        DaemonSelector::Usual => {
+        DaemonSelector::Of(Scheduler::Cron) => {
             format!("called {} or {}", daemon_names().join(", "), daemon_applets(" "))
         }
+        DaemonSelector::Of(Scheduler::At) => return "no atd is running".to_owned(),
         DaemonSelector::Named(name) => format!("called {}", String::from_utf8_lossy(name)),
         DaemonSelector::Pid(pid) => format!("as process {pid}"),
     };
@@ -150,6 +151,9 @@ pub fn event_name(event: &Event<'_>) -> &'static str {
         Event::Terminating(..) => "terminating",
         Event::NotTerminated(_) => "not terminated",
         Event::Ended(_) => "ended",
+        Event::TimersStopped(_) => "timers stopped",
+        Event::TimersStarted(_) => "timers started",
+        Event::Service(_) => "service",
         Event::Drained(_) => "drained",
         Event::Held(..) => "held",
         Event::Command(_) => "command",
@@ -178,8 +182,65 @@ pub fn deed(event: &Event<'_>) -> Option<String> {
         Event::Resumed(daemon) => Some(format!("cron, process {}, runs on", daemon.pid)),
         Event::HasEnded(daemon) => Some(format!("cron, process {}, has ended", daemon.pid)),
         Event::Stopped(daemon) => Some(format!("cron, process {}, is stopped", daemon.pid)),
+        Event::TimersStopped(timers) => Some(timers_stopped(timers)),
+        Event::TimersStarted(timers) => Some(timers_started(timers)),
         Event::Warning(warning) => Some(warning_text(warning)),
         _ => None,
+    }
+}
+
+/// Returns the text about timers that are stopped.
+pub fn timers_stopped(timers: &[Timer]) -> String {
+    format!("{} stopped: {}", counted(timers.len(), "timer is", "timers are"), units(timers))
+}
+
+/// Returns the text about timers that are active.
+pub fn timers_active(timers: &[Timer]) -> String {
+    format!("{} active: {}", counted(timers.len(), "timer is", "timers are"), units(timers))
+}
+
+fn units(timers: &[Timer]) -> String {
+    let names: Vec<&str> = timers.iter().map(|timer| timer.unit.as_str()).collect();
+    names.join(", ")
+}
+
+/// Returns the text about timers that are active again.
+pub fn timers_started(timers: &[Timer]) -> String {
+    match timers.len() {
+        0 => "the timers are active again that an earlier run had stopped".to_owned(),
+        number => counted(number, "timer is", "timers are") + " active again",
+    }
+}
+
+/// Returns a number with one of two nouns.
+fn counted(number: usize, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}
+
+/// What starts jobs beside cron and is not included.
+#[derive(Debug, Default)]
+pub struct NotIncluded {
+    /// Number of jobs of at(1) that run.
+    pub at_jobs: usize,
+    /// Number of active timers of the system; `None` where systemd does not tell.
+    pub timers: Option<usize>,
+}
+
+impl NotIncluded {
+    /// Returns the line about it, if there is anything.
+    pub fn text(&self) -> Option<String> {
+        let (mut what, mut names) = (Vec::new(), Vec::new());
+        if self.at_jobs > 0 {
+            what.push(counted(self.at_jobs, "at job runs", "at jobs run"));
+            names.push("at");
+        }
+        if let Some(timers) = self.timers.filter(|&timers| timers > 0) {
+            what.push(counted(timers, "timer is active", "timers are active"));
+            names.push("timers");
+        }
+        let verb = if self.at_jobs + self.timers.unwrap_or_default() == 1 { "it" } else { "them" };
+        let (what, names) = (what.join(", "), names.join(","));
+        (!what.is_empty()).then(|| format!("{what}: --with {names} includes {verb}"))
     }
 }
 
@@ -401,6 +462,18 @@ pub fn warning_text(warning: &Warning<'_>) -> String {
             format!("whether another cron was started meanwhile is unknown: {error}")
         }
         Warning::NotContinued(pid) => format!("process {pid} could not be continued"),
+        Warning::FixedTimer(unit) => {
+            format!("{unit} stays active: it would not come back after a stop, and may start a job")
+        }
+        Warning::SilentManager(uid) => format!(
+            "the service manager of user {uid} does not answer: timers of that user may start jobs"
+        ),
+        Warning::TimersRun => {
+            "somebody has started timers, and they could not be stopped".to_owned()
+        }
+        Warning::TimersNotStarted(script) => format!(
+            "not all timers could be started again: systemctl says why above; sh {script} tries again"
+        ),
         Warning::NotTold => "processes of jobs start and end again and again: further ones are \
                              waited for, and not told of one by one"
             .to_owned(),
