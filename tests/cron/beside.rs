@@ -247,3 +247,32 @@ fn a_service_that_is_about_to_start_again_is_waited_for() {
     mentions(&outcome, &["waiting for again.service, which systemd is about to start"]);
     place.still_runs(daemon);
 }
+
+/// PROCTOOL_KILLS is the number of kills, and the seed of their moments.
+#[test]
+fn the_same_timers_are_active_after_a_kill_at_any_moment() {
+    let place = cron_box!(CronBox::with_systemd());
+    let daemon = place.locked();
+    with_timers(&place);
+    place.release("job");
+    let kills = std::env::var("PROCTOOL_KILLS").unwrap_or_else(|_| "10".to_owned());
+    let outcome = place.exec(&format!(
+        "seen() {{ systemctl list-units --type=timer --state=active --plain --no-legend | \
+                   cut -d' ' -f1 | tr '\\n' ' '; }}
+         RANDOM={kills}
+         for turn in $(seq {kills}); do
+             moment=$(printf 0.%03d $((RANDOM % 300)))
+             timeout -s KILL $moment cron-graceful -q --with timers -- true 2>/dev/null
+             for _ in $(seq 200); do
+                 if [ \"$(seen)\" = 'job.timer other.timer ' ] &&
+                    [ ! -e /run/cron-graceful.timers ]; then continue 2; fi
+                 sleep 0.02
+             done
+             echo \"turn $turn, killed after $moment s: $(seen)\"
+             exit 1
+         done"
+    ));
+    outcome.exits(0);
+    soon("the end of all of ours", || place.of_the_program().is_empty());
+    place.still_runs(daemon);
+}
