@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{WaitOptions, waitpid};
 
 use super::kernel::fork;
@@ -47,6 +48,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Time between two checks whether a command has ended, where no descriptor reports it.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// Most bytes of an answer, the largest pipe that any user may have by default (pipe(7)).
+const LONGEST_ANSWER: usize = 1024 * 1024;
 
 /// The way of a child when we receive the signal INT.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -235,6 +239,8 @@ pub fn ask(
 ) -> Result<Option<Vec<u8>>, Error> {
     let failed = |error: io::Error| Error::from_io("read an answer", &error);
     let (mut output, child_output) = io::pipe().map_err(failed)?;
+    // Where that is not permitted, a longer answer counts as none.
+    let _ = fcntl_setpipe_size(&output, LONGEST_ANSWER);
     command.stdin(Stdio::null()).stdout(child_output).stderr(Stdio::null());
     let started = RunningChild::start(proc, interrupts, command.into(), None)?;
     let Start::Running(mut started) = started else {

@@ -134,6 +134,9 @@ fn the_timers_of_systemd_cron_are_never_no_cron() {
         assert!(!outcome.text().contains("no cron"), "{}", outcome.report());
     }
     assert!(!place.has("ran"));
+    let window = ["--with", "timers", "--", "sh", "-c", "systemctl is-active cron-a.timer; true"];
+    mentions(&place.graceful(&window).exits(0), &["1 timer is stopped: cron-a.timer", "inactive"]);
+    assert_eq!(place.shell("systemctl is-active cron-a.timer"), "active");
     // An answer that does not come is no answer that nothing runs.
     place.program("systemctl", "#!/bin/sh\nexit 1\n");
     mentions(&place.graceful(&[]).exits(1), &["does not tell"]);

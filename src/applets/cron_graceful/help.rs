@@ -63,7 +63,7 @@ pub fn long_about() -> String {
              own pid namespace and that holds the lock on its pid file, where it is of a kind that \
              has one. If there are several, they are listed and nothing is done, unless --all. \
              The timers of systemd-cron are no daemon: where cron.target is active, nothing is \
-             done either. After systemctl stop cron.target, the jobs that its services still run \
+             done either, unless --with timers. After systemctl stop cron.target, the jobs that its services still run \
              are waited for.",
         others.join(", "),
         daemon_applets(" as "),

@@ -60,9 +60,9 @@ pub fn timers(proc: &Proc, interrupts: &Interrupts) -> anyhow::Result<()> {
         CronTarget::Untold => "systemd does not tell whether cron.target is active",
     };
     Err(Refusal::nothing(format!(
-        "{state}: the timers of systemd-cron start jobs, and this command does not pause them: \
-         nothing was done. systemctl stop cron.target stops the timers; after that, this command \
-         waits for the jobs that still run"
+        "{state}: the timers of systemd-cron start jobs, and this command does not stop them: \
+         nothing was done. --with timers stops them meanwhile; systemctl stop cron.target stops them \
+         for good, and after that, this command waits for the jobs that still run"
     ))
     .into())
 }
