@@ -75,8 +75,11 @@ impl Shutdown<'_> {
         let timers = self.timers.cloned();
         let stopped = timers
             .map_or(Ok(()), |timers| pause.stop_timers(self.proc, timers, self.interrupts, events));
-        let result =
-            stopped.and_then(|()| self.while_paused(&mut pause, &mut held, end, &stop_all, events));
+        let result = match (stopped, self.interrupts.arrived()?) {
+            (_, Some(signal)) => Ok(ShutdownResult::Interrupted(signal, Vec::new())),
+            (Ok(()), None) => self.while_paused(&mut pause, &mut held, end, &stop_all, events),
+            (Err(error), None) => Err(error),
+        };
         match result {
             Ok(
                 ShutdownResult::Stopped

@@ -39,11 +39,13 @@ pub struct TimerPause {
     told: BTreeSet<String>,
     /// The time of the next question whether timers were started.
     next: Instant,
+    /// `true` if it was reported that systemd gives no answer.
+    is_warned: bool,
 }
 
 impl TimerPause {
     /// Stops these timers. `limit` is the time at which a guardian starts them again in any case.
-    /// Errors: they cannot be stopped; then they are started again.
+    /// Errors: they cannot be stopped, or a signal has come meanwhile; then they are started again.
     pub fn begin(
         proc: &Proc,
         found: ActiveTimers,
@@ -60,6 +62,7 @@ impl TimerPause {
             silent: found.silent,
             told: BTreeSet::new(),
             next: Instant::now() + LOOK,
+            is_warned: false,
         };
         for unit in &found.fixed {
             events.event(Event::Warning(Warning::FixedTimer(unit)));
@@ -70,7 +73,7 @@ impl TimerPause {
         if !pause.stop(proc, found.timers, interrupts, events)? {
             return Err(Error::TimersNotStopped);
         }
-        pause.look(proc, interrupts)?;
+        pause.runs = Asker::new(proc, interrupts).runs(&pause.stopped)?;
         Ok(pause)
     }
 
@@ -111,17 +114,21 @@ impl TimerPause {
             return Ok(());
         }
         self.next = Instant::now() + LOOK;
-        let found = Asker::in_passing(proc, interrupts).timers(&self.silent)?;
+        let found = match Asker::in_passing(proc, interrupts).timers(&self.silent) {
+            Ok(found) => found,
+            // The next look asks again.
+            Err(Error::Timers) => {
+                if !std::mem::replace(&mut self.is_warned, true) {
+                    events.event(Event::Warning(Warning::Unwatched(&Error::Timers)));
+                }
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         self.silent.extend(found.silent);
         if !self.stop(proc, found.timers, interrupts, events)? {
             events.event(Event::Warning(Warning::TimersRun));
         }
-        Ok(())
-    }
-
-    /// Asks which of the services still run that the timers have started.
-    fn look(&mut self, proc: &Proc, interrupts: &Interrupts) -> Result<(), Error> {
-        self.runs = Asker::in_passing(proc, interrupts).runs(&self.stopped)?;
         Ok(())
     }
 
@@ -130,15 +137,20 @@ impl TimerPause {
         self.runs.iter().filter_map(|run| run.cgroup.as_deref())
     }
 
-    /// Reports whether a service that the timers have started has not ended, although no process of
-    /// it was found: systemd may be about to start it, or to start it again.
+    /// Reports whether a service that the timers have started may not have ended, although no process
+    /// of it was found: systemd may be about to start it, or to start it again.
     pub fn has_runs(
         &mut self,
         proc: &Proc,
         interrupts: &Interrupts,
         events: &mut dyn EventSink,
     ) -> Result<bool, Error> {
-        self.look(proc, interrupts)?;
+        match Asker::in_passing(proc, interrupts).runs(&self.stopped) {
+            Ok(runs) => self.runs = runs,
+            // Whether one runs is not known, and the next look asks again.
+            Err(Error::Timers) => return Ok(true),
+            Err(error) => return Err(error),
+        }
         for run in &self.runs {
             if self.told.insert(run.unit.clone()) {
                 events.event(Event::Service(&run.unit));

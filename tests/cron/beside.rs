@@ -276,3 +276,36 @@ fn the_same_timers_are_active_after_a_kill_at_any_moment() {
     soon("the end of all of ours", || place.of_the_program().is_empty());
     place.still_runs(daemon);
 }
+
+/// A signal ends systemctl too, and that is no failure of systemd.
+#[test]
+fn an_interrupt_at_any_moment_is_one_and_the_timers_are_active_again() {
+    let place = cron_box!(CronBox::with_systemd());
+    let daemon = place.locked();
+    with_timers(&place);
+    let slow = "#!/bin/sh\ncase $* in *other.timer*) touch /mnt/asked; exec sleep 20;; esac\n\
+                exec /usr/bin/systemctl \"$@\"\n";
+    place.program("systemctl", slow);
+    for signal in ["INT", "TERM"] {
+        let run = place.begin(&["--with", "timers", "--", "touch", "/mnt/ran"]);
+        soon("the order to stop", || place.has("asked"));
+        place.kill(signal, run.pid);
+        let outcome = run.finish();
+        assert_eq!(outcome.code(), if signal == "INT" { 130 } else { 143 }, "{}", outcome.report());
+        place.shell("rm /mnt/asked");
+        soon("the same timers", || active(&place) == "job.timer other.timer ");
+        place.still_runs(daemon);
+    }
+    // Nor is one that does not come in time during the wait an answer.
+    place.shell("rm /mnt/bin/systemctl");
+    let mut run = place.begin(&["--with", "timers", "--jsonl", "--", "sh", "-c", ":"]);
+    run.event("job");
+    place.program("systemctl", "#!/bin/sh\nexit 1\n");
+    place.release("job");
+    soon("the end of the job", || place.ended("job"));
+    assert!(place.is_alive(run.pid));
+    place.shell("rm /mnt/bin/systemctl");
+    run.finish().exits(0);
+    assert!(!place.has("ran"));
+    assert_eq!(active(&place), "job.timer other.timer ");
+}
