@@ -81,5 +81,12 @@ pub const HOLDER_ANSWER: Duration = Duration::from_secs(10);
 /// Limit of an answer of systemd to `systemctl show`.
 pub const SYSTEMCTL_SHOW: Duration = Duration::from_secs(5);
 
-/// Limit of `systemctl stop`. systemd gives a service 90 seconds by default before it kills it.
-pub const SYSTEMCTL_STOP: Duration = Duration::from_secs(100);
+/// Limit of `systemctl stop` and `systemctl start`. systemd gives a service 90 seconds by default
+/// before it kills it.
+pub const SYSTEMCTL_ORDER: Duration = Duration::from_secs(100);
+
+/// Limit of an init script that starts a daemon, and of a daemon's becoming its program.
+pub const START: Duration = Duration::from_secs(10);
+
+/// Limit of the time from its start until a daemon has the lock on its pid file.
+pub const STARTED: Duration = Duration::from_secs(10);

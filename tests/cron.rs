@@ -15,6 +15,7 @@ mod pausing;
 mod readme;
 mod refusals;
 mod several;
+mod start;
 mod stopping;
 mod supervised;
 mod systemd;

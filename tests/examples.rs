@@ -106,6 +106,7 @@ const EXAMPLES: &[(&str, Place)] = &[
     ("cron-graceful -- apt-get upgrade", Cron),
     ("cron-graceful --hold --lease 30m --timeout 10m", Cron),
     ("cron-graceful --release", Cron),
+    ("cron-graceful --start", Cron),
     ("cron-graceful -- sv down /etc/service/cron", Cron),
     ("cron-graceful -- s6-svc -wd -d /run/service/cron", Cron),
     ("cron-graceful -- svc -d /etc/service/cron", Cron),
@@ -311,12 +312,18 @@ fn the_examples_for_cron_work() {
         if text.contains("--release") {
             place.exec("cron-graceful --hold --lease 30m").exits(0);
         }
+        if text.contains("--start") {
+            place.graceful(&[]).exits(0);
+        }
         let outcome = place.exec(&text).exits(0);
         let is_command = text.contains(" -- ");
         assert_eq!(place.has("ran"), is_command, "{text}\n{}", outcome.report());
         let runs_on =
             is_command || ["list", "hold", "release"].iter().any(|word| text.contains(word));
         assert_eq!(place.is_alive(daemon), runs_on, "{text}\n{}", outcome.report());
+        if text.contains("--start") {
+            place.still_runs(place.locked());
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod help;
 mod hold;
 mod lock;
 mod refuse;
+mod start;
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -22,7 +23,7 @@ use crate::command::program;
 use crate::control::background::{self, Background, Divided, Parted};
 use crate::control::{Interrupts, check_references, raise_limit};
 use crate::cron::{
-    self, DaemonSelector, Hold, HoldUntil, Jobs, Plan, Rejected, Shutdown, ShutdownResult,
+    self, DaemonSelector, HoldUntil, Jobs, Plan, Rejected, Shutdown, ShutdownResult,
 };
 use crate::exit::{Exit, Refusal};
 use crate::output::cron::{CronReport, ReportOptions, failure, reject_reason};
@@ -90,6 +91,16 @@ struct Options {
         help_heading = "Action"
     )]
     release: bool,
+    /// Start again what an earlier run has stopped since the boot, as it was run before
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "list", "resume", "command", "hold", "release", "timeout", "daemon", "pid", "all",
+            "jsonl",
+        ],
+        help_heading = "Action"
+    )]
+    start: bool,
     /// Only tell what would be done, at once
     #[arg(short = 'n', long, help_heading = "Action")]
     dry_run: bool,
@@ -177,7 +188,7 @@ fn lease(text: &str) -> Result<Duration, String> {
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
-    let result = start(&options, context);
+    let result = begin(&options, context);
     if let (Err(error), Some(layout)) = (&result, options.format.json())
         && error.downcast_ref::<io::Error>().is_none()
     {
@@ -193,7 +204,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
 }
 
 /// Starts the work, in a child where cron is held in the background.
-fn start(options: &Options, context: &Context) -> anyhow::Result<Exit> {
+fn begin(options: &Options, context: &Context) -> anyhow::Result<Exit> {
     let changes = !(options.list || options.dry_run);
     options.check(changes)?;
     if options.release {
@@ -252,6 +263,9 @@ fn work(
         ends_when_held: options.lease.is_some(),
     };
     let report = CronReport::new(name, proc.users(), &interrupts, output, look);
+    if options.start {
+        return start::start(options, &proc, &interrupts, report);
+    }
     let found = cron::find(&proc, &plan.wanted)?;
     // The following steps keep to the time limit themselves, and some of them have none.
     overseer.iter().for_each(|overseer| overseer.trust(None));
@@ -332,6 +346,7 @@ impl Options {
             _ => DaemonSelector::Usual,
         };
         Plan {
+            by: hold::who(),
             wanted,
             timeout: self.timeout.0,
             on_timeout: match self.on_timeout {
@@ -341,12 +356,9 @@ impl Options {
             },
             with_daemons: self.wait_daemons,
             command: self.command.clone(),
-            hold: self.hold.then(|| Hold {
-                by: hold::who(),
-                end: match self.lease {
-                    Some(lease) => HoldUntil::Lease(lease, background.into()),
-                    None => HoldUntil::InputEnds,
-                },
+            hold: self.hold.then(|| match self.lease {
+                Some(lease) => HoldUntil::Lease(lease, background.into()),
+                None => HoldUntil::InputEnds,
             }),
             is_document: self.format.json().is_some(),
         }

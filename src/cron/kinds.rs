@@ -1,6 +1,8 @@
 //! The kinds of cron daemon that are known. A new daemon is one row of [`KINDS`]; the search for
 //! daemons and jobs, the messages and the help are made from it.
 
+use std::path::Path;
+
 use super::catch_up::CatchUp;
 use super::crontab::{Ignored, Names, Places};
 use crate::path::base_name;
@@ -138,6 +140,12 @@ pub fn is_runner(name: &[u8]) -> bool {
 /// Returns the kind of daemon that has this name.
 pub fn kind(name: &[u8]) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name.as_bytes() == name)
+}
+
+/// Returns the name of the init script of a daemon, if it has one that may be called.
+pub fn init_script(name: &[u8]) -> Option<String> {
+    let kind = kind(name).filter(|kind| kind.has_init_script)?;
+    Path::new("/etc/init.d").join(kind.name).is_file().then(|| kind.name.to_owned())
 }
 
 /// Returns the kind that a multi-call program runs as. Its arguments begin with the applet, as in

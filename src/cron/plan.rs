@@ -6,7 +6,7 @@ use std::io;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use super::hold::{Hold, HoldEnd};
+use super::hold::{HoldEnd, HoldUntil};
 use super::{Daemon, DaemonSelector, Job};
 use crate::control::{Interrupts, Signal};
 use crate::process::Proc;
@@ -26,6 +26,8 @@ pub enum OnTimeout {
 /// The procedure that the user wants.
 #[derive(Debug)]
 pub struct Plan {
+    /// Who has ordered it.
+    pub by: String,
     /// The daemons to stop.
     pub wanted: DaemonSelector,
     /// Time limit for the jobs to end; `None` for no limit.
@@ -36,7 +38,7 @@ pub struct Plan {
     /// The command that is run while no job runs, instead of stopping cron.
     pub command: Vec<OsString>,
     /// How cron is held while no job runs, instead of stopping it.
-    pub hold: Option<Hold>,
+    pub hold: Option<HoldUntil>,
     /// `true` if standard output is JSON: the output of commands goes to standard error.
     pub is_document: bool,
 }

@@ -38,6 +38,12 @@ pub fn long_about() -> String {
              when ssh ends, or until a signal; it refuses a standard input that is at its end \
              already. Before cron is held, the end of this command ends all of it. --list tells \
              who holds cron, since when and until when. Nothing is held over a boot.\n\n\
+             --start starts again what the last run has stopped for good: by systemd or the init \
+             script where that had started it, else by the same program with the same arguments, \
+             environment, directory, umask and groups, in a session of its own, without output. \
+             The program must be the superuser's, like all that leads to it. What runs already is \
+             as good. After a boot it refuses: the system then starts cron, or not, by its own \
+             rules.\n\n\
              A job is what cron's workers run, with everything below it and everything that it \
              left behind in its session, its audit session, the login session that pam_systemd(8) \
              opened for it, or cron's own control group. The jobs of a cron that has ended are \
@@ -71,7 +77,7 @@ pub const EXITS: &[ExitRow] = &[
     Status(
         Exit::Done,
         "cron is stopped and no job is running; or there was no cron; with --hold, cron is held, or \
-        was held until its release or the end of standard input",
+        was held until its release or the end of standard input; with --start, cron runs",
     ),
     Status(Exit::Nothing, "it could not be done, or not safely"),
     Status(Exit::Usage, "wrong usage"),
@@ -122,6 +128,9 @@ Files:
   /run/cron-graceful.sock
                 where the one who holds cron listens for --release, --list and
                 --hold of the superuser
+  /run/cron-graceful.stopped
+                what --start needs, written when cron is stopped: for the
+                superuser alone, because cron's environment is in it
   /dev/log      where it exists, syslog is told of what is done
 
 Security:
@@ -137,6 +146,7 @@ Examples:
   cron-graceful -- apt-get upgrade
   cron-graceful --hold --lease 30m --timeout 10m
   cron-graceful --release
+  cron-graceful --start
   cron-graceful -- sv down /etc/service/cron
   cron-graceful -- s6-svc -wd -d /run/service/cron
   cron-graceful -- svc -d /etc/service/cron
