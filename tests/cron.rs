@@ -17,6 +17,7 @@ mod refusals;
 mod several;
 mod start;
 mod stopping;
+mod summary;
 mod supervised;
 mod systemd;
 mod timeout;

@@ -105,6 +105,7 @@ const EXAMPLES: &[(&str, Place)] = &[
     ("cron-graceful --timeout 1h --on-timeout terminate", Cron),
     ("cron-graceful -- apt-get upgrade", Cron),
     ("cron-graceful --hold --lease 30m --timeout 10m", Cron),
+    ("cron-graceful --list --summary", Cron),
     ("cron-graceful --release", Cron),
     ("cron-graceful --start", Cron),
     ("cron-graceful -- sv down /etc/service/cron", Cron),
@@ -173,6 +174,7 @@ const EXAMPLES: &[(&str, Place)] = &[
         Elsewhere(FLEET),
     ),
     ("clush -w @jobs -S cron-graceful -q --release", Elsewhere(FLEET)),
+    ("clush -w @jobs -b -S cron-graceful --summary --timeout 10m", Elsewhere(FLEET)),
     ("clush -w web1,web2 -S 'proctool find -q --exe cron --user root'; echo $?", Elsewhere(FLEET)),
     (
         "clush -w web1,web2 -b proctool find --exe apache2 --user root --fields \

@@ -26,7 +26,7 @@ use crate::cron::{
     self, DaemonSelector, HoldUntil, Jobs, Plan, Rejected, Shutdown, ShutdownResult,
 };
 use crate::exit::{Exit, Refusal};
-use crate::output::cron::{CronReport, ReportOptions, failure, reject_reason};
+use crate::output::cron::{CronReport, ReportOptions, reject_reason};
 use crate::output::{self, Output, outlet};
 use crate::process::Pid;
 
@@ -156,6 +156,9 @@ struct Options {
     /// All daemons, if there are several
     #[arg(long, help_heading = "Selection")]
     all: bool,
+    /// Print only what is the same on many machines: the outcome, and jobs without pids and times
+    #[arg(long, conflicts_with_all = ["json", "jsonl"], help_heading = "Output")]
+    summary: bool,
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
@@ -189,15 +192,7 @@ fn lease(text: &str) -> Result<Duration, String> {
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let result = begin(&options, context);
-    if let (Err(error), Some(layout)) = (&result, options.format.json())
-        && error.downcast_ref::<io::Error>().is_none()
-    {
-        // A reader of JSON gets a document in any case, unless the output itself has failed.
-        let is_refusal = error.downcast_ref::<Refusal>().is_some();
-        let outcome = if is_refusal { "refused" } else { "failed" };
-        output::print(&failure(layout, outcome, &format!("{error:#}")))?;
-    }
-    Ok(match result? {
+    Ok(match result.or_else(|error| refuse::conclude(error, &options))? {
         Exit::TimedOut => options.timed_out(),
         exit => exit,
     })
@@ -236,7 +231,7 @@ fn work(
     let name = &context.name;
     options.verbosity.start_with_syslog(name, changes)?;
     check_references()?;
-    let _lock = if changes { Some(lock::lock()?) } else { None };
+    let _lock = if changes { Some(lock::lock(options.summary)?) } else { None };
     let proc = open_own_procfs()?;
     raise_limit();
     let interrupts = Interrupts::catch(&proc)?;
@@ -255,6 +250,7 @@ fn work(
     let look = ReportOptions {
         layout: options.format.json(),
         with_daemons: options.wait_daemons,
+        is_summary: options.summary,
         is_quiet: options.verbosity.is_quiet(),
         is_detached: options.detach,
         limit,
@@ -328,9 +324,9 @@ impl Options {
         Ok(())
     }
 
-    /// Prints a text or a document. With --quiet, a text is not printed.
+    /// Prints a text, a summary or a document. With --quiet, a text is not printed.
     fn tell(&self, text: &str) -> io::Result<()> {
-        let is_wanted = self.format.json().is_some() || !self.verbosity.is_quiet();
+        let is_wanted = self.format.json().is_some() || self.summary || !self.verbosity.is_quiet();
         if is_wanted { output::print(text) } else { Ok(()) }
     }
 

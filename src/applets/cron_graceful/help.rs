@@ -44,6 +44,11 @@ pub fn long_about() -> String {
              The program must be the superuser's, like all that leads to it. What runs already is \
              as good. After a boot it refuses: the system then starts cron, or not, by its own \
              rules.\n\n\
+             --summary prints one line about cron, and a line for each job that is left, by user \
+             and command: no pid and no time is in them, so that clush -b and the like fold the \
+             answers of many machines. The line has the outcome, as JSON does: cron: stopped; \
+             cron: held by alice; cron: timed out; cron: supervised by runit; cron: refused: and \
+             the reason; or no cron. Failed jobs and missed ones are not in it.\n\n\
              A job is what cron's workers run, with everything below it and everything that it \
              left behind in its session, its audit session, the login session that pam_systemd(8) \
              opened for it, or cron's own control group. The jobs of a cron that has ended are \
@@ -145,6 +150,7 @@ Examples:
   cron-graceful --timeout 1h --on-timeout terminate
   cron-graceful -- apt-get upgrade
   cron-graceful --hold --lease 30m --timeout 10m
+  cron-graceful --list --summary
   cron-graceful --release
   cron-graceful --start
   cron-graceful -- sv down /etc/service/cron
