@@ -9,6 +9,7 @@ mod hold;
 mod interrupted;
 mod jobs;
 mod listing;
+mod metrics;
 mod orphans;
 mod outputs;
 mod pausing;

@@ -106,6 +106,11 @@ const EXAMPLES: &[(&str, Place)] = &[
     ("cron-graceful -- apt-get upgrade", Cron),
     ("cron-graceful --hold --lease 30m --timeout 10m", Cron),
     ("cron-graceful --list --summary", Cron),
+    (
+        "cron-graceful --list --openmetrics \\\n  \
+         --output /var/lib/prometheus/node-exporter/cron.prom",
+        Cron,
+    ),
     ("cron-graceful --release", Cron),
     ("cron-graceful --start", Cron),
     ("cron-graceful -- sv down /etc/service/cron", Cron),
@@ -310,6 +315,10 @@ fn the_examples_for_cron_work() {
         for program in ["apt-get", "sv", "s6-svc", "svc", "supervisorctl", "rc-service"] {
             place.program(program, "#!/bin/sh\necho \"$@\" >/mnt/ran\n");
         }
+        place.shell(
+            "mkdir -p /run/prometheus/node-exporter /var/lib/prometheus
+             mount --bind /run/prometheus /var/lib/prometheus",
+        );
         let daemon = place.cron();
         if text.contains("--release") {
             place.exec("cron-graceful --hold --lease 30m").exits(0);

@@ -3,11 +3,13 @@
 mod help;
 mod hold;
 mod lock;
+mod metrics;
 mod refuse;
 mod start;
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -159,6 +161,23 @@ struct Options {
     /// Print only what is the same on many machines: the outcome, and jobs without pids and times
     #[arg(long, conflicts_with_all = ["json", "jsonl"], help_heading = "Output")]
     summary: bool,
+    /// Print metrics, for Prometheus or OpenMetrics
+    #[arg(
+        long,
+        requires = "list",
+        conflicts_with_all = ["json", "jsonl", "summary"],
+        help_heading = "Output"
+    )]
+    openmetrics: bool,
+    /// Write the metrics to this file, which is replaced as a whole
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        requires = "openmetrics",
+        help_heading = "Output"
+    )]
+    output: Option<PathBuf>,
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
@@ -370,6 +389,9 @@ impl Options {
         for process in rejected {
             let (pid, name) = (process.pid, String::from_utf8_lossy(&process.name));
             tracing::info!(pid, name = %name, "not the daemon: {}", reject_reason(process.why));
+        }
+        if self.openmetrics {
+            return metrics::tell(self, proc, daemons, report);
         }
         if self.list {
             if daemons.is_empty() {

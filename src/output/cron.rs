@@ -2,6 +2,7 @@
 //! JSON, which is in `document.rs`. The words are in `words.rs`.
 
 mod document;
+mod metrics;
 mod start;
 mod summary;
 mod words;

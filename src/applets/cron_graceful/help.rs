@@ -151,6 +151,8 @@ Examples:
   cron-graceful -- apt-get upgrade
   cron-graceful --hold --lease 30m --timeout 10m
   cron-graceful --list --summary
+  cron-graceful --list --openmetrics \\
+    --output /var/lib/prometheus/node-exporter/cron.prom
   cron-graceful --release
   cron-graceful --start
   cron-graceful -- sv down /etc/service/cron
