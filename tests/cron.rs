@@ -3,6 +3,7 @@
 
 mod additions;
 mod daemon;
+mod documents;
 mod earlier;
 mod ended;
 mod hold;

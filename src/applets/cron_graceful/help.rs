@@ -48,7 +48,8 @@ pub fn long_about() -> String {
              and command: no pid and no time is in them, so that clush -b and the like fold the \
              answers of many machines. The line has the outcome, as JSON does: cron: stopped; \
              cron: held by alice; cron: timed out; cron: supervised by runit; cron: refused: and \
-             the reason; or no cron. Failed jobs and missed ones are not in it.\n\n\
+             the reason; or no cron. Failed jobs and missed ones are not in it. The fields of JSON \
+             are in cron-graceful(8).\n\n\
              A job is what cron's workers run, with everything below it and everything that it \
              left behind in its session, its audit session, the login session that pam_systemd(8) \
              opened for it, or cron's own control group. The jobs of a cron that has ended are \
