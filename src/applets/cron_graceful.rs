@@ -278,12 +278,12 @@ fn work(
         ends_when_held: options.lease.is_some(),
     };
     let report = CronReport::new(name, proc.users(), &interrupts, output, look);
-    if options.start {
-        return start::start(options, &proc, &interrupts, report);
-    }
     let found = cron::find(&proc, &plan.wanted)?;
     // The following steps keep to the time limit themselves, and some of them have none.
     overseer.iter().for_each(|overseer| overseer.trust(None));
+    if options.start {
+        return start::start(options, &proc, &interrupts, report);
+    }
     let shutdown = Shutdown {
         proc: &proc,
         daemons: &found.daemons,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::command_line::{CommandLine, part};
 use super::newcomer::id;
 use super::start_method::StartMethod;
-use super::stop_record::{Boot, StopRecord, StoppedDaemon};
+use super::stop_record::{Boot, StopRecord, StoppedDaemon, forget};
 use super::{Daemon, DaemonSelector, Error, StopMethod, daemon_search, kinds, systemd};
 use crate::command::program;
 use crate::control::child::{self, CommandResult};
@@ -74,11 +74,16 @@ pub fn record(
     if daemons.is_empty() {
         return Ok(None);
     }
-    let Some(boot) = boot(proc)? else {
-        return Ok(Some(io::Error::new(ErrorKind::NotFound, "this kernel does not tell its boot")));
+    let record = |boot| StopRecord { boot, time: SystemTime::now(), by: by.to_owned(), daemons };
+    let written = match boot(proc)?.map(record) {
+        Some(record) => record.write(),
+        None => Err(io::Error::new(ErrorKind::NotFound, "this kernel does not tell its boot")),
     };
-    let record = StopRecord { boot, time: SystemTime::now(), by: by.to_owned(), daemons };
-    Ok(record.write().err())
+    if written.is_err() {
+        // An earlier record is of no use any more. The first error is the one to report.
+        let _ = forget();
+    }
+    Ok(written.err())
 }
 
 /// Returns what identifies this run of the machine; `None` where it cannot be read.
@@ -93,23 +98,27 @@ pub fn boot(proc: &Proc) -> Result<Option<Boot>, Error> {
     })
 }
 
-/// Returns a daemon of this name that runs.
-pub fn running(proc: &Proc, name: &[u8]) -> Result<Option<Daemon>, Error> {
+/// Returns a daemon of this name that runs, and is none of those.
+fn running(proc: &Proc, name: &[u8], others: &[Daemon]) -> Result<Option<Daemon>, Error> {
     let wanted = match kinds::kind(name) {
         Some(_) => DaemonSelector::Usual,
         None => DaemonSelector::Named(name.to_vec()),
     };
     let found = daemon_search::find(proc, &wanted)?.daemons;
-    Ok(found.into_iter().find(|daemon| daemon.name == name && !daemon.has_ended()))
+    let is_other = |daemon: &Daemon| others.iter().any(|other| id(other) == id(daemon));
+    let is_it = |daemon: &Daemon| daemon.name == name && !daemon.has_ended() && !is_other(daemon);
+    Ok(found.into_iter().find(is_it))
 }
 
-/// Starts a daemon again, unless it runs, and waits until it is seen.
+/// Starts a daemon again, unless it runs, and waits until it is seen. Those others run already, and
+/// may have the same name.
 pub fn start(
     proc: &Proc,
     stopped: &StoppedDaemon,
+    others: &[Daemon],
     interrupts: &Interrupts,
 ) -> Result<Started, Error> {
-    if let Some(daemon) = running(proc, &stopped.name)? {
+    if let Some(daemon) = running(proc, &stopped.name, others)? {
         return Ok(Started::Before(daemon));
     }
     let failure = match &stopped.start {
@@ -120,7 +129,7 @@ pub fn start(
     };
     match failure {
         Some(failure) => Ok(Started::Failed(failure)),
-        None => await_daemon(proc, &stopped.name, interrupts),
+        None => await_daemon(proc, &stopped.name, others, interrupts),
     }
 }
 
@@ -180,15 +189,22 @@ fn by_command(
     let launch = Launch { command: line.command(), entry: Some(&entry) };
     let end = Instant::now() + deadlines::START;
     let failure = child::start_daemon(proc, launch, interrupts, end)?;
+    // The wait for the daemon acts on a signal.
+    let failure = failure.filter(|error| error.kind() != ErrorKind::Interrupted);
     Ok(failure.map(StartFailure::NotRun))
 }
 
 /// Waits until a daemon of this name runs, and goes on to run.
-fn await_daemon(proc: &Proc, name: &[u8], interrupts: &Interrupts) -> Result<Started, Error> {
+fn await_daemon(
+    proc: &Proc,
+    name: &[u8],
+    others: &[Daemon],
+    interrupts: &Interrupts,
+) -> Result<Started, Error> {
     let end = Instant::now() + LIMIT;
     let mut seen: Option<(Daemon, Instant)> = None;
     loop {
-        let found = running(proc, name)?;
+        let found = running(proc, name, others)?;
         seen = match (seen, found) {
             (Some((before, since)), Some(found)) if id(&before) == id(&found) => {
                 if since.elapsed() >= SEEN {

@@ -226,7 +226,6 @@ fn a_cron_that_ends_at_once_is_not_started() {
     assert!(place.root(RECORD).exists());
 }
 
-/// A file system that does not answer must not hold up the command.
 #[test]
 fn only_one_run_works_at_a_time() {
     let place = cron_box!(stopped());
@@ -242,4 +241,62 @@ fn a_cron_that_is_there_and_paused_does_not_count_as_started() {
     let outcome = place.graceful(&["--start"]).exits(1);
     mentions(&outcome, &["is paused: --resume lets it run on"]);
     place.kill("CONT", daemon);
+}
+
+/// Those of busybox have no lock, so that there may be two of them.
+#[test]
+fn two_daemons_of_the_same_name_run_again() {
+    let place = cron_box!(CronBox::needing(&["busybox"]));
+    if place.exec("busybox --list | grep -qx crond").code() != 0 {
+        crate::skip!("this busybox has no crond");
+    }
+    place.shell("mkdir /run/1 /run/2; for tabs in 1 2; do busybox crond -c /run/$tabs; done");
+    let lines =
+        || place.shell("for pid in $(pgrep -x busybox); do tr '\\0' ' ' </proc/$pid/cmdline; done");
+    let before = lines();
+    assert_eq!(before.matches("crond -c").count(), 2, "{before}");
+    place.graceful(&["--all"]).exits(0);
+    assert_eq!(place.exec("pgrep -x busybox").text(), "");
+    let started = place.graceful(&["--start", "--json"]).succeeds().json();
+    assert_eq!(started["daemons"].as_array().map(Vec::len), Some(2), "{started:#}");
+    assert_eq!(lines(), before);
+    place.graceful(&["--all"]).exits(0);
+}
+
+#[test]
+fn a_cron_that_sees_other_mounts_is_told_of_and_not_started() {
+    let place = cron_box!();
+    place.second_cron();
+    place.graceful(&[]).exits(0);
+    let unknown = "it is not known how it was started: it sees other mounts than this command";
+    let would = place.graceful(&["--start", "-n"]).exits(0);
+    mentions(&would, &["would not start cron", unknown]);
+    mentions(&place.graceful(&["--start"]).exits(1), &["cron is not started", unknown]);
+}
+
+#[test]
+fn a_stop_that_cannot_be_recorded_is_a_stop_with_a_warning() {
+    let place = cron_box!(stopped());
+    let daemon = place.cron();
+    place.shell("mkdir /run/cron-graceful.stopped.new");
+    let outcome = place.graceful(&[]).exits(0).says("how cron can be started again could not be");
+    assert!(!place.is_alive(daemon), "{}", outcome.report());
+    place.graceful(&["--start"]).refuses(1, "no run of cron-graceful has stopped cron");
+}
+
+#[test]
+fn a_signal_ends_a_start() {
+    let place = cron_box!();
+    place.shell(
+        "mount -t tmpfs -o mode=755 none /opt; mkdir /opt/own; cp /usr/sbin/cron /opt/own/cron",
+    );
+    place.cron_by("/opt/own/cron");
+    place.graceful(&[]).exits(0);
+    // It runs, and is never seen.
+    place.shell("cp /bin/true /opt/own/cron");
+    let mut run = place.begin(&["--start"]);
+    assert!(run.running.line().contains("stopped by root"));
+    place.kill("TERM", run.pid);
+    run.finish().exits(143);
+    assert!(place.root(RECORD).exists());
 }

@@ -38,18 +38,7 @@ pub fn long_about() -> String {
              when ssh ends, or until a signal; it refuses a standard input that is at its end \
              already. Before cron is held, the end of this command ends all of it. --list tells \
              who holds cron, since when and until when. Nothing is held over a boot.\n\n\
-             --start starts again what the last run has stopped for good: by systemd or the init \
-             script where that had started it, else by the same program with the same arguments, \
-             environment, directory, umask and groups, in a session of its own, without output. \
-             The program must be the superuser's, like all that leads to it. What runs already is \
-             as good. After a boot it refuses: the system then starts cron, or not, by its own \
-             rules.\n\n\
-             --summary prints one line about cron, and a line for each job that is left, by user \
-             and command: no pid and no time is in them, so that clush -b and the like fold the \
-             answers of many machines. The line has the outcome, as JSON does: cron: stopped; \
-             cron: held by alice; cron: timed out; cron: supervised by runit; cron: refused: and \
-             the reason; or no cron. Failed jobs and missed ones are not in it. The fields of JSON \
-             are in cron-graceful(8).\n\n\
+             {START}\n\n{SUMMARY}\n\n\
              A job is what cron's workers run, with everything below it and everything that it \
              left behind in its session, its audit session, the login session that pam_systemd(8) \
              opened for it, or cron's own control group. The jobs of a cron that has ended are \
@@ -72,6 +61,24 @@ pub fn long_about() -> String {
         daemon_applets(" as "),
     )
 }
+
+/// The part of the description about `--start`.
+const START: &str = "\
+--start starts again what the last run has stopped for good: by systemd or the init \
+script where that had started it, else by the same program with the same arguments, \
+environment, directory, umask and groups, in a session of its own, without output. \
+The program must be the superuser's, like all that leads to it. What runs already is \
+as good. After a boot it refuses: the system then starts cron, or not, by its own \
+rules.";
+
+/// The part of the description about `--summary`.
+const SUMMARY: &str = "\
+--summary prints one line about cron, and a line for each job that is left, by user \
+and command: no pid and no time is in them, so that clush -b and the like fold the \
+answers of many machines. The line has the outcome, as JSON does: cron: stopped; \
+cron: held by alice; cron: timed out; cron: supervised by runit; cron: refused: and \
+the reason; or no cron. Failed jobs and missed ones are not in it. The fields of JSON \
+are in cron-graceful(8).";
 
 /// Returns the sections behind the options.
 pub fn notes() -> String {

@@ -23,7 +23,7 @@ pub fn start(
     }
     let (mut running, mut any_now, mut all) = (Vec::new(), false, true);
     for stopped in &record.daemons {
-        match cron::start(proc, stopped, interrupts)? {
+        match cron::start(proc, stopped, &running, interrupts)? {
             Started::Now(daemon) => {
                 report.started(&daemon, &stopped.start);
                 any_now = true;

@@ -39,7 +39,8 @@ pub fn run_starter(
 }
 
 /// Starts a command that goes on without us, and waits until it runs. Returns the reason why it
-/// does not run: `TimedOut` where its entry or its program took until `end`, and it was terminated.
+/// does not run: `TimedOut` where its entry or its program took until `end`, and `Interrupted`
+/// where we received a signal to end, on which the caller acts. It was terminated then.
 pub fn start_daemon(
     proc: &Proc,
     launch: Launch<'_>,
@@ -52,9 +53,12 @@ pub fn start_daemon(
     };
     let Some(launched) = &mut child.launched else { return Ok(None) };
     while !launched.is_decided(PAUSE) {
-        if Instant::now() >= end {
+        let signal = interrupts.arrived()?;
+        if signal.is_some() || Instant::now() >= end {
             child.terminate(proc, interrupts)?;
-            return Ok(Some(ErrorKind::TimedOut.into()));
+            let Some(signal) = signal else { return Ok(Some(ErrorKind::TimedOut.into())) };
+            interrupts.requeue(signal);
+            return Ok(Some(ErrorKind::Interrupted.into()));
         }
     }
     let failure = launched.failure().map_err(|error| Error::from_io("ask a child", &error))?;
