@@ -300,3 +300,31 @@ fn a_signal_ends_a_start() {
     run.finish().exits(143);
     assert!(place.root(RECORD).exists());
 }
+
+/// The log of the machine tells how cron was started.
+#[test]
+fn syslog_is_told_of_a_start() {
+    let place = cron_box!(CronBox::needing(&["python3"]));
+    place.cron();
+    place.graceful(&[]).exits(0);
+    let listener = "import socket, subprocess
+log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+log.bind('/dev/log')
+log.setblocking(False)
+subprocess.run(['cron-graceful', '-q', '--start'], check=True)
+while True:
+    try: print(log.recv(9999).decode())
+    except BlockingIOError: break
+";
+    place.program("listener.py", listener);
+    let told = place.shell(
+        "mkdir /run/dev; touch /run/dev/null; mount --bind /dev/null /run/dev/null
+         mount --rbind /run/dev /dev; python3 /mnt/bin/listener.py",
+    );
+    let daemon = place.locked();
+    let text = format!("cron, process {daemon}, is started by /usr/sbin/cron");
+    assert!(
+        told.lines().any(|line| line.contains("cron-graceful[") && line.contains(&text)),
+        "{told}"
+    );
+}
