@@ -81,11 +81,18 @@ pub const HOLDER_ANSWER: Duration = Duration::from_secs(10);
 /// Limit of an answer of systemd to `systemctl show`.
 pub const SYSTEMCTL_SHOW: Duration = Duration::from_secs(5);
 
-/// Limit of `systemctl stop`. systemd gives a service 90 seconds by default before it kills it.
-pub const SYSTEMCTL_STOP: Duration = Duration::from_secs(100);
-
 /// Limit of such an answer that is wanted in passing.
 pub const SYSTEMCTL_GLANCE: Duration = Duration::from_secs(1);
 
 /// Limit of the answers of all service managers. A user's may answer late or never.
 pub const ALL_MANAGERS: Duration = Duration::from_secs(10);
+
+/// Limit of `systemctl stop` and `systemctl start`. systemd gives a service 90 seconds by default
+/// before it kills it.
+pub const SYSTEMCTL_ORDER: Duration = Duration::from_secs(100);
+
+/// Limit of an init script that starts a daemon, and of a daemon's becoming its program.
+pub const START: Duration = Duration::from_secs(10);
+
+/// Limit of the time from its start until a daemon has the lock on its pid file.
+pub const STARTED: Duration = Duration::from_secs(10);

@@ -97,13 +97,30 @@ fn render(page: Page) -> String {
     if has_applets {
         applets().to_writer(&mut text).unwrap();
     }
-    for paragraph in sections.unwrap_or_default().split("\n\n") {
+    let sections = sections.unwrap_or_default();
+    let (before, examples): (Vec<&str>, Vec<&str>) =
+        sections.split("\n\n").partition(|paragraph| !is_behind_more(paragraph));
+    let more = more(&name).split("\n\n").filter(|paragraph| !paragraph.is_empty());
+    for paragraph in before.into_iter().chain(more).chain(examples) {
         section(paragraph).to_writer(&mut text).unwrap();
     }
     if has_applets {
         copyright().to_writer(&mut text).unwrap();
     }
     wrapped(&String::from_utf8(text).unwrap())
+}
+
+/// Returns the paragraphs that only a man page has: those that would make the help too long.
+fn more(name: &str) -> &'static str {
+    match name {
+        "cron-graceful" => include_str!("applets/cron_graceful/json.txt").trim_ascii_end(),
+        _ => "",
+    }
+}
+
+/// Reports whether a paragraph stands at the end of a page.
+fn is_behind_more(paragraph: &str) -> bool {
+    ["Examples:", "See also:"].iter().any(|title| paragraph.starts_with(title))
 }
 
 /// Returns the licence, which is the end of README.
@@ -173,7 +190,7 @@ fn section(paragraph: &str) -> Roff {
     match title {
         // The help indents the second line of a usage to stand below the first.
         "Synopsis" => kept(&mut roff, body.lines().map(str::trim_start)),
-        "Examples" => {
+        "Examples" | "JSON examples" => {
             kept(&mut roff, body.lines().map(|line| line.strip_prefix(MARGIN).unwrap_or(line)))
         }
         _ => filled(&mut roff, &entries(body)),

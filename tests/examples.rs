@@ -106,7 +106,14 @@ const EXAMPLES: &[(&str, Place)] = &[
     ("cron-graceful -- apt-get upgrade", Cron),
     ("cron-graceful --with all -- apt-get upgrade", Cron),
     ("cron-graceful --hold --lease 30m --timeout 10m", Cron),
+    ("cron-graceful --list --summary", Cron),
+    (
+        "cron-graceful --list --openmetrics \\\n  \
+         --output /var/lib/prometheus/node-exporter/cron.prom",
+        Cron,
+    ),
     ("cron-graceful --release", Cron),
+    ("cron-graceful --start", Cron),
     ("cron-graceful -- sv down /etc/service/cron", Cron),
     ("cron-graceful -- s6-svc -wd -d /run/service/cron", Cron),
     ("cron-graceful -- svc -d /etc/service/cron", Cron),
@@ -173,6 +180,7 @@ const EXAMPLES: &[(&str, Place)] = &[
         Elsewhere(FLEET),
     ),
     ("clush -w @jobs -S cron-graceful -q --release", Elsewhere(FLEET)),
+    ("clush -w @jobs -b -S cron-graceful --summary --timeout 10m", Elsewhere(FLEET)),
     ("clush -w web1,web2 -S 'proctool find -q --exe cron --user root'; echo $?", Elsewhere(FLEET)),
     (
         "clush -w web1,web2 -b proctool find --exe apache2 --user root --fields \
@@ -310,9 +318,16 @@ fn the_examples_for_cron_work() {
         for program in ["apt-get", "sv", "s6-svc", "svc", "supervisorctl", "rc-service"] {
             place.program(program, "#!/bin/sh\necho \"$@\" >/mnt/ran\n");
         }
+        place.shell(
+            "mkdir -p /run/prometheus/node-exporter /var/lib/prometheus
+             mount --bind /run/prometheus /var/lib/prometheus",
+        );
         let daemon = place.cron();
         if text.contains("--release") {
             place.exec("cron-graceful --hold --lease 30m").exits(0);
+        }
+        if text.contains("--start") {
+            place.graceful(&[]).exits(0);
         }
         let outcome = place.exec(&text).exits(0);
         let is_command = text.contains(" -- ");
@@ -320,6 +335,9 @@ fn the_examples_for_cron_work() {
         let runs_on =
             is_command || ["list", "hold", "release"].iter().any(|word| text.contains(word));
         assert_eq!(place.is_alive(daemon), runs_on, "{text}\n{}", outcome.report());
+        if text.contains("--start") {
+            place.still_runs(place.locked());
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! `apache-mem`: what the processes of a server really use, and how many more would fit.
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
@@ -13,13 +13,12 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum, ValueHint};
 use super::{Applet, Context, ManSection};
 use crate::apache::{Depth, Pool, RankBy, Ranking, ServerProgram, Survey, ranking, survey};
 use crate::cli::exit_status::{ExitRow, Status};
-use crate::cli::{Common, ENVIRONMENT, advice, denied, doubt, parse, tell_held_up};
+use crate::cli::{Common, ENVIRONMENT, advice, denied, doubt, output_file, parse, tell_held_up};
 use crate::exit::{Exit, Refusal};
 use crate::output::json::Layout;
 use crate::output::message::message;
 use crate::output::pool::metrics::{DASHBOARD, Metrics};
 use crate::output::pool::{self, PoolReport, json};
-use crate::output::replace::replace;
 use crate::output::{self, Output, Terminal};
 use crate::process::Proc;
 use crate::users::Users;
@@ -337,9 +336,7 @@ impl Options {
             return Ok(output.finish()?);
         };
         write(&mut text, &Terminal::of_file(colour))?;
-        replace(path, &text)
-            .map_err(|error| unwritten(path, &error))
-            .context("cannot write the result")
+        output_file::write(path, &text)
     }
 
     fn render(
@@ -439,9 +436,4 @@ fn as_json(text: &mut Vec<u8>, pools: &[&Pool], layout: Layout, time: f64, users
         json::pool(text, pool, time, users);
     }
     text.extend_from_slice(layout.end(pools.len()));
-}
-
-/// Makes an error of output, with the exit status of failed output.
-fn unwritten(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("'{}': {error}", path.display()))
 }

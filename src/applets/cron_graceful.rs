@@ -4,10 +4,13 @@ mod beside;
 mod help;
 mod hold;
 mod lock;
+mod metrics;
 mod refuse;
+mod start;
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -24,10 +27,10 @@ use crate::command::program;
 use crate::control::background::{self, Background, Divided, Parted};
 use crate::control::{Interrupts, check_references, raise_limit};
 use crate::cron::{
-    self, DaemonSelector, Hold, HoldUntil, Plan, Rejected, Shutdown, ShutdownResult,
+    self, DaemonSelector, HoldUntil, LeftTimers, Plan, Rejected, Shutdown, ShutdownResult,
 };
 use crate::exit::{Exit, Refusal};
-use crate::output::cron::{CronReport, ReportOptions, failure, reject_reason};
+use crate::output::cron::{CronReport, ReportOptions, reject_reason};
 use crate::output::{self, Output, outlet};
 use crate::process::Pid;
 
@@ -92,6 +95,16 @@ struct Options {
         help_heading = "Action"
     )]
     release: bool,
+    /// Start again what an earlier run has stopped since the boot, as it was run before
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "list", "resume", "command", "hold", "release", "timeout", "daemon", "pid", "all",
+            "jsonl",
+        ],
+        help_heading = "Action"
+    )]
+    start: bool,
     /// Only tell what would be done, at once
     #[arg(short = 'n', long, help_heading = "Action")]
     dry_run: bool,
@@ -157,6 +170,26 @@ struct Options {
     /// All daemons, if there are several
     #[arg(long, help_heading = "Selection")]
     all: bool,
+    /// Print only what is the same on many machines: the outcome, and jobs without pids and times
+    #[arg(long, conflicts_with_all = ["json", "jsonl"], help_heading = "Output")]
+    summary: bool,
+    /// Print metrics, for Prometheus or OpenMetrics
+    #[arg(
+        long,
+        requires = "list",
+        conflicts_with_all = ["json", "jsonl", "summary"],
+        help_heading = "Output"
+    )]
+    openmetrics: bool,
+    /// Write the metrics to this file, which is replaced as a whole
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        requires = "openmetrics",
+        help_heading = "Output"
+    )]
+    output: Option<PathBuf>,
     #[command(flatten)]
     format: Format,
     #[command(flatten)]
@@ -197,23 +230,15 @@ fn lease(text: &str) -> Result<Duration, String> {
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
-    let result = start(&options, context);
-    if let (Err(error), Some(layout)) = (&result, options.format.json())
-        && error.downcast_ref::<io::Error>().is_none()
-    {
-        // A reader of JSON gets a document in any case, unless the output itself has failed.
-        let is_refusal = error.downcast_ref::<Refusal>().is_some();
-        let outcome = if is_refusal { "refused" } else { "failed" };
-        output::print(&failure(layout, outcome, &format!("{error:#}")))?;
-    }
-    Ok(match result? {
+    let result = begin(&options, context);
+    Ok(match result.or_else(|error| refuse::conclude(error, &options))? {
         Exit::TimedOut => options.timed_out(),
         exit => exit,
     })
 }
 
 /// Starts the work, in a child where cron is held in the background.
-fn start(options: &Options, context: &Context) -> anyhow::Result<Exit> {
+fn begin(options: &Options, context: &Context) -> anyhow::Result<Exit> {
     let changes = !(options.list || options.dry_run);
     options.check(changes)?;
     if options.release {
@@ -245,7 +270,7 @@ fn work(
     let name = &context.name;
     options.verbosity.start_with_syslog(name, changes)?;
     check_references()?;
-    let _lock = if changes { Some(lock::lock()?) } else { None };
+    let _lock = if changes { Some(lock::lock(options.summary)?) } else { None };
     let proc = open_own_procfs()?;
     raise_limit();
     let interrupts = Interrupts::catch(&proc)?;
@@ -264,6 +289,7 @@ fn work(
     let look = ReportOptions {
         layout: options.format.json(),
         with_daemons: options.wait_daemons,
+        is_summary: options.summary,
         is_quiet: options.verbosity.is_quiet(),
         is_detached: options.detach,
         limit,
@@ -277,6 +303,9 @@ fn work(
     report.not_included(beside.not_included);
     // The following steps keep to the time limit themselves, and some of them have none.
     overseer.iter().for_each(|overseer| overseer.trust(None));
+    if options.start {
+        return start::start(options, &proc, &interrupts, report);
+    }
     refuse::doubts(&proc, &plan.wanted, &found)?;
     refuse::other_name(&proc, &plan.wanted, &found)?;
     if plan.with_at {
@@ -341,9 +370,9 @@ impl Options {
         Ok(())
     }
 
-    /// Prints a text or a document. With --quiet, a text is not printed.
+    /// Prints a text, a summary or a document. With --quiet, a text is not printed.
     fn tell(&self, text: &str) -> io::Result<()> {
-        let is_wanted = self.format.json().is_some() || !self.verbosity.is_quiet();
+        let is_wanted = self.format.json().is_some() || self.summary || !self.verbosity.is_quiet();
         if is_wanted { output::print(text) } else { Ok(()) }
     }
 
@@ -369,6 +398,7 @@ impl Options {
             _ => DaemonSelector::USUAL,
         };
         Plan {
+            by: hold::who(),
             wanted,
             with_at: self.includes(With::At),
             timeout: self.timeout.0,
@@ -379,12 +409,9 @@ impl Options {
             },
             with_daemons: self.wait_daemons,
             command: self.command.clone(),
-            hold: self.hold.then(|| Hold {
-                by: hold::who(),
-                end: match self.lease {
-                    Some(lease) => HoldUntil::Lease(lease, background.into()),
-                    None => HoldUntil::InputEnds,
-                },
+            hold: self.hold.then(|| match self.lease {
+                Some(lease) => HoldUntil::Lease(lease, background.into()),
+                None => HoldUntil::InputEnds,
             }),
             is_document: self.format.json().is_some(),
         }
@@ -396,10 +423,13 @@ impl Options {
         rejected: &[Rejected],
         mut report: CronReport<'_>,
     ) -> anyhow::Result<Exit> {
-        let Shutdown { proc, daemons, plan, interrupts, .. } = *shutdown;
+        let Shutdown { proc, daemons, plan, .. } = *shutdown;
         for process in rejected {
             let (pid, name) = (process.pid, String::from_utf8_lossy(&process.name));
             tracing::info!(pid, name = %name, "not the daemon: {}", reject_reason(process.why));
+        }
+        if self.openmetrics {
+            return metrics::tell(self, proc, daemons, report);
         }
         if self.list {
             if daemons.is_empty() {
@@ -413,19 +443,11 @@ impl Options {
             report.end()?;
             return Ok(Exit::Done);
         }
-        let has_left = self.resume && cron::start_left_timers(proc, interrupts, &mut report)?;
+        if self.resume {
+            return self.let_run_on(shutdown, rejected, report);
+        }
         if daemons.is_empty() {
             return self.without_daemon(shutdown, rejected, report);
-        }
-        if self.resume {
-            if !has_left && daemons.iter().all(|daemon| !daemon.is_stopped) {
-                report.none_is_paused();
-                report.finish("not paused", daemons, &[])?;
-                return Ok(Exit::Done);
-            }
-            let all = cron::resume(daemons, &mut report);
-            report.finish(if all { "resumed" } else { "not resumed" }, daemons, &[])?;
-            return Ok(if all { Exit::Done } else { Exit::Nothing });
         }
         if daemons.iter().filter(|daemon| !daemon.runs_at_jobs()).count() > 1 && !self.all {
             report.several(daemons);
@@ -437,6 +459,28 @@ impl Options {
         }
         let result = shutdown.carry_out(&mut report)?;
         conclude(&result, shutdown, report)
+    }
+
+    /// Lets everything run on that an earlier run has left paused or stopped.
+    fn let_run_on(
+        &self,
+        shutdown: &Shutdown<'_>,
+        rejected: &[Rejected],
+        mut report: CronReport<'_>,
+    ) -> anyhow::Result<Exit> {
+        let Shutdown { proc, daemons, interrupts, .. } = *shutdown;
+        let timers = cron::start_left_timers(proc, interrupts, &mut report)?;
+        if timers == LeftTimers::None && daemons.is_empty() {
+            return self.without_daemon(shutdown, rejected, report);
+        }
+        if timers == LeftTimers::None && daemons.iter().all(|daemon| !daemon.is_stopped) {
+            report.none_is_paused();
+            report.finish("not paused", daemons, &[])?;
+            return Ok(Exit::Done);
+        }
+        let all = cron::resume(daemons, &mut report) && timers != LeftTimers::NotStarted;
+        report.finish(if all { "resumed" } else { "not resumed" }, daemons, &[])?;
+        Ok(if all { Exit::Done } else { Exit::Nothing })
     }
 
     /// Handles the case without a daemon. There is nothing to pause, but jobs of a daemon that has

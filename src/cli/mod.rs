@@ -6,6 +6,7 @@ pub mod desktop;
 pub mod exit_status;
 pub mod format;
 pub mod notification;
+pub mod output_file;
 pub mod parse;
 pub mod pattern;
 pub mod selection;

@@ -1,5 +1,7 @@
 //! Commands that we run and wait for, while signals to us are watched.
 
+mod daemon;
+
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -18,6 +20,8 @@ use super::{
     has_ended, signal_child,
 };
 use crate::process::{Lookup, Pid, Proc};
+
+pub use daemon::{run_starter, start_daemon};
 
 /// The end of a command, or the reason why it was not run.
 pub enum CommandResult {

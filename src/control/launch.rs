@@ -8,13 +8,16 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::time::Duration;
 
+use rustix::event::PollFlags;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
+use super::is_ready;
 use super::kernel::{fork, fork_with_files};
 use crate::process::Pid;
 
@@ -84,6 +87,11 @@ impl Launch<'_> {
 impl Launched {
     fn new(child: nix::unistd::Pid, outcome: PipeReader, parked: Option<UnixStream>) -> Launched {
         Launched { pid: Pid::try_from(child.as_raw()).unwrap_or_default(), outcome, parked }
+    }
+
+    /// Waits for this time until it is decided whether the command runs, and reports whether it is.
+    pub fn is_decided(&self, within: Duration) -> bool {
+        is_ready(self.outcome.as_fd(), PollFlags::IN, within)
     }
 
     /// Returns the reason why the command was not run, after the end of the child: an error with a

@@ -17,14 +17,6 @@ use super::{Error, Event, EventSink, Shutdown, ShutdownResult, Warning};
 use crate::control;
 use crate::control::background::Background;
 
-/// How cron is held.
-#[derive(Debug)]
-pub struct Hold {
-    /// Who has ordered it.
-    pub by: String,
-    pub end: HoldUntil,
-}
-
 /// What ends a hold, beside a release and a signal.
 #[derive(Debug)]
 pub enum HoldUntil {
@@ -88,31 +80,31 @@ impl Shutdown<'_> {
     /// Holds paused daemons until the hold ends.
     pub(super) fn hold(
         &self,
-        hold: &Hold,
+        hold: &HoldUntil,
         pause: &mut Pause,
         events: &mut dyn EventSink,
     ) -> Result<ShutdownResult, Error> {
-        if matches!(hold.end, HoldUntil::InputEnds) && is_input_at_end() {
+        if matches!(hold, HoldUntil::InputEnds) && is_input_at_end() {
             events.event(Event::Warning(Warning::InputEnded));
             return Ok(ShutdownResult::NotStopped);
         }
         let failed = |error: io::Error| Error::Hold(error);
         let socket = HolderSocket::listen().map_err(failed)?;
         let since = SystemTime::now();
-        let lease = match &hold.end {
+        let lease = match hold {
             HoldUntil::Lease(lease, _) => Some(*lease),
             HoldUntil::InputEnds => None,
         };
         let holder = Holder {
             pid: std::process::id(),
-            by: hold.by.clone(),
+            by: self.plan.by.clone(),
             since,
             until: lease.and_then(|lease| since.checked_add(lease)),
         };
         let until = lease.and_then(|lease| Instant::now().checked_add(lease));
         pause.extend(until);
         events.event(Event::Held(&holder, self.daemons));
-        if let HoldUntil::Lease(_, background) = &hold.end
+        if let HoldUntil::Lease(_, background) = hold
             && let Some(background) = background.take()
         {
             background.leave().map_err(failed)?;

@@ -1,6 +1,8 @@
 //! The kinds of daemon that are known: those of cron, and that of at(1). A new daemon is one row of
 //! [`KINDS`]; the search for daemons and jobs, the messages and the help are made from it.
 
+use std::path::Path;
+
 use super::catch_up::CatchUp;
 use super::crontab::{Ignored, Names, Places};
 use crate::path::base_name;
@@ -148,7 +150,7 @@ pub static KINDS: [Kind; 5] = [
         has_init_script: false,
         habits: None,
     },
-    // Debian's runs as the user daemon, and keeps the rights of the superuser in its saved user id.
+    // Debian's takes the effective user id of the user daemon, and keeps that of the superuser beside.
     Kind {
         name: "atd",
         scheduler: Scheduler::At,
@@ -179,6 +181,12 @@ pub fn is_runner(name: &[u8]) -> bool {
 /// Returns the kind of daemon that has this name.
 pub fn kind(name: &[u8]) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name.as_bytes() == name)
+}
+
+/// Returns the name of the init script of a daemon, if it has one that may be called.
+pub fn init_script(name: &[u8]) -> Option<String> {
+    let kind = kind(name).filter(|kind| kind.has_init_script)?;
+    Path::new("/etc/init.d").join(kind.name).is_file().then(|| kind.name.to_owned())
 }
 
 /// Returns the kind that a multi-call program runs as. Its arguments begin with the applet, as in

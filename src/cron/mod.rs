@@ -6,6 +6,7 @@
 //! and at [`Jobs::scan`] for the question which processes are jobs.
 
 mod catch_up;
+mod command_line;
 mod crontab;
 mod daemon;
 mod daemon_candidate;
@@ -31,8 +32,11 @@ mod pause;
 mod plan;
 mod schedule;
 mod shutdown;
+mod start;
+mod start_method;
 mod stop;
 mod stop_method;
+mod stop_record;
 mod supervisor;
 mod systemd;
 mod timer_pause;
@@ -47,7 +51,7 @@ pub use catch_up::Effect;
 pub use daemon::{Daemon, DaemonProof, DaemonScan, DaemonSelector, RejectReason, Rejected};
 pub use daemon_search::find;
 pub use ended::EndedJob;
-pub use hold::{Hold, HoldEnd, HoldUntil, is_input_at_end};
+pub use hold::{HoldEnd, HoldUntil, is_input_at_end};
 pub use holder::{Answer, Holder, Request, call as call_holder};
 pub use job::Job;
 pub use jobs::Jobs;
@@ -56,10 +60,16 @@ pub use origin::JobOrigin;
 pub use pause::resume;
 pub use plan::{OnTimeout, Plan, Shutdown, ShutdownResult};
 pub use shutdown::has_additions;
+pub use start::{StartFailure, Started, boot, start};
+pub use start_method::StartMethod;
 pub use stop_method::StopMethod;
+pub use stop_record::{RECORD, StopRecord, StoppedDaemon, forget as forget_record};
 pub use supervisor::Supervisor;
 pub use systemd::{CronTarget, cron_target};
-pub use timer_pause::start_left as start_left_timers;
+pub use timer_pause::{
+    LeftTimers, are_stopped as are_timers_stopped, start_left as start_left_timers,
+    start_stopped as start_stopped_timers,
+};
 pub use timers::{ActiveTimers, Asker, Timer};
 pub use warning::{AdditionsFailure, Repaused, Warning};
 

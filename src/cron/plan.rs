@@ -6,7 +6,7 @@ use std::io;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use super::hold::{Hold, HoldEnd};
+use super::hold::{HoldEnd, HoldUntil};
 use super::{ActiveTimers, Daemon, DaemonSelector, Job};
 use crate::control::{Interrupts, Signal};
 use crate::process::Proc;
@@ -26,6 +26,8 @@ pub enum OnTimeout {
 /// The procedure that the user wants.
 #[derive(Debug)]
 pub struct Plan {
+    /// Who has ordered it.
+    pub by: String,
     /// The daemons to stop.
     pub wanted: DaemonSelector,
     /// `true` if the daemons of at(1) are among them.
@@ -38,7 +40,7 @@ pub struct Plan {
     /// The command that is run while no job runs, instead of stopping cron.
     pub command: Vec<OsString>,
     /// How cron is held while no job runs, instead of stopping it.
-    pub hold: Option<Hold>,
+    pub hold: Option<HoldUntil>,
     /// `true` if standard output is JSON: the output of commands goes to standard error.
     pub is_document: bool,
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::drain::{DrainLimits, Drained, drain, report_ended};
 use super::newcomer::Newcomers;
 use super::pause::{Pause, Paused, Renewed};
+use super::start::record;
 use super::stop::{BeforeStop, STOPPED_WITHIN, Stopped, stop, way};
 use super::{
     AdditionsFailure, Asker, Daemon, Error, Event, EventSink, Job, Jobs, OnTimeout, Shutdown,
@@ -346,6 +347,9 @@ impl Shutdown<'_> {
         let mut ways = ways.to_vec();
         for daemon in pause.newcomers() {
             ways.push((daemon, way(self.proc, daemon, self.interrupts)?));
+        }
+        if let Some(error) = record(self.proc, &ways, &self.plan.by)? {
+            events.event(Event::Warning(Warning::NotRecorded(&error)));
         }
         let mut all = Stopped::Yes;
         let mut any_begun = false;

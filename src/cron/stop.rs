@@ -1,7 +1,6 @@
 //! Stopping a daemon for good, so that it stays stopped: [`way`] chooses the method, [`stop`]
 //! carries it out and checks that no new daemon has taken its place.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -98,7 +97,7 @@ pub fn stop(
     let order = match way {
         StopMethod::Signal { .. } => Order::termination(Some(TIMEOUT)),
         // Only systemd may kill it: otherwise it would be started again.
-        StopMethod::Unit(unit) => match systemd::stop(proc, unit, interrupts)? {
+        StopMethod::Unit(unit) => match systemd::order(proc, "stop", unit, interrupts)? {
             None if is_left_by_unit(proc, daemon, unit, interrupts)? => {
                 Order::termination(Some(TIMEOUT))
             }
@@ -252,12 +251,10 @@ fn tidy(
     interrupts: &Interrupts,
     events: &mut dyn EventSink,
 ) -> Result<(), Error> {
-    let name = String::from_utf8_lossy(&daemon.name);
-    let has_script = kinds::kind(&daemon.name).is_some_and(|kind| kind.has_init_script)
-        && Path::new("/etc/init.d").join(&*name).is_file();
-    let Some(service) = program::find("service").filter(|_| has_script) else { return Ok(()) };
+    let Some(name) = kinds::init_script(&daemon.name) else { return Ok(()) };
+    let Some(service) = program::find("service") else { return Ok(()) };
     let mut command = Command::new(service);
-    command.args([&*name, "stop"]).stdout(Stdio::null());
+    command.args([&name, "stop"]).stdout(Stdio::null());
     match child::run(proc, command, interrupts, Instant::now().checked_add(TIDY), &mut Silent)? {
         CommandResult::Ended(status) if status.success() => {}
         _ => events.event(Event::Warning(Warning::InitScript(daemon))),

@@ -96,10 +96,12 @@ pub fn cron_target(proc: &Proc, interrupts: &Interrupts) -> Result<CronTarget, E
     })
 }
 
-/// Asks systemd to stop a unit. Returns the reason if it could not be asked. The exit status does
-/// not matter: it only counts whether the daemon exits.
-pub fn stop(
+/// Asks systemd to stop or to start a unit, by this word of systemctl. Returns the reason if it
+/// could not be asked. The exit status does not matter: it only counts whether the daemon exits or
+/// runs.
+pub fn order(
     proc: &Proc,
+    word: &str,
     unit: &str,
     interrupts: &Interrupts,
 ) -> Result<Option<Warning<'static>>, Error> {
@@ -107,8 +109,8 @@ pub fn stop(
         return Ok(Some(Warning::NoSystemctl));
     };
     let mut command = Command::new(systemctl);
-    command.args(["stop", "--", unit]).stdout(Stdio::null());
-    let limit = Instant::now().checked_add(deadlines::SYSTEMCTL_STOP);
+    command.args([word, "--", unit]).stdout(Stdio::null());
+    let limit = Instant::now().checked_add(deadlines::SYSTEMCTL_ORDER);
     Ok(match child::run_to_end(proc, command, interrupts, limit)? {
         CommandEnd::Ended { .. } | CommandEnd::Terminated(_) => None,
         CommandEnd::NotRun(error) => Some(Warning::Systemctl(error)),

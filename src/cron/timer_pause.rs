@@ -201,24 +201,59 @@ impl TimerPause {
     }
 }
 
-/// Starts the timers again that an earlier run has stopped, which then was killed with its
-/// guardians. The caller has the lock of cron-graceful.
+/// The timers that an earlier run has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftTimers {
+    /// There are none.
+    None,
+    /// They are active again.
+    Started,
+    /// Not all of them could be started.
+    NotStarted,
+}
+
+/// Starts the timers again that an earlier run has stopped for a while, which then was killed with
+/// its guardians. The caller has the lock of cron-graceful.
 pub fn start_left(
     proc: &Proc,
     interrupts: &Interrupts,
     events: &mut dyn EventSink,
-) -> Result<bool, Error> {
-    match fs::symlink_metadata(SCRIPT) {
+) -> Result<LeftTimers, Error> {
+    start_by(SCRIPT, proc, interrupts, events)
+}
+
+/// Starts the timers again that an earlier run has stopped for good.
+pub fn start_stopped(
+    proc: &Proc,
+    interrupts: &Interrupts,
+    events: &mut dyn EventSink,
+) -> Result<LeftTimers, Error> {
+    start_by(STOPPED, proc, interrupts, events)
+}
+
+/// Reports whether an earlier run has stopped timers for good.
+pub fn are_stopped() -> bool {
+    fs::symlink_metadata(STOPPED).is_ok()
+}
+
+fn start_by(
+    script: &'static str,
+    proc: &Proc,
+    interrupts: &Interrupts,
+    events: &mut dyn EventSink,
+) -> Result<LeftTimers, Error> {
+    match fs::symlink_metadata(script) {
         Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(LeftTimers::None),
         Err(error) => return Err(Error::TimerScript(error)),
     }
-    if run_script(proc, SCRIPT, interrupts)? {
+    if run_script(proc, script, interrupts)? {
         events.event(Event::TimersStarted(&[]));
+        Ok(LeftTimers::Started)
     } else {
-        events.event(Event::Warning(Warning::TimersNotStarted(SCRIPT)));
+        events.event(Event::Warning(Warning::TimersNotStarted(script)));
+        Ok(LeftTimers::NotStarted)
     }
-    Ok(true)
 }
 
 /// Starts a guardian that runs the script at this time, or when we die. Errors: it does not answer.
@@ -271,7 +306,7 @@ fn run_script(proc: &Proc, path: &str, interrupts: &Interrupts) -> Result<bool, 
 }
 
 fn is_done(proc: &Proc, command: Command, interrupts: &Interrupts) -> Result<bool, Error> {
-    let limit = Instant::now().checked_add(deadlines::SYSTEMCTL_STOP);
+    let limit = Instant::now().checked_add(deadlines::SYSTEMCTL_ORDER);
     let end = child::run_to_end(proc, command, interrupts, limit)?;
     Ok(match end {
         CommandEnd::Ended { status, signal } => {

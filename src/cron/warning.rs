@@ -56,6 +56,8 @@ pub enum Warning<'w> {
     NotStopped(&'w Daemon, &'w StopMethod),
     /// The daemon has exited, and another one, with this pid, runs in its place.
     Replaced(&'w Daemon, Pid),
+    /// How cron can be started again could not be recorded.
+    NotRecorded(&'w io::Error),
     /// The init script failed after the daemon had exited.
     InitScript(&'w Daemon),
 }

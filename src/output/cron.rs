@@ -2,6 +2,9 @@
 //! JSON, which is in `document.rs`. The words are in `words.rs`.
 
 mod document;
+mod metrics;
+mod start;
+mod summary;
 mod words;
 
 use std::collections::BTreeSet;
@@ -32,6 +35,7 @@ use words::{
 
 pub use super::progress::duration;
 pub use document::{failure, held_already, released};
+pub use summary::{of_failure, of_hold, of_release, without_pids};
 pub use words::{NotIncluded, daemon_applets, daemon_names, held_since, no_daemon, reject_reason};
 
 /// Time for earlier output to be written before a command begins to print.
@@ -46,6 +50,8 @@ pub struct ReportOptions {
     pub layout: Option<Layout>,
     /// `true` if daemons that jobs have started are waited for.
     pub with_daemons: bool,
+    /// `true` for lines that many machines have in common, in place of text.
+    pub is_summary: bool,
     pub is_quiet: bool,
     /// `true` if the run goes on when nobody reads its output any more.
     pub is_detached: bool,
@@ -82,6 +88,8 @@ pub struct CronReport<'t> {
     workers: BTreeSet<Pid>,
     /// What went wrong, in the words of the messages.
     warnings: Vec<String>,
+    /// The supervisors for which a daemon is left running.
+    supervisors: BTreeSet<&'static str>,
 }
 
 impl<'t> CronReport<'t> {
@@ -93,7 +101,7 @@ impl<'t> CronReport<'t> {
         output: Output,
         options: ReportOptions,
     ) -> CronReport<'t> {
-        let progress = Progress::new(name, options.is_quiet);
+        let progress = Progress::new(name, options.is_quiet || options.is_summary);
         CronReport {
             name,
             users,
@@ -109,6 +117,7 @@ impl<'t> CronReport<'t> {
             missed: Vec::new(),
             workers: BTreeSet::new(),
             warnings: Vec::new(),
+            supervisors: BTreeSet::new(),
         }
     }
 
@@ -117,6 +126,9 @@ impl<'t> CronReport<'t> {
         let mut text = Vec::new();
         match self.options.layout {
             Some(_) => self.list_json(&mut text, daemons, jobs),
+            None if self.options.is_summary => {
+                text.extend(self.summary_of_list(daemons, jobs).bytes())
+            }
             None => {
                 daemons.iter().for_each(|daemon| self.daemon_text(&mut text, daemon));
                 let of_interest: Vec<&Job> =
@@ -171,7 +183,7 @@ impl<'t> CronReport<'t> {
         self.not_included = not_included;
         // It is a member of the document too.
         if let Some(text) = self.not_included.text()
-            && self.options.layout.is_none()
+            && self.has_text()
             && !self.options.is_quiet
         {
             message(self.name, &text);
@@ -205,6 +217,7 @@ impl<'t> CronReport<'t> {
             let name = String::from_utf8_lossy(&daemon.name);
             if command.is_empty() && way.is_refusal() {
                 let why = left_running(daemon, way);
+                self.note_supervisor(way);
                 self.line(&why);
                 self.warnings.push(why);
                 continue;
@@ -244,7 +257,7 @@ impl<'t> CronReport<'t> {
 
     /// Writes some jobs as lines of text. In JSON nothing is written.
     fn jobs_text(&mut self, jobs: &[&Job]) {
-        if self.options.layout.is_none() {
+        if self.has_text() {
             let mut text = Vec::new();
             self.job_lines(&mut text, jobs);
             self.writer.write(&text);
@@ -261,7 +274,7 @@ impl<'t> CronReport<'t> {
 
     /// Writes one line, with all names escaped. In JSON nothing is written.
     fn line(&mut self, text: impl std::fmt::Display) {
-        if self.options.layout.is_none() && !self.options.is_quiet {
+        if self.has_text() && !self.options.is_quiet {
             self.progress.clear();
             self.writer.write(format!("{}\n", escaped(text.to_string().as_bytes())).as_bytes());
             self.writer.flush();
@@ -273,7 +286,18 @@ impl<'t> CronReport<'t> {
         self.warnings.push(text.to_owned());
         if !self.options.is_quiet {
             self.progress.clear();
-            message(self.name, text);
+            if self.options.is_summary {
+                message(self.name, without_pids(text));
+            } else {
+                message(self.name, text);
+            }
+        }
+    }
+
+    /// Keeps the supervisor for which a daemon is left running.
+    fn note_supervisor(&mut self, way: &StopMethod) {
+        if let StopMethod::Supervised(supervisor) = way {
+            self.supervisors.insert(supervisor.name);
         }
     }
 
@@ -294,7 +318,10 @@ impl<'t> CronReport<'t> {
                 // Whoever holds cron in the background has no other reader.
                 tracing::info!(target: "proctool::control", "{text}");
             }
-            if result.left().is_empty() {
+            let is_told = self.options.is_summary && !matches!(result, ShutdownResult::NotRun(_));
+            if is_told {
+                // The summary has it.
+            } else if result.left().is_empty() {
                 self.warn(&text);
             } else {
                 // The jobs that are left matter also with --quiet.
@@ -303,8 +330,8 @@ impl<'t> CronReport<'t> {
                 self.warnings.push(text);
             }
         }
-        let name = self.name;
-        match self.finish(outcome(result), daemons, result.left()) {
+        let (name, more) = (self.name, self.more_about(result));
+        match self.finish_with(outcome(result), more.as_deref(), daemons, result.left()) {
             Err(error) if error.kind() == ErrorKind::TimedOut => {
                 last_message(name, format_args!("{error}; the outcome is: {}", outcome(result)));
                 Ok(())
@@ -320,13 +347,26 @@ impl<'t> CronReport<'t> {
     /// Ends a rehearsal. Errors: some of the output could not be written.
     pub fn finish_rehearsal(mut self, daemons: &[Daemon], jobs: &[Job]) -> io::Result<()> {
         self.document("dry run", daemons, jobs);
+        let more = self.by_supervisors().map(|by| format!(", supervised{by}"));
+        self.summary("dry run", more.as_deref(), daemons, jobs);
         self.end()
     }
 
     /// Writes how the run ended, and the jobs that are left, also with --quiet. Errors: some of the
     /// output could not be written.
-    pub fn finish(mut self, outcome: &str, daemons: &[Daemon], left: &[Job]) -> io::Result<()> {
+    pub fn finish(self, outcome: &str, daemons: &[Daemon], left: &[Job]) -> io::Result<()> {
+        self.finish_with(outcome, None, daemons, left)
+    }
+
+    fn finish_with(
+        mut self,
+        outcome: &str,
+        more: Option<&str>,
+        daemons: &[Daemon],
+        left: &[Job],
+    ) -> io::Result<()> {
         self.document(outcome, daemons, left);
+        self.summary(outcome, more, daemons, left);
         let of_interest: Vec<&Job> = left.iter().filter(|job| job.is_of_interest(left)).collect();
         self.jobs_text(&of_interest);
         self.failures();
@@ -335,7 +375,7 @@ impl<'t> CronReport<'t> {
 
     /// Writes which of the awaited jobs have failed, as text.
     fn failures(&mut self) {
-        if self.options.layout.is_none() && !self.options.is_quiet {
+        if self.has_text() && !self.options.is_quiet {
             let mut text = Vec::new();
             let failed = self.ended.iter().filter(|ended| ended.has_failed());
             for ended in failed {
@@ -528,6 +568,9 @@ impl EventSink for CronReport<'_> {
         if let Event::Ended(ended) = &event {
             self.ended.push((*ended).clone());
         }
+        if let Event::Warning(Warning::LeftRunning(_, way)) = &event {
+            self.note_supervisor(way);
+        }
         if let Event::Warning(warning) = &event {
             self.warn(&warning_text(warning));
         }
@@ -538,6 +581,7 @@ impl EventSink for CronReport<'_> {
         }
         if let Event::Held(holder, daemons) = event {
             self.holder = Some(holder.clone());
+            self.summary_of_hold(holder);
             if std::mem::take(&mut self.options.ends_when_held) {
                 self.document("held", daemons, &[]);
                 self.failures();

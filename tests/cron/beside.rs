@@ -92,7 +92,7 @@ fn a_process_that_is_called_atd_is_not_touched() {
 
 /// Makes a box with systemd and two timers. One of them starts a job of a test at once.
 #[track_caller]
-fn with_timers(place: &CronBox) {
+pub fn with_timers(place: &CronBox) {
     place.shell(
         "mkdir -p /run/systemd/system; cd /run/systemd/system; \
          for name in job other; do \
@@ -230,11 +230,9 @@ fn a_timer_that_would_not_come_back_stays_active_and_is_told_of() {
     place.still_runs(daemon);
 }
 
-/// systemd starts it again a while after its end, and until then no process of it runs.
-#[test]
-fn a_service_that_is_about_to_start_again_is_waited_for() {
-    let place = cron_box!(CronBox::with_systemd());
-    let daemon = place.locked();
+/// Starts a timer whose service fails, and is started again two seconds later.
+#[track_caller]
+pub fn with_service_that_starts_again(place: &CronBox) {
     place.shell(
         "mkdir -p /run/systemd/system; cd /run/systemd/system; \
          printf '[Service]\\nExecStart=/bin/sh -c \"[ -e /mnt/ran ] || { touch /mnt/ran; exit 1; }\
@@ -243,6 +241,14 @@ fn a_service_that_is_about_to_start_again_is_waited_for() {
          systemctl daemon-reload; systemctl start again.timer",
     );
     soon("the first run", || place.has("ran"));
+}
+
+/// systemd starts it again a while after its end, and until then no process of it runs.
+#[test]
+fn a_service_that_is_about_to_start_again_is_waited_for() {
+    let place = cron_box!(CronBox::with_systemd());
+    let daemon = place.locked();
+    with_service_that_starts_again(&place);
     let outcome = place.graceful(&["--with", "timers", "--", "ls", "/mnt/again"]).exits(0);
     mentions(&outcome, &["waiting for again.service, which systemd is about to start"]);
     place.still_runs(daemon);
@@ -261,7 +267,7 @@ fn the_same_timers_are_active_after_a_kill_at_any_moment() {
                    cut -d' ' -f1 | tr '\\n' ' '; }}
          RANDOM={kills}
          for turn in $(seq {kills}); do
-             moment=$(printf 0.%03d $((RANDOM % 300)))
+             moment=$(printf 0.%03d $((RANDOM % 300 + 1)))
              timeout -s KILL $moment cron-graceful -q --with timers -- true 2>/dev/null
              for _ in $(seq 200); do
                  if [ \"$(seen)\" = 'job.timer other.timer ' ] &&
@@ -308,4 +314,35 @@ fn an_interrupt_at_any_moment_is_one_and_the_timers_are_active_again() {
     run.finish().exits(0);
     assert!(!place.has("ran"));
     assert_eq!(active(&place), "job.timer other.timer ");
+}
+
+#[test]
+fn what_is_stopped_for_good_is_started_again_by_one_command() {
+    let place = cron_box!(CronBox::with_systemd());
+    let daemon = place.locked();
+    with_timers(&place);
+    let run = place.begin_and_pause(&["--with", "timers"], daemon);
+    place.finishes_after("job", run).exits(0);
+    assert_eq!(active(&place), "");
+    // Another run does not take them for its own.
+    place.graceful(&["--with", "timers", "--", "true"]).exits(0);
+    assert_eq!(active(&place), "");
+    mentions(&place.graceful(&["--start"]).exits(0), &["timers are active again"]);
+    assert_eq!(active(&place), "job.timer other.timer ");
+    place.locked();
+    assert!(!place.root("/run/cron-graceful.timers-stopped").exists());
+}
+
+#[test]
+fn atd_is_started_again_as_it_was() {
+    let place = cron_box!(CronBox::needing(&["atd", "at"]));
+    let [_, atd] = with_atd(&place);
+    place.graceful(&["--with", "at"]).exits(0);
+    assert!(!place.goes_on(atd));
+    place.graceful(&["--start"]).exits(0);
+    place.locked();
+    at(&place, "a");
+    place.release("a");
+    let uids = "cut -f2,3,4 /proc/$(cat /run/atd.pid)/status | sed -n 's/^\\([0-9]*\\t.*\\)/\\1/p'";
+    assert!(!place.shell(uids).is_empty());
 }

@@ -8,6 +8,7 @@ pub mod desktop;
 pub mod desktop_systemd;
 pub mod fake;
 pub mod gpg;
+pub mod metrics;
 pub mod namespace;
 pub mod place;
 pub mod running;

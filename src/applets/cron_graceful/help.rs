@@ -43,10 +43,11 @@ pub fn long_about() -> String {
              timers of systemd are stopped, also those of users; the services that they have started \
              are waited for, and exactly these timers are started again when cron runs on, by the \
              guardian if this command is killed. When cron is stopped for good, they stay stopped. \
-             A timer that counts from the boot (OnBootSec=) may elapse at once when it is started \
-             again. A timer that would not come back after a stop, as one of systemd-run, stays \
+             A timer that counts from the boot or from its own start (OnBootSec=, OnActiveSec=) may \
+             run its service once more when it is started again. A timer that would not come back after a stop, as one of systemd-run, stays \
              active, with a message. all is both. Without --with, one line tells what of this runs.\
              \n\n\
+             {START}\n\n{SUMMARY}\n\n\
              A job is what cron's workers run, with everything below it and everything that it \
              left behind in its session, its audit session, the login session that pam_systemd(8) \
              opened for it, or cron's own control group. The jobs of a cron that has ended are \
@@ -70,6 +71,24 @@ pub fn long_about() -> String {
     )
 }
 
+/// The part of the description about `--start`.
+const START: &str = "\
+--start starts again what the last run has stopped for good: by systemd or the init \
+script where that had started it, else by the same program with the same arguments, \
+environment, directory, umask and groups, in a session of its own, without output. \
+The program must be the superuser's, like all that leads to it. What runs already is \
+as good. After a boot it refuses: the system then starts cron, or not, by its own \
+rules.";
+
+/// The part of the description about `--summary`.
+const SUMMARY: &str = "\
+--summary prints one line about cron, and a line for each job that is left, by user \
+and command: no pid and no time is in them, so that clush -b and the like fold the \
+answers of many machines. The line has the outcome, as JSON does: cron: stopped; \
+cron: held by alice; cron: timed out; cron: supervised by runit; cron: refused: and \
+the reason; or no cron. Failed jobs and missed ones are not in it. The fields of JSON \
+are in cron-graceful(8).";
+
 /// Returns the sections behind the options.
 pub fn notes() -> String {
     format!("{SUPERVISORS}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
@@ -80,7 +99,7 @@ pub const EXITS: &[ExitRow] = &[
     Status(
         Exit::Done,
         "cron is stopped and no job is running; or there was no cron; with --hold, cron is held, or \
-        was held until its release or the end of standard input",
+        was held until its release or the end of standard input; with --start, cron runs",
     ),
     Status(Exit::Nothing, "it could not be done, or not safely"),
     Status(Exit::Usage, "wrong usage"),
@@ -134,6 +153,9 @@ Files:
   /run/cron-graceful.timers
                 a script that starts the timers again which are stopped, and
                 with -stopped behind its name those stopped with cron
+  /run/cron-graceful.stopped
+                what --start needs, written when cron is stopped: for the
+                superuser alone, because cron's environment is in it
   /dev/log      where it exists, syslog is told of what is done
 
 Security:
@@ -149,7 +171,11 @@ Examples:
   cron-graceful -- apt-get upgrade
   cron-graceful --with all -- apt-get upgrade
   cron-graceful --hold --lease 30m --timeout 10m
+  cron-graceful --list --summary
+  cron-graceful --list --openmetrics \\
+    --output /var/lib/prometheus/node-exporter/cron.prom
   cron-graceful --release
+  cron-graceful --start
   cron-graceful -- sv down /etc/service/cron
   cron-graceful -- s6-svc -wd -d /run/service/cron
   cron-graceful -- svc -d /etc/service/cron

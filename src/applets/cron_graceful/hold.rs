@@ -10,7 +10,7 @@ use super::lock::other_run;
 use crate::cron::{self, Answer, Request};
 use crate::deadline::pause;
 use crate::exit::{Exit, Refusal};
-use crate::output::cron::{held_already, released};
+use crate::output::cron::{held_already, of_hold, of_release, released};
 
 /// Time for the one who has released cron to end.
 const HOLDER_END: Duration = Duration::from_secs(2);
@@ -20,7 +20,11 @@ pub fn extend(options: &Options, lease: Duration) -> anyhow::Result<Option<Exit>
     let request = Request::Extend { lease, by: who() };
     Ok(match cron::call_holder(&request).map_err(|error| silent(&error))? {
         Some(Answer::Holding(holder)) => {
-            options.tell(&held_already(options.format.json(), &holder))?;
+            options.tell(&if options.summary {
+                of_hold(&holder)
+            } else {
+                held_already(options.format.json(), &holder)
+            })?;
             Some(Exit::Done)
         }
         Some(Answer::Released(_)) | None => None,
@@ -33,7 +37,11 @@ pub fn release(options: &Options) -> anyhow::Result<Exit> {
     match cron::call_holder(&request).map_err(|error| silent(&error))? {
         Some(Answer::Released(holder)) => {
             await_end_of_holder();
-            options.tell(&released(options.format.json(), &holder))?;
+            options.tell(&if options.summary {
+                of_release()
+            } else {
+                released(options.format.json(), &holder)
+            })?;
             Ok(Exit::Done)
         }
         Some(Answer::Holding(_)) => bail!("the one who holds cron does not let go"),

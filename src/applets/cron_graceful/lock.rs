@@ -17,8 +17,9 @@ use crate::process::Pid;
 /// The lock file.
 const LOCK: &str = "/run/cron-graceful.lock";
 
-/// Takes the lock that keeps a second run from working at the same time.
-pub fn lock() -> anyhow::Result<File> {
+/// Takes the lock that keeps a second run from working at the same time. A refusal has no times
+/// where it is to be brief.
+pub fn lock(is_brief: bool) -> anyhow::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits() as i32;
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
@@ -39,7 +40,8 @@ pub fn lock() -> anyhow::Result<File> {
         Err(Errno::WOULDBLOCK) => {
             // Whoever does not answer is described by the file.
             if let Ok(Some(holder)) = asked_holder() {
-                let held = held_since(&holder);
+                let held =
+                    if is_brief { format!("held by {}", holder.by) } else { held_since(&holder) };
                 return Err(Refusal::nothing(format!("cron is {held}: nothing was done")).into());
             }
             let holder = holder(&file).unwrap_or_else(|| "another cron-graceful".to_owned());
@@ -72,8 +74,8 @@ fn holder(file: &File) -> Option<String> {
     Some(format!("another cron-graceful (process {pid}, for {})", duration(time)))
 }
 
-/// Returns the one who holds cron; `None` also for ordinary users, whom it does not tell. Errors: it
-/// does not answer.
+/// Returns the one who holds cron; `None` also for ordinary users, whom it does not tell. Errors:
+/// it does not answer.
 pub fn asked_holder() -> io::Result<Option<Holder>> {
     match cron::call_holder(&Request::Ask) {
         Ok(Some(Answer::Holding(holder))) => Ok(Some(holder)),

@@ -1,12 +1,39 @@
-//! When `cron-graceful` refuses: where it is unknown which processes are daemons, or where something
-//! else starts jobs.
+//! When `cron-graceful` refuses: where it is unknown which processes are daemons, or where
+//! something else starts jobs.
 
+use std::io;
+
+use super::Options;
 use crate::cli::{doubt, unexamined};
 use crate::control::Interrupts;
 use crate::cron::{self, CronTarget, DaemonScan, DaemonSelector};
-use crate::exit::Refusal;
-use crate::output::cron::{no_daemon, reject_reason};
+use crate::exit::{Exit, Refusal};
+use crate::output::cron::{failure, no_daemon, of_failure, reject_reason, without_pids};
+use crate::output::print;
 use crate::process::Proc;
+
+/// Ends a run that an error has ended. A reader of JSON or of a summary gets one in any case,
+/// unless the output itself has failed.
+pub fn conclude(error: anyhow::Error, options: &Options) -> anyhow::Result<Exit> {
+    if error.downcast_ref::<io::Error>().is_some() {
+        return Err(error);
+    }
+    let refusal = error.downcast_ref::<Refusal>();
+    let outcome = if refusal.is_some() { "refused" } else { "failed" };
+    let reason = format!("{error:#}");
+    if let Some(layout) = options.format.json() {
+        print(&failure(layout, outcome, &reason))?;
+    }
+    if !options.summary {
+        return Err(error);
+    }
+    print(&of_failure(outcome, &reason))?;
+    let message = without_pids(&reason);
+    Err(match refusal {
+        Some(refusal) => Refusal { message, exit: refusal.exit }.into(),
+        None => anyhow::Error::msg(message),
+    })
+}
 
 /// Refuses to go on where it is unknown whether there are other daemons.
 pub fn doubts(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> anyhow::Result<()> {
@@ -36,8 +63,8 @@ pub fn doubts(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> anyho
     Ok(())
 }
 
-/// Refuses to go on where no daemon has the name that the user gave, and another cron runs: the name
-/// may be a mistake, and that one starts jobs.
+/// Refuses to go on where no daemon has the name that the user gave, and another cron runs: the
+/// name may be a mistake, and that one starts jobs.
 pub fn other_name(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> anyhow::Result<()> {
     if !matches!(wanted, DaemonSelector::Named(_)) || !found.daemons.is_empty() {
         return Ok(());

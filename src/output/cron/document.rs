@@ -4,6 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
+use rustix::system::uname;
 
 use super::super::json::{self, Layout};
 use super::super::put;
@@ -15,10 +16,14 @@ use super::words::{
 use crate::cron::{Daemon, EndedJob, Event, Holder, Job, Missed, Timer};
 use crate::process::Pid;
 
+/// The form of the documents. It changes when a member goes or gets another meaning.
+const SCHEMA: u32 = 1;
+
 impl CronReport<'_> {
     /// Appends the document of a list.
     pub(super) fn list_json(&self, text: &mut Vec<u8>, daemons: &[Daemon], jobs: &[Job]) {
-        text.extend_from_slice(b"{\"daemons\":");
+        begin(text, Layout::Document);
+        text.extend_from_slice(b"\"daemons\":");
         json::array(text, daemons.iter(), |json, daemon| self.daemon_json(json, daemon));
         text.extend_from_slice(b",\"jobs\":");
         json::array(text, jobs.iter(), |json, job| self.job_json(json, job));
@@ -30,12 +35,9 @@ impl CronReport<'_> {
 
     /// Writes the document, or the last line, in JSON. In text nothing is written.
     pub(super) fn document(&mut self, outcome: &str, daemons: &[Daemon], left: &[Job]) {
-        if self.options.layout.is_some() {
+        if let Some(layout) = self.options.layout {
             let mut text = Vec::new();
-            put(&mut text, format_args!("{{"));
-            if self.options.layout == Some(Layout::Lines) {
-                put(&mut text, format_args!("\"event\":\"end\","));
-            }
+            begin(&mut text, layout);
             json::key(&mut text, "outcome");
             json::string(&mut text, outcome);
             text.extend_from_slice(b",\"daemons\":");
@@ -173,6 +175,18 @@ impl CronReport<'_> {
     }
 }
 
+/// Begins a document, or the last line, with what each of them has: the form of it, and the name of
+/// this machine, as many machines send theirs to one place.
+fn begin(json: &mut Vec<u8>, layout: Layout) {
+    json.push(b'{');
+    if layout == Layout::Lines {
+        json.extend_from_slice(b"\"event\":\"end\",");
+    }
+    put(json, format_args!("\"schema\":{SCHEMA}"));
+    text_member(json, "host", Some(uname().nodename().to_bytes()));
+    json.push(b',');
+}
+
 /// Returns the text or the document about a cron that was held already.
 pub fn held_already(layout: Option<Layout>, holder: &Holder) -> String {
     about_holder(layout, "held", holder, format!("cron is {}\n", held(holder)))
@@ -184,10 +198,9 @@ pub fn released(layout: Option<Layout>, holder: &Holder) -> String {
 }
 
 fn about_holder(layout: Option<Layout>, outcome: &str, holder: &Holder, text: String) -> String {
-    if layout.is_none() {
-        return text;
-    }
-    let mut json = b"{".to_vec();
+    let Some(layout) = layout else { return text };
+    let mut json = Vec::new();
+    begin(&mut json, layout);
     json::key(&mut json, "outcome");
     json::string(&mut json, outcome);
     json.push(b',');
@@ -233,15 +246,14 @@ fn not_included_json(json: &mut Vec<u8>, not_included: &NotIncluded) {
 
 /// Returns the document of a run that an error has ended before its report.
 pub fn failure(layout: Layout, outcome: &str, reason: &str) -> String {
-    let mut json = b"{".to_vec();
-    if layout == Layout::Lines {
-        json.extend_from_slice(b"\"event\":\"end\",");
-    }
+    let mut json = Vec::new();
+    begin(&mut json, layout);
     json::key(&mut json, "outcome");
     json::string(&mut json, outcome);
     json::member(&mut json, "reason", Some(reason), json::string);
     json.extend_from_slice(
-        b",\"daemons\":[],\"left\":[],\"missed\":[],\"ended\":[],\"warnings\":[]}\n",
+        b",\"daemons\":[],\"left\":[],\"missed\":[],\"ended\":[],\"held\":null,\
+          \"warnings\":[]}\n",
     );
     String::from_utf8_lossy(&json).into_owned()
 }

@@ -497,6 +497,10 @@ pub fn warning_text(warning: &Warning<'_>) -> String {
              do so again",
             process(daemon)
         ),
+        Warning::NotRecorded(error) => format!(
+            "how cron can be started again could not be recorded, so that --start will not do it: \
+             {error}"
+        ),
         Warning::InitScript(daemon) => {
             let name = String::from_utf8_lossy(&daemon.name);
             format!("service {name} stop failed, after the daemon had ended")
@@ -552,7 +556,7 @@ fn stop_there(supervisor: &Supervisor) -> String {
 }
 
 /// Returns a word as a shell reads it.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     // This fails only for a word with a zero byte, which no argument has.
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), Cow::into_owned)
 }
