@@ -8,6 +8,7 @@ mod ended;
 mod hold;
 mod interrupted;
 mod jobs;
+mod kills;
 mod listing;
 mod orphans;
 mod outputs;

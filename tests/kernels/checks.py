@@ -666,6 +666,20 @@ def cron_runs_on_whatever_becomes_of_the_command():
             until("cron runs on", cron.runs)
 
 
+@check
+def cron_runs_on_when_the_command_and_its_guardian_are_killed_at_once():
+    for cron in crons():
+        for guardian_is_first in (True, False):
+            stopping = start(PROGRAM, "cron-graceful")
+            until("cron is paused", cron.is_paused)
+            guardians = [pid for pid in numbers() if fields(pid)[1] == stopping.pid]
+            ours = guardians + [stopping.pid] if guardian_is_first else [stopping.pid] + guardians
+            for pid in ours:
+                os.kill(pid, signal.SIGKILL)
+            stopping.communicate(timeout=PATIENCE)
+            until("cron runs on", cron.runs)
+
+
 def main():
     shutil.copy("/bin/busybox", NEEDLE)
     failed = 0
