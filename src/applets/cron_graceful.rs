@@ -225,7 +225,7 @@ fn work(
     let name = &context.name;
     options.verbosity.start_with_syslog(name, changes)?;
     check_references()?;
-    let _lock = if changes { Some(lock::lock()?) } else { None };
+    let _lock = if changes { Some(lock::lock(&hold::who(), options.hold)?) } else { None };
     let proc = open_own_procfs()?;
     raise_limit();
     let interrupts = Interrupts::catch(&proc)?;

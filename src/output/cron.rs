@@ -7,7 +7,7 @@ mod words;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::json::Layout;
 use super::message::{last_message, message};
@@ -31,7 +31,7 @@ use words::{
 
 pub use super::progress::duration;
 pub use document::{failure, held_already, released};
-pub use words::{daemon_applets, daemon_names, held_since, no_daemon, reject_reason};
+pub use words::{at_work, daemon_applets, daemon_names, held_since, no_daemon, reject_reason};
 
 /// Time for earlier output to be written before a command begins to print.
 const BEFORE_COMMAND: Duration = Duration::from_millis(500);
@@ -50,12 +50,23 @@ pub struct ReportOptions {
     pub is_detached: bool,
     /// The time at which the command must be finished.
     pub limit: Option<Instant>,
-    /// Another run that is at work, in words.
-    pub other_run: Option<String>,
+    /// Another run that is at work.
+    pub other_run: Option<OtherRun>,
     /// The one who holds cron, for a list.
     pub holder: Option<Holder>,
     /// `true` if the hold goes on in the background, so that the report ends with its beginning.
     pub ends_when_held: bool,
+}
+
+/// Another run that is at work, as far as its lock file tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OtherRun {
+    pub pid: Option<Pid>,
+    /// Who has ordered it.
+    pub by: Option<String>,
+    pub since: Option<SystemTime>,
+    /// `true` if it is to hold cron.
+    pub will_hold: bool,
 }
 
 /// The report of a run.
@@ -337,7 +348,7 @@ impl<'t> CronReport<'t> {
             return put(text, format_args!(", paused: {}\n", held_since(holder)));
         }
         match (&self.options.other_run, daemon.is_stopped) {
-            (Some(run), true) => put(text, format_args!(", paused by {run}\n")),
+            (Some(run), true) => put(text, format_args!(", paused by {}\n", at_work(run))),
             (None, true) => text.extend_from_slice(b", paused: --resume lets it run on\n"),
             (_, false) => text.push(b'\n'),
         }

@@ -11,14 +11,17 @@ use rustix::io::Errno;
 
 use crate::cron::{self, Answer, Holder, Request};
 use crate::exit::Refusal;
-use crate::output::cron::{duration, held_since};
-use crate::process::Pid;
+use crate::output::cron::{OtherRun, at_work, held_since};
 
-/// The lock file.
+/// The lock file. It has one line: a pid, who has ordered the run, and [`HOLD`] if it is to hold cron.
 const LOCK: &str = "/run/cron-graceful.lock";
+const HOLD: &str = "hold";
+
+/// Most bytes of its line.
+const LONGEST: u64 = 512;
 
 /// Takes the lock that keeps a second run from working at the same time.
-pub fn lock() -> anyhow::Result<File> {
+pub fn lock(by: &str, will_hold: bool) -> anyhow::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits() as i32;
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
@@ -31,7 +34,10 @@ pub fn lock() -> anyhow::Result<File> {
         {
             // The next run tells its user whom to ask.
             file.set_len(0)
-                .and_then(|()| writeln!(&file, "{}", std::process::id()))
+                .and_then(|()| {
+                    let purpose = if will_hold { HOLD } else { "" };
+                    writeln!(&file, "{} {by} {purpose}", std::process::id())
+                })
                 .with_context(|| format!("cannot write '{LOCK}'"))?;
             Ok(file)
         }
@@ -42,34 +48,37 @@ pub fn lock() -> anyhow::Result<File> {
                 let held = held_since(&holder);
                 return Err(Refusal::nothing(format!("cron is {held}: nothing was done")).into());
             }
-            let holder = holder(&file).unwrap_or_else(|| "another cron-graceful".to_owned());
-            let why = format!("{holder} is at work and holds {LOCK}: nothing was done");
+            let other = at_work(&run(&file));
+            let why = format!("{other} is at work and holds {LOCK}: nothing was done");
             Err(Refusal::nothing(why).into())
         }
         Err(errno) => Err(errno).with_context(|| format!("cannot lock '{LOCK}'")),
     }
 }
 
-/// Describes another run that is at work; `None` if there is none, or if we may not know.
-pub fn other_run() -> Option<String> {
+/// Returns another run that is at work; `None` if there is none, or if we may not know.
+pub fn other_run() -> Option<OtherRun> {
     let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits() as i32;
     let file = File::options().read(true).custom_flags(flags).open(LOCK).ok()?;
     match flock(&file, FlockOperation::NonBlockingLockShared) {
-        Err(Errno::WOULDBLOCK) => {
-            Some(holder(&file).unwrap_or_else(|| "another cron-graceful".to_owned()))
-        }
+        Err(Errno::WOULDBLOCK) => Some(run(&file)),
         _ => None,
     }
 }
 
-/// Describes the run that holds the lock: its pid, and how long it has held the lock; `None` where
-/// the file does not tell.
-fn holder(file: &File) -> Option<String> {
+/// Returns the run that holds the lock, as far as the file tells. It was written when the run began.
+fn run(file: &File) -> OtherRun {
     let mut text = String::new();
-    file.take(32).read_to_string(&mut text).ok()?;
-    let pid: Pid = text.trim().parse().ok()?;
-    let time = file.metadata().ok()?.modified().ok()?.elapsed().ok()?;
-    Some(format!("another cron-graceful (process {pid}, for {})", duration(time)))
+    if file.take(LONGEST).read_to_string(&mut text).is_err() {
+        return OtherRun::default();
+    }
+    let mut words = text.split_whitespace();
+    OtherRun {
+        pid: words.next().and_then(|pid| pid.parse().ok()),
+        by: words.next().map(str::to_owned),
+        since: file.metadata().and_then(|metadata| metadata.modified()).ok(),
+        will_hold: words.next() == Some(HOLD),
+    }
 }
 
 /// Returns the one who holds cron; `None` also for ordinary users, whom it does not tell. Errors: it

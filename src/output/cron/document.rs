@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::super::json::{self, Layout};
 use super::super::put;
-use super::CronReport;
 use super::words::{
     effect_name, event_name, held, method, origin_name, proof, signal_name, warning_text,
 };
+use super::{CronReport, OtherRun};
 use crate::cron::{Daemon, EndedJob, Event, Holder, Job, Missed};
 use crate::process::Pid;
 
@@ -23,6 +23,8 @@ impl CronReport<'_> {
         json::array(text, jobs.iter(), |json, job| self.job_json(json, job));
         text.push(b',');
         holder_json(text, self.options.holder.as_ref());
+        text.push(b',');
+        run_json(text, self.options.other_run.as_ref());
         text.extend_from_slice(b"}\n");
     }
 
@@ -189,6 +191,21 @@ pub(super) fn holder_json(json: &mut Vec<u8>, holder: Option<&Holder>) {
     json::member(json, "since", Some(holder.since), moment);
     json::member(json, "until", holder.until, moment);
     json.push(b'}');
+}
+
+/// Returns another run that is at work, as an object; null for none.
+fn run_json(json: &mut Vec<u8>, run: Option<&OtherRun>) {
+    json::key(json, "run");
+    let Some(run) = run else { return json.extend_from_slice(b"null") };
+    json.push(b'{');
+    json::key(json, "pid");
+    match run.pid {
+        Some(pid) => put(json, format_args!("{pid}")),
+        None => json.extend_from_slice(b"null"),
+    }
+    text_member(json, "by", run.by.as_ref().map(String::as_bytes));
+    json::member(json, "since", run.since, moment);
+    put(json, format_args!(",\"will_hold\":{}}}", run.will_hold));
 }
 
 /// Returns the document of a run that an error has ended before its report.
