@@ -4,12 +4,14 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use crate::cron::{self, Answer, Holder, Request};
+use crate::deadline::pause;
 use crate::exit::Refusal;
 use crate::output::cron::{OtherRun, at_work, held_since};
 
@@ -20,13 +22,22 @@ const HOLD: &str = "hold";
 /// Most bytes of its line.
 const LONGEST: u64 = 512;
 
+/// Time in which a look at the lock ends: it takes the lock for a moment, as --list does.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// Takes the lock that keeps a second run from working at the same time.
 pub fn lock(by: &str, will_hold: bool) -> anyhow::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits() as i32;
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
     let file = options.open(LOCK).with_context(|| format!("cannot open '{LOCK}'"))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    let try_lock = || flock(&file, FlockOperation::NonBlockingLockExclusive);
+    let end = Instant::now() + LOOK;
+    let mut locked = try_lock();
+    while locked == Err(Errno::WOULDBLOCK) && pause(end).is_ok() {
+        locked = try_lock();
+    }
+    match locked {
         // If the directory was cleaned meanwhile, the next run would open another file.
         Ok(())
             if std::fs::metadata(LOCK)
