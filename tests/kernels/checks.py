@@ -6,8 +6,8 @@ It runs in a virtual machine of its own, as root, and starts and ends what it ne
 all that the program said for one that does not hold, and ends with 1 if there was one.
 """
 
-import ctypes
 import contextlib
+import ctypes
 import json
 import os
 import re
@@ -675,7 +675,9 @@ def cron_runs_on_when_the_command_and_its_guardian_are_killed_at_once():
             guardians = [pid for pid in numbers() if fields(pid)[1] == stopping.pid]
             ours = guardians + [stopping.pid] if guardian_is_first else [stopping.pid] + guardians
             for pid in ours:
-                os.kill(pid, signal.SIGKILL)
+                # A guardian may have ended by itself since.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             stopping.communicate(timeout=PATIENCE)
             until("cron runs on", cron.runs)
 
