@@ -10,6 +10,7 @@ mod ended;
 mod hold;
 mod interrupted;
 mod jobs;
+mod kills;
 mod listing;
 mod metrics;
 mod orphans;

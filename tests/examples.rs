@@ -30,7 +30,8 @@ enum Place {
 use Place::{Apache, Cron, Desktop, Elsewhere, Gpg, Notification, Processes};
 
 const BUILD: &str = "it builds, installs or tests this tree, as what runs this test has done";
-const FLEET: &str = "it needs other machines";
+const MACHINES: &str = "it needs other machines";
+const FLEET: &str = "tests/fleet.rs runs it";
 
 /// All examples.
 const EXAMPLES: &[(&str, Place)] = &[
@@ -172,15 +173,17 @@ const EXAMPLES: &[(&str, Place)] = &[
     (
         "ansible -i hosts web -m unarchive -a \
          'src=/tmp/release/proctool-0.2.0-x86_64.tar.gz dest=/'",
-        Elsewhere(FLEET),
+        Elsewhere(MACHINES),
     ),
+    ("clush -w @jobs -b -S cron-graceful --summary --timeout 10m", Elsewhere(FLEET)),
     ("ansible-playbook -i hosts maintenance.yml", Elsewhere(FLEET)),
     (
-        "clush -w @jobs -S 'cron-graceful -q --hold --lease 1h --timeout 10m' && migrate-database",
+        "clush -f 1000 -w @jobs -S 'cron-graceful -q --hold --lease 1h --timeout 10m' && \
+         migrate-database",
         Elsewhere(FLEET),
     ),
-    ("clush -w @jobs -S cron-graceful -q --release", Elsewhere(FLEET)),
-    ("clush -w @jobs -b -S cron-graceful --summary --timeout 10m", Elsewhere(FLEET)),
+    ("clush -f 1000 -w @jobs -S cron-graceful -q --release", Elsewhere(FLEET)),
+    ("ansible-playbook -i hosts -f 1000 together.yml", Elsewhere(FLEET)),
     ("clush -w web1,web2 -S 'proctool find -q --exe cron --user root'; echo $?", Elsewhere(FLEET)),
     (
         "clush -w web1,web2 -b proctool find --exe apache2 --user root --fields \
@@ -195,7 +198,7 @@ const EXAMPLES: &[(&str, Place)] = &[
     (
         "promtool query instant http://localhost:9090 'sum by (instance) \
          (proctool_pool_pss_bytes)'",
-        Elsewhere(FLEET),
+        Elsewhere(MACHINES),
     ),
 ];
 

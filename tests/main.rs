@@ -13,6 +13,7 @@ mod dispatch;
 mod escape;
 mod examples;
 mod find;
+mod fleet;
 mod gpg;
 mod held_up;
 mod install;

@@ -270,7 +270,7 @@ fn work(
     let name = &context.name;
     options.verbosity.start_with_syslog(name, changes)?;
     check_references()?;
-    let _lock = if changes { Some(lock::lock(options.summary)?) } else { None };
+    let _lock = if changes { Some(lock::lock(options)?) } else { None };
     let proc = open_own_procfs()?;
     raise_limit();
     let interrupts = Interrupts::catch(&proc)?;
@@ -298,6 +298,11 @@ fn work(
         ends_when_held: options.lease.is_some(),
     };
     let mut report = CronReport::new(name, proc.users(), &interrupts, output, look);
+    let left = if changes && !options.start {
+        cron::start_left_timers(&proc, &interrupts, &mut report)?
+    } else {
+        LeftTimers::None
+    };
     let found = cron::find(&proc, &plan.wanted)?;
     let beside = Beside::find(options, &proc, &interrupts)?;
     report.not_included(beside.not_included);
@@ -323,7 +328,7 @@ fn work(
         interrupts: &interrupts,
         begin: context.begin,
     };
-    options.proceed(&shutdown, &found.rejected, report)
+    options.proceed(&shutdown, &found.rejected, left, report)
 }
 
 impl Options {
@@ -421,6 +426,7 @@ impl Options {
         &self,
         shutdown: &Shutdown<'_>,
         rejected: &[Rejected],
+        left: LeftTimers,
         mut report: CronReport<'_>,
     ) -> anyhow::Result<Exit> {
         let Shutdown { proc, daemons, plan, .. } = *shutdown;
@@ -432,6 +438,9 @@ impl Options {
             return metrics::tell(self, proc, daemons, report);
         }
         if self.list {
+            if cron::are_timers_left() {
+                report.timers_are_left();
+            }
             if daemons.is_empty() {
                 report.no_daemon(&plan.wanted, &[]);
             }
@@ -444,7 +453,7 @@ impl Options {
             return Ok(Exit::Done);
         }
         if self.resume {
-            return self.let_run_on(shutdown, rejected, report);
+            return self.let_run_on(shutdown, rejected, left, report);
         }
         if daemons.is_empty() {
             return self.without_daemon(shutdown, rejected, report);
@@ -466,10 +475,10 @@ impl Options {
         &self,
         shutdown: &Shutdown<'_>,
         rejected: &[Rejected],
+        timers: LeftTimers,
         mut report: CronReport<'_>,
     ) -> anyhow::Result<Exit> {
-        let Shutdown { proc, daemons, interrupts, .. } = *shutdown;
-        let timers = cron::start_left_timers(proc, interrupts, &mut report)?;
+        let daemons = shutdown.daemons;
         if timers == LeftTimers::None && daemons.is_empty() {
             return self.without_daemon(shutdown, rejected, report);
         }

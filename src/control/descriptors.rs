@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::process::{Child, Command};
 use std::sync::OnceLock;
 
@@ -14,6 +14,9 @@ use crate::process::{Files, Lookup, Proc};
 
 /// Descriptors that are kept free for /proc, for waiting and for the log.
 const RESERVE: u64 = 24;
+
+/// Descriptors below this number may be open for purposes that we can do without.
+const MOST_SPARE: u64 = 1024;
 
 /// The limit with which we began. Programs that use select(2) fail above 1,024, so that commands do
 /// not get the raised limit.
@@ -84,6 +87,13 @@ pub fn room(proc: &Proc) -> Room {
 /// Returns how many processes can be held at the same time, all other work aside.
 pub fn most_held(proc: &Proc) -> usize {
     room(proc).processes
+}
+
+/// Reports whether a new descriptor may be kept for a purpose that we can do without: fewer than a
+/// quarter of those that we may have are open, and not so many that they fill the memory.
+pub fn is_spare(descriptor: &OwnedFd) -> bool {
+    u64::try_from(descriptor.as_raw_fd())
+        .is_ok_and(|number| number < MOST_SPARE.min(soft_limit() / 4))
 }
 
 /// Returns the limit of our descriptors, or the number that POSIX promises where the kernel does

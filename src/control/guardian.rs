@@ -6,6 +6,9 @@
 //! when we do not act on a signal that should end us, or when only a thread that waits in the
 //! kernel is left of us and keeps the socket open.
 //!
+//! The kernel continues them too when we end, by an [`ExitSignal`] for each: all processes of ours
+//! may be killed in the same moment. The guardian is there for the rest.
+//!
 //! Its command line is that of `resume`, so that a pattern of our name does not hit it. [`child`]
 //! has its main loop.
 
@@ -24,7 +27,8 @@ use rustix::net::{
     sendmsg, socketpair,
 };
 
-use super::{Error, Reference, is_ready};
+use super::exit_signal::ExitSignal;
+use super::{Error, Reference, Signal, is_ready};
 
 pub use child::stand;
 
@@ -69,6 +73,7 @@ const NEVER: u64 = u64::MAX;
 pub struct Guardian {
     child: Child,
     socket: OwnedFd,
+    exit_signals: Vec<ExitSignal>,
 }
 
 impl Guardian {
@@ -88,7 +93,7 @@ impl Guardian {
             .env_clear()
             .spawn()
             .map_err(failed)?;
-        let mut guardian = Guardian { child, socket };
+        let mut guardian = Guardian { child, socket, exit_signals: Vec::new() };
         if !guardian.says_ready() {
             guardian.child.kill().and_then(|()| guardian.child.wait()).map_err(failed)?;
             return Err(Error::Kernel { what: "set up a guardian", errno: Errno::TIMEDOUT });
@@ -98,7 +103,14 @@ impl Guardian {
 
     /// Makes it continue this process, which is about to be stopped, unless the guardian is
     /// dismissed.
-    pub fn keep(&self, reference: &Reference) -> Result<(), Errno> {
+    pub fn keep(&mut self, reference: &Reference) -> Result<(), Errno> {
+        match ExitSignal::arm(reference, Signal::CONT) {
+            Ok(exit_signal) => self.exit_signals.push(exit_signal),
+            Err(errno) => {
+                let pid = reference.pid();
+                tracing::debug!(pid, "only a guardian continues it at our end: {errno}");
+            }
+        }
         if let Some(identity) = reference.identity() {
             let message =
                 [&[kind::IDENTITY][..], &identity.pid.to_ne_bytes(), &identity.inode.to_ne_bytes()];
@@ -163,6 +175,7 @@ impl Guardian {
 
     /// Ends the guardian without continuing a process.
     pub fn dismiss(mut self) {
+        self.exit_signals.drain(..).for_each(ExitSignal::disarm);
         // This fails for a guardian that has ended already.
         let _ = self.send(&[kind::DISMISSED], &[]);
         let end = Instant::now() + TIMEOUT;

@@ -137,6 +137,20 @@ pub fn ask_by_signal(pidfd: impl AsFd, scope: Scope) -> Result<(), Errno> {
     nix::errno::Errno::result(answer).map(drop).map_err(errno_of_nix)
 }
 
+/// Lets a descriptor with O_ASYNC send this signal to this process (fcntl(2)). The kernel finds the
+/// process by its number now, and no later one of that number gets the signal.
+pub fn set_owner(descriptor: impl AsFd, pid: Pid, signal: i32) -> Result<(), Errno> {
+    // include/uapi/asm-generic/fcntl.h; every architecture has this number.
+    const F_SETSIG: nix::libc::c_int = 10;
+    let pid = i32::try_from(pid).map_err(|_| Errno::SRCH)?;
+    for (request, value) in [(nix::libc::F_SETOWN, pid), (F_SETSIG, signal)] {
+        // SAFETY: these requests take a number, and no memory of ours.
+        let answer = unsafe { nix::libc::fcntl(descriptor.as_fd().as_raw_fd(), request, value) };
+        nix::errno::Errno::result(answer).map_err(errno_of_nix)?;
+    }
+    Ok(())
+}
+
 /// Decides whether commands that we start inherit these descriptors. They are descriptors of ours,
 /// which we inherited and have not closed.
 pub fn give_to_children(descriptors: &[RawFd], gives: bool) -> Result<(), Errno> {

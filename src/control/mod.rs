@@ -9,6 +9,7 @@ pub mod background;
 pub mod child;
 mod descendants;
 mod descriptors;
+mod exit_signal;
 mod freeze;
 mod guardian;
 mod interrupts;

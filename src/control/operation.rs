@@ -446,7 +446,7 @@ impl<'p> Operation<'p> {
             return Ok(None);
         }
         let before = self.targets[at].sent;
-        if let Some(guardian) = &self.guardian {
+        if let Some(guardian) = &mut self.guardian {
             // If this fails, continuing it depends on us alone.
             let _ = guardian.keep(reference);
         }

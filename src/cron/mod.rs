@@ -67,8 +67,8 @@ pub use stop_record::{RECORD, StopRecord, StoppedDaemon, forget as forget_record
 pub use supervisor::Supervisor;
 pub use systemd::{CronTarget, cron_target};
 pub use timer_pause::{
-    LeftTimers, are_stopped as are_timers_stopped, start_left as start_left_timers,
-    start_stopped as start_stopped_timers,
+    LeftTimers, are_left as are_timers_left, are_stopped as are_timers_stopped,
+    start_left as start_left_timers, start_stopped as start_stopped_timers,
 };
 pub use timers::{ActiveTimers, Asker, Timer};
 pub use warning::{AdditionsFailure, Repaused, Warning};

@@ -238,7 +238,8 @@ impl Pause {
                 return Err(control::Error::NoGuardian { pid: paused.daemon.pid }.into());
             }
             if paused.guardian.has_ended() {
-                paused.guardian = guardian_over(&paused.daemon, self.limit)?;
+                let next = guardian_over(&paused.daemon, self.limit)?;
+                std::mem::replace(&mut paused.guardian, next).dismiss();
             }
         }
         Ok(())
@@ -412,7 +413,7 @@ impl PausedDaemon {
 /// Starts a guardian that continues a daemon at this time, or when we die. Errors: it does not
 /// answer.
 fn guardian_over(daemon: &Daemon, limit: Option<Instant>) -> Result<Guardian, Error> {
-    let guardian = Guardian::start()?;
+    let mut guardian = Guardian::start()?;
     let failed = |errno| control::Error::Kernel { what: "set up a guardian", errno };
     let orders = guardian
         .keep(&daemon.reference)

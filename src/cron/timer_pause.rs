@@ -236,6 +236,11 @@ pub fn are_stopped() -> bool {
     fs::symlink_metadata(STOPPED).is_ok()
 }
 
+/// Reports whether timers are stopped for a while, by a run that is at work or was killed.
+pub fn are_left() -> bool {
+    fs::symlink_metadata(SCRIPT).is_ok()
+}
+
 fn start_by(
     script: &'static str,
     proc: &Proc,

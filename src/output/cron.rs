@@ -10,7 +10,7 @@ mod words;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::json::Layout;
 use super::message::{last_message, message};
@@ -36,7 +36,9 @@ use words::{
 pub use super::progress::duration;
 pub use document::{failure, held_already, released};
 pub use summary::{of_failure, of_hold, of_release, without_pids};
-pub use words::{NotIncluded, daemon_applets, daemon_names, held_since, no_daemon, reject_reason};
+pub use words::{
+    NotIncluded, at_work, daemon_applets, daemon_names, held_since, no_daemon, reject_reason,
+};
 
 /// Time for earlier output to be written before a command begins to print.
 const BEFORE_COMMAND: Duration = Duration::from_millis(500);
@@ -57,12 +59,23 @@ pub struct ReportOptions {
     pub is_detached: bool,
     /// The time at which the command must be finished.
     pub limit: Option<Instant>,
-    /// Another run that is at work, in words.
-    pub other_run: Option<String>,
+    /// Another run that is at work.
+    pub other_run: Option<OtherRun>,
     /// The one who holds cron, for a list.
     pub holder: Option<Holder>,
     /// `true` if the hold goes on in the background, so that the report ends with its beginning.
     pub ends_when_held: bool,
+}
+
+/// Another run that is at work, as far as its lock file tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OtherRun {
+    pub pid: Option<Pid>,
+    /// Who has ordered it.
+    pub by: Option<String>,
+    pub since: Option<SystemTime>,
+    /// `true` if it is to hold cron.
+    pub will_hold: bool,
 }
 
 /// The report of a run.
@@ -167,6 +180,13 @@ impl<'t> CronReport<'t> {
         found.fixed.iter().for_each(|unit| self.warn(&warning_text(&Warning::FixedTimer(unit))));
         let silent = found.silent.iter();
         silent.for_each(|&uid| self.warn(&warning_text(&Warning::SilentManager(uid))));
+    }
+
+    /// Warns that timers are stopped, unless a run is at work that starts them again.
+    pub fn timers_are_left(&mut self) {
+        if self.options.other_run.is_none() {
+            self.warn("timers are stopped, and who has done so was killed: --resume starts them");
+        }
     }
 
     /// Notes timers that are stopped, each of them once: one may be started and stopped again.
@@ -415,7 +435,7 @@ impl<'t> CronReport<'t> {
             return put(text, format_args!(", paused: {}\n", held_since(holder)));
         }
         match (&self.options.other_run, daemon.is_stopped) {
-            (Some(run), true) => put(text, format_args!(", paused by {run}\n")),
+            (Some(run), true) => put(text, format_args!(", paused by {}\n", at_work(run))),
             (None, true) => text.extend_from_slice(b", paused: --resume lets it run on\n"),
             (_, false) => text.push(b'\n'),
         }

@@ -164,6 +164,8 @@ fn timers_are_active_again_whoever_of_ours_is_killed() {
     let ours = ours.join(" ");
     place.shell(&format!("kill -STOP {ours}; kill -KILL {ours}"));
     run.finish();
+    let list = place.graceful(&["--list"]).exits(0);
+    mentions(&list, &["timers are stopped, and who has done so was killed: --resume"]);
     let outcome = place.graceful(&["--resume"]).exits(0);
     mentions(&outcome, &["an earlier run had stopped"]);
     assert_eq!(active(&place), "job.timer other.timer ");

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::super::support::command::finish;
 use super::super::support::cron::{CronBox, job, soon};
 use super::super::support::running::Running;
+use super::{mentions, pids};
 use crate::cron_box;
 
 /// Holds cron for a minute, and returns the pid of the holder.
@@ -143,6 +144,38 @@ fn before_cron_is_held_the_end_of_the_caller_ends_all() {
         soon("the end of the job", || !place.is_alive(script));
         place.kill("KILL", daemon);
     }
+}
+
+/// Whoever looks sees what is on its way, and for which jobs it waits.
+#[test]
+fn a_list_tells_of_a_hold_that_still_waits_for_jobs() {
+    let place = cron_box!();
+    let (daemon, script) = place.cron_with_job();
+    let words = ["env", "SUDO_USER=alice"];
+    let run = place.begin_by(&words, &["--hold", "--lease", "60s"]);
+    place.await_pause(&run, daemon);
+    let list = place.list();
+    assert_eq!((&list["held"], &list["run"]["by"]), (&Value::Null, &"alice".into()), "{list:#}");
+    assert_eq!(
+        (&list["run"]["will_hold"], pids(&list, "jobs").contains(&script.into())),
+        (&true.into(), true)
+    );
+    let text = place.graceful(&["--list"]).exits(0);
+    mentions(&text, &["paused by another cron-graceful", "by alice, to hold it)"]);
+    mentions(&text, &["sh /mnt/job a"]);
+    place.graceful(&["--hold", "--lease", "60s"]).refuses(1, "by alice, to hold it) is at work");
+    place.graceful(&["--release"]).refuses(1, "nobody holds cron here");
+    place.finishes_after("a", run).exits(0);
+    let list = place.list();
+    assert_eq!((&list["held"]["by"], &list["jobs"]), (&"alice".into(), &Value::Array(vec![])));
+    assert_eq!(list["run"]["pid"], list["held"]["pid"]);
+    place.graceful(&["--release"]).exits(0);
+    assert_eq!(place.list()["run"], Value::Null);
+    // Nobody holds it, and nobody is there to let it run on.
+    place.kill("STOP", daemon);
+    let text = place.graceful(&["--list"]).exits(0);
+    mentions(&text, &["paused: --resume lets it run on"]);
+    place.graceful(&["--resume"]).exits(0);
 }
 
 #[test]

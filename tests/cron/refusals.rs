@@ -31,6 +31,20 @@ fn the_holder_of_the_lock_is_told() {
     place.finishes_after("a", run).exits(0);
 }
 
+/// `--list` takes the lock for a moment, to see whether another run has it.
+#[test]
+fn a_look_at_the_lock_does_not_keep_a_run_from_beginning() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let look = "while :; do flock -s /run/cron-graceful.lock true; done";
+    let looking = place.shell(&format!("setsid bash -c '{look}' >&- 2>&- <&- & echo $!"));
+    for _ in 0..10 {
+        place.graceful(&["--", "true"]).exits(0);
+    }
+    place.kill("KILL", format!("-{looking}"));
+    place.still_runs(daemon);
+}
+
 #[test]
 fn an_ordinary_user_gets_a_document_too() {
     let place = cron_box!();

@@ -20,7 +20,12 @@ fn restarted(place: &CronBox, jobs: &[&str]) -> u32 {
 
 #[track_caller]
 fn is_active(place: &CronBox, expected: &str) {
-    assert_eq!(place.exec("systemctl is-active cron").text().trim(), expected);
+    is_unit(place, "cron", expected);
+}
+
+#[track_caller]
+fn is_unit(place: &CronBox, unit: &str, expected: &str) {
+    assert_eq!(place.exec(&format!("systemctl is-active {unit}")).text().trim(), expected);
 }
 
 #[test]
@@ -369,4 +374,25 @@ fn whoever_starts_it_may_ignore_the_end_of_children() {
     place.graceful_by(&ignoring, &[]).exits(0);
     is_active(&place, "inactive");
     place.is_stopped(daemon);
+}
+
+/// Whatever systemd kills at once, and wherever the holder was started.
+#[test]
+fn a_held_service_runs_on_when_all_of_ours_are_killed_at_once() {
+    let place = cron_box!(CronBox::with_systemd());
+    let daemon = restarted(&place, &[]);
+    place.shell(
+        "printf '[Service]\\nType=oneshot\\nExecStart=/mnt/bin/cron-graceful --hold --lease 60s\\n' \
+         >/run/systemd/system/hold.service; systemctl daemon-reload; systemctl start hold",
+    );
+    // The service has ended, with all that was left in its control group. The hold goes on.
+    is_unit(&place, "hold", "inactive");
+    assert_eq!(place.state(daemon), 'T');
+    let ours: Vec<String> =
+        place.of_the_program().iter().map(|seen| seen.pid.to_string()).collect();
+    assert_eq!(ours.len(), 2, "a holder and its guardian");
+    place.kill("KILL", ours.join(" "));
+    soon("a cron that runs on", || place.state(daemon) != 'T');
+    place.still_runs(daemon);
+    is_active(&place, "active");
 }

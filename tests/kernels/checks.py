@@ -6,8 +6,8 @@ It runs in a virtual machine of its own, as root, and starts and ends what it ne
 all that the program said for one that does not hold, and ends with 1 if there was one.
 """
 
-import ctypes
 import contextlib
+import ctypes
 import json
 import os
 import re
@@ -662,6 +662,22 @@ def cron_runs_on_whatever_becomes_of_the_command():
             stopping = start(PROGRAM, "cron-graceful")
             until("cron is paused", cron.is_paused)
             stopping.send_signal(number)
+            stopping.communicate(timeout=PATIENCE)
+            until("cron runs on", cron.runs)
+
+
+@check
+def cron_runs_on_when_the_command_and_its_guardian_are_killed_at_once():
+    for cron in crons():
+        for guardian_is_first in (True, False):
+            stopping = start(PROGRAM, "cron-graceful")
+            until("cron is paused", cron.is_paused)
+            guardians = [pid for pid in numbers() if fields(pid)[1] == stopping.pid]
+            ours = guardians + [stopping.pid] if guardian_is_first else [stopping.pid] + guardians
+            for pid in ours:
+                # A guardian may have ended by itself since.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             stopping.communicate(timeout=PATIENCE)
             until("cron runs on", cron.runs)
 

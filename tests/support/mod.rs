@@ -7,6 +7,7 @@ pub mod cron;
 pub mod desktop;
 pub mod desktop_systemd;
 pub mod fake;
+pub mod fleet;
 pub mod gpg;
 pub mod metrics;
 pub mod namespace;

@@ -19,7 +19,7 @@ use super::running::state;
 const SOON: Duration = Duration::from_secs(30);
 
 /// The $PATH of the programs of a box. The first directory belongs to the test.
-const PATH: &str = "/mnt/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub const PATH: &str = "/mnt/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Private parts of a place, besides the mounts, processes, shared memory and names that every
 /// place has.

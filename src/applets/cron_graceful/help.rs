@@ -15,13 +15,14 @@ pub fn long_about() -> String {
              runs cron-graceful-additions if there is such a command, waits until all jobs have \
              ended, telling who they are and for how long they run, and stops the daemon: by \
              systemd where that runs it, else by TERM, with the init script to tidy up.\n\n\
-             Cron is not left paused when this command ends, even by KILL of its whole service: a \
-             guardian process, in another control group where that is permitted, lets it run on \
-             unless it was stopped on purpose. That holds too while this command hangs, as on a \
-             job that stands in a file system that does not answer, or on an output that is not \
-             read: --timeout counts from its start. Only KILL of this command and of its guardian \
-             (proctool resume --guard) in the same moment leaves cron paused, or KILL of this \
-             command after somebody has stopped the guardian; --resume lets it run on then.\n\n\
+             Cron is not left paused when this command ends, even by KILL of all that belongs to \
+             it: the kernel lets cron run on in the same moment, unless it was stopped on purpose. \
+             A guardian process (proctool resume --guard), in another control group where that is \
+             permitted, lets it run on when this command hangs, as on a job that stands in a file \
+             system that does not answer, or on an output that is not read: --timeout counts from \
+             its start. Where a sandbox forbids F_SETOWN of fcntl(2), the guardian alone is there \
+             for both, and KILL of this command and of the guardian in the same moment leaves cron \
+             paused; --resume lets it run on then.\n\n\
              A cron that another process starts or continues meanwhile, as an upgrade does, is \
              paused too, with a message. At the end of a pause the jobs are listed that were due \
              and that cron does not make up for: Debian's cron and cronie run all that they have \

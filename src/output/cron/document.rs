@@ -8,11 +8,11 @@ use rustix::system::uname;
 
 use super::super::json::{self, Layout};
 use super::super::put;
-use super::CronReport;
 use super::words::{
     NotIncluded, effect_name, event_name, held, method, origin_name, proof, signal_name,
     warning_text,
 };
+use super::{CronReport, OtherRun};
 use crate::cron::{Daemon, EndedJob, Event, Holder, Job, Missed, Timer};
 use crate::process::Pid;
 
@@ -30,6 +30,8 @@ impl CronReport<'_> {
         text.push(b',');
         holder_json(text, self.options.holder.as_ref());
         self.beside_json(text);
+        text.push(b',');
+        run_json(text, self.options.other_run.as_ref());
         text.extend_from_slice(b"}\n");
     }
 
@@ -242,6 +244,21 @@ fn not_included_json(json: &mut Vec<u8>, not_included: &NotIncluded) {
         put(json, format_args!("{timers}"))
     });
     json.push(b'}');
+}
+
+/// Returns another run that is at work, as an object; null for none.
+fn run_json(json: &mut Vec<u8>, run: Option<&OtherRun>) {
+    json::key(json, "run");
+    let Some(run) = run else { return json.extend_from_slice(b"null") };
+    json.push(b'{');
+    json::key(json, "pid");
+    match run.pid {
+        Some(pid) => put(json, format_args!("{pid}")),
+        None => json.extend_from_slice(b"null"),
+    }
+    text_member(json, "by", run.by.as_ref().map(String::as_bytes));
+    json::member(json, "since", run.since, moment);
+    put(json, format_args!(",\"will_hold\":{}}}", run.will_hold));
 }
 
 /// Returns the document of a run that an error has ended before its report.

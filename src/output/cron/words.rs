@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::UNIX_EPOCH;
 
 use super::super::human;
+use super::OtherRun;
 use crate::control::Signal;
 use crate::cron::kinds::{self, Scheduler};
 use crate::cron::{
@@ -262,6 +263,20 @@ pub fn held_since(holder: &Holder) -> String {
     human::date(&mut since, seconds.as_secs_f64(), " ");
     let (held, since, pid) = (held(holder), String::from_utf8_lossy(&since), holder.pid);
     format!("{held} since {since} (process {pid}); --release lets it run on")
+}
+
+/// Describes another run that is at work.
+pub fn at_work(run: &OtherRun) -> String {
+    let lasting = run.since.and_then(|since| since.elapsed().ok());
+    let known = [
+        run.pid.map(|pid| format!("process {pid}")),
+        lasting.map(|lasting| format!("for {}", duration(lasting))),
+        run.by.as_ref().map(|by| format!("by {by}")),
+        run.will_hold.then(|| "to hold it".to_owned()),
+    ];
+    let known = known.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let details = if known.is_empty() { known } else { format!(" ({known})") };
+    format!("another cron-graceful{details}")
 }
 
 /// Returns the message about a daemon that was started meanwhile.
