@@ -1,6 +1,7 @@
 //! `cron-graceful`: stop cron without hurting a running job.
 
 mod beside;
+mod caller;
 mod help;
 mod hold;
 mod lock;
@@ -403,7 +404,7 @@ impl Options {
             _ => DaemonSelector::USUAL,
         };
         Plan {
-            by: hold::who(),
+            by: caller::who(),
             wanted,
             with_at: self.includes(With::At),
             timeout: self.timeout.0,

@@ -29,14 +29,21 @@ fn the_status_of_each_awaited_job_is_told() {
     let [good, bad] = [job("a"), format!("{}; exit 3", job("b"))];
     let killed = format!("{}; kill -KILL $$", job("c"));
     place.crontab(&[&good, &format!("nobody: {bad}"), &killed]);
-    let daemon = place.cron();
+    place.cron();
     for name in ["a", "b", "c"] {
         place.began(name);
     }
-    let run = place.begin_and_pause(&["--json"], daemon);
+    let mut run = place.begin(&["--jsonl"]);
+    // Only what is watched at its end tells how it has ended.
+    let mut seen = 0;
+    while seen < 3 {
+        seen += usize::from(run.event("job")["job"]["why"] == "job");
+    }
     ["a", "b", "c"].iter().for_each(|name| place.release(name));
     let outcome = run.finish().exits(0);
-    let document = outcome.json();
+    let lines = outcome.text();
+    let last = lines.lines().last().expect("a last line");
+    let document: Value = serde_json::from_str(last).expect("parsing the document");
     let fields = |command: &str| {
         let record = record(&document, command);
         assert!(record["start"].as_str() < record["end"].as_str(), "{record:#}");

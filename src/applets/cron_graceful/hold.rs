@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{anyhow, bail};
 
 use super::Options;
+use super::caller::who;
 use super::lock::other_run;
 use crate::cron::{self, Answer, Request};
 use crate::deadline::pause;
@@ -61,16 +62,4 @@ pub fn silent(error: &io::Error) -> anyhow::Error {
 fn await_end_of_holder() {
     let end = Instant::now() + HOLDER_END;
     while other_run().is_some() && pause(end).is_ok() {}
-}
-
-/// Returns who calls this: the user who has logged in, as far as that is known.
-pub fn who() -> String {
-    let variables = ["SUDO_USER", "DOAS_USER", "LOGNAME", "USER"];
-    let name = variables.iter().find_map(|name| std::env::var(name).ok());
-    let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "root".to_owned());
-    // It is one word of a line.
-    name.chars()
-        .take(64)
-        .map(|c| if c.is_whitespace() || c.is_control() { '?' } else { c })
-        .collect()
 }

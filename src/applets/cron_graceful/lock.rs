@@ -11,7 +11,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::Options;
-use super::hold::who;
+use super::caller::who;
 use crate::cron::{self, Answer, Holder, Request};
 use crate::deadline::pause;
 use crate::exit::Refusal;
