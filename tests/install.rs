@@ -16,8 +16,8 @@ use crate::support::namespace::is_root;
 use crate::support::running::Running;
 use crate::support::target::Program;
 
-/// The largest size of the stripped static binary, in bytes: 4.75 MiB.
-const BUDGET: u64 = 19 << 18;
+/// The largest size of the stripped static binary, in bytes: 5.25 MiB.
+const BUDGET: u64 = 21 << 18;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/install.sh");
 
