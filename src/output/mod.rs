@@ -7,6 +7,7 @@ mod human;
 pub mod json;
 pub mod listing;
 pub mod message;
+mod metrics;
 pub mod outcome;
 pub mod outlet;
 mod place;

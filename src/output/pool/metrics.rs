@@ -1,5 +1,5 @@
 //! Pools as metrics in the text format of Prometheus, which is also OpenMetrics as far as it is
-//! used here: only gauges.
+//! used here: only gauges (see [`Families`]).
 //!
 //! A series keeps its name for as long as its instance lives, whatever else starts or ends: the
 //! labels of an instance ([`identity`]) depend on nothing but itself. Instances whose labels are
@@ -11,27 +11,18 @@ use crate::apache::{
     Capacity, GroupMaximum, Measure, Member, Pool, PoolKind, Role, Statistics, WorkerGroup,
     WorkerLimit, total,
 };
-use crate::output::put;
+use crate::output::metrics::{Families, Label};
 use crate::output::text::escaped;
 use crate::process::Pid;
 
 /// A dashboard for Grafana that shows these metrics, as JSON.
 pub const DASHBOARD: &str = include_str!("dashboard.json");
 
-/// A metric: what its samples have in common.
-struct Family {
-    name: String,
-    help: String,
-    samples: Vec<u8>,
-}
-
-/// The samples by metric: those of one metric must stand together.
+/// The samples by metric.
 #[derive(Default)]
 pub struct Metrics {
-    families: Vec<Family>,
+    families: Families,
 }
-
-type Label<'l> = (&'static str, &'l str);
 
 /// The names and values of labels, in order.
 type Labels = Vec<(&'static str, String)>;
@@ -59,14 +50,7 @@ impl Metrics {
 
     /// Appends all samples.
     pub fn write(&self, text: &mut Vec<u8>) {
-        for Family { name, help, samples } in &self.families {
-            put(text, format_args!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
-            if name.ends_with("_bytes") {
-                put(text, format_args!("# UNIT {name} bytes\n"));
-            }
-            text.extend_from_slice(samples);
-        }
-        text.extend_from_slice(b"# EOF\n");
+        self.families.write(text);
     }
 
     /// Adds an instance, or several whose labels are equal as if they were one.
@@ -211,21 +195,7 @@ impl Metrics {
     }
 
     fn sample(&mut self, name: &str, help: &str, labels: &[Label<'_>], value: f64) {
-        let at = self.families.iter().position(|family| family.name == name);
-        let at = at.unwrap_or_else(|| {
-            let (name, help) = (name.to_owned(), help.to_owned());
-            self.families.push(Family { name, help, samples: Vec::new() });
-            self.families.len() - 1
-        });
-        let samples = &mut self.families[at].samples;
-        samples.extend_from_slice(name.as_bytes());
-        for (at, (name, text)) in labels.iter().enumerate() {
-            put(
-                samples,
-                format_args!("{}{name}=\"{}\"", if at == 0 { '{' } else { ',' }, label_value(text)),
-            );
-        }
-        put(samples, format_args!("}} {value}\n"));
+        self.families.sample(name, help, labels, value);
     }
 }
 
@@ -307,11 +277,6 @@ fn group_name(group: &WorkerGroup) -> String {
         (None, Some(number)) => format!("#{number}"),
         (None, None) => String::new(),
     }
-}
-
-/// Escapes backslashes, quotes and newlines as the format demands.
-fn label_value(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 #[cfg(test)]
@@ -513,10 +478,5 @@ mod tests {
             let unit = format!("\n# UNIT {name} bytes\n");
             assert_eq!(text.contains(&unit), name.ends_with("_bytes"), "{name}:\n{text}");
         }
-    }
-
-    #[test]
-    fn values_of_labels() {
-        assert_eq!(label_value("a\"b\\c\nd"), "a\\\"b\\\\c\\nd");
     }
 }

@@ -1,0 +1,274 @@
+//! Following the daemons: every job that starts and ends, with its exit status, while nothing is
+//! changed.
+//!
+//! Where the kernel tells of every fork, exec and exit (see [`ProcessEvents`]), no job is too short.
+//! Elsewhere, as in a container, the children of the daemons are looked at again and again, most of
+//! all when a minute begins, and each is held by a pidfd, through which the kernel tells its exit
+//! status since Linux 6.15.
+
+mod changes;
+mod family;
+mod job;
+mod lines;
+mod look;
+mod memory;
+mod pace;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::{Daemon, DaemonSelector, Error, find, kinds};
+use crate::control::{
+    self, Ending, Interrupts, NoEvents, ProcessEvents, Received, Signal, Watch, WatchEvent,
+    clock_offset, most_held,
+};
+use crate::process::{Pid, Proc};
+
+use family::Family;
+pub use job::{CrontabLine, FollowedJob, JobEnd, JobEvent};
+use lines::Lines;
+use memory::Readings;
+use pace::{Looks, Search};
+
+/// Most events of the kernel that are handled before we look for a signal to us.
+const BATCH: usize = 4096;
+
+/// The next thing that has happened.
+pub enum Step {
+    Event(JobEvent),
+    /// The time that was given has come.
+    Time,
+    /// We received a signal to end.
+    Interrupted(Signal),
+    /// The reader of our output has gone.
+    Unheard,
+    /// The only process that was to be followed has ended, and so have its jobs.
+    Over,
+}
+
+/// The daemons that are followed, with their jobs.
+pub struct Follow<'f> {
+    proc: &'f Proc,
+    wanted: DaemonSelector,
+    /// `None` where the kernel has none for us.
+    events: Option<ProcessEvents>,
+    /// Signals to us and, without events, the ends of processes.
+    watch: Watch<'f>,
+    daemons: Vec<Daemon>,
+    /// Daemons that have ended. Their jobs go on.
+    former: VecDeque<Daemon>,
+    family: Family,
+    jobs: BTreeMap<Pid, FollowedJob>,
+    lines: Lines,
+    readings: Readings,
+    search: Search,
+    looks: Looks,
+    /// Most processes of which a pidfd is held.
+    room: usize,
+    ready: VecDeque<JobEvent>,
+}
+
+impl<'f> Follow<'f> {
+    /// Begins to follow the daemons that run now, and their jobs. The second result says why the
+    /// kernel has no process events, if it has none.
+    pub fn start(
+        proc: &'f Proc,
+        interrupts: &'f Interrupts,
+        wanted: DaemonSelector,
+    ) -> Result<(Follow<'f>, Option<NoEvents>), Error> {
+        // Before the first look, so that nothing between the two is missed.
+        let (events, reason) = match ProcessEvents::listen() {
+            Ok(events) => (Some(events), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        let now = Instant::now();
+        let mut follow = Follow {
+            proc,
+            wanted,
+            events,
+            watch: Watch::new(proc, Some(interrupts), true)?,
+            daemons: Vec::new(),
+            former: VecDeque::new(),
+            family: Family::default(),
+            jobs: BTreeMap::new(),
+            lines: Lines::default(),
+            readings: Readings::default(),
+            search: Search::new(now),
+            looks: Looks::new(now),
+            room: most_held(proc),
+            ready: VecDeque::new(),
+        };
+        follow.search(JobEvent::Running)?;
+        if follow.daemons.is_empty() {
+            follow.ready.push_back(JobEvent::NoDaemon);
+        }
+        Ok((follow, reason))
+    }
+
+    /// Reports whether nothing can happen any more.
+    fn is_over(&self) -> bool {
+        let is_for_one = matches!(self.wanted, DaemonSelector::Pid(_));
+        is_for_one && !self.has_daemon() && self.jobs.is_empty()
+    }
+
+    /// Reports whether a daemon is followed.
+    pub fn has_daemon(&self) -> bool {
+        !self.daemons.is_empty()
+    }
+
+    /// Waits for the next event, until this time or until this reader of our output has gone.
+    pub fn next(
+        &mut self,
+        until: Option<Instant>,
+        reader: Option<BorrowedFd<'_>>,
+    ) -> Result<Step, Error> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(Step::Event(event));
+            }
+            let now = Instant::now();
+            if until.is_some_and(|until| until <= now) {
+                return Ok(Step::Time);
+            }
+            if self.is_over() {
+                return Ok(Step::Over);
+            }
+            self.do_what_is_due(now)?;
+            if self.ready.is_empty()
+                && let Some(step) = self.sleep(until, reader)?
+            {
+                return Ok(step);
+            }
+        }
+    }
+
+    fn do_what_is_due(&mut self, now: Instant) -> Result<(), Error> {
+        if self.search.due() <= now {
+            self.search(JobEvent::Started)?;
+        }
+        if self.events.is_none() && self.looks.due() <= now {
+            let found = self.look(JobEvent::Started)?;
+            self.check_unheld()?;
+            self.looks.note(now, found);
+        }
+        while let Some(pid) = self.readings.take(now) {
+            self.read_memory(pid)?;
+        }
+        Ok(())
+    }
+
+    /// Sleeps until something happens, and notes it.
+    fn sleep(
+        &mut self,
+        until: Option<Instant>,
+        reader: Option<BorrowedFd<'_>>,
+    ) -> Result<Option<Step>, Error> {
+        let look = self.events.is_none().then(|| self.looks.due());
+        let due = [until, Some(self.search.due()), look, self.readings.next()];
+        let wake = due.into_iter().flatten().min();
+        let time = wake.map(|wake| wake.saturating_duration_since(Instant::now()));
+        let [has_ended, has_events, is_unheard] = self.wait(time, reader)?;
+        if is_unheard {
+            return Ok(Some(Step::Unheard));
+        }
+        if has_events {
+            self.take_events()?;
+        }
+        // Where many processes end, a process may have to be watched no longer.
+        let is_watching = has_ended || self.events.is_none();
+        while is_watching {
+            match self.watch.next(Some(Instant::now()))? {
+                WatchEvent::Ended(Ending { token, status }) => self.note_end(token, status)?,
+                WatchEvent::Interrupted(signal) => return Ok(Some(Step::Interrupted(signal))),
+                WatchEvent::Time => break,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for this time at most. Reports whether a process that is watched has ended, or a signal
+    /// has come; whether there are events of the kernel; and whether the reader has gone.
+    fn wait(
+        &self,
+        time: Option<Duration>,
+        reader: Option<BorrowedFd<'_>>,
+    ) -> Result<[bool; 3], Error> {
+        let time = time.and_then(|time| Timespec::try_from(time).ok());
+        let mut polled = vec![PollFd::new(&self.watch, PollFlags::IN)];
+        polled.extend(self.events.iter().map(|events| PollFd::new(events, PollFlags::IN)));
+        let with_events = polled.len();
+        polled.extend(reader.map(|reader| PollFd::from_borrowed_fd(reader, PollFlags::empty())));
+        match poll(&mut polled, time.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => {
+                return Err(control::Error::Kernel { what: "wait for processes", errno }.into());
+            }
+        }
+        let has = |at: usize| polled.get(at).is_some_and(|polled| !polled.revents().is_empty());
+        Ok([has(0), self.events.is_some() && has(1), has(with_events)])
+    }
+
+    /// Takes the events that the kernel has for us.
+    fn take_events(&mut self) -> Result<(), Error> {
+        let offset = clock_offset();
+        for _ in 0..BATCH {
+            let Some(events) = &self.events else { break };
+            let received = events.next().map_err(|errno| control::Error::Kernel {
+                what: "receive the kernel's process events",
+                errno,
+            })?;
+            match received {
+                Received::Event(event) => {
+                    let time = event.since_boot(offset);
+                    if let Some(change) = self.family.note(&event.event, time) {
+                        self.change(change, time)?;
+                    }
+                }
+                Received::Lost => self.mend()?,
+                Received::Nothing => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Searches for daemons, and follows those that are new. `tell` is for the jobs that they run
+    /// already.
+    fn search(&mut self, tell: fn(Box<FollowedJob>) -> JobEvent) -> Result<(), Error> {
+        let found = find(self.proc, &self.wanted)?;
+        let mut is_new = false;
+        for daemon in found.daemons {
+            let is_known = |known: &Daemon| {
+                (known.pid, known.reference.inode()) == (daemon.pid, daemon.reference.inode())
+            };
+            if !self.daemons.iter().any(is_known) {
+                self.follow(daemon)?;
+                is_new = true;
+            }
+        }
+        self.search.note_search(Instant::now(), self.has_daemon());
+        if is_new {
+            self.look(tell)?;
+        }
+        Ok(())
+    }
+
+    /// Reports whether a daemon may have an executable of this name.
+    fn is_wanted(&self, exe_name: &[u8]) -> bool {
+        match &self.wanted {
+            DaemonSelector::Usual => {
+                kinds::kind(exe_name).is_some() || kinds::is_multi_call(exe_name)
+            }
+            DaemonSelector::Named(name) => name == exe_name,
+            DaemonSelector::Pid(_) => false,
+        }
+    }
+
+    /// Returns a daemon, also one that has ended.
+    fn daemon(&self, pid: Pid) -> Option<&Daemon> {
+        self.daemons.iter().chain(&self.former).find(|daemon| daemon.pid == pid)
+    }
+}
