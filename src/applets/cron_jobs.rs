@@ -12,7 +12,7 @@ use super::signalling::open_own_procfs;
 use super::{Applet, Context, ManSection};
 use crate::cli::parse;
 use crate::cli::verbosity::Verbosity;
-use crate::control::{Interrupts, check_references, raise_limit};
+use crate::control::{Interrupts, check_references, raise_limit, run_first};
 use crate::cron::{DaemonSelector, Follow, Step};
 use crate::exit::{Exit, Refusal};
 use crate::process::Pid;
@@ -82,6 +82,10 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     check_references()?;
     let proc = open_own_procfs()?;
     raise_limit();
+    // Threads that are started later inherit it.
+    if !run_first() {
+        tracing::info!("this process may not run before others: it may miss what short jobs are");
+    }
     let interrupts = Interrupts::catch(&proc)?;
     let wanted = options.wanted();
     let is_for_one = matches!(wanted, DaemonSelector::Pid(_));
@@ -97,6 +101,9 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         let exit = match follow.next(report.due(), report.reader())? {
             Step::Event(event) => {
                 report.tell(&event)?;
+                if !follow.is_ready() {
+                    report.flush()?;
+                }
                 continue;
             }
             Step::Time => {

@@ -21,6 +21,7 @@ mod subprocess;
 
 mod overseer;
 mod own_child;
+mod priority;
 mod process_events;
 mod reference;
 mod relay;
@@ -38,6 +39,7 @@ pub use operation::Operation;
 pub use order::{Action, AfterTerm, Conclusion, Observer, Order, Silent};
 pub use overseer::Ended;
 pub use own_child::{has_ended, signal_child};
+pub use priority::run_first;
 pub use process_events::{NoEvents, ProcessEvent, ProcessEvents, Received, clock_offset};
 pub use reference::{Life, Reference, check_references};
 pub use relay::Filter;

@@ -205,6 +205,11 @@ impl<'w> Watch<'w> {
         Ok(())
     }
 
+    /// Returns the time at which something happens in any case.
+    pub fn due(&self) -> Option<Instant> {
+        self.lingering.front().map(|&(end, _)| end)
+    }
+
     /// Reports whether the next event has happened already.
     pub fn is_ready(&self) -> bool {
         !self.ready.is_empty()

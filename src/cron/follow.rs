@@ -37,6 +37,9 @@ use pace::{Looks, Search};
 /// Most events of the kernel that are handled before we look for a signal to us.
 const BATCH: usize = 4096;
 
+/// Most readings of the memory of jobs before we look for events.
+const READINGS: usize = 4;
+
 /// The next thing that has happened.
 pub enum Step {
     Event(JobEvent),
@@ -67,6 +70,8 @@ pub struct Follow<'f> {
     readings: Readings,
     search: Search,
     looks: Looks,
+    /// Until then, the events of the kernel wait: on a busy machine most are of other processes.
+    rests_until: Instant,
     /// Most processes of which a pidfd is held.
     room: usize,
     ready: VecDeque<JobEvent>,
@@ -99,6 +104,7 @@ impl<'f> Follow<'f> {
             readings: Readings::default(),
             search: Search::new(now),
             looks: Looks::new(now),
+            rests_until: now,
             room: most_held(proc),
             ready: VecDeque::new(),
         };
@@ -118,6 +124,11 @@ impl<'f> Follow<'f> {
     /// Reports whether a daemon is followed.
     pub fn has_daemon(&self) -> bool {
         !self.daemons.is_empty()
+    }
+
+    /// Reports whether the next event has happened already.
+    pub fn is_ready(&self) -> bool {
+        !self.ready.is_empty()
     }
 
     /// Waits for the next event, until this time or until this reader of our output has gone.
@@ -151,11 +162,15 @@ impl<'f> Follow<'f> {
             self.search(JobEvent::Started)?;
         }
         if self.events.is_none() && self.looks.due() <= now {
-            let found = self.look(JobEvent::Started)?;
+            if self.look(JobEvent::Started)? {
+                self.looks.note_new();
+            }
             self.check_unheld()?;
-            self.looks.note(now, found);
+            self.looks.note_look(now);
         }
-        while let Some(pid) = self.readings.take(now) {
+        // Events do not wait for all of them: what they tell of may be gone soon.
+        for _ in 0..READINGS {
+            let Some(pid) = self.readings.take(now) else { break };
             self.read_memory(pid)?;
         }
         Ok(())
@@ -168,26 +183,31 @@ impl<'f> Follow<'f> {
         reader: Option<BorrowedFd<'_>>,
     ) -> Result<Option<Step>, Error> {
         let look = self.events.is_none().then(|| self.looks.due());
-        let due = [until, Some(self.search.due()), look, self.readings.next()];
+        let due = [until, Some(self.search.due()), look, self.readings.next(), self.watch.due()];
         let wake = due.into_iter().flatten().min();
-        let time = wake.map(|wake| wake.saturating_duration_since(Instant::now()));
-        let [has_ended, has_events, is_unheard] = self.wait(time, reader)?;
+        let now = Instant::now();
+        let mut time = wake.map(|wake| wake.saturating_duration_since(now));
+        let rest = self.rests_until.saturating_duration_since(now);
+        if !rest.is_zero() {
+            time = time.map(|time| time.min(rest)).or(Some(rest));
+        }
+        let [has_ended, has_events, is_unheard] = self.wait(time, reader, rest.is_zero())?;
         if is_unheard {
             return Ok(Some(Step::Unheard));
         }
         if has_events {
             self.take_events()?;
         }
-        // Where many processes end, a process may have to be watched no longer.
-        let is_watching = has_ended || self.events.is_none();
-        while is_watching {
+        if !has_ended && self.watch.due().is_none_or(|due| due > Instant::now()) {
+            return Ok(None);
+        }
+        loop {
             match self.watch.next(Some(Instant::now()))? {
                 WatchEvent::Ended(Ending { token, status }) => self.note_end(token, status)?,
                 WatchEvent::Interrupted(signal) => return Ok(Some(Step::Interrupted(signal))),
-                WatchEvent::Time => break,
+                WatchEvent::Time => return Ok(None),
             }
         }
-        Ok(None)
     }
 
     /// Waits for this time at most. Reports whether a process that is watched has ended, or a signal
@@ -196,10 +216,12 @@ impl<'f> Follow<'f> {
         &self,
         time: Option<Duration>,
         reader: Option<BorrowedFd<'_>>,
+        heeds_events: bool,
     ) -> Result<[bool; 3], Error> {
         let time = time.and_then(|time| Timespec::try_from(time).ok());
         let mut polled = vec![PollFd::new(&self.watch, PollFlags::IN)];
-        polled.extend(self.events.iter().map(|events| PollFd::new(events, PollFlags::IN)));
+        let events = self.events.iter().filter(|_| heeds_events);
+        polled.extend(events.map(|events| PollFd::new(events, PollFlags::IN)));
         let with_events = polled.len();
         polled.extend(reader.map(|reader| PollFd::from_borrowed_fd(reader, PollFlags::empty())));
         match poll(&mut polled, time.as_ref()) {
@@ -209,12 +231,12 @@ impl<'f> Follow<'f> {
             }
         }
         let has = |at: usize| polled.get(at).is_some_and(|polled| !polled.revents().is_empty());
-        Ok([has(0), self.events.is_some() && has(1), has(with_events)])
+        Ok([has(0), with_events > 1 && has(1), has(with_events)])
     }
 
     /// Takes the events that the kernel has for us.
     fn take_events(&mut self) -> Result<(), Error> {
-        let offset = clock_offset();
+        let (offset, births) = (clock_offset(), self.family.births);
         for _ in 0..BATCH {
             let Some(events) = &self.events else { break };
             let received = events.next().map_err(|errno| control::Error::Kernel {
@@ -232,6 +254,10 @@ impl<'f> Follow<'f> {
                 Received::Nothing => break,
             }
         }
+        if self.family.births > births {
+            self.looks.note_new();
+        }
+        self.rests_until = Instant::now() + self.looks.patience();
         Ok(())
     }
 

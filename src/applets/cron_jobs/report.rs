@@ -27,6 +27,8 @@ pub struct Report<'r> {
     interrupts: &'r Interrupts,
     is_quiet: bool,
     target: Target,
+    /// Lines that are not written yet.
+    pending: Vec<u8>,
 }
 
 enum Target {
@@ -58,7 +60,8 @@ impl<'r> Report<'r> {
             None if options.jsonl => Target::Json(Output::stdout(Colour::Never)),
             None => Target::Text(Output::stdout(Colour::Never)),
         };
-        Report { name, users, interrupts, is_quiet: options.verbosity.is_quiet(), target }
+        let is_quiet = options.verbosity.is_quiet();
+        Report { name, users, interrupts, is_quiet, target, pending: Vec::new() }
     }
 
     /// Returns the descriptor whose reader may go.
@@ -76,7 +79,7 @@ impl<'r> Report<'r> {
         }
     }
 
-    /// Tells an event. Errors: it could not be written.
+    /// Tells an event, of which the line is written by [`Report::flush`].
     pub fn tell(&mut self, event: &JobEvent) -> anyhow::Result<()> {
         if let JobEvent::Ended(_, end) = event
             && self.is_quiet
@@ -86,7 +89,7 @@ impl<'r> Report<'r> {
             return Ok(());
         }
         let is_start = matches!(event, JobEvent::Running(_) | JobEvent::Started(_));
-        let (line, output) = match &mut self.target {
+        let line = match &mut self.target {
             Target::File { metrics, due, written, .. } => {
                 metrics.note(event, self.users);
                 let now = Instant::now();
@@ -95,16 +98,25 @@ impl<'r> Report<'r> {
                 return self.write_if_due();
             }
             _ if is_start && self.is_quiet => return Ok(()),
-            Target::Json(output) => (Some(job_lines::object(event, self.users)), output),
-            Target::Text(output) => (job_lines::text(event, self.users), output),
+            Target::Json(_) => Some(job_lines::object(event, self.users)),
+            Target::Text(_) => job_lines::text(event, self.users),
         };
-        if let Some(line) = line {
-            // A reader that does not read must not keep a signal from ending us.
-            self.interrupts
-                .with_signals_unblocked(|| output.write_all(&line).and_then(|()| output.flush()))?;
-        }
+        self.pending.extend(line.unwrap_or_default());
         self.note(event);
         Ok(())
+    }
+
+    /// Writes the lines of the events that were told.
+    pub fn flush(&mut self) -> anyhow::Result<()> {
+        let (Target::Text(output) | Target::Json(output)) = &mut self.target else { return Ok(()) };
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let lines = std::mem::take(&mut self.pending);
+        // A reader that does not read must not keep a signal from ending us.
+        Ok(self
+            .interrupts
+            .with_signals_unblocked(|| output.write_all(&lines).and_then(|()| output.flush()))?)
     }
 
     /// Writes a message about what is no job.
@@ -136,6 +148,7 @@ impl<'r> Report<'r> {
 
     /// Writes what is left.
     pub fn finish(&mut self) -> anyhow::Result<()> {
+        self.flush()?;
         if self.due().is_some() { self.write() } else { Ok(()) }
     }
 }

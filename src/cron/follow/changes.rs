@@ -159,11 +159,11 @@ impl Follow<'_> {
         if time + START_ERROR < job.born {
             return Ok(());
         }
-        let life = job.reference.as_ref().map(Reference::life);
-        if let Some(life) = life
-            && matches!(self.proc.lookup(pid, life)?, Lookup::Found(Life::Alive))
+        if let Some(reference) = job.reference.clone()
+            && matches!(self.proc.lookup(pid, reference.life())?, Lookup::Found(Life::Alive))
         {
-            return Ok(());
+            // Other threads of it are left.
+            return Ok(self.watch.add(pid as usize, &reference)?);
         }
         self.end(pid, JobEnd { at: time, status: Some(status) });
         Ok(())
@@ -341,10 +341,11 @@ impl Follow<'_> {
 
 /// Reads what is known about a process, if it is the member.
 fn facts(process: &Process<'_>, member: &Member, holds: bool) -> ReadResult<Facts> {
+    // They are gone as soon as the process ends, and so they come first.
+    let arguments = if_available(process.cmdline_start(LONGEST_COMMAND))?.unwrap_or_default();
     if !is_same(process, member.born)? {
         return Ok(Facts::default());
     }
-    let arguments = if_available(process.cmdline_start(LONGEST_COMMAND))?.unwrap_or_default();
     let exe = if_available(process.exe_name())?.unwrap_or_default();
     let is_helper = kinds::is_helper(&exe)
         && if_available(process.exe_path())?.is_some_and(is_system_directory);

@@ -67,6 +67,8 @@ pub enum Change {
 #[derive(Default)]
 pub struct Family {
     pub members: BTreeMap<Pid, Member>,
+    /// Number of processes that events have added.
+    pub births: u64,
 }
 
 impl Family {
@@ -133,6 +135,7 @@ impl Family {
             reference: None,
         };
         self.members.insert(child, member);
+        self.births += 1;
     }
 
     fn exit(&mut self, pid: Pid, status: ExitStatus) -> Option<Change> {

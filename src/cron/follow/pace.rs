@@ -64,6 +64,9 @@ impl Search {
 const QUICK: Duration = Duration::from_millis(2);
 const SLOW: Duration = Duration::from_millis(250);
 
+/// Time for which the events of other processes may wait.
+const PATIENCE: Duration = Duration::from_millis(5);
+
 /// Part of the time that looks may take while jobs may start: one in so many.
 const COST: u32 = 20;
 
@@ -91,19 +94,33 @@ impl Looks {
         self.due
     }
 
-    /// Notes a look that began at this time, and whether it found something new.
-    pub fn note(&mut self, begin: Instant, has_found: bool) {
-        let now = Instant::now();
-        if has_found {
-            self.newest = Some(now);
-        }
-        let is_after = self.newest.is_some_and(|newest| now < newest + AFTER);
-        let quick = QUICK.max((now - begin) * COST);
-        let millisecond = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| (since.as_millis() % u128::from(MINUTE)) as u64);
-        self.due = now + if is_after { quick } else { pause(millisecond, quick) };
+    /// Notes that a process was new.
+    pub fn note_new(&mut self) {
+        self.newest = Some(Instant::now());
     }
+
+    /// Notes a look that began at this time.
+    pub fn note_look(&mut self, begin: Instant) {
+        let now = Instant::now();
+        let quick = QUICK.max((now - begin) * COST);
+        self.due = now + if self.is_after() { quick } else { pause(millisecond(), quick) };
+    }
+
+    /// Returns the time for which events of other processes may wait: none while jobs may start.
+    pub fn patience(&self) -> Duration {
+        let is_beginning = matches!(millisecond(), BEFORE.. | ..BEGIN);
+        if self.is_after() || is_beginning { Duration::ZERO } else { PATIENCE }
+    }
+
+    fn is_after(&self) -> bool {
+        self.newest.is_some_and(|newest| newest.elapsed() < AFTER)
+    }
+}
+
+/// Returns the present millisecond of its minute.
+fn millisecond() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (since.as_millis() % u128::from(MINUTE)) as u64
 }
 
 /// Returns the time until the next look, at this millisecond of a minute.
