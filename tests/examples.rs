@@ -343,12 +343,16 @@ fn the_examples_for_cron_jobs_work() {
              mount --bind /run/prometheus /var/lib/prometheus",
         );
         // Each example shows a job that ends in this way.
-        place.crontab(&["sleep 1; kill -KILL $$"]);
+        place.crontab(&["sleep 3; kill -KILL $$"]);
+        let daemon = place.cron();
+        place.program("example", &format!("#!/bin/bash\n{text}\n"));
         let output = "/var/lib/prometheus/node-exporter/cron-jobs.prom";
         place.shell(&format!(
-            "(\n{text}\n) >/mnt/out 2>/mnt/errors & echo $! >/mnt/shell; cron; \
-             until grep -qs -e KILL -e '_exit_status{{.*}} 137' /mnt/out {output}; do \
-             sleep 0.1; done; kill -- $(cat /proc/$!/task/$!/children); wait",
+            "example >/mnt/out 2>/mnt/errors & example=$!
+             until [ -z \"$(cat /proc/{daemon}/task/{daemon}/children)\" ]; do :; done
+             until follower=$(pgrep -x cron-jobs); do :; done
+             kill $follower; wait $example
+             grep -q -e KILL -e '_exit_status{{.*}} 137' /mnt/out {output}"
         ));
     }
 }

@@ -44,7 +44,7 @@ const DONE: u16 = 3;
 
 /// Bytes of events that the kernel keeps for us. A message takes about a kilobyte there, and a
 /// minute may begin with thousands of jobs on a machine without an idle processor.
-const BUFFER: usize = 16 << 20;
+const BUFFER: usize = 8 << 20;
 
 /// Most messages that are read while the answer to a request is looked for.
 const MOST_BEFORE_ANSWER: usize = 100_000;

@@ -70,6 +70,10 @@ pub struct Follow<'f> {
     readings: Readings,
     search: Search,
     looks: Looks,
+    /// A signal to end that we have received.
+    interrupted: Option<Signal>,
+    /// `true` if the kernel has discarded events, and what happened meanwhile is not found out yet.
+    has_lost: bool,
     /// Until then, the events of the kernel wait: on a busy machine most are of other processes.
     rests_until: Instant,
     /// Most processes of which a pidfd is held.
@@ -104,6 +108,8 @@ impl<'f> Follow<'f> {
             readings: Readings::default(),
             search: Search::new(now),
             looks: Looks::new(now),
+            interrupted: None,
+            has_lost: false,
             rests_until: now,
             room: most_held(proc),
             ready: VecDeque::new(),
@@ -141,6 +147,10 @@ impl<'f> Follow<'f> {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(Step::Event(event));
             }
+            // What has happened before the signal is told first.
+            if let Some(signal) = self.interrupted {
+                return Ok(Step::Interrupted(signal));
+            }
             let now = Instant::now();
             if until.is_some_and(|until| until <= now) {
                 return Ok(Step::Time);
@@ -157,6 +167,7 @@ impl<'f> Follow<'f> {
         }
     }
 
+    /// Does what is due at this time.
     fn do_what_is_due(&mut self, now: Instant) -> Result<(), Error> {
         if self.search.due() <= now {
             self.search(JobEvent::Started)?;
@@ -204,7 +215,7 @@ impl<'f> Follow<'f> {
         loop {
             match self.watch.next(Some(Instant::now()))? {
                 WatchEvent::Ended(Ending { token, status }) => self.note_end(token, status)?,
-                WatchEvent::Interrupted(signal) => return Ok(Some(Step::Interrupted(signal))),
+                WatchEvent::Interrupted(signal) => self.interrupted = Some(signal),
                 WatchEvent::Time => return Ok(None),
             }
         }
@@ -250,7 +261,13 @@ impl<'f> Follow<'f> {
                         self.change(change, time)?;
                     }
                 }
-                Received::Lost => self.mend()?,
+                Received::Lost => self.has_lost = true,
+                // The kernel discards all further events until the last one that it kept is read
+                // (NETLINK_S_CONGESTED in net/netlink/af_netlink.c), and so this is the time to look.
+                Received::Nothing if self.has_lost => {
+                    self.has_lost = false;
+                    self.mend()?;
+                }
                 Received::Nothing => break,
             }
         }
