@@ -190,7 +190,7 @@ fn section(paragraph: &str) -> Roff {
     match title {
         // The help indents the second line of a usage to stand below the first.
         "Synopsis" => kept(&mut roff, body.lines().map(str::trim_start)),
-        "Examples" | "JSON examples" => {
+        "Examples" | "JSON examples" | "Example of JSON" => {
             kept(&mut roff, body.lines().map(|line| line.strip_prefix(MARGIN).unwrap_or(line)))
         }
         _ => filled(&mut roff, &entries(body)),

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use super::support::command::{PROCTOOL, clean, finish, proctool, run};
 use super::support::fake::FakeProc;
 
-const APPLETS: [&str; 14] = [
+const APPLETS: [&str; 15] = [
     "tree",
     "find",
     "show",
@@ -15,6 +15,7 @@ const APPLETS: [&str; 14] = [
     "kill",
     "wait",
     "cron-graceful",
+    "cron-jobs",
     "apache-mem",
     "with-gpg-agent",
     "notify-send-headless",

@@ -19,6 +19,8 @@ enum Place {
     /// Among a few processes, where it ends with this status.
     Processes(i32),
     Cron,
+    /// Beside a cron whose job fails.
+    CronJobs,
     Apache,
     Gpg,
     Desktop,
@@ -27,7 +29,7 @@ enum Place {
     Elsewhere(&'static str),
 }
 
-use Place::{Apache, Cron, Desktop, Elsewhere, Gpg, Notification, Processes};
+use Place::{Apache, Cron, CronJobs, Desktop, Elsewhere, Gpg, Notification, Processes};
 
 const BUILD: &str = "it builds, installs or tests this tree, as what runs this test has done";
 const MACHINES: &str = "it needs other machines";
@@ -120,6 +122,17 @@ const EXAMPLES: &[(&str, Place)] = &[
     ("cron-graceful -- svc -d /etc/service/cron", Cron),
     ("cron-graceful -- supervisorctl stop cron", Cron),
     ("cron-graceful -- rc-service cron stop", Cron),
+    ("cron-jobs", CronJobs),
+    ("cron-jobs --quiet", CronJobs),
+    ("cron-jobs --jsonl | jq -c 'select(.exit_status != 0)'", CronJobs),
+    (
+        "cron-jobs --jsonl | jq -c 'select(.exit_signal) | {command, exit_signal, seconds}'",
+        CronJobs,
+    ),
+    (
+        "cron-jobs --openmetrics \\\n  --output /var/lib/prometheus/node-exporter/cron-jobs.prom",
+        CronJobs,
+    ),
     ("apache-mem", Apache),
     ("apache-mem --workers --interval 10s", Apache),
     ("apache-mem --json | jq '.[].more_workers.peak'", Apache),
@@ -341,6 +354,30 @@ fn the_examples_for_cron_work() {
         if text.contains("--start") {
             place.still_runs(place.locked());
         }
+    }
+}
+
+#[test]
+fn the_examples_for_cron_jobs_work() {
+    for text in examples(CronJobs) {
+        let place = cron_box!(CronBox::new());
+        place.shell(
+            "ln -s cron-graceful /mnt/bin/cron-jobs; mkdir -p /run/prometheus/node-exporter
+             mount -t tmpfs none /var/lib; mkdir /var/lib/prometheus
+             mount --bind /run/prometheus /var/lib/prometheus",
+        );
+        // Each example shows a job that ends in this way.
+        place.crontab(&["sleep 3; kill -KILL $$"]);
+        let daemon = place.cron();
+        place.program("example", &format!("#!/bin/bash\n{text}\n"));
+        let output = "/var/lib/prometheus/node-exporter/cron-jobs.prom";
+        place.shell(&format!(
+            "example >/mnt/out 2>/mnt/errors & example=$!
+             until [ -z \"$(cat /proc/{daemon}/task/{daemon}/children)\" ]; do :; done
+             until follower=$(pgrep -x cron-jobs); do :; done
+             kill $follower; wait $example
+             grep -q -e KILL -e '_exit_status{{.*}} 137' /mnt/out {output}"
+        ));
     }
 }
 

@@ -7,6 +7,7 @@ mod apache;
 mod completions;
 mod container;
 mod cron;
+mod cron_jobs;
 mod denied_calls;
 mod desktop;
 mod dispatch;

@@ -5,6 +5,7 @@
 mod apache_mem;
 mod completions;
 mod cron_graceful;
+mod cron_jobs;
 mod find;
 mod kill;
 mod notify_send_headless;
@@ -78,6 +79,7 @@ pub static APPLETS: &[&Applet] = &[
     &kill::APPLET,
     &wait::APPLET,
     &cron_graceful::APPLET,
+    &cron_jobs::APPLET,
     &apache_mem::APPLET,
     &with_gpg_agent::APPLET,
     &notify_send_headless::APPLET,

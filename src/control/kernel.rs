@@ -172,6 +172,29 @@ pub fn is_given_to_children(descriptor: RawFd) -> bool {
     fcntl_getfd(descriptor).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC))
 }
 
+/// One instruction of a socket filter: code, jumps if true and if false, operand (struct
+/// sock_filter).
+pub type FilterStep = (u16, u8, u8, u32);
+
+/// Lets a socket receive only the messages that this program accepts (SO_ATTACH_FILTER in
+/// socket(7)).
+pub fn attach_filter(socket: impl AsFd, program: &[FilterStep]) -> Result<(), Errno> {
+    let step = |&(code, jt, jf, k): &FilterStep| nix::libc::sock_filter { code, jt, jf, k };
+    let mut steps: Vec<nix::libc::sock_filter> = program.iter().map(step).collect();
+    let program = nix::libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+    // SAFETY: the call reads the struct and the steps that it leads to, which live until then.
+    let answer = unsafe {
+        nix::libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            nix::libc::SOL_SOCKET,
+            nix::libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            size_of_val(&program) as nix::libc::socklen_t,
+        )
+    };
+    nix::errno::Errno::result(answer).map(drop).map_err(errno_of_nix)
+}
+
 /// Resets SIGCHLD to its default. If it is ignored, this is inherited, and the kernel reports no
 /// end of a child (waitpid(2)). timeout(1) does the same, and so does every program that we become.
 pub fn reset_sigchld() -> Result<(), Errno> {
@@ -217,6 +240,20 @@ pub fn reset_signals() {
 
 /// The number of the last signal (_NSIG).
 const LAST_SIGNAL: i32 = 64;
+
+/// Enters the real-time policy SCHED_RR with its lowest priority (sched(7)). Threads that are started
+/// later inherit it, and so do children.
+pub fn enter_real_time() -> Result<(), Errno> {
+    // SAFETY: it consists of numbers, for which zero is a value.
+    let mut parameters: nix::libc::sched_param = unsafe { std::mem::zeroed() };
+    parameters.sched_priority = 1;
+    // SAFETY: the call reads one struct sched_param, for the calling thread.
+    let answer = unsafe {
+        let policy = nix::libc::SCHED_RR;
+        nix::libc::syscall(nix::libc::SYS_sched_setscheduler, 0, policy, &raw const parameters)
+    };
+    nix::errno::Errno::result(answer).map(drop).map_err(errno_of_nix)
+}
 
 /// Leaves a real-time policy for the normal one (sched(7)).
 pub fn leave_real_time() -> Result<(), Errno> {

@@ -22,6 +22,8 @@ mod subprocess;
 
 mod overseer;
 mod own_child;
+mod priority;
+mod process_events;
 mod reference;
 mod relay;
 pub mod signal;
@@ -38,11 +40,14 @@ pub use operation::Operation;
 pub use order::{Action, AfterTerm, Conclusion, Observer, Order, Silent};
 pub use overseer::Ended;
 pub use own_child::{has_ended, signal_child};
+pub use priority::run_first;
+pub use process_events::{NoEvents, ProcessEvent, ProcessEvents, Received, clock_offset};
 pub use reference::{Life, Reference, check_references};
 pub use relay::Filter;
 pub use signal::Signal;
 pub use subprocess::{ChildServer, run_in_child};
 pub use target::{Outcome, Refused, Target};
+pub use watch::{Ending, Watch, WatchEvent};
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::pidfd_send_signal;
 
-use super::kernel::{self, Scope};
+use super::kernel::{self, ExitInfo, ExitStatus, Scope};
 use super::{Error, Signal};
 use crate::process::{
     Pid, Process, ReadError, ReadResult, Unavailable, if_available, open_pidfd, pidfd_inode,
@@ -132,6 +132,16 @@ impl Reference {
             Ok(pidfd) => life(&pidfd),
             Err(ReadError::Exited) => Ok(Life::Reaped),
             Err(unread) => Err(unread),
+        }
+    }
+
+    /// Returns its exit status; `None` where the kernel does not tell it, and before it was reaped
+    /// (Linux 6.15).
+    pub fn exit_status(&self) -> ReadResult<Option<ExitStatus>> {
+        match kernel::exit_info(&*self.pidfd()?) {
+            Ok(ExitInfo::Known(status)) => Ok(Some(status)),
+            Ok(ExitInfo::Pending | ExitInfo::Never) => Ok(None),
+            Err(errno) => Err(ReadError::broken("pidfd", errno)),
         }
     }
 

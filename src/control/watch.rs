@@ -7,7 +7,7 @@
 mod helper;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -97,7 +97,7 @@ struct Watched {
 
 impl<'w> Watch<'w> {
     /// Makes a watch without processes. See [`WatchConfig`] for `wants_status`.
-    fn new(
+    pub fn new(
         proc: &'w Proc,
         interrupts: Option<&'w Interrupts>,
         wants_status: bool,
@@ -186,7 +186,8 @@ impl<'w> Watch<'w> {
         Ok(())
     }
 
-    fn add(&mut self, token: usize, reference: &Reference) -> Result<(), Error> {
+    /// Watches another process.
+    pub fn add(&mut self, token: usize, reference: &Reference) -> Result<(), Error> {
         match unless_reaped(self.proc, reference.pid(), reference.pidfd())? {
             Some(pidfd) => self.add_pidfd(token, reference.pid(), pidfd),
             None => {
@@ -202,6 +203,11 @@ impl<'w> Watch<'w> {
             .map_err(Error::kernel("wait for a process"))?;
         self.watched.insert(token, Watched { pid, pidfd, is_lingering: false });
         Ok(())
+    }
+
+    /// Returns the time at which something happens in any case.
+    pub fn due(&self) -> Option<Instant> {
+        self.lingering.front().map(|&(end, _)| end)
     }
 
     /// Reports whether the next event has happened already.
@@ -311,6 +317,13 @@ impl<'w> Watch<'w> {
         self.ready.push_back(Ending { token, status });
         drop(watched);
         self.add_later()
+    }
+}
+
+impl AsFd for Watch<'_> {
+    /// It is readable when a process has ended, or a signal has arrived.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
     }
 }
 

@@ -78,6 +78,8 @@ pub struct Entry {
     pub user: Vec<u8>,
     pub command: Vec<u8>,
     pub file: PathBuf,
+    /// Number of the line in the file, from 1.
+    pub line: usize,
 }
 
 /// A crontab, or a line of one, that cannot be read.
@@ -204,6 +206,7 @@ impl Crontabs {
                     user,
                     command,
                     file: file.to_owned(),
+                    line: at + 1,
                 }),
                 Err(reason) => self.fail(file, format!("line {}: {reason}", at + 1)),
             }

@@ -31,7 +31,7 @@ pub struct Job {
 
 /// Most bytes of a command that are kept. No command of a crontab is longer (MAX_ARG_STRLEN in
 /// execve(2)), while thousands of other processes may have longer arguments.
-const LONGEST_COMMAND: usize = 128 * 1024;
+pub const LONGEST_COMMAND: usize = 128 * 1024;
 
 /// Pins the process of a node, and reads the rest about it; `None` if it has exited or its pid was
 /// reused.
@@ -88,7 +88,7 @@ fn describe(process: &Process<'_>, start_ticks: u64, origin: JobOrigin) -> ReadR
 
 /// Returns the command of the crontab, `CMD` of `sh -c CMD`, for a job; else the arguments in one
 /// line.
-fn command(arguments: &[u8], origin: JobOrigin) -> Option<Vec<u8>> {
+pub fn command(arguments: &[u8], origin: JobOrigin) -> Option<Vec<u8>> {
     let words: Vec<&[u8]> = items(arguments).collect();
     match words[..] {
         [_, b"-c", command] if origin == JobOrigin::Job => Some(command.to_vec()),

@@ -2,6 +2,8 @@
 //! JSON, which is in `document.rs`. The words are in `words.rs`.
 
 mod document;
+pub mod job_lines;
+pub mod job_metrics;
 mod metrics;
 mod start;
 mod summary;

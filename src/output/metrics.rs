@@ -1,5 +1,5 @@
 //! Metrics in the text format of Prometheus, which is also OpenMetrics as far as it is used here:
-//! only gauges.
+//! only gauges. The two name a counter in different ways, so that a count is a gauge too.
 
 use super::put;
 

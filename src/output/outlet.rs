@@ -116,14 +116,17 @@ pub fn is_behind() -> bool {
     OUTLET.get().is_some_and(|outlet| !outlet.shared.lock().is_settled())
 }
 
-/// Reports whether standard output is a pipe or a socket whose reader has gone. What leads to a
+/// Returns standard output if it is a pipe or a socket, whose reader may go. What leads to a
 /// terminal, a file or nowhere needs no reader.
-pub fn is_hung_up() -> bool {
+pub fn with_reader() -> Option<BorrowedFd<'static>> {
     let kind = rustix::fs::fstat(stdout()).map(|stat| FileType::from_raw_mode(stat.st_mode));
-    if !matches!(kind, Ok(FileType::Fifo | FileType::Socket)) {
-        return false;
-    }
-    let mut poll_fds = [PollFd::from_borrowed_fd(stdout(), PollFlags::empty())];
+    matches!(kind, Ok(FileType::Fifo | FileType::Socket)).then(stdout)
+}
+
+/// Reports whether the reader of standard output has gone.
+pub fn is_hung_up() -> bool {
+    let Some(stdout) = with_reader() else { return false };
+    let mut poll_fds = [PollFd::from_borrowed_fd(stdout, PollFlags::empty())];
     poll(&mut poll_fds, Some(&Timespec::default())).is_ok()
         && poll_fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }

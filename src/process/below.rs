@@ -2,7 +2,7 @@
 //! them. [`super::Process`] gives these a meaning.
 
 use std::ffi::{CStr, CString};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -10,10 +10,10 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, Mode, OFlags, RawDir, StatxFlags, openat, readlinkat, statat, statx};
 use rustix::io::{Errno, read, retry_on_intr};
 
-use super::Pid;
 use super::directory::Directory;
 use super::error::{ReadError, ReadResult};
 use super::stat::Stat;
+use super::{Pid, number};
 
 /// AT_STATX_DONT_SYNC (include/uapi/linux/fcntl.h). rustix has no name for it where it calls the kernel
 /// through musl, as on ppc64le and s390x.
@@ -62,6 +62,23 @@ impl Directory<'_> {
         let mut text = Vec::with_capacity(4096);
         retry_on_intr(|| read(&fd, spare_capacity(&mut text))).map_err(read_error)?;
         Ok(text)
+    }
+
+    /// Returns the children of the first thread (/proc/PID/task/PID/children in proc_pid_task(5)).
+    /// Errors: unavailable where this kernel lacks the file (CONFIG_PROC_CHILDREN).
+    pub fn children(&self) -> ReadResult<Vec<Pid>> {
+        let read_error = |errno| {
+            ReadError::from_errno(errno, "children", || {
+                self.absent_or_exited("this kernel does not list them")
+            })
+        };
+        let name = format!("task/{}/children", self.pid);
+        let mut file = std::fs::File::from(self.open(&name, OFlags::RDONLY).map_err(read_error)?);
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)
+            .map_err(|error| read_error(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
+        let numbers = text.split(|&byte| byte == b' ').filter_map(number::parse);
+        Ok(numbers.filter_map(|number| number.try_into().ok()).collect())
     }
 
     /// Passes on the lines of a long file below one of the directories, until `show` has seen

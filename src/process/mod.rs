@@ -499,6 +499,12 @@ impl<'p> Process<'p> {
         Ok(states)
     }
 
+    /// Returns the children of the first thread, as they are at this moment. Errors: unavailable
+    /// where this kernel does not list them.
+    pub fn children(&self) -> ReadResult<Vec<Pid>> {
+        self.directory.children()
+    }
+
     /// Returns the exit status of a zombie, as wait(2) encodes it.
     pub fn wait_status(&self) -> ReadResult<i32> {
         if !self.stat()?.is_zombie() {

@@ -302,7 +302,7 @@ pub(super) fn missed_json(daemon: &Daemon, missed: &Missed) -> Vec<u8> {
 }
 
 /// Writes a moment as RFC 3339 has it, in UTC.
-fn moment(json: &mut Vec<u8>, moment: SystemTime) {
+pub(super) fn moment(json: &mut Vec<u8>, moment: SystemTime) {
     match Timestamp::try_from(moment) {
         Ok(timestamp) => json::string(json, &format!("{timestamp:.3}")),
         Err(_) => json.extend_from_slice(b"null"),
@@ -310,7 +310,7 @@ fn moment(json: &mut Vec<u8>, moment: SystemTime) {
 }
 
 /// Writes the identity of a process: pid and inode, or null where the inode is unknown.
-fn id(json: &mut Vec<u8>, pid: Pid, inode: Option<u64>) {
+pub(super) fn id(json: &mut Vec<u8>, pid: Pid, inode: Option<u64>) {
     json::key(json, "id");
     match inode {
         Some(inode) => json::string(json, &format!("{pid}:{inode}")),
@@ -318,6 +318,6 @@ fn id(json: &mut Vec<u8>, pid: Pid, inode: Option<u64>) {
     }
 }
 
-fn text_member(json: &mut Vec<u8>, name: &str, text: Option<&[u8]>) {
+pub(super) fn text_member(json: &mut Vec<u8>, name: &str, text: Option<&[u8]>) {
     json::member(json, name, text, json::bytes);
 }

@@ -1,0 +1,154 @@
+//! Where the events of `cron-jobs` go: to standard output, or into a file of metrics.
+
+use std::io::Write as _;
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+use super::Options;
+use crate::control::{Interrupts, NoEvents};
+use crate::cron::JobEvent;
+use crate::output::cron::job_lines;
+use crate::output::cron::job_metrics::JobMetrics;
+use crate::output::message::message;
+use crate::output::replace::replace;
+use crate::output::{Colour, Output, outlet};
+use crate::users::Users;
+
+/// Shortest time between two writes of the file of metrics.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The receiver of events.
+pub struct Report<'r> {
+    name: &'r str,
+    users: &'r Users,
+    interrupts: &'r Interrupts,
+    is_quiet: bool,
+    target: Target,
+    /// Lines that are not written yet.
+    pending: Vec<u8>,
+}
+
+enum Target {
+    Text(Output),
+    Json(Output),
+    File {
+        path: PathBuf,
+        metrics: Box<JobMetrics>,
+        /// The time of the next write; `None` if nothing has changed.
+        due: Option<Instant>,
+        written: Option<Instant>,
+    },
+}
+
+impl<'r> Report<'r> {
+    pub fn new(
+        name: &'r str,
+        options: &Options,
+        users: &'r Users,
+        interrupts: &'r Interrupts,
+    ) -> Report<'r> {
+        let target = match &options.output {
+            Some(path) => Target::File {
+                path: path.clone(),
+                metrics: Box::default(),
+                due: Some(Instant::now()),
+                written: None,
+            },
+            None if options.jsonl => Target::Json(Output::stdout(Colour::Never)),
+            None => Target::Text(Output::stdout(Colour::Never)),
+        };
+        let is_quiet = options.verbosity.is_quiet();
+        Report { name, users, interrupts, is_quiet, target, pending: Vec::new() }
+    }
+
+    /// Returns the descriptor whose reader may go.
+    pub fn reader(&self) -> Option<BorrowedFd<'static>> {
+        if let Target::File { .. } = self.target { None } else { outlet::with_reader() }
+    }
+
+    /// Says that there are no process events, and what that means.
+    pub fn without_events(&self, reason: &NoEvents) {
+        if !self.is_quiet {
+            message(
+                self.name,
+                format_args!("{reason}: looking at the children of cron instead, see the manual"),
+            );
+        }
+    }
+
+    /// Tells an event, of which the line is written by [`Report::flush`].
+    pub fn tell(&mut self, event: &JobEvent) -> anyhow::Result<()> {
+        if let JobEvent::Ended(_, end) = event
+            && self.is_quiet
+            && !end.has_failed()
+            && !matches!(self.target, Target::File { .. })
+        {
+            return Ok(());
+        }
+        let is_start = matches!(event, JobEvent::Running(_) | JobEvent::Started(_));
+        let line = match &mut self.target {
+            Target::File { metrics, due, written, .. } => {
+                metrics.note(event, self.users);
+                let now = Instant::now();
+                due.get_or_insert(written.map_or(now, |written| written + INTERVAL));
+                self.note(event);
+                return self.write_if_due();
+            }
+            _ if is_start && self.is_quiet => return Ok(()),
+            Target::Json(_) => Some(job_lines::object(event, self.users)),
+            Target::Text(_) => job_lines::text(event, self.users),
+        };
+        self.pending.extend(line.unwrap_or_default());
+        self.note(event);
+        Ok(())
+    }
+
+    /// Writes the lines of the events that were told.
+    pub fn flush(&mut self) -> anyhow::Result<()> {
+        let (Target::Text(output) | Target::Json(output)) = &mut self.target else { return Ok(()) };
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let lines = std::mem::take(&mut self.pending);
+        // A reader that does not read must not keep a signal from ending us.
+        Ok(self
+            .interrupts
+            .with_signals_unblocked(|| output.write_all(&lines).and_then(|()| output.flush()))?)
+    }
+
+    /// Writes a message about what is no job.
+    fn note(&self, event: &JobEvent) {
+        let is_news = !matches!(event, JobEvent::Following(_) | JobEvent::DaemonEnded(_));
+        if let Some(text) = job_lines::note(event).filter(|_| is_news || !self.is_quiet) {
+            message(self.name, text);
+        }
+    }
+
+    /// Returns the time at which the file is to be written.
+    pub fn due(&self) -> Option<Instant> {
+        if let Target::File { due, .. } = &self.target { *due } else { None }
+    }
+
+    fn write_if_due(&mut self) -> anyhow::Result<()> {
+        if self.due().is_some_and(|due| due <= Instant::now()) { self.write() } else { Ok(()) }
+    }
+
+    /// Writes the file, if it is one.
+    pub fn write(&mut self) -> anyhow::Result<()> {
+        let Target::File { path, metrics, due, written } = &mut self.target else { return Ok(()) };
+        let mut text = Vec::new();
+        metrics.write(&mut text);
+        (*due, *written) = (None, Some(Instant::now()));
+        replace(path, &text)
+            .with_context(|| format!("cannot write the metrics to '{}'", path.display()))
+    }
+
+    /// Writes what is left.
+    pub fn finish(&mut self) -> anyhow::Result<()> {
+        self.flush()?;
+        if self.due().is_some() { self.write() } else { Ok(()) }
+    }
+}

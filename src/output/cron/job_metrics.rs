@@ -1,0 +1,228 @@
+//! Jobs as metrics, by user and command.
+
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::control::ExitStatus;
+use crate::cron::{FollowedJob, JobEnd, JobEvent};
+use crate::output::metrics::{Families, Label};
+use crate::output::text::{cut, escaped};
+use crate::process::Pid;
+use crate::users::Users;
+
+/// Most pairs of user and command that have series of their own. Further ones share the series of
+/// [`OTHERS`].
+const MOST: usize = 200;
+
+/// Most columns of a label. Longer ones are cut, with a mark.
+const COLUMNS: usize = 200;
+
+/// The user and the command of all jobs that have no series of their own.
+const OTHERS: (&str, &str) = ("(others)", "(others)");
+
+/// The label of what is not known.
+const UNKNOWN: &str = "(unknown)";
+
+/// Time without a run after which a pair gives its place to a new one: a monthly job keeps its own.
+const KEPT: Duration = Duration::from_secs(40 * 24 * 60 * 60);
+
+/// A user and a command, as labels.
+type Pair = (String, String);
+
+/// What is known about the jobs of a pair.
+#[derive(Clone, Default)]
+struct Record {
+    runs: u64,
+    failures: u64,
+    last: Option<LastRun>,
+    last_success: Option<SystemTime>,
+}
+
+/// The run that has ended last.
+#[derive(Clone, Copy)]
+struct LastRun {
+    noticed: Instant,
+    end: JobEnd,
+    runtime: Duration,
+    peak_rss: Option<u64>,
+}
+
+/// The numbers of all jobs since the start.
+#[derive(Default)]
+pub struct JobMetrics {
+    records: BTreeMap<Pair, Record>,
+    others: Record,
+    /// The pairs of the jobs that run; `None` for one of the others.
+    running: BTreeMap<Pid, Option<Pair>>,
+    daemons: u64,
+    unseen: u64,
+    losses: u64,
+}
+
+impl JobMetrics {
+    /// Counts an event.
+    pub fn note(&mut self, event: &JobEvent, users: &Users) {
+        match event {
+            JobEvent::Following(_) => self.daemons += 1,
+            JobEvent::DaemonEnded(_) => self.daemons = self.daemons.saturating_sub(1),
+            JobEvent::NoDaemon => {}
+            JobEvent::Running(job) | JobEvent::Started(job) => {
+                let pair = self.place(pair(job, users));
+                self.running.insert(job.pid, pair);
+            }
+            JobEvent::Ended(job, end) => self.note_end(job, end),
+            JobEvent::Unseen(_) => self.unseen += 1,
+            JobEvent::Lost => self.losses += 1,
+        }
+    }
+
+    fn note_end(&mut self, job: &FollowedJob, end: &JobEnd) {
+        let pair = self.running.remove(&job.pid).flatten();
+        let record = pair.and_then(|pair| self.records.get_mut(&pair));
+        let record = record.unwrap_or(&mut self.others);
+        record.runs += 1;
+        record.failures += u64::from(end.has_failed());
+        if end.status.is_some_and(|status| status.success()) {
+            record.last_success = Some(end.time());
+        }
+        record.last = Some(LastRun {
+            noticed: Instant::now(),
+            end: *end,
+            runtime: end.runtime(job),
+            peak_rss: job.peak_rss,
+        });
+    }
+
+    /// Returns the pair if it has series of its own, or gets them now.
+    fn place(&mut self, pair: Pair) -> Option<Pair> {
+        if !self.records.contains_key(&pair) {
+            if self.records.len() >= MOST {
+                let old = self.oldest()?;
+                let record = self.records.remove(&old)?;
+                self.others.runs += record.runs;
+                self.others.failures += record.failures;
+            }
+            self.records.insert(pair.clone(), Record::default());
+        }
+        Some(pair)
+    }
+
+    /// Returns the pair that has not run for the longest time, if that is long enough.
+    fn oldest(&self) -> Option<Pair> {
+        let ended = |(pair, record): (&Pair, &Record)| Some((record.last?.noticed, pair.clone()));
+        let (noticed, pair) = self.records.iter().filter_map(ended).min()?;
+        let is_running = self.running.values().flatten().any(|running| *running == pair);
+        (noticed.elapsed() >= KEPT && !is_running).then_some(pair)
+    }
+
+    /// Appends all metrics.
+    pub fn write(&self, text: &mut Vec<u8>) {
+        let mut families = Families::default();
+        let counts = [
+            ("proctool_cron_daemons", "Cron daemons that are followed.", self.daemons),
+            (
+                "proctool_cron_event_losses",
+                "Times that the kernel has discarded events since cron-jobs was started.",
+                self.losses,
+            ),
+            (
+                "proctool_cron_unseen_jobs",
+                "Jobs that were too short to be seen since cron-jobs was started.",
+                self.unseen,
+            ),
+        ];
+        for (name, help, value) in counts {
+            families.sample(name, help, &[], value as f64);
+        }
+        let mut running: BTreeMap<Option<&Pair>, u64> = BTreeMap::new();
+        for pair in self.running.values() {
+            *running.entry(pair.as_ref()).or_default() += 1;
+        }
+        for (pair, record) in &self.records {
+            let labels = [("user", &pair.0[..]), ("command", &pair.1[..])];
+            let running = running.get(&Some(pair)).copied().unwrap_or(0);
+            counters(&mut families, record, running, &labels);
+            last_run(&mut families, record, &labels);
+        }
+        let running = running.get(&None).copied().unwrap_or(0);
+        if running > 0 || self.others.runs > 0 {
+            let labels = [("user", OTHERS.0), ("command", OTHERS.1)];
+            counters(&mut families, &self.others, running, &labels);
+        }
+        families.write(text);
+    }
+}
+
+/// Adds the numbers that can be summed up.
+fn counters(families: &mut Families, record: &Record, running: u64, labels: &[Label<'_>]) {
+    let counts = [
+        ("proctool_cron_job_running", "Running jobs.", running),
+        (
+            "proctool_cron_job_runs",
+            "Jobs that have ended since cron-jobs was started.",
+            record.runs,
+        ),
+        (
+            "proctool_cron_job_failures",
+            "Jobs that have failed, or died by a signal, since cron-jobs was started.",
+            record.failures,
+        ),
+    ];
+    for (name, help, value) in counts {
+        families.sample(name, help, labels, value as f64);
+    }
+}
+
+/// Adds the facts about the last run.
+fn last_run(families: &mut Families, record: &Record, labels: &[Label<'_>]) {
+    let since_epoch = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok();
+    let facts = [
+        (
+            "proctool_cron_job_last_exit_status",
+            "Exit status of the last run; 128 and the number of a signal that ended it.",
+            record.last.and_then(|last| shell_status(last.end.status?)).map(f64::from),
+        ),
+        (
+            "proctool_cron_job_last_duration_seconds",
+            "Time from the start to the end of the last run.",
+            record.last.map(|last| last.runtime.as_secs_f64()),
+        ),
+        (
+            "proctool_cron_job_last_peak_rss_bytes",
+            "Most resident memory of one process of the last run that was read.",
+            record.last.and_then(|last| last.peak_rss).map(|peak| peak as f64),
+        ),
+        (
+            "proctool_cron_job_last_end_timestamp_seconds",
+            "Time of the end of the last run.",
+            record.last.and_then(|last| since_epoch(last.end.time())).map(|at| at.as_secs_f64()),
+        ),
+        (
+            "proctool_cron_job_last_success_timestamp_seconds",
+            "Time of the last end with exit status 0.",
+            record.last_success.and_then(since_epoch).map(|at| at.as_secs_f64()),
+        ),
+    ];
+    for (name, help, value) in facts {
+        if let Some(value) = value {
+            families.sample(name, help, labels, value);
+        }
+    }
+}
+
+/// Returns an exit status as a shell shows it.
+fn shell_status(status: ExitStatus) -> Option<i32> {
+    status.code().or_else(|| Some(128 + status.signal()?))
+}
+
+/// Returns the user and the command of a job, as labels.
+fn pair(job: &FollowedJob, users: &Users) -> Pair {
+    let label = |text: Option<&[u8]>| {
+        let mut label = text.map_or_else(|| UNKNOWN.to_owned(), escaped).into_bytes();
+        cut(&mut label, COLUMNS, "...");
+        String::from_utf8_lossy(&label).into_owned()
+    };
+    let user = job.uid.map(|uid| users.user(uid));
+    (label(user.as_ref().map(|user| user.as_bytes())), label(job.command.as_deref()))
+}

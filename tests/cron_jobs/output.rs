@@ -1,0 +1,154 @@
+//! Text, metrics, and the end of `cron-jobs`.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use super::super::support::command::{clean, run};
+use super::super::support::cron::{job, soon};
+use super::super::support::namespace::kernel;
+use super::super::support::place::missing;
+use super::{follow, follow_json};
+use crate::cron_box;
+
+#[test]
+fn a_line_is_printed_at_the_start_and_at_the_end_of_a_job() {
+    let place = cron_box!();
+    let bad = format!("{}; exit 3", job("b"));
+    place.crontab(&[&job("a"), &bad]);
+    let daemon = place.cron();
+    ["a", "b"].iter().for_each(|name| _ = place.began(name));
+    let pid = daemon.to_string();
+    let all = follow(&place, &["--pid", &pid]);
+    let failures = follow(&place, &["--pid", &pid, "--quiet"]);
+    for follower in [&all, &failures] {
+        soon("the jobs", || follower.watches(&place) > 2);
+    }
+    place.release("a");
+    place.release("b");
+    place.kill("TERM", daemon);
+    let (all, failures) = (all.running.finish().exits(0), failures.running.finish().exits(0));
+    let is_known = kernel() >= (6, 15);
+    let expected = |name: &str, code: &str| {
+        let how = if is_known { format!("exit {code}") } else { "status unknown".to_owned() };
+        (" root running ".to_owned(), format!(" {how} after "), name.to_owned())
+    };
+    for (command, code, line) in [(job("a"), "0", 2), (bad.clone(), "3", 3)] {
+        let (start, how, command) = expected(&command, code);
+        let end = format!("{command} (crontab /etc/cron.d/jobs:{line})");
+        let lines = all.lines();
+        let of_job: Vec<&String> = lines.iter().filter(|line| line.ends_with(&end)).collect();
+        assert!(of_job.len() == 2 && of_job[0].contains(&start), "{}", all.report());
+        assert!(of_job[1].contains(" root ended ") && of_job[1].contains(&how), "{}", all.report());
+    }
+    assert!(all.errors().contains("cron-jobs: following cron ("), "{}", all.report());
+    if is_known {
+        assert_eq!(failures.lines().len(), 1, "{}", failures.report());
+        assert!(failures.text().contains(&bad), "{}", failures.report());
+    }
+}
+
+/// Returns the value of a series.
+#[track_caller]
+fn value<'t>(metrics: &'t str, series: &str) -> &'t str {
+    let found = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    found.unwrap_or_else(|| panic!("no {series} in\n{metrics}"))
+}
+
+#[test]
+fn metrics_are_written_to_a_file() {
+    let place = cron_box!();
+    let bad = format!("{}; exit 3", job("b"));
+    place.crontab(&[&job("a"), &bad]);
+    place.cron();
+    ["a", "b"].iter().for_each(|name| _ = place.began(name));
+    let follower = follow(&place, &["--openmetrics", "--output", "/mnt/jobs.prom"]);
+    let labels = |command: &str| format!("{{user=\"root\",command=\"{command}\"}}");
+    let metrics = || std::fs::read_to_string(place.path("jobs.prom")).unwrap_or_default();
+    let running = |command: &str, count: u32| {
+        let series = format!("proctool_cron_job_running{} {count}\n", labels(command));
+        soon("the metrics", || metrics().contains(&series));
+    };
+    running(&job("a"), 1);
+    place.release("a");
+    running(&job("a"), 0);
+    running(&bad, 1);
+    place.release("b");
+    running(&bad, 0);
+    let text = metrics();
+    assert_eq!(value(&text, "proctool_cron_daemons"), "1");
+    if kernel() >= (6, 15) {
+        let of = |name: &str, command: &str| {
+            value(&text, &format!("proctool_cron_job_{name}{}", labels(command))).to_owned()
+        };
+        assert_eq!(of("last_exit_status", &job("a")), "0");
+        assert_eq!(of("last_exit_status", &bad), "3");
+        assert_eq!((of("failures", &job("a")), of("failures", &bad)), ("0".into(), "1".into()));
+        assert!(of("last_success_timestamp_seconds", &job("a")).parse::<f64>().is_ok());
+        assert!(!text.contains(&format!("success_timestamp_seconds{}", labels(&bad))), "{text}");
+        assert!(of("last_duration_seconds", &bad).parse::<f64>().is_ok_and(|time| time > 0.0));
+    }
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    let outcome = follower.end(&place);
+    assert!(outcome.stdout.is_empty(), "{}", outcome.report());
+    if missing(&["promtool"]).is_ok() {
+        is_clean(&text);
+    }
+}
+
+/// Checks metrics with promtool, which must find no fault.
+#[track_caller]
+fn is_clean(metrics: &str) {
+    let mut command = clean("promtool");
+    command.args(["check", "metrics"]).stdin(Stdio::piped());
+    let mut child = command.spawn().expect("starting promtool");
+    let mut input = child.stdin.take().expect("taking its input");
+    input.write_all(metrics.as_bytes()).expect("writing metrics");
+    drop(input);
+    let output = child.wait_with_output().expect("waiting for promtool");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.is_empty(), "{said}\n{metrics}");
+}
+
+#[test]
+fn it_ends_when_nobody_reads() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    let mut follower = follow_json(&place, &[]);
+    follower.running.close_stdout();
+    follower.running.finish().exits(0);
+    place.still_runs(daemon);
+}
+
+#[test]
+fn what_cannot_be_followed_is_refused() {
+    let place = cron_box!();
+    place.shell("ln -s cron-graceful /mnt/bin/cron-jobs");
+    place.exec("cron-jobs --pid 99999").exits(1).says("no cron daemon");
+    let nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups cron-jobs";
+    place.exec(nobody).exits(1).says("root");
+    run(&["cron-jobs", "--openmetrics"]).exits(2);
+}
+
+/// The unit of README, with its paths.
+#[test]
+fn the_unit_of_readme_runs_as_it_stands() {
+    let readme = include_str!("../../README.md");
+    let unit = readme.split("```ini\n").find(|block| block.contains("cron-jobs.prom"));
+    let command =
+        unit.and_then(|unit| unit.lines().find_map(|line| line.strip_prefix("ExecStart=")));
+    let command = command.expect("finding the command of the unit");
+    let output = command.split("--output ").nth(1).expect("finding the output");
+    let place = cron_box!();
+    place.shell(
+        "mount -t tmpfs none /usr/local; mkdir /usr/local/bin
+         ln -s /mnt/bin/cron-graceful /usr/local/bin/cron-jobs
+         mount -t tmpfs none /var/lib; mkdir -p /var/lib/prometheus/node-exporter",
+    );
+    place.crontab(&["exit 3"]);
+    place.shell(&format!("{command} 2>/dev/null >/dev/null </dev/null & echo $! >/mnt/service"));
+    place.cron();
+    let metrics = || std::fs::read_to_string(place.root(output)).unwrap_or_default();
+    soon("the metrics of a daemon", || metrics().contains("proctool_cron_daemons 1\n"));
+    place.kill("TERM", place.read("service"));
+    place.settles();
+}
