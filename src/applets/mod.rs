@@ -140,8 +140,8 @@ what is done without it:
          target is still in it
   6.13   PIDFD_GET_INFO: our own ancestors, though /proc hides them
          (hidepid); before, those that it hides are not known as ancestors
-  6.15   PIDFD_INFO_EXIT: wait --status tells how any process ended; before,
-         only of one that is still a zombie";
+  6.15   PIDFD_INFO_EXIT: wait --status tells how any process ended, as does
+         cron-jobs in a container; before, only of one that is still a zombie";
 
 const SEE_ALSO: &str = "\
 See also:

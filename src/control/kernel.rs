@@ -63,7 +63,14 @@ pub enum ExitInfo {
 
 /// Returns the exit status of the process of a pidfd.
 pub fn exit_info(pidfd: impl AsFd) -> Result<ExitInfo, Errno> {
-    Ok(match info(pidfd, PIDFD_INFO_EXIT)? {
+    let pidfd = pidfd.as_fd();
+    // The kernel looks for the status first and for the process after that: one that is reaped in
+    // between has neither, and its status at the next look (pidfd_info in fs/pidfs.c).
+    let info = match info(pidfd, PIDFD_INFO_EXIT)? {
+        None => info(pidfd, PIDFD_INFO_EXIT)?,
+        info => info,
+    };
+    Ok(match info {
         Some(info) if info.mask & PIDFD_INFO_EXIT != 0 => {
             ExitInfo::Known(ExitStatus::from_raw(info.exit_code))
         }

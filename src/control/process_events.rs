@@ -5,19 +5,19 @@
 //! does not refuse there: it is silent, or the events for another listener arrive. Therefore only
 //! its answer to our own request proves that the events are for us.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::IoSliceMut;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
+use nix::sys::socket::{MsgFlags, MultiHeaders, NetlinkAddr, recvmmsg};
 use rustix::io::Errno;
 use rustix::net::netlink::{CONNECTOR, SocketAddrNetlink};
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
-use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recvfrom, send, socket_with,
-};
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, bind, send, socket_with};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::kernel::{self, ExitStatus, FilterStep};
+use super::kernel::{self, ExitStatus, FilterStep, errno_of_nix};
 use crate::process::{Pid, since_boot};
 
 /// CN_IDX_PROC and CN_VAL_PROC of include/uapi/linux/connector.h: the identity of this connector.
@@ -46,8 +46,12 @@ const DONE: u16 = 3;
 /// minute may begin with thousands of jobs on a machine without an idle processor.
 const BUFFER: usize = 8 << 20;
 
-/// Most messages that are read while the answer to a request is looked for.
-const MOST_BEFORE_ANSWER: usize = 100_000;
+/// Most reads while the answer to a request is looked for.
+const MOST_BEFORE_ANSWER: usize = 10_000;
+
+/// Most messages that are read at once, and the bytes of the longest: one that matters has 76.
+const AT_ONCE: usize = 32;
+const LONGEST: usize = 128;
 
 /// An event about a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,9 +92,9 @@ pub fn clock_offset() -> Duration {
 }
 
 /// The result of a read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
-    Event(TimedEvent),
+    Events(Vec<TimedEvent>),
     /// The kernel has discarded events, because its buffer for us was full.
     Lost,
     /// Nothing is left to read.
@@ -135,12 +139,18 @@ impl ProcessEvents {
         Ok(events)
     }
 
-    /// Returns the next event.
+    /// Returns the next events, several in one call of the kernel.
     pub fn next(&self) -> Result<Received, Errno> {
         loop {
             match self.read() {
-                Ok(Some(Message { event: Some(event), .. })) => return Ok(Received::Event(event)),
-                Ok(_) | Err(Errno::INTR) => {}
+                Ok(messages) => {
+                    let events: Vec<TimedEvent> =
+                        messages.iter().filter_map(|message| message.event).collect();
+                    if !events.is_empty() {
+                        return Ok(Received::Events(events));
+                    }
+                }
+                Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(Received::Nothing),
                 Err(Errno::NOBUFS) => return Ok(Received::Lost),
                 Err(errno) => return Err(errno),
@@ -148,31 +158,39 @@ impl ProcessEvents {
         }
     }
 
-    /// Reads a message; `None` for one that is not the kernel's.
-    fn read(&self) -> Result<Option<Message>, Errno> {
-        let mut bytes = [0; 512];
-        let (length, _, sender) = recvfrom(&self.socket, &mut bytes[..], RecvFlags::empty())?;
+    /// Reads messages. Those that are not the kernel's are left out.
+    fn read(&self) -> Result<Vec<Message>, Errno> {
+        let mut buffers = [[0; LONGEST]; AT_ONCE];
+        let mut slices: Vec<[IoSliceMut<'_>; 1]> =
+            buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
+        let mut headers = MultiHeaders::<NetlinkAddr>::preallocate(AT_ONCE, None);
+        let socket = self.socket.as_raw_fd();
+        let received =
+            recvmmsg(socket, &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)
+                .map_err(errno_of_nix)?;
         // A process that may send to the group has another port than the kernel's 0.
-        let is_kernel = sender
-            .and_then(|sender| SocketAddrNetlink::try_from(sender).ok())
-            .is_some_and(|sender| sender.pid() == 0);
-        Ok(if is_kernel { bytes.get(..length).and_then(parse) } else { None })
+        let of_kernel =
+            received.filter(|message| message.address.is_some_and(|sender| sender.pid() == 0));
+        Ok(of_kernel.filter_map(|message| parse(message.iovs().next()?)).collect())
     }
 
     /// Looks for the kernel's answer to a request of this number. It is there when the request has
     /// been sent: the kernel handles a request in send(2).
     fn is_answered(&self, number: u32) -> Result<bool, NoEvents> {
         for _ in 0..MOST_BEFORE_ANSWER {
-            match self.read() {
-                Ok(Some(Message { answer: Some((of, error)), .. })) if of == number => {
-                    return match error {
-                        0 => Ok(true),
-                        error => Err(NoEvents::Refused(Errno::from_raw_os_error(error as i32))),
-                    };
-                }
-                Ok(_) | Err(Errno::INTR | Errno::NOBUFS) => {}
+            let messages = match self.read() {
+                Ok(messages) => messages,
+                Err(Errno::INTR | Errno::NOBUFS) => continue,
                 Err(Errno::AGAIN) => return Ok(false),
                 Err(errno) => return Err(NoEvents::Refused(errno)),
+            };
+            let answers = messages.into_iter().filter_map(|message| message.answer);
+            match answers.filter(|&(of, _)| of == number).map(|(_, error)| error).next() {
+                Some(0) => return Ok(true),
+                Some(error) => {
+                    return Err(NoEvents::Refused(Errno::from_raw_os_error(error as i32)));
+                }
+                None => {}
             }
         }
         Ok(false)

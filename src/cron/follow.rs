@@ -34,8 +34,8 @@ use lines::Lines;
 use memory::Readings;
 use pace::{Looks, Search};
 
-/// Most events of the kernel that are handled before we look for a signal to us.
-const BATCH: usize = 4096;
+/// Most reads of events of the kernel before we look for a signal to us.
+const BATCH: usize = 256;
 
 /// Most readings of the memory of jobs before we look for events.
 const READINGS: usize = 4;
@@ -255,10 +255,12 @@ impl<'f> Follow<'f> {
                 errno,
             })?;
             match received {
-                Received::Event(event) => {
-                    let time = event.since_boot(offset);
-                    if let Some(change) = self.family.note(&event.event, time) {
-                        self.change(change, time)?;
+                Received::Events(events) => {
+                    for event in events {
+                        let time = event.since_boot(offset);
+                        if let Some(change) = self.family.note(&event.event, time) {
+                            self.change(change, time)?;
+                        }
                     }
                 }
                 Received::Lost => self.has_lost = true,

@@ -2,7 +2,7 @@
 //! them. [`super::Process`] gives these a meaning.
 
 use std::ffi::{CStr, CString};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -73,10 +73,16 @@ impl Directory<'_> {
             })
         };
         let name = format!("task/{}/children", self.pid);
-        let mut file = std::fs::File::from(self.open(&name, OFlags::RDONLY).map_err(read_error)?);
+        let file = self.open(&name, OFlags::RDONLY).map_err(read_error)?;
         let mut text = Vec::new();
-        file.read_to_end(&mut text)
-            .map_err(|error| read_error(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
+        loop {
+            text.reserve(4096);
+            match read(&file, spare_capacity(&mut text)) {
+                Ok(0) => break,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(errno) => return Err(read_error(errno)),
+            }
+        }
         let numbers = text.split(|&byte| byte == b' ').filter_map(number::parse);
         Ok(numbers.filter_map(|number| number.try_into().ok()).collect())
     }

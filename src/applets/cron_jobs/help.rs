@@ -25,8 +25,8 @@ pub fn long_about() -> String {
          unknown, and are printed as ?.\n\n\
          The kernel gives these events only in the initial pid and user namespaces. Elsewhere, as \
          in a container, cron-jobs says so and looks at the children of the daemon: every 2 \
-         milliseconds around the beginning of a minute and for 2 seconds after each new job, else \
-         4 times a second. A job that starts and ends between two looks is missed; where at least \
+         milliseconds around the beginning of a minute and for a second after each new job, else 20 \
+         times a second. A job that starts and ends between two looks is missed; where at least \
          its worker was seen, that is printed. Each job is held by a pidfd, through which the \
          kernel tells its exit status since Linux 6.15. An older kernel tells it only of a \
          zombie, so that mostly the status is unknown.\n\n\
@@ -42,7 +42,8 @@ pub fn long_about() -> String {
          daemon that is started next, as in an upgrade. The jobs that a new daemon starts in its \
          first moments may be missed if they are shorter than that search, some hundredths of a \
          second. If the kernel has too many events for us, it discards some: that is printed, and \
-         cron-jobs looks for jobs that have started or ended meanwhile. The timers of systemd-cron \
+         cron-jobs looks for jobs that have started or ended meanwhile; their ends are those of \
+         this look. The timers of systemd-cron \
          are no daemon; systemd itself logs how their services have ended.",
         others.join(", "),
         daemon_applets(" as "),

@@ -193,3 +193,90 @@ impl Member {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    fn family() -> Family {
+        let mut family = Family::default();
+        family.add_daemon(10, 1, Some(0), Duration::ZERO);
+        family
+    }
+
+    fn note(family: &mut Family, event: ProcessEvent) -> Option<Change> {
+        family.note(&event, Duration::from_secs(1))
+    }
+
+    fn fork(family: &mut Family, parent: Pid, child: Pid) {
+        assert!(note(family, ProcessEvent::Fork { parent, child }).is_none());
+    }
+
+    fn exit(pid: Pid, status: i32) -> ProcessEvent {
+        ProcessEvent::Exit { pid, status: ExitStatus::from_raw(status) }
+    }
+
+    #[test]
+    fn a_worker_starts_a_job_and_what_sends_mail() {
+        let mut family = family();
+        fork(&mut family, 10, 20);
+        fork(&mut family, 20, 21);
+        fork(&mut family, 20, 22);
+        note(&mut family, ProcessEvent::Session { pid: 21 });
+        note(&mut family, ProcessEvent::User { pid: 21, uid: 1000 });
+        let begin = note(&mut family, ProcessEvent::Exec { pid: 21 });
+        assert!(matches!(begin, Some(Change::MayBegin(21))), "{begin:?}");
+        family.make_job(21);
+        let members = &family.members;
+        assert!(members[&20].has_job && members[&21].uid == Some(1000));
+        assert!(!members[&22].has_session && members[&22].uid == Some(0));
+        // What the job starts is no member, and neither is what it becomes.
+        fork(&mut family, 21, 30);
+        assert!(!family.members.contains_key(&30));
+        assert!(note(&mut family, ProcessEvent::Exec { pid: 21 }).is_none());
+        note(&mut family, ProcessEvent::User { pid: 21, uid: 0 });
+        assert_eq!(family.members[&21].uid, Some(1000));
+        let end = note(&mut family, exit(21, 0x0300));
+        assert!(matches!(end, Some(Change::MayEnd(21, status)) if status.code() == Some(3)));
+    }
+
+    #[test]
+    fn a_job_whose_shell_cannot_be_started_has_an_end() {
+        let mut family = family();
+        fork(&mut family, 10, 20);
+        fork(&mut family, 20, 21);
+        note(&mut family, ProcessEvent::Session { pid: 21 });
+        let end = note(&mut family, exit(21, 0x0100));
+        assert!(matches!(end, Some(Change::NotBegun(21, ..))), "{end:?}");
+        // What writes the input of a job, and never becomes another program, is no job.
+        fork(&mut family, 20, 22);
+        assert!(note(&mut family, exit(22, 0)).is_none());
+        assert!(note(&mut family, exit(20, 0)).is_none());
+        assert_eq!(family.members.len(), 1);
+    }
+
+    #[test]
+    fn strangers_leave_nothing_behind() {
+        let mut family = family();
+        fork(&mut family, 99, 100);
+        let met = note(&mut family, ProcessEvent::Exec { pid: 100 });
+        assert!(matches!(met, Some(Change::Stranger(100))), "{met:?}");
+        assert!(note(&mut family, exit(100, 0)).is_none());
+        assert_eq!(family.members.len(), 1);
+        assert!(matches!(note(&mut family, exit(10, 0)), Some(Change::DaemonEnded(10))));
+    }
+
+    #[test]
+    fn a_process_that_a_look_has_found_before_its_event_is_the_same() {
+        let mut family = family();
+        fork(&mut family, 10, 20);
+        family.make_job(20);
+        fork(&mut family, 10, 20);
+        assert!(family.members[&20].is_job());
+        // Another one has the number later.
+        family.note(&ProcessEvent::Fork { parent: 10, child: 20 }, Duration::from_secs(9));
+        assert_eq!(family.members[&20].role, Role::Worker);
+    }
+}

@@ -42,6 +42,24 @@ impl FollowedJob {
     }
 }
 
+#[cfg(test)]
+impl FollowedJob {
+    /// Makes a job of the superuser that starts now, for a test.
+    pub fn sample(pid: Pid, command: &[u8]) -> FollowedJob {
+        FollowedJob {
+            pid,
+            daemon: 10,
+            worker: None,
+            uid: Some(0),
+            command: Some(command.to_vec()),
+            line: None,
+            born: since_boot(),
+            peak_rss: None,
+            reference: None,
+        }
+    }
+}
+
 /// A line of a crontab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrontabLine {

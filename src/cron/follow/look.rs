@@ -41,7 +41,7 @@ pub fn look(
         for (parent, child) in children {
             match family.members.get(&child) {
                 Some(known) if known.is_settled() => continue,
-                Some(known) if known.role == Role::Helper => {
+                Some(known) if known.role == Role::Helper || is_lasting(known, daemons) => {
                     parents.push(child);
                     continue;
                 }
@@ -64,12 +64,20 @@ pub fn look(
     Ok(sights)
 }
 
+/// Reports whether a worker stays one. That of busybox's crond, of dcron or of a helper becomes the job
+/// itself.
+fn is_lasting(member: &Member, daemons: &[Daemon]) -> bool {
+    let is_of_dcron = |daemon: &Daemon| daemon.pid == member.daemon && daemon.is_dcron();
+    member.role == Role::Worker
+        && member.parent == member.daemon
+        && !daemons.iter().any(is_of_dcron)
+}
+
 /// Returns the children of these processes, each with its parent.
 fn children(proc: &Proc, parents: &[Pid]) -> Result<Vec<(Pid, Pid)>, Error> {
     let mut found = Vec::new();
     for &parent in parents {
-        let Lookup::Found(process) = proc.process(parent, Files::NONE)? else { continue };
-        match process.lookup(process.children())? {
+        match proc.children(parent)? {
             Lookup::Found(children) => {
                 found.extend(children.into_iter().map(|child| (parent, child)));
             }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::cron::Error;
 use crate::process::{Files, Lookup, Pid, Proc, Unavailable};
 
-/// The first interval between two reads. Each is twice as long as the one before.
+/// The first interval between two reads. Each is four times as long as the one before.
 const FIRST: Duration = Duration::from_millis(100);
 
 /// The longest interval.
@@ -48,7 +48,7 @@ impl Readings {
         let &(time, pid) = self.due.first().filter(|(time, _)| *time <= now)?;
         self.due.remove(&(time, pid));
         let interval = self.jobs.get(&pid).map_or(FIRST, |&(_, interval)| interval);
-        let interval = (interval * 2).min(LAST);
+        let interval = (interval * 4).min(LAST);
         self.set(pid, now + interval, interval);
         Some(pid)
     }
@@ -96,7 +96,7 @@ mod tests {
             assert_eq!(readings.take(time), Some(7));
             times.push(time.duration_since(begin).as_millis());
         }
-        assert_eq!(times[..5], [100, 300, 700, 1500, 3100]);
+        assert_eq!(times[..5], [100, 500, 2100, 8500, 34_100]);
         assert_eq!(times[11] - times[10], 30_000);
         readings.remove(7);
         assert_eq!(readings.next(), None);

@@ -62,13 +62,14 @@ impl Search {
 
 /// Time between two looks while jobs may start, and between the others.
 const QUICK: Duration = Duration::from_millis(2);
-const SLOW: Duration = Duration::from_millis(250);
+const SLOW: Duration = Duration::from_millis(50);
 
 /// Time for which the events of other processes may wait.
 const PATIENCE: Duration = Duration::from_millis(5);
 
-/// Part of the time that looks may take while jobs may start: one in so many.
-const COST: u32 = 20;
+/// Time between two looks while jobs may start, as a multiple of the time that a look takes. With
+/// hundreds of new workers, a look takes some milliseconds.
+const COST: u32 = 3;
 
 /// Milliseconds of a minute in which daemons start jobs. They wake at its beginning; Debian's cron
 /// sleeps whole seconds, and wakes up to one second later.
@@ -77,7 +78,7 @@ const BEFORE: u64 = 59_800;
 const MINUTE: u64 = 60_000;
 
 /// Time after the start of a job in which others may start.
-const AFTER: Duration = Duration::from_secs(2);
+const AFTER: Duration = Duration::from_secs(1);
 
 /// The times of the looks for jobs.
 pub struct Looks {
@@ -138,7 +139,7 @@ mod tests {
     #[test]
     fn looks_are_quick_at_the_beginning_of_a_minute() {
         for (millisecond, expected) in
-            [(0, 2), (2_400, 2), (2_500, 250), (59_700, 100), (59_799, 1), (59_999, 2)]
+            [(0, 2), (2_400, 2), (2_500, 50), (59_780, 20), (59_799, 1), (59_999, 2)]
         {
             assert_eq!(pause(millisecond, QUICK), Duration::from_millis(expected), "{millisecond}");
         }

@@ -226,3 +226,71 @@ fn pair(job: &FollowedJob, users: &Users) -> Pair {
     let user = job.uid.map(|uid| users.user(uid));
     (label(user.as_ref().map(|user| user.as_bytes())), label(job.command.as_deref()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the metrics after these jobs have started and, where they have a status, ended.
+    fn after(jobs: &[(Pid, &[u8], Option<i32>)]) -> String {
+        let users = Users::default();
+        let mut metrics = JobMetrics::default();
+        for &(pid, command, status) in jobs {
+            let job = Box::new(FollowedJob::sample(pid, command));
+            metrics.note(&JobEvent::Started(job.clone()), &users);
+            if let Some(status) = status {
+                let at = job.born + Duration::from_secs(2);
+                let end = JobEnd { at, status: Some(ExitStatus::from_raw(status)) };
+                metrics.note(&JobEvent::Ended(job, end), &users);
+            }
+        }
+        let mut text = Vec::new();
+        metrics.write(&mut text);
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn the_last_run_and_all_runs_are_counted() {
+        let text = after(&[
+            (1, b"a \"b\"", Some(0)),
+            (2, b"a \"b\"", Some(0x0300)),
+            (3, b"a \"b\"", Some(9)),
+            (4, b"a \"b\"", None),
+        ]);
+        let labels = r#"{user="root",command="a \"b\""}"#;
+        for (name, value) in [
+            ("running", "1"),
+            ("runs", "3"),
+            ("failures", "2"),
+            ("last_exit_status", "137"),
+            ("last_duration_seconds", "2"),
+        ] {
+            let sample = format!("proctool_cron_job_{name}{labels} {value}\n");
+            assert!(text.contains(&sample), "{sample}{text}");
+        }
+        assert!(text.contains("# UNIT proctool_cron_job_last_duration_seconds seconds\n"));
+        assert!(text.contains("proctool_cron_daemons 0\n"), "{text}");
+    }
+
+    #[test]
+    fn the_number_of_series_and_their_length_are_bounded() {
+        let commands: Vec<Vec<u8>> =
+            (0..MOST + 50).map(|number| format!("job {number}").into_bytes()).collect();
+        let jobs: Vec<(Pid, &[u8], Option<i32>)> = commands
+            .iter()
+            .enumerate()
+            .map(|(at, command)| (at as Pid, &command[..], (at % 2 == 0).then_some(0x0100)))
+            .collect();
+        let text = after(&jobs);
+        let runs = text.lines().filter(|line| line.starts_with("proctool_cron_job_runs{"));
+        assert_eq!(runs.count(), MOST + 1);
+        let others = r#"{user="(others)",command="(others)"}"#;
+        for (name, value) in [("running", 25), ("runs", 25), ("failures", 25)] {
+            let sample = format!("proctool_cron_job_{name}{others} {value}\n");
+            assert!(text.contains(&sample), "{sample}{text}");
+        }
+        let long = after(&[(1, &[b'x'; 1000], Some(0)), (2, b"\xff\n", Some(0))]);
+        assert!(long.lines().all(|line| line.len() < 300), "{long}");
+        assert!(long.contains(r#"command="\\xff\\n"}"#), "{long}");
+    }
+}
