@@ -1,5 +1,6 @@
 //! Text, metrics, and the end of `cron-jobs`.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::Stdio;
 
@@ -75,7 +76,7 @@ fn metrics_are_written_to_a_file() {
     place.release("b");
     running(&bad, 0);
     let text = metrics();
-    assert_eq!(value(&text, "proctool_cron_daemons"), "1");
+    assert_eq!(value(&text, "proctool_cron_followed_daemons"), "1");
     if kernel() >= (6, 15) {
         let of = |name: &str, command: &str| {
             value(&text, &format!("proctool_cron_job_{name}{}", labels(command))).to_owned()
@@ -93,6 +94,12 @@ fn metrics_are_written_to_a_file() {
     if missing(&["promtool"]).is_ok() {
         is_clean(&text);
     }
+    // A collector that reads both files refuses a metric with two different helps.
+    let state = place.graceful(&["--list", "--openmetrics"]).exits(0).text();
+    let names = |text: &str| -> BTreeSet<String> {
+        text.lines().filter_map(|line| Some(line.strip_prefix("# TYPE ")?.to_owned())).collect()
+    };
+    assert!(names(&text).is_disjoint(&names(&state)), "{text}{state}");
 }
 
 /// Checks metrics with promtool, which must find no fault.
@@ -148,7 +155,7 @@ fn the_unit_of_readme_runs_as_it_stands() {
     place.shell(&format!("{command} 2>/dev/null >/dev/null </dev/null & echo $! >/mnt/service"));
     place.cron();
     let metrics = || std::fs::read_to_string(place.root(output)).unwrap_or_default();
-    soon("the metrics of a daemon", || metrics().contains("proctool_cron_daemons 1\n"));
+    soon("the metrics of a daemon", || metrics().contains("proctool_cron_followed_daemons 1\n"));
     place.kill("TERM", place.read("service"));
     place.settles();
 }

@@ -116,7 +116,7 @@ label is cut after 200 columns; what is not known is (unknown). Counts begin wit
   proctool_cron_job_last_duration_seconds, _last_peak_rss_bytes,
   _last_end_timestamp_seconds, _last_success_timestamp_seconds
                 of the last run, and of the last one with status 0
-  proctool_cron_daemons
+  proctool_cron_followed_daemons
                 daemons that are followed; 0 if cron does not run
   proctool_cron_event_losses, proctool_cron_unseen_jobs
                 how often the kernel has discarded events, and the jobs that

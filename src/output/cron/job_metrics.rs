@@ -120,7 +120,7 @@ impl JobMetrics {
     pub fn write(&self, text: &mut Vec<u8>) {
         let mut families = Families::default();
         let counts = [
-            ("proctool_cron_daemons", "Cron daemons that are followed.", self.daemons),
+            ("proctool_cron_followed_daemons", "Cron daemons that are followed.", self.daemons),
             (
                 "proctool_cron_event_losses",
                 "Times that the kernel has discarded events since cron-jobs was started.",
@@ -269,7 +269,7 @@ mod tests {
             assert!(text.contains(&sample), "{sample}{text}");
         }
         assert!(text.contains("# UNIT proctool_cron_job_last_duration_seconds seconds\n"));
-        assert!(text.contains("proctool_cron_daemons 0\n"), "{text}");
+        assert!(text.contains("proctool_cron_followed_daemons 0\n"), "{text}");
     }
 
     #[test]
