@@ -106,7 +106,8 @@ fn a_file_of_its_own_gets_them_whole() {
 #[test]
 fn the_timer_of_readme_works_while_cron_stands_still() {
     let readme = include_str!("../../README.md");
-    let units = readme.split("```ini\n").nth(1).and_then(|rest| rest.split("```").next());
+    let mut blocks = readme.split("```ini\n").filter_map(|rest| rest.split("```").next());
+    let units = blocks.find(|block| block.starts_with("# /etc/systemd/system/proctool-metrics"));
     let units = units.expect("finding the units");
     let place = cron_box!(CronBox::with_systemd());
     place.shell(
