@@ -42,10 +42,9 @@ fn metrics_say_how_cron_is() {
     has(&none, 0.0, 0.0, 0.0);
     assert!(!none.contains("timestamp"), "{none}");
     let before = now();
-    place.crontab(&[&job("a"), &format!("(setsid {} &); {}", job("b"), job("a"))]);
+    place.crontab(&[&job("a"), &format!("(setsid {} &); {}", job("b"), job("c"))]);
     let daemon = place.cron();
-    place.began("a");
-    place.began("b");
+    ["a", "b", "c"].iter().for_each(|name| _ = place.began(name));
     let text = metrics(&place);
     has(&text, 1.0, 0.0, 0.0);
     assert_eq!(value(&text, "proctool_cron_jobs", &["awaited=\"true\""]), 2.0, "{text}");
@@ -58,7 +57,7 @@ fn metrics_say_how_cron_is() {
     place.kill("INT", run.pid);
     run.finish().exits(130);
     place.release("a");
-    place.release("a");
+    place.release("c");
     let text = metrics(&place);
     place.graceful(&["--hold", "--lease", "1h"]).exits(0);
     let held = metrics(&place);
