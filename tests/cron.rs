@@ -25,6 +25,7 @@ mod summary;
 mod supervised;
 mod systemd;
 mod timeout;
+mod timers;
 mod window;
 
 use std::time::{Duration, Instant};

@@ -6,18 +6,19 @@ use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
+use rustix::fs::OFlags;
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{WaitOptions, waitpid};
 
 use super::kernel::fork;
-use super::launch::{Launch, Launched};
+use super::launch::{Launch, Launched, leave_terminal};
 use super::relay::{Filter, Relay};
 use super::{
-    Conclusion, Error, Interrupts, Observer, Operation, Order, Reference, Signal, Silent, Target,
-    has_ended, signal_child,
+    Action, Conclusion, Error, Interrupts, Observer, Operation, Order, Reference, Signal, Silent,
+    Target, has_ended, signal_child,
 };
 use crate::process::{Lookup, Pid, Proc};
 
@@ -49,6 +50,9 @@ pub enum CommandEnd {
 
 /// Time for a command to end after TERM.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time for a command to end after KILL.
+const KILLED: Duration = Duration::from_secs(1);
 
 /// Time between two checks whether a command has ended, where no descriptor reports it.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -234,36 +238,49 @@ fn carry_through(
     }
 }
 
-/// Runs a command that prints an answer, within this time; `None` when it gave none.
+/// Runs a command that prints an answer, within this time; `None` when it gave none. The command may
+/// have the rights of another user, who can hold it up and keep its output open: it is apart from
+/// our terminal, and nothing waits for the end of the output.
 pub fn ask(
     proc: &Proc,
-    mut command: Command,
+    command: Command,
     interrupts: &Interrupts,
     limit: Duration,
 ) -> Result<Option<Vec<u8>>, Error> {
     let failed = |error: io::Error| Error::from_io("read an answer", &error);
-    let (mut output, child_output) = io::pipe().map_err(failed)?;
+    let nothing = || File::options().read(true).write(true).open("/dev/null").map_err(failed);
+    let (output, child_output) = io::pipe().map_err(failed)?;
     // Where that is not permitted, a longer answer counts as none.
     let _ = fcntl_setpipe_size(&output, LONGEST_ANSWER);
-    command.stdin(Stdio::null()).stdout(child_output).stderr(Stdio::null());
-    let started = RunningChild::start(proc, interrupts, command.into(), None)?;
-    let Start::Running(mut started) = started else {
+    let streams = [nothing()?.into(), child_output.into(), nothing()?.into()];
+    let launch = Launch { command, entry: Some(&leave_terminal) };
+    let Start::Running(mut started) = RunningChild::start(proc, interrupts, launch, Some(streams))?
+    else {
         return Ok(None);
     };
     let conclusion = started.wait(proc, interrupts, Some(limit), &mut Silent)?;
     if conclusion != Conclusion::Finished {
-        started.terminate(proc, interrupts)?;
+        started.kill(proc, interrupts)?;
         if let Conclusion::Interrupted(signal) = conclusion {
             // The caller acts on it.
             interrupts.requeue(signal);
         }
         return Ok(None);
     }
-    // The command has ended, so that this does not block: an answer that is too long for the pipe
-    // would have kept it from ending.
+    let has_succeeded = started.result()?.is_ok_and(|status| status.success());
+    let answer = read_what_is_there(output).map_err(failed)?;
+    Ok(has_succeeded.then_some(answer))
+}
+
+/// Reads what stands in a pipe now. The command has ended, and an answer that is too long for the
+/// pipe would have kept it from ending.
+fn read_what_is_there(output: PipeReader) -> io::Result<Vec<u8>> {
+    rustix::fs::fcntl_setfl(&output, OFlags::NONBLOCK)?;
     let mut answer = Vec::new();
-    output.read_to_end(&mut answer).map_err(failed)?;
-    Ok(started.result()?.is_ok_and(|status| status.success()).then_some(answer))
+    match output.take(LONGEST_ANSWER as u64).read_to_end(&mut answer) {
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+        _ => Ok(answer),
+    }
 }
 
 /// A child that we have started. No other process has its pid before we reap it.
@@ -439,6 +456,22 @@ impl RunningChild {
         if let (None, Some(launched)) = (self.reap_by(WaitOptions::NOHANG)?, &self.launched) {
             launched.take_back_streams();
         }
+        Ok(())
+    }
+
+    /// Kills it with its descendants.
+    fn kill(&self, proc: &Proc, interrupts: &Interrupts) -> Result<(), Error> {
+        let Some(reference) = self.reference.clone() else {
+            return self.terminate(proc, interrupts);
+        };
+        let order = Order { tree: true, ..Order::new(Action::Kill, Some(KILLED)) };
+        let mut operation = Operation::new(proc, order, interrupts);
+        operation.add(Target::held(reference))?;
+        if let Conclusion::Interrupted(signal) = operation.carry_out(&mut Silent)? {
+            interrupts.requeue(signal);
+        }
+        // One that is stuck in the kernel is not waited for.
+        self.reap_by(WaitOptions::NOHANG)?;
         Ok(())
     }
 

@@ -15,7 +15,9 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -123,11 +125,12 @@ impl Guardian {
 
     /// Makes it run this script, and remove it, wherever it continues processes by itself. Errors:
     /// the path is longer than [`LONGEST_PATH`].
-    pub fn run_when_abandoned(&self, script: &str) -> Result<(), Errno> {
+    pub fn run_when_abandoned(&self, script: &Path) -> Result<(), Errno> {
+        let script = script.as_os_str().as_bytes();
         if script.len() > LONGEST_PATH {
             return Err(Errno::NAMETOOLONG);
         }
-        self.send(&[&[kind::SCRIPT][..], script.as_bytes()].concat(), &[])
+        self.send(&[&[kind::SCRIPT][..], script].concat(), &[])
     }
 
     /// Makes it continue all of them at this time, even if we are alive. Without a time, it

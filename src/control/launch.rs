@@ -24,6 +24,12 @@ use crate::process::Pid;
 /// Becomes another user, in a child. Errors: a text.
 pub type Entry<'e> = &'e dyn Fn() -> Result<(), String>;
 
+/// Parts a child from our terminal: a process with the rights of another user, which that user can
+/// trace, must not be able to write to it for us.
+pub fn leave_terminal() -> Result<(), String> {
+    rustix::process::setsid().map(drop).map_err(|errno| format!("no session of its own: {errno}"))
+}
+
 /// A command to start.
 pub struct Launch<'l> {
     pub command: Command,

@@ -35,7 +35,7 @@ pub use descriptors::{keep_descriptors, most_held, raise_limit, spawn_daemon};
 pub use guardian::{Guardian, stand as stand_guard};
 pub use interrupts::{Interrupts, StopHold, with_signals_blocked};
 pub use kernel::{ExitStatus, leave_real_time, new_session_keyring, reset_sigchld, reset_signals};
-pub use launch::{Entry, Launch};
+pub use launch::{Entry, Launch, leave_terminal};
 pub use operation::Operation;
 pub use order::{Action, AfterTerm, Conclusion, Observer, Order, Silent};
 pub use overseer::Ended;

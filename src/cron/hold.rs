@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
 use rustix::stdio::stdin;
 
-use super::holder::{Answer, Caller, Holder, HolderSocket, Request};
+use super::holder::{Answer, Caller, HeldToo, Holder, HolderSocket, Request};
 use super::pause::{Pause, Renewed};
 use super::{Error, Event, EventSink, Shutdown, ShutdownResult, Warning};
 use crate::control;
@@ -100,6 +100,7 @@ impl Shutdown<'_> {
             by: self.plan.by.clone(),
             since,
             until: lease.and_then(|lease| since.checked_add(lease)),
+            with: HeldToo { at: self.plan.with_at, timers: self.timers.is_some() },
         };
         let until = lease.and_then(|lease| Instant::now().checked_add(lease));
         pause.extend(until);

@@ -30,6 +30,30 @@ pub struct Holder {
     pub since: SystemTime,
     /// The end of the lease; `None` where it has none.
     pub until: Option<SystemTime>,
+    /// What is held beside cron.
+    pub with: HeldToo,
+}
+
+/// What is held beside cron.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeldToo {
+    /// The daemons of at(1).
+    pub at: bool,
+    /// The timers of systemd.
+    pub timers: bool,
+}
+
+impl HeldToo {
+    /// Returns the names of what is held, as the command line has them.
+    pub fn names(self) -> Vec<&'static str> {
+        let names = [(self.at, "at"), (self.timers, "timers")];
+        names.into_iter().filter(|(is_held, _)| *is_held).map(|(_, name)| name).collect()
+    }
+
+    /// Reports whether all that the other wants is held.
+    pub fn includes(self, other: HeldToo) -> bool {
+        (self.at || !other.at) && (self.timers || !other.timers)
+    }
 }
 
 /// What a client wants of the holder.
@@ -82,12 +106,14 @@ impl Answer {
             Answer::Released(holder) => ("released", holder),
         };
         let until = holder.until.map_or("-".to_owned(), |until| milliseconds(until).to_string());
-        let Holder { pid, by, since, .. } = holder;
-        format!("{word} {pid} {} {until} {by}\n", milliseconds(*since))
+        let Holder { pid, by, since, with, .. } = holder;
+        let names = with.names().join(",");
+        format!("{word} {pid} {} {until} -{names} {by}\n", milliseconds(*since))
     }
 
     fn parse(line: &str) -> Option<Answer> {
-        let [word, pid, since, until, by] = line.splitn(5, ' ').collect::<Vec<_>>()[..] else {
+        let [word, pid, since, until, with, by] = line.splitn(6, ' ').collect::<Vec<_>>()[..]
+        else {
             return None;
         };
         let moment = |text: &str| UNIX_EPOCH.checked_add(Duration::from_millis(text.parse().ok()?));
@@ -96,6 +122,7 @@ impl Answer {
             by: by.to_owned(),
             since: moment(since)?,
             until: if until == "-" { None } else { Some(moment(until)?) },
+            with: HeldToo { at: with.contains("at"), timers: with.contains("timers") },
         };
         match word {
             "holding" => Some(Answer::Holding(holder)),
@@ -210,7 +237,9 @@ mod tests {
         }
         let since = UNIX_EPOCH + Duration::from_millis(1_790_000_000_123);
         for until in [None, Some(since + Duration::from_secs(60))] {
-            let holder = Holder { pid: 7, by: "alice of the night".to_owned(), since, until };
+            let by = "alice of the night".to_owned();
+            let with = HeldToo { at: until.is_some(), timers: true };
+            let holder = Holder { pid: 7, by, since, until, with };
             for answer in [Answer::Holding(holder.clone()), Answer::Released(holder.clone())] {
                 assert_eq!(Answer::parse(answer.to_line().trim_end()), Some(answer));
             }
@@ -223,7 +252,7 @@ mod tests {
             let request = Request::parse(text);
             assert!(request.is_none() || text == "ask me", "{text}: {request:?}");
         }
-        for text in ["", "holding", "holding 1 2 3", "holding x 1 - root", "gone 1 2 - root"] {
+        for text in ["", "holding", "holding 1 2 3", "holding x 1 - - root", "gone 1 2 - - root"] {
             assert_eq!(Answer::parse(text), None, "{text}");
         }
     }

@@ -185,8 +185,8 @@ impl CronGroups<'_> {
             let name = base_name(cgroup);
             if self.units.contains(&cgroup) || self.scopes.contains(name) {
                 Some(Group::Daemon)
-            } else if self.services.iter().any(|service| is_in_or_below(cgroup, service)) {
-                Some(Group::Timer(TimerService::Certain))
+            } else if self.services.iter().any(|service| Cgroups::is_in(cgroup, service)) {
+                Some(Group::Timer(TimerService::Asked))
             } else {
                 let is_of_system = self
                     .system
@@ -198,12 +198,6 @@ impl CronGroups<'_> {
             }
         }))
     }
-}
-
-/// Reports whether a control group is this one or below it, as where a service makes groups of its
-/// own.
-fn is_in_or_below(cgroup: &[u8], group: &[u8]) -> bool {
-    cgroup.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
 /// Returns the control group of the system's service manager, which has a part for itself in it.

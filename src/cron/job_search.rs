@@ -103,7 +103,11 @@ impl<'f> JobSearch<'f> {
         matches!(
             self.origins.get(&node),
             Some(
-                JobOrigin::Output | JobOrigin::Reappeared | JobOrigin::Earlier | JobOrigin::Perhaps
+                JobOrigin::Output
+                    | JobOrigin::Reappeared
+                    | JobOrigin::Earlier
+                    | JobOrigin::Perhaps
+                    | JobOrigin::Service
             )
         )
     }

@@ -358,6 +358,7 @@ impl Jobs {
             }
             match timer {
                 Some(TimerService::Certain) => self.add_job(search, node),
+                Some(TimerService::Asked) => _ = search.add(node, JobOrigin::Service),
                 Some(TimerService::Likely) => _ = search.add(node, JobOrigin::Earlier),
                 None => {}
             }

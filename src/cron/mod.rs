@@ -32,6 +32,7 @@ mod orphan;
 mod pause;
 mod plan;
 mod schedule;
+mod service_manager;
 mod shutdown;
 mod start;
 mod start_method;
@@ -54,13 +55,14 @@ pub use daemon_search::find;
 pub use ended::EndedJob;
 pub use follow::{CrontabLine, Follow, FollowedJob, JobEnd, JobEvent, Step};
 pub use hold::{HoldEnd, HoldUntil, is_input_at_end};
-pub use holder::{Answer, Holder, Request, call as call_holder};
+pub use holder::{Answer, HeldToo, Holder, Request, call as call_holder};
 pub use job::Job;
 pub use jobs::Jobs;
 pub use missed::Missed;
 pub use origin::JobOrigin;
 pub use pause::resume;
 pub use plan::{OnTimeout, Plan, Shutdown, ShutdownResult};
+pub use service_manager::Asker;
 pub use shutdown::has_additions;
 pub use start::{StartFailure, Started, boot, start};
 pub use start_method::StartMethod;
@@ -69,10 +71,9 @@ pub use stop_record::{RECORD, StopRecord, StoppedDaemon, forget as forget_record
 pub use supervisor::Supervisor;
 pub use systemd::{CronTarget, cron_target};
 pub use timer_pause::{
-    LeftTimers, are_left as are_timers_left, are_stopped as are_timers_stopped,
-    start_left as start_left_timers, start_stopped as start_stopped_timers,
+    LeftTimers, are_left as are_timers_left, start as start_timers, start_left as start_left_timers,
 };
-pub use timers::{ActiveTimers, Asker, Timer};
+pub use timers::{ActiveTimers, Timer};
 pub use warning::{AdditionsFailure, Repaused, Warning};
 
 use crate::process::{Pid, Unavailable};
@@ -101,7 +102,7 @@ pub enum Error {
     #[error("the guardian that would start timers again does not answer")]
     TimerGuardian,
     /// The script that starts timers again.
-    #[error("the timers cannot be recorded below /run: {0}")]
+    #[error("the timers cannot be recorded below /run")]
     TimerScript(#[source] std::io::Error),
     /// The login sessions of cron's jobs are not known.
     #[error("the sessions that logind knows cannot be read: {0}")]

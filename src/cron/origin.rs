@@ -32,6 +32,8 @@ pub enum JobOrigin {
     Daemon,
     /// A job may have left it behind in the background: see [`super::looks`].
     Perhaps,
+    /// It is in the control group of a service that a timer of systemd has started.
+    Service,
 }
 
 impl JobOrigin {

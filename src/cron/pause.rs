@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::newcomer::Newcomers;
 use super::timer_pause::TimerPause;
-use super::{ActiveTimers, Daemon, Error, Event, EventSink, Repaused, Warning, missed};
+use super::{ActiveTimers, Daemon, Error, Event, EventSink, Repaused, Timer, Warning, missed};
 use crate::control::{
     self, Action, Conclusion, Guardian, Interrupts, Life, Operation, Order, Outcome, Signal,
     Silent, Target,
@@ -124,6 +124,11 @@ impl Pause {
         let timers = TimerPause::begin(proc, timers, self.limit, interrupts, events)?;
         self.timers = Some(Box::new(timers));
         Ok(())
+    }
+
+    /// Returns the stopped timers.
+    pub fn stopped_timers(&self) -> &[Timer] {
+        self.timers.as_ref().map_or(&[], |timers| timers.stopped())
     }
 
     /// Returns the control groups of the services that stopped timers have started.

@@ -76,9 +76,20 @@ impl Shutdown<'_> {
         let timers = self.timers.cloned();
         let stopped = timers
             .map_or(Ok(()), |timers| pause.stop_timers(self.proc, timers, self.interrupts, events));
+        let is_over = end.is_some_and(|end| end <= Instant::now());
         let result = match (stopped, self.interrupts.arrived()?) {
             (_, Some(signal)) => Ok(ShutdownResult::Interrupted(signal, Vec::new())),
             (Ok(()), None) => self.while_paused(&mut pause, &mut held, end, &stop_all, events),
+            (Err(Error::TimersNotStopped), None) if is_over => {
+                Ok(ShutdownResult::TimedOut { left: Vec::new(), is_stopped: false })
+            }
+            (
+                Err(error @ (Error::TimersNotStopped | Error::Timers | Error::TimerScript(_))),
+                None,
+            ) => {
+                events.event(Event::Warning(Warning::Timers(&error)));
+                Ok(ShutdownResult::NotStopped)
+            }
             (Err(error), None) => Err(error),
         };
         match result {
@@ -96,8 +107,9 @@ impl Shutdown<'_> {
     pub fn jobs(&self) -> Result<Jobs, Error> {
         let mut jobs = Jobs::default();
         if let Some(found) = self.timers {
-            let runs = Asker::new(self.proc, self.interrupts).runs(&found.timers)?;
-            jobs.set_services(runs.into_iter().filter_map(|run| run.cgroup).collect());
+            let runs = Asker::new(self.proc, self.interrupts)
+                .runs(&[&found.timers[..], &found.fixed].concat())?;
+            jobs.set_services(runs.runs.into_iter().filter_map(|run| run.cgroup).collect());
         }
         Ok(jobs)
     }
@@ -348,7 +360,7 @@ impl Shutdown<'_> {
         for daemon in pause.newcomers() {
             ways.push((daemon, way(self.proc, daemon, self.interrupts)?));
         }
-        if let Some(error) = record(self.proc, &ways, &self.plan.by)? {
+        if let Some(error) = record(self.proc, &ways, pause.stopped_timers(), &self.plan.by)? {
             events.event(Event::Warning(Warning::NotRecorded(&error)));
         }
         let mut all = Stopped::Yes;

@@ -9,7 +9,7 @@ use super::command_line::{CommandLine, part};
 use super::newcomer::id;
 use super::start_method::StartMethod;
 use super::stop_record::{Boot, StopRecord, StoppedDaemon, forget};
-use super::{Daemon, DaemonSelector, Error, StopMethod, daemon_search, kinds, systemd};
+use super::{Daemon, DaemonSelector, Error, StopMethod, Timer, daemon_search, kinds, systemd};
 use crate::command::program;
 use crate::control::child::{self, CommandResult};
 use crate::control::{Interrupts, Launch, Signal};
@@ -57,11 +57,13 @@ const LOOK: Duration = Duration::from_millis(50);
 /// its parent ends.
 const SEEN: Duration = Duration::from_millis(200);
 
-/// Records how the daemons that are going to be stopped can be started again. Returns the reason
+/// Records how the daemons that are going to be stopped can be started again, and which timers are
+/// stopped with them. Returns the reason
 /// why they could not be recorded.
 pub fn record(
     proc: &Proc,
     ways: &[(&Daemon, StopMethod)],
+    timers: &[Timer],
     by: &str,
 ) -> Result<Option<io::Error>, Error> {
     let mut daemons = Vec::new();
@@ -71,10 +73,11 @@ pub fn record(
         }
     }
     // What an earlier run has stopped is still to be started.
-    if daemons.is_empty() {
+    if daemons.is_empty() && timers.is_empty() {
         return Ok(None);
     }
-    let record = |boot| StopRecord { boot, time: SystemTime::now(), by: by.to_owned(), daemons };
+    let (time, by, timers) = (SystemTime::now(), by.to_owned(), timers.to_vec());
+    let record = |boot| StopRecord { boot, time, by, daemons, timers };
     let written = match boot(proc)?.map(record) {
         Some(record) => record.write(),
         None => Err(io::Error::new(ErrorKind::NotFound, "this kernel does not tell its boot")),

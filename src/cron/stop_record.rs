@@ -12,7 +12,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::OFlags;
 
 use super::command_line::CommandLine;
+use super::service_manager::{Manager, UserManager};
 use super::start_method::StartMethod;
+use super::timers::{Timer, is_unit_name};
 use crate::process::items;
 
 /// The record.
@@ -35,6 +37,8 @@ pub struct StopRecord {
     /// Who has ordered it.
     pub by: String,
     pub daemons: Vec<StoppedDaemon>,
+    /// The timers of systemd that were stopped with them.
+    pub timers: Vec<Timer>,
 }
 
 /// A run of this machine, or of this container.
@@ -93,6 +97,7 @@ impl StopRecord {
         let time = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
         list.number(b"time", time.as_secs());
         list.add(b"by", self.by.as_bytes());
+        self.timers.iter().for_each(|timer| list.timer(timer));
         for daemon in &self.daemons {
             list.add(b"daemon", &daemon.name);
             match &daemon.start {
@@ -114,6 +119,10 @@ impl StopRecord {
         let boot = Boot { id: reader.value(b"boot")?.to_vec(), init: reader.number(b"init")? };
         let time = UNIX_EPOCH.checked_add(Duration::from_secs(reader.number(b"time")?))?;
         let by = text(reader.value(b"by")?)?;
+        let mut timers = Vec::new();
+        while let Some(unit) = reader.value(b"timer") {
+            timers.push(reader.timer(unit)?);
+        }
         let mut daemons = Vec::new();
         while !reader.is_at_end() {
             let name = reader.value(b"daemon")?.to_vec();
@@ -126,7 +135,7 @@ impl StopRecord {
             };
             daemons.push(StoppedDaemon { name, start });
         }
-        Some(StopRecord { boot, time, by, daemons })
+        Some(StopRecord { boot, time, by, daemons, timers })
     }
 }
 
@@ -159,6 +168,15 @@ impl List {
 
     fn number(&mut self, name: &[u8], value: u64) {
         self.add(name, value.to_string().as_bytes());
+    }
+
+    fn timer(&mut self, timer: &Timer) {
+        self.add(b"timer", timer.unit.as_bytes());
+        self.add(b"enabled", if timer.is_enabled { b"yes" } else { b"no" });
+        if let Manager::User(user) = &timer.manager {
+            self.number(b"user", user.uid.into());
+            self.number(b"group", user.gid.into());
+        }
     }
 
     fn command(&mut self, line: &CommandLine) {
@@ -205,6 +223,20 @@ impl<'r> Reader<'r> {
 
     fn number<T: FromStr>(&mut self, name: &[u8]) -> Option<T> {
         std::str::from_utf8(self.value(name)?).ok()?.parse().ok()
+    }
+
+    /// Returns a timer, the name of which was read.
+    fn timer(&mut self, unit: &[u8]) -> Option<Timer> {
+        let unit = text(unit).filter(|unit| is_unit_name(unit))?;
+        let is_enabled = self.value(b"enabled")? == b"yes";
+        let manager = match self.number(b"user") {
+            Some(uid) => {
+                let gid = self.number(b"group")?;
+                Manager::User(UserManager { uid, gid, cgroup: String::new() })
+            }
+            None => Manager::System,
+        };
+        Some(Timer::named(manager, &unit, is_enabled))
     }
 
     /// Returns all values of this name that come next.
@@ -264,6 +296,14 @@ mod tests {
                 daemon(StartMethod::Script("cron".to_owned())),
                 daemon(StartMethod::Unknown("for this reason".to_owned())),
                 daemon(StartMethod::Command(CommandLine::default())),
+            ],
+            timers: vec![
+                Timer::named(Manager::System, "backup.timer", true),
+                Timer::named(
+                    Manager::User(UserManager { uid: 1000, gid: 100, cgroup: String::new() }),
+                    "mail.timer",
+                    false,
+                ),
             ],
         }
     }

@@ -70,6 +70,9 @@ pub enum TimerService {
     Certain,
     /// It is called so, and has no file any more: its line may have been removed while it runs.
     Likely,
+    /// systemd says that a timer has started it. The word of a user's service manager may be false,
+    /// and somebody may have started it by hand in the same minute.
+    Asked,
 }
 
 /// Reports whether this is the name of a service of systemd-cron, such as

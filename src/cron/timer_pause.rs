@@ -1,38 +1,44 @@
-//! Stopping timers of systemd for a while. A script in /run starts exactly these again: we run it at
-//! the end, or a guardian does when we die or hang.
+//! Stopping timers of systemd for a while. We start exactly these again at the end. A script in /run
+//! does it too: a guardian runs it when we die or hang, and the next run when that was killed as
+//! well.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use super::timers::{ActiveTimers, Asker, LOOK, Manager, Timer, TimerRun};
+use super::service_manager::{Asker, Manager, run_apart};
+use super::timers::{ActiveTimers, Timer, by_manager};
 use super::{Error, Event, EventSink, Warning};
-use crate::command::program;
-use crate::control::child::{self, CommandEnd};
 use crate::control::{self, Guardian, Interrupts};
 use crate::deadlines;
 use crate::process::Proc;
 
-/// The script, as long as the timers are to be started again.
-pub const SCRIPT: &str = "/run/cron-graceful.timers";
-
-/// The script of timers that were stopped together with cron, for good.
-pub const STOPPED: &str = "/run/cron-graceful.timers-stopped";
+/// The directory of the scripts, and the beginning of their names. The pid of the run follows.
+const DIRECTORY: &str = "/run";
+const NAME: &str = "cron-graceful.timers.";
 
 /// The programs of the system, for a script that nobody's $PATH may lead elsewhere.
 const PROGRAMS: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Time between two questions whether timers were started.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// Timers that are stopped.
 pub struct TimerPause {
     stopped: Vec<Timer>,
+    script: PathBuf,
     guardian: Guardian,
     limit: Option<Instant>,
-    /// What the timers had started when they were stopped and had not ended at the last question.
-    runs: Vec<TimerRun>,
+    /// Timers that stay active. What they have started is waited for too.
+    fixed: Vec<Timer>,
+    /// The control groups of what the timers had started. Processes may be left there after the end
+    /// of their service.
+    groups: BTreeSet<Vec<u8>>,
     /// The users whose service manager gives no answer.
     silent: Vec<u32>,
     /// The units that were reported as queued.
@@ -53,19 +59,21 @@ impl TimerPause {
         interrupts: &Interrupts,
         events: &mut dyn EventSink,
     ) -> Result<TimerPause, Error> {
-        let guardian = guardian(limit)?;
+        let script = Path::new(DIRECTORY).join(format!("{NAME}{}", std::process::id()));
         let mut pause = TimerPause {
             stopped: Vec::new(),
-            guardian,
+            guardian: guardian(&script, limit)?,
+            script,
             limit,
-            runs: Vec::new(),
+            fixed: found.fixed,
+            groups: BTreeSet::new(),
             silent: found.silent,
             told: BTreeSet::new(),
             next: Instant::now() + LOOK,
             is_warned: false,
         };
-        for unit in &found.fixed {
-            events.event(Event::Warning(Warning::FixedTimer(unit)));
+        for timer in &pause.fixed {
+            events.event(Event::Warning(Warning::FixedTimer(&timer.unit)));
         }
         for uid in &pause.silent {
             events.event(Event::Warning(Warning::SilentManager(*uid)));
@@ -73,11 +81,19 @@ impl TimerPause {
         if !pause.stop(proc, found.timers, interrupts, events)? {
             return Err(Error::TimersNotStopped);
         }
-        pause.runs = Asker::new(proc, interrupts).runs(&pause.stopped)?;
+        let asker = Asker::new(proc, interrupts);
+        // One may have elapsed between the question and its stop.
+        asker.update(&mut pause.stopped)?;
+        let found = asker.runs(&pause.watched())?;
+        if found.runs_us {
+            events.event(Event::Warning(Warning::RunByJob));
+        }
+        pause.groups.extend(found.runs.into_iter().filter_map(|run| run.cgroup));
         Ok(pause)
     }
 
-    /// Stops further timers, and reports whether systemd says that it has.
+    /// Stops further timers, and reports whether the manager of the system has. That of a user is
+    /// his own affair, and a failure of it is reported.
     fn stop(
         &mut self,
         proc: &Proc,
@@ -91,13 +107,23 @@ impl TimerPause {
         let is_known = |timer: &Timer| self.stopped.iter().any(|other| other.is(timer));
         let fresh: Vec<Timer> = timers.iter().filter(|timer| !is_known(timer)).cloned().collect();
         self.stopped.extend(fresh);
-        write_script(SCRIPT, &script(&self.stopped)).map_err(Error::TimerScript)?;
-        let mut all = true;
+        write_script(&self.script, &script(&self.stopped)).map_err(Error::TimerScript)?;
+        let mut done = Vec::new();
         for (manager, units) in by_manager(&timers) {
-            all &= order(proc, &manager.systemctl(), "stop", &units, interrupts)?;
+            if manager.order(proc, "stop", &units, interrupts, self.limit)? {
+                done.extend(timers.iter().filter(|timer| timer.manager == manager).cloned());
+                continue;
+            }
+            match manager.uid() {
+                None => return Ok(false),
+                Some(uid) => {
+                    self.silent.push(uid);
+                    events.event(Event::Warning(Warning::SilentManager(uid)));
+                }
+            }
         }
-        events.event(Event::TimersStopped(&timers));
-        Ok(all)
+        events.event(Event::TimersStopped(&done));
+        Ok(true)
     }
 
     /// Stops timers that somebody has started meanwhile, and replaces a guardian that has ended.
@@ -108,33 +134,45 @@ impl TimerPause {
         events: &mut dyn EventSink,
     ) -> Result<(), Error> {
         if self.guardian.has_ended() {
-            self.guardian = guardian(self.limit)?;
+            self.guardian = guardian(&self.script, self.limit)?;
         }
         if Instant::now() < self.next {
             return Ok(());
         }
         self.next = Instant::now() + LOOK;
-        let found = match Asker::in_passing(proc, interrupts).timers(&self.silent) {
-            Ok(found) => found,
-            // The next look asks again.
-            Err(Error::Timers) => {
-                if !std::mem::replace(&mut self.is_warned, true) {
-                    events.event(Event::Warning(Warning::Unwatched(&Error::Timers)));
+        match Asker::in_passing(proc, interrupts).timers(&self.silent) {
+            Ok(found) => {
+                self.silent.extend(found.silent);
+                if !self.stop(proc, found.timers, interrupts, events)? {
+                    events.event(Event::Warning(Warning::TimersRun));
                 }
-                return Ok(());
             }
+            // The next look asks again.
+            Err(Error::Timers) => self.warn_once(events),
             Err(error) => return Err(error),
-        };
-        self.silent.extend(found.silent);
-        if !self.stop(proc, found.timers, interrupts, events)? {
-            events.event(Event::Warning(Warning::TimersRun));
         }
         Ok(())
     }
 
+    fn warn_once(&mut self, events: &mut dyn EventSink) {
+        if !std::mem::replace(&mut self.is_warned, true) {
+            events.event(Event::Warning(Warning::Unwatched(&Error::Timers)));
+        }
+    }
+
     /// Returns the control groups of the services that the timers have started.
     pub fn groups(&self) -> impl Iterator<Item = &[u8]> {
-        self.runs.iter().filter_map(|run| run.cgroup.as_deref())
+        self.groups.iter().map(Vec::as_slice)
+    }
+
+    /// Returns the timers whose services are waited for.
+    fn watched(&self) -> Vec<Timer> {
+        [&self.stopped[..], &self.fixed].concat()
+    }
+
+    /// Returns the stopped timers.
+    pub fn stopped(&self) -> &[Timer] {
+        &self.stopped
     }
 
     /// Reports whether a service that the timers have started may not have ended, although no process
@@ -145,18 +183,23 @@ impl TimerPause {
         interrupts: &Interrupts,
         events: &mut dyn EventSink,
     ) -> Result<bool, Error> {
-        match Asker::in_passing(proc, interrupts).runs(&self.stopped) {
-            Ok(runs) => self.runs = runs,
+        let runs = match Asker::in_passing(proc, interrupts).runs(&self.watched()) {
+            Ok(found) => found.runs,
             // Whether one runs is not known, and the next look asks again.
-            Err(Error::Timers) => return Ok(true),
+            Err(Error::Timers) => {
+                self.warn_once(events);
+                return Ok(true);
+            }
             Err(error) => return Err(error),
-        }
-        for run in &self.runs {
+        };
+        for run in &runs {
             if self.told.insert(run.unit.clone()) {
                 events.event(Event::Service(&run.unit));
             }
         }
-        Ok(!self.runs.is_empty())
+        let any = !runs.is_empty();
+        self.groups.extend(runs.into_iter().filter_map(|run| run.cgroup));
+        Ok(any)
     }
 
     /// Changes the time at which the timers are started again in any case.
@@ -173,32 +216,61 @@ impl TimerPause {
         interrupts: &Interrupts,
         events: &mut dyn EventSink,
     ) -> Result<(), Error> {
-        if self.stopped.is_empty() {
-            self.guardian.dismiss();
-            return Ok(());
+        for timer in self.stopped.iter().filter(|timer| timer.has_missed()) {
+            events.event(Event::Warning(Warning::TimerMissed(&timer.unit)));
         }
-        if run_script(proc, SCRIPT, interrupts)? {
+        if start(proc, &self.stopped, interrupts, events)? {
             self.guardian.dismiss();
-            events.event(Event::TimersStarted(&self.stopped));
-        } else {
-            // The guardian sees the end of its socket and tries too.
-            events.event(Event::Warning(Warning::TimersNotStarted(SCRIPT)));
+            remove(&self.script).map_err(Error::TimerScript)?;
         }
+        // Else the guardian sees the end of its socket, and tries too.
         Ok(())
     }
 
-    /// Leaves the timers stopped, as cron is, and keeps the script that starts them.
+    /// Leaves the timers stopped, as cron is.
     pub fn leave(self) -> Result<(), Error> {
-        let kept = fs::read_to_string(STOPPED).unwrap_or_default();
-        let text =
-            if kept.is_empty() { script(&self.stopped) } else { kept + &lines(&self.stopped) };
-        if !self.stopped.is_empty() {
-            write_script(STOPPED, &text).map_err(Error::TimerScript)?;
-            fs::remove_file(SCRIPT).map_err(Error::TimerScript)?;
-        }
         self.guardian.dismiss();
-        Ok(())
+        remove(&self.script).map_err(Error::TimerScript)
     }
+}
+
+/// Starts timers, except those that are gone or that somebody has disabled meanwhile, and reports
+/// whether that succeeded.
+pub fn start(
+    proc: &Proc,
+    timers: &[Timer],
+    interrupts: &Interrupts,
+    events: &mut dyn EventSink,
+) -> Result<bool, Error> {
+    let asker = Asker::new(proc, interrupts);
+    let (mut started, mut all) = (Vec::new(), true);
+    for (manager, units) in by_manager(timers) {
+        let of_manager = timers.iter().filter(|timer| timer.manager == manager);
+        // Without an answer, the order will tell.
+        let now = asker.show(&manager, "Id,LoadState,UnitFileState", &units)?.unwrap_or_default();
+        let is_wanted = |timer: &&Timer| {
+            now.iter().find(|unit| unit.value("Id") == timer.unit).is_none_or(|unit| {
+                let state = unit.value("UnitFileState");
+                let was_disabled = timer.is_enabled && state.starts_with("disabled");
+                unit.value("LoadState") == "loaded" && !was_disabled
+            })
+        };
+        let (wanted, others): (Vec<&Timer>, Vec<&Timer>) = of_manager.partition(is_wanted);
+        for timer in others {
+            events.event(Event::Warning(Warning::TimerGone(&timer.unit)));
+        }
+        let names: Vec<&str> = wanted.iter().map(|timer| timer.unit.as_str()).collect();
+        if names.is_empty() || manager.order(proc, "start", &names, interrupts, None)? {
+            started.extend(wanted.into_iter().cloned());
+        } else {
+            all = false;
+            events.event(Event::Warning(Warning::TimersNotStarted(&names)));
+        }
+    }
+    if !started.is_empty() {
+        events.event(Event::TimersStarted(&started));
+    }
+    Ok(all)
 }
 
 /// The timers that an earlier run has stopped.
@@ -212,61 +284,57 @@ pub enum LeftTimers {
     NotStarted,
 }
 
-/// Starts the timers again that an earlier run has stopped for a while, which then was killed with
-/// its guardians. The caller has the lock of cron-graceful.
+/// Starts the timers again that earlier runs have stopped for a while, which then were killed with
+/// their guardians. The caller has the lock of cron-graceful. A script is run once: what it cannot
+/// start may be gone.
 pub fn start_left(
     proc: &Proc,
     interrupts: &Interrupts,
     events: &mut dyn EventSink,
 ) -> Result<LeftTimers, Error> {
-    start_by(SCRIPT, proc, interrupts, events)
-}
-
-/// Starts the timers again that an earlier run has stopped for good.
-pub fn start_stopped(
-    proc: &Proc,
-    interrupts: &Interrupts,
-    events: &mut dyn EventSink,
-) -> Result<LeftTimers, Error> {
-    start_by(STOPPED, proc, interrupts, events)
-}
-
-/// Reports whether an earlier run has stopped timers for good.
-pub fn are_stopped() -> bool {
-    fs::symlink_metadata(STOPPED).is_ok()
+    let mut left = LeftTimers::None;
+    for script in scripts().map_err(Error::TimerScript)? {
+        let mut command = Command::new("/bin/sh");
+        command.arg(&script);
+        let end = Instant::now() + deadlines::SYSTEMCTL_ORDER;
+        if run_apart(proc, command, interrupts, end)? {
+            events.event(Event::TimersStarted(&[]));
+            left = if left == LeftTimers::None { LeftTimers::Started } else { left };
+        } else {
+            events.event(Event::Warning(Warning::LeftNotStarted(&script)));
+            left = LeftTimers::NotStarted;
+        }
+        remove(&script).map_err(Error::TimerScript)?;
+    }
+    Ok(left)
 }
 
 /// Reports whether timers are stopped for a while, by a run that is at work or was killed.
 pub fn are_left() -> bool {
-    fs::symlink_metadata(SCRIPT).is_ok()
+    scripts().is_ok_and(|scripts| !scripts.is_empty())
 }
 
-fn start_by(
-    script: &'static str,
-    proc: &Proc,
-    interrupts: &Interrupts,
-    events: &mut dyn EventSink,
-) -> Result<LeftTimers, Error> {
-    match fs::symlink_metadata(script) {
-        Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(LeftTimers::None),
-        Err(error) => return Err(Error::TimerScript(error)),
+/// Returns the scripts of all runs.
+fn scripts() -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(DIRECTORY)? {
+        let path = entry?.path();
+        let name = path.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
+        let pid = name.strip_prefix(NAME.as_bytes());
+        if pid.is_some_and(|pid| !pid.is_empty() && pid.iter().all(u8::is_ascii_digit)) {
+            found.push(path);
+        }
     }
-    if run_script(proc, script, interrupts)? {
-        events.event(Event::TimersStarted(&[]));
-        Ok(LeftTimers::Started)
-    } else {
-        events.event(Event::Warning(Warning::TimersNotStarted(script)));
-        Ok(LeftTimers::NotStarted)
-    }
+    found.sort();
+    Ok(found)
 }
 
 /// Starts a guardian that runs the script at this time, or when we die. Errors: it does not answer.
-fn guardian(limit: Option<Instant>) -> Result<Guardian, Error> {
+fn guardian(script: &Path, limit: Option<Instant>) -> Result<Guardian, Error> {
     let guardian = Guardian::start()?;
     let failed = |errno| control::Error::Kernel { what: "set up a guardian", errno };
     let orders = guardian
-        .run_when_abandoned(SCRIPT)
+        .run_when_abandoned(script)
         .and_then(|()| guardian.limit(limit))
         .and_then(|()| guardian.move_apart());
     orders.map_err(failed)?;
@@ -276,106 +344,68 @@ fn guardian(limit: Option<Instant>) -> Result<Guardian, Error> {
     Ok(guardian)
 }
 
-/// Returns the units of each manager.
-fn by_manager(timers: &[Timer]) -> BTreeMap<&Manager, Vec<&str>> {
-    let mut units: BTreeMap<&Manager, Vec<&str>> = BTreeMap::new();
-    for timer in timers {
-        units.entry(&timer.manager).or_default().push(&timer.unit);
-    }
-    units
-}
-
-/// Gives an order about units to a service manager, and reports whether it was carried out.
-fn order(
-    proc: &Proc,
-    words: &[OsString],
-    verb: &str,
-    units: &[&str],
-    interrupts: &Interrupts,
-) -> Result<bool, Error> {
-    let Some(found) = program::find(&words[0].to_string_lossy()) else { return Ok(false) };
-    let mut command = Command::new(found);
-    command.args(&words[1..]).args([verb, "--"]).args(units).stdout(Stdio::null());
-    is_done(proc, command, interrupts)
-}
-
-/// Runs a script and removes it, and reports whether it has succeeded.
-fn run_script(proc: &Proc, path: &str, interrupts: &Interrupts) -> Result<bool, Error> {
-    let mut command = Command::new("/bin/sh");
-    command.arg(path).stdout(Stdio::null());
-    let is_done = is_done(proc, command, interrupts)?;
-    if is_done {
-        fs::remove_file(path).map_err(Error::TimerScript)?;
-    }
-    Ok(is_done)
-}
-
-fn is_done(proc: &Proc, command: Command, interrupts: &Interrupts) -> Result<bool, Error> {
-    let limit = Instant::now().checked_add(deadlines::SYSTEMCTL_ORDER);
-    let end = child::run_to_end(proc, command, interrupts, limit)?;
-    Ok(match end {
-        CommandEnd::Ended { status, signal } => {
-            // What comes after this acts on it.
-            signal.into_iter().for_each(|signal| interrupts.requeue(signal));
-            status.success()
-        }
-        CommandEnd::Terminated(signal) => {
-            interrupts.requeue(signal);
-            false
-        }
-        CommandEnd::NotRun(_) | CommandEnd::TimedOut => false,
-    })
-}
-
-/// Returns the script that starts timers.
+/// Returns the script that starts timers. The names of units have no quotes. A user may hold up what
+/// has his rights, and must not hold up the rest.
 fn script(timers: &[Timer]) -> String {
-    format!("# cron-graceful has stopped these timers, and this starts them again.\n{PROGRAMS}\n")
-        + &lines(timers)
-}
-
-/// Returns the lines that start timers. The names of units have no quotes.
-fn lines(timers: &[Timer]) -> String {
-    let mut text = String::new();
+    let mut text = format!(
+        "# cron-graceful has stopped these timers, and this starts them again.\n{PROGRAMS}\n"
+    );
     for (manager, units) in by_manager(timers) {
-        let words = manager.systemctl();
-        let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
-        text.push_str(&format!("{} start --", words.join(" ")));
-        units.iter().for_each(|unit| text.push_str(&format!(" '{unit}'")));
-        text.push_str(" || failed=1\n");
+        let units: Vec<String> = units.iter().map(|unit| format!("'{unit}'")).collect();
+        let start = format!("{} start -- {}", manager.systemctl().join(" "), units.join(" "));
+        let line = match manager {
+            Manager::System => start,
+            Manager::User(_) => {
+                format!("timeout -s KILL 10 {start} </dev/null >/dev/null 2>&1")
+            }
+        };
+        text.push_str(&format!("{line} || failed=1\n"));
     }
     text + "[ -z \"$failed\" ]\n"
 }
 
 /// Writes a script as a whole. /run is the superuser's.
-fn write_script(path: &str, text: &str) -> io::Result<()> {
-    let new = format!("{path}.new");
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+fn write_script(path: &Path, text: &str) -> io::Result<()> {
+    let new = path.with_extension("new");
+    remove(&new)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-    file.write_all(text.as_bytes())?;
-    fs::rename(&new, path)
+    let written = file.write_all(text.as_bytes()).and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        // The first error is the one to report.
+        let _ = remove(&new);
+    }
+    written
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::service_manager::UserManager;
     use super::*;
 
     #[test]
     fn the_script_starts_the_timers_of_each_manager() {
-        let timer = |manager: Manager, unit: &str| Timer::named(manager, unit);
-        let user = Manager::User { uid: 1000, gid: 100 };
+        let timer = |manager: &Manager, unit: &str| Timer::named(manager.clone(), unit, true);
+        let user = Manager::User(UserManager { uid: 1000, gid: 100, cgroup: String::new() });
         let text = script(&[
-            timer(user, "mail.timer"),
-            timer(Manager::System, "backup.timer"),
-            timer(Manager::System, "getty\\x2d.timer"),
+            timer(&user, "mail.timer"),
+            timer(&Manager::System, "backup.timer"),
+            timer(&Manager::System, "getty\\x2d.timer"),
         ]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[2], "systemctl start -- 'backup.timer' 'getty\\x2d.timer' || failed=1");
+        let of_user = lines[3];
+        assert!(of_user.starts_with("timeout -s KILL 10 env -i PATH="), "{text}");
+        assert!(of_user.contains(" setpriv --reuid=1000 --regid=100 --clear-groups "), "{text}");
         assert!(
-            text.contains("\nsystemctl start -- 'backup.timer' 'getty\\x2d.timer' ||"),
+            of_user.ends_with("start -- 'mail.timer' </dev/null >/dev/null 2>&1 || failed=1"),
             "{text}"
         );
-        assert!(text.contains("\nsetpriv --reuid=1000 --regid=100 --clear-groups env "), "{text}");
-        assert!(text.contains(" systemctl --user start -- 'mail.timer' ||"), "{text}");
     }
 }

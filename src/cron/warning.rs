@@ -30,14 +30,23 @@ pub enum Warning<'w> {
     Unwatched(&'w super::Error),
     /// The daemon with this pid was stopped when it was found, and could not be continued.
     NotContinued(Pid),
-    /// This timer would not come back after a stop, and is left active.
+    /// This timer would not come back after a stop, or would take other units with it, and is left
+    /// active.
     FixedTimer(&'w str),
     /// The service manager of the user with this id does not answer, so that his timers are left.
     SilentManager(u32),
     /// Timers that somebody has started meanwhile could not be stopped.
     TimersRun,
-    /// Timers could not be started again. This script does it.
-    TimersNotStarted(&'w str),
+    /// Nothing was done, because timers could not be stopped.
+    Timers(&'w super::Error),
+    /// This timer was due while it was stopped, and will not run for that.
+    TimerMissed(&'w str),
+    /// This timer was disabled or removed while it was stopped, and is not started again.
+    TimerGone(&'w str),
+    /// These timers could not be started again.
+    TimersNotStarted(&'w [&'w str]),
+    /// This script of an earlier run has not started all its timers.
+    LeftNotStarted(&'w Path),
     /// So many processes of jobs have started during the wait that further ones are not reported.
     NotTold,
     /// This process belongs to a cron job, and that job is not waited for.

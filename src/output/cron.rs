@@ -95,6 +95,8 @@ pub struct CronReport<'t> {
     /// The timers that were found or stopped.
     timers: Vec<Timer>,
     not_included: NotIncluded,
+    /// `true` if timers are stopped that nobody will start again.
+    has_left_timers: bool,
     /// The jobs that were waited for and have ended.
     ended: Vec<EndedJob>,
     /// For each daemon that runs on: its pid, and what was missed, as a member of JSON.
@@ -128,6 +130,7 @@ impl<'t> CronReport<'t> {
             holder: None,
             timers: Vec::new(),
             not_included: NotIncluded::default(),
+            has_left_timers: false,
             ended: Vec::new(),
             missed: Vec::new(),
             workers: BTreeSet::new(),
@@ -179,7 +182,9 @@ impl<'t> CronReport<'t> {
         if !found.timers.is_empty() {
             self.line(timers_active(&found.timers));
         }
-        found.fixed.iter().for_each(|unit| self.warn(&warning_text(&Warning::FixedTimer(unit))));
+        for timer in &found.fixed {
+            self.warn(&warning_text(&Warning::FixedTimer(&timer.unit)));
+        }
         let silent = found.silent.iter();
         silent.for_each(|&uid| self.warn(&warning_text(&Warning::SilentManager(uid))));
     }
@@ -187,7 +192,8 @@ impl<'t> CronReport<'t> {
     /// Warns that timers are stopped, unless a run is at work that starts them again.
     pub fn timers_are_left(&mut self) {
         if self.options.other_run.is_none() {
-            self.warn("timers are stopped, and who has done so was killed: --resume starts them");
+            self.has_left_timers = true;
+            self.line("timers are stopped by a run that was killed: --resume starts them");
         }
     }
 

@@ -6,6 +6,12 @@
 pub struct Cgroups<'a>(pub &'a [u8]);
 
 impl<'a> Cgroups<'a> {
+    /// Reports whether a control group is this one or below it, as where a service makes groups of
+    /// its own.
+    pub fn is_in(cgroup: &[u8], group: &[u8]) -> bool {
+        cgroup.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+    }
+
     /// Returns the controllers and the path of each hierarchy.
     fn hierarchies(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         self.0.split(|&byte| byte == b'\n').filter_map(|line| {

@@ -42,11 +42,13 @@ pub fn long_about() -> String {
              --with includes what else starts jobs. With at, the daemon of at(1) is paused and \
              stopped as cron is, and the jobs of at and batch are waited for. With timers, the active \
              timers of systemd are stopped, also those of users; the services that they have started \
-             are waited for, and exactly these timers are started again when cron runs on, by the \
-             guardian if this command is killed. When cron is stopped for good, they stay stopped. \
+             are waited for and never terminated, and exactly these timers are started again when cron \
+             runs on, by the guardian if this command is killed. Those that somebody has disabled or \
+             removed meanwhile are not, with a message. When cron is stopped for good, they stay \
+             stopped until --start. \
              A timer that counts from the boot or from its own start (OnBootSec=, OnActiveSec=) may \
-             run its service once more when it is started again. A timer that would not come back after a stop, as one of systemd-run, stays \
-             active, with a message. all is both. Without --with, one line tells what of this runs.\
+             run its service once more when it is started again. A timer that would not come back after a stop, as one of systemd-run, or that would \
+             take other units with it stays active, with a message. all is both. Without --with, one line tells what of this runs.\
              \n\n\
              {START}\n\n{SUMMARY}\n\n\
              A job is what cron's workers run, with everything below it and everything that it \
@@ -151,9 +153,9 @@ Files:
   /run/cron-graceful.sock
                 where the one who holds cron listens for --release, --list and
                 --hold of the superuser
-  /run/cron-graceful.timers
-                a script that starts the timers again which are stopped, and
-                with -stopped behind its name those stopped with cron
+  /run/cron-graceful.timers.PID
+                a script that starts the timers again which this process has
+                stopped; its guardian, or the next run, runs it if it is killed
   /run/cron-graceful.stopped
                 what --start needs, written when cron is stopped: for the
                 superuser alone, because cron's environment is in it

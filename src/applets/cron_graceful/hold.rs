@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
 
-use super::Options;
 use super::caller::who;
 use super::lock::other_run;
-use crate::cron::{self, Answer, Request};
+use super::{Options, With};
+use crate::cron::{self, Answer, HeldToo, Request};
 use crate::deadline::pause;
 use crate::exit::{Exit, Refusal};
 use crate::output::cron::{held_already, of_hold, of_release, released};
@@ -18,8 +18,17 @@ const HOLDER_END: Duration = Duration::from_secs(2);
 
 /// Lets the one who holds cron hold it for longer; `None` if nobody does.
 pub fn extend(options: &Options, lease: Duration) -> anyhow::Result<Option<Exit>> {
+    let wanted = HeldToo { at: options.includes(With::At), timers: options.includes(With::Timers) };
+    if let Some(Answer::Holding(holder)) = ask(&Request::Ask)?
+        && !holder.with.includes(wanted)
+    {
+        return Err(Refusal::nothing(
+            "cron is held already, and not all that --with wants: --release it first",
+        )
+        .into());
+    }
     let request = Request::Extend { lease, by: who() };
-    Ok(match cron::call_holder(&request).map_err(|error| silent(&error))? {
+    Ok(match ask(&request)? {
         Some(Answer::Holding(holder)) => {
             options.tell(&if options.summary {
                 of_hold(&holder)
@@ -32,10 +41,14 @@ pub fn extend(options: &Options, lease: Duration) -> anyhow::Result<Option<Exit>
     })
 }
 
+fn ask(request: &Request) -> anyhow::Result<Option<Answer>> {
+    cron::call_holder(request).map_err(|error| silent(&error))
+}
+
 /// Lets the one who holds cron let it run on.
 pub fn release(options: &Options) -> anyhow::Result<Exit> {
     let request = Request::Release { by: who() };
-    match cron::call_holder(&request).map_err(|error| silent(&error))? {
+    match ask(&request)? {
         Some(Answer::Released(holder)) => {
             await_end_of_holder();
             options.tell(&if options.summary {

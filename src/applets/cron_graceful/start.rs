@@ -2,7 +2,7 @@
 
 use super::Options;
 use crate::control::Interrupts;
-use crate::cron::{self, Daemon, DaemonSelector, LeftTimers, RECORD, Started, StopRecord};
+use crate::cron::{self, Daemon, DaemonSelector, RECORD, Started, StopRecord};
 use crate::exit::{Exit, Refusal};
 use crate::output::cron::CronReport;
 use crate::process::Proc;
@@ -14,22 +14,18 @@ pub fn start(
     interrupts: &Interrupts,
     mut report: CronReport<'_>,
 ) -> anyhow::Result<Exit> {
-    let record = record(proc)?;
-    if record.is_none() && !cron::are_timers_stopped() {
-        return without_record(proc, report);
-    }
-    record.iter().for_each(|record| report.stopped_by(record));
-    let stopped = record.map_or_else(Vec::new, |record| record.daemons);
+    let Some(record) = record(proc)? else { return without_record(proc, report) };
+    report.stopped_by(&record);
     if options.dry_run {
-        stopped.iter().for_each(|daemon| report.would_start(daemon));
+        record.daemons.iter().for_each(|daemon| report.would_start(daemon));
+        report.would_start_timers(&record.timers);
         report.finish("dry run", &[], &[])?;
         return Ok(Exit::Done);
     }
-    let timers = cron::start_stopped_timers(proc, interrupts, &mut report)?;
     let mut running = Vec::new();
-    let mut any_now = timers == LeftTimers::Started;
-    let mut all = timers != LeftTimers::NotStarted;
-    for stopped in &stopped {
+    let mut any_now = !record.timers.is_empty();
+    let mut all = cron::start_timers(proc, &record.timers, interrupts, &mut report)?;
+    for stopped in &record.daemons {
         match cron::start(proc, stopped, &running, interrupts)? {
             Started::Now(daemon) => {
                 report.started(&daemon, &stopped.start);

@@ -32,6 +32,7 @@ impl CronReport<'_> {
         self.beside_json(text);
         text.push(b',');
         run_json(text, self.options.other_run.as_ref());
+        put(text, format_args!(",\"timers_left\":{}", self.has_left_timers));
         text.extend_from_slice(b"}\n");
     }
 
@@ -219,6 +220,9 @@ pub(super) fn holder_json(json: &mut Vec<u8>, holder: Option<&Holder>) {
     text_member(json, "by", Some(holder.by.as_bytes()));
     json::member(json, "since", Some(holder.since), moment);
     json::member(json, "until", holder.until, moment);
+    json.push(b',');
+    json::key(json, "with");
+    json::array(json, holder.with.names().iter(), |json, name| json::string(json, name));
     json.push(b'}');
 }
 

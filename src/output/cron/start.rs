@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 use super::super::human;
 use super::CronReport;
 use super::words::quoted;
-use crate::cron::{Daemon, StartFailure, StartMethod, StopRecord, StoppedDaemon};
+use crate::cron::{Daemon, StartFailure, StartMethod, StopRecord, StoppedDaemon, Timer};
 
 impl CronReport<'_> {
     /// Reports who has stopped cron, and when.
@@ -26,6 +26,11 @@ impl CronReport<'_> {
                 format!("would not start {name}: it is not known how it was started: {why}")
             }
         });
+    }
+
+    /// Writes which timers would be started.
+    pub fn would_start_timers(&mut self, timers: &[Timer]) {
+        timers.iter().for_each(|timer| self.line(format_args!("would start {}", timer.unit)));
     }
 
     /// Reports that a daemon was started, also to the log of the system.

@@ -310,6 +310,7 @@ pub fn origin_name(origin: JobOrigin) -> &'static str {
         JobOrigin::Earlier => "earlier cron",
         JobOrigin::Daemon => "daemon",
         JobOrigin::Perhaps => "perhaps",
+        JobOrigin::Service => "service",
     }
 }
 
@@ -332,6 +333,7 @@ pub fn origin_note(origin: JobOrigin) -> Option<&'static str> {
             Some("a job of a cron that has ended: it looks like one, and is never terminated")
         }
         JobOrigin::Daemon => Some("a daemon that a job started"),
+        JobOrigin::Service => Some("of a service that a timer has started"),
         JobOrigin::Perhaps => {
             Some("perhaps of cron: its parent has ended, and it has the environment of a job")
         }
@@ -477,17 +479,29 @@ pub fn warning_text(warning: &Warning<'_>) -> String {
             format!("whether another cron was started meanwhile is unknown: {error}")
         }
         Warning::NotContinued(pid) => format!("process {pid} could not be continued"),
-        Warning::FixedTimer(unit) => {
-            format!("{unit} stays active: it would not come back after a stop, and may start a job")
-        }
+        Warning::FixedTimer(unit) => format!(
+            "{unit} stays active, and may start a job: after a stop it would not come back, or other \
+             units would be stopped with it"
+        ),
         Warning::SilentManager(uid) => format!(
             "the service manager of user {uid} does not answer: timers of that user may start jobs"
         ),
         Warning::TimersRun => {
             "somebody has started timers, and they could not be stopped".to_owned()
         }
-        Warning::TimersNotStarted(script) => format!(
-            "not all timers could be started again: systemctl says why above; sh {script} tries again"
+        Warning::Timers(error) => format!("{error}: nothing was done"),
+        Warning::TimerMissed(unit) => {
+            format!("{unit} was due meanwhile, and does not make up for it (Persistent=no)")
+        }
+        Warning::TimerGone(unit) => {
+            format!("{unit} is not started again: it was disabled or removed meanwhile")
+        }
+        Warning::TimersNotStarted(units) => {
+            format!("timers could not be started again: {}", units.join(", "))
+        }
+        Warning::LeftNotStarted(script) => format!(
+            "not all timers of '{}' could be started again: see systemctl list-timers --all",
+            script.display()
         ),
         Warning::NotTold => "processes of jobs start and end again and again: further ones are \
                              waited for, and not told of one by one"
