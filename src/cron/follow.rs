@@ -74,6 +74,8 @@ pub struct Follow<'f> {
     interrupted: Option<Signal>,
     /// `true` if the kernel has discarded events, and what happened meanwhile is not found out yet.
     has_lost: bool,
+    /// The latest pid of the machine before the last look.
+    latest: Option<Pid>,
     /// Until then, the events of the kernel wait: on a busy machine most are of other processes.
     rests_until: Instant,
     /// Most processes of which a pidfd is held.
@@ -110,6 +112,7 @@ impl<'f> Follow<'f> {
             looks: Looks::new(now),
             interrupted: None,
             has_lost: false,
+            latest: None,
             rests_until: now,
             room: most_held(proc),
             ready: VecDeque::new(),
@@ -173,8 +176,14 @@ impl<'f> Follow<'f> {
             self.search(JobEvent::Started)?;
         }
         if self.events.is_none() && self.looks.due() <= now {
-            if self.look(JobEvent::Started)? {
-                self.looks.note_new();
+            // Without a new process there is no new job. The list of children is long where many
+            // jobs run, and this is not.
+            let latest = self.proc.latest_pid();
+            if latest.is_none() || latest != self.latest || self.family.is_unsettled() {
+                self.latest = latest;
+                if self.look(JobEvent::Started)? {
+                    self.looks.note_new();
+                }
             }
             self.check_unheld()?;
             self.looks.note_look(now);
