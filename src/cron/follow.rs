@@ -1,7 +1,7 @@
 //! Following the daemons: every job that starts and ends, with its exit status, while nothing is
 //! changed.
 //!
-//! Where the kernel tells of every fork, exec and exit (see [`ProcessEvents`]), no job is too short.
+//! Where the kernel tells of every fork, exec and exit ([`ProcessEvents`]), no job is too short.
 //! Elsewhere, as in a container, the children of the daemons are looked at again and again, most of
 //! all when a minute begins, and each is held by a pidfd, through which the kernel tells its exit
 //! status since Linux 6.15.
@@ -230,8 +230,8 @@ impl<'f> Follow<'f> {
         }
     }
 
-    /// Waits for this time at most. Reports whether a process that is watched has ended, or a signal
-    /// has come; whether there are events of the kernel; and whether the reader has gone.
+    /// Waits for this time at most. Reports whether a watched process has ended, or a signal has
+    /// come; whether there are events of the kernel; and whether the reader has gone.
     fn wait(
         &self,
         time: Option<Duration>,
@@ -274,7 +274,7 @@ impl<'f> Follow<'f> {
                 }
                 Received::Lost => self.has_lost = true,
                 // The kernel discards all further events until the last one that it kept is read
-                // (NETLINK_S_CONGESTED in net/netlink/af_netlink.c), and so this is the time to look.
+                // (NETLINK_S_CONGESTED in net/netlink/af_netlink.c): this is the time to look.
                 Received::Nothing if self.has_lost => {
                     self.has_lost = false;
                     self.mend()?;
