@@ -248,8 +248,8 @@ pub fn reset_signals() {
 /// The number of the last signal (_NSIG).
 const LAST_SIGNAL: i32 = 64;
 
-/// Enters the real-time policy SCHED_RR with its lowest priority (sched(7)). Threads that are started
-/// later inherit it, and so do children.
+/// Enters the real-time policy SCHED_RR with its lowest priority (sched(7)). Later threads inherit
+/// it, and so do children.
 pub fn enter_real_time() -> Result<(), Errno> {
     // SAFETY: it consists of numbers, for which zero is a value.
     let mut parameters: nix::libc::sched_param = unsafe { std::mem::zeroed() };

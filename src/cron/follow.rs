@@ -1,7 +1,7 @@
 //! Following the daemons: every job that starts and ends, with its exit status, while nothing is
 //! changed.
 //!
-//! Where the kernel tells of every fork, exec and exit (see [`ProcessEvents`]), no job is too short.
+//! Where the kernel tells of every fork, exec and exit ([`ProcessEvents`]), no job is too short.
 //! Elsewhere, as in a container, the children of the daemons are looked at again and again, most of
 //! all when a minute begins, and each is held by a pidfd, through which the kernel tells its exit
 //! status since Linux 6.15.
@@ -74,6 +74,8 @@ pub struct Follow<'f> {
     interrupted: Option<Signal>,
     /// `true` if the kernel has discarded events, and what happened meanwhile is not found out yet.
     has_lost: bool,
+    /// The latest pid of the machine before the last look.
+    latest: Option<Pid>,
     /// Until then, the events of the kernel wait: on a busy machine most are of other processes.
     rests_until: Instant,
     /// Most processes of which a pidfd is held.
@@ -110,6 +112,7 @@ impl<'f> Follow<'f> {
             looks: Looks::new(now),
             interrupted: None,
             has_lost: false,
+            latest: None,
             rests_until: now,
             room: most_held(proc),
             ready: VecDeque::new(),
@@ -173,8 +176,14 @@ impl<'f> Follow<'f> {
             self.search(JobEvent::Started)?;
         }
         if self.events.is_none() && self.looks.due() <= now {
-            if self.look(JobEvent::Started)? {
-                self.looks.note_new();
+            // Without a new process there is no new job. The list of children is long where many
+            // jobs run, and this is not.
+            let latest = self.proc.latest_pid();
+            if latest.is_none() || latest != self.latest || self.family.is_unsettled() {
+                self.latest = latest;
+                if self.look(JobEvent::Started)? {
+                    self.looks.note_new();
+                }
             }
             self.check_unheld()?;
             self.looks.note_look(now);
@@ -221,8 +230,8 @@ impl<'f> Follow<'f> {
         }
     }
 
-    /// Waits for this time at most. Reports whether a process that is watched has ended, or a signal
-    /// has come; whether there are events of the kernel; and whether the reader has gone.
+    /// Waits for this time at most. Reports whether a watched process has ended, or a signal has
+    /// come; whether there are events of the kernel; and whether the reader has gone.
     fn wait(
         &self,
         time: Option<Duration>,
@@ -265,7 +274,7 @@ impl<'f> Follow<'f> {
                 }
                 Received::Lost => self.has_lost = true,
                 // The kernel discards all further events until the last one that it kept is read
-                // (NETLINK_S_CONGESTED in net/netlink/af_netlink.c), and so this is the time to look.
+                // (NETLINK_S_CONGESTED in net/netlink/af_netlink.c): this is the time to look.
                 Received::Nothing if self.has_lost => {
                     self.has_lost = false;
                     self.mend()?;

@@ -16,8 +16,8 @@ use crate::skip;
 /// The inodes of the initial pid and user namespaces (include/linux/proc_ns.h).
 const INITIAL: [(&str, &str); 2] = [("pid", "pid:[4026531836]"), ("user", "user:[4026531837]")];
 
-/// The beginning of a script: its own crontabs and pid files, and nothing that outlives it. `follow`
-/// starts cron-jobs for the cron of `start_cron`.
+/// The beginning of a script: its own crontabs and pid files, and nothing that outlives it.
+/// `follow` starts cron-jobs for the cron of `start_cron`.
 const BEGIN: &str = r#"set -e
 mount -t tmpfs none /run; mkdir -p /run/lock
 mount -t tmpfs none /dev/shm; mount -t tmpfs none /etc/cron.d
@@ -33,7 +33,10 @@ start_cron() {
     until [ -s /run/crond.pid ]; do sleep 0.01; done
     cron=$(cat /run/crond.pid)
 }
-follow() { setpriv --pdeathsig KILL "$P" cron-jobs --jsonl "$@" >/run/out 2>/run/errors & follower=$!; }
+follow() {
+    setpriv --pdeathsig KILL "$P" cron-jobs --jsonl "$@" >/run/out 2>/run/errors &
+    follower=$!
+}
 until_told() { until grep -qs "$1" /run/out; do kill -0 $follower || exit 1; sleep 0.02; done; }
 "#;
 
@@ -137,7 +140,11 @@ fn expected_statuses() -> BTreeMap<String, usize> {
 /// The kernel keeps events for us up to a limit. Beyond that some are lost, while cron-jobs stands
 /// still here; a job ends meanwhile, and another one starts.
 const LOST: &str = r#"
-printf 'MAILTO=""\n@reboot root timeout 99 cat /run/first; exit 3\n@reboot root timeout 99 cat /run/second; exit 4\n' >/etc/cron.d/jobs
+cat >/etc/cron.d/jobs <<'X'
+MAILTO=""
+@reboot root timeout 99 cat /run/first; exit 3
+@reboot root timeout 99 cat /run/second; exit 4
+X
 mkfifo /run/first /run/second
 start_cron
 follow --pid $cron
@@ -174,8 +181,8 @@ fn lost_events_are_told_and_mended() {
     assert!(outcome.errors().contains("has discarded some"), "{}", outcome.report());
 }
 
-/// Jobs that are over before anybody could look: of other users too, and with a shell that cannot be
-/// started. A job is a process with threads of which the first one ends first.
+/// Jobs that are over before anybody could look: of other users too, and with a shell that cannot
+/// be started. A job is a process with threads of which the first one ends first.
 const SHORT: &str = r#"
 cat >/run/threads.py <<'X'
 import ctypes, os, threading, time
@@ -185,12 +192,20 @@ def end():
 threading.Thread(target=end).start()
 ctypes.CDLL(None).pthread_exit(None)
 X
-printf 'MAILTO=""\n* * * * * root exit 3\n* * * * * nobody exit 4\n* * * * * root kill -KILL $$\n' >/etc/cron.d/a
+cat >/etc/cron.d/a <<'X'
+MAILTO=""
+* * * * * root exit 3
+* * * * * nobody exit 4
+* * * * * root kill -KILL $$
+X
 printf 'MAILTO=""\nSHELL=/nosuch\n* * * * * nobody never\n' >/etc/cron.d/b
 printf 'MAILTO=""\nSHELL=/bin/bash\n* * * * * root exec python3 /run/threads.py\n' >/etc/cron.d/c
 start_cron faketime -f '@2030-01-01 00:00:58'
 follow --pid $cron
-until [ "$(grep -c '"event":"ended"' /run/out)" = 5 ]; do kill -0 $follower || exit 1; sleep 0.05; done
+until [ "$(grep -c '"event":"ended"' /run/out)" = 5 ]; do
+    kill -0 $follower || exit 1
+    sleep 0.05
+done
 kill $cron
 wait $follower
 cat /run/errors >&2

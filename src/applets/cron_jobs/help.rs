@@ -25,8 +25,8 @@ pub fn long_about() -> String {
          unknown, and are printed as ?.\n\n\
          The kernel gives these events only in the initial pid and user namespaces. Elsewhere, as \
          in a container, cron-jobs says so and looks at the children of the daemon: every 2 \
-         milliseconds around the beginning of a minute and for a second after each new job, else 20 \
-         times a second. A job that starts and ends between two looks is missed; where at least \
+         milliseconds around the beginning of a minute and for a second after each new job, else \
+         20 times a second. A job that starts and ends between two looks is missed; where at least \
          its worker was seen, that is printed. Each job is held by a pidfd, through which the \
          kernel tells its exit status since Linux 6.15. An older kernel tells it only of a \
          zombie, so that mostly the status is unknown.\n\n\

@@ -154,6 +154,11 @@ impl Family {
         }
     }
 
+    /// Reports whether a look can find out more about a process that is known.
+    pub fn is_unsettled(&self) -> bool {
+        self.members.values().any(|member| !member.is_settled())
+    }
+
     /// Makes a process a job, and notes that its worker has one.
     pub fn make_job(&mut self, pid: Pid) {
         let Some(member) = self.members.get_mut(&pid) else { return };

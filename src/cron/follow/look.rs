@@ -1,5 +1,5 @@
-//! A look at the processes below a daemon, through /proc: what each of them is for the daemon. It is
-//! for jobs that ran before, and for all jobs where the kernel has no process events.
+//! A look at the processes below a daemon, through /proc: what each is for the daemon. It is for
+//! jobs that ran before, and for all jobs where the kernel has no process events.
 
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ pub struct Sight {
     pub member: Member,
 }
 
-/// Looks at the children of the daemons, of their helpers, and of the workers without a job. Returns
-/// those that are new, or of which more is known now. With `holds`, each is held by a pidfd. Errors:
-/// /proc cannot be read.
+/// Looks at the children of the daemons, of their helpers, and of the workers without a job.
+/// Returns those that are new, or of which more is known now. With `holds`, each is held by a
+/// pidfd. Errors: /proc cannot be read.
 pub fn look(
     proc: &Proc,
     daemons: &[Daemon],
@@ -64,8 +64,8 @@ pub fn look(
     Ok(sights)
 }
 
-/// Reports whether a worker stays one. That of busybox's crond, of dcron or of a helper becomes the job
-/// itself.
+/// Reports whether a worker stays one. That of busybox's crond, of dcron or of a helper becomes the
+/// job itself.
 fn is_lasting(member: &Member, daemons: &[Daemon]) -> bool {
     let is_of_dcron = |daemon: &Daemon| daemon.pid == member.daemon && daemon.is_dcron();
     member.role == Role::Worker
@@ -104,8 +104,8 @@ fn children_by_scan(proc: &Proc, parents: &[Pid]) -> Result<Vec<(Pid, Pid)>, Err
     Ok(found)
 }
 
-/// Looks at a child of a member; `None` for one that has ended, and for one of which nothing new can
-/// be found out.
+/// Looks at a child of a member; `None` for one that has ended, and for one of which nothing new
+/// can be found out.
 fn see(
     proc: &Proc,
     daemons: &[Daemon],

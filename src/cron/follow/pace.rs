@@ -69,7 +69,7 @@ const PATIENCE: Duration = Duration::from_millis(5);
 
 /// Time between two looks while jobs may start, as a multiple of the time that a look takes. With
 /// hundreds of new workers, a look takes some milliseconds.
-const COST: u32 = 3;
+const COST: u32 = 1;
 
 /// Milliseconds of a minute in which daemons start jobs. They wake at its beginning; Debian's cron
 /// sleeps whole seconds, and wakes up to one second later.
