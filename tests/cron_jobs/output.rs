@@ -89,6 +89,15 @@ fn metrics_are_written_to_a_file() {
         assert!(of("last_duration_seconds", &bad).parse::<f64>().is_ok_and(|time| time > 0.0));
     }
     assert!(text.ends_with("# EOF\n"), "{text}");
+    // README asks for metrics that there are.
+    let readme = include_str!("../../README.md");
+    let words = readme.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let asked: BTreeSet<&str> =
+        words.filter(|word| word.starts_with("proctool_cron_job_")).collect();
+    assert!(asked.len() >= 2, "{asked:?}");
+    for name in asked {
+        assert!(text.contains(&format!("# TYPE {name} ")), "{name}: {text}");
+    }
     let outcome = follower.end(&place);
     assert!(outcome.stdout.is_empty(), "{}", outcome.report());
     if missing(&["promtool"]).is_ok() {

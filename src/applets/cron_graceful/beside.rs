@@ -3,6 +3,7 @@
 use super::{Options, With};
 use crate::control::Interrupts;
 use crate::cron::{self, ActiveTimers, Asker, DaemonScan, DaemonSelector};
+use crate::exit::Refusal;
 use crate::output::cron::NotIncluded;
 use crate::process::Proc;
 
@@ -18,11 +19,7 @@ pub struct Beside {
 
 impl Beside {
     /// Looks for them. Errors: the user wants to include timers, and systemd does not tell them.
-    pub fn find(
-        options: &Options,
-        proc: &Proc,
-        interrupts: &Interrupts,
-    ) -> Result<Beside, cron::Error> {
+    pub fn find(options: &Options, proc: &Proc, interrupts: &Interrupts) -> anyhow::Result<Beside> {
         let mut at = cron::find(proc, &DaemonSelector::AT)?;
         let (with_at, with_timers) = (options.includes(With::At), options.includes(With::Timers));
         let mut not_included = NotIncluded::default();
@@ -32,7 +29,12 @@ impl Beside {
             at.rejected.clear();
         }
         let asker = Asker::new(proc, interrupts);
-        let timers = if with_timers { Some(asker.timers(&[])?) } else { None };
+        let timers = match with_timers.then(|| asker.timers(&[])).transpose() {
+            Err(error @ cron::Error::Timers) => {
+                return Err(Refusal::nothing(format!("{error}: nothing was done")).into());
+            }
+            found => found?,
+        };
         not_included.timers = if with_timers || options.resume {
             Some(0)
         } else {
