@@ -69,9 +69,9 @@ impl KnownJob {
     }
 }
 
-/// Number of looks of a listing that finds nothing while processes end. Each takes some
+/// Number of looks of a listing that finds nothing while processes start or end. Each takes some
 /// milliseconds.
-const LOOKS: usize = 20;
+const LOOKS: usize = 60;
 
 /// Number of attempts to catch a process with the latest pid.
 const ATTEMPTS: usize = 100;
@@ -130,7 +130,8 @@ impl Jobs {
     ) -> Result<Vec<Job>, Error> {
         for _ in 1..LOOKS {
             let found = self.look(proc, daemons, is_brief)?;
-            if !found.is_empty() || !self.may_have_missed {
+            let is_certain = !self.may_have_missed && !self.is_passed_on(proc, daemons)?;
+            if !found.is_empty() || is_certain {
                 return Ok(found);
             }
         }
