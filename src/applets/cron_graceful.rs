@@ -12,7 +12,7 @@ mod start;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum, ValueHint, value_parser};
@@ -285,21 +285,13 @@ fn work(
         move |ended| leave(&name, ended, timed_out, ALL_DONE, is_quiet)
     })?;
     let output = Output::stdout(options.format.colour());
-    let holder = if options.list { lock::asked_holder() } else { Ok(None) };
-    let holder = holder.map_err(|error| hold::silent(&error))?;
-    let look = ReportOptions {
-        layout: options.format.json(),
-        with_daemons: options.wait_daemons,
-        is_summary: options.summary,
-        is_quiet: options.verbosity.is_quiet(),
-        is_detached: options.detach,
-        limit,
-        other_run: if changes { None } else { lock::other_run() },
-        holder,
-        ends_when_held: options.lease.is_some(),
-    };
+    let look = options.report_options(changes, limit)?;
     let mut report = CronReport::new(name, proc.users(), &interrupts, output, look);
-    let left = if changes && !options.start {
+    if options.start {
+        overseer.iter().for_each(|overseer| overseer.trust(None));
+        return start::start(options, &proc, &interrupts, report);
+    }
+    let left = if changes {
         cron::start_left_timers(&proc, &interrupts, &mut report)?
     } else {
         LeftTimers::None
@@ -309,17 +301,7 @@ fn work(
     report.not_included(beside.not_included);
     // The following steps keep to the time limit themselves, and some of them have none.
     overseer.iter().for_each(|overseer| overseer.trust(None));
-    if options.start {
-        return start::start(options, &proc, &interrupts, report);
-    }
-    refuse::doubts(&proc, &plan.wanted, &found)?;
-    refuse::other_name(&proc, &plan.wanted, &found)?;
-    if plan.with_at {
-        refuse::doubts(&proc, &DaemonSelector::AT, &beside.at)?;
-    }
-    if plan.wanted == DaemonSelector::USUAL && beside.timers.is_none() {
-        refuse::timers(&proc, &interrupts)?;
-    }
+    refuse::what_is_unclear(&proc, &interrupts, &plan, &found, &beside)?;
     let daemons = [found.daemons, beside.at.daemons].concat();
     let shutdown = Shutdown {
         proc: &proc,
@@ -380,6 +362,26 @@ impl Options {
     fn tell(&self, text: &str) -> io::Result<()> {
         let is_wanted = self.format.json().is_some() || self.summary || !self.verbosity.is_quiet();
         if is_wanted { output::print(text) } else { Ok(()) }
+    }
+
+    /// Returns the form and the extent of the report. Errors: the one who holds cron does not answer.
+    fn report_options(
+        &self,
+        changes: bool,
+        limit: Option<Instant>,
+    ) -> anyhow::Result<ReportOptions> {
+        let holder = if self.list { lock::asked_holder() } else { Ok(None) };
+        Ok(ReportOptions {
+            layout: self.format.json(),
+            with_daemons: self.wait_daemons,
+            is_summary: self.summary,
+            is_quiet: self.verbosity.is_quiet(),
+            is_detached: self.detach,
+            limit,
+            other_run: if changes { None } else { lock::other_run() },
+            holder: holder.map_err(|error| hold::silent(&error))?,
+            ends_when_held: self.lease.is_some(),
+        })
     }
 
     /// Reports whether this run looks for what is paused.
@@ -512,7 +514,8 @@ impl Options {
             report.finish("none", &[], &[])?;
             return Ok(Exit::Absent);
         }
-        if shutdown.plan.wanted != DaemonSelector::USUAL && self.command.is_empty() {
+        let is_named = shutdown.plan.wanted != DaemonSelector::USUAL;
+        if is_named && self.command.is_empty() && !has_timers {
             report.finish("none", &[], &[])?;
             return Ok(Exit::Done);
         }

@@ -130,8 +130,7 @@ impl Jobs {
     ) -> Result<Vec<Job>, Error> {
         for _ in 1..LOOKS {
             let found = self.look(proc, daemons, is_brief)?;
-            let is_certain = !self.may_have_missed && !self.is_passed_on(proc, daemons)?;
-            if !found.is_empty() || is_certain {
+            if !found.is_empty() || !self.may_have_missed && !self.is_passed_on(proc, daemons)? {
                 return Ok(found);
             }
         }

@@ -122,7 +122,9 @@ impl TimerPause {
                 }
             }
         }
-        events.event(Event::TimersStopped(&done));
+        if !done.is_empty() {
+            events.event(Event::TimersStopped(&done));
+        }
         Ok(true)
     }
 

@@ -342,7 +342,11 @@ fn what_is_stopped_for_good_is_started_again_by_one_command() {
     // Another run does not take them for its own.
     place.graceful(&["--with", "timers", "--", "true"]).exits(0);
     assert_eq!(active(&place), "");
-    mentions(&place.graceful(&["--start"]).exits(0), &["timers are active again"]);
+    let outcome = place.graceful(&["--start"]).exits(0);
+    mentions(&outcome, &["timers are active again"]);
+    // What runs again needs no word about what else runs.
+    assert!(!outcome.errors().contains("--with"), "{}", outcome.report());
+    assert!(!place.graceful(&["--resume"]).exits(0).errors().contains("--with"));
     assert_eq!(active(&place), "job.timer other.timer ");
     place.locked();
     assert!(!place.root("/run/cron-graceful.stopped").exists());

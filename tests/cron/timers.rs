@@ -166,3 +166,20 @@ fn a_hung_service_manager_of_a_user_costs_some_seconds_at_most() {
     mentions(&outcome, &["the service manager of user 1234 does not answer"]);
     place.still_runs(daemon);
 }
+
+/// Where no daemon has the name, there are timers all the same.
+#[test]
+fn timers_are_held_without_a_cron() {
+    let place = cron_box!(CronBox::with_systemd());
+    place.shell("systemctl stop cron");
+    with_timers(&place);
+    place.release("job");
+    for name in [&[][..], &["--daemon", "nothing"]] {
+        let hold = ["--hold", "--lease", "60s", "--with", "timers"];
+        place.graceful(&[&hold[..], name].concat()).exits(0);
+        assert_eq!(active(&place), "");
+        place.graceful(&["--release"]).exits(0);
+        assert_eq!(active(&place), "job.timer other.timer ");
+    }
+    place.graceful(&["--hold", "--lease", "60s"]).exits(4);
+}

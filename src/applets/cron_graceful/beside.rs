@@ -23,8 +23,10 @@ impl Beside {
         let mut at = cron::find(proc, &DaemonSelector::AT)?;
         let (with_at, with_timers) = (options.includes(With::At), options.includes(With::Timers));
         let mut not_included = NotIncluded::default();
+        // Whoever lets everything run on needs no word about what else runs.
+        let wants_word = !options.resume;
         if !with_at {
-            not_included.at_jobs = at.jobs();
+            not_included.at_jobs = if wants_word { at.jobs() } else { 0 };
             at.daemons.retain(|daemon| options.finds_paused() && daemon.is_stopped);
             at.rejected.clear();
         }
@@ -35,10 +37,10 @@ impl Beside {
             }
             found => found?,
         };
-        not_included.timers = if with_timers || options.resume {
-            Some(0)
-        } else {
+        not_included.timers = if !with_timers && wants_word {
             asker.system_timers()?.map(|timers| timers.len())
+        } else {
+            Some(0)
         };
         Ok(Beside { at, timers, not_included })
     }

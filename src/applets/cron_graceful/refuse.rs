@@ -4,9 +4,10 @@
 use std::io;
 
 use super::Options;
+use super::beside::Beside;
 use crate::cli::{doubt, unexamined};
 use crate::control::Interrupts;
-use crate::cron::{self, CronTarget, DaemonScan, DaemonSelector};
+use crate::cron::{self, CronTarget, DaemonScan, DaemonSelector, Plan};
 use crate::exit::{Exit, Refusal};
 use crate::output::cron::{failure, no_daemon, of_failure, reject_reason, without_pids};
 use crate::output::print;
@@ -35,8 +36,28 @@ pub fn conclude(error: anyhow::Error, options: &Options) -> anyhow::Result<Exit>
     })
 }
 
+/// Refuses to go on where it is unclear which daemons there are, or where something else starts
+/// jobs.
+pub fn what_is_unclear(
+    proc: &Proc,
+    interrupts: &Interrupts,
+    plan: &Plan,
+    found: &DaemonScan,
+    beside: &Beside,
+) -> anyhow::Result<()> {
+    doubts(proc, &plan.wanted, found)?;
+    other_name(proc, &plan.wanted, found)?;
+    if plan.with_at {
+        doubts(proc, &DaemonSelector::AT, &beside.at)?;
+    }
+    if plan.wanted == DaemonSelector::USUAL && beside.timers.is_none() {
+        timers(proc, interrupts)?;
+    }
+    Ok(())
+}
+
 /// Refuses to go on where it is unknown whether there are other daemons.
-pub fn doubts(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> anyhow::Result<()> {
+fn doubts(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> anyhow::Result<()> {
     if found.daemons.is_empty()
         && let Some(doubt) = doubt(proc, &found.unexamined)?
     {
@@ -65,7 +86,7 @@ pub fn doubts(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> anyho
 
 /// Refuses to go on where no daemon has the name that the user gave, and another cron runs: the
 /// name may be a mistake, and that one starts jobs.
-pub fn other_name(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> anyhow::Result<()> {
+fn other_name(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> anyhow::Result<()> {
     if !matches!(wanted, DaemonSelector::Named(_)) || !found.daemons.is_empty() {
         return Ok(());
     }
@@ -80,7 +101,7 @@ pub fn other_name(proc: &Proc, wanted: &DaemonSelector, found: &DaemonScan) -> a
 }
 
 /// Refuses to go on where the timers of systemd-cron start jobs: they are not paused.
-pub fn timers(proc: &Proc, interrupts: &Interrupts) -> anyhow::Result<()> {
+fn timers(proc: &Proc, interrupts: &Interrupts) -> anyhow::Result<()> {
     let state = match cron::cron_target(proc, interrupts)? {
         CronTarget::Inactive => return Ok(()),
         CronTarget::Active => "cron.target is active",

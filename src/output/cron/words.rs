@@ -219,7 +219,7 @@ fn counted(number: usize, one: &str, several: &str) -> String {
 }
 
 /// What starts jobs beside cron and is not included.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct NotIncluded {
     /// Number of jobs of at(1) that run.
     pub at_jobs: usize,
@@ -235,8 +235,11 @@ impl NotIncluded {
             what.push(counted(self.at_jobs, "at job runs", "at jobs run"));
             names.push("at");
         }
-        if let Some(timers) = self.timers.filter(|&timers| timers > 0) {
-            what.push(counted(timers, "timer is active", "timers are active"));
+        if self.timers != Some(0) {
+            what.push(match self.timers {
+                Some(timers) => counted(timers, "timer is active", "timers are active"),
+                None => "systemd does not tell whether timers are active".to_owned(),
+            });
             names.push("timers");
         }
         let verb = if self.at_jobs + self.timers.unwrap_or_default() == 1 { "it" } else { "them" };
@@ -489,7 +492,7 @@ pub fn warning_text(warning: &Warning<'_>) -> String {
         Warning::TimersRun => {
             "somebody has started timers, and they could not be stopped".to_owned()
         }
-        Warning::Timers(error) => format!("{error}: nothing was done"),
+        Warning::Timers(error) => error.to_string(),
         Warning::TimerMissed(unit) => {
             format!("{unit} was due meanwhile, and does not make up for it (Persistent=no)")
         }
