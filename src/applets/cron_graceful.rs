@@ -20,6 +20,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum, ValueHint, valu
 use self::beside::Beside;
 use super::signalling::{ALL_DONE, leave, open_own_procfs};
 use super::{Applet, Context, ManSection};
+use crate::cli::daemon::DaemonChoice;
 use crate::cli::format::Format;
 use crate::cli::verbosity::Verbosity;
 use crate::cli::{parse, told};
@@ -33,7 +34,6 @@ use crate::cron::{
 use crate::exit::{Exit, Refusal};
 use crate::output::cron::{CronReport, ReportOptions, reject_reason};
 use crate::output::{self, Output, outlet};
-use crate::process::Pid;
 
 /// The row in the table of applets.
 pub static APPLET: Applet = Applet {
@@ -155,19 +155,8 @@ struct Options {
         help_heading = "Selection"
     )]
     with: Vec<With>,
-    /// The daemon has this name
-    #[arg(long, value_name = "NAME", help_heading = "Selection")]
-    daemon: Option<OsString>,
-    /// The daemon is this process
-    #[arg(
-        long,
-        value_name = "PID",
-        value_parser = parse::pid,
-        conflicts_with = "daemon",
-        allow_negative_numbers = true,
-        help_heading = "Selection"
-    )]
-    pid: Option<Pid>,
+    #[command(flatten)]
+    choice: DaemonChoice,
     /// All daemons, if there are several
     #[arg(long, help_heading = "Selection")]
     all: bool,
@@ -400,14 +389,9 @@ impl Options {
     }
 
     fn plan(&self, background: Option<Background>) -> Plan {
-        let wanted = match (&self.daemon, self.pid) {
-            (_, Some(pid)) => DaemonSelector::Pid(pid),
-            (Some(name), _) => DaemonSelector::Named(name.as_encoded_bytes().to_vec()),
-            _ => DaemonSelector::USUAL,
-        };
         Plan {
             by: caller::who(),
-            wanted,
+            wanted: self.choice.selector(),
             with_at: self.includes(With::At),
             timeout: self.timeout.0,
             on_timeout: match self.on_timeout {

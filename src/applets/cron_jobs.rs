@@ -3,19 +3,17 @@
 mod help;
 mod report;
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, ValueHint};
 
 use super::signalling::open_own_procfs;
 use super::{Applet, Context, ManSection};
-use crate::cli::parse;
+use crate::cli::daemon::DaemonChoice;
 use crate::cli::verbosity::Verbosity;
 use crate::control::{Interrupts, check_references, raise_limit, run_first};
 use crate::cron::{DaemonSelector, Follow, Step};
 use crate::exit::{Exit, Refusal};
-use crate::process::Pid;
 use report::Report;
 
 /// The row in the table of applets.
@@ -32,19 +30,8 @@ pub static APPLET: Applet = Applet {
 
 #[derive(Args)]
 struct Options {
-    /// Only the daemon of this name
-    #[arg(long, value_name = "NAME", help_heading = "Selection")]
-    daemon: Option<OsString>,
-    /// Only the daemon that is this process; end when it has ended
-    #[arg(
-        long,
-        value_name = "PID",
-        value_parser = parse::pid,
-        conflicts_with = "daemon",
-        allow_negative_numbers = true,
-        help_heading = "Selection"
-    )]
-    pid: Option<Pid>,
+    #[command(flatten)]
+    choice: DaemonChoice,
     /// Print one JSON object a line
     #[arg(long, help_heading = "Output")]
     jsonl: bool,
@@ -87,7 +74,7 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         tracing::info!("this process may not run before others: it may miss what short jobs are");
     }
     let interrupts = Interrupts::catch(&proc)?;
-    let wanted = options.wanted();
+    let wanted = options.choice.selector();
     let is_for_one = matches!(wanted, DaemonSelector::Pid(_));
     let (mut follow, reason) = Follow::start(&proc, &interrupts, wanted)?;
     if is_for_one && !follow.has_daemon() {
@@ -115,15 +102,5 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         };
         report.finish()?;
         return Ok(exit);
-    }
-}
-
-impl Options {
-    fn wanted(&self) -> DaemonSelector {
-        match (&self.daemon, self.pid) {
-            (_, Some(pid)) => DaemonSelector::Pid(pid),
-            (Some(name), _) => DaemonSelector::Named(name.as_encoded_bytes().to_vec()),
-            _ => DaemonSelector::USUAL,
-        }
     }
 }

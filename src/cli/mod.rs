@@ -2,6 +2,7 @@
 //! rest of the program. Begin with `selection`, the conditions of `find`, and `targets`, the
 //! processes that an applet acts on.
 
+pub mod daemon;
 pub mod desktop;
 pub mod exit_status;
 pub mod format;

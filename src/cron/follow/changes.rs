@@ -135,7 +135,8 @@ impl Follow<'_> {
         }
     }
 
-    /// Reads what is known about a process; nothing where it is gone already.
+    /// Reads what is known about a process; nothing where it is gone already, or keeps us from that:
+    /// one job must not end the watch over the others.
     fn facts(&self, pid: Pid, member: &Member) -> Result<Facts, Error> {
         let files = Files::new(&[File::Stat, File::Status]);
         let Lookup::Found(process) = self.proc.process(pid, files)? else {
@@ -145,7 +146,10 @@ impl Follow<'_> {
         match process.lookup(facts(&process, member, holds))? {
             Lookup::Found(facts) => Ok(facts),
             Lookup::Exited => Ok(Facts::default()),
-            Lookup::Unavailable(reason) => Err(Error::Unexamined { pid, reason }),
+            Lookup::Unavailable(reason) => {
+                tracing::info!(pid, "the job could not be examined: {reason}");
+                Ok(Facts::default())
+            }
         }
     }
 

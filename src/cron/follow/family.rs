@@ -184,6 +184,7 @@ impl Family {
 }
 
 impl Member {
+    /// Reports whether it is a job.
     pub fn is_job(&self) -> bool {
         self.role == Role::Job
     }
