@@ -96,7 +96,8 @@ pub fn with_timers(place: &CronBox) {
     place.shell(
         "mkdir -p /run/systemd/system; cd /run/systemd/system; \
          for name in job other; do \
-         printf '[Service]\\nType=oneshot\\nExecStart=/bin/sh /mnt/job %s\\n' $name >$name.service; \
+         printf '[Unit]\\nConditionPathExists=!/mnt/%s.began\\n' $name >$name.service; \
+         printf '[Service]\\nType=oneshot\\nExecStart=/bin/sh /mnt/job %s\\n' $name >>$name.service; \
          done; \
          printf '[Timer]\\nOnActiveSec=100ms\\nOnUnitActiveSec=1h\\nAccuracySec=1ms\\n' >job.timer; \
          printf '[Timer]\\nOnCalendar=2099-01-01\\n' >other.timer; \
