@@ -54,6 +54,13 @@ impl Follower {
         }
     }
 
+    /// Waits until it follows this daemon. It may have followed the process from which the daemon
+    /// came, for the moment that this ran.
+    #[track_caller]
+    fn following(&mut self, daemon: u32) {
+        while self.event("following")["pid"] != daemon {}
+    }
+
     /// Waits for the end of the job with this command.
     #[track_caller]
     fn end_of(&mut self, command: &str) -> Value {
