@@ -24,7 +24,7 @@
 //! About reading:
 //! - **procfs**: a mount of /proc, of one pid namespace.
 //! - **scan**: one pass over all processes of a procfs.
-//! - **property**: one fact about a process, a row of `process::PROPERTIES`.
+//! - **property**: one fact about a process, a row of a table of `process::SECTIONS`.
 //! - **lookup**: an attempt to read something of a process: found, unavailable, or exited.
 //! - **unavailable**: the process is alive, and this property of it cannot be read. **Denied** is
 //!   one reason of several: the kernel forbids it.

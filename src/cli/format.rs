@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use super::wrapped;
 use crate::output::Colour;
 use crate::output::json::Layout;
-use crate::process::{Cost, PROPERTIES, Property, property};
+use crate::process::{Cost, Property, all_properties, property};
 
 /// `--json`, `--jsonl` and `--color`.
 #[derive(Args)]
@@ -90,7 +90,7 @@ pub fn joined(lists: &[FieldList]) -> Option<Vec<&'static Property>> {
 }
 
 fn names() -> String {
-    PROPERTIES.iter().map(|property| property.name).collect::<Vec<_>>().join(", ")
+    all_properties().map(|property| property.name).collect::<Vec<_>>().join(", ")
 }
 
 /// Properties in JSON that lists many processes, without `--fields`.
@@ -98,7 +98,7 @@ pub const BRIEF: &[&str] = &["pid", "ppid", "comm", "exe_name", "state", "user",
 
 /// Returns the properties that are shown without being asked for.
 pub fn default_fields() -> Vec<&'static Property> {
-    PROPERTIES.iter().filter(|property| !property.on_request).collect()
+    all_properties().filter(|property| !property.on_request).collect()
 }
 
 /// Returns the table of properties, for the long help of an applet.
@@ -107,7 +107,7 @@ pub fn fields_help() -> String {
         let text = format!("{}{}", property.about, notes(property));
         format!("\n  {:14} {}", property.name, wrapped(&text, 17))
     };
-    let rows = PROPERTIES.iter().map(row).collect::<String>();
+    let rows = all_properties().map(row).collect::<String>();
     format!("Fields, with their unit in JSON and the files below /proc/PID that they cost:{rows}")
 }
 
@@ -155,7 +155,7 @@ mod tests {
     fn the_help_names_every_field_with_unit_and_cost() {
         let help = fields_help();
         assert!(
-            PROPERTIES.iter().all(|property| help.contains(&format!("\n  {:14} ", property.name)))
+            all_properties().all(|property| help.contains(&format!("\n  {:14} ", property.name)))
         );
         assert!(
             help.contains("resident memory, shared pages counted in full [bytes; stat]"),

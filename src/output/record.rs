@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::process::{
-    Process, Property, ReadResult, Section, Status, Value, if_available, items, title,
+    Process, Property, ReadResult, SECTIONS, Status, Value, if_available, items, title,
 };
 
 use super::{Terminal, human, join, put, text};
@@ -26,9 +26,9 @@ pub fn record(
             .try_for_each(|property| entry(lines, process, property, terminal));
     }
     heading(lines, process, terminal)?;
-    for group in Section::ALL {
-        put(lines, format_args!("\n{group:?}\n"));
-        for property in properties.iter().filter(|property| property.group == group) {
+    for section in &SECTIONS {
+        put(lines, format_args!("\n{}\n", section.name));
+        for property in properties.iter().filter(|property| section.holds(property)) {
             entry(lines, process, property, terminal)?;
         }
     }

@@ -1,0 +1,103 @@
+//! The properties about the state and the age of a process, and the time and the descriptors that it uses.
+
+use std::borrow::Cow;
+
+use super::{Cost, Property, STAT, STAT_OR_STATUS, ValueKind, file};
+use crate::process::file::File;
+use crate::process::value::Value;
+
+pub(super) static ROWS: &[Property] = &[
+    Property {
+        name: "state",
+        kind: ValueKind::Text,
+        width: 5,
+        cost: STAT_OR_STATUS,
+        on_request: false,
+        about: "R running, S sleeping, D uninterruptible, T stopped, t traced, Z zombie, I idle",
+        get: |process| process.state().map(|state| Value::Bytes(Cow::Owned(vec![state]))),
+    },
+    Property {
+        name: "is_alive",
+        kind: ValueKind::Flag,
+        width: 8,
+        cost: STAT,
+        on_request: false,
+        about: "whether any thread of it still runs: a zombie's does not",
+        get: |process| Ok(Value::Flag(process.stat()?.is_alive())),
+    },
+    Property {
+        name: "starttime",
+        kind: ValueKind::Time,
+        width: 19,
+        cost: STAT,
+        on_request: false,
+        about: "when it started, the same at every read",
+        get: |process| process.start_time().map(Value::Time),
+    },
+    Property {
+        name: "runtime",
+        kind: ValueKind::Seconds,
+        width: 11,
+        cost: STAT,
+        on_request: false,
+        about: "time since it started",
+        get: |process| process.runtime().map(Value::Seconds),
+    },
+    Property {
+        name: "start_ticks",
+        kind: ValueKind::Number,
+        width: 11,
+        cost: STAT,
+        on_request: false,
+        about: "clock ticks from boot to its start; two processes can share one",
+        get: |process| Ok(Value::Number(process.stat()?.start_ticks)),
+    },
+    Property {
+        name: "cpu_time",
+        kind: ValueKind::Seconds,
+        width: 11,
+        cost: STAT,
+        on_request: false,
+        about: "processor time used, user and system",
+        get: |process| {
+            let stat = process.stat()?;
+            Ok(Value::Seconds(process.seconds(stat.user_ticks.saturating_add(stat.system_ticks))))
+        },
+    },
+    Property {
+        name: "threads",
+        kind: ValueKind::Number,
+        width: 7,
+        cost: STAT,
+        on_request: false,
+        about: "number of threads",
+        get: |process| Ok(Value::Number(process.stat()?.threads)),
+    },
+    Property {
+        name: "nice",
+        kind: ValueKind::Number,
+        width: 4,
+        cost: STAT,
+        on_request: false,
+        about: "niceness, from -20 (served first) to 19",
+        get: |process| Ok(Value::Signed(process.stat()?.nice)),
+    },
+    Property {
+        name: "oom_score",
+        kind: ValueKind::Number,
+        width: 9,
+        cost: file(File::OomScore),
+        on_request: false,
+        about: "how likely the kernel kills it when memory runs out",
+        get: |process| process.number_in(File::OomScore).map(Value::Number),
+    },
+    Property {
+        name: "fd_count",
+        kind: ValueKind::Number,
+        width: 8,
+        cost: Cost::Besides("the directory fd"),
+        on_request: false,
+        about: "open descriptors",
+        get: |process| process.fd_count().map(Value::Number),
+    },
+];
