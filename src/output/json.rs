@@ -120,8 +120,8 @@ pub fn array<T>(
     json.push(b']');
 }
 
-fn value(json: &mut Vec<u8>, value: &Value<'_>) {
-    match value {
+fn value(json: &mut Vec<u8>, found: &Value<'_>) {
+    match found {
         Value::Number(found) | Value::Size(found) => number(json, *found),
         Value::Signed(number) => put(json, format_args!("{number}")),
         Value::Seconds(seconds) | Value::Time(seconds) => seconds_of(json, *seconds),
@@ -144,6 +144,12 @@ fn value(json: &mut Vec<u8>, value: &Value<'_>) {
         Value::Fields(text) => object_of(json, Status(text).fields(), |json, (name, field)| {
             key(json, &String::from_utf8_lossy(name));
             bytes(json, field);
+        }),
+        Value::Records(records) => array(json, records.iter(), |json, record| {
+            object_of(json, record.iter(), |json, (name, member)| {
+                key(json, name);
+                value(json, member);
+            });
         }),
     }
 }
@@ -197,6 +203,13 @@ mod tests {
             (Value::Names(vec![]), "[]"),
             (Value::Ids([0, 1, 2, 3]), r#"{"real":0,"effective":1,"saved":2,"fs":3}"#),
             (Value::Fields(b"Name:\tsh\nVmSwap:\t 0 kB\n"), r#"{"Name":"sh","VmSwap":"0 kB"}"#),
+            (
+                Value::Records(vec![vec![
+                    ("fd", Value::Number(3)),
+                    ("deleted", Value::Flag(false)),
+                ]]),
+                r#"[{"fd":3,"deleted":false}]"#,
+            ),
         ] {
             assert_eq!(text(found), json);
         }

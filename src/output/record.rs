@@ -61,10 +61,10 @@ fn entry(
 }
 
 /// Appends a value in full. Items are quoted for a shell, the environment has one variable a line.
-fn value(lines: &mut Vec<u8>, value: &Value<'_>, age: ReadResult<f64>, terminal: &Terminal) {
+fn value(lines: &mut Vec<u8>, found: &Value<'_>, age: ReadResult<f64>, terminal: &Terminal) {
     let shown =
         |lines: &mut Vec<u8>, bytes: &[u8]| lines.extend_from_slice(&text::shown(bytes, terminal));
-    match value {
+    match found {
         Value::Number(number) => put(lines, format_args!("{number}")),
         Value::Signed(number) => put(lines, format_args!("{number}")),
         Value::Size(bytes) => human::long_size(lines, *bytes),
@@ -106,6 +106,12 @@ fn value(lines: &mut Vec<u8>, value: &Value<'_>, age: ReadResult<f64>, terminal:
                 join(lines, field.split(|&byte| byte == b'\t'), b" ", shown);
             })
         }
+        Value::Records(records) if records.is_empty() => lines.extend_from_slice(b"(none)"),
+        Value::Records(records) => join(lines, records.iter(), b"\n    ", |lines, record| {
+            join(lines, record.iter(), b" ", |lines, (_, member)| {
+                value(lines, member, age, terminal);
+            });
+        }),
     }
 }
 

@@ -102,6 +102,13 @@ fn cell(cell: &mut Vec<u8>, value: &Value<'_>, terminal: &Terminal) {
             cell.extend_from_slice(b": ");
             join(cell, field.split(|&byte| byte == b'\t'), b" ", shown);
         }),
+        Value::Records(records) => join(cell, records.iter(), b"; ", |cell, record| {
+            join(cell, record.iter(), b" ", |cell, (_, member)| {
+                let mut part = Vec::new();
+                self::cell(&mut part, member, terminal);
+                cell.append(&mut part);
+            });
+        }),
     }
     if cell.is_empty() {
         cell.push(b'-');

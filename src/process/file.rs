@@ -67,6 +67,7 @@ files! {
     Cwd = link("cwd", 1024, NO_MEMORY),
     Cgroup = text("cgroup", 4096, "this kernel has no control groups"),
     SmapsRollup = memory("smaps_rollup", 4096, NO_MEMORY),
+    Limits = text("limits", 2048, EVERY_KERNEL),
     OomScore = text("oom_score", 64, EVERY_KERNEL),
     Loginuid = text("loginuid", 64, NO_AUDIT),
     Sessionid = text("sessionid", 64, NO_AUDIT),

@@ -21,6 +21,7 @@ mod error;
 mod file;
 mod headroom;
 mod id;
+mod limit;
 mod memory;
 mod mount;
 mod number;

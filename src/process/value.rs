@@ -34,6 +34,8 @@ pub enum Value<'a> {
     Ids([u32; 4]),
     /// The text of /proc/PID/status: named fields.
     Fields(&'a [u8]),
+    /// Several things of one kind, each with the same named values in the same order.
+    Records(Vec<Vec<(&'static str, Value<'a>)>>),
 }
 
 /// Returns the items of [`Value::Items`] and [`Value::Environment`]. Empty items count too.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::{Cost, Property, STAT, STAT_OR_STATUS, ValueKind, file};
 use crate::process::file::File;
+use crate::process::limit::limits;
 use crate::process::value::Value;
 
 pub(super) static ROWS: &[Property] = &[
@@ -90,6 +91,27 @@ pub(super) static ROWS: &[Property] = &[
         on_request: false,
         about: "how likely the kernel kills it when memory runs out",
         get: |process| process.number_in(File::OomScore).map(Value::Number),
+    },
+    Property {
+        name: "limits",
+        kind: ValueKind::List,
+        width: 40,
+        cost: file(File::Limits),
+        on_request: true,
+        about: "soft and hard limit of each resource, by the names of limits.conf(5)",
+        get: |process| {
+            let bound = |limit: Option<u64>| {
+                limit.map_or(Value::Bytes(Cow::Borrowed(b"unlimited")), Value::Number)
+            };
+            let records = limits(process.file(File::Limits)?).into_iter().map(|limit| {
+                vec![
+                    ("name", Value::Bytes(Cow::Borrowed(limit.name.as_bytes()))),
+                    ("soft", bound(limit.soft)),
+                    ("hard", bound(limit.hard)),
+                ]
+            });
+            Ok(Value::Records(records.collect()))
+        },
     },
     Property {
         name: "fd_count",
