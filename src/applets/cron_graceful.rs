@@ -221,7 +221,7 @@ fn lease(text: &str) -> Result<Duration, String> {
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let result = begin(&options, context);
-    Ok(match result.or_else(|error| refuse::conclude(error, &options))? {
+    Ok(match result.or_else(|error| refuse::conclude(error, &options, &context.name))? {
         Exit::TimedOut => options.timed_out(),
         exit => exit,
     })
@@ -261,6 +261,9 @@ fn work(
     options.verbosity.start_with_syslog(name, changes)?;
     check_references()?;
     let _lock = if changes { Some(lock::lock(options)?) } else { None };
+    if options.dry_run {
+        lock::check(options)?;
+    }
     let proc = open_own_procfs()?;
     raise_limit();
     let interrupts = Interrupts::catch(&proc)?;
@@ -429,7 +432,8 @@ impl Options {
                 report.timers_are_left();
             }
             if daemons.is_empty() {
-                report.no_daemon(&plan.wanted, &[]);
+                report.no_daemon(&plan.wanted, &[], false);
+                start::tell_stop(proc, &mut report)?;
             }
             // A program may want all of them, with everything that is known.
             let is_brief = self.format.json().is_none();
@@ -492,7 +496,8 @@ impl Options {
             report.finish("not stopped", &[], &[])?;
             return Ok(Exit::Nothing);
         }
-        report.no_daemon(&shutdown.plan.wanted, rejected);
+        report.no_daemon(&shutdown.plan.wanted, rejected, self.hold);
+        start::tell_stop(shutdown.proc, &mut report)?;
         let has_timers = shutdown.timers.is_some_and(|found| !found.timers.is_empty());
         if self.hold && !has_timers {
             report.finish("none", &[], &[])?;

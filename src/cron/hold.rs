@@ -13,7 +13,7 @@ use rustix::stdio::stdin;
 
 use super::holder::{Answer, Caller, HeldToo, Holder, HolderSocket, Request};
 use super::pause::{Pause, Renewed};
-use super::{Error, Event, EventSink, Shutdown, ShutdownResult, Warning};
+use super::{Daemon, Error, Event, EventSink, Shutdown, ShutdownResult, Warning};
 use crate::control;
 use crate::control::background::Background;
 
@@ -180,13 +180,24 @@ impl Holding<'_> {
             Request::Release { by } => {
                 // One that cannot be continued is tried again at once, with a warning.
                 if pause.let_go() {
-                    caller.answer(&Answer::Released(self.holder.clone()));
+                    let holder = self.holder.clone();
+                    caller.answer(&if self.has_ended(pause) {
+                        Answer::Gone(holder)
+                    } else {
+                        Answer::Released(holder)
+                    });
                 }
                 return Some(by);
             }
         }
         caller.answer(&Answer::Holding(self.holder.clone()));
         None
+    }
+
+    /// Reports whether all daemons that were held have ended.
+    fn has_ended(&self, pause: &Pause) -> bool {
+        let mut daemons = self.shutdown.daemons.iter().chain(pause.newcomers()).peekable();
+        daemons.peek().is_some() && daemons.all(Daemon::has_ended)
     }
 
     /// Sleeps until a signal, a caller or input comes, or until the next look.

@@ -73,6 +73,8 @@ pub enum Answer {
     Holding(Holder),
     /// Cron runs on.
     Released(Holder),
+    /// Cron has ended while it was held.
+    Gone(Holder),
 }
 
 impl Request {
@@ -104,6 +106,7 @@ impl Answer {
         let (word, holder) = match self {
             Answer::Holding(holder) => ("holding", holder),
             Answer::Released(holder) => ("released", holder),
+            Answer::Gone(holder) => ("gone", holder),
         };
         let until = holder.until.map_or("-".to_owned(), |until| milliseconds(until).to_string());
         let Holder { pid, by, since, with, .. } = holder;
@@ -127,6 +130,7 @@ impl Answer {
         match word {
             "holding" => Some(Answer::Holding(holder)),
             "released" => Some(Answer::Released(holder)),
+            "gone" => Some(Answer::Gone(holder)),
             _ => None,
         }
     }
@@ -203,6 +207,16 @@ impl Caller {
 
 /// Asks the holder; `None` if nobody holds cron. Errors: it does not answer.
 pub fn call(request: &Request) -> io::Result<Option<Answer>> {
+    const ENDS: [ErrorKind; 3] =
+        [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::UnexpectedEof];
+    match call_once(request) {
+        // It has ended before it could answer. Then nobody is there any more, or another one.
+        Err(error) if ENDS.contains(&error.kind()) => call_once(request),
+        answer => answer,
+    }
+}
+
+fn call_once(request: &Request) -> io::Result<Option<Answer>> {
     let address = SocketAddrUnix::new(SOCKET)?;
     let mut peer = match Peer::connect(&address, Instant::now() + deadlines::HOLDER_ANSWER) {
         Ok(peer) => peer.owned_by(&[0])?,

@@ -77,9 +77,12 @@ pub fn record(
         return Ok(None);
     }
     let (time, by, timers) = (SystemTime::now(), by.to_owned(), timers.to_vec());
-    let record = |boot| StopRecord { boot, time, by, daemons, timers };
-    let written = match boot(proc)?.map(record) {
-        Some(record) => record.write(),
+    let written = match boot(proc)? {
+        Some(boot) => {
+            let mut record = StopRecord { boot, time, by, daemons, timers };
+            keep_earlier(proc, &mut record)?;
+            record.write()
+        }
         None => Err(io::Error::new(ErrorKind::NotFound, "this kernel does not tell its boot")),
     };
     if written.is_err() {
@@ -87,6 +90,27 @@ pub fn record(
         let _ = forget();
     }
     Ok(written.err())
+}
+
+/// Adds what an earlier run has stopped since the boot and what does not run again.
+fn keep_earlier(proc: &Proc, record: &mut StopRecord) -> Result<(), Error> {
+    // One that is damaged is of no use.
+    let Ok(Some(earlier)) = StopRecord::read() else { return Ok(()) };
+    if earlier.boot != record.boot {
+        return Ok(());
+    }
+    for daemon in earlier.daemons {
+        let is_named = record.daemons.iter().any(|other| other.name == daemon.name);
+        if !is_named && running(proc, &daemon.name, &[])?.is_none() {
+            record.daemons.push(daemon);
+        }
+    }
+    for timer in earlier.timers {
+        if !record.timers.iter().any(|other| other.is(&timer)) {
+            record.timers.push(timer);
+        }
+    }
+    Ok(())
 }
 
 /// Returns what identifies this run of the machine; `None` where it cannot be read.

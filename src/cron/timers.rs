@@ -223,6 +223,11 @@ impl Timer {
         }
     }
 
+    /// Reports whether it may be one of systemd-cron, by its name.
+    pub fn is_of_systemd_cron(&self) -> bool {
+        self.manager == Manager::System && self.unit.starts_with("cron-")
+    }
+
     /// Reports whether two are the same timer.
     pub fn is(&self, other: &Timer) -> bool {
         self.key() == other.key()

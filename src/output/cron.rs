@@ -148,6 +148,9 @@ impl<'t> CronReport<'t> {
                 text.extend(self.summary_of_list(daemons, jobs).bytes())
             }
             None => {
+                if let (Some(holder), []) = (&self.options.holder, daemons) {
+                    put(&mut text, format_args!("cron is {}\n", held_since(holder)));
+                }
                 daemons.iter().for_each(|daemon| self.daemon_text(&mut text, daemon));
                 let of_interest: Vec<&Job> =
                     jobs.iter().filter(|job| job.is_of_interest(jobs)).collect();
@@ -161,8 +164,12 @@ impl<'t> CronReport<'t> {
         self.writer.write(&text);
     }
 
-    /// Reports that no daemon runs, and the processes that have the name of one.
-    pub fn no_daemon(&mut self, wanted: &DaemonSelector, rejected: &[Rejected]) {
+    /// Reports that no daemon runs, and the processes that have the name of one. Where a daemon is
+    /// needed, this is an error.
+    pub fn no_daemon(&mut self, wanted: &DaemonSelector, rejected: &[Rejected], is_needed: bool) {
+        if is_needed && self.options.is_quiet {
+            self.warn(&no_daemon(wanted));
+        }
         self.line(no_daemon(wanted));
         for process in rejected {
             let why = reject_reason(process.why);
@@ -312,13 +319,11 @@ impl<'t> CronReport<'t> {
     /// Writes a warning, which is a member of the document too.
     fn warn(&mut self, text: &str) {
         self.warnings.push(text.to_owned());
-        if !self.options.is_quiet {
-            self.progress.clear();
-            if self.options.is_summary {
-                message(self.name, without_pids(text));
-            } else {
-                message(self.name, text);
-            }
+        self.progress.clear();
+        if self.options.is_summary {
+            message(self.name, without_pids(text));
+        } else {
+            message(self.name, text);
         }
     }
 

@@ -6,7 +6,7 @@ use crate::cron_box;
 
 /// Makes a box with a cron and an atd. Returns the pids of both.
 #[track_caller]
-fn with_atd(place: &CronBox) -> [u32; 2] {
+pub fn with_atd(place: &CronBox) -> [u32; 2] {
     let cron = place.cron();
     place.shell(
         "cd /var/spool/cron; mkdir -m 1770 atjobs atspool; chown daemon:daemon atjobs atspool; \

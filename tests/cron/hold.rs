@@ -164,7 +164,7 @@ fn a_list_tells_of_a_hold_that_still_waits_for_jobs() {
     mentions(&text, &["paused by another cron-graceful", "by alice, to hold it)"]);
     mentions(&text, &["sh /mnt/job a"]);
     place.graceful(&["--hold", "--lease", "60s"]).refuses(1, "by alice, to hold it) is at work");
-    place.graceful(&["--release"]).refuses(1, "nobody holds cron here");
+    place.graceful(&["--release"]).refuses(1, "nobody holds cron yet");
     place.finishes_after("a", run).exits(0);
     let list = place.list();
     assert_eq!((&list["held"]["by"], &list["jobs"]), (&"alice".into(), &Value::Array(vec![])));
@@ -273,4 +273,45 @@ fn without_a_cron_nothing_is_held() {
         assert!(none.iter().any(|text| outcome.text().contains(text)), "{}", outcome.report());
     }
     assert_eq!(holder(&place), None);
+}
+
+/// A cron that has ended is not one that runs on.
+#[test]
+fn a_cron_that_has_ended_while_it_was_held_does_not_run_on() {
+    let place = cron_box!();
+    let daemon = place.cron();
+    held(&place);
+    place.kill("KILL", daemon);
+    let list = place.graceful(&["--list"]).exits(0);
+    mentions(&list, &["no cron daemon is running", "cron is held until "]);
+    place.graceful(&["--release"]).refuses(1, "it has ended meanwhile");
+    assert_eq!(holder(&place), None);
+}
+
+/// A rehearsal must not promise what the run refuses.
+#[test]
+fn what_a_run_would_refuse_is_refused_in_a_rehearsal() {
+    let place = cron_box!();
+    place.cron();
+    held(&place);
+    place.graceful(&["-n"]).refuses(1, "cron is held until ");
+    place.graceful(&["--release"]).exits(0);
+    place.graceful(&["-n"]).exits(0);
+}
+
+#[test]
+fn errors_are_told_with_quiet_too() {
+    let place = cron_box!();
+    for (words, status, text) in [
+        (&["-q", "--release"][..], 1, "nobody holds cron here"),
+        (&["-q", "--hold", "--lease", "9s"], 4, "no cron daemon is running"),
+        (&["-q", "--pid", "99999"], 1, "process 99999 is no cron daemon"),
+        (&["-q", "--start"], 1, "no run of cron-graceful has stopped cron"),
+    ] {
+        place.graceful(words).refuses(status, text);
+    }
+    place.cron();
+    held(&place);
+    place.graceful(&["-q"]).refuses(1, "cron is held until ");
+    place.graceful(&["--release"]).exits(0);
 }

@@ -1,6 +1,7 @@
 //! `--start`: what a run has stopped runs again, as it was run before.
 
 use super::super::support::cron::{CronBox, job};
+use super::beside::with_atd;
 use super::mentions;
 use crate::cron_box;
 
@@ -327,4 +328,21 @@ while True:
         told.lines().any(|line| line.contains("cron-graceful[") && line.contains(&text)),
         "{told}"
     );
+}
+
+/// What one run has stopped is not forgotten by the next one.
+#[test]
+fn what_an_earlier_run_has_stopped_is_started_too() {
+    let place = cron_box!(CronBox::needing(&["atd"]));
+    let [_, at] = with_atd(&place);
+    place.graceful(&["--with", "at"]).exits(0);
+    place.is_stopped(at);
+    let list = place.graceful(&["--list"]).exits(0);
+    assert!(list.text().contains("--start starts it again"), "{}", list.report());
+    place.cron();
+    place.graceful(&[]).exits(0);
+    place.graceful(&["--start"]).exits(0);
+    for name in ["cron", "atd"] {
+        assert!(place.processes().iter().any(|process| process.name == name), "{name}");
+    }
 }

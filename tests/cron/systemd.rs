@@ -142,6 +142,14 @@ fn the_timers_of_systemd_cron_are_never_no_cron() {
     let window = ["--with", "timers", "--", "sh", "-c", "systemctl is-active cron-a.timer; true"];
     mentions(&place.graceful(&window).exits(0), &["1 timer is stopped: cron-a.timer", "inactive"]);
     assert_eq!(place.shell("systemctl is-active cron-a.timer"), "active");
+    // Those of systemd-cron itself stop with the target alone.
+    place.shell(
+        "printf '[Unit]\\nRefuseManualStop=yes\\nPartOf=cron.target\\n[Timer]\\nOnActiveSec=1h\\n' \
+             >/etc/systemd/system/cron-a.timer
+         systemctl daemon-reload",
+    );
+    let outcome = place.graceful(&window).exits(1);
+    mentions(&outcome, &["they only stop with cron.target", "nothing was done"]);
     // An answer that does not come is no answer that nothing runs.
     place.program("systemctl", "#!/bin/sh\nexit 1\n");
     mentions(&place.graceful(&[]).exits(1), &["does not tell"]);

@@ -211,10 +211,16 @@ impl Place {
         self.exec(script).exits(0).text().trim_end().to_owned()
     }
 
-    /// Sends a signal to a process of the box, or to a process group when it is negative.
+    /// Sends a signal to a process of the box, or to a process group when it is negative. It waits
+    /// until a process has stopped, which takes a moment on a busy machine.
     #[track_caller]
     pub fn kill(&self, signal: &str, pid: impl std::fmt::Display) {
-        self.shell(&format!("kill -{signal} -- {pid}"));
+        let wait = format!(
+            "; for _ in $(seq 500); do \
+             grep -qs '^State:.T' /proc/{pid}/status && break; sleep 0.01; done"
+        );
+        let wait = if signal == "STOP" { &wait } else { "" };
+        self.shell(&format!("kill -{signal} -- {pid}{wait}"));
     }
 
     /// Returns the run state of a process of the box; `X` for none.

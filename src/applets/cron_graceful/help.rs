@@ -43,12 +43,12 @@ pub fn long_about() -> String {
              stopped as cron is, and the jobs of at and batch are waited for. With timers, the active \
              timers of systemd are stopped, also those of users; the services that they have started \
              are waited for and never terminated, and exactly these timers are started again when cron \
-             runs on, by the guardian if this command is killed. Those that somebody has disabled or \
-             removed meanwhile are not, with a message. When cron is stopped for good, they stay \
+             runs on, by the guardian if this command is killed. A timer that somebody has disabled or \
+             removed meanwhile is not started again; a message names it. When cron is stopped for good, they stay \
              stopped until --start. \
              A timer that counts from the boot or from its own start (OnBootSec=, OnActiveSec=) may \
              run its service once more when it is started again. A timer that would not come back after a stop, as one of systemd-run, or that would \
-             take other units with it stays active, with a message. all is both. Without --with, one line tells what of this runs.\
+             take other units with it stays active, with a message. all means at and timers. Without --with, one line tells what of this runs.\
              \n\n\
              {START}\n\n{SUMMARY}\n\n\
              A job is what cron's workers run, with everything below it and everything that it \
@@ -76,7 +76,7 @@ pub fn long_about() -> String {
 
 /// The part of the description about `--start`.
 const START: &str = "\
---start starts again what the last run has stopped for good: by systemd or the init \
+--start starts again what has been stopped for good since the boot, and does not run: by systemd or the init \
 script where that had started it, else by the same program with the same arguments, \
 environment, directory, umask and groups, in a session of its own, without output. \
 The program must be the superuser's, like all that leads to it. What runs already is \
@@ -90,7 +90,7 @@ and command: no pid and no time is in them, so that clush -b and the like fold t
 answers of many machines. The line has the outcome, as JSON does: cron: stopped; \
 cron: held by alice; cron: timed out; cron: supervised by runit; cron: refused: and \
 the reason; or no cron. Failed jobs and missed ones are not in it. The fields of JSON \
-are in cron-graceful(8).";
+are documented in the man page cron-graceful(8).";
 
 /// Returns the sections behind the options.
 pub fn notes() -> String {
@@ -104,7 +104,11 @@ pub const EXITS: &[ExitRow] = &[
         "cron is stopped and no job is running; or there was no cron; with --hold, cron is held, or \
         was held until its release or the end of standard input; with --start, cron runs",
     ),
-    Status(Exit::Nothing, "it could not be done, or not safely"),
+    Status(
+        Exit::Nothing,
+        "it could not be done, or not safely; with --release, nobody held cron, or it has ended \
+        meanwhile",
+    ),
     Status(Exit::Usage, "wrong usage"),
     Status(
         Exit::Fatal,

@@ -11,7 +11,7 @@ use super::{Options, With};
 use crate::cron::{self, Answer, HeldToo, Request};
 use crate::deadline::pause;
 use crate::exit::{Exit, Refusal};
-use crate::output::cron::{held_already, of_hold, of_release, released};
+use crate::output::cron::{at_work, held_already, of_hold, of_release, released};
 
 /// Time for the one who has released cron to end.
 const HOLDER_END: Duration = Duration::from_secs(2);
@@ -37,7 +37,7 @@ pub fn extend(options: &Options, lease: Duration) -> anyhow::Result<Option<Exit>
             })?;
             Some(Exit::Done)
         }
-        Some(Answer::Released(_)) | None => None,
+        Some(Answer::Released(_) | Answer::Gone(_)) | None => None,
     })
 }
 
@@ -58,10 +58,19 @@ pub fn release(options: &Options) -> anyhow::Result<Exit> {
             })?;
             Ok(Exit::Done)
         }
+        Some(Answer::Gone(_)) => {
+            await_end_of_holder();
+            Err(Refusal::nothing(
+                "nobody holds cron any more, but it has ended meanwhile: start it by its service",
+            )
+            .into())
+        }
         Some(Answer::Holding(_)) => bail!("the one who holds cron does not let go"),
-        None => Err(Refusal::nothing(
-            "nobody holds cron here: was the lease over? --list tells whether it is paused",
-        )
+        None => Err(Refusal::nothing(match other_run() {
+            Some(run) => format!("nobody holds cron yet: {} still waits for jobs", at_work(&run)),
+            None => "nobody holds cron here: was the lease over? --list tells whether it is paused"
+                .to_owned(),
+        })
         .into()),
     }
 }

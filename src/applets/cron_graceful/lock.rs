@@ -56,22 +56,32 @@ pub fn lock(options: &Options) -> anyhow::Result<File> {
             Ok(file)
         }
         Ok(()) => bail!("'{LOCK}' was removed meanwhile: try again"),
-        Err(Errno::WOULDBLOCK) => {
-            // Whoever does not answer is described by the file.
-            if let Ok(Some(holder)) = asked_holder() {
-                let held = if options.summary {
-                    format!("held by {}", holder.by)
-                } else {
-                    held_since(&holder)
-                };
-                return Err(Refusal::nothing(format!("cron is {held}: nothing was done")).into());
-            }
-            let other = at_work(&run(&file));
-            let why = format!("{other} is at work and holds {LOCK}: nothing was done");
-            Err(Refusal::nothing(why).into())
-        }
+        Err(Errno::WOULDBLOCK) => Err(refusal(options, &run(&file)).into()),
         Err(errno) => Err(errno).with_context(|| format!("cannot lock '{LOCK}'")),
     }
+}
+
+/// Refuses as [`lock`] does while somebody holds cron, as far as we may know.
+pub fn check(options: &Options) -> Result<(), Refusal> {
+    match asked_holder() {
+        Ok(Some(holder)) => Err(held_by(options, &holder)),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the refusal to work beside another run.
+fn refusal(options: &Options, other: &OtherRun) -> Refusal {
+    // Whoever does not answer is described by the file.
+    if let Ok(Some(holder)) = asked_holder() {
+        return held_by(options, &holder);
+    }
+    let other = at_work(other);
+    Refusal::nothing(format!("{other} is at work and holds {LOCK}: nothing was done"))
+}
+
+fn held_by(options: &Options, holder: &Holder) -> Refusal {
+    let held = if options.summary { format!("held by {}", holder.by) } else { held_since(holder) };
+    Refusal::nothing(format!("cron is {held}: nothing was done"))
 }
 
 /// Returns another run that is at work; `None` if there is none, or if we may not know.
@@ -104,7 +114,7 @@ fn run(file: &File) -> OtherRun {
 pub fn asked_holder() -> io::Result<Option<Holder>> {
     match cron::call_holder(&Request::Ask) {
         Ok(Some(Answer::Holding(holder))) => Ok(Some(holder)),
-        Ok(Some(Answer::Released(_)) | None) => Ok(None),
+        Ok(Some(Answer::Released(_) | Answer::Gone(_)) | None) => Ok(None),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(None),
         Err(error) => Err(error),
     }

@@ -10,12 +10,13 @@ use crate::control::Interrupts;
 use crate::cron::{self, CronTarget, DaemonScan, DaemonSelector, Plan};
 use crate::exit::{Exit, Refusal};
 use crate::output::cron::{failure, no_daemon, of_failure, reject_reason, without_pids};
+use crate::output::message::message;
 use crate::output::print;
 use crate::process::Proc;
 
 /// Ends a run that an error has ended. A reader of JSON or of a summary gets one in any case,
 /// unless the output itself has failed.
-pub fn conclude(error: anyhow::Error, options: &Options) -> anyhow::Result<Exit> {
+pub fn conclude(error: anyhow::Error, options: &Options, name: &str) -> anyhow::Result<Exit> {
     if error.downcast_ref::<io::Error>().is_some() {
         return Err(error);
     }
@@ -25,15 +26,19 @@ pub fn conclude(error: anyhow::Error, options: &Options) -> anyhow::Result<Exit>
     if let Some(layout) = options.format.json() {
         print(&failure(layout, outcome, &reason))?;
     }
-    if !options.summary {
-        return Err(error);
+    if options.summary {
+        print(&of_failure(outcome, &reason))?;
     }
-    print(&of_failure(outcome, &reason))?;
-    let message = without_pids(&reason);
-    Err(match refusal {
-        Some(refusal) => Refusal { message, exit: refusal.exit }.into(),
-        None => anyhow::Error::msg(message),
-    })
+    // With --quiet, errors are told too.
+    let Some(refusal) = refusal else {
+        return Err(if options.summary {
+            anyhow::Error::msg(without_pids(&reason))
+        } else {
+            error
+        });
+    };
+    message(name, if options.summary { without_pids(&reason) } else { reason });
+    Ok(refusal.exit)
 }
 
 /// Refuses to go on where it is unclear which daemons there are, or where something else starts
@@ -50,10 +55,13 @@ pub fn what_is_unclear(
     if plan.with_at {
         doubts(proc, &DaemonSelector::AT, &beside.at)?;
     }
-    if plan.wanted == DaemonSelector::USUAL && beside.timers.is_none() {
-        timers(proc, interrupts)?;
+    match &beside.timers {
+        None if plan.wanted == DaemonSelector::USUAL => timers(proc, interrupts),
+        Some(found) if found.fixed.iter().any(|timer| timer.is_of_systemd_cron()) => {
+            timers_that_stay(proc, interrupts)
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Refuses to go on where it is unknown whether there are other daemons.
@@ -112,5 +120,19 @@ fn timers(proc: &Proc, interrupts: &Interrupts) -> anyhow::Result<()> {
          nothing was done. --with timers stops them meanwhile; systemctl stop cron.target stops them \
          for good, and after that, this command waits for the jobs that still run"
     ))
+    .into())
+}
+
+/// Refuses to go on where timers of systemd-cron would stay active: some of them cannot be stopped
+/// by hand (RefuseManualStop in systemd.unit(5)).
+fn timers_that_stay(proc: &Proc, interrupts: &Interrupts) -> anyhow::Result<()> {
+    if cron::cron_target(proc, interrupts)? == CronTarget::Inactive {
+        return Ok(());
+    }
+    Err(Refusal::nothing(
+        "timers of systemd-cron would go on to start jobs, because they only stop with cron.target: \
+         nothing was done. systemctl stop cron.target stops them for good, and after that, this \
+         command waits for the jobs that still run",
+    )
     .into())
 }

@@ -74,6 +74,17 @@ fn record(proc: &Proc) -> anyhow::Result<Option<StopRecord>> {
     Ok(Some(record))
 }
 
+/// Tells what an earlier run has stopped since the boot, where no daemon runs. Ordinary users are not
+/// told.
+pub fn tell_stop(proc: &Proc, report: &mut CronReport<'_>) -> anyhow::Result<()> {
+    if let Ok(Some(record)) = StopRecord::read()
+        && cron::boot(proc)?.as_ref() == Some(&record.boot)
+    {
+        report.can_be_started(&record);
+    }
+    Ok(())
+}
+
 fn without_record(proc: &Proc, mut report: CronReport<'_>) -> anyhow::Result<Exit> {
     let running = cron::find(proc, &DaemonSelector::USUAL)?.daemons;
     if running.is_empty() {

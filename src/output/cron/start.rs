@@ -7,14 +7,23 @@ use super::CronReport;
 use super::words::quoted;
 use crate::cron::{Daemon, StartFailure, StartMethod, StopRecord, StoppedDaemon, Timer};
 
+/// Describes a stop.
+fn stop(record: &StopRecord) -> String {
+    let mut time = Vec::new();
+    let seconds = record.time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    human::date(&mut time, seconds.as_secs_f64(), " ");
+    format!("cron was stopped by {} at {}", record.by, String::from_utf8_lossy(&time))
+}
+
 impl CronReport<'_> {
     /// Reports who has stopped cron, and when.
     pub fn stopped_by(&mut self, record: &StopRecord) {
-        let mut time = Vec::new();
-        let seconds = record.time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        human::date(&mut time, seconds.as_secs_f64(), " ");
-        let time = String::from_utf8_lossy(&time);
-        self.line(format_args!("cron was stopped by {} at {time}", record.by));
+        self.line(stop(record));
+    }
+
+    /// Reports the same, and how to start it again.
+    pub fn can_be_started(&mut self, record: &StopRecord) {
+        self.line(format_args!("{}: cron-graceful --start starts it again", stop(record)));
     }
 
     /// Writes how a daemon would be started.

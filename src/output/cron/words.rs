@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::os::unix::process::ExitStatusExt;
 use std::time::UNIX_EPOCH;
 
-use super::super::human;
+use super::super::{human, put};
 use super::OtherRun;
 use crate::control::Signal;
 use crate::cron::kinds::{self, Scheduler};
@@ -251,6 +251,9 @@ impl NotIncluded {
 /// Returns until when cron is held, and who has ordered it.
 pub fn held(holder: &Holder) -> String {
     let mut text = b"held".to_vec();
+    if !holder.with.names().is_empty() {
+        put(&mut text, format_args!(" with {}", holder.with.names().join(" and ")));
+    }
     if let Some(until) = holder.until {
         text.extend_from_slice(b" until ");
         let seconds = until.duration_since(UNIX_EPOCH).unwrap_or_default();
