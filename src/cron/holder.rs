@@ -254,7 +254,8 @@ mod tests {
             let by = "alice of the night".to_owned();
             let with = HeldToo { at: until.is_some(), timers: true };
             let holder = Holder { pid: 7, by, since, until, with };
-            for answer in [Answer::Holding(holder.clone()), Answer::Released(holder.clone())] {
+            for answer in [Answer::Holding, Answer::Released, Answer::Gone] {
+                let answer = answer(holder.clone());
                 assert_eq!(Answer::parse(answer.to_line().trim_end()), Some(answer));
             }
         }
@@ -266,7 +267,7 @@ mod tests {
             let request = Request::parse(text);
             assert!(request.is_none() || text == "ask me", "{text}: {request:?}");
         }
-        for text in ["", "holding", "holding 1 2 3", "holding x 1 - - root", "gone 1 2 - - root"] {
+        for text in ["", "holding", "holding 1 2 3", "holding x 1 - - root", "lost 1 2 - - root"] {
             assert_eq!(Answer::parse(text), None, "{text}");
         }
     }
