@@ -156,6 +156,31 @@ fn the_jobs_of_busybox_crond_are_told() {
     follower.end(&place);
 }
 
+/// A shell becomes its only command before anybody can look.
+#[test]
+fn the_jobs_of_busybox_crond_are_told_whatever_they_have_become() {
+    const JOBS: usize = 20;
+    let place = cron_box!(CronBox::needing(&["busybox"]));
+    if place.exec("busybox --list | grep -x crond").code() != 0 {
+        skip!("busybox has no crond: busybox-static has one");
+    }
+    place.shell(&format!(
+        "mkdir -p /var/spool/cron/crontabs
+         ln -s \"$(command -v busybox)\" /mnt/bin/crond
+         {{ echo SHELL=/bin/sh
+           for job in $(seq {JOBS}); do echo \"* * * * * exec sleep 2.$job\"; done
+         }} >/var/spool/cron/crontabs/root
+         crond -f >/dev/null 2>&1 </dev/null &"
+    ));
+    let mut follower = follow_json(&place, &[]);
+    let mut told: Vec<Value> = (0..JOBS).map(|_| follower.event("started")).collect();
+    let command = |event: &Value| event["command"].as_str().unwrap_or_default().to_owned();
+    told.sort_by_key(|event| command(event));
+    told.dedup_by_key(|event| command(event));
+    assert_eq!(told.len(), JOBS, "{told:#?}");
+    follower.end(&place);
+}
+
 /// What sends mail is no job.
 #[test]
 fn a_mailer_is_no_job() {

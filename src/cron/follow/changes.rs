@@ -10,6 +10,7 @@ use crate::control::{ExitStatus, Life, Reference};
 use crate::cron::daemon::is_system_directory;
 use crate::cron::job::{LONGEST_COMMAND, command};
 use crate::cron::{Daemon, Error, JobOrigin, kinds};
+use crate::path::base_name;
 use crate::process::{
     File, Files, Lookup, Pid, Process, ReadResult, if_available, items, since_boot,
 };
@@ -17,13 +18,18 @@ use crate::process::{
 /// Most daemons that are remembered after their end.
 const FORMER: usize = 8;
 
+/// Most further reads of arguments that are empty, and the time between two of them. A process may
+/// have none for ever, and must not hold us up.
+const READS: usize = 5;
+const BETWEEN_READS: Duration = Duration::from_micros(200);
+
 /// What is read about a process that may be a job.
 #[derive(Default)]
 struct Facts {
     uid: Option<u32>,
     command: Option<Vec<u8>>,
-    /// `true` if its arguments are those of a shell with a command.
-    is_shell: bool,
+    /// `true` if its arguments are those with which busybox's crond and dcron send mail.
+    is_mailer: bool,
     is_helper: bool,
     reference: Option<Reference>,
 }
@@ -91,15 +97,25 @@ impl Follow<'_> {
         member: &Member,
         tell: fn(Box<FollowedJob>) -> JobEvent,
     ) -> Result<(), Error> {
-        let facts = self.facts(pid, member)?;
+        let mut facts = self.facts(pid, member)?;
+        // A look may meet a process while it becomes its program, and has no arguments yet. An event
+        // comes after that.
+        for _ in 0..READS {
+            if self.events.is_some() || facts.command.is_some() || facts.uid.is_none() {
+                break;
+            }
+            std::thread::sleep(BETWEEN_READS);
+            facts = self.facts(pid, member)?;
+        }
         let is_of_daemon = member.role == Role::Worker || member.parent == member.daemon;
         if is_of_daemon && facts.is_helper {
             self.set_role(pid, Role::Helper);
             return Ok(());
         }
-        // Busybox's crond and dcron start what sends mail in the same way as jobs.
+        // Busybox's crond and dcron start what sends mail in the same way as jobs. A job need not be
+        // a shell: most shells become the only command of a job, or its last one.
         let is_dcron = self.daemon(member.daemon).is_some_and(Daemon::is_dcron);
-        if is_dcron && facts.command.is_some() && !facts.is_shell {
+        if is_dcron && facts.is_mailer {
             self.set_role(pid, Role::Other);
             return Ok(());
         }
@@ -356,10 +372,19 @@ fn facts(process: &Process<'_>, member: &Member, holds: bool) -> ReadResult<Fact
     Ok(Facts {
         uid: Some(process.user_ids()?[0]),
         command: command(&arguments, JobOrigin::Job),
-        is_shell: items(&arguments).nth(1) == Some(b"-c"),
+        is_mailer: is_mailer(&arguments),
         is_helper,
         reference: if holds { Some(Reference::from_process(process)?) } else { None },
     })
+}
+
+/// Reports whether these are the arguments with which busybox's crond and dcron send mail:
+/// `sendmail -ti` and `sendmail -t -oem -i`, behind an interpreter where sendmail is a script.
+fn is_mailer(arguments: &[u8]) -> bool {
+    let words: Vec<&[u8]> = items(arguments).take(4).collect();
+    words
+        .windows(2)
+        .any(|pair| base_name(pair[0]) == b"sendmail" && matches!(pair[1], b"-ti" | b"-t"))
 }
 
 /// Reports whether a process has this start, since the boot.
@@ -367,4 +392,18 @@ fn is_same(process: &Process<'_>, born: Duration) -> ReadResult<bool> {
     let start = process.seconds(process.stat()?.start_ticks);
     let start = Duration::try_from_secs_f64(start).unwrap_or_default();
     Ok(start.abs_diff(born) <= START_ERROR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_mailer;
+
+    #[test]
+    fn only_sendmail_sends_mail() {
+        assert!(is_mailer(b"sendmail\0-ti\0"));
+        assert!(is_mailer(b"/usr/sbin/sendmail\0-t\0-oem\0-i\0"));
+        assert!(is_mailer(b"/bin/sh\0/usr/sbin/sendmail\0-ti\0"));
+        assert!(!is_mailer(b"/bin/sh\0-c\0sendmail -ti\0") && !is_mailer(b"sleep\x005\0"));
+        assert!(!is_mailer(b"sendmail\0") && !is_mailer(b""));
+    }
 }
