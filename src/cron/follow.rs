@@ -127,7 +127,7 @@ impl<'f> Follow<'f> {
     /// Reports whether nothing can happen any more.
     fn is_over(&self) -> bool {
         let is_for_one = matches!(self.wanted, DaemonSelector::Pid(_));
-        is_for_one && !self.has_daemon() && self.jobs.is_empty()
+        is_for_one && !self.has_daemon() && self.jobs.is_empty() && !self.family.may_begin()
     }
 
     /// Reports whether a daemon is followed.
@@ -292,6 +292,7 @@ impl<'f> Follow<'f> {
     /// Searches for daemons, and follows those that are new. `tell` is for the jobs that they run
     /// already.
     fn search(&mut self, tell: fn(Box<FollowedJob>) -> JobEvent) -> Result<(), Error> {
+        let begin = Instant::now();
         let found = find(self.proc, &self.wanted)?;
         let mut is_new = false;
         for daemon in found.daemons {
@@ -303,7 +304,7 @@ impl<'f> Follow<'f> {
                 is_new = true;
             }
         }
-        self.search.note_search(Instant::now(), self.has_daemon());
+        self.search.note_search(begin, Instant::now(), self.has_daemon());
         if is_new {
             self.look(tell)?;
         }

@@ -15,12 +15,17 @@ const SOON: [Duration; 5] = [
 const WITHOUT_DAEMON: Duration = Duration::from_secs(5);
 const WITH_DAEMON: Duration = Duration::from_secs(60);
 
+/// Time between two searches at least, as a multiple of the time that a search takes.
+const COST_OF_SEARCH: u32 = 10;
+
 /// Time after the end of a daemon in which another one is expected.
 const SUCCESSION: Duration = Duration::from_secs(60);
 
 /// The times of the searches for daemons.
 pub struct Search {
     due: Instant,
+    /// The earliest time of the next search.
+    earliest: Instant,
     /// Number of searches since the last sign of a new daemon.
     since_sign: usize,
     expects_until: Option<Instant>,
@@ -28,24 +33,27 @@ pub struct Search {
 
 impl Search {
     pub fn new(now: Instant) -> Search {
-        Search { due: now, since_sign: SOON.len(), expects_until: None }
+        Search { due: now, earliest: now, since_sign: SOON.len(), expects_until: None }
     }
 
     pub fn due(&self) -> Instant {
         self.due
     }
 
-    /// Notes that a search was made.
-    pub fn note_search(&mut self, now: Instant, has_daemon: bool) {
+    /// Notes that a search was made, which began at this time.
+    pub fn note_search(&mut self, begin: Instant, now: Instant, has_daemon: bool) {
+        self.earliest = now + (now - begin) * COST_OF_SEARCH;
         self.since_sign = (self.since_sign + 1).min(SOON.len());
         let usual = if has_daemon { WITH_DAEMON } else { WITHOUT_DAEMON };
-        self.due = now + SOON.get(self.since_sign).copied().unwrap_or(usual);
+        let due = now + SOON.get(self.since_sign).copied().unwrap_or(usual);
+        self.due = due.max(self.earliest);
     }
 
-    /// Notes a sign that a daemon starts.
+    /// Notes a sign that a daemon starts. Any user can give it, and as often as they want: it must
+    /// neither delay a search nor keep us busy.
     pub fn note_sign(&mut self, now: Instant) {
         self.since_sign = 0;
-        self.due = now + SOON[0];
+        self.due = self.due.min(now + SOON[0]).max(self.earliest);
     }
 
     /// Notes that a daemon has ended.
@@ -149,16 +157,30 @@ mod tests {
     fn a_sign_of_a_daemon_is_followed_by_quick_searches() {
         let now = Instant::now();
         let mut search = Search::new(now);
-        search.note_search(now, true);
+        search.note_search(now, now, true);
         assert_eq!(search.due() - now, WITH_DAEMON);
         search.note_end(now);
         let mut delays = vec![search.due() - now];
         while delays.len() < 7 {
-            search.note_search(now, false);
+            search.note_search(now, now, false);
             delays.push(search.due() - now);
         }
         assert_eq!(delays[..5], SOON);
         assert_eq!(delays[5..], [WITHOUT_DAEMON; 2]);
         assert!(search.expects(now) && !search.expects(now + SUCCESSION));
+    }
+
+    #[test]
+    fn signs_neither_delay_a_search_nor_make_it_constant() {
+        let now = Instant::now();
+        let millisecond = |number: u32| now + Duration::from_millis(1) * number;
+        let mut search = Search::new(now);
+        search.note_search(now, now, false);
+        (0..30).for_each(|number| search.note_sign(millisecond(number)));
+        assert_eq!(search.due(), millisecond(20));
+        // That took long.
+        search.note_search(millisecond(20), millisecond(60), false);
+        search.note_sign(millisecond(61));
+        assert_eq!(search.due(), millisecond(460));
     }
 }
