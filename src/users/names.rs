@@ -2,9 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::unistd::{Gid, Group, Uid, User};
 
@@ -33,6 +36,13 @@ impl Users {
             .name(uid, || User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name))
     }
 
+    /// Forgets all names if the database of users has changed since they were asked for. It is for
+    /// a program that runs for long.
+    pub fn refresh(&self) {
+        self.users.refresh();
+        self.groups.refresh();
+    }
+
     /// Returns the name of a group.
     pub fn group(&self, gid: u32) -> Rc<str> {
         self.groups.name(gid, || {
@@ -51,11 +61,16 @@ impl Users {
     }
 }
 
+/// The inode, the size and the time of the last change of a file.
+type Stamp = (u64, u64, SystemTime);
+
 /// The names in one of the two databases. Our own C library is asked first, then that of the
 /// machine.
 struct Names {
     database: &'static str,
     known: RefCell<BTreeMap<u32, Rc<str>>>,
+    /// The state of the file before the first name was asked for.
+    stamp: Cell<Option<Stamp>>,
     /// Time that getent(1) may still take; each lookup starts a process. `None` before the first
     /// lookup, zero after one has failed: none is tried again.
     patience: Cell<Option<Duration>>,
@@ -63,7 +78,16 @@ struct Names {
 
 impl Names {
     fn new(database: &'static str) -> Names {
-        Names { database, known: RefCell::default(), patience: Cell::new(None) }
+        let (known, stamp) = (RefCell::default(), Cell::new(None));
+        Names { database, known, stamp, patience: Cell::new(None) }
+    }
+
+    fn refresh(&self) {
+        let stamp = stamp(self.database);
+        if self.stamp.replace(stamp) != stamp {
+            self.known.borrow_mut().clear();
+            self.patience.set(None);
+        }
     }
 
     /// Returns the name of an id, or the id itself; `ask` asks our own C library.
@@ -130,6 +154,12 @@ impl Names {
             io::Error::other(format!("getent gives no line of the {} database", self.database))
         })
     }
+}
+
+/// Returns the state of the file of a database; `None` if there is none.
+fn stamp(database: &str) -> Option<Stamp> {
+    let found = fs::metadata(Path::new("/etc").join(database)).ok()?;
+    Some((found.ino(), found.size(), found.modified().ok()?))
 }
 
 #[cfg(test)]

@@ -259,3 +259,33 @@ fn a_cron_that_is_replaced_is_followed() {
     assert_eq!(ends.len(), 2, "{}", outcome.report());
     assert!(ends.iter().all(|event| end(event) == 3), "{}", outcome.report());
 }
+
+/// The user of a job gets another name, and its number stays.
+const RENAMED: &str = r#"
+cp -a /etc /run/etc; mount --bind /run/etc /etc
+add() {
+    sed -i '/:7777:/d; /^[ab]:/d' /etc/passwd /etc/shadow
+    echo "$1:x:7777:7777::/:/bin/sh" >>/etc/passwd
+    echo "$1:*:19000:0:99999:7:::" >>/etc/shadow
+    printf 'MAILTO=""\n* * * * * %s exit 3\n' $1 >/etc/cron.d/jobs
+    start_cron faketime -f '@2030-01-01 00:00:58'
+    until_told "following.*\"pid\":$cron,"
+    until_told "ended.*\"daemon\":$cron,"
+    kill $cron
+}
+follow --daemon cron
+add a
+add b
+kill $follower
+wait $follower
+cat /run/errors >&2
+cat /run/out"#;
+
+#[test]
+fn a_user_is_called_by_its_present_name() {
+    let Some(outcome) = run(RENAMED) else { skip!("no process events here, or no faketime") };
+    let of_us = |event: &&Value| event["command"] == "exit 3" || event["command"].is_null();
+    let ends = events(&outcome, "ended");
+    let users: Vec<&Value> = ends.iter().filter(of_us).map(|event| &event["user"]).collect();
+    assert_eq!(users, ["a", "b"], "{}", outcome.report());
+}

@@ -132,6 +132,8 @@ impl Follow<'_> {
         let line = match (uid, &facts.command) {
             (Some(uid), Some(command)) => {
                 let user = self.proc.users().user(uid);
+        // Users come and go while we run, and their numbers are given again.
+        self.proc.users().refresh();
                 let all = self.daemons.iter().chain(&self.former);
                 let daemon = all.into_iter().find(|daemon| daemon.pid == member.daemon);
                 daemon.and_then(|daemon| self.lines.line(daemon, user.as_bytes(), command))
