@@ -24,10 +24,16 @@ struct Follower {
 /// Starts cron-jobs in a box.
 #[track_caller]
 fn follow(place: &CronBox, words: &[&str]) -> Follower {
+    follow_by(place, &[], words)
+}
+
+/// Starts cron-jobs in a box, through another command.
+#[track_caller]
+fn follow_by(place: &CronBox, before: &[&str], words: &[&str]) -> Follower {
     place.shell("ln -sf cron-graceful /mnt/bin/cron-jobs; rm -f /mnt/follower");
     let script = "echo $$ >/mnt/follower; exec \"$@\"";
     let limited = ["timeout", "--foreground", "-s", "KILL", "120", "sh", "-c", script, "sh"];
-    let command = place.inside(&[&limited[..], &["cron-jobs"], words].concat());
+    let command = place.inside(&[&limited[..], before, &["cron-jobs"], words].concat());
     let running = Running::start(command);
     soon("the start of cron-jobs", || !place.read("follower").is_empty());
     let pid = place.read("follower").parse().expect("parsing a process id");

@@ -8,7 +8,7 @@ use super::super::support::command::{clean, run};
 use super::super::support::cron::{job, soon};
 use super::super::support::namespace::kernel;
 use super::super::support::place::missing;
-use super::{follow, follow_json};
+use super::{follow, follow_by, follow_json};
 use crate::cron_box;
 
 #[test]
@@ -110,6 +110,53 @@ fn metrics_are_written_to_a_file() {
     };
     assert!(names(&text).is_disjoint(&names(&state)), "{text}{state}");
 }
+
+/// The disk is full for a moment, as any user can make it.
+#[test]
+fn metrics_that_cannot_be_written_are_written_later() {
+    let place = cron_box!();
+    place.crontab(&[&job("a")]);
+    place.cron();
+    place.began("a");
+    place.shell("mkdir /mnt/metrics");
+    let file = "/mnt/metrics/jobs.prom";
+    let follower = follow_by(&place, &TO_ERRORS, &["--openmetrics", "--output", file]);
+    let metrics = || std::fs::read_to_string(place.root(file)).unwrap_or_default();
+    soon("the metrics", || metrics().contains("proctool_cron_job_running{"));
+    place.shell(
+        "mount -t tmpfs -o size=4k none /mnt/metrics; head -c 4096 /dev/zero >/mnt/metrics/full",
+    );
+    place.release("a");
+    soon("the end of the job", || place.ended("a"));
+    let errors = || std::fs::read_to_string(place.path("errors")).unwrap_or_default();
+    soon("a message", || errors().contains("No space left on device"));
+    place.shell("mount -o remount,size=1m /mnt/metrics");
+    soon("the metrics", || metrics().contains("proctool_cron_job_runs{"));
+    place.kill("TERM", follower.pid);
+    follower.running.finish().exits(143);
+    assert_eq!(errors().matches("trying again").count(), 1, "{}", errors());
+}
+
+/// Nobody reads the messages, and the pipe is full.
+#[test]
+fn messages_that_nobody_reads_do_not_keep_a_signal_from_ending_it() {
+    let place = cron_box!();
+    place.cron();
+    place.shell(
+        "mkfifo /mnt/errors; sleep 1000 <>/mnt/errors >/dev/null 2>&1 &
+         until dd if=/dev/zero of=/mnt/errors bs=4096 oflag=nonblock 2>&1 | grep -q temporarily
+         do sleep 0.02; done",
+    );
+    let follower = follow_by(&place, &TO_ERRORS, &[]);
+    let place_of_sleep = place.root(&format!("/proc/{}/wchan", follower.pid));
+    soon("a message that waits", || {
+        std::fs::read_to_string(&place_of_sleep).is_ok_and(|name| name.contains("pipe_write"))
+    });
+    follower.end(&place);
+}
+
+/// The beginning of a command whose messages go to a file of the box.
+const TO_ERRORS: [&str; 4] = ["sh", "-c", "exec \"$@\" 2>>/mnt/errors", "sh"];
 
 /// Checks metrics with promtool, which must find no fault.
 #[track_caller]

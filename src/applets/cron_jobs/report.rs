@@ -1,5 +1,6 @@
 //! Where the events of `cron-jobs` go: to standard output, or into a file of metrics.
 
+use std::fmt::Display;
 use std::io::Write as _;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
@@ -19,6 +20,9 @@ use crate::users::Users;
 
 /// Shortest time between two writes of the file of metrics.
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time between two writes of it after one has failed.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// The receiver of events.
 pub struct Report<'r> {
@@ -40,6 +44,8 @@ enum Target {
         /// The time of the next write; `None` if nothing has changed.
         due: Option<Instant>,
         written: Option<Instant>,
+        /// `true` if the last write has failed.
+        has_failed: bool,
     },
 }
 
@@ -56,6 +62,7 @@ impl<'r> Report<'r> {
                 metrics: Box::default(),
                 due: Some(Instant::now()),
                 written: None,
+                has_failed: false,
             },
             None if options.jsonl => Target::Json(Output::stdout(Colour::Never)),
             None => Target::Text(Output::stdout(Colour::Never)),
@@ -72,10 +79,9 @@ impl<'r> Report<'r> {
     /// Says that there are no process events, and what that means.
     pub fn without_events(&self, reason: &NoEvents) {
         if !self.is_quiet {
-            message(
-                self.name,
-                format_args!("{reason}: looking at the children of cron instead, see the manual"),
-            );
+            self.say(format_args!(
+                "{reason}: looking at the children of cron instead, see the manual"
+            ));
         }
     }
 
@@ -123,8 +129,13 @@ impl<'r> Report<'r> {
     fn note(&self, event: &JobEvent) {
         let is_news = !matches!(event, JobEvent::Following(_) | JobEvent::DaemonEnded(_));
         if let Some(text) = job_lines::note(event).filter(|_| is_news || !self.is_quiet) {
-            message(self.name, text);
+            self.say(text);
         }
+    }
+
+    /// Writes a message. A reader that does not read must not keep a signal from ending us.
+    fn say(&self, text: impl Display) {
+        self.interrupts.with_signals_unblocked(|| message(self.name, text));
     }
 
     /// Returns the time at which the file is to be written.
@@ -136,14 +147,27 @@ impl<'r> Report<'r> {
         if self.due().is_some_and(|due| due <= Instant::now()) { self.write() } else { Ok(()) }
     }
 
-    /// Writes the file, if it is one.
+    /// Writes the file, if it is one. Errors: it could not be written the first time. Later it is
+    /// tried again: a disk that is full for a moment must not end the watch.
     pub fn write(&mut self) -> anyhow::Result<()> {
-        let Target::File { path, metrics, due, written } = &mut self.target else { return Ok(()) };
+        let Target::File { path, metrics, due, written, has_failed } = &mut self.target else {
+            return Ok(());
+        };
         let mut text = Vec::new();
         metrics.write(&mut text);
-        (*due, *written) = (None, Some(Instant::now()));
-        replace(path, &text)
+        let now = Instant::now();
+        let is_first = written.replace(now).is_none();
+        let failure = replace(path, &text)
             .with_context(|| format!("cannot write the metrics to '{}'", path.display()))
+            .err();
+        *due = failure.is_some().then_some(now + RETRY);
+        let is_news = !std::mem::replace(has_failed, failure.is_some());
+        match failure {
+            Some(error) if is_first => return Err(error),
+            Some(error) if is_news => self.say(format_args!("{error:#}: trying again")),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Writes what is left.
