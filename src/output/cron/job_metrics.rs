@@ -1,6 +1,6 @@
 //! Jobs as metrics, by user and command.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use crate::process::Pid;
 use crate::users::Users;
 
 /// Most pairs of user and command that have series of their own. Further ones share the series of
-/// [`OTHERS`].
+/// [`OTHERS`]. A user with many pairs gives places to those with fewer: nobody can take all.
 const MOST: usize = 200;
 
 /// Most columns of a label. Longer ones are cut, with a mark.
@@ -43,7 +43,9 @@ struct Record {
 #[derive(Clone, Copy)]
 struct LastRun {
     noticed: Instant,
-    end: JobEnd,
+    /// The time of its end. It stays the same when somebody sets the clock.
+    ended: SystemTime,
+    status: Option<ExitStatus>,
     runtime: Duration,
     peak_rss: Option<u64>,
 }
@@ -83,12 +85,14 @@ impl JobMetrics {
         let record = record.unwrap_or(&mut self.others);
         record.runs += 1;
         record.failures += u64::from(end.has_failed());
+        let ended = end.time();
         if end.status.is_some_and(|status| status.success()) {
-            record.last_success = Some(end.time());
+            record.last_success = Some(ended);
         }
         record.last = Some(LastRun {
             noticed: Instant::now(),
-            end: *end,
+            ended,
+            status: end.status,
             runtime: end.runtime(job),
             peak_rss: job.peak_rss,
         });
@@ -98,7 +102,7 @@ impl JobMetrics {
     fn place(&mut self, pair: Pair) -> Option<Pair> {
         if !self.records.contains_key(&pair) {
             if self.records.len() >= MOST {
-                let old = self.oldest()?;
+                let old = self.oldest().or_else(|| self.crowding(&pair.0))?;
                 let record = self.records.remove(&old)?;
                 self.others.runs += record.runs;
                 self.others.failures += record.failures;
@@ -110,10 +114,28 @@ impl JobMetrics {
 
     /// Returns the pair that has not run for the longest time, if that is long enough.
     fn oldest(&self) -> Option<Pair> {
-        let ended = |(pair, record): (&Pair, &Record)| Some((record.last?.noticed, pair.clone()));
-        let (noticed, pair) = self.records.iter().filter_map(ended).min()?;
-        let is_running = self.running.values().flatten().any(|running| *running == pair);
-        (noticed.elapsed() >= KEPT && !is_running).then_some(pair)
+        let (noticed, pair) = self.ended().min()?;
+        (noticed.elapsed() >= KEPT).then(|| pair.clone())
+    }
+
+    /// Returns the pair that gives its place to one of this user: that of the user with the most
+    /// pairs that has not run for the longest time.
+    fn crowding(&self, user: &str) -> Option<Pair> {
+        let mut pairs: BTreeMap<&str, usize> = BTreeMap::new();
+        for (user, _) in self.records.keys() {
+            *pairs.entry(user).or_default() += 1;
+        }
+        let own = pairs.get(user).copied().unwrap_or(0);
+        let (most, count) = pairs.into_iter().max_by_key(|&(_, count)| count)?;
+        let (_, pair) = self.ended().filter(|(_, pair)| pair.0 == most).min()?;
+        (count > own + 1).then(|| pair.clone())
+    }
+
+    /// Returns the pairs that do not run now, each with the end of its last run.
+    fn ended(&self) -> impl Iterator<Item = (Instant, &Pair)> {
+        let running: BTreeSet<&Pair> = self.running.values().flatten().collect();
+        let ended = self.records.iter().filter(move |(pair, _)| !running.contains(pair));
+        ended.filter_map(|(pair, record)| Some((record.last?.noticed, pair)))
     }
 
     /// Appends all metrics.
@@ -181,7 +203,7 @@ fn last_run(families: &mut Families, record: &Record, labels: &[Label<'_>]) {
         (
             "proctool_cron_job_last_exit_status",
             "Exit status of the last run; 128 and the number of a signal that ended it.",
-            record.last.and_then(|last| shell_status(last.end.status?)).map(f64::from),
+            record.last.and_then(|last| shell_status(last.status?)).map(f64::from),
         ),
         (
             "proctool_cron_job_last_duration_seconds",
@@ -196,7 +218,7 @@ fn last_run(families: &mut Families, record: &Record, labels: &[Label<'_>]) {
         (
             "proctool_cron_job_last_end_timestamp_seconds",
             "Time of the end of the last run.",
-            record.last.and_then(|last| since_epoch(last.end.time())).map(|at| at.as_secs_f64()),
+            record.last.and_then(|last| since_epoch(last.ended)).map(|at| at.as_secs_f64()),
         ),
         (
             "proctool_cron_job_last_success_timestamp_seconds",
@@ -289,6 +311,18 @@ mod tests {
             let sample = format!("proctool_cron_job_{name}{others} {value}\n");
             assert!(text.contains(&sample), "{sample}{text}");
         }
+        // Those of another user have places all the same, as long as they are fewer.
+        let users = Users::default();
+        let mut metrics = JobMetrics::default();
+        for (at, command) in commands.iter().enumerate() {
+            let mut job = Box::new(FollowedJob::sample(at as Pid, command));
+            job.uid = Some(if at < MOST + 20 { 4_000_000_000 } else { 0 });
+            metrics.note(&JobEvent::Started(job.clone()), &users);
+            let end = JobEnd { at: job.born, status: Some(ExitStatus::from_raw(0)) };
+            metrics.note(&JobEvent::Ended(job, end), &users);
+        }
+        let pairs = |user: &str| metrics.records.keys().filter(|pair| pair.0 == user).count();
+        assert_eq!((pairs("root"), pairs("4000000000"), metrics.others.runs), (30, 170, 50));
         let long = after(&[(1, &[b'x'; 1000], Some(0)), (2, b"\xff\n", Some(0))]);
         assert!(long.lines().all(|line| line.len() < 300), "{long}");
         assert!(long.contains(r#"command="\\xff\\n"}"#), "{long}");
