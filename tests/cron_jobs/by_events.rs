@@ -260,6 +260,74 @@ fn a_cron_that_is_replaced_is_followed() {
     assert!(ends.iter().all(|event| end(event) == 3), "{}", outcome.report());
 }
 
+/// A job starts processes that have its worker as parent, and that look as if the worker had started
+/// them: with a session of their own, and a shell with the command of another user's job.
+const FORGED: &str = r#"
+cat >/run/forge.py <<'X'
+import ctypes, os, signal, time
+clone = {'x86_64': 56, 'aarch64': 220}[os.uname().machine]
+CLONE_PARENT = 0x8000
+for command in 'exit 8', 'sleep 0.3; exit 9':
+    if not ctypes.CDLL(None).syscall(clone, CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0):
+        os.setsid()
+        os.execv('/bin/sh', ['sh', '-c', command])
+time.sleep(1)
+X
+cat >/etc/cron.d/jobs <<'X'
+MAILTO=""
+* * * * * nobody exec python3 -I -S /run/forge.py
+0 0 1 1 * root exit 8
+0 0 1 1 * root sleep 0.3; exit 9
+X
+start_cron faketime -f '@2030-01-01 00:00:58'
+follow --pid $cron
+until_told '"event":"ended".*"exit_status":0'
+until_told '"event":"ended".*"exit_status":8'
+until_told '"event":"ended".*"exit_status":9'
+kill $cron
+wait $follower
+cat /run/errors >&2
+cat /run/out"#;
+
+#[test]
+fn a_job_cannot_pass_for_that_of_another_user() {
+    let Some(outcome) = run(FORGED) else { skip!("no process events here, or no faketime") };
+    let ends = events(&outcome, "ended");
+    for event in &ends {
+        // That of a process that is gone before it is read is unknown.
+        assert!(event["user"] == "nobody" || event["user"].is_null(), "{event:#}");
+        assert!(event["crontab"].is_null() || event["crontab"]["line"] == 2, "{event:#}");
+    }
+    let long = ends.iter().find(|event| end(event) == 9).expect("finding the longer process");
+    assert_eq!((&long["user"], &long["command"]), (&"nobody".into(), &"sleep 0.3; exit 9".into()));
+}
+
+/// The daemon ends while a worker is still on its way to the job: the fifo holds it up in PAM.
+const UNBEGUN: &str = r#"
+mkfifo /run/fifo
+(cat /etc/pam.d/cron; echo 'session optional pam_env.so envfile=/run/fifo') >/run/pam.cron
+mount --bind /run/pam.cron /etc/pam.d/cron
+printf 'MAILTO=""\n@reboot root exit 3\n' >/etc/cron.d/jobs
+start_cron
+follow --pid $cron
+until_told following
+until [ -n "$(cat /proc/$cron/task/$cron/children)" ]; do sleep 0.02; done
+kill $cron
+until_told 'daemon ended'
+echo >/run/fifo &
+wait $follower
+echo "ended $?"
+cat /run/errors >&2
+cat /run/out"#;
+
+#[test]
+fn a_job_that_begins_after_the_end_of_its_daemon_is_told() {
+    let Some(outcome) = run(UNBEGUN) else { skip!("no process events here, or no faketime") };
+    assert!(outcome.text().starts_with("ended 0\n"), "{}", outcome.report());
+    let ends = events(&outcome, "ended");
+    assert!(ends.len() == 1 && end(&ends[0]) == 3, "{}", outcome.report());
+}
+
 /// The user of a job gets another name, and its number stays.
 const RENAMED: &str = r#"
 cp -a /etc /run/etc; mount --bind /run/etc /etc

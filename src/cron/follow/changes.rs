@@ -40,7 +40,10 @@ impl Follow<'_> {
         let files = Files::new(&[File::Stat, File::Status]);
         let Lookup::Found(process) = self.proc.process(daemon.pid, files)? else { return Ok(()) };
         let uid = process.lookup(process.user_ids())?;
-        let uid = if let Lookup::Found([uid, ..]) = uid { Some(uid) } else { None };
+        let uid = match uid {
+            Lookup::Found([uid, ..]) if !daemon.is_dcron() => Some(uid),
+            _ => None,
+        };
         if self.events.is_none() {
             self.watch.add(daemon.pid as usize, &daemon.reference)?;
         }

@@ -37,7 +37,7 @@ pub struct Member {
     pub role: Role,
     pub parent: Pid,
     pub daemon: Pid,
-    /// Its real user id, where an event or a look has told it.
+    /// Its real user id, where an event or a look has told it, or where it can have no other one.
     pub uid: Option<u32>,
     /// `true` if it has made a session of its own.
     pub has_session: bool,
@@ -72,7 +72,8 @@ pub struct Family {
 }
 
 impl Family {
-    /// Adds a daemon with this real user id.
+    /// Adds a daemon with this real user id; `None` where its children need not have it, as they are
+    /// jobs themselves and can start processes with the same parent.
     pub fn add_daemon(&mut self, pid: Pid, parent: Pid, uid: Option<u32>, born: Duration) {
         let (role, daemon) = (Role::Daemon, pid);
         let (has_session, has_job, reference) = (false, false, None);
@@ -118,6 +119,8 @@ impl Family {
             Role::Worker => Role::Begun,
             Role::Begun | Role::Job | Role::Other => return,
         };
+        // A job can start a process that has the parent of the job (CLONE_PARENT), and not its user.
+        let may_be_of_job = found.role == Role::Helper || found.has_job;
         // A look may have found it before its event was read.
         let is_known =
             |member: &Member| member.parent == parent && member.born + START_ERROR >= time;
@@ -128,7 +131,7 @@ impl Family {
             role,
             parent,
             daemon: found.daemon,
-            uid: found.uid,
+            uid: found.uid.filter(|_| !may_be_of_job),
             has_session: false,
             has_job: false,
             born: time,
@@ -154,6 +157,15 @@ impl Family {
         }
     }
 
+    /// Reports whether a job may begin without a new process of a daemon.
+    pub fn may_begin(&self) -> bool {
+        let may_begin = |member: &Member| match member.role {
+            Role::Worker => !member.has_job,
+            role => role == Role::Begun,
+        };
+        self.members.values().any(may_begin)
+    }
+
     /// Reports whether a look can find out more about a process that is known.
     pub fn is_unsettled(&self) -> bool {
         self.members.values().any(|member| !member.is_settled())
@@ -169,7 +181,9 @@ impl Family {
 
     /// Notes that a job of this worker was seen.
     pub fn note_job_of(&mut self, worker: Pid) {
-        if let Some(worker) = self.members.get_mut(&worker) {
+        if let Some(worker) =
+            self.members.get_mut(&worker).filter(|found| found.role == Role::Worker)
+        {
             worker.has_job = true;
         }
     }
@@ -261,6 +275,29 @@ mod tests {
         assert!(note(&mut family, exit(22, 0)).is_none());
         assert!(note(&mut family, exit(20, 0)).is_none());
         assert_eq!(family.members.len(), 1);
+    }
+
+    #[test]
+    fn a_job_cannot_give_another_process_the_user_of_the_daemon() {
+        let mut family = family();
+        fork(&mut family, 10, 20);
+        fork(&mut family, 20, 21);
+        assert_eq!(family.members[&21].uid, Some(0));
+        family.make_job(21);
+        // The job has started it, or the worker: nobody can tell.
+        fork(&mut family, 20, 22);
+        assert_eq!(family.members[&22].uid, None);
+        note(&mut family, ProcessEvent::User { pid: 22, uid: 1000 });
+        assert_eq!(family.members[&22].uid, Some(1000));
+        // The children of this daemon, and of helpers, are jobs themselves.
+        family.add_daemon(30, 1, None, Duration::ZERO);
+        fork(&mut family, 30, 31);
+        fork(&mut family, 31, 32);
+        assert_eq!((family.members[&31].uid, family.members[&32].uid), (None, None));
+        fork(&mut family, 10, 40);
+        family.members.get_mut(&40).unwrap().role = Role::Helper;
+        fork(&mut family, 40, 41);
+        assert_eq!((family.members[&40].uid, family.members[&41].uid), (Some(0), None));
     }
 
     #[test]
