@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::support::cron::{CronBox, job, soon};
 use super::super::support::namespace::kernel;
-use super::{Follower, end, follow, follow_json, parse};
+use super::{Follower, end, follow, follow_by, follow_json, parse};
 use crate::{cron_box, skip};
 
 /// The first kernel that tells how a process ended that is no child of ours.
@@ -233,4 +233,40 @@ fn what_a_job_calls_itself_changes_nothing() {
         assert!(line.contains("\\x1b[31m\\xff"), "{}", outcome.report());
     }
     assert_eq!(outcome.lines().len(), 2, "{}", outcome.report());
+}
+
+/// Most jobs cannot be held by a pidfd: the limit of descriptors is too low, and cannot be raised.
+#[test]
+fn more_jobs_than_descriptors_are_told() {
+    const JOBS: usize = 120;
+    let place = cron_box!(CronBox::needing(&["prlimit"]));
+    let line = "@reboot root echo $$ >>/mnt/began; exec sleep 1000\n";
+    place.raw_crontab(&format!("MAILTO=\"\"\n{}", line.repeat(JOBS)));
+    let daemon = place.cron();
+    soon("the jobs", || place.read("began").lines().count() == JOBS);
+    let mut follower = follow_by(&place, &["prlimit", "--nofile=64:64"], &["--jsonl"]);
+    (0..JOBS).for_each(|_| _ = follower.event("running"));
+    place.shell("kill $(cat /mnt/began)");
+    (0..JOBS).for_each(|_| _ = follower.event("ended"));
+    follower.end(&place);
+    place.still_runs(daemon);
+}
+
+/// What the kernel tells of one job makes no sense.
+#[test]
+fn a_job_that_cannot_be_examined_does_not_end_the_watch() {
+    let place = cron_box!();
+    let job = |name: &str| format!("@reboot root echo $$ >/mnt/{name}; exec sleep 1000\n");
+    place.raw_crontab(&format!("MAILTO=\"\"\n{}{}", job("a"), job("b")));
+    let daemon = place.cron();
+    soon("the jobs", || !place.read("a").is_empty() && !place.read("b").is_empty());
+    place.shell("mount --bind /dev/null /proc/$(cat /mnt/a)/status");
+    let mut follower = follow_json(&place, &[]);
+    let running = follower.event("running");
+    assert_eq!(running["pid"].to_string(), place.read("b"), "{running:#}");
+    place.shell("kill $(cat /mnt/b)");
+    assert_eq!(follower.event("ended")["pid"], running["pid"]);
+    place.shell("umount /proc/$(cat /mnt/a)/status; kill $(cat /mnt/a)");
+    follower.end(&place);
+    place.still_runs(daemon);
 }

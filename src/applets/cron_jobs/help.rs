@@ -32,7 +32,7 @@ pub fn long_about() -> String {
          zombie, so that mostly the status is unknown.\n\n\
          The line of a crontab is printed where only one line has this user and this command. \
          The start is that of the process that becomes the shell of the job; the user is its \
-         real user. A job that has left processes behind has ended when its shell has. The peak \
+         real user, and unknown where the job ended before that was certain. A job that has left processes behind has ended when its shell has. The peak \
          memory is the most resident memory (VmHWM) that one process of the job has had: it is \
          read 0.1 seconds after the start and then at intervals that grow up to 30 seconds. It is \
          therefore a lower bound, and unknown of shorter jobs. What a daemon runs to send mail is \
@@ -106,7 +106,9 @@ Metrics:
   With --openmetrics the file of --output is written at the start, and after events, once a second \
 at most. All metrics are gauges, so that it is both the text format of Prometheus and OpenMetrics. \
 Those of jobs have the labels user and command. The first 200 pairs of these have series of their \
-own; further ones share those with the user (others), until a pair has not run for 40 days. A \
+own; further ones share those with the user (others), until a pair has not run for 40 days. When \
+all places are taken, a user with many pairs gives places to users with fewer. If the file cannot \
+be written after the first time, that is said once and tried again every 5 seconds. A \
 label is cut after 200 columns; what is not known is (unknown). Counts begin with this process.
   proctool_cron_job_running, _runs, _failures
                 jobs that run, that have ended, and that have failed or died by
@@ -129,7 +131,7 @@ Files:
 
 Security:
   Any user of the machine can choose what a job of its own is called, and no other job's user, \
-exit status or crontab. In text, control characters are escaped. The file of --output is replaced \
+exit status or crontab. A job can start processes that look like further jobs of its user. In text, control characters are escaped. The file of --output is replaced \
 as a whole, and so is a symbolic link, unless nobody else can have made it.";
 
 const EXAMPLES: &str = "\

@@ -55,8 +55,8 @@ impl Follow<'_> {
 
     /// Looks at the processes below the daemons, and reports whether one is new.
     pub(super) fn look(&mut self, tell: fn(Box<FollowedJob>) -> JobEvent) -> Result<bool, Error> {
-        let holds = self.events.is_none() && self.family.members.len() < self.room;
-        let sights = look::look(self.proc, &self.daemons, &mut self.family, holds)?;
+        let room = if self.events.is_none() { self.room } else { 0 };
+        let sights = look::look(self.proc, &self.daemons, &mut self.family, room)?;
         for sight in &sights {
             if let Some(reference) = sight.member.reference.as_ref().filter(|_| sight.is_new) {
                 self.watch.add(sight.pid as usize, reference)?;
@@ -132,11 +132,11 @@ impl Follow<'_> {
 
     fn make_job(&mut self, pid: Pid, member: &Member, facts: Facts) -> FollowedJob {
         let uid = member.uid.or(facts.uid);
+        // Users come and go while we run, and their numbers are given again.
+        self.proc.users().refresh();
         let line = match (uid, &facts.command) {
             (Some(uid), Some(command)) => {
                 let user = self.proc.users().user(uid);
-        // Users come and go while we run, and their numbers are given again.
-        self.proc.users().refresh();
                 let all = self.daemons.iter().chain(&self.former);
                 let daemon = all.into_iter().find(|daemon| daemon.pid == member.daemon);
                 daemon.and_then(|daemon| self.lines.line(daemon, user.as_bytes(), command))
@@ -163,7 +163,9 @@ impl Follow<'_> {
         let Lookup::Found(process) = self.proc.process(pid, files)? else {
             return Ok(Facts::default());
         };
-        let holds = member.reference.is_none() && self.jobs.len() < self.room;
+        // Without events there is no room any more for one that the look did not hold.
+        let holds =
+            self.events.is_some() && member.reference.is_none() && self.jobs.len() < self.room;
         match process.lookup(facts(&process, member, holds))? {
             Lookup::Found(facts) => Ok(facts),
             Lookup::Exited => Ok(Facts::default()),

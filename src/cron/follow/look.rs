@@ -24,15 +24,16 @@ pub struct Sight {
 }
 
 /// Looks at the children of the daemons, of their helpers, and of the workers without a job.
-/// Returns those that are new, or of which more is known now. With `holds`, each is held by a
-/// pidfd. Errors: /proc cannot be read.
+/// Returns those that are new, or of which more is known now. Each is held by a pidfd until the
+/// family has so many of them as there is room for. Errors: /proc cannot be read.
 pub fn look(
     proc: &Proc,
     daemons: &[Daemon],
     family: &mut Family,
-    holds: bool,
+    room: usize,
 ) -> Result<Vec<Sight>, Error> {
     let mut sights = Vec::new();
+    let mut held = family.members.values().filter(|member| member.reference.is_some()).count();
     let mut parents: Vec<Pid> = daemons.iter().map(|daemon| daemon.pid).collect();
     // Those that are found now may have children too.
     while !parents.is_empty() {
@@ -40,15 +41,22 @@ pub fn look(
         parents.clear();
         for (parent, child) in children {
             match family.members.get(&child) {
-                Some(known) if known.is_settled() => continue,
+                Some(known) if known.is_settled() => {
+                    if known.is_job() {
+                        family.note_job_of(parent);
+                    }
+                    continue;
+                }
                 Some(known) if known.role == Role::Helper || is_lasting(known, daemons) => {
                     parents.push(child);
                     continue;
                 }
                 _ => {}
             }
-            let Some(sight) = see(proc, daemons, family, parent, child, holds)? else { continue };
+            let sight = see(proc, daemons, family, parent, child, held < room)?;
+            let Some(sight) = sight else { continue };
             let role = sight.member.role;
+            held += usize::from(sight.is_new && sight.member.reference.is_some());
             if matches!(role, Role::Helper | Role::Worker) {
                 parents.push(child);
             }
@@ -104,8 +112,9 @@ fn children_by_scan(proc: &Proc, parents: &[Pid]) -> Result<Vec<(Pid, Pid)>, Err
     Ok(found)
 }
 
-/// Looks at a child of a member; `None` for one that has ended, and for one of which nothing new
-/// can be found out.
+/// Looks at a child of a member; `None` for one that has ended, for one of which nothing new can be
+/// found out, and for one that keeps us from that: it must not end the watch over the others, and
+/// the next look tries it again.
 fn see(
     proc: &Proc,
     daemons: &[Daemon],
@@ -125,7 +134,10 @@ fn see(
             member.map(|member| Sight { pid: child, is_new: known.is_none(), member })
         }
         Lookup::Exited => None,
-        Lookup::Unavailable(reason) => return Err(Error::Unexamined { pid: child, reason }),
+        Lookup::Unavailable(reason) => {
+            tracing::info!(pid = child, "the process could not be examined: {reason}");
+            None
+        }
     })
 }
 
