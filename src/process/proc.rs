@@ -13,7 +13,7 @@ use std::sync::Arc;
 use once_cell::unsync::OnceCell;
 use procfs::FromRead;
 use rustix::buffer::spare_capacity;
-use rustix::fs::{self, Access, AtFlags, Mode, OFlags};
+use rustix::fs::{self, Access, AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::error::{Error, Lookup, ReadError, ReadResult};
@@ -193,9 +193,20 @@ impl Proc {
     }
 
     /// Returns the process or thread id that was given last in our pid namespace (the last field of
-    /// loadavg in proc(5)). It is only a hint; `None` where it cannot be read.
+    /// loadavg in proc(5)). It is only a hint; `None` where it cannot be read, or where another file
+    /// is mounted there, as by lxcfs with `-l`: its number may be seconds old, and reading it may block.
     pub fn latest_pid(&self) -> Option<Pid> {
-        let text = self.whole_file("/loadavg").ok()?;
+        let (flags, mode) = (OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        let file = match fs::openat2(&self.dir, "loadavg", flags, mode, ResolveFlags::NO_XDEV) {
+            // openat2(2) is missing before Linux 5.6, and some sandboxes forbid it.
+            Err(Errno::NOSYS | Errno::PERM) => {
+                fs::openat(&self.dir, "loadavg", flags, mode).ok()?
+            }
+            file => file.ok()?,
+        };
+        let mut text = [0; 128];
+        let length = rustix::io::read(&file, &mut text).ok()?;
+        let text = text.get(..length)?;
         number::parse(text.trim_ascii().rsplit(|&byte| byte == b' ').next()?)?.try_into().ok()
     }
 

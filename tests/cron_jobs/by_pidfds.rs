@@ -252,6 +252,18 @@ fn more_jobs_than_descriptors_are_told() {
     place.still_runs(daemon);
 }
 
+/// In a container, /proc/loadavg may be a file of lxcfs, where the latest pid stands still.
+#[test]
+fn jobs_are_found_where_the_latest_pid_of_the_machine_is_not_told() {
+    let place = cron_box!(CronBox::needing(&["faketime"]));
+    place.shell("cat /proc/loadavg >/mnt/loadavg; mount --bind /mnt/loadavg /proc/loadavg");
+    place.raw_crontab("MAILTO=\"\"\n* * * * * root sleep 0.2; exit 3\n");
+    let daemon: u32 = place.shell(FAST).parse().expect("parsing a process id");
+    let mut follower = follow_json(&place, &["--pid", &faked(&place, daemon).to_string()]);
+    assert_eq!(follower.event("started")["command"], "sleep 0.2; exit 3");
+    follower.end(&place);
+}
+
 /// What the kernel tells of one job makes no sense.
 #[test]
 fn a_job_that_cannot_be_examined_does_not_end_the_watch() {
