@@ -41,7 +41,7 @@ pub fn long_about() -> String {
          pid namespace, as for cron-graceful(8). When it ends, cron-jobs says so, and follows the \
          daemon that is started next, as in an upgrade. The jobs that a new daemon starts in its \
          first moments may be missed if they are shorter than that search, some hundredths of a \
-         second. If the kernel has too many events for us, it discards some: that is printed, and \
+         second. One that starts beside another is found within a minute. If the kernel has too many events for us, it discards some: that is printed, and \
          cron-jobs looks for jobs that have started or ended meanwhile; their ends are those of \
          this look. The timers of systemd-cron \
          are no daemon; systemd itself logs how their services have ended.",

@@ -295,6 +295,23 @@ mod tests {
     }
 
     #[test]
+    fn the_time_of_an_end_stays_the_same() {
+        let (users, mut metrics) = (Users::default(), JobMetrics::default());
+        let job = Box::new(FollowedJob::sample(1, b"a"));
+        metrics.note(&JobEvent::Started(job.clone()), &users);
+        let end = JobEnd { at: job.born, status: Some(ExitStatus::from_raw(0)) };
+        metrics.note(&JobEvent::Ended(job, end), &users);
+        let texts: Vec<Vec<u8>> = (0..20)
+            .map(|_| {
+                let mut text = Vec::new();
+                metrics.write(&mut text);
+                text
+            })
+            .collect();
+        assert!(texts.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+
+    #[test]
     fn the_number_of_series_and_their_length_are_bounded() {
         let commands: Vec<Vec<u8>> =
             (0..MOST + 50).map(|number| format!("job {number}").into_bytes()).collect();
