@@ -224,7 +224,11 @@ impl<'f> Follow<'f> {
         loop {
             match self.watch.next(Some(Instant::now()))? {
                 WatchEvent::Ended(Ending { token, status }) => self.note_end(token, status)?,
-                WatchEvent::Interrupted(signal) => self.interrupted = Some(signal),
+                WatchEvent::Interrupted(signal) => {
+                    // They may have waited while we rested.
+                    self.take_events()?;
+                    self.interrupted = Some(signal);
+                }
                 WatchEvent::Time => return Ok(None),
             }
         }

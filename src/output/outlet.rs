@@ -131,6 +131,15 @@ pub fn is_hung_up() -> bool {
         && poll_fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
+/// Most bytes that a pipe takes at once where it takes any (PIPE_BUF in pipe(7)).
+pub const AT_ONCE: usize = 4096;
+
+/// Reports whether a descriptor takes up to [`AT_ONCE`] bytes now, without waiting for a reader.
+pub fn has_room(descriptor: BorrowedFd<'_>) -> bool {
+    let mut poll_fds = [PollFd::from_borrowed_fd(descriptor, PollFlags::OUT)];
+    poll(&mut poll_fds, Some(&Timespec::default())).is_ok() && !poll_fds[0].revents().is_empty()
+}
+
 /// Waits until all is written, but not longer than this.
 pub fn settle_within(time: Duration) {
     if let Some(outlet) = OUTLET.get() {

@@ -357,3 +357,28 @@ fn a_user_is_called_by_its_present_name() {
     let users: Vec<&Value> = ends.iter().filter(of_us).map(|event| &event["user"]).collect();
     assert_eq!(users, ["a", "b"], "{}", outcome.report());
 }
+
+/// A job ends, and then a signal comes, while cron-jobs stands still.
+const SIGNALLED: &str = r#"
+mkfifo /run/go
+printf 'MAILTO=""\n@reboot root read -r _ </run/go; exit 3\n' >/etc/cron.d/jobs
+start_cron
+follow --pid $cron
+until_told '"command":"read'
+job=$(sed -n 's/.*"event":"[rs].*"pid":\([0-9]*\),.*exit 3.*/\1/p' /run/out)
+kill -STOP $follower
+echo >/run/go
+until [ ! -e /proc/$job ]; do sleep 0.02; done
+kill -TERM $follower
+kill -CONT $follower
+wait $follower
+echo "ended $?"
+kill $cron
+cat /run/out"#;
+
+#[test]
+fn what_has_happened_before_a_signal_is_told_first() {
+    let Some(outcome) = run(SIGNALLED) else { skip!("no process events here, or no faketime") };
+    assert!(outcome.text().starts_with("ended 143\n"), "{}", outcome.report());
+    assert_eq!(events(&outcome, "ended").len(), 1, "{}", outcome.report());
+}

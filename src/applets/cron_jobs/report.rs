@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use rustix::stdio::{stderr, stdout};
 
 use super::Options;
 use crate::control::{Interrupts, NoEvents};
@@ -119,10 +120,11 @@ impl<'r> Report<'r> {
             return Ok(());
         }
         let lines = std::mem::take(&mut self.pending);
-        // A reader that does not read must not keep a signal from ending us.
-        Ok(self
-            .interrupts
-            .with_signals_unblocked(|| output.write_all(&lines).and_then(|()| output.flush()))?)
+        for part in lines.chunks(outlet::AT_ONCE) {
+            let write = || output.write_all(part).and_then(|()| output.flush());
+            interruptibly(self.interrupts, stdout(), write)?;
+        }
+        Ok(())
     }
 
     /// Writes a message about what is no job.
@@ -133,9 +135,8 @@ impl<'r> Report<'r> {
         }
     }
 
-    /// Writes a message. A reader that does not read must not keep a signal from ending us.
     fn say(&self, text: impl Display) {
-        self.interrupts.with_signals_unblocked(|| message(self.name, text));
+        interruptibly(self.interrupts, stderr(), || message(self.name, text));
     }
 
     /// Returns the time at which the file is to be written.
@@ -175,4 +176,14 @@ impl<'r> Report<'r> {
         self.flush()?;
         if self.due().is_some() { self.write() } else { Ok(()) }
     }
+}
+
+/// Writes to a descriptor. A reader that does not read must not keep a signal from ending us. Where
+/// nothing has to be waited for, a signal that has come already ends us after that.
+fn interruptibly<T>(
+    interrupts: &Interrupts,
+    descriptor: BorrowedFd<'_>,
+    write: impl FnOnce() -> T,
+) -> T {
+    if outlet::has_room(descriptor) { write() } else { interrupts.with_signals_unblocked(write) }
 }
