@@ -193,8 +193,9 @@ impl Proc {
     }
 
     /// Returns the process or thread id that was given last in our pid namespace (the last field of
-    /// loadavg in proc(5)). It is only a hint; `None` where it cannot be read, or where another file
-    /// is mounted there, as by lxcfs with `-l`: its number may be seconds old, and reading it may block.
+    /// loadavg in proc(5)). It is only a hint; `None` where it cannot be read, or where another
+    /// file is mounted there, as by lxcfs with `-l`: its number may be seconds old, and reading it
+    /// may block.
     pub fn latest_pid(&self) -> Option<Pid> {
         let (flags, mode) = (OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
         let file = match fs::openat2(&self.dir, "loadavg", flags, mode, ResolveFlags::NO_XDEV) {

@@ -32,7 +32,8 @@ pub fn long_about() -> String {
          zombie, so that mostly the status is unknown.\n\n\
          The line of a crontab is printed where only one line has this user and this command. \
          The start is that of the process that becomes the shell of the job; the user is its \
-         real user, and unknown where the job ended before that was certain. A job that has left processes behind has ended when its shell has. The peak \
+         real user, and unknown where the job ended before that was certain. A job that has left \
+         processes behind has ended when its shell has. The peak \
          memory is the most resident memory (VmHWM) that one process of the job has had: it is \
          read 0.1 seconds after the start and then at intervals that grow up to 30 seconds. It is \
          therefore a lower bound, and unknown of shorter jobs. What a daemon runs to send mail is \
@@ -41,7 +42,8 @@ pub fn long_about() -> String {
          pid namespace, as for cron-graceful(8). When it ends, cron-jobs says so, and follows the \
          daemon that is started next, as in an upgrade. The jobs that a new daemon starts in its \
          first moments may be missed if they are shorter than that search, some hundredths of a \
-         second. One that starts beside another is found within a minute. If the kernel has too many events for us, it discards some: that is printed, and \
+         second. One that starts beside another is found within a minute. If the \
+         kernel has too many events for us, it discards some: that is printed, and \
          cron-jobs looks for jobs that have started or ended meanwhile; their ends are those of \
          this look. The timers of systemd-cron \
          are no daemon; systemd itself logs how their services have ended.",
@@ -131,7 +133,8 @@ Files:
 
 Security:
   Any user of the machine can choose what a job of its own is called, and no other job's user, \
-exit status or crontab. A job can start processes that look like further jobs of its user. In text, control characters are escaped. The file of --output is replaced \
+exit status or crontab. A job can start processes that look like further jobs of its \
+user. In text, control characters are escaped. The file of --output is replaced \
 as a whole, and so is a symbolic link, unless nobody else can have made it.";
 
 const EXAMPLES: &str = "\

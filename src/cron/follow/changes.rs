@@ -101,8 +101,8 @@ impl Follow<'_> {
         tell: fn(Box<FollowedJob>) -> JobEvent,
     ) -> Result<(), Error> {
         let mut facts = self.facts(pid, member)?;
-        // A look may meet a process while it becomes its program, and has no arguments yet. An event
-        // comes after that.
+        // A look may meet a process while it becomes its program, and has no arguments yet. An
+        // event comes after that.
         for _ in 0..READS {
             if self.events.is_some() || facts.command.is_some() || facts.uid.is_none() {
                 break;
@@ -115,8 +115,8 @@ impl Follow<'_> {
             self.set_role(pid, Role::Helper);
             return Ok(());
         }
-        // Busybox's crond and dcron start what sends mail in the same way as jobs. A job need not be
-        // a shell: most shells become the only command of a job, or its last one.
+        // Busybox's crond and dcron start what sends mail in the same way as jobs. A job need not
+        // be a shell: most shells become the only command of a job, or its last one.
         let is_dcron = self.daemon(member.daemon).is_some_and(Daemon::is_dcron);
         if is_dcron && facts.is_mailer {
             self.set_role(pid, Role::Other);

@@ -72,8 +72,8 @@ pub struct Family {
 }
 
 impl Family {
-    /// Adds a daemon with this real user id; `None` where its children need not have it, as they are
-    /// jobs themselves and can start processes with the same parent.
+    /// Adds a daemon with this real user id; `None` where its children need not have it, as they
+    /// are jobs themselves and can start processes with the same parent.
     pub fn add_daemon(&mut self, pid: Pid, parent: Pid, uid: Option<u32>, born: Duration) {
         let (role, daemon) = (Role::Daemon, pid);
         let (has_session, has_job, reference) = (false, false, None);
@@ -119,7 +119,7 @@ impl Family {
             Role::Worker => Role::Begun,
             Role::Begun | Role::Job | Role::Other => return,
         };
-        // A job can start a process that has the parent of the job (CLONE_PARENT), and not its user.
+        // A job can start a process that has the parent of the job (CLONE_PARENT), not its user.
         let may_be_of_job = found.role == Role::Helper || found.has_job;
         // A look may have found it before its event was read.
         let is_known =
