@@ -1,6 +1,7 @@
 //! `cron-jobs` with real cron daemons: in a box of its own, where pidfds have to do, and in the
 //! initial pid namespace, where the kernel tells of every process.
 
+mod beginning;
 mod by_events;
 mod by_pidfds;
 mod output;

@@ -6,6 +6,7 @@
 //! all when a minute begins, and each is held by a pidfd, through which the kernel tells its exit
 //! status since Linux 6.15.
 
+mod begin;
 mod changes;
 mod family;
 mod job;
@@ -28,6 +29,7 @@ use crate::control::{
 };
 use crate::process::{Pid, Proc};
 
+use begin::{Tell, Unread};
 use family::Family;
 pub use job::{CrontabLine, FollowedJob, JobEnd, JobEvent};
 use lines::Lines;
@@ -65,6 +67,7 @@ pub struct Follow<'f> {
     /// Daemons that have ended. Their jobs go on.
     former: VecDeque<Daemon>,
     family: Family,
+    unread: Unread,
     jobs: BTreeMap<Pid, FollowedJob>,
     lines: Lines,
     readings: Readings,
@@ -105,6 +108,7 @@ impl<'f> Follow<'f> {
             daemons: Vec::new(),
             former: VecDeque::new(),
             family: Family::default(),
+            unread: Unread::default(),
             jobs: BTreeMap::new(),
             lines: Lines::default(),
             readings: Readings::default(),
@@ -127,7 +131,8 @@ impl<'f> Follow<'f> {
     /// Reports whether nothing can happen any more.
     fn is_over(&self) -> bool {
         let is_for_one = matches!(self.wanted, DaemonSelector::Pid(_));
-        is_for_one && !self.has_daemon() && self.jobs.is_empty() && !self.family.may_begin()
+        let has_jobs = !self.jobs.is_empty() || !self.unread.is_empty();
+        is_for_one && !self.has_daemon() && !has_jobs && !self.family.may_begin()
     }
 
     /// Reports whether a daemon is followed.
@@ -188,6 +193,7 @@ impl<'f> Follow<'f> {
             self.check_unheld()?;
             self.looks.note_look(now);
         }
+        self.begin_unread(now)?;
         // Events do not wait for all of them: what they tell of may be gone soon.
         for _ in 0..READINGS {
             let Some(pid) = self.readings.take(now) else { break };
@@ -203,8 +209,10 @@ impl<'f> Follow<'f> {
         reader: Option<BorrowedFd<'_>>,
     ) -> Result<Option<Step>, Error> {
         let look = self.events.is_none().then(|| self.looks.due());
-        let due = [until, Some(self.search.due()), look, self.readings.next(), self.watch.due()];
-        let wake = due.into_iter().flatten().min();
+        let search = Some(self.search.due());
+        let reads = [self.unread.next(), self.readings.next()];
+        let due = [until, search, look, self.watch.due()].into_iter().chain(reads);
+        let wake = due.flatten().min();
         let now = Instant::now();
         let mut time = wake.map(|wake| wake.saturating_duration_since(now));
         let rest = self.rests_until.saturating_duration_since(now);
@@ -295,7 +303,7 @@ impl<'f> Follow<'f> {
 
     /// Searches for daemons, and follows those that are new. `tell` is for the jobs that they run
     /// already.
-    fn search(&mut self, tell: fn(Box<FollowedJob>) -> JobEvent) -> Result<(), Error> {
+    fn search(&mut self, tell: Tell) -> Result<(), Error> {
         let begin = Instant::now();
         let found = find(self.proc, &self.wanted)?;
         let mut is_new = false;

@@ -41,7 +41,7 @@ until_told() { until grep -qs "$1" /run/out; do kill -0 $follower || exit 1; sle
 "#;
 
 /// Runs a script with a cron and a cron-jobs; `None` where the kernel has no events for us.
-fn run(text: &str) -> Option<Outcome> {
+pub fn run(text: &str) -> Option<Outcome> {
     let is_initial = |(name, link): &(&str, &str)| {
         fs::read_link(format!("/proc/self/ns/{name}")).is_ok_and(|found| found.as_os_str() == *link)
     };
@@ -62,7 +62,7 @@ fn run(text: &str) -> Option<Outcome> {
 }
 
 /// Returns the events that a script has printed, of one kind.
-fn events(outcome: &Outcome, kind: &str) -> Vec<Value> {
+pub fn events(outcome: &Outcome, kind: &str) -> Vec<Value> {
     let all = outcome.lines().into_iter().filter(|line| line.starts_with('{'));
     all.map(|line| parse(&line)).filter(|event| event["event"] == kind).collect()
 }

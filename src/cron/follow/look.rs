@@ -57,7 +57,7 @@ pub fn look(
             let Some(sight) = sight else { continue };
             let role = sight.member.role;
             held += usize::from(sight.is_new && sight.member.reference.is_some());
-            if matches!(role, Role::Helper | Role::Worker) {
+            if role == Role::Helper || is_lasting(&sight.member, daemons) {
                 parents.push(child);
             }
             if sight.is_new || family.members.get(&child).is_some_and(|known| known.role != role) {
@@ -160,13 +160,10 @@ fn member(
     let is_copy = is_copy(process, daemon)?;
     let role = match parent_role {
         Role::Daemon | Role::Helper if is_copy => Role::Worker,
-        Role::Daemon | Role::Helper => {
-            if is_helper(process)? {
-                Role::Helper
-            } else {
-                Role::Job
-            }
-        }
+        Role::Daemon if is_helper(process)? => Role::Helper,
+        // A fork of the helper, which becomes the job.
+        Role::Helper if is_helper(process)? => Role::Worker,
+        Role::Daemon | Role::Helper => Role::Job,
         _ if is_copy => Role::Begun,
         // A job gets a session of its own before it begins; the mailer stays in that of the daemon.
         _ if stat.session != daemon.session => Role::Job,

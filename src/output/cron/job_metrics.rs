@@ -73,14 +73,21 @@ impl JobMetrics {
                 let pair = self.place(pair(job, users));
                 self.running.insert(job.pid, pair);
             }
-            JobEvent::Ended(job, end) => self.note_end(job, end),
+            JobEvent::Ended(job, end) => self.note_end(job, end, pair(job, users)),
             JobEvent::Unseen(_) => self.unseen += 1,
             JobEvent::Lost => self.losses += 1,
         }
     }
 
-    fn note_end(&mut self, job: &FollowedJob, end: &JobEnd) {
-        let pair = self.running.remove(&job.pid).flatten();
+    fn note_end(&mut self, job: &FollowedJob, end: &JobEnd, last: Pair) {
+        let pair = match self.running.remove(&job.pid).flatten() {
+            // Its command was read later.
+            Some(first) if first.1 == UNKNOWN && first != last => {
+                self.forget_if_unused(&first);
+                self.place(last)
+            }
+            first => first,
+        };
         let record = pair.and_then(|pair| self.records.get_mut(&pair));
         let record = record.unwrap_or(&mut self.others);
         record.runs += 1;
@@ -96,6 +103,14 @@ impl JobMetrics {
             runtime: end.runtime(job),
             peak_rss: job.peak_rss,
         });
+    }
+
+    /// Gives up the series of a pair that has never run to an end.
+    fn forget_if_unused(&mut self, pair: &Pair) {
+        let is_running = self.running.values().flatten().any(|other| other == pair);
+        if !is_running && self.records.get(pair).is_some_and(|record| record.runs == 0) {
+            self.records.remove(pair);
+        }
     }
 
     /// Returns the pair if it has series of its own, or gets them now.
