@@ -104,10 +104,21 @@ pub enum Received {
 /// The reason why there are no events.
 #[derive(Debug, thiserror::Error)]
 pub enum NoEvents {
-    #[error("the kernel has no process events: {0}")]
+    #[error("the kernel has no process events: {}", words(*.0))]
     Refused(Errno),
-    #[error("the kernel tells process events only in the initial pid and user namespaces")]
+    #[error("the kernel tells process events only in the initial pid, user and network namespaces")]
     Silent,
+}
+
+/// Says why the kernel has refused.
+fn words(errno: Errno) -> String {
+    match errno {
+        // Nobody receives requests there: the kernel's socket is in the initial one.
+        Errno::CONNREFUSED => "it tells them only in the initial network namespace".to_owned(),
+        Errno::PERM => "before Linux 6.6 they take CAP_NET_ADMIN".to_owned(),
+        Errno::PROTONOSUPPORT => "it was built without connectors".to_owned(),
+        other => nix::errno::Errno::from_raw(other.raw_os_error()).desc().to_owned(),
+    }
 }
 
 /// A socket that gets the events.
@@ -346,6 +357,14 @@ mod tests {
         assert_eq!(event(0x200, [1, 2, 3, 4, 5, 6]), None);
         let answer = parse(&message(ANSWER, [1, 0, 0, 0, 0, 0])).unwrap().answer;
         assert_eq!(answer, Some((77, 1)));
+    }
+
+    #[test]
+    fn a_refusal_is_explained() {
+        let said = |errno| NoEvents::Refused(errno).to_string();
+        assert!(said(Errno::CONNREFUSED).contains("only in the initial network namespace"));
+        assert!(said(Errno::PERM).contains("CAP_NET_ADMIN"));
+        assert!(!said(Errno::NOMEM).contains("os error"), "{}", said(Errno::NOMEM));
     }
 
     #[test]
