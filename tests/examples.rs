@@ -124,7 +124,10 @@ const EXAMPLES: &[(&str, Place)] = &[
     ("cron-graceful -- rc-service cron stop", Cron),
     ("cron-jobs", CronJobs),
     ("cron-jobs --quiet", CronJobs),
-    ("cron-jobs --jsonl | jq -c 'select(.exit_status != 0)'", CronJobs),
+    (
+        "cron-jobs --jsonl \\\n  | jq -c 'select(.event == \"ended\" and .exit_status != 0)'",
+        CronJobs,
+    ),
     (
         "cron-jobs --jsonl | jq -c 'select(.exit_signal) | {command, exit_signal, seconds}'",
         CronJobs,
@@ -378,6 +381,8 @@ fn the_examples_for_cron_jobs_work() {
              kill $follower; wait $example
              grep -q -e KILL -e '_exit_status{{.*}} 137' /mnt/out {output}"
         ));
+        // A start has no exit status.
+        assert!(!text.contains(".exit_status") || !place.read("out").contains("\"started\""));
     }
 }
 

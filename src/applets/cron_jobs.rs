@@ -12,8 +12,9 @@ use super::{Applet, Context, ManSection};
 use crate::cli::daemon::DaemonChoice;
 use crate::cli::verbosity::Verbosity;
 use crate::control::{Interrupts, check_references, raise_limit, run_first};
-use crate::cron::{DaemonSelector, Follow, Step};
+use crate::cron::{DaemonSelector, Follow, Step, find};
 use crate::exit::{Exit, Refusal};
+use crate::output::cron::not_a_daemon;
 use report::Report;
 
 /// The row in the table of applets.
@@ -75,10 +76,10 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     }
     let interrupts = Interrupts::catch(&proc)?;
     let wanted = options.choice.selector();
-    let is_for_one = matches!(wanted, DaemonSelector::Pid(_));
-    let (mut follow, reason) = Follow::start(&proc, &interrupts, wanted)?;
-    if is_for_one && !follow.has_daemon() {
-        return Err(Refusal::nothing("this process is no cron daemon that is running").into());
+    let (mut follow, reason) = Follow::start(&proc, &interrupts, wanted.clone())?;
+    if let (DaemonSelector::Pid(pid), false) = (&wanted, follow.has_daemon()) {
+        let found = find(&proc, &wanted)?;
+        return Err(Refusal::nothing(not_a_daemon(*pid, found.rejected.first())).into());
     }
     let mut report = Report::new(&context.name, &options, proc.users(), &interrupts);
     if let Some(reason) = reason {

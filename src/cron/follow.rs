@@ -31,7 +31,7 @@ use crate::process::{Pid, Proc};
 
 use begin::{Tell, Unread};
 use family::Family;
-pub use job::{CrontabLine, FollowedJob, JobEnd, JobEvent};
+pub use job::{CrontabLine, FollowedJob, JobEnd, JobEvent, Way};
 use lines::Lines;
 use memory::Readings;
 use pace::{Looks, Search};

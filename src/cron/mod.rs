@@ -53,7 +53,7 @@ pub use catch_up::Effect;
 pub use daemon::{Daemon, DaemonProof, DaemonScan, DaemonSelector, RejectReason, Rejected};
 pub use daemon_search::find;
 pub use ended::EndedJob;
-pub use follow::{CrontabLine, Follow, FollowedJob, JobEnd, JobEvent, Step};
+pub use follow::{CrontabLine, Follow, FollowedJob, JobEnd, JobEvent, Step, Way};
 pub use hold::{HoldEnd, HoldUntil, is_input_at_end};
 pub use holder::{Answer, HeldToo, Holder, Request, call as call_holder};
 pub use job::Job;

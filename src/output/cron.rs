@@ -39,7 +39,8 @@ pub use super::progress::duration;
 pub use document::{failure, held_already, released};
 pub use summary::{of_failure, of_hold, of_release, without_pids};
 pub use words::{
-    NotIncluded, at_work, daemon_applets, daemon_names, held_since, no_daemon, reject_reason,
+    NotIncluded, at_work, daemon_applets, daemon_names, held_since, no_daemon, not_a_daemon,
+    reject_reason,
 };
 
 /// Time for earlier output to be written before a command begins to print.
@@ -179,8 +180,7 @@ impl<'t> CronReport<'t> {
 
     /// Warns that the process that the user named is no daemon.
     pub fn not_a_daemon(&mut self, pid: Pid, rejected: Option<&Rejected>) {
-        let why = rejected.map_or("there is no such process", |process| reject_reason(process.why));
-        self.warn(&format!("process {pid} is no cron daemon: {why}"));
+        self.warn(&not_a_daemon(pid, rejected));
     }
 
     /// Lists the timers that were found.

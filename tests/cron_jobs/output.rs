@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::Stdio;
 
-use super::super::support::command::{clean, run};
+use super::super::support::command::{clean, finish, run};
 use super::super::support::cron::{job, soon};
 use super::super::support::namespace::kernel;
 use super::super::support::place::missing;
 use super::{follow, follow_by, follow_json};
-use crate::cron_box;
+use crate::{cron_box, skip};
 
 #[test]
 fn a_line_is_printed_at_the_start_and_at_the_end_of_a_job() {
     let place = cron_box!();
     let bad = format!("{}; exit 3", job("b"));
-    place.crontab(&[&job("a"), &bad]);
+    // A command cannot pass for one of another line.
+    let forged = format!("{}; true ' (/etc/cron.d/jobs:9)'", job("a"));
+    place.crontab(&[&forged, &bad]);
     let daemon = place.cron();
     ["a", "b"].iter().for_each(|name| _ = place.began(name));
     let pid = daemon.to_string();
@@ -33,15 +35,23 @@ fn a_line_is_printed_at_the_start_and_at_the_end_of_a_job() {
         let how = if is_known { format!("exit {code}") } else { "status unknown".to_owned() };
         (" root running ".to_owned(), format!(" {how} after "), name.to_owned())
     };
-    for (command, code, line) in [(job("a"), "0", 2), (bad.clone(), "3", 3)] {
+    for (command, code, line) in [(forged, "0", 2), (bad.clone(), "3", 3)] {
         let (start, how, command) = expected(&command, code);
-        let end = format!("{command} (crontab /etc/cron.d/jobs:{line})");
+        let place = format!(" (/etc/cron.d/jobs:{line})");
         let lines = all.lines();
-        let of_job: Vec<&String> = lines.iter().filter(|line| line.ends_with(&end)).collect();
+        let is_of_job = |line: &&String| {
+            line.split_once(": ")
+                .is_some_and(|(before, after)| before.contains(&place) && after == command)
+        };
+        let of_job: Vec<&String> = lines.iter().filter(is_of_job).collect();
         assert!(of_job.len() == 2 && of_job[0].contains(&start), "{}", all.report());
         assert!(of_job[1].contains(" root ended ") && of_job[1].contains(&how), "{}", all.report());
     }
-    assert!(all.errors().contains("cron-jobs: following cron ("), "{}", all.report());
+    assert!(
+        all.errors().contains(&format!("cron-jobs: following cron ({pid}) by looks\n")),
+        "{}",
+        all.report()
+    );
     if is_known {
         assert_eq!(failures.lines().len(), 1, "{}", failures.report());
         assert!(failures.text().contains(&bad), "{}", failures.report());
@@ -77,6 +87,7 @@ fn metrics_are_written_to_a_file() {
     running(&bad, 0);
     let text = metrics();
     assert_eq!(value(&text, "proctool_cron_followed_daemons"), "1");
+    assert_eq!(value(&text, "proctool_cron_process_events"), "0");
     if kernel() >= (6, 15) {
         let of = |name: &str, command: &str| {
             value(&text, &format!("proctool_cron_job_{name}{}", labels(command))).to_owned()
@@ -186,10 +197,55 @@ fn it_ends_when_nobody_reads() {
 fn what_cannot_be_followed_is_refused() {
     let place = cron_box!();
     place.shell("ln -s cron-graceful /mnt/bin/cron-jobs");
-    place.exec("cron-jobs --pid 99999").exits(1).says("no cron daemon");
+    place
+        .exec("cron-jobs --pid 99999")
+        .exits(1)
+        .says("process 99999 is no cron daemon: there is no such process");
+    place.exec("cron-jobs --pid $$; exit $?").exits(1).says("is no cron daemon: this very command");
     let nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups cron-jobs";
     place.exec(nobody).exits(1).says("root");
     run(&["cron-jobs", "--openmetrics"]).exits(2);
+}
+
+/// The second job has never succeeded, and the third one not for long; the fourth one is fine.
+#[test]
+fn the_query_of_readme_finds_what_has_not_succeeded_for_a_day() {
+    if missing(&["promtool"]).is_err() {
+        skip!("no promtool");
+    }
+    let readme = include_str!("../../README.md");
+    let queries = readme
+        .split("```promql\n")
+        .skip(1)
+        .flat_map(|rest| rest.split("```").next().unwrap_or_default().split("\n\n"));
+    let mut queries = queries.filter(|query| query.contains("last_success"));
+    let query = queries.next().expect("finding the query");
+    let series = |name: &str, command: &str, values: &str| {
+        let series = format!("proctool_cron_job_{name}{{command=\"{command}\"}}");
+        serde_json::json!({"series": series, "values": values})
+    };
+    let success = "last_success_timestamp_seconds";
+    let input = [
+        series("failures", "never", "2 2"),
+        series("failures", "late", "1 1"),
+        series(success, "late", "-90000 -90000"),
+        series("failures", "fine", "1 1"),
+        series(success, "fine", "0 0"),
+    ];
+    let never = r#"proctool_cron_job_failures{command="never"}"#;
+    let expected = serde_json::json!([
+        {"labels": never, "value": 2},
+        {"labels": r#"{command="late"}"#, "value": 90_060},
+    ]);
+    let test = serde_json::json!({"interval": "1m", "input_series": input, "promql_expr_test":
+        [{"expr": query, "eval_time": "1m", "exp_samples": expected}]});
+    let tests = serde_json::json!({"evaluation_interval": "1m", "tests": [test]});
+    let directory = tempfile::tempdir().expect("making a directory for a test");
+    let path = directory.path().join("test.yml");
+    std::fs::write(&path, tests.to_string()).expect("writing a test");
+    let mut command = clean("promtool");
+    command.args(["test", "rules"]).arg(path);
+    finish(command).exits(0);
 }
 
 /// The unit of README, with its paths.
@@ -200,6 +256,10 @@ fn the_unit_of_readme_runs_as_it_stands() {
     let command =
         unit.and_then(|unit| unit.lines().find_map(|line| line.strip_prefix("ExecStart=")));
     let command = command.expect("finding the command of the unit");
+    // A directory that is missing for a moment does not end it for ever.
+    let rests = |line: &str| unit.is_some_and(|unit| unit.lines().any(|other| other == line));
+    assert!(rests("Restart=on-failure") && rests("RestartSec=10"));
+    assert!(rests("StartLimitIntervalSec=0"));
     let output = command.split("--output ").nth(1).expect("finding the output");
     let place = cron_box!();
     place.shell(

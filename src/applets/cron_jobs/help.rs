@@ -23,11 +23,12 @@ pub fn long_about() -> String {
          real-time policy SCHED_RR (sched(7)) or, where that is forbidden, with nice value -20. \
          Where a job has ended all the same before it was read, its command and its crontab are \
          unknown, and are printed as ?.\n\n\
-         The kernel gives these events only in the initial pid and user namespaces. Elsewhere, as \
-         in a container, cron-jobs says so and looks at the children of the daemon: every 2 \
+         The kernel gives these events only in the initial pid, user and network namespaces, and \
+         before Linux 6.6 only with CAP_NET_ADMIN. Elsewhere, as in a container, cron-jobs says so and looks at the children of the daemon: every 2 \
          milliseconds around the beginning of a minute and for a second after each new job, else \
-         20 times a second. A job that starts and ends between two looks is missed; where at least \
-         its worker was seen, that is printed. Each job is held by a pidfd, through which the \
+         20 times a second. A job that starts and ends between two looks is missed; where its \
+         worker was seen, a message says so. Busybox's crond and dcron have no workers, and there \
+         nothing is said. Each job is held by a pidfd, through which the \
          kernel tells its exit status since Linux 6.15. An older kernel tells it only of a \
          zombie, so that mostly the status is unknown.\n\n\
          The line of a crontab is printed where only one line has this user and this command. \
@@ -36,7 +37,8 @@ pub fn long_about() -> String {
          processes behind has ended when its shell has. The peak \
          memory is the most resident memory (VmHWM) that one process of the job has had: it is \
          read 0.1 seconds after the start and then at intervals that grow up to 30 seconds. It is \
-         therefore a lower bound, and unknown of shorter jobs. What a daemon runs to send mail is \
+         therefore a lower bound, and unknown of shorter jobs. Before Linux 6.2 it may be some 100 \
+         KiB too low, because the kernel's counters lag behind. What a daemon runs to send mail is \
          no job; the children of anacron are parts of one.\n\n\
          The daemon is a process called {} or {last}, or {}, that the superuser runs in our own \
          pid namespace, as for cron-graceful(8). When it ends, cron-jobs says so, and follows the \
@@ -82,6 +84,7 @@ JSON:
                 Linux 6.9, or where the job was gone at once); in following and
                 daemon ended, those of the daemon
   name          in following and daemon ended, the name of the daemon
+  by            in following: process events or looks
   worker        the process of cron between daemon and job; null where the
                 daemon has no workers, or where it was not seen
   daemon        the pid of the daemon
@@ -122,6 +125,8 @@ label is cut after 200 columns; what is not known is (unknown). Counts begin wit
                 of the last run, and of the last one with status 0
   proctool_cron_followed_daemons
                 daemons that are followed; 0 if cron does not run
+  proctool_cron_process_events
+                1 if the kernel tells of every process, 0 with looks
   proctool_cron_event_losses, proctool_cron_unseen_jobs
                 how often the kernel has discarded events, and the jobs that
                 were too short to be seen";
@@ -132,8 +137,10 @@ Files:
                 the crontabs, to find the lines of jobs
 
 Security:
-  Any user of the machine can choose what a job of its own is called, and no other job's user, \
-exit status or crontab. A job can start processes that look like further jobs of its \
+  Any user can forge the command of a job of their own, but nobody can forge its user or exit \
+status, nor anything of another user's job. The line of the crontab is found by user and command: \
+a user can only choose among their own. In text, the command is what follows the first colon and \
+blank. A job can start processes that look like further jobs of its \
 user. In text, control characters are escaped. The file of --output is replaced \
 as a whole, and so is a symbolic link, unless nobody else can have made it.";
 
@@ -141,7 +148,8 @@ const EXAMPLES: &str = "\
 Examples:
   cron-jobs
   cron-jobs --quiet
-  cron-jobs --jsonl | jq -c 'select(.exit_status != 0)'
+  cron-jobs --jsonl \\
+    | jq -c 'select(.event == \"ended\" and .exit_status != 0)'
   cron-jobs --openmetrics \\
     --output /var/lib/prometheus/node-exporter/cron-jobs.prom
 

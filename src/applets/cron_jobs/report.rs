@@ -78,10 +78,14 @@ impl<'r> Report<'r> {
     }
 
     /// Says that there are no process events, and what that means.
-    pub fn without_events(&self, reason: &NoEvents) {
+    pub fn without_events(&mut self, reason: &NoEvents) {
+        if let Target::File { metrics, .. } = &mut self.target {
+            metrics.by_looks = true;
+        }
         if !self.is_quiet {
             self.say(format_args!(
-                "{reason}: looking at the children of cron instead, see the manual"
+                "{reason}: looking at the children of cron instead. Jobs of some milliseconds may \
+                 be missed, and before Linux 6.15 exit statuses may be unknown"
             ));
         }
     }
@@ -129,7 +133,7 @@ impl<'r> Report<'r> {
 
     /// Writes a message about what is no job.
     fn note(&self, event: &JobEvent) {
-        let is_news = !matches!(event, JobEvent::Following(_) | JobEvent::DaemonEnded(_));
+        let is_news = !matches!(event, JobEvent::Following(..) | JobEvent::DaemonEnded(_));
         if let Some(text) = job_lines::note(event).filter(|_| is_news || !self.is_quiet) {
             self.say(text);
         }

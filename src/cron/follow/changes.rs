@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::begin::{Tell, is_same};
 use super::family::{Change, Member, Role, START_ERROR};
-use super::job::{JobEnd, JobEvent};
+use super::job::{JobEnd, JobEvent, Way};
 use super::{Follow, look, memory};
 use crate::control::{ExitStatus, Life};
 use crate::cron::{Daemon, Error};
@@ -28,7 +28,8 @@ impl Follow<'_> {
             self.watch.add(daemon.pid as usize, &daemon.reference)?;
         }
         self.family.add_daemon(daemon.pid, daemon.parent, uid, since_boot());
-        self.ready.push_back(JobEvent::Following(Box::new(daemon.clone())));
+        let way = if self.events.is_some() { Way::Events } else { Way::Looks };
+        self.ready.push_back(JobEvent::Following(Box::new(daemon.clone()), way));
         self.daemons.push(daemon);
         Ok(())
     }
@@ -143,10 +144,10 @@ impl Follow<'_> {
                 self.family
                     .members
                     .retain(|_, other| other.role != Role::Other || other.parent != pid);
-                let has_workers =
-                    self.daemon(member.daemon).is_some_and(|daemon| !daemon.is_dcron());
-                if has_workers && !member.has_job {
-                    self.ready.push_back(JobEvent::Unseen(pid));
+                let daemon = self.daemon(member.daemon).filter(|daemon| !daemon.is_dcron());
+                if let Some(daemon) = daemon.cloned().filter(|_| !member.has_job) {
+                    let daemon = Box::new(daemon);
+                    self.ready.push_back(JobEvent::Unseen { worker: pid, daemon });
                 }
             }
             Role::Begun | Role::Helper | Role::Other => {

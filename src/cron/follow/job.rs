@@ -94,11 +94,20 @@ impl JobEnd {
     }
 }
 
+/// How daemons are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The kernel tells of every process.
+    Events,
+    /// Their children are looked at, and held by pidfds.
+    Looks,
+}
+
 /// Something that happened to jobs, or to daemons.
 #[derive(Clone)]
 pub enum JobEvent {
     /// This daemon is followed from now on.
-    Following(Box<Daemon>),
+    Following(Box<Daemon>, Way),
     /// This daemon has ended.
     DaemonEnded(Box<Daemon>),
     /// No daemon runs.
@@ -107,8 +116,11 @@ pub enum JobEvent {
     Running(Box<FollowedJob>),
     Started(Box<FollowedJob>),
     Ended(Box<FollowedJob>, JobEnd),
-    /// A worker of this number has ended, and its job was not seen.
-    Unseen(Pid),
+    /// A worker has ended, and its job was not seen.
+    Unseen {
+        worker: Pid,
+        daemon: Box<Daemon>,
+    },
     /// The kernel has discarded process events: jobs may have started and ended unseen.
     Lost,
 }

@@ -7,7 +7,7 @@ use super::super::{human, json, put};
 use super::document::{id, moment, text_member};
 use super::words::signal_name;
 use crate::control::ExitStatus;
-use crate::cron::{CrontabLine, Daemon, FollowedJob, JobEnd, JobEvent};
+use crate::cron::{CrontabLine, Daemon, FollowedJob, JobEnd, JobEvent, Way};
 use crate::output::text::escaped;
 use crate::process::Pid;
 use crate::users::Users;
@@ -26,35 +26,34 @@ pub fn text(event: &JobEvent, users: &Users) -> Option<Vec<u8>> {
                 line.extend_from_slice(b", ");
                 human::size(&mut line, peak);
             }
-            line.push(b':');
         }
-        JobEvent::Following(_)
+        JobEvent::Following(..)
         | JobEvent::DaemonEnded(_)
         | JobEvent::NoDaemon
-        | JobEvent::Unseen(_)
+        | JobEvent::Unseen { .. }
         | JobEvent::Lost => return None,
     }
     let (JobEvent::Running(job) | JobEvent::Started(job) | JobEvent::Ended(job, _)) = event else {
         return None;
     };
-    // A line is one event, whatever a job has among its arguments.
+    // A line is one event, whatever a job has among its arguments. What comes before the command is
+    // not of the job's choice, and has no colon followed by a blank.
     let command = job.command.as_deref().map_or_else(|| "?".to_owned(), escaped);
-    put(&mut line, format_args!(" {command}"));
-    if let Some(CrontabLine { file, line: number }) = &job.line {
-        let file = escaped(file.as_os_str().as_encoded_bytes());
-        put(&mut line, format_args!(" (crontab {file}:{number})"));
-    }
-    line.push(b'\n');
+    put(&mut line, format_args!(": {command}\n"));
     Some(line)
 }
 
-/// Begins a line with the time, the user, the event and the pid.
+/// Begins a line with the time, the user, the event, the pid and the line of the crontab.
 fn begin(line: &mut Vec<u8>, time: SystemTime, job: &FollowedJob, event: &str, users: &Users) {
     let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     human::date(line, seconds, " ");
     let user = job.uid.map(|uid| users.user(uid));
     let user = user.as_deref().map_or_else(|| "?".to_owned(), |user| escaped(user.as_bytes()));
     put(line, format_args!(" {user} {event} {}", job.pid));
+    if let Some(CrontabLine { file, line: number }) = &job.line {
+        let file = escaped(file.as_os_str().as_encoded_bytes());
+        put(line, format_args!(" ({file}:{number})"));
+    }
 }
 
 /// Returns how a job has ended, in words.
@@ -71,11 +70,17 @@ pub fn note(event: &JobEvent) -> Option<String> {
     let process =
         |daemon: &Daemon| format!("{} ({})", String::from_utf8_lossy(&daemon.name), daemon.pid);
     match event {
-        JobEvent::Following(daemon) => Some(format!("following {}", process(daemon))),
+        JobEvent::Following(daemon, way) => {
+            Some(format!("following {} by {}", process(daemon), name_of(*way)))
+        }
         JobEvent::DaemonEnded(daemon) => Some(format!("{} has ended", process(daemon))),
         JobEvent::NoDaemon => Some("no cron daemon is running: waiting for one".to_owned()),
-        JobEvent::Unseen(worker) => {
-            Some(format!("a job of worker {worker} was too short to be seen"))
+        JobEvent::Unseen { worker, daemon } => {
+            let mut time = Vec::new();
+            let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            human::date(&mut time, seconds.as_secs_f64(), " ");
+            let (time, daemon) = (String::from_utf8_lossy(&time), process(daemon));
+            Some(format!("{time} a job of {daemon}, worker {worker}, was too short to be seen"))
         }
         JobEvent::Lost => Some(
             "the kernel had too many events and has discarded some: jobs may have started and \
@@ -89,10 +94,10 @@ pub fn note(event: &JobEvent) -> Option<String> {
 /// Returns an event as a line of JSON.
 pub fn object(event: &JobEvent, users: &Users) -> Vec<u8> {
     let (name, time) = match event {
-        JobEvent::Following(_) => ("following", SystemTime::now()),
+        JobEvent::Following(..) => ("following", SystemTime::now()),
         JobEvent::DaemonEnded(_) => ("daemon ended", SystemTime::now()),
         JobEvent::NoDaemon => ("no daemon", SystemTime::now()),
-        JobEvent::Unseen(_) => ("unseen", SystemTime::now()),
+        JobEvent::Unseen { .. } => ("unseen", SystemTime::now()),
         JobEvent::Lost => ("lost", SystemTime::now()),
         JobEvent::Running(_) => ("running", SystemTime::now()),
         JobEvent::Started(job) => ("started", job.start()),
@@ -101,13 +106,15 @@ pub fn object(event: &JobEvent, users: &Users) -> Vec<u8> {
     let mut json = format!("{{\"event\":\"{name}\"").into_bytes();
     json::member(&mut json, "time", Some(time), moment);
     match event {
-        JobEvent::Following(daemon) | JobEvent::DaemonEnded(daemon) => {
-            json.push(b',');
-            pid(&mut json, daemon.pid, daemon.reference.inode());
-            text_member(&mut json, "name", Some(&daemon.name));
+        JobEvent::Following(daemon, way) => {
+            daemon_members(&mut json, daemon);
+            text_member(&mut json, "by", Some(name_of(*way).as_bytes()));
         }
+        JobEvent::DaemonEnded(daemon) => daemon_members(&mut json, daemon),
         JobEvent::NoDaemon | JobEvent::Lost => {}
-        JobEvent::Unseen(worker) => put(&mut json, format_args!(",\"worker\":{worker}")),
+        JobEvent::Unseen { worker, daemon } => {
+            put(&mut json, format_args!(",\"worker\":{worker},\"daemon\":{}", daemon.pid));
+        }
         JobEvent::Running(job) | JobEvent::Started(job) => job_members(&mut json, job, users),
         JobEvent::Ended(job, end) => {
             job_members(&mut json, job, users);
@@ -116,6 +123,21 @@ pub fn object(event: &JobEvent, users: &Users) -> Vec<u8> {
     }
     json.extend_from_slice(b"}\n");
     json
+}
+
+/// Returns the name of a way to follow daemons.
+fn name_of(way: Way) -> &'static str {
+    match way {
+        Way::Events => "process events",
+        Way::Looks => "looks",
+    }
+}
+
+/// Appends the members of a daemon.
+fn daemon_members(json: &mut Vec<u8>, daemon: &Daemon) {
+    json.push(b',');
+    pid(json, daemon.pid, daemon.reference.inode());
+    text_member(json, "name", Some(&daemon.name));
 }
 
 fn pid(json: &mut Vec<u8>, pid: Pid, inode: Option<u64>) {

@@ -60,13 +60,15 @@ pub struct JobMetrics {
     daemons: u64,
     unseen: u64,
     losses: u64,
+    /// `true` if the kernel has no process events for us.
+    pub by_looks: bool,
 }
 
 impl JobMetrics {
     /// Counts an event.
     pub fn note(&mut self, event: &JobEvent, users: &Users) {
         match event {
-            JobEvent::Following(_) => self.daemons += 1,
+            JobEvent::Following(..) => self.daemons += 1,
             JobEvent::DaemonEnded(_) => self.daemons = self.daemons.saturating_sub(1),
             JobEvent::NoDaemon => {}
             JobEvent::Running(job) | JobEvent::Started(job) => {
@@ -74,7 +76,7 @@ impl JobMetrics {
                 self.running.insert(job.pid, pair);
             }
             JobEvent::Ended(job, end) => self.note_end(job, end, pair(job, users)),
-            JobEvent::Unseen(_) => self.unseen += 1,
+            JobEvent::Unseen { .. } => self.unseen += 1,
             JobEvent::Lost => self.losses += 1,
         }
     }
@@ -158,6 +160,11 @@ impl JobMetrics {
         let mut families = Families::default();
         let counts = [
             ("proctool_cron_followed_daemons", "Cron daemons that are followed.", self.daemons),
+            (
+                "proctool_cron_process_events",
+                "1 if the kernel tells of every process, 0 if cron-jobs looks at those of cron.",
+                u64::from(!self.by_looks),
+            ),
             (
                 "proctool_cron_event_losses",
                 "Times that the kernel has discarded events since cron-jobs was started.",

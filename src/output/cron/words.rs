@@ -11,10 +11,11 @@ use crate::control::Signal;
 use crate::cron::kinds::{self, Scheduler};
 use crate::cron::{
     AdditionsFailure, Daemon, DaemonProof, DaemonSelector, Effect, EndedJob, Event, HoldEnd,
-    Holder, Job, JobOrigin, Missed, OnTimeout, Plan, RejectReason, Repaused, ShutdownResult,
-    StopMethod, Supervisor, Timer, Warning,
+    Holder, Job, JobOrigin, Missed, OnTimeout, Plan, RejectReason, Rejected, Repaused,
+    ShutdownResult, StopMethod, Supervisor, Timer, Warning,
 };
 use crate::output::progress::duration;
+use crate::process::Pid;
 
 /// Returns the names of all kinds of cron.
 pub fn daemon_names() -> Vec<&'static str> {
@@ -431,6 +432,12 @@ pub fn stop_later(daemon: &Daemon, way: &StopMethod) -> String {
     } else {
         format!("{by} when no job runs any more")
     }
+}
+
+/// Says why the process that the user named is no daemon.
+pub fn not_a_daemon(pid: Pid, rejected: Option<&Rejected>) -> String {
+    let why = rejected.map_or("there is no such process", |process| reject_reason(process.why));
+    format!("process {pid} is no cron daemon: {why}")
 }
 
 /// Returns the text about why a process is no daemon.
