@@ -15,6 +15,7 @@ pub mod pool;
 mod progress;
 pub mod record;
 pub mod replace;
+pub mod replacement;
 mod report_writer;
 pub mod session;
 pub mod syslog;

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use super::super::support::command::{clean, finish, run};
-use super::super::support::cron::{job, soon};
+use super::super::support::cron::{CronBox, job, soon};
 use super::super::support::namespace::kernel;
 use super::super::support::place::missing;
 use super::{follow, follow_by, follow_json};
@@ -146,6 +146,43 @@ fn metrics_that_cannot_be_written_are_written_later() {
     place.kill("TERM", follower.pid);
     follower.running.finish().exits(143);
     assert_eq!(errors().matches("trying again").count(), 1, "{}", errors());
+}
+
+/// A file system that is frozen until it is dropped: nobody else could thaw it after the test.
+struct Frozen<'p>(&'p CronBox);
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        self.0.exec("fsfreeze --unfreeze /mnt/metrics");
+    }
+}
+
+/// Every write to this file system waits until it is thawed.
+#[test]
+fn a_file_system_that_does_not_answer_does_not_end_the_watch() {
+    let place = cron_box!(CronBox::needing(&["mkfs.ext4", "fsfreeze"]));
+    let mount = "head -c 16M /dev/zero >/mnt/disk && mkfs.ext4 -q /mnt/disk &&
+        mkdir /mnt/metrics && mount -o loop /mnt/disk /mnt/metrics";
+    if place.exec(mount).code() != 0 {
+        skip!("no loop devices");
+    }
+    place.crontab(&[&job("a")]);
+    place.cron();
+    place.began("a");
+    let file = "/mnt/metrics/jobs.prom";
+    let follower = follow_by(&place, &TO_ERRORS, &["--openmetrics", "--output", file]);
+    let metrics = || std::fs::read_to_string(place.root(file)).unwrap_or_default();
+    soon("the metrics", || metrics().contains("proctool_cron_job_running{"));
+    let frozen = Frozen(&place);
+    place.shell("fsfreeze --freeze /mnt/metrics");
+    place.release("a");
+    let errors = || std::fs::read_to_string(place.path("errors")).unwrap_or_default();
+    soon("a message", || errors().contains("the file system does not answer: trying again"));
+    drop(frozen);
+    soon("the metrics", || metrics().contains("proctool_cron_job_runs{"));
+    place.kill("TERM", follower.pid);
+    follower.running.finish().exits(143);
+    place.shell("umount /mnt/metrics");
 }
 
 /// Nobody reads the messages, and the pipe is full.

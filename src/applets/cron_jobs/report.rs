@@ -1,7 +1,7 @@
 //! Where the events of `cron-jobs` go: to standard output, or into a file of metrics.
 
 use std::fmt::Display;
-use std::io::Write as _;
+use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::cron::JobEvent;
 use crate::output::cron::job_lines;
 use crate::output::cron::job_metrics::JobMetrics;
 use crate::output::message::message;
-use crate::output::replace::replace;
+use crate::output::replacement::Replacement;
 use crate::output::{Colour, Output, outlet};
 use crate::users::Users;
 
@@ -24,6 +24,16 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time between two writes of it after one has failed.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// Longest time for which a write of it holds us up; the first one, which shows whether it can be
+/// written at all; and the last ones.
+const WITHIN: Duration = Duration::from_millis(20);
+const FIRST_WITHIN: Duration = Duration::from_secs(10);
+const LAST_WITHIN: Duration = Duration::from_secs(2);
+
+/// Time between two looks at a write that goes on, and the time after which that is told.
+const POLL: Duration = Duration::from_millis(100);
+const LATE: Duration = Duration::from_secs(10);
 
 /// The receiver of events.
 pub struct Report<'r> {
@@ -47,6 +57,8 @@ enum Target {
         written: Option<Instant>,
         /// `true` if the last write has failed.
         has_failed: bool,
+        /// A write that has not ended yet.
+        running: Option<Replacement>,
     },
 }
 
@@ -64,6 +76,7 @@ impl<'r> Report<'r> {
                 due: Some(Instant::now()),
                 written: None,
                 has_failed: false,
+                running: None,
             },
             None if options.jsonl => Target::Json(Output::stdout(Colour::Never)),
             None => Target::Text(Output::stdout(Colour::Never)),
@@ -155,17 +168,46 @@ impl<'r> Report<'r> {
     /// Writes the file, if it is one. Errors: it could not be written the first time. Later it is
     /// tried again: a disk that is full for a moment must not end the watch.
     pub fn write(&mut self) -> anyhow::Result<()> {
-        let Target::File { path, metrics, due, written, has_failed } = &mut self.target else {
+        self.write_within(WITHIN)
+    }
+
+    /// Writes the file, and waits for it for this time at most. One that takes longer goes on, and
+    /// no other write begins before its end.
+    fn write_within(&mut self, time: Duration) -> anyhow::Result<()> {
+        let Target::File { path, metrics, due, written, has_failed, running } = &mut self.target
+        else {
             return Ok(());
         };
-        let mut text = Vec::new();
-        metrics.write(&mut text);
+        let earlier = running.take();
+        let is_earlier = earlier.is_some();
+        let write = earlier.unwrap_or_else(|| {
+            let mut text = Vec::new();
+            metrics.write(&mut text);
+            Replacement::start(path.clone(), text)
+        });
+        let is_first = written.replace(Instant::now()).is_none();
+        let outcome = write.outcome_within(if is_first { FIRST_WITHIN } else { time });
         let now = Instant::now();
-        let is_first = written.replace(now).is_none();
-        let failure = replace(path, &text)
+        let outcome = match outcome {
+            Some(outcome) => outcome,
+            None if !is_first && write.age() < LATE => {
+                (*running, *due) = (Some(write), Some(now + POLL));
+                return Ok(());
+            }
+            None => {
+                *running = Some(write);
+                Err(io::Error::new(ErrorKind::TimedOut, "the file system does not answer"))
+            }
+        };
+        let failure = outcome
             .with_context(|| format!("cannot write the metrics to '{}'", path.display()))
             .err();
-        *due = failure.is_some().then_some(now + RETRY);
+        *due = match failure {
+            Some(_) => Some(now + RETRY),
+            // It has written what was known at its beginning.
+            None if is_earlier => Some(now),
+            None => None,
+        };
         let is_news = !std::mem::replace(has_failed, failure.is_some());
         match failure {
             Some(error) if is_first => return Err(error),
@@ -175,10 +217,15 @@ impl<'r> Report<'r> {
         Ok(())
     }
 
-    /// Writes what is left.
+    /// Writes what is left. The file may first have to be written by an earlier write.
     pub fn finish(&mut self) -> anyhow::Result<()> {
         self.flush()?;
-        if self.due().is_some() { self.write() } else { Ok(()) }
+        for _ in 0..2 {
+            if self.due().is_some() {
+                self.write_within(LAST_WITHIN)?;
+            }
+        }
+        Ok(())
     }
 }
 
