@@ -222,17 +222,18 @@ impl TimerPause {
             events.event(Event::Warning(Warning::TimerMissed(&timer.unit)));
         }
         if start(proc, &self.stopped, interrupts, events)? {
-            self.guardian.dismiss();
-            remove(&self.script).map_err(Error::TimerScript)?;
+            self.leave()?;
         }
         // Else the guardian sees the end of its socket, and tries too.
         Ok(())
     }
 
-    /// Leaves the timers stopped, as cron is.
+    /// Leaves the timers as they are. Without the script, the guardian has nothing to do if we are
+    /// killed before it is dismissed; in the other order, the script would be left for the next run.
     pub fn leave(self) -> Result<(), Error> {
+        remove(&self.script).map_err(Error::TimerScript)?;
         self.guardian.dismiss();
-        remove(&self.script).map_err(Error::TimerScript)
+        Ok(())
     }
 }
 

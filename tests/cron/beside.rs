@@ -287,7 +287,7 @@ fn the_same_timers_are_active_after_a_kill_at_any_moment() {
              timeout -s KILL $moment cron-graceful -q --with timers -- true 2>/dev/null
              for _ in $(seq 200); do
                  if [ \"$(seen)\" = 'job.timer other.timer ' ] &&
-                    ! ls /run/cron-graceful.timers.* >/dev/null 2>&1; then continue 2; fi
+                    ! ls /run/cron-graceful.timers.[0-9]* >/dev/null 2>&1; then continue 2; fi
                  sleep 0.02
              done
              echo \"turn $turn, killed after $moment s: $(seen)\"
