@@ -2,6 +2,8 @@
 //! `crate::cli::selection` makes them from options; [`relatives()`] finds the processes that are
 //! related to another one.
 
+pub mod grouping;
+pub mod order;
 mod relatives;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 mod age;
 mod listing;
+mod order;
 mod pattern;
 mod relations;
 mod selection;

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::expect_used, clippy::panic)]
 
 mod apache;
+mod colours;
 mod completions;
 mod container;
 mod cron;
@@ -18,6 +19,7 @@ mod fleet;
 mod gpg;
 mod held_up;
 mod install;
+mod interval;
 mod json;
 mod limits;
 mod names;

@@ -49,6 +49,7 @@ const SECTIONS: [(&str, &[&str]); 6] = [
             "runtime",
             "start_ticks",
             "cpu_time",
+            "cpu",
             "threads",
             "nice",
             "oom_score",

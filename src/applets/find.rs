@@ -1,5 +1,9 @@
 //! `find`: processes that match, a better pgrep.
 
+mod groups;
+mod list;
+mod search;
+
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
@@ -7,15 +11,25 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{Applet, Context, ManSection};
 use crate::cli::exit_status::{ExitRow, Status};
-use crate::cli::format::{self, BRIEF, FieldList};
+use crate::cli::format::{self, BRIEF};
+use crate::cli::interval::{Interval, Look};
+use crate::cli::order::{FieldName, Ordering, field_name};
 use crate::cli::selection::SearchOptions;
 use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, tell_doubts};
-use crate::exit::Exit;
+use crate::exit::{Exit, Refusal};
+use crate::output::groups::{GroupFormat, GroupList};
 use crate::output::listing::{ListFormat, Listing, Suffix};
+use crate::output::message::message;
 use crate::output::table::Table;
 use crate::output::{Output, Terminal};
-use crate::process::{Error, Lookup, Proc, Process, ReadResult, Unexamined, properties};
-use crate::select::{Age, Criteria, Pick, Verdict, age};
+use crate::process::{Proc, Property, Unexamined, if_available, properties};
+use crate::select::Criteria;
+use crate::select::grouping::{Column, Grouping};
+use crate::select::order::{Direction, Order};
+
+use groups::Groups;
+use list::List;
+use search::search;
 
 /// The row in the table of applets.
 pub static APPLET: Applet = Applet {
@@ -59,8 +73,29 @@ struct Options {
     #[arg(long, conflicts_with_all = ["fields", "json", "jsonl"], help_heading = "Output")]
     null: bool,
     /// Print a table of these, with commas between; --help has the list
-    #[arg(long, value_name = "FIELDS", value_parser = format::fields, help_heading = "Output")]
-    fields: Vec<FieldList>,
+    #[arg(
+        long,
+        value_name = "FIELDS",
+        value_delimiter = ',',
+        value_parser = field_name,
+        help_heading = "Output"
+    )]
+    fields: Vec<FieldName>,
+    /// Print a table of groups with the same value of this; --fields are count and sums
+    #[arg(
+        long,
+        value_name = "FIELD",
+        value_parser = format::field,
+        conflicts_with_all = [
+            "list_name", "list_full", "count", "delimiter", "null", "newest", "oldest"
+        ],
+        help_heading = "Output"
+    )]
+    group_by: Option<&'static Property>,
+    #[command(flatten)]
+    ordering: Ordering,
+    #[command(flatten)]
+    interval: Interval,
     #[command(flatten)]
     common: Common,
 }
@@ -115,21 +150,136 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let proc = options.common.start()?;
     let pattern = options.operand.as_deref().or(options.search.pattern());
     let criteria = options.search.criteria(&proc, pattern)?;
-    let mut output = Output::stdout(options.common.format.colour());
-    let format = options.format(&output.terminal);
-    let (matched, unexamined) =
-        list(&proc, &criteria, options.search.pick(), &mut Listing::new(format, &mut output))?;
-    output.finish()?;
-    if !options.common.verbosity.is_quiet() {
-        tell_doubts(&context.name, &proc, &unexamined, matched == 0, None)?;
-    }
-    Ok(if matched > 0 { Exit::Done } else { Exit::Nothing })
+    let format = &options.common.format;
+    options
+        .interval
+        .run(&proc, format, None, |look| options.answer(&proc, &criteria, look, context))
 }
 
 impl Options {
-    fn format(&self, terminal: &Terminal) -> ListFormat {
-        let fields =
-            |brief: &[&str]| format::joined(&self.fields).unwrap_or_else(|| properties(brief));
+    /// Prints the answer of one look.
+    fn answer(
+        &self,
+        proc: &Proc,
+        criteria: &Criteria,
+        look: Look,
+        context: &Context,
+    ) -> anyhow::Result<Exit> {
+        let mut output = look.output(self.common.format.colour());
+        let (matched, unexamined) = match self.group_by {
+            None => self.list(proc, criteria, look, &mut output)?,
+            Some(by) => self.groups(proc, criteria, look, by, context, &mut output)?,
+        };
+        output.finish()?;
+        tracing::info!(matched, "processes listed");
+        if !self.common.verbosity.is_quiet() {
+            tell_doubts(&context.name, proc, &unexamined, matched == 0, None)?;
+        }
+        Ok(if matched > 0 { Exit::Done } else { Exit::Nothing })
+    }
+
+    /// Prints the processes that match. Returns their number, and the processes that could not be
+    /// examined.
+    fn list(
+        &self,
+        proc: &Proc,
+        criteria: &Criteria,
+        look: Look,
+        output: &mut Output,
+    ) -> anyhow::Result<(u64, Unexamined)> {
+        let format = self.format(look, &output.terminal)?;
+        let (order, limit) = match self.search.pick() {
+            Some(pick) => (Some(Order::by_age(pick)), Some(1)),
+            None if self.ordering.sort.is_empty() => (None, self.ordering.limit),
+            None => (Some(Order::new(self.ordering.properties()?)), self.ordering.limit),
+        };
+        let mut list = List::begin(Listing::new(format, output), order, limit)?;
+        let unexamined = search(proc, criteria, &mut list)?;
+        Ok((list.end()? as u64, unexamined))
+    }
+
+    /// Prints groups of the processes that match. Returns as [`Options::list`] does.
+    fn groups(
+        &self,
+        proc: &Proc,
+        criteria: &Criteria,
+        look: Look,
+        by: &'static Property,
+        context: &Context,
+        output: &mut Output,
+    ) -> anyhow::Result<(u64, Unexamined)> {
+        let (mut columns, summed) = self.columns(by)?;
+        let order = self.order_of_groups(&columns)?;
+        if look == Look::Lines {
+            columns.push(Column::Time(if_available(proc.looked_at())?.unwrap_or_default()));
+        }
+        let list = GroupList::new(self.group_format(look), columns, output);
+        let mut groups = Groups::new(Grouping::new(by, summed), list);
+        let unexamined = search(proc, criteria, &mut groups)?;
+        let (matched, unread) = groups.end(&order, self.ordering.limit)?;
+        if unread > 0 && !self.common.verbosity.is_quiet() {
+            message(
+                &context.name,
+                format!(
+                    "{unread} value{} could not be read: a sum with a + is too small",
+                    if unread == 1 { "" } else { "s" }
+                ),
+            );
+        }
+        Ok((matched, unexamined))
+    }
+
+    /// Returns the columns of a list of groups, and the properties that are summed in them.
+    fn columns(
+        &self,
+        by: &'static Property,
+    ) -> Result<(Vec<Column>, Vec<&'static Property>), Refusal> {
+        let (mut columns, mut summed) = (vec![Column::Common(by)], Vec::new());
+        for field in unique(&self.fields) {
+            match field {
+                FieldName::Count => columns.push(Column::Count),
+                FieldName::Property(property) if property.name == by.name => {}
+                FieldName::Property(property) if property.kind.is_summable() => {
+                    columns.push(Column::Sum(property, summed.len()));
+                    summed.push(property);
+                }
+                FieldName::Property(property) => {
+                    return Err(Refusal::usage(format!(
+                        "groups have no '{}': with --group-by, the fields are count and what can \
+                         be added up, such as rss, cpu_time or threads",
+                        property.name
+                    )));
+                }
+            }
+        }
+        if self.fields.is_empty() {
+            columns.push(Column::Count);
+        }
+        Ok((columns, summed))
+    }
+
+    fn order_of_groups(&self, columns: &[Column]) -> Result<Vec<(Column, Direction)>, Refusal> {
+        let column = |name: &str| columns.iter().copied().find(|column| column.name() == name);
+        let sorts = self.ordering.sort.iter().map(|sort| {
+            let name = sort.field.name();
+            let unknown =
+                || Refusal::usage(format!("--sort {name}: name it in --fields of the groups too"));
+            Ok((column(name).ok_or_else(unknown)?, sort.direction))
+        });
+        sorts.collect()
+    }
+
+    fn group_format(&self, look: Look) -> GroupFormat {
+        match look.layout(&self.common.format) {
+            _ if self.common.verbosity.is_quiet() => GroupFormat::Nothing,
+            Some(layout) => GroupFormat::Json(layout),
+            None => GroupFormat::Table,
+        }
+    }
+
+    fn format(&self, look: Look, terminal: &Terminal) -> Result<ListFormat, Refusal> {
+        let fields: Vec<&'static Property> =
+            unique(&self.fields).into_iter().map(FieldName::property).collect::<Result<_, _>>()?;
         let suffix = if self.list_full {
             Suffix::CommandLine
         } else if self.list_name {
@@ -137,131 +287,28 @@ impl Options {
         } else {
             Suffix::Nothing
         };
-        match self.common.format.json() {
+        Ok(match look.layout(&self.common.format) {
             _ if self.common.verbosity.is_quiet() => ListFormat::Nothing,
             _ if self.count => ListFormat::Count,
-            Some(layout) => ListFormat::Json(layout, fields(BRIEF)),
-            None if !self.fields.is_empty() => {
-                ListFormat::Table(Table::new(fields(&[]), terminal.clone()))
+            Some(layout) if fields.is_empty() => {
+                ListFormat::Json(layout, look.members(properties(BRIEF)))
             }
+            Some(layout) => ListFormat::Json(layout, look.members(fields)),
+            None if !fields.is_empty() => ListFormat::Table(Table::new(fields, terminal.clone())),
             None if self.null => ListFormat::Lines { suffix, between: vec![0], at_end: b"\0" },
             None => {
                 let between = self.delimiter.as_ref().map_or(&b"\n"[..], |text| text.as_bytes());
                 ListFormat::Lines { suffix, between: between.to_vec(), at_end: b"\n" }
             }
-        }
+        })
     }
 }
 
-/// Number of pinned processes that are read together at most. Each takes a descriptor.
-const MOST_TOGETHER: usize = 16;
-
-/// The state of a list while the scan goes on.
-struct List<'l> {
-    criteria: &'l Criteria,
-    /// The one match that is wanted; `None` for all of them.
-    pick: Option<Pick>,
-    best: Option<(Age, Vec<u8>)>,
-    unexamined: Unexamined,
-    vanished: usize,
-}
-
-/// Prints matches while it scans; with `pick`, only the best one at the end. Returns the number of
-/// printed processes, and the processes that could not be examined.
-fn list(
-    proc: &Proc,
-    criteria: &Criteria,
-    pick: Option<Pick>,
-    listing: &mut Listing<'_>,
-) -> anyhow::Result<(usize, Unexamined)> {
-    let files = criteria.files() | listing.format.files();
-    // After pid reuse, properties that are read later may be of another process.
-    let pins = listing.format.reads_properties() && !criteria.is_empty()
-        || listing.format.shows_identity();
-    let mut list =
-        List { criteria, pick, best: None, unexamined: Unexamined::default(), vanished: 0 };
-    // Files that are read of every process.
-    let ahead = if criteria.is_empty() { listing.format.files() } else { criteria.first_file() };
-    let mut scan = proc.scan(files)?.reading_ahead(ahead);
-    let (mut pinned, mut size) = (Vec::new(), 1);
-    listing.begin()?;
-    while let Some(process) = scan.next()? {
-        if !list.matches(process)? {
-            continue;
-        }
-        if !pins {
-            list.print(process, listing)?;
-            continue;
-        }
-        match proc.process(process.pid(), files)? {
-            Lookup::Found(process) => pinned.push(process),
-            Lookup::Unavailable(reason) => list.unexamined.add(process.pid(), reason),
-            Lookup::Exited => list.vanished += 1,
-        }
-        if pinned.len() >= size {
-            list.print_pinned(proc, &mut pinned, listing)?;
-            size = MOST_TOGETHER.min(2 * size);
-        }
-    }
-    list.print_pinned(proc, &mut pinned, listing)?;
-    if let Some((_, line)) = list.best {
-        listing.print_again(line)?;
-    }
-    let matched = listing.end()?;
-    let (vanished, unexamined) = (list.vanished, list.unexamined.count());
-    tracing::info!(matched, "processes listed");
-    tracing::debug!(
-        vanished,
-        unexamined,
-        "processes that ended while they were read, that could not be examined"
-    );
-    Ok((matched, list.unexamined))
-}
-
-impl List<'_> {
-    fn matches(&mut self, process: &Process<'_>) -> Result<bool, Error> {
-        let verdict = self.criteria.judge(process)?;
-        match verdict {
-            Verdict::Unknown(reason) => self.unexamined.add(process.pid(), reason),
-            Verdict::Gone => self.vanished += 1,
-            Verdict::Match | Verdict::NoMatch => {}
-        }
-        Ok(verdict == Verdict::Match)
-    }
-
-    /// Prints the pinned processes that still match.
-    fn print_pinned(
-        &mut self,
-        proc: &Proc,
-        pinned: &mut Vec<Process<'_>>,
-        listing: &mut Listing<'_>,
-    ) -> anyhow::Result<()> {
-        proc.read_together(pinned, self.criteria.first_file() | listing.format.files());
-        for process in pinned.drain(..) {
-            if self.matches(&process)? {
-                self.print(&process, listing)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn print(&mut self, process: &Process<'_>, listing: &mut Listing<'_>) -> anyhow::Result<()> {
-        let rendered = listing.render(process).and_then(|()| self.age_for_pick(process));
-        match process.lookup(rendered)? {
-            Lookup::Found(None) => listing.print()?,
-            Lookup::Found(Some((pick, age))) => {
-                if self.best.as_ref().is_none_or(|(best, _)| pick.prefers(age, *best)) {
-                    self.best = Some((age, listing.rendered().to_vec()));
-                }
-            }
-            Lookup::Unavailable(reason) => self.unexamined.add(process.pid(), reason),
-            Lookup::Exited => self.vanished += 1,
-        }
-        Ok(())
-    }
-
-    /// Reads the age of a process if only one match is wanted; all others are printed without it.
-    fn age_for_pick(&self, process: &Process<'_>) -> ReadResult<Option<(Pick, Age)>> {
-        self.pick.map(|pick| Ok((pick, age(process)?))).transpose()
-    }
+/// Returns the fields without those that are named again: a JSON object cannot have the same member
+/// twice.
+fn unique(fields: &[FieldName]) -> Vec<FieldName> {
+    let is_first = |&(at, field): &(usize, &FieldName)| {
+        fields[..at].iter().all(|other| other.name() != field.name())
+    };
+    fields.iter().enumerate().filter(is_first).map(|(_, &field)| field).collect()
 }

@@ -1,5 +1,6 @@
 //! `show`: everything about a process.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
@@ -7,16 +8,18 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::{Applet, Context, ManSection};
 use crate::cli::exit_status::{ExitRow, Status};
 use crate::cli::format::{self, FieldList};
+use crate::cli::interval::{Interval, Look};
 use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, absence, parse, tell_held_up};
 use crate::exit::Exit;
-use crate::output::json;
+use crate::output::Terminal;
+use crate::output::json::{self, Layout};
 use crate::output::message::message;
 use crate::output::record::record;
-use crate::output::{Output, Terminal};
 use crate::process::{
-    File, Files, Lookup, Pid, Proc, Process, Property, ReadResult, Unexamined, certain_files,
-    property,
+    File, Files, Lookup, Pid, Proc, Process, Property, ReadError, ReadResult, Unexamined,
+    certain_files, if_available, property,
 };
+use crate::select::RelativeIdentity;
 
 /// The row in the table of applets.
 pub static APPLET: Applet = Applet {
@@ -46,6 +49,8 @@ struct Options {
     /// Show the environment too, which may hold secrets
     #[arg(long, help_heading = "Output")]
     environ: bool,
+    #[command(flatten)]
+    interval: Interval,
     #[command(flatten)]
     common: Common,
 }
@@ -93,34 +98,37 @@ fn target(text: &str) -> Result<Subject, String> {
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let proc = options.common.start()?;
-    let properties = options.properties();
-    let mut output = Output::stdout(options.common.format.colour());
-    let layout = options.common.format.json();
-    let mut block = Vec::new();
-    let mut shown = 0;
-    output.write_all(layout.map_or(b"", |layout| layout.begin()))?;
-    for target in &options.targets {
-        block.clear();
-        let rendered = options.render(&mut block, &proc, *target, &properties, &output.terminal)?;
-        if let Rendered::NotShown(why) = rendered {
-            if !options.common.verbosity.is_quiet() {
-                message(&context.name, why);
-            }
-            continue;
-        }
-        let between = layout.map_or(&b"\n"[..], |layout| layout.between());
-        output.write_all(if shown > 0 { between } else { b"" })?;
-        output.write_all(&block)?;
-        shown += 1;
-    }
-    output.write_all(layout.map_or(b"", |layout| layout.end(shown)))?;
-    output.finish()?;
-    if !options.common.verbosity.is_quiet() {
-        tell_held_up(&context.name, &proc);
-    }
-    tracing::info!(shown, "processes shown");
-    Ok(Exit::from_counts(shown, options.targets.len()))
+    let mut seen = Seen::default();
+    let answer = |look| options.answer(&proc, look, &mut seen, context);
+    options.interval.run(&proc, &options.common.format, Some(Exit::Nothing), answer)
 }
+
+/// What the looks have in common.
+#[derive(Default)]
+struct Seen {
+    /// The processes of the first look, by which later looks know them.
+    identities: BTreeMap<Pid, RelativeIdentity>,
+    /// The messages that were printed: each is printed once.
+    messages: BTreeSet<String>,
+}
+
+impl Seen {
+    /// Notes the identity of a process. Errors: a later process has its pid. One whose identity is
+    /// unavailable is believed to be the same.
+    fn check(&mut self, process: &Process<'_>) -> ReadResult<()> {
+        if let Some(identity) = self.identities.get(&process.pid()) {
+            let is_same = if_available(identity.matches(process))?.unwrap_or(true);
+            return if is_same { Ok(()) } else { Err(ReadError::Exited) };
+        }
+        if let Some(identity) = if_available(RelativeIdentity::of(process))? {
+            self.identities.insert(process.pid(), identity);
+        }
+        Ok(())
+    }
+}
+
+/// The layout of JSON, or text for a terminal.
+type Form<'t> = (Option<Layout>, &'t Terminal);
 
 /// The result of an attempt to show a process.
 enum Rendered {
@@ -130,6 +138,44 @@ enum Rendered {
 }
 
 impl Options {
+    /// Prints the answer of one look.
+    fn answer(
+        &self,
+        proc: &Proc,
+        look: Look,
+        seen: &mut Seen,
+        context: &Context,
+    ) -> anyhow::Result<Exit> {
+        let properties = look.members(self.properties());
+        let mut output = look.output(self.common.format.colour());
+        let layout = look.layout(&self.common.format);
+        let mut block = Vec::new();
+        let mut shown = 0;
+        output.write_all(layout.map_or(b"", |layout| layout.begin()))?;
+        for target in &self.targets {
+            block.clear();
+            let form = (layout, &output.terminal);
+            let rendered = self.render(&mut block, proc, *target, &properties, form, seen)?;
+            if let Rendered::NotShown(why) = rendered {
+                if !self.common.verbosity.is_quiet() && seen.messages.insert(why.clone()) {
+                    message(&context.name, why);
+                }
+                continue;
+            }
+            let between = layout.map_or(&b"\n"[..], |layout| layout.between());
+            output.write_all(if shown > 0 { between } else { b"" })?;
+            output.write_all(&block)?;
+            shown += 1;
+        }
+        output.write_all(layout.map_or(b"", |layout| layout.end(shown)))?;
+        output.finish()?;
+        if !self.common.verbosity.is_quiet() {
+            tell_held_up(&context.name, proc);
+        }
+        tracing::info!(shown, "processes shown");
+        Ok(Exit::from_counts(shown, self.targets.len()))
+    }
+
     fn properties(&self) -> Vec<&'static Property> {
         let mut properties = format::joined(&self.fields).unwrap_or_else(format::default_fields);
         if self.environ && properties.iter().all(|property| property.name != "environ") {
@@ -146,7 +192,8 @@ impl Options {
         proc: &Proc,
         target: Subject,
         properties: &[&Property],
-        terminal: &Terminal,
+        form: Form<'_>,
+        seen: &mut Seen,
     ) -> anyhow::Result<Rendered> {
         let pid = match (target, proc.own_pid()) {
             (Subject::Pid(pid), _) | (Subject::Own, Some(pid)) => pid,
@@ -168,7 +215,8 @@ impl Options {
                 return Ok(Rendered::NotShown(why));
             }
         };
-        let rendered = self.rendered(block, &process, properties, terminal);
+        let rendered =
+            seen.check(&process).and_then(|()| self.rendered(block, &process, properties, form));
         Ok(match process.lookup(rendered)? {
             Lookup::Found(()) => Rendered::Shown,
             Lookup::Unavailable(reason) => Rendered::NotShown(format!("process {pid}: {reason}")),
@@ -181,9 +229,9 @@ impl Options {
         block: &mut Vec<u8>,
         process: &Process<'_>,
         properties: &[&Property],
-        terminal: &Terminal,
+        (layout, terminal): Form<'_>,
     ) -> ReadResult<()> {
-        match self.common.format.json() {
+        match layout {
             Some(_) => json::object(block, process, properties),
             None => record(block, process, properties, self.fields.is_empty(), terminal),
         }

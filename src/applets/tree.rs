@@ -8,16 +8,20 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::{Applet, Context, ManSection};
 use crate::cli::exit_status::{ExitRow, Status};
-use crate::cli::format::BRIEF;
+use crate::cli::format::{self, BRIEF, FieldList};
+use crate::cli::interval::{Interval, Look};
 use crate::cli::selection::Selection;
 use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, absence, parse, tell_doubts};
 use crate::exit::{Exit, Refusal};
+use crate::output::json::Layout;
 use crate::output::message::message;
+use crate::output::table::Table;
 use crate::output::tree::row::{Extent, Marks, Rows, TreeRow};
 use crate::output::tree::{Drawing, TreeStyle, write_json};
-use crate::output::{Charset, Output};
+use crate::output::{Charset, Terminal};
 use crate::process::{
-    Error, File, Files, Lookup, Pid, Proc, Unavailable, Unexamined, certain_files, properties,
+    Error, File, Files, Lookup, Pid, Proc, Property, Unavailable, Unexamined, certain_files,
+    properties,
 };
 use crate::select::{Criteria, Test, Verdict};
 use crate::tree::view::View;
@@ -74,6 +78,18 @@ struct Options {
     /// Sort by process id, which is done anyway
     #[arg(short = 'n', long, help_heading = "Details")]
     numeric_sort: bool,
+    /// Show these at the left of the tree, with commas between; in JSON, only these. The help of
+    /// find has the list
+    #[arg(
+        long,
+        value_name = "FIELDS",
+        value_parser = format::fields,
+        conflicts_with = "compact",
+        help_heading = "Details"
+    )]
+    fields: Vec<FieldList>,
+    #[command(flatten)]
+    interval: Interval,
     /// Draw with ASCII characters; names are shown as ever
     #[arg(short = 'A', long, conflicts_with = "unicode", help_heading = "Output")]
     ascii: bool,
@@ -136,35 +152,10 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let proc = options.common.start()?;
     let criteria = options.criteria(&proc)?;
-    let (forest, rows, unexamined) = options.collect(&proc, &criteria)?;
-    let matched = forest.find_all(forest.all(), |row| row.marks.has(Marks::MATCH)).count();
-    let named = options.pids.iter().chain(&options.selection.pid).copied();
-    let missing: Vec<Pid> = named.filter(|&pid| forest.find(pid).is_none()).collect();
-    if !options.common.verbosity.is_quiet() {
-        for pid in &missing {
-            message(
-                &context.name,
-                absence(&format!("there is no process {pid}"), &proc, &Unexamined::default())?,
-            );
-        }
-    }
-    let begins = |node| begins_view(&forest, &criteria, node);
-    let mut view = View::new(&forest, begins, options.depth);
-    if options.ancestors {
-        view = view.with_ancestors();
-    }
-    options.print(&proc, &forest, &rows, view)?;
-    if !options.common.verbosity.is_quiet() {
-        let is_unexplained = missing.is_empty() || !unexamined.is_empty();
-        tell_doubts(
-            &context.name,
-            &proc,
-            &unexamined,
-            matched == 0 && is_unexplained,
-            Some("no process matches"),
-        )?;
-    }
-    Ok(if matched == 0 { Exit::Nothing } else { Exit::from_counts(1, 1 + missing.len()) })
+    let format = &options.common.format;
+    options
+        .interval
+        .run(&proc, format, None, |look| options.answer(&proc, &criteria, look, context))
 }
 
 /// Reports whether the view begins at a node, so that --depth counts from it: at a match, or
@@ -178,6 +169,42 @@ fn begins_view(forest: &Forest<TreeRow>, criteria: &Criteria, node: Node) -> boo
 }
 
 impl Options {
+    /// Prints the tree of one look.
+    fn answer(
+        &self,
+        proc: &Proc,
+        criteria: &Criteria,
+        look: Look,
+        context: &Context,
+    ) -> anyhow::Result<Exit> {
+        let (forest, rows, unexamined) = self.collect(proc, criteria, look)?;
+        let matched = forest.find_all(forest.all(), |row| row.marks.has(Marks::MATCH)).count();
+        let named = self.pids.iter().chain(&self.selection.pid).copied();
+        let missing: Vec<Pid> = named.filter(|&pid| forest.find(pid).is_none()).collect();
+        if !self.common.verbosity.is_quiet() {
+            for pid in &missing {
+                let what = format!("there is no process {pid}");
+                message(&context.name, absence(&what, proc, &Unexamined::default())?);
+            }
+        }
+        let mut view = View::new(&forest, |node| begins_view(&forest, criteria, node), self.depth);
+        if self.ancestors {
+            view = view.with_ancestors();
+        }
+        self.print(proc, &forest, &rows, view, look)?;
+        if !self.common.verbosity.is_quiet() {
+            let is_unexplained = missing.is_empty() || !unexamined.is_empty();
+            tell_doubts(
+                &context.name,
+                proc,
+                &unexamined,
+                matched == 0 && is_unexplained,
+                Some("no process matches"),
+            )?;
+        }
+        Ok(if matched == 0 { Exit::Nothing } else { Exit::from_counts(1, 1 + missing.len()) })
+    }
+
     fn criteria(&self, proc: &Proc) -> anyhow::Result<Criteria> {
         let mut tests = self.selection.tests(proc)?;
         if !self.pids.is_empty() {
@@ -192,16 +219,19 @@ impl Options {
         &self,
         proc: &Proc,
         criteria: &Criteria,
+        look: Look,
     ) -> anyhow::Result<(Forest<TreeRow>, Rows, Unexamined)> {
         let mut unexamined = Unexamined::default();
         let mut rows = Rows::default();
-        let members = properties(BRIEF);
+        let layout = look.layout(&self.common.format);
+        let members = look.members(self.members());
+        let mut table = self.table();
         let extent = self.extent();
         // A user who names a process wants to see it, kernel thread or not.
         let named = !self.pids.is_empty() || self.selection.names_processes();
         let with_kernel = self.kernel || named || self.highlights_kernel_thread(proc)?;
-        let scan =
-            proc.scan(criteria.files() | self.files() | tree::FILES)?.reading_ahead(self.files());
+        let files = self.files(layout, &members);
+        let scan = proc.scan(criteria.files() | files | tree::FILES)?.reading_ahead(files);
         let forest = tree::read(scan, |process, _| {
             let is_kernel_thread = matches!(process.is_kernel_thread(), Ok(true));
             if is_kernel_thread && !with_kernel {
@@ -220,9 +250,9 @@ impl Options {
                 .with_if(Marks::MATCH, is_match)
                 .with_if(Marks::KERNEL_THREAD, is_kernel_thread);
             let row = rows.begin(marks).context(TOO_MUCH)?;
-            let row = match self.common.format.json() {
+            let row = match layout {
                 Some(_) => rows.end_as_json(row, process, &members),
-                None => rows.end_as_text(row, process, extent),
+                None => rows.end_as_text(row, process, extent, &mut table),
             };
             Ok::<_, anyhow::Error>(process.lookup(row)?)
         })?;
@@ -235,16 +265,29 @@ impl Options {
         Ok(matches!(process.lookup(process.is_kernel_thread())?, Lookup::Found(true)))
     }
 
-    fn files(&self) -> Files {
-        match self.common.format.json() {
-            Some(_) => certain_files(&properties(BRIEF)),
-            None if self.arguments => Files::new(&[File::Cmdline]),
-            None => Files::NONE,
+    /// Returns the members of an object in JSON.
+    fn members(&self) -> Vec<&'static Property> {
+        format::joined(&self.fields).unwrap_or_else(|| properties(BRIEF))
+    }
+
+    /// Returns the table at the left of the tree. It has no columns without `--fields`.
+    fn table(&self) -> Table {
+        let columns = format::joined(&self.fields).unwrap_or_default();
+        Table::at_left(columns, Terminal::of_stdout(self.common.format.colour()))
+    }
+
+    fn files(&self, layout: Option<Layout>, members: &[&'static Property]) -> Files {
+        let columns = if self.fields.is_empty() { &[] } else { members };
+        match layout {
+            Some(_) => certain_files(members),
+            None if self.arguments => certain_files(columns) | Files::new(&[File::Cmdline]),
+            None => certain_files(columns),
         }
     }
 
     fn extent(&self) -> Extent {
         Extent {
+            cells: !self.fields.is_empty(),
             arguments: self.arguments,
             process_groups: self.show_pgids,
             users: self.uid_changes,
@@ -259,10 +302,11 @@ impl Options {
         forest: &Forest<TreeRow>,
         rows: &Rows,
         view: View<'_, TreeRow>,
+        look: Look,
     ) -> anyhow::Result<()> {
-        let mut output = Output::stdout(self.common.format.colour());
+        let mut output = look.output(self.common.format.colour());
         let highlight = self.highlighted(forest)?;
-        if let Some(layout) = self.common.format.json() {
+        if let Some(layout) = look.layout(&self.common.format) {
             write_json(&mut output, &view, forest, rows, layout)?;
             return Ok(output.finish()?);
         }
@@ -274,6 +318,8 @@ impl Options {
             (output.terminal.charset, output.terminal.lines) = (Charset::Unicode, Charset::Unicode);
         }
         let terminal = output.terminal.clone();
+        let mut heading = Vec::new();
+        self.table().header_cells(&mut heading);
         let style = TreeStyle {
             fold: self.compact,
             whole_lines: self.long,
@@ -286,6 +332,7 @@ impl Options {
             users: proc.users(),
             style,
             terminal: &terminal,
+            heading,
             highlight,
         };
         drawing.write(&mut output)?;

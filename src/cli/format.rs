@@ -62,14 +62,16 @@ impl Format {
 #[derive(Clone)]
 pub struct FieldList(pub Vec<&'static Property>);
 
-/// Parses names of properties with commas between. Errors: an unknown name, with all known ones.
+/// Finds the property of this name. Errors: an unknown name, with all known ones.
+pub fn field(name: &str) -> Result<&'static Property, String> {
+    property(name).ok_or_else(|| format!("unknown field '{name}': the fields are {}", names()))
+}
+
+/// Parses names of properties with commas between. Errors: an unknown name.
 pub fn fields(text: &str) -> Result<FieldList, String> {
-    let find = |name: &str| {
-        property(name).ok_or_else(|| format!("unknown field '{name}': the fields are {}", names()))
-    };
     let mut fields: Vec<&'static Property> = Vec::new();
     for name in text.split(',') {
-        let field = find(name.trim())?;
+        let field = field(name.trim())?;
         // Once is enough: a JSON object cannot have the same member twice.
         if fields.iter().all(|other| other.name != field.name) {
             fields.push(field);

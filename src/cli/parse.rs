@@ -59,6 +59,15 @@ pub fn duration(text: &str) -> Result<f64, String> {
     })
 }
 
+/// Parses the time between two looks. Errors: it is too short to be of use.
+pub fn interval(text: &str) -> Result<Duration, String> {
+    const SHORTEST: f64 = 0.01;
+    match duration(text)? {
+        seconds if seconds < SHORTEST => Err(format!("the shortest interval is {SHORTEST}s")),
+        seconds => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
+    }
+}
+
 fn simple_duration(text: &str) -> Option<f64> {
     let (number, seconds) = match text.char_indices().next_back() {
         Some((end, 's')) => (&text[..end], 1.0),

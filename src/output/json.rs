@@ -120,11 +120,14 @@ pub fn array<T>(
     json.push(b']');
 }
 
-fn value(json: &mut Vec<u8>, found: &Value<'_>) {
+/// Appends a value.
+pub fn value(json: &mut Vec<u8>, found: &Value<'_>) {
     match found {
         Value::Number(found) | Value::Size(found) => number(json, *found),
         Value::Signed(number) => put(json, format_args!("{number}")),
-        Value::Seconds(seconds) | Value::Time(seconds) => seconds_of(json, *seconds),
+        Value::Seconds(found) | Value::Time(found) | Value::Percent(found) => {
+            rounded(json, *found);
+        }
         Value::Flag(flag) => put(json, format_args!("{flag}")),
         Value::Bytes(text) => bytes(json, text),
         Value::Name(name) => string(json, name),
@@ -154,10 +157,10 @@ fn value(json: &mut Vec<u8>, found: &Value<'_>) {
     }
 }
 
-/// Appends seconds, rounded to hundredths: the kernel counts in these, and more digits would be
-/// noise of the arithmetic.
-fn seconds_of(json: &mut Vec<u8>, seconds: f64) {
-    let hundredths = (seconds * 100.0).round() / 100.0;
+/// Appends a number, rounded to hundredths: the kernel counts in hundredths of a second, and more
+/// digits would be noise of the arithmetic.
+fn rounded(json: &mut Vec<u8>, number: f64) {
+    let hundredths = (number * 100.0).round() / 100.0;
     // serde_json cannot fail for a number that goes to a Vec.
     let _ = to_writer(json, &hundredths);
 }

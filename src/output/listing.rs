@@ -105,6 +105,11 @@ impl<'o> Listing<'o> {
         &self.line
     }
 
+    /// Returns the number of printed processes.
+    pub fn printed(&self) -> usize {
+        self.printed
+    }
+
     /// Prints the rendered process.
     pub fn print(&mut self) -> io::Result<()> {
         let between = match &self.format {

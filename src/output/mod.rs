@@ -3,6 +3,7 @@
 
 pub mod branches;
 pub mod cron;
+pub mod groups;
 mod human;
 pub mod json;
 pub mod listing;
@@ -17,6 +18,7 @@ pub mod record;
 pub mod replace;
 pub mod replacement;
 mod report_writer;
+mod screen;
 pub mod session;
 pub mod syslog;
 pub mod table;
@@ -29,7 +31,7 @@ use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
 use outlet::Stream;
-pub use terminal::{Charset, Colour, Terminal};
+pub use terminal::{Charset, Colour, Style, Terminal};
 pub use text::{filter, shown};
 
 /// Bytes of the buffer: small enough that a long listing begins to appear within milliseconds,
@@ -52,6 +54,14 @@ impl Output {
         Output { writer: BufWriter::with_capacity(BUFFER, sink), terminal }
     }
 
+    /// Opens standard output, a terminal, for one of several answers, each of which is drawn over the
+    /// one before.
+    pub fn redrawn(colour: Colour) -> Output {
+        let sink = Sink::Screen(screen::Frame::new());
+        let terminal = Terminal::of_stdout(colour);
+        Output { writer: BufWriter::with_capacity(BUFFER, sink), terminal }
+    }
+
     /// Writes what is buffered. Errors: standard output did not take all of it.
     pub fn finish(mut self) -> io::Result<()> {
         self.flush()
@@ -62,6 +72,7 @@ impl Output {
 enum Sink {
     Stdout(StdoutLock<'static>),
     Outlet,
+    Screen(screen::Frame),
 }
 
 impl Write for Sink {
@@ -69,6 +80,7 @@ impl Write for Sink {
         match self {
             Sink::Stdout(stdout) => stdout.write(bytes),
             Sink::Outlet => outlet::send(Stream::Output, bytes).map(|_| bytes.len()),
+            Sink::Screen(frame) => frame.write(bytes),
         }
     }
 
@@ -76,6 +88,7 @@ impl Write for Sink {
         match self {
             Sink::Stdout(stdout) => stdout.flush(),
             Sink::Outlet => Ok(()),
+            Sink::Screen(frame) => frame.flush(),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::process::{
     Process, Property, ReadResult, SECTIONS, Status, Value, if_available, items, title,
 };
 
-use super::{Terminal, human, join, put, text};
+use super::{Terminal, human, join, put, table, text};
 
 /// Columns of names: the length of the longest one.
 const NAME_WIDTH: usize = 14;
@@ -27,7 +27,8 @@ pub fn record(
     }
     heading(lines, process, terminal)?;
     for section in &SECTIONS {
-        put(lines, format_args!("\n{}\n", section.name));
+        let (bold, plain) = terminal.bold();
+        put(lines, format_args!("\n{bold}{}{plain}\n", section.name));
         for property in properties.iter().filter(|property| section.holds(property)) {
             entry(lines, process, property, terminal)?;
         }
@@ -52,7 +53,12 @@ fn entry(
 ) -> ReadResult<()> {
     put(lines, format_args!("  {:NAME_WIDTH$} ", property.name));
     match (property.get)(process) {
-        Ok(found) => value(lines, &found, process.runtime(), terminal),
+        Ok(found) => {
+            let (begin, end) = terminal.painted(table::style(property, &found));
+            lines.extend_from_slice(begin.as_bytes());
+            value(lines, &found, process.runtime(), terminal);
+            lines.extend_from_slice(end.as_bytes());
+        }
         Err(unread) if unread.is_unavailable() => put(lines, format_args!("- ({unread})")),
         Err(unread) => return Err(unread),
     }
@@ -69,6 +75,7 @@ fn value(lines: &mut Vec<u8>, found: &Value<'_>, age: ReadResult<f64>, terminal:
         Value::Signed(number) => put(lines, format_args!("{number}")),
         Value::Size(bytes) => human::long_size(lines, *bytes),
         Value::Seconds(seconds) => human::long_duration(lines, *seconds),
+        Value::Percent(percent) => put(lines, format_args!("{percent:.1} %")),
         Value::Time(seconds) => {
             human::date(lines, *seconds, " ");
             if let Ok(age) = age {

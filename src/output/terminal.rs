@@ -27,6 +27,59 @@ pub enum Charset {
 pub(super) const BOLD: &str = "\x1b[1m";
 pub(super) const PLAIN: &str = "\x1b[0m";
 
+/// The meanings that have a colour. The colours are of the sixteen that every terminal has, so that
+/// they fit its background.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// A heading.
+    Heading,
+    /// It has ended, or can only end.
+    Dead,
+    /// It waits in the kernel and heeds no signal.
+    Stuck,
+    /// It is stopped or traced.
+    Stopped,
+    /// It has all rights.
+    Superuser,
+    /// Its file was removed or replaced.
+    Deleted,
+}
+
+impl Style {
+    /// Returns the sequence that begins it.
+    const fn sequence(self) -> &'static str {
+        match self {
+            Style::Heading => BOLD,
+            Style::Dead => "\x1b[31m",
+            Style::Stuck => "\x1b[1;31m",
+            Style::Stopped => "\x1b[36m",
+            Style::Superuser => "\x1b[35m",
+            Style::Deleted => "\x1b[33m",
+        }
+    }
+
+    /// Returns the style of a run state (proc_pid_stat(5)).
+    pub fn of_state(state: u8) -> Option<Style> {
+        match state {
+            b'Z' | b'X' => Some(Style::Dead),
+            b'D' => Some(Style::Stuck),
+            b'T' | b't' => Some(Style::Stopped),
+            _ => None,
+        }
+    }
+}
+
+/// All sequences that begin or end a style.
+pub(super) const SEQUENCES: [&str; 7] = [
+    PLAIN,
+    Style::Heading.sequence(),
+    Style::Dead.sequence(),
+    Style::Stuck.sequence(),
+    Style::Stopped.sequence(),
+    Style::Superuser.sequence(),
+    Style::Deleted.sequence(),
+];
+
 /// Facts about the other end of standard output, found out once.
 #[derive(Clone, Debug)]
 pub struct Terminal {
@@ -69,7 +122,15 @@ impl Terminal {
 
     /// Returns the sequences that begin and end emphasis; empty without colour.
     pub fn bold(&self) -> (&'static str, &'static str) {
-        if self.colour { (BOLD, PLAIN) } else { ("", "") }
+        self.painted(Some(Style::Heading))
+    }
+
+    /// Returns the sequences that begin and end a style; empty without one, or without colour.
+    pub fn painted(&self, style: Option<Style>) -> (&'static str, &'static str) {
+        match style {
+            Some(style) if self.colour => (style.sequence(), PLAIN),
+            _ => ("", ""),
+        }
     }
 
     /// Returns the mark for text that was cut off.

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stderr, stdout};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::terminal::{BOLD, PLAIN, charset_of_messages, locale_charset};
+use super::terminal::{PLAIN, SEQUENCES, charset_of_messages, locale_charset};
 use super::{Charset, Terminal};
 use crate::control::Filter;
 
@@ -33,9 +33,9 @@ pub fn filter(is_error: bool) -> Filter {
     )
 }
 
-/// Our own output that is not printable: ends of lines and of columns, zero bytes, which a terminal
-/// ignores, and highlighting.
-const OURS: [&str; 5] = ["\n", "\t", "\0", BOLD, PLAIN];
+/// Our own output that is not printable, besides [`SEQUENCES`]: ends of lines and of columns, and
+/// zero bytes, which a terminal ignores.
+const OURS: [&str; 3] = ["\n", "\t", "\0"];
 
 /// Escapes all that goes to a terminal, as the last step: each character that a terminal must not
 /// get becomes its escape in JSON. Most text that still needs it is JSON, as other text was escaped
@@ -48,7 +48,7 @@ pub(super) fn screened(text: &[u8], charset: Charset) -> Cow<'_, [u8]> {
     for chunk in text.utf8_chunks() {
         let mut rest = chunk.valid();
         while let Some(character) = rest.chars().next() {
-            let ours = OURS.iter().find(|ours| rest.starts_with(**ours));
+            let ours = OURS.iter().chain(&SEQUENCES).find(|ours| rest.starts_with(**ours));
             let (part, others) =
                 rest.split_at(ours.map_or(character.len_utf8(), |ours| ours.len()));
             if ours.is_some()
@@ -147,7 +147,45 @@ fn is_harmful(character: char) -> bool {
 
 /// Returns the number of columns that the text takes.
 pub(super) fn width(text: &[u8]) -> usize {
+    if text.contains(&ESCAPE) {
+        return parts(&String::from_utf8_lossy(text)).map(|(_, width)| width).sum();
+    }
     if text.is_ascii() { text.len() } else { String::from_utf8_lossy(text).width() }
+}
+
+/// Emphasises a line, also after each style that ends in it.
+pub(super) fn emphasised(line: &[u8], terminal: &Terminal) -> Vec<u8> {
+    let (bold, plain) = terminal.bold();
+    let mut emphasised = bold.as_bytes().to_vec();
+    let mut rest = line;
+    while let Some(at) = rest.windows(PLAIN.len()).position(|part| part == PLAIN.as_bytes()) {
+        let (styled, others) = rest.split_at(at + PLAIN.len());
+        emphasised.extend_from_slice(styled);
+        emphasised.extend_from_slice(bold.as_bytes());
+        rest = others;
+    }
+    emphasised.extend_from_slice(rest);
+    emphasised.extend_from_slice(plain.as_bytes());
+    emphasised
+}
+
+/// The byte that begins each of our sequences.
+const ESCAPE: u8 = 0x1b;
+
+/// Splits a line into characters and our own sequences, each with the columns that it takes.
+fn parts(line: &str) -> impl Iterator<Item = (&str, usize)> {
+    let mut rest = line;
+    std::iter::from_fn(move || {
+        let character = rest.chars().next()?;
+        let sequence = SEQUENCES.iter().find(|sequence| rest.starts_with(**sequence));
+        let (length, width) = sequence.map_or_else(
+            || (character.len_utf8(), character.width().unwrap_or(0)),
+            |sequence| (sequence.len(), 0),
+        );
+        let (part, others) = rest.split_at(length);
+        rest = others;
+        Some((part, width))
+    })
 }
 
 /// Cuts a line to some columns, with a mark at its end if something was cut off.
@@ -155,16 +193,22 @@ pub(super) fn cut(line: &mut Vec<u8>, columns: usize, mark: &str) {
     if line.len() <= columns || width(line) <= columns {
         return;
     }
-    let text = String::from_utf8_lossy(line);
     let room = columns.saturating_sub(mark.width());
-    let mut used = 0;
-    let kept = text.char_indices().find(|(_, character)| {
-        used += character.width().unwrap_or(0);
-        used > room
-    });
-    let end = kept.map_or(text.len(), |(at, _)| at);
-    let cut = [&text.as_bytes()[..end], mark.as_bytes()].concat();
-    *line = cut;
+    let (mut used, mut is_painted) = (0, false);
+    let mut cut = String::with_capacity(line.len());
+    for (part, width) in parts(&String::from_utf8_lossy(line)) {
+        used += width;
+        if used > room {
+            break;
+        }
+        if part.as_bytes()[0] == ESCAPE {
+            is_painted = part != PLAIN;
+        }
+        cut.push_str(part);
+    }
+    cut.push_str(if is_painted { PLAIN } else { "" });
+    cut.push_str(mark);
+    *line = cut.into_bytes();
 }
 
 #[cfg(test)]

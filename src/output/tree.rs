@@ -10,8 +10,8 @@ use std::rc::Rc;
 use self::row::{Detail, Marks, Rows, TreeRow};
 use super::branches::Branches;
 use super::json::Layout;
-use super::text::cut;
-use super::{Terminal, put, shown};
+use super::text::{self, cut};
+use super::{Style, Terminal, put, shown};
 use crate::process::File;
 use crate::tree::view::{ShownNode, View};
 use crate::tree::{Forest, Node};
@@ -28,6 +28,9 @@ pub struct TreeStyle {
     pub emphasise: bool,
 }
 
+/// Heading of the tree, if there are columns at its left.
+const HEADING: &[u8] = b"PROCESS";
+
 /// A tree as text, a process a line.
 pub struct Drawing<'a> {
     pub forest: &'a Forest<TreeRow>,
@@ -37,6 +40,8 @@ pub struct Drawing<'a> {
     pub users: &'a Users,
     pub style: TreeStyle,
     pub terminal: &'a Terminal,
+    /// The heading of the columns at the left; empty if there are none.
+    pub heading: Vec<u8>,
     /// Nodes to emphasise instead of matches: a process and its ancestors.
     pub highlight: BTreeSet<Node>,
 }
@@ -45,12 +50,27 @@ impl Drawing<'_> {
     /// Writes all lines.
     pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let width = self.terminal.width.filter(|_| !self.style.whole_lines);
-        let mut branches = Branches::new(self.terminal.lines, width);
+        let left = if self.heading.is_empty() { 0 } else { text::width(&self.heading) + 1 };
+        let room = width.map(|width| width.saturating_sub(left));
+        let mut branches = Branches::new(self.terminal.lines, room);
         let mut line = Vec::new();
+        if left > 0 {
+            let (bold, plain) = self.terminal.bold();
+            line.extend_from_slice(&self.heading);
+            put(&mut line, format_args!(" {bold}"));
+            line.extend_from_slice(HEADING);
+            line.extend_from_slice(plain.as_bytes());
+            self.end(out, &mut line, width, false)?;
+        }
         for row in
             self.view.rows(|node| self.style.fold.then(|| self.folding_label(node)).flatten())
         {
             line.clear();
+            if left > 0 {
+                let cells = self.detail(row.node).map_or(&[][..], |detail| &detail.cells);
+                line.extend_from_slice(cells);
+                line.push(b' ');
+            }
             branches.draw(&mut line, row.depth, row.is_last);
             self.label(&mut line, row);
             self.end(out, &mut line, width, self.is_emphasised(row.node))?;
@@ -59,6 +79,7 @@ impl Drawing<'_> {
                 let is_last =
                     at + 1 == threads.len() && self.view.children(row.node).next().is_none();
                 line.clear();
+                line.resize(left, b' ');
                 branches.draw(&mut line, row.depth + 1, is_last);
                 line.push(b'{');
                 line.extend_from_slice(&shown(name, self.terminal));
@@ -79,11 +100,11 @@ impl Drawing<'_> {
         if let Some(columns) = width {
             cut(line, columns, self.terminal.cut_mark());
         }
-        let (bold, plain) = if emphasis { self.terminal.bold() } else { ("", "") };
-        out.write_all(bold.as_bytes())?;
-        out.write_all(line)?;
-        out.write_all(plain.as_bytes())?;
-        out.write_all(b"\n")
+        if emphasis {
+            *line = text::emphasised(line, self.terminal);
+        }
+        line.push(b'\n');
+        out.write_all(line)
     }
 
     fn is_emphasised(&self, node: Node) -> bool {
@@ -111,17 +132,24 @@ impl Drawing<'_> {
             line.push(b')');
         }
         let data = self.forest.data(row.node);
-        line.extend_from_slice(mark(data.state));
-        line.extend_from_slice(if data.marks.has(Marks::EXE_DELETED) {
-            b" (deleted)"
-        } else {
-            b""
-        });
+        self.painted(line, mark(data.state).as_bytes(), Style::of_state(data.state));
+        if data.marks.has(Marks::EXE_DELETED) {
+            self.painted(line, b" (deleted)", Some(Style::Deleted));
+        }
         let rest = data.start as usize + usize::from(data.name_length);
         let arguments = &self.rows.text[rest..rest + data.rest_length as usize];
         if !arguments.is_empty() {
             line.push(b' ');
             line.extend_from_slice(&shown(arguments, self.terminal));
+        }
+    }
+
+    fn painted(&self, line: &mut Vec<u8>, text: &[u8], style: Option<Style>) {
+        if !text.is_empty() {
+            let (begin, end) = self.terminal.painted(style);
+            line.extend_from_slice(begin.as_bytes());
+            line.extend_from_slice(text);
+            line.extend_from_slice(end.as_bytes());
         }
     }
 
@@ -135,7 +163,7 @@ impl Drawing<'_> {
             (&b""[..], &b""[..])
         };
         line.extend_from_slice(open);
-        line.extend_from_slice(&shown(name, self.terminal));
+        self.painted(line, &shown(name, self.terminal), Style::of_state(data.state));
         line.extend_from_slice(close);
     }
 
@@ -180,11 +208,11 @@ impl Drawing<'_> {
 }
 
 /// Returns the mark of a state that matters to a reader of a tree.
-fn mark(state: u8) -> &'static [u8] {
+fn mark(state: u8) -> &'static str {
     match state {
-        b'Z' | b'X' => b" <defunct>",
-        b'T' | b't' => b" <stopped>",
-        _ => b"",
+        b'Z' | b'X' => " <defunct>",
+        b'T' | b't' => " <stopped>",
+        _ => "",
     }
 }
 

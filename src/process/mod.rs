@@ -29,6 +29,7 @@ mod path;
 mod proc;
 mod program;
 mod property;
+mod rate;
 mod read_ahead;
 mod reader;
 mod root;

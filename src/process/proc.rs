@@ -1,7 +1,7 @@
 //! A mounted procfs: the place where all reading begins, and the facts that it holds about the
 //! whole machine. [`Proc::scan`] visits every process, [`Proc::process`] pins one.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::mem::MaybeUninit;
@@ -19,6 +19,7 @@ use rustix::io::Errno;
 use super::error::{Error, Lookup, ReadError, ReadResult};
 use super::file::Files;
 use super::id::Numbering;
+use super::rate::Rounds;
 use super::reader::{HeldUp, Readers};
 use super::scan::Scan;
 use super::{Pid, Process, clock, number};
@@ -41,6 +42,7 @@ pub struct Proc {
     executables: RefCell<BTreeMap<Vec<u8>, bool>>,
     users: Users,
     readers: Readers,
+    rounds: RefCell<Option<Rounds>>,
 }
 
 impl Proc {
@@ -77,6 +79,7 @@ impl Proc {
             executables: RefCell::default(),
             users: Users::default(),
             readers: Readers::default(),
+            rounds: RefCell::default(),
         })
     }
 
@@ -84,6 +87,13 @@ impl Proc {
     pub fn anew(self) -> Result<Proc, Error> {
         self.readers.begin_anew();
         Ok(Proc { readers: self.readers, ..Proc::open(&self.path)? })
+    }
+
+    /// Begins a round of looks at processes. Rates such as that of processor time are then those
+    /// since the round before.
+    pub fn begin_round(&self) {
+        let now = clock::since_boot().as_secs_f64();
+        self.rounds.borrow_mut().get_or_insert_default().begin(now);
     }
 
     /// Begins a scan that visits every process, in the order of the directory (ascending pids in a
@@ -261,6 +271,18 @@ impl Proc {
     /// Returns the descriptor of the procfs, for a thread that may outlive us.
     pub(super) fn shared_dir(&self) -> Arc<OwnedFd> {
         Arc::clone(&self.dir)
+    }
+
+    /// Returns the seconds from the epoch to the begin of the present round of looks; until now where
+    /// there are no rounds.
+    pub fn looked_at(&self) -> ReadResult<f64> {
+        let present = self.rounds.borrow().as_ref().and_then(Rounds::present);
+        Ok(self.boot_time()? + present.map_or_else(|| self.uptime(), Ok)?)
+    }
+
+    /// Returns the rounds of looks, if there are any.
+    pub(super) fn rounds(&self) -> RefMut<'_, Option<Rounds>> {
+        self.rounds.borrow_mut()
     }
 
     /// Returns the threads that read the files with which a process can hold up its readers.

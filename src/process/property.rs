@@ -65,12 +65,16 @@ pub fn all_properties() -> impl Iterator<Item = &'static Property> {
 /// The kind of a value, and its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueKind {
-    /// A count or an id.
+    /// An id, or a number whose sum means nothing.
     Number,
+    /// A count.
+    Count,
     /// Bytes of memory.
     Size,
     /// A duration.
     Seconds,
+    /// Hundredths of one processor.
+    Percent,
     /// A point in time.
     Time,
     /// Yes or no.
@@ -87,14 +91,41 @@ impl ValueKind {
         match self {
             ValueKind::Size => "bytes",
             ValueKind::Seconds => "seconds",
+            ValueKind::Percent => "percent of one processor",
             ValueKind::Time => "seconds since the epoch",
-            ValueKind::Number | ValueKind::Flag | ValueKind::Text | ValueKind::List => "",
+            ValueKind::Number
+            | ValueKind::Count
+            | ValueKind::Flag
+            | ValueKind::Text
+            | ValueKind::List => "",
         }
     }
 
     /// Reports whether a column of such values is aligned at the right.
     pub fn is_right_aligned(self) -> bool {
-        matches!(self, ValueKind::Number | ValueKind::Size | ValueKind::Seconds)
+        matches!(
+            self,
+            ValueKind::Number
+                | ValueKind::Count
+                | ValueKind::Size
+                | ValueKind::Seconds
+                | ValueKind::Percent
+        )
+    }
+
+    /// Returns a sum of such values.
+    pub fn sum(self, integers: u64, reals: f64) -> Value<'static> {
+        match self {
+            ValueKind::Size => Value::Size(integers),
+            ValueKind::Seconds => Value::Seconds(reals),
+            ValueKind::Percent => Value::Percent(reals),
+            _ => Value::Number(integers),
+        }
+    }
+
+    /// Reports whether a sum of such values means something.
+    pub fn is_summable(self) -> bool {
+        matches!(self, ValueKind::Count | ValueKind::Size | ValueKind::Seconds | ValueKind::Percent)
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Value<'a> {
     Size(u64),
     /// A duration in seconds.
     Seconds(f64),
+    /// Hundredths of one processor.
+    Percent(f64),
     /// Seconds since the epoch.
     Time(f64),
     /// Yes or no.

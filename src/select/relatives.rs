@@ -58,7 +58,8 @@ pub struct RelativeIdentity {
 }
 
 impl RelativeIdentity {
-    fn from_process(process: &Process<'_>) -> ReadResult<RelativeIdentity> {
+    /// Reads the identity of a process.
+    pub fn of(process: &Process<'_>) -> ReadResult<RelativeIdentity> {
         Ok(RelativeIdentity {
             start_ticks: process.stat()?.start_ticks,
             inode: if_available(process.pidfd_inode())?,
@@ -163,7 +164,7 @@ impl RelativeFinder<'_> {
     ) -> Result<(), Error> {
         match criteria.judge_pinned(self.proc, self.forest.pid(node), Files::NONE)? {
             (Verdict::Match, Some(process)) => {
-                match process.lookup(RelativeIdentity::from_process(&process))? {
+                match process.lookup(RelativeIdentity::of(&process))? {
                     Lookup::Found(identity) => self.relate(relation, (node, identity))?,
                     Lookup::Unavailable(reason) => self.doubt(relation, node, reason),
                     Lookup::Exited => {}
@@ -262,7 +263,7 @@ impl RelativeFinder<'_> {
     fn parent(&mut self, (node, identity): Identified) -> Result<Option<Identified>, Error> {
         let Some(parent) = self.forest.parent(node) else { return Ok(None) };
         let (child_pid, pid) = (self.forest.pid(node), self.forest.pid(parent));
-        let Some(found) = self.read_pinned(pid, RelativeIdentity::from_process)? else {
+        let Some(found) = self.read_pinned(pid, RelativeIdentity::of)? else {
             return Ok(None);
         };
         let names_parent =
@@ -272,9 +273,8 @@ impl RelativeFinder<'_> {
 
     /// Returns the identity of the process `pid`, if its ppid is `parent`.
     fn child_of(&mut self, pid: Pid, parent: Pid) -> Result<Option<RelativeIdentity>, Error> {
-        let read = self.read_pinned(pid, |process| {
-            Ok((RelativeIdentity::from_process(process)?, process.ppid()?))
-        })?;
+        let read =
+            self.read_pinned(pid, |process| Ok((RelativeIdentity::of(process)?, process.ppid()?)))?;
         Ok(read.and_then(|(identity, ppid)| (ppid == parent).then_some(identity)))
     }
 

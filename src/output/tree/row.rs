@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::output::json;
+use crate::output::table::Table;
 use crate::process::{File, Pid, Process, Property, ReadResult, if_available, items, title};
 
 /// Data of a process that is kept until its tree is complete.
@@ -55,6 +56,8 @@ pub struct Detail {
     pub namespaces: Vec<Option<u64>>,
     /// All threads but the first, by id and name.
     pub threads: Vec<(Pid, Vec<u8>)>,
+    /// The cells at the left of the tree.
+    pub cells: Vec<u8>,
 }
 
 /// Text and details that rows refer to.
@@ -67,6 +70,7 @@ pub struct Rows {
 /// Data to keep of each process besides its name.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Extent {
+    pub cells: bool,
     pub arguments: bool,
     pub process_groups: bool,
     pub users: bool,
@@ -102,6 +106,7 @@ impl Rows {
         row: TreeRow,
         process: &Process<'_>,
         extent: Extent,
+        table: &mut Table,
     ) -> ReadResult<TreeRow> {
         let name = if_available(process.name_or_comm())?.unwrap_or(Cow::Borrowed(UNKNOWN));
         let name_length = u16::try_from(name.len()).unwrap_or(u16::MAX);
@@ -118,7 +123,7 @@ impl Rows {
         }
         let detail = self.details.len() as u32;
         if extent.has_details() {
-            self.details.push(extent.detail(process)?);
+            self.details.push(extent.detail(process, table)?);
         }
         let rest_length = self.text.len() as u32 - row.start - u32::from(name_length);
         let marks = row.marks.with_if(Marks::EXE_DELETED, exe_deleted);
@@ -128,11 +133,14 @@ impl Rows {
 
 impl Extent {
     fn has_details(self) -> bool {
-        self.process_groups || self.users || self.namespaces || self.threads
+        self.cells || self.process_groups || self.users || self.namespaces || self.threads
     }
 
-    fn detail(self, process: &Process<'_>) -> ReadResult<Detail> {
+    fn detail(self, process: &Process<'_>, table: &mut Table) -> ReadResult<Detail> {
         let mut detail = Detail::default();
+        if self.cells {
+            table.cells(&mut detail.cells, process)?;
+        }
         if self.process_groups {
             detail.pgrp = if_available(process.stat())?.map(|stat| stat.pgrp);
         }

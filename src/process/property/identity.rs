@@ -57,6 +57,15 @@ pub(super) static ROWS: &[Property] = &[
         get: |process| process.proc().boot_id().map(|id| Value::Bytes(Cow::Borrowed(id))),
     },
     Property {
+        name: "time",
+        kind: ValueKind::Time,
+        width: 19,
+        cost: FREE,
+        on_request: true,
+        about: "when it was looked at",
+        get: |process| process.proc().looked_at().map(Value::Time),
+    },
+    Property {
         name: "ppid",
         kind: ValueKind::Number,
         width: 7,

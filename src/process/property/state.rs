@@ -66,8 +66,18 @@ pub(super) static ROWS: &[Property] = &[
         },
     },
     Property {
+        name: "cpu",
+        kind: ValueKind::Percent,
+        width: 6,
+        cost: STAT,
+        on_request: false,
+        about: "processor time used, of the time since it started or, with --interval, since the \
+        last look",
+        get: |process| process.cpu_percent().map(Value::Percent),
+    },
+    Property {
         name: "threads",
-        kind: ValueKind::Number,
+        kind: ValueKind::Count,
         width: 7,
         cost: STAT,
         on_request: false,
@@ -115,7 +125,7 @@ pub(super) static ROWS: &[Property] = &[
     },
     Property {
         name: "fd_count",
-        kind: ValueKind::Number,
+        kind: ValueKind::Count,
         width: 8,
         cost: Cost::Besides("the directory fd"),
         on_request: false,
