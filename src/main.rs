@@ -77,6 +77,7 @@ mod path;
 mod peer;
 mod process;
 mod select;
+mod small_file;
 mod thread;
 mod tree;
 mod users;

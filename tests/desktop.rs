@@ -9,6 +9,7 @@ mod credentials;
 mod displays;
 mod logind;
 mod logind_real;
+mod logins;
 mod notifications;
 mod output;
 mod sessions;

@@ -14,6 +14,7 @@ mod desktop;
 mod dispatch;
 mod escape;
 mod examples;
+mod facts;
 mod find;
 mod fleet;
 mod gpg;

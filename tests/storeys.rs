@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 13] = [
     &["users"],
     &["command", "peer"],
     &["deadline"],
-    &["deadlines", "escape", "exit", "fuzz", "path", "thread", "zone"],
+    &["deadlines", "escape", "exit", "fuzz", "path", "small_file", "thread", "zone"],
 ];
 
 const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");

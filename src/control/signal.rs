@@ -2,17 +2,12 @@
 
 use std::fmt;
 
-use nix::sys::signal::Signal as NixSignal;
-
 use super::kernel;
+use crate::process::{REAL_TIME, signal_name};
 
 /// A signal that can be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signal(rustix::process::Signal);
-
-/// The first and the last real-time signal, as programs that are linked to glibc count them. The C
-/// library that we are linked to may reserve more of them.
-const REAL_TIME: (i32, i32) = (34, 64);
 
 /// Names that are common besides those of `Display`, each with the latter.
 const ALIASES: [(&str, &str); 3] = [("IOT", "ABRT"), ("CLD", "CHLD"), ("POLL", "IO")];
@@ -84,16 +79,7 @@ fn distance(text: &str) -> Option<i32> {
 /// Writes its name without SIG, such as `TERM` or `RTMIN+2`.
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (first, last) = REAL_TIME;
-        match self.number() {
-            number if number == first => f.write_str("RTMIN"),
-            number if number == last => f.write_str("RTMAX"),
-            number if (first..last).contains(&number) => write!(f, "RTMIN+{}", number - first),
-            number => match NixSignal::try_from(number) {
-                Ok(named) => f.write_str(named.as_str().trim_start_matches("SIG")),
-                Err(_) => write!(f, "{number}"),
-            },
-        }
+        f.write_str(&signal_name(self.number()))
     }
 }
 

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::to_writer;
 
-use crate::process::{Process, Property, ReadResult, Status, Value, items};
+use crate::process::{Login, Process, Property, ReadResult, Status, Value, items};
 
 use super::{join, number, put};
 
@@ -148,6 +148,7 @@ pub fn value(json: &mut Vec<u8>, found: &Value<'_>) {
             key(json, &String::from_utf8_lossy(name));
             bytes(json, field);
         }),
+        Value::Login(found) => login(json, found),
         Value::Records(records) => array(json, records.iter(), |json, record| {
             object_of(json, record.iter(), |json, (name, member)| {
                 key(json, name);
@@ -155,6 +156,19 @@ pub fn value(json: &mut Vec<u8>, found: &Value<'_>) {
             });
         }),
     }
+}
+
+fn login(json: &mut Vec<u8>, found: &Login) {
+    json.push(b'{');
+    key(json, "user");
+    string(json, &found.user);
+    for (name, text) in
+        [("from", &found.from), ("terminal", &found.terminal), ("service", &found.service)]
+    {
+        member(json, name, text.as_deref(), string);
+    }
+    member(json, "since", found.since, rounded);
+    json.push(b'}');
 }
 
 /// Appends a number, rounded to hundredths: the kernel counts in hundredths of a second, and more
@@ -206,6 +220,15 @@ mod tests {
             (Value::Names(vec![]), "[]"),
             (Value::Ids([0, 1, 2, 3]), r#"{"real":0,"effective":1,"saved":2,"fs":3}"#),
             (Value::Fields(b"Name:\tsh\nVmSwap:\t 0 kB\n"), r#"{"Name":"sh","VmSwap":"0 kB"}"#),
+            (
+                Value::Login(Login {
+                    user: "alice".to_owned(),
+                    from: Some("10.0.0.5".to_owned()),
+                    since: Some(5.25),
+                    ..Login::default()
+                }),
+                r#"{"user":"alice","from":"10.0.0.5","terminal":null,"service":null,"since":5.25}"#,
+            ),
             (
                 Value::Records(vec![vec![
                     ("fd", Value::Number(3)),

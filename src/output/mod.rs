@@ -7,6 +7,7 @@ pub mod groups;
 mod human;
 pub mod json;
 pub mod listing;
+mod login;
 pub mod message;
 pub mod metrics;
 pub mod outcome;

@@ -6,7 +6,7 @@ use crate::process::{
     Process, Property, ReadResult, SECTIONS, Status, Value, if_available, items, title,
 };
 
-use super::{Terminal, human, join, put, table, text};
+use super::{Terminal, human, join, login, put, table, text};
 
 /// Columns of names: the length of the longest one.
 const NAME_WIDTH: usize = 14;
@@ -113,6 +113,7 @@ fn value(lines: &mut Vec<u8>, found: &Value<'_>, age: ReadResult<f64>, terminal:
                 join(lines, field.split(|&byte| byte == b'\t'), b" ", shown);
             })
         }
+        Value::Login(found) => shown(lines, &login::text(found)),
         Value::Records(records) if records.is_empty() => lines.extend_from_slice(b"(none)"),
         Value::Records(records) => join(lines, records.iter(), b"\n    ", |lines, record| {
             join(lines, record.iter(), b" ", |lines, (_, member)| {

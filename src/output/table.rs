@@ -2,7 +2,7 @@
 
 use crate::process::{Process, Property, ReadResult, Status, Value, items, title};
 
-use super::{Style, Terminal, human, join, number, put, text};
+use super::{Style, Terminal, human, join, login, number, put, text};
 
 /// A table of properties, a process a row.
 pub struct Table {
@@ -154,6 +154,7 @@ pub(super) fn cell(cell: &mut Vec<u8>, value: &Value<'_>, terminal: &Terminal) {
             cell.extend_from_slice(b": ");
             join(cell, field.split(|&byte| byte == b'\t'), b" ", shown);
         }),
+        Value::Login(found) => shown(cell, &login::text(found)),
         Value::Records(records) => join(cell, records.iter(), b"; ", |cell, record| {
             join(cell, record.iter(), b" ", |cell, (_, member)| {
                 let mut part = Vec::new();

@@ -54,6 +54,11 @@ impl Directory<'_> {
         self.text_below("task", &format!("task/{id}/status"))
     }
 
+    /// Returns the function of the kernel in which the thread with this id waits, `0` for none.
+    pub fn thread_wait_channel(&self, id: Pid) -> ReadResult<Vec<u8>> {
+        Ok(self.text_below("task", &format!("task/{id}/wchan"))?.trim_ascii().to_vec())
+    }
+
     /// Reads a short file below one of the directories. Errors: `Exited` also when only this entry
     /// is gone, because entries come and go.
     fn text_below(&self, directory: &'static str, name: &str) -> ReadResult<Vec<u8>> {

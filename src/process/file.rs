@@ -21,6 +21,9 @@ pub(super) struct FileFacts {
 const NO_MEMORY: &str = "a kernel thread or a zombie has none";
 const NO_AUDIT: &str = "this kernel keeps no audit information";
 const NO_NAMESPACE: &str = "this kernel does not show it, or the process is a zombie";
+const NO_ACCOUNT: &str = "this kernel keeps no such account";
+const NO_LABEL: &str = "no security module labels it";
+const NO_CHANNEL: &str = "this kernel does not show it";
 const EVERY_KERNEL: &str = "the file is missing";
 
 const fn text(name: &'static str, capacity: usize, absent: &'static str) -> FileFacts {
@@ -71,6 +74,9 @@ files! {
     OomScore = text("oom_score", 64, EVERY_KERNEL),
     Loginuid = text("loginuid", 64, NO_AUDIT),
     Sessionid = text("sessionid", 64, NO_AUDIT),
+    Label = text("attr/current", 256, NO_LABEL),
+    Wchan = text("wchan", 64, NO_CHANNEL),
+    Io = text("io", 512, NO_ACCOUNT),
     NsCgroup = link("ns/cgroup", 64, NO_NAMESPACE),
     NsIpc = link("ns/ipc", 64, NO_NAMESPACE),
     NsMnt = link("ns/mnt", 64, NO_NAMESPACE),
@@ -94,9 +100,11 @@ impl File {
         File::NsUts,
     ];
 
-    /// The files that the kernel reads under the lock of the memory map, so that the process can
-    /// hold up its readers (see [`super::reader`]); cheapest first.
-    pub(super) const HELD_UP: [File; 3] = [File::Cmdline, File::Environ, File::SmapsRollup];
+    /// The files that the kernel reads under a lock of the process, so that the process can hold up
+    /// its readers (see [`super::reader`]); cheapest first. For `io` it is the lock of execve(2), under
+    /// which the kernel closes descriptors (exec_update_lock); for the others that of the memory map.
+    pub(super) const HELD_UP: [File; 4] =
+        [File::Cmdline, File::Io, File::Environ, File::SmapsRollup];
 
     /// Returns the name below /proc/PID.
     pub fn name(self) -> &'static str {

@@ -16,6 +16,7 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{self, Access, AtFlags, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use super::container::ContainerNames;
 use super::error::{Error, Lookup, ReadError, ReadResult};
 use super::file::Files;
 use super::id::Numbering;
@@ -23,7 +24,7 @@ use super::rate::Rounds;
 use super::reader::{HeldUp, Readers};
 use super::scan::Scan;
 use super::{Pid, Process, clock, number};
-use crate::users::Users;
+use crate::users::{Logins, Users};
 
 /// An open procfs, or a directory that is laid out like one.
 ///
@@ -41,6 +42,8 @@ pub struct Proc {
     page_size: OnceCell<u64>,
     executables: RefCell<BTreeMap<Vec<u8>, bool>>,
     users: Users,
+    logins: Logins,
+    containers: ContainerNames,
     readers: Readers,
     rounds: RefCell<Option<Rounds>>,
 }
@@ -78,6 +81,8 @@ impl Proc {
             page_size: OnceCell::new(),
             executables: RefCell::default(),
             users: Users::default(),
+            logins: Logins::default(),
+            containers: ContainerNames::default(),
             readers: Readers::default(),
             rounds: RefCell::default(),
         })
@@ -144,6 +149,16 @@ impl Proc {
     /// Returns the users and groups of this machine.
     pub fn users(&self) -> &Users {
         &self.users
+    }
+
+    /// Returns the logins to this machine, as logind and utmp record them.
+    pub(super) fn logins(&self) -> &Logins {
+        &self.logins
+    }
+
+    /// Returns the names of the containers that were looked up so far.
+    pub(super) fn containers(&self) -> &ContainerNames {
+        &self.containers
     }
 
     /// Returns the path where it is mounted.

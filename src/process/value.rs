@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use super::login::Login;
+
 /// The value of a property.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -36,6 +38,8 @@ pub enum Value<'a> {
     Ids([u32; 4]),
     /// The text of /proc/PID/status: named fields.
     Fields(&'a [u8]),
+    /// The login that the process comes from.
+    Login(Login),
     /// Several things of one kind, each with the same named values in the same order.
     Records(Vec<Vec<(&'static str, Value<'a>)>>),
 }

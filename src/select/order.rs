@@ -34,6 +34,7 @@ impl Key {
             }
             Value::Ids(ids) => Key::Text(ids.iter().flat_map(|id| id.to_be_bytes()).collect()),
             Value::Names(names) => Key::Text(names.join(",").into_bytes()),
+            Value::Login(login) => Key::Text(login.user.into_bytes()),
             Value::Records(records) => Key::Integer(records.len() as i128),
         }
     }

@@ -25,6 +25,18 @@ pub(super) static ROWS: &[Property] = &[
         get: |process| process.resident().map(Value::Size),
     },
     Property {
+        name: "peak_rss",
+        kind: ValueKind::Size,
+        width: 8,
+        cost: STATUS,
+        on_request: false,
+        about: "largest resident memory since it runs this program",
+        get: |process| {
+            let peak = process.size("VmHWM")?;
+            peak.map(Value::Size).ok_or(ReadError::absent(File::SmapsRollup.absent()))
+        },
+    },
+    Property {
         name: "pss",
         kind: ValueKind::Size,
         width: 7,

@@ -1,6 +1,8 @@
 //! The properties about the users, groups and rights that a process works with.
 
-use super::{Property, STATUS, ValueKind, file};
+use std::borrow::Cow;
+
+use super::{Cost, Property, STATUS, ValueKind, file};
 use crate::process::Process;
 use crate::process::capability;
 use crate::process::error::{ReadError, ReadResult};
@@ -60,6 +62,24 @@ pub(super) static ROWS: &[Property] = &[
         },
     },
     Property {
+        name: "label",
+        kind: ValueKind::Text,
+        width: 20,
+        cost: file(File::Label),
+        on_request: false,
+        about: "label of the security module: context of SELinux, profile of AppArmor",
+        get: |process| process.label().map(|label| Value::Bytes(Cow::Borrowed(label))),
+    },
+    Property {
+        name: "login",
+        kind: ValueKind::Text,
+        width: 20,
+        cost: Cost::Besides("sessionid, loginuid, cgroup, stat, and the files of logind and utmp"),
+        on_request: false,
+        about: "who logged in, from where, where and when, whoever it became since",
+        get: |process| process.login().map(Value::Login),
+    },
+    Property {
         name: "loginuid",
         kind: ValueKind::Number,
         width: 8,
@@ -79,12 +99,7 @@ pub(super) static ROWS: &[Property] = &[
     },
 ];
 
-/// The number by which the kernel means "never set" (INVALID_UID, AUDIT_SID_UNSET).
-const UNSET: u64 = u32::MAX as u64;
-
 fn audit_number(process: &Process<'_>, file: File) -> ReadResult<Value<'static>> {
-    match process.number_in(file)? {
-        UNSET => Err(ReadError::absent("it belongs to no login")),
-        number => Ok(Value::Number(number)),
-    }
+    let number = process.audit_number(file)?.ok_or(ReadError::absent("it belongs to no login"))?;
+    Ok(Value::Number(number))
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Property, STATUS, ValueKind, file};
+use super::{Cost, Property, STATUS, ValueKind, file};
 use crate::process::Process;
 use crate::process::cgroup::Cgroups;
 use crate::process::error::{ReadError, ReadResult};
@@ -48,6 +48,21 @@ pub(super) static ROWS: &[Property] = &[
                 .container()
                 .ok_or(ReadError::absent("no container that we know"))?;
             Ok(Value::Bytes(Cow::Owned(container)))
+        },
+    },
+    Property {
+        name: "container_name",
+        kind: ValueKind::Text,
+        width: 20,
+        cost: Cost::Besides("cgroup, and files of the container's engine"),
+        on_request: false,
+        about: "name that its engine has for the container; NAMESPACE/POD/CONTAINER in Kubernetes",
+        get: |process| {
+            let container = cgroups(process)?
+                .container()
+                .ok_or(ReadError::absent("no container that we know"))?;
+            let name = process.proc().containers().name(&container)?;
+            Ok(Value::Bytes(Cow::Owned(name)))
         },
     },
     Property {

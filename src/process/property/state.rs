@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Cost, Property, STAT, STAT_OR_STATUS, ValueKind, file};
+use super::{Cost, Property, STAT, STAT_OR_STATUS, STATUS, ValueKind, file};
 use crate::process::file::File;
 use crate::process::limit::limits;
+use crate::process::signals::signal_names;
 use crate::process::value::Value;
 
 pub(super) static ROWS: &[Property] = &[
@@ -16,6 +17,15 @@ pub(super) static ROWS: &[Property] = &[
         on_request: false,
         about: "R running, S sleeping, D uninterruptible, T stopped, t traced, Z zombie, I idle",
         get: |process| process.state().map(|state| Value::Bytes(Cow::Owned(vec![state]))),
+    },
+    Property {
+        name: "wchan",
+        kind: ValueKind::Text,
+        width: 16,
+        cost: file(File::Wchan),
+        on_request: false,
+        about: "function of the kernel in which its first thread waits",
+        get: |process| process.wait_channel().map(|name| Value::Bytes(Cow::Owned(name))),
     },
     Property {
         name: "is_alive",
@@ -76,6 +86,24 @@ pub(super) static ROWS: &[Property] = &[
         get: |process| process.cpu_percent().map(Value::Percent),
     },
     Property {
+        name: "io_read",
+        kind: ValueKind::Size,
+        width: 7,
+        cost: file(File::Io),
+        on_request: false,
+        about: "bytes that it had read from storage, not from the cache",
+        get: |process| process.storage_bytes("read_bytes").map(Value::Size),
+    },
+    Property {
+        name: "io_written",
+        kind: ValueKind::Size,
+        width: 10,
+        cost: file(File::Io),
+        on_request: false,
+        about: "bytes that it had written to storage",
+        get: |process| process.storage_bytes("write_bytes").map(Value::Size),
+    },
+    Property {
         name: "threads",
         kind: ValueKind::Count,
         width: 7,
@@ -92,6 +120,36 @@ pub(super) static ROWS: &[Property] = &[
         on_request: false,
         about: "niceness, from -20 (served first) to 19",
         get: |process| Ok(Value::Signed(process.stat()?.nice)),
+    },
+    Property {
+        name: "schedule",
+        kind: ValueKind::Text,
+        width: 8,
+        cost: STAT,
+        on_request: false,
+        about: "other, batch, idle or deadline; fifo or rr with the real-time priority",
+        get: |process| {
+            let schedule = process.schedule()?.to_string();
+            Ok(Value::Bytes(Cow::Owned(schedule.into_bytes())))
+        },
+    },
+    Property {
+        name: "signals_ignored",
+        kind: ValueKind::List,
+        width: 15,
+        cost: STATUS,
+        on_request: false,
+        about: "signals that it ignores, by name",
+        get: |process| process.signal_mask("SigIgn").map(|mask| Value::Names(signal_names(mask))),
+    },
+    Property {
+        name: "signals_blocked",
+        kind: ValueKind::List,
+        width: 15,
+        cost: STATUS,
+        on_request: false,
+        about: "signals that its first thread blocks, by name",
+        get: |process| process.signal_mask("SigBlk").map(|mask| Value::Names(signal_names(mask))),
     },
     Property {
         name: "oom_score",

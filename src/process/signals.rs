@@ -1,0 +1,63 @@
+//! The signals that a process ignores and blocks, by name (signal(7)).
+
+use std::borrow::Cow;
+
+use nix::sys::signal::Signal;
+
+use super::Process;
+use super::error::{ReadError, ReadResult};
+use super::status::Status;
+
+/// The first and the last real-time signal, as programs that are linked to glibc count them. The C
+/// library that we are linked to may reserve more of them.
+pub const REAL_TIME: (i32, i32) = (34, 64);
+
+/// Returns the name of a signal without SIG, such as `TERM` or `RTMIN+2`; its number where it has
+/// none.
+pub fn signal_name(signal: i32) -> Cow<'static, str> {
+    let (first, last) = REAL_TIME;
+    match signal {
+        _ if signal == first => "RTMIN".into(),
+        _ if signal == last => "RTMAX".into(),
+        _ if (first..last).contains(&signal) => format!("RTMIN+{}", signal - first).into(),
+        _ => match Signal::try_from(signal) {
+            Ok(named) => named.as_str().trim_start_matches("SIG").into(),
+            Err(_) => signal.to_string().into(),
+        },
+    }
+}
+
+/// Returns the names of the signals in a mask. Its lowest bit is signal 1.
+pub(super) fn signal_names(mask: u64) -> Vec<Cow<'static, str>> {
+    (1..=64).filter(|&signal| contains(mask, signal)).map(signal_name).collect()
+}
+
+fn contains(mask: u64, signal: i32) -> bool {
+    mask >> (signal - 1) & 1 == 1
+}
+
+impl Process<'_> {
+    /// Returns a mask of signals from status, such as `SigIgn`: that of its first thread, or of
+    /// another one where the first one has exited.
+    pub fn signal_mask(&self, name: &str) -> ReadResult<u64> {
+        let mask = match self.directory.other_thread()? {
+            None => self.status()?.mask(name),
+            Some(thread) => Status(&self.directory.thread_status(thread)?).mask(name),
+        };
+        mask.ok_or(ReadError::malformed("status"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_are_names() {
+        assert_eq!(signal_names(0), [""; 0]);
+        assert_eq!(signal_names(1 << 14 | 1), ["HUP", "TERM"]);
+        assert_eq!(signal_names(7 << 30), ["SYS", "32", "33"]);
+        assert_eq!(signal_names(1 << 33 | 1 << 36 | 1 << 63), ["RTMIN", "RTMIN+3", "RTMAX"]);
+        assert_eq!(signal_names(u64::MAX).len(), 64);
+    }
+}
