@@ -35,6 +35,12 @@ fn zombie() -> Target {
     target
 }
 
+/// Returns what is told of a zombie of ours behind its outcome.
+fn unreaped() -> String {
+    let name = std::fs::read_to_string("/proc/self/comm").expect("reading our own name");
+    format!(": it is a zombie that {} ({}) does not reap", id(), name.trim_end())
+}
+
 fn pid(target: &Target) -> String {
     target.pid().to_string()
 }
@@ -114,7 +120,7 @@ fn a_process_that_its_parent_asks_for_its_status_at_once_is_waited_for() {
 fn a_zombie_has_ended() {
     let target = zombie();
     let pid = pid(&target);
-    wait(&[&pid]).succeeds().prints(format!("{pid} sh: ended\n"));
+    wait(&[&pid]).succeeds().prints(format!("{pid} sh: ended{}\n", unreaped()));
     assert_eq!(state(target.pid()), 'Z');
 }
 
@@ -199,8 +205,11 @@ fn a_number_of_nobody_may_be_a_mistake() {
     wait(&[&gone]).refuses(1, &format!("process {gone}: gone before: there is no such process"));
     let shown = wait(&["--json", &gone]).exits(1).json();
     assert_outcomes(&shown, &[(&gone, "gone before")]);
-    let some =
-        wait(&[&gone, &pid(&ended)]).exits(64).prints(format!("{} sh: ended\n", ended.pid()));
+    let some = wait(&[&gone, &pid(&ended)]).exits(64).prints(format!(
+        "{} sh: ended{}\n",
+        ended.pid(),
+        unreaped()
+    ));
     some.says("gone before");
 }
 

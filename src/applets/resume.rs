@@ -5,7 +5,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use super::signalling::{Acting, EXITS, FILES, Force, OUTCOMES};
 use super::{Applet, Context, ManSection};
 use crate::cli::ENVIRONMENT;
-use crate::control::{self, Action, Order, Signal};
+use crate::control::{self, Action, Order};
 use crate::exit::Exit;
 
 /// The row in the table of applets.
@@ -58,6 +58,6 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
         control::stand_guard()?;
         return Ok(Exit::Done);
     }
-    let order = Order::new(Action::Send(Signal::CONT), None);
+    let order = Order::new(Action::Continue, None);
     options.acting.run(&context.name, context.begin, order, options.force.reach())
 }

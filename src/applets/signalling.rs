@@ -70,7 +70,9 @@ pub const OUTCOMES: &str = "\
 Outcomes:
   ended          it ended, or was a zombie already
   killed         it ended after we sent KILL
-  signalled      it got the signal; after suspend, it is stopped
+  signalled      it got the signal
+  stopped        all its threads are stopped (suspend; in JSON: signalled)
+  continued      it got CONT (resume; in JSON: signalled)
   gone before    it was not there any more when its turn came, whoever has its
                  number now
   not permitted  it belongs to another user, or it could not be examined
@@ -83,7 +85,13 @@ Outcomes:
   left alone     it may belong to the tree, and nothing proves it (--tree)
   incomplete     of no process (JSON: pid null): more descendants may have
                  escaped (--tree)
-  spared         nothing was done, because of --dry-run";
+  spared         nothing was done, because of --dry-run
+
+Reasons:
+  What keeps a process from ending follows its outcome, as far as the kernel shows it (in JSON: \
+reason), and --dry-run says it before: it ignores or blocks TERM; it is the first process of its pid \
+namespace and has no handler for TERM; it is in uninterruptible sleep (the function of the kernel); its \
+control group is frozen; 12 (gdb) traces it; it is stopped; it is a zombie that 34 (sh) does not reap.";
 
 /// Exit statuses of the applets that send signals.
 pub const EXITS: &[ExitRow] = &[

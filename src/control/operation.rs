@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::os::unix::ffi::OsStrExt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::descendants::{self, Gathered};
 use super::descriptors::Room;
@@ -12,6 +12,7 @@ use super::freeze::{self, RunState};
 use super::interrupts::StopHold;
 use super::order::{Action, AfterTerm, Conclusion, Observer, Order};
 use super::orphan::{OrphanCandidate, TreeBonds};
+use super::reason::{self, Reasons};
 use super::reference::Life;
 use super::target::SessionAndGroup;
 use super::watch::{Ending, Watch, WatchConfig, WatchEvent};
@@ -19,6 +20,9 @@ use super::{
     Error, Guardian, Interrupts, Outcome, Reference, Refused, Signal, Target, descriptors, orphan,
 };
 use crate::process::{Files, Lookup, Pid, Proc, ReadError};
+
+/// Time that the look for the reasons may take when the time of the order is over.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// An order for a set of targets. No process stays frozen after it, however it ends, except by our
 /// own death; then the guardian continues what is frozen.
@@ -136,6 +140,7 @@ impl<'p> Operation<'p> {
                 self.targets[at].outcome = self.refusal(at)?;
             }
         }
+        self.find_reasons(self.order.signal(), None);
         self.decide_rest(Outcome::Spared);
         self.report(observer);
         Ok(signal.map_or(Conclusion::Finished, Conclusion::Interrupted))
@@ -146,6 +151,9 @@ impl<'p> Operation<'p> {
         let conclusion = self.steps(observer);
         // This comes before the report, so that no process stays frozen longer than necessary.
         self.thaw();
+        if let Ok(Conclusion::TimedOut | Conclusion::Interrupted(_)) = conclusion {
+            self.find_last_reasons();
+        }
         self.add_suspects()?;
         self.decide_rest(match conclusion {
             Ok(Conclusion::TimedOut) => Outcome::TimedOut,
@@ -169,6 +177,7 @@ impl<'p> Operation<'p> {
         }
         match self.order.action {
             Action::Send(signal) => self.signal_all(signal),
+            Action::Continue => self.signal_all(Signal::CONT),
             Action::Stop => self.await_stops(observer),
             Action::Wait { count, .. } => self.await_ends(count, observer),
             Action::Kill => self.end_tree(Signal::KILL, observer),
@@ -227,6 +236,22 @@ impl<'p> Operation<'p> {
         undecided
     }
 
+    /// Finds out why the targets without an outcome do not do what this signal tells them, until `end`.
+    fn find_reasons(&mut self, signal: Option<Signal>, end: Option<Instant>) {
+        let reasons = Reasons::new(self.proc);
+        for at in self.undecided() {
+            let is_late = end.is_some_and(|end| end <= Instant::now());
+            self.targets[at].why =
+                if is_late { None } else { reasons.of(&self.targets[at], signal) };
+        }
+    }
+
+    /// Finds out why the targets without an outcome still run after the last signal.
+    fn find_last_reasons(&mut self) {
+        let last = self.undecided().into_iter().find_map(|at| self.targets[at].sent);
+        self.find_reasons(last.or(self.order.signal()), Some(Instant::now() + LOOK));
+    }
+
     /// Gives this outcome to every target that has none.
     fn decide_rest(&mut self, outcome: Outcome) {
         for at in self.undecided() {
@@ -244,9 +269,12 @@ impl<'p> Operation<'p> {
     fn report_one(&mut self, at: usize, observer: &mut dyn Observer) {
         let target = &mut self.targets[at];
         if let (Some(outcome), None) = (target.outcome, target.after) {
+            if outcome == Outcome::Ended {
+                target.why = reason::unreaped(self.proc, target);
+            }
             target.after = Some(self.begin.elapsed());
             observer.decided(target);
-            self.log(at, outcome.name());
+            self.log(at, self.order.words(outcome));
         }
     }
 
@@ -629,6 +657,7 @@ impl<'p> Operation<'p> {
 
     /// Kills the targets that have not exited by the time limit, and waits for them.
     fn kill_rest(&mut self, observer: &mut dyn Observer) -> Result<Conclusion, Error> {
+        self.find_reasons(Some(Signal::TERM), Some(Instant::now() + LOOK));
         // After KILL they have the same time again.
         self.order.timeout = self.order.timeout.map(|timeout| timeout.saturating_mul(2));
         if self.order.tree

@@ -23,6 +23,8 @@ pub struct Order {
 pub enum Action {
     /// Send this signal.
     Send(Signal),
+    /// Send CONT.
+    Continue,
     /// Send STOP, and wait until the process has stopped.
     Stop,
     /// Wait until the process has exited.
@@ -68,6 +70,7 @@ impl Order {
     pub fn signal(&self) -> Option<Signal> {
         match self.action {
             Action::Send(signal) => Some(signal),
+            Action::Continue => Some(Signal::CONT),
             Action::Stop => Some(Signal::STOP),
             Action::Wait { .. } => None,
             Action::Terminate(_) => Some(Signal::TERM),
@@ -90,8 +93,18 @@ impl Order {
     fn is_to_end(&self) -> bool {
         match self.action {
             Action::Send(signal) => signal == Signal::KILL,
-            Action::Stop => false,
+            Action::Continue | Action::Stop => false,
             Action::Wait { .. } | Action::Terminate(_) | Action::Kill => true,
+        }
+    }
+
+    /// Returns the words for an outcome of this order. JSON has [`Outcome::name`], which is the same for
+    /// every signal.
+    pub fn words(&self, outcome: Outcome) -> &'static str {
+        match (outcome, self.action) {
+            (Outcome::Signalled, Action::Stop) => "stopped",
+            (Outcome::Signalled, Action::Continue) => "continued",
+            _ => outcome.name(),
         }
     }
 

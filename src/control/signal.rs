@@ -37,6 +37,11 @@ impl Signal {
         [Raw::STOP, Raw::TSTP, Raw::TTIN, Raw::TTOU, Raw::CONT].contains(&self.0)
     }
 
+    /// Reports whether no process can ignore, block or handle it (signal(7)).
+    pub fn is_certain(self) -> bool {
+        self == Signal::KILL || self == Signal::STOP
+    }
+
     pub(super) fn raw(self) -> rustix::process::Signal {
         self.0
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{ExitStatus, Reference, Signal};
+use super::{ExitStatus, Reason, Reference, Signal};
 use crate::process::{File, Files, Pid, Process, ReadResult, Unavailable, if_available};
 
 /// A process that an operation acts on, and its outcome as soon as there is one.
@@ -33,6 +33,10 @@ pub struct Target {
     pub outcome: Option<Outcome>,
     /// The kernel's reason for the outcome "not permitted".
     pub reason: Option<Unavailable>,
+    /// The reason why it still ran when its time was over, or would be.
+    pub why: Option<Reason>,
+    /// The parent that had not reaped it when it was found as a zombie.
+    pub(super) zombie_of: Option<Pid>,
     /// Its exit status, if it was asked for and the kernel reported it.
     pub status: Option<ExitStatus>,
     /// Time from the beginning to its outcome.
@@ -120,6 +124,9 @@ impl Target {
             uid: if_available(process.user_ids())?.map(|ids| ids[0]),
             is_kernel_thread: if_available(process.is_kernel_thread())?.unwrap_or(false),
             place: if_available(SessionAndGroup::from_process(process))?,
+            zombie_of: if_available(process.stat())?
+                .filter(|stat| !stat.is_alive())
+                .map(|stat| stat.ppid),
             existed: true,
             ..Target::new(process.pid(), Some(Reference::from_process(process)?))
         })
@@ -164,6 +171,8 @@ impl Target {
             is_frozen: false,
             outcome: None,
             reason: None,
+            why: None,
+            zombie_of: None,
             status: None,
             after: None,
         }

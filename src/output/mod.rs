@@ -15,6 +15,7 @@ pub mod outlet;
 mod place;
 pub mod pool;
 mod progress;
+mod reason;
 pub mod record;
 pub mod replace;
 pub mod replacement;

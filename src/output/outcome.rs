@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use super::json::{self, Layout};
 use super::message::message;
 use super::outlet;
-use super::progress::{Progress, duration, names};
+use super::progress::{MOST_NAMES, Progress, duration, names};
+use super::reason;
 use super::report_writer::ReportWriter;
 use super::text::escaped;
 use super::{Colour, Output, put, shown};
@@ -95,12 +96,12 @@ impl<'p> OutcomeReport<'p> {
         let is_left = |target: &&Target| {
             matches!(target.outcome, Some(Outcome::TimedOut | Outcome::StillRunning))
         };
-        let left: Vec<_> = targets.iter().filter(is_left).map(pid_and_name).collect();
+        let left: Vec<_> = targets.iter().filter(is_left).collect();
         if !begin.is_empty() && !self.is_quiet {
             let what = match (self.order.action, left.len()) {
                 (_, 0) => "none is left".to_owned(),
-                (Action::Stop, count) => format!("{count} not stopped: {}", names(&left)),
-                (_, count) => format!("{count} still running: {}", names(&left)),
+                (Action::Stop, count) => format!("{count} not stopped: {}", names_and_why(&left)),
+                (_, count) => format!("{count} still running: {}", names_and_why(&left)),
             };
             message(
                 self.name,
@@ -143,10 +144,11 @@ impl<'p> OutcomeReport<'p> {
 
     /// Returns the text for a target with the wanted outcome.
     fn success(&self, target: &Target) -> String {
-        let mut text = target.outcome.map_or("", Outcome::name).to_owned();
+        let words = target.outcome.map_or("", |outcome| self.order.words(outcome));
+        let mut text = words.to_owned();
         match target.outcome {
             Some(Outcome::Spared) => text = self.intention(),
-            Some(Outcome::Signalled) => {
+            Some(Outcome::Signalled) if words == Outcome::Signalled.name() => {
                 let signal = target.sent.map_or(String::new(), |signal| format!(" with {signal}"));
                 text.push_str(&signal);
             }
@@ -156,6 +158,9 @@ impl<'p> OutcomeReport<'p> {
                 text.push_str(&status(target.status));
             }
             _ => {}
+        }
+        if let Some(why) = &target.why {
+            let _ = write!(text, ": {}", reason::words(why));
         }
         text
     }
@@ -215,9 +220,10 @@ impl<'p> OutcomeReport<'p> {
         json::member(&mut json, "outcome", target.outcome, |json, outcome| {
             json::string(json, outcome.name())
         });
-        let reason = (!self.order.is_done(target)).then(|| self.complaint(target));
         let is_left = matches!(target.outcome, Some(Outcome::TimedOut | Outcome::StillRunning));
-        json::member(&mut json, "reason", reason.filter(|_| !is_left), |json, reason: String| {
+        let complaint = (!is_left && !self.order.is_done(target)).then(|| self.complaint(target));
+        let reason = complaint.or_else(|| target.why.as_ref().map(reason::words));
+        json::member(&mut json, "reason", reason, |json, reason: String| {
             json::string(json, &reason)
         });
         json::member(&mut json, "signal", target.sent, |json, signal| {
@@ -290,6 +296,25 @@ impl Observer for OutcomeReport<'_> {
 
 fn pid_and_name(target: &Target) -> (Pid, Option<&[u8]>) {
     (target.pid, target.name.as_deref())
+}
+
+/// Returns the names of targets, each with the reason why it still runs where there is one.
+fn names_and_why(targets: &[&Target]) -> String {
+    let whys: Vec<_> =
+        targets.iter().map(|target| target.why.as_ref().map(reason::words)).collect();
+    let all: Vec<_> = targets.iter().map(|target| pid_and_name(target)).collect();
+    if whys.iter().take(MOST_NAMES).all(Option::is_none) {
+        return names(&all);
+    }
+    let one = |(process, why): (&(Pid, Option<&[u8]>), &Option<String>)| {
+        let name = names(&[*process]);
+        why.as_ref().map_or(name.clone(), |why| format!("{name}: {why}"))
+    };
+    let mut list: Vec<String> = all.iter().zip(&whys).take(MOST_NAMES).map(one).collect();
+    if all.len() > MOST_NAMES {
+        list.push(format!("and {} more", all.len() - MOST_NAMES));
+    }
+    list.join("; ")
 }
 
 /// Returns the time after which the last target was decided.

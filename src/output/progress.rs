@@ -25,7 +25,7 @@ const FIRST_LINE: Duration = Duration::from_secs(60);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// Number of names in a line at most.
-const MOST_NAMES: usize = 8;
+pub const MOST_NAMES: usize = 8;
 
 /// The display of a wait on standard error.
 pub struct Progress {

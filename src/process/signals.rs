@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use nix::sys::signal::Signal;
 
-use super::Process;
 use super::error::{ReadError, ReadResult};
 use super::status::Status;
+use super::{Pid, Process, number};
 
 /// The first and the last real-time signal, as programs that are linked to glibc count them. The C
 /// library that we are linked to may reserve more of them.
@@ -45,6 +45,38 @@ impl Process<'_> {
             Some(thread) => Status(&self.directory.thread_status(thread)?).mask(name),
         };
         mask.ok_or(ReadError::malformed("status"))
+    }
+
+    /// Reports whether it ignores this signal.
+    pub fn ignores(&self, signal: i32) -> ReadResult<bool> {
+        Ok(contains(self.signal_mask("SigIgn")?, signal))
+    }
+
+    /// Reports whether it has a handler for this signal.
+    pub fn handles(&self, signal: i32) -> ReadResult<bool> {
+        Ok(contains(self.signal_mask("SigCgt")?, signal))
+    }
+
+    /// Reports whether each of its threads blocks this signal, so that none of them takes it.
+    pub fn blocks(&self, signal: i32) -> ReadResult<bool> {
+        if !contains(self.signal_mask("SigBlk")?, signal) || self.stat()?.threads <= 1 {
+            return Ok(contains(self.signal_mask("SigBlk")?, signal));
+        }
+        let mut ids = Vec::new();
+        self.directory.list("task", |id| ids.extend(number::parse(id.to_bytes())))?;
+        for id in ids.into_iter().filter_map(|id| Pid::try_from(id).ok()) {
+            let status = match self.directory.thread_status(id) {
+                Err(ReadError::Exited) => continue,
+                status => status?,
+            };
+            let mask = Status(&status).mask("SigBlk").ok_or(ReadError::malformed("status"))?;
+            let has_exited =
+                Status(&status).field("State").is_some_and(|state| state.starts_with(b"Z"));
+            if !contains(mask, signal) && !has_exited {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

@@ -7,14 +7,14 @@ fn suspend_returns_when_the_target_is_stopped_and_resume_lets_it_go_on() {
     let program = Program::new("halt");
     let target = program.start();
     for _ in 0..20 {
-        let line = format!("{} {}: signalled with", target.pid(), program.name);
-        on(&target, "suspend", &[]).succeeds().prints(format!("{line} STOP\n"));
+        let line = format!("{} {}:", target.pid(), program.name);
+        on(&target, "suspend", &[]).succeeds().prints(format!("{line} stopped\n"));
         assert!(
             thread_states(&target).bytes().all(|state| state == b'T'),
             "{}",
             thread_states(&target)
         );
-        on(&target, "resume", &[]).succeeds().prints(format!("{line} CONT\n"));
+        on(&target, "resume", &[]).succeeds().prints(format!("{line} continued\n"));
         assert!(!thread_states(&target).contains('T'), "{}", thread_states(&target));
     }
 }
@@ -74,7 +74,11 @@ fn a_suspend_that_an_interrupt_undid_is_not_told_as_done() {
             background(&[&["suspend", "--timeout", "0", &pids[0], &pids[1]], format].concat());
         until("one has stopped", || thread_states(&ordinary).bytes().all(|state| state == b'T'));
         let outcome = interrupt(waiting, Signal::INT).exits(130);
-        assert!(!outcome.text().contains("signalled"), "{}", outcome.report());
+        assert!(
+            !outcome.text().contains("stopped") && !outcome.text().contains("signalled"),
+            "{}",
+            outcome.report()
+        );
         outcome.says(&format!("2 not stopped: {} (", pids[0]));
     }
 }

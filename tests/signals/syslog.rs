@@ -63,9 +63,9 @@ fn syslog_is_told_what_is_done() {
         ("kill", "sent CONT"),
         ("kill", "signalled"),
         ("suspend", "sent STOP"),
-        ("suspend", "signalled"),
+        ("suspend", "stopped"),
         ("resume", "sent CONT"),
-        ("resume", "signalled"),
+        ("resume", "continued"),
     ];
     let expected =
         expected.map(|(applet, what)| (format!("proctool-{applet}"), format!("{what} {fields}")));
@@ -94,7 +94,6 @@ fn no_syslog_is_needed() {
     else {
         skip!("no private namespaces, or no python3")
     };
-    let lines =
-        ["PID sleep: ended", "PID sleep: signalled with STOP", "PID sleep: signalled with HUP"];
+    let lines = ["PID sleep: ended", "PID sleep: stopped", "PID sleep: signalled with HUP"];
     says(outcome, &lines.map(|line| format!("run|0|{line}")).each_ref().map(|line| &**line));
 }

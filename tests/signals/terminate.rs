@@ -18,7 +18,11 @@ fn terminate_ends_an_ordinary_target() {
 fn a_target_that_ignores_term_is_killed_when_the_time_is_over() {
     let target = ignores_term();
     let outcome = on(&target, "terminate", &["--timeout", "0.3"]).exits(0);
-    assert!(outcome.text() == format!("{} sh: killed\n", target.pid()), "{}", outcome.report());
+    assert!(
+        outcome.text() == format!("{} sh: killed: it ignores TERM\n", target.pid()),
+        "{}",
+        outcome.report()
+    );
     assert_eq!(ending(&target), "9");
 }
 

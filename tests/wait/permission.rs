@@ -12,7 +12,7 @@ if not pid: os._exit(7)
 os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 print(pid, flush=True)
 time.sleep(1000)' >/mnt/pid & until_lines /mnt/pid 1; pid=$(</mnt/pid)
-        nobody wait --status $pid | sed "s/^$pid /PID /"; echo "status ${PIPESTATUS[0]}"
+        nobody wait --status $pid | sed "s/^$pid /PID /; s/[0-9][0-9]* (/PARENT (/"; echo "status ${PIPESTATUS[0]}"
         nobody wait --status --json $pid
     "#;
     let Some(outcome) = script(text) else { skip!(NO_NAMESPACES) };
@@ -20,7 +20,10 @@ time.sleep(1000)' >/mnt/pid & until_lines /mnt/pid 1; pid=$(</mnt/pid)
     let lines = outcome.lines();
     assert_eq!(
         lines[..2],
-        ["PID python3: ended, status unknown", "status 0"],
+        [
+            "PID python3: ended, status unknown: it is a zombie that PARENT (python3) does not reap",
+            "status 0"
+        ],
         "{}",
         outcome.report()
     );

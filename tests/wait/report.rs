@@ -10,7 +10,7 @@ fn a_timeout_says_who_is_left() {
     let begin = Instant::now();
     let outcome = wait(&["--timeout", "0.3", &one, &two]);
     assert!(begin.elapsed() >= Duration::from_millis(300), "{}", outcome.report());
-    let outcome = outcome.exits(124).prints(format!("{one} sh: ended\n"));
+    let outcome = outcome.exits(124).prints(format!("{one} sh: ended{}\n", unreaped()));
     outcome
         .says("proctool wait: timed out after 0.3")
         .says(&format!(": 1 still running: {two} (sh)"));
@@ -40,7 +40,7 @@ fn lines_arrive_while_others_still_run() {
 fn what_had_ended_before_is_told_while_others_still_run() {
     let (ended, left) = (zombie(), sleeper());
     let mut running = waiting(&[&pid(&ended), &pid(&left)]);
-    assert_eq!(running.line(), format!("{} sh: ended", ended.pid()));
+    assert_eq!(running.line(), format!("{} sh: ended{}", ended.pid(), unreaped()));
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn json_tells_everything_of_each() {
         kernel() < (6, 9) || id.as_str().is_some_and(|id| id.starts_with(&format!("{pid}:"))),
         "{id}"
     );
-    let expected = json!({"pid": target.pid(), "name": "sh", "outcome": "ended", "reason": null, "signal": null});
+    let expected = json!({"pid": target.pid(), "name": "sh", "outcome": "ended", "reason": &unreaped()[2..], "signal": null});
     assert_eq!(Value::from(entry), expected);
     let full = wait(&["--json", "--status", &pid]).succeeds().json();
     let shown = &full[0];

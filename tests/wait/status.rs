@@ -8,7 +8,9 @@ fn the_status_of_a_zombie_is_told() {
         let mut target = sleeper_that_exits_with(status);
         target.let_end();
         let pid = pid(&target);
-        wait(&["--status", &pid]).succeeds().prints(format!("{pid} sh: ended, {expected}\n"));
+        wait(&["--status", &pid])
+            .succeeds()
+            .prints(format!("{pid} sh: ended, {expected}{}\n", unreaped()));
     }
 }
 
@@ -17,7 +19,9 @@ fn the_signal_that_ended_a_zombie_is_told() {
     let mut target = sleeper();
     target.become_zombie();
     let pid = pid(&target);
-    wait(&["--status", &pid]).succeeds().prints(format!("{pid} sh: ended, signal KILL\n"));
+    wait(&["--status", &pid])
+        .succeeds()
+        .prints(format!("{pid} sh: ended, signal KILL{}\n", unreaped()));
     let shown = wait(&["--status", "--json", &pid]).succeeds().json();
     let entry = &shown[0];
     let status = [&entry["exit_status"], &entry["exit_signal"], &entry["core_dumped"]];
@@ -44,7 +48,7 @@ fn whether_a_core_was_dumped_is_told() {
     let expected = if dumped { ", core dumped" } else { "" };
     wait(&["--status", &pid])
         .succeeds()
-        .prints(format!("{pid} sh: ended, signal ABRT{expected}\n"));
+        .prints(format!("{pid} sh: ended, signal ABRT{expected}{}\n", unreaped()));
     let shown = wait(&["--status", "--json", &pid]).succeeds().json();
     assert_eq!(
         (&shown[0]["exit_signal"], &shown[0]["core_dumped"]),
