@@ -3,18 +3,21 @@
 //! related to another one.
 
 pub mod grouping;
+mod named_path;
 pub mod order;
 mod relatives;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use regex::bytes::Regex;
 
 use crate::process::{
-    Cgroups, Error, File, Files, Lookup, Pid, Proc, Process, ReadResult, Unavailable, items,
-    terminal,
+    Cgroups, Error, File, Files, Lookup, Pid, Proc, Process, ReadResult, Sought, Unavailable,
+    items, terminal,
 };
 
+pub use named_path::{sought_file, sought_file_system};
 pub use relatives::{Anchor, Relation, RelativeIdentity, Relatives, relatives};
 
 /// One condition that a process must meet.
@@ -61,6 +64,10 @@ pub enum Test {
     Cgroup(Vec<Vec<u8>>),
     /// It is in these namespaces.
     Namespaces(Vec<(File, u64)>),
+    /// It holds one of these files, or a file of one of these file systems.
+    HoldsFile(Arc<Vec<Sought>>),
+    /// Its executable or a mapped library was removed or replaced.
+    RunsDeleted,
 }
 
 /// The decision about a process.
@@ -104,7 +111,7 @@ impl Criteria {
     /// Makes criteria that match when all conditions are met or, with `inverted`, when one is not.
     /// Processes in `except` never match.
     pub fn new(mut tests: Vec<Test>, inverted: bool, except: Vec<Pid>) -> Criteria {
-        tests.sort_by_key(|test| test.file().map(|file| file as u8));
+        tests.sort_by_key(Test::cost);
         Criteria { tests, inverted, except }
     }
 
@@ -173,6 +180,16 @@ impl Pick {
 }
 
 impl Test {
+    /// Returns how much the condition costs, compared with others.
+    fn cost(&self) -> u8 {
+        /// Reading the descriptors and the memory map.
+        const MEMORY_MAP: u8 = 220;
+        match self {
+            Test::HoldsFile(_) | Test::RunsDeleted => MEMORY_MAP,
+            _ => self.file().map_or(0, |file| file as u8 + 1),
+        }
+    }
+
     /// Returns the most expensive file that the condition reads. Files are numbered by cost.
     fn file(&self) -> Option<File> {
         match self {
@@ -190,6 +207,7 @@ impl Test {
             Test::Environ { .. } => Some(File::Environ),
             Test::Cgroup(_) => Some(File::Cgroup),
             Test::Namespaces(_) => Some(File::NsPid),
+            Test::HoldsFile(_) | Test::RunsDeleted => Some(File::Exe),
         }
     }
 
@@ -237,6 +255,8 @@ impl Test {
                 Cgroups(process.file(File::Cgroup)?).paths().any(|path| contains(paths, path))
             }
             Test::Namespaces(namespaces) => is_in_all(process, namespaces)?,
+            Test::HoldsFile(sought) => process.holds(sought)?,
+            Test::RunsDeleted => process.runs_deleted()?,
         })
     }
 }

@@ -42,6 +42,8 @@ const EXAMPLES: &[(&str, Place)] = &[
     ("proctool find --grandchildren-of cron --json", Processes(0)),
     // No process there is so old.
     ("proctool find --user www-data --older 1h --count", Processes(1)),
+    ("proctool find --file /var/log/syslog --fields pid,user,name", Processes(0)),
+    ("proctool find --deleted --fields pid,unit,deleted_libraries", Processes(0)),
     ("proctool kill 1234", Processes(0)),
     ("proctool kill --tree --exe runaway", Processes(0)),
     ("proctool kill --signal HUP --exe rsyslogd", Processes(0)),
@@ -279,12 +281,12 @@ fn every_example_has_a_place() {
 /// Processes of the names and numbers of the examples. The example itself is in a file, because
 /// `--pattern` would find it in the arguments of the shell.
 const PROCESSES: &str = r#"
-    mount -t tmpfs none /mnt && mount -t tmpfs none /run || exit 77
+    mount -t tmpfs none /mnt && mount -t tmpfs none /run && mount -t tmpfs none /var/log || exit 77
     cd /mnt; mkdir -p bin home/.config/fish/completions
     cp "$P" bin/proctool; cp /etc/passwd passwd; echo build:x:7777:7777::/:/bin/sh >>passwd
     mount --bind passwd /etc/passwd
     printf '#!/bin/sh\n' >bin/shutdown; chmod 755 bin/shutdown
-    for name in sshd rsyslogd runaway; do cp "$(command -v sleep)" bin/$name; done
+    for name in sshd rsyslogd runaway replaced; do cp "$(command -v sleep)" bin/$name; done
     for name in cron backup; do cp "$(readlink -f /bin/sh)" bin/$name; done
     export PATH=/mnt/bin:$PATH HOME=/mnt/home
     at() { number=$1; shift; echo $((number - 1)) >/proc/sys/kernel/ns_last_pid; "$@" & }
@@ -297,7 +299,8 @@ const PROCESSES: &str = r#"
     at 2100 sh -c "$two"; settled
     at 1234 backup -c "$two"; settled
     echo 1234 >backup.pid
-    sshd 1000 & rsyslogd 1000 & runaway 1000 &
+    sshd 1000 & rsyslogd 1000 3>/var/log/syslog & runaway 1000 &
+    replaced 1000 & until [ "$(readlink "/proc/$!/exe")" = /mnt/bin/replaced ]; do :; done; rm bin/replaced
     cron -c 'sh -c "sleep 1000; true"; true' &
     setpriv --reuid 33 --clear-groups sleep 1000 &
     setpriv --reuid 7777 --clear-groups sleep 1000 & stopped=$!

@@ -1,6 +1,7 @@
 //! `find`: pgrep's letters, pgrep's statuses, and what goes beyond pgrep.
 
 mod age;
+mod file;
 mod listing;
 mod order;
 mod pattern;

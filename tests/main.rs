@@ -15,6 +15,7 @@ mod dispatch;
 mod escape;
 mod examples;
 mod facts;
+mod files;
 mod find;
 mod fleet;
 mod gpg;

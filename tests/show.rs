@@ -19,7 +19,7 @@ use super::support::target::{Program, Target};
 use crate::skip;
 
 /// The sections of the text and what is in them.
-const SECTIONS: [(&str, &[&str]); 6] = [
+const SECTIONS: [(&str, &[&str]); 7] = [
     (
         "Identity",
         &[
@@ -73,6 +73,7 @@ const SECTIONS: [(&str, &[&str]); 6] = [
         ],
     ),
     ("Memory", &["vsize", "rss", "peak_rss", "pss", "uss", "swap"]),
+    ("Files", &["root", "locks", "deleted_libraries"]),
     ("Place", &["cgroup", "unit", "container", "container_name", "pid_namespace", "nspid"]),
 ];
 

@@ -14,7 +14,7 @@ use crate::cli::exit_status::{ExitRow, Status};
 use crate::cli::format::{self, BRIEF};
 use crate::cli::interval::{Interval, Look};
 use crate::cli::order::{FieldName, Ordering, field_name};
-use crate::cli::selection::SearchOptions;
+use crate::cli::selection::{HELD_FILES, SearchOptions};
 use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, tell_doubts};
 use crate::exit::{Exit, Refusal};
 use crate::output::groups::{GroupFormat, GroupList};
@@ -125,7 +125,10 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}", format::fields_help())
+    format!(
+        "{}\n\n{HELD_FILES}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}",
+        format::fields_help()
+    )
 }
 
 const EXITS: &[ExitRow] = &[
@@ -141,6 +144,8 @@ Examples:
   proctool find --exe cron --fields pid,user,runtime,cmdline
   proctool find --grandchildren-of cron --json
   proctool find --user www-data --older 1h --count
+  proctool find --file /var/log/syslog --fields pid,user,name
+  proctool find --deleted --fields pid,unit,deleted_libraries
 
 See also:
   proctool(1), pgrep(1), pidof(1)";

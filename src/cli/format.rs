@@ -107,7 +107,9 @@ pub fn default_fields() -> Vec<&'static Property> {
 pub fn fields_help() -> String {
     let row = |property: &Property| {
         let text = format!("{}{}", property.about, notes(property));
-        format!("\n  {:14} {}", property.name, wrapped(&text, 17))
+        // Two blanks divide the name from its text in the man page.
+        let width = (property.name.len() + 1).max(14);
+        format!("\n  {:width$} {}", property.name, wrapped(&text, width + 3))
     };
     let rows = all_properties().map(row).collect::<String>();
     format!("Fields, with their unit in JSON and the files below /proc/PID that they cost:{rows}")

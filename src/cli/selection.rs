@@ -1,6 +1,8 @@
 //! Options that select processes, and the criteria that they stand for. `Selection` is what all
 //! applets have that select, `SearchOptions` is all that `find` has.
 
+mod files;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 use std::fs;
@@ -18,6 +20,10 @@ use crate::process::{
     File, Files, Lookup, Pid, Proc, Process, ReadResult, Unavailable, if_available,
 };
 use crate::select::{Anchor, Criteria, Pick, Relation, Relatives, Test, relatives};
+
+use files::FileOptions;
+
+pub use files::HELD_FILES;
 
 /// Long options of each applet that selects. All of them must be true; of a list in one of them,
 /// one item must be true.
@@ -45,6 +51,8 @@ pub struct Selection {
     /// Name that the kernel keeps, exactly
     #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Selection")]
     comm: Vec<OsString>,
+    #[command(flatten)]
+    files: FileOptions,
 }
 
 impl Selection {
@@ -66,6 +74,7 @@ impl Selection {
         add(&mut tests, Test::ExePath, exe_paths(&self.exe_path)?);
         add(&mut tests, Test::Comm, names("--comm", &self.comm)?);
         add(&mut tests, Test::RealUser, users(proc, &self.user)?);
+        tests.extend(self.files.tests(proc)?);
         Ok(tests)
     }
 }

@@ -136,6 +136,7 @@ pub fn value(json: &mut Vec<u8>, found: &Value<'_>) {
             array(json, numbers.iter(), |json, number| put(json, format_args!("{number}")))
         }
         Value::Names(names) => array(json, names.iter(), |json, name| string(json, name)),
+        Value::Paths(paths) => array(json, paths.iter(), |json, path| bytes(json, path)),
         Value::Ids(ids) => object_of(
             json,
             ["real", "effective", "saved", "fs"].into_iter().zip(ids),
@@ -218,6 +219,7 @@ mod tests {
             (Value::Items(b"a\0\0\xff\0"), r#"["a","",{"bytes":"/w=="}]"#),
             (Value::Numbers(vec![77, 3]), "[77,3]"),
             (Value::Names(vec![]), "[]"),
+            (Value::Paths(vec![b"/a".to_vec(), b"\xff".to_vec()]), r#"["/a",{"bytes":"/w=="}]"#),
             (Value::Ids([0, 1, 2, 3]), r#"{"real":0,"effective":1,"saved":2,"fs":3}"#),
             (Value::Fields(b"Name:\tsh\nVmSwap:\t 0 kB\n"), r#"{"Name":"sh","VmSwap":"0 kB"}"#),
             (

@@ -93,12 +93,17 @@ fn value(lines: &mut Vec<u8>, found: &Value<'_>, age: ReadResult<f64>, terminal:
             Some(title) => shown(lines, &quoted(title)),
             None => join(lines, items(list), b" ", |lines, item| shown(lines, &quoted(item))),
         },
+        Value::Numbers(numbers) if numbers.is_empty() => lines.extend_from_slice(b"(none)"),
         Value::Numbers(numbers) => {
             join(lines, numbers.iter(), b" ", |lines, number| put(lines, format_args!("{number}")))
         }
         Value::Names(names) if names.is_empty() => lines.extend_from_slice(b"(none)"),
         Value::Names(names) => {
             join(lines, names.iter(), b" ", |lines, name| shown(lines, name.as_bytes()))
+        }
+        Value::Paths(paths) if paths.is_empty() => lines.extend_from_slice(b"(none)"),
+        Value::Paths(paths) => {
+            join(lines, paths.iter(), b"\n    ", |lines, path| shown(lines, path))
         }
         Value::Ids([real, effective, saved, fs]) => {
             put(

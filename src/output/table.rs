@@ -148,6 +148,7 @@ pub(super) fn cell(cell: &mut Vec<u8>, value: &Value<'_>, terminal: &Terminal) {
         Value::Names(names) => {
             join(cell, names.iter(), b",", |cell, name| cell.extend_from_slice(name.as_bytes()))
         }
+        Value::Paths(paths) => join(cell, paths.iter(), b",", |cell, path| shown(cell, path)),
         Value::Ids(ids) => join(cell, ids.iter(), b",", |cell, id| put(cell, format_args!("{id}"))),
         Value::Fields(text) => join(cell, Status(text).fields(), b"; ", |cell, (name, field)| {
             shown(cell, name);

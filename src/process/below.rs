@@ -12,12 +12,9 @@ use rustix::io::{Errno, read, retry_on_intr};
 
 use super::directory::Directory;
 use super::error::{ReadError, ReadResult};
+use super::inode::DONT_SYNC;
 use super::stat::Stat;
 use super::{Pid, number};
-
-/// AT_STATX_DONT_SYNC (include/uapi/linux/fcntl.h). rustix has no name for it where it calls the kernel
-/// through musl, as on ppc64le and s390x.
-const DONT_SYNC: AtFlags = AtFlags::from_bits_retain(0x4000);
 
 /// Facts about a file that a process has open.
 #[derive(Clone, Copy, Debug)]
@@ -202,7 +199,7 @@ impl Directory<'_> {
 
     /// Returns the path of a file that all threads share. The first thread does not have it any
     /// more after its exit.
-    fn path_of_threads(&self, name: &str) -> ReadResult<Vec<u8>> {
+    pub fn path_of_threads(&self, name: &str) -> ReadResult<Vec<u8>> {
         Ok(self.path_below(&format!("{}{name}", self.threads_prefix()?)))
     }
 
@@ -212,22 +209,30 @@ impl Directory<'_> {
     }
 
     /// Returns the error of a missing entry: the process has none for this reason, or has exited.
-    fn absent_or_exited(&self, why: &'static str) -> ReadError {
+    pub fn absent_or_exited(&self, why: &'static str) -> ReadError {
         if self.exists() { ReadError::absent(why) } else { ReadError::Exited }
     }
 }
 
-fn open_at(base: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+pub(super) fn open_at(base: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
     retry_on_intr(|| openat(base, path, flags | OFlags::CLOEXEC, Mode::empty()))
 }
 
 /// Passes on the lines of a file until `show` has seen enough.
-fn show_lines(file: OwnedFd, mut show: impl FnMut(&[u8]) -> ControlFlow<()>) -> Result<(), Errno> {
-    for line in BufReader::new(std::fs::File::from(file)).split(b'\n') {
-        let line = line.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-        if show(&line).is_break() {
-            break;
+pub(super) fn show_lines(
+    file: OwnedFd,
+    mut show: impl FnMut(&[u8]) -> ControlFlow<()>,
+) -> Result<(), Errno> {
+    let mut reader = BufReader::new(std::fs::File::from(file));
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line);
+        if read.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))? == 0 {
+            return Ok(());
+        }
+        if show(line.strip_suffix(b"\n").unwrap_or(&line)).is_break() {
+            return Ok(());
         }
     }
-    Ok(())
 }

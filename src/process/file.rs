@@ -68,6 +68,7 @@ files! {
     Status = text("status", 4096, EVERY_KERNEL),
     Environ = memory("environ", 64 * 1024, NO_MEMORY),
     Cwd = link("cwd", 1024, NO_MEMORY),
+    Root = link("root", 1024, NO_MEMORY),
     Cgroup = text("cgroup", 4096, "this kernel has no control groups"),
     SmapsRollup = memory("smaps_rollup", 4096, NO_MEMORY),
     Limits = text("limits", 2048, EVERY_KERNEL),

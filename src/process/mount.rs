@@ -1,15 +1,24 @@
-//! Lines of /proc/PID/mountinfo (proc_pid_mountinfo(5)), from which the control groups are found.
+//! Lines of /proc/PID/mountinfo (proc_pid_mountinfo(5)), from which control groups and file systems
+//! are found.
 
+use super::inode::Device;
+use super::number;
 use crate::escape::unescaped;
 
 /// A line about one mount.
 pub(super) struct Mount<'m> {
+    /// Its number, which no other mount of the machine has while it lasts.
+    pub id: u64,
+    /// The device of the file system.
+    pub device: Device,
     /// The directory of the file system that is mounted.
     pub root: Vec<u8>,
     /// The place where it is mounted.
     pub point: Vec<u8>,
     /// The kind of file system, such as `cgroup2`.
     pub kind: &'m [u8],
+    /// What is mounted, such as a device.
+    pub source: Vec<u8>,
     /// The options of the file system.
     options: &'m [u8],
 }
@@ -19,11 +28,13 @@ impl<'m> Mount<'m> {
     /// rw,memory`.
     pub fn parse(line: &'m [u8]) -> Option<Mount<'m>> {
         let mut fields = line.split(|&byte| byte == b' ');
-        let root = path(fields.nth(3)?);
+        let id = number::parse(fields.next()?)?;
+        let device = device(fields.nth(1)?)?;
+        let root = path(fields.next()?);
         let point = path(fields.next()?);
         let mut fields = fields.skip_while(|&field| field != b"-").skip(1);
-        let (kind, options) = (fields.next()?, fields.nth(1)?);
-        Some(Mount { root, point, kind, options })
+        let (kind, source, options) = (fields.next()?, path(fields.next()?), fields.next()?);
+        Some(Mount { id, device, root, point, kind, source, options })
     }
 
     /// Reports whether it has this option.
@@ -40,6 +51,13 @@ pub(super) fn below<'p>(root: &[u8], path: &'p [u8]) -> Option<&'p [u8]> {
         Some(rest) if rest.starts_with(b"/") => Some(rest),
         _ => None,
     }
+}
+
+/// Parses `254:0`.
+fn device(text: &[u8]) -> Option<Device> {
+    let (major, rest) = number::leading(text)?;
+    let minor = number::parse(rest.strip_prefix(b":")?)?;
+    Some((major.try_into().ok()?, minor.try_into().ok()?))
 }
 
 /// Restores blanks, tabs, newlines and backslashes, which are written as three octal digits.
@@ -63,6 +81,7 @@ mod tests {
             (&b"/docker/abc"[..], &b"/sys/fs/c group"[..], &b"cgroup"[..])
         );
         assert!(mount.has(b"memory") && !mount.has(b"mem"));
+        assert_eq!((mount.id, mount.device, &mount.source[..]), (30, (0, 26), &b"cgroup"[..]));
         for (path, expected) in [
             (&b"/docker/abc/web"[..], Some(&b"/web"[..])),
             (b"/docker/abc", Some(b"/")),

@@ -10,11 +10,11 @@ use crate::path::base_name;
 
 /// The text that the kernel appends to the link of an executable whose file was removed or
 /// replaced.
-const DELETED: &[u8] = b" (deleted)";
+pub(super) const DELETED: &[u8] = b" (deleted)";
 
 /// The beginning of the link of an executable that never had a name (memfd_create(2)). The kernel
 /// appends [`DELETED`] to each.
-const MEMFD: &[u8] = b"/memfd:";
+pub(super) const MEMFD: &[u8] = b"/memfd:";
 
 /// Maximum number of bytes that the kernel keeps of the name of a user's process (TASK_COMM_LEN
 /// without its zero byte).

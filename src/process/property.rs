@@ -1,6 +1,7 @@
 //! The properties of a process, in tables: one file a section. `show`, `--fields`, JSON, `--help` and the
 //! man pages are made from them: a new property is one more row.
 
+mod files;
 mod identity;
 mod memory;
 mod owner;
@@ -48,12 +49,13 @@ impl Section {
 }
 
 /// The sections, in their order. Each has its table in a file of its own.
-pub static SECTIONS: [Section; 6] = [
+pub static SECTIONS: [Section; 7] = [
     Section { name: "Identity", properties: identity::ROWS },
     Section { name: "Program", properties: program::ROWS },
     Section { name: "Owner", properties: owner::ROWS },
     Section { name: "State", properties: state::ROWS },
     Section { name: "Memory", properties: memory::ROWS },
+    Section { name: "Files", properties: files::ROWS },
     Section { name: "Place", properties: place::ROWS },
 ];
 

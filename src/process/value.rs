@@ -34,6 +34,8 @@ pub enum Value<'a> {
     Numbers(Vec<u64>),
     /// Several names.
     Names(Vec<Cow<'static, str>>),
+    /// Several paths, any bytes.
+    Paths(Vec<Vec<u8>>),
     /// Real, effective, saved and file system id.
     Ids([u32; 4]),
     /// The text of /proc/PID/status: named fields.

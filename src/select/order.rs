@@ -33,6 +33,7 @@ impl Key {
                 Key::Text(numbers.iter().flat_map(|number| number.to_be_bytes()).collect())
             }
             Value::Ids(ids) => Key::Text(ids.iter().flat_map(|id| id.to_be_bytes()).collect()),
+            Value::Paths(paths) => Key::Text(paths.join(&b',')),
             Value::Names(names) => Key::Text(names.join(",").into_bytes()),
             Value::Login(login) => Key::Text(login.user.into_bytes()),
             Value::Records(records) => Key::Integer(records.len() as i128),
