@@ -11,6 +11,7 @@
 
 mod batch;
 mod below;
+mod bound_socket;
 mod capability;
 mod cgroup;
 mod clock;

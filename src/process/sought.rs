@@ -6,10 +6,14 @@ use std::os::fd::{AsFd, AsRawFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, open, readlinkat};
 use rustix::io::{Errno, retry_on_intr};
 
+use super::bound_socket::bound_to;
 use super::inode::{Device, FileIdentity, Inode};
 use super::mapping::Mapping;
 use super::mount::Mount;
 use super::program::DELETED;
+
+/// The beginning of the link to a socket.
+const SOCKET: &[u8] = b"socket:[";
 
 /// Our own mounts.
 const MOUNTS: &str = "/proc/self/mountinfo";
@@ -32,6 +36,8 @@ pub struct SoughtFile {
     removed_name: Vec<u8>,
     /// The file that really has `removed_name` as its name.
     namesake: Option<Inode>,
+    /// The numbers of the sockets that are bound to it.
+    sockets: Vec<u64>,
     /// Our mount namespace, as a link names it.
     mounts: Vec<u8>,
 }
@@ -107,8 +113,26 @@ impl SoughtFile {
             removed_name: SoughtFile::removed(&name),
             name,
             namesake: namesake.map(|namesake| namesake.file.inode),
+            sockets: Vec::new(),
             mounts: link_text("/proc/self/ns/mnt").unwrap_or_default(),
         }
+    }
+
+    /// Makes what a file is sought by that exists. If it is the file of a unix socket, the sockets
+    /// that are bound to it in our network namespace count. Errors: they cannot be listed.
+    pub fn existing(found: Resolved, namesake: Option<Resolved>) -> Result<Self, PathError> {
+        let Inode { device, number } = found.file.inode;
+        let mut sockets = Vec::new();
+        if found.file.kind == FileType::Socket {
+            // With btrfs, the kernel knows the socket by the device of the superblock.
+            let system = FileSystem::find(&found.name, Ok(found.clone()))?;
+            let devices = [&system.devices[..], &[device]].concat();
+            sockets = bound_to(&devices, number).map_err(|errno| {
+                PathError::Failed(format!("the sockets of the machine cannot be listed: {errno}"))
+            })?;
+        }
+        let Resolved { file, name } = found;
+        Ok(SoughtFile { sockets, ..SoughtFile::new(name, Some(file), namesake) })
     }
 
     /// Returns the name that the kernel gives to a removed file.
@@ -180,7 +204,7 @@ impl Sought {
         };
         if text.starts_with(b"/") {
             true
-        } else if text.starts_with(b"socket:[") {
+        } else if text.starts_with(SOCKET) {
             is_of_kind(FileType::Socket)
         } else if text.starts_with(b"pipe:[") {
             is_of_kind(FileType::Fifo)
@@ -198,6 +222,9 @@ impl Sought {
             }
             Sought::File(file) => {
                 file.identity.is_some_and(|own| own.is_same(&found.file))
+                    || found.file.kind == FileType::Socket
+                        && file.sockets.contains(&found.file.inode.number)
+                        && found.text.is_some_and(|text| text.starts_with(SOCKET))
                     || found.text == Some(&file.removed_name[..])
                         && file.namesake != Some(found.file.inode)
             }

@@ -1,5 +1,6 @@
-//! A path that a user names, to seek processes by it. It is resolved once, with the user's rights, in
-//! a process of its own: a file system that does not answer would keep a thread of ours from ending.
+//! A path that a user names, to seek processes by it. It is resolved once, with the user's rights,
+//! in a process of its own: a file system that does not answer would keep a thread of ours from
+//! ending.
 
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
@@ -20,14 +21,21 @@ const SHORT_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Resolves the path of a file. Errors: it cannot be resolved; that it does not exist is none.
 pub fn sought_file(path: &OsStr) -> Result<Sought, PathError> {
-    let (identity, name) = match resolve(path, PATIENCE) {
-        Ok(Resolved { file, name }) => (Some(file), name),
-        Err(PathError::Missing) => (None, name_of_missing(path)?),
+    let namesake =
+        |name: &[u8]| resolve(OsStr::from_bytes(&SoughtFile::removed(name)), SHORT_PATIENCE).ok();
+    let file = match resolve(path, PATIENCE) {
+        Ok(found) => {
+            let namesake = namesake(&found.name);
+            SoughtFile::existing(found, namesake)?
+        }
+        Err(PathError::Missing) => {
+            let name = name_of_missing(path)?;
+            let namesake = namesake(&name);
+            SoughtFile::new(name, None, namesake)
+        }
         Err(error) => return Err(error),
     };
-    let removed = SoughtFile::removed(&name);
-    let namesake = resolve(OsStr::from_bytes(&removed), SHORT_PATIENCE).ok();
-    Ok(Sought::File(SoughtFile::new(name, identity, namesake)))
+    Ok(Sought::File(file))
 }
 
 /// Finds the file system that a path is on. A mount point need not answer.

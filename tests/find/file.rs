@@ -135,6 +135,75 @@ fn devices_and_pipes_are_found_in_whatever_directory_they_are() {
 }
 
 #[test]
+fn a_unix_socket_is_held_by_those_who_are_bound_to_its_file() {
+    prints(
+        r#"
+        mkdir run; ln -s run var
+        for kind in STREAM DGRAM; do
+            hold $kind python3 -c 'if 1:
+                import os, socket, sys, time
+                os.chdir("var")
+                bound = socket.socket(socket.AF_UNIX, getattr(socket, "SOCK_" + sys.argv[1]))
+                bound.bind(sys.argv[1])
+                if sys.argv[1] == "STREAM": bound.listen()
+                os.chdir("/")
+                os.write(9, b".")
+                time.sleep(1000)' $kind
+        done
+        mv run/DGRAM run/moved
+        "$P" find --file run/STREAM >/dev/null 2>errors || { cat errors; exit 77; }
+        for path in run/STREAM var/STREAM run/moved; do who "$P" find --file $path; done
+        "#,
+        &["STREAM", "STREAM", "DGRAM"],
+    );
+}
+
+/// Its devices differ in stat(2) and in the memory map, and a snapshot has the same inodes.
+#[test]
+fn subvolumes_of_btrfs_are_told_apart() {
+    let script = r#"
+        command -v mkfs.btrfs >/dev/null || exit 77
+        mkdir all; truncate -s 300M image
+        mkfs.btrfs -q image >/dev/null 2>&1 && mount -o loop image all || exit 77
+        btrfs -q subvolume create all/sub; head -c 8192 /dev/zero >all/sub/file
+        btrfs -q subvolume snapshot all/sub all/snap
+        map='if 1:
+            import mmap, os, sys, time
+            file = os.open(sys.argv[1], os.O_RDONLY)
+            memory = mmap.mmap(file, 4096, prot=mmap.PROT_READ, flags=mmap.MAP_PRIVATE)
+            os.close(file)
+            os.write(9, b".")
+            time.sleep(1000)'
+        hold sub python3 -c "$map" all/sub/file
+        hold snap python3 -c "$map" all/snap/file
+        hold user setpriv --reuid 65534 --clear-groups /usr/bin/python3 -c "$map" all/sub/file
+        both --file all/sub/file; both --file all/snap/file
+        # fuser finds only what is on the same subvolume.
+        for path in all all/sub all/snap/file; do who "$P" find --mount $path; done
+        cp "$P" proctool; chmod 755 proctool
+        for path in all/sub/file all/snap/file; do
+            who setpriv --reuid 65534 --clear-groups ./proctool find --file $path
+        done
+        who "$P" find --mount "$(losetup --noheadings --output NAME --associated image)"
+        kill "${!names[@]}"; wait; umount all
+        "#;
+    let Some(outcome) = in_box(script) else { skip!("no btrfs can be made and mounted here") };
+    assert_eq!(
+        outcome.exits(0).lines(),
+        [
+            "--file all/sub/file sub user",
+            "--file all/snap/file snap",
+            "snap sub user",
+            "snap sub user",
+            "snap sub user",
+            "user",
+            "",
+            "snap sub user",
+        ]
+    );
+}
+
+#[test]
 fn a_removed_file_is_found_by_its_old_name() {
     prints(
         r#"

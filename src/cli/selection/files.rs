@@ -17,7 +17,8 @@ Held files:
              names, and in each mount namespace. Of a directory, only itself
              counts, not what is below. A removed file is found by its old path,
              even if there is a new file now. A device is found by each of its
-             files. Zombies and threads of the kernel hold nothing.
+             files, and a unix socket by that to which it is bound, in our own
+             network namespace. Zombies and threads of the kernel hold nothing.
   --mount    takes a mount point, a path below it, or the block device. A mount
              point need not answer. Files are told by their device and, on btrfs
              and overlayfs, by the mounts in our own mount namespace.
