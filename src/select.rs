@@ -3,6 +3,7 @@
 //! related to another one.
 
 pub mod grouping;
+mod listeners;
 mod named_path;
 pub mod order;
 mod relatives;
@@ -13,10 +14,11 @@ use std::sync::Arc;
 use regex::bytes::Regex;
 
 use crate::process::{
-    Cgroups, Error, File, Files, Lookup, Pid, Proc, Process, ReadResult, Sought, Unavailable,
-    items, terminal,
+    Cgroups, Endpoint, Error, File, Files, Lookup, Pid, Proc, Process, ReadResult, Sought,
+    Unavailable, items, terminal,
 };
 
+pub use listeners::{Listeners, Port, listeners};
 pub use named_path::{sought_file, sought_file_system};
 pub use relatives::{Anchor, Relation, RelativeIdentity, Relatives, relatives};
 
@@ -68,6 +70,8 @@ pub enum Test {
     HoldsFile(Arc<Vec<Sought>>),
     /// Its executable or a mapped library was removed or replaced.
     RunsDeleted,
+    /// It holds one of these sockets.
+    Holds(Listeners),
 }
 
 /// The decision about a process.
@@ -112,6 +116,11 @@ impl Criteria {
     /// Processes in `except` never match.
     pub fn new(mut tests: Vec<Test>, inverted: bool, except: Vec<Pid>) -> Criteria {
         tests.sort_by_key(Test::cost);
+        for test in tests.iter_mut().skip(1) {
+            if let Test::Holds(listeners) = test {
+                listeners.expect_few();
+            }
+        }
         Criteria { tests, inverted, except }
     }
 
@@ -149,6 +158,18 @@ impl Criteria {
         Ok(unknown.map_or_else(|| verdict(!self.inverted), Verdict::Unknown))
     }
 
+    /// Returns the listening sockets that are asked for and that no process holds which we may
+    /// examine. Their process is unknown.
+    pub fn unheld(&self, proc: &Proc) -> Result<Vec<Endpoint>, Error> {
+        let mut unheld = Vec::new();
+        for test in self.tests.iter().filter(|_| !self.inverted) {
+            if let Test::Holds(listeners) = test {
+                unheld.extend(listeners.unheld(proc)?);
+            }
+        }
+        Ok(unheld)
+    }
+
     /// Pins the process of this number and decides about it; returns both. `files` as in
     /// [`Proc::process`].
     pub fn judge_pinned<'p>(
@@ -180,11 +201,14 @@ impl Pick {
 }
 
 impl Test {
-    /// Returns how much the condition costs, compared with others.
+    /// Returns the rank of the condition by its cost: the cheapest ones are tried first.
     fn cost(&self) -> u8 {
+        /// Reading the descriptors.
+        const DESCRIPTORS: u8 = 200;
         /// Reading the descriptors and the memory map.
         const MEMORY_MAP: u8 = 220;
         match self {
+            Test::Holds(_) => DESCRIPTORS,
             Test::HoldsFile(_) | Test::RunsDeleted => MEMORY_MAP,
             _ => self.file().map_or(0, |file| file as u8 + 1),
         }
@@ -193,7 +217,7 @@ impl Test {
     /// Returns the most expensive file that the condition reads. Files are numbered by cost.
     fn file(&self) -> Option<File> {
         match self {
-            Test::Pid(_) | Test::Relatives(_) => None,
+            Test::Pid(_) | Test::Relatives(_) | Test::Holds(_) => None,
             Test::ExeName(_) | Test::ExePath(_) => Some(File::Exe),
             Test::Comm(_) | Test::Name(_) => Some(File::Comm),
             Test::CommandLine(_) => Some(File::Cmdline),
@@ -257,6 +281,7 @@ impl Test {
             Test::Namespaces(namespaces) => is_in_all(process, namespaces)?,
             Test::HoldsFile(sought) => process.holds(sought)?,
             Test::RunsDeleted => process.runs_deleted()?,
+            Test::Holds(listeners) => listeners.are_held_by(process)?,
         })
     }
 }

@@ -52,7 +52,7 @@ fn swept(options: &str, scenarios: &[&str]) {
 fn readers_fail_in_words() {
     swept(
         "--errors EPERM,ENOMEM,EIO",
-        &["Tree", "TreeByName", "Find", "FindFull", "Children", "Show", "ApacheMem"],
+        &["Tree", "TreeByName", "Find", "FindFull", "FindPort", "Children", "Show", "ApacheMem"],
     );
 }
 

@@ -34,6 +34,7 @@ mod race;
 mod scale;
 mod show;
 mod signals;
+mod sockets;
 mod storeys;
 mod streams;
 mod support;

@@ -19,7 +19,7 @@ use super::support::target::{Program, Target};
 use crate::skip;
 
 /// The sections of the text and what is in them.
-const SECTIONS: [(&str, &[&str]); 7] = [
+const SECTIONS: [(&str, &[&str]); 8] = [
     (
         "Identity",
         &[
@@ -75,6 +75,7 @@ const SECTIONS: [(&str, &[&str]); 7] = [
     ("Memory", &["vsize", "rss", "peak_rss", "pss", "uss", "swap"]),
     ("Files", &["root", "locks", "deleted_libraries"]),
     ("Place", &["cgroup", "unit", "container", "container_name", "pid_namespace", "nspid"]),
+    ("Network", &["ports"]),
 ];
 
 /// Returns all properties of a process as JSON.
@@ -720,7 +721,7 @@ fn what_belongs_to_others_is_told_as_far_as_they_let_us() {
     let (_directory, program) = public();
     let target = Target::script("echo ready; read -r line");
     let pid = target.pid().to_string();
-    let denied = ["exe", "cwd", "environ", "fd_count", "pss", "uss", "pid_namespace"];
+    let denied = ["exe", "cwd", "environ", "fd_count", "pss", "uss", "pid_namespace", "ports"];
     let lines: String =
         denied.iter().map(|name| format!("  {name:14} - (permission denied)\n")).collect();
     as_nobody(&program, &["show", "--fields", &denied.join(","), &pid]).succeeds().prints(lines);

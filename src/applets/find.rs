@@ -118,6 +118,9 @@ fn command() -> Command {
              matched. A process whose properties are kept from us, so that nobody can tell whether \
              it matches, is not listed, not even with --inverse. If nothing else matches, a \
              message says that it was not examined, and why.\n\n\
+             --port finds every process that holds the socket: all workers of a server, and systemd \
+             too where it has passed the socket on. It searches the network namespaces of all \
+             processes. If a port is open and nobody is found who holds it, a message says so.\n\n\
              A process can hold up in the kernel whoever reads its arguments, its environment or \
              its memory. All such processes together cost a second at most; they are named and \
              count as not examined.",
@@ -171,13 +174,16 @@ impl Options {
         context: &Context,
     ) -> anyhow::Result<Exit> {
         let mut output = look.output(self.common.format.colour());
-        let (matched, unexamined) = match self.group_by {
+        let (matched, mut unexamined) = match self.group_by {
             None => self.list(proc, criteria, look, &mut output)?,
             Some(by) => self.groups(proc, criteria, look, by, context, &mut output)?,
         };
         output.finish()?;
         tracing::info!(matched, "processes listed");
         if !self.common.verbosity.is_quiet() {
+            if matched == 0 {
+                unexamined.sockets = criteria.unheld(proc)?;
+            }
             tell_doubts(&context.name, proc, &unexamined, matched == 0, None)?;
         }
         Ok(if matched > 0 { Exit::Done } else { Exit::Nothing })

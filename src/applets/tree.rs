@@ -177,7 +177,7 @@ impl Options {
         look: Look,
         context: &Context,
     ) -> anyhow::Result<Exit> {
-        let (forest, rows, unexamined) = self.collect(proc, criteria, look)?;
+        let (forest, rows, mut unexamined) = self.collect(proc, criteria, look)?;
         let matched = forest.find_all(forest.all(), |row| row.marks.has(Marks::MATCH)).count();
         let named = self.pids.iter().chain(&self.selection.pid).copied();
         let missing: Vec<Pid> = named.filter(|&pid| forest.find(pid).is_none()).collect();
@@ -193,6 +193,9 @@ impl Options {
         }
         self.print(proc, &forest, &rows, view, look)?;
         if !self.common.verbosity.is_quiet() {
+            if matched == 0 {
+                unexamined.sockets = criteria.unheld(proc)?;
+            }
             let is_unexplained = missing.is_empty() || !unexamined.is_empty();
             tell_doubts(
                 &context.name,

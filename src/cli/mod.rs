@@ -80,13 +80,22 @@ pub fn unexamined(unexamined: &Unexamined) -> String {
 }
 
 /// Returns the reason why an empty answer is not certain, if there is one: some processes could not
-/// be examined, or /proc hides those of other users.
+/// be examined, or /proc hides those of other users, or it is unknown who holds a socket.
 pub fn doubt(proc: &Proc, processes: &Unexamined) -> Result<Option<String>, process::Error> {
-    if !processes.is_empty() {
-        return Ok(Some(unexamined(processes)));
-    }
     let hidden = || format!("/proc hides the processes of other users (hidepid){}", advice());
-    Ok(proc.hides_others()?.then(hidden))
+    let why = match processes.count() {
+        0 => proc.hides_others()?.then(hidden),
+        _ => Some(unexamined(processes)),
+    };
+    let [socket, others @ ..] = &processes.sockets[..] else { return Ok(why) };
+    let more = match others.len() {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    let why = why.unwrap_or_else(|| {
+        "it belongs to the kernel, or its process is not in this /proc".to_owned()
+    });
+    Ok(Some(format!("{socket}{more} is open, and nobody knows who holds it: {why}")))
 }
 
 /// Wraps text to fit into 80 columns if it begins at `column`, with blanks before the later lines.

@@ -2,6 +2,7 @@
 //! applets have that select, `SearchOptions` is all that `find` has.
 
 mod files;
+mod socket;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
@@ -22,6 +23,7 @@ use crate::process::{
 use crate::select::{Anchor, Criteria, Pick, Relation, Relatives, Test, relatives};
 
 use files::FileOptions;
+use socket::SocketOptions;
 
 pub use files::HELD_FILES;
 
@@ -53,6 +55,8 @@ pub struct Selection {
     comm: Vec<OsString>,
     #[command(flatten)]
     files: FileOptions,
+    #[command(flatten)]
+    sockets: SocketOptions,
 }
 
 impl Selection {
@@ -75,6 +79,7 @@ impl Selection {
         add(&mut tests, Test::Comm, names("--comm", &self.comm)?);
         add(&mut tests, Test::RealUser, users(proc, &self.user)?);
         tests.extend(self.files.tests(proc)?);
+        tests.extend(self.sockets.test(proc)?);
         Ok(tests)
     }
 }

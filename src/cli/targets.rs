@@ -97,6 +97,7 @@ impl Targets {
         add: &mut impl FnMut(Target) -> Result<(), control::Error>,
     ) -> anyhow::Result<()> {
         let files = criteria.files();
+        let mut is_empty = true;
         let mut scan = proc.scan(files)?.reading_ahead(criteria.first_file());
         while let Some(process) = scan.next()? {
             match criteria.judge(process)? {
@@ -107,6 +108,7 @@ impl Targets {
                 }
                 Verdict::Match => {}
             }
+            is_empty = false;
             // After the scan, its pid may be reused. Judge the pinned process, which cannot change.
             match criteria.judge_pinned(proc, process.pid(), files | Target::FILES)? {
                 (Verdict::Match, Some(pinned)) => self.take(found, pinned_target(&pinned)?, add)?,
@@ -116,6 +118,9 @@ impl Targets {
                 (Verdict::NoMatch, _) => {}
                 (Verdict::Unknown(reason), _) => found.unexamined.add(process.pid(), reason),
             }
+        }
+        if is_empty {
+            found.unexamined.sockets = criteria.unheld(proc)?;
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ mod cgroup;
 mod clock;
 mod container;
 mod control_group;
+mod crowd;
 mod descriptors;
 mod directory;
 mod error;
@@ -77,6 +78,7 @@ pub use reader::HeldUp;
 pub use root::{Root, RootEntry};
 pub use scan::Scan;
 pub use signals::{REAL_TIME, signal_name};
+pub use socket::{Endpoint, NetworkId, Protocol};
 pub use sought::{FileSystem, PathError, Resolved, Sought, SoughtFile};
 pub use stat::Stat;
 pub use status::Status;
@@ -253,10 +255,7 @@ impl<'p> Process<'p> {
     /// Returns the inode of a namespace, as in `pid:[4026531836]`.
     pub fn namespace(&self, file: File) -> ReadResult<u64> {
         let broken = ReadError::malformed(file.name());
-        let text = self.file(file)?;
-        let number =
-            text.split(|&byte| byte == b'[').nth(1).and_then(|number| number.strip_suffix(b"]"));
-        number.and_then(number::parse).ok_or(broken)
+        namespace_inode(self.file(file)?).ok_or(broken)
     }
 
     /// Returns the children of the first thread, as they are at this moment. Errors: unavailable
@@ -279,4 +278,10 @@ impl<'p> Process<'p> {
         let last = self.file(File::Stat)?.trim_ascii().rsplit(|&byte| byte == b' ').next();
         last.and_then(number::parse).and_then(|status| status.try_into().ok()).ok_or(broken)
     }
+}
+
+/// Parses the inode in the text of a namespace, such as `pid:[4026531836]`.
+fn namespace_inode(text: &[u8]) -> Option<u64> {
+    let number = text.split(|&byte| byte == b'[').nth(1)?.strip_suffix(b"]")?;
+    number::parse(number)
 }

@@ -23,6 +23,7 @@ use super::id::Numbering;
 use super::rate::Rounds;
 use super::reader::{HeldUp, Readers};
 use super::scan::Scan;
+use super::socket::Networks;
 use super::{Pid, Process, clock, number};
 use crate::users::{Logins, Users};
 
@@ -46,6 +47,7 @@ pub struct Proc {
     containers: ContainerNames,
     readers: Readers,
     rounds: RefCell<Option<Rounds>>,
+    networks: Networks,
 }
 
 impl Proc {
@@ -85,6 +87,7 @@ impl Proc {
             containers: ContainerNames::default(),
             readers: Readers::default(),
             rounds: RefCell::default(),
+            networks: Networks::default(),
         })
     }
 
@@ -303,6 +306,11 @@ impl Proc {
     /// Returns the threads that read the files with which a process can hold up its readers.
     pub(super) fn readers(&self) -> &Readers {
         &self.readers
+    }
+
+    /// Returns the tables of sockets that were read.
+    pub(super) fn networks(&self) -> &Networks {
+        &self.networks
     }
 
     /// Returns the comm of the process that has this number now, where it can be read.

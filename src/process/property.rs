@@ -4,6 +4,7 @@
 mod files;
 mod identity;
 mod memory;
+mod network;
 mod owner;
 mod place;
 mod program;
@@ -49,7 +50,7 @@ impl Section {
 }
 
 /// The sections, in their order. Each has its table in a file of its own.
-pub static SECTIONS: [Section; 7] = [
+pub static SECTIONS: [Section; 8] = [
     Section { name: "Identity", properties: identity::ROWS },
     Section { name: "Program", properties: program::ROWS },
     Section { name: "Owner", properties: owner::ROWS },
@@ -57,6 +58,7 @@ pub static SECTIONS: [Section; 7] = [
     Section { name: "Memory", properties: memory::ROWS },
     Section { name: "Files", properties: files::ROWS },
     Section { name: "Place", properties: place::ROWS },
+    Section { name: "Network", properties: network::ROWS },
 ];
 
 /// Returns all properties, in the order of `show`.

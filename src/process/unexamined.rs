@@ -1,7 +1,7 @@
-//! Processes that could not be examined. They are never the same as processes that do not exist.
+//! Processes that could not be examined, and sockets whose processes are unknown. They are never the same as processes that do not exist.
 
-use super::Pid;
 use super::error::Unavailable;
+use super::{Endpoint, Pid};
 
 /// The processes that could not be examined, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub struct Unexamined {
     pub denied: usize,
     /// Processes that could not be examined for another reason.
     pub others: Vec<(Pid, Unavailable)>,
+    /// Sockets that were asked for and whose processes are unknown.
+    pub sockets: Vec<Endpoint>,
 }
 
 impl Unexamined {
@@ -28,7 +30,7 @@ impl Unexamined {
 
     /// Reports whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.count() == 0
+        self.count() == 0 && self.sockets.is_empty()
     }
 
     /// Returns those that are unusual: an ordinary user lacks many permissions, and processes that
@@ -36,7 +38,7 @@ impl Unexamined {
     pub fn unusual(&self) -> Unexamined {
         let mut others = self.others.clone();
         others.retain(|(_, reason)| !matches!(reason, Unavailable::HeldUp { .. }));
-        Unexamined { denied: 0, others }
+        Unexamined { denied: 0, others, sockets: Vec::new() }
     }
 }
 

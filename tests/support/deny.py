@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -141,6 +142,19 @@ class FindFull(Reading):
 
     def lie(self, output):
         return None if re.search(rf"\b{self.pids[1]}\b", output) else "the leaf is missing"
+
+
+class FindPort(Reading):
+    """The needle alone holds a socket that listens."""
+
+    def begin(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.words = ("find", "--port", str(listener.getsockname()[1]))
+            descriptor = listener.fileno()
+            script = f"/mnt/leaf 1000 {descriptor}>&- & echo $!; wait"
+            self.child = subprocess.Popen(["/mnt/needle", "-c", script], stdout=subprocess.PIPE,
+                                          stdin=subprocess.DEVNULL, pass_fds=[descriptor])
+        self.pids = [self.child.pid, int(self.child.stdout.readline())]
 
 
 class Children(FindFull):
@@ -367,8 +381,8 @@ class Completions(Notify):
 
 
 SCENARIOS = {each.__name__: each for each in (
-    Tree, TreeByName, Find, FindFull, Children, Show, Suspend, SuspendTree, Resume, Terminate, TerminateTree, Kill, KillTree,
-    Wait, ApacheMem, CronList, CronStop, CronTimeout, CronWindow, GpgAgent, Gui, Notify, Completions)}
+    Tree, TreeByName, Find, FindFull, FindPort, Children, Show, Suspend, SuspendTree, Resume, Terminate, TerminateTree, Kill,
+    KillTree, Wait, ApacheMem, CronList, CronStop, CronTimeout, CronWindow, GpgAgent, Gui, Notify, Completions)}
 
 
 def reap():

@@ -82,6 +82,12 @@ impl FakeProcess {
         )
     }
 
+    /// Makes a directory.
+    pub fn directory(self, name: &str) -> FakeProcess {
+        fs::create_dir(self.0.join(name)).expect("making a directory of a process");
+        self
+    }
+
     /// Writes any file.
     pub fn file(self, name: &str, content: impl AsRef<[u8]>) -> FakeProcess {
         fs::write(self.0.join(name), content).expect("writing a file of a process");
