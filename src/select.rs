@@ -4,6 +4,7 @@
 
 pub mod grouping;
 mod listeners;
+mod listening;
 mod named_path;
 pub mod order;
 mod relatives;
@@ -19,6 +20,7 @@ use crate::process::{
 };
 
 pub use listeners::{Listeners, Port, listeners};
+pub use listening::{Listening, look_for_listener};
 pub use named_path::{sought_file, sought_file_system};
 pub use relatives::{Anchor, Relation, RelativeIdentity, Relatives, relatives};
 

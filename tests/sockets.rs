@@ -4,6 +4,7 @@
 mod conditions;
 mod doubt;
 mod properties;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 

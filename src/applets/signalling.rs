@@ -19,7 +19,7 @@ use crate::control::{
 use crate::exit::{self, Exit, Refusal};
 use crate::output::message::last_message;
 use crate::output::outcome::{OutcomeOptions, OutcomeReport};
-use crate::output::outlet;
+use crate::output::{Colour, outlet};
 use crate::process::{Pid, Proc};
 
 /// Options of all applets that act on processes.
@@ -144,6 +144,26 @@ pub fn open_own_procfs() -> anyhow::Result<Proc> {
 }
 
 impl Acting {
+    /// Returns the options that name the targets.
+    pub fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    /// Returns the options that say how much to tell.
+    pub fn verbosity(&self) -> &Verbosity {
+        &self.verbosity
+    }
+
+    /// Returns when to use colour.
+    pub fn colour(&self) -> Colour {
+        self.format.colour()
+    }
+
+    /// Reports whether nothing is to be done but to say what would be.
+    pub fn is_rehearsal(&self) -> bool {
+        self.dry_run
+    }
+
     /// Takes `-v` from --inverse and gives it the meaning that it has in most programs. pkill has
     /// no letter for inverse either.
     pub fn arrange(command: clap::Command) -> clap::Command {

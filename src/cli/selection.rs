@@ -2,7 +2,7 @@
 //! applets have that select, `SearchOptions` is all that `find` has.
 
 mod files;
-mod socket;
+pub mod socket;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Display;

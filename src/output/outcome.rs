@@ -155,7 +155,7 @@ impl<'p> OutcomeReport<'p> {
             Some(Outcome::Ended | Outcome::Killed | Outcome::GoneBefore)
                 if self.order.wants_status =>
             {
-                text.push_str(&status(target.status));
+                text.push_str(&status_words(target.status));
             }
             _ => {}
         }
@@ -323,7 +323,7 @@ fn elapsed(targets: &[Target]) -> Duration {
 }
 
 /// Returns how a process ended, for the end of a line.
-fn status(status: Option<ExitStatus>) -> String {
+pub fn status_words(status: Option<ExitStatus>) -> String {
     let Some(status) = status else { return ", status unknown".to_owned() };
     let dumped = if status.core_dumped() { ", core dumped" } else { "" };
     match (status.code(), status.signal().and_then(Signal::from_number)) {

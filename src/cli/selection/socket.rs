@@ -38,6 +38,20 @@ impl SocketOptions {
     }
 }
 
+/// What `wait --until` waits for: that somebody listens on one of these ports; on any if none is
+/// given.
+#[derive(Clone)]
+pub struct Condition(pub Vec<Port>);
+
+/// Parses `listening` or `listening:PORT`.
+pub fn condition(text: &str) -> Result<Condition, String> {
+    match text.split_once(':') {
+        None if text == "listening" => Ok(Condition(Vec::new())),
+        Some(("listening", text)) => Ok(Condition(vec![port(text)?])),
+        _ => Err("it waits until something is listening, or listening:PORT".to_owned()),
+    }
+}
+
 /// Parses `[PROTO:][ADDRESS:]PORT`.
 fn port(text: &str) -> Result<Port, String> {
     let (protocol, rest) = match text.split_once(':') {
