@@ -2,9 +2,12 @@
 //! `crate::cli::selection` makes them from options; [`relatives()`] finds the processes that are
 //! related to another one.
 
+mod container;
+mod expression;
 pub mod grouping;
 mod listeners;
 mod listening;
+mod logic;
 mod named_path;
 pub mod order;
 mod relatives;
@@ -19,6 +22,8 @@ use crate::process::{
     Unavailable, items, terminal,
 };
 
+pub use container::ContainerName;
+pub use expression::{Comparison, Expression, Operand, Operator};
 pub use listeners::{Listeners, Port, listeners};
 pub use listening::{Listening, look_for_listener};
 pub use named_path::{sought_file, sought_file_system};
@@ -54,6 +59,8 @@ pub enum Test {
     State(Vec<u8>),
     /// It has run for more than this number of seconds.
     OlderThan(f64),
+    /// It has run for less than this number of seconds.
+    NewerThan(f64),
     /// It is a kernel thread.
     IsKernelThread,
     /// One of these users started it (real user id).
@@ -64,8 +71,15 @@ pub enum Test {
     RealGroup(Vec<u32>),
     /// It was started with this variable, and with this value if one is given.
     Environ { name: Vec<u8>, value: Option<Vec<u8>> },
-    /// One of its control groups has one of these paths.
+    /// One of its control groups has one of these paths. A path that ends in a slash means also
+    /// what is below it.
     Cgroup(Vec<Vec<u8>>),
+    /// It is in a systemd unit whose name matches one of these.
+    Unit(Vec<Regex>),
+    /// It is in a slice of systemd whose name matches one of these.
+    Slice(Vec<Regex>),
+    /// It is in one of these containers.
+    Container(Vec<ContainerName>),
     /// It is in these namespaces.
     Namespaces(Vec<(File, u64)>),
     /// It holds one of these files, or a file of one of these file systems.
@@ -74,6 +88,12 @@ pub enum Test {
     RunsDeleted,
     /// It holds one of these sockets.
     Holds(Listeners),
+    /// It handles the signal of this number.
+    Handles(i32),
+    /// This expression holds.
+    Where(Expression),
+    /// It does not meet all of these.
+    Not(Vec<Test>),
 }
 
 /// The decision about a process.
@@ -212,14 +232,18 @@ impl Test {
         match self {
             Test::Holds(_) => DESCRIPTORS,
             Test::HoldsFile(_) | Test::RunsDeleted => MEMORY_MAP,
-            _ => self.file().map_or(0, |file| file as u8 + 1),
+            Test::Where(expression) => expression.cost(),
+            Test::Not(tests) => tests.iter().map(Test::cost).max().unwrap_or(0),
+            _ => self.file().map_or(0, File::rank),
         }
     }
 
     /// Returns the most expensive file that the condition reads. Files are numbered by cost.
     fn file(&self) -> Option<File> {
         match self {
-            Test::Pid(_) | Test::Relatives(_) | Test::Holds(_) => None,
+            Test::Pid(_) | Test::Relatives(_) | Test::Holds(_) | Test::Where(_) | Test::Not(_) => {
+                None
+            }
             Test::ExeName(_) | Test::ExePath(_) => Some(File::Exe),
             Test::Comm(_) | Test::Name(_) => Some(File::Comm),
             Test::CommandLine(_) => Some(File::Cmdline),
@@ -228,10 +252,14 @@ impl Test {
             | Test::Session(_)
             | Test::Terminal(_)
             | Test::State(_) => Some(File::Stat),
-            Test::OlderThan(_) | Test::IsKernelThread => Some(File::Stat),
-            Test::RealUser(_) | Test::EffectiveUser(_) | Test::RealGroup(_) => Some(File::Status),
+            Test::OlderThan(_) | Test::NewerThan(_) | Test::IsKernelThread => Some(File::Stat),
+            Test::RealUser(_) | Test::EffectiveUser(_) | Test::RealGroup(_) | Test::Handles(_) => {
+                Some(File::Status)
+            }
             Test::Environ { .. } => Some(File::Environ),
-            Test::Cgroup(_) => Some(File::Cgroup),
+            Test::Cgroup(_) | Test::Unit(_) | Test::Slice(_) | Test::Container(_) => {
+                Some(File::Cgroup)
+            }
             Test::Namespaces(_) => Some(File::NsPid),
             Test::HoldsFile(_) | Test::RunsDeleted => Some(File::Exe),
         }
@@ -242,6 +270,8 @@ impl Test {
         match self {
             // These stand in several files: see `Process::comm`, `Process::state`.
             Test::Comm(_) | Test::Name(_) | Test::Parent(_) | Test::State(_) => Files::NONE,
+            Test::Where(expression) => expression.certain_files(),
+            Test::Not(tests) => tests.first().map_or(Files::NONE, Test::certain_files),
             _ => self.file().map_or(Files::NONE, |file| Files::new(&[file])),
         }
     }
@@ -270,6 +300,7 @@ impl Test {
                 .contains(&terminal::name(process.stat()?.tty).unwrap_or_else(|| "?".to_owned())),
             Test::State(letters) => letters.contains(&process.state()?),
             Test::OlderThan(seconds) => process.runtime()? > *seconds,
+            Test::NewerThan(seconds) => process.runtime()? < *seconds,
             Test::IsKernelThread => process.is_kernel_thread()?,
             Test::RealUser(ids) => ids.contains(&process.user_ids()?[0]),
             Test::EffectiveUser(ids) => ids.contains(&process.user_ids()?[1]),
@@ -278,18 +309,43 @@ impl Test {
                 has_variable(process.environ()?, name, value.as_deref())
             }
             Test::Cgroup(paths) => {
-                Cgroups(process.file(File::Cgroup)?).paths().any(|path| contains(paths, path))
+                let is_in = |path| paths.iter().any(|wanted| Cgroups::is_meant(path, wanted));
+                cgroups(process)?.paths().any(is_in)
             }
+            Test::Unit(names) => {
+                cgroups(process)?.units().any(|unit| is_named(names, unit, b".service"))
+            }
+            Test::Slice(names) => {
+                cgroups(process)?.slices().any(|slice| is_named(names, slice, b".slice"))
+            }
+            Test::Container(names) => cgroups(process)?
+                .container()
+                .is_some_and(|container| names.iter().any(|name| name.means(&container))),
             Test::Namespaces(namespaces) => is_in_all(process, namespaces)?,
             Test::HoldsFile(sought) => process.holds(sought)?,
             Test::RunsDeleted => process.runs_deleted()?,
             Test::Holds(listeners) => listeners.are_held_by(process)?,
+            Test::Handles(signal) => process.handles(*signal)?,
+            Test::Where(expression) => expression.holds(process)?,
+            Test::Not(tests) => !logic::all(tests.iter().map(|test| test.holds(process)))?,
         })
     }
 }
 
 fn contains(expected: &[Vec<u8>], found: &[u8]) -> bool {
     expected.iter().any(|each| each == found)
+}
+
+fn cgroups<'a>(process: &'a Process<'_>) -> ReadResult<Cgroups<'a>> {
+    process.file(File::Cgroup).map(Cgroups)
+}
+
+/// Reports whether a name matches one of these, with or without its ending.
+fn is_named(wanted: &[Regex], name: &[u8], ending: &[u8]) -> bool {
+    let short = name.strip_suffix(ending);
+    wanted
+        .iter()
+        .any(|wanted| wanted.is_match(name) || short.is_some_and(|short| wanted.is_match(short)))
 }
 
 /// Reports whether a process is in each of these namespaces. Those after the first that differs are

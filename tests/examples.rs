@@ -44,6 +44,11 @@ const EXAMPLES: &[(&str, Place)] = &[
     ("proctool find --user www-data --older 1h --count", Processes(1)),
     ("proctool find --file /var/log/syslog --fields pid,user,name", Processes(0)),
     ("proctool find --deleted --fields pid,unit,deleted_libraries", Processes(0)),
+    // There is no cron.service, and nothing takes so much memory.
+    ("proctool find --unit cron --not exe=cron --newer 1h", Processes(1)),
+    ("proctool find --where 'rss > 1G and state != D' --fields pid,rss,name", Processes(1)),
+    // Nothing is in that unit.
+    ("proctool kill --signal USR1 --queue 7 --require-handler --unit web", Processes(1)),
     ("proctool kill 1234", Processes(0)),
     ("proctool kill --tree --exe runaway", Processes(0)),
     ("proctool kill --signal HUP --exe rsyslogd", Processes(0)),

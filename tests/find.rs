@@ -2,6 +2,7 @@
 
 mod age;
 mod file;
+mod letters;
 mod listing;
 mod order;
 mod pattern;
@@ -127,7 +128,9 @@ const AS_PGREP: &str = r#"
     ask -t '?'; ask -t '?,pts/7' alpha; ask -t ''; ask -t pts/77; ask -t tty1
     ask -F pidfile; ask -F pidfile alpha; ask -F pidfile gamma
     ask -A .; ask -A alpha; ask -A -v alpha
-    ask --ns $$; ask --ns $$ alpha
+    ask --ns $$; ask --ns $$ alpha; ask --ns $$ --nslist pid,uts alpha
+    ask -w alpha; ask -w -l alpha; ask -w -d , alpha; ask -w nosuch; ask -w -v alpha
+    ask -L -F pidfile; ask -L; ask -L -F nosuch
     ask -P $$ -u 0 -x -v alpha; ask -g 0 -u root -r S -i BETA
     ask 'a('; ask '*('; ask -u nosuchuser; ask -n -o alpha; ask --nosuch; ask alpha beta; ask -F nosuch
     ask '[[:alpha:]]+'; ask 'alph[[:lower:]]$'; ask '[]a]lpha'; ask '[^]a]lpha'; ask '[a-]lpha'; ask '\<al'; ask 'al\>'
@@ -135,7 +138,7 @@ const AS_PGREP: &str = r#"
     ask -l -f 1000; ask -a -f '^./gamma'; ask -c -n alpha; ask -x -v alpha; ask -l -r Z; ask -fl -d '|' alpha
     ask -lf '1000$'
     ask -P 0; ask -g 1; ask -s 1; ask -P abc; ask -P ''; ask -u ''; ask -g ''; ask -t -
-    ask --cgroup /; ask --cgroup nosuch; ask -F pidfile -v; ask -c -d , alpha; ask -d '\n' alpha; ask -uroot -P1 al
+    ask --cgroup /; ask --cgroup /nosuch; ask -F pidfile -v; ask -c -d , alpha; ask -d '\n' alpha; ask -uroot -P1 al
     ask --count alpha; ask --inverse alpha; ask --delimiter : alpha; ask --list-name alpha; ask --list-full -x alpha
     ask --euid 1; ask --uid 1; ask --group 1; ask --session $gamma; ask --pgroup $gamma; ask --terminal tty9
     ask --ignore-case ALPHA; ask --exact alpha; ask --newest alpha; ask --oldest alpha; ask --full 1002; ask --parent 1

@@ -6,6 +6,7 @@
 mod apache;
 mod colours;
 mod completions;
+mod conditions;
 mod container;
 mod cron;
 mod cron_jobs;

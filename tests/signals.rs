@@ -3,6 +3,7 @@
 
 mod dry_run;
 mod kill;
+mod queue;
 mod reasons;
 mod refusal;
 mod report;

@@ -14,8 +14,9 @@ use crate::cli::exit_status::{ExitRow, Status};
 use crate::cli::format::{self, BRIEF};
 use crate::cli::interval::{Interval, Look};
 use crate::cli::order::{FieldName, Ordering, field_name};
-use crate::cli::selection::{HELD_FILES, SearchOptions};
-use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, tell_doubts};
+use crate::cli::selection::{EXPRESSIONS, HELD_FILES, SearchOptions};
+use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, parse, tell_doubts};
+use crate::control::Signal;
 use crate::exit::{Exit, Refusal};
 use crate::output::groups::{GroupFormat, GroupList};
 use crate::output::listing::{ListFormat, Listing, Suffix};
@@ -46,16 +47,37 @@ pub static APPLET: Applet = Applet {
 #[derive(Args)]
 struct Options {
     /// Regular expression on the process name, as with --pattern
-    #[arg(value_name = "PATTERN", group = "patterns")]
+    #[arg(value_name = "PATTERN", groups = ["patterns", "read"])]
     operand: Option<OsString>,
     #[command(flatten)]
     search: SearchOptions,
+    /// With --require-handler: the signal, by name or number; TERM otherwise
+    #[arg(
+        long,
+        value_name = "SIGNAL",
+        value_parser = parse::signal,
+        allow_negative_numbers = true,
+        requires = "require_handler",
+        help_heading = "Selection"
+    )]
+    signal: Option<Signal>,
     /// Print the names too
     #[arg(short, long, conflicts_with = "fields", help_heading = "Output")]
     list_name: bool,
     /// Print the whole command lines too
     #[arg(short = 'a', long, conflicts_with = "fields", help_heading = "Output")]
     list_full: bool,
+    /// With -a: quote each argument for a shell
+    #[arg(short = 'Q', long, requires = "list_full", help_heading = "Output")]
+    shell_quote: bool,
+    /// Print all threads of each process, by thread id
+    #[arg(
+        short = 'w',
+        long,
+        conflicts_with_all = ["fields", "json", "jsonl", "count", "newest", "oldest"],
+        help_heading = "Output"
+    )]
+    lightweight: bool,
     /// Print only how many there are
     #[arg(short, long, conflicts_with_all = ["fields", "json", "jsonl"], help_heading = "Output")]
     count: bool,
@@ -104,6 +126,7 @@ fn command() -> Command {
     // `-v` is pgrep's letter for --inverse.
     Options::augment_args(Command::new("find"))
         .mut_arg("verbose", |verbose| verbose.short(None))
+        .mut_arg("pid", |pid| pid.short('p'))
         .mut_arg("quiet", |quiet| quiet.help("Print nothing, only exit with the status"))
         .long_about(
             "Lists the processes that match a pattern and all conditions, as pgrep does, with \
@@ -129,7 +152,7 @@ fn command() -> Command {
 
 fn notes() -> String {
     format!(
-        "{}\n\n{HELD_FILES}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}",
+        "{EXPRESSIONS}\n\n{}\n\n{HELD_FILES}\n\n{PGREP}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}",
         format::fields_help()
     )
 }
@@ -141,6 +164,17 @@ const EXITS: &[ExitRow] = &[
     Status(Exit::Fatal, "fatal: /proc unreadable, out of descriptors, output failed"),
 ];
 
+/// The letters of pgrep that mean something else here.
+const PGREP: &str = "\
+Compared with pgrep:
+  The letters are those of procps 4.0.6, but for these:
+  -w              prints all threads of each process that matches; pgrep looks
+                  at the name of each thread by itself
+  --cgroup        looks at every hierarchy, pgrep at that of version 2 alone; a
+                  slash at the end means what is below
+  PATTERN         is in Rust's syntax, and a name is completed before it is
+                  compared; 15 characters are no limit";
+
 const EXAMPLES: &str = "\
 Examples:
   proctool find -a sshd
@@ -149,6 +183,8 @@ Examples:
   proctool find --user www-data --older 1h --count
   proctool find --file /var/log/syslog --fields pid,user,name
   proctool find --deleted --fields pid,unit,deleted_libraries
+  proctool find --unit cron --not exe=cron --newer 1h
+  proctool find --where 'rss > 1G and state != D' --fields pid,rss,name
 
 See also:
   proctool(1), pgrep(1), pidof(1)";
@@ -157,11 +193,11 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let proc = options.common.start()?;
     let pattern = options.operand.as_deref().or(options.search.pattern());
-    let criteria = options.search.criteria(&proc, pattern)?;
     let format = &options.common.format;
-    options
-        .interval
-        .run(&proc, format, None, |look| options.answer(&proc, &criteria, look, context))
+    options.interval.run(proc, format, None, |proc, look| {
+        let criteria = options.search.criteria(proc, pattern, options.signal)?;
+        options.answer(proc, &criteria, look, context)
+    })
 }
 
 impl Options {
@@ -291,12 +327,21 @@ impl Options {
     fn format(&self, look: Look, terminal: &Terminal) -> Result<ListFormat, Refusal> {
         let fields: Vec<&'static Property> =
             unique(&self.fields).into_iter().map(FieldName::property).collect::<Result<_, _>>()?;
-        let suffix = if self.list_full {
+        let suffix = if self.shell_quote {
+            Suffix::Quoted
+        } else if self.list_full {
             Suffix::CommandLine
         } else if self.list_name {
             Suffix::Name
         } else {
             Suffix::Nothing
+        };
+        let threads = self.lightweight;
+        let lines = |between: &[u8], at_end| ListFormat::Lines {
+            suffix,
+            threads,
+            between: between.to_vec(),
+            at_end,
         };
         Ok(match look.layout(&self.common.format) {
             _ if self.common.verbosity.is_quiet() => ListFormat::Nothing,
@@ -306,11 +351,8 @@ impl Options {
             }
             Some(layout) => ListFormat::Json(layout, look.members(fields)),
             None if !fields.is_empty() => ListFormat::Table(Table::new(fields, terminal.clone())),
-            None if self.null => ListFormat::Lines { suffix, between: vec![0], at_end: b"\0" },
-            None => {
-                let between = self.delimiter.as_ref().map_or(&b"\n"[..], |text| text.as_bytes());
-                ListFormat::Lines { suffix, between: between.to_vec(), at_end: b"\n" }
-            }
+            None if self.null => lines(b"\0", b"\0"),
+            None => lines(self.delimiter.as_ref().map_or(b"\n", |text| text.as_bytes()), b"\n"),
         })
     }
 }

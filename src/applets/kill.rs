@@ -4,9 +4,10 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 
 use super::signalling::{Acting, EXITS, FILES, Force, OUTCOMES};
 use super::{Applet, Context, ManSection};
+use crate::cli::selection::EXPRESSIONS;
 use crate::cli::{ENVIRONMENT, parse};
 use crate::control::{Action, Order, Signal, signal};
-use crate::exit::Exit;
+use crate::exit::{Exit, Refusal};
 use crate::output;
 
 /// The row in the table of applets.
@@ -33,9 +34,26 @@ struct Options {
         help_heading = "Action"
     )]
     signal: Signal,
-    /// List the numbers and names of all signals
-    #[arg(long, exclusive = true, help_heading = "Action")]
-    list: bool,
+    /// Send this number with the signal, as sigqueue(3) does
+    #[arg(
+        long,
+        value_name = "VALUE",
+        value_parser = value,
+        allow_negative_numbers = true,
+        requires = "signal",
+        help_heading = "Action"
+    )]
+    queue: Option<i32>,
+    /// List the numbers and names of all signals; of one signal, print the other one
+    #[arg(
+        short,
+        long,
+        value_name = "SIGNAL",
+        num_args = 0..=1,
+        exclusive = true,
+        help_heading = "Action"
+    )]
+    list: Option<Option<String>>,
     /// How long they may take to end after KILL, such as 1.5s or 2m; 0 is for ever
     #[arg(
         long,
@@ -71,8 +89,21 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{OUTCOMES}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
+    format!("{OUTCOMES}\n\n{PKILL}\n\n{EXPRESSIONS}\n\n{ENVIRONMENT}\n\n{FILES}\n\n{EXAMPLES}")
 }
+
+/// The letters of pkill and kill that mean something else here.
+const PKILL: &str = "\
+Compared with pkill and kill:
+  The letters are those of pkill of procps 4.0.6, but for these:
+  -SIGNAL         a number behind a dash may mean a process group: a signal is
+                  named with --signal; without that it is KILL, not TERM
+  -q, --queue     -q is --quiet in all applets; --queue is the same
+  -v              is --verbose; --inverse has no letter, as in pkill
+  -e, --echo      what is done is printed anyway; --quiet prints nothing
+  -c, --count     one line is printed for each process: wc -l counts them
+  -m, --mrelease  it waits after KILL until the processes have ended
+  -n, -o, -q, -s  are refused beside process ids: other kills take a number";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,20 +111,54 @@ Examples:
   proctool kill --tree --exe runaway
   proctool kill --signal HUP --exe rsyslogd
   proctool kill --list
+  proctool kill --signal USR1 --queue 7 --require-handler --unit web
 
 See also:
   proctool(1), proctool-find(1), proctool-terminate(1), kill(1), signal(7)";
 
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
-    if options.list {
-        let rows: String =
-            signal::all().map(|signal| format!("{:2} {signal}\n", signal.number())).collect();
-        output::print(&rows)?;
+    if let Some(asked) = &options.list {
+        output::print(&listed(asked.as_deref())?)?;
         return Ok(Exit::Done);
+    }
+    if options.queue.is_some() && [Signal::KILL, Signal::STOP].contains(&options.signal) {
+        return Err(Refusal::usage(format!(
+            "--queue: no process can handle {}, and so get a number with it",
+            options.signal
+        ))
+        .into());
     }
     let waits = options.signal == Signal::KILL && !options.no_wait;
     let action = if waits { Action::Kill } else { Action::Send(options.signal) };
-    let order = Order::new(action, options.timeout.0);
+    let order = Order { value: options.queue, ..Order::new(action, options.timeout.0) };
     options.acting.run(&context.name, context.begin, order, options.force.reach())
+}
+
+/// Parses the number that a signal carries.
+fn value(text: &str) -> Result<i32, String> {
+    text.parse().map_err(|_| format!("the number is from {} to {}", i32::MIN, i32::MAX))
+}
+
+/// Returns the list of all signals or, of one, its name for a number and its number for a name. As
+/// in kill(1), the exit status that a shell shows after a signal counts too. Errors: usage.
+fn listed(asked: Option<&str>) -> Result<String, Refusal> {
+    const AFTER_SIGNAL: i32 = 128;
+    let Some(asked) = asked else {
+        let row = |signal: Signal| format!("{:2} {signal}\n", signal.number());
+        return Ok(signal::all().map(row).collect());
+    };
+    let number = asked.parse::<i32>().ok();
+    let status = number.filter(|&number| number > AFTER_SIGNAL);
+    let found = match status {
+        Some(status) => Signal::from_number(status - AFTER_SIGNAL),
+        None => Signal::parse(asked),
+    };
+    match (found, number) {
+        (Some(signal), Some(_)) => Ok(format!("{signal}\n")),
+        (Some(signal), None) => Ok(format!("{}\n", signal.number())),
+        (None, _) => {
+            Err(Refusal::usage(format!("--list '{asked}': no such signal: kill --list names them")))
+        }
+    }
 }

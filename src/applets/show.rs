@@ -99,8 +99,8 @@ fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let proc = options.common.start()?;
     let mut seen = Seen::default();
-    let answer = |look| options.answer(&proc, look, &mut seen, context);
-    options.interval.run(&proc, &options.common.format, Some(Exit::Nothing), answer)
+    let answer = |proc: &Proc, look| options.answer(proc, look, &mut seen, context);
+    options.interval.run(proc, &options.common.format, Some(Exit::Nothing), answer)
 }
 
 /// What the looks have in common.

@@ -169,6 +169,7 @@ impl Acting {
     pub fn arrange(command: clap::Command) -> clap::Command {
         command
             .mut_arg("inverse", |inverse| inverse.short(None))
+            .mut_arg("pid", |pid| pid.short('p'))
             .mut_arg("quiet", |quiet| {
                 quiet.help("Print nothing but JSON, only exit with the status")
             })
@@ -206,7 +207,7 @@ impl Acting {
                 move |ended| leave(&name, ended, Exit::TimedOut, what, is_quiet)
             })?;
         let mut operation = Operation::new(&proc, order, &interrupts).begun(begin);
-        let found = self.targets.find(&proc, |target| operation.add(target))?;
+        let found = self.targets.find(&proc, order.signal(), |target| operation.add(target))?;
         operation.check_room()?;
         let self_and_ancestors = self_and_ancestors(&proc)?;
         let is_matched = self.targets.are_matched();

@@ -10,7 +10,8 @@ use super::{Applet, Context, ManSection};
 use crate::cli::exit_status::{ExitRow, Status};
 use crate::cli::format::{self, BRIEF, FieldList};
 use crate::cli::interval::{Interval, Look};
-use crate::cli::selection::Selection;
+use crate::cli::selection::negation::NegationOptions;
+use crate::cli::selection::{EXPRESSIONS, Selection};
 use crate::cli::{Common, ENVIRONMENT, FILES_AND_SECURITY, absence, parse, tell_doubts};
 use crate::exit::{Exit, Refusal};
 use crate::output::json::Layout;
@@ -46,6 +47,8 @@ struct Options {
     pids: Vec<Pid>,
     #[command(flatten)]
     selection: Selection,
+    #[command(flatten)]
+    negation: NegationOptions,
     /// Show the way up to the root too
     #[arg(short = 's', long, visible_alias = "show-parents", help_heading = "Extent")]
     ancestors: bool,
@@ -73,6 +76,9 @@ struct Options {
     /// Show threads, by name and id
     #[arg(short, long, help_heading = "Details")]
     thread_names: bool,
+    /// Show no threads, which is done anyway
+    #[arg(short = 'T', long, conflicts_with = "thread_names", help_heading = "Details")]
+    hide_threads: bool,
     #[arg(short, long, help = "Fold identical leaves: 3*[name]", help_heading = "Details")]
     compact: bool,
     /// Sort by process id, which is done anyway
@@ -125,7 +131,7 @@ fn command() -> Command {
 }
 
 fn notes() -> String {
-    format!("{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}")
+    format!("{EXPRESSIONS}\n\n{ENVIRONMENT}\n\n{FILES_AND_SECURITY}\n\n{EXAMPLES}")
 }
 
 const TOO_MUCH: &str = "names and arguments of all processes exceed 4 GiB: leave out --arguments";
@@ -151,11 +157,10 @@ See also:
 fn run(matches: &ArgMatches, context: &Context) -> anyhow::Result<Exit> {
     let options = Options::from_arg_matches(matches)?;
     let proc = options.common.start()?;
-    let criteria = options.criteria(&proc)?;
     let format = &options.common.format;
-    options
-        .interval
-        .run(&proc, format, None, |look| options.answer(&proc, &criteria, look, context))
+    options.interval.run(proc, format, None, |proc, look| {
+        options.answer(proc, &options.criteria(proc)?, look, context)
+    })
 }
 
 /// Reports whether the view begins at a node, so that --depth counts from it: at a match, or
@@ -210,6 +215,7 @@ impl Options {
 
     fn criteria(&self, proc: &Proc) -> anyhow::Result<Criteria> {
         let mut tests = self.selection.tests(proc)?;
+        tests.extend(self.negation.tests(&[], |options: &Selection| options.tests(proc))?);
         if !self.pids.is_empty() {
             tests.push(Test::Pid(self.pids.clone()));
         }

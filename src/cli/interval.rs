@@ -37,22 +37,23 @@ pub enum Look {
 }
 
 impl Interval {
-    /// Looks once, or again and again. Returns the result of the only look, or `last`, the result that
-    /// ends the looks. Errors: those of the looks, such as an output that nobody reads.
+    /// Looks once, or again and again. Nothing that one look has read serves the next one. Returns the
+    /// result of the only look, or `last`, the result that ends the looks. Errors: those of the
+    /// looks, such as an output that nobody reads.
     pub fn run(
         &self,
-        proc: &Proc,
+        proc: Proc,
         format: &Format,
         last: Option<Exit>,
-        mut look: impl FnMut(Look) -> anyhow::Result<Exit>,
+        mut look: impl FnMut(&Proc, Look) -> anyhow::Result<Exit>,
     ) -> anyhow::Result<Exit> {
-        let Some(interval) = self.interval else { return look(Look::Only) };
+        let Some(interval) = self.interval else { return look(&proc, Look::Only) };
         let is_redrawn = stdout().is_terminal() && format.json().is_none();
         let kind = if is_redrawn { Look::Redrawn } else { Look::Lines };
-        let mut next = Instant::now();
+        let (mut proc, mut next) = (proc, Instant::now());
         loop {
             proc.begin_round();
-            let exit = look(kind)?;
+            let exit = look(&proc, kind)?;
             if last.is_some_and(|last| last == exit) {
                 return Ok(exit);
             }
@@ -61,6 +62,7 @@ impl Interval {
                 next += interval;
             }
             sleep(next - now);
+            proc = proc.anew()?;
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod desktop;
 pub mod exit_status;
 pub mod format;
 pub mod interval;
+pub mod nearest;
 pub mod notification;
 pub mod order;
 pub mod output_file;

@@ -31,6 +31,69 @@ pub fn compile(pattern: &OsStr, exact: bool, ignore_case: bool) -> Result<Regex,
     })
 }
 
+/// Compiles a text that is to be found as it is. Errors: usage, if it is empty or too long.
+pub fn literal(text: &OsStr, exact: bool, ignore_case: bool) -> Result<Regex, Refusal> {
+    if text.is_empty() {
+        return Err(Refusal::usage("--literal has an empty text"));
+    }
+    let mut pattern = Vec::new();
+    text.as_bytes().iter().for_each(|&byte| push_plain(&mut pattern, byte));
+    compile(OsStr::from_bytes(&pattern), exact, ignore_case)
+}
+
+/// Compiles a pattern of the shell, in which `*`, `?` and `[..]` have a meaning, for a whole name. A
+/// backslash has none, because the names of systemd contain it. Errors: usage, with the option.
+pub fn shell(option: &str, typed: &[u8]) -> Result<Regex, Refusal> {
+    let refuse =
+        |why: &str| Refusal::usage(format!("{option} '{}': {why}", String::from_utf8_lossy(typed)));
+    let mut pattern = Vec::new();
+    let mut rest = typed;
+    while let [first, behind @ ..] = rest {
+        rest = behind;
+        match first {
+            b'*' => pattern.extend_from_slice(b".*"),
+            b'?' => pattern.push(b'.'),
+            b'[' => {
+                let end = class_end(rest).ok_or_else(|| refuse("a bracket is not closed"))?;
+                push_class(&mut pattern, &rest[..end]);
+                rest = &rest[end + 1..];
+            }
+            &byte => push_plain(&mut pattern, byte),
+        }
+    }
+    compile(OsStr::from_bytes(&pattern), true, false)
+        .map_err(|_| refuse("this is no pattern of a shell"))
+}
+
+/// Returns where the class behind an opening bracket ends. A closing bracket that comes first is a
+/// member.
+fn class_end(text: &[u8]) -> Option<usize> {
+    let first = usize::from(text.first().is_some_and(|byte| b"!^".contains(byte))) + 1;
+    text.iter().skip(first).position(|&byte| byte == b']').map(|at| first + at)
+}
+
+/// Appends a class, which may be inverted and may have ranges.
+fn push_class(pattern: &mut Vec<u8>, class: &[u8]) {
+    pattern.push(b'[');
+    let inverted = class.strip_prefix(b"!").or_else(|| class.strip_prefix(b"^"));
+    pattern.extend(inverted.map(|_| b'^'));
+    let members = inverted.unwrap_or(class);
+    for (at, &byte) in members.iter().enumerate() {
+        let is_range = byte == b'-' && at > 0 && at + 1 < members.len();
+        if is_range { pattern.push(byte) } else { push_plain(pattern, byte) }
+    }
+    pattern.push(b']');
+}
+
+/// Appends a byte that stands for itself.
+fn push_plain(pattern: &mut Vec<u8>, byte: u8) {
+    if byte.is_ascii_alphanumeric() {
+        pattern.push(byte);
+    } else {
+        pattern.extend_from_slice(format!("\\x{byte:02x}").as_bytes());
+    }
+}
+
 /// Builds an expression that matches bytes, newlines included, not characters.
 fn build(pattern: &str, ignore_case: bool) -> Result<Regex, regex::Error> {
     let mut builder = RegexBuilder::new(pattern);
@@ -87,12 +150,51 @@ mod tests {
     }
 
     #[test]
+    fn a_literal_text_has_no_special_characters() {
+        let matches = |text: &[u8], exact, found: &[u8]| {
+            literal(OsStr::from_bytes(text), exact, false).unwrap().is_match(found)
+        };
+        assert!(matches(b"a|b", false, b"xa|bx") && !matches(b"a|b", false, b"a"));
+        assert!(matches(b"[.*(", true, b"[.*(") && !matches(b"a", true, b"ab"));
+        assert!(matches(b"caf\xe9", true, b"caf\xe9"));
+        assert!(literal(OsStr::new("AB"), false, true).unwrap().is_match(b"xabx"));
+        assert!(literal(OsStr::new(""), false, false).is_err());
+    }
+
+    #[test]
+    fn patterns_of_the_shell_match_whole_names() {
+        for (pattern, name, matched) in [
+            ("cron", "cron", true),
+            ("cron", "crond", false),
+            ("cr*", "crond", true),
+            ("cr?n", "cron", true),
+            ("*", "", true),
+            ("getty@tty[1-3]", "getty@tty2", true),
+            ("getty@tty[!1-3]", "getty@tty2", false),
+            ("a[]x]b", "a]b", true),
+            ("a[-x]b", "a-b", true),
+            ("a[x-]b", "a-b", true),
+            (r"a\x2db", r"a\x2db", true),
+            ("a.b", "aXb", false),
+            ("a[&&b]c", "a&c", true),
+        ] {
+            let compiled = shell("--unit", pattern.as_bytes()).unwrap();
+            assert_eq!(compiled.is_match(name.as_bytes()), matched, "{pattern} {name}");
+        }
+        for bad in ["[", "a[b", "[]", "[z-a]"] {
+            let told = shell("--unit", bad.as_bytes()).unwrap_err().message;
+            assert!(told.starts_with(&format!("--unit '{bad}'")), "{told}");
+        }
+    }
+
+    #[test]
     fn any_change_is_survived() {
         use std::os::unix::ffi::OsStrExt;
         crate::fuzz::survives(
             &[b"^(a|b)[[:alpha:]]+.*\\d{1,3}$", b"caf\xe9?", b"(?i)x*?"],
             |text| {
                 _ = compile(OsStr::from_bytes(text), true, false);
+                _ = (shell("--unit", text), literal(OsStr::from_bytes(text), true, false));
             },
         );
     }

@@ -1,30 +1,41 @@
 //! Options that select processes, and the criteria that they stand for. `Selection` is what all
 //! applets have that select, `SearchOptions` is all that `find` has.
 
+mod age;
+mod expression;
 mod files;
+mod handler;
+mod namespace;
+pub mod negation;
+mod pid_file;
+mod place;
+mod quantity;
 pub mod socket;
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::Display;
-use std::fs;
-use std::io::{Read as _, stdin};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use anyhow::Context as _;
-use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{ArgGroup, Args};
 
 use super::{absence, parse, pattern};
-use crate::control::self_and_ancestors;
+use crate::control::{Signal, self_and_ancestors};
 use crate::exit::Refusal;
-use crate::process::{
-    File, Files, Lookup, Pid, Proc, Process, ReadResult, Unavailable, if_available,
-};
+use crate::process::{Files, Lookup, Pid, Proc, Process, ReadResult};
 use crate::select::{Anchor, Criteria, Pick, Relation, Relatives, Test, relatives};
 
+use age::AgeOptions;
+use expression::ExpressionOptions;
 use files::FileOptions;
+use handler::HandlerOptions;
+use namespace::NamespaceOptions;
+use negation::NegationOptions;
+use pid_file::PidFileOptions;
+use place::PlaceOptions;
 use socket::SocketOptions;
 
+pub use expression::EXPRESSIONS;
 pub use files::HELD_FILES;
 
 /// Long options of each applet that selects. All of them must be true; of a list in one of them,
@@ -57,6 +68,12 @@ pub struct Selection {
     files: FileOptions,
     #[command(flatten)]
     sockets: SocketOptions,
+    #[command(flatten)]
+    place: PlaceOptions,
+    #[command(flatten)]
+    age: AgeOptions,
+    #[command(flatten)]
+    expression: ExpressionOptions,
 }
 
 impl Selection {
@@ -80,24 +97,32 @@ impl Selection {
         add(&mut tests, Test::RealUser, users(proc, &self.user)?);
         tests.extend(self.files.tests(proc)?);
         tests.extend(self.sockets.test(proc)?);
+        tests.extend(self.place.tests(proc)?);
+        tests.extend(self.age.tests(proc)?);
+        tests.extend(self.expression.tests()?);
         Ok(tests)
     }
 }
 
 /// Options of pgrep, with pgrep's letters, and more conditions.
+// What --full and the like apply to: a pattern, or an inverted one.
 #[derive(Args)]
+#[command(group(ArgGroup::new("read").multiple(true)))]
 pub struct SearchOptions {
     /// Regular expression on the process name; a name that the kernel cut is completed first
-    #[arg(long, value_name = "PATTERN", group = "patterns", help_heading = "Pattern")]
+    #[arg(long, value_name = "PATTERN", groups = ["patterns", "read"], help_heading = "Pattern")]
     pattern: Option<OsString>,
+    /// Text that is in the process name, without any character that means more
+    #[arg(long, value_name = "TEXT", groups = ["patterns", "read"], help_heading = "Pattern")]
+    literal: Option<OsString>,
     /// Match the whole command line instead of the name
-    #[arg(short, long, requires = "patterns", help_heading = "Pattern")]
+    #[arg(short, long, requires = "read", help_heading = "Pattern")]
     full: bool,
     /// The pattern must match all of it
-    #[arg(short = 'x', long, requires = "patterns", help_heading = "Pattern")]
+    #[arg(short = 'x', long, requires = "read", help_heading = "Pattern")]
     exact: bool,
     /// Ignore case
-    #[arg(short, long, requires = "patterns", help_heading = "Pattern")]
+    #[arg(short, long, requires = "read", help_heading = "Pattern")]
     ignore_case: bool,
     /// Select what does not match the pattern and the options
     #[arg(short = 'v', long, help_heading = "Pattern")]
@@ -176,41 +201,23 @@ pub struct SearchOptions {
         help_heading = "Selection"
     )]
     runstates: Vec<parse::States>,
-    /// Running for longer than this (10, 1.5s, 2m, 1h30m)
-    #[arg(
-        short = 'O',
-        long,
-        value_name = "DURATION",
-        value_parser = parse::duration,
-        allow_negative_numbers = true,
-        help_heading = "Selection"
-    )]
-    older: Option<f64>,
     /// Only the one that started last
     #[arg(short, long, conflicts_with_all = ["oldest", "inverse"], help_heading = "Selection")]
     newest: bool,
     /// Only the one that started first
     #[arg(short, long, conflicts_with = "inverse", help_heading = "Selection")]
     oldest: bool,
-    /// The process whose id is in this file, alone on its first line and with no other number
-    /// below; - is standard input
-    #[arg(short = 'F', long, value_name = "FILE", help_heading = "Selection")]
-    pidfile: Option<OsString>,
     /// Started with this variable, of this value if one is given
     #[arg(long, value_name = "NAME[=VALUE]", help_heading = "Selection")]
     env: Vec<OsString>,
-    /// In this control group, by its path
-    #[arg(long, value_name = "PATH", value_delimiter = ',', help_heading = "Selection")]
-    cgroup: Vec<OsString>,
-    /// In all the namespaces of this process
-    #[arg(
-        long,
-        value_name = "PID",
-        value_parser = parse::pid,
-        allow_negative_numbers = true,
-        help_heading = "Selection"
-    )]
-    ns: Option<Pid>,
+    #[command(flatten)]
+    pid_file: PidFileOptions,
+    #[command(flatten)]
+    namespace: NamespaceOptions,
+    #[command(flatten)]
+    handler: HandlerOptions,
+    #[command(flatten)]
+    negation: NegationOptions,
     /// Only threads of the kernel
     #[arg(long, help_heading = "Selection")]
     kernel: bool,
@@ -267,11 +274,29 @@ impl SearchOptions {
     }
 
     /// Returns the options, with this pattern, as criteria. They never match our own process.
-    /// Errors: usage, a pid file or process that does not exist, or a failed lookup.
-    pub fn criteria(&self, proc: &Proc, pattern: Option<&OsStr>) -> anyhow::Result<Criteria> {
+    /// `signal` is what --require-handler is about. Errors: usage, a pid file or process that does
+    /// not exist, or a failed lookup.
+    pub fn criteria(
+        &self,
+        proc: &Proc,
+        pattern: Option<&OsStr>,
+        signal: Option<Signal>,
+    ) -> anyhow::Result<Criteria> {
+        let tests = self.tests(proc, pattern, signal)?;
+        Ok(Criteria::new(tests, self.inverse, self.excluded(proc)?))
+    }
+
+    fn tests(
+        &self,
+        proc: &Proc,
+        pattern: Option<&OsStr>,
+        signal: Option<Signal>,
+    ) -> anyhow::Result<Vec<Test>> {
         let mut tests = self.selection.tests(proc)?;
-        tests.extend(pattern.map(|pattern| self.pattern_test(pattern)).transpose()?);
-        tests.extend(self.pidfile_test()?);
+        tests.extend(self.pattern_test(pattern)?);
+        tests.extend(self.pid_file.test()?);
+        tests.extend(self.namespace.test(proc)?);
+        tests.extend(self.handler.test(signal)?);
         add(&mut tests, Test::Parent, self.parent.clone());
         add(
             &mut tests,
@@ -287,29 +312,21 @@ impl SearchOptions {
         add(&mut tests, Test::EffectiveUser, users(proc, &self.euid)?);
         add(&mut tests, Test::RealUser, users(proc, &self.uid)?);
         add(&mut tests, Test::RealGroup, groups(proc, &self.group)?);
-        add(&mut tests, Test::Cgroup, names("--cgroup", &self.cgroup)?);
         add(
             &mut tests,
             Test::State,
             self.runstates.iter().flat_map(|states| &states.0).copied().collect(),
         );
-        if let Some(seconds) = self.older {
-            if_available(proc.uptime()).context("cannot tell any age")?.ok_or_else(|| {
-                Refusal::nothing("cannot tell any age: this procfs tells no uptime")
-            })?;
-            tests.push(Test::OlderThan(seconds));
-        }
         tests.extend(self.kernel.then_some(Test::IsKernelThread));
         for variable in &self.env {
             tests.push(variable_test(variable)?);
         }
-        if let Some(pid) = self.ns {
-            tests.push(namespaces_of(proc, pid)?);
-        }
         for (relation, anchor) in self.relations() {
             tests.push(relation_test(proc, relation, anchor)?);
         }
-        Ok(Criteria::new(tests, self.inverse, self.excluded(proc)?))
+        let inverted = |options: &SearchOptions| options.tests(proc, options.pattern(), signal);
+        tests.extend(self.negation.tests(&self.pattern_flags(), inverted)?);
+        Ok(tests)
     }
 
     /// Returns which one of several matches is wanted, if only one is.
@@ -323,24 +340,21 @@ impl SearchOptions {
         }
     }
 
-    fn pattern_test(&self, pattern: &OsStr) -> Result<Test, Refusal> {
-        let regex = pattern::compile(pattern, self.exact, self.ignore_case)?;
-        Ok(if self.full { Test::CommandLine(regex) } else { Test::Name(regex) })
+    fn pattern_test(&self, pattern: Option<&OsStr>) -> Result<Option<Test>, Refusal> {
+        let (exact, ignore_case) = (self.exact, self.ignore_case);
+        let regex = match (pattern, &self.literal) {
+            (Some(pattern), _) => pattern::compile(pattern, exact, ignore_case)?,
+            (None, Some(text)) => pattern::literal(text, exact, ignore_case)?,
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(if self.full { Test::CommandLine(regex) } else { Test::Name(regex) }))
     }
 
-    fn pidfile_test(&self) -> Result<Option<Test>, Refusal> {
-        let Some(path) = &self.pidfile else { return Ok(None) };
-        let refuse =
-            |why: String| Refusal::nothing(format!("pid file '{}': {why}", path.to_string_lossy()));
-        let mut text = Vec::new();
-        let read = if path == "-" {
-            stdin().lock().take(PID_FILE_BYTES + 1).read_to_end(&mut text)
-        } else {
-            fs::File::open(path)
-                .and_then(|file| file.take(PID_FILE_BYTES + 1).read_to_end(&mut text))
-        };
-        read.map_err(|error| refuse(error.to_string()))?;
-        Ok(Some(Test::Pid(vec![pid_of_file(&text).map_err(refuse)?])))
+    /// Returns the options that say how a pattern is read, for the patterns of --not.
+    fn pattern_flags(&self) -> Vec<&'static str> {
+        let flags =
+            [(self.full, "--full"), (self.exact, "--exact"), (self.ignore_case, "--ignore-case")];
+        flags.into_iter().filter_map(|(is_given, flag)| is_given.then_some(flag)).collect()
     }
 
     fn terminals(&self) -> Result<Vec<String>, Refusal> {
@@ -368,25 +382,6 @@ impl SearchOptions {
         }
         Ok(excluded)
     }
-}
-
-/// Bytes of a pid file at most.
-const PID_FILE_BYTES: u64 = 4096;
-
-/// Parses the process id in a pid file: alone on its first line. Some daemons write text below it,
-/// such as their command line. A second number may be the one that was meant, and is refused.
-fn pid_of_file(text: &[u8]) -> Result<Pid, String> {
-    if text.len() as u64 > PID_FILE_BYTES {
-        return Err(format!("it has more than {PID_FILE_BYTES} bytes, and no pid file has"));
-    }
-    let text = String::from_utf8_lossy(text);
-    let mut numbers =
-        text.split_whitespace().filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
-    if let (Some(first), Some(second)) = (numbers.next(), numbers.next()) {
-        return Err(format!("it holds more than one number: {first} and {second}"));
-    }
-    let word = text.trim_start().lines().next().unwrap_or_default().trim_end();
-    parse::pid(word).map_err(|why| format!("'{}' is no process id: {why}", word.escape_debug()))
 }
 
 fn add<T>(tests: &mut Vec<Test>, test: impl FnOnce(Vec<T>) -> Test, values: Vec<T>) {
@@ -483,30 +478,6 @@ fn variable_test(typed: &OsStr) -> Result<Test, Refusal> {
         Some(name) if !name.is_empty() => Ok(Test::Environ { name, value: parts.next() }),
         _ => Err(Refusal::usage("--env wants NAME or NAME=VALUE")),
     }
-}
-
-fn namespaces_of(proc: &Proc, pid: Pid) -> anyhow::Result<Test> {
-    let refuse =
-        |why: &dyn Display| Refusal::nothing(format!("namespaces of process {pid}: {why}"));
-    let process = match proc.process(pid, Files::NONE)? {
-        Lookup::Found(process) => process,
-        Lookup::Unavailable(reason) => return Err(refuse(&reason).into()),
-        Lookup::Exited => return Err(refuse(&"there is no such process").into()),
-    };
-    let mut namespaces = Vec::new();
-    for file in File::NAMESPACES {
-        match process.lookup(process.namespace(file))? {
-            Lookup::Found(inode) => namespaces.push((file, inode)),
-            // An older kernel lacks some namespaces; a zombie lacks all.
-            Lookup::Unavailable(Unavailable::Absent(_)) => {}
-            Lookup::Unavailable(reason) => return Err(refuse(&reason).into()),
-            Lookup::Exited => return Err(refuse(&"it ended meanwhile").into()),
-        }
-    }
-    if namespaces.is_empty() {
-        return Err(refuse(&"it has none").into());
-    }
-    Ok(Test::Namespaces(namespaces))
 }
 
 fn relation_test(proc: &Proc, relation: Relation, anchor: &Anchor) -> anyhow::Result<Test> {

@@ -47,14 +47,15 @@ impl Targets {
         self.operands.is_empty()
     }
 
-    /// Finds the targets and passes each to `add`. Conditions apply to process ids too: a stale id
-    /// must not hit another process. Errors: usage, if neither an id nor a condition is given.
+    /// Finds the targets of this signal, and passes each to `add`. Conditions apply to process ids
+    /// too: a stale id must not hit another process. Errors: usage, if neither an id nor a condition is given.
     pub fn find(
         &self,
         proc: &Proc,
+        signal: Option<Signal>,
         mut add: impl FnMut(Target) -> Result<(), control::Error>,
     ) -> anyhow::Result<FoundTargets> {
-        let criteria = self.search.criteria(proc, self.search.pattern())?;
+        let criteria = self.search.criteria(proc, self.search.pattern(), signal)?;
         let mut found = FoundTargets::default();
         if criteria.is_empty() && self.search.is_inverted() {
             return Err(

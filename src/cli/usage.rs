@@ -7,8 +7,17 @@ pub fn refusal(name: &str, error: &clap::Error) -> Refusal {
     Refusal::usage(one_line(name, &error.render().to_string()))
 }
 
-/// Joins clap's paragraphs into one line, without its usage and its hint at the help.
+/// Returns the explanation of a mistake that clap found, in one line.
+pub fn explanation(error: &clap::Error) -> String {
+    joined(&error.render().to_string())
+}
+
 fn one_line(name: &str, rendered: &str) -> String {
+    format!("{}: try '{name} --help'", joined(rendered))
+}
+
+/// Joins clap's paragraphs into one line, without its usage and its hint at the help.
+fn joined(rendered: &str) -> String {
     let paragraphs = rendered
         .split("\n\n")
         .take_while(|text| !text.starts_with("Usage:") && !text.starts_with("For more"));
@@ -16,7 +25,7 @@ fn one_line(name: &str, rendered: &str) -> String {
         .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
         .map(|text| text.trim_start_matches("error: ").trim_start_matches("tip: ").to_owned())
         .collect();
-    format!("{}: try '{name} --help'", text.join("; "))
+    text.join("; ")
 }
 
 #[cfg(test)]

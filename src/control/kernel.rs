@@ -133,14 +133,64 @@ pub fn ask_by_signal(pidfd: impl AsFd, scope: Scope) -> Result<(), Errno> {
         Scope::ProcessGroup => 1 << 2,
     };
     let pidfd = pidfd.as_fd().as_raw_fd();
-    // The number of pidfd_send_signal(2), the same on every architecture
-    // (include/uapi/asm-generic/unistd.h). rustix has no signal 0.
-    const SEND_SIGNAL: nix::libc::c_long = 424;
+    // rustix has no signal 0.
     // SAFETY: without a siginfo_t the call reads no memory of ours.
     let answer = unsafe {
         let no_info = std::ptr::null::<nix::libc::siginfo_t>();
         nix::libc::syscall(SEND_SIGNAL, pidfd, 0, no_info, flags)
     };
+    nix::errno::Errno::result(answer).map(drop).map_err(errno_of_nix)
+}
+
+/// The number of pidfd_send_signal(2), the same on every architecture
+/// (include/uapi/asm-generic/unistd.h).
+const SEND_SIGNAL: nix::libc::c_long = 424;
+
+/// The siginfo_t of a signal that carries a number (include/uapi/asm-generic/siginfo.h). On 64-bit
+/// machines, `queued` begins behind a gap.
+#[repr(C)]
+struct QueuedSignal {
+    number: nix::libc::c_int,
+    error: nix::libc::c_int,
+    code: nix::libc::c_int,
+    queued: Queued,
+    /// The kernel reads 128 bytes. The rest is zero.
+    rest: [u8; 112 - 2 * size_of::<usize>()],
+}
+
+/// The sender, and the number in the place of a pointer (union sigval).
+#[repr(C)]
+struct Queued {
+    pid: nix::libc::pid_t,
+    uid: nix::libc::uid_t,
+    value: SignalValue,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+union SignalValue {
+    pointer: usize,
+    number: nix::libc::c_int,
+}
+
+/// Sends a signal with a number through a pidfd, as sigqueue(3) does by the number of a process.
+pub fn queue_signal(pidfd: impl AsFd, signal: i32, value: i32) -> Result<(), Errno> {
+    let pidfd = pidfd.as_fd().as_raw_fd();
+    let mut carried = SignalValue { pointer: 0 };
+    carried.number = value;
+    let info = QueuedSignal {
+        number: signal,
+        error: 0,
+        code: nix::libc::SI_QUEUE,
+        queued: Queued {
+            pid: unistd::getpid().as_raw(),
+            uid: unistd::getuid().as_raw(),
+            value: carried,
+        },
+        rest: [0; _],
+    };
+    // SAFETY: the call reads one siginfo_t, which `info` is as large as.
+    let answer = unsafe { nix::libc::syscall(SEND_SIGNAL, pidfd, signal, &raw const info, 0) };
     nix::errno::Errno::result(answer).map(drop).map_err(errno_of_nix)
 }
 
@@ -393,6 +443,12 @@ mod tests {
     #[test]
     fn the_request_is_the_one_of_64_bytes() {
         assert_eq!(size_of::<PidfdInfo>(), 64);
+    }
+
+    #[test]
+    fn a_queued_signal_is_laid_out_as_the_kernel_reads_it() {
+        assert_eq!(size_of::<QueuedSignal>(), size_of::<nix::libc::siginfo_t>());
+        assert_eq!(std::mem::offset_of!(QueuedSignal, queued), 8 + size_of::<usize>());
     }
 
     #[test]

@@ -437,7 +437,13 @@ impl<'p> Operation<'p> {
                 return Ok(Some(Outcome::NotPermitted));
             }
         }
-        match self.proc.lookup(target.pid, reference.send(signal))? {
+        // Only the signal of the order carries a number, not one that stops or continues for it.
+        let value = self.order.value.filter(|_| self.order.signal() == Some(signal));
+        let sent = match value {
+            Some(value) => reference.queue(signal, value),
+            None => reference.send(signal),
+        };
+        match self.proc.lookup(target.pid, sent)? {
             Lookup::Found(()) => {
                 target.sent = Some(signal);
                 self.log(at, format_args!("sent {signal}"));

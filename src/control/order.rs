@@ -10,6 +10,8 @@ use super::{Outcome, Signal, Target};
 pub struct Order {
     /// The thing to do with every target.
     pub action: Action,
+    /// The number that the signal carries (sigqueue(3)).
+    pub value: Option<i32>,
     /// Time limit; `None` for no limit.
     pub timeout: Option<Duration>,
     /// `true` if all descendants of the targets become targets too.
@@ -52,7 +54,7 @@ pub enum AfterTerm {
 impl Order {
     /// Makes an order without descendants.
     pub fn new(action: Action, timeout: Option<Duration>) -> Order {
-        Order { action, timeout, tree: false, wants_status: false }
+        Order { action, value: None, timeout, tree: false, wants_status: false }
     }
 
     /// Makes the order to wait for the exit of all targets, within this time.

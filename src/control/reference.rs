@@ -156,6 +156,12 @@ impl Reference {
     pub fn send(&self, signal: Signal) -> ReadResult<()> {
         pidfd_send_signal(&*self.pidfd()?, signal.raw()).map_err(signal_error)
     }
+
+    /// Sends a signal that carries a number, as sigqueue(3) does. Errors: as of
+    /// [`Reference::send`]; also EAGAIN, when the owner of the process has too many signals queued.
+    pub fn queue(&self, signal: Signal, value: i32) -> ReadResult<()> {
+        kernel::queue_signal(&*self.pidfd()?, signal.number(), value).map_err(signal_error)
+    }
 }
 
 /// Returns the reason why a signal was not taken.

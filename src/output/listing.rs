@@ -6,7 +6,9 @@ use std::io::{self, Write};
 use super::json::{self, Layout};
 use super::table::Table;
 use super::{Output, Terminal, shown};
-use crate::process::{File, Files, Process, Property, ReadResult, certain_files, if_available};
+use crate::process::{
+    File, Files, Pid, Process, Property, ReadResult, certain_files, if_available, items,
+};
 
 /// The form in which each process is printed.
 pub enum ListFormat {
@@ -14,8 +16,8 @@ pub enum ListFormat {
     Nothing,
     /// Only their number.
     Count,
-    /// Lines as of pgrep: pids, each with a suffix.
-    Lines { suffix: Suffix, between: Vec<u8>, at_end: &'static [u8] },
+    /// Lines as of pgrep: pids, each with a suffix. With `threads`, one for each thread.
+    Lines { suffix: Suffix, threads: bool, between: Vec<u8>, at_end: &'static [u8] },
     /// A table.
     Table(Table),
     /// JSON with these properties.
@@ -28,13 +30,17 @@ pub enum Suffix {
     Nothing,
     Name,
     CommandLine,
+    /// The command line, with each argument quoted for a shell.
+    Quoted,
 }
 
 impl ListFormat {
     /// Returns the files that this format reads of each process.
     pub fn files(&self) -> Files {
         match self {
-            ListFormat::Lines { suffix: Suffix::CommandLine, .. } => Files::new(&[File::Cmdline]),
+            ListFormat::Lines { suffix: Suffix::CommandLine | Suffix::Quoted, .. } => {
+                Files::new(&[File::Cmdline])
+            }
             _ => certain_files(self.properties()),
         }
     }
@@ -42,7 +48,8 @@ impl ListFormat {
     /// Reports whether it shows more of a process than its pid.
     pub fn reads_properties(&self) -> bool {
         !self.properties().is_empty()
-            || matches!(self, ListFormat::Lines { suffix, .. } if *suffix != Suffix::Nothing)
+            || matches!(self, ListFormat::Lines { suffix, threads, .. }
+                if *suffix != Suffix::Nothing || *threads)
     }
 
     /// Reports whether it shows the id, which no later process of the same pid has.
@@ -92,8 +99,17 @@ impl<'o> Listing<'o> {
         self.line.clear();
         match &mut self.format {
             ListFormat::Nothing | ListFormat::Count => Ok(()),
-            ListFormat::Lines { suffix, .. } => {
-                line(&mut self.line, process, *suffix, &self.output.terminal)
+            ListFormat::Lines { suffix, threads, between, .. } => {
+                let threads = if *threads { process.other_threads()? } else { Vec::new() };
+                line(&mut self.line, process, *suffix, &self.output.terminal)?;
+                for (id, name) in threads {
+                    self.line.extend_from_slice(between);
+                    let name = (*suffix == Suffix::Name).then_some(name);
+                    let text =
+                        name.map_or_else(|| text(process, *suffix), |name| Ok(Some(name.into())));
+                    push_line(&mut self.line, id, text?.as_deref(), &self.output.terminal);
+                }
+                Ok(())
             }
             ListFormat::Table(table) => table.row(&mut self.line, process),
             ListFormat::Json(_, fields) => json::object(&mut self.line, process, fields),
@@ -149,19 +165,38 @@ fn line(
     suffix: Suffix,
     terminal: &Terminal,
 ) -> ReadResult<()> {
-    line.extend_from_slice(process.pid().to_string().as_bytes());
-    let text = match suffix {
-        Suffix::Nothing => return Ok(()),
-        Suffix::Name => name_or_mark(process)?,
-        Suffix::CommandLine => match if_available(process.command_line())? {
-            Some(arguments) if !arguments.is_empty() => Cow::Owned(arguments),
-            // ps shows in brackets what has no arguments: kernel threads and zombies.
-            _ => Cow::Owned([b"[", &name_or_mark(process)?[..], b"]"].concat()),
-        },
-    };
-    line.push(b' ');
-    line.extend_from_slice(&shown(&text, terminal));
+    push_line(line, process.pid(), text(process, suffix)?.as_deref(), terminal);
     Ok(())
+}
+
+fn push_line(line: &mut Vec<u8>, id: Pid, text: Option<&[u8]>, terminal: &Terminal) {
+    line.extend_from_slice(id.to_string().as_bytes());
+    if let Some(text) = text {
+        line.push(b' ');
+        line.extend_from_slice(&shown(text, terminal));
+    }
+}
+
+/// Returns the text behind the id of a process.
+fn text<'p>(process: &'p Process<'_>, suffix: Suffix) -> ReadResult<Option<Cow<'p, [u8]>>> {
+    let arguments = match suffix {
+        Suffix::Nothing => return Ok(None),
+        Suffix::Name => return name_or_mark(process).map(Some),
+        Suffix::CommandLine => if_available(process.command_line())?,
+        Suffix::Quoted => if_available(process.file(File::Cmdline))?.map(quoted),
+    };
+    Ok(Some(match arguments {
+        Some(arguments) if !arguments.is_empty() => Cow::Owned(arguments),
+        // ps shows in brackets what has no arguments: kernel threads and zombies.
+        _ => Cow::Owned([b"[", &name_or_mark(process)?[..], b"]"].concat()),
+    }))
+}
+
+/// Quotes arguments for a shell, as `show` does. An argument holds no zero byte, which cannot be
+/// quoted.
+fn quoted(arguments: &[u8]) -> Vec<u8> {
+    let quote = |item| shlex::bytes::try_quote(item).unwrap_or(Cow::Borrowed(item));
+    items(arguments).map(quote).collect::<Vec<_>>().join(&b' ')
 }
 
 /// Returns the name of a process; `?` if it is unavailable.

@@ -12,6 +12,15 @@ impl<'a> Cgroups<'a> {
         cgroup.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
     }
 
+    /// Reports whether a control group is meant by a path. One that ends in a slash means also the
+    /// groups below it; `/` alone is the root.
+    pub fn is_meant(cgroup: &[u8], path: &[u8]) -> bool {
+        match path.strip_suffix(b"/") {
+            Some(above) if !above.is_empty() => Cgroups::is_in(cgroup, above),
+            _ => cgroup == path,
+        }
+    }
+
     /// Returns the controllers and the path of each hierarchy.
     fn hierarchies(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         self.0.split(|&byte| byte == b'\n').filter_map(|line| {
@@ -52,20 +61,53 @@ impl<'a> Cgroups<'a> {
     /// like a unit. Below a user's own service manager this is user@UID.service, as in `ps -o
     /// unit`.
     pub fn unit(self) -> Option<&'a [u8]> {
-        const KINDS: [&[u8]; 5] = [b".service", b".scope", b".socket", b".mount", b".swap"];
         let part = self
             .path()?
             .split(|&byte| byte == b'/')
             .find(|part| !part.is_empty() && !part.ends_with(b".slice"))?;
-        // systemd puts an underscore in front of a name that cgroups reserve (cg_escape).
-        let unit = part.strip_prefix(b"_").unwrap_or(part);
-        KINDS.iter().any(|kind| unit.ends_with(kind)).then_some(unit)
+        Some(unescaped(part)).filter(|unit| is_unit(unit))
+    }
+
+    /// Returns the units that the process belongs to: that of the machine's systemd and, below
+    /// user@UID.service, that of the user's own one. A systemd in a container is another machine's.
+    pub fn units(self) -> impl Iterator<Item = &'a [u8]> {
+        self.managed().filter(|part| is_unit(part))
+    }
+
+    /// Returns the slices of these systemds, from the outermost one.
+    pub fn slices(self) -> impl Iterator<Item = &'a [u8]> {
+        self.managed().filter(|part| part.ends_with(SLICE))
+    }
+
+    /// Returns the parts of the path that systemd manages: slices, and the unit in them.
+    fn managed(self) -> impl Iterator<Item = &'a [u8]> {
+        let mut is_managed = true;
+        let parts = self.path().unwrap_or_default().split(|&byte| byte == b'/');
+        parts.filter(|part| !part.is_empty()).map(unescaped).take_while(move |part| {
+            let is_user_manager = part.starts_with(b"user@") && part.ends_with(b".service");
+            let was_managed = is_managed;
+            is_managed &= part.ends_with(SLICE) || is_user_manager;
+            was_managed
+        })
     }
 
     /// Returns the container as "engine:id". Engines are recognised by how they name their groups.
     pub fn container(self) -> Option<Vec<u8>> {
         self.paths().find_map(container_of)
     }
+}
+
+const SLICE: &[u8] = b".slice";
+
+/// Reports whether a part of a path is named like a unit that has processes.
+fn is_unit(part: &[u8]) -> bool {
+    const KINDS: [&[u8]; 5] = [b".service", b".scope", b".socket", b".mount", b".swap"];
+    KINDS.iter().any(|kind| part.ends_with(kind))
+}
+
+/// Removes the underscore that systemd puts in front of a name which cgroups reserve (cg_escape).
+fn unescaped(part: &[u8]) -> &[u8] {
+    part.strip_prefix(b"_").unwrap_or(part)
 }
 
 /// Prefixes of the id in the names of control groups, with the engine. The monitor that an engine
@@ -222,6 +264,60 @@ mod tests {
     }
 
     #[test]
+    fn units_and_slices_of_both_service_managers() {
+        let names = |text: &'static str| {
+            let lossy = |part: &[u8]| String::from_utf8_lossy(part).into_owned();
+            let groups = Cgroups(text.as_bytes());
+            (
+                groups.units().map(lossy).collect::<Vec<_>>().join(" "),
+                groups.slices().map(lossy).collect::<Vec<_>>().join(" "),
+            )
+        };
+        for (text, units, slices) in [
+            ("0::/system.slice/cron.service", "cron.service", "system.slice"),
+            ("0::/system.slice/x.service/worker", "x.service", "system.slice"),
+            (
+                "0::/user.slice/user-1.slice/user@1.service/app.slice/a.service/b.service",
+                "user@1.service a.service",
+                "user.slice user-1.slice app.slice",
+            ),
+            (
+                "0::/user.slice/user-1.slice/session-2.scope",
+                "session-2.scope",
+                "user.slice user-1.slice",
+            ),
+            (
+                "0::/system.slice/docker-ab.scope/system.slice/cron.service",
+                "docker-ab.scope",
+                "system.slice",
+            ),
+            ("0::/_a.slice/_cpu.service", "cpu.service", "a.slice"),
+            ("0::/../system.slice/cron.service", "", ""),
+            ("0::/init.scope", "init.scope", ""),
+            ("0::/", "", ""),
+            ("", "", ""),
+        ] {
+            assert_eq!(names(text), (units.to_owned(), slices.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_slash_at_the_end_means_what_is_below_too() {
+        for (group, path, meant) in [
+            ("/a", "/a", true),
+            ("/a/b", "/a", false),
+            ("/a", "/a/", true),
+            ("/a/b", "/a/", true),
+            ("/ab", "/a/", false),
+            ("/", "/", true),
+            ("/a", "/", false),
+        ] {
+            let found = Cgroups::is_meant(group.as_bytes(), path.as_bytes());
+            assert_eq!(found, meant, "{group} {path}");
+        }
+    }
+
+    #[test]
     fn containers_are_known_by_their_engine() {
         let id = &*"0123456789abcdef".repeat(4);
         let pod = "kubepods-besteffort-pod214f3ba8_4b69_4bdb_a7d5_5ecc73f04ae9.slice";
@@ -343,6 +439,8 @@ mod tests {
             let _ = (
                 groups.container(),
                 groups.unit(),
+                groups.units().count(),
+                groups.slices().count(),
                 groups.path(),
                 groups.path_with(b"cpu"),
                 groups.paths().count(),

@@ -107,6 +107,11 @@ impl File {
     pub(super) const HELD_UP: [File; 4] =
         [File::Cmdline, File::Io, File::Environ, File::SmapsRollup];
 
+    /// Returns the rank by cost, from 1: 0 is what costs nothing.
+    pub fn rank(self) -> u8 {
+        self as u8 + 1
+    }
+
     /// Returns the name below /proc/PID.
     pub fn name(self) -> &'static str {
         self.facts().name
@@ -145,6 +150,14 @@ impl Files {
     /// Reports whether the set contains this file.
     pub fn contains(self, file: File) -> bool {
         self.0 & (1 << file as u8) != 0
+    }
+
+    /// Returns the ranks of the cheapest and of the most expensive file; 0 for the empty set.
+    pub fn ranks(self) -> (u8, u8) {
+        let mut ranks =
+            (0..File::COUNT).filter(|at| self.0 & (1 << at) != 0).map(|at| at as u8 + 1);
+        let cheapest = ranks.next().unwrap_or(0);
+        (cheapest, ranks.next_back().unwrap_or(cheapest))
     }
 
     /// Returns the names of the files, cheapest first.

@@ -73,7 +73,9 @@ pub use headroom::Headroom;
 pub use id::{open_pidfd, pidfd_inode};
 pub use login::Login;
 pub use proc::Proc;
-pub use property::{Cost, Property, SECTIONS, all_properties, certain_files, properties, property};
+pub use property::{
+    Cost, Property, SECTIONS, ValueKind, all_properties, certain_files, properties, property,
+};
 pub use reader::HeldUp;
 pub use root::{Root, RootEntry};
 pub use scan::Scan;

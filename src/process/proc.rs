@@ -91,10 +91,10 @@ impl Proc {
         })
     }
 
-    /// Opens the same procfs again, so that nothing of it is remembered.
+    /// Opens the same procfs again, so that nothing of it is remembered but the rounds of looks.
     pub fn anew(self) -> Result<Proc, Error> {
         self.readers.begin_anew();
-        Ok(Proc { readers: self.readers, ..Proc::open(&self.path)? })
+        Ok(Proc { readers: self.readers, rounds: self.rounds, ..Proc::open(&self.path)? })
     }
 
     /// Begins a round of looks at processes. Rates such as that of processor time are then those

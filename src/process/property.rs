@@ -152,6 +152,17 @@ impl Cost {
             Cost::OneOf(_) | Cost::Besides(_) => Files::NONE,
         }
     }
+
+    /// Returns the rank by cost, as [`File::rank`] has it. Whatever is more than one file, such as
+    /// a directory, comes after all files.
+    pub fn rank(self) -> u8 {
+        const BESIDES: u8 = 200;
+        match self {
+            Cost::All(files) => files.ranks().1,
+            Cost::OneOf(files) => files.ranks().0,
+            Cost::Besides(_) => BESIDES,
+        }
+    }
 }
 
 const FREE: Cost = Cost::All(Files::NONE);

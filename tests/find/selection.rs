@@ -352,9 +352,11 @@ fn control_groups_by_path() {
     finds(&fake, &["--cgroup", "/system.slice/cron.service"], &[10]);
     finds(&fake, &["--cgroup", "/batch"], &[11]);
     finds(&fake, &["--cgroup", "/user.slice,/system.slice/cron.service"], &[10, 11]);
-    for path in ["/system.slice", "cron.service", "/system.slice/cron.service/", "cpu"] {
+    finds(&fake, &["--cgroup", "/system.slice/"], &[10]);
+    for path in ["/system.slice", "/system.slice/cron", "/system/", "/nosuch"] {
         finds_nothing(find(&fake, &["--cgroup", path]));
     }
+    find(&fake, &["--cgroup", "cron.service"]).refuses(2, "begins with a slash");
 }
 
 #[test]

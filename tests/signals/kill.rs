@@ -102,5 +102,12 @@ fn kill_lists_the_signals() {
     for line in [" 1 HUP", " 9 KILL", "15 TERM", "34 RTMIN", "35 RTMIN+1", "64 RTMAX"] {
         assert!(lines.iter().any(|other| other == line), "no {line:?}\n{}", list.report());
     }
-    run(&["kill", "--list", "1"]).refuses(2, "--list");
+    for (asked, answer) in [("1", "HUP"), ("KILL", "9"), ("sigusr1", "10"), ("137", "KILL")] {
+        run(&["kill", "--list", asked]).succeeds().prints(format!("{answer}\n"));
+        run(&["kill", "-l", asked]).succeeds().prints(format!("{answer}\n"));
+    }
+    for bad in ["0", "65", "128", "193", "NOSUCH", ""] {
+        run(&["kill", "-l", bad]).refuses(2, "no such signal: kill --list names them");
+    }
+    run(&["kill", "--list", "1", "2"]).refuses(2, "--list");
 }

@@ -49,7 +49,7 @@ impl Until<'_> {
             move |ended| leave(&name, ended, Exit::TimedOut, "anything listened", is_quiet)
         })?;
         let mut targets = Vec::new();
-        let found = acting.targets().find(&proc, |target| {
+        let found = acting.targets().find(&proc, None, |target| {
             targets.push(target);
             Ok(())
         })?;
