@@ -56,6 +56,10 @@ fn units_and_slices_are_those_of_systemd() {
         .shell("XDG_RUNTIME_DIR=/run/user/0 systemctl --user show --value --property MainPID own");
     place.exec("proctool find --unit own").exits(0).prints(format!("{own}\n"));
     place.exec("proctool find --slice app --unit own").exits(0).prints(format!("{own}\n"));
+    is_container_of(&place);
+    // Everybody may ask.
+    let nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups proctool find --unit cron";
+    assert_eq!(place.shell(nobody), place.shell("proctool find --unit cron"));
     // The main process is in a group below that of its unit.
     place.exec("proctool find --cgroup /system.slice/other.service").exits(1).prints("");
     // Each process is in the unit that systemd says.
@@ -69,4 +73,29 @@ fn units_and_slices_are_those_of_systemd() {
     place.shell("proctool terminate --unit web");
     let state = place.exec("systemctl is-active web").text();
     assert_ne!(state.trim(), "active");
+}
+
+/// Puts a process into a control group that is named as an engine names it, and checks that it is
+/// taken by the id, for reading and for acting.
+#[track_caller]
+fn is_container_of(place: &CronBox) {
+    let id = "0123456789abcdef".repeat(4);
+    let pid = place.shell(&format!(
+        "sleep 1000 >/dev/null 2>&1 & pid=$!
+         for root in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+             [ -e $root/cgroup.procs ] || continue
+             mkdir $root/docker-{id}.scope && echo $pid >$root/docker-{id}.scope/cgroup.procs || exit
+         done
+         echo $pid"
+    ));
+    for name in [&id[..4], &id[..12], &id, &format!("docker:{id}")] {
+        let options = format!("--container {name}");
+        place.exec(&format!("proctool find {options}")).exits(0).prints(format!("{pid}\n"));
+        for applet in ["kill", "terminate", "suspend", "resume", "wait"] {
+            let acted = format!("proctool {applet} --dry-run --jsonl {options} | jq .pid");
+            assert_eq!(place.shell(&acted), pid, "{applet} {options}");
+        }
+        assert_eq!(place.shell(&format!("proctool tree {options}")), format!("sleep({pid})"));
+    }
+    place.shell(&format!("proctool kill --container {id}"));
 }
