@@ -56,6 +56,7 @@ fn slices_with_what_is_below_them() {
     finds(&fake, &["--slice", "app"], &[11]);
     finds(&fake, &["--slice", "user-*"], &[11, 12]);
     finds(&fake, &["--slice", "nosuch"], &[]);
+    refuses(&["--slice=-.slice"], "every process is in the root slice");
     refuses(&["--slice", "system,"], "--slice has an empty name");
 }
 

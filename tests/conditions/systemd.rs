@@ -84,7 +84,8 @@ fn is_container_of(place: &CronBox) {
         "sleep 1000 >/dev/null 2>&1 & pid=$!
          for root in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
              [ -e $root/cgroup.procs ] || continue
-             mkdir $root/docker-{id}.scope && echo $pid >$root/docker-{id}.scope/cgroup.procs || exit
+             group=$root/docker-{id}.scope
+             mkdir $group && echo $pid >$group/cgroup.procs || exit
          done
          echo $pid"
     ));

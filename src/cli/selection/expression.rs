@@ -28,9 +28,9 @@ The fields are those of --fields, which find --help lists.
   = != < <= > >=  compare numbers and times as such, and text by its bytes
   ~               matches a regular expression
   Sizes have units of 1024 (10k, 512M, 1G). Durations are 10s or 1h30m. Times are 2026-11-28 or \
-'2026-11-28 10:00'. Flags are yes or no. A value with blanks stands in quotes. A list compares so if \
-one of its items does. What a process does not have, such as a unit, is equal to nothing; != and \
-'not' then hold. If a value that decides cannot be read, the process is not selected.";
+'2026-11-28 10:00'. Flags are yes or no. A value with blanks stands in quotes. A list compares so \
+if one of its items does. What a process does not have, such as a unit, is equal to nothing; != \
+and 'not' then hold. If a value that decides cannot be read, the process is not selected.";
 
 impl ExpressionOptions {
     /// Returns the expressions as tests; those that 'and' joins are several. Errors: usage.

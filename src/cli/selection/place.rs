@@ -35,7 +35,7 @@ impl PlaceOptions {
     pub fn tests(&self, proc: &Proc) -> anyhow::Result<Vec<Test>> {
         let mut tests = Vec::new();
         super::add(&mut tests, Test::Unit, patterns("--unit", &self.unit)?);
-        super::add(&mut tests, Test::Slice, patterns("--slice", &self.slice)?);
+        super::add(&mut tests, Test::Slice, slices(&self.slice)?);
         super::add(&mut tests, Test::Container, self.containers(proc)?);
         super::add(&mut tests, Test::Cgroup, paths(&self.cgroup)?);
         Ok(tests)
@@ -95,6 +95,14 @@ fn containers_of(proc: &Proc, name: &ContainerName) -> anyhow::Result<BTreeSet<V
 
 fn patterns(option: &str, typed: &[OsString]) -> Result<Vec<Regex>, Refusal> {
     names(option, typed)?.iter().map(|name| pattern::shell(option, name)).collect()
+}
+
+/// Returns patterns of slices. Refuses the root slice, of which all others are parts.
+fn slices(typed: &[OsString]) -> Result<Vec<Regex>, Refusal> {
+    match typed.iter().find(|name| *name == "-" || *name == "-.slice") {
+        Some(_) => Err(Refusal::usage("--slice '-': every process is in the root slice")),
+        None => patterns("--slice", typed),
+    }
 }
 
 fn paths(typed: &[OsString]) -> Result<Vec<Vec<u8>>, Refusal> {
