@@ -62,6 +62,11 @@ fn what_sends_signals_fails_in_words_and_leaves_nobody_stopped() {
 }
 
 #[test]
+fn who_seeks_files_fails_in_words() {
+    swept("--errors EPERM,ENOMEM,EIO", &["FindFile"]);
+}
+
+#[test]
 fn a_suspended_tree_that_fails_goes_on() {
     swept("--errors EPERM,EINTR", &["SuspendTree", "TerminateTree"]);
 }

@@ -28,10 +28,11 @@ MOST = 60
 # These calls always succeed, and cannot report a failure (getpid(2), getuid(2)).
 NEVER_FAIL = {"getpid", "getppid", "gettid", "getuid", "geteuid", "getgid", "getegid"}
 # A failure of these ends a program silently in any language: memory, threads' own set-up, the loader's and the runtime's. And
-# close, which frees the descriptor whatever it returns (close(2)): a denied one does not, and pipes stay open.
+# close, which frees the descriptor whatever it returns (close(2)): a denied one does not, and pipes stay open. And sleep,
+# which the standard library takes for a call that only a signal ends.
 RUNTIME = {"execve", "brk", "mmap", "munmap", "mprotect", "mremap", "madvise", "arch_prctl", "set_tid_address", "rseq",
            "set_robust_list", "exit", "exit_group", "rt_sigreturn", "restart_syscall", "sigaltstack", "fork", "vfork",
-           "pread64", "access", "futex", "close", *NEVER_FAIL}
+           "pread64", "access", "futex", "close", "clock_nanosleep", *NEVER_FAIL}
 # Calls of the language's runtime before the program begins: it aborts if they fail.
 STARTING = {"poll", "ppoll", "rt_sigaction"}
 STATUSES = {0, 1, 3, 64, 124, 125, 126, 127}
@@ -155,6 +156,10 @@ class FindPort(Reading):
             self.child = subprocess.Popen(["/mnt/needle", "-c", script], stdout=subprocess.PIPE,
                                           stdin=subprocess.DEVNULL, pass_fds=[descriptor])
         self.pids = [self.child.pid, int(self.child.stdout.readline())]
+
+
+class FindFile(FindFull):
+    words = ("find", "--file", "/mnt/leaf", "--fields", "pid,root,files,locks,deleted_libraries", "--json")
 
 
 class Children(FindFull):
@@ -381,7 +386,7 @@ class Completions(Notify):
 
 
 SCENARIOS = {each.__name__: each for each in (
-    Tree, TreeByName, Find, FindFull, FindPort, Children, Show, Suspend, SuspendTree, Resume, Terminate, TerminateTree, Kill,
+    Tree, TreeByName, Find, FindFull, FindFile, FindPort, Children, Show, Suspend, SuspendTree, Resume, Terminate, TerminateTree, Kill,
     KillTree, Wait, ApacheMem, CronList, CronStop, CronTimeout, CronWindow, GpgAgent, Gui, Notify, Completions)}
 
 
