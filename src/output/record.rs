@@ -9,7 +9,7 @@ use crate::process::{
 use super::{Terminal, human, join, login, put, table, text};
 
 /// Columns of names: the length of the longest one.
-const NAME_WIDTH: usize = 17;
+const NAME_WIDTH: usize = 14;
 
 /// Appends these properties of a process; with `sections`, below headings. A property that is
 /// unavailable says why. Errors: the process has exited, or reading failed.
