@@ -58,9 +58,12 @@ pub const AGENT_EXIT: Duration = Duration::from_millis(500);
 
 /// Limit of the answer of an agent after `gpg-agent --daemon` has failed, and of the exit of that
 /// process after an agent has answered. If two agents are started at the same time, one of them
-/// gives up, and the other may still need a moment. An agent whose socket was replaced has ended by
-/// then too.
+/// gives up, and the other may still need a moment.
 pub const SECOND_AGENT: Duration = Duration::from_millis(500);
+
+/// Time in which an agent whose socket was replaced notices it, and ends. It takes milliseconds, and
+/// longer on a busy machine.
+pub const REPLACED_AGENT: Duration = Duration::from_secs(2);
 
 /// Limit of one run of gpgconf(1), which reads some files.
 pub const GPGCONF: Duration = Duration::from_secs(5);

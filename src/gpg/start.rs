@@ -123,7 +123,7 @@ impl Starter {
     /// Waits until the agent whose socket was replaced must have noticed it, and asks the new one
     /// again and again: it ends where the other one takes its socket away.
     fn await_rival(&mut self, proc: &Proc, path: &Path, end: Instant) -> Result<Started, Error> {
-        let rival_end = end.min(Instant::now() + deadlines::SECOND_AGENT);
+        let rival_end = end.min(Instant::now() + deadlines::REPLACED_AGENT);
         loop {
             match probe(proc, path, end)? {
                 AgentState::Nothing => return Ok(Started::Ended(self.complaint())),
