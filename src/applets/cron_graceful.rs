@@ -203,7 +203,7 @@ enum OnTimeout {
 
 fn command() -> Command {
     Options::augment_args(Command::new("cron-graceful"))
-        .mut_arg("quiet", |quiet| quiet.help("Tell only which jobs are left, and errors"))
+        .mut_arg("quiet", |quiet| quiet.help("Tell only which jobs are left, warnings and errors"))
         .long_about(help::long_about())
 }
 
@@ -293,7 +293,7 @@ fn work(
     report.not_included(beside.not_included);
     // The following steps keep to the time limit themselves, and some of them have none.
     overseer.iter().for_each(|overseer| overseer.trust(None));
-    refuse::what_is_unclear(&proc, &interrupts, &plan, &found, &beside)?;
+    refuse::what_is_unclear(options, &proc, &interrupts, &plan, &found, &beside)?;
     let daemons = [found.daemons, beside.at.daemons].concat();
     let shutdown = Shutdown {
         proc: &proc,

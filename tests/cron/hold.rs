@@ -284,7 +284,7 @@ fn a_cron_that_has_ended_while_it_was_held_does_not_run_on() {
     place.kill("KILL", daemon);
     let list = place.graceful(&["--list"]).exits(0);
     mentions(&list, &["no cron daemon is running", "cron is held until "]);
-    place.graceful(&["--release"]).refuses(1, "it has ended meanwhile");
+    place.graceful(&["--release"]).refuses(1, "but cron has ended meanwhile");
     assert_eq!(holder(&place), None);
 }
 

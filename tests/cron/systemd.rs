@@ -150,6 +150,11 @@ fn the_timers_of_systemd_cron_are_never_no_cron() {
     );
     let outcome = place.graceful(&window).exits(1);
     mentions(&outcome, &["they only stop with cron.target", "nothing was done"]);
+    // Nothing is stopped by these two.
+    for action in ["--list", "--resume"] {
+        let outcome = place.graceful(&[action, "--with", "timers"]).exits(0);
+        assert!(!outcome.errors().contains("they only stop"), "{}", outcome.report());
+    }
     // An answer that does not come is no answer that nothing runs.
     place.program("systemctl", "#!/bin/sh\nexit 1\n");
     mentions(&place.graceful(&[]).exits(1), &["does not tell"]);

@@ -106,8 +106,8 @@ pub const EXITS: &[ExitRow] = &[
     ),
     Status(
         Exit::Nothing,
-        "it could not be done, or not safely; with --release, nobody held cron, or it has ended \
-        meanwhile",
+        "it could not be done, or not safely; with --release, nobody held cron, or cron has \
+        ended meanwhile",
     ),
     Status(Exit::Usage, "wrong usage"),
     Status(

@@ -61,7 +61,7 @@ pub fn release(options: &Options) -> anyhow::Result<Exit> {
         Some(Answer::Gone(_)) => {
             await_end_of_holder();
             Err(Refusal::nothing(
-                "nobody holds cron any more, but it has ended meanwhile: start it by its service",
+                "nobody holds cron any more, but cron has ended meanwhile: start it by its service",
             )
             .into())
         }

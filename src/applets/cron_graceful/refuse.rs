@@ -7,7 +7,7 @@ use super::Options;
 use super::beside::Beside;
 use crate::cli::{doubt, unexamined};
 use crate::control::Interrupts;
-use crate::cron::{self, CronTarget, DaemonScan, DaemonSelector, Plan};
+use crate::cron::{self, ActiveTimers, CronTarget, DaemonScan, DaemonSelector, Plan};
 use crate::exit::{Exit, Refusal};
 use crate::output::cron::{failure, no_daemon, of_failure, reject_reason, without_pids};
 use crate::output::message::message;
@@ -44,6 +44,7 @@ pub fn conclude(error: anyhow::Error, options: &Options, name: &str) -> anyhow::
 /// Refuses to go on where it is unclear which daemons there are, or where something else starts
 /// jobs.
 pub fn what_is_unclear(
+    options: &Options,
     proc: &Proc,
     interrupts: &Interrupts,
     plan: &Plan,
@@ -57,9 +58,8 @@ pub fn what_is_unclear(
     }
     match &beside.timers {
         None if plan.wanted == DaemonSelector::USUAL => timers(proc, interrupts),
-        Some(found) if found.fixed.iter().any(|timer| timer.is_of_systemd_cron()) => {
-            timers_that_stay(proc, interrupts)
-        }
+        // A list names them, and what is paused may run on in any case.
+        Some(found) if !options.finds_paused() => timers_that_stay(proc, interrupts, found),
         _ => Ok(()),
     }
 }
@@ -125,8 +125,13 @@ fn timers(proc: &Proc, interrupts: &Interrupts) -> anyhow::Result<()> {
 
 /// Refuses to go on where timers of systemd-cron would stay active: some of them cannot be stopped
 /// by hand (RefuseManualStop in systemd.unit(5)).
-fn timers_that_stay(proc: &Proc, interrupts: &Interrupts) -> anyhow::Result<()> {
-    if cron::cron_target(proc, interrupts)? == CronTarget::Inactive {
+fn timers_that_stay(
+    proc: &Proc,
+    interrupts: &Interrupts,
+    found: &ActiveTimers,
+) -> anyhow::Result<()> {
+    let stays = found.fixed.iter().any(|timer| timer.is_of_systemd_cron());
+    if !stays || cron::cron_target(proc, interrupts)? == CronTarget::Inactive {
         return Ok(());
     }
     Err(Refusal::nothing(
