@@ -40,13 +40,15 @@ impl Rounds {
     }
 
     /// Returns the part of the time since the round before in which one processor worked for a
-    /// process. A process that started since then has used what it used since then.
-    fn cpu_share(&mut self, id: (Pid, u64), look: Look) -> ReadResult<f64> {
+    /// process. One that `started` since then, in seconds from boot, has used what it used since then.
+    /// Errors: unavailable for another one that the round before did not look at, because it did not
+    /// meet the conditions then.
+    fn cpu_share(&mut self, id: (Pid, u64), started: f64, look: Look) -> ReadResult<f64> {
         let look = *self.now.entry(id).or_insert(look);
         let before = match (self.before.get(&id), self.begin_before) {
             (Some(before), _) => *before,
-            (None, Some(at)) => Look { at, cpu_time: 0.0 },
-            (None, None) => return Err(ReadError::absent("it takes two looks")),
+            (None, Some(at)) if started >= at => Look { at, cpu_time: 0.0 },
+            (None, _) => return Err(ReadError::absent("it takes two looks")),
         };
         let time = look.at - before.at;
         if time <= 0.0 {
@@ -65,7 +67,8 @@ impl Process<'_> {
         let share = match self.proc().rounds().as_mut() {
             Some(rounds) => {
                 let look = Look { at: self.proc().uptime()?, cpu_time };
-                rounds.cpu_share((self.pid(), stat.start_ticks), look)?
+                let started = self.seconds(stat.start_ticks);
+                rounds.cpu_share((self.pid(), stat.start_ticks), started, look)?
             }
             None => match self.runtime()? {
                 age if age > 0.0 => cpu_time / age,
@@ -85,14 +88,16 @@ mod tests {
         let mut rounds = Rounds::default();
         let look = |at, cpu_time| Look { at, cpu_time };
         rounds.begin(100.0);
-        assert!(rounds.cpu_share((7, 1), look(100.1, 50.0)).is_err());
+        assert!(rounds.cpu_share((7, 1), 1.0, look(100.1, 50.0)).is_err());
         rounds.begin(110.0);
-        assert_eq!(rounds.cpu_share((7, 1), look(110.1, 55.0)), Ok(0.5));
+        assert_eq!(rounds.cpu_share((7, 1), 1.0, look(110.1, 55.0)), Ok(0.5));
         // A second read in a round is the same.
-        assert_eq!(rounds.cpu_share((7, 1), look(110.2, 56.0)), Ok(0.5));
+        assert_eq!(rounds.cpu_share((7, 1), 1.0, look(110.2, 56.0)), Ok(0.5));
         // A process that started meanwhile, also with the pid of another one.
-        assert_eq!(rounds.cpu_share((7, 2), look(110.0, 1.0)), Ok(0.1));
+        assert_eq!(rounds.cpu_share((7, 2), 105.0, look(110.0, 1.0)), Ok(0.1));
+        // An old process that only now meets the conditions.
+        assert!(rounds.cpu_share((8, 1), 1.0, look(110.0, 50.0)).is_err());
         rounds.begin(120.0);
-        assert_eq!(rounds.cpu_share((7, 1), look(120.1, 55.0)), Ok(0.0));
+        assert_eq!(rounds.cpu_share((7, 1), 1.0, look(120.1, 55.0)), Ok(0.0));
     }
 }
