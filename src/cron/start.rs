@@ -58,8 +58,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const SEEN: Duration = Duration::from_millis(200);
 
 /// Records how the daemons that are going to be stopped can be started again, and which timers are
-/// stopped with them. Returns the reason
-/// why they could not be recorded.
+/// stopped with them. What an earlier run has stopped and does not run stays in the record. Returns
+/// the reason why they could not be recorded.
 pub fn record(
     proc: &Proc,
     ways: &[(&Daemon, StopMethod)],
